@@ -1,0 +1,228 @@
+"""The file formats of a run directory: names, units and meaning of all that is recorded.
+
+Everything that writes or reads a recording takes its names from here. ``t_s`` is seconds since the run's start on
+the monotonic clock. An empty cell was not read; it is never 0. Sizes are bytes.
+
+    runs/<id>/manifest.json          what ran, where, with which configuration, and how it ended
+              events.csv             starts, phases, kills, restarts, readings that were missed
+              traffic.json           the planned load, as it was handed to Locust
+              <arm>/samples.csv      one row per second
+              <arm>/census.csv       objects by type, taken while nothing is loaded
+              <arm>/requests.csv     one row per second of load
+              <arm>/latency.hlog     HDR histogram log (standard format): tags "latency" and "service", microseconds
+              logs/                  the output of every process
+              report/                made from the rest, at any time
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Final
+
+SCHEMA_VERSION: Final = 1
+"""History: 1, the first."""
+
+MANIFEST: Final = "manifest.json"
+EVENTS: Final = "events.csv"
+TRAFFIC: Final = "traffic.json"
+SAMPLES: Final = "samples.csv"
+CENSUS: Final = "census.csv"
+REQUESTS: Final = "requests.csv"
+LATENCY_LOG: Final = "latency.hlog"
+LOGS: Final = "logs"
+REPORT: Final = "report"
+
+IDLE: Final = "idle"
+WARMUP: Final = "warm-up"
+LOAD: Final = "load"
+DRAIN: Final = "drain"
+QUIESCE: Final = "quiesce"
+PHASES: Final = (IDLE, WARMUP, LOAD, DRAIN, QUIESCE)
+
+RUNGS: Final = ("drained", "collected", "trimmed")
+"""The quiesce ladder: after the drain, after ``gc.collect``, after ``malloc_trim``."""
+
+LATENCY_TAG: Final = "latency"
+SERVICE_TAG: Final = "service"
+HISTOGRAM_LOWEST_US: Final = 1
+HISTOGRAM_HIGHEST_US: Final = 60_000_000
+HISTOGRAM_DIGITS: Final = 3
+
+FAILURE_KINDS: Final = ("timeout", "connect", "reset", "4xx", "5xx", "error_body", "other")
+"""``connect``: no connection; ``reset``: it broke; ``error_body``: status 200 with an error inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a recording: its name, which carries the unit, and what it holds."""
+
+    name: str
+    meaning: str
+
+
+def _columns(*rows: tuple[str, str]) -> tuple[Column, ...]:
+    return tuple(Column(name, meaning) for name, meaning in rows)
+
+
+SAMPLE_COLUMNS: Final = _columns(
+    ("t_s", "when the row was read, seconds since the run's start"),
+    ("wall_time", "the same in UTC, ISO 8601, for people"),
+    ("arm", "the target build"),
+    ("pid", "process id"),
+    ("life", "1 for the arm's first process, 2 after its first restart, ..."),
+    ("phase", "idle, warm-up, load, drain or quiesce"),
+    ("rung", "of the quiesce ladder: drained, collected or trimmed; empty in ordinary rows"),
+    ("rss_bytes", "resident memory, /proc/PID/statm"),
+    ("uss_bytes", "memory that only this process holds, /proc/PID/smaps_rollup; read every smaps_every_s"),
+    ("pss_bytes", "the same with shared pages divided among their users"),
+    ("cgroup_bytes", "memory charged to the arm's limit"),
+    ("cpu_s", "user and system time of the process since its start, seconds"),
+    ("threads", "threads of the process"),
+    ("fds", "open file descriptors"),
+    ("probe_ms", "what one answer of the probe took, milliseconds; empty when the probe did not answer"),
+    ("live_blocks", "sys.getallocatedblocks(): live blocks of the Python allocator"),
+    ("pymalloc_arena_bytes", "arenas the Python allocator holds"),
+    ("pymalloc_free_bytes", "of those, bytes in free blocks and unused pools"),
+    ("malloc_in_use_bytes", "mallinfo2 uordblks + hblkhd: native bytes in use"),
+    ("malloc_free_bytes", "mallinfo2 fordblks: free, but kept by malloc"),
+    ("gc_gen2_collections", "full collections since the process started"),
+    ("gc_collected", "objects the cyclic collector has freed, all generations"),
+    ("gc_uncollectable", "objects it could not free"),
+    ("tasks_alive", "asyncio.Task objects alive, finished ones included"),
+    ("tasks_finished", "of those, finished but still referenced; exact up to 1,000, estimated from a stride beyond"),
+    ("sessions_alive", "aiohttp.ClientSession objects alive"),
+    ("sessions_open", "of those, not closed"),
+    ("loop_lag_ms", "delay of a callback in the event loop, milliseconds"),
+    ("cache_entries", "gauge registered by the target"),
+    ("history_entries", "gauge registered by the target"),
+    ("other_gauges", "other gauges the target registered, a JSON object"),
+)
+
+REQUEST_COLUMNS: Final = _columns(
+    ("t_s", "start of the second, seconds since the run's start"),
+    ("wall_time", "the same in UTC, ISO 8601, for people"),
+    ("arm", "the target build"),
+    ("phase", "warm-up, load or drain"),
+    ("planned", "requests whose planned start lies in this second"),
+    ("sent", "requests sent in this second"),
+    ("missed", "requests given up in this second: not started within max_lateness_s, and never sent"),
+    ("ok", "requests answered well in this second"),
+    *((f"failed_{kind}", f"requests that failed in this second: {kind}") for kind in FAILURE_KINDS),
+    *((f"latency_{q}_ms", f"{q} of the time from planned start to answer, milliseconds, all answers and failures")
+      for q in ("p50", "p90", "p99", "max")),
+    *((f"service_{q}_ms", f"{q} of the time from sending to answer, milliseconds, all answers and failures")
+      for q in ("p50", "p90", "p99", "max")),
+)
+
+EVENT_COLUMNS: Final = _columns(
+    ("t_s", "seconds since the run's start"),
+    ("wall_time", "the same in UTC, ISO 8601, for people"),
+    ("event", "one of EVENT_NAMES"),
+    ("arm", "the arm, stubs or locust it concerns; empty for the run"),
+    ("life", "the arm's life"),
+    ("pid", "process id"),
+    ("by", "for exit: what ended the process: kernel, systemd-oomd, watchdog, soak, itself or unknown"),
+    ("detail", "one sentence"),
+)
+
+EVENT_NAMES: Final = {
+    "run_start": "the run began",
+    "start": "a process was started",
+    "ready": "it answered; detail says after how long",
+    "phase": "a phase began; detail is its name",
+    "exit": "a process ended",
+    "restart": "a dead arm is about to be started again",
+    "given_up": "a dead arm stays dead: max_restarts is reached, or it died before it was ready",
+    "gap": "readings were missed; detail says which and why",
+    "limit": "counters of the arm's memory limit, read before it was removed",
+    "interrupted": "Ctrl-C, SIGTERM or an error cut the run short; detail says which",
+    "run_end": "the run ended",
+}
+
+CENSUS_COLUMNS: Final = _columns(
+    ("t_s", "seconds since the run's start"),
+    ("arm", "the target build"),
+    ("pid", "process id"),
+    ("life", "the arm's life"),
+    ("phase", "idle, drain or quiesce"),
+    ("rung", "of the quiesce ladder; empty before it"),
+    ("type", "module-qualified name of the type"),
+    ("objects", "objects of that type the cyclic collector tracks"),
+)
+
+ARTICLE_MEMORY_BYTES: Final = ((0, 200e6), (1, 850e6), (2, 1.8e9), (3, 3.2e9), (4, 5.1e9), (6, 8.0e9))
+"""The article's gateway before the fix: hours since start, memory. At 6 h it is OOM-killed."""
+
+SHAPES: Final = ("steady", "incident")
+
+TRAFFIC_READY: Final = "soak: load ready"
+"""Locust prints this line when it can start; it then waits for ``start <t_s>`` on its standard input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What the shape ``incident`` needs to turn the article's growth into request rates."""
+
+    memory_scale: float
+    """The article's bytes are divided by this."""
+    retained_bytes_per_request: float
+    """What one loaded request leaves behind in the arm that leaks."""
+    start_bytes: float
+    """Planned memory of that arm at hour 0, after the warm-up."""
+    limit_bytes: float
+    """The arm's memory limit, met at 5.6 h."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The planned load, written to ``traffic.json`` by the run and read by the locustfile."""
+
+    seed: int
+    t0_monotonic_s: float
+    """The run's start on this machine's monotonic clock."""
+    out_dir: str
+    """The run directory; each arm's recordings go to ``<out_dir>/<arm>/``, which exists."""
+    arms: dict[str, str]
+    """Arm name to base URL, ``http://127.0.0.1:8001``."""
+    path: str
+    """``/api/{service}``; the service is an instance name such as ``orders-017``."""
+    services: tuple[str, ...]
+    instances_per_hour: float
+    """New instance names per article hour."""
+    instances_live: int
+    """Instance names in use at a time."""
+    hour_s: float
+    """Seconds an article hour takes."""
+    warmup_s: float
+    warmup_rps: float
+    warmup_request_bytes: int
+    shape: str
+    """One of SHAPES."""
+    load_s: float
+    rate_rps: float
+    """Requests per second and arm of the shape ``steady``."""
+    request_bytes: int
+    users_per_arm: int
+    max_lateness_s: float
+    network_timeout_s: float
+    incident: Incident | None = None
+
+    def to_json(self) -> str:
+        """Return the text of ``traffic.json``."""
+        return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Traffic:
+        """Read what ``to_json`` wrote; raises ValueError, TypeError or KeyError for anything else."""
+        fields = json.loads(text)
+        if (version := fields.pop("schema_version")) != SCHEMA_VERSION:
+            raise ValueError(f"traffic plan of schema {version}, this is {SCHEMA_VERSION}")
+        incident = fields.pop("incident")
+        fields["services"] = tuple(fields["services"])
+        return cls(**fields, incident=None if incident is None else Incident(**incident))
+
+
+def names(columns: tuple[Column, ...]) -> tuple[str, ...]:
+    """Return the column names, in file order."""
+    return tuple(column.name for column in columns)
