@@ -1,0 +1,1 @@
+"""A soak run: configuration, plan, processes under a memory limit, sampler, command line."""

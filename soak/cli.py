@@ -1,1 +1,82 @@
-"""The command line."""
+"""The command line: ``soak run`` and ``soak report``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from soak.config import load_profile, profile_names
+from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, SoakError
+from soak.limit.choose import enter_scope
+from soak.plan import make_plan
+from soak.progress import Progress
+from soak.run import run_profile
+
+app = typer.Typer(
+    help="Proves that a long-running Python service does not leak memory, or shows what leaks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(
+    profile: Annotated[
+        str, typer.Argument(help=f"A name ({', '.join(profile_names())}) or the path of a TOML file.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a key of the profile, e.g. phases.load_s=60."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")] = False,
+    runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
+) -> None:
+    """Soak the arms of a profile under one load and end with the report.
+
+    Exit codes: 0 done, 1 the harness failed, 2 usage or configuration, 4 inconclusive (the reasons are printed).
+    Ctrl-C ends the run early and still makes the report.
+    """
+    checked = load_profile(profile, settings)
+    if dry_run:
+        print(make_plan(checked, runs / "RUN", Path("PROBE")).describe())
+        return
+    enter_scope()
+    with Progress(Console(file=sys.stdout)) as progress:
+        directory = run_profile(checked, runs.resolve(), progress)
+    _report(directory)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run directory, for example runs/latest.")],
+) -> None:
+    """Make the report of a recording again, also of one whose run was cut short."""
+    _report(run)
+
+
+def _report(directory: Path) -> None:
+    from analysis.report import make_report  # noqa: PLC0415 - pandas and matplotlib have no place beside a run
+
+    result = make_report(directory)
+    print(result.text)
+    raise typer.Exit(EXIT_INCONCLUSIVE if result.reasons else EXIT_OK)
+
+
+def main() -> None:
+    """Run the command line; the only place where an error of ours becomes an exit code."""
+    try:
+        app()
+    except SoakError as error:
+        print(f"soak: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -90,7 +90,10 @@ SAMPLE_COLUMNS: Final = _columns(
     ("gc_collected", "objects the cyclic collector has freed, all generations"),
     ("gc_uncollectable", "objects it could not free"),
     ("tasks_alive", "asyncio.Task objects alive, finished ones included"),
-    ("tasks_finished", "of those, finished but still referenced; exact up to 1,000, estimated from a stride beyond"),
+    (
+        "tasks_finished",
+        "of those, finished but still referenced; exact up to 1,000, estimated from a stride beyond",
+    ),
     ("sessions_alive", "aiohttp.ClientSession objects alive"),
     ("sessions_open", "of those, not closed"),
     ("loop_lag_ms", "delay of a callback in the event loop, milliseconds"),
@@ -109,10 +112,17 @@ REQUEST_COLUMNS: Final = _columns(
     ("missed", "requests given up in this second: not started within max_lateness_s, and never sent"),
     ("ok", "requests answered well in this second"),
     *((f"failed_{kind}", f"requests that failed in this second: {kind}") for kind in FAILURE_KINDS),
-    *((f"latency_{q}_ms", f"{q} of the time from planned start to answer, milliseconds, all answers and failures")
-      for q in ("p50", "p90", "p99", "max")),
-    *((f"service_{q}_ms", f"{q} of the time from sending to answer, milliseconds, all answers and failures")
-      for q in ("p50", "p90", "p99", "max")),
+    *(
+        (
+            f"latency_{q}_ms",
+            f"{q} of the time from planned start to answer, milliseconds, all answers and failures",
+        )
+        for q in ("p50", "p90", "p99", "max")
+    ),
+    *(
+        (f"service_{q}_ms", f"{q} of the time from sending to answer, milliseconds, all answers and failures")
+        for q in ("p50", "p90", "p99", "max")
+    ),
 )
 
 EVENT_COLUMNS: Final = _columns(

@@ -1,0 +1,217 @@
+"""A profile: what to run, how hard, under which limit. TOML in, checked and frozen out."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, model_validator
+
+from soak.errors import UsageError
+
+PROFILES = Path(__file__).parent / "profiles"
+
+Seconds = Annotated[float, Field(gt=0)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Scale(_Table):
+    """How the article's hours and bytes map onto this run."""
+
+    hour_s: Seconds = 3600.0
+    memory: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Phases(_Table):
+    """Lengths of the phases around the load, seconds."""
+
+    idle_s: Seconds = 10.0
+    warmup_s: Seconds = 60.0
+    load_s: Seconds = 3600.0
+    drain_s: Seconds = 10.0
+    quiesce_s: Seconds = 10.0
+
+
+class Limit(_Table):
+    """The memory limit of each arm, and what happens after it was met."""
+
+    memory: ByteSize | None = Field(default=None, gt=0)
+    restart_delay_s: Seconds = 13.0
+    max_restarts: Annotated[int, Field(ge=0)] = 10
+
+
+class Sampling(_Table):
+    """The rhythm of the sampler."""
+
+    every_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    smaps_every_s: Seconds = 30.0
+
+
+class Stubs(_Table):
+    """The upstream services, answered by one process of ours."""
+
+    services: Annotated[tuple[str, ...], Field(min_length=1)] = ("orders", "users", "stock")
+    body_bytes: Annotated[int, Field(ge=64, le=1_000_000)] = 256
+    latency_ms: Annotated[float, Field(ge=0)] = 5.0
+    latency_sigma: Annotated[float, Field(ge=0, le=3)] = 0.3
+    error_rate: Ratio | dict[str, Ratio] = 0.0
+    hang_rate: Ratio | dict[str, Ratio] = 0.0
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+
+
+class Incident(_Table):
+    """What the shape ``incident`` needs to plan the article's growth."""
+
+    retained_bytes_per_request: Annotated[float, Field(gt=0)]
+    start: ByteSize
+
+
+class Traffic(_Table):
+    """The load, the same for every arm."""
+
+    seed: int = 1
+    shape: Literal["steady", "incident"] = "steady"
+    path: Annotated[str, Field(pattern=r"^/")] = "/api/{service}"
+    rate_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
+    request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 1000
+    warmup_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
+    warmup_request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 200
+    instances_per_hour: Annotated[float, Field(ge=0)] = 50.0
+    instances_live: Annotated[int, Field(ge=1, le=1000)] = 4
+    users_per_arm: Annotated[int, Field(ge=1, le=1000)] = 50
+    max_lateness_s: Seconds = 1.0
+    network_timeout_s: Seconds = 5.0
+    incident: Incident | None = None
+
+
+class Arm(_Table):
+    """One target build: any command that listens on ``{port}``."""
+
+    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    role: Literal["before", "after", ""] = ""
+    cwd: Path | None = None
+    env: dict[str, str] = {}
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    ready: Annotated[str, Field(pattern=r"^/")] = "/healthz"
+    ready_timeout_s: Seconds = 30.0
+    stop_timeout_s: Seconds = 10.0
+
+
+class Profile(_Table):
+    """A whole profile. ``name`` and ``directory`` come from the file it was read from."""
+
+    name: str
+    directory: Path
+    about: str = ""
+    article: bool = False
+    scale: Scale = Scale()
+    phases: Phases = Phases()
+    limit: Limit = Limit()
+    sampling: Sampling = Sampling()
+    stubs: Stubs | None = None
+    traffic: Traffic = Traffic()
+    arms: Annotated[dict[ArmName, Arm], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Profile:
+        if self.traffic.shape == "incident" and (self.traffic.incident is None or self.limit.memory is None):
+            raise ValueError('shape = "incident" needs [traffic.incident] and limit.memory')
+        for role in ("before", "after"):
+            if sum(arm.role == role for arm in self.arms.values()) > 1:
+                raise ValueError(f'only one arm may have role = "{role}"')
+        if {"stubs", "locust"} & self.arms.keys():
+            raise ValueError("an arm may not be called stubs or locust: those name our own processes")
+        return self
+
+
+def profile_names() -> list[str]:
+    """Return the names of the profiles that come with soakproof."""
+    return sorted(path.stem for path in PROFILES.glob("*.toml"))
+
+
+def load_profile(name: str, settings: list[str] | None = None) -> Profile:
+    """Read a profile by its name or path and apply ``key=value`` settings.
+
+    Raises UsageError for a profile that does not exist, is no TOML, or holds an unknown key or a bad value.
+    """
+    path = _locate(name)
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error}).") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}.") from error
+    for setting in settings or []:
+        _apply(table, setting)
+    for key in ("name", "directory"):
+        if key in table:
+            raise UsageError(f"{path}: unknown key '{key}': a profile's name is its file's.")
+    try:
+        return Profile(name=path.stem, directory=path.parent.resolve(), **table)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_first_sentence(error)}") from error
+
+
+def _locate(name: str) -> Path:
+    if name in profile_names():
+        return PROFILES / f"{name}.toml"
+    path = Path(name)
+    if path.suffix == ".toml" and path.is_file():
+        return path
+    near = difflib.get_close_matches(name, profile_names(), n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise UsageError(
+        f"No profile '{name}': give one of {', '.join(profile_names())}, or the path of a TOML file.{hint}"
+    )
+
+
+def _apply(table: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    if not equals or not all(key.split(".")):
+        raise UsageError(f"--set {setting}: give it as key=value, for example --set phases.load_s=60.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word or a size such as 256 MiB needs no quotes on a command line
+    *parents, last = key.split(".")
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"--set {setting}: '{parent}' is a value, not a table.")
+    table[last] = value
+
+
+def _first_sentence(error: ValidationError) -> str:
+    """Say the first thing that is wrong, with its place and, for an unknown key, the nearest valid one."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    more = f" ({error.error_count() - 1} more like this.)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _keys_beside(first["loc"])
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        mend = f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(known)}."
+        return f"unknown key '{place}': {mend}{more}"
+    if first["type"] == "missing":
+        return f"'{place}' is missing.{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(first["input"], dict) else f" (it is {first['input']!r})"
+    at = f"'{place}': " if place else ""
+    return f"{at}{message}{given}.{more}"
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Profile
+    tables: dict[str, type[BaseModel]] = {
+        "scale": Scale, "phases": Phases, "limit": Limit, "sampling": Sampling, "stubs": Stubs,
+        "traffic": Traffic, "arms": Arm, "incident": Incident,
+    }  # fmt: skip
+    for part in location[:-1]:
+        model = tables.get(str(part), model)
+    return [key for key in model.model_fields if key not in ("name", "directory")]

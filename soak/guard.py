@@ -1,0 +1,121 @@
+"""The guard: a small process that outlives the supervisor by a moment and leaves nothing behind.
+
+The supervisor tells it over a pipe what exists (process groups, cgroups, the probe's directory) and what is gone again.
+When the pipe closes, for whatever reason, also ``kill -9``, the guard kills and removes what is still on its list. The
+kernel's parent-death signal reaches only direct children; this reaches the workers that a target forks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+_REMOVE_TRIES = 50
+_REMOVE_PAUSE_S = 0.1
+
+
+class Guard:
+    """The supervisor's end of the pipe. ``close`` is idempotent."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+            bufsize=1,
+        )
+
+    def add_group(self, pgid: int) -> None:
+        """A process group to kill."""
+        self._tell(f"+group {pgid}")
+
+    def drop_group(self, pgid: int) -> None:
+        """The group is gone."""
+        self._tell(f"-group {pgid}")
+
+    def add_cgroup(self, path: Path) -> None:
+        """A cgroup whose processes are to be killed, and which is to be removed."""
+        self._tell(f"+cgroup {path}")
+
+    def drop_cgroup(self, path: Path) -> None:
+        """The cgroup is gone."""
+        self._tell(f"-cgroup {path}")
+
+    def add_directory(self, path: Path) -> None:
+        """A private directory to remove."""
+        self._tell(f"+directory {path}")
+
+    def close(self) -> None:
+        """Let the guard clear what is left, and wait for it."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            # someone may have killed the guard; the parent-death signal still holds
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._process.wait(timeout=_REMOVE_TRIES * _REMOVE_PAUSE_S + 5)
+
+    def _tell(self, line: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # as in close
+            if self._process.stdin is not None:
+                self._process.stdin.write(line + "\n")
+
+
+def listen(pipe: IO[str]) -> dict[str, list[str]]:
+    """Read the pipe to its end and return what is left, by kind, in the order it was added."""
+    left: dict[str, list[str]] = {"group": [], "cgroup": [], "directory": []}
+    for line in pipe:
+        sign_and_kind, _, value = line.rstrip("\n").partition(" ")
+        names = left[sign_and_kind[1:]]
+        if sign_and_kind[0] == "+":
+            names.append(value)
+        elif value in names:
+            names.remove(value)
+    return left
+
+
+def clear(left: dict[str, list[str]]) -> None:
+    """Kill the groups, kill and remove the cgroups, remove the directories."""
+    for pgid in left["group"]:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # already gone
+            os.killpg(int(pgid), signal.SIGKILL)
+    for cgroup in reversed(left["cgroup"]):
+        remove_cgroup(Path(cgroup))
+    for directory in left["directory"]:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def remove_cgroup(path: Path) -> bool:
+    """Kill what is left in a cgroup and remove it; False when it would not go within five seconds."""
+    for _ in range(_REMOVE_TRIES):
+        try:
+            for pid in (path / "cgroup.procs").read_text().split():
+                if int(pid) != os.getpid():
+                    os.kill(int(pid), signal.SIGKILL)
+            path.rmdir()
+        except FileNotFoundError:
+            return True
+        except (OSError, ProcessLookupError):
+            time.sleep(_REMOVE_PAUSE_S)  # dying processes still count as members for a moment
+        else:
+            return True
+    return False
+
+
+def main() -> None:
+    """Listen until the supervisor is gone, then clear up."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    clear(listen(sys.stdin))
+
+
+if __name__ == "__main__":
+    main()

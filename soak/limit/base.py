@@ -1,0 +1,87 @@
+"""What every limit mechanism offers, and how a death is attributed."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the mechanism counted during one life; None where it does not count."""
+
+    peak_bytes: int | None = None
+    oom_kills: int | None = None
+    oomd_kills: int | None = None
+    watchdog_kills: int | None = None
+
+
+class LifeLimit(Protocol):
+    """The limit around one life of an arm."""
+
+    @property
+    def procs(self) -> Path | None:
+        """The file through which a process enters the limit, None when it need not."""
+
+    def watch(self, pid: int) -> None:
+        """The life's process has started."""
+
+    def usage_bytes(self) -> int | None:
+        """Memory charged to the life now, None when it cannot be read."""
+
+    def counters(self) -> Counters:
+        """Read the counters; to be done before ``close``."""
+
+    def close(self) -> None:
+        """Remove the limit; the life is over. Idempotent."""
+
+
+class LimitMechanism(Protocol):
+    """One way to limit memory on this machine."""
+
+    @property
+    def name(self) -> str:
+        """As it stands in the manifest."""
+
+    def life(self, name: str, limit_bytes: int) -> LifeLimit:
+        """Make the limit for one life; raises HarnessError when it cannot be made."""
+
+    def close(self) -> None:
+        """Put the machine back as it was. Idempotent."""
+
+
+class Unlimited:
+    """The life limit of an arm that has none."""
+
+    procs: Path | None = None
+
+    def watch(self, pid: int) -> None:
+        """Nothing to do."""
+
+    def usage_bytes(self) -> int | None:
+        """Nothing is charged."""
+        return None
+
+    def counters(self) -> Counters:
+        """Nothing is counted."""
+        return Counters()
+
+    def close(self) -> None:
+        """Nothing to remove."""
+
+
+def who_ended(code: int, counters: Counters, *, asked: bool) -> str:
+    """Say what ended a process, from its exit code, the limit's counters and whether we had asked it to stop."""
+    if asked:
+        return "soak"
+    if code == -signal.SIGKILL:
+        if counters.oom_kills:
+            return "kernel"
+        if counters.watchdog_kills:
+            return "watchdog"
+        if counters.oomd_kills:
+            return "systemd-oomd"
+        return "unknown"
+    return "itself"

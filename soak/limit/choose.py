@@ -1,0 +1,66 @@
+"""Which limit mechanism this machine has: the first that works, and why the others do not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from soak.guard import Guard
+from soak.limit.base import LimitMechanism
+from soak.limit.cgroup import (
+    PROC_CGROUP,
+    PROC_MOUNTINFO,
+    V2,
+    NotUsableError,
+    find_v1,
+    find_v2,
+    own_cgroup,
+    v2_obstacle,
+)
+from soak.limit.watchdog import WatchdogMechanism
+
+SCOPE_MARK = "SOAKPROOF_IN_SCOPE"
+_SCOPE_COMMAND = ("systemd-run", "--user", "--scope", "--quiet", "-p", "Delegate=yes", "--")
+_SCOPE_TRY_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The mechanism, and a clause for each better one that could not be used."""
+
+    mechanism: LimitMechanism
+    refused: tuple[str, ...]
+
+
+def enter_scope() -> None:
+    """Where cgroup v2 has memory but its subtree is not ours, start this command again in a systemd scope that is.
+
+    Does not return when it succeeds; tried once.
+    """
+    if SCOPE_MARK in os.environ or shutil.which(_SCOPE_COMMAND[0]) is None:
+        return
+    try:
+        if v2_obstacle(own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V2)) is None:
+            return
+        subprocess.run([*_SCOPE_COMMAND, "true"], check=True, capture_output=True, timeout=_SCOPE_TRY_S)
+    except (NotUsableError, OSError, subprocess.SubprocessError):
+        return  # no user manager, or no cgroup v2 at all: the next mechanism is tried
+    os.environ[SCOPE_MARK] = "1"
+    os.execvp(_SCOPE_COMMAND[0], [*_SCOPE_COMMAND, sys.executable, "-m", "soak", *sys.argv[1:]])  # noqa: S606
+
+
+def choose(guard: Guard, run_id: str) -> Choice:
+    """Return the first mechanism that works: cgroup v2, cgroup v1, watchdog."""
+    refused = []
+    try:
+        return Choice(find_v2(guard, run_id, in_scope=SCOPE_MARK in os.environ), ())
+    except NotUsableError as error:
+        refused.append(f"cgroup v2: {error}")
+    try:
+        return Choice(find_v1(guard, run_id), tuple(refused))
+    except NotUsableError as error:
+        refused.append(f"cgroup v1: {error}")
+    return Choice(WatchdogMechanism(), tuple(refused))

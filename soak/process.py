@@ -1,0 +1,164 @@
+"""One child process: started into its limit, with its output in a capped file, and stopped by one ladder."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from soak import exec_child
+from soak.errors import UsageError
+from soak.guard import Guard
+
+LOG_CAP_BYTES = 10_000_000
+_KILL_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """What to start: all that is known of a process before it exists."""
+
+    name: str
+    argv: tuple[str, ...]
+    cwd: Path
+    url: str = ""
+    ready_path: str = ""
+    ready_timeout_s: float = 30.0
+    stop_timeout_s: float = 10.0
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables on top of our own environment. Their values are never recorded."""
+
+
+def last_words(log: Path, lines: int = 8) -> str:
+    """Return the end of a log, indented for an error message."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4000))
+        text = file.read().decode("utf-8", "replace").strip()
+    return "\n".join(f"  | {line}" for line in text.splitlines()[-lines:]) or "  | (it printed nothing)"
+
+
+def describe_exit(code: int) -> str:
+    """Put an exit code of subprocess in words."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
+
+
+class Child:
+    """A running process in its own session. Start it from the main thread: the parent-death signal is tied to it."""
+
+    def __init__(
+        self,
+        spec: ProcessSpec,
+        log: Path,
+        guard: Guard,
+        cgroup_procs: Path | None = None,
+        *,
+        stdin: bool = False,
+    ) -> None:
+        if shutil.which(spec.argv[0], path=spec.env.get("PATH")) is None:
+            raise UsageError(
+                f"{spec.name}: command '{spec.argv[0]}' was not found; give its path or install it."
+            )
+        if not spec.cwd.is_dir():
+            raise UsageError(f"{spec.name}: cwd {spec.cwd} is no directory.")
+        self.spec = spec
+        self.log = log
+        self._guard = guard
+        launcher = [
+            sys.executable,
+            "-I",
+            "-S",
+            exec_child.__file__,
+            str(os.getpid()),
+            str(cgroup_procs or "-"),
+        ]
+        # O_APPEND lets cap_log truncate the file under the child's feet
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*launcher, *spec.argv],
+                cwd=spec.cwd,
+                env={**os.environ, **spec.env},
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+        self._ended = False
+        guard.add_group(self.pid)
+
+    def poll(self) -> int | None:
+        """Return None while it runs, else its exit code, negative for a signal."""
+        code = self._process.poll()
+        if code is not None:
+            self._end_group()
+        return code
+
+    def tell(self, line: str) -> None:
+        """Write a line to its standard input; a process that is gone hears nothing."""
+        try:
+            if self._process.stdin is not None:
+                self._process.stdin.write(f"{line}\n".encode())
+                self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # its exit is noticed by poll
+
+    def answers(self, timeout_s: float = 0.5) -> bool:
+        """Ask its ready URL once; True for a status below 400."""
+        address = urlsplit(self.spec.url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=timeout_s)
+        try:
+            connection.request("GET", self.spec.ready_path)
+            return connection.getresponse().status < 400
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def kill(self) -> None:
+        """Send SIGKILL to the whole group."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Terminate, wait, kill the group; return the exit code. Safe to call again."""
+        if self._process.poll() is None:
+            self._signal(signal.SIGTERM)
+            try:
+                self._process.wait(self.spec.stop_timeout_s)
+            except subprocess.TimeoutExpired:
+                self._signal(signal.SIGKILL)
+                self._process.wait(_KILL_WAIT_S)
+        self._end_group()
+        return self._process.returncode
+
+    def cap_log(self) -> None:
+        """Keep the log below twice LOG_CAP_BYTES: the older part moves to ``<name>.1``."""
+        if self.log.stat().st_size > LOG_CAP_BYTES:
+            shutil.copyfile(self.log, f"{self.log}.1")
+            os.truncate(self.log, 0)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):  # gone already
+            os.killpg(self.pid, number)
+
+    def _end_group(self) -> None:
+        """What the process left running in its session ends with it."""
+        if self._ended:
+            return  # the group id may belong to someone else by now
+        self._ended = True
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        self._signal(signal.SIGKILL)
+        self._guard.drop_group(self.pid)

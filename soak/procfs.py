@@ -1,0 +1,93 @@
+"""Readings of a process from /proc, each one small read; None for what cannot be read, never 0."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """From /proc/PID/stat."""
+
+    state: str
+    cpu_s: float
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Smaps:
+    """From /proc/PID/smaps_rollup."""
+
+    uss_bytes: int
+    pss_bytes: int
+
+
+def rss_bytes(pid: int) -> int | None:
+    """Return the resident memory of a process; None when it is gone, a zombie or not ours to read."""
+    try:
+        pages = int((_PROC / str(pid) / "statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+    return pages * _PAGE_BYTES or None  # a zombie reads as 0
+
+
+def read_stat(pid: int) -> Stat | None:
+    """Return CPU time since the start and the number of threads."""
+    try:
+        # the command's name, in parentheses, may hold anything
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+        return Stat(state=fields[0], cpu_s=cpu_s, threads=int(fields[17]))
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether the process runs: neither gone nor a zombie."""
+    stat = read_stat(pid)
+    return stat is not None and stat.state not in "ZX"
+
+
+def read_smaps(pid: int) -> Smaps | None:
+    """Return unique and proportional set size; costs milliseconds per gigabyte of the target's memory."""
+    try:
+        text = (_PROC / str(pid) / "smaps_rollup").read_text()
+    except OSError:
+        return None
+    sizes = {}
+    for line in text.splitlines()[1:]:
+        key, _, rest = line.partition(":")
+        sizes[key] = int(rest.split()[0]) * 1024
+    if "Pss" not in sizes:
+        return None
+    uss = sum(sizes.get(key, 0) for key in ("Private_Clean", "Private_Dirty", "Private_Hugetlb"))
+    return Smaps(uss_bytes=uss, pss_bytes=sizes["Pss"])
+
+
+def count_fds(pid: int) -> int | None:
+    """Return the number of open file descriptors."""
+    try:
+        return len(os.listdir(_PROC / str(pid) / "fd"))  # noqa: PTH208 - a list of names is all that is counted
+    except OSError:
+        return None
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the process ids below ``pid``, from each thread's children file."""
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        for children in (_PROC / str(waiting.pop()) / "task").glob("*/children"):
+            try:
+                below = [int(child) for child in children.read_text().split()]
+            except OSError:
+                continue  # the thread has ended meanwhile
+            found += below
+            waiting += below
+    return found

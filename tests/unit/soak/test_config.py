@@ -1,0 +1,118 @@
+"""Profiles: what is accepted, and what a user reads when it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from soak.config import load_profile, profile_names
+from soak.errors import UsageError
+
+Write = Callable[[str], str]
+SMALLEST = '[arms.app]\ncommand = ["serve", "{port}"]\n'
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def _write(text: str) -> str:
+        path = tmp_path / "mine.toml"
+        path.write_text(text)
+        return str(path)
+
+    return _write
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_that_comes_with_soakproof_is_valid(name: str) -> None:
+    """The profiles in the package load, and name themselves after their file."""
+    assert load_profile(name).name == name
+
+
+def test_a_profile_needs_no_more_than_one_arm_with_a_command(write: Write) -> None:
+    """Everything else has a default that works."""
+    profile = load_profile(write(SMALLEST))
+    assert profile.arms["app"].command == ("serve", "{port}")
+    assert profile.limit.memory is None
+
+
+def test_a_setting_changes_one_key_and_reads_sizes_without_quotes() -> None:
+    """--set takes TOML values, and bare words where TOML would want quotes."""
+    profile = load_profile("demo", ["limit.memory=256 MiB", "phases.load_s=60", "arms.leaky.role="])
+    assert profile.limit.memory == 256 << 20
+    assert profile.phases.load_s == 60
+    assert profile.arms["leaky"].role == ""
+    assert profile.phases.idle_s == load_profile("demo").phases.idle_s
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("phases.lod_s=3", "unknown key 'phases.lod_s': did you mean 'load_s'?"),
+        ("arms.leaky.comand=x", "unknown key 'arms.leaky.comand': did you mean 'command'?"),
+        ("traffic.incident.zzz=1", "unknown key 'traffic.incident.zzz': valid here: retained_bytes_per_request, start."),
+        ("phases.load_s=-1", "'phases.load_s': Input should be greater than 0 (it is -1)."),
+        ("phases.load_s=inf", "'phases.load_s': Input should be a finite number (it is inf)."),
+        ("limit.memory=lots", "'limit.memory': could not parse value and unit from byte string (it is 'lots')."),
+        ("arms.fixed.role=before", 'only one arm may have role = "before".'),
+        ("traffic.shape=sawtooth", "'traffic.shape': Input should be 'steady' or 'incident' (it is 'sawtooth')."),
+    ],
+)
+def test_a_bad_key_or_value_is_named_with_its_place(setting: str, sentence: str) -> None:
+    """An unknown key comes with the nearest valid one, a bad value with what it is."""
+    with pytest.raises(UsageError) as caught:
+        load_profile("demo", [setting])
+    assert str(caught.value).endswith(sentence)
+    assert "demo.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", ["phases.load_s", "=3", "phases..load_s=3"])
+def test_a_setting_without_key_or_value_is_refused(setting: str) -> None:
+    """The message shows the form it should have."""
+    with pytest.raises(UsageError, match="give it as key=value"):
+        load_profile("demo", [setting])
+
+
+def test_a_setting_below_a_value_is_refused() -> None:
+    """A value cannot be used as a table."""
+    with pytest.raises(UsageError, match="'hour_s' is a value, not a table"):
+        load_profile("demo", ["scale.hour_s.x=3"])
+
+
+def test_an_unknown_profile_is_answered_with_the_known_ones() -> None:
+    """A typing error costs one look."""
+    with pytest.raises(UsageError, match=r"No profile 'dmo'.*Did you mean 'demo'\?"):
+        load_profile("dmo")
+
+
+def test_a_file_that_is_no_toml_is_named(write: Write) -> None:
+    """The parser's own position is kept."""
+    with pytest.raises(UsageError, match=r"mine\.toml: not valid TOML: .*line 1, column 7"):
+        load_profile(write("a = 1 1"))
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    """Binary rubbish is a sentence, not a traceback."""
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match=r"mine\.toml: cannot be read"):
+        load_profile(str(path))
+
+
+def test_a_profile_cannot_name_itself(write: Write) -> None:
+    """The file's name is the profile's name."""
+    with pytest.raises(UsageError, match="unknown key 'name'"):
+        load_profile(write(f'name = "x"\n{SMALLEST}'))
+
+
+def test_an_arm_may_not_take_the_name_of_our_own_processes(write: Write) -> None:
+    """Logs and events of an arm called stubs would be taken for ours."""
+    with pytest.raises(UsageError, match="may not be called stubs"):
+        load_profile(write(SMALLEST.replace("arms.app", "arms.stubs")))
+
+
+def test_the_incident_shape_needs_a_limit(write: Write) -> None:
+    """Its rates are solved from the limit."""
+    with pytest.raises(UsageError, match="needs \\[traffic.incident\\] and limit.memory"):
+        load_profile(write(f'{SMALLEST}[traffic]\nshape = "incident"\n'))

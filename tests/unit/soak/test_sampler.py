@@ -1,0 +1,209 @@
+"""Rows, gaps and rhythm of the sampler, by scripted clocks and probes."""
+
+from __future__ import annotations
+
+import csv
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soak import sampler as module
+from soak.contract import CENSUS_COLUMNS, LOAD, SAMPLE_COLUMNS
+from soak.errors import HarnessError
+from soak.limit.base import Unlimited
+from soak.probe_client import ProbeError
+from soak.recording import CsvRecorder, EventLog, RunClock
+from soak.sampler import Gaps, Sampler, Target
+
+
+class FakeProbe:
+    """Answers from a script; an exception in it is raised."""
+
+    exists = True
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[str, object]] = []
+
+    def ask(self, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:
+        self.asked.append({"op": op, "timeout_s": timeout_s, **arguments})
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+
+class ScriptedClock(RunClock):
+    """Shows the next of the given times, then stays."""
+
+    def __init__(self, *times: float) -> None:
+        super().__init__(0.0)
+        object.__setattr__(self, "_times", list(times))
+
+    def t(self) -> float:
+        times: list[float] = self._times  # type: ignore[attr-defined]
+        return times.pop(0) if len(times) > 1 else times[0]
+
+
+class Bench:
+    """A sampler with files to look into."""
+
+    def __init__(self, directory: Path, clock: RunClock, probe: FakeProbe, *, smaps_every_s: float = 5.0) -> None:
+        self.directory = directory
+        self.events = EventLog(directory / "events.csv", clock)
+        self.samples = CsvRecorder(directory / "samples.csv", SAMPLE_COLUMNS)
+        self.census = CsvRecorder(directory / "census.csv", CENSUS_COLUMNS)
+        self.sampler = Sampler(
+            "leaky", clock, self.events, self.samples, self.census, every_s=1.0, smaps_every_s=smaps_every_s
+        )
+        self.sampler.target = Target("leaky", os.getpid(), 1, Unlimited(), probe)  # type: ignore[arg-type]
+        self.sampler.phase = LOAD
+
+    def close(self) -> None:
+        for recorder in (self.events, self.samples, self.census):
+            recorder.close()
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        with (self.directory / name).open() as file:
+            return list(csv.DictReader(file))
+
+    def gaps(self) -> list[str]:
+        return [row["detail"] for row in self.rows("events.csv") if row["event"] == "gap"]
+
+
+MakeBench = Callable[..., Bench]
+
+
+@pytest.fixture
+def make_bench(tmp_path: Path) -> Iterator[MakeBench]:
+    made: list[Bench] = []
+
+    def _make(clock: RunClock, probe: FakeProbe, **settings: float) -> Bench:
+        made.append(Bench(tmp_path, clock, probe, **settings))
+        return made[0]
+
+    yield _make
+    made[0].close()
+
+
+ANSWER = {"ok": True, "live_blocks": 1000, "tasks_alive": 3, "gauges": {"cache_entries": 5.0, "pool": 2.5}}
+
+
+def test_a_row_joins_what_is_seen_from_outside_and_from_inside(make_bench: MakeBench) -> None:
+    """Both views of one moment stand in one row; a gauge without a column shares one."""
+    bench = make_bench(RunClock(), FakeProbe(ANSWER))
+    bench.sampler.tick()
+    [row] = bench.rows("samples.csv")
+    assert (row["arm"], row["life"], row["phase"], row["pid"]) == ("leaky", "1", LOAD, str(os.getpid()))
+    assert int(row["rss_bytes"]) > 1_000_000
+    assert int(row["uss_bytes"]) > 1_000_000
+    assert (row["live_blocks"], row["tasks_alive"], row["cache_entries"]) == ("1000", "3", "5")
+    assert row["other_gauges"] == '{"pool": 2.5}'
+    assert row["history_entries"] == ""
+
+
+def test_a_probe_that_does_not_answer_leaves_empty_cells_and_one_gap(make_bench: MakeBench) -> None:
+    """Two missed answers are told twice, at their begin and end, and counted as two; the row is there all the same."""
+    bench = make_bench(RunClock(), FakeProbe(ProbeError("probe: sample: timed out"), ProbeError("x"), ANSWER))
+    for _ in range(3):
+        bench.sampler.tick()
+    assert [row["live_blocks"] for row in bench.rows("samples.csv")] == ["", "", "1000"]
+    assert all(row["rss_bytes"] for row in bench.rows("samples.csv"))
+    assert bench.gaps() == ["probe: sample: timed out", "probe: back after 2 missed"]
+    assert bench.sampler.gaps.total == {"probe": 2}
+
+
+def test_a_target_without_a_probe_is_sampled_from_outside_and_says_so(make_bench: MakeBench) -> None:
+    """An interpreter started with -I has no probe: that is no failure, and it is told once."""
+    probe = FakeProbe()
+    probe.exists = False
+    bench = make_bench(RunClock(), probe)
+    bench.sampler.tick()
+    bench.sampler.tick()
+    assert [bool(row["rss_bytes"]) for row in bench.rows("samples.csv")] == [True, True]
+    assert bench.gaps() == ["probe: none in this process; it is sampled from outside only"]
+
+
+def test_readings_that_pause_the_target_wait_until_nothing_is_loaded(make_bench: MakeBench) -> None:
+    """Under load the probe is asked for cheap readings with a short patience, while idle for exact ones."""
+    probe = FakeProbe(ANSWER, ANSWER)
+    bench = make_bench(RunClock(), probe)
+    bench.sampler.tick()
+    bench.sampler.phase = module.IDLE
+    bench.sampler.tick()
+    assert [(ask["exact"], ask["timeout_s"]) for ask in probe.asked] == [
+        (False, module.PROBE_TIMEOUT_S),
+        (True, module.CENSUS_TIMEOUT_S),
+    ]
+
+
+def test_uss_is_read_at_its_own_rhythm(make_bench: MakeBench) -> None:
+    """It costs milliseconds per gigabyte, so not each second."""
+    bench = make_bench(ScriptedClock(0.0), FakeProbe(*[ANSWER] * 4), smaps_every_s=2.0)
+    for t in range(4):
+        bench.sampler._clock = ScriptedClock(float(t))
+        bench.sampler.tick()
+    assert [bool(row["uss_bytes"]) for row in bench.rows("samples.csv")] == [True, False, True, False]
+
+
+def test_a_dead_target_makes_no_row_and_no_gap(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its exit is an event of its own; an unread corpse is no missed reading."""
+    monkeypatch.setattr(module, "is_alive", lambda _: False)
+    bench = make_bench(RunClock(), FakeProbe(ProbeError("gone")))
+    assert bench.sampler.tick() is None
+    assert bench.rows("samples.csv") == []
+    assert bench.gaps() == []
+
+
+def test_ticks_stay_on_their_grid(make_bench: MakeBench) -> None:
+    """A reading of 0.3 s moves no later tick."""
+    bench = make_bench(ScriptedClock(10.3), FakeProbe())
+    assert bench.sampler._next_due(10.0) == 11.0
+    assert bench.gaps() == []
+
+
+def test_ticks_that_passed_while_reading_are_a_counted_gap(make_bench: MakeBench) -> None:
+    """After a reading of 2.4 s the sampler goes on with the next tick to come, and two are missing."""
+    bench = make_bench(ScriptedClock(12.4), FakeProbe())
+    assert bench.sampler._next_due(10.0) == 13.0
+    assert bench.gaps() == ["tick: reading took 2.4 s"]
+    assert bench.sampler.gaps.total == {"tick": 2}
+
+
+def test_an_error_of_ours_ends_the_sampling_and_is_kept(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk in the sampler's thread reaches the run."""
+    bench = make_bench(RunClock(), FakeProbe(ANSWER))
+    error = HarnessError("samples.csv: cannot be written")
+
+    def refuse(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(bench.samples, "write", refuse)
+    bench.sampler.run(threading.Event())
+    assert bench.sampler.failure is error
+
+
+def test_the_census_is_one_row_per_type(make_bench: MakeBench) -> None:
+    """With the phase and rung it was taken at."""
+    bench = make_bench(RunClock(), FakeProbe({"ok": True, "types": [["builtins.dict", 12], ["app.Thing", 3]]}))
+    bench.sampler.take_census("drained")
+    assert [(row["type"], row["objects"], row["rung"]) for row in bench.rows("census.csv")] == [
+        ("builtins.dict", "12", "drained"),
+        ("app.Thing", "3", "drained"),
+    ]
+
+
+def test_gaps_tell_begin_and_end_only() -> None:
+    """A thousand missed readings are two sentences."""
+    told: list[str] = []
+    gaps = Gaps(told.append)
+    for _ in range(1000):
+        gaps.missed("probe", "timed out")
+    gaps.read("probe")
+    gaps.read("probe")
+    assert told == ["probe: timed out", "probe: back after 1000 missed"]
+    assert gaps.total["probe"] == 1000
