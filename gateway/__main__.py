@@ -1,0 +1,102 @@
+"""The gateway's command line: ``python -m gateway``."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from gateway.app import create_app
+from gateway.fixed import FixedGateway
+from gateway.leaky import Fault, LeakyGateway, parse_faults
+from gateway.upstreams import Upstreams, parse_upstreams
+from gateway.variant import Gateway
+
+
+class Variant(StrEnum):
+    """The builds of the gateway."""
+
+    LEAKY = "leaky"
+    FIXED = "fixed"
+
+
+def serve(
+    variant: Annotated[Variant, typer.Option(help="leaky: the article's faults; fixed: none of them.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")],
+    upstreams: Annotated[
+        str, typer.Option(help="Where each service listens: orders=127.0.0.1:9000,users=127.0.0.1:9000")
+    ],
+    host: Annotated[str, typer.Option(help="IPv4 address to listen on.")] = "127.0.0.1",
+    without: Annotated[
+        str, typer.Option(help=f"Faults the leaky variant leaves out: {','.join(Fault)}", show_default=False)
+    ] = "",
+) -> None:
+    """Run an API gateway: POST /api/{service} with a JSON object returns the service's JSON answer.
+
+    A service's instances are its name with a number: orders-017 is an instance of orders. GET /healthz
+    says when the gateway is up; SIGTERM ends it, with all it holds closed. One process, on uvicorn.
+
+    Example: python -m gateway --variant leaky --port 8001 --upstreams orders=127.0.0.1:9000
+    """
+    try:
+        services = parse_upstreams(upstreams)
+        build = choose(variant, services, parse_faults(without))
+        listener = listen(host, port)
+    except ValueError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from None
+    config = uvicorn.Config(
+        create_app(build, services),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        # longer than clients keep idle connections: one that is being reused is never closed
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+        access_log=False,
+        log_level="error",
+        proxy_headers=False,
+        server_header=False,
+    )
+    typer.echo(f"gateway ({variant}) on http://{host}:{port}")
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again after it has shut down
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def choose(variant: Variant, upstreams: Upstreams, without: frozenset[Fault]) -> Callable[[], Gateway]:
+    """Return what makes the variant; raises ValueError when one without faults is to leave some out."""
+    if variant is Variant.LEAKY:
+        return lambda: LeakyGateway(upstreams, without)
+    if without:
+        raise ValueError(
+            f"--without leaves out faults of the leaky variant ({', '.join(Fault)}); "
+            f"{variant} has none, so drop the option"
+        )
+    return lambda: FixedGateway(upstreams)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a bound socket; raises ValueError when the port cannot be had."""
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise ValueError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another port or host"
+        ) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(serve)
+    app(prog_name="python -m gateway")
+
+
+if __name__ == "__main__":
+    main()

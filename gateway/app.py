@@ -1,0 +1,121 @@
+"""The HTTP side, the same for every variant: routes, checks of the request, statuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from fastapi import FastAPI
+from pydantic_core import from_json
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from gateway.failures import (
+    FailureLog,
+    InvalidBodyError,
+    OverloadedError,
+    RequestFailedError,
+    TooLargeError,
+)
+from gateway.openapi import DocumentedApp
+from gateway.upstreams import Upstreams
+from gateway.variant import Gateway
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+
+
+def create_app(build: Callable[[], Gateway], upstreams: Upstreams) -> FastAPI:
+    """Return the application; ``build`` makes the gateway, at startup and inside the event loop.
+
+    The gateway is ``app.state.gateway`` while the application runs.
+    """
+    failures = FailureLog()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        gateway = build()
+        app.state.gateway = gateway
+        register_gauges(gateway)
+        try:
+            yield
+        finally:
+            await gateway.aclose()
+
+    async def forward(request: Request) -> Response:
+        gateway: Gateway = app.state.gateway
+        service_name = request.path_params["service"]
+        try:
+            upstreams.service_of(service_name)  # before anything else: no request chooses a host
+            request_data = parse_object(await read_body(request))
+            return json_response(await gateway.handle_request(service_name, request_data))
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody is left to read it
+        except RequestFailedError as failure:
+            failures.record(failure)
+            return error_response(failure)
+        except Exception as error:  # noqa: BLE001  a defect of ours: one logged traceback, and service goes on
+            failures.record(error)
+            return error_response(RequestFailedError("internal error"))
+
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    app = DocumentedApp(title="gateway", lifespan=lifespan)
+    # A plain route: FastAPI's own would parse and validate what forward() streams and checks itself.
+    app.add_route("/api/{service}", forward, methods=["POST"])
+    app.add_api_route("/healthz", healthz)
+    app.add_exception_handler(HTTPException, _http_exception)
+    return app
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the request body; raises TooLargeError as soon as more than MAX_BODY_BYTES have come."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLargeError(f"the body is longer than {MAX_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in ``body``; raises InvalidBodyError for anything else, or nested over 200 deep."""
+    try:
+        data = from_json(body, allow_inf_nan=False, cache_strings="none")
+    except ValueError as error:
+        raise InvalidBodyError(f"the body is not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise InvalidBodyError(f"the body must be a JSON object, not {type(data).__name__}")
+    return data
+
+
+def json_response(content: bytes, status: int = 200) -> Response:
+    """Return a response whose body is the JSON text ``content``."""
+    return Response(content, status, media_type="application/json")
+
+
+def error_response(failure: RequestFailedError) -> Response:
+    """Return ``{"error": message}`` with the failure's status, and Retry-After where it makes sense."""
+    response = json_response(json.dumps({"error": str(failure)}).encode(), failure.status)
+    if isinstance(failure, OverloadedError):
+        response.headers["Retry-After"] = str(failure.retry_after_s)
+    return response
+
+
+def register_gauges(gateway: Gateway) -> None:
+    """Show the sizes of cache and history to the probe, if a harness put one into this process."""
+    probe = sys.modules.get("soak_probe")
+    if probe is not None:
+        probe.gauge("cache_entries", lambda: float(gateway.stats().cache_entries))
+        probe.gauge("history_entries", lambda: float(gateway.stats().history_entries))
+
+
+async def _http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  it is registered for no other
+    return Response(
+        json.dumps({"error": error.detail}), error.status_code, error.headers, media_type="application/json"
+    )
