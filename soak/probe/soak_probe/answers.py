@@ -1,0 +1,128 @@
+"""What the probe answers: one method of ``Answers`` per op."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+from collections import Counter
+from typing import Any, TypeVar
+
+from . import allocators, tasks
+from .gauges import REGISTERED, read_all
+from .looplag import LoopLag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .sessions import Sessions
+
+PROBE_VERSION = 1
+CENSUS_TOP = 40
+CENSUS_MOST = 1_000
+
+Figure = TypeVar("Figure")
+
+
+class Answers:
+    """Answers the requests to this process. Only ``census``, ``collect``, ``trim`` and exact samples pause it."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._loop_lag = LoopLag()
+        self._ops: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "hello": self.hello,
+            "sample": self.sample,
+            "census": self.census,
+            "collect": self.collect,
+            "trim": self.trim,
+        }
+
+    def answer(self, line: bytes) -> bytes:
+        """Return the answer to one request, a line for a line; whatever is wrong becomes ``ok``: false."""
+        try:
+            body = {"ok": True, **self._obey(json.loads(line))}
+        except ValueError as error:
+            body = {"ok": False, "error": str(error)}
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and the thread lives on
+            body = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+        return json.dumps(body).encode() + b"\n"
+
+    def _obey(self, request: Any) -> dict[str, Any]:
+        op = request.get("op") if isinstance(request, dict) else None
+        if op not in self._ops:
+            raise ValueError(f"op {op!r} is not one of {', '.join(self._ops)}")
+        return self._ops[op](request)
+
+    def hello(self, _request: dict[str, Any]) -> dict[str, Any]:
+        """Say who answers."""
+        return {
+            "pid": os.getpid(),
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "implementation": sys.implementation.name,
+            "probe_version": PROBE_VERSION,
+            "executable": sys.executable,
+        }
+
+    def sample(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Read all figures, named as in a recording; null is a figure that cannot be had here.
+
+        ``"exact": true`` counts finished tasks exactly at any size: a pause, for an idle target.
+        """
+        generations = gc.get_stats()
+        arena_bytes, arena_free_bytes = allocators.pymalloc() or (None, None)
+        in_use_bytes, free_bytes = allocators.malloc() or (None, None)
+        found = tasks.find(exact=request.get("exact") is True)
+        sessions_alive, sessions_open = _or_null(self._sessions.count) or (None, None)
+        gauges, gauge_errors = read_all(REGISTERED)
+        return {
+            "live_blocks": sys.getallocatedblocks() or None,  # 0: the target runs without pymalloc
+            "pymalloc_arena_bytes": arena_bytes,
+            "pymalloc_free_bytes": arena_free_bytes,
+            "malloc_in_use_bytes": in_use_bytes,
+            "malloc_free_bytes": free_bytes,
+            "gc_gen2_collections": generations[-1]["collections"],
+            "gc_collected": sum(generation["collected"] for generation in generations),
+            "gc_uncollectable": sum(generation["uncollectable"] for generation in generations),
+            "tasks_alive": found.alive,
+            "tasks_finished": _or_null(lambda: tasks.finished(found)),
+            "sessions_alive": sessions_alive,
+            "sessions_open": sessions_open,
+            "loop_lag_ms": _or_null(lambda: self._loop_lag.read_ms(found.seen)),
+            "gauges": gauges,
+            "gauge_errors": gauge_errors,
+        }
+
+    def census(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Count the objects the cyclic collector tracks, by type, and name the ``top`` most frequent types.
+
+        Pauses the target for about 0.1 s per million objects.
+        """
+        top = request.get("top", CENSUS_TOP)
+        if not (isinstance(top, int) and 1 <= top <= CENSUS_MOST):
+            raise ValueError(f"top {top!r} is not a whole number from 1 to {CENSUS_MOST}")
+        by_type = Counter(map(type, gc.get_objects()))
+        by_name: Counter[str] = Counter()
+        for kind, count in by_type.items():
+            by_name[f"{kind.__module__}.{kind.__qualname__}"] += count
+        return {"types": by_name.most_common(top), "total": sum(by_name.values())}
+
+    def collect(self, _request: dict[str, Any]) -> dict[str, Any]:
+        """Run a full collection."""
+        started_s = time.perf_counter()
+        freed = gc.collect()
+        return {"freed": freed, "seconds": time.perf_counter() - started_s}
+
+    def trim(self, _request: dict[str, Any]) -> dict[str, Any]:
+        """Have malloc give its free memory back to the system; null where it cannot be asked to."""
+        return {"trimmed": allocators.trim()}
+
+
+def _or_null(read: Callable[[], Figure | None]) -> Figure | None:
+    try:
+        return read()
+    except Exception:  # noqa: BLE001 - tasks, sessions and loops are the target's objects and may raise anything
+        return None

@@ -1,0 +1,127 @@
+"""The probe's life: started with the process, out of the way of every fork, gone before the process ends.
+
+Python 3.12 and later warn of a fork beside other threads. Some releases of 3.13 and 3.14 count too late, see CPython's
+gh-137109, and so warn of our thread, which was not there at the fork; they show it where DeprecationWarning is shown.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from _thread import RLock
+
+from .report import report
+from .server import Server
+from .sessions import Sessions
+
+TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def start(directory: str) -> None:
+    """Serve this process, and the children it forks, on ``<directory>/<pid>.sock`` until they end.
+
+    Raises OSError when ``directory`` is missing, open to other users or cannot be written, or its path is too long for
+    a Unix socket (107 bytes with the file), and RuntimeError when the system gives no thread.
+    """
+    if os.stat(directory).st_mode & 0o077:
+        raise PermissionError(f"{directory} is open to other users; the mend: chmod 700 {directory}")
+    sessions = Sessions()
+    probe = Probe(directory, sessions)
+    probe.open()
+    sessions.watch()
+    os.register_at_fork(
+        before=probe.before_fork,
+        after_in_parent=probe.after_fork_in_parent,
+        after_in_child=probe.after_fork_in_child,
+    )
+    atexit.register(probe.close)
+
+
+class Probe:
+    """The server of this process, whichever that is by now."""
+
+    def __init__(self, directory: str, sessions: Sessions) -> None:
+        self._directory = directory
+        self._sessions = sessions
+        self._server: Server | None = None
+        self._lock = RLock()  # threads may fork at once, and a signal handler while its own thread does
+        self._forks = 0
+
+    def open(self) -> None:
+        """Start to serve. Raises OSError when the socket cannot be bound, RuntimeError when there is no thread."""
+        _sweep(self._directory)
+        server = Server(f"{self._directory}/{os.getpid()}.sock", _answerer(self._sessions))
+        try:
+            server.start()
+        except RuntimeError:
+            server.close()
+            server.remove()
+            raise
+        self._server = server
+
+    def before_fork(self) -> None:
+        """Stop the thread, so that the fork happens in a process without it."""
+        with self._lock:
+            self._forks += 1
+            if self._server is not None:
+                self._server.stop()
+
+    def after_fork_in_parent(self) -> None:
+        """Start the thread again, on the same socket and connections, after the last of concurrent forks."""
+        with self._lock:
+            self._forks -= 1
+            if self._forks == 0 and self._server is not None:
+                _or_report(self._server.start)
+
+    def after_fork_in_child(self) -> None:
+        """Leave the parent's sockets to the parent and serve on one of our own."""
+        self._lock = RLock()  # the parent's may be held by a thread that does not exist here
+        self._forks = 0
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            _or_report(self.open)
+
+    def close(self) -> None:
+        """Stop for good and remove the socket's file."""
+        with self._lock:
+            server, self._server = self._server, None
+            if server is not None:
+                server.stop()
+                server.close()
+                server.remove()
+
+
+def _sweep(directory: str) -> None:
+    """Remove the sockets of processes that have died, or a target that forks for hours would fill the directory."""
+    for name in os.listdir(directory):
+        pid, extension = os.path.splitext(name)
+        if extension == ".sock" and not os.path.exists(f"/proc/{pid}"):
+            try:
+                os.unlink(f"{directory}/{name}")
+            except FileNotFoundError:
+                pass  # another process has just swept
+
+
+def _or_report(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except (OSError, RuntimeError) as error:
+        report(error)
+
+
+def _answerer(sessions: Sessions) -> Callable[[bytes], bytes]:
+    """Return the function that answers a request; the first request pays for importing what answers it."""
+    answer: Callable[[bytes], bytes] | None = None
+
+    def answer_line(line: bytes) -> bytes:
+        nonlocal answer
+        if answer is None:
+            from .answers import Answers
+
+            answer = Answers(sessions).answer
+        return answer(line)
+
+    return answer_line

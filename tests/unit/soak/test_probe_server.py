@@ -1,0 +1,374 @@
+"""The probe's server, its life over forks, and its answers: in this process, on a socket of its own."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soak.contract import SAMPLE_COLUMNS, names
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "soak" / "probe"))
+
+from soak_probe import answers, lifecycle, server
+from soak_probe.sessions import Sessions
+
+PATIENCE_S = 10
+OTHER_USER = 12345
+
+
+@pytest.fixture
+def directory() -> Iterator[str]:
+    """A private directory whose path is short enough for a Unix socket."""
+    path = tempfile.mkdtemp(prefix="soak-")
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def serve(directory: str) -> Iterator[Callable[[Callable[[bytes], bytes]], server.Server]]:
+    """Return a function that starts a server with a given way to answer; it is stopped at the end."""
+    started: list[server.Server] = []
+
+    def start(answer: Callable[[bytes], bytes]) -> server.Server:
+        started.append(server.Server(f"{directory}/probe.sock", answer))
+        started[0].start()
+        return started[0]
+
+    yield start
+    for each in started:
+        each.stop()
+        each.close()
+
+
+@pytest.fixture
+def connect(directory: str) -> Iterator[Callable[[], socket.socket]]:
+    """Return a function that makes a connection to the server."""
+    made: list[socket.socket] = []
+
+    def client() -> socket.socket:
+        made.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        made[-1].settimeout(PATIENCE_S)
+        made[-1].connect(f"{directory}/probe.sock")
+        return made[-1]
+
+    yield client
+    for each in made:
+        each.close()
+
+
+def echo(line: bytes) -> bytes:
+    """Answer a line with itself."""
+    return line + b"\n"
+
+
+def count_threads() -> int:
+    """Return how many threads of this process the kernel knows."""
+    return sum(1 for _ in Path("/proc/self/task").iterdir())
+
+
+def file_names(directory: str) -> set[str]:
+    """Return the names of what is in the directory."""
+    return {path.name for path in Path(directory).iterdir()}
+
+
+def read_line(client: socket.socket) -> bytes:
+    """Return the next line, or what came of it before the connection ended."""
+    line = b""
+    while not line.endswith(b"\n"):
+        part = client.recv(1)
+        if not part:
+            break
+        line += part
+    return line
+
+
+Serve = Callable[[Callable[[bytes], bytes]], server.Server]
+Connect = Callable[[], socket.socket]
+
+
+class TestServer:
+    def test_a_connection_may_ask_often(self, serve: Serve, connect: Connect) -> None:
+        """Requests over one connection are answered in order: in pieces, one by one, or many at once."""
+        serve(echo)
+        client = connect()
+        for piece in (b"on", b"e\ntw", b"o\nthree\nfour\n"):
+            client.sendall(piece)
+        assert [read_line(client) for _ in range(4)] == [b"one\n", b"two\n", b"three\n", b"four\n"]
+
+    def test_an_overlong_line_is_refused_and_the_next_client_served(
+        self, serve: Serve, connect: Connect
+    ) -> None:
+        """A line without an end costs its sender the connection, and nobody else anything."""
+        serve(echo)
+        client = connect()
+        client.sendall(b"x" * (server.LONGEST_LINE + 1))
+        assert read_line(client) == b'{"ok": false, "error": "a request is one line of at most 64 KiB"}\n'
+        assert read_line(client) == b""
+        other = connect()
+        other.sendall(b"still here\n")
+        assert read_line(other) == b"still here\n"
+
+    def test_silent_clients_do_not_keep_others_out(self, serve: Serve, connect: Connect) -> None:
+        """With as many silent clients as there may be, one more is served, and the oldest is dropped for it."""
+        serve(echo)
+        silent = []
+        for _ in range(server.MOST_CLIENTS):
+            silent.append(connect())
+            silent[-1].sendall(b"hello\n")
+            read_line(silent[-1])
+        late = connect()
+        late.sendall(b"late\n")
+        assert read_line(late) == b"late\n"
+        assert read_line(silent[0]) == b""
+        silent[1].sendall(b"kept\n")
+        assert read_line(silent[1]) == b"kept\n"
+
+    def test_a_client_that_does_not_read_is_dropped(
+        self, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A client that leaves its answers unread is given up after the timeout; the others are served then."""
+        monkeypatch.setattr(server, "SEND_TIMEOUT_S", 0.05)
+        serve(lambda line: line * 4_000_000 + b"\n")
+        connect().sendall(b"x\n")
+        other = connect()
+        other.sendall(b"\n")
+        assert read_line(other) == b"\n"
+
+    def test_a_stop_and_a_start_are_not_seen_by_a_client(self, serve: Serve, connect: Connect) -> None:
+        """A connection outlives the thread: what it asks in between is answered by the next one."""
+        running = serve(echo)
+        client = connect()
+        client.sendall(b"before\n")
+        assert read_line(client) == b"before\n"
+        running.stop()
+        client.sendall(b"between\n")
+        running.start()
+        assert read_line(client) == b"between\n"
+
+    def test_a_stopped_thread_is_gone_for_the_kernel(self, serve: Serve) -> None:
+        """After stop the process has as many threads as before start: a fork then needs no warning."""
+        before = count_threads()
+        running = serve(echo)
+        assert count_threads() == before + 1
+        running.stop()
+        assert count_threads() == before
+
+    def test_only_the_owner_may_open_the_socket(self, serve: Serve, directory: str) -> None:
+        """The socket's mode is 0600; a file left there by an earlier process is replaced."""
+        path = Path(directory, "probe.sock")
+        path.write_text("stale")
+        serve(echo)
+        assert path.is_socket()
+        assert path.stat().st_mode & 0o777 == 0o600
+
+    @pytest.mark.parametrize(("uid", "allowed"), [(0, True), (OTHER_USER, True), (OTHER_USER + 1, False)])
+    def test_other_users_are_not_served(
+        self, monkeypatch: pytest.MonkeyPatch, uid: int, allowed: bool
+    ) -> None:
+        """Only root and the user the target runs as may ask."""
+        monkeypatch.setattr(os, "geteuid", lambda: OTHER_USER)
+
+        class Peer:
+            def getsockopt(self, *_: int) -> bytes:
+                return b"".join(number.to_bytes(4, sys.byteorder) for number in (99, uid, 77))
+
+        peer: Any = Peer()
+        assert server._may_ask(peer) is allowed
+
+    def test_a_number_that_became_another_file_is_left_alone(self, directory: str) -> None:
+        """After the target has closed our descriptors and reused a number, nothing of ours touches its file."""
+        ours, other = socket.socketpair()
+        held = server.Socket(ours)
+        with Path(directory, "data").open("wb") as target_file:
+            os.dup2(target_file.fileno(), held.fd)
+        assert not held.is_ours()
+        held.close()
+        os.write(held.fd, b"still open")
+        os.close(held.fd)
+        other.close()
+        assert Path(directory, "data").read_bytes() == b"still open"
+
+    def test_an_error_in_an_answer_ends_in_one_line(
+        self, serve: Serve, connect: Connect, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """If answering fails for good, the client sees the end, and standard error one line with the reason."""
+
+        def fail(_line: bytes) -> bytes:
+            raise ImportError("No module named '_ctypes'")
+
+        running = serve(fail)
+        client = connect()
+        client.sendall(b"x\n")
+        assert read_line(client) == b""
+        running.stop()
+        assert (
+            capsys.readouterr().err
+            == f"soak_probe: pid {os.getpid()} is not probed: No module named '_ctypes'\n"
+        )
+
+
+class TestLifecycle:
+    def test_a_directory_open_to_others_is_refused(self, directory: str) -> None:
+        """The probe serves from a private directory only, and says how to make it one."""
+        Path(directory).chmod(0o750)
+        with pytest.raises(PermissionError) as caught:
+            lifecycle.start(directory)
+        assert str(caught.value) == f"{directory} is open to other users; the mend: chmod 700 {directory}"
+
+    def test_sockets_of_dead_processes_are_removed(self, directory: str) -> None:
+        """A new process removes what dead ones left, and nothing else."""
+        beyond_pid_max = 2**22 + 1
+        for name in (f"{beyond_pid_max}.sock", "1.sock", f"{beyond_pid_max}.txt"):
+            Path(directory, name).touch()
+        probe = lifecycle.Probe(directory, Sessions())
+        probe.open()
+        expected = {f"{os.getpid()}.sock", "1.sock", f"{beyond_pid_max}.txt"}
+        assert file_names(directory) == expected
+        probe.close()
+        assert file_names(directory) == expected - {f"{os.getpid()}.sock"}
+
+    def test_concurrent_forks_restart_the_thread_once(self, directory: str) -> None:
+        """While two threads fork, ours stays stopped until the second fork is done."""
+        probe = lifecycle.Probe(directory, Sessions())
+        before = count_threads()
+        probe.open()
+        counts = []
+        for step in (
+            probe.before_fork,
+            probe.before_fork,
+            probe.after_fork_in_parent,
+            probe.after_fork_in_parent,
+        ):
+            step()
+            counts.append(count_threads() - before)
+        probe.close()
+        assert counts == [0, 0, 0, 1]
+
+    def test_a_child_without_its_directory_stays_out(
+        self, directory: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Where the directory has vanished meanwhile, a forked child says so in one line and runs on."""
+        probe = lifecycle.Probe(f"{directory}/inner", Sessions())
+        Path(directory, "inner").mkdir()
+        probe.open()
+        shutil.rmtree(f"{directory}/inner")
+        probe.before_fork()
+        probe.after_fork_in_child()
+        probe.close()
+        reason = f"[Errno 2] No such file or directory: '{directory}/inner'"
+        assert capsys.readouterr().err == f"soak_probe: pid {os.getpid()} is not probed: {reason}\n"
+
+
+class Planted:
+    """What the census must find."""
+
+
+@pytest.fixture
+def ask() -> Callable[..., dict[str, Any]]:
+    """Return a function that puts a request to this process and returns the answer."""
+    answerer = answers.Answers(Sessions())
+
+    def put(**request: object) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(answerer.answer(json.dumps(request).encode()))
+        return answer
+
+    return put
+
+
+Ask = Callable[..., dict[str, Any]]
+
+
+class TestAnswers:
+    def test_a_sample_has_the_names_of_a_recording(self, ask: Ask) -> None:
+        """Every figure but the gauges is a column of samples.csv, of the same name."""
+        figures = set(ask(op="sample")) - {"ok", "gauges", "gauge_errors"}
+        assert figures < set(names(SAMPLE_COLUMNS))
+
+    def test_a_sample_sees_live_blocks_and_collections(self, ask: Ask) -> None:
+        """100,000 kept objects are 100,000 live blocks more; a full collection is one more of generation 2."""
+        before = ask(op="sample")
+        kept = [object() for _ in range(100_000)]
+        gc.collect()
+        after = ask(op="sample")
+        assert after["live_blocks"] - before["live_blocks"] == pytest.approx(len(kept), rel=0.05)
+        assert after["gc_gen2_collections"] - before["gc_gen2_collections"] == 1
+
+    def test_a_target_without_pymalloc_has_no_live_blocks(
+        self, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The 0 that Python gives without its own allocator is no reading."""
+        monkeypatch.setattr(sys, "getallocatedblocks", lambda: 0)
+        assert ask(op="sample")["live_blocks"] is None
+
+    def test_objects_of_the_target_that_raise_cost_their_own_figure_only(
+        self, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A session whose ``closed`` raises leaves the sessions unread and the rest of the sample whole."""
+        monkeypatch.setattr(Sessions, "count", lambda _: 1 // 0)
+        sample = ask(op="sample")
+        assert (sample["ok"], sample["sessions_alive"], sample["sessions_open"]) == (True, None, None)
+
+    def test_the_census_counts_by_type(self, ask: Ask) -> None:
+        """5,000 planted objects are found under the name of their type; only the most frequent types are named."""
+        kept = [Planted() for _ in range(5_000)]
+        census = ask(op="census", top=1_000)
+        assert [f"{__name__}.Planted", len(kept)] in census["types"]
+        assert census["total"] >= sum(count for _, count in census["types"])
+        assert len(ask(op="census")["types"]) == 40
+        counts = [count for _, count in ask(op="census", top=3)["types"]]
+        assert len(counts) == 3
+        assert counts == sorted(counts, reverse=True)
+
+    def test_collect_frees_cycles(self, ask: Ask) -> None:
+        """100 planted cycles are freed by the collection, which says how long it took."""
+        gc.collect()
+        for _ in range(100):
+            cycle: list[object] = []
+            cycle.append(cycle)
+        del cycle
+        answer = ask(op="collect")
+        assert answer["freed"] >= 100
+        assert 0 < answer["seconds"] < PATIENCE_S
+
+    def test_trim_and_hello(self, ask: Ask) -> None:
+        """Trim says whether memory went back, or that it cannot be asked; hello says who answers."""
+        assert ask(op="trim")["trimmed"] in (True, False, None)
+        assert ask(op="hello") == {
+            "ok": True,
+            "pid": os.getpid(),
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "implementation": "cpython",
+            "probe_version": 1,
+            "executable": sys.executable,
+        }
+
+    @pytest.mark.parametrize(
+        ("line", "error"),
+        [
+            (b"", "Expecting value"),
+            (b"\xff", "codec can't decode"),
+            (b"[" * 60_000, "RecursionError"),
+            (b"7", "op None is not one of hello, sample, census, collect, trim"),
+            (b'{"op": "exec"}', "op 'exec' is not one of hello, sample, census, collect, trim"),
+            (b'{"op": []}', "unhashable"),
+            (b'{"op": "census", "top": 0}', "top 0 is not a whole number from 1 to 1000"),
+            (b'{"op": "census", "top": "all"}', "top 'all' is not a whole number from 1 to 1000"),
+        ],
+    )
+    def test_bad_requests_are_answered_with_what_is_wrong(self, line: bytes, error: str) -> None:
+        """Whatever comes, the answer is one line that says what is wrong."""
+        answer = answers.Answers(Sessions()).answer(line)
+        assert answer.count(b"\n") == 1
+        told = json.loads(answer)
+        assert told["ok"] is False
+        assert error in told["error"]
