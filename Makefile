@@ -1,0 +1,43 @@
+# Everything runs in .venv, made from requirements.lock when it is missing or older than the lock.
+PYTHON ?= python3
+RUN ?= runs/latest
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help soak report test lint lock clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+soak: .venv/installed ## Soak the embedded gateways, leaky and fixed, for four minutes and make the report
+	@$(BIN)/soak run demo
+
+report: .venv/installed ## Make a report again: make report RUN=runs/<id>
+	@$(BIN)/soak report $(RUN)
+
+test: .venv/installed ## Run all tests, one short real soak with an OOM kill among them
+	@$(BIN)/pytest
+
+lint: .venv/installed ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+lock: ## Renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml \
+	  --custom-compile-command "make lock" --output-file requirements.lock
+
+clean: ## Remove .venv and caches; runs/ stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "soakproof needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) lacks venv; on Debian and Ubuntu: sudo apt-get install python3-venv"; exit 2; }
+	@echo "Installing into .venv, once; this takes a minute or two ..."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,166 @@
+"""Children of a run: started, stopped and never left behind, with real processes."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from soak import process as module
+from soak.errors import UsageError
+from soak.guard import Guard
+from soak.process import Child, ProcessSpec, describe_exit, last_words
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def guard() -> Iterator[Guard]:
+    guard = Guard()
+    yield guard
+    guard.close()
+
+
+def spec(*argv: str, stop_timeout_s: float = 10.0, cwd: Path = Path("/")) -> ProcessSpec:
+    return ProcessSpec("app", argv, cwd, stop_timeout_s=stop_timeout_s)
+
+
+def python(code: str, **settings: float) -> ProcessSpec:
+    return spec(sys.executable, "-S", "-u", "-c", code, **settings)  # type: ignore[arg-type]
+
+
+def wait_for_line(log: Path, timeout_s: float = 20.0) -> str:
+    """Wait until the child has printed a line; the log file is all there is to watch."""
+    with subprocess.Popen(["tail", "-n", "+1", "-F", str(log)], stdout=subprocess.PIPE, text=True) as tail:
+        assert tail.stdout is not None
+        ready, _, _ = select.select([tail.stdout], [], [], timeout_s)
+        line = tail.stdout.readline() if ready else ""
+        tail.kill()
+    return line.strip()
+
+
+def wait_exit(child: Child) -> None:
+    """Wait for our own child and leave its exit code for ``poll``."""
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+
+def wait_gone(pid: int, timeout_s: float = 10.0) -> None:
+    """Return when the process is gone or a zombie of somebody else; fails after the timeout."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE:
+            process.wait(timeout_s)
+    except psutil.NoSuchProcess:
+        return
+
+
+def test_a_child_that_listens_is_terminated(guard: Guard, tmp_path: Path) -> None:
+    """SIGTERM is enough for a process that ends by it."""
+    child = Child(python("print('up'); input_ = __import__('signal').pause()"), tmp_path / "log", guard)
+    assert wait_for_line(tmp_path / "log") == "up"
+    assert child.poll() is None
+    assert child.stop() == -signal.SIGTERM
+    assert child.stop() == -signal.SIGTERM
+
+
+def test_a_child_that_ignores_sigterm_is_killed_at_the_deadline(guard: Guard, tmp_path: Path) -> None:
+    """The ladder's second rung."""
+    code = "import signal; signal.signal(15, signal.SIG_IGN); print('up')\nwhile True: signal.pause()"
+    child = Child(python(code, stop_timeout_s=0.2), tmp_path / "log", guard)
+    wait_for_line(tmp_path / "log")
+    assert child.stop() == -signal.SIGKILL
+
+
+def test_what_a_child_left_running_ends_with_it(guard: Guard, tmp_path: Path) -> None:
+    """A worker that outlives its parent does not outlive the arm."""
+    code = "import subprocess; print(subprocess.Popen(['sleep', '300']).pid)"
+    child = Child(python(code), tmp_path / "log", guard)
+    worker = int(wait_for_line(tmp_path / "log"))
+    wait_exit(child)
+    assert child.poll() == 0
+    wait_gone(worker)
+    assert not psutil.pid_exists(worker) or psutil.Process(worker).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_command_that_does_not_exist_is_named(guard: Guard, tmp_path: Path) -> None:
+    """Before anything is started."""
+    with pytest.raises(UsageError, match="app: command 'no-such-thing' was not found"):
+        Child(spec("no-such-thing"), tmp_path / "log", guard)
+
+
+def test_a_working_directory_that_does_not_exist_is_named(guard: Guard, tmp_path: Path) -> None:
+    """As above."""
+    with pytest.raises(UsageError, match="app: cwd .*/nowhere is no directory"):
+        Child(spec("true", cwd=tmp_path / "nowhere"), tmp_path / "log", guard)
+
+
+def test_its_last_lines_explain_a_failure(guard: Guard, tmp_path: Path) -> None:
+    """Both streams are in the log, and its end is what the error shows."""
+    code = "import sys\nfor i in range(20): print('line', i)\nprint('oops', file=sys.stderr); sys.exit(3)"
+    child = Child(python(code), tmp_path / "log", guard)
+    wait_exit(child)
+    assert child.poll() == 3
+    assert last_words(tmp_path / "log", lines=2) == "  | line 19\n  | oops"
+    assert describe_exit(3) == "exit code 3"
+    assert describe_exit(-signal.SIGSEGV) == "killed by SIGSEGV"
+
+
+def test_a_chatty_child_fills_no_disk(guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the cap the older part moves aside, and the child writes on at the new start of its file."""
+    monkeypatch.setattr(module, "LOG_CAP_BYTES", 1000)
+    log = tmp_path / "log"
+    child = Child(python("print('x' * 2000)\ninput()\nprint('after')"), log, guard, stdin=True)
+    wait_for_line(log)
+    child.cap_log()
+    assert Path(f"{log}.1").stat().st_size == 2001
+    assert log.stat().st_size == 0
+    child.tell("")
+    wait_exit(child)
+    assert log.read_text() == "after\n"
+    child.stop()
+
+
+SUPERVISOR = """
+import sys
+from pathlib import Path
+from soak.guard import Guard
+from soak.process import Child, ProcessSpec
+guard = Guard()
+guard.add_directory(Path(sys.argv[1], "private"))
+child = Child(
+    ProcessSpec("app", ("sh", "-c", "sleep 300 & echo $!; wait"), Path("/")), Path(sys.argv[1], "log"), guard
+)
+print(child.pid, guard._process.pid, flush=True)
+input()
+"""
+
+
+def test_kill_9_of_the_supervisor_leaves_no_process_and_no_directory(tmp_path: Path) -> None:
+    """The child dies by its parent-death signal, its worker and the private directory by the guard."""
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "1.sock").write_text("")
+    with subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as supervisor:
+        assert supervisor.stdout is not None
+        child, guard = (int(pid) for pid in supervisor.stdout.readline().split())
+        worker = int(wait_for_line(tmp_path / "log"))
+        os.kill(supervisor.pid, signal.SIGKILL)
+    for pid in (guard, child, worker):
+        wait_gone(pid)
+    assert [pid for pid in (guard, child, worker) if is_running(pid)] == []
+    assert not (tmp_path / "private").exists()
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

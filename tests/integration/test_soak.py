@@ -1,0 +1,211 @@
+"""Whole runs of the command line: real processes, real traffic, a real OOM kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from soak.contract import PHASES, RUNGS
+
+from .conftest import Soak, finish, is_running, start_soak, wait_for_event
+
+pytestmark = pytest.mark.integration
+
+GATEWAYS = """
+about = "half a minute of leaking against a small limit"
+[scale]
+hour_s = 10
+[phases]
+idle_s = 3
+warmup_s = 2
+load_s = 18
+drain_s = 3
+quiesce_s = 2
+[limit]
+memory = "96 MiB"
+restart_delay_s = 1
+max_restarts = 9
+[sampling]
+smaps_every_s = 2
+[stubs]
+[traffic]
+rate_rps = 60
+request_bytes = 100000
+[arms.leaky]
+role = "before"
+command = ["{python}", "-m", "gateway", "--variant", "leaky", "--port", "{port}", "--upstreams", "{upstreams}"]
+[arms.fixed]
+role = "after"
+command = ["{python}", "-m", "gateway", "--variant", "fixed", "--port", "{port}", "--upstreams", "{upstreams}"]
+"""
+
+
+@pytest.fixture(scope="module")
+def oom_run(tmp_path_factory: pytest.TempPathFactory) -> Soak:
+    directory = tmp_path_factory.mktemp("oom")
+    profile = directory / "short.toml"
+    profile.write_text(GATEWAYS)
+    soak = finish(start_soak(profile, directory / "runs"), directory / "runs")
+    mechanism = json.loads((soak.directory / "manifest.json").read_text())["limit_mechanism"]
+    if not mechanism.startswith("cgroup"):
+        reason = f"no cgroup can be had here, the limit is a {mechanism}"
+        assert "SOAKPROOF_REQUIRE_CGROUP" not in os.environ, reason
+        pytest.skip(reason)
+    return soak
+
+
+def test_the_kernel_kills_the_leaky_gateway_and_it_is_restarted(oom_run: Soak) -> None:
+    """The kill is the kernel's by its own counter, at the limit, and the next life follows after the delay."""
+    kills = [row for row in oom_run.events("exit") if row["arm"] == "leaky" and row["by"] == "kernel"]
+    assert kills
+    assert kills[0]["detail"] == "killed by SIGKILL"
+    restarts = [row for row in oom_run.events("ready") if row["arm"] == "leaky" and row["life"] == "2"]
+    assert float(restarts[0]["t_s"]) - float(kills[0]["t_s"]) >= 1
+    [limit, *_] = [row for row in oom_run.events("limit") if row["arm"] == "leaky"]
+    counters = json.loads(limit["detail"])
+    assert counters["oom_kills"] == 1
+    assert 0.95 * (96 << 20) <= counters["peak_bytes"] <= 96 << 20
+
+
+def test_the_fixed_gateway_lives_through_it(oom_run: Soak) -> None:
+    """One life, ended by us."""
+    assert [(row["life"], row["by"]) for row in oom_run.events("exit") if row["arm"] == "fixed"] == [("1", "soak")]
+
+
+def test_both_arms_are_sampled_from_outside_and_inside_through_every_phase(oom_run: Soak) -> None:
+    """Rows of each phase and rung, with memory, blocks, tasks and gauges; the leak is seen in all of them."""
+    for arm in ("leaky", "fixed"):
+        rows = oom_run.rows(f"{arm}/samples.csv")
+        assert list(dict.fromkeys(row["phase"] for row in rows)) == list(PHASES)
+        assert [row["rung"] for row in rows if row["rung"]] == list(RUNGS)
+        loaded = [row for row in rows if row["phase"] == "load" and row["life"] == "1" and row["live_blocks"]]
+        growth = {
+            name: int(loaded[-1][name]) - int(loaded[0][name])
+            for name in ("rss_bytes", "live_blocks", "tasks_finished", "sessions_open", "history_entries")
+        }
+        if arm == "leaky":
+            assert growth["rss_bytes"] > 10_000_000
+            assert growth["tasks_finished"] > 100
+            assert growth["live_blocks"] > 1_000
+            assert growth["history_entries"] > 100
+        else:
+            assert growth["rss_bytes"] < 10_000_000
+            assert int(loaded[-1]["tasks_finished"]) < 50
+            assert int(loaded[-1]["sessions_open"]) < 10
+
+
+def test_the_census_names_what_is_kept(oom_run: Soak) -> None:
+    """At idle there is no request's task; the leaky gateway keeps them."""
+    rows = oom_run.rows("leaky/census.csv")
+    assert {row["phase"] for row in rows} == {"idle", "quiesce"}
+    assert any("Task" in row["type"] for row in rows if row["rung"] == "drained")
+
+
+def test_the_run_ends_with_a_report_and_nothing_left_behind(oom_run: Soak) -> None:
+    """The report is printed and stands in files; no process, socket directory or cgroup stays."""
+    assert oom_run.code == 0, oom_run.stdout + oom_run.stderr
+    made = {path.name for path in (oom_run.directory / "report").iterdir()}
+    assert {"comparison.csv", "comparison.md", "memory.png", "objects.png", "latency.png", "summary.json"} <= made
+    assert oom_run.running() == []
+    manifest = json.loads((oom_run.directory / "manifest.json").read_text())
+    assert manifest["status"] == "complete"
+    [sockets] = {name for p in manifest["processes"] for name in p["environment_names"] if name == "SOAK_PROBE_DIR"}
+    assert sockets == "SOAK_PROBE_DIR"
+    assert not list(Path("/sys/fs/cgroup").rglob(f"soakproof-{oom_run.directory.resolve().name}*"))
+
+
+def test_another_asgi_app_is_sampled_probed_and_reported(starlette_profile: Path, tmp_path: Path) -> None:
+    """Ten lines of Starlette, without stubs, limit or aiohttp: what is not there is empty, and nothing fails."""
+    soak = finish(start_soak(starlette_profile, tmp_path), tmp_path)
+    assert soak.code == 0, soak.stdout + soak.stderr
+    rows = soak.rows("old/samples.csv")
+    assert all(row["live_blocks"] and row["tasks_alive"] for row in rows)
+    assert not any(row["sessions_open"] or row["cache_entries"] for row in rows)
+    requests = soak.rows("old/requests.csv")
+    assert sum(int(row["ok"]) for row in requests) == sum(int(row["planned"]) for row in requests) > 200
+    assert (soak.directory / "report" / "memory.png").exists()
+
+
+def test_ctrl_c_in_the_middle_still_makes_a_report(starlette_profile: Path, tmp_path: Path) -> None:
+    """Exit code 4, the reason, a report of what was recorded, and no process left."""
+    process = start_soak(starlette_profile, tmp_path, "--set", "phases.load_s=600")
+    wait_for_event(tmp_path, "phase", "load")
+    process.send_signal(signal.SIGINT)
+    soak = finish(process, tmp_path)
+    assert soak.code == 4, soak.stdout + soak.stderr
+    assert soak.events("interrupted")[0]["detail"] == "SIGINT in phase load"
+    assert "SIGINT in phase load" in soak.stdout
+    assert (soak.directory / "report" / "summary.json").exists()
+    assert soak.running() == []
+
+
+def test_kill_9_of_the_supervisor_leaves_no_process_and_a_recording(starlette_profile: Path, tmp_path: Path) -> None:
+    """Everything ends with it, and soak report still makes its report."""
+    process = start_soak(starlette_profile, tmp_path, "--set", "phases.load_s=600")
+    wait_for_event(tmp_path, "phase", "load")
+    process.kill()
+    soak = finish(process, tmp_path)
+    for row in soak.events("start"):
+        wait_until_gone(int(row["pid"]))
+    assert soak.running() == []
+    report = subprocess.run(
+        [sys.executable, "-m", "soak", "report", str(tmp_path / "latest")], capture_output=True, text=True, check=False
+    )
+    assert report.returncode == 4, report.stdout + report.stderr
+    assert (soak.directory / "report" / "memory.png").exists()
+
+
+def wait_until_gone(pid: int) -> None:
+    """Wait on the process itself, by its pidfd: it is nobody's child of ours."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        import select
+
+        select.select([descriptor], [], [], 15)
+    finally:
+        os.close(descriptor)
+    assert not is_running(pid)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ('arms.old.command=["no-such-command"]', "old: command 'no-such-command' was not found"),
+        ('arms.old.command=["{python}", "-c", "print(1/0)"]', "old: it ended before it was ready (exit code 1)"),
+        ("arms.old.ready=/nowhere", "/nowhere did not answer within 2 s"),
+    ],
+)
+def test_a_target_that_does_not_start_is_a_sentence_with_its_last_lines(
+    starlette_profile: Path, tmp_path: Path, setting: str, sentence: str
+) -> None:
+    """Exit code 2, what is wrong, and the mend; a target's own traceback is quoted, ours is not shown."""
+    process = start_soak(starlette_profile, tmp_path, "--set", setting, "--set", "arms.old.ready_timeout_s=2")
+    soak = finish(process, tmp_path)
+    assert soak.code == 2, soak.stdout + soak.stderr
+    assert sentence in soak.stderr
+    if "1/0" in setting:
+        assert "  | ZeroDivisionError: division by zero" in soak.stderr
+    assert 'File "' not in soak.stderr.replace('  |   File "', "")
+    assert soak.running() == []
+
+
+def test_a_target_started_without_our_probe_is_sampled_from_outside(starlette_profile: Path, tmp_path: Path) -> None:
+    """python -I skips the probe: outside readings go on and the events say so."""
+    command = (
+        f'arms.old.command=["{{python}}", "-I", "-c", "import sys, uvicorn; sys.path.insert(0, \'.\'); '
+        "uvicorn.run('starlette_app:app', port={port}, log_level='warning')\"]"
+    )
+    soak = finish(start_soak(starlette_profile, tmp_path, "--set", command, "--set", "phases.load_s=2"), tmp_path)
+    rows = soak.rows("old/samples.csv")
+    assert rows
+    assert all(row["rss_bytes"] and not row["live_blocks"] for row in rows)
+    assert any("sampled from outside only" in row["detail"] for row in soak.events("gap"))
