@@ -1,1 +1,1 @@
-
+"""From a run directory to a report: load, check, compare, draw."""

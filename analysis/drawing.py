@@ -1,0 +1,218 @@
+"""What the figures share: looks, axes, labels that do not collide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from analysis.comparison import sides
+from analysis.recording import Arm, Recording
+from soak.contract import LOAD
+
+Numbers = npt.NDArray[np.float64]
+
+WIDTH_INCHES: Final = 8.0
+DPI: Final = 200
+INK: Final = "#222222"
+FAINT: Final = "#767676"
+BAND: Final = "#f3f3f3"
+MAX_POINTS: Final = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How an arm is drawn, told apart by colour (Okabe and Ito's, safe for the colour-blind) and by dashes."""
+
+    colour: str
+    dashes: str
+    width: float
+
+
+BEFORE: Final = Look("#d55e00", "-", 1.6)
+AFTER: Final = Look("#0072b2", "--", 1.6)
+OTHERS: Final = (Look("#009e73", "-.", 1.4), Look("#cc79a7", ":", 1.6))
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAxis:
+    """Turns ``t_s`` into the figure's time: hours of the article since hour 0, or minutes since the start."""
+
+    zero_s: float
+    unit_s: float
+    label: str
+    short_label: str
+
+    def at(self, t_s: Numbers | float) -> Numbers:
+        """Return the positions of these moments."""
+        return (np.asarray(t_s) - self.zero_s) / self.unit_s
+
+
+def looks(arms: tuple[Arm, ...]) -> list[tuple[Arm, Look]]:
+    """Return each arm with its look."""
+    before, after = sides(arms)
+    others = [arm for arm in arms if arm is not before and arm is not after]
+    chosen = {arm.name: OTHERS[i % len(OTHERS)] for i, arm in enumerate(others)}
+    chosen |= {arm.name: look for arm, look in ((before, BEFORE), (after, AFTER)) if arm is not None}
+    return [(arm, chosen[arm.name]) for arm in arms]
+
+
+def time_axis(recording: Recording) -> TimeAxis:
+    """Return the time axis that fits the run."""
+    manifest = recording.manifest
+    if manifest.article and recording.load is not None:
+        label = f"hours of the article since the load began (1 h is {manifest.hour_s:g} s of this run)"
+        return TimeAxis(recording.load.start_s, manifest.hour_s, label, "hours of the article")
+    return TimeAxis(0.0, 60.0, "minutes since the run's start", "minutes")
+
+
+def new_figure(title: str, recording: Recording, height: float = 4.5) -> Figure:
+    """Return an empty figure with its title on the left and the run's on the right; height in inches."""
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
+    figure = Figure(figsize=(WIDTH_INCHES, height), dpi=DPI, facecolor="white", layout=layout)
+    figure.suptitle(title, x=0.015, ha="left", fontsize=11, fontweight="bold", color=INK)
+    figure.text(
+        0.985,
+        0.98,
+        recording.manifest.run_id,
+        ha="right",
+        va="top",
+        color=FAINT,
+        fontsize=8,
+        parse_math=False,
+    )
+    return figure
+
+
+def new_axes(figure: Figure, place: tuple[int, int, int], title: str = "") -> Axes:
+    """Return axes with what carries meaning and no more; ``place`` is rows, columns, number."""
+    axes = figure.add_subplot(*place)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(FAINT)
+    axes.tick_params(labelsize=8, colors=INK, length=3)
+    axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_title(title, loc="left", fontsize=9, color=INK)
+    return axes
+
+
+def decimate(x: Numbers, y: Numbers, limit: int = MAX_POINTS) -> tuple[Numbers, Numbers]:
+    """Return at most ``limit`` points that keep each stretch's lowest and highest value; a NaN alone stays one."""
+    if len(x) <= limit:
+        return x, y
+    stretch = -(-len(x) // (limit // 2))
+    padded = np.append(y, np.full(-len(y) % stretch, np.nan)).reshape(-1, stretch)
+    lowest = np.where(np.isnan(padded), np.inf, padded).argmin(axis=1)
+    highest = np.where(np.isnan(padded), -np.inf, padded).argmax(axis=1)
+    kept = np.sort(np.concatenate([lowest, highest]) + np.tile(np.arange(len(padded)) * stretch, 2))
+    return x[kept], y[kept]
+
+
+def fit_time(axes: Axes, recording: Recording, time: TimeAxis) -> None:
+    """Let the time axis span the run."""
+    if recording.phases and recording.phases[-1].end_s > recording.phases[0].start_s:
+        axes.set_xlim(*time.at(np.array([recording.phases[0].start_s, recording.phases[-1].end_s])))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+
+
+def shade_phases(axes: Axes, recording: Recording, time: TimeAxis, *, names: bool) -> None:
+    """Shade the phases around the load, and name those wide enough to hold their name."""
+    first, last = axes.get_xlim()
+    for phase in recording.phases:
+        start, end = time.at(np.array([phase.start_s, phase.end_s]))
+        if phase.name != LOAD:
+            axes.axvspan(start, end, facecolor=BAND, edgecolor="white", linewidth=2, zorder=0)
+        room_inches = (end - start) / (last - first) * WIDTH_INCHES * 0.85
+        if names and room_inches > 0.13:
+            axes.annotate(
+                phase.name,
+                ((start + end) / 2, 1.0),
+                xycoords=axes.get_xaxis_transform(),
+                xytext=(0, -3),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                rotation=90 if room_inches < 0.085 * len(phase.name) else 0,
+                fontsize=7.5,
+                color=FAINT,
+                parse_math=False,
+            )
+
+
+def log_axis(axes: Axes) -> None:
+    """Make y logarithmic over whole decades, labelled 1, 2, 5, 10."""
+    axes.set_yscale("log")
+    low, high = np.log10(axes.get_ylim())
+    axes.set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:,g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def write(
+    axes: Axes,
+    text: str,
+    at: tuple[float, float],
+    *,
+    offset: tuple[float, float] = (0, 0),
+    ha: str = "left",
+    va: str = "baseline",
+    colour: str = INK,
+) -> None:
+    """Write at a point of the data, moved by ``offset`` in points, with a halo that keeps it off the lines."""
+    label = axes.annotate(
+        text,
+        at,
+        xytext=offset,
+        textcoords="offset points",
+        ha=ha,
+        va=va,
+        fontsize=8,
+        color=colour,
+        zorder=6,
+        parse_math=False,
+    )
+    label.set_path_effects([withStroke(linewidth=2, foreground="white")])
+
+
+def spread(positions: list[float], gap: float) -> list[float]:
+    """Return positions moved apart to at least ``gap``, in the same order, as near as a single pass allows."""
+    order = sorted(range(len(positions)), key=lambda i: positions[i])
+    moved = list(positions)
+    for lower, upper in pairwise(order):
+        moved[upper] = max(moved[upper], moved[lower] + gap)
+    return moved
+
+
+def end_labels(axes: Axes, labels: list[tuple[str, float, Look]], gap: float) -> None:
+    """Write labels right of the axes at their heights in the data, at least ``gap`` of the axes' height apart."""
+    to_axes = axes.transData + axes.transAxes.inverted()
+    heights = [float(np.clip(to_axes.transform((0.0, y))[1], 0, 1)) for _, y, _ in labels]
+    for (text, _, look), height in zip(labels, spread(heights, gap), strict=True):
+        axes.annotate(
+            text,
+            (1.0, height),
+            xycoords="axes fraction",
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=look.colour,
+            parse_math=False,
+        )
+
+
+def nothing_read(axes: Axes, what: str) -> None:
+    """Say in the place of a curve that there is none."""
+    axes.set_yticks([])
+    axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", fontsize=8, color=FAINT)

@@ -1,0 +1,201 @@
+"""The three figures of a report."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.comparison import sides
+from analysis.drawing import (
+    FAINT,
+    INK,
+    Look,
+    TimeAxis,
+    decimate,
+    end_labels,
+    fit_time,
+    log_axis,
+    looks,
+    new_axes,
+    new_figure,
+    nothing_read,
+    shade_phases,
+    time_axis,
+    write,
+)
+from analysis.findings import Findings
+from analysis.latency import QUANTILE_NAMES
+from analysis.measures import memory_at, peak, when
+from analysis.recording import Arm, Recording
+from analysis.words import memory
+from soak.contract import ARTICLE_MEMORY_BYTES
+
+MB: Final = 1e-6
+
+OBJECTS: Final = (
+    ("tasks_finished", "Finished tasks still referenced"),
+    ("sessions_open", "Client sessions open"),
+    ("cache_entries", "Cache entries"),
+    ("history_entries", "History entries"),
+)
+
+
+def memory_figure(findings: Findings) -> Figure:
+    """Draw RSS over time: every life, what ended it, the limit, and the article's points at the run's scale."""
+    recording, time = findings.recording, time_axis(findings.recording)
+    figure = new_figure("Resident memory under load", recording)
+    axes = new_axes(figure, (1, 1, 1))
+    axes.set_xlabel(time.label, fontsize=8.5, color=INK)
+    axes.set_ylabel("RSS, MB", fontsize=8.5, color=INK)
+    fit_time(axes, recording, time)
+    for arm, look in looks(recording.arms):
+        draw_lives(axes, arm, look, "rss_bytes", time, MB)
+        _mark_deaths(axes, arm, look, recording, time)
+    if not axes.lines:
+        nothing_read(axes, "RSS was not read")
+    _draw_limits(axes, recording, time)
+    _draw_article(axes, recording)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.15)  # room for the names of the phases
+    shade_phases(axes, recording, time, names=True)
+    end_labels(
+        axes, [label for arm, look in looks(recording.arms) for label in _last_life(arm, look)], gap=0.045
+    )
+    return figure
+
+
+def objects_figure(findings: Findings) -> Figure:
+    """Draw what is kept: tasks, sessions, cache and history, each over time and with its highest number."""
+    recording, time = findings.recording, time_axis(findings.recording)
+    figure = new_figure("Objects kept under load", recording)
+    for place, (column, title) in enumerate(OBJECTS, 1):
+        axes = new_axes(figure, (2, 2, place), title)
+        if place > 2:
+            axes.set_xlabel(time.short_label, fontsize=8.5, color=INK)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        for arm, look in looks(recording.arms):
+            draw_lives(axes, arm, look, column, time, 1.0)
+        if not axes.lines:
+            nothing_read(axes, "not read: no probe, or no such gauge")
+        axes.set_ylim(0, max(1.0, axes.get_ylim()[1] * 1.05))
+        fit_time(axes, recording, time)
+        shade_phases(axes, recording, time, names=False)
+        highest = [(arm.name, look, peak(arm, column).value) for arm, look in looks(recording.arms)]
+        labels = [
+            (f"{name}, max {value:,.0f}", value, look) for name, look, value in highest if value is not None
+        ]
+        end_labels(axes, labels, gap=0.11)
+    return figure
+
+
+def latency_figure(findings: Findings) -> Figure:
+    """Draw p50 and p99 of the latency over time, and the quantiles of the whole load below."""
+    recording, time = findings.recording, time_axis(findings.recording)
+    figure = new_figure("Latency from the planned start to the answer", recording, height=5.4)
+    for place, quantile in enumerate(("p50", "p99"), 1):
+        axes = new_axes(figure, (3, 1, place), f"{quantile} of each second")
+        axes.set_ylabel("ms", fontsize=8.5, color=INK)
+        labels = []
+        for arm, look in looks(recording.arms):
+            x, y = decimate(
+                time.at(arm.requests["t_s"].to_numpy(float)),
+                arm.requests[f"latency_{quantile}_ms"].to_numpy(float),
+            )
+            if np.isfinite(y).any():
+                axes.plot(x, y, color=look.colour, linestyle=look.dashes, linewidth=1.1)
+                labels.append((arm.name, float(y[np.isfinite(y)][-1]), look))
+        if axes.lines:
+            log_axis(axes)
+        else:
+            nothing_read(axes, "no latency was recorded")
+        fit_time(axes, recording, time)
+        shade_phases(axes, recording, time, names=False)
+        end_labels(axes, labels, gap=0.11)
+    axes.set_xlabel(time.label, fontsize=8.5, color=INK)
+    _quantile_table(figure, recording)
+    return figure
+
+
+def draw_lives(axes: Axes, arm: Arm, look: Look, column: str, time: TimeAxis, factor: float) -> None:
+    """Draw a column life by life, so that a death leaves a gap."""
+    for _, rows in arm.samples.dropna(subset=column).groupby("life"):
+        x, y = decimate(time.at(rows["t_s"].to_numpy(float)), rows[column].to_numpy(float) * factor)
+        axes.plot(x, y, color=look.colour, linestyle=look.dashes, linewidth=look.width)
+
+
+def _mark_deaths(axes: Axes, arm: Arm, look: Look, recording: Recording, time: TimeAxis) -> None:
+    """Mark where lives died; the first is described, later ones are counted, so that no labels collide."""
+    rows = arm.samples.dropna(subset="rss_bytes")
+    deaths = [life for life in arm.lives if life.died and (rows["life"] == life.number).any()]
+    last = [rows[rows["life"] == life.number].iloc[-1] for life in deaths]
+    points = [(float(time.at(row["t_s"])), float(row["rss_bytes"]) * MB) for row in last]
+    for x, y in points:
+        axes.plot([x], [y], marker="X", markersize=8, color=look.colour, markeredgecolor="white", zorder=5)
+    if deaths:
+        more = f"\nand {len(deaths) - 1} more" if len(deaths) > 1 else ""
+        how = "OOM-killed" if deaths[0].oom_killed else "ended"
+        write(
+            axes,
+            f"{arm.name} {how}\nby {deaths[0].ended_by}, {when(recording, deaths[0].end_s)}{more}",
+            points[0],
+            offset=(8, -4),
+            va="top",
+            colour=look.colour,
+        )
+
+
+def _last_life(arm: Arm, look: Look) -> list[tuple[str, float, Look]]:
+    """Return the label of the life that the recording ends with."""
+    rows = arm.samples.dropna(subset="rss_bytes")
+    if rows.empty or (arm.lives and arm.lives[-1].died):
+        return []
+    last = rows.iloc[-1]
+    life = f", life {last['life']:.0f}" if last["life"] > 1 else ""
+    return [(f"{arm.name}{life}", float(last["rss_bytes"]) * MB, look)]
+
+
+def _draw_limits(axes: Axes, recording: Recording, time: TimeAxis) -> None:
+    left = axes.get_xlim()[0] if recording.load is None else float(time.at(recording.load.start_s))
+    for limit in sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes}):
+        axes.axhline(limit * MB, color=INK, linewidth=1, linestyle=(0, (1, 2)))
+        text = f"memory limit {memory(limit)} ({recording.manifest.limit_mechanism})"
+        write(axes, text, (left, limit * MB), offset=(4, 3))
+
+
+def _draw_article(axes: Axes, recording: Recording) -> None:
+    """Mark the article's memory as growth above the hour 0 of the arm that leaks."""
+    before, _ = sides(recording.arms)
+    start = memory_at(recording, before, 0).value if before and recording.manifest.article else None
+    if start is None:
+        return
+    first_bytes = ARTICLE_MEMORY_BYTES[0][1]
+    for hour, size_bytes in ARTICLE_MEMORY_BYTES[1:]:
+        y = (start + (size_bytes - first_bytes) / recording.manifest.memory_scale) * MB
+        axes.plot([hour], [y], marker="D", markersize=5.5, color=INK, markerfacecolor="white", zorder=4)
+        if hour == 6:
+            write(axes, "article: 8 GB+, OOM-killed", (hour, y), offset=(-7, 0), ha="right", va="center")
+        else:
+            write(axes, f"article: {memory(size_bytes)}", (hour, y), offset=(7, -3), va="top")
+
+
+def _quantile_table(figure: Figure, recording: Recording) -> None:
+    axes = figure.add_subplot(3, 1, 3)
+    axes.set_axis_off()
+    table = [["ms, over the whole load", *QUANTILE_NAMES]]
+    for arm in recording.arms:
+        for title, values in (("latency", arm.latency.latency_ms), ("service time", arm.latency.service_ms)):
+            cells = [f"{value:,.1f}" for value in values] if values else ["-"] * len(QUANTILE_NAMES)
+            table.append([f"{arm.name}, {title}", *cells])
+    for row, cells in enumerate(table):
+        for column, cell in enumerate(cells):
+            write(
+                axes,
+                cell,
+                (0.35 + 0.12 * column if column else 0.0, 0.9 - 0.17 * row),
+                ha="right" if column else "left",
+                colour=INK if row else FAINT,
+            )

@@ -1,0 +1,36 @@
+"""All that a report says, computed once; what prints, draws and writes it computes nothing more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.comparison import compare
+from analysis.load_check import Load, arm_load, reasons
+from analysis.recording import Recording
+from analysis.rows import Row
+from analysis.trend import Trend, trends
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a recording shows."""
+
+    recording: Recording
+    rows: tuple[Row, ...]
+    trends: tuple[Trend, ...]
+    loads: tuple[Load, ...]
+    """One per arm, in the manifest's order."""
+    reasons: tuple[str, ...]
+    """Why the recording is inconclusive; empty when it is complete and the load arrived."""
+
+
+def find(recording: Recording) -> Findings:
+    """Compute a report's content from a recording."""
+    loads = tuple(arm_load(arm) for arm in recording.arms)
+    return Findings(
+        recording=recording,
+        rows=compare(recording),
+        trends=trends(recording.arms, recording.load),
+        loads=loads,
+        reasons=reasons(recording, loads),
+    )

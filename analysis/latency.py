@@ -1,0 +1,90 @@
+"""Quantiles of the latencies, from the histogram log."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import SEEK_END
+from pathlib import Path
+from typing import Any, Final
+
+from hdrh.codec import HdrCookieException, HdrLengthException
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogReader
+
+from soak.contract import (
+    HISTOGRAM_DIGITS,
+    HISTOGRAM_HIGHEST_US,
+    HISTOGRAM_LOWEST_US,
+    LATENCY_TAG,
+    SERVICE_TAG,
+)
+
+QUANTILES: Final = (50.0, 90.0, 99.0, 99.9, 100.0)
+"""In percent; 100 is the maximum."""
+QUANTILE_NAMES: Final = ("p50", "p90", "p99", "p99.9", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Quantiles in milliseconds, in the order of QUANTILES; None when there are no histograms."""
+
+    latency_ms: tuple[float, ...] | None = None
+    """From the planned start to the answer."""
+    service_ms: tuple[float, ...] | None = None
+    """From the sending to the answer."""
+    gaps: tuple[str, ...] = ()
+
+
+def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
+    """Add up the intervals that lie in ``start_s`` to ``end_s``, seconds since the run's start."""
+    if not path.is_file():
+        return Latency(gaps=(f"{path.name} is missing",))
+    sums = {tag: _new_histogram() for tag in (LATENCY_TAG, SERVICE_TAG)}
+    gaps = (f"{path.name}: its last line is torn",) if _torn(path) else ()
+    try:
+        for middle_s, histogram in _intervals(path):
+            # The middle, because an interval belongs to one phase but its bounds are the load generator's.
+            if start_s <= middle_s <= end_s and histogram.get_tag() in sums:
+                sums[histogram.get_tag()].add(histogram)
+    except (ValueError, IndexError, RuntimeError, zlib.error, HdrCookieException, HdrLengthException):
+        # All that the reader raises for a line that is torn or damaged.
+        gaps = (f"{path.name}: a damaged line; what stands from there on was not read",)
+    quantiles = {tag: _quantiles_ms(histogram) for tag, histogram in sums.items()}
+    if not gaps and quantiles[LATENCY_TAG] is None:
+        gaps = (f"{path.name}: no latencies of the load",)
+    return Latency(quantiles[LATENCY_TAG], quantiles[SERVICE_TAG], gaps)
+
+
+def _torn(path: Path) -> bool:
+    """Return whether the last line lacks its end: the log's reader passes over some such lines in silence."""
+    with path.open("rb") as file:
+        if not file.seek(0, SEEK_END):
+            return False
+        file.seek(-1, SEEK_END)
+        return file.read(1) != b"\n"
+
+
+def _new_histogram() -> Any:
+    untyped: Any = HdrHistogram
+    return untyped(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS)
+
+
+def _intervals(path: Path) -> Iterator[tuple[float, Any]]:
+    """Yield each interval's middle, seconds since the run's start, and its histogram."""
+    untyped: Any = HistogramLogReader
+    reader = untyped(str(path), _new_histogram())
+    try:
+        while (histogram := reader.get_next_interval_histogram(absolute=True)) is not None:
+            middle_ms = (histogram.get_start_time_stamp() + histogram.get_end_time_stamp()) / 2
+            yield middle_ms / 1000 - reader.base_time_sec, histogram
+    finally:
+        reader.close()
+
+
+def _quantiles_ms(histogram: Any) -> tuple[float, ...] | None:
+    if not histogram.get_total_count():
+        return None
+    values_us = histogram.get_percentile_to_value_dict(QUANTILES)
+    return tuple(values_us[percent] / 1000 for percent in QUANTILES)

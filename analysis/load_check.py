@@ -1,0 +1,133 @@
+"""Whether the planned load arrived and was watched: what else would make a comparison worthless."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from analysis.recording import Arm, Phase, Recording
+from soak.contract import FAILURE_KINDS, LOAD
+
+ARRIVED_AT_LEAST: Final = 0.99
+"""Of the requests planned while the arm was alive."""
+LOAD_TIME_AT_LEAST: Final = 0.99
+"""Of the planned duration, for the load and for its record."""
+TICKS_AT_LEAST: Final = 0.95
+"""Of the seconds an arm was alive under load, sampled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Requests of the phase load at one arm."""
+
+    arm: str
+    planned: int
+    sent: int
+    ok: int
+    failed: dict[str, int]
+    """By FAILURE_KINDS."""
+    missed: int
+    planned_alive: int
+    """Planned for seconds in which the arm was alive."""
+    sent_alive: int
+    missed_dead: int
+    """Missed in the other seconds"""
+
+    @property
+    def arrived(self) -> float | None:
+        """Share of the requests planned for an arm alive that were sent; None when none were planned."""
+        return self.sent_alive / self.planned_alive if self.planned_alive else None
+
+
+def arm_load(arm: Arm) -> Load:
+    """Sum the rows of the phase load."""
+    rows = arm.requests[arm.requests["phase"] == LOAD]
+    alive = alive_seconds(arm, rows["t_s"])
+    return Load(
+        arm=arm.name,
+        planned=_total(rows["planned"]),
+        sent=_total(rows["sent"]),
+        ok=_total(rows["ok"]),
+        failed={kind: _total(rows[f"failed_{kind}"]) for kind in FAILURE_KINDS},
+        missed=_total(rows["missed"]),
+        planned_alive=_total(rows.loc[alive, "planned"]),
+        sent_alive=_total(rows.loc[alive, "sent"]),
+        missed_dead=_total(rows.loc[~alive, "missed"]),
+    )
+
+
+def alive_seconds(arm: Arm, t_s: pd.Series[float]) -> pd.Series[bool]:
+    """Return whether the arm was ready and alive during each second and the next.
+
+    The next one too, because a request may start up to a second after its planned instant.
+    """
+    alive = pd.Series(data=False, index=t_s.index)
+    for life in arm.lives:
+        if life.ready_s is not None:
+            alive |= (t_s >= life.ready_s) & (t_s + 2 <= life.end_s)
+    return alive
+
+
+def _total(column: pd.Series[float]) -> int:
+    return int(column.sum())
+
+
+def reasons(recording: Recording, loads: tuple[Load, ...]) -> tuple[str, ...]:
+    """Return why the recording is inconclusive, one sentence each; empty when nothing stands against it."""
+    found = [*_status(recording), *recording.gaps]
+    load = recording.load
+    if load is None:
+        return (*found, "the run did not reach the phase load")
+    planned_s, ran_s = recording.manifest.planned_load_s, load.end_s - load.start_s
+    if ran_s < LOAD_TIME_AT_LEAST * planned_s:
+        found.append(f"the load was cut short: {ran_s:.0f} s of the planned {planned_s:.0f} s")
+    for arm, sums in zip(recording.arms, loads, strict=True):
+        found += _arrival(arm, sums, load)
+        found += _sampling(arm, load)
+    return tuple(found)
+
+
+def _status(recording: Recording) -> list[str]:
+    status, detail = recording.manifest.status, recording.manifest.status_detail
+    if status == "complete":
+        return []
+    if status == "running":
+        return ["the run never ended its recording: the supervisor was killed, or is still at work"]
+    return [
+        f"the run {status if status == 'failed' else f'was {status}'}: {detail or 'no detail was recorded'}"
+    ]
+
+
+def _arrival(arm: Arm, sums: Load, load: Phase) -> list[str]:
+    if arm.requests.empty:
+        return []  # stated as a gap already
+    seconds, ran_s = int((arm.requests["phase"] == LOAD).sum()), load.end_s - load.start_s
+    found = []
+    if seconds < LOAD_TIME_AT_LEAST * math.floor(ran_s):
+        found.append(f"{arm.name}: requests.csv has {seconds} of the load's {ran_s:.0f} seconds")
+    if sums.arrived is None:
+        found.append(f"{arm.name}: no request was planned while it was alive and loaded")
+    elif sums.arrived < ARRIVED_AT_LEAST:
+        found.append(
+            f"{arm.name}: {sums.sent_alive:,} of {sums.planned_alive:,} requests planned while it was alive "
+            f"were sent ({sums.arrived:.1%}, at least {ARRIVED_AT_LEAST:.0%} are needed)"
+        )
+    return found
+
+
+def _sampling(arm: Arm, load: Phase) -> list[str]:
+    if arm.samples.empty:
+        return []  # stated as a gap already, or the arm was never ready
+    alive_s = sum(
+        max(0, math.floor(min(life.end_s, load.end_s) - max(life.ready_s, load.start_s)))
+        for life in arm.lives
+        if life.ready_s is not None
+    )
+    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    read = int(rows["rss_bytes"].notna().sum())
+    if read >= TICKS_AT_LEAST * alive_s:
+        return []
+    return [f"{arm.name}: memory was read in {read} of the {alive_s} seconds it was alive and loaded"]

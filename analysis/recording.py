@@ -1,0 +1,224 @@
+"""A run directory as data: phases, arms, their lives, samples and requests."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.latency import Latency, read_latency
+from analysis.manifest import Manifest, read_manifest
+from analysis.tables import read_table
+from soak.contract import EVENTS, FAILURE_KINDS, IDLE, LATENCY_LOG, LOAD, REQUESTS, SAMPLES
+
+SAMPLE_NUMBERS = (
+    "t_s",
+    "life",
+    "rss_bytes",
+    "cgroup_bytes",
+    "live_blocks",
+    "malloc_in_use_bytes",
+    "tasks_finished",
+    "sessions_open",
+    "cache_entries",
+    "history_entries",
+)
+SAMPLE_TEXTS = ("phase", "rung")
+REQUEST_NUMBERS = (
+    "t_s",
+    "planned",
+    "sent",
+    "missed",
+    "ok",
+    *(f"failed_{kind}" for kind in FAILURE_KINDS),
+    "latency_p50_ms",
+    "latency_p99_ms",
+)
+REQUEST_TEXTS = ("phase",)
+EVENT_NUMBERS = ("t_s", "life", "pid")
+EVENT_TEXTS = ("event", "arm", "by", "detail")
+
+OOM_KILLERS = ("kernel", "systemd-oomd", "watchdog")
+"""Those that end a process for its memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase of the run, seconds since its start."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One process of an arm between start and death, seconds since the run's start."""
+
+    number: int
+    pid: int | None
+    start_s: float
+    ready_s: float | None
+    """When it first answered; None when it never did."""
+    end_s: float
+    """Its death, or the last thing recorded when no death is."""
+    ended_by: str | None
+    """``by`` of its exit event; None when no exit is recorded."""
+
+    @property
+    def died(self) -> bool:
+        """Whether it ended without the run having asked for it."""
+        return self.ended_by not in (None, "soak")
+
+    @property
+    def oom_killed(self) -> bool:
+        """Whether it was ended for its memory."""
+        return self.ended_by in OOM_KILLERS
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What was recorded of one target build."""
+
+    name: str
+    role: str
+    limit_bytes: int | None
+    lives: tuple[Life, ...]
+    samples: pd.DataFrame
+    """Rows of samples.csv since the life was ready and outside the quiesce ladder's rungs."""
+    requests: pd.DataFrame
+    latency: Latency
+    notes: tuple[str, ...]
+    """What the events say of it beyond its lives: readings missed, given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A run directory, read."""
+
+    directory: Path
+    manifest: Manifest
+    phases: tuple[Phase, ...]
+    arms: tuple[Arm, ...]
+    gaps: tuple[str, ...]
+    """What was not readable, one sentence each."""
+
+    def phase(self, name: str) -> Phase | None:
+        """Return the phase of that name, None when the run did not get there."""
+        return next((phase for phase in self.phases if phase.name == name), None)
+
+    @property
+    def load(self) -> Phase | None:
+        """The phase whose start is hour 0."""
+        return self.phase(LOAD)
+
+    @property
+    def idle(self) -> Phase | None:
+        """The phase before any request."""
+        return self.phase(IDLE)
+
+    def hours(self, t_s: float) -> float:
+        """Return ``t_s`` as hours of the article since hour 0; raises ValueError when there was no load."""
+        if self.load is None:
+            raise ValueError("no hour 0: the run has no load phase")
+        return (t_s - self.load.start_s) / self.manifest.hour_s
+
+
+def read_recording(run_dir: Path) -> Recording:
+    """Read a run directory.
+
+    Raises RecordingError when it is missing, has no readable manifest or is of another schema. Any other
+    damage is a sentence in ``gaps``.
+    """
+    manifest = read_manifest(run_dir)
+    events = read_table(run_dir / EVENTS, EVENT_NUMBERS, EVENT_TEXTS)
+    gaps = list(events.gaps)
+    samples, requests = {}, {}
+    for arm in manifest.arms:
+        samples[arm.name] = read_table(run_dir / arm.name / SAMPLES, SAMPLE_NUMBERS, SAMPLE_TEXTS)
+        requests[arm.name] = read_table(run_dir / arm.name / REQUESTS, REQUEST_NUMBERS, REQUEST_TEXTS)
+        gaps += (f"{arm.name}/{gap}" for gap in (*samples[arm.name].gaps, *requests[arm.name].gaps))
+    last_s = max(
+        (
+            float(t.frame["t_s"].max())
+            for t in (events, *samples.values(), *requests.values())
+            if len(t.frame)
+        ),
+        default=0.0,
+    )
+    phases = find_phases(events.frame, last_s)
+    load = next((phase for phase in phases if phase.name == LOAD), None)
+    arms = []
+    for arm in manifest.arms:
+        latency = (
+            read_latency(run_dir / arm.name / LATENCY_LOG, load.start_s, load.end_s) if load else Latency()
+        )
+        gaps += (f"{arm.name}/{gap}" for gap in latency.gaps)
+        lives = find_lives(events.frame, arm.name, last_s)
+        arms.append(
+            Arm(
+                name=arm.name,
+                role=arm.role,
+                limit_bytes=arm.memory_limit_bytes,
+                lives=lives,
+                samples=_ready_samples(samples[arm.name].frame, lives),
+                requests=requests[arm.name].frame,
+                latency=latency,
+                notes=find_notes(events.frame, arm.name),
+            )
+        )
+    return Recording(run_dir, manifest, phases, tuple(arms), tuple(gaps))
+
+
+def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:
+    """Return the phases in order; each ends where the next begins, the last at ``run_end`` or ``last_s``."""
+    rows = events[events["event"] == "phase"]
+    run_end = events.loc[events["event"] == "run_end", "t_s"]
+    starts = [float(t) for t in rows["t_s"]]
+    ends = [*starts[1:], float(run_end.iloc[-1]) if len(run_end) else last_s]
+    return tuple(
+        Phase(str(name), start, end) for name, start, end in zip(rows["detail"], starts, ends, strict=False)
+    )
+
+
+def find_lives(events: pd.DataFrame, arm: str, last_s: float) -> tuple[Life, ...]:
+    """Return the lives of ``arm`` in order, from its start, ready and exit events."""
+    lives = []
+    for number, rows in events[events["arm"] == arm].groupby("life"):
+        first = {str(event): rows[rows["event"] == event].iloc[0] for event in rows["event"].unique()}
+        if "start" not in first:
+            continue
+        start, ready, end = first["start"], first.get("ready"), first.get("exit")
+        lives.append(
+            Life(
+                number=int(float(str(number))),
+                pid=None if pd.isna(start["pid"]) else int(start["pid"]),
+                start_s=float(start["t_s"]),
+                ready_s=None if ready is None else float(ready["t_s"]),
+                end_s=last_s if end is None else float(end["t_s"]),
+                ended_by=None if end is None else str(end["by"]) or "unknown",
+            )
+        )
+    return tuple(lives)
+
+
+def find_notes(events: pd.DataFrame, arm: str) -> tuple[str, ...]:
+    """Return what else befell ``arm``: that it stayed dead, and how often readings were missed."""
+    mine = events[events["arm"] == arm]
+    given_up, gaps = mine[mine["event"] == "given_up"], mine[mine["event"] == "gap"]
+    notes = [f"given up at {row.t_s:.0f} s: {row.detail}" for row in given_up.itertuples()]
+    if len(gaps):
+        first = gaps.iloc[0]
+        notes.append(
+            f"{len(gaps):,} gaps in its readings, the first at {first['t_s']:.0f} s: {first['detail']}"
+        )
+    return tuple(notes)
+
+
+def _ready_samples(samples: pd.DataFrame, lives: tuple[Life, ...]) -> pd.DataFrame:
+    ready_by_life = {life.number: math.inf if life.ready_s is None else life.ready_s for life in lives}
+    # A life that the events do not know is kept: its rows are all there is.
+    ready_s = samples["life"].map(ready_by_life).astype(float).fillna(-math.inf)
+    return samples[(samples["t_s"] >= ready_s) & (samples["rung"] == "")].reset_index(drop=True)

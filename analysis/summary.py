@@ -1,0 +1,65 @@
+"""``summary.json``: the report for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any, Final
+
+from analysis.findings import Findings
+from analysis.latency import QUANTILE_NAMES
+from analysis.load_check import Load
+from analysis.measures import peak
+from analysis.recording import Arm
+from soak.contract import SCHEMA_VERSION
+
+SUMMARY_VERSION: Final = 1
+"""History: 1, the first."""
+
+PEAKS: Final = (
+    "rss_bytes",
+    "cgroup_bytes",
+    "tasks_finished",
+    "sessions_open",
+    "cache_entries",
+    "history_entries",
+)
+
+
+def summary_json(findings: Findings) -> str:
+    """Return the text of ``summary.json``; what was not measured is null."""
+    manifest = findings.recording.manifest
+    content = {
+        "summary_version": SUMMARY_VERSION,
+        "schema_version": SCHEMA_VERSION,
+        **manifest.model_dump(exclude={"arms"}),
+        "conclusive": not findings.reasons,
+        "reasons": findings.reasons,
+        "phases": [asdict(phase) for phase in findings.recording.phases],
+        "arms": [
+            _arm(findings, arm, load)
+            for arm, load in zip(findings.recording.arms, findings.loads, strict=True)
+        ],
+        "comparison": [asdict(row) for row in findings.rows],
+    }
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _arm(findings: Findings, arm: Arm, load: Load) -> dict[str, Any]:
+    return {
+        "name": arm.name,
+        "role": arm.role,
+        "limit_bytes": arm.limit_bytes,
+        "lives": [asdict(life) for life in arm.lives],
+        "oom_kills": sum(life.oom_killed for life in arm.lives),
+        "peaks": {column: peak(arm, column).value for column in PEAKS},
+        "slopes": [asdict(trend) for trend in findings.trends if trend.arm == arm.name],
+        "load": {**asdict(load), "arrived": load.arrived},
+        "latency_ms": _quantiles(arm.latency.latency_ms),
+        "service_ms": _quantiles(arm.latency.service_ms),
+        "notes": arm.notes,
+    }
+
+
+def _quantiles(values: tuple[float, ...] | None) -> dict[str, float] | None:
+    return None if values is None else dict(zip(QUANTILE_NAMES, values, strict=True))

@@ -1,0 +1,190 @@
+"""The report as text: for the terminal, and the comparison as Markdown."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from analysis.findings import Findings
+from analysis.latency import QUANTILE_NAMES
+from analysis.measures import ended
+from analysis.recording import Arm, Recording
+from analysis.rows import Row
+from analysis.trend import Slope
+from analysis.words import memory
+
+WIDTH = 100
+MEMORY_NOTE = (
+    "Memory in brackets is at the article's scale: its memory at start plus the measured growth above hour 0, "
+    "times {scale:g}."
+)
+SLOPE_NOTE = "A plain line through all readings under load; its 95% interval is indicative only."
+
+
+def report_text(findings: Findings) -> str:
+    """Return what the command line prints, at most 100 columns wide."""
+    recording = findings.recording
+    parts: list[RenderableType] = [Text(_headline(recording)), _comparison_table(findings)]
+    if recording.manifest.article:
+        parts.append(Text("\n" + MEMORY_NOTE.format(scale=recording.manifest.memory_scale)))
+        parts += [
+            Text(f"{row.measure}: {_verdict(row)}: {row.rule}.")
+            for row in findings.rows
+            if row.reproduced in {"no", "not measurable"}
+        ]
+    parts += [Text("\nLives"), *(Text(line) for arm in recording.arms for line in _lives(recording, arm))]
+    parts += [Text("\nSlopes under load"), _slope_table(findings), Text("\n" + SLOPE_NOTE)]
+    parts += [Text("\nLoad"), _load_table(findings)]
+    if findings.reasons:
+        parts += [Text("\nINCONCLUSIVE:"), *(Text(f"- {reason}") for reason in findings.reasons)]
+    else:
+        parts.append(Text("\nThe recording is complete and the load arrived."))
+    return _render(parts)
+
+
+def comparison_markdown(findings: Findings) -> str:
+    """Return the comparison as a Markdown table, with its rules."""
+    recording = findings.recording
+    article = recording.manifest.article
+    head = ["measure", "article before", "article after", "article change"] if article else ["measure"]
+    head += [*("measured " + name for name in ("before", "after", "change"))]
+    head += ["scale", "reproduced", "rule"] if article else []
+    lines = [f"# {recording.manifest.run_id}: before and after", "", _markdown_line(head)]
+    lines.append(_markdown_line(["---"] * len(head)))
+    for row in findings.rows:
+        cells = [row.measure]
+        cells += [row.article_before, row.article_after, row.article_change] if article else []
+        cells += [row.measured_before, row.measured_after, row.measured_change]
+        cells += [row.scale, row.reproduced, row.rule] if article else []
+        lines.append(_markdown_line(cells))
+    if article:
+        lines += ["", MEMORY_NOTE.format(scale=recording.manifest.memory_scale)]
+    return "\n".join([*lines, ""])
+
+
+def _headline(recording: Recording) -> str:
+    manifest = recording.manifest
+    limits = {arm.limit_bytes for arm in recording.arms if arm.limit_bytes}
+    limit = f"limit {' and '.join(memory(size) for size in sorted(limits))} by {manifest.limit_mechanism}"
+    scale = f"\nAn hour of the article is {manifest.hour_s:g} s of the run, its memory is divided by "
+    return (
+        f"{manifest.run_id}: profile {manifest.profile}, Python {manifest.python}, "
+        f"{limit if limits else 'no memory limit'}."
+        f"{f'{scale}{manifest.memory_scale:g}.' if manifest.article else ''}\n"
+    )
+
+
+def _comparison_table(findings: Findings) -> Table:
+    if not findings.recording.manifest.article:
+        table = _table("measure", "before", "after", "change")
+        for row in findings.rows:
+            table.add_row(row.measure, row.measured_before, row.measured_after, row.measured_change)
+        return table
+    table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
+    table.add_column("measure", width=15)
+    for name, width in (("article before", 11), ("article after", 12), ("article change", 7)):
+        table.add_column(name, width=width, justify="right")
+    for name, width in (("measured before", 15), ("measured after", 15), ("measured change", 8)):
+        table.add_column(name, width=width, justify="right")
+    table.add_column("reproduced", width=10, justify="right")
+    for row in findings.rows:
+        table.add_row(
+            row.measure,
+            row.article_before,
+            row.article_after,
+            row.article_change,
+            row.measured_before,
+            row.measured_after,
+            row.measured_change,
+            row.reproduced,
+        )
+    return table
+
+
+def _verdict(row: Row) -> str:
+    return "not reproduced" if row.reproduced == "no" else row.reproduced
+
+
+def _lives(recording: Recording, arm: Arm) -> list[str]:
+    """Return one line per life: when it was ready and how it ended."""
+    lines, death_s = [], None
+    for life in arm.lives:
+        if life.ready_s is None:
+            ready = "never ready"
+        elif death_s is None:
+            ready = f"ready after {life.ready_s - life.start_s:.1f} s"
+        else:
+            ready = f"ready {life.ready_s - death_s:.1f} s after that"
+        if life.died:
+            end = ended(recording, life)
+        else:
+            end = "lived to the end" if life.ended_by else "its end is not recorded"
+        lines.append(f"  {arm.name} life {life.number} (pid {life.pid}): {ready}, {end}")
+        death_s = life.end_s
+    lines += [f"  {arm.name}: {note}" for note in arm.notes]
+    return lines or [f"  {arm.name}: no life recorded"]
+
+
+def _slope_table(findings: Findings) -> Table:
+    manifest = findings.recording.manifest
+    hour = "article hour" if manifest.article else "hour"
+    hours = manifest.hour_s / 3600 if manifest.article else 1.0
+    table = _table(
+        "arm", "life", "readings", f"RSS MB/{hour}", "RSS kB/request", "blocks/request", "native kB/request"
+    )
+    for trend in findings.trends:
+        table.add_row(
+            trend.arm,
+            str(trend.life),
+            f"{trend.readings:,}",
+            slope(trend.rss_bytes_per_hour, hours / 1e6),
+            slope(trend.rss_bytes_per_request, 1e-3),
+            slope(trend.live_blocks_per_request, 1.0),
+            slope(trend.malloc_in_use_bytes_per_request, 1e-3),
+        )
+    return table
+
+
+def slope(value: Slope | None, factor: float) -> str:
+    """Return ``+76.32 ± 0.41``, in the unit that ``factor`` leads to; a dash when there is none."""
+    if value is None:
+        return "-"
+    return f"{value.value * factor:+,.2f} ± {(value.high - value.low) / 2 * factor:,.2f}"
+
+
+def _load_table(findings: Findings) -> Table:
+    table = _table("arm", "planned", "sent", "ok", "failed", "missed", "missed dead", "p50 ms", "p99 ms")
+    for arm, load in zip(findings.recording.arms, findings.loads, strict=True):
+        quantiles = dict(zip(QUANTILE_NAMES, arm.latency.latency_ms or (), strict=False))
+        table.add_row(
+            arm.name,
+            *(f"{n:,}" for n in (load.planned, load.sent, load.ok, sum(load.failed.values()))),
+            *(f"{n:,}" for n in (load.missed, load.missed_dead)),
+            *(f"{quantiles[q]:.1f}" if q in quantiles else "-" for q in ("p50", "p99")),
+        )
+    return table
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
+    for position, name in enumerate(names):
+        table.add_column(name, justify="right" if position else "left")
+    return table
+
+
+def _render(parts: list[RenderableType]) -> str:
+    out = StringIO()
+    console = Console(
+        file=out, width=WIDTH, color_system=None, legacy_windows=False, markup=False, emoji=False
+    )
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _markdown_line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

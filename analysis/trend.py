@@ -1,0 +1,103 @@
+"""The plain slope of each life while it is loaded, per hour and per request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtrit
+from scipy.stats import linregress
+
+from analysis.recording import Arm, Life, Phase
+
+Numbers = npt.NDArray[np.float64]
+
+MIN_READINGS: Final = 10
+"""Fewer make no interval worth printing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """An ordinary least squares slope and its 95% interval, in the unit that its holder names.
+
+    The interval is the textbook one, slope ± t(0.975, n-2) · standard error. It takes the errors for
+    independent, which readings of memory are not: it is indicative, and too narrow.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """The slopes of one life over its part of the load; None where there are too few readings."""
+
+    arm: str
+    life: int
+    readings: int
+    requests: int
+    """Requests answered well between the first and the last of these readings."""
+    rss_bytes_per_hour: Slope | None
+    rss_bytes_per_request: Slope | None
+    live_blocks_per_request: Slope | None
+    malloc_in_use_bytes_per_request: Slope | None
+
+
+def fit(x: Numbers, y: Numbers) -> Slope | None:
+    """Return the slope of ``y`` over ``x``, leaving out pairs that hold a NaN; None when too few are left."""
+    good = np.isfinite(x) & np.isfinite(y)
+    x, y = x[good], y[good]
+    if len(x) < MIN_READINGS or np.ptp(x) == 0:
+        return None
+    if np.ptp(y) == 0:
+        return Slope(0.0, 0.0, 0.0)  # linregress gives such a line no interval
+    line = linregress(x, y)
+    slope, half = float(line.slope), float(stdtrit(len(x) - 2, 0.975) * line.stderr)
+    return Slope(slope, slope - half, slope + half)
+
+
+def answered_by(arm: Arm, t_s: Numbers) -> Numbers:
+    """Return the requests the arm had answered well at each ``t_s``; NaN when they were not recorded."""
+    if arm.requests.empty:
+        return np.full(len(t_s), np.nan)
+    # A row counts what was answered during its second, so the sum holds at that second's end.
+    ends_s = arm.requests["t_s"].to_numpy(float) + 1
+    answered = arm.requests["ok"].fillna(0).cumsum().to_numpy(float)
+    return np.asarray(np.interp(t_s, ends_s, answered, left=0.0), dtype=np.float64)
+
+
+def life_trend(arm: Arm, life: Life, load: Phase) -> Trend:
+    """Return the slopes of one life between the load's start and its end."""
+    rows = arm.samples[
+        (arm.samples["life"] == life.number) & arm.samples["t_s"].between(load.start_s, load.end_s)
+    ]
+    t_s = rows["t_s"].to_numpy(float)
+    done = answered_by(arm, t_s)
+    rss, blocks, native = (
+        rows[name].to_numpy(float) for name in ("rss_bytes", "live_blocks", "malloc_in_use_bytes")
+    )
+    return Trend(
+        arm=arm.name,
+        life=life.number,
+        readings=int(np.isfinite(rss).sum()),
+        requests=int(np.ptp(done)) if len(done) and not arm.requests.empty else 0,
+        rss_bytes_per_hour=fit(t_s / 3600, rss),
+        rss_bytes_per_request=fit(done, rss),
+        live_blocks_per_request=fit(done, blocks),
+        malloc_in_use_bytes_per_request=fit(done, native),
+    )
+
+
+def trends(arms: tuple[Arm, ...], load: Phase | None) -> tuple[Trend, ...]:
+    """Return the slopes of every life that saw load, arm by arm."""
+    if load is None:
+        return ()
+    return tuple(
+        life_trend(arm, life, load)
+        for arm in arms
+        for life in arm.lives
+        if life.start_s < load.end_s and life.end_s > load.start_s
+    )

@@ -1,0 +1,30 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+
+def memory(size_bytes: float, *, sign: bool = False) -> str:
+    """Return bytes as MB or GB of the article, 10^6 and 10^9: ``74 MB``, ``1.8 GB``, signed ``+41 MB``."""
+    plus = "+" if sign else ""
+    if abs(size_bytes) >= 0.9995e9:
+        return f"{size_bytes / 1e9:{plus}.1f} GB"
+    digits = 0 if abs(size_bytes) >= 9.95e6 else 1
+    return f"{_round(size_bytes / 1e6, digits):{plus}.{digits}f} MB"
+
+
+def change(before: float | None, after: float | None) -> str:
+    """Return how ``after`` differs from ``before``, ``-74%``; empty when that is unknown."""
+    if not before or after is None:
+        return ""
+    percent = round(100 * (after / before - 1))
+    return f"{percent:+d}%" if percent else "0%"
+
+
+def clock(hours: float) -> str:
+    """Return hours as ``5:37 h``; before hour 0 with a minus."""
+    minutes = round(abs(hours) * 60)
+    return f"{'-' if hours < 0 and minutes else ''}{minutes // 60}:{minutes % 60:02d} h"
+
+
+def _round(value: float, digits: int) -> float:
+    return round(value, digits) + 0.0  # adding 0.0 turns -0.0 into 0.0

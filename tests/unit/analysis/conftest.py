@@ -1,0 +1,205 @@
+"""Run directories with a planted truth, written as a run writes them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hdrh.histogram import HdrHistogram
+
+from soak import contract
+
+HOUR_S = 30.0
+SCALE = 16.0
+LIMIT = 512_000_000
+RPS = 80
+PHASES = (("idle", 0.0), ("warm-up", 6.0), ("load", 21.0), ("drain", 201.0), ("quiesce", 211.0))
+LOAD_S = 21.0
+END_S = 216.0
+RESTART_S = 3.0
+
+
+@dataclass(frozen=True)
+class Planted:
+    """The truth of a recording; the defaults are an incident that reproduces the article."""
+
+    article: bool = True
+    status: str = "complete"
+    status_detail: str = ""
+    kill_hour: float | None = 5.6
+    killed_by: str = "kernel"
+    growth_share: float = 1.0
+    """Of the article's growth in before."""
+    after_growth_bytes: float = 1e6
+    """In after, from hour 0 to hour 6."""
+    after_start_bytes: float = 70e6
+    tasks_after: int = 3
+    sent_share: float = 1.0
+    end_s: float = END_S
+    """When the recording breaks off."""
+    roles: tuple[str, ...] = ("before", "after")
+    probe: bool = True
+
+
+Build = Callable[..., Path]
+
+
+@pytest.fixture
+def build_run(tmp_path: Path) -> Build:
+    """A function that writes a run directory from the fields of Planted and returns it."""
+
+    def build(**truth: Any) -> Path:
+        planted = Planted(**truth)
+        run_dir = tmp_path / "planted"
+        run_dir.mkdir()
+        names = ("leaky", "fixed")[: len(planted.roles)]
+        manifest = {
+            "schema_version": contract.SCHEMA_VERSION,
+            "run_id": "planted",
+            "profile": "demo",
+            "started_wall_time": "2026-01-01T00:00:00Z",
+            "status": planted.status,
+            "status_detail": planted.status_detail,
+            "arms": [
+                {"name": name, "role": role, "memory_limit_bytes": LIMIT}
+                for name, role in zip(names, planted.roles, strict=True)
+            ],
+            "limit_mechanism": "cgroup v2",
+            "hour_s": HOUR_S,
+            "memory_scale": SCALE,
+            "article": planted.article,
+            "planned_load_s": 180.0,
+            "python": "3.11.7",
+            "host": {"cores": 2},
+        }
+        (run_dir / contract.MANIFEST).write_text(json.dumps(manifest))
+        write_csv(run_dir / contract.EVENTS, contract.EVENT_COLUMNS, events(planted, names))
+        for name in names:
+            (run_dir / name).mkdir()
+            write_csv(run_dir / name / contract.SAMPLES, contract.SAMPLE_COLUMNS, samples(planted, name))
+            write_csv(run_dir / name / contract.REQUESTS, contract.REQUEST_COLUMNS, requests(planted, name))
+            write_histograms(run_dir / name / contract.LATENCY_LOG, planted)
+        return run_dir
+
+    return build
+
+
+def kill_s(planted: Planted, name: str) -> float:
+    """When the arm is killed; after the run's end when it is not."""
+    leaks = name == "leaky" and planted.kill_hour is not None
+    return LOAD_S + (planted.kill_hour or 0.0) * HOUR_S if leaks else np.inf
+
+
+def phase_at(t_s: float) -> str:
+    """The phase a moment lies in."""
+    return [name for name, start_s in PHASES if start_s <= t_s][-1]
+
+
+def events(planted: Planted, names: tuple[str, ...]) -> Iterable[dict[str, Any]]:
+    """The rows of events.csv."""
+    rows: list[dict[str, Any]] = [{"t_s": 0.0, "event": "run_start"}]
+    rows += [{"t_s": start_s, "event": "phase", "detail": phase} for phase, start_s in PHASES]
+    for pid, name in enumerate(names, 100):
+        life = {"arm": name, "life": 1, "pid": pid}
+        rows += [{"t_s": 0.1, "event": "start", **life}, {"t_s": 0.9, "event": "ready", **life}]
+        killed_s = kill_s(planted, name)
+        if killed_s < planted.end_s:
+            rows.append({"t_s": killed_s, "event": "exit", "by": planted.killed_by, **life})
+            life = {"arm": name, "life": 2, "pid": pid + 100}
+            rows.append({"t_s": killed_s + 2.0, "event": "start", **life})
+            rows.append({"t_s": killed_s + RESTART_S, "event": "ready", **life})
+        rows.append({"t_s": END_S - 0.5, "event": "exit", "by": "soak", **life})
+    rows.append({"t_s": END_S, "event": "run_end"})
+    return sorted((row for row in rows if row["t_s"] <= planted.end_s), key=lambda row: float(row["t_s"]))
+
+
+def samples(planted: Planted, name: str) -> Iterable[dict[str, Any]]:
+    """The rows of an arm's samples.csv: one a second, none while it is dead."""
+    hours, article = zip(
+        *contract.ARTICLE_MEMORY_BYTES[:-1], (5.6, 200e6 + SCALE * (LIMIT - 80e6)), strict=True
+    )
+    killed_s = kill_s(planted, name)
+    for t_s in np.arange(1.0, min(planted.end_s, END_S - 1)):
+        if killed_s <= t_s < killed_s + RESTART_S:
+            continue
+        life, born_s = (1, LOAD_S) if t_s < killed_s else (2, killed_s + RESTART_S)
+        loaded_s = max(0.0, min(t_s, LOAD_S + 6 * HOUR_S) - born_s)
+        warm_bytes = 8e6 * min(1.0, max(0.0, (t_s - 6.0) / 10.0))
+        if name == "leaky":
+            grown = (np.interp(loaded_s / HOUR_S, hours, article) - article[0]) / SCALE * planted.growth_share
+            rss, tasks, sessions, cache = (
+                70e6 + warm_bytes + grown,
+                RPS * loaded_s,
+                1 + 2 * loaded_s,
+                RPS * loaded_s,
+            )
+        else:
+            grown = planted.after_growth_bytes * loaded_s / (6 * HOUR_S)
+            rss = planted.after_start_bytes + warm_bytes + grown
+            tasks, sessions, cache = planted.tasks_after, 4, min(5000, RPS * loaded_s)
+        row = {
+            "t_s": t_s + 0.002,
+            "arm": name,
+            "pid": 100,
+            "life": life,
+            "phase": phase_at(t_s),
+            "rss_bytes": round(rss),
+            "cgroup_bytes": round(rss + 2e6),
+        }
+        inside = {
+            "live_blocks": round(300_000 + 12 * tasks),
+            "malloc_in_use_bytes": round(rss - 30e6),
+            "tasks_finished": round(tasks),
+            "sessions_open": round(sessions),
+            "cache_entries": round(cache),
+            "history_entries": round(cache),
+        }
+        yield row | inside if planted.probe else row
+
+
+def requests(planted: Planted, name: str) -> Iterable[dict[str, Any]]:
+    """The rows of an arm's requests.csv."""
+    killed_s = kill_s(planted, name)
+    for t_s in np.arange(6.0, min(planted.end_s, 211.0)):
+        dead = killed_s - 1 < t_s < killed_s + RESTART_S
+        planned = RPS if LOAD_S <= t_s < LOAD_S + 6 * HOUR_S else 0
+        sent = 0 if dead else round(planned * planted.sent_share)
+        row = {"t_s": t_s, "arm": name, "phase": phase_at(t_s), "planned": planned, "sent": sent}
+        row |= {
+            "missed": planned - sent,
+            "ok": sent,
+            **{f"failed_{kind}": 0 for kind in contract.FAILURE_KINDS},
+        }
+        if sent:
+            slow = 2.0 if name == "leaky" else 1.0
+            row |= {"latency_p50_ms": 3 * slow, "latency_p99_ms": 9 * slow + t_s % 5}
+        yield row
+
+
+def write_histograms(path: Path, planted: Planted) -> None:
+    """Ten-second intervals of load, 1,000 requests each: half at 4 ms, the rest at 8 ms; the warm-up at 900 ms."""
+    untyped: Any = HdrHistogram
+    with path.open("w") as file:
+        file.write("#[Histogram log format version 1.2]\n")
+        for start_s in np.arange(11.0, min(planted.end_s, 201.0), 10.0):
+            for tag, times in ((contract.LATENCY_TAG, 1.0), (contract.SERVICE_TAG, 0.5)):
+                histogram = untyped(
+                    contract.HISTOGRAM_LOWEST_US, contract.HISTOGRAM_HIGHEST_US, contract.HISTOGRAM_DIGITS
+                )
+                for us in (4_000, 8_000) if start_s >= LOAD_S else (900_000,):
+                    histogram.record_value(round(us * times), 500)
+                file.write(f"Tag={tag},{start_s:.3f},10.000,0.008,{histogram.encode().decode()}\n")
+
+
+def write_csv(path: Path, columns: tuple[contract.Column, ...], rows: Iterable[dict[str, Any]]) -> None:
+    """Write the columns of the contract, empty where a row has nothing."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, contract.names(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from analysis.words import change, clock, memory
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0.0 MB"),
+        (-4e3, "0.0 MB"),
+        (3.14e6, "3.1 MB"),
+        (74.4e6, "74 MB"),
+        (999.4e6, "999 MB"),
+        (999.6e6, "1.0 GB"),
+        (8e9, "8.0 GB"),
+    ],
+)
+def test_memory_is_in_the_articles_units(size_bytes: float, text: str) -> None:
+    """Memory is MB of 10^6 bytes below 1 GB, and never minus zero."""
+    assert memory(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (850, 220, "-74%"),
+        (200, 180, "-10%"),
+        (100, 100.4, "0%"),
+        (1, 3, "+200%"),
+        (0, 5, ""),
+        (None, 5, ""),
+        (5, None, ""),
+    ],
+)
+def test_change_is_in_whole_percent(before: float | None, after: float | None, text: str) -> None:
+    """A change is whole percent of before, and empty when it cannot be known."""
+    assert change(before, after) == text
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [(0, "0:00 h"), (5.6, "5:36 h"), (-0.5, "-0:30 h"), (-0.001, "0:00 h"), (1.9999, "2:00 h")],
+)
+def test_clock_is_hours_and_minutes(hours: float, text: str) -> None:
+    """Minutes are rounded, never 60."""
+    assert clock(hours) == text
