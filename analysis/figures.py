@@ -162,8 +162,19 @@ def _draw_limits(axes: Axes, recording: Recording, time: TimeAxis) -> None:
     left = axes.get_xlim()[0] if recording.load is None else float(time.at(recording.load.start_s))
     for limit in sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes}):
         axes.axhline(limit * MB, color=INK, linewidth=1, linestyle=(0, (1, 2)))
-        text = f"memory limit {memory(limit)} ({recording.manifest.limit_mechanism})"
+        text = f"memory limit {memory(limit)} ({recording.manifest.limit_mechanism}{_uncharged(recording, limit)})"
         write(axes, text, (left, limit * MB), offset=(4, 3))
+
+
+def _uncharged(recording: Recording, limit: int) -> str:
+    """Say how much of the RSS the limit leaves out, where that shows: file pages are charged to who read them first."""
+    gaps = [
+        float((arm.samples["rss_bytes"] - arm.samples["cgroup_bytes"]).median())
+        for arm in recording.arms
+        if arm.limit_bytes == limit
+    ]
+    most = max((gap for gap in gaps if np.isfinite(gap)), default=0.0)
+    return f", which leaves out {memory(most)} of shared files" if most > 0.01 * limit else ""
 
 
 def _draw_article(axes: Axes, recording: Recording) -> None:

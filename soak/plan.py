@@ -178,7 +178,7 @@ def _fill(text: str, words: Mapping[str, str], key: str) -> str:
 def _locust_process(run_directory: Path, profile: Profile) -> ProcessSpec:
     argv = (
         sys.executable, "-u", "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary",
-        "--traffic", str(run_directory / contract.TRAFFIC),
+        "--loglevel", "WARNING", "--traffic", str(run_directory / contract.TRAFFIC),
     )  # fmt: skip
     traffic = profile.traffic
     return ProcessSpec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import signal
 import tempfile
@@ -221,7 +222,7 @@ class Run:
 
     def _go_through_phases(self) -> None:
         phases = self._plan.profile.phases
-        start_s = self._clock.t() + phases.idle_s
+        start_s = math.ceil(self._clock.t() + phases.idle_s)  # rows of the load are whole seconds
         load_s = start_s + phases.warmup_s
         drain_s = load_s + phases.load_s
         quiesce_s = drain_s + phases.drain_s

@@ -6,7 +6,8 @@ import csv
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,18 +67,19 @@ def finish(process: subprocess.Popen[str], runs: Path, timeout_s: float = 120.0)
 
 def wait_for_event(runs: Path, name: str, detail: str = "", timeout_s: float = 60.0) -> None:
     """Follow the events of the newest run until one has happened: the file is what a user watches too."""
-    wait = psutil.time.monotonic
-    deadline = wait() + timeout_s
+    deadline = time.monotonic() + timeout_s
     events = runs / "latest" / "events.csv"
-    while wait() < deadline:
-        if events.exists() and any(f",{name}," in line and detail in line for line in events.read_text().splitlines()):
+    while time.monotonic() < deadline:
+        if events.exists() and any(
+            f",{name}," in line and detail in line for line in events.read_text().splitlines()
+        ):
             return
-        psutil.time.sleep(0.05)
+        time.sleep(0.05)
     raise AssertionError(f"no event {name} {detail} within {timeout_s} s")
 
 
 @pytest.fixture(scope="session")
-def starlette_profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def starlette_profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A profile of two arms that are not our gateway, without stubs and limit, ten seconds in all."""
     path = tmp_path_factory.mktemp("profile") / "starlette.toml"
     arm = f'''
@@ -103,4 +105,4 @@ role = "after"
 {arm}
 """
     )
-    yield path
+    return path

@@ -97,7 +97,7 @@ def test_a_command_that_does_not_exist_is_named(guard: Guard, tmp_path: Path) ->
 
 def test_a_working_directory_that_does_not_exist_is_named(guard: Guard, tmp_path: Path) -> None:
     """As above."""
-    with pytest.raises(UsageError, match="app: cwd .*/nowhere is no directory"):
+    with pytest.raises(UsageError, match=r"app: cwd .*/nowhere is no directory"):
         Child(spec("true", cwd=tmp_path / "nowhere"), tmp_path / "log", guard)
 
 
@@ -147,7 +147,10 @@ def test_kill_9_of_the_supervisor_leaves_no_process_and_no_directory(tmp_path: P
     (tmp_path / "private").mkdir()
     (tmp_path / "private" / "1.sock").write_text("")
     with subprocess.Popen(
-        [sys.executable, "-c", SUPERVISOR, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SUPERVISOR, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as supervisor:
         assert supervisor.stdout is not None
         child, guard = (int(pid) for pid in supervisor.stdout.readline().split())

@@ -75,7 +75,9 @@ def test_the_kernel_kills_the_leaky_gateway_and_it_is_restarted(oom_run: Soak) -
 
 def test_the_fixed_gateway_lives_through_it(oom_run: Soak) -> None:
     """One life, ended by us."""
-    assert [(row["life"], row["by"]) for row in oom_run.events("exit") if row["arm"] == "fixed"] == [("1", "soak")]
+    assert [(row["life"], row["by"]) for row in oom_run.events("exit") if row["arm"] == "fixed"] == [
+        ("1", "soak")
+    ]
 
 
 def test_both_arms_are_sampled_from_outside_and_inside_through_every_phase(oom_run: Soak) -> None:
@@ -111,11 +113,20 @@ def test_the_run_ends_with_a_report_and_nothing_left_behind(oom_run: Soak) -> No
     """The report is printed and stands in files; no process, socket directory or cgroup stays."""
     assert oom_run.code == 0, oom_run.stdout + oom_run.stderr
     made = {path.name for path in (oom_run.directory / "report").iterdir()}
-    assert {"comparison.csv", "comparison.md", "memory.png", "objects.png", "latency.png", "summary.json"} <= made
+    assert {
+        "comparison.csv",
+        "comparison.md",
+        "memory.png",
+        "objects.png",
+        "latency.png",
+        "summary.json",
+    } <= made
     assert oom_run.running() == []
     manifest = json.loads((oom_run.directory / "manifest.json").read_text())
     assert manifest["status"] == "complete"
-    [sockets] = {name for p in manifest["processes"] for name in p["environment_names"] if name == "SOAK_PROBE_DIR"}
+    [sockets] = {
+        name for p in manifest["processes"] for name in p["environment_names"] if name == "SOAK_PROBE_DIR"
+    }
     assert sockets == "SOAK_PROBE_DIR"
     assert not list(Path("/sys/fs/cgroup").rglob(f"soakproof-{oom_run.directory.resolve().name}*"))
 
@@ -145,7 +156,9 @@ def test_ctrl_c_in_the_middle_still_makes_a_report(starlette_profile: Path, tmp_
     assert soak.running() == []
 
 
-def test_kill_9_of_the_supervisor_leaves_no_process_and_a_recording(starlette_profile: Path, tmp_path: Path) -> None:
+def test_kill_9_of_the_supervisor_leaves_no_process_and_a_recording(
+    starlette_profile: Path, tmp_path: Path
+) -> None:
     """Everything ends with it, and soak report still makes its report."""
     process = start_soak(starlette_profile, tmp_path, "--set", "phases.load_s=600")
     wait_for_event(tmp_path, "phase", "load")
@@ -155,7 +168,10 @@ def test_kill_9_of_the_supervisor_leaves_no_process_and_a_recording(starlette_pr
         wait_until_gone(int(row["pid"]))
     assert soak.running() == []
     report = subprocess.run(
-        [sys.executable, "-m", "soak", "report", str(tmp_path / "latest")], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "soak", "report", str(tmp_path / "latest")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert report.returncode == 4, report.stdout + report.stderr
     assert (soak.directory / "report" / "memory.png").exists()
@@ -180,7 +196,10 @@ def wait_until_gone(pid: int) -> None:
     ("setting", "sentence"),
     [
         ('arms.old.command=["no-such-command"]', "old: command 'no-such-command' was not found"),
-        ('arms.old.command=["{python}", "-c", "print(1/0)"]', "old: it ended before it was ready (exit code 1)"),
+        (
+            'arms.old.command=["{python}", "-c", "print(1/0)"]',
+            "old: it ended before it was ready (exit code 1)",
+        ),
         ("arms.old.ready=/nowhere", "/nowhere did not answer within 2 s"),
     ],
 )
@@ -198,13 +217,17 @@ def test_a_target_that_does_not_start_is_a_sentence_with_its_last_lines(
     assert soak.running() == []
 
 
-def test_a_target_started_without_our_probe_is_sampled_from_outside(starlette_profile: Path, tmp_path: Path) -> None:
+def test_a_target_started_without_our_probe_is_sampled_from_outside(
+    starlette_profile: Path, tmp_path: Path
+) -> None:
     """python -I skips the probe: outside readings go on and the events say so."""
     command = (
-        f'arms.old.command=["{{python}}", "-I", "-c", "import sys, uvicorn; sys.path.insert(0, \'.\'); '
+        'arms.old.command=["{python}", "-I", "-c", "import sys, uvicorn; sys.path.insert(0, \'.\'); '
         "uvicorn.run('starlette_app:app', port={port}, log_level='warning')\"]"
     )
-    soak = finish(start_soak(starlette_profile, tmp_path, "--set", command, "--set", "phases.load_s=2"), tmp_path)
+    soak = finish(
+        start_soak(starlette_profile, tmp_path, "--set", command, "--set", "phases.load_s=2"), tmp_path
+    )
     rows = soak.rows("old/samples.csv")
     assert rows
     assert all(row["rss_bytes"] and not row["live_blocks"] for row in rows)

@@ -51,12 +51,21 @@ def test_a_setting_changes_one_key_and_reads_sizes_without_quotes() -> None:
     [
         ("phases.lod_s=3", "unknown key 'phases.lod_s': did you mean 'load_s'?"),
         ("arms.leaky.comand=x", "unknown key 'arms.leaky.comand': did you mean 'command'?"),
-        ("traffic.incident.zzz=1", "unknown key 'traffic.incident.zzz': valid here: retained_bytes_per_request, start."),
+        (
+            "traffic.incident.zzz=1",
+            "unknown key 'traffic.incident.zzz': valid here: retained_bytes_per_request, start.",
+        ),
         ("phases.load_s=-1", "'phases.load_s': Input should be greater than 0 (it is -1)."),
         ("phases.load_s=inf", "'phases.load_s': Input should be a finite number (it is inf)."),
-        ("limit.memory=lots", "'limit.memory': could not parse value and unit from byte string (it is 'lots')."),
+        (
+            "limit.memory=lots",
+            "'limit.memory': could not parse value and unit from byte string (it is 'lots').",
+        ),
         ("arms.fixed.role=before", 'only one arm may have role = "before".'),
-        ("traffic.shape=sawtooth", "'traffic.shape': Input should be 'steady' or 'incident' (it is 'sawtooth')."),
+        (
+            "traffic.shape=sawtooth",
+            "'traffic.shape': Input should be 'steady' or 'incident' (it is 'sawtooth').",
+        ),
     ],
 )
 def test_a_bad_key_or_value_is_named_with_its_place(setting: str, sentence: str) -> None:
@@ -114,5 +123,5 @@ def test_an_arm_may_not_take_the_name_of_our_own_processes(write: Write) -> None
 
 def test_the_incident_shape_needs_a_limit(write: Write) -> None:
     """Its rates are solved from the limit."""
-    with pytest.raises(UsageError, match="needs \\[traffic.incident\\] and limit.memory"):
+    with pytest.raises(UsageError, match=r"needs \[traffic\.incident\] and limit\.memory"):
         load_profile(write(f'{SMALLEST}[traffic]\nshape = "incident"\n'))

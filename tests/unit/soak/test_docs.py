@@ -17,7 +17,8 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
-        table = {"arms": Arm, "incident": Incident, "stubs": Stubs}.get(name, type(field.default))
+        tables: dict[str, type[object]] = {"arms": Arm, "incident": Incident, "stubs": Stubs}
+        table = tables.get(name, type(field.default))
         place = f"{prefix}{name}" + (".NAME" if name == "arms" else "")
         if issubclass(table, BaseModel):
             yield from _keys(table, f"{place}.")
@@ -27,7 +28,9 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 def test_every_key_of_a_profile_is_documented_and_no_other() -> None:
     """docs/your-own-service.md has one row per key, in the order of the code."""
-    documented = re.findall(r"^\| `([A-Za-z_.]+)` \|", (DOCS / "your-own-service.md").read_text(), re.MULTILINE)
+    documented = re.findall(
+        r"^\| `([A-Za-z_.]+)` \|", (DOCS / "your-own-service.md").read_text(), re.MULTILINE
+    )
     assert sorted(documented) == sorted(_keys(Profile))
 
 
@@ -40,7 +43,9 @@ def test_every_key_of_a_profile_is_documented_and_no_other() -> None:
         ("events.csv", contract.EVENT_COLUMNS),
     ],
 )
-def test_every_column_is_documented_with_its_meaning(heading: str, columns: tuple[contract.Column, ...]) -> None:
+def test_every_column_is_documented_with_its_meaning(
+    heading: str, columns: tuple[contract.Column, ...]
+) -> None:
     """docs/file-formats.md has the contract's own words."""
     text = (DOCS / "file-formats.md").read_text()
     section = text.partition(f"## {heading}\n")[2]

@@ -44,7 +44,9 @@ class FakeGuard:
         (0, Counters(), False, "itself"),
     ],
 )
-def test_a_death_is_put_down_to_the_one_who_counted_it(code: int, counters: Counters, asked: bool, by: str) -> None:
+def test_a_death_is_put_down_to_the_one_who_counted_it(
+    code: int, counters: Counters, asked: bool, by: str
+) -> None:
     """A SIGKILL that nobody counted is unknown, never taken for the kernel's."""
     assert who_ended(code, counters, asked=asked) == by
 
@@ -77,7 +79,9 @@ def test_a_machine_without_it_says_what_is_missing(
         own_cgroup(text, mounts, files)
 
 
-def fake_v2(path: Path, *, controllers: str = "cpu memory pids", divided: str = "", members: str = "") -> Path:
+def fake_v2(
+    path: Path, *, controllers: str = "cpu memory pids", divided: str = "", members: str = ""
+) -> Path:
     path.mkdir(exist_ok=True)
     for name, text in {
         "cgroup.controllers": controllers,
@@ -107,14 +111,17 @@ def test_a_cgroup_that_is_divided_already_may_hold_us(tmp_path: Path) -> None:
 
 def test_a_cgroup_without_memory_is_refused(tmp_path: Path) -> None:
     """Without the controller there is no limit."""
-    assert v2_obstacle(fake_v2(tmp_path, controllers="cpu")) == "memory is not among the controllers of our cgroup"
+    assert (
+        v2_obstacle(fake_v2(tmp_path, controllers="cpu"))
+        == "memory is not among the controllers of our cgroup"
+    )
 
 
 def test_a_life_gets_its_limit_without_swap_and_gives_up_its_counters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Version 1: memory plus swap is set to the same bytes; the counters are read by their own names."""
-    monkeypatch.setattr(Path, "mkdir", lambda self: _as_kernel(self))
+    monkeypatch.setattr(Path, "mkdir", _as_kernel)
     guard = FakeGuard()
     life = CgroupLife(tmp_path / "life", V1, 1000, guard)  # type: ignore[arg-type]
     assert (tmp_path / "life" / V1.limit).read_text() == "1000"

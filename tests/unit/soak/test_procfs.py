@@ -21,8 +21,8 @@ def test_readings_of_a_living_process_are_plausible() -> None:
     assert stat is not None
     assert smaps is not None
     assert fds is not None
-    assert 5e6 < smaps.uss_bytes <= smaps.pss_bytes <= rss * 1.2
-    assert stat.threads == threading.active_count()
+    assert 5e6 < smaps.uss_bytes <= smaps.pss_bytes
+    assert stat.threads >= threading.active_count()
     assert 0 < stat.cpu_s < 10_000
     assert fds >= 3
     assert procfs.is_alive(pid)

@@ -48,7 +48,9 @@ def test_a_full_disk_ends_the_recording_with_one_error() -> None:
         CsvRecorder(Path("/dev/full"), COLUMNS)
 
 
-def test_after_a_failed_write_nothing_more_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_failed_write_nothing_more_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Room that comes back later does not make a file with a hole in it."""
     path = tmp_path / "x.csv"
     recorder = CsvRecorder(path, COLUMNS)
@@ -70,7 +72,13 @@ def test_an_event_is_a_row_with_both_times(tmp_path: Path) -> None:
     events.close()
     row = next(csv.DictReader((tmp_path / "events.csv").read_text().splitlines()))
     assert tuple(row) == names(EVENT_COLUMNS)
-    assert (row["event"], row["arm"], row["life"], row["pid"], row["by"]) == ("exit", "leaky", "1", "7", "kernel")
+    assert (row["event"], row["arm"], row["life"], row["pid"], row["by"]) == (
+        "exit",
+        "leaky",
+        "1",
+        "7",
+        "kernel",
+    )
     assert 0 <= float(row["t_s"]) < 60
     assert datetime.fromisoformat(row["wall_time"]).tzinfo is not None
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from soak import sampler as module
-from soak.contract import CENSUS_COLUMNS, LOAD, SAMPLE_COLUMNS
+from soak.contract import CENSUS_COLUMNS, IDLE, LOAD, SAMPLE_COLUMNS
 from soak.errors import HarnessError
 from soak.limit.base import Unlimited
 from soak.probe_client import ProbeError
@@ -52,7 +52,9 @@ class ScriptedClock(RunClock):
 class Bench:
     """A sampler with files to look into."""
 
-    def __init__(self, directory: Path, clock: RunClock, probe: FakeProbe, *, smaps_every_s: float = 5.0) -> None:
+    def __init__(
+        self, directory: Path, clock: RunClock, probe: FakeProbe, *, smaps_every_s: float = 5.0
+    ) -> None:
         self.directory = directory
         self.events = EventLog(directory / "events.csv", clock)
         self.samples = CsvRecorder(directory / "samples.csv", SAMPLE_COLUMNS)
@@ -133,7 +135,7 @@ def test_readings_that_pause_the_target_wait_until_nothing_is_loaded(make_bench:
     probe = FakeProbe(ANSWER, ANSWER)
     bench = make_bench(RunClock(), probe)
     bench.sampler.tick()
-    bench.sampler.phase = module.IDLE
+    bench.sampler.phase = IDLE
     bench.sampler.tick()
     assert [(ask["exact"], ask["timeout_s"]) for ask in probe.asked] == [
         (False, module.PROBE_TIMEOUT_S),
@@ -150,7 +152,9 @@ def test_uss_is_read_at_its_own_rhythm(make_bench: MakeBench) -> None:
     assert [bool(row["uss_bytes"]) for row in bench.rows("samples.csv")] == [True, False, True, False]
 
 
-def test_a_dead_target_makes_no_row_and_no_gap(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_target_makes_no_row_and_no_gap(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its exit is an event of its own; an unread corpse is no missed reading."""
     monkeypatch.setattr(module, "is_alive", lambda _: False)
     bench = make_bench(RunClock(), FakeProbe(ProbeError("gone")))
@@ -174,7 +178,9 @@ def test_ticks_that_passed_while_reading_are_a_counted_gap(make_bench: MakeBench
     assert bench.sampler.gaps.total == {"tick": 2}
 
 
-def test_an_error_of_ours_ends_the_sampling_and_is_kept(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_ours_ends_the_sampling_and_is_kept(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A full disk in the sampler's thread reaches the run."""
     bench = make_bench(RunClock(), FakeProbe(ANSWER))
     error = HarnessError("samples.csv: cannot be written")
@@ -189,7 +195,9 @@ def test_an_error_of_ours_ends_the_sampling_and_is_kept(make_bench: MakeBench, m
 
 def test_the_census_is_one_row_per_type(make_bench: MakeBench) -> None:
     """With the phase and rung it was taken at."""
-    bench = make_bench(RunClock(), FakeProbe({"ok": True, "types": [["builtins.dict", 12], ["app.Thing", 3]]}))
+    bench = make_bench(
+        RunClock(), FakeProbe({"ok": True, "types": [["builtins.dict", 12], ["app.Thing", 3]]})
+    )
     bench.sampler.take_census("drained")
     assert [(row["type"], row["objects"], row["rung"]) for row in bench.rows("census.csv")] == [
         ("builtins.dict", "12", "drained"),

@@ -1,0 +1,97 @@
+"""Shapes: how many requests per second each arm gets, stretch by stretch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from soak.contract import ARTICLE_MEMORY_BYTES, LOAD, SHAPES, WARMUP, Incident, Traffic
+
+SOLVED_FROM_H = 4
+"""Until here the rates follow the article's increments; from here one rate is solved."""
+LOW_TRAFFIC_H = (4.2, 4.6)
+LOW_TRAFFIC_SHARE = 0.1
+LIMIT_MET_H = 5.6
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of one rate; times are seconds since the start of the warm-up."""
+
+    phase: str
+    start_s: float
+    end_s: float
+    rate_rps: float
+    """Requests per second and arm."""
+    request_bytes: int
+
+
+def segments(traffic: Traffic) -> tuple[Segment, ...]:
+    """Return the warm-up and the load as stretches of one rate, in order and without gaps.
+
+    Raises ValueError when the shape is unknown or the incident's figures have no solution.
+    """
+    warmup = Segment(WARMUP, 0.0, traffic.warmup_s, traffic.warmup_rps, traffic.warmup_request_bytes)
+    return (warmup, *_load(traffic))
+
+
+def _load(traffic: Traffic) -> Iterator[Segment]:
+    load_end_s = traffic.warmup_s + traffic.load_s
+    start_s = traffic.warmup_s
+    for end_h, rate_rps in _rates(traffic):
+        end_s = min(traffic.warmup_s + end_h * traffic.hour_s, load_end_s)
+        if start_s < end_s:
+            yield Segment(LOAD, start_s, end_s, rate_rps, traffic.request_bytes)
+        start_s = end_s
+
+
+def _rates(traffic: Traffic) -> tuple[tuple[float, float], ...]:
+    match traffic.shape, traffic.incident:
+        case "steady", _:
+            return ((math.inf, traffic.rate_rps),)
+        case "incident", Incident() as incident:
+            return incident_rates(incident, traffic.hour_s)
+        case "incident", None:
+            raise ValueError("shape incident needs the key incident; give it, or take the shape steady")
+        case shape, _:
+            raise ValueError(f"shape {shape!r} is unknown; it is one of {', '.join(SHAPES)}")
+
+
+def incident_rates(incident: Incident, hour_s: float) -> tuple[tuple[float, float], ...]:
+    """Return (end in article hours, requests per second and arm) of each stretch of the incident.
+
+    Hours 1-4 leave behind what the article's gateway gained in that hour, scaled. After them one rate is solved so
+    that the planned memory meets the limit at LIMIT_MET_H; it falls to LOW_TRAFFIC_SHARE of itself within
+    LOW_TRAFFIC_H, and holds as long as the load lasts. Raises ValueError when the limit is met before hour 4.
+    """
+    known = [
+        (hour, memory / incident.memory_scale)
+        for hour, memory in ARTICLE_MEMORY_BYTES
+        if hour <= SOLVED_FROM_H
+    ]
+    growth_bytes = known[-1][1] - known[0][1]
+    left_bytes = incident.limit_bytes - incident.start_bytes - growth_bytes
+    if left_bytes <= 0:
+        raise ValueError(
+            f"the incident meets its limit before hour {SOLVED_FROM_H}: start_bytes {incident.start_bytes:.0f} and a "
+            f"growth of {growth_bytes:.0f} reach limit_bytes {incident.limit_bytes:.0f}; raise limit_bytes or "
+            "memory_scale, or lower start_bytes"
+        )
+    low_from_h, low_to_h = LOW_TRAFFIC_H
+    full_rate_h = LIMIT_MET_H - SOLVED_FROM_H - (1 - LOW_TRAFFIC_SHARE) * (low_to_h - low_from_h)
+
+    def rate_rps(kept_bytes: float, hours: float) -> float:
+        return kept_bytes / (incident.retained_bytes_per_request * hours * hour_s)
+
+    solved_rps = rate_rps(left_bytes, full_rate_h)
+    return (
+        *(
+            (hour, rate_rps(after - before, hour - since))
+            for (since, before), (hour, after) in pairwise(known)
+        ),
+        (low_from_h, solved_rps),
+        (low_to_h, solved_rps * LOW_TRAFFIC_SHARE),
+        (math.inf, solved_rps),
+    )

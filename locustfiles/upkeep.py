@@ -1,0 +1,54 @@
+"""Upkeep: bounds what Locust's own statistics keep for every second of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from locust.env import Environment
+from locust.stats import StatsEntry
+
+EVERY_S = 10
+KEEP_S = 60
+"""Locust's current rate looks 12 s back."""
+KEEP_HISTORY = 720
+"""Rows of the history, one per 5 s: an hour."""
+KEEP_ERRORS = 100
+
+
+class StatsUpkeep:
+    """Drops per-second counts, history rows and error entries that are old, while requests come in."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._environment: Environment | None = None
+        self._next_s = 0.0
+
+    def register(self, environment: Environment) -> None:
+        """Start to look after the environment's statistics."""
+        self._environment = environment
+        environment.events.request.add_listener(self._on_request)
+
+    def close(self) -> None:
+        """Stop; idempotent."""
+        if self._environment is not None:
+            self._environment.events.request.remove_listener(self._on_request)
+            self._environment = None
+
+    def _on_request(self, **_: object) -> None:
+        now_s = self._clock()
+        if self._environment is None or now_s < self._next_s:
+            return
+        self._next_s = now_s + EVERY_S
+        stats = self._environment.stats
+        for entry in (stats.total, *stats.entries.values()):
+            _forget(entry, int(now_s) - KEEP_S)
+        del stats.history[:-KEEP_HISTORY]
+        for key in list(stats.errors)[:-KEEP_ERRORS]:
+            del stats.errors[key]
+
+
+def _forget(entry: StatsEntry, before_s: int) -> None:
+    for per_second in (entry.num_reqs_per_sec, entry.num_fail_per_sec):
+        for second in [second for second in per_second if second < before_s]:
+            del per_second[second]

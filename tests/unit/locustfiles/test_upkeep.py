@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from locust import stats as locust_stats
+from locust.env import Environment
+
+from locustfiles.upkeep import KEEP_ERRORS, KEEP_HISTORY, KEEP_S, StatsUpkeep
+
+if TYPE_CHECKING:
+    from .conftest import ScriptedClock
+
+HOURS = 2
+RATE = 3
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, clock: ScriptedClock) -> Environment:
+    """Return an environment with a local runner; Locust's statistics read the scripted clock."""
+
+    class Time:
+        time = staticmethod(clock.now)
+
+    monkeypatch.setattr(locust_stats, "time", Time)
+    clock.t_s = 1_720_137_600.0
+    made = Environment()
+    made.create_local_runner()
+    return made
+
+
+def _run(environment: Environment, clock: ScriptedClock, seconds: int = HOURS * 3600) -> None:
+    """Fire the events of a load on two arms: RATE good requests a second, one failure with a text of its own."""
+    runner = environment.runner
+    assert runner is not None
+    for second in range(seconds):
+        for arm in ("leaky", "fixed"):
+            for failure in (*(None,) * RATE, OSError(f"failure {second}")):
+                environment.events.request.fire(
+                    request_type="POST",
+                    name=arm,
+                    response_time=5.0,
+                    response_length=10,
+                    response=None,
+                    context={},
+                    exception=failure,
+                )
+        if second % 5 == 0:
+            locust_stats.update_stats_history(runner)
+        clock.t_s += 1.0
+
+
+def _sizes(environment: Environment) -> dict[str, int]:
+    stats = environment.stats
+    entries = (stats.total, *stats.entries.values())
+    return {
+        "seconds": max(len(entry.num_reqs_per_sec) for entry in entries),
+        "failed seconds": max(len(entry.num_fail_per_sec) for entry in entries),
+        "history": len(stats.history),
+        "errors": len(stats.errors),
+        "response times": max(len(entry.response_times) for entry in entries),
+        "cache": max(len(entry.response_times_cache or ()) for entry in entries),
+    }
+
+
+def test_without_upkeep_it_grows(environment: Environment, clock: ScriptedClock) -> None:
+    """The locked Locust keeps a count for every second, a row for every 5 s and every error text: upkeep is needed."""
+    _run(environment, clock)
+    assert _sizes(environment) == {
+        "seconds": HOURS * 3600,
+        "failed seconds": HOURS * 3600,
+        "history": HOURS * 720,
+        "errors": 2 * HOURS * 3600,
+        "response times": 1,
+        "cache": 20,
+    }
+
+
+def test_with_upkeep_it_does_not(environment: Environment, clock: ScriptedClock) -> None:
+    """With upkeep all of it is bounded, and Locust's current and total figures are what they are without."""
+    upkeep = StatsUpkeep(clock.now)
+    upkeep.register(environment)
+    _run(environment, clock)
+    sizes = _sizes(environment)
+    assert sizes["seconds"] <= KEEP_S + 11
+    assert sizes["failed seconds"] <= KEEP_S + 11
+    assert sizes["history"] <= KEEP_HISTORY + 2
+    assert sizes["errors"] <= KEEP_ERRORS + 20
+    total = environment.stats.total
+    assert total.current_rps == 2 * (RATE + 1)
+    assert total.current_fail_per_sec == 2
+    assert total.num_requests == HOURS * 3600 * 2 * (RATE + 1)
+    assert total.get_current_response_time_percentile(0.95) == 5
+
+
+def test_close_is_idempotent(environment: Environment, clock: ScriptedClock) -> None:
+    """After close nothing is dropped any more; a second close, or one without register, does nothing."""
+    StatsUpkeep(clock.now).close()
+    upkeep = StatsUpkeep(clock.now)
+    upkeep.register(environment)
+    upkeep.close()
+    upkeep.close()
+    _run(environment, clock, 200)
+    assert _sizes(environment)["seconds"] == 200
