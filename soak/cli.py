@@ -12,6 +12,7 @@ from rich.console import Console
 from soak.config import load_profile, profile_names
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, SoakError
 from soak.limit.choose import enter_scope
+from soak.phases import timed
 from soak.plan import make_plan
 from soak.progress import Progress
 from soak.run import run_profile
@@ -35,6 +36,9 @@ def run(
             "--set", metavar="KEY=VALUE", help="Change a key of the profile, e.g. phases.load_s=60."
         ),
     ] = None,
+    arms: Annotated[
+        str, typer.Option(metavar="NAME,NAME", help="Run these arms instead of those that are not optional.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")] = False,
     runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
 ) -> None:
@@ -43,14 +47,17 @@ def run(
     Exit codes: 0 done, 1 the harness failed, 2 usage or configuration, 4 inconclusive (the reasons are printed).
     Ctrl-C ends the run early and still makes the report.
     """
-    checked = load_profile(profile, settings)
+    checked = load_profile(profile, settings or (), arms)
     if dry_run:
         print(make_plan(checked, runs / "RUN", Path("PROBE")).describe())
         return
     enter_scope()
     with Progress(Console(file=sys.stdout)) as progress:
-        directory = run_profile(checked, runs.resolve(), progress)
-    _report(directory)
+        outcome = run_profile(checked, runs.resolve(), progress, timed)
+    code = _report(outcome.directory)
+    if outcome.error is not None:
+        raise outcome.error
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -58,15 +65,15 @@ def report(
     run: Annotated[Path, typer.Argument(help="A run directory, for example runs/latest.")],
 ) -> None:
     """Make the report of a recording again, also of one whose run was cut short."""
-    _report(run)
+    raise typer.Exit(_report(run))
 
 
-def _report(directory: Path) -> None:
+def _report(directory: Path) -> int:
     from analysis.report import make_report  # noqa: PLC0415 - pandas and matplotlib have no place beside a run
 
     result = make_report(directory)
     print(result.text)
-    raise typer.Exit(EXIT_INCONCLUSIVE if result.reasons else EXIT_OK)
+    return EXIT_INCONCLUSIVE if result.reasons else EXIT_OK
 
 
 def main() -> None:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, model_validator
 
 from soak.errors import UsageError
 
 PROFILES = Path(__file__).parent / "profiles"
 
-Seconds = Annotated[float, Field(gt=0)]
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: object) -> object:
+    """Read "90s", "15m", "6h" or "3d"; anything else is left to pydantic."""
+    if isinstance(value, str) and value[-1:] in _UNIT_S:
+        try:
+            return float(value[:-1]) * _UNIT_S[value[-1]]
+        except ValueError:
+            return value
+    return value
+
+
+Seconds = Annotated[float, Field(gt=0), BeforeValidator(_duration)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
@@ -43,6 +57,7 @@ class Limit(_Table):
     """The memory limit of each arm, and what happens after it was met."""
 
     memory: ByteSize | None = Field(default=None, gt=0)
+    needs_free: ByteSize | None = Field(default=None, gt=0)
     restart_delay_s: Seconds = 13.0
     max_restarts: Annotated[int, Field(ge=0)] = 10
 
@@ -77,7 +92,8 @@ class Traffic(_Table):
     """The load, the same for every arm."""
 
     seed: int = 1
-    shape: Literal["steady", "incident"] = "steady"
+    shape: Literal["steady", "incident", "diurnal", "steps"] = "steady"
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
     path: Annotated[str, Field(pattern=r"^/")] = "/api/{service}"
     rate_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
     request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 1000
@@ -96,6 +112,7 @@ class Arm(_Table):
 
     command: Annotated[tuple[str, ...], Field(min_length=1)]
     role: Literal["before", "after", ""] = ""
+    optional: bool = False
     cwd: Path | None = None
     env: dict[str, str] = {}
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
@@ -136,10 +153,11 @@ def profile_names() -> list[str]:
     return sorted(path.stem for path in PROFILES.glob("*.toml"))
 
 
-def load_profile(name: str, settings: list[str] | None = None) -> Profile:
-    """Read a profile by its name or path and apply ``key=value`` settings.
+def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Profile:
+    """Read a profile by its name or path, apply ``key=value`` settings, and keep the arms that are asked for.
 
-    Raises UsageError for a profile that does not exist, is no TOML, or holds an unknown key or a bad value.
+    ``arms`` names them, separated by commas; by default they are all that are not optional. Raises UsageError for a
+    profile that does not exist, is no TOML, holds an unknown key or a bad value, or lacks an arm.
     """
     path = _locate(name)
     try:
@@ -148,15 +166,26 @@ def load_profile(name: str, settings: list[str] | None = None) -> Profile:
         raise UsageError(f"{path}: cannot be read ({error}).") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}.") from error
-    for setting in settings or []:
+    for setting in settings:
         _apply(table, setting)
     for key in ("name", "directory"):
         if key in table:
             raise UsageError(f"{path}: unknown key '{key}': a profile's name is its file's.")
     try:
-        return Profile(name=path.stem, directory=path.parent.resolve(), **table)
+        profile = Profile(name=path.stem, directory=path.parent.resolve(), **table)
     except ValidationError as error:
         raise UsageError(f"{path}: {_first_sentence(error)}") from error
+    return profile.model_copy(update={"arms": _chosen(profile.arms, arms, path)})
+
+
+def _chosen(known: dict[str, Arm], wanted: str, path: Path) -> dict[str, Arm]:
+    if not wanted:
+        return {name: arm for name, arm in known.items() if not arm.optional} or known
+    names = [name.strip() for name in wanted.split(",")]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"{path}: no arm '{name}'; it has {', '.join(known)}.")
+    return {name: known[name] for name in names}
 
 
 def _locate(name: str) -> Path:

@@ -15,7 +15,6 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 class Stat:
     """From /proc/PID/stat."""
 
-    state: str
     cpu_s: float
     threads: int
 
@@ -34,7 +33,7 @@ def rss_bytes(pid: int) -> int | None:
         pages = int((_PROC / str(pid) / "statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):
         return None
-    return pages * _PAGE_BYTES or None  # a zombie reads as 0
+    return pages * _PAGE_BYTES or None  # a zombie, and a process that is being killed, read as 0
 
 
 def read_stat(pid: int) -> Stat | None:
@@ -43,15 +42,9 @@ def read_stat(pid: int) -> Stat | None:
         # the command's name, in parentheses, may hold anything
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-        return Stat(state=fields[0], cpu_s=cpu_s, threads=int(fields[17]))
+        return Stat(cpu_s=cpu_s, threads=int(fields[17]))
     except (OSError, IndexError, ValueError):
         return None
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether the process runs: neither gone nor a zombie."""
-    stat = read_stat(pid)
-    return stat is not None and stat.state not in "ZX"
 
 
 def read_smaps(pid: int) -> Smaps | None:

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import math
-import platform
 import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+import psutil
 
 from soak import contract
 from soak.arm import ArmRun
 from soak.config import Profile
-from soak.errors import HarnessError, SoakError
+from soak.errors import HarnessError, SoakError, UsageError
 from soak.guard import Guard
 from soak.limit import Choice, choose
+from soak.manifest import make_manifest
 from soak.plan import Plan, make_plan
 from soak.process import Child, ProcessSpec, describe_exit, last_words
 from soak.progress import ArmNow, Now, Progress, RequestTail
-from soak.provenance import host_facts
 from soak.recording import CsvRecorder, EventLog, RunClock, new_run_directory, write_json, write_text
 from soak.sampler import Sampler
 
 LOOK_EVERY_S = 0.1
 SHOW_EVERY_S = 1.0
-CENSUS_LEAD_S = 1.0
-"""The idle census is taken this long before the load begins."""
 LOCUST_READY_TIMEOUT_S = 60.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -38,20 +36,28 @@ class CutShortError(SoakError):
     """The run ended early, but not by a fault of ours: what was recorded is worth a report."""
 
 
-def run_profile(profile: Profile, runs: Path, progress: Progress) -> Path:
-    """Make one run and return its directory; the recording is kept however it ends.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run that has ended: its directory, and the error that ended it early, if one did."""
 
-    Raises UsageError or HarnessError after everything is stopped and recorded. A run that Ctrl-C, SIGTERM or a
-    dead load generator cut short is no error: its manifest says so, and its report will.
+    directory: Path
+    error: SoakError | None
+
+
+def run_profile(profile: Profile, runs: Path, progress: Progress, script: Callable[[Run], None]) -> Outcome:
+    """Make one run; everything is stopped when this returns, and the recording is kept however it ended.
+
+    Raises UsageError when the profile cannot run on this machine. A run that Ctrl-C, SIGTERM or a dead load generator
+    cut short is no error: its manifest says so, and its report will.
     """
+    _check_memory(profile)
     with ExitStack() as stack:
         interrupted = stack.enter_context(_noted_signals())
         guard = Guard()
         stack.callback(guard.close)
         probe_directory = Path(tempfile.mkdtemp(prefix="soak-"))
         guard.add_directory(probe_directory)
-        # the plan is checked before a directory is made for it
-        make_plan(profile, Path("runs"), probe_directory)
+        make_plan(profile, Path("runs"), probe_directory)  # checked before a directory is made for it
         directory = new_run_directory(runs, profile.name, datetime.now(UTC))
         choice = choose(guard, directory.name)
         stack.callback(choice.mechanism.close)
@@ -59,8 +65,22 @@ def run_profile(profile: Profile, runs: Path, progress: Progress) -> Path:
         plan = make_plan(profile, directory, probe_directory).at(clock.t0_monotonic_s)
         run = Run(plan, choice, guard, clock, progress, interrupted, probe_directory)
         stack.callback(run.close)
-        run.go()
-    return directory
+        try:
+            run.go(script)
+        except UsageError:
+            raise
+        except SoakError as error:
+            return Outcome(directory, error)
+    return Outcome(directory, None)
+
+
+def _check_memory(profile: Profile) -> None:
+    available = psutil.virtual_memory().available
+    if (needed := profile.limit.needs_free) is not None and available < needed:
+        raise UsageError(
+            f"Profile {profile.name} needs {needed / 1e9:.1f} GB of free memory, and {available / 1e9:.1f} GB are "
+            "free. Free some, or run the same at a smaller scale: soak run demo."
+        )
 
 
 @contextmanager
@@ -91,9 +111,10 @@ class Run:
         interrupted: list[str],
         probe_directory: Path,
     ) -> None:
+        self.profile = plan.profile
         self._plan = plan
         self._guard = guard
-        self._clock = clock
+        self.clock = clock
         self._progress = progress
         self._interrupted = interrupted
         self._directory = plan.run_directory
@@ -125,15 +146,18 @@ class Run:
         self._phase = "start"
         self._ends_s = 0.0
         self._next_show_s = 0.0
-        self._manifest = _manifest(plan, choice)
+        self._manifest = make_manifest(plan, choice)
         self._save_manifest("running", "")
 
-    def go(self) -> None:
-        """Run all phases; raises what ended the run early unless it is an interruption or a lost load."""
-        self._events.record("run_start", f"profile {self._plan.profile.name}")
+    def go(self, script: Callable[[Run], None]) -> None:
+        """Start everything, follow the script through the phases, stop everything.
+
+        Raises what ended the run early, unless that was an interruption or a lost load.
+        """
+        self._events.record("run_start", f"profile {self.profile.name}")
         try:
             self._start_all()
-            self._go_through_phases()
+            script(self)
         except CutShortError as error:
             self._end("interrupted", str(error))
         except SoakError as error:
@@ -157,17 +181,19 @@ class Run:
         self._events.close()
 
     def _end(self, status: str, detail: str) -> None:
-        """Stop the load first, then the arms: the recording ends with the target, not with our shutdown."""
-        try:
+        """Stop the load first, then the arms: the recording ends with the target, not with our shutdown.
+
+        Each step is taken even if an earlier one could not be recorded, as on a full disk.
+        """
+        with ExitStack() as last_first:
+            last_first.callback(self._save_manifest, status, detail)
+            last_first.callback(self._events.record, "run_end", status)
+            last_first.callback(self._stop_child, "stubs", self._stubs)
+            for arm in self._arms:
+                last_first.callback(arm.stop)
+            last_first.callback(self._stop_child, "locust", self._locust)
             if status == "interrupted":
                 self._events.record("interrupted", detail)
-            self._stop_child("locust", self._locust)
-            for arm in self._arms:
-                arm.stop()
-            self._stop_child("stubs", self._stubs)
-            self._events.record("run_end", status)
-        finally:
-            self._save_manifest(status, detail)
 
     def _stop_child(self, name: str, child: Child | None) -> None:
         if child is not None:
@@ -204,10 +230,10 @@ class Run:
 
     def _wait_ready(self, child: Child, is_ready: Callable[[], bool], timeout_s: float) -> None:
         name, log = child.spec.name, child.log
-        began = self._clock.t()
+        began = self.clock.t()
         while not is_ready():
             code = child.poll()
-            waited = self._clock.t() - began
+            waited = self.clock.t() - began
             if code is not None or waited > timeout_s:
                 what = (
                     f"ended before it was ready ({describe_exit(code)})"
@@ -218,50 +244,48 @@ class Run:
                     f"{name} {what} after {waited:.1f} s. The last lines of {log}:\n{last_words(log)}"
                 )
             self._wait(LOOK_EVERY_S)
-        self._events.record("ready", f"after {self._clock.t() - began:.1f} s", arm=name, pid=child.pid)
+        self._events.record("ready", f"after {self.clock.t() - began:.1f} s", arm=name, pid=child.pid)
 
-    def _go_through_phases(self) -> None:
-        phases = self._plan.profile.phases
-        start_s = math.ceil(self._clock.t() + phases.idle_s)  # rows of the load are whole seconds
-        load_s = start_s + phases.warmup_s
-        drain_s = load_s + phases.load_s
-        quiesce_s = drain_s + phases.drain_s
-        self._ends_s = quiesce_s + phases.quiesce_s
-        if self._locust is not None:
-            self._locust.tell(f"start {start_s:.6f}")
+    def begin_sampling(self) -> None:
+        """Start the samplers of all arms."""
         for arm in self._arms:
             arm.begin_sampling()
-        self._begin(contract.IDLE)
-        self._wait_until(start_s - CENSUS_LEAD_S)
-        for arm in self._arms:
-            arm.sampler.take_census()
-        self._wait_until(start_s)
-        for phase, until_s in (
-            (contract.WARMUP, load_s),
-            (contract.LOAD, drain_s),
-            (contract.DRAIN, quiesce_s),
-        ):
-            self._begin(phase)
-            self._wait_until(until_s)
-        self._begin(contract.QUIESCE)
-        for arm in self._arms:
-            arm.quiesce()
-        self._wait_until(self._ends_s)
 
-    def _begin(self, phase: str) -> None:
+    def begin(self, phase: str) -> None:
+        """Enter a phase."""
         self._phase = phase
         for arm in self._arms:
             arm.sampler.phase = phase
         self._events.record("phase", phase)
 
-    def _wait(self, seconds: float) -> None:
-        self._wait_until(self._clock.t() + seconds)
+    def tell_locust(self, line: str) -> None:
+        """Give Locust an order."""
+        if self._locust is not None:
+            self._locust.tell(line)
 
-    def _wait_until(self, until_s: float) -> None:
-        """Look after everything until then; every wait of the run is this one."""
-        while (left_s := until_s - self._clock.t()) > 0:
+    def take_census(self) -> None:
+        """Take the census of all arms; only while nothing is loaded."""
+        for arm in self._arms:
+            arm.sampler.take_census()
+
+    def quiesce(self) -> None:
+        """Lead all arms down the quiesce ladder."""
+        self.begin(contract.QUIESCE)
+        for arm in self._arms:
+            arm.quiesce()
+
+    def expect_end(self, ends_s: float) -> None:
+        """Tell the progress display when the run will end."""
+        self._ends_s = ends_s
+
+    def wait_until(self, until_s: float) -> None:
+        """Look after everything until then; every wait of the run is this one. Raises what ends the run."""
+        while (left_s := until_s - self.clock.t()) > 0:
             self._look()
             time.sleep(min(LOOK_EVERY_S, left_s))
+
+    def _wait(self, seconds: float) -> None:
+        self.wait_until(self.clock.t() + seconds)
 
     def _look(self) -> None:
         """Notice what has happened; raises what ends the run."""
@@ -274,8 +298,8 @@ class Run:
         if all(arm.given_up for arm in self._arms) and self._phase in contract.PHASES:
             raise CutShortError(f"no arm is left: {self._arms[0].name}: {self._arms[0].given_up}")
         self._look_after_ours()
-        if self._clock.t() >= self._next_show_s:
-            self._next_show_s = self._clock.t() + SHOW_EVERY_S
+        if self.clock.t() >= self._next_show_s:
+            self._next_show_s = self.clock.t() + SHOW_EVERY_S
             self._progress.show(self._now())
 
     def _look_after_ours(self) -> None:
@@ -295,14 +319,14 @@ class Run:
             )
 
     def _now(self) -> Now:
-        elapsed_s = self._clock.t()
+        elapsed_s = self.clock.t()
         for name, tail in self._tails.items():
             self._requests[name] = tail.latest(self._requests[name])
         return Now(
             phase=self._phase,
             elapsed_s=elapsed_s,
             left_s=max(0.0, (self._ends_s or self._planned_s()) - elapsed_s),
-            limit_bytes=self._plan.profile.limit.memory,
+            limit_bytes=self.profile.limit.memory,
             arms=[
                 ArmNow(
                     name=arm.name,
@@ -317,7 +341,7 @@ class Run:
         )
 
     def _planned_s(self) -> float:
-        phases = self._plan.profile.phases
+        phases = self.profile.phases
         return phases.idle_s + phases.warmup_s + phases.load_s + phases.drain_s + phases.quiesce_s
 
     def _make_sampler(self, arm: str) -> Sampler:
@@ -326,10 +350,10 @@ class Run:
         samples = CsvRecorder(directory / contract.SAMPLES, contract.SAMPLE_COLUMNS)
         census = CsvRecorder(directory / contract.CENSUS, contract.CENSUS_COLUMNS)
         self._recorders += [samples, census]
-        sampling = self._plan.profile.sampling
+        sampling = self.profile.sampling
         return Sampler(
             arm,
-            self._clock,
+            self.clock,
             self._events,
             samples,
             census,
@@ -343,36 +367,3 @@ class Run:
             self._directory / contract.MANIFEST,
             {**self._manifest, "status": status, "status_detail": detail, "missed_readings": missed},
         )
-
-
-def _manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
-    """Return the facts of the run; environment variables by name only, as their values may be secret."""
-    profile = plan.profile
-    processes = [
-        process for process in (plan.stubs, *(arm.process for arm in plan.arms), plan.locust) if process
-    ]
-    limited = profile.limit.memory is not None
-    return {
-        "schema_version": contract.SCHEMA_VERSION,
-        "run_id": plan.run_directory.name,
-        "profile": profile.name,
-        "started_wall_time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "arms": [
-            {"name": arm.name, "role": arm.role, "memory_limit_bytes": profile.limit.memory}
-            for arm in plan.arms
-        ],
-        "limit_mechanism": choice.mechanism.name if limited else "none",
-        "limit_mechanisms_refused": list(choice.refused) if limited else [],
-        "article": profile.article,
-        "hour_s": profile.scale.hour_s,
-        "memory_scale": profile.scale.memory,
-        "planned_load_s": profile.phases.load_s,
-        "seed": profile.traffic.seed,
-        "config": profile.model_dump(mode="json", exclude={"directory": True, "arms": {"__all__": {"env"}}}),
-        "processes": [
-            {"name": process.name, "argv": list(process.argv), "environment_names": sorted(process.env)}
-            for process in processes
-        ],
-        "python": platform.python_version(),
-        "host": host_facts(),
-    }

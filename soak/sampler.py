@@ -12,7 +12,7 @@ from soak.contract import DRAIN, IDLE, QUIESCE, SAMPLE_COLUMNS, names
 from soak.errors import SoakError
 from soak.limit import LifeLimit
 from soak.probe_client import ProbeClient, ProbeError
-from soak.procfs import count_fds, is_alive, read_smaps, read_stat, rss_bytes
+from soak.procfs import count_fds, read_smaps, read_stat, rss_bytes
 from soak.recording import CsvRecorder, EventLog, RunClock
 
 PROBE_TIMEOUT_S = 0.5
@@ -118,8 +118,8 @@ class Sampler:
                 **self._read_outside(target, row, t_s=t_s, rung=rung),
                 **self._read_probe(target, row, exact=exact or self.phase in UNLOADED),
             }
-            if not is_alive(target.pid):
-                return None  # its exit is an event, not a missed reading
+            if rss_bytes(target.pid) is None:
+                return None  # it is dead or dying: its exit is an event, not a missed reading
             for reading, problem in outcomes.items():
                 if problem:
                     self.gaps.missed(reading, problem)
@@ -161,7 +161,7 @@ class Sampler:
         row["cgroup_bytes"] = target.limit.usage_bytes()
         if stat := read_stat(target.pid):
             row["cpu_s"], row["threads"] = stat.cpu_s, stat.threads
-        expected = ["rss_bytes", "fds", "cpu_s"]
+        expected = ["fds", "cpu_s"]
         if rung or t_s >= self._next_smaps_s:
             self._next_smaps_s = t_s + self._smaps_every_s - self._every_s / 2
             if smaps := read_smaps(target.pid):

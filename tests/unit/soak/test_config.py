@@ -64,7 +64,7 @@ def test_a_setting_changes_one_key_and_reads_sizes_without_quotes() -> None:
         ("arms.fixed.role=before", 'only one arm may have role = "before".'),
         (
             "traffic.shape=sawtooth",
-            "'traffic.shape': Input should be 'steady' or 'incident' (it is 'sawtooth').",
+            "'traffic.shape': Input should be 'steady', 'incident', 'diurnal' or 'steps' (it is 'sawtooth').",
         ),
     ],
 )
@@ -125,3 +125,28 @@ def test_the_incident_shape_needs_a_limit(write: Write) -> None:
     """Its rates are solved from the limit."""
     with pytest.raises(UsageError, match=r"needs \[traffic\.incident\] and limit\.memory"):
         load_profile(write(f'{SMALLEST}[traffic]\nshape = "incident"\n'))
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("15m", 900), ("6h", 21600), ("1.5d", 129600), ("7", 7)])
+def test_durations_may_carry_a_unit(text: str, seconds: float) -> None:
+    """phases.load_s=6h reads better than 21600."""
+    assert load_profile("demo", [f"phases.load_s={text}"]).phases.load_s == seconds
+
+
+@pytest.mark.parametrize("text", ["h", "sixh", "-6h"])
+def test_a_duration_that_is_none_is_refused(text: str) -> None:
+    """With its place."""
+    with pytest.raises(UsageError, match=r"'phases\.load_s'"):
+        load_profile("demo", [f"phases.load_s={text}"])
+
+
+def test_optional_arms_run_only_when_they_are_named() -> None:
+    """And in the order in which they are named."""
+    assert list(load_profile("demo").arms) == ["leaky", "fixed"]
+    assert list(load_profile("demo", arms="fixed,published_fix").arms) == ["fixed", "published_fix"]
+
+
+def test_an_arm_that_is_not_there_is_refused_with_those_that_are() -> None:
+    """A typing error costs one look."""
+    with pytest.raises(UsageError, match="no arm 'fixd'; it has leaky, published_fix, fixed"):
+        load_profile("demo", arms="leaky,fixd")

@@ -156,7 +156,8 @@ def test_a_dead_target_makes_no_row_and_no_gap(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its exit is an event of its own; an unread corpse is no missed reading."""
-    monkeypatch.setattr(module, "is_alive", lambda _: False)
+    readings = iter([50_000_000, None])  # it dies between our first look and the probe's answer
+    monkeypatch.setattr(module, "rss_bytes", lambda _: next(readings))
     bench = make_bench(RunClock(), FakeProbe(ProbeError("gone")))
     assert bench.sampler.tick() is None
     assert bench.rows("samples.csv") == []

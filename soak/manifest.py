@@ -1,0 +1,81 @@
+"""The manifest: what ran, where, with which configuration. None of it secret."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from soak import contract
+from soak.limit import Choice
+from soak.plan import Plan
+
+PACKAGES = ("aiohttp", "fastapi", "hdrhistogram", "locust", "numpy", "pandas", "psutil", "uvicorn", "uvloop")
+
+
+def _host_facts() -> dict[str, Any]:
+    """Return what makes two runs comparable: machine, kernel, Python, libc, packages and our own revision."""
+    return {
+        "libc": " ".join(platform.libc_ver()),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "soakproof_revision": _git_revision(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _git_revision() -> str | None:
+    """Return the commit of our checkout, ``-dirty`` behind it when files differ; None outside one."""
+    try:
+        result = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()
+
+
+def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
+    """Return the facts of the run; environment variables by name only, as their values may be secret."""
+    profile = plan.profile
+    processes = [
+        process for process in (plan.stubs, *(arm.process for arm in plan.arms), plan.locust) if process
+    ]
+    limited = profile.limit.memory is not None
+    return {
+        "schema_version": contract.SCHEMA_VERSION,
+        "run_id": plan.run_directory.name,
+        "profile": profile.name,
+        "started_wall_time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "arms": [
+            {"name": arm.name, "role": arm.role, "memory_limit_bytes": profile.limit.memory}
+            for arm in plan.arms
+        ],
+        "limit_mechanism": choice.mechanism.name if limited else "none",
+        "limit_mechanisms_refused": list(choice.refused) if limited else [],
+        "article": profile.article,
+        "hour_s": profile.scale.hour_s,
+        "memory_scale": profile.scale.memory,
+        "planned_load_s": profile.phases.load_s,
+        "seed": profile.traffic.seed,
+        "config": profile.model_dump(mode="json", exclude={"directory": True, "arms": {"__all__": {"env"}}}),
+        "processes": [
+            {"name": process.name, "argv": list(process.argv), "environment_names": sorted(process.env)}
+            for process in processes
+        ],
+        "python": platform.python_version(),
+        "host": _host_facts(),
+    }
