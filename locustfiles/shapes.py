@@ -15,6 +15,13 @@ LOW_TRAFFIC_H = (4.2, 4.6)
 LOW_TRAFFIC_SHARE = 0.1
 LIMIT_MET_H = 5.6
 
+DAY_H = 24
+DIURNAL_SWING = 0.75
+"""The rate of a day lies this share below and above its mean."""
+DIURNAL_STEP_H = 0.25
+STEPS = (0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25)
+"""Shares of the rate. Each one comes before and after the peak: does memory follow the rate back?"""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -51,12 +58,34 @@ def _rates(traffic: Traffic) -> tuple[tuple[float, float], ...]:
     match traffic.shape, traffic.incident:
         case "steady", _:
             return ((math.inf, traffic.rate_rps),)
+        case "diurnal", _:
+            return diurnal_rates(traffic.rate_rps, traffic.load_s / traffic.hour_s)
+        case "steps", _:
+            hours = traffic.load_s / traffic.hour_s / len(STEPS)
+            return tuple((number * hours, traffic.rate_rps * share) for number, share in enumerate(STEPS, 1))
         case "incident", Incident() as incident:
             return incident_rates(incident, traffic.hour_s)
         case "incident", None:
             raise ValueError("shape incident needs the key incident; give it, or take the shape steady")
         case shape, _:
             raise ValueError(f"shape {shape!r} is unknown; it is one of {', '.join(SHAPES)}")
+
+
+def diurnal_rates(mean_rps: float, hours: float) -> tuple[tuple[float, float], ...]:
+    """Return (end in article hours, requests per second and arm) of ``hours`` of days: a sine from its mean upwards.
+
+    Each stretch of DIURNAL_STEP_H has the mean of the sine over it, so every whole day sends exactly its mean.
+    """
+    turn = 2 * math.pi / DAY_H
+
+    def swing(start_h: float) -> float:
+        end_h = start_h + DIURNAL_STEP_H
+        return (math.cos(turn * start_h) - math.cos(turn * end_h)) / (turn * DIURNAL_STEP_H)
+
+    starts_h = (step * DIURNAL_STEP_H for step in range(math.ceil(hours / DIURNAL_STEP_H)))
+    return tuple(
+        (start_h + DIURNAL_STEP_H, mean_rps * (1 + DIURNAL_SWING * swing(start_h))) for start_h in starts_h
+    )
 
 
 def incident_rates(incident: Incident, hour_s: float) -> tuple[tuple[float, float], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from soak.limit.base import Unlimited
 from soak.plan import ArmPlan
 from soak.probe_client import ProbeClient, ProbeError
 from soak.process import Child, describe_exit, last_words
+from soak.procfs import descendants
 from soak.recording import EventLog, RunClock
 from soak.sampler import CENSUS_TIMEOUT_S, Sampler, Target
 
@@ -125,28 +127,36 @@ class ArmRun:
         """Start the sampler's thread."""
         self._thread.start()
 
-    def quiesce(self) -> None:
-        """Walk the ladder: census, row; collect, row; trim, row. Each drop says what held the memory."""
+    def quiesce(self) -> Iterator[str]:
+        """Walk the ladder, yielding each rung: row and census; collect, row, census; trim, row, census.
+
+        Each drop says what held the memory. A target that no longer answers is left at the rung it reached.
+        """
         life = self.life
         if life is None or not life.ready:
             return
+        self._record_unsampled(life)
         for rung, op in zip(contract.RUNGS, ("", "collect", "trim"), strict=True):
-            if op and life.probe.exists:
-                try:
+            try:
+                if op and life.probe.exists:
                     life.probe.ask(op, CENSUS_TIMEOUT_S)
-                except ProbeError as error:
-                    self.sampler.gaps.missed(op, str(error))
-                time.sleep(SETTLE_S)  # freed pages leave the resident set a moment later
-            self.sampler.tick(rung, exact=True)
+                    time.sleep(SETTLE_S)  # freed pages leave the resident set a moment later
+            except ProbeError as error:
+                self.sampler.gaps.missed(op, str(error))
+                return
+            row = self.sampler.tick(rung, exact=True)
+            if row is None or (life.probe.exists and row.get("probe_ms") is None):
+                return
             self.sampler.take_census(rung)
+            yield rung
 
     def stop(self) -> None:
         """End the present life, the sampling, and every hold on the machine. Idempotent."""
         self._restart_at_s = None
         self._stop_sampling.set()
+        self._end_life()  # first: a sampler that waits for a frozen target is free once its socket closes
         if self._thread.is_alive():
             self._thread.join()
-        self._end_life()
 
     def check_started(self) -> None:
         """Raise UsageError when the first life failed to get ready: the command is at fault."""
@@ -160,6 +170,12 @@ class ArmRun:
         life.ready = True
         self.sampler.target = Target(self.name, life.child.pid, life.number, life.limit, life.probe)
         self._record("ready", f"after {self._clock.t() - life.started_s:.1f} s", life)
+        self._record_unsampled(life)
+
+    def _record_unsampled(self, life: Life) -> None:
+        """Say so when the process has children: what leaks in them is not seen."""
+        if children := descendants(life.child.pid):
+            self._record("unsampled", f"{len(children)} processes below pid {life.child.pid}", life)
 
     def _end_life(self) -> None:
         if self.life is not None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from soak.config import load_profile, profile_names
+from soak.config import Profile, load_profile, profile_names
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, SoakError
 from soak.limit.choose import enter_scope
-from soak.phases import timed
+from soak.phases import led_by_ui, timed
 from soak.plan import make_plan
 from soak.progress import Progress
-from soak.run import run_profile
+from soak.run import Run, run_profile
 
 app = typer.Typer(
     help="Proves that a long-running Python service does not leak memory, or shows what leaks.",
@@ -51,13 +52,21 @@ def run(
     if dry_run:
         print(make_plan(checked, runs / "RUN", Path("PROBE")).describe())
         return
-    enter_scope()
-    with Progress(Console(file=sys.stdout)) as progress:
-        outcome = run_profile(checked, runs.resolve(), progress, timed)
-    code = _report(outcome.directory)
-    if outcome.error is not None:
-        raise outcome.error
-    raise typer.Exit(code)
+    _run(checked, runs, timed)
+
+
+@app.command()
+def ui(
+    profile: Annotated[str, typer.Argument(help="As for run.")] = "demo",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As for run.")
+    ] = None,
+    arms: Annotated[str, typer.Option(metavar="NAME,NAME", help="As for run.")] = "",
+    web_port: Annotated[int, typer.Option(help="Port of the web UI, on 127.0.0.1.")] = 8089,
+    runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
+) -> None:
+    """Soak by hand: Start and Stop in Locust's web UI begin and end the load; Stop makes the report."""
+    _run(load_profile(profile, settings or (), arms), runs, led_by_ui, web_port)
 
 
 @app.command()
@@ -66,6 +75,16 @@ def report(
 ) -> None:
     """Make the report of a recording again, also of one whose run was cut short."""
     raise typer.Exit(_report(run))
+
+
+def _run(profile: Profile, runs: Path, script: Callable[[Run], None], web_port: int | None = None) -> None:
+    enter_scope()
+    with Progress(Console(file=sys.stdout)) as progress:
+        outcome = run_profile(profile, runs.resolve(), progress, script, web_port=web_port)
+    code = _report(outcome.directory)
+    if outcome.error is not None:
+        raise outcome.error
+    raise typer.Exit(code)
 
 
 def _report(directory: Path) -> int:

@@ -29,6 +29,7 @@ def _duration(value: object) -> object:
 
 Seconds = Annotated[float, Field(gt=0), BeforeValidator(_duration)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
+UrlPath = Annotated[str, Field(pattern=r"^/[!-~]*$")]
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
@@ -80,6 +81,13 @@ class Stubs(_Table):
     hang_rate: Ratio | dict[str, Ratio] = 0.0
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
 
+    @model_validator(mode="after")
+    def _services_are_known(self) -> Stubs:
+        for name, rates in (("error_rate", self.error_rate), ("hang_rate", self.hang_rate)):
+            if isinstance(rates, dict) and (unknown := rates.keys() - set(self.services)):
+                raise ValueError(f"{name} names '{min(unknown)}', which is not among the services")
+        return self
+
 
 class Incident(_Table):
     """What the shape ``incident`` needs to plan the article's growth."""
@@ -94,7 +102,7 @@ class Traffic(_Table):
     seed: int = 1
     shape: Literal["steady", "incident", "diurnal", "steps"] = "steady"
     workers: Annotated[int, Field(ge=0, le=64)] = 0
-    path: Annotated[str, Field(pattern=r"^/")] = "/api/{service}"
+    path: UrlPath = "/api/{service}"
     rate_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
     request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 1000
     warmup_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
@@ -116,7 +124,7 @@ class Arm(_Table):
     cwd: Path | None = None
     env: dict[str, str] = {}
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    ready: Annotated[str, Field(pattern=r"^/")] = "/healthz"
+    ready: UrlPath = "/healthz"
     ready_timeout_s: Seconds = 30.0
     stop_timeout_s: Seconds = 10.0
 

@@ -145,6 +145,7 @@ EVENT_NAMES: Final = {
     "restart": "a dead arm is about to be started again",
     "given_up": "a dead arm stays dead: max_restarts is reached, or it died before it was ready",
     "gap": "readings were missed; detail says which and why",
+    "unsampled": "the arm has processes beside the one that is sampled; detail says how many",
     "limit": "counters of the arm's memory limit, read before it was removed",
     "interrupted": "Ctrl-C, SIGTERM or an error cut the run short; detail says which",
     "run_end": "the run ended",
@@ -164,10 +165,15 @@ CENSUS_COLUMNS: Final = _columns(
 ARTICLE_MEMORY_BYTES: Final = ((0, 200e6), (1, 850e6), (2, 1.8e9), (3, 3.2e9), (4, 5.1e9), (6, 8.0e9))
 """The article's gateway before the fix: hours since start, memory. At 6 h it is OOM-killed."""
 
-SHAPES: Final = ("steady", "incident")
+SHAPES: Final = ("steady", "incident", "diurnal", "steps")
 
 TRAFFIC_READY: Final = "soak: load ready"
 """Locust prints this line when it can start; it then waits for ``start <t_s>`` on its standard input."""
+
+LOAD_BEGAN: Final = "soak: load began"
+"""Under the web UI Locust prints this with the ``t_s`` of the warm-up's and of the load's start, in a line."""
+LOAD_ENDED: Final = "soak: load ended"
+"""And this with the ``t_s`` of its end, once the requests in flight have ended and all is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +217,7 @@ class Traffic:
     """One of SHAPES."""
     load_s: float
     rate_rps: float
-    """Requests per second and arm of the shape ``steady``."""
+    """Requests per second and arm: of ``steady``, the mean of a day of ``diurnal``, the peak of ``steps``."""
     request_bytes: int
     users_per_arm: int
     max_lateness_s: float

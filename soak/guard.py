@@ -52,7 +52,7 @@ class Guard:
         self._tell(f"-cgroup {path}")
 
     def add_directory(self, path: Path) -> None:
-        """A private directory to remove."""
+        """The run's private directory, to be removed; processes whose environment names it are killed."""
         self._tell(f"+directory {path}")
 
     def close(self) -> None:
@@ -61,7 +61,10 @@ class Guard:
             # someone may have killed the guard; the parent-death signal still holds
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-        self._process.wait(timeout=_REMOVE_TRIES * _REMOVE_PAUSE_S + 5)
+        with contextlib.suppress(
+            subprocess.TimeoutExpired
+        ):  # something is stuck in the kernel; it goes on trying
+            self._process.wait(timeout=_REMOVE_TRIES * _REMOVE_PAUSE_S + 5)
 
     def _tell(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # as in close
@@ -90,7 +93,16 @@ def clear(left: dict[str, list[str]]) -> None:
     for cgroup in reversed(left["cgroup"]):
         remove_cgroup(Path(cgroup))
     for directory in left["directory"]:
+        kill_marked(directory)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def kill_marked(directory: str) -> None:
+    """Kill every process whose environment names the run's private directory: a target may have left its session."""
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError, ValueError):  # gone meanwhile, or not ours to read
+            if directory.encode() in environment.read_bytes():
+                os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 def remove_cgroup(path: Path) -> bool:

@@ -51,9 +51,6 @@ def _git_revision() -> str | None:
 def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
     """Return the facts of the run; environment variables by name only, as their values may be secret."""
     profile = plan.profile
-    processes = [
-        process for process in (plan.stubs, *(arm.process for arm in plan.arms), plan.locust) if process
-    ]
     limited = profile.limit.memory is not None
     return {
         "schema_version": contract.SCHEMA_VERSION,
@@ -69,12 +66,15 @@ def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
         "article": profile.article,
         "hour_s": profile.scale.hour_s,
         "memory_scale": profile.scale.memory,
-        "planned_load_s": profile.phases.load_s,
+        "planned_load_s": 0
+        if plan.locust.url
+        else profile.phases.load_s,  # in the web UI, whoever stops it plans
+        "every_s": profile.sampling.every_s,
         "seed": profile.traffic.seed,
         "config": profile.model_dump(mode="json", exclude={"directory": True, "arms": {"__all__": {"env"}}}),
         "processes": [
             {"name": process.name, "argv": list(process.argv), "environment_names": sorted(process.env)}
-            for process in processes
+            for process in plan.processes
         ],
         "python": platform.python_version(),
         "host": _host_facts(),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
-from soak.contract import DRAIN, IDLE, LOAD, WARMUP
-from soak.run import Run
+from soak.contract import DRAIN, IDLE, LOAD, LOAD_BEGAN, LOAD_ENDED, WARMUP
+from soak.run import Run, StopRequestedError
 
 CENSUS_LEAD_S = 1.0
 """The idle census is taken this long before the load begins."""
+
+HEAR_EVERY_S = 0.1
 
 
 def timed(run: Run) -> None:
@@ -19,7 +21,7 @@ def timed(run: Run) -> None:
     drain_s = load_s + phases.load_s
     quiesce_s = drain_s + phases.drain_s
     end_s = quiesce_s + phases.quiesce_s
-    run.expect_end(end_s)
+    run.expect(load_ends_s=drain_s, ends_s=end_s)
     run.tell_locust(f"start {start_s}")
     run.begin_sampling()
     run.begin(IDLE)
@@ -31,3 +33,40 @@ def timed(run: Run) -> None:
         run.wait_until(until_s)
     run.quiesce()
     run.wait_until(end_s)
+
+
+def led_by_ui(run: Run) -> None:
+    """Let Start and Stop in Locust's web UI begin and end the load, with a report after each; Ctrl-C ends the run."""
+    run.say(
+        f"Locust's web UI: {run.web_url} - Start begins the load, Stop ends it and makes the report, Ctrl-C ends."
+    )
+    run.begin_sampling()
+    reports = 0
+    while True:
+        run.begin(IDLE)
+        try:
+            began = _heard(run, LOAD_BEGAN) or ""
+        except StopRequestedError:
+            if reports:
+                return
+            raise
+        start_s, load_s = (float(t_s) for t_s in began.split())
+        run.wait_until(start_s)
+        run.begin(WARMUP)
+        if _heard(run, LOAD_ENDED, until_s=load_s) is None:
+            run.begin(LOAD)
+            _heard(run, LOAD_ENDED)
+        run.begin(DRAIN)
+        run.wait(run.profile.phases.drain_s)
+        run.quiesce()
+        run.make_report()
+        reports += 1
+
+
+def _heard(run: Run, beginning: str, until_s: float = math.inf) -> str | None:
+    """Wait for a line of Locust's and return the rest of it; None when it has not come until then."""
+    while run.clock.t() < until_s:
+        if (rest := run.locust_said(beginning)) is not None:
+            return rest
+        run.wait(HEAR_EVERY_S)
+    return None

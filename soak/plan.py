@@ -38,7 +38,15 @@ class Plan:
     stubs: ProcessSpec | None
     arms: tuple[ArmPlan, ...]
     locust: ProcessSpec
+    """The load generator, or the master of the workers."""
+    workers: tuple[ProcessSpec, ...]
     traffic: contract.Traffic
+
+    @property
+    def processes(self) -> tuple[ProcessSpec, ...]:
+        """All processes, in the order in which they start."""
+        stubs = () if self.stubs is None else (self.stubs,)
+        return (*stubs, *(arm.process for arm in self.arms), self.locust, *self.workers)
 
     def at(self, t0_monotonic_s: float) -> Plan:
         """Return the plan of a run that starts at that instant."""
@@ -58,17 +66,21 @@ class Plan:
             f" at most {limit.max_restarts} times",
             f"traffic  {traffic.shape}, seed {traffic.seed}, same for every arm; bodies of {traffic.request_bytes} B",
         ]
-        for process in (self.stubs, *(arm.process for arm in self.arms), self.locust):
-            if process is not None:
-                at = f"  at {process.url}" if process.url else ""
-                lines += [f"start    {process.name}{at}", f"         {shlex.join(process.argv)}"]
-                if process.env:
-                    lines.append(f"         with {', '.join(sorted(process.env))} set, in {process.cwd}")
+        for process in self.processes:
+            at = f"  at {process.url}" if process.url else ""
+            lines += [f"start    {process.name}{at}", f"         {shlex.join(process.argv)}"]
+            if process.env:
+                lines.append(f"         with {', '.join(sorted(process.env))} set, in {process.cwd}")
         return "\n".join(lines)
 
 
-def make_plan(profile: Profile, run_directory: Path, probe_directory: Path) -> Plan:
-    """Expand a profile; raises UsageError for a taken port or an unknown placeholder."""
+def make_plan(
+    profile: Profile, run_directory: Path, probe_directory: Path, *, web_port: int | None = None
+) -> Plan:
+    """Expand a profile; raises UsageError for a taken port or an unknown placeholder.
+
+    With ``web_port`` the load waits for Start in Locust's web UI there.
+    """
     ports = _Ports()
     stubs = None
     words: dict[str, str] = {"python": sys.executable}
@@ -92,12 +104,14 @@ def make_plan(profile: Profile, run_directory: Path, probe_directory: Path) -> P
         for name, arm in profile.arms.items()
         for port in [ports.take(arm.port, f"arms.{name}.port")]
     )
+    locust, workers = _locust_processes(profile, run_directory, ports, web_port)
     return Plan(
         profile=profile,
         run_directory=run_directory,
         stubs=stubs,
         arms=arms,
-        locust=_locust_process(run_directory, profile),
+        locust=locust,
+        workers=workers,
         traffic=_traffic(profile, run_directory, arms),
     )
 
@@ -132,15 +146,15 @@ def _stubs_process(stubs: Stubs, seed: int, port: int) -> ProcessSpec:
     argv = (
         sys.executable, "-m", "stubs", "--port", str(port), "--seed", str(seed), "--services", ",".join(stubs.services),
         "--body-bytes", str(stubs.body_bytes), "--latency-ms", str(stubs.latency_ms),
-        "--latency-sigma", str(stubs.latency_sigma), "--error-rate", _rates(stubs.error_rate),
-        "--hang-rate", _rates(stubs.hang_rate),
+        "--latency-sigma", str(stubs.latency_sigma), "--error-rate", _rates(stubs.error_rate, stubs.services),
+        "--hang-rate", _rates(stubs.hang_rate, stubs.services),
     )  # fmt: skip
     return ProcessSpec("stubs", argv, Path.cwd(), url=f"http://{HOST}:{port}", ready_path="/healthz")
 
 
-def _rates(rate: float | Mapping[str, float]) -> str:
+def _rates(rate: float | Mapping[str, float], services: tuple[str, ...]) -> str:
     if isinstance(rate, Mapping):
-        return ",".join(f"{service}={value}" for service, value in rate.items())
+        return ",".join(f"{service}={rate.get(service, 0)}" for service in services)
     return str(rate)
 
 
@@ -170,23 +184,48 @@ def _fill(text: str, words: Mapping[str, str], key: str) -> str:
         return text.format_map(words)
     except (KeyError, ValueError, IndexError, AttributeError) as error:
         known = ", ".join(f"{{{word}}}" for word in words)
+        # the text itself is not shown: it may hold a secret
         raise UsageError(
-            f"{key}: cannot fill in '{text}' ({error}); known here: {known}. Write a literal brace twice."
-        ) from error
+            f"{key}: cannot fill in the placeholder {error}; known here: {known}. Write a literal brace twice."
+        ) from None
 
 
-def _locust_process(run_directory: Path, profile: Profile) -> ProcessSpec:
-    argv = (
-        sys.executable, "-u", "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary",
-        "--loglevel", "WARNING", "--traffic", str(run_directory / contract.TRAFFIC),
-    )  # fmt: skip
+def _locust_processes(
+    profile: Profile, run_directory: Path, ports: _Ports, web_port: int | None
+) -> tuple[ProcessSpec, tuple[ProcessSpec, ...]]:
+    """Return the load generator or master, and the workers."""
     traffic = profile.traffic
-    return ProcessSpec(
-        "locust",
-        argv,
-        run_directory,
-        stop_timeout_s=traffic.network_timeout_s + traffic.max_lateness_s + 5,
+    common = (
+        sys.executable, "-u", "-m", "locust", "-f", str(LOCUSTFILE), "--loglevel", "WARNING",
+        "--traffic", str(run_directory / contract.TRAFFIC),
+    )  # fmt: skip
+    stop_timeout_s = traffic.network_timeout_s + traffic.max_lateness_s + 5
+    url = ""
+    if web_port is None:
+        face: tuple[str, ...] = ("--headless", "--only-summary")
+    else:
+        url = f"http://{HOST}:{ports.take(web_port, '--web-port')}"
+        face = ("--web-host", HOST, "--web-port", str(web_port))
+    if not traffic.workers:
+        return ProcessSpec(
+            "locust", (*common, *face), run_directory, url=url, stop_timeout_s=stop_timeout_s
+        ), ()
+    port = str(ports.take(None, "the master's port"))
+    master = (
+        "--master", "--master-bind-host", HOST, "--master-bind-port", port, "--expect-workers", str(traffic.workers)
+    )  # fmt: skip
+    workers = tuple(
+        ProcessSpec(
+            f"worker-{number}",
+            (*common, "--worker", "--master-host", HOST, "--master-port", port),
+            run_directory,
+            stop_timeout_s=stop_timeout_s,
+        )
+        for number in range(1, traffic.workers + 1)
     )
+    return ProcessSpec(
+        "locust", (*common, *face, *master), run_directory, url=url, stop_timeout_s=stop_timeout_s
+    ), workers
 
 
 def _traffic(profile: Profile, run_directory: Path, arms: tuple[ArmPlan, ...]) -> contract.Traffic:

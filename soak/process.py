@@ -55,6 +55,29 @@ def describe_exit(code: int) -> str:
         return f"killed by signal {-code}"
 
 
+class LogFollower:
+    """Reads what a process has printed since the last look, whole lines only."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._offset = 0
+
+    def new_lines(self) -> list[str]:
+        """Return the lines that have come; none when the file is not there yet."""
+        try:
+            with self._log.open("rb") as file:
+                if os.fstat(file.fileno()).st_size < self._offset:
+                    self._offset = 0  # the log was capped
+                file.seek(self._offset)
+                whole = file.read().rpartition(b"\n")[0]
+        except FileNotFoundError:
+            return []
+        if not whole:
+            return []
+        self._offset += len(whole) + 1
+        return whole.decode("utf-8", "replace").splitlines()
+
+
 class Child:
     """A running process in its own session. Start it from the main thread: the parent-death signal is tied to it."""
 
@@ -67,12 +90,13 @@ class Child:
         *,
         stdin: bool = False,
     ) -> None:
-        if shutil.which(spec.argv[0], path=spec.env.get("PATH")) is None:
+        if not spec.cwd.is_dir():
+            raise UsageError(f"{spec.name}: cwd {spec.cwd} is no directory.")
+        command = spec.argv[0] if "/" not in spec.argv[0] else str(spec.cwd / spec.argv[0])
+        if shutil.which(command, path=spec.env.get("PATH")) is None:
             raise UsageError(
                 f"{spec.name}: command '{spec.argv[0]}' was not found; give its path or install it."
             )
-        if not spec.cwd.is_dir():
-            raise UsageError(f"{spec.name}: cwd {spec.cwd} is no directory.")
         self.spec = spec
         self.log = log
         self._guard = guard
@@ -139,15 +163,19 @@ class Child:
                 self._process.wait(self.spec.stop_timeout_s)
             except subprocess.TimeoutExpired:
                 self._signal(signal.SIGKILL)
-                self._process.wait(_KILL_WAIT_S)
+                with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel: the guard goes on
+                    self._process.wait(_KILL_WAIT_S)
         self._end_group()
-        return self._process.returncode
+        return -signal.SIGKILL if self._process.returncode is None else self._process.returncode
 
     def cap_log(self) -> None:
         """Keep the log below twice LOG_CAP_BYTES: the older part moves to ``<name>.1``."""
-        if self.log.stat().st_size > LOG_CAP_BYTES:
-            shutil.copyfile(self.log, f"{self.log}.1")
-            os.truncate(self.log, 0)
+        with contextlib.suppress(OSError):  # no room for the older part, or somebody removed the log
+            if self.log.stat().st_size > LOG_CAP_BYTES:
+                try:
+                    shutil.copyfile(self.log, f"{self.log}.1")
+                finally:
+                    os.truncate(self.log, 0)
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):  # gone already

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +77,15 @@ def descendants(pid: int) -> list[int]:
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        for children in (_PROC / str(waiting.pop()) / "task").glob("*/children"):
-            try:
-                below = [int(child) for child in children.read_text().split()]
-            except OSError:
-                continue  # the thread has ended meanwhile
-            found += below
-            waiting += below
+        below = _children(waiting.pop())
+        found += below
+        waiting += below
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it, or one of its threads, has ended meanwhile
+        for children in list((_PROC / str(pid) / "task").glob("*/children")):
+            found += [int(child) for child in children.read_text().split()]
     return found

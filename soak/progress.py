@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soak.contract import FAILURE_KINDS, REQUEST_COLUMNS, names
+from soak.process import LogFollower
 
 PLAIN_EVERY_S = 10.0
 _MIB = 1 << 20
@@ -45,21 +47,12 @@ class RequestTail:
     """Follows an arm's requests.csv as Locust writes it; keeps the newest whole row."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
+        self._follower = LogFollower(path)
         self._names = names(REQUEST_COLUMNS)
 
     def latest(self, previous: Mapping[str, int]) -> Mapping[str, int]:
         """Return planned, ok and failed of the newest second, or ``previous`` when there is no newer one."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                text = file.read()
-        except FileNotFoundError:
-            return previous
-        whole = text[: text.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        rows = list(csv.reader(whole.decode("utf-8").splitlines()[-1:]))
+        rows = list(csv.reader(self._follower.new_lines()[-1:]))
         if not rows or rows[0][0] == self._names[0]:
             return previous
         row = dict(zip(self._names, rows[0], strict=False))
@@ -84,16 +77,19 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._live:
-            self._live.stop()
+            with contextlib.suppress(OSError):  # the terminal is gone
+                self._live.stop()
 
     def say(self, text: str) -> None:
-        """Print a line that stays."""
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        """Print a line that stays; where nobody reads any more, the run goes on."""
+        with contextlib.suppress(OSError, SystemExit):  # rich ends the process when a pipe is closed
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, now: Now) -> None:
         """Refresh the table, or print a line when the last one is old enough."""
         if self._live:
-            self._live.update(Group(Text(_headline(now)), _table(now)), refresh=True)
+            with contextlib.suppress(OSError):  # the terminal is gone
+                self._live.update(Group(Text(_headline(now)), _table(now)), refresh=True)
         elif now.elapsed_s >= self._next_plain_s:
             self._next_plain_s = now.elapsed_s + PLAIN_EVERY_S
             self.say(plain_line(now))

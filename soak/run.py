@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,12 +18,12 @@ import psutil
 from soak import contract
 from soak.arm import ArmRun
 from soak.config import Profile
-from soak.errors import HarnessError, SoakError, UsageError
+from soak.errors import EXIT_USAGE, HarnessError, SoakError, UsageError
 from soak.guard import Guard
 from soak.limit import Choice, choose
 from soak.manifest import make_manifest
 from soak.plan import Plan, make_plan
-from soak.process import Child, ProcessSpec, describe_exit, last_words
+from soak.process import Child, LogFollower, ProcessSpec, describe_exit, last_words
 from soak.progress import ArmNow, Now, Progress, RequestTail
 from soak.recording import CsvRecorder, EventLog, RunClock, new_run_directory, write_json, write_text
 from soak.sampler import Sampler
@@ -36,6 +38,10 @@ class CutShortError(SoakError):
     """The run ended early, but not by a fault of ours: what was recorded is worth a report."""
 
 
+class StopRequestedError(CutShortError):
+    """Somebody asked for the end: Ctrl-C, SIGTERM or a lost terminal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A run that has ended: its directory, and the error that ended it early, if one did."""
@@ -44,12 +50,23 @@ class Outcome:
     error: SoakError | None
 
 
-def run_profile(profile: Profile, runs: Path, progress: Progress, script: Callable[[Run], None]) -> Outcome:
+def run_profile(
+    profile: Profile,
+    runs: Path,
+    progress: Progress,
+    script: Callable[[Run], None],
+    *,
+    web_port: int | None = None,
+) -> Outcome:
     """Make one run; everything is stopped when this returns, and the recording is kept however it ended.
 
     Raises UsageError when the profile cannot run on this machine. A run that Ctrl-C, SIGTERM or a dead load generator
     cut short is no error: its manifest says so, and its report will.
     """
+    if sys.platform != "linux":
+        raise UsageError(
+            f"soak runs on Linux only (this is {sys.platform}): it reads /proc and limits by cgroups."
+        )
     _check_memory(profile)
     with ExitStack() as stack:
         interrupted = stack.enter_context(_noted_signals())
@@ -57,20 +74,26 @@ def run_profile(profile: Profile, runs: Path, progress: Progress, script: Callab
         stack.callback(guard.close)
         probe_directory = Path(tempfile.mkdtemp(prefix="soak-"))
         guard.add_directory(probe_directory)
-        make_plan(profile, Path("runs"), probe_directory)  # checked before a directory is made for it
+        make_plan(
+            profile, Path("runs"), probe_directory, web_port=web_port
+        )  # checked before a directory is made for it
         directory = new_run_directory(runs, profile.name, datetime.now(UTC))
         choice = choose(guard, directory.name)
         stack.callback(choice.mechanism.close)
         clock = RunClock()
-        plan = make_plan(profile, directory, probe_directory).at(clock.t0_monotonic_s)
-        run = Run(plan, choice, guard, clock, progress, interrupted, probe_directory)
-        stack.callback(run.close)
+        plan = make_plan(profile, directory, probe_directory, web_port=web_port).at(clock.t0_monotonic_s)
         try:
+            run = Run(plan, choice, guard, clock, progress, interrupted, probe_directory)
+            stack.callback(run.close)
             run.go(script)
         except UsageError:
             raise
         except SoakError as error:
             return Outcome(directory, error)
+        except OSError as error:
+            return Outcome(
+                directory, HarnessError(f"{error.filename or directory}: {error.strerror or error}.")
+            )
     return Outcome(directory, None)
 
 
@@ -90,6 +113,7 @@ def _noted_signals() -> Iterator[list[str]]:
     previous = {
         number: signal.signal(number, lambda number, _: noted.append(signal.Signals(number).name))
         for number in STOP_SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
     }
     try:
         yield noted
@@ -143,7 +167,11 @@ class Run:
         self._requests: dict[str, Mapping[str, int]] = {arm.name: {} for arm in plan.arms}
         self._stubs: Child | None = None
         self._locust: Child | None = None
+        self._workers: list[Child] = []
+        self._locust_log = LogFollower(self._logs / f"{plan.locust.name}.log")
+        self._locust_lines: list[str] = []
         self._phase = "start"
+        self._load_ends_s = math.inf
         self._ends_s = 0.0
         self._next_show_s = 0.0
         self._manifest = make_manifest(plan, choice)
@@ -154,7 +182,9 @@ class Run:
 
         Raises what ended the run early, unless that was an interruption or a lost load.
         """
-        self._events.record("run_start", f"profile {self.profile.name}")
+        self._events.record(
+            "run_start", f"profile {self.profile.name}, limit by {self._manifest['limit_mechanism']}"
+        )
         try:
             self._start_all()
             script(self)
@@ -171,14 +201,15 @@ class Run:
 
     def close(self) -> None:
         """Stop every process and close every file. Idempotent."""
-        for child in (self._locust, self._stubs):
-            if child is not None:
-                child.stop()
-        for arm in self._arms:
-            arm.stop()
-        for recorder in self._recorders:
-            recorder.close()
-        self._events.close()
+        with ExitStack() as last_first:
+            last_first.callback(self._events.close)
+            for recorder in self._recorders:
+                last_first.callback(recorder.close)
+            for child in (self._stubs, *self._workers, self._locust):
+                if child is not None:
+                    last_first.callback(child.stop)
+            for arm in self._arms:
+                last_first.callback(arm.stop)
 
     def _end(self, status: str, detail: str) -> None:
         """Stop the load first, then the arms: the recording ends with the target, not with our shutdown.
@@ -188,19 +219,20 @@ class Run:
         with ExitStack() as last_first:
             last_first.callback(self._save_manifest, status, detail)
             last_first.callback(self._events.record, "run_end", status)
-            last_first.callback(self._stop_child, "stubs", self._stubs)
+            last_first.callback(self._stop_child, self._stubs)
             for arm in self._arms:
                 last_first.callback(arm.stop)
-            last_first.callback(self._stop_child, "locust", self._locust)
-            if status == "interrupted":
+            for worker in self._workers:
+                last_first.callback(self._stop_child, worker)
+            last_first.callback(self._stop_child, self._locust)
+            if status != "complete":
                 self._events.record("interrupted", detail)
 
-    def _stop_child(self, name: str, child: Child | None) -> None:
+    def _stop_child(self, child: Child | None) -> None:
         if child is not None:
-            asked = child.poll() is None
-            code = child.stop()
+            by = "soak" if child.poll() is None else "itself"
             self._events.record(
-                "exit", describe_exit(code), arm=name, pid=child.pid, by="soak" if asked else "itself"
+                "exit", describe_exit(child.stop()), arm=child.spec.name, pid=child.pid, by=by
             )
 
     def _start_all(self) -> None:
@@ -211,16 +243,14 @@ class Run:
         for arm in self._arms:
             arm.start()
         while not all(arm.life and arm.life.ready for arm in self._arms):
-            self._wait(LOOK_EVERY_S)
+            self.wait(LOOK_EVERY_S)
             for arm in self._arms:
                 arm.check_started()
         write_text(self._directory / contract.TRAFFIC, plan.traffic.to_json())
         self._locust = self._start_child(plan.locust, stdin=True)
-        log = self._logs / "locust.log"
+        self._workers += [self._start_child(worker, stdin=True) for worker in plan.workers]
         self._wait_ready(
-            self._locust,
-            lambda: contract.TRAFFIC_READY in log.read_text(errors="replace"),
-            LOCUST_READY_TIMEOUT_S,
+            self._locust, lambda: self.locust_said(contract.TRAFFIC_READY) is not None, LOCUST_READY_TIMEOUT_S
         )
 
     def _start_child(self, spec: ProcessSpec, *, stdin: bool = False) -> Child:
@@ -235,15 +265,14 @@ class Run:
             code = child.poll()
             waited = self.clock.t() - began
             if code is not None or waited > timeout_s:
-                what = (
-                    f"ended before it was ready ({describe_exit(code)})"
-                    if code is not None
-                    else "did not get ready"
-                )
-                raise HarnessError(
+                what = "did not get ready" if code is None else f"ended ({describe_exit(code)})"
+                error = (
+                    UsageError if code == EXIT_USAGE else HarnessError
+                )  # what it refuses, the profile asked for
+                raise error(
                     f"{name} {what} after {waited:.1f} s. The last lines of {log}:\n{last_words(log)}"
                 )
-            self._wait(LOOK_EVERY_S)
+            self.wait(LOOK_EVERY_S)
         self._events.record("ready", f"after {self.clock.t() - began:.1f} s", arm=name, pid=child.pid)
 
     def begin_sampling(self) -> None:
@@ -258,10 +287,39 @@ class Run:
             arm.sampler.phase = phase
         self._events.record("phase", phase)
 
+    @property
+    def web_url(self) -> str:
+        """Where Locust's web UI is; empty without one."""
+        return self._plan.locust.url
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        self._progress.say(text)
+
+    def make_report(self) -> None:
+        """Make the report of what is recorded so far, in a process of its own, and print it."""
+        self._save_manifest("complete", "")
+        argv = (sys.executable, "-m", "soak", "report", str(self._directory))
+        report = self._start_child(ProcessSpec("report", argv, self._directory))
+        while report.poll() is None:
+            self.wait(LOOK_EVERY_S)
+        self._stop_child(report)
+        self.say(report.log.read_text(encoding="utf-8", errors="replace"))
+
     def tell_locust(self, line: str) -> None:
         """Give Locust an order."""
         if self._locust is not None:
             self._locust.tell(line)
+
+    def locust_said(self, beginning: str) -> str | None:
+        """Return the rest of the next line with that beginning, once; None when Locust has not printed it."""
+        self._locust_lines += self._locust_log.new_lines()
+        for number, line in enumerate(self._locust_lines):
+            if line.startswith(beginning):
+                del self._locust_lines[: number + 1]
+                return line.removeprefix(beginning).strip()
+        self._locust_lines.clear()
+        return None
 
     def take_census(self) -> None:
         """Take the census of all arms; only while nothing is loaded."""
@@ -272,10 +330,12 @@ class Run:
         """Lead all arms down the quiesce ladder."""
         self.begin(contract.QUIESCE)
         for arm in self._arms:
-            arm.quiesce()
+            for _ in arm.quiesce():
+                self._look()
 
-    def expect_end(self, ends_s: float) -> None:
-        """Tell the progress display when the run will end."""
+    def expect(self, load_ends_s: float, ends_s: float) -> None:
+        """Say when the load and the run will end."""
+        self._load_ends_s = load_ends_s
         self._ends_s = ends_s
 
     def wait_until(self, until_s: float) -> None:
@@ -284,13 +344,14 @@ class Run:
             self._look()
             time.sleep(min(LOOK_EVERY_S, left_s))
 
-    def _wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
+        """Look after everything for so long."""
         self.wait_until(self.clock.t() + seconds)
 
     def _look(self) -> None:
         """Notice what has happened; raises what ends the run."""
         if self._interrupted:
-            raise CutShortError(f"{self._interrupted[0]} in phase {self._phase}")
+            raise StopRequestedError(f"{self._interrupted[0]} in phase {self._phase}")
         for arm in self._arms:
             arm.look()
             if arm.sampler.failure is not None:
@@ -303,7 +364,7 @@ class Run:
             self._progress.show(self._now())
 
     def _look_after_ours(self) -> None:
-        for child in (self._stubs, self._locust):
+        for child in (self._stubs, self._locust, *self._workers):
             if child is not None:
                 child.cap_log()
         if self._stubs is not None and (code := self._stubs.poll()) is not None:
@@ -313,6 +374,8 @@ class Run:
             )
         loading = self._phase in (contract.IDLE, contract.WARMUP, contract.LOAD)
         if loading and self._locust is not None and (code := self._locust.poll()) is not None:
+            if code == 0 and self.clock.t() >= self._load_ends_s - 1:
+                return  # it was done a moment before our own clock said so
             log = self._locust.log
             raise CutShortError(
                 f"Locust ended in phase {self._phase} ({describe_exit(code)}); its log is {log}"

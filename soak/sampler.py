@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from soak.contract import DRAIN, IDLE, QUIESCE, SAMPLE_COLUMNS, names
-from soak.errors import SoakError
+from soak.errors import HarnessError, SoakError
 from soak.limit import LifeLimit
 from soak.probe_client import ProbeClient, ProbeError
 from soak.procfs import count_fds, read_smaps, read_stat, rss_bytes
 from soak.recording import CsvRecorder, EventLog, RunClock
 
 PROBE_TIMEOUT_S = 0.5
-CENSUS_TIMEOUT_S = 60.0
+CENSUS_TIMEOUT_S = 30.0
 UNLOADED = frozenset({IDLE, DRAIN, QUIESCE})
 """Phases in which a reading may pause the target."""
 
@@ -71,6 +71,7 @@ class Sampler:
         every_s: float,
         smaps_every_s: float,
     ) -> None:
+        self._arm = arm
         self._clock = clock
         self._samples = samples
         self._census = census
@@ -93,6 +94,11 @@ class Sampler:
                 due = self._next_due(due)
             except SoakError as error:
                 self.failure = error
+                return
+            except Exception as error:  # noqa: BLE001 - a defect must end the run, not this thread in silence
+                self.failure = HarnessError(
+                    f"the sampler of {self._arm} failed: {type(error).__name__}: {error}"
+                )
                 return
 
     def tick(self, rung: str = "", *, exact: bool = False) -> Row | None:

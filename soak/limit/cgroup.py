@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,14 +116,8 @@ class CgroupMechanism:
 
     def close(self) -> None:
         """Leave the leaf that version 2 made us enter, and remove it."""
-        if self._leaf is not None:
-            try:
-                (self._parent / "cgroup.subtree_control").write_text("-memory")
-                _move_all(self._leaf, self._parent)
-                self._leaf.rmdir()
-            except OSError:
-                pass  # the scope or container that owns it removes it with us
-            self._leaf = None
+        _reunite(self._parent, self._leaf)
+        self._leaf = None
 
 
 def find_v1(guard: Guard, run_id: str) -> CgroupMechanism:
@@ -139,7 +134,7 @@ def find_v2(guard: Guard, run_id: str, *, in_scope: bool) -> CgroupMechanism:
     try:
         _try_out(own / f"soakproof-{run_id}-try", V2)
     except NotUsableError:
-        CgroupMechanism(own, V2, guard, name="", leaf=leaf).close()
+        _reunite(own, leaf)
         raise
     name = "cgroup v2 in a systemd scope" if in_scope else "cgroup v2"
     return CgroupMechanism(own, V2, guard, name=name, leaf=leaf)
@@ -207,8 +202,20 @@ def _enable_memory(own: Path, run_id: str) -> Path | None:
             _move_all(own, leaf)
         (own / "cgroup.subtree_control").write_text("+memory")
     except OSError as error:
+        _reunite(own, leaf)
         raise NotUsableError(f"{own} cannot be divided ({error.strerror})") from error
     return leaf
+
+
+def _reunite(own: Path, leaf: Path | None) -> None:
+    """Undo ``_enable_memory`` as far as it goes; the scope or container that owns the rest removes it with us."""
+    if leaf is None:
+        return
+    with contextlib.suppress(OSError):
+        (own / "cgroup.subtree_control").write_text("-memory")
+    with contextlib.suppress(OSError):
+        _move_all(leaf, own)
+        leaf.rmdir()
 
 
 def _must_leave(own: Path) -> bool:

@@ -57,10 +57,10 @@ def choose(guard: Guard, run_id: str) -> Choice:
     refused = []
     try:
         return Choice(find_v2(guard, run_id, in_scope=SCOPE_MARK in os.environ), ())
-    except NotUsableError as error:
+    except (NotUsableError, OSError) as error:
         refused.append(f"cgroup v2: {error}")
     try:
         return Choice(find_v1(guard, run_id), tuple(refused))
-    except NotUsableError as error:
+    except (NotUsableError, OSError) as error:
         refused.append(f"cgroup v1: {error}")
     return Choice(WatchdogMechanism(), tuple(refused))

@@ -25,6 +25,12 @@ class Soak:
     stdout: str
     stderr: str
     directory: Path
+    temporary: Path
+
+    @classmethod
+    def of(cls, runs: Path) -> Soak:
+        """Look into a run that has not ended."""
+        return cls(0, "", "", runs / "latest", temporary_of(runs))
 
     def rows(self, path: str) -> list[Mapping[str, str]]:
         with (self.directory / path).open() as file:
@@ -45,14 +51,20 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def temporary_of(runs: Path) -> Path:
+    return runs.parent / f"{runs.name}-tmp"
+
+
 def start_soak(profile: Path, runs: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start ``soak run`` as a user does; the caller ends it."""
+    """Start ``soak run`` as a user does, with a temporary directory of its own; the caller ends it."""
+    temporary = temporary_of(runs)
+    temporary.mkdir(parents=True)
     return subprocess.Popen(
         [sys.executable, "-m", "soak", "run", str(profile), "--runs", str(runs), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "COLUMNS": "200"},
+        env={**os.environ, "COLUMNS": "200", "TMPDIR": str(temporary)},
     )
 
 
@@ -62,7 +74,7 @@ def finish(process: subprocess.Popen[str], runs: Path, timeout_s: float = 120.0)
         stdout, stderr = process.communicate(timeout=timeout_s)
     finally:
         process.kill()
-    return Soak(process.returncode, stdout, stderr, runs / "latest")
+    return Soak(process.returncode, stdout, stderr, runs / "latest", temporary_of(runs))
 
 
 def wait_for_event(runs: Path, name: str, detail: str = "", timeout_s: float = 60.0) -> None:

@@ -102,6 +102,14 @@ def test_both_arms_are_sampled_from_outside_and_inside_through_every_phase(oom_r
             assert int(loaded[-1]["sessions_open"]) < 10
 
 
+def test_the_ladder_separates_what_is_kept_from_what_was_held(oom_run: Soak) -> None:
+    """A collect and a trim are made between the rungs: collections rise, and native bytes free fall."""
+    rungs = {row["rung"]: row for row in oom_run.rows("fixed/samples.csv") if row["rung"]}
+    collections = [int(rungs[rung]["gc_gen2_collections"]) for rung in RUNGS]
+    assert collections[1] > collections[0]
+    assert int(rungs["trimmed"]["rss_bytes"]) <= int(rungs["collected"]["rss_bytes"])
+
+
 def test_the_census_names_what_is_kept(oom_run: Soak) -> None:
     """At idle there is no request's task; the leaky gateway keeps them."""
     rows = oom_run.rows("leaky/census.csv")
@@ -124,10 +132,7 @@ def test_the_run_ends_with_a_report_and_nothing_left_behind(oom_run: Soak) -> No
     assert oom_run.running() == []
     manifest = json.loads((oom_run.directory / "manifest.json").read_text())
     assert manifest["status"] == "complete"
-    [sockets] = {
-        name for p in manifest["processes"] for name in p["environment_names"] if name == "SOAK_PROBE_DIR"
-    }
-    assert sockets == "SOAK_PROBE_DIR"
+    assert list(oom_run.temporary.iterdir()) == []
     assert not list(Path("/sys/fs/cgroup").rglob(f"soakproof-{oom_run.directory.resolve().name}*"))
 
 
@@ -232,3 +237,55 @@ def test_a_target_started_without_our_probe_is_sampled_from_outside(
     assert rows
     assert all(row["rss_bytes"] and not row["live_blocks"] for row in rows)
     assert any("sampled from outside only" in row["detail"] for row in soak.events("gap"))
+
+
+def test_stubs_that_die_end_the_run_as_a_fault_of_ours_with_a_report(tmp_path: Path) -> None:
+    """Exit code 1 and the last words; what was recorded is reported."""
+    profile = tmp_path / "short.toml"
+    profile.write_text(GATEWAYS)
+    process = start_soak(profile, tmp_path / "runs")
+    wait_for_event(tmp_path / "runs", "phase", "load")
+    [stubs] = [row for row in Soak.of(tmp_path / "runs").events("start") if row["arm"] == "stubs"]
+    os.kill(int(stubs["pid"]), signal.SIGKILL)
+    soak = finish(process, tmp_path / "runs")
+    assert soak.code == 1, soak.stdout + soak.stderr
+    assert "stubs ended (killed by SIGKILL)" in soak.stderr
+    assert (soak.directory / "report" / "summary.json").exists()
+    assert soak.running() == []
+
+
+def test_a_process_that_left_the_session_of_its_target_ends_with_the_run(
+    starlette_profile: Path, tmp_path: Path
+) -> None:
+    """setsid takes it out of the group we kill; its environment still names the run."""
+    command = (
+        f'arms.old.command=["sh", "-c", "setsid sleep 300 & echo $! > {tmp_path}/pid; '
+        'exec {python} -m uvicorn starlette_app:app --port {port} --log-level warning"]'
+    )
+    soak = finish(
+        start_soak(starlette_profile, tmp_path / "runs", "--set", command, "--set", "phases.load_s=1"),
+        tmp_path / "runs",
+    )
+    wait_until_gone(int((tmp_path / "pid").read_text()))
+    assert any(row["event"] == "unsampled" for row in soak.rows("events.csv"))
+
+
+def test_a_full_disk_ends_the_run_and_loses_nothing(starlette_profile: Path, tmp_path: Path) -> None:
+    """A file system of 160 kB fills up: exit code 1, the file named, whole rows kept."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(runs)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no small file system can be mounted here (needs root)")
+    try:
+        soak = finish(start_soak(starlette_profile, runs, "--set", "phases.load_s=600", "--set", "traffic.rate_rps=1",
+                                 "--set", "sampling.every_s=0.1"), runs)  # fmt: skip
+        assert soak.code == 1, soak.stdout + soak.stderr
+        assert "No space left on device" in soak.stderr
+        assert "Traceback" not in soak.stderr
+        assert len(soak.rows("old/samples.csv")) > 10
+        assert soak.running() == []
+    finally:
+        subprocess.run(["umount", "--lazy", str(runs)], check=True)

@@ -1,16 +1,27 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from locustfiles.shapes import Segment, incident_rates, segments
+from locustfiles.schedule import schedule
+from locustfiles.shapes import DIURNAL_STEP_H, STEPS, Segment, incident_rates, segments
 from soak.contract import LOAD, WARMUP, Incident, Traffic
 
 INCIDENT = Incident(
     memory_scale=16.0, retained_bytes_per_request=15_000.0, start_bytes=80e6, limit_bytes=512e6
 )
+
+
+def planned_counts(traffic: Traffic, parts: int) -> list[int]:
+    """Requests of the load by equal parts of its length, counted in the schedule."""
+    counts = [0] * parts
+    for request in schedule(traffic, 0.0):
+        if (load_s := request.planned_s - traffic.warmup_s) >= 0:
+            counts[int(load_s / traffic.load_s * parts)] += 1
+    return counts
 
 
 def planned_bytes(traffic: Traffic, incident: Incident, hours: float) -> float:
@@ -91,5 +102,43 @@ def test_incident_without_its_figures(make_traffic: Callable[..., Traffic]) -> N
 
 def test_unknown_shape(make_traffic: Callable[..., Traffic]) -> None:
     """An unknown shape is refused with the known ones."""
-    with pytest.raises(ValueError, match=r"shape 'spike' is unknown; it is one of steady, incident"):
+    with pytest.raises(ValueError, match=r"shape 'spike' is unknown; it is one of steady, incident, diurnal, steps"):
         segments(make_traffic(shape="spike"))
+
+
+def test_steps(make_traffic: Callable[..., Traffic]) -> None:
+    """The rate climbs in four equal steps to its peak and comes down the same way, with exact counts."""
+    traffic = make_traffic(shape="steps", load_s=140.0, rate_rps=40.0)
+    assert planned_counts(traffic, len(STEPS)) == [200, 400, 600, 800, 600, 400, 200]
+    plan = segments(traffic)
+    assert [segment.end_s for segment in plan] == pytest.approx([10, 30, 50, 70, 90, 110, 130, 150])
+    assert [segment.request_bytes for segment in plan] == [300] + [1500] * 7
+
+
+def test_a_day_has_its_mean(make_traffic: Callable[..., Traffic]) -> None:
+    """A whole day sends its mean, its first half sends more: 0.75 x 2 / pi above it, and the second as much less."""
+    traffic = make_traffic(shape="diurnal", hour_s=10.0, load_s=240.0, rate_rps=50.0)
+    assert planned_counts(traffic, 2) == [8865, 3135]
+    assert 6000 * 0.75 * 2 / math.pi == pytest.approx(8865 - 6000, abs=1)
+
+
+def test_a_day_swings_between_a_quarter_and_seven_quarters(make_traffic: Callable[..., Traffic]) -> None:
+    """The rate is a sine around its mean: highest at hour 6, lowest at hour 18, the same the next day."""
+    plan = segments(make_traffic(shape="diurnal", hour_s=10.0, load_s=480.0, rate_rps=100.0))[1:]
+    rates = [segment.rate_rps for segment in plan]
+    day = round(24 / DIURNAL_STEP_H)
+    assert rates[:day] == pytest.approx(rates[day:])
+    # The mean over a quarter of an hour is that much flatter than the sine.
+    assert (max(rates), min(rates)) == pytest.approx((175.0, 25.0), abs=0.06)
+    assert (rates.index(max(rates[:day])) + 1) * DIURNAL_STEP_H == pytest.approx(6.0, abs=DIURNAL_STEP_H)
+    assert (rates.index(min(rates[:day])) + 1) * DIURNAL_STEP_H == pytest.approx(18.0, abs=DIURNAL_STEP_H)
+    assert {round(segment.end_s - segment.start_s, 9) for segment in plan} == {2.5}
+
+
+@pytest.mark.parametrize("load_s", [7.0, 33.0, 240.0, 250.5])
+@pytest.mark.parametrize("shape", ["diurnal", "steps"])
+def test_a_shape_fills_its_load(make_traffic: Callable[..., Traffic], shape: str, load_s: float) -> None:
+    """Whatever its length, the load is planned to its end, without gaps."""
+    plan = segments(make_traffic(shape=shape, hour_s=10.0, load_s=load_s))
+    assert [segment.start_s for segment in plan[1:]] == [segment.end_s for segment in plan[:-1]]
+    assert plan[-1].end_s == pytest.approx(10.0 + load_s)

@@ -127,7 +127,9 @@ def test_the_incident_shape_needs_a_limit(write: Write) -> None:
         load_profile(write(f'{SMALLEST}[traffic]\nshape = "incident"\n'))
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("15m", 900), ("6h", 21600), ("1.5d", 129600), ("7", 7)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("15m", 900), ("6h", 21600), ("1.5d", 129600), ("7", 7)]
+)
 def test_durations_may_carry_a_unit(text: str, seconds: float) -> None:
     """phases.load_s=6h reads better than 21600."""
     assert load_profile("demo", [f"phases.load_s={text}"]).phases.load_s == seconds

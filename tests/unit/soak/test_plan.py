@@ -53,7 +53,7 @@ def test_every_arm_gets_the_probe_and_keeps_its_own_python_path(monkeypatch: pyt
 def test_an_unknown_placeholder_is_named_with_the_known_ones() -> None:
     """A braced word we do not know is a mistake, not text."""
     with pytest.raises(
-        UsageError, match=r"arms\.leaky\.command: .*\{prot\}.*known here: \{python\}, .*\{port\}"
+        UsageError, match=r"arms\.leaky\.command: .*'prot'.*known here: \{python\}, .*\{port\}"
     ):
         plan_of(with_command("app", "{prot}"))
 
