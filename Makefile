@@ -1,16 +1,29 @@
 # Everything runs in .venv, made from requirements.lock when it is missing or older than the lock.
 PYTHON ?= python3
 RUN ?= runs/latest
+DURATION ?= 6h
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help soak report test lint lock clean
+.PHONY: help soak soak-article soak-release ablate ui report test lint lock clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 soak: .venv/installed ## Soak the embedded gateways, leaky and fixed, for four minutes and make the report
 	@$(BIN)/soak run demo
+
+soak-article: .venv/installed ## The same at its real size: 8 GB, eight minutes, 10 GB of free memory
+	@$(BIN)/soak run article
+
+soak-release: .venv/installed ## In real time: make soak-release DURATION=6h
+	@$(BIN)/soak run release --set phases.load_s=$(DURATION)
+
+ablate: .venv/installed ## What each fault of the leaky gateway keeps per request, three minutes
+	@$(BIN)/soak ablate
+
+ui: .venv/installed ## Soak by hand in Locust's web UI: Start, Stop, report
+	@$(BIN)/soak ui demo
 
 report: .venv/installed ## Make a report again: make report RUN=runs/<id>
 	@$(BIN)/soak report $(RUN)

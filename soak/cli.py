@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 from rich.console import Console
 
 from soak.config import Profile, load_profile, profile_names
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, SoakError
+from soak.launch import Outcome, run_profile
 from soak.limit.choose import enter_scope
 from soak.phases import led_by_ui, timed
 from soak.plan import make_plan
 from soak.progress import Progress
-from soak.run import Run, run_profile
+from soak.run import Run
+
+
+class Finding(Protocol):
+    """What the analysis returns: text to print, and why the recording is inconclusive."""
+
+    @property
+    def text(self) -> str: ...  # noqa: D102
+    @property
+    def reasons(self) -> tuple[str, ...]: ...  # noqa: D102
+
 
 app = typer.Typer(
     help="Proves that a long-running Python service does not leak memory, or shows what leaks.",
@@ -52,7 +64,7 @@ def run(
     if dry_run:
         print(make_plan(checked, runs / "RUN", Path("PROBE")).describe())
         return
-    _run(checked, runs, timed)
+    _finish(_soak(checked, runs, timed))
 
 
 @app.command()
@@ -66,7 +78,20 @@ def ui(
     runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
 ) -> None:
     """Soak by hand: Start and Stop in Locust's web UI begin and end the load; Stop makes the report."""
-    _run(load_profile(profile, settings or (), arms), runs, led_by_ui, web_port)
+    _finish(_soak(load_profile(profile, settings or (), arms), runs, led_by_ui, web_port))
+
+
+@app.command()
+def ablate(
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As for run.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
+) -> None:
+    """Measure what each fault of the leaky gateway keeps per request: each alone, all together, none."""
+    from analysis.ablation import make_ablation  # noqa: PLC0415 - as in _report
+
+    _finish(_soak(load_profile("ablation", settings or ()), runs, timed), make_ablation)
 
 
 @app.command()
@@ -74,25 +99,38 @@ def report(
     run: Annotated[Path, typer.Argument(help="A run directory, for example runs/latest.")],
 ) -> None:
     """Make the report of a recording again, also of one whose run was cut short."""
-    raise typer.Exit(_report(run))
+    raise typer.Exit(_print(_report(run)))
 
 
-def _run(profile: Profile, runs: Path, script: Callable[[Run], None], web_port: int | None = None) -> None:
+def _soak(
+    profile: Profile, runs: Path, script: Callable[[Run], None], web_port: int | None = None
+) -> Outcome:
     enter_scope()
     with Progress(Console(file=sys.stdout)) as progress:
-        outcome = run_profile(profile, runs.resolve(), progress, script, web_port=web_port)
-    code = _report(outcome.directory)
+        return run_profile(profile, runs.resolve(), progress, script, web_port=web_port)
+
+
+def _finish(outcome: Outcome, *more: Callable[[Path], Finding]) -> None:
+    """Report what was recorded, and only then say what ended the run early."""
+    code = max(
+        _print(_report(outcome.directory)), *(_print(make(outcome.directory)) for make in more), EXIT_OK
+    )
     if outcome.error is not None:
         raise outcome.error
     raise typer.Exit(code)
 
 
-def _report(directory: Path) -> int:
+def _report(directory: Path) -> Finding:
     from analysis.report import make_report  # noqa: PLC0415 - pandas and matplotlib have no place beside a run
 
-    result = make_report(directory)
-    print(result.text)
-    return EXIT_INCONCLUSIVE if result.reasons else EXIT_OK
+    return make_report(directory)
+
+
+def _print(finding: Finding) -> int:
+    """Print it and return the exit code it stands for."""
+    with contextlib.suppress(OSError):  # the terminal is gone; the report stands in its files
+        print(finding.text, flush=True)
+    return EXIT_INCONCLUSIVE if finding.reasons else EXIT_OK
 
 
 def main() -> None:

@@ -168,12 +168,14 @@ ARTICLE_MEMORY_BYTES: Final = ((0, 200e6), (1, 850e6), (2, 1.8e9), (3, 3.2e9), (
 SHAPES: Final = ("steady", "incident", "diurnal", "steps")
 
 TRAFFIC_READY: Final = "soak: load ready"
-"""Locust prints this line when it can start; it then waits for ``start <t_s>`` on its standard input."""
+"""Locust prints this line when it can start; it then waits for ``start <t_s>`` on its standard input.
 
+With its web UI it waits for Start there, as often as it comes.
+"""
 LOAD_BEGAN: Final = "soak: load began"
-"""Under the web UI Locust prints this with the ``t_s`` of the warm-up's and of the load's start, in a line."""
+"""Locust prints it with the starts of warm-up and load, ``t_s``, when a load is about to begin."""
 LOAD_ENDED: Final = "soak: load ended"
-"""And this with the ``t_s`` of its end, once the requests in flight have ended and all is written."""
+"""Locust prints it with the ``t_s`` when the last answer of a load is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +222,7 @@ class Traffic:
     """Requests per second and arm: of ``steady``, the mean of a day of ``diurnal``, the peak of ``steps``."""
     request_bytes: int
     users_per_arm: int
+    """Requests an arm can have in flight, for each process that sends."""
     max_lateness_s: float
     network_timeout_s: float
     incident: Incident | None = None
