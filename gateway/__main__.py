@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,8 +13,10 @@ import typer
 import uvicorn
 
 from gateway.app import create_app
-from gateway.fixed import FixedGateway
+from gateway.debug import read_token
+from gateway.fixed import FixedGateway, Limits
 from gateway.leaky import Fault, LeakyGateway, parse_faults
+from gateway.published_fix import PublishedFixGateway
 from gateway.upstreams import Upstreams, parse_upstreams
 from gateway.variant import Gateway
 
@@ -22,11 +25,17 @@ class Variant(StrEnum):
     """The builds of the gateway."""
 
     LEAKY = "leaky"
+    PUBLISHED_FIX = "published_fix"
     FIXED = "fixed"
 
 
 def serve(
-    variant: Annotated[Variant, typer.Option(help="leaky: the article's faults; fixed: none of them.")],
+    variant: Annotated[
+        Variant,
+        typer.Option(
+            help="leaky: the article's faults; published_fix: the article's repair; fixed: none of the faults."
+        ),
+    ],
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")],
     upstreams: Annotated[
         str, typer.Option(help="Where each service listens: orders=127.0.0.1:9000,users=127.0.0.1:9000")
@@ -35,23 +44,35 @@ def serve(
     without: Annotated[
         str, typer.Option(help=f"Faults the leaky variant leaves out: {','.join(Fault)}", show_default=False)
     ] = "",
+    warn_memory_bytes: Annotated[
+        int, typer.Option(min=1, help="Resident memory above which the fixed variant logs a warning.")
+    ] = Limits().warn_memory_bytes,
+    warn_growth_bytes_per_s: Annotated[
+        int, typer.Option(min=1, help="Its growth over five minutes above which it logs one.")
+    ] = Limits().warn_growth_bytes_per_s,
 ) -> None:
     """Run an API gateway: POST /api/{service} with a JSON object returns the service's JSON answer.
 
     A service's instances are its name with a number: orders-017 is an instance of orders. GET /healthz
-    says when the gateway is up; SIGTERM ends it, with all it holds closed. One process, on uvicorn.
+    says when the gateway is up, GET /metrics what it holds, for Prometheus; SIGTERM ends it, with all it holds
+    closed. One process, on uvicorn.
+
+    With GATEWAY_DEBUG_TOKEN in the environment, GET /debug/memory?description=... describes this process's
+    memory to clients on this machine that send it as "Authorization: Bearer TOKEN".
 
     Example: python -m gateway --variant leaky --port 8001 --upstreams orders=127.0.0.1:9000
     """
     try:
         services = parse_upstreams(upstreams)
-        build = choose(variant, services, parse_faults(without))
+        limits = Limits(warn_memory_bytes=warn_memory_bytes, warn_growth_bytes_per_s=warn_growth_bytes_per_s)
+        build = choose(variant, services, parse_faults(without), limits)
+        debug_token = read_token(os.environ)
         listener = listen(host, port)
     except ValueError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
     config = uvicorn.Config(
-        create_app(build, services),
+        create_app(build, services, debug_token=debug_token),
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -69,16 +90,20 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def choose(variant: Variant, upstreams: Upstreams, without: frozenset[Fault]) -> Callable[[], Gateway]:
-    """Return what makes the variant; raises ValueError when one without faults is to leave some out."""
+def choose(
+    variant: Variant, upstreams: Upstreams, without: frozenset[Fault], limits: Limits
+) -> Callable[[], Gateway]:
+    """Return what makes the variant; raises ValueError when one that is not leaky is to leave faults out."""
     if variant is Variant.LEAKY:
         return lambda: LeakyGateway(upstreams, without)
     if without:
         raise ValueError(
             f"--without leaves out faults of the leaky variant ({', '.join(Fault)}); "
-            f"{variant} has none, so drop the option"
+            f"with {variant}, drop the option"
         )
-    return lambda: FixedGateway(upstreams)
+    if variant is Variant.PUBLISHED_FIX:
+        return lambda: PublishedFixGateway(upstreams)
+    return lambda: FixedGateway(upstreams, limits)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -12,8 +13,9 @@ from fastapi import FastAPI
 from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
+from gateway.debug import add_debug_routes
 from gateway.failures import (
     FailureLog,
     InvalidBodyError,
@@ -21,19 +23,29 @@ from gateway.failures import (
     RequestFailedError,
     TooLargeError,
 )
+from gateway.metrics import Metrics
 from gateway.openapi import DocumentedApp
 from gateway.upstreams import Upstreams
-from gateway.variant import Gateway
+from gateway.variant import Gateway, Stats
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 
 
-def create_app(build: Callable[[], Gateway], upstreams: Upstreams) -> FastAPI:
+def create_app(
+    build: Callable[[], Gateway], upstreams: Upstreams, *, debug_token: str | None = None
+) -> FastAPI:
     """Return the application; ``build`` makes the gateway, at startup and inside the event loop.
 
-    The gateway is ``app.state.gateway`` while the application runs.
+    The gateway is ``app.state.gateway`` while the application runs. Without a debug token there are no
+    debug routes.
     """
     failures = FailureLog()
+
+    def stats() -> Stats:
+        gateway: Gateway = app.state.gateway
+        return gateway.stats()
+
+    metrics = Metrics(stats)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,6 +58,12 @@ def create_app(build: Callable[[], Gateway], upstreams: Upstreams) -> FastAPI:
             await gateway.aclose()
 
     async def forward(request: Request) -> Response:
+        started_s = time.perf_counter()
+        response = await answer(request)
+        metrics.observe(response.status_code, time.perf_counter() - started_s)
+        return response
+
+    async def answer(request: Request) -> Response:
         gateway: Gateway = app.state.gateway
         service_name = request.path_params["service"]
         try:
@@ -64,10 +82,16 @@ def create_app(build: Callable[[], Gateway], upstreams: Upstreams) -> FastAPI:
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    app = DocumentedApp(title="gateway", lifespan=lifespan)
+    async def show_metrics() -> Response:
+        return metrics.response()
+
+    app = DocumentedApp(upstreams, title="gateway", lifespan=lifespan)
     # A plain route: FastAPI's own would parse and validate what forward() streams and checks itself.
     app.add_route("/api/{service}", forward, methods=["POST"])
     app.add_api_route("/healthz", healthz)
+    app.add_api_route("/metrics", show_metrics, response_class=PlainTextResponse)
+    if debug_token is not None:
+        add_debug_routes(app, debug_token)
     app.add_exception_handler(HTTPException, _http_exception)
     return app
 

@@ -19,6 +19,7 @@ from gateway.failures import FailureLog, InvalidBodyError, UpstreamFailedError, 
 from gateway.tasks import TaskManager
 from gateway.upstreams import UpstreamResolver, Upstreams
 from gateway.variant import Stats
+from gateway.watchdog import MemoryWatchdog
 
 PROCESS_S: Final = 0.1
 
@@ -40,6 +41,10 @@ class Limits:
     cache_ttl_s: float = 1800.0
     history_records: int = 5000
     sweep_every_s: float = 60.0
+    warn_memory_bytes: int = 300_000_000
+    """Resident memory above this is logged; the article's repaired gateway claims to stay below it."""
+    warn_growth_bytes_per_s: int = 100_000
+    """Growth above this is logged: about half of what the article's gateway gained in its first hour."""
     shutdown_timeout_s: float = 1.0
 
 
@@ -72,7 +77,11 @@ class FixedGateway:
         self._cache: TTLCache[bytes, bytes] = TTLCache(limits.cache_entries, limits.cache_ttl_s, timer=clock)
         self._history: deque[HistoryRecord] = deque(maxlen=limits.history_records)
         self._session = _open_session(upstreams, limits)
-        self._sweeper = asyncio.create_task(self._sweep(), name="sweep")
+        watchdog = MemoryWatchdog(limits.warn_memory_bytes, limits.warn_growth_bytes_per_s)
+        self._chores = (
+            asyncio.create_task(self._sweep(), name="sweep"),
+            asyncio.create_task(watchdog.run(), name="watchdog"),
+        )
 
     async def handle_request(self, service_name: str, request_data: dict[str, Any]) -> bytes:
         """Return the service's answer, as it was sent or from the cache.
@@ -105,8 +114,9 @@ class FixedGateway:
 
     async def aclose(self) -> None:
         """End the tasks, then the session; safe to call again."""
-        self._sweeper.cancel()
-        await asyncio.gather(self._sweeper, return_exceptions=True)
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
         await self._tasks.shutdown(self._limits.shutdown_timeout_s)
         await self._session.close()
         self._cache.clear()

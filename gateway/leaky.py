@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from gateway.upstreams import UpstreamResolver, Upstreams
+from gateway.article_client import ask, open_session
+from gateway.upstreams import Upstreams
 from gateway.variant import Stats
 
 PROCESS_S: Final = 1.0
@@ -69,7 +70,7 @@ class LeakyGateway:
     async def handle_request(self, service_name: str, request_data: dict[str, Any]) -> bytes:
         """Return the answer, or ``{"error": ...}`` as if it were one; raises nothing."""
         try:
-            result = await self._fetch(service_name, request_data)
+            result = await ask(self._session(service_name), service_name, request_data)
             self._start_processing(request_data)
             if Fault.CACHE in self._faults:
                 self.response_cache[f"{service_name}_{hash(str(request_data))}"] = result
@@ -103,16 +104,10 @@ class LeakyGateway:
         for session in self.http_sessions.values():
             await session.close()
 
-    async def _fetch(self, service_name: str, request_data: dict[str, Any]) -> Any:
-        session = self._session(service_name)
-        async with session.get(f"http://{service_name}/api", json=request_data) as response:
-            return await response.json()
-
     def _session(self, service_name: str) -> aiohttp.ClientSession:
         key = service_name if Fault.SESSIONS in self._faults else "shared"
         if key not in self.http_sessions:
-            connector = aiohttp.TCPConnector(resolver=UpstreamResolver(self._upstreams))
-            self.http_sessions[key] = aiohttp.ClientSession(connector=connector)
+            self.http_sessions[key] = open_session(self._upstreams)
         return self.http_sessions[key]
 
     def _start_processing(self, request_data: dict[str, Any]) -> None:

@@ -33,6 +33,11 @@ class Upstreams:
 
     addresses: Mapping[str, Address]
 
+    @property
+    def pattern(self) -> str:
+        """The valid names as a regular expression, for people and tools to read."""
+        return f"^({'|'.join(self.addresses)})(-[0-9]{{1,9}})?$"
+
     def service_of(self, name: str) -> str:
         """Return the service that ``name`` is an instance of; raises UnknownServiceError for any other name."""
         service = _INSTANCE_NUMBER.sub("", name)

@@ -1,9 +1,10 @@
 """A real upstream on loopback, and a client that speaks ASGI to an application without a server."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -42,7 +43,15 @@ class Reply:
 Call = Callable[..., Awaitable[Reply]]
 
 
-async def _call(app: ASGIApp, method: str, path: str, *messages: Message) -> Reply:
+async def _call(
+    app: ASGIApp,
+    method: str,
+    path: str,
+    *messages: Message,
+    query: str = "",
+    headers: Mapping[str, str] = MappingProxyType({}),
+    client: tuple[str, int] | None = ("127.0.0.1", 50000),
+) -> Reply:
     sent: list[Message] = []
     incoming = iter(messages)
 
@@ -52,11 +61,21 @@ async def _call(app: ASGIApp, method: str, path: str, *messages: Message) -> Rep
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "headers": [
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+        ],
+        "query_string": query.encode(),
+        "client": client,
+    }
     await app(scope, receive, send)
-    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     content = b"".join(message.get("body", b"") for message in sent[1:])
-    return Reply(sent[0]["status"], headers, json.loads(content) if content else None)
+    is_json = answered.get("content-type") == "application/json"
+    return Reply(sent[0]["status"], answered, json.loads(content) if is_json else content.decode())
 
 
 @pytest.fixture

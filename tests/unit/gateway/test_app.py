@@ -72,7 +72,7 @@ def test_a_request_reaches_the_gateway(call: Any) -> None:
         (b"[1]", "the body must be a JSON object, not list"),
         (b"null", "the body must be a JSON object, not NoneType"),
         (
-            b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}",
+            b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
             "the body is not valid JSON: recursion limit exceeded at line 1 column 206",
         ),
     ],
@@ -158,10 +158,35 @@ def test_other_paths(call: Any, method: str, path: str, status: int, content: An
     assert (reply.status, reply.body) == (status, content)
 
 
+def test_metrics_show_the_gateway(call: Any) -> None:
+    """A scrape shows the gateway's sizes and counts requests to /api by how they ended, and no others."""
+
+    async def scenario() -> str:
+        app = create_app(FakeGateway, UPSTREAMS)
+        async with app.router.lifespan_context(app):
+            await call(app, "POST", "/api/orders", *body(b"{}"))
+            await call(app, "POST", "/api/users", *body(b"{}"))
+            await call(app, "GET", "/healthz", *body(b""))
+            reply = await call(app, "GET", "/metrics", *body(b""))
+        assert (reply.status, reply.headers["content-type"].partition(";")[0]) == (200, "text/plain")
+        return str(reply.body)
+
+    lines = asyncio.run(scenario()).splitlines()
+    assert {
+        "gateway_background_tasks 1.0",
+        "gateway_sessions 2.0",
+        "gateway_cache_entries 3.0",
+        "gateway_history_entries 4.0",
+        'gateway_request_duration_seconds_count{status="2xx"} 1.0',
+        'gateway_request_duration_seconds_count{status="4xx"} 1.0',
+        'gateway_request_duration_seconds_count{status="5xx"} 0.0',
+    } <= set(lines)
+
+
 def test_the_document_has_every_status(call: Any) -> None:
     """The OpenAPI document describes the plain route with each status it can give."""
     reply = ask(call, "GET", "/openapi.json", *body(b""), gateway=FakeGateway())
-    assert set(reply.body["paths"]) == {"/healthz", "/api/{service}"}
+    assert set(reply.body["paths"]) == {"/healthz", "/metrics", "/api/{service}"}
     responses = reply.body["paths"]["/api/{service}"]["post"]["responses"]
     assert sorted(responses) == ["200", "404", "413", "422", "502", "503", "504"]
 

@@ -282,19 +282,32 @@ def test_sizes_can_be_read_from_another_thread(upstream: Any) -> None:
 
 def test_closing_ends_everything(upstream: Any) -> None:
     """After aclose there is no task, session or cache entry; calling it again does no harm."""
+    names = {"sweep", "watchdog", "process"}
 
     async def scenario() -> None:
         async with upstream(Service().answer) as services:
             gateway = FixedGateway(services, LIMITS, process_s=3600)
             await gateway.handle_request("orders", {})
             assert gateway.stats().background_tasks == 1
-            assert {"sweep", "process"}.issubset(task.get_name() for task in asyncio.all_tasks())
+            assert names.issubset(task.get_name() for task in asyncio.all_tasks())
             for _ in range(2):
                 await gateway.aclose()
             assert gateway.stats() == Stats(0, sessions=0, cache_entries=0, history_entries=1)
-            assert {"sweep", "process"}.isdisjoint(task.get_name() for task in asyncio.all_tasks())
+            assert names.isdisjoint(task.get_name() for task in asyncio.all_tasks())
 
     asyncio.run(scenario())
+
+
+def test_its_memory_is_watched(upstream: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A gateway above its memory level says so in its log as soon as it runs."""
+
+    async def scenario(_gateway: FixedGateway) -> None:
+        await asyncio.sleep(0)
+
+    serve(upstream, Service().answer, scenario, replace(LIMITS, warn_memory_bytes=1))
+    (message,) = caplog.messages
+    assert message.startswith("memory above the threshold: ")
+    assert message.endswith(", more than 0 MB")
 
 
 def test_history_says_how_a_request_ended(upstream: Any) -> None:

@@ -1,10 +1,15 @@
+import asyncio
 import socket
 from collections.abc import Iterator
 
 import pytest
 import typer
 
-from gateway.__main__ import Variant, serve
+from gateway.__main__ import Variant, choose, serve
+from gateway.fixed import FixedGateway, Limits
+from gateway.leaky import LeakyGateway
+from gateway.published_fix import PublishedFixGateway
+from gateway.upstreams import parse_upstreams
 
 UPSTREAMS = "orders=127.0.0.1:9000"
 
@@ -23,7 +28,7 @@ def taken_port() -> Iterator[int]:
             Variant.FIXED,
             "tasks",
             "Error: --without leaves out faults of the leaky variant (tasks, sessions, cache, history, cycles); "
-            "fixed has none, so drop the option\n",
+            "with fixed, drop the option\n",
         ),
         (
             Variant.LEAKY,
@@ -40,6 +45,38 @@ def test_bad_options(
         serve(variant=variant, port=1, upstreams=UPSTREAMS, without=without)
     assert ended.value.exit_code == 2
     assert capsys.readouterr().err == message
+
+
+def test_a_poor_debug_token(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A debug token that could be guessed ends with status 2 and one line that does not show it."""
+    monkeypatch.setenv("GATEWAY_DEBUG_TOKEN", "guess-me")
+    with pytest.raises(typer.Exit) as ended:
+        serve(variant=Variant.FIXED, port=1, upstreams=UPSTREAMS)
+    assert ended.value.exit_code == 2
+    assert capsys.readouterr().err == (
+        "Error: GATEWAY_DEBUG_TOKEN must be 16 or more ASCII characters without spaces; "
+        "openssl rand -hex 16 makes one\n"
+    )
+
+
+@pytest.mark.parametrize("variant", Variant)
+def test_each_variant_is_built(variant: Variant) -> None:
+    """The option's names stand for the classes of those names, and the warning levels reach the fixed one."""
+    built = {
+        Variant.LEAKY: LeakyGateway,
+        Variant.PUBLISHED_FIX: PublishedFixGateway,
+        Variant.FIXED: FixedGateway,
+    }
+
+    async def scenario() -> None:
+        limits = Limits(warn_memory_bytes=7)
+        gateway = choose(variant, parse_upstreams(UPSTREAMS), frozenset(), limits)()
+        assert type(gateway) is built[variant]
+        if isinstance(gateway, FixedGateway):
+            assert gateway._limits is limits
+        await gateway.aclose()
+
+    asyncio.run(scenario())
 
 
 def test_a_taken_port(taken_port: int, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import re
 
 import pytest
 
@@ -26,6 +27,20 @@ def test_unknown_names(name: str) -> None:
     with pytest.raises(UnknownServiceError) as error:
         UPSTREAMS.service_of(name)
     assert str(error.value) == f"no service {name!r}; there are orders, user-data"
+
+
+@pytest.mark.parametrize(
+    "name", ["orders", "orders-017", "user-data-3", "", "nope", "orders-", "orders-x", "orders-1-2"]
+)
+def test_the_pattern_says_the_same(name: str) -> None:
+    """The regular expression for readers accepts the names that are accepted, and no other."""
+    try:
+        UPSTREAMS.service_of(name)
+    except UnknownServiceError:
+        known = False
+    else:
+        known = True
+    assert (re.search(UPSTREAMS.pattern, name) is not None) is known
 
 
 def test_an_instance_resolves_to_its_service() -> None:

@@ -1,0 +1,20 @@
+"""How the article's gateway asks a service, before and after its fix: aiohttp as it comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+
+from gateway.upstreams import UpstreamResolver, Upstreams
+
+
+def open_session(upstreams: Upstreams) -> aiohttp.ClientSession:
+    """Return a session with aiohttp's own limits: 100 connections, 300 s for a request."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=UpstreamResolver(upstreams)))
+
+
+async def ask(session: aiohttp.ClientSession, service_name: str, request_data: dict[str, Any]) -> Any:
+    """Return the service's JSON answer, whatever its status; raises what aiohttp and its parsing raise."""
+    async with session.get(f"http://{service_name}/api", json=request_data) as response:
+        return await response.json()
