@@ -179,7 +179,8 @@ def _scaled_side(recording: Recording, article_start_bytes: float, now: Reading,
 
 
 def _growth_scale(recording: Recording) -> str:
-    return f"growth x {recording.manifest.memory_scale:g}"
+    scale = recording.manifest.memory_scale
+    return AS_MEASURED if scale == 1 else f"growth x {scale:g}"
 
 
 def _plain_rows(recording: Recording, before: Arm | None, after: Arm | None) -> tuple[Row, ...]:

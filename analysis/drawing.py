@@ -10,9 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.offsetbox import AnnotationBbox, DrawingArea, HPacker, TextArea
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.typing import LineStyleType
 
 from analysis.comparison import sides
 from analysis.recording import Arm, Recording
@@ -26,6 +30,8 @@ INK: Final = "#222222"
 FAINT: Final = "#767676"
 BAND: Final = "#f3f3f3"
 MAX_POINTS: Final = 4000
+SAMPLE_POINTS: Final = 18
+"""Length of the piece of line in a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +39,20 @@ class Look:
     """How an arm is drawn, told apart by colour (Okabe and Ito's, safe for the colour-blind) and by dashes."""
 
     colour: str
-    dashes: str
-    width: float
+    dashes: LineStyleType
+    """A name of matplotlib's, or an offset and the lengths of dashes and gaps, in line widths."""
+    width: float = 1.6
 
 
-BEFORE: Final = Look("#d55e00", "-", 1.6)
-AFTER: Final = Look("#0072b2", "--", 1.6)
-OTHERS: Final = (Look("#009e73", "-.", 1.4), Look("#cc79a7", ":", 1.6))
+BEFORE: Final = Look("#d55e00", "-")
+AFTER: Final = Look("#0072b2", "--")
+OTHERS: Final = (
+    Look("#009e73", "-."),
+    Look("#cc79a7", ":"),
+    Look("#222222", (0, (6, 1, 1, 1, 1, 1))),
+    Look("#56b4e9", (0, (9, 2))),
+    Look("#e69f00", (0, (2, 1))),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +94,7 @@ def new_figure(title: str, recording: Recording, height: float = 4.5) -> Figure:
     figure.suptitle(title, x=0.015, ha="left", fontsize=11, fontweight="bold", color=INK)
     figure.text(
         0.985,
-        0.98,
+        1 - 0.09 / height,
         recording.manifest.run_id,
         ha="right",
         va="top",
@@ -92,9 +105,9 @@ def new_figure(title: str, recording: Recording, height: float = 4.5) -> Figure:
     return figure
 
 
-def new_axes(figure: Figure, place: tuple[int, int, int], title: str = "") -> Axes:
-    """Return axes with what carries meaning and no more; ``place`` is rows, columns, number."""
-    axes = figure.add_subplot(*place)
+def new_axes(figure: Figure, place: SubplotSpec, title: str = "") -> Axes:
+    """Return axes with what carries meaning and no more."""
+    axes = figure.add_subplot(place)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -185,30 +198,57 @@ def write(
     label.set_path_effects([withStroke(linewidth=2, foreground="white")])
 
 
+def memory_axis(axes: Axes) -> None:
+    """Label a y of bytes as MB, or as GB where it reaches 2 GB, and say so beside it."""
+    unit, size = ("GB", 1e9) if axes.get_ylim()[1] >= 2e9 else ("MB", 1e6)
+    axes.set_ylabel(f"RSS, {unit}", fontsize=8.5, color=INK)
+    axes.yaxis.set_major_formatter(lambda size_bytes, _: f"{size_bytes / size:g}")
+
+
 def spread(positions: list[float], gap: float) -> list[float]:
-    """Return positions moved apart to at least ``gap``, in the same order, as near as a single pass allows."""
+    """Return positions within 0 to 1 moved apart to at least ``gap``, in the same order; the top one stays below 1.
+
+    Where there is no room for all, the lowest end below 0.
+    """
     order = sorted(range(len(positions)), key=lambda i: positions[i])
     moved = list(positions)
     for lower, upper in pairwise(order):
         moved[upper] = max(moved[upper], moved[lower] + gap)
+    top = 1.0
+    for i in reversed(order):
+        moved[i] = min(moved[i], top)
+        top = moved[i] - gap
     return moved
 
 
 def end_labels(axes: Axes, labels: list[tuple[str, float, Look]], gap: float) -> None:
-    """Write labels right of the axes at their heights in the data, at least ``gap`` of the axes' height apart."""
+    """Write labels right of the axes at their heights in the data, at least ``gap`` of the axes' height apart.
+
+    Each begins with a piece of its line, so that it can be told without colour where lines lie on each other.
+    """
+    labels = labels[::-1]  # where lines end together, the first arm stands on top
     to_axes = axes.transData + axes.transAxes.inverted()
     heights = [float(np.clip(to_axes.transform((0.0, y))[1], 0, 1)) for _, y, _ in labels]
     for (text, _, look), height in zip(labels, spread(heights, gap), strict=True):
-        axes.annotate(
-            text,
-            (1.0, height),
-            xycoords="axes fraction",
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            color=look.colour,
-            parse_math=False,
+        sample = DrawingArea(SAMPLE_POINTS, 0)
+        line = Line2D(
+            [0, SAMPLE_POINTS], [0, 0], color=look.colour, linestyle=look.dashes, linewidth=look.width
+        )
+        sample.add_artist(line)
+        words = TextArea(text, textprops={"fontsize": 8, "color": INK, "parse_math": False})
+        label = HPacker(children=[sample, words], align="center", pad=0, sep=3)
+        axes.add_artist(
+            AnnotationBbox(
+                label,
+                (1.0, height),
+                xycoords="axes fraction",
+                xybox=(4, 0),
+                boxcoords="offset points",
+                box_alignment=(0, 0.5),
+                pad=0,
+                frameon=False,
+                annotation_clip=False,
+            )
         )
 
 

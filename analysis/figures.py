@@ -20,6 +20,7 @@ from analysis.drawing import (
     fit_time,
     log_axis,
     looks,
+    memory_axis,
     new_axes,
     new_figure,
     nothing_read,
@@ -34,7 +35,7 @@ from analysis.recording import Arm, Recording
 from analysis.words import memory
 from soak.contract import ARTICLE_MEMORY_BYTES
 
-MB: Final = 1e-6
+TABLE_LINE_INCHES: Final = 0.27
 
 OBJECTS: Final = (
     ("tasks_finished", "Finished tasks still referenced"),
@@ -48,18 +49,18 @@ def memory_figure(findings: Findings) -> Figure:
     """Draw RSS over time: every life, what ended it, the limit, and the article's points at the run's scale."""
     recording, time = findings.recording, time_axis(findings.recording)
     figure = new_figure("Resident memory under load", recording)
-    axes = new_axes(figure, (1, 1, 1))
+    axes = new_axes(figure, figure.add_gridspec(1, 1)[0])
     axes.set_xlabel(time.label, fontsize=8.5, color=INK)
-    axes.set_ylabel("RSS, MB", fontsize=8.5, color=INK)
     fit_time(axes, recording, time)
     for arm, look in looks(recording.arms):
-        draw_lives(axes, arm, look, "rss_bytes", time, MB)
-        _mark_deaths(axes, arm, look, recording, time)
+        draw_lives(axes, arm, look, "rss_bytes", time)
     if not axes.lines:
         nothing_read(axes, "RSS was not read")
+    _mark_deaths(axes, recording, time)
     _draw_limits(axes, recording, time)
     _draw_article(axes, recording)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.15)  # room for the names of the phases
+    memory_axis(axes)
     shade_phases(axes, recording, time, names=True)
     end_labels(
         axes, [label for arm, look in looks(recording.arms) for label in _last_life(arm, look)], gap=0.045
@@ -70,15 +71,16 @@ def memory_figure(findings: Findings) -> Figure:
 def objects_figure(findings: Findings) -> Figure:
     """Draw what is kept: tasks, sessions, cache and history, each over time and with its highest number."""
     recording, time = findings.recording, time_axis(findings.recording)
-    figure = new_figure("Objects kept under load", recording)
-    for place, (column, title) in enumerate(OBJECTS, 1):
-        axes = new_axes(figure, (2, 2, place), title)
-        if place > 2:
+    figure = new_figure("Objects kept under load, with the most of each arm", recording)
+    grid = figure.add_gridspec(2, 2)
+    for place, (column, title) in enumerate(OBJECTS):
+        axes = new_axes(figure, grid[place], title)
+        if place >= 2:
             axes.set_xlabel(time.short_label, fontsize=8.5, color=INK)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         axes.yaxis.set_major_formatter("{x:,.0f}")
         for arm, look in looks(recording.arms):
-            draw_lives(axes, arm, look, column, time, 1.0)
+            draw_lives(axes, arm, look, column, time)
         if not axes.lines:
             nothing_read(axes, "not read: no probe, or no such gauge")
         axes.set_ylim(0, max(1.0, axes.get_ylim()[1] * 1.05))
@@ -86,7 +88,7 @@ def objects_figure(findings: Findings) -> Figure:
         shade_phases(axes, recording, time, names=False)
         highest = [(arm.name, look, peak(arm, column).value) for arm, look in looks(recording.arms)]
         labels = [
-            (f"{name}, max {value:,.0f}", value, look) for name, look, value in highest if value is not None
+            (f"{name}: {value:,.0f}", value, look) for name, look, value in highest if value is not None
         ]
         end_labels(axes, labels, gap=0.11)
     return figure
@@ -95,9 +97,12 @@ def objects_figure(findings: Findings) -> Figure:
 def latency_figure(findings: Findings) -> Figure:
     """Draw p50 and p99 of the latency over time, and the quantiles of the whole load below."""
     recording, time = findings.recording, time_axis(findings.recording)
-    figure = new_figure("Latency from the planned start to the answer", recording, height=5.4)
-    for place, quantile in enumerate(("p50", "p99"), 1):
-        axes = new_axes(figure, (3, 1, place), f"{quantile} of each second")
+    table = _quantile_table(recording)
+    height = TABLE_LINE_INCHES * len(table)
+    figure = new_figure("Latency from the planned start to the answer", recording, height=4.05 + height)
+    grid = figure.add_gridspec(3, 1, height_ratios=(1.35, 1.35, height))
+    for place, quantile in enumerate(("p50", "p99")):
+        axes = new_axes(figure, grid[place], f"{quantile} of each second")
         axes.set_ylabel("ms", fontsize=8.5, color=INK)
         labels = []
         for arm, look in looks(recording.arms):
@@ -116,36 +121,35 @@ def latency_figure(findings: Findings) -> Figure:
         shade_phases(axes, recording, time, names=False)
         end_labels(axes, labels, gap=0.11)
     axes.set_xlabel(time.label, fontsize=8.5, color=INK)
-    _quantile_table(figure, recording)
+    _write_table(figure.add_subplot(grid[2]), table)
     return figure
 
 
-def draw_lives(axes: Axes, arm: Arm, look: Look, column: str, time: TimeAxis, factor: float) -> None:
+def draw_lives(axes: Axes, arm: Arm, look: Look, column: str, time: TimeAxis) -> None:
     """Draw a column life by life, so that a death leaves a gap."""
     for _, rows in arm.samples.dropna(subset=column).groupby("life"):
-        x, y = decimate(time.at(rows["t_s"].to_numpy(float)), rows[column].to_numpy(float) * factor)
+        x, y = decimate(time.at(rows["t_s"].to_numpy(float)), rows[column].to_numpy(float))
         axes.plot(x, y, color=look.colour, linestyle=look.dashes, linewidth=look.width)
 
 
-def _mark_deaths(axes: Axes, arm: Arm, look: Look, recording: Recording, time: TimeAxis) -> None:
-    """Mark where lives died; the first is described, later ones are counted, so that no labels collide."""
-    rows = arm.samples.dropna(subset="rss_bytes")
-    deaths = [life for life in arm.lives if life.died and (rows["life"] == life.number).any()]
-    last = [rows[rows["life"] == life.number].iloc[-1] for life in deaths]
-    points = [(float(time.at(row["t_s"])), float(row["rss_bytes"]) * MB) for row in last]
-    for x, y in points:
-        axes.plot([x], [y], marker="X", markersize=8, color=look.colour, markeredgecolor="white", zorder=5)
-    if deaths:
-        more = f"\nand {len(deaths) - 1} more" if len(deaths) > 1 else ""
-        how = "OOM-killed" if deaths[0].oom_killed else "ended"
-        write(
-            axes,
-            f"{arm.name} {how}\nby {deaths[0].ended_by}, {when(recording, deaths[0].end_s)}{more}",
-            points[0],
-            offset=(8, -4),
-            va="top",
-            colour=look.colour,
-        )
+def _mark_deaths(axes: Axes, recording: Recording, time: TimeAxis) -> None:
+    """Mark where lives died; an arm's first death is described, below those of other arms, the rest are counted."""
+    described = 0
+    for arm, look in looks(recording.arms):
+        rows = arm.samples.dropna(subset="rss_bytes")
+        deaths = [life for life in arm.lives if life.died and (rows["life"] == life.number).any()]
+        last = [rows[rows["life"] == life.number].iloc[-1] for life in deaths]
+        points = [(float(time.at(row["t_s"])), float(row["rss_bytes"])) for row in last]
+        for x, y in points:
+            axes.plot(
+                [x], [y], marker="X", markersize=8, color=look.colour, markeredgecolor="white", zorder=5
+            )
+        if deaths:
+            more = f"\nand {len(deaths) - 1} more" if len(deaths) > 1 else ""
+            how = "OOM-killed" if deaths[0].oom_killed else "ended"
+            text = f"{arm.name} {how}\nby {deaths[0].ended_by}, {when(recording, deaths[0].end_s)}{more}"
+            write(axes, text, points[0], offset=(8, -4 - 34 * described), va="top", colour=look.colour)
+            described += 1
 
 
 def _last_life(arm: Arm, look: Look) -> list[tuple[str, float, Look]]:
@@ -155,15 +159,15 @@ def _last_life(arm: Arm, look: Look) -> list[tuple[str, float, Look]]:
         return []
     last = rows.iloc[-1]
     life = f", life {last['life']:.0f}" if last["life"] > 1 else ""
-    return [(f"{arm.name}{life}", float(last["rss_bytes"]) * MB, look)]
+    return [(f"{arm.name}{life}", float(last["rss_bytes"]), look)]
 
 
 def _draw_limits(axes: Axes, recording: Recording, time: TimeAxis) -> None:
     left = axes.get_xlim()[0] if recording.load is None else float(time.at(recording.load.start_s))
     for limit in sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes}):
-        axes.axhline(limit * MB, color=INK, linewidth=1, linestyle=(0, (1, 2)))
+        axes.axhline(limit, color=INK, linewidth=1, linestyle=(0, (1, 2)))
         text = f"memory limit {memory(limit)} ({recording.manifest.limit_mechanism}{_uncharged(recording, limit)})"
-        write(axes, text, (left, limit * MB), offset=(4, 3))
+        write(axes, text, (left, limit), offset=(4, 3))
 
 
 def _uncharged(recording: Recording, limit: int) -> str:
@@ -185,28 +189,31 @@ def _draw_article(axes: Axes, recording: Recording) -> None:
         return
     first_bytes = ARTICLE_MEMORY_BYTES[0][1]
     for hour, size_bytes in ARTICLE_MEMORY_BYTES[1:]:
-        y = (start + (size_bytes - first_bytes) / recording.manifest.memory_scale) * MB
+        y = start + (size_bytes - first_bytes) / recording.manifest.memory_scale
         axes.plot([hour], [y], marker="D", markersize=5.5, color=INK, markerfacecolor="white", zorder=4)
         if hour == 6:
-            write(axes, "article: 8 GB+, OOM-killed", (hour, y), offset=(-7, 0), ha="right", va="center")
+            write(axes, "article: 8 GB+, OOM-killed", (hour, y), offset=(-4, 6), ha="right")
         else:
             write(axes, f"article: {memory(size_bytes)}", (hour, y), offset=(7, -3), va="top")
 
 
-def _quantile_table(figure: Figure, recording: Recording) -> None:
-    axes = figure.add_subplot(3, 1, 3)
-    axes.set_axis_off()
+def _quantile_table(recording: Recording) -> list[list[str]]:
     table = [["ms, over the whole load", *QUANTILE_NAMES]]
     for arm in recording.arms:
         for title, values in (("latency", arm.latency.latency_ms), ("service time", arm.latency.service_ms)):
             cells = [f"{value:,.1f}" for value in values] if values else ["-"] * len(QUANTILE_NAMES)
             table.append([f"{arm.name}, {title}", *cells])
+    return table
+
+
+def _write_table(axes: Axes, table: list[list[str]]) -> None:
+    axes.set_axis_off()
     for row, cells in enumerate(table):
         for column, cell in enumerate(cells):
             write(
                 axes,
                 cell,
-                (0.35 + 0.12 * column if column else 0.0, 0.9 - 0.17 * row),
+                (0.35 + 0.12 * column if column else 0.0, 1 - (row + 0.5) / len(table)),
                 ha="right" if column else "left",
                 colour=INK if row else FAINT,
             )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from analysis.claims import Claim, claims
 from analysis.comparison import compare
 from analysis.load_check import Load, arm_load, reasons
 from analysis.recording import Recording
 from analysis.rows import Row
+from analysis.timeline import timeline
 from analysis.trend import Trend, trends
 
 
@@ -17,6 +19,9 @@ class Findings:
 
     recording: Recording
     rows: tuple[Row, ...]
+    claims: tuple[Claim, ...]
+    timeline: tuple[Claim, ...]
+    """The lines of the article's log."""
     trends: tuple[Trend, ...]
     loads: tuple[Load, ...]
     """One per arm, in the manifest's order."""
@@ -27,10 +32,13 @@ class Findings:
 def find(recording: Recording) -> Findings:
     """Compute a report's content from a recording."""
     loads = tuple(arm_load(arm) for arm in recording.arms)
+    slopes = trends(recording.arms, recording.load)
     return Findings(
         recording=recording,
         rows=compare(recording),
-        trends=trends(recording.arms, recording.load),
+        claims=claims(recording, slopes, loads),
+        timeline=timeline(recording),
+        trends=slopes,
         loads=loads,
         reasons=reasons(recording, loads),
     )

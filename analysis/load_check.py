@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 import pandas as pd
@@ -16,7 +17,9 @@ ARRIVED_AT_LEAST: Final = 0.99
 LOAD_TIME_AT_LEAST: Final = 0.99
 """Of the planned duration, for the load and for its record."""
 TICKS_AT_LEAST: Final = 0.95
-"""Of the seconds an arm was alive under load, sampled."""
+"""Of the ticks while an arm was alive and loaded, sampled; of its samples, answered by a probe that ever answered."""
+FAILED_AT_MOST: Final = 0.05
+"""Of the requests sent while the arm was alive; beyond it the load may never have reached the code it is meant for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Load:
     planned_alive: int
     """Planned for seconds in which the arm was alive."""
     sent_alive: int
+    failed_alive: dict[str, int]
+    """By FAILURE_KINDS, in the same seconds."""
     missed_dead: int
     """Missed in the other seconds"""
 
@@ -55,6 +60,7 @@ def arm_load(arm: Arm) -> Load:
         missed=_total(rows["missed"]),
         planned_alive=_total(rows.loc[alive, "planned"]),
         sent_alive=_total(rows.loc[alive, "sent"]),
+        failed_alive={kind: _total(rows.loc[alive, f"failed_{kind}"]) for kind in FAILURE_KINDS},
         missed_dead=_total(rows.loc[~alive, "missed"]),
     )
 
@@ -86,7 +92,8 @@ def reasons(recording: Recording, loads: tuple[Load, ...]) -> tuple[str, ...]:
         found.append(f"the load was cut short: {ran_s:.0f} s of the planned {planned_s:.0f} s")
     for arm, sums in zip(recording.arms, loads, strict=True):
         found += _arrival(arm, sums, load)
-        found += _sampling(arm, load)
+        found += _success(sums)
+        found += _sampling(arm, load, recording.manifest.every_s)
     return tuple(found)
 
 
@@ -118,7 +125,18 @@ def _arrival(arm: Arm, sums: Load, load: Phase) -> list[str]:
     return found
 
 
-def _sampling(arm: Arm, load: Phase) -> list[str]:
+def _success(sums: Load) -> list[str]:
+    failed = sum(sums.failed_alive.values())
+    if failed <= FAILED_AT_MOST * sums.sent_alive:
+        return []
+    kind, most = max(sums.failed_alive.items(), key=itemgetter(1))
+    return [
+        f"{sums.arm}: {failed:,} of {sums.sent_alive:,} requests sent while it was alive failed, {most:,} of them by "
+        f"{kind} (at most {FAILED_AT_MOST:.0%} may)"
+    ]
+
+
+def _sampling(arm: Arm, load: Phase, every_s: float) -> list[str]:
     if arm.samples.empty:
         return []  # stated as a gap already, or the arm was never ready
     alive_s = sum(
@@ -127,7 +145,10 @@ def _sampling(arm: Arm, load: Phase) -> list[str]:
         if life.ready_s is not None
     )
     rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
-    read = int(rows["rss_bytes"].notna().sum())
-    if read >= TICKS_AT_LEAST * alive_s:
-        return []
-    return [f"{arm.name}: memory was read in {read} of the {alive_s} seconds it was alive and loaded"]
+    ticks, read = math.floor(alive_s / every_s), int(rows["rss_bytes"].notna().sum())
+    answered = int(rows["live_blocks"].notna().sum())
+    if read < TICKS_AT_LEAST * ticks:
+        return [f"{arm.name}: memory was read at {read} of the {ticks} ticks while it was alive and loaded"]
+    if arm.samples["live_blocks"].notna().any() and answered < TICKS_AT_LEAST * read:
+        return [f"{arm.name}: its probe answered at {answered} of {read} samples under load"]
+    return []

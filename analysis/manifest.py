@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from soak.contract import MANIFEST, SCHEMA_VERSION
 from soak.errors import RecordingError
@@ -29,7 +29,7 @@ class Manifest(BaseModel):
 
     run_id: str
     profile: str
-    started_wall_time: str
+    started_wall_time: AwareDatetime
     status: Literal["running", "complete", "interrupted", "failed"]
     status_detail: str
     arms: tuple[ManifestArm, ...] = Field(min_length=1)
@@ -41,6 +41,11 @@ class Manifest(BaseModel):
     article: bool
     """Whether the profile reproduces the article's incident."""
     planned_load_s: float
+    """0 where whoever stops the load plans it."""
+    every_s: float = Field(gt=0, allow_inf_nan=False)
+    """Seconds between two samples."""
+    missed_readings: dict[str, dict[str, int]]
+    """By arm and reading; empty until the run has ended."""
     python: str
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ SAMPLE_NUMBERS = (
     "life",
     "rss_bytes",
     "cgroup_bytes",
+    "cpu_s",
     "live_blocks",
     "malloc_in_use_bytes",
     "tasks_finished",
@@ -156,6 +158,7 @@ def read_recording(run_dir: Path) -> Recording:
             read_latency(run_dir / arm.name / LATENCY_LOG, load.start_s, load.end_s) if load else Latency()
         )
         gaps += (f"{arm.name}/{gap}" for gap in latency.gaps)
+        gaps += find_unsampled(events.frame, arm.name)
         lives = find_lives(events.frame, arm.name, last_s)
         arms.append(
             Arm(
@@ -166,7 +169,7 @@ def read_recording(run_dir: Path) -> Recording:
                 samples=_ready_samples(samples[arm.name].frame, lives),
                 requests=requests[arm.name].frame,
                 latency=latency,
-                notes=find_notes(events.frame, arm.name),
+                notes=find_notes(events.frame, arm.name, manifest.missed_readings.get(arm.name, {})),
             )
         )
     return Recording(run_dir, manifest, phases, tuple(arms), tuple(gaps))
@@ -204,16 +207,21 @@ def find_lives(events: pd.DataFrame, arm: str, last_s: float) -> tuple[Life, ...
     return tuple(lives)
 
 
-def find_notes(events: pd.DataFrame, arm: str) -> tuple[str, ...]:
-    """Return what else befell ``arm``: that it stayed dead, and how often readings were missed."""
+def find_unsampled(events: pd.DataFrame, arm: str) -> tuple[str, ...]:
+    """Return, in a sentence, that the arm had processes that nobody looked into."""
+    found = events[(events["arm"] == arm) & (events["event"] == "unsampled")]
+    return tuple(f"{arm}: {detail} were not sampled" for detail in found["detail"].unique())
+
+
+def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int]) -> tuple[str, ...]:
+    """Return what else befell ``arm``: that it stayed dead, and how often which readings were missed."""
     mine = events[events["arm"] == arm]
     given_up, gaps = mine[mine["event"] == "given_up"], mine[mine["event"] == "gap"]
     notes = [f"given up at {row.t_s:.0f} s: {row.detail}" for row in given_up.itertuples()]
     if len(gaps):
         first = gaps.iloc[0]
-        notes.append(
-            f"{len(gaps):,} gaps in its readings, the first at {first['t_s']:.0f} s: {first['detail']}"
-        )
+        counts = ", ".join(f"{count:,} {reading}" for reading, count in missed.items()) or "some"
+        notes.append(f"readings missed: {counts}; the first at {first['t_s']:.0f} s: {first['detail']}")
     return tuple(notes)
 
 

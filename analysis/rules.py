@@ -7,7 +7,7 @@ from typing import Final
 
 from analysis.measures import Growth, Reading, ended, keeps_growing, life_at_hour_0, memory_at, peak, when
 from analysis.recording import Arm, Recording
-from analysis.words import memory
+from analysis.words import memory, not_unless
 
 GROWTH_WITHIN: Final = 0.15
 """Before's growth above hour 0, of the article's."""
@@ -46,7 +46,7 @@ def start_check(before: Reading, after: Reading) -> Check:
     low, high = START_CHANGE
     changed = after.value / before.value - 1
     met = low <= changed <= high
-    rule = f"after idles {changed:+.1%} from before, {_not(met)}between {low:.0%} and {high:.0%}"
+    rule = f"after idles {changed:+.1%} from before, {not_unless(met)}between {low:.0%} and {high:.0%}"
     return Check(met, f"{rule}: both variants use the same libraries" if abs(changed) < -high else rule)
 
 
@@ -55,10 +55,11 @@ def growth_check(grown: Growth, article_bytes: float, scale: float) -> Check:
     if grown.bytes is None:
         return Check(None, grown.why_not)
     met = abs(grown.bytes * scale / article_bytes - 1) <= GROWTH_WITHIN
+    scaled = "" if scale == 1 else f", x {scale:g} = {memory(grown.bytes * scale)}"
     return Check(
         met,
-        f"before grew {memory(grown.bytes)}, x {scale:g} = {memory(grown.bytes * scale)}, "
-        f"{_not(met)}within {GROWTH_WITHIN:.0%} of the article's {memory(article_bytes)}",
+        f"before grew {memory(grown.bytes)}{scaled}, "
+        f"{not_unless(met)}within {GROWTH_WITHIN:.0%} of the article's {memory(article_bytes)}",
     )
 
 
@@ -68,7 +69,9 @@ def stable_check(grown: Growth) -> Check:
         return Check(None, grown.why_not)
     share = grown.now.value / grown.start.value
     met = abs(share - 1) <= STABLE_WITHIN
-    return Check(met, f"after is at {share:.1%} of its hour 0, {_not(met)}within {STABLE_WITHIN:.0%} of it")
+    return Check(
+        met, f"after is at {share:.1%} of its hour 0, {not_unless(met)}within {STABLE_WITHIN:.0%} of it"
+    )
 
 
 def oom_check(recording: Recording, before: Arm) -> Check:
@@ -96,7 +99,7 @@ def at_least(before: Reading, least: int, unit: str) -> Check:
     if before.value is None:
         return Check(None, before.why_not)
     met = before.value >= least
-    return Check(met, f"before kept {before.value:,.0f} {unit}, {_not(met)}at least {least:,}")
+    return Check(met, f"before kept {before.value:,.0f} {unit}, {not_unless(met)}at least {least:,}")
 
 
 def fewer_than(after: Reading, bound: int, unit: str) -> Check:
@@ -104,7 +107,7 @@ def fewer_than(after: Reading, bound: int, unit: str) -> Check:
     if after.value is None:
         return Check(None, after.why_not)
     met = after.value < bound
-    return Check(met, f"after kept {after.value:,.0f} {unit}, {_not(met)}fewer than {bound:,}")
+    return Check(met, f"after kept {after.value:,.0f} {unit}, {not_unless(met)}fewer than {bound:,}")
 
 
 def unbounded_check(recording: Recording, before: Arm) -> Check:
@@ -115,7 +118,8 @@ def unbounded_check(recording: Recording, before: Arm) -> Check:
     met = growing and highest.value > CACHE_ENTRIES
     return Check(
         met,
-        f"before held {highest.value:,.0f} entries, {_not(met)}more than {CACHE_ENTRIES:,} and growing to its end",
+        f"before held {highest.value:,.0f} entries, {not_unless(met)}more than {CACHE_ENTRIES:,} and growing to "
+        "its end",
     )
 
 
@@ -124,8 +128,4 @@ def bounded_check(after: Reading) -> Check:
     if after.value is None:
         return Check(None, after.why_not)
     met = after.value <= CACHE_ENTRIES
-    return Check(met, f"after held {after.value:,.0f}, {_not(met)}at most {CACHE_ENTRIES:,}")
-
-
-def _not(met: bool) -> str:
-    return "" if met else "not "
+    return Check(met, f"after held {after.value:,.0f}, {not_unless(met)}at most {CACHE_ENTRIES:,}")

@@ -13,8 +13,8 @@ from analysis.measures import peak
 from analysis.recording import Arm
 from soak.contract import SCHEMA_VERSION
 
-SUMMARY_VERSION: Final = 1
-"""History: 1, the first."""
+SUMMARY_VERSION: Final = 2
+"""History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request."""
 
 PEAKS: Final = (
     "rss_bytes",
@@ -32,7 +32,7 @@ def summary_json(findings: Findings) -> str:
     content = {
         "summary_version": SUMMARY_VERSION,
         "schema_version": SCHEMA_VERSION,
-        **manifest.model_dump(exclude={"arms"}),
+        **manifest.model_dump(mode="json", exclude={"arms"}),
         "conclusive": not findings.reasons,
         "reasons": findings.reasons,
         "phases": [asdict(phase) for phase in findings.recording.phases],
@@ -41,6 +41,8 @@ def summary_json(findings: Findings) -> str:
             for arm, load in zip(findings.recording.arms, findings.loads, strict=True)
         ],
         "comparison": [asdict(row) for row in findings.rows],
+        "claims": [asdict(claim) for claim in findings.claims],
+        "timeline": [asdict(line) for line in findings.timeline],
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,17 +48,21 @@ def read_table(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...]) -> 
     if absent := [name for name in wanted if name not in frame.columns]:
         gaps.append(f"it has no column {', '.join(absent)}")
     frame = frame.reindex(columns=list(wanted))
-    for name in numbers:
-        frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
-    for name in texts:
-        frame[name] = frame[name].astype(object).fillna("").astype(str)
-    frame = frame.replace([np.inf, -np.inf], np.nan)
+    columns = {name: _finite(frame[name]) for name in numbers}
+    frame = pd.DataFrame(
+        columns | {name: frame[name].astype(object).fillna("").astype(str) for name in texts}
+    )
     frame = frame.dropna(subset="t_s").sort_values("t_s", kind="stable", ignore_index=True)
     if damaged := lines.count(b"\n") - len(frame):
         gaps.append(f"{damaged} damaged lines were dropped")
     if frame.empty:
         gaps.append("it has no rows")
     return Table(frame, tuple(f"{path.name}: {gap}" for gap in gaps))
+
+
+def _finite(column: pd.Series[Any]) -> pd.Series[float]:
+    values = pd.to_numeric(column, errors="coerce").astype(float)
+    return values.where(np.isfinite(values))
 
 
 def _empty(numbers: tuple[str, ...], texts: tuple[str, ...]) -> pd.DataFrame:

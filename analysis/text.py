@@ -1,27 +1,21 @@
-"""The report as text: for the terminal, and the comparison as Markdown."""
+"""The report as text for the terminal."""
 
 from __future__ import annotations
 
-from io import StringIO
-
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from analysis.console import new_table, outcome, render
 from analysis.findings import Findings
 from analysis.latency import QUANTILE_NAMES
 from analysis.measures import ended
 from analysis.recording import Arm, Recording
 from analysis.rows import Row
 from analysis.trend import Slope
-from analysis.words import memory
+from analysis.words import memory, memory_note
 
-WIDTH = 100
-MEMORY_NOTE = (
-    "Memory in brackets is at the article's scale: its memory at start plus the measured growth above hour 0, "
-    "times {scale:g}."
-)
 SLOPE_NOTE = "A plain line through all readings under load; its 95% interval is indicative only."
 
 
@@ -30,57 +24,36 @@ def report_text(findings: Findings) -> str:
     recording = findings.recording
     parts: list[RenderableType] = [Text(_headline(recording)), _comparison_table(findings)]
     if recording.manifest.article:
-        parts.append(Text("\n" + MEMORY_NOTE.format(scale=recording.manifest.memory_scale)))
+        parts.append(Text("\n" + memory_note(recording.manifest.memory_scale)))
         parts += [
             Text(f"{row.measure}: {_verdict(row)}: {row.rule}.")
             for row in findings.rows
             if row.reproduced in {"no", "not measurable"}
         ]
+    if findings.claims:
+        parts += [Text("\nClaims of the article (each explained in claims.md)"), _claims_table(findings)]
     parts += [Text("\nLives"), *(Text(line) for arm in recording.arms for line in _lives(recording, arm))]
     parts += [Text("\nSlopes under load"), _slope_table(findings), Text("\n" + SLOPE_NOTE)]
     parts += [Text("\nLoad"), _load_table(findings)]
-    if findings.reasons:
-        parts += [Text("\nINCONCLUSIVE:"), *(Text(f"- {reason}") for reason in findings.reasons)]
-    else:
-        parts.append(Text("\nThe recording is complete and the load arrived."))
-    return _render(parts)
-
-
-def comparison_markdown(findings: Findings) -> str:
-    """Return the comparison as a Markdown table, with its rules."""
-    recording = findings.recording
-    article = recording.manifest.article
-    head = ["measure", "article before", "article after", "article change"] if article else ["measure"]
-    head += [*("measured " + name for name in ("before", "after", "change"))]
-    head += ["scale", "reproduced", "rule"] if article else []
-    lines = [f"# {recording.manifest.run_id}: before and after", "", _markdown_line(head)]
-    lines.append(_markdown_line(["---"] * len(head)))
-    for row in findings.rows:
-        cells = [row.measure]
-        cells += [row.article_before, row.article_after, row.article_change] if article else []
-        cells += [row.measured_before, row.measured_after, row.measured_change]
-        cells += [row.scale, row.reproduced, row.rule] if article else []
-        lines.append(_markdown_line(cells))
-    if article:
-        lines += ["", MEMORY_NOTE.format(scale=recording.manifest.memory_scale)]
-    return "\n".join([*lines, ""])
+    return render([*parts, *outcome(findings.reasons)])
 
 
 def _headline(recording: Recording) -> str:
     manifest = recording.manifest
     limits = {arm.limit_bytes for arm in recording.arms if arm.limit_bytes}
     limit = f"limit {' and '.join(memory(size) for size in sorted(limits))} by {manifest.limit_mechanism}"
-    scale = f"\nAn hour of the article is {manifest.hour_s:g} s of the run, its memory is divided by "
+    divided = "1:1" if manifest.memory_scale == 1 else f"divided by {manifest.memory_scale:g}"
+    scale = f"\nAn hour of the article is {manifest.hour_s:g} s of the run, its memory is {divided}."
     return (
         f"{manifest.run_id}: profile {manifest.profile}, Python {manifest.python}, "
         f"{limit if limits else 'no memory limit'}."
-        f"{f'{scale}{manifest.memory_scale:g}.' if manifest.article else ''}\n"
+        f"{scale if manifest.article else ''}\n"
     )
 
 
 def _comparison_table(findings: Findings) -> Table:
     if not findings.recording.manifest.article:
-        table = _table("measure", "before", "after", "change")
+        table = new_table("measure", "before", "after", "change")
         for row in findings.rows:
             table.add_row(row.measure, row.measured_before, row.measured_after, row.measured_change)
         return table
@@ -102,6 +75,13 @@ def _comparison_table(findings: Findings) -> Table:
             row.measured_change,
             row.reproduced,
         )
+    return table
+
+
+def _claims_table(findings: Findings) -> Table:
+    table = new_table("claim", "article", "measured", "reproduced")
+    for claim in findings.claims:
+        table.add_row(claim.claim, claim.article, claim.measured, claim.reproduced)
     return table
 
 
@@ -133,13 +113,12 @@ def _slope_table(findings: Findings) -> Table:
     manifest = findings.recording.manifest
     hour = "article hour" if manifest.article else "hour"
     hours = manifest.hour_s / 3600 if manifest.article else 1.0
-    table = _table(
-        "arm", "life", "readings", f"RSS MB/{hour}", "RSS kB/request", "blocks/request", "native kB/request"
+    table = new_table(
+        "life", "readings", f"RSS MB/{hour}", "RSS kB/request", "blocks/request", "native kB/request"
     )
     for trend in findings.trends:
         table.add_row(
-            trend.arm,
-            str(trend.life),
+            f"{trend.arm} {trend.life}",
             f"{trend.readings:,}",
             slope(trend.rss_bytes_per_hour, hours / 1e6),
             slope(trend.rss_bytes_per_request, 1e-3),
@@ -153,11 +132,12 @@ def slope(value: Slope | None, factor: float) -> str:
     """Return ``+76.32 ± 0.41``, in the unit that ``factor`` leads to; a dash when there is none."""
     if value is None:
         return "-"
-    return f"{value.value * factor:+,.2f} ± {(value.high - value.low) / 2 * factor:,.2f}"
+    digits = 2 if abs(value.value * factor) < 1000 else 0
+    return f"{value.value * factor:+,.{digits}f} ± {value.half * factor:,.{digits}f}"
 
 
 def _load_table(findings: Findings) -> Table:
-    table = _table("arm", "planned", "sent", "ok", "failed", "missed", "missed dead", "p50 ms", "p99 ms")
+    table = new_table("arm", "planned", "sent", "ok", "failed", "missed", "missed dead", "p50 ms", "p99 ms")
     for arm, load in zip(findings.recording.arms, findings.loads, strict=True):
         quantiles = dict(zip(QUANTILE_NAMES, arm.latency.latency_ms or (), strict=False))
         table.add_row(
@@ -167,24 +147,3 @@ def _load_table(findings: Findings) -> Table:
             *(f"{quantiles[q]:.1f}" if q in quantiles else "-" for q in ("p50", "p99")),
         )
     return table
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
-    for position, name in enumerate(names):
-        table.add_column(name, justify="right" if position else "left")
-    return table
-
-
-def _render(parts: list[RenderableType]) -> str:
-    out = StringIO()
-    console = Console(
-        file=out, width=WIDTH, color_system=None, legacy_windows=False, markup=False, emoji=False
-    )
-    for part in parts:
-        console.print(part)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
-
-
-def _markdown_line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

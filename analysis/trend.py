@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
-from scipy.stats import linregress
 
 from analysis.recording import Arm, Life, Phase
 
@@ -29,6 +28,13 @@ class Slope:
     value: float
     low: float
     high: float
+    r_squared: float
+    """Share of the variance of y that the line explains; 0 where y is constant."""
+
+    @property
+    def half(self) -> float:
+        """Half of the interval."""
+        return (self.high - self.low) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class Trend:
     rss_bytes_per_request: Slope | None
     live_blocks_per_request: Slope | None
     malloc_in_use_bytes_per_request: Slope | None
+    sessions_open_per_request: Slope | None
 
 
 def fit(x: Numbers, y: Numbers) -> Slope | None:
@@ -53,10 +60,11 @@ def fit(x: Numbers, y: Numbers) -> Slope | None:
     if len(x) < MIN_READINGS or np.ptp(x) == 0:
         return None
     if np.ptp(y) == 0:
-        return Slope(0.0, 0.0, 0.0)  # linregress gives such a line no interval
-    line = linregress(x, y)
-    slope, half = float(line.slope), float(stdtrit(len(x) - 2, 0.975) * line.stderr)
-    return Slope(slope, slope - half, slope + half)
+        return Slope(0.0, 0.0, 0.0, 0.0)  # its interval and its variance are nothing to divide by
+    # numpy's fit, because importing scipy.stats alone takes a second.
+    line, covariance = np.polyfit(x, y, 1, cov=True)
+    slope, half = float(line[0]), float(stdtrit(len(x) - 2, 0.975) * np.sqrt(covariance[0, 0]))
+    return Slope(slope, slope - half, slope + half, float(np.corrcoef(x, y)[0, 1] ** 2))
 
 
 def answered_by(arm: Arm, t_s: Numbers) -> Numbers:
@@ -69,15 +77,16 @@ def answered_by(arm: Arm, t_s: Numbers) -> Numbers:
     return np.asarray(np.interp(t_s, ends_s, answered, left=0.0), dtype=np.float64)
 
 
-def life_trend(arm: Arm, life: Life, load: Phase) -> Trend:
-    """Return the slopes of one life between the load's start and its end."""
+def life_trend(arm: Arm, life: Life, stretch: Phase) -> Trend:
+    """Return the slopes of one life within a stretch of the run."""
     rows = arm.samples[
-        (arm.samples["life"] == life.number) & arm.samples["t_s"].between(load.start_s, load.end_s)
+        (arm.samples["life"] == life.number) & arm.samples["t_s"].between(stretch.start_s, stretch.end_s)
     ]
     t_s = rows["t_s"].to_numpy(float)
     done = answered_by(arm, t_s)
-    rss, blocks, native = (
-        rows[name].to_numpy(float) for name in ("rss_bytes", "live_blocks", "malloc_in_use_bytes")
+    rss, blocks, native, sessions = (
+        rows[name].to_numpy(float)
+        for name in ("rss_bytes", "live_blocks", "malloc_in_use_bytes", "sessions_open")
     )
     return Trend(
         arm=arm.name,
@@ -88,6 +97,7 @@ def life_trend(arm: Arm, life: Life, load: Phase) -> Trend:
         rss_bytes_per_request=fit(done, rss),
         live_blocks_per_request=fit(done, blocks),
         malloc_in_use_bytes_per_request=fit(done, native),
+        sessions_open_per_request=fit(done, sessions),
     )
 
 

@@ -12,6 +12,20 @@ def memory(size_bytes: float, *, sign: bool = False) -> str:
     return f"{_round(size_bytes / 1e6, digits):{plus}.{digits}f} MB"
 
 
+def memory_note(scale: float) -> str:
+    """Return what memory in brackets means."""
+    times = "" if scale == 1 else f", times {scale:g}"
+    return (
+        "Memory in brackets is at the article's scale: its memory at start plus the measured growth above hour 0"
+        f"{times}."
+    )
+
+
+def kilobytes(size_bytes: float) -> str:
+    """Return bytes as signed thousands: ``+17.5 kB``."""
+    return f"{_round(size_bytes / 1e3, 1):+,.1f} kB"
+
+
 def change(before: float | None, after: float | None) -> str:
     """Return how ``after`` differs from ``before``, ``-74%``; empty when that is unknown."""
     if not before or after is None:
@@ -24,6 +38,11 @@ def clock(hours: float) -> str:
     """Return hours as ``5:37 h``; before hour 0 with a minus."""
     minutes = round(abs(hours) * 60)
     return f"{'-' if hours < 0 and minutes else ''}{minutes // 60}:{minutes % 60:02d} h"
+
+
+def not_unless(met: bool) -> str:
+    """Return what a rule puts before its condition: ``not `` when it is not met."""
+    return "" if met else "not "
 
 
 def _round(value: float, digits: int) -> float:

@@ -40,6 +40,10 @@ class Planted:
     """In after, from hour 0 to hour 6."""
     after_start_bytes: float = 70e6
     tasks_after: int = 3
+    restart_bytes: float = 71e6
+    """Before's memory when it was started again; at first it was 70 MB."""
+    cpu_ms_before: float = 1.1
+    """CPU time of a request in before; in after it is 1 ms."""
     sent_share: float = 1.0
     end_s: float = END_S
     """When the recording breaks off."""
@@ -75,6 +79,8 @@ def build_run(tmp_path: Path) -> Build:
             "memory_scale": SCALE,
             "article": planted.article,
             "planned_load_s": 180.0,
+            "every_s": 1.0,
+            "missed_readings": {"fixed": {"probe": 3}},
             "python": "3.11.7",
             "host": {"cores": 2},
         }
@@ -134,7 +140,7 @@ def samples(planted: Planted, name: str) -> Iterable[dict[str, Any]]:
         if name == "leaky":
             grown = (np.interp(loaded_s / HOUR_S, hours, article) - article[0]) / SCALE * planted.growth_share
             rss, tasks, sessions, cache = (
-                70e6 + warm_bytes + grown,
+                (70e6 + warm_bytes if life == 1 else planted.restart_bytes) + grown,
                 RPS * loaded_s,
                 1 + 2 * loaded_s,
                 RPS * loaded_s,
@@ -143,6 +149,7 @@ def samples(planted: Planted, name: str) -> Iterable[dict[str, Any]]:
             grown = planted.after_growth_bytes * loaded_s / (6 * HOUR_S)
             rss = planted.after_start_bytes + warm_bytes + grown
             tasks, sessions, cache = planted.tasks_after, 4, min(5000, RPS * loaded_s)
+        cpu_ms = planted.cpu_ms_before if name == "leaky" else 1.0
         row = {
             "t_s": t_s + 0.002,
             "arm": name,
@@ -151,6 +158,7 @@ def samples(planted: Planted, name: str) -> Iterable[dict[str, Any]]:
             "phase": phase_at(t_s),
             "rss_bytes": round(rss),
             "cgroup_bytes": round(rss + 2e6),
+            "cpu_s": round(2 + cpu_ms / 1000 * RPS * planted.sent_share * loaded_s, 3),
         }
         inside = {
             "live_blocks": round(300_000 + 12 * tasks),

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from analysis.drawing import decimate, spread
+from analysis.drawing import AFTER, BEFORE, OTHERS, decimate, end_labels, spread
+
+LOOKS = (BEFORE, AFTER, *OTHERS)
 
 
 def test_decimation_keeps_every_extreme() -> None:
@@ -29,6 +34,11 @@ def test_decimation_keeps_gaps() -> None:
     assert empty.max() < 39_600
 
 
+def test_labels_stay_beside_their_axes() -> None:
+    """Labels that end at the top are moved down, not out."""
+    assert spread([0.99, 0.98, 0.2, 1.0], 0.1) == pytest.approx([0.9, 0.8, 0.2, 1.0])
+
+
 def test_few_points_are_left_alone() -> None:
     """What can be drawn whole is."""
     x = np.arange(4000.0)
@@ -38,3 +48,17 @@ def test_few_points_are_left_alone() -> None:
 def test_labels_move_apart_and_keep_their_order() -> None:
     """Labels that would touch are moved, those that would not stay."""
     assert spread([0.5, 0.1, 0.12, 0.12], 0.05) == pytest.approx([0.5, 0.1, 0.15, 0.2])
+
+
+def test_seven_labels_at_one_height_are_all_legible() -> None:
+    """Arms that end together get labels that do not overlap, the first arm's on top, each with its own dashes."""
+    figure = Figure(figsize=(8, 4.5))
+    axes = figure.add_subplot()
+    names = [f"arm {i}" for i in range(7)]
+    end_labels(axes, [(name, 0.0, look) for name, look in zip(names, LOOKS, strict=True)], gap=0.045)
+    figure.draw_without_rendering()
+    boxes = [artist.get_window_extent() for artist in axes.artists]
+    rising = sorted(boxes, key=lambda box: box.y0)
+    assert all(lower.y1 <= upper.y0 for lower, upper in pairwise(rising))
+    assert boxes == rising
+    assert len({str(look.dashes) for look in LOOKS}) == 7

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,4 +76,75 @@ def test_missed_ticks_are_a_reason_beyond_one_in_twenty(build_run: Build) -> Non
     path.write_text("".join(lines[:60] + lines[69:]))
     assert reasons(run_dir) == ()
     path.write_text("".join(lines[:60] + lines[70:]))
-    assert reasons(run_dir) == ("fixed: memory was read in 170 of the 180 seconds it was alive and loaded",)
+    assert reasons(run_dir) == (
+        "fixed: memory was read at 170 of the 180 ticks while it was alive and loaded",
+    )
+
+
+def _rewrite(path: Path, change: Callable[[dict[str, str]], None]) -> None:
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        change(row)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_a_load_that_was_refused_is_a_reason(build_run: Build) -> None:
+    """An arm that answers 404 to everything shows no growth, and that says nothing of the code behind it."""
+    run_dir = build_run()
+
+    def refuse(row: dict[str, str]) -> None:
+        row["failed_4xx"], row["ok"] = row["ok"], "0"
+
+    _rewrite(run_dir / "fixed" / "requests.csv", refuse)
+    assert reasons(run_dir) == (
+        "fixed: 14,400 of 14,400 requests sent while it was alive failed, 14,400 of them by 4xx (at most 5% may)",
+    )
+
+
+def test_failures_of_a_dead_arm_are_no_reason(build_run: Build) -> None:
+    """Connections that nobody accepts after a kill are the incident, not a load that went astray."""
+    run_dir = build_run()
+
+    def refuse(row: dict[str, str]) -> None:
+        if row["planned"] != row["sent"]:
+            row["failed_connect"] = row["planned"]
+
+    _rewrite(run_dir / "leaky" / "requests.csv", refuse)
+    assert reasons(run_dir) == ()
+
+
+def test_a_probe_that_fell_silent_is_a_reason(build_run: Build) -> None:
+    """It answered before the load, so its silence under load is missing evidence; an arm without a probe is none."""
+    run_dir = build_run()
+
+    def silence(row: dict[str, str]) -> None:
+        if row["phase"] == "load":
+            row["live_blocks"] = ""
+
+    _rewrite(run_dir / "fixed" / "samples.csv", silence)
+    assert reasons(run_dir) == ("fixed: its probe answered at 0 of 180 samples under load",)
+
+
+def test_an_arm_without_a_probe_is_no_reason(build_run: Build) -> None:
+    """It is sampled from outside, and the report says so."""
+    assert reasons(build_run(probe=False)) == ()
+
+
+def test_the_rhythm_of_the_sampler_is_reckoned_with(build_run: Build) -> None:
+    """A sample every 0.1 s makes 1,800 ticks of three minutes: 180 are too few."""
+    run_dir = build_run()
+    manifest = run_dir / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"every_s": 1.0', '"every_s": 0.1'))
+    assert "fixed: memory was read at 180 of the 1800 ticks while it was alive and loaded" in reasons(run_dir)
+
+
+def test_processes_that_nobody_looked_into_are_a_reason(build_run: Build) -> None:
+    """The leak may be in a worker that was not sampled."""
+    run_dir = build_run()
+    with (run_dir / "events.csv").open("a") as file:
+        file.write("20,2026-01-01T00:00:20Z,unsampled,fixed,1,12,,2 processes below pid 12\n")
+    assert reasons(run_dir) == ("fixed: 2 processes below pid 12 were not sampled",)

@@ -72,7 +72,7 @@ def test_gaps_and_giving_up_are_noted(build_run: Build) -> None:
             "50,,gap,fixed,1,101,,probe late\n60,,gap,fixed,1,101,,probe late\n70,,given_up,leaky,2,,,died twice\n"
         )
     leaky, fixed = read_recording(run_dir).arms
-    assert fixed.notes == ("2 gaps in its readings, the first at 50 s: probe late",)
+    assert fixed.notes == ("readings missed: 3 probe; the first at 50 s: probe late",)
     assert leaky.notes == ("given up at 70 s: died twice",)
 
 

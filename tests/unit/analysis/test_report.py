@@ -16,7 +16,16 @@ from soak.errors import HarnessError, RecordingError
 
 Build = Callable[..., Path]
 
-FILES = ["comparison.csv", "comparison.md", "latency.png", "memory.png", "objects.png", "summary.json"]
+FILES = [
+    "claims.csv",
+    "claims.md",
+    "comparison.csv",
+    "comparison.md",
+    "latency.png",
+    "memory.png",
+    "objects.png",
+    "summary.json",
+]
 
 
 def png_size(path: Path) -> tuple[int, int]:
@@ -28,7 +37,7 @@ def png_size(path: Path) -> tuple[int, int]:
 
 
 def test_a_report_is_written_whole_and_again(build_run: Build) -> None:
-    """Six files and nothing half-written; made again, a report takes the place of the last."""
+    """Eight files and nothing half-written; made again, a report takes the place of the last."""
     run_dir = build_run()
     (run_dir / "report").mkdir()
     for name in FILES:
@@ -49,17 +58,22 @@ def test_a_report_is_written_whole_and_again(build_run: Build) -> None:
     assert [row["measure"] for row in rows[:2]] == ["memory at start", "after 1 h"]
     assert rows[1]["measured_before_raw"] == "118625000.0"
     assert rows[0]["article_scale_before_raw"] == ""
+    with (report.directory / "claims.csv").open(newline="") as file:
+        claims = {row["claim"]: row for row in csv.DictReader(file)}
+    assert len(claims) == 13
+    assert claims["availability after"]["measured_after_raw"] == "1.0"
+    assert claims["log: OOM-killed"]["measured_before_raw"] == "189.0"
 
 
 def test_a_recording_with_nothing_but_its_manifest_is_reported(build_run: Build) -> None:
-    """Every file lost is a reason each, and the report is still written, without a warning."""
-    run_dir = build_run()
+    """Every file lost is a reason each, and the report is still written, without a warning; claims the article has."""
+    run_dir = build_run(article=False)
     for path in run_dir.rglob("*"):
         if path.is_file() and path.name != "manifest.json":
             path.unlink()
     report = make_report(run_dir)
     assert len(report.reasons) == 6
-    assert sorted(path.name for path in report.directory.iterdir()) == FILES
+    assert sorted(path.name for path in report.directory.iterdir()) == FILES[2:]
 
 
 def test_a_report_that_cannot_be_written_says_so(build_run: Build) -> None:

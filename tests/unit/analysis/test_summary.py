@@ -27,7 +27,7 @@ def summary(run_dir: Path) -> dict[str, Any]:
 def test_the_summary_holds_what_the_report_says(build_run: Build) -> None:
     """Version, arms with kills, peaks, slopes and load, rows and reasons are there for programs."""
     found = summary(build_run())
-    assert (found["summary_version"], found["schema_version"], found["run_id"]) == (1, 1, "planted")
+    assert (found["summary_version"], found["schema_version"], found["run_id"]) == (2, 1, "planted")
     assert (found["conclusive"], found["reasons"]) == (True, [])
     leaky, fixed = found["arms"]
     assert (leaky["oom_kills"], fixed["oom_kills"]) == (1, 0)
@@ -38,6 +38,8 @@ def test_the_summary_holds_what_the_report_says(build_run: Build) -> None:
     assert (leaky["load"]["missed_dead"], fixed["load"]["arrived"]) == (240, 1.0)
     assert fixed["latency_ms"] == {"p50": 4.001, "p90": 8.003, "p99": 8.003, "p99.9": 8.003, "max": 8.003}
     assert [row["measure"] for row in found["comparison"]][-1] == "cache size"
+    assert [claim["claim"] for claim in found["claims"]][-1] == "time to recover"
+    assert [line["claim"] for line in found["timeline"]][-1] == "log: OOM-killed again"
 
 
 def test_what_was_not_measured_is_null(build_run: Build) -> None:

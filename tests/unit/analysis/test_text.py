@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from analysis.findings import Findings, find
+from analysis.markdown import claims_markdown, comparison_markdown
 from analysis.recording import read_recording
-from analysis.text import comparison_markdown, report_text
+from analysis.text import report_text
 
 Build = Callable[..., Path]
 
@@ -41,6 +42,11 @@ def test_a_run_cut_short_says_why_it_is_inconclusive(build_run: Build) -> None:
 def test_the_comparison_as_markdown(build_run: Build) -> None:
     """Each row stands with its scale, its outcome and the rule."""
     assert comparison_markdown(findings(build_run())) == (EXPECTED / "incident.md").read_text()
+
+
+def test_the_claims_as_markdown(build_run: Build) -> None:
+    """Each claim stands with its figure, outcome and sentence; below are the moments of the article's log."""
+    assert claims_markdown(findings(build_run())) == (EXPECTED / "claims.md").read_text()
 
 
 def test_the_comparison_as_markdown_without_the_article(build_run: Build) -> None:

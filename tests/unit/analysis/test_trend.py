@@ -20,6 +20,7 @@ def test_the_interval_holds_the_planted_slope_and_not_zero() -> None:
     assert slope is not None
     assert slope.low < 3.0 < slope.high
     assert slope.low > 0
+    assert slope.r_squared == pytest.approx(np.corrcoef(x, 3.0 * x + noise)[0, 1] ** 2)
 
 
 def test_the_interval_of_noise_holds_zero() -> None:
@@ -43,7 +44,7 @@ def test_no_slope_without_enough_to_fit() -> None:
     x = np.arange(20.0)
     assert fit(x[:9], x[:9]) is None
     assert fit(np.full(20, 7.0), x) is None
-    assert fit(x, np.full(20, 7.0)) == Slope(0.0, 0.0, 0.0)
+    assert fit(x, np.full(20, 7.0)) == Slope(0.0, 0.0, 0.0, 0.0)
 
 
 def test_each_life_under_load_has_its_slopes(build_run: Build) -> None:
@@ -65,7 +66,7 @@ def test_each_life_under_load_has_its_slopes(build_run: Build) -> None:
     )
     assert second.rss_bytes_per_hour is None
     assert fixed.requests == 80 * 179
-    assert fixed.rss_bytes_per_hour == Slope(0.0, 0.0, 0.0)
+    assert fixed.rss_bytes_per_hour == Slope(0.0, 0.0, 0.0, 0.0)
 
 
 def test_without_requests_there_is_no_slope_per_request(build_run: Build) -> None:
