@@ -22,6 +22,7 @@ SAMPLE_NUMBERS = (
     "cpu_s",
     "live_blocks",
     "malloc_in_use_bytes",
+    "malloc_free_bytes",
     "tasks_finished",
     "sessions_open",
     "cache_entries",
@@ -90,6 +91,8 @@ class Arm:
     lives: tuple[Life, ...]
     samples: pd.DataFrame
     """Rows of samples.csv since the life was ready and outside the quiesce ladder's rungs."""
+    ladder: pd.DataFrame
+    """The rows of the quiesce ladder, one a rung; a target that stopped answering has fewer."""
     requests: pd.DataFrame
     latency: Latency
     notes: tuple[str, ...]
@@ -167,6 +170,7 @@ def read_recording(run_dir: Path) -> Recording:
                 limit_bytes=arm.memory_limit_bytes,
                 lives=lives,
                 samples=_ready_samples(samples[arm.name].frame, lives),
+                ladder=_ladder(samples[arm.name].frame),
                 requests=requests[arm.name].frame,
                 latency=latency,
                 notes=find_notes(events.frame, arm.name, manifest.missed_readings.get(arm.name, {})),
@@ -223,6 +227,12 @@ def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int]) -> tup
         counts = ", ".join(f"{count:,} {reading}" for reading, count in missed.items()) or "some"
         notes.append(f"readings missed: {counts}; the first at {first['t_s']:.0f} s: {first['detail']}")
     return tuple(notes)
+
+
+def _ladder(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the newest ladder: a run led by hand climbs down once after each load."""
+    rungs = samples[samples["rung"] != ""]
+    return rungs.drop_duplicates("rung", keep="last").reset_index(drop=True)
 
 
 def _ready_samples(samples: pd.DataFrame, lives: tuple[Life, ...]) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
@@ -17,6 +19,11 @@ from analysis.trend import Slope
 from analysis.words import memory, memory_note
 
 SLOPE_NOTE = "A plain line through all readings under load; its 95% interval is indicative only."
+
+LADDER_NOTE = (
+    "Drained: nothing is in flight. Collected: cycles are freed. Trimmed: the allocator gave back what it could. "
+    "What remains is kept."
+)
 
 
 def report_text(findings: Findings) -> str:
@@ -34,6 +41,8 @@ def report_text(findings: Findings) -> str:
         parts += [Text("\nClaims of the article (each explained in claims.md)"), _claims_table(findings)]
     parts += [Text("\nLives"), *(Text(line) for arm in recording.arms for line in _lives(recording, arm))]
     parts += [Text("\nSlopes under load"), _slope_table(findings), Text("\n" + SLOPE_NOTE)]
+    if any(len(arm.ladder) for arm in recording.arms):
+        parts += [Text("\nQuiesce ladder after the load"), _ladder_table(recording), Text("\n" + LADDER_NOTE)]
     parts += [Text("\nLoad"), _load_table(findings)]
     return render([*parts, *outcome(findings.reasons)])
 
@@ -134,6 +143,27 @@ def slope(value: Slope | None, factor: float) -> str:
         return "-"
     digits = 2 if abs(value.value * factor) < 1000 else 0
     return f"{value.value * factor:+,.{digits}f} ± {value.half * factor:,.{digits}f}"
+
+
+def _ladder_table(recording: Recording) -> Table:
+    table = new_table("arm", "rung", "RSS MB", "live blocks", "native MB", "native free MB", "tasks kept")
+    for arm in recording.arms:
+        for row in arm.ladder.itertuples():
+            table.add_row(
+                arm.name,
+                str(row.rung),
+                _cell(row.rss_bytes, 1e-6, 1),
+                _cell(row.live_blocks, 1, 0),
+                _cell(row.malloc_in_use_bytes, 1e-6, 1),
+                _cell(row.malloc_free_bytes, 1e-6, 1),
+                _cell(row.tasks_finished, 1, 0),
+            )
+    return table
+
+
+def _cell(value: object, factor: float, digits: int) -> str:
+    number = float(str(value)) * factor
+    return "-" if math.isnan(number) else f"{number:,.{digits}f}"
 
 
 def _load_table(findings: Findings) -> Table:

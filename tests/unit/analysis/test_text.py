@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,3 +65,32 @@ def test_names_are_printed_as_they_are(build_run: Build) -> None:
     """Brackets and colons in what a run says of itself are no markup."""
     run_dir = build_run(status="failed", status_detail="[bold]:fire:[/bold]")
     assert "the run failed: [bold]:fire:[/bold]\n" in report_text(findings(run_dir))
+
+
+def test_the_quiesce_ladder_shows_what_let_go(build_run: Build) -> None:
+    """One row a rung, by arm; a reading that is missing is a dash, and without a ladder there is no table."""
+    run_dir = build_run()
+    assert "Quiesce ladder" not in report_text(findings(run_dir))
+    path = run_dir / "fixed" / "samples.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    planted = (
+        ("drained", "80500000", "3000000"),
+        ("collected", "70000000", "4000000"),
+        ("trimmed", "66000000", ""),
+    )
+    for rung, rss, free in planted:
+        rows.append(
+            {**rows[-1], "rung": rung, "rss_bytes": rss, "malloc_free_bytes": free, "live_blocks": "1000"}
+        )
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    lines = report_text(findings(run_dir)).splitlines()
+    start = lines.index("Quiesce ladder after the load") + 3
+    assert [line.split()[:4] + line.split()[5:6] for line in lines[start : start + 3]] == [
+        ["fixed", "drained", "80.5", "1,000", "3.0"],
+        ["fixed", "collected", "70.0", "1,000", "4.0"],
+        ["fixed", "trimmed", "66.0", "1,000", "-"],
+    ]

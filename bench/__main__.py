@@ -1,0 +1,77 @@
+"""The benchmark's command line: ``python -m bench``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.builds import compare_builds
+from bench.client import Client
+from bench.estimate import Finding, Verdict
+from bench.progress import Progress
+from bench.report import time_reports
+from bench.rounds import Rounds
+from bench.sampling import compare_sampling
+from bench.servers import open_place
+from bench.table import findings_table
+from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, SoakError
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is measured, and about how long that takes."""
+
+    builds: Rounds
+    sampling: Rounds
+    reports: int
+    about_s: float
+
+
+FULL = Effort(builds=Rounds(32, 0.5), sampling=Rounds(12, 2.5), reports=4, about_s=400)
+QUICK = Effort(builds=Rounds(5, 0.5), sampling=Rounds(2, 2.0), reports=2, about_s=105)
+
+
+def measure(effort: Effort, progress: Progress) -> list[Finding]:
+    """Return all findings; raises HarnessError when something could not be measured."""
+    client = Client()
+    with open_place() as place:
+        findings = compare_builds(place, client, effort.builds, progress)
+        findings += compare_sampling(place, client, effort.sampling, progress)
+    return findings + time_reports(effort.reports, progress)
+
+
+def bench(
+    *, quick: Annotated[bool, typer.Option("--quick", help="Two minutes, with wide intervals.")] = False
+) -> None:
+    """Measure gateway, sampling and report, each against a peer of the same run, in alternating rounds.
+
+    Each result is a geometric mean over the rounds with its 95% interval. Exits with 1 where an interval excludes
+    its goal, with 2 when something could not be measured.
+    """
+    console = Console()
+    effort = QUICK if quick else FULL
+    progress = Progress(
+        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True), effort.about_s
+    )
+    try:
+        findings = measure(effort, progress)
+    except SoakError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(EXIT_USAGE) from None
+    console.print(findings_table(findings))
+    if any(finding.verdict is Verdict.MISSED for finding in findings):
+        raise typer.Exit(EXIT_HARNESS_FAILED)
+
+
+def main() -> None:
+    """Run the command line."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(bench)
+    app(prog_name="python -m bench")
+
+
+if __name__ == "__main__":
+    main()

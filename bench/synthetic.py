@@ -1,0 +1,147 @@
+"""Run directories of any length, as a run of two arms would leave them behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from hdrh.histogram import HdrHistogram
+
+from soak import contract
+
+HOUR_S: Final = 3600
+IDLE_S: Final = 10
+WARM_UP_S: Final = 60
+DRAIN_S: Final = 10
+RPS: Final = 20
+INTERVAL_S: Final = 10
+"""Of a latency histogram."""
+ARMS: Final = {"leaky": "before", "fixed": "after"}
+LIMIT_BYTES: Final = 8 << 30
+
+
+def write_run(run_dir: Path, hours: int) -> Path:
+    """Write a run of ``hours`` hours of load, a row per second and arm, and return its directory."""
+    load_s = IDLE_S + WARM_UP_S
+    starts_s = {
+        contract.IDLE: 0,
+        contract.WARMUP: IDLE_S,
+        contract.LOAD: load_s,
+        contract.DRAIN: load_s + hours * HOUR_S,
+    }
+    end_s = starts_s[contract.DRAIN] + DRAIN_S
+    run_dir.mkdir()
+    (run_dir / contract.MANIFEST).write_text(json.dumps(_manifest(run_dir.name, hours)), encoding="utf-8")
+    _write(run_dir / contract.EVENTS, contract.EVENT_COLUMNS, _events(starts_s, end_s))
+    t_s = np.arange(end_s)
+    phases = np.array(list(starts_s))[np.searchsorted(list(starts_s.values()), t_s, side="right") - 1]
+    for number, arm in enumerate(ARMS, 1):
+        (run_dir / arm).mkdir()
+        rows = pd.DataFrame({"t_s": t_s, "arm": arm, "phase": phases})
+        rows["wall_time"] = pd.to_datetime(t_s, unit="s", utc=True).strftime("%Y-%m-%dT%H:%M:%S.000+00:00")
+        samples = _samples(
+            rows.assign(pid=number, life=1), np.random.default_rng(number), leaks=arm == "leaky"
+        )
+        _write(run_dir / arm / contract.SAMPLES, contract.SAMPLE_COLUMNS, samples)
+        loaded = rows[rows["t_s"] >= IDLE_S]
+        _write(run_dir / arm / contract.REQUESTS, contract.REQUEST_COLUMNS, _requests(loaded))
+        _write_latencies(run_dir / arm / contract.LATENCY_LOG, range(load_s, end_s - DRAIN_S, INTERVAL_S))
+    return run_dir
+
+
+def _manifest(run_id: str, hours: int) -> dict[str, object]:
+    return {
+        "schema_version": contract.SCHEMA_VERSION,
+        "run_id": run_id,
+        "profile": "synthetic",
+        "started_wall_time": "2026-01-01T00:00:00Z",
+        "status": "complete",
+        "status_detail": "",
+        "arms": [
+            {"name": name, "role": role, "memory_limit_bytes": LIMIT_BYTES} for name, role in ARMS.items()
+        ],
+        "limit_mechanism": "cgroup v2",
+        "hour_s": HOUR_S,
+        "memory_scale": 1.0,
+        "article": True,
+        "planned_load_s": hours * HOUR_S,
+        "every_s": 1.0,
+        "missed_readings": {},
+        "python": "3.11.0",
+    }
+
+
+def _events(starts_s: dict[str, int], end_s: int) -> pd.DataFrame:
+    rows: list[dict[str, object]] = [{"t_s": 0, "event": "run_start"}]
+    for number, arm in enumerate(ARMS, 1):
+        life = {"arm": arm, "life": 1, "pid": number}
+        rows += [{"t_s": 0, "event": "start", **life}, {"t_s": 0.5, "event": "ready", **life}]
+        rows += [{"t_s": end_s, "event": "exit", "by": "soak", **life}]
+    rows += [{"t_s": start_s, "event": "phase", "detail": phase} for phase, start_s in starts_s.items()]
+    rows += [{"t_s": end_s, "event": "run_end"}]
+    return pd.DataFrame(rows).sort_values("t_s")
+
+
+def _samples(rows: pd.DataFrame, random: np.random.Generator, *, leaks: bool) -> pd.DataFrame:
+    """Add readings: the leaky arm keeps something of each request, both of them breathe."""
+    loaded_s = (rows["t_s"] - IDLE_S - WARM_UP_S).clip(lower=0)
+    requests = loaded_s * RPS
+    kept = requests if leaks else requests.clip(upper=5000)
+    rss_bytes = (80e6 + 2000 * kept + random.normal(0, 1e6, len(rows))).astype(int)
+    return rows.assign(
+        rss_bytes=rss_bytes,
+        uss_bytes=rss_bytes.where(rows["t_s"] % 5 == 0) - 8e6,
+        pss_bytes=rss_bytes.where(rows["t_s"] % 5 == 0) - 4e6,
+        cgroup_bytes=rss_bytes + 2_000_000,
+        cpu_s=loaded_s * 0.02,
+        threads=4,
+        fds=40,
+        probe_ms=random.gamma(2, 0.3, len(rows)).round(3),
+        live_blocks=400_000 + 12 * kept,
+        pymalloc_arena_bytes=rss_bytes // 2,
+        pymalloc_free_bytes=1_000_000,
+        malloc_in_use_bytes=rss_bytes - 30_000_000,
+        malloc_free_bytes=2_000_000,
+        gc_gen2_collections=loaded_s // 60,
+        gc_collected=requests,
+        gc_uncollectable=0,
+        tasks_alive=kept if leaks else 6,
+        tasks_finished=kept if leaks else 0,
+        sessions_alive=1,
+        sessions_open=1,
+        loop_lag_ms=random.gamma(2, 0.2, len(rows)).round(3),
+        cache_entries=kept,
+        history_entries=kept,
+    )
+
+
+def _requests(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add counts and quantiles: all that was planned arrives and is answered."""
+    sent = (rows["phase"] == contract.LOAD) * RPS
+    times = {f"{kind}_{q}_ms": ms for kind in ("latency", "service") for q, ms in
+             (("p50", 5.0), ("p90", 8.0), ("p99", 12.0), ("max", 20.0))}  # fmt: skip
+    failures = dict.fromkeys((f"failed_{kind}" for kind in contract.FAILURE_KINDS), 0)
+    return rows.assign(planned=sent, sent=sent, missed=0, ok=sent, **failures, **times)
+
+
+def _write_latencies(path: Path, starts_s: range) -> None:
+    """Write an interval of latencies for each start; all alike, as reading one takes what reading another does."""
+    untyped: Any = HdrHistogram
+    histogram = untyped(
+        contract.HISTOGRAM_LOWEST_US, contract.HISTOGRAM_HIGHEST_US, contract.HISTOGRAM_DIGITS
+    )
+    for latency_us in np.random.default_rng(1).lognormal(np.log(5000), 0.3, RPS * INTERVAL_S):
+        histogram.record_value(round(latency_us))
+    text = f"{INTERVAL_S:.3f},{histogram.get_max_value() / 1000:.3f},{histogram.encode().decode()}"
+    with path.open("w", encoding="ascii") as file:
+        file.write("#[Histogram log format version 1.2]\n")
+        for start_s in starts_s:
+            for tag in (contract.LATENCY_TAG, contract.SERVICE_TAG):
+                file.write(f"Tag={tag},{start_s:.3f},{text}\n")
+
+
+def _write(path: Path, columns: tuple[contract.Column, ...], rows: pd.DataFrame) -> None:
+    rows.reindex(columns=list(contract.names(columns))).to_csv(path, index=False)
