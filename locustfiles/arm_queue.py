@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gevent.queue import SimpleQueue
 
-from locustfiles.recorder import ArmRecorder
+from locustfiles.arm_counter import ArmCounter
 from locustfiles.schedule import PlannedRequest
 
 
@@ -17,8 +17,8 @@ class ArmQueue:
     ``max_lateness_s``, as long as ``expire`` is called.
     """
 
-    def __init__(self, recorder: ArmRecorder, max_lateness_s: float, now: Callable[[], float]) -> None:
-        self.recorder = recorder
+    def __init__(self, max_lateness_s: float, now: Callable[[], float]) -> None:
+        self.counter = ArmCounter()
         self._max_lateness_s = max_lateness_s
         self._now = now
         self._waiting = SimpleQueue()
@@ -29,11 +29,14 @@ class ArmQueue:
     @property
     def idle(self) -> bool:
         """Whether no request waits and none is in flight."""
-        return self._waiting.empty() and self.recorder.in_flight == 0
+        return self._waiting.empty() and self.counter.in_flight == 0
+
+    def begin(self) -> None:
+        """Count anew: a request that was cut off in an earlier load never ends."""
+        self.counter = ArmCounter()
 
     def offer(self, request: PlannedRequest) -> None:
         """Put a request at the end of the queue."""
-        self.recorder.planned(request.planned_s)
         self._waiting.put(request)
 
     def take(self) -> PlannedRequest:
@@ -43,7 +46,7 @@ class ArmQueue:
             now_s = self._now()
             if not self._late(request, now_s):
                 return request
-            self.recorder.missed(now_s)
+            self.counter.missed(now_s)
 
     def expire(self) -> None:
         """Give up the requests that can no longer start in time."""
@@ -61,4 +64,4 @@ class ArmQueue:
 
     def _give_up(self, now_s: float) -> None:
         self._waiting.get_nowait()
-        self.recorder.missed(now_s)
+        self.counter.missed(now_s)

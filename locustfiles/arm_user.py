@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import gevent
 from locust import FastHttpUser, task
+from locust.env import Environment
 
 from locustfiles.arm_queue import ArmQueue
 from locustfiles.outcome import answer_kind, error_kind
@@ -18,12 +19,17 @@ HEADERS = {"Content-Type": "application/json"}
 class ArmUser(FastHttpUser):
     """A user of one arm; ``user_class`` binds it to the arm."""
 
-    host = ""
     concurrency = 1
     max_redirects = 0
+    url = ""
     statistics_name: str
     queue: ArmQueue
     now: Callable[[], float]
+
+    def __init__(self, environment: Environment) -> None:
+        # Locust gives the class the host of its start form, which would turn every arm's users to one target.
+        self.host = self.url
+        super().__init__(environment)
 
     def on_start(self) -> None:
         """Let the client take every status for an answer: it would build a report of each other one."""
@@ -36,11 +42,11 @@ class ArmUser(FastHttpUser):
             self._send(self.queue.take())
 
     def _send(self, request: PlannedRequest) -> None:
-        recorder = self.queue.recorder
+        counter = self.queue.counter
         sent_s = self.now()
-        recorder.sent(sent_s)
+        counter.sent(sent_s)
         failure = self._post(request)
-        recorder.ended(self.now(), request.planned_s, sent_s, failure)
+        counter.ended(self.now(), request.planned_s, sent_s, failure)
 
     def _post(self, request: PlannedRequest) -> str | None:
         try:
@@ -69,12 +75,12 @@ class ArmUser(FastHttpUser):
 
 
 def user_class(arm: str, traffic: Traffic, queue: ArmQueue, now: Callable[[], float]) -> type[ArmUser]:
-    """Return the class of an arm's users, ``traffic.users_per_arm`` of them."""
+    """Return the class of an arm's users, ``traffic.users_per_arm`` of them in this process."""
     return type(
         arm,
         (ArmUser,),
         {
-            "host": traffic.arms[arm],
+            "url": traffic.arms[arm],
             "fixed_count": traffic.users_per_arm,
             "network_timeout": traffic.network_timeout_s,
             "connection_timeout": traffic.network_timeout_s,

@@ -4,31 +4,12 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogWriter
 
-from soak.contract import (
-    HISTOGRAM_DIGITS,
-    HISTOGRAM_HIGHEST_US,
-    HISTOGRAM_LOWEST_US,
-    LATENCY_TAG,
-    SERVICE_TAG,
-)
+from locustfiles.timings import Timings
+from soak.contract import LATENCY_TAG, SERVICE_TAG
 
 _US_PER_MS = 1000.0
-
-
-class Interval:
-    """Latency and service time of the requests that ended in one stretch of time, microseconds."""
-
-    def __init__(self) -> None:
-        self.latency = _histogram()
-        self.service = _histogram()
-
-    def add(self, latency_us: int, service_us: int) -> None:
-        """Count one request; what is beyond the histogram's range counts as its end."""
-        self.latency.record_value(min(latency_us, HISTOGRAM_HIGHEST_US))
-        self.service.record_value(min(service_us, HISTOGRAM_HIGHEST_US))
 
 
 class LatencyLog:
@@ -44,16 +25,12 @@ class LatencyLog:
         self._writer.output_legend()
         file.flush()
 
-    def write(self, interval: Interval, start_s: float, end_s: float) -> None:
+    def write(self, timings: Timings, start_s: float, end_s: float) -> None:
         """Append both histograms of an interval, each under its tag, and flush."""
-        for tag, histogram in ((LATENCY_TAG, interval.latency), (SERVICE_TAG, interval.service)):
+        for tag, histogram in ((LATENCY_TAG, timings.latency), (SERVICE_TAG, timings.service)):
             # The writer takes a time of 0 from the histogram's own stamps, milliseconds, and knows no tags.
             histogram.set_start_time_stamp(start_s * 1000)
             histogram.set_end_time_stamp(end_s * 1000)
             self._file.write(f"Tag={tag},")
             self._writer.output_interval_histogram(histogram, max_value_unit_ratio=_US_PER_MS)
         self._file.flush()
-
-
-def _histogram() -> HdrHistogram:
-    return HdrHistogram(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS)

@@ -1,18 +1,18 @@
-"""The recorder of one arm: a row per second and two histograms per interval, written as they are over."""
+"""The recorder of one arm: writes a row per second and two histograms per interval."""
 
 from __future__ import annotations
 
 import csv
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from locustfiles.clock import RunClock
-from locustfiles.latency_log import Interval, LatencyLog
+from locustfiles.latency_log import LatencyLog
 from locustfiles.second import Second
 from locustfiles.timetable import Timetable
+from locustfiles.timings import Timings
 from soak.contract import LATENCY_LOG, REQUEST_COLUMNS, REQUESTS, names
 
 
@@ -21,24 +21,21 @@ class CannotRecordError(Exception):
 
 
 class ArmRecorder:
-    """Records one arm from the start of the warm-up to the end of the drain; ``begin`` comes first, once.
+    """Records one arm, one load after the other: ``begin``, ``write`` for each second in order, ``end``.
 
-    Each thing counts in the second in which it happens. The calls that count write nothing; the constructor,
-    ``advance`` and ``close`` write, and raise CannotRecordError.
+    What is written is flushed. The constructor, ``write``, ``end`` and ``close`` raise CannotRecordError, and after it
+    nothing more is written.
     """
 
-    _begun = False
     _timetable: Timetable
-    _next: int
-    """The first second that is not written yet."""
+    _interval: Timings | None = None
+    _interval_s = 0
+    """First second of the interval that is open."""
+    _next_s = 0
 
     def __init__(self, arm: str, directory: Path, clock: RunClock) -> None:
-        self.in_flight = 0
-        """Requests that were sent and have not ended."""
         self._arm = arm
         self._clock = clock
-        self._seconds: defaultdict[int, Second] = defaultdict(Second)
-        self._intervals: defaultdict[int, Interval] = defaultdict(Interval)
         self._files: list[TextIO] = []
         self._csv_path = directory / REQUESTS
         self._log_path = directory / LATENCY_LOG
@@ -50,64 +47,36 @@ class ArmRecorder:
             self._log = LatencyLog(self._opened(self._log_path))
 
     def begin(self, timetable: Timetable) -> None:
-        """Let the recording start with the timetable's first second."""
-        self._begun = True
+        """Begin a load."""
         self._timetable = timetable
-        self._next = timetable.warmup_s
 
-    def planned(self, planned_s: float) -> None:
-        """Count a request in the second of its planned start."""
-        self._seconds[int(planned_s)].planned += 1
-
-    def missed(self, now_s: float) -> None:
-        """Count a request that is given up."""
-        self._seconds[int(now_s)].missed += 1
-
-    def sent(self, now_s: float) -> None:
-        """Count a request that is being sent."""
-        self._seconds[int(now_s)].sent += 1
-        self.in_flight += 1
-
-    def ended(self, now_s: float, planned_s: float, sent_s: float, failure: str | None) -> None:
-        """Count a request that was answered well (None) or failed."""
-        latency_us, service_us = (round((now_s - since_s) * 1e6) for since_s in (planned_s, sent_s))
-        second = self._seconds[int(now_s)]
-        second.ended[failure] += 1
-        second.latency_us.append(latency_us)
-        second.service_us.append(service_us)
-        self._intervals[self._timetable.interval_s(int(now_s))].add(latency_us, service_us)
-        self.in_flight -= 1
-
-    def advance(self, now_s: float) -> None:
-        """Write the seconds that are over at ``now_s``: nothing may be counted in them later."""
-        while self._files and self._next < int(now_s):
-            self._write_second()
-
-    def close(self, now_s: float) -> None:
-        """Write what is left, the second of ``now_s`` included; after it, or after an error, nothing is written."""
-        if self._files and self._begun:
-            self.advance(now_s)
-            self._write_second()
-            self._write_intervals(self._intervals)
-        self._close_files()
-
-    def _write_second(self) -> None:
-        second = self._next
-        row = (second, self._clock.wall_time(second), self._arm, self._timetable.phase(second))
+    def write(self, second: int, planned: int, happened: Second) -> None:
+        """Write the row of a second (``t_s``), and the interval before it when a new one begins."""
+        row = (second, self._clock.wall_time(second), self._arm, self._timetable.phase(second), planned)
         with self._writing(self._csv_path):
-            self._write_row((*row, *self._seconds.pop(second, Second()).cells()))
-        self._next += 1
-        interval_s = self._timetable.interval_s(self._next)
-        self._write_intervals(start_s for start_s in self._intervals if start_s < interval_s)
+            self._write_row((*row, *happened.cells()))
+        interval_s = self._timetable.interval_s(second)
+        if self._interval is None or interval_s != self._interval_s:
+            self.end()
+            self._interval, self._interval_s = Timings(), interval_s
+        self._interval.add(happened.timings)
+        self._next_s = second + 1
+
+    def end(self) -> None:
+        """Write the interval that is open, if requests ended in it."""
+        if self._files and self._interval and self._interval.latency.get_total_count():
+            with self._writing(self._log_path):
+                self._log.write(self._interval, self._interval_s, self._next_s)
+        self._interval = None
+
+    def close(self) -> None:
+        """End the load and close the files; idempotent."""
+        self.end()
+        self._close_files()
 
     def _write_row(self, cells: Iterable[object]) -> None:
         self._csv.writerow(cells)
         self._csv_file.flush()
-
-    def _write_intervals(self, starts_s: Iterable[int]) -> None:
-        with self._writing(self._log_path):
-            for start_s in tuple(starts_s):
-                self._log.write(self._intervals.pop(start_s), start_s, self._next)
 
     def _opened(self, path: Path) -> TextIO:
         file = path.open("w", encoding="ascii", newline="")

@@ -31,10 +31,10 @@ def schedule(traffic: Traffic, start_s: float) -> Iterator[PlannedRequest]:
     Memory does not depend on the length of the run. The draws depend on the traffic's seed alone, a fixed number for
     each request, so another set of arms or a slow one gets the same stream.
     """
-    draw = random.Random(traffic.seed)
+    draw = random.Random(f"{traffic.seed} requests")
     longest_bytes = max(traffic.request_bytes, traffic.warmup_request_bytes)
     text = bytes(draw.choices(string.ascii_letters.encode(), k=longest_bytes + PAYLOAD_OFFSETS))
-    for index, (offset_s, segment) in enumerate(arrivals(segments(traffic), draw)):
+    for index, (offset_s, segment) in enumerate(_offsets(traffic)):
         live = live_instances(traffic, offset_s - traffic.warmup_s)
         service = instance_name(traffic.services, live[int(draw.random() * len(live))])
         yield PlannedRequest(
@@ -45,6 +45,16 @@ def schedule(traffic: Traffic, start_s: float) -> Iterator[PlannedRequest]:
                 f"{traffic.seed}-{index}", segment.request_bytes, text[int(draw.random() * PAYLOAD_OFFSETS) :]
             ),
         )
+
+
+def planned_starts(traffic: Traffic, start_s: float) -> Iterator[float]:
+    """Yield the planned start (``t_s``) of each request of ``schedule``, without making the requests."""
+    for offset_s, _ in _offsets(traffic):
+        yield start_s + offset_s
+
+
+def _offsets(traffic: Traffic) -> Iterator[tuple[float, Segment]]:
+    return arrivals(segments(traffic), random.Random(f"{traffic.seed} arrivals"))
 
 
 def arrivals(plan: Iterable[Segment], draw: random.Random) -> Iterator[tuple[float, Segment]]:

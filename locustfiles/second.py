@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
+from hdrh.histogram import HdrHistogram
 
+from locustfiles.timings import Timings, quantiles_us
 from soak.contract import FAILURE_KINDS
 
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
@@ -14,31 +16,52 @@ QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
 @dataclass(slots=True)
 class Second:
-    """Counts of one second; the times have one value for each request that ended in it, microseconds."""
+    """Counts of one second, of one process or of all; the times are those of the requests that ended in it."""
 
-    planned: int = 0
     sent: int = 0
     missed: int = 0
-    ended: Counter[str | None] = field(default_factory=Counter)
-    """Requests by kind of failure; None is answered well."""
-    latency_us: list[int] = field(default_factory=list)
-    service_us: list[int] = field(default_factory=list)
+    ok: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    """Requests by kind of failure."""
+    timings: Timings = field(default_factory=Timings)
+
+    def add(self, other: Second) -> None:
+        """Count what ``other`` counted too."""
+        self.sent += other.sent
+        self.missed += other.missed
+        self.ok += other.ok
+        self.failed += other.failed
+        self.timings.add(other.timings)
 
     def cells(self) -> tuple[int | str, ...]:
-        """Return the cells of ``soak.contract.REQUEST_COLUMNS`` from ``planned`` on."""
+        """Return the cells of ``soak.contract.REQUEST_COLUMNS`` from ``sent`` on."""
         return (
-            self.planned,
             self.sent,
             self.missed,
-            self.ended[None],
-            *(self.ended[kind] for kind in FAILURE_KINDS),
-            *_quantiles_ms(self.latency_us),
-            *_quantiles_ms(self.service_us),
+            self.ok,
+            *(self.failed[kind] for kind in FAILURE_KINDS),
+            *_quantiles_ms(self.timings.latency),
+            *_quantiles_ms(self.timings.service),
+        )
+
+    def pack(self) -> dict[str, Any]:
+        """Return the same as what Locust's messages carry."""
+        return {
+            "sent": self.sent,
+            "missed": self.missed,
+            "ok": self.ok,
+            "failed": dict(self.failed),
+            "timings": self.timings.pack(),
+        }
+
+    @classmethod
+    def unpack(cls, packed: dict[str, Any]) -> Second:
+        """Return what ``pack`` packed."""
+        return cls(
+            **packed | {"failed": Counter(packed["failed"]), "timings": Timings.unpack(packed["timings"])}
         )
 
 
-def _quantiles_ms(values_us: list[int]) -> tuple[str, ...]:
-    if not values_us:
-        return ("",) * len(QUANTILES)
-    values = np.quantile(values_us, QUANTILES, method="inverted_cdf")
-    return tuple(f"{value_us / 1000:.3f}" for value_us in values)
+def _quantiles_ms(histogram: HdrHistogram) -> tuple[str, ...]:
+    found = quantiles_us(histogram, QUANTILES)
+    return tuple(f"{value_us / 1000:.3f}" for value_us in found) or ("",) * len(QUANTILES)

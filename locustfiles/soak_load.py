@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import gevent
+from gevent.event import Event
 from locust.env import Environment
-from locust.runners import Runner
+from locust.rpc import Message
+from locust.runners import STATE_MISSING, MasterRunner, Runner
+from locust.web import WebUI
 
-from locustfiles.arm_queue import ArmQueue
-from locustfiles.arm_user import user_class
 from locustfiles.clock import RunClock
-from locustfiles.dispatcher import Dispatcher
+from locustfiles.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from locustfiles.ledger import Ledger
+from locustfiles.messages import BEGIN, HELLO, REFUSED, REPORT, STOP, Begin, Report, fingerprint
 from locustfiles.recorder import ArmRecorder, CannotRecordError
-from locustfiles.schedule import schedule
+from locustfiles.schedule import planned_starts
+from locustfiles.sender import longest_drain_s
+from locustfiles.spawning import FixedUsers
 from locustfiles.timetable import Timetable
-from soak.contract import TRAFFIC_READY, Traffic
+from soak.contract import LOAD_BEGAN, LOAD_ENDED, TRAFFIC_READY, Traffic
 
-EXIT_OK = 0
-EXIT_FAILED = 1
-EXIT_USAGE = 2
-
-DRAIN_MARGIN_S = 1.0
-"""Beyond the last request's lateness and timeout: what the machine may take to notice both."""
+LOOK_EVERY_S = 0.1
+STOP_LEAD_S = 0.2
+"""A load that is stopped ends this much later, for every sender at the same instant."""
+GIVE_UP_S = 10.0
+"""Beyond the longest drain: what Locust may take to notice that a worker is gone."""
 
 
 class SoakLoad:
-    """Drives the planned load at every arm; Locust starts the users and ends the process.
+    """Has the planned load sent, and records it: by this process, or as Locust's master by its workers.
 
-    When all users are spawned it prints TRAFFIC_READY and reads the line ``start <t_s>`` from ``orders``. When
+    When all users are spawned it prints TRAFFIC_READY and reads the line ``start <t_s>`` from ``orders``. With Locust's
+    web UI it is ready at once, and Start and Stop drive one load after the other, each with a seed of its own. When
     ``orders`` ends, whoever gave them is gone, and it quits.
     """
 
@@ -42,77 +49,182 @@ class SoakLoad:
         self._traffic = traffic
         self._orders = orders
         self._clock = RunClock(traffic.t0_monotonic_s)
-        self._queues = {arm: self._queue(arm) for arm in traffic.arms}
+        self._recorders = {
+            arm: ArmRecorder(arm, Path(traffic.out_dir, arm), self._clock) for arm in traffic.arms
+        }
+        self._senders: list[str] = []
+        self._ledger = Ledger((), 0, (), ())
+        self._loads = 0
+        self._over = Event()
+        """No load is under way."""
+        self._over.set()
+        self._stopping = False
+        self._ready = False
         self._greenlets: list[gevent.Greenlet] = []
 
-    def _queue(self, arm: str) -> ArmQueue:
-        recorder = ArmRecorder(arm, Path(self._traffic.out_dir, arm), self._clock)
-        return ArmQueue(recorder, self._traffic.max_lateness_s, self._clock.now)
-
     def register(self, environment: Environment) -> None:
-        """Give Locust the users of every arm to spawn."""
+        """Listen to Locust and to the senders."""
         self._environment = environment
         self._runner = cast(Runner, environment.runner)
-        environment.user_classes = [
-            user_class(arm, self._traffic, queue, self._clock.now) for arm, queue in self._queues.items()
-        ]
-        users = self._traffic.users_per_arm * len(self._queues)
+        self._runner.register_message(HELLO, self._on_hello)
+        self._runner.register_message(REPORT, self._on_report)
         options = cast(Namespace, environment.parsed_options)
-        options.num_users = options.spawn_rate = users
-        # Otherwise Locust makes one from the failed requests, and those are for the report to judge.
-        environment.process_exit_code = EXIT_OK
-        environment.events.spawning_complete.add_listener(self._on_spawning_complete)
+        processes = options.expect_workers if isinstance(self._runner, MasterRunner) else 1
+        users = self._traffic.users_per_arm * len(self._traffic.arms) * processes
+        if environment.web_ui:
+            environment.shape_class = FixedUsers(users)
+            environment.events.spawning_complete.add_listener(self._on_web_start)
+            self._spawn(self._follow_web, environment.web_ui)
+        else:
+            options.num_users = users
+            options.spawn_rate = 1
+            environment.events.spawning_complete.add_listener(self._on_ready)
+        environment.events.test_stopping.add_listener(self._stop)
         environment.events.quitting.add_listener(self.close)
 
     def close(self, **_: object) -> None:
-        """Stop the load, give up what waits and write what is recorded; idempotent."""
+        """Stop the load and write what is recorded; idempotent."""
+        if not self._ready:
+            self._fail("Locust ended before the load was ready; the lines above say why", EXIT_FAILED)
+        self._stop()
         gevent.killall(self._greenlets)
-        self._runner.stop()
-        for queue in self._queues.values():
-            queue.clear()
+        for recorder in self._recorders.values():
             try:
-                queue.recorder.close(self._clock.now())
+                recorder.close()
             except CannotRecordError as error:
-                self._fail(error, EXIT_FAILED)
+                self._fail(str(error), EXIT_FAILED)
 
-    def _on_spawning_complete(self, **_: object) -> None:
+    def _on_ready(self, **_: object) -> None:
+        # Locust tells it again when a worker joins or leaves.
+        self._environment.events.spawning_complete.remove_listener(self._on_ready)
         self._spawn(self._follow_orders)
-        print(TRAFFIC_READY, flush=True)
+        self._say_ready()
 
     def _follow_orders(self) -> None:
         if order := self._orders.readline():
             try:
                 self._begin(start_of(order))
             except ValueError as error:
-                self._fail(error, EXIT_USAGE)
+                self._fail(str(error), EXIT_USAGE)
             else:
-                for _ in self._orders:
-                    pass
-        self._runner.quit()
+                self._await_end_of_orders()
+        self._quit()
+
+    def _follow_web(self, web_ui: WebUI) -> None:
+        while not (web_ui.server and web_ui.server.started):
+            gevent.sleep(LOOK_EVERY_S)
+        self._say_ready()
+        self._await_end_of_orders()
+        self._quit()
+
+    def _say_ready(self) -> None:
+        self._ready = True
+        print(TRAFFIC_READY, flush=True)
+
+    def _await_end_of_orders(self) -> None:
+        for _ in self._orders:
+            pass
+
+    def _on_web_start(self, **_: object) -> None:
+        if self._over.is_set():
+            self._begin(math.ceil(self._clock.now()) + 1.0)
+
+    def _on_hello(self, msg: Message, **_: object) -> None:
+        if msg.data["fingerprint"] != fingerprint(self._traffic):
+            self._refuse(msg.node_id, "its traffic.json is not a copy of the master's; copy that")
+        elif not self._over.is_set():
+            self._refuse(msg.node_id, "it joined after the start of the load; start it before")
+        else:
+            self._senders.append(msg.node_id)
+
+    def _refuse(self, worker: str, why: str) -> None:
+        reason = f"worker {worker} gets no share of the load: {why}"
+        print(reason, file=sys.stderr, flush=True)
+        self._runner.send_message(REFUSED, {"reason": reason}, client_id=worker)
 
     def _begin(self, start_s: float) -> None:
-        for queue in self._queues.values():
-            queue.recorder.begin(Timetable.of(self._traffic, start_s))
-        self._spawn(self._drive, start_s)
+        """Begin a load whose warm-up starts at ``start_s``, by all senders that are there."""
+        self._senders = [sender for sender in self._senders if self._there(sender)]
+        traffic = replace(self._traffic, seed=self._traffic.seed + self._loads)
+        timetable = Timetable.of(traffic, start_s)
+        starts_s = planned_starts(traffic, start_s)
+        self._ledger = Ledger(starts_s, timetable.warmup_s, tuple(traffic.arms), tuple(self._senders))
+        for recorder in self._recorders.values():
+            recorder.begin(timetable)
+        self._loads += 1
+        self._over.clear()
+        self._stopping = False
+        print(f"{LOAD_BEGAN} {start_s:.3f} {start_s + traffic.warmup_s:.3f}", flush=True)
+        for share, sender in enumerate(self._senders):
+            begin = Begin(traffic.seed, start_s, start_s - self._clock.now(), share, len(self._senders))
+            self._runner.send_message(BEGIN, begin.pack(), client_id=sender)
+        self._spawn(self._record)
 
-    def _drive(self, start_s: float) -> None:
-        traffic = self._traffic
+    def _on_report(self, msg: Message, **_: object) -> None:
+        self._ledger.report(msg.node_id, Report.unpack(msg.data))
+
+    def _record(self) -> None:
         try:
-            Dispatcher(tuple(self._queues.values()), self._clock.now, gevent.sleep).run(
-                schedule(traffic, start_s),
-                end_s=start_s + traffic.warmup_s + traffic.load_s,
-                drain_s=traffic.max_lateness_s + traffic.network_timeout_s + DRAIN_MARGIN_S,
-            )
+            while self._ledger.sending:
+                gevent.sleep(LOOK_EVERY_S)
+                self._drop_gone_senders()
+                self._write_rows()
+            self._write_rows()
+            for recorder in self._recorders.values():
+                recorder.end()
+            if not any(map(self._there, self._senders)):
+                self._fail("no worker is left to send the load", EXIT_FAILED)
         except CannotRecordError as error:
-            self._fail(error, EXIT_FAILED)
-        self._runner.quit()
+            self._fail(str(error), EXIT_FAILED)
+        print(f"{LOAD_ENDED} {self._clock.now():.3f}", flush=True)
+        self._over.set()
+        if self._environment.process_exit_code != EXIT_OK:
+            self._quit()
+        # Otherwise Locust is stopping already, and waits for this.
+        elif not self._stopping:
+            (self._runner.stop if self._environment.web_ui else self._runner.quit)()
 
-    def _fail(self, error: Exception, exit_code: int) -> None:
+    def _write_rows(self) -> None:
+        for row in self._ledger.rows():
+            for arm, recorder in self._recorders.items():
+                recorder.write(row.second, row.planned, row.arms[arm])
+
+    def _drop_gone_senders(self) -> None:
+        for sender in self._ledger.sending:
+            if not self._there(sender):
+                self._ledger.gone(sender)
+                self._senders.remove(sender)
+                told = f"worker {sender} is gone; the rest of its share counts as missed"
+                print(told, file=sys.stderr, flush=True)
+                # It may only be cut off for a while, and would then go on.
+                self._runner.send_message(STOP, {"end_s": self._clock.now()}, client_id=sender)
+
+    def _there(self, sender: str) -> bool:
+        if not isinstance(self._runner, MasterRunner):
+            return True
+        worker = self._runner.clients.get(sender)
+        return worker is not None and worker.state != STATE_MISSING
+
+    def _stop(self, **_: object) -> None:
+        """End the load that is under way, drain included, and wait for its last row."""
+        if not self._over.is_set() and not self._stopping:
+            self._stopping = True
+            end_s = self._clock.now() + STOP_LEAD_S
+            self._ledger.stop(end_s)
+            self._runner.send_message(STOP, {"end_s": end_s})
+        self._over.wait(longest_drain_s(self._traffic) + GIVE_UP_S)
+
+    def _quit(self) -> None:
+        self._runner.quit()
+        if self._environment.web_ui:
+            self._environment.web_ui.stop()
+
+    def _fail(self, message: str, exit_code: int) -> None:
         if self._environment.process_exit_code == EXIT_OK:
-            print(error, file=sys.stderr, flush=True)
+            print(message, file=sys.stderr, flush=True)
             self._environment.process_exit_code = exit_code
 
-    def _spawn(self, work: Callable[..., None], *arguments: float) -> None:
+    def _spawn(self, work: Callable[..., None], *arguments: object) -> None:
         greenlet = gevent.spawn(work, *arguments)
         greenlet.link_exception(self._on_fault)
         self._greenlets.append(greenlet)
@@ -120,7 +232,8 @@ class SoakLoad:
     def _on_fault(self, _: gevent.Greenlet) -> None:
         # gevent has printed the traceback; a load generator without its load must not look alive.
         self._environment.process_exit_code = EXIT_FAILED
-        gevent.spawn(self._runner.quit)
+        self._over.set()
+        gevent.spawn(self._quit)
 
 
 def start_of(order: bytes) -> float:

@@ -1,29 +1,36 @@
-"""The locustfile: ``locust -f locustfiles/soak_traffic.py --headless --only-summary --traffic runs/x/traffic.json``."""
+"""The locustfile: ``locust -f locustfiles/soak_traffic.py --headless --only-summary --traffic runs/x/traffic.json``.
+
+Locust's own ``--master`` and ``--worker`` split the load; without ``--headless`` its web UI starts and stops it.
+"""
 
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
 from typing import cast
 
 from gevent.fileobject import FileObject
 from locust import events
+from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
 from locustfiles.arm_user import ArmUser
+from locustfiles.exit_codes import EXIT_FAILED, EXIT_USAGE
 from locustfiles.recorder import CannotRecordError
-from locustfiles.soak_load import EXIT_FAILED, EXIT_USAGE, SoakLoad
+from locustfiles.roles import set_up
 from locustfiles.traffic_file import TrafficFileError, read_traffic
-from locustfiles.upkeep import StatsUpkeep
 
-__all__ = ["ArmUser"]  # Locust wants a user class in the file; SoakLoad puts one for each arm in its place.
+__all__ = ["ArmUser"]  # Locust wants a user class in the file; ``set_up`` puts one for each arm in its place.
 
 
-def add_arguments(parser: ArgumentParser, **_: object) -> None:
+def add_arguments(parser: LocustArgumentParser, **_: object) -> None:
     """Add our option to Locust's."""
     parser.add_argument(
-        "--traffic", required=True, help="traffic.json, the planned load that `soak run` wrote"
+        "--traffic",
+        required=True,
+        include_in_web_ui=False,
+        help="traffic.json, the planned load that `soak run` wrote",
     )
 
 
@@ -33,12 +40,10 @@ def register(environment: Environment, **_: object) -> None:
     # Unbuffered: gevent's buffer would hold a line back until it is full.
     orders = FileObject(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
     try:
-        load = SoakLoad(read_traffic(Path(options.traffic)), orders)
+        set_up(environment, read_traffic(Path(options.traffic)), orders)
     except (TrafficFileError, CannotRecordError) as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_USAGE if isinstance(error, TrafficFileError) else EXIT_FAILED)
-    load.register(environment)
-    StatsUpkeep().register(environment)
 
 
 events.init_command_line_parser.add_listener(add_arguments)

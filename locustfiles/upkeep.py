@@ -17,7 +17,7 @@ KEEP_ERRORS = 100
 
 
 class StatsUpkeep:
-    """Drops per-second counts, history rows and error entries that are old, while requests come in."""
+    """Drops per-second counts, history rows and error entries that are old, while requests or workers' reports come."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -27,15 +27,17 @@ class StatsUpkeep:
     def register(self, environment: Environment) -> None:
         """Start to look after the environment's statistics."""
         self._environment = environment
-        environment.events.request.add_listener(self._on_request)
+        for event in (environment.events.request, environment.events.worker_report):
+            event.add_listener(self._on_news)
 
     def close(self) -> None:
         """Stop; idempotent."""
         if self._environment is not None:
-            self._environment.events.request.remove_listener(self._on_request)
+            for event in (self._environment.events.request, self._environment.events.worker_report):
+                event.remove_listener(self._on_news)
             self._environment = None
 
-    def _on_request(self, **_: object) -> None:
+    def _on_news(self, **_: object) -> None:
         now_s = self._clock()
         if self._environment is None or now_s < self._next_s:
             return

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hdrh.log import HistogramLogReader
 
-from soak.contract import REQUESTS, Incident, Traffic
+from locustfiles.timings import new_histogram
+from soak.contract import LATENCY_LOG, REQUESTS, Incident, Traffic
 
 # At import Locust patches the standard library, which other rooms' tests use in the same process.
 with pytest.MonkeyPatch.context() as patch:
@@ -77,5 +79,27 @@ def read_rows() -> Callable[[Path], list[dict[str, str]]]:
     def read(directory: Path) -> list[dict[str, str]]:
         with (directory / REQUESTS).open(newline="") as file:
             return list(csv.DictReader(file))
+
+    return read
+
+
+@pytest.fixture
+def read_intervals() -> Callable[[Path], list[tuple[str, float, float, int]]]:
+    """Return a function that reads tag, start, end and count of each interval of an arm's latency.hlog."""
+
+    def read(directory: Path) -> list[tuple[str, float, float, int]]:
+        reader = HistogramLogReader(str(directory / LATENCY_LOG), new_histogram())
+        try:
+            return [
+                (
+                    h.get_tag(),
+                    h.get_start_time_stamp() / 1000,
+                    h.get_end_time_stamp() / 1000,
+                    h.get_total_count(),
+                )
+                for h in iter(reader.get_next_interval_histogram, None)
+            ]
+        finally:
+            reader.close()
 
     return read

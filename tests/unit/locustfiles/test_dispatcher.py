@@ -1,22 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from locustfiles.arm_queue import ArmQueue
-from locustfiles.clock import RunClock
 from locustfiles.dispatcher import TICK_S, Dispatcher
-from locustfiles.recorder import ArmRecorder
 from locustfiles.schedule import PlannedRequest
-from locustfiles.timetable import Timetable
+from locustfiles.second import Second
+from locustfiles.timings import quantiles_us
 
 if TYPE_CHECKING:
     from .conftest import ScriptedClock
-
-ReadRows = Callable[[Path], list[dict[str, str]]]
 
 RATE = 20
 LOAD_S = 10
@@ -25,31 +21,27 @@ LOAD_S = 10
 class Rehearsal:
     """Two arms, and users that act while the dispatcher sleeps."""
 
-    def __init__(self, clock: ScriptedClock, directory: Path) -> None:
+    def __init__(self, clock: ScriptedClock) -> None:
         self.clock = clock
         self.sent: list[tuple[str, int, float]] = []
         self.slept: list[float] = []
+        self.ticked_s: list[float] = []
         self.answer_s = 0.004
         self.frozen: set[str] = set()
         self.stall: dict[float, float] = {}
         """At the first sleep after the key, seconds, the machine stands still for the value."""
         self.in_flight: list[tuple[float, ArmQueue, PlannedRequest, float]] = []
-        self.directory = directory
-        self.queues = {arm: self._queue(arm) for arm in ("leaky", "fixed")}
-
-    def _queue(self, arm: str) -> ArmQueue:
-        directory = self.directory / arm
-        directory.mkdir()
-        recorder = ArmRecorder(arm, directory, RunClock(0.0, monotonic_s=self.clock.now))
-        recorder.begin(Timetable(0, 0, LOAD_S))
-        return ArmQueue(recorder, 1.0, self.clock.now)
+        self.queues = {arm: ArmQueue(1.0, clock.now) for arm in ("leaky", "fixed")}
+        self.dispatcher = Dispatcher(
+            tuple(self.queues.values()), clock.now, self.sleep, lambda: self.ticked_s.append(clock.t_s)
+        )
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         for arm, queue in self.queues.items():
             while arm not in self.frozen and len(queue):
                 request = queue.take()
-                queue.recorder.sent(self.clock.t_s)
+                queue.counter.sent(self.clock.t_s)
                 self.sent.append((arm, request.index, self.clock.t_s - request.planned_s))
                 self.in_flight.append((self.clock.t_s + self.answer_s, queue, request, self.clock.t_s))
         until_s = self.clock.t_s + seconds
@@ -57,22 +49,24 @@ class Rehearsal:
             until_s += self.stall.pop(due_s)
         for ended_s, queue, request, sent_s in [flight for flight in self.in_flight if flight[0] <= until_s]:
             self.clock.t_s = max(self.clock.t_s, ended_s)
-            queue.recorder.ended(self.clock.t_s, request.planned_s, sent_s, None)
+            queue.counter.ended(self.clock.t_s, request.planned_s, sent_s, None)
         self.in_flight = [flight for flight in self.in_flight if flight[0] > until_s]
         self.clock.t_s = until_s
 
     def run(self, requests: Iterable[PlannedRequest]) -> None:
-        dispatcher = Dispatcher(tuple(self.queues.values()), self.clock.now, self.sleep)
-        dispatcher.run(requests, end_s=float(LOAD_S), drain_s=7.0)
+        self.dispatcher.run(requests, end_s=float(LOAD_S), drain_s=7.0)
         for queue in self.queues.values():
             queue.clear()
-            queue.recorder.close(self.clock.now())
+
+    def seconds(self, arm: str) -> list[Second]:
+        """Take what happened to an arm, up to now."""
+        return [self.queues[arm].counter.take(second) for second in range(int(self.clock.t_s) + 1)]
 
 
 @pytest.fixture
-def rehearsal(clock: ScriptedClock, tmp_path: Path) -> Rehearsal:
+def rehearsal(clock: ScriptedClock) -> Rehearsal:
     """Return a rehearsal with two arms that answer."""
-    return Rehearsal(clock, tmp_path)
+    return Rehearsal(clock)
 
 
 def _requests() -> list[PlannedRequest]:
@@ -82,8 +76,8 @@ def _requests() -> list[PlannedRequest]:
     ]
 
 
-def _total(rows: list[dict[str, str]], column: str) -> int:
-    return sum(int(row[column]) for row in rows)
+def _slowest_ms(second: Second) -> float:
+    return max(quantiles_us(second.timings.latency, (1.0,)), default=0) / 1000
 
 
 def test_each_request_goes_to_every_arm_at_its_planned_start(rehearsal: Rehearsal) -> None:
@@ -110,15 +104,15 @@ def test_arm_order_alternates(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPa
     assert [index for _, index in offered[:6]] == [0, 0, 1, 1, 2, 2]
 
 
-def test_a_frozen_arm_does_not_disturb_the_other(rehearsal: Rehearsal, read_rows: ReadRows) -> None:
+def test_a_frozen_arm_does_not_disturb_the_other(rehearsal: Rehearsal) -> None:
     """The arm that takes nothing misses everything and holds no backlog; the other one misses nothing."""
     rehearsal.frozen = {"leaky"}
     rehearsal.run(_requests())
-    leaky, fixed = (read_rows(rehearsal.directory / arm) for arm in ("leaky", "fixed"))
-    assert (_total(leaky, "planned"), _total(leaky, "missed"), _total(leaky, "sent")) == (200, 200, 0)
-    assert (_total(fixed, "planned"), _total(fixed, "missed"), _total(fixed, "ok")) == (200, 0, 200)
-    assert [int(row["missed"]) for row in leaky[2:10]] == [RATE] * 8
-    assert {row["latency_max_ms"] for row in fixed[:10]} == {"4.000"}
+    leaky, fixed = (rehearsal.seconds(arm) for arm in ("leaky", "fixed"))
+    assert (sum(second.missed for second in leaky), sum(second.sent for second in leaky)) == (200, 0)
+    assert (sum(second.missed for second in fixed), sum(second.ok for second in fixed)) == (0, 200)
+    assert [second.missed for second in leaky[2:10]] == [RATE] * 8
+    assert [_slowest_ms(second) for second in fixed[:10]] == pytest.approx([4.0] * 10, rel=1e-3)
 
 
 def test_a_thawed_arm_gets_only_what_is_in_time(rehearsal: Rehearsal) -> None:
@@ -139,19 +133,43 @@ def test_a_thawed_arm_gets_only_what_is_in_time(rehearsal: Rehearsal) -> None:
     assert [index for index, _ in leaky] == list(range(leaky[0][0], 200))
 
 
-def test_a_dispatcher_that_falls_behind_says_so(rehearsal: Rehearsal, read_rows: ReadRows) -> None:
-    """A machine that stands still for three seconds shows as latency and misses, in every arm, and rows stay whole."""
+def test_a_dispatcher_that_falls_behind_says_so(rehearsal: Rehearsal) -> None:
+    """A machine that stands still for three seconds shows as latency and misses, in every arm."""
     rehearsal.stall = {4.0: 3.0}
     rehearsal.run(_requests())
     for arm in rehearsal.queues:
-        rows = read_rows(rehearsal.directory / arm)
-        assert [int(row["t_s"]) for row in rows] == list(range(len(rows)))
-        assert {int(row["planned"]) for row in rows[:LOAD_S]} == {RATE}
-        assert _total(rows, "planned") == _total(rows, "sent") + _total(rows, "missed")
-        assert _total(rows, "sent") == _total(rows, "ok")
-        assert 38 <= _total(rows, "missed") <= 41
-        assert max(float(row["latency_max_ms"] or 0) for row in rows) > 900
-        assert [row["missed"] for row in rows[:4]] == ["0"] * 4
+        seconds = rehearsal.seconds(arm)
+        sent, missed = sum(second.sent for second in seconds), sum(second.missed for second in seconds)
+        assert sent + missed == RATE * LOAD_S
+        assert sent == sum(second.ok for second in seconds)
+        assert 38 <= missed <= 41
+        assert max(map(_slowest_ms, seconds)) > 900
+        assert [second.missed for second in seconds[:4]] == [0] * 4
+
+
+def test_a_load_that_is_stopped(rehearsal: Rehearsal, clock: ScriptedClock) -> None:
+    """After a stop nothing planned from its instant on is sent, and the rest is drained as at the end."""
+    rehearsal.answer_s = 0.5
+
+    def stop_at_three() -> Iterable[PlannedRequest]:
+        for request in _requests():
+            if request.planned_s > 3.0:
+                rehearsal.dispatcher.stop(3.2)
+            yield request
+
+    rehearsal.run(stop_at_three())
+    for arm in rehearsal.queues:
+        assert [index for name, index, _ in rehearsal.sent if name == arm] == list(range(64))
+        assert sum(second.ok for second in rehearsal.seconds(arm)) == 64
+    assert 3.5 < clock.t_s < 4.0
+
+
+def test_a_stop_before_the_first_request(rehearsal: Rehearsal, clock: ScriptedClock) -> None:
+    """A load that is stopped before it starts sends nothing and is over at once."""
+    rehearsal.dispatcher.stop(0.0)
+    rehearsal.run(_requests())
+    assert not rehearsal.sent
+    assert clock.t_s <= TICK_S
 
 
 def test_drain_ends_with_the_last_answer(rehearsal: Rehearsal, clock: ScriptedClock) -> None:
@@ -169,9 +187,10 @@ def test_drain_is_bounded(rehearsal: Rehearsal, clock: ScriptedClock) -> None:
     assert clock.t_s == pytest.approx(LOAD_S + 7.0)
 
 
-def test_it_wakes_up_while_nothing_is_planned(rehearsal: Rehearsal, read_rows: ReadRows) -> None:
-    """At a low rate seconds are written and misses counted all the same."""
+def test_it_wakes_up_while_nothing_is_planned(rehearsal: Rehearsal) -> None:
+    """At a low rate seconds are reported and misses counted all the same."""
     rehearsal.frozen = {"leaky"}
     rehearsal.run([PlannedRequest(0, 0.5, "/api/orders-000", b"{}"), PlannedRequest(1, 9.5, "/", b"{}")])
     assert max(rehearsal.slept) == TICK_S
-    assert [row["missed"] for row in read_rows(rehearsal.directory / "leaky")[:3]] == ["0", "1", "0"]
+    assert {int(t_s) for t_s in rehearsal.ticked_s} == set(range(LOAD_S + 1))
+    assert [second.missed for second in rehearsal.seconds("leaky")[:3]] == [0, 1, 0]

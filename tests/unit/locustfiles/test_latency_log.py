@@ -6,24 +6,23 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
-from locustfiles.latency_log import Interval, LatencyLog
-from soak.contract import HISTOGRAM_DIGITS, HISTOGRAM_HIGHEST_US, HISTOGRAM_LOWEST_US
+from locustfiles.latency_log import LatencyLog
+from locustfiles.timings import Timings, new_histogram
+from soak.contract import HISTOGRAM_HIGHEST_US
 
 
 def _read(path: Path) -> list[HdrHistogram]:
-    reader = HistogramLogReader(
-        str(path), HdrHistogram(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS)
-    )
+    reader = HistogramLogReader(str(path), new_histogram())
     try:
         return list(iter(reader.get_next_interval_histogram, None))
     finally:
         reader.close()
 
 
-def _interval(*latencies_us: int) -> Interval:
-    made = Interval()
+def _interval(*latencies_us: int) -> Timings:
+    made = Timings()
     for latency_us in latencies_us:
-        made.add(latency_us, latency_us // 2)
+        made.record(latency_us, latency_us // 2)
     return made
 
 
@@ -52,7 +51,7 @@ def test_intervals_add_up(tmp_path: Path) -> None:
             log.write(
                 _interval(*range(1000 * start + 1000, 1000 * start + 2000, 10)), start * 10, start * 10 + 10
             )
-    total = HdrHistogram(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS)
+    total = new_histogram()
     for histogram in _read(path):
         if histogram.get_tag() == "latency":
             total.add(histogram)

@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 
 import pytest
 
-from locustfiles.schedule import arrivals, body, instance_name, live_instances, schedule
+from locustfiles.schedule import arrivals, body, instance_name, live_instances, planned_starts, schedule
 from locustfiles.shapes import Segment
 from soak.contract import LOAD, WARMUP, Traffic
 
@@ -61,6 +61,12 @@ def test_same_seed_same_stream_for_any_arms(make_traffic: Callable[..., Traffic]
     other = list(schedule(make_traffic(seed=8), 3.0))
     assert not {request.body for request in stream} & {request.body for request in other}
     assert not {request.planned_s for request in stream} & {request.planned_s for request in other}
+
+
+def test_planned_starts_are_those_of_the_schedule(make_traffic: Callable[..., Traffic]) -> None:
+    """The starts alone are those of the requests."""
+    traffic = make_traffic()
+    assert list(planned_starts(traffic, 3.0)) == [request.planned_s for request in schedule(traffic, 3.0)]
 
 
 def test_bodies(make_traffic: Callable[..., Traffic]) -> None:

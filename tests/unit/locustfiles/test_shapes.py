@@ -102,7 +102,9 @@ def test_incident_without_its_figures(make_traffic: Callable[..., Traffic]) -> N
 
 def test_unknown_shape(make_traffic: Callable[..., Traffic]) -> None:
     """An unknown shape is refused with the known ones."""
-    with pytest.raises(ValueError, match=r"shape 'spike' is unknown; it is one of steady, incident, diurnal, steps"):
+    with pytest.raises(
+        ValueError, match=r"shape 'spike' is unknown; it is one of steady, incident, diurnal, steps"
+    ):
         segments(make_traffic(shape="spike"))
 
 

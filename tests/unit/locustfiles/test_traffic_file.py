@@ -39,7 +39,7 @@ def test_no_file(tmp_path: Path) -> None:
         ({"users_per_arm": "many"}, "users_per_arm is 'many'; it must be a number above 0"),
         ({"arms": {}}, "arms is {}; it must give at least one arm its URL"),
         ({"services": []}, "services is empty; it must name at least one"),
-        ({"shape": "spike"}, "shape 'spike' is unknown; it is one of steady, incident"),
+        ({"shape": "spike"}, "shape 'spike' is unknown; it is one of steady, incident, diurnal, steps"),
         ({"arms": ["leaky"]}, "arms is ['leaky']; it must give at least one arm its URL"),
         (
             {"shape": "incident", "incident": None},

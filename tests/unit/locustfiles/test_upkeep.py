@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .conftest import ScriptedClock
 
 HOURS = 2
-RATE = 3
+RATE = 1
 
 
 @pytest.fixture
@@ -91,6 +91,28 @@ def test_with_upkeep_it_does_not(environment: Environment, clock: ScriptedClock)
     assert total.current_fail_per_sec == 2
     assert total.num_requests == HOURS * 3600 * 2 * (RATE + 1)
     assert total.get_current_response_time_percentile(0.95) == 5
+
+
+def test_a_masters_statistics(environment: Environment, clock: ScriptedClock) -> None:
+    """On a master, which sees no request but its workers' reports, the same is bounded."""
+    locust_stats.setup_distributed_stats_event_listeners(environment.events, environment.stats)
+    upkeep = StatsUpkeep(clock.now)
+    upkeep.register(environment)
+    for second in range(600):
+        worker = locust_stats.RequestStats()
+        worker.log_request("POST", "leaky", 5, 10)
+        worker.log_error("POST", "leaky", f"failure {second}")
+        report = {
+            "stats": worker.serialize_stats(),
+            "stats_total": worker.total.get_stripped_report(),
+            "errors": worker.serialize_errors(),
+        }
+        environment.events.worker_report.fire(client_id="worker", data=report)
+        clock.t_s += 1.0
+    sizes = _sizes(environment)
+    assert environment.stats.total.num_requests == 600
+    assert sizes["seconds"] <= KEEP_S + 11
+    assert sizes["errors"] <= KEEP_ERRORS + 20
 
 
 def test_close_is_idempotent(environment: Environment, clock: ScriptedClock) -> None:

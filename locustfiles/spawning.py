@@ -1,0 +1,53 @@
+"""How Locust starts the users: all at once, the same in every process, whatever its start form says."""
+
+from __future__ import annotations
+
+from locust import User
+from locust.dispatch import UsersDispatcher
+from locust.runners import WorkerNode
+from locust.shape import LoadTestShape
+
+
+class SameUsersEverywhere(UsersDispatcher):
+    """Gives every process ``fixed_count`` users of each class.
+
+    Locust's own dispatcher spreads one number of users over the workers, and moves them when a worker joins or leaves;
+    a user that is moved drops its request.
+    """
+
+    dispatch_in_progress = False
+
+    def __init__(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> None:
+        self._nodes = dict.fromkeys(node.id for node in worker_nodes)
+        self._told: list[str] = []
+        self._users = {user_class.__name__: user_class.fixed_count for user_class in user_classes}
+
+    def __next__(self) -> dict[str, dict[str, int]]:
+        if self._told == list(self._nodes):
+            raise StopIteration
+        self._told = list(self._nodes)
+        return {node: self._users.copy() for node in self._nodes}
+
+    def new_dispatch(self, *_: object, **__: object) -> None:
+        """Tell all processes anew, whatever the number of users asked for."""
+        self._told = []
+
+    def add_worker(self, worker_node: WorkerNode) -> None:
+        """Count on a worker that joins."""
+        self._nodes[worker_node.id] = None
+
+    def remove_worker(self, worker_node: WorkerNode) -> None:
+        """No longer count on a worker that left."""
+        self._nodes.pop(worker_node.id, None)
+
+
+class FixedUsers(LoadTestShape):
+    """Keeps Locust's web UI from asking for a number of users."""
+
+    def __init__(self, users: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._users = users
+
+    def tick(self) -> tuple[int, float]:
+        """Return the number of users and how many to start per second, until the end of the load stops the test."""
+        return self._users, float(self._users)
