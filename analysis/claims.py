@@ -15,14 +15,12 @@ from analysis.rows import Reproduced, reproduced
 from analysis.rules import Check
 from analysis.trend import MIN_READINGS, Trend, answered_by, life_trend
 from analysis.words import clock, kilobytes, memory, not_unless
-from soak.contract import LOAD
+from soak.contract import LOAD, LOW_TRAFFIC_H
 
 HOURS: Final = 6
 """What the article tells of, and a claim of it stands for."""
 LINEAR_R_SQUARED: Final = 0.95
 """Of RSS over requests: at least."""
-LOW_TRAFFIC_H: Final = (4.2, 4.6)
-"""Hours of the article in which the shape incident loads at a tenth of the rate."""
 LOW_RATE_AT_MOST: Final = 0.5
 """Of the load's mean rate, for that stretch to count as low traffic."""
 LOW_GROWTH_AT_LEAST: Final = 0.5

@@ -19,6 +19,8 @@ HEADERS = {"Content-Type": "application/json"}
 class ArmUser(FastHttpUser):
     """A user of one arm; ``user_class`` binds it to the arm."""
 
+    host = "set by the profile"
+    """What the web UI's form shows; a user's own host is its arm's."""
     concurrency = 1
     max_redirects = 0
     url = ""

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from soak.contract import ARTICLE_MEMORY_BYTES, LOAD, SHAPES, WARMUP, Incident, Traffic
+from soak.contract import ARTICLE_MEMORY_BYTES, LOAD, LOW_TRAFFIC_H, SHAPES, WARMUP, Incident, Traffic
 
 SOLVED_FROM_H = 4
 """Until here the rates follow the article's increments; from here one rate is solved."""
-LOW_TRAFFIC_H = (4.2, 4.6)
 LOW_TRAFFIC_SHARE = 0.1
 LIMIT_MET_H = 5.6
 

@@ -165,6 +165,9 @@ CENSUS_COLUMNS: Final = _columns(
 ARTICLE_MEMORY_BYTES: Final = ((0, 200e6), (1, 850e6), (2, 1.8e9), (3, 3.2e9), (4, 5.1e9), (6, 8.0e9))
 """The article's gateway before the fix: hours since start, memory. At 6 h it is OOM-killed."""
 
+LOW_TRAFFIC_H: Final = (4.2, 4.6)
+"""The stretch of the shape ``incident`` at a tenth of the rate, article hours."""
+
 SHAPES: Final = ("steady", "incident", "diurnal", "steps")
 
 TRAFFIC_READY: Final = "soak: load ready"
