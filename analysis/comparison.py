@@ -29,6 +29,7 @@ from analysis.rules import (
     SESSIONS_BEFORE,
     TASKS_AFTER,
     TASKS_BEFORE,
+    Check,
     at_least,
     bounded_check,
     fewer_than,
@@ -89,7 +90,7 @@ def _hour_row(recording: Recording, before: Arm, after: Arm, hour: int) -> Row:
     checks = [growth_check(grown, ARTICLE_BEFORE[hour] - ARTICLE_BEFORE[0], recording.manifest.memory_scale)]
     article = (memory(ARTICLE_BEFORE[hour]), "", "")
     if hour in ARTICLE_AFTER:
-        checks.append(stable_check(growth(recording, after, hour)))
+        checks.append(_stable_check(recording, after, hour))
         article = (article[0], memory(ARTICLE_AFTER[hour]), "-74%")
     return make_row(
         f"after {hour} h",
@@ -101,13 +102,18 @@ def _hour_row(recording: Recording, before: Arm, after: Arm, hour: int) -> Row:
     )
 
 
+def _stable_check(recording: Recording, after: Arm, hour: int) -> Check:
+    article_bytes = ARTICLE_AFTER[hour] - ARTICLE_AFTER[0]
+    return stable_check(growth(recording, after, hour), article_bytes, recording.manifest.memory_scale)
+
+
 def _six_hour_row(recording: Recording, before: Arm, after: Arm) -> Row:
     return make_row(
         "after 6 h",
         ("8 GB+ (OOM)", memory(ARTICLE_AFTER[6]), "-96%"),
         _end_side(recording, before),
         _after_side(recording, after, 6),
-        checks=(oom_check(recording, before), stable_check(growth(recording, after, 6))),
+        checks=(oom_check(recording, before), _stable_check(recording, after, 6)),
         scale=_growth_scale(recording),
     )
 

@@ -55,22 +55,32 @@ def growth_check(grown: Growth, article_bytes: float, scale: float) -> Check:
     if grown.bytes is None:
         return Check(None, grown.why_not)
     met = abs(grown.bytes * scale / article_bytes - 1) <= GROWTH_WITHIN
-    scaled = "" if scale == 1 else f", x {scale:g} = {memory(grown.bytes * scale)}"
     return Check(
         met,
-        f"before grew {memory(grown.bytes)}{scaled}, "
+        f"before grew {_scaled(grown.bytes, scale)}, "
         f"{not_unless(met)}within {GROWTH_WITHIN:.0%} of the article's {memory(article_bytes)}",
     )
 
 
-def stable_check(grown: Growth) -> Check:
-    """After's memory stays about what it was at hour 0."""
-    if grown.start.value is None or grown.now.value is None:
+def _scaled(grown_bytes: float, scale: float) -> str:
+    """Return the growth, and at the article's scale where that is another."""
+    return memory(grown_bytes) + ("" if scale == 1 else f", x {scale:g} = {memory(grown_bytes * scale)}")
+
+
+def stable_check(grown: Growth, article_bytes: float, scale: float) -> Check:
+    """After's memory stays about what it was at hour 0, or at least grows no more than the article's did."""
+    if grown.start.value is None or grown.now.value is None or grown.bytes is None:
         return Check(None, grown.why_not)
     share = grown.now.value / grown.start.value
-    met = abs(share - 1) <= STABLE_WITHIN
+    stable = abs(share - 1) <= STABLE_WITHIN
+    sentence = f"after is at {share:.1%} of its hour 0, {not_unless(stable)}within {STABLE_WITHIN:.0%} of it"
+    if stable:
+        return Check(True, sentence)
+    met = grown.bytes * scale <= article_bytes
     return Check(
-        met, f"after is at {share:.1%} of its hour 0, {not_unless(met)}within {STABLE_WITHIN:.0%} of it"
+        met,
+        f"{sentence}, {'but' if met else 'and'} grew {_scaled(grown.bytes, scale)}, "
+        f"{'no ' if met else ''}more than the article's {memory(article_bytes)}",
     )
 
 

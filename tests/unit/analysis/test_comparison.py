@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from analysis.comparison import compare
+from analysis.measures import Growth, Reading
 from analysis.recording import read_recording
 from analysis.rows import Row
+from analysis.rules import stable_check
 
 Build = Callable[..., Path]
 
@@ -82,7 +84,8 @@ NOT_IN_TIME = ", not OOM-killed between hours 5 and 6"
                 "after 1 h": (
                     "no",
                     "before grew 34 MB, x 16 = 546 MB, not within 15% of the article's 650 MB; "
-                    "after is at 110.3% of its hour 0, not within 10% of it",
+                    "after is at 110.3% of its hour 0, not within 10% of it, "
+                    "and grew 8.0 MB, x 16 = 128 MB, more than the article's 40 MB",
                 ),
                 "after 4 h": (
                     "no",
@@ -246,3 +249,14 @@ def test_an_arm_alone_is_shown_alone(build_run: Build) -> None:
     """One target without a role fills the first side and leaves the other empty."""
     found = rows(build_run(article=False, roles=("",)))
     assert (found["highest memory"].measured_before, found["highest memory"].measured_after) == ("507 MB", "")
+
+
+def test_after_may_grow_as_the_articles_did() -> None:
+    """At 1:1 twenty megabytes are a quarter of an interpreter, and a fifth of what the article's after gained."""
+    grown = Growth(start=Reading(70e6), now=Reading(90e6))
+    check = stable_check(grown, article_bytes=100e6, scale=1)
+    assert check.met
+    assert check.sentence == (
+        "after is at 128.6% of its hour 0, not within 10% of it, but grew 20 MB, no more than the article's 100 MB"
+    )
+    assert not stable_check(grown, article_bytes=100e6, scale=16).met
