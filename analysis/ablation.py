@@ -40,7 +40,7 @@ def make_ablation(run_dir: Path) -> Ablation:
             "give a run of the profile ablation."
         )
     found = kept(recording)
-    why = reasons(recording, tuple(arm_load(arm) for arm in recording.arms))
+    why = reasons(recording, tuple(arm_load(arm, recording.load) for arm in recording.arms))
     directory = run_dir / REPORT
     write_files(
         directory,

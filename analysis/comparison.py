@@ -65,11 +65,11 @@ def compare(recording: Recording) -> tuple[Row, ...]:
 
 
 def sides(arms: tuple[Arm, ...]) -> tuple[Arm | None, Arm | None]:
-    """Return the arms to compare: by their role, and those without one in the manifest's order."""
-    by_role = {arm.role: arm for arm in arms if arm.role}
-    others = iter([arm for arm in arms if not arm.role])
-    before = by_role.get("before") or next(others, None)
-    return before, by_role.get("after") or next(others, None)
+    """Return the arms to compare: by their role; one or two without roles are taken in the manifest's order."""
+    if len(arms) <= 2 and not any(arm.role for arm in arms):
+        return arms[0], arms[1] if len(arms) == 2 else None
+    by_role = {arm.role: arm for arm in arms}
+    return by_role.get("before"), by_role.get("after")
 
 
 def _start_row(recording: Recording, before: Arm, after: Arm) -> Row:

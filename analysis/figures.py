@@ -148,7 +148,7 @@ def _mark_deaths(axes: Axes, recording: Recording, time: TimeAxis) -> None:
             more = f"\nand {len(deaths) - 1} more" if len(deaths) > 1 else ""
             how = "OOM-killed" if deaths[0].oom_killed else "ended"
             text = f"{arm.name} {how}\nby {deaths[0].ended_by}, {when(recording, deaths[0].end_s)}{more}"
-            write(axes, text, points[0], offset=(8, -4 - 34 * described), va="top", colour=look.colour)
+            write(axes, text, points[0], offset=(10, -16 - 34 * described), va="top", colour=look.colour)
             described += 1
 
 

@@ -31,7 +31,7 @@ class Findings:
 
 def find(recording: Recording) -> Findings:
     """Compute a report's content from a recording."""
-    loads = tuple(arm_load(arm) for arm in recording.arms)
+    loads = tuple(arm_load(arm, recording.load) for arm in recording.arms)
     slopes = trends(recording.arms, recording.load)
     return Findings(
         recording=recording,

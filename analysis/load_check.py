@@ -47,9 +47,17 @@ class Load:
         return self.sent_alive / self.planned_alive if self.planned_alive else None
 
 
-def arm_load(arm: Arm) -> Load:
-    """Sum the rows of the phase load."""
-    rows = arm.requests[arm.requests["phase"] == LOAD]
+def load_rows(arm: Arm, load: Phase | None) -> pd.DataFrame:
+    """Return the rows of that load: seconds that it touches count to it."""
+    during = (arm.requests["phase"] == LOAD) & (load is not None)
+    if load is not None:
+        during &= arm.requests["t_s"].between(load.start_s - 1, load.end_s)
+    return arm.requests[during]
+
+
+def arm_load(arm: Arm, load: Phase | None) -> Load:
+    """Sum the rows of the load."""
+    rows = load_rows(arm, load)
     alive = alive_seconds(arm, rows["t_s"])
     return Load(
         arm=arm.name,
@@ -111,7 +119,7 @@ def _status(recording: Recording) -> list[str]:
 def _arrival(arm: Arm, sums: Load, load: Phase) -> list[str]:
     if arm.requests.empty:
         return []  # stated as a gap already
-    seconds, ran_s = int((arm.requests["phase"] == LOAD).sum()), load.end_s - load.start_s
+    seconds, ran_s = len(load_rows(arm, load)), load.end_s - load.start_s
     found = []
     if seconds < LOAD_TIME_AT_LEAST * math.floor(ran_s):
         found.append(f"{arm.name}: requests.csv has {seconds} of the load's {ran_s:.0f} seconds")

@@ -116,8 +116,8 @@ class Recording:
 
     @property
     def load(self) -> Phase | None:
-        """The phase whose start is hour 0."""
-        return self.phase(LOAD)
+        """The phase whose start is hour 0; of a run led by hand, the newest load."""
+        return last_load(self.phases)
 
     @property
     def idle(self) -> Phase | None:
@@ -154,7 +154,7 @@ def read_recording(run_dir: Path) -> Recording:
         default=0.0,
     )
     phases = find_phases(events.frame, last_s)
-    load = next((phase for phase in phases if phase.name == LOAD), None)
+    load = last_load(phases)
     arms = []
     for arm in manifest.arms:
         latency = (
@@ -177,6 +177,11 @@ def read_recording(run_dir: Path) -> Recording:
             )
         )
     return Recording(run_dir, manifest, phases, tuple(arms), tuple(gaps))
+
+
+def last_load(phases: tuple[Phase, ...]) -> Phase | None:
+    """Return the newest phase of that name, None when there was none."""
+    return next((phase for phase in reversed(phases) if phase.name == LOAD), None)
 
 
 def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:

@@ -54,7 +54,8 @@ def timeline(recording: Recording) -> tuple[Claim, ...]:
 
 def _killed(recording: Recording, first: Life | None) -> Evidence:
     if first is None:
-        return unknown(NOT_KILLED)
+        short = cut_short(recording)
+        return unknown(short) if short else Evidence("not killed", Check(False, NOT_KILLED))
     check = Check(first.oom_killed, f"before {ended(recording, first)}")
     return Evidence(wall_clock(recording, first.end_s), check, before=first.end_s)
 

@@ -15,7 +15,7 @@ import gevent
 from gevent.event import Event
 from locust.env import Environment
 from locust.rpc import Message
-from locust.runners import STATE_MISSING, MasterRunner, Runner
+from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner
 from locust.web import WebUI
 
 from locustfiles.clock import RunClock
@@ -32,6 +32,7 @@ from soak.contract import LOAD_BEGAN, LOAD_ENDED, TRAFFIC_READY, Traffic
 LOOK_EVERY_S = 0.1
 STOP_LEAD_S = 0.2
 """A load that is stopped ends this much later, for every sender at the same instant."""
+IDLE_ORDER = b"idle"
 GIVE_UP_S = 10.0
 """Beyond the longest drain: what Locust may take to notice that a worker is gone."""
 
@@ -40,8 +41,9 @@ class SoakLoad:
     """Has the planned load sent, and records it: by this process, or as Locust's master by its workers.
 
     When all users are spawned it prints TRAFFIC_READY and reads the line ``start <t_s>`` from ``orders``. With Locust's
-    web UI it is ready at once, and Start and Stop drive one load after the other, each with a seed of its own. When
-    ``orders`` ends, whoever gave them is gone, and it quits.
+    web UI it is ready at once, and Start and Stop drive one load after the other, each with a seed of its own; a Start
+    after the first load waits for the line ``idle``, which says that what follows a load is done. When ``orders``
+    ends, whoever gave them is gone, and it quits.
     """
 
     def __init__(self, traffic: Traffic, orders: BinaryIO) -> None:
@@ -59,6 +61,9 @@ class SoakLoad:
         """No load is under way."""
         self._over.set()
         self._stopping = False
+        self._idle = Event()
+        """Whoever gives the orders is ready for a load that Start asks for."""
+        self._idle.set()
         self._ready = False
         self._greenlets: list[gevent.Greenlet] = []
 
@@ -114,7 +119,9 @@ class SoakLoad:
         while not (web_ui.server and web_ui.server.started):
             gevent.sleep(LOOK_EVERY_S)
         self._say_ready()
-        self._await_end_of_orders()
+        for order in self._orders:
+            if order.strip() == IDLE_ORDER:
+                self._idle.set()
         self._quit()
 
     def _say_ready(self) -> None:
@@ -126,7 +133,13 @@ class SoakLoad:
             pass
 
     def _on_web_start(self, **_: object) -> None:
-        if self._over.is_set():
+        self._spawn(self._begin_when_idle)
+
+    def _begin_when_idle(self) -> None:
+        """Begin the load that Start asked for, unless Stop came first."""
+        self._idle.wait()
+        if self._over.is_set() and self._runner.state in {STATE_SPAWNING, STATE_RUNNING}:
+            self._idle.clear()
             self._begin(math.ceil(self._clock.now()) + 1.0)
 
     def _on_hello(self, msg: Message, **_: object) -> None:

@@ -171,6 +171,8 @@ class ArmRun:
         self.sampler.target = Target(self.name, life.child.pid, life.number, life.limit, life.probe)
         self._record("ready", f"after {self._clock.t() - life.started_s:.1f} s", life)
         self._record_unsampled(life)
+        if life.number > 1:
+            self.sampler.tick()  # what a restart begins with, before the traffic that goes on changes it
 
     def _record_unsampled(self, life: Life) -> None:
         """Say so when the process has children: what leaks in them is not seen."""

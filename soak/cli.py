@@ -1,4 +1,4 @@
-"""The command line: ``soak run`` and ``soak report``."""
+"""The command line."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def run(
     if dry_run:
         print(make_plan(checked, runs / "RUN", Path("PROBE")).describe())
         return
-    _finish(_soak(checked, runs, timed))
+    _finish(_soak(checked, runs, timed), _report)
 
 
 @app.command()
@@ -74,11 +74,11 @@ def ui(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As for run.")
     ] = None,
     arms: Annotated[str, typer.Option(metavar="NAME,NAME", help="As for run.")] = "",
-    web_port: Annotated[int, typer.Option(help="Port of the web UI, on 127.0.0.1.")] = 8089,
+    web_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web UI, on 127.0.0.1.")] = 8089,
     runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
 ) -> None:
     """Soak by hand: Start and Stop in Locust's web UI begin and end the load; Stop makes the report."""
-    _finish(_soak(load_profile(profile, settings or (), arms), runs, led_by_ui, web_port))
+    _finish(_soak(load_profile(profile, settings or (), arms), runs, led_by_ui, web_port), _report)
 
 
 @app.command()
@@ -89,9 +89,7 @@ def ablate(
     runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
 ) -> None:
     """Measure what each fault of the leaky gateway keeps per request: each alone, all together, none."""
-    from analysis.ablation import make_ablation  # noqa: PLC0415 - as in _report
-
-    _finish(_soak(load_profile("ablation", settings or ()), runs, timed), make_ablation)
+    _finish(_soak(load_profile("ablation", settings or ()), runs, timed), _ablation)
 
 
 @app.command()
@@ -110,11 +108,14 @@ def _soak(
         return run_profile(profile, runs.resolve(), progress, script, web_port=web_port)
 
 
-def _finish(outcome: Outcome, *more: Callable[[Path], Finding]) -> None:
+def _finish(outcome: Outcome, make: Callable[[Path], Finding]) -> None:
     """Report what was recorded, and only then say what ended the run early."""
-    code = max(
-        _print(_report(outcome.directory)), *(_print(make(outcome.directory)) for make in more), EXIT_OK
-    )
+    try:
+        code = _print(make(outcome.directory))
+    except SoakError:
+        if outcome.error is None:
+            raise
+        raise outcome.error from None  # a report that cannot be made is the lesser news
     if outcome.error is not None:
         raise outcome.error
     raise typer.Exit(code)
@@ -124,6 +125,13 @@ def _report(directory: Path) -> Finding:
     from analysis.report import make_report  # noqa: PLC0415 - pandas and matplotlib have no place beside a run
 
     return make_report(directory)
+
+
+def _ablation(directory: Path) -> Finding:
+    from analysis.ablation import make_ablation  # noqa: PLC0415 - as in _report
+
+    _report(directory)
+    return make_ablation(directory)
 
 
 def _print(finding: Finding) -> int:

@@ -129,7 +129,7 @@ EVENT_COLUMNS: Final = _columns(
     ("t_s", "seconds since the run's start"),
     ("wall_time", "the same in UTC, ISO 8601, for people"),
     ("event", "one of EVENT_NAMES"),
-    ("arm", "the arm, stubs or locust it concerns; empty for the run"),
+    ("arm", "the arm it concerns, or stubs, locust, worker-N or report; empty for the run"),
     ("life", "the arm's life"),
     ("pid", "process id"),
     ("by", "for exit: what ended the process: kernel, systemd-oomd, watchdog, soak, itself or unknown"),

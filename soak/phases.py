@@ -44,6 +44,9 @@ def led_by_ui(run: Run) -> None:
     reports = 0
     while True:
         run.begin(IDLE)
+        run.tell_locust("idle")  # a Start that came meanwhile has waited for this
+        if not reports:
+            run.take_census()
         try:
             began = _heard(run, LOAD_BEGAN) or ""
         except StopRequestedError:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from soak import contract
+from soak import config, contract
 from soak.config import Arm, Profile, Stubs
 from soak.errors import UsageError
 from soak.probe_client import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
@@ -64,7 +64,8 @@ class Plan:
             f" {phases.drain_s:g} s, quiesce {phases.quiesce_s:g} s",
             f"limit    {_size(limit.memory)} per arm; restart after {limit.restart_delay_s:g} s,"
             f" at most {limit.max_restarts} times",
-            f"traffic  {traffic.shape}, seed {traffic.seed}, same for every arm; bodies of {traffic.request_bytes} B",
+            f"traffic  {traffic.shape}{_rate(traffic)}, POST {traffic.path}, bodies of {traffic.request_bytes} B,"
+            f" seed {traffic.seed}, the same for every arm",
         ]
         for process in self.processes:
             at = f"  at {process.url}" if process.url else ""
@@ -260,6 +261,10 @@ def _traffic(profile: Profile, run_directory: Path, arms: tuple[ArmPlan, ...]) -
         network_timeout_s=traffic.network_timeout_s,
         incident=incident,
     )
+
+
+def _rate(traffic: config.Traffic) -> str:
+    return "" if traffic.shape == "incident" else f" {traffic.rate_rps:g} requests/s"
 
 
 def _size(limit: int | None) -> str:

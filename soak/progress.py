@@ -38,7 +38,8 @@ class Now:
 
     phase: str
     elapsed_s: float
-    left_s: float
+    left_s: float | None
+    """None when whoever stops the load decides."""
     limit_bytes: int | None
     arms: Sequence[ArmNow]
 
@@ -105,7 +106,8 @@ def plain_line(now: Now) -> str:
 
 
 def _headline(now: Now) -> str:
-    return f"[{clock_text(now.elapsed_s)}, {clock_text(now.left_s)} left] {now.phase}"
+    left = "" if now.left_s is None else f", {clock_text(now.left_s)} left"
+    return f"[{clock_text(now.elapsed_s)}{left}] {now.phase}"
 
 
 def _cells(arm: ArmNow, limit_bytes: int | None) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from soak.sampler import Sampler
 
 LOOK_EVERY_S = 0.1
 SHOW_EVERY_S = 1.0
+STARTING = "start"
 LOCUST_READY_TIMEOUT_S = 60.0
 
 
@@ -82,7 +83,7 @@ class Run:
         self._workers: list[Child] = []
         self._locust_log = LogFollower(self._logs / f"{plan.locust.name}.log")
         self._locust_lines: list[str] = []
-        self._phase = "start"
+        self._phase = STARTING
         self._load_ends_s = math.inf
         self._ends_s = 0.0
         self._next_show_s = 0.0
@@ -212,11 +213,16 @@ class Run:
         """Make the report of what is recorded so far, in a process of its own, and print it."""
         self._save_manifest("complete", "")
         argv = (sys.executable, "-m", "soak", "report", str(self._directory))
+        printed = LogFollower(self._logs / "report.log")
+        printed.new_lines()  # of an earlier report
         report = self._start_child(ProcessSpec("report", argv, self._directory))
-        while report.poll() is None:
-            self.wait(LOOK_EVERY_S)
-        self._stop_child(report)
-        self.say(report.log.read_text(encoding="utf-8", errors="replace"))
+        try:
+            while report.poll() is None:
+                self.wait(LOOK_EVERY_S)
+        finally:
+            self._stop_child(report)
+        self.say("\n".join(printed.new_lines()))
+        self._save_manifest("running", "")
 
     def tell_locust(self, line: str) -> None:
         """Give Locust an order."""
@@ -284,6 +290,16 @@ class Run:
             raise HarnessError(
                 f"stubs ended ({describe_exit(code)}). The last lines of {log}:\n{last_words(log)}"
             )
+        for worker in self._workers:
+            if (code := worker.poll()) is not None:
+                self._stop_child(worker)  # its share is missing from here on: the load check sees that
+                self._workers.remove(worker)
+                if self._phase == STARTING:
+                    raise HarnessError(
+                        f"{worker.spec.name} ended ({describe_exit(code)}). The last lines of {worker.log}:\n"
+                        f"{last_words(worker.log)}"
+                    )
+                break
         loading = self._phase in (contract.IDLE, contract.WARMUP, contract.LOAD)
         if loading and self._locust is not None and (code := self._locust.poll()) is not None:
             if code == 0 and self.clock.t() >= self._load_ends_s - 1:
@@ -300,7 +316,7 @@ class Run:
         return Now(
             phase=self._phase,
             elapsed_s=elapsed_s,
-            left_s=max(0.0, (self._ends_s or self._planned_s()) - elapsed_s),
+            left_s=None if self.web_url else max(0.0, (self._ends_s or self._planned_s()) - elapsed_s),
             limit_bytes=self.profile.limit.memory,
             arms=[
                 ArmNow(

@@ -105,7 +105,10 @@ def test_start_and_stop_in_the_browser_make_a_load_and_its_report(browser: Brows
         wait_for("complete", runs / "latest" / "manifest.json")
     finally:
         soak.send_signal(signal.SIGINT)
-        output, _ = soak.communicate(timeout=60)
+        try:
+            output, _ = soak.communicate(timeout=60)
+        finally:
+            soak.kill()  # its guard ends the rest
     assert soak.returncode == 0, output
     assert "The recording is complete and the load arrived." in output
     rows = (runs / "latest" / "leaky" / "requests.csv").read_text().splitlines()

@@ -403,8 +403,14 @@ class WebUi:
             return answer.read()
 
     def start(self) -> tuple[float, float]:
-        """Press Start, with a host of which no user can be made; return the starts of warm-up and load."""
+        """Press Start, with a host of which no user can be made; return the starts of warm-up and load.
+
+        The supervisor is ready for a load only after Start, which waits for it.
+        """
         self.post("/swarm", host="nowhere", user_count=1, spawn_rate=1)
+        assert self.locust.stdin is not None
+        self.locust.stdin.write("idle\n")
+        self.locust.stdin.flush()
         began = _line(self.locust)
         assert began.startswith(LOAD_BEGAN)
         warmup_s, load_s = map(float, began.removeprefix(LOAD_BEGAN).split())

@@ -24,7 +24,7 @@ def claims(run_dir: Path) -> dict[str, Claim]:
 
 def claims_of(recording: Recording) -> dict[str, Claim]:
     """Return the claims by their name."""
-    loads = tuple(arm_load(arm) for arm in recording.arms)
+    loads = tuple(arm_load(arm, recording.load) for arm in recording.arms)
     found = make_claims(recording, trends(recording.arms, recording.load), loads)
     return {claim.claim: claim for claim in found}
 
@@ -202,8 +202,9 @@ def test_nothing_recorded_is_nothing_claimed(build_run: Build) -> None:
 
 def test_availability_is_bounded_and_recovery_is_a_mean(build_run: Build) -> None:
     """An answer that came over from the warm-up makes no 101%; what never died has no time to recover."""
-    leaky, fixed = read_recording(build_run()).arms
-    assert availability(arm_load(fixed)) == 1.0
-    assert availability(arm_load(leaky)) == pytest.approx(14_160 / 14_400)
+    recording = read_recording(build_run())
+    leaky, fixed = recording.arms
+    assert availability(arm_load(fixed, recording.load)) == 1.0
+    assert availability(arm_load(leaky, recording.load)) == pytest.approx(14_160 / 14_400)
     assert recovery_s(leaky) == pytest.approx(3.0)
     assert recovery_s(fixed) is None

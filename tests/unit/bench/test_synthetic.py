@@ -14,5 +14,6 @@ def test_a_synthetic_run_is_a_whole_recording(tmp_path: Path) -> None:
     assert [arm.name for arm in recording.arms] == ["leaky", "fixed"]
     for arm in recording.arms:
         assert len(arm.samples) > 3600
-        assert (arm_load(arm).planned, arm_load(arm).arrived) == (3600 * RPS, 1.0)
+        load = arm_load(arm, recording.load)
+        assert (load.planned, load.arrived) == (3600 * RPS, 1.0)
         assert arm.latency.gaps == ()

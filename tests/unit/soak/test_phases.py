@@ -107,12 +107,15 @@ def test_start_and_stop_in_the_web_ui_make_the_phases_and_a_report() -> None:
     assert [(round(t), what) for t, what in run.done] == [
         (3, "sampling"),
         (3, "idle"),
+        (3, "tell idle"),
+        (3, "census"),
         (22, "warm-up"),
         (32, "load"),
         (50, "drain"),
         (54, "quiesce"),
         (54, "report"),
         (54, "idle"),
+        (54, "tell idle"),
     ]
 
 
@@ -123,11 +126,14 @@ def test_stop_at_once_makes_a_report_without_a_load() -> None:
     assert [what for _, what in run.done] == [
         "sampling",
         "idle",
+        "tell idle",
+        "census",
         "warm-up",
         "drain",
         "quiesce",
         "report",
         "idle",
+        "tell idle",
     ]
 
 
