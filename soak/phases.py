@@ -62,7 +62,10 @@ def led_by_ui(run: Run) -> None:
         run.begin(DRAIN)
         run.wait(run.profile.phases.drain_s)
         run.quiesce()
-        run.make_report()
+        try:
+            run.make_report()
+        except StopRequestedError:
+            return  # the load is whole, and its report is made once more at the end
         reports += 1
 
 

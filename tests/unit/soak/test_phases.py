@@ -38,6 +38,7 @@ class ScriptedRun:
     profile: Profile = field(default_factory=Profile)
     done: list[tuple[float, str]] = field(default_factory=list)
     web_url: str = "http://127.0.0.1:8089"
+    stop_in_report: bool = False
 
     def _did(self, what: str) -> None:
         self.done.append((round(self.clock.now, 1), what))
@@ -56,6 +57,8 @@ class ScriptedRun:
 
     def make_report(self) -> None:
         self._did("report")
+        if self.stop_in_report:
+            raise StopRequestedError("SIGINT")
 
     def say(self, text: str) -> None:
         assert self.web_url in text
@@ -144,6 +147,14 @@ def test_a_second_start_is_a_second_load_of_the_same_run() -> None:
     run = ScriptedRun(says=lines, stop_at_s=100.0)
     led_by_ui(cast(Run, run))
     assert [what for _, what in run.done].count("report") == 2
+
+
+def test_an_end_while_the_report_is_made_is_the_ordinary_end() -> None:
+    """The load was whole by then; the report is made again when the run has ended."""
+    lines = [(20.0, f"{LOAD_BEGAN} 22 32"), (50.0, f"{LOAD_ENDED} 50")]
+    run = ScriptedRun(says=lines, stop_in_report=True)
+    led_by_ui(cast(Run, run))
+    assert run.done[-1][1] == "report"
 
 
 def test_an_end_before_any_load_is_an_interruption() -> None:
