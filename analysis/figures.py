@@ -99,7 +99,9 @@ def latency_figure(findings: Findings) -> Figure:
     recording, time = findings.recording, time_axis(findings.recording)
     table = _quantile_table(recording)
     height = TABLE_LINE_INCHES * len(table)
-    figure = new_figure("Latency from the planned start to the answer", recording, height=4.05 + height)
+    figure = new_figure(
+        "Latency from the planned start to the answer or failure", recording, height=4.05 + height
+    )
     grid = figure.add_gridspec(3, 1, height_ratios=(1.35, 1.35, height))
     for place, quantile in enumerate(("p50", "p99")):
         axes = new_axes(figure, grid[place], f"{quantile} of each second")

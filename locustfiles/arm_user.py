@@ -67,8 +67,7 @@ class ArmUser(FastHttpUser):
                 failure = error_kind(error) if error else answer_kind(response.status_code, response.content)
                 if failure:
                     response.failure(failure)
-        # A request that was sent must end once in the recording, whatever an answer does to the client's parser.
-        except Exception:  # noqa: BLE001
+        except Exception:  # noqa: BLE001 - whatever an answer does to the client's parser, it ends once in the recording
             failure = "other"
         if failure == "timeout":
             # A timeout in the middle of sending leaves the connection unusable.
