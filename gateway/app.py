@@ -14,6 +14,8 @@ from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from gateway.debug import add_debug_routes
 from gateway.failures import (
@@ -39,7 +41,6 @@ def create_app(
     The gateway is ``app.state.gateway`` while the application runs. Without a debug token there are no
     debug routes.
     """
-    failures = FailureLog()
 
     def stats() -> Stats:
         gateway: Gateway = app.state.gateway
@@ -57,28 +58,6 @@ def create_app(
         finally:
             await gateway.aclose()
 
-    async def forward(request: Request) -> Response:
-        started_s = time.perf_counter()
-        response = await answer(request)
-        metrics.observe(response.status_code, time.perf_counter() - started_s)
-        return response
-
-    async def answer(request: Request) -> Response:
-        gateway: Gateway = app.state.gateway
-        service_name = request.path_params["service"]
-        try:
-            upstreams.service_of(service_name)  # before anything else: no request chooses a host
-            request_data = parse_object(await read_body(request))
-            return json_response(await gateway.handle_request(service_name, request_data))
-        except ClientDisconnect:
-            return Response(status_code=499)  # nobody is left to read it
-        except RequestFailedError as failure:
-            failures.record(failure)
-            return error_response(failure)
-        except Exception as error:  # noqa: BLE001  a defect of ours: one logged traceback, and service goes on
-            failures.record(error)
-            return error_response(RequestFailedError("internal error"))
-
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
@@ -86,8 +65,8 @@ def create_app(
         return metrics.response()
 
     app = DocumentedApp(upstreams, title="gateway", lifespan=lifespan)
-    # A plain route: FastAPI's own would parse and validate what forward() streams and checks itself.
-    app.add_route("/api/{service}", forward, methods=["POST"])
+    # A plain route, and the first: FastAPI's own would parse and validate what forward() streams and checks itself.
+    app.router.routes.insert(0, Route("/api/{service}", _Forward(app, upstreams, metrics), methods=["POST"]))
     app.add_api_route("/healthz", healthz)
     app.add_api_route("/metrics", show_metrics, response_class=PlainTextResponse)
     if debug_token is not None:
@@ -96,14 +75,53 @@ def create_app(
     return app
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the request body; raises TooLargeError as soon as more than MAX_BODY_BYTES have come."""
+class _Forward:
+    """Answers ``POST /api/{service}``. An ASGI application of its own, without Starlette's wrapping."""
+
+    def __init__(self, app: FastAPI, upstreams: Upstreams, metrics: Metrics) -> None:
+        self._app = app
+        self._upstreams = upstreams
+        self._metrics = metrics
+        self._failures = FailureLog()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started_s = time.perf_counter()
+        response = await self._answer(scope["path_params"]["service"], receive)
+        self._metrics.observe(response.status_code, time.perf_counter() - started_s)
+        await response(scope, receive, send)
+
+    async def _answer(self, service_name: str, receive: Receive) -> Response:
+        gateway: Gateway = self._app.state.gateway
+        try:
+            self._upstreams.service_of(service_name)  # before anything else: no request chooses a host
+            request_data = parse_object(await read_body(receive))
+            return json_response(await gateway.handle_request(service_name, request_data))
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody is left to read it
+        except RequestFailedError as failure:
+            self._failures.record(failure)
+            return error_response(failure)
+        except Exception as error:  # noqa: BLE001  a defect of ours: one logged traceback, and service goes on
+            self._failures.record(error)
+            return error_response(RequestFailedError("internal error"))
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Return the request body; raises TooLargeError as soon as more than MAX_BODY_BYTES have come.
+
+    Raises ClientDisconnect when the client leaves before its end.
+    """
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        if len(body) + len(chunk) > MAX_BODY_BYTES:
             raise TooLargeError(f"the body is longer than {MAX_BODY_BYTES} bytes")
-    return bytes(body)
+        if not message.get("more_body", False):
+            return bytes(body) + chunk if body else chunk
+        body += chunk
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

@@ -23,6 +23,9 @@ from gateway.watchdog import MemoryWatchdog
 
 PROCESS_S: Final = 0.1
 
+# json.dumps would make an encoder for every call
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -170,7 +173,7 @@ def canonical_json(request_data: dict[str, Any]) -> bytes:
     Raises InvalidBodyError for a number such as 1e999, which JSON can write and Python takes for infinity.
     """
     try:
-        return json.dumps(request_data, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+        return _CANONICAL.encode(request_data).encode()
     except ValueError as error:
         raise InvalidBodyError(f"the request cannot be passed on as JSON: {error}") from None
 
@@ -186,12 +189,15 @@ def cache_key(service: str, body: bytes) -> bytes:
 
 async def read_at_most(content: aiohttp.StreamReader, limit_bytes: int) -> bytes:
     """Return the whole content; raises UpstreamFailedError as soon as it is longer than the limit."""
-    answer = bytearray()
-    async for chunk in content.iter_any():
-        answer += chunk
-        if len(answer) > limit_bytes:
-            raise UpstreamFailedError(f"the answer is longer than {limit_bytes} bytes")
-    return bytes(answer)
+    answer = await content.readany()
+    if content.at_eof() and len(answer) <= limit_bytes:
+        return answer  # most answers come in one piece
+    pieces = bytearray(answer)
+    while len(pieces) <= limit_bytes:
+        if content.at_eof():
+            return bytes(pieces)
+        pieces += await content.readany()
+    raise UpstreamFailedError(f"the answer is longer than {limit_bytes} bytes")
 
 
 def _open_session(upstreams: Upstreams, limits: Limits) -> aiohttp.ClientSession:
