@@ -33,6 +33,7 @@ class Ledger:
         """Take the planned starts of the whole load, its first second, and the senders in the order of their shares."""
         self._starts = enumerate(starts_s)
         self._start = next(self._starts, None)
+        self._first_s = first_s
         self._next_s = first_s
         self._arms = arms
         self._senders = senders
@@ -57,8 +58,11 @@ class Ledger:
         del self._reported_s[sender]
 
     def report(self, sender: str, report: Report) -> None:
-        """Add a report; one of a sender that is gone is dropped, since its requests count as missed."""
-        if sender not in self._reported_s:
+        """Add a report; one of a sender that is gone is dropped, since its requests count as missed.
+
+        So is one of an earlier load, from a sender that did not hear of its end.
+        """
+        if sender not in self._reported_s or report.second < self._first_s:
             return
         for arm, happened in report.arms.items():
             self._sums[report.second][arm].add(happened)

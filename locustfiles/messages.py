@@ -14,6 +14,8 @@ from soak.contract import Traffic
 
 HELLO: Final = "soak_hello"
 """A sender is there; its data is the ``fingerprint`` of its plan."""
+PLAN: Final = "soak_plan"
+"""Asks for the plan; the answer's data is the text of ``traffic.json``."""
 BEGIN: Final = "soak_begin"
 REPORT: Final = "soak_report"
 STOP: Final = "soak_stop"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from http import HTTPStatus
 
 import gevent
@@ -31,3 +32,27 @@ def error_kind(error: BaseException) -> str:
             return "connect"
         case _:
             return "other"
+
+
+def own_kind(error: BaseException | None, response: object) -> str | None:
+    """Return the kind of failure of a request of a team's own locustfile, from what Locust tells of it.
+
+    The team decides what a failure is: a status of 404 may be well, and one of 200 may not.
+    """
+    if error is None:
+        return None
+    status = getattr(response, "status_code", 0) or 0
+    if status:
+        return "error_body" if status // 100 == 2 else answer_kind(status, b"") or "other"
+    kinds = {error_kind(cause) for cause in _causes(error)}
+    return next((kind for kind in ("timeout", "reset", "connect") if kind in kinds), "other")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and those it was made from: the clients wrap what the socket said."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__

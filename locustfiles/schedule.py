@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from locustfiles.shapes import Segment, segments
-from soak.contract import Traffic
+from soak.contract import WARMUP, Traffic
 
 PAYLOAD_OFFSETS = 1 << 16
 """Payloads are slices of one random text; this many places to cut it keep them different, at the cost of a copy."""
@@ -54,7 +55,25 @@ def planned_starts(traffic: Traffic, start_s: float) -> Iterator[float]:
 
 
 def _offsets(traffic: Traffic) -> Iterator[tuple[float, Segment]]:
-    return arrivals(segments(traffic), random.Random(f"{traffic.seed} arrivals"))
+    for offset_s, segment in arrivals(segments(traffic), random.Random(f"{traffic.seed} arrivals")):
+        yield around_pauses(traffic, offset_s, segment.phase), segment
+
+
+def around_pauses(traffic: Traffic, offset_s: float, phase: str) -> float:
+    """Return a start, seconds into the warm-up, moved out of the pauses; order, phase and period stay as they are.
+
+    Of each period the stretch that belongs to the phase is squeezed evenly into its part before the pause.
+    """
+    every_s = traffic.quiesce_every_s
+    if every_s is None:
+        return offset_s
+    load_s = traffic.warmup_s
+    phase_start_s, phase_end_s = (0.0, load_s) if phase == WARMUP else (load_s, load_s + traffic.load_s)
+    period = math.floor(offset_s / every_s + 1e-9)  # 0.6 / 0.2 is a little less than 3
+    start_s = max(period * every_s, phase_start_s)
+    end_s = min((period + 1) * every_s, phase_end_s)
+    open_s = min(end_s, (period + 1) * every_s - traffic.quiesce_pause_s) - start_s
+    return start_s + max(0.0, offset_s - start_s) * open_s / (end_s - start_s)
 
 
 def arrivals(plan: Iterable[Segment], draw: random.Random) -> Iterator[tuple[float, Segment]]:

@@ -6,7 +6,7 @@ import math
 import re
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -20,11 +20,11 @@ from locust.web import WebUI
 
 from locustfiles.clock import RunClock
 from locustfiles.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
-from locustfiles.ledger import Ledger
-from locustfiles.messages import BEGIN, HELLO, REFUSED, REPORT, STOP, Begin, Report, fingerprint
+from locustfiles.ledger import Ledger, Row
+from locustfiles.messages import BEGIN, HELLO, PLAN, REFUSED, REPORT, STOP, Begin, Report, fingerprint
 from locustfiles.recorder import ArmRecorder, CannotRecordError
+from locustfiles.reporter import longest_drain_s
 from locustfiles.schedule import planned_starts
-from locustfiles.sender import longest_drain_s
 from locustfiles.spawning import FixedUsers
 from locustfiles.timetable import Timetable
 from soak.contract import LOAD_BEGAN, LOAD_ENDED, TRAFFIC_READY, Traffic
@@ -46,6 +46,9 @@ class SoakLoad:
     ends, whoever gave them is gone, and it quits.
     """
 
+    loss = "the rest of its share counts as missed"
+    """What it means that a worker is gone, for people."""
+
     def __init__(self, traffic: Traffic, orders: BinaryIO) -> None:
         """Open the recordings; raises CannotRecordError."""
         self._traffic = traffic
@@ -54,9 +57,16 @@ class SoakLoad:
         self._recorders = {
             arm: ArmRecorder(arm, Path(traffic.out_dir, arm), self._clock) for arm in traffic.arms
         }
-        self._senders: list[str] = []
+        self._known: dict[str, None] = {}
+        """All that have said hello with the same plan; one that was cut off may be back for the next load."""
+        self._senders: tuple[str, ...] = ()
+        """Those of the load that is under way, in the order of their shares."""
+        self._gone: set[str] = set()
+        """Those among them that were lost on the way."""
         self._ledger = Ledger((), 0, (), ())
         self._loads = 0
+        self._start_s = 0.0
+        """Start of the warm-up of the newest load, ``t_s``."""
         self._over = Event()
         """No load is under way."""
         self._over.set()
@@ -73,17 +83,12 @@ class SoakLoad:
         self._runner = cast(Runner, environment.runner)
         self._runner.register_message(HELLO, self._on_hello)
         self._runner.register_message(REPORT, self._on_report)
+        self._runner.register_message(PLAN, self._on_plan)
         options = cast(Namespace, environment.parsed_options)
-        processes = options.expect_workers if isinstance(self._runner, MasterRunner) else 1
-        users = self._traffic.users_per_arm * len(self._traffic.arms) * processes
+        self._expected = options.expect_workers if isinstance(self._runner, MasterRunner) else 1
         if environment.web_ui:
-            environment.shape_class = FixedUsers(users)
-            environment.events.spawning_complete.add_listener(self._on_web_start)
             self._spawn(self._follow_web, environment.web_ui)
-        else:
-            options.num_users = users
-            options.spawn_rate = 1
-            environment.events.spawning_complete.add_listener(self._on_ready)
+        self._have_users_spawned(environment, options)
         environment.events.test_stopping.add_listener(self._stop)
         environment.events.quitting.add_listener(self.close)
 
@@ -98,6 +103,17 @@ class SoakLoad:
                 recorder.close()
             except CannotRecordError as error:
                 self._fail(str(error), EXIT_FAILED)
+
+    def _have_users_spawned(self, environment: Environment, options: Namespace) -> None:
+        """Set how many users Locust starts, and begin the load when they are there."""
+        users = self._traffic.users_per_arm * len(self._traffic.arms) * self._expected
+        if environment.web_ui:
+            environment.shape_class = FixedUsers(users)
+            environment.events.spawning_complete.add_listener(self._on_web_start)
+        else:
+            options.num_users = users
+            options.spawn_rate = 1
+            environment.events.spawning_complete.add_listener(self._on_ready)
 
     def _on_ready(self, **_: object) -> None:
         # Locust tells it again when a worker joins or leaves.
@@ -116,7 +132,7 @@ class SoakLoad:
         self._quit()
 
     def _follow_web(self, web_ui: WebUI) -> None:
-        while not (web_ui.server and web_ui.server.started):
+        while not (web_ui.server and web_ui.server.started and len(self._known) >= self._expected):
             gevent.sleep(LOOK_EVERY_S)
         self._say_ready()
         for order in self._orders:
@@ -148,7 +164,13 @@ class SoakLoad:
         elif not self._over.is_set():
             self._refuse(msg.node_id, "it joined after the start of the load; start it before")
         else:
-            self._senders.append(msg.node_id)
+            self._known[msg.node_id] = None
+            if isinstance(self._runner, MasterRunner):
+                told = f"worker {msg.node_id} joined: {len(self._known)} of {self._expected}"
+                print(told, file=sys.stderr, flush=True)
+
+    def _on_plan(self, msg: Message, **_: object) -> None:
+        self._runner.send_message(PLAN, {"traffic": self._traffic.to_json()}, client_id=msg.node_id)
 
     def _refuse(self, worker: str, why: str) -> None:
         reason = f"worker {worker} gets no share of the load: {why}"
@@ -157,14 +179,16 @@ class SoakLoad:
 
     def _begin(self, start_s: float) -> None:
         """Begin a load whose warm-up starts at ``start_s``, by all senders that are there."""
-        self._senders = [sender for sender in self._senders if self._there(sender)]
+        self._senders = tuple(filter(self._there, self._known))
+        self._gone.clear()
         traffic = replace(self._traffic, seed=self._traffic.seed + self._loads)
         timetable = Timetable.of(traffic, start_s)
-        starts_s = planned_starts(traffic, start_s)
-        self._ledger = Ledger(starts_s, timetable.warmup_s, tuple(traffic.arms), tuple(self._senders))
+        starts_s = self._planned_starts(traffic, start_s)
+        self._ledger = Ledger(starts_s, timetable.warmup_s, tuple(traffic.arms), self._senders)
         for recorder in self._recorders.values():
             recorder.begin(timetable)
         self._loads += 1
+        self._start_s = start_s
         self._over.clear()
         self._stopping = False
         print(f"{LOAD_BEGAN} {start_s:.3f} {start_s + traffic.warmup_s:.3f}", flush=True)
@@ -173,7 +197,16 @@ class SoakLoad:
             self._runner.send_message(BEGIN, begin.pack(), client_id=sender)
         self._spawn(self._record)
 
+    def _planned_starts(self, traffic: Traffic, start_s: float) -> Iterable[float]:
+        return planned_starts(traffic, start_s)
+
+    def _planned(self, row: Row, arm: str) -> int:  # noqa: ARG002 - the same for every arm here
+        """Return how many requests were planned for an arm in a second."""
+        return row.planned
+
     def _on_report(self, msg: Message, **_: object) -> None:
+        if msg.node_id in self._gone:
+            self._tell_to_stop(msg.node_id)
         self._ledger.report(msg.node_id, Report.unpack(msg.data))
 
     def _record(self) -> None:
@@ -185,7 +218,7 @@ class SoakLoad:
             self._write_rows()
             for recorder in self._recorders.values():
                 recorder.end()
-            if not any(map(self._there, self._senders)):
+            if self._gone.issuperset(self._senders):
                 self._fail("no worker is left to send the load", EXIT_FAILED)
         except CannotRecordError as error:
             self._fail(str(error), EXIT_FAILED)
@@ -200,17 +233,20 @@ class SoakLoad:
     def _write_rows(self) -> None:
         for row in self._ledger.rows():
             for arm, recorder in self._recorders.items():
-                recorder.write(row.second, row.planned, row.arms[arm])
+                recorder.write(row.second, self._planned(row, arm), row.arms[arm])
 
     def _drop_gone_senders(self) -> None:
         for sender in self._ledger.sending:
             if not self._there(sender):
                 self._ledger.gone(sender)
-                self._senders.remove(sender)
-                told = f"worker {sender} is gone; the rest of its share counts as missed"
+                self._gone.add(sender)
+                told = f"worker {sender} is gone; {self.loss}"
                 print(told, file=sys.stderr, flush=True)
-                # It may only be cut off for a while, and would then go on.
-                self._runner.send_message(STOP, {"end_s": self._clock.now()}, client_id=sender)
+                self._tell_to_stop(sender)
+
+    def _tell_to_stop(self, sender: str) -> None:
+        """It may only be cut off for a while, and would then go on."""
+        self._runner.send_message(STOP, {"end_s": self._clock.now()}, client_id=sender)
 
     def _there(self, sender: str) -> bool:
         if not isinstance(self._runner, MasterRunner):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from locust import User
 from locust.dispatch import UsersDispatcher
 from locust.runners import WorkerNode
@@ -39,6 +41,43 @@ class SameUsersEverywhere(UsersDispatcher):
     def remove_worker(self, worker_node: WorkerNode) -> None:
         """No longer count on a worker that left."""
         self._nodes.pop(worker_node.id, None)
+
+
+class SameUsersPerArm(UsersDispatcher):
+    """Has Locust's own dispatcher decide for one arm, and gives every arm's process the same users at the same time."""
+
+    @staticmethod
+    def await_start() -> None:
+        """Return when users may be started; ``same_users_per_arm`` sets it."""
+
+    def __init__(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> None:
+        self._one = WorkerNode("one arm")
+        self._nodes = dict.fromkeys(node.id for node in worker_nodes)
+        super().__init__([self._one], user_classes)
+
+    def __next__(self) -> dict[str, dict[str, int]]:
+        users = super().__next__()[self._one.id]
+        return {node: users.copy() for node in self._nodes}
+
+    def new_dispatch(
+        self, target_user_count: int, spawn_rate: float, user_classes: list[type[User]] | None = None
+    ) -> None:
+        """Wait for the load's start, then go to that number of users for each arm."""
+        self.await_start()
+        super().new_dispatch(target_user_count, spawn_rate, user_classes)
+
+    def add_worker(self, worker_node: WorkerNode) -> None:
+        """Count on a worker that joins."""
+        self._nodes[worker_node.id] = None
+
+    def remove_worker(self, worker_node: WorkerNode) -> None:
+        """No longer count on a worker that left."""
+        self._nodes.pop(worker_node.id, None)
+
+
+def same_users_per_arm(await_start: Callable[[], None]) -> type[SameUsersPerArm]:
+    """Return the dispatcher that waits for the load's start by calling ``await_start``."""
+    return type("SameUsersPerArm", (SameUsersPerArm,), {"await_start": staticmethod(await_start)})
 
 
 class FixedUsers(LoadTestShape):

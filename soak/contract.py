@@ -6,7 +6,8 @@ the monotonic clock. An empty cell was not read; it is never 0. Sizes are bytes.
     runs/<id>/manifest.json          what ran, where, with which configuration, and how it ended
               events.csv             starts, phases, kills, restarts, readings that were missed
               traffic.json           the planned load, as it was handed to Locust
-              <arm>/samples.csv      one row per second
+              live.json              the verdict so far, replaced while the run goes on
+              <arm>/samples.csv      one row per second of each process
               <arm>/census.csv       objects by type, taken while nothing is loaded
               <arm>/requests.csv     one row per second of load
               <arm>/latency.hlog     HDR histogram log (standard format): tags "latency" and "service", microseconds
@@ -17,7 +18,9 @@ the monotonic clock. An empty cell was not read; it is never 0. Sizes are bytes.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 SCHEMA_VERSION: Final = 1
@@ -26,6 +29,7 @@ SCHEMA_VERSION: Final = 1
 MANIFEST: Final = "manifest.json"
 EVENTS: Final = "events.csv"
 TRAFFIC: Final = "traffic.json"
+LIVE: Final = "live.json"
 SAMPLES: Final = "samples.csv"
 CENSUS: Final = "census.csv"
 REQUESTS: Final = "requests.csv"
@@ -42,6 +46,9 @@ PHASES: Final = (IDLE, WARMUP, LOAD, DRAIN, QUIESCE)
 
 RUNGS: Final = ("drained", "collected", "trimmed")
 """The quiesce ladder: after the drain, after ``gc.collect``, after ``malloc_trim``."""
+
+POINT: Final = "point"
+"""The rung of a quiesce point, no part of the ladder: read in a pause of the load, after ``gc.collect``."""
 
 LATENCY_TAG: Final = "latency"
 SERVICE_TAG: Final = "service"
@@ -70,9 +77,12 @@ SAMPLE_COLUMNS: Final = _columns(
     ("wall_time", "the same in UTC, ISO 8601, for people"),
     ("arm", "the target build"),
     ("pid", "process id"),
-    ("life", "1 for the arm's first process, 2 after its first restart, ..."),
+    ("life", "counts the arm's processes from 1: the next is its restart, or a worker below it"),
     ("phase", "idle, warm-up, load, drain or quiesce"),
-    ("rung", "of the quiesce ladder: drained, collected or trimmed; empty in ordinary rows"),
+    (
+        "rung",
+        "of the quiesce ladder: drained, collected or trimmed; point in a pause of the load; empty in ordinary rows",
+    ),
     ("rss_bytes", "resident memory, /proc/PID/statm"),
     ("uss_bytes", "memory that only this process holds, /proc/PID/smaps_rollup; read every smaps_every_s"),
     ("pss_bytes", "the same with shared pages divided among their users"),
@@ -129,7 +139,7 @@ EVENT_COLUMNS: Final = _columns(
     ("t_s", "seconds since the run's start"),
     ("wall_time", "the same in UTC, ISO 8601, for people"),
     ("event", "one of EVENT_NAMES"),
-    ("arm", "the arm it concerns, or stubs, locust, worker-N or report; empty for the run"),
+    ("arm", "the arm it concerns, or stubs, locust, worker-N, judge or report; empty for the run"),
     ("life", "the arm's life"),
     ("pid", "process id"),
     ("by", "for exit: what ended the process: kernel, systemd-oomd, watchdog, soak, itself or unknown"),
@@ -145,8 +155,9 @@ EVENT_NAMES: Final = {
     "restart": "a dead arm is about to be started again",
     "given_up": "a dead arm stays dead: max_restarts is reached, or it died before it was ready",
     "gap": "readings were missed; detail says which and why",
-    "unsampled": "the arm has processes beside the one that is sampled; detail says how many",
+    "unsampled": "the arm has more processes than are sampled; detail says how many",
     "limit": "counters of the arm's memory limit, read before it was removed",
+    "stopped_early": "the load was ended because a gate was certain to fail (stop_on_fail); detail says why",
     "interrupted": "Ctrl-C, SIGTERM or an error cut the run short; detail says which",
     "run_end": "the run ended",
 }
@@ -161,6 +172,52 @@ CENSUS_COLUMNS: Final = _columns(
     ("type", "module-qualified name of the type"),
     ("objects", "objects of that type the cyclic collector tracks"),
 )
+
+AT_MOST: Final = "<="
+AT_LEAST: Final = ">="
+
+
+@dataclass(frozen=True, slots=True)
+class GateKind:
+    """What a gate of a sign-off is held to."""
+
+    unit: str
+    """Of its value and its limit: bytes, s, ms, share (of 1), times or count."""
+    relation: str
+    """AT_MOST or AT_LEAST."""
+    example: str
+    meaning: str
+
+
+GATES: Final = {
+    "min_time_to_oom": GateKind(
+        "s", AT_LEAST, ">= 30d", "time until the memory limit is met at the leak rate"
+    ),
+    "max_rss": GateKind("bytes", AT_MOST, "<= 300 MiB", "highest resident memory of a process under load"),
+    "p99_ms": GateKind("ms", AT_MOST, "<= 50 ms", "p99 of the latency over the whole load"),
+    "p99_drift": GateKind("times", AT_MOST, "<= 1.2x", "that of the load's last quarter, against its first"),
+    "error_rate": GateKind("share", AT_MOST, "<= 0.1%", "requests that failed, of those sent"),
+    "availability": GateKind("share", AT_LEAST, ">= 99.9%", "requests answered well, of those planned"),
+    "tasks": GateKind("count", AT_MOST, "<= 50", "asyncio tasks alive once the load is drained"),
+    "sessions": GateKind("count", AT_MOST, "<= 10", "client sessions open once the load is drained"),
+    "fds": GateKind("count", AT_MOST, "<= 100", "file descriptors open once the load is drained"),
+}
+"""The gates a profile may set, beside the gate ``leak``, which is always held."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateLimit:
+    """One gate of a profile, as the manifest carries it."""
+
+    gate: str
+    """A key of GATES."""
+    relation: str
+    limit: float
+    """In the gate's unit; where ``of_before``, times the baseline arm's own value."""
+    of_before: bool
+    text: str
+    """As the profile says it."""
+
 
 ARTICLE_MEMORY_BYTES: Final = ((0, 200e6), (1, 850e6), (2, 1.8e9), (3, 3.2e9), (4, 5.1e9), (6, 8.0e9))
 """The article's gateway before the fix: hours since start, memory. At 6 h it is OOM-killed."""
@@ -229,6 +286,12 @@ class Traffic:
     max_lateness_s: float
     network_timeout_s: float
     incident: Incident | None = None
+    quiesce_every_s: float | None = None
+    """Period of the pauses, counted from the start of the warm-up; None: there are none."""
+    quiesce_pause_s: float = 1.0
+    """Pause k is [k * quiesce_every_s - quiesce_pause_s, k * quiesce_every_s), k from 1: no request starts in it."""
+    locustfile: str = ""
+    """A team's own; its users decide what is sent, and of this plan only arms, times and pauses count. Else empty."""
 
     def to_json(self) -> str:
         """Return the text of ``traffic.json``."""
@@ -243,6 +306,63 @@ class Traffic:
         incident = fields.pop("incident")
         fields["services"] = tuple(fields["services"])
         return cls(**fields, incident=None if incident is None else Incident(**incident))
+
+
+@dataclass(frozen=True, slots=True)
+class ArmLive:
+    """The verdict on one arm so far; None for what is not known, also for a time to OOM without end."""
+
+    verdict: str
+    """leak, no_leak or inconclusive."""
+    reason: str
+    """One sentence, without a full stop."""
+    rate_per_s: float | None = None
+    """Leak rate in bytes per second."""
+    rate_per_request: float | None = None
+    """The same in bytes per request."""
+    low: float | None = None
+    """Lower end of the interval of ``rate_per_s``."""
+    high: float | None = None
+    """Upper end of it."""
+    oom_low_s: float | None = None
+    """Earliest time to OOM, seconds from ``updated_t_s``."""
+    oom_high_s: float | None = None
+    """Latest."""
+    signals: Mapping[str, str] = field(default_factory=dict)
+    """Verdict by signal."""
+    certain_fail: bool = False
+    """A gate of this arm will fail whatever comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The verdict so far, written to ``live.json`` by ``soak judge --follow`` and read by the run."""
+
+    updated_t_s: float
+    """Until here the recording was read, ``t_s``."""
+    arms: Mapping[str, ArmLive]
+
+    def to_json(self) -> str:
+        """Return the text of ``live.json``; numbers that are not finite become null."""
+        arms = {
+            name: {key: _finite(value) for key, value in asdict(arm).items()}
+            for name, arm in self.arms.items()
+        }
+        fields = {"schema_version": SCHEMA_VERSION, "updated_t_s": self.updated_t_s, "arms": arms}
+        return json.dumps(fields, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Live:
+        """Read what ``to_json`` wrote; raises ValueError, TypeError, KeyError or AttributeError for anything else."""
+        fields = json.loads(text)
+        if (version := fields["schema_version"]) != SCHEMA_VERSION:
+            raise ValueError(f"live verdict of schema {version}, this is {SCHEMA_VERSION}")
+        arms = {name: ArmLive(**arm) for name, arm in fields["arms"].items()}
+        return cls(updated_t_s=float(fields["updated_t_s"]), arms=arms)
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def names(columns: tuple[Column, ...]) -> tuple[str, ...]:

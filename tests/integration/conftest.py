@@ -7,12 +7,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+
+from soak.contract import Traffic
 
 HERE = Path(__file__).parent
 
@@ -118,3 +121,36 @@ role = "after"
 """
     )
     return path
+
+
+@pytest.fixture
+def processes() -> Iterator[ExitStack]:
+    """Return a stack that ends the processes a test starts."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def traffic(tmp_path: Path) -> Traffic:
+    """Return a load of four seconds without arms."""
+    return Traffic(
+        seed=3,
+        t0_monotonic_s=time.monotonic(),
+        out_dir=str(tmp_path),
+        arms={},
+        path="/api/{service}",
+        services=("orders",),
+        instances_per_hour=50.0,
+        instances_live=4,
+        hour_s=30.0,
+        warmup_s=0.5,
+        warmup_rps=20.0,
+        warmup_request_bytes=200,
+        shape="steady",
+        load_s=4.0,
+        rate_rps=60.0,
+        request_bytes=5000,
+        users_per_arm=8,
+        max_lateness_s=1.0,
+        network_timeout_s=6.0,
+    )

@@ -117,3 +117,12 @@ def test_it_holds_only_what_is_open() -> None:
         assert row.planned == 10
     assert not ledger._sums
     assert walked[-1] <= 305.0
+
+
+def test_a_report_of_an_earlier_load() -> None:
+    """A sender that did not hear of the end of a load ends nothing of the next one."""
+    ledger = _ledger("one")
+    _report(ledger, "one", 4, sent=5, last=True)
+    assert ledger.sending == ("one",)
+    _report(ledger, "one", 5, sent=10)
+    assert _counts(ledger.rows()) == [(5, 10, 10, 0)]

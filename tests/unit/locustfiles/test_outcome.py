@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import gevent
 import pytest
+import requests
+import urllib3
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from geventhttpclient.useragent import RetriesExceeded
 
-from locustfiles.outcome import answer_kind, error_kind
+from locustfiles.outcome import answer_kind, error_kind, own_kind
 from soak.contract import FAILURE_KINDS
 
 
@@ -49,3 +51,38 @@ def test_errors(error: BaseException, kind: str) -> None:
     """An error tells whether there was no connection, it broke, or no answer came in time; wrapped ones too."""
     assert error_kind(error) == kind
     assert kind in FAILURE_KINDS
+
+
+class Answer:
+    def __init__(self, status_code: int) -> None:
+        self.status_code = status_code
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (None, 200, None),
+        (None, 404, None),
+        (ValueError("404"), 404, "4xx"),
+        (ValueError("500"), 500, "5xx"),
+        (ValueError("the team says so"), 200, "error_body"),
+        (ValueError("the team says so"), 301, "other"),
+        (TimeoutError(), 0, "timeout"),
+        (ValueError("their own client"), 0, "other"),
+    ],
+)
+def test_requests_of_an_own_locustfile(error: Exception | None, status: int, kind: str | None) -> None:
+    """The team decides what has failed; its status or its error says how."""
+    assert own_kind(error, Answer(status)) == kind
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [(ConnectionRefusedError(), "connect"), (ConnectionResetError(), "reset"), (TimeoutError(), "timeout")],
+)
+def test_what_the_socket_said_counts(said: Exception, kind: str) -> None:
+    """Clients wrap it, as errors that are connection errors all alike."""
+    error = requests.exceptions.ConnectionError("wrapped")
+    error.__context__ = urllib3.exceptions.ProtocolError("wrapped")
+    error.__context__.__cause__ = said
+    assert own_kind(error, None) == kind

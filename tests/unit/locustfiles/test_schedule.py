@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import random
 import tracemalloc
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice, pairwise
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from locustfiles.schedule import arrivals, body, instance_name, live_instances, planned_starts, schedule
 from locustfiles.shapes import Segment
 from soak.contract import LOAD, WARMUP, Traffic
+from soak.points import points
 
 
 def test_counts_are_exact(make_traffic: Callable[..., Traffic]) -> None:
@@ -67,6 +70,57 @@ def test_planned_starts_are_those_of_the_schedule(make_traffic: Callable[..., Tr
     """The starts alone are those of the requests."""
     traffic = make_traffic()
     assert list(planned_starts(traffic, 3.0)) == [request.planned_s for request in schedule(traffic, 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("every_s", "pause_s", "warmup_s", "load_s"),
+    [(5.0, 1.0, 10.0, 20.0), (4.0, 1.5, 10.0, 23.5), (7.3, 0.5, 10.0, 31.0), (0.2, 0.05, 0.6, 4.0)],
+)
+def test_pauses_hold_no_start_and_change_no_count(
+    make_traffic: Callable[..., Traffic], every_s: float, pause_s: float, warmup_s: float, load_s: float
+) -> None:
+    """No request starts in a pause; each period and each phase has the requests it would have had without."""
+    plain = make_traffic(warmup_s=warmup_s, load_s=load_s)
+    paused = replace(plain, quiesce_every_s=every_s, quiesce_pause_s=pause_s)
+    before, after = list(planned_starts(plain, 0.0)), list(planned_starts(paused, 0.0))
+    assert after == sorted(after)
+    for number in range(1, int((warmup_s + load_s) / every_s) + 1):
+        end_s = number * every_s
+        assert not any(end_s - pause_s + 1e-9 < start_s < end_s - 1e-9 for start_s in after)
+        assert bisect_left(after, end_s - 1e-9) == bisect_left(before, end_s - 1e-9)
+    for boundary_s in (warmup_s, warmup_s + load_s):
+        assert bisect_left(after, boundary_s - 1e-9) == bisect_left(before, boundary_s - 1e-9)
+    assert len(after) == len(before)
+
+
+def test_a_load_that_ends_before_its_pause_is_not_squeezed(make_traffic: Callable[..., Traffic]) -> None:
+    """Requests move only where a pause would have held some."""
+    plain = make_traffic(warmup_s=10.0, load_s=8.0)
+    paused = replace(plain, quiesce_every_s=10.0, quiesce_pause_s=1.0)
+    loaded = slice(50, None)
+    assert list(planned_starts(paused, 0.0))[loaded] == list(planned_starts(plain, 0.0))[loaded]
+
+
+def test_pauses_are_the_same_for_every_arm_and_worker(make_traffic: Callable[..., Traffic]) -> None:
+    """The shares of two workers and the requests of another set of arms are those of one sender to two arms."""
+    traffic = make_traffic(quiesce_every_s=5.0)
+    whole = list(schedule(traffic, 3.0))
+    assert list(schedule(replace(traffic, arms={"only": "http://127.0.0.1:9"}), 3.0)) == whole
+    shares = [list(islice(schedule(traffic, 3.0), share, None, 2)) for share in (0, 1)]
+    assert [request for pair in zip(*shares, strict=True) for request in pair] == whole
+
+
+def test_no_request_is_planned_between_a_point_and_the_end_of_its_pause(
+    make_traffic: Callable[..., Traffic],
+) -> None:
+    """What the run takes for a pause is one of the schedule, also for a load that starts at any second."""
+    traffic = make_traffic(quiesce_every_s=4.0, quiesce_pause_s=1.5)
+    starts = list(planned_starts(traffic, 17.0))
+    taken = list(points(traffic, 17.0))
+    assert len(taken) == 7
+    for point in taken:
+        assert not any(point.at_s - 0.75 <= start_s < point.end_s for start_s in starts)
+        assert any(point.end_s <= start_s < point.end_s + 1 for start_s in starts) or point is taken[-1]
 
 
 def test_bodies(make_traffic: Callable[..., Traffic]) -> None:

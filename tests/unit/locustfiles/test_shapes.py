@@ -53,6 +53,13 @@ def test_incident_follows_the_article(
     assert growth == pytest.approx(article_bytes / 16, rel=1e-9)
 
 
+def test_pauses_leave_the_article_its_growth(make_traffic: Callable[..., Traffic]) -> None:
+    """With a pause every ten seconds, each hour still gets its requests."""
+    traffic = make_traffic(shape="incident", load_s=180.0)
+    paused = replace(traffic, quiesce_every_s=10.0, quiesce_pause_s=1.0)
+    assert planned_counts(paused, 6) == planned_counts(traffic, 6)
+
+
 @pytest.mark.parametrize("limit_bytes", [400e6, 512e6, 700e6])
 def test_incident_meets_its_limit_at_5_6_hours(
     make_traffic: Callable[..., Traffic], limit_bytes: float

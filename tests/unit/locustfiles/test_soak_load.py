@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+import gevent
 import pytest
 from gevent.event import Event
 from gevent.fileobject import FileObject
@@ -17,7 +18,7 @@ from locust.rpc import Message
 from locust.runners import STATE_MISSING
 
 from locustfiles.arm_user import ArmUser
-from locustfiles.messages import BEGIN, HELLO, REFUSED, REPORT, STOP, Report, fingerprint
+from locustfiles.messages import BEGIN, HELLO, PLAN, REFUSED, REPORT, STOP, Report, fingerprint
 from locustfiles.recorder import ArmRecorder
 from locustfiles.roles import set_up
 from locustfiles.second import Second
@@ -285,7 +286,7 @@ def test_a_worker_with_another_plan(master: Master, capsys: pytest.CaptureFixtur
     master.begin()
     reason = "worker one gets no share of the load: its traffic.json is not a copy of the master's; copy that"
     assert master.told(REFUSED) == [("one", {"reason": reason})]
-    assert capsys.readouterr().err == reason + "\n"
+    assert capsys.readouterr().err == f"{reason}\nworker two joined: 1 of 2\n"
     assert [(worker, data["shares"]) for worker, data in master.told(BEGIN)] == [("two", 1)]
     master.report("two", 0, sent=10, last=True)
     master.end()
@@ -303,6 +304,8 @@ def test_the_last_worker_is_gone(
         master.runner.clients[worker].state = STATE_MISSING
     assert master.end() == 1
     assert capsys.readouterr().err == (
+        "worker one joined: 1 of 2\n"
+        "worker two joined: 2 of 2\n"
         "worker one is gone; the rest of its share counts as missed\n"
         "worker two is gone; the rest of its share counts as missed\n"
         "no worker is left to send the load\n"
@@ -320,6 +323,47 @@ def test_a_worker_that_was_cut_off_is_stopped(master: Master) -> None:
     master.report("two", 0, sent=5, last=True)
     assert master.end() == 0
     assert [worker for worker, _ in master.told(STOP)] == ["one"]
+
+
+def test_a_worker_that_is_back(
+    tmp_path: Path, make_traffic: Callable[..., Traffic], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was cut off in a load has a share of the next one, and is told again to stop the old one."""
+    monkeypatch.setattr("locust.runners.rpc.Server", Post)
+    for arm in ("leaky", "fixed"):
+        (tmp_path / arm).mkdir()
+    master = Master(
+        make_traffic(out_dir=str(tmp_path), t0_monotonic_s=time.monotonic(), warmup_s=0.0, load_s=3.0)
+    )
+    master.load._stopping = True  # so that the end of a load does not end Locust, as in the web UI
+    for worker in ("one", "two"):
+        master.join(worker)
+    master.begin()
+    one = master.runner.clients["one"]
+    one.state = STATE_MISSING
+    with gevent.Timeout(5):
+        while not master.told(STOP):
+            gevent.sleep(0.01)
+    one.state = "running"
+    master.report("one", 1, sent=5)
+    assert [worker for worker, _ in master.told(STOP)] == ["one", "one"]
+    master.load._stopping = True
+    master.report("two", 0, sent=5, last=True)
+    with gevent.Timeout(5):
+        master.load._over.wait()
+    Post.sent.clear()
+    master.load._begin(100.0)
+    assert [(worker, data["shares"]) for worker, data in master.told(BEGIN)] == [("one", 2), ("two", 2)]
+    for worker in ("one", "two"):
+        master.report(worker, 100, sent=5, last=True)
+    master.close()
+
+
+def test_the_plan_is_there_for_the_asking(master: Master) -> None:
+    """Whoever asks gets the plan as it was read, before it joins."""
+    master.say("somebody", PLAN, None)
+    ((who, answer),) = master.told(PLAN)
+    assert (who, Traffic.from_json(answer["traffic"])) == ("somebody", master.traffic)
 
 
 def test_no_worker_at_the_start(master: Master, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from locust import User
 from locust.runners import WorkerNode
 
-from locustfiles.spawning import FixedUsers, SameUsersEverywhere
+from locustfiles.spawning import FixedUsers, SameUsersEverywhere, same_users_per_arm
 
 
 class Leaky(User):
@@ -43,3 +43,27 @@ def test_the_shape_never_changes() -> None:
     """The shape asks for the same users at every tick, so Locust never starts or stops one in a load."""
     shape = FixedUsers(6)
     assert {shape.tick() for _ in range(5)} == {(6, 6.0)}
+
+
+class Buyer(User):
+    weight = 3
+
+
+class Visitor(User):
+    weight = 1
+
+
+def test_every_arm_gets_the_same_users() -> None:
+    """Locust decides for one arm, by weight and rate, only after the start; every arm's process gets the same."""
+    waited: list[bool] = []
+    one, two, three = map(WorkerNode, ("one", "two", "three"))
+    dispatcher = same_users_per_arm(lambda: waited.append(True))([one, two], [Buyer, Visitor])
+    dispatcher.new_dispatch(8, 100.0)
+    assert waited == [True]
+    users = {"Buyer": 6, "Visitor": 2}
+    assert list(dispatcher) == [{"one": users, "two": users}]
+    dispatcher.remove_worker(one)
+    dispatcher.add_worker(three)
+    dispatcher.new_dispatch(4, 100.0)
+    users = {"Buyer": 3, "Visitor": 1}
+    assert list(dispatcher)[-1] == {"two": users, "three": users}
