@@ -5,7 +5,7 @@ DURATION ?= 6h
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help soak soak-article soak-release ablate bench ui report test lint lock clean
+.PHONY: help soak soak-article soak-release ablate bench calibrate bench-live bench-heap leaks ui report test lint lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,18 @@ test: .venv/installed ## Run all tests, one short real soak with an OOM kill amo
 
 bench: .venv/installed ## Measure the speed of gateway, sampling and report, about seven minutes
 	@$(BIN)/python -m bench
+
+bench-live: .venv/installed ## How soon a leak is called while the load runs, twelve minutes
+	@$(BIN)/python -m bench.live
+
+calibrate: .venv/installed ## Judge 7,000 simulated recordings with known truth, about ten minutes
+	@$(BIN)/python -m tests.calibration $(if $(QUICK),--quick)
+
+bench-heap: .venv/installed ## What a census of the heap costs and how exact it is, four minutes
+	@$(BIN)/python -m bench.heap
+
+leaks: .venv/installed ## Soak 17 releases that leak, their mends and 4 healthy apps: make leaks JOBS=2, 40 minutes
+	@$(BIN)/python -m tests.leaks --jobs $(or $(JOBS),1) $(CASES)
 
 lint: .venv/installed ## Check style and types
 	@$(BIN)/ruff check .

@@ -53,7 +53,7 @@ class Sampling:
         probe = ProbeClient(self._directory, server.child.pid)
         if not probe.exists:
             raise HarnessError(f"{server.name}: the probe did not get into the process")
-        self._sampler.target = Target(ON, server.child.pid, life=1, limit=Unlimited(), probe=probe)
+        self._sampler.targets = (Target(ON, server.child.pid, life=1, limit=Unlimited(), probe=probe),)
         stop = threading.Event()
         thread = threading.Thread(target=self._sampler.run, args=[stop], name="sampler")
         thread.start()

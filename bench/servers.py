@@ -102,7 +102,7 @@ def _running(command: Command, directory: Path, guard: Guard, cores: Set[int]) -
         (sys.executable, *command.words, str(port)),
         ROOT,
         url=f"http://{HOST}:{port}",
-        ready_path="/healthz",
+        ready="/healthz",
         env=command.env,
     )
     child = Child(spec, directory / f"{command.name}.log", guard)

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from soak import contract
@@ -14,13 +14,14 @@ from soak.config import Limit
 from soak.errors import UsageError
 from soak.guard import Guard
 from soak.limit import LifeLimit, LimitMechanism, who_ended
-from soak.limit.base import Unlimited
+from soak.limit.base import Counters, Unlimited
 from soak.plan import ArmPlan
 from soak.probe_client import ProbeClient, ProbeError
 from soak.process import Child, describe_exit, last_words
-from soak.procfs import descendants
+from soak.ready import what_failed
 from soak.recording import EventLog, RunClock
 from soak.sampler import CENSUS_TIMEOUT_S, Sampler, Target
+from soak.workers import Workers
 
 READY_EVERY_S = 0.1
 MEMORY_KILLERS = frozenset({"kernel", "systemd-oomd", "watchdog"})
@@ -30,7 +31,7 @@ SETTLE_S = 0.5
 
 @dataclass(slots=True)
 class Life:
-    """One process of the arm."""
+    """One process of the arm that we started; those below it are its workers."""
 
     number: int
     child: Child
@@ -38,11 +39,19 @@ class Life:
     probe: ProbeClient
     started_s: float
     next_try_s: float
-    ready: bool = False
+    workers: Workers | None = None
+    """None until it is ready."""
+    worker_kills: int = 0
+    """Of the limit's kills, those that ended a worker."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has answered."""
+        return self.workers is not None
 
 
 class ArmRun:
-    """The lives of one arm. All but the sampler's ticks happens on the main thread."""
+    """The lives of one arm. All but the sampler's ticks and points happens on the main thread."""
 
     def __init__(
         self,
@@ -72,8 +81,10 @@ class ArmRun:
         self._run_id = run_id
         self._log = log
         self._probe_directory = probe_directory
-        self.lives = 0
+        self._lives = 0
+        self._restarts = 0
         self._restart_at_s: float | None = None
+        self._points: list[threading.Thread] = []
         self._stop_sampling = threading.Event()
         self._thread = threading.Thread(
             target=sampler.run, args=[self._stop_sampling], name=f"sampler-{plan.name}"
@@ -81,20 +92,21 @@ class ArmRun:
 
     def start(self) -> None:
         """Start the next life."""
-        self.lives += 1
+        self._next_life()
         if self._restart_at_s is not None:
-            self._events.record("restart", arm=self.name, life=self.lives)
+            self._restarts += 1
+            self._events.record("restart", arm=self.name, life=self._lives)
         self._restart_at_s = None
         limit: LifeLimit = Unlimited()
         if self._settings.memory is not None:
             limit = self._mechanism.life(
-                f"soakproof-{self._run_id}-{self.name}-{self.lives}", self._settings.memory
+                f"soakproof-{self._run_id}-{self.name}-{self._lives}", self._settings.memory
             )
         child = Child(self._spec, self._log, self._guard, limit.procs)
         limit.watch(child.pid)
         now = self._clock.t()
         self.life = Life(
-            self.lives,
+            self._lives,
             child,
             limit,
             ProbeClient(self._probe_directory, child.pid),
@@ -120,12 +132,25 @@ class ArmRun:
                 self._welcome(life)
             elif now - life.started_s > self._spec.ready_timeout_s:
                 waited = f"within {self._spec.ready_timeout_s:g} s"
-                self._give_up(life, f"{self._spec.url}{self._spec.ready_path} did not answer {waited}")
+                self._give_up(life, f"{what_failed(self._spec.ready, self._spec.url)} {waited}")
+        elif life.workers is not None:
+            life.workers.look(now)
         life.child.cap_log()
+
+    @property
+    def starts(self) -> int:
+        """How often the arm was started; its workers are not counted."""
+        return self._restarts + 1
 
     def begin_sampling(self) -> None:
         """Start the sampler's thread."""
         self._thread.start()
+
+    def take_point(self, by_s: float) -> None:
+        """Have the arm collected and read, in a thread of its own: no arm waits for another, and the run for none."""
+        point = threading.Thread(target=self.sampler.point, args=[by_s], name=f"point-{self.name}")
+        self._points = [*filter(threading.Thread.is_alive, self._points), point]
+        point.start()
 
     def quiesce(self) -> Iterator[str]:
         """Walk the ladder, yielding each rung: row and census; collect, row, census; trim, row, census.
@@ -135,17 +160,18 @@ class ArmRun:
         life = self.life
         if life is None or not life.ready:
             return
-        self._record_unsampled(life)
         for rung, op in zip(contract.RUNGS, ("", "collect", "trim"), strict=True):
+            probed = {target.pid: target.probe for target in self.sampler.targets if target.probed}
             try:
-                if op and life.probe.exists:
-                    life.probe.ask(op, CENSUS_TIMEOUT_S)
+                if op and probed:
+                    for probe in probed.values():
+                        probe.ask(op, CENSUS_TIMEOUT_S)
                     time.sleep(SETTLE_S)  # freed pages leave the resident set a moment later
             except ProbeError as error:
                 self.sampler.gaps.missed(op, str(error))
                 return
-            row = self.sampler.tick(rung, exact=True)
-            if row is None or (life.probe.exists and row.get("probe_ms") is None):
+            rows = self.sampler.tick(rung, exact=True)
+            if not rows or any(row["pid"] in probed and row.get("probe_ms") is None for row in rows):
                 return
             self.sampler.take_census(rung)
             yield rung
@@ -155,8 +181,9 @@ class ArmRun:
         self._restart_at_s = None
         self._stop_sampling.set()
         self._end_life()  # first: a sampler that waits for a frozen target is free once its socket closes
-        if self._thread.is_alive():
-            self._thread.join()
+        for thread in (self._thread, *self._points):
+            if thread.is_alive():
+                thread.join()
 
     def check_started(self) -> None:
         """Raise UsageError when the first life failed to get ready: the command is at fault."""
@@ -167,17 +194,31 @@ class ArmRun:
             )
 
     def _welcome(self, life: Life) -> None:
-        life.ready = True
-        self.sampler.target = Target(self.name, life.child.pid, life.number, life.limit, life.probe)
-        self._record("ready", f"after {self._clock.t() - life.started_s:.1f} s", life)
-        self._record_unsampled(life)
-        if life.number > 1:
+        now = self._clock.t()
+        self._record("ready", f"after {now - life.started_s:.1f} s", life)
+        life.workers = Workers(
+            Target(self.name, life.child.pid, life.number, life.limit, life.probe),
+            self.sampler,
+            self._events,
+            next_life=self._next_life,
+            probe_of=lambda pid: ProbeClient(self._probe_directory, pid),
+            killer=lambda: self._killer_of_worker(life),
+        )
+        life.workers.look(now, at_once=True)
+        if self._restarts:
             self.sampler.tick()  # what a restart begins with, before the traffic that goes on changes it
 
-    def _record_unsampled(self, life: Life) -> None:
-        """Say so when the process has children: what leaks in them is not seen."""
-        if children := descendants(life.child.pid):
-            self._record("unsampled", f"{len(children)} processes below pid {life.child.pid}", life)
+    def _next_life(self) -> int:
+        self._lives += 1
+        return self._lives
+
+    def _killer_of_worker(self, life: Life) -> str:
+        """Say who ended a worker: each kill of the limit that no other death explains is one."""
+        if (life.limit.counters().oom_kills or 0) > life.worker_kills:
+            life.worker_kills += 1
+            self.oom_kills += 1
+            return "kernel"
+        return "unknown"
 
     def _end_life(self) -> None:
         if self.life is not None:
@@ -187,11 +228,12 @@ class ArmRun:
     def _bury(self, life: Life, code: int, *, asked: bool) -> None:
         """The life is over: say what ended it, keep its counters, plan the next one."""
         self.life = None
-        self.sampler.target = None
         counters = life.limit.counters()
-        by = who_ended(code, counters, asked=asked)
+        by = who_ended(code, _without(counters, life.worker_kills), asked=asked)
         self.oom_kills += by in MEMORY_KILLERS
         self._record("exit", describe_exit(code), life, by=by)
+        if life.workers is not None:
+            life.workers.end(by)
         self._record("limit", json.dumps(asdict(counters)), life)
         life.probe.close()
         life.limit.close()
@@ -199,7 +241,7 @@ class ArmRun:
             return
         if not life.ready:
             self._give_up(life, f"it ended before it was ready ({describe_exit(code)})")
-        elif life.number > self._settings.max_restarts:
+        elif self._restarts >= self._settings.max_restarts:
             self._give_up(
                 life, f"it ended after {self._settings.max_restarts} restarts, the most that are allowed"
             )
@@ -213,3 +255,12 @@ class ArmRun:
 
     def _record(self, event: str, detail: str, life: Life, by: str = "") -> None:
         self._events.record(event, detail, arm=self.name, life=life.number, pid=life.child.pid, by=by)
+
+
+def _without(counters: Counters, worker_kills: int) -> Counters:
+    """Return the counters without the kills that ended workers."""
+    return (
+        counters
+        if counters.oom_kills is None
+        else replace(counters, oom_kills=counters.oom_kills - worker_kills)
+    )

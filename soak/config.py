@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from soak.contract import GateLimit
 from soak.errors import UsageError
+from soak.quantities import LeakRate, parse_leak_rate, parse_limit
+from soak.ready import is_valid
 
 PROFILES = Path(__file__).parent / "profiles"
+
+DEFAULT_MAX_LEAK = "1 MiB/h"
+
+LOOPBACK = IPv4Address("127.0.0.1")
+
+OF_A_LOCUSTFILE = frozenset({"users", "spawn_rate"})
+OF_PLANNED_REQUESTS = frozenset({
+    "shape", "workers", "remote_workers", "path", "rate_rps", "request_bytes", "warmup_rps", "warmup_request_bytes",
+    "instances_per_hour", "instances_live", "users_per_arm", "max_lateness_s", "incident",
+})  # fmt: skip
+"""Keys of [traffic] that mean nothing to the users of a locustfile of the team's own."""
 
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -29,7 +56,16 @@ def _duration(value: object) -> object:
 
 Seconds = Annotated[float, Field(gt=0), BeforeValidator(_duration)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
+
+
+def _ready(value: str) -> str:
+    if not is_valid(value):
+        raise ValueError('give a URL path such as "/healthz", "port", or "log: words of a line it prints"')
+    return value
+
+
 UrlPath = Annotated[str, Field(pattern=r"^/[!-~]*$")]
+Ready = Annotated[str, AfterValidator(_ready)]
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
@@ -68,6 +104,8 @@ class Sampling(_Table):
 
     every_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     smaps_every_s: Seconds = 30.0
+    quiesce_every_s: Seconds | None = None
+    quiesce_pause_s: Seconds = 1.0
 
 
 class Stubs(_Table):
@@ -102,6 +140,13 @@ class Traffic(_Table):
     seed: int = 1
     shape: Literal["steady", "incident", "diurnal", "steps"] = "steady"
     workers: Annotated[int, Field(ge=0, le=64)] = 0
+    remote_workers: Annotated[int, Field(ge=0, le=64)] = 0
+    remote_timeout_s: Seconds = 300.0
+    bind_host: IPv4Address = LOOPBACK
+    bind_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    locustfile: Path | None = None
+    users: Annotated[int, Field(ge=1, le=100_000)] = 50
+    spawn_rate: Annotated[float, Field(gt=0, le=1000)] = 10.0
     path: UrlPath = "/api/{service}"
     rate_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
     request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 1000
@@ -114,6 +159,29 @@ class Traffic(_Table):
     network_timeout_s: Seconds = 5.0
     incident: Incident | None = None
 
+    @model_validator(mode="after")
+    def _somebody_decides_what_is_sent(self) -> Traffic:
+        if self.locustfile is None:
+            if given := self.model_fields_set & OF_A_LOCUSTFILE:
+                raise ValueError(f"{min(given)} belongs to traffic.locustfile, and there is none")
+        elif given := self.model_fields_set & OF_PLANNED_REQUESTS:
+            raise ValueError(
+                f"{min(given)} plans requests, and with traffic.locustfile its users decide: leave one of both out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _other_machines_reach_it(self) -> Traffic:
+        if self.bind_host.is_unspecified:
+            raise ValueError(
+                "bind_host must be an address of this machine that the workers reach, not 0.0.0.0"
+            )
+        if self.remote_workers and self.bind_host == LOOPBACK:
+            raise ValueError(
+                f"remote_workers cannot reach {LOOPBACK}: give bind_host an address of this machine that they reach"
+            )
+        return self
+
 
 class Arm(_Table):
     """One target build: any command that listens on ``{port}``."""
@@ -124,9 +192,66 @@ class Arm(_Table):
     cwd: Path | None = None
     env: dict[str, str] = {}
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    ready: UrlPath = "/healthz"
+    ready: Ready = "/healthz"
     ready_timeout_s: Seconds = 30.0
     stop_timeout_s: Seconds = 10.0
+
+
+class Judge(_Table):
+    """The leak that would matter, and who is judged beside whom."""
+
+    max_leak: str | None = None
+    min_time_to_oom: Seconds | None = None
+    candidate: str = ""
+    control: str = ""
+    live: bool = True
+    stop_on_fail: bool = False
+
+    @field_validator("max_leak")
+    @classmethod
+    def _is_a_leak_rate(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_leak_rate(text)
+        return text
+
+    @model_validator(mode="after")
+    def _has_one_margin(self) -> Judge:
+        if self.max_leak and self.min_time_to_oom:
+            raise ValueError("max_leak and min_time_to_oom both set the margin: keep one")
+        if self.stop_on_fail and not self.live:
+            raise ValueError("stop_on_fail needs live = true: it acts on the verdict so far")
+        return self
+
+    @property
+    def margin(self) -> LeakRate | None:
+        """The leak that would matter; None where ``min_time_to_oom`` and the limit set it."""
+        return None if self.min_time_to_oom else parse_leak_rate(self.max_leak or DEFAULT_MAX_LEAK)
+
+
+class Gates(_Table):
+    """What else the candidate must hold to be signed off; each is a relation and a value."""
+
+    min_time_to_oom: str | None = None
+    max_rss: str | None = None
+    p99_ms: str | None = None
+    p99_drift: str | None = None
+    error_rate: str | None = None
+    availability: str | None = None
+    tasks: str | None = None
+    sessions: str | None = None
+    fds: str | None = None
+
+    @field_validator("*")
+    @classmethod
+    def _is_a_limit(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None and info.field_name:
+            parse_limit(info.field_name, text)
+        return text
+
+    @property
+    def limits(self) -> tuple[GateLimit, ...]:
+        """The gates that are set, in the order of their declaration."""
+        return tuple(parse_limit(gate, text) for gate, text in self.model_dump(exclude_none=True).items())
 
 
 class Profile(_Table):
@@ -143,6 +268,8 @@ class Profile(_Table):
     stubs: Stubs | None = None
     traffic: Traffic = Traffic()
     arms: Annotated[dict[ArmName, Arm], Field(min_length=1)]
+    judge: Judge = Judge()
+    gates: Gates = Gates()
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Profile:
@@ -151,8 +278,40 @@ class Profile(_Table):
         for role in ("before", "after"):
             if sum(arm.role == role for arm in self.arms.values()) > 1:
                 raise ValueError(f'only one arm may have role = "{role}"')
-        if {"stubs", "locust"} & self.arms.keys():
-            raise ValueError("an arm may not be called stubs or locust: those name our own processes")
+        if {"stubs", "locust", "judge", "report"} & self.arms.keys():
+            raise ValueError(
+                "an arm may not be called stubs, locust, judge or report: those name our own processes"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pauses_leave_room(self) -> Profile:
+        """Requests are moved from a pause to the time before it; the load must have begun well before its first."""
+        every_s, pause_s = self.sampling.quiesce_every_s, self.sampling.quiesce_pause_s
+        if every_s is None:
+            return self
+        if pause_s > every_s / 2:
+            raise ValueError(
+                f"sampling.quiesce_pause_s ({pause_s:g}) is more than half of sampling.quiesce_every_s ({every_s:g})"
+            )
+        before_s = -math.remainder(self.phases.warmup_s, every_s)
+        before_s += every_s if before_s < 1e-9 * every_s else 0.0
+        if pause_s > before_s / 2:
+            raise ValueError(
+                f"the warm-up ends {before_s:g} s before the end of a pause of {pause_s:g} s; make phases.warmup_s a "
+                f"multiple of sampling.quiesce_every_s ({every_s:g})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> Profile:
+        for key, arm in (("candidate", self.judge.candidate), ("control", self.judge.control)):
+            if arm and arm not in self.arms:
+                raise ValueError(f"judge.{key} names '{arm}', which is no arm; it has {', '.join(self.arms)}")
+        if self.limit.memory is None:
+            for key, value in (("judge", self.judge.min_time_to_oom), ("gates", self.gates.min_time_to_oom)):
+                if value is not None:
+                    raise ValueError(f"{key}.min_time_to_oom needs limit.memory")
         return self
 
 
@@ -247,7 +406,7 @@ def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Profile
     tables: dict[str, type[BaseModel]] = {
         "scale": Scale, "phases": Phases, "limit": Limit, "sampling": Sampling, "stubs": Stubs,
-        "traffic": Traffic, "arms": Arm, "incident": Incident,
+        "traffic": Traffic, "arms": Arm, "incident": Incident, "judge": Judge, "gates": Gates,
     }  # fmt: skip
     for part in location[:-1]:
         model = tables.get(str(part), model)

@@ -52,7 +52,7 @@ def run_profile(
         )
     _check_memory(profile)
     with ExitStack() as stack:
-        interrupted = stack.enter_context(_noted_signals())
+        interrupted = stack.enter_context(noted_signals())
         guard = Guard()
         stack.callback(guard.close)
         probe_directory = Path(tempfile.mkdtemp(prefix="soak-"))
@@ -90,7 +90,7 @@ def _check_memory(profile: Profile) -> None:
 
 
 @contextmanager
-def _noted_signals() -> Iterator[list[str]]:
+def noted_signals() -> Iterator[list[str]]:
     """Turn Ctrl-C, SIGTERM and a lost terminal into a note that the run reads when it is safe to stop."""
     noted: list[str] = []
     previous = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any
 import psutil
 
 from soak import contract
+from soak.config import Profile
 from soak.limit import Choice
 from soak.plan import Plan
 
 PACKAGES = ("aiohttp", "fastapi", "hdrhistogram", "locust", "numpy", "pandas", "psutil", "uvicorn", "uvloop")
 
 
-def _host_facts() -> dict[str, Any]:
+def host_facts() -> dict[str, Any]:
     """Return what makes two runs comparable: machine, kernel, Python, libc, packages and our own revision."""
     return {
         "libc": " ".join(platform.libc_ver()),
@@ -48,6 +50,18 @@ def _git_revision() -> str | None:
     return result.stdout.strip()
 
 
+def _judge_facts(profile: Profile) -> dict[str, Any]:
+    """Return the margin and the roles, so that a report needs no profile."""
+    margin = profile.judge.margin
+    return {
+        "max_leak_bytes_per_s": margin.per_s if margin else None,
+        "max_leak_bytes_per_request": margin.per_request if margin else None,
+        "min_time_to_oom_s": profile.judge.min_time_to_oom,
+        "candidate": profile.judge.candidate,
+        "control": profile.judge.control,
+    }
+
+
 def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
     """Return the facts of the run; environment variables by name only, as their values may be secret."""
     profile = plan.profile
@@ -71,11 +85,13 @@ def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
         else profile.phases.load_s,  # in the web UI, whoever stops it plans
         "every_s": profile.sampling.every_s,
         "seed": profile.traffic.seed,
+        "judge": _judge_facts(profile),
+        "gates": [asdict(limit) for limit in profile.gates.limits],
         "config": profile.model_dump(mode="json", exclude={"directory": True, "arms": {"__all__": {"env"}}}),
         "processes": [
             {"name": process.name, "argv": list(process.argv), "environment_names": sorted(process.env)}
             for process in plan.processes
         ],
         "python": platform.python_version(),
-        "host": _host_facts(),
+        "host": host_facts(),
     }

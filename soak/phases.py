@@ -19,20 +19,25 @@ def timed(run: Run) -> None:
     start_s = math.ceil(run.clock.t() + phases.idle_s)  # rows of the load are whole seconds
     load_s = start_s + phases.warmup_s
     drain_s = load_s + phases.load_s
-    quiesce_s = drain_s + phases.drain_s
-    end_s = quiesce_s + phases.quiesce_s
-    run.expect(load_ends_s=drain_s, ends_s=end_s)
+    run.expect(load_ends_s=drain_s, ends_s=drain_s + phases.drain_s + phases.quiesce_s)
     run.tell_locust(f"start {start_s}")
     run.begin_sampling()
     run.begin(IDLE)
     run.wait_until(start_s - CENSUS_LEAD_S)
     run.take_census()
     run.wait_until(start_s)
-    for phase, until_s in ((WARMUP, load_s), (LOAD, drain_s), (DRAIN, quiesce_s)):
-        run.begin(phase)
-        run.wait_until(until_s)
+    run.take_points(start_s)
+    run.begin(WARMUP)
+    run.wait_until(load_s)
+    run.begin(LOAD)
+    if reason := run.wait_for_load(drain_s):
+        run.stop_load(reason)
+        drain_s = run.clock.t()
+        run.expect(load_ends_s=drain_s, ends_s=drain_s + phases.drain_s + phases.quiesce_s)
+    run.begin(DRAIN)
+    run.wait_until(drain_s + phases.drain_s)
     run.quiesce()
-    run.wait_until(end_s)
+    run.wait_until(drain_s + phases.drain_s + phases.quiesce_s)
 
 
 def led_by_ui(run: Run) -> None:
@@ -55,6 +60,7 @@ def led_by_ui(run: Run) -> None:
             raise
         start_s, load_s = (float(t_s) for t_s in began.split())
         run.wait_until(start_s)
+        run.take_points(start_s)
         run.begin(WARMUP)
         if _heard(run, LOAD_ENDED, until_s=load_s) is None:
             run.begin(LOAD)

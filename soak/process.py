@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import shutil
 import signal
@@ -12,11 +11,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from soak import exec_child
 from soak.errors import UsageError
 from soak.guard import Guard
+from soak.ready import is_ready
 
 LOG_CAP_BYTES = 10_000_000
 _KILL_WAIT_S = 5.0
@@ -30,7 +29,8 @@ class ProcessSpec:
     argv: tuple[str, ...]
     cwd: Path
     url: str = ""
-    ready_path: str = ""
+    ready: str = ""
+    """One of the forms of soak.ready; "" where nobody waits for it."""
     ready_timeout_s: float = 30.0
     stop_timeout_s: float = 10.0
     env: Mapping[str, str] = field(default_factory=dict)
@@ -58,9 +58,9 @@ def describe_exit(code: int) -> str:
 class LogFollower:
     """Reads what a process has printed since the last look, whole lines only."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *, offset: int = 0) -> None:
         self._log = log
-        self._offset = 0
+        self._offset = offset
 
     def new_lines(self) -> list[str]:
         """Return the lines that have come; none when the file is not there yet."""
@@ -110,6 +110,7 @@ class Child:
         ]
         # O_APPEND lets cap_log truncate the file under the child's feet
         with log.open("ab") as output:
+            self._printed = LogFollower(log, offset=output.tell())
             self._process = subprocess.Popen(
                 [*launcher, *spec.argv],
                 cwd=spec.cwd,
@@ -139,17 +140,15 @@ class Child:
         except BrokenPipeError:
             pass  # its exit is noticed by poll
 
-    def answers(self, timeout_s: float = 0.5) -> bool:
-        """Ask its ready URL once; True for a status below 400."""
-        address = urlsplit(self.spec.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=timeout_s)
-        try:
-            connection.request("GET", self.spec.ready_path)
-            return connection.getresponse().status < 400
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+    def hang_up(self) -> None:
+        """Close its standard input: no more orders will come. Idempotent."""
+        with contextlib.suppress(BrokenPipeError):  # it is gone already
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+
+    def answers(self) -> bool:
+        """Whether it is ready; tries once."""
+        return is_ready(self.spec.ready, self.spec.url, self._printed.new_lines)
 
     def kill(self) -> None:
         """Send SIGKILL to the whole group."""

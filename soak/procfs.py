@@ -48,6 +48,15 @@ def read_stat(pid: int) -> Stat | None:
         return None
 
 
+def started_ticks(pid: int) -> int | None:
+    """Return when a process started, clock ticks since boot; None when it is gone or a zombie."""
+    try:
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else int(fields[19])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
 def read_smaps(pid: int) -> Smaps | None:
     """Return unique and proportional set size; costs milliseconds per gigabyte of the target's memory."""
     try:
@@ -70,6 +79,17 @@ def count_fds(pid: int) -> int | None:
         return len(os.listdir(_PROC / str(pid) / "fd"))  # noqa: PTH208 - a list of names is all that is counted
     except OSError:
         return None
+
+
+def environment_value(pid: int, name: str) -> str | None:
+    """Return a variable that a process was started with; None when it has none, or is not ours to read."""
+    try:
+        variables = (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    prefix = f"{name}=".encode()
+    found = next((entry for entry in variables if entry.startswith(prefix)), None)
+    return None if found is None else os.fsdecode(found.removeprefix(prefix))
 
 
 def descendants(pid: int) -> list[int]:

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from soak.contract import FAILURE_KINDS, REQUEST_COLUMNS, names
+from soak.contract import FAILURE_KINDS, REQUEST_COLUMNS, ArmLive, names
 from soak.process import LogFollower
 
 PLAIN_EVERY_S = 10.0
@@ -30,6 +30,8 @@ class ArmNow:
     up: bool
     sample: Mapping[str, object]
     requests: Mapping[str, int]
+    live: ArmLive | None = None
+    """The verdict so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +124,23 @@ def _cells(arm: ArmNow, limit_bytes: int | None) -> list[tuple[str, str]]:
     if arm.requests:
         cells += [("ok/s", str(arm.requests["ok"])), ("failed/s", str(arm.requests["failed"]))]
     cells.append(("OOM kills", str(arm.oom_kills)))
+    if arm.live is not None:
+        cells.append(("so far", arm.live.verdict.replace("_", " ")))
+        if rate := _rate(arm.live):
+            cells.append(("rate", rate))
     return cells
+
+
+def _rate(live: ArmLive) -> str:
+    """Return the leak rate per request, or per second where requests are not known."""
+    if live.rate_per_request is not None:
+        return f"{live.rate_per_request:,.0f} B/request"
+    return "" if live.rate_per_s is None else f"{live.rate_per_s:,.0f} B/s"
 
 
 def _table(now: Now) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    columns = ("life", "MiB", "tasks", "sessions", "ok/s", "failed/s", "OOM kills")
+    columns = ("life", "MiB", "tasks", "sessions", "ok/s", "failed/s", "OOM kills", "so far", "rate")
     table.add_column("arm")
     for name in columns:
         table.add_column(name, justify="right")

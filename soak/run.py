@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,8 +15,10 @@ from soak.arm import ArmRun
 from soak.errors import EXIT_USAGE, HarnessError, SoakError, UsageError
 from soak.guard import Guard
 from soak.limit import Choice
+from soak.live import certain_failure, read_live
 from soak.manifest import make_manifest
 from soak.plan import Plan
+from soak.points import Point, points
 from soak.process import Child, LogFollower, ProcessSpec, describe_exit, last_words
 from soak.progress import ArmNow, Now, Progress, RequestTail
 from soak.recording import CsvRecorder, EventLog, RunClock, write_json, write_text
@@ -24,7 +27,6 @@ from soak.sampler import Sampler
 LOOK_EVERY_S = 0.1
 SHOW_EVERY_S = 1.0
 STARTING = "start"
-LOCUST_READY_TIMEOUT_S = 60.0
 
 
 class CutShortError(SoakError):
@@ -81,6 +83,9 @@ class Run:
         self._stubs: Child | None = None
         self._locust: Child | None = None
         self._workers: list[Child] = []
+        self._judge: Child | None = None
+        self._live: contract.Live | None = None
+        self._points: deque[Point] = deque()
         self._locust_log = LogFollower(self._logs / f"{plan.locust.name}.log")
         self._locust_lines: list[str] = []
         self._phase = STARTING
@@ -118,7 +123,7 @@ class Run:
             last_first.callback(self._events.close)
             for recorder in self._recorders:
                 last_first.callback(recorder.close)
-            for child in (self._stubs, *self._workers, self._locust):
+            for child in (self._stubs, *self._workers, self._locust, self._judge):
                 if child is not None:
                     last_first.callback(child.stop)
             for arm in self._arms:
@@ -138,6 +143,7 @@ class Run:
             for worker in self._workers:
                 last_first.callback(self._stop_child, worker)
             last_first.callback(self._stop_child, self._locust)
+            last_first.callback(self._stop_child, self._judge)
             if status != "complete":
                 self._events.record("interrupted", detail)
 
@@ -162,8 +168,12 @@ class Run:
         write_text(self._directory / contract.TRAFFIC, plan.traffic.to_json())
         self._locust = self._start_child(plan.locust, stdin=True)
         self._workers += [self._start_child(worker, stdin=True) for worker in plan.workers]
+        if plan.invitation:
+            self.say(plan.invitation)
         self._wait_ready(
-            self._locust, lambda: self.locust_said(contract.TRAFFIC_READY) is not None, LOCUST_READY_TIMEOUT_S
+            self._locust,
+            lambda: self.locust_said(contract.TRAFFIC_READY) is not None,
+            plan.locust.ready_timeout_s,
         )
 
     def _start_child(self, spec: ProcessSpec, *, stdin: bool = False) -> Child:
@@ -182,8 +192,9 @@ class Run:
                 error = (
                     UsageError if code == EXIT_USAGE else HarnessError
                 )  # what it refuses, the profile asked for
+                awaited = f", {self._plan.invitation}" if self._plan.invitation and name == "locust" else ""
                 raise error(
-                    f"{name} {what} after {waited:.1f} s. The last lines of {log}:\n{last_words(log)}"
+                    f"{name} {what} after {waited:.1f} s{awaited}. The last lines of {log}:\n{last_words(log)}"
                 )
             self.wait(LOOK_EVERY_S)
         self._events.record("ready", f"after {self.clock.t() - began:.1f} s", arm=name, pid=child.pid)
@@ -196,9 +207,45 @@ class Run:
     def begin(self, phase: str) -> None:
         """Enter a phase."""
         self._phase = phase
+        if phase not in (contract.WARMUP, contract.LOAD):
+            self._points.clear()
         for arm in self._arms:
             arm.sampler.phase = phase
         self._events.record("phase", phase)
+        if phase == contract.LOAD:
+            self._start_judge()
+
+    def take_points(self, start_s: float) -> None:
+        """Have the arms read in each pause of the load whose warm-up starts at ``start_s`` (``t_s``)."""
+        self._points = deque(points(self._plan.traffic, start_s))
+
+    def _start_judge(self) -> None:
+        """Have the load judged from here on; what an earlier load was called does not count."""
+        if self._plan.judge is None:
+            return
+        self._stop_child(self._judge)
+        self._live = None
+        (self._directory / contract.LIVE).unlink(missing_ok=True)
+        self._judge = self._start_child(self._plan.judge)
+
+    def wait_for_load(self, until_s: float) -> str:
+        """Look after everything until then; return early, with the reason, when a gate is certain to fail.
+
+        That is a gate of the candidate, and only where the profile asks for it. At the ordinary end return "".
+        """
+        judge = self.profile.judge
+        candidate = judge.candidate or next((arm.name for arm in self._plan.arms if arm.role == "after"), "")
+        while (now_s := self.clock.t()) < until_s:
+            if judge.stop_on_fail and (reason := certain_failure(self._live, candidate)):
+                return reason
+            self.wait_until(min(until_s, now_s + SHOW_EVERY_S))
+        return ""
+
+    def stop_load(self, reason: str) -> None:
+        """End the load before its time; what is in flight still ends."""
+        self._events.record("stopped_early", reason)
+        if self._locust is not None:
+            self._locust.hang_up()
 
     @property
     def web_url(self) -> str:
@@ -260,7 +307,8 @@ class Run:
         """Look after everything until then; every wait of the run is this one. Raises what ends the run."""
         while (left_s := until_s - self.clock.t()) > 0:
             self._look()
-            time.sleep(min(LOOK_EVERY_S, left_s))
+            to_point_s = self._points[0].at_s - self.clock.t() if self._points else math.inf
+            time.sleep(max(0.0, min(LOOK_EVERY_S, left_s, to_point_s)))
 
     def wait(self, seconds: float) -> None:
         """Look after everything for so long."""
@@ -276,15 +324,23 @@ class Run:
                 raise arm.sampler.failure
         if all(arm.given_up for arm in self._arms) and self._phase in contract.PHASES:
             raise CutShortError(f"no arm is left: {self._arms[0].name}: {self._arms[0].given_up}")
+        while self._points and self.clock.t() >= self._points[0].at_s:
+            point = self._points.popleft()
+            for arm in self._arms:
+                arm.take_point(point.end_s)
         self._look_after_ours()
         if self.clock.t() >= self._next_show_s:
             self._next_show_s = self.clock.t() + SHOW_EVERY_S
+            self._live = read_live(self._directory / contract.LIVE)
             self._progress.show(self._now())
 
     def _look_after_ours(self) -> None:
-        for child in (self._stubs, self._locust, *self._workers):
+        for child in (self._stubs, self._locust, *self._workers, self._judge):
             if child is not None:
                 child.cap_log()
+        if self._judge is not None and self._judge.poll() is not None:
+            self._stop_child(self._judge)  # the run goes on without it; its log says why
+            self._judge = None
         if self._stubs is not None and (code := self._stubs.poll()) is not None:
             log = self._stubs.log
             raise HarnessError(
@@ -321,11 +377,12 @@ class Run:
             arms=[
                 ArmNow(
                     name=arm.name,
-                    life=arm.lives,
+                    life=arm.starts,
                     oom_kills=arm.oom_kills,
                     up=arm.life is not None and arm.life.ready,
                     sample=arm.sampler.latest,
                     requests=self._requests[arm.name],
+                    live=None if self._live is None else self._live.arms.get(arm.name),
                 )
                 for arm in self._arms
             ],

@@ -1,14 +1,15 @@
-"""The sampler: one row per second and arm, from outside by /proc and the limit, from inside by the probe."""
+"""The sampler: a row per second of each process of an arm, from outside by /proc, from inside by the probe."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from soak.contract import DRAIN, IDLE, QUIESCE, SAMPLE_COLUMNS, names
+from soak.contract import DRAIN, IDLE, POINT, QUIESCE, SAMPLE_COLUMNS, names
 from soak.errors import HarnessError, SoakError
 from soak.limit import LifeLimit
 from soak.probe_client import ProbeClient, ProbeError
@@ -27,13 +28,32 @@ Row = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The process that an arm is at the moment."""
+    """One process of an arm at the moment."""
 
     arm: str
     pid: int
     life: int
     limit: LifeLimit
     probe: ProbeClient
+    outside_only: bool = False
+    """It never had a probe, and none is missed in it."""
+
+    @property
+    def probed(self) -> bool:
+        """Whether it has a probe to ask."""
+        return not self.outside_only and self.probe.exists
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One process, read but not yet written."""
+
+    target: Target
+    whose: str
+    """Appended to the name of what was missed in it; "" for the arm's own process."""
+    row: Row
+    problems: Mapping[str, str]
+    """What is wrong with each reading, "" for nothing."""
 
 
 class Gaps:
@@ -58,7 +78,7 @@ class Gaps:
 
 
 class Sampler:
-    """Samples one arm. ``tick`` makes one row; ``run`` calls it on drift-free ticks until told to stop."""
+    """Samples one arm. ``tick`` makes a row of each process; ``run`` ticks on a grid that does not drift."""
 
     def __init__(
         self,
@@ -79,7 +99,8 @@ class Sampler:
         self._smaps_every_s = smaps_every_s
         self._next_smaps_s = 0.0
         self._lock = threading.Lock()
-        self.target: Target | None = None
+        self.targets: tuple[Target, ...] = ()
+        """The arm's own process, then those below it; none while it is down."""
         self.phase = IDLE
         self.latest: Mapping[str, object] = {}
         self.failure: SoakError | None = None
@@ -88,58 +109,123 @@ class Sampler:
     def run(self, stop: threading.Event) -> None:
         """Tick until ``stop``; an error of our own ends the sampling and waits in ``failure``."""
         due = self._clock.t()
-        while not stop.wait(max(0.0, due - self._clock.t())):
-            try:
+        while self.failure is None and not stop.wait(max(0.0, due - self._clock.t())):
+            with self._failure_kept():
                 self.tick()
                 due = self._next_due(due)
-            except SoakError as error:
-                self.failure = error
-                return
-            except Exception as error:  # noqa: BLE001 - a defect must end the run, not this thread in silence
-                self.failure = HarnessError(
-                    f"the sampler of {self._arm} failed: {type(error).__name__}: {error}"
-                )
-                return
 
-    def tick(self, rung: str = "", *, exact: bool = False) -> Row | None:
-        """Write one row of the present target; None when there is no process.
+    @contextmanager
+    def _failure_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except SoakError as error:
+            self.failure = error
+        except Exception as error:  # noqa: BLE001 - a defect must end the run, not this thread in silence
+            self.failure = HarnessError(f"the sampler of {self._arm} failed: {type(error).__name__}: {error}")
+
+    def tick(self, rung: str = "", *, exact: bool = False) -> tuple[Row, ...]:
+        """Write one row of each process of the arm, all of one ``t_s``, and return them; none when it is down.
 
         ``exact`` asks for readings whose cost grows with the heap: only while nothing is loaded.
         """
         with self._lock:
-            target = self.target
-            if target is None:
-                return None
-            t_s = self._clock.t()
-            row: Row = {
-                "t_s": t_s,
-                "wall_time": self._clock.wall(),
-                "arm": target.arm,
-                "pid": target.pid,
-                "life": target.life,
-                "phase": self.phase,
-                "rung": rung,
+            exact = exact or self.phase in UNLOADED
+            readings = self._read(
+                rung, exact=exact, patience_s=CENSUS_TIMEOUT_S if exact else PROBE_TIMEOUT_S
+            )
+            return self._write(readings)
+
+    def point(self, by_s: float) -> None:
+        """Collect and write one row of rung POINT for each process of the arm, while the load pauses until ``by_s``.
+
+        What is not read by then (``t_s``) is a counted gap: it would not be settled. A process without a probe is
+        read from outside. May be called in a thread; an error of our own waits in ``failure``.
+        """
+        with self._failure_kept(), self._lock:
+            try:
+                readings = self._read_settled(by_s)
+            except ProbeError as error:
+                self.gaps.missed(
+                    "point", f"not settled within the pause ({error}); raise sampling.quiesce_pause_s"
+                )
+            else:
+                self.gaps.read("point")
+                self._write(readings)
+
+    def _read_settled(self, by_s: float) -> list[_Reading]:
+        """Collect and read; raises ProbeError when that takes longer than ``by_s`` or a probe fails."""
+
+        def left_s() -> float:
+            if (left_s := by_s - self._clock.t()) <= 0:
+                raise ProbeError("it is late")
+            return left_s
+
+        if not self.targets:
+            return []
+        for target in self.targets:
+            if target.probed:
+                try:
+                    target.probe.ask("collect", left_s())
+                except ProbeError:
+                    if rss_bytes(target.pid) is not None:  # else it is dead: as in _read
+                        raise
+        readings = self._read(POINT, exact=True, patience_s=left_s())
+        left_s()
+        for reading in readings:
+            if reading.target.probed and (problem := reading.problems["probe"]):
+                raise ProbeError(problem)
+        return readings
+
+    def _read(self, rung: str, *, exact: bool, patience_s: float) -> list[_Reading]:
+        """Read each process of the arm; ``patience_s`` is the time its probe has to answer."""
+        targets = self.targets
+        if not targets:
+            return []
+        t_s = self._clock.t()
+        smaps = bool(rung) or t_s >= self._next_smaps_s
+        if smaps and not rung:  # a rung's own reading leaves the ordinary ones their rhythm
+            self._next_smaps_s = t_s + self._smaps_every_s - self._every_s / 2
+        shared: Row = {
+            "t_s": t_s,
+            "wall_time": self._clock.wall(),
+            "arm": self._arm,
+            "phase": self.phase,
+            "rung": rung,
+            "cgroup_bytes": targets[0].limit.usage_bytes(),
+        }
+        readings = []
+        for target in targets:
+            row = {**shared, "pid": target.pid, "life": target.life}
+            problems = {
+                **_read_outside(target.pid, row, smaps=smaps),
+                **self._read_probe(target, row, exact=exact, patience_s=patience_s),
             }
-            outcomes = {
-                **self._read_outside(target, row, t_s=t_s, rung=rung),
-                **self._read_probe(target, row, exact=exact or self.phase in UNLOADED),
-            }
-            if rss_bytes(target.pid) is None:
-                return None  # it is dead or dying: its exit is an event, not a missed reading
-            for reading, problem in outcomes.items():
+            if rss_bytes(target.pid) is not None:  # else it is dead or dying: an exit, not a missed reading
+                readings.append(
+                    _Reading(target, "" if target is targets[0] else f" of pid {target.pid}", row, problems)
+                )
+        return readings
+
+    def _write(self, readings: Sequence[_Reading]) -> tuple[Row, ...]:
+        for reading in readings:
+            for name, problem in reading.problems.items():
                 if problem:
-                    self.gaps.missed(reading, problem)
+                    self.gaps.missed(f"{name}{reading.whose}", problem)
                 else:
-                    self.gaps.read(reading)
-            self._samples.write(row)
-            self.latest = row
-            return row
+                    self.gaps.read(f"{name}{reading.whose}")
+            self._samples.write(reading.row)
+        rows = tuple(reading.row for reading in readings)
+        if rows:
+            self.latest = together(rows)
+        return rows
 
     def take_census(self, rung: str = "") -> None:
-        """Write the census of the present target; a target without a probe has none."""
-        target = self.target
-        if target is None or not target.probe.exists:
-            return
+        """Write the census of each process of the arm; one without a probe has none."""
+        for target in self.targets:
+            if target.probed:
+                self._take_census(target, rung)
+
+    def _take_census(self, target: Target, rung: str) -> None:
         try:
             types = target.probe.ask("census", CENSUS_TIMEOUT_S)["types"]
         except ProbeError as error:
@@ -160,33 +246,44 @@ class Sampler:
             self.gaps.read("tick")
         return due + (late + 1) * self._every_s
 
-    def _read_outside(self, target: Target, row: Row, *, t_s: float, rung: str) -> dict[str, str]:
-        """Fill the row from /proc and the limit; return what is wrong with each reading, "" for nothing."""
-        row["rss_bytes"] = rss_bytes(target.pid)
-        row["fds"] = count_fds(target.pid)
-        row["cgroup_bytes"] = target.limit.usage_bytes()
-        if stat := read_stat(target.pid):
-            row["cpu_s"], row["threads"] = stat.cpu_s, stat.threads
-        expected = ["fds", "cpu_s"]
-        if rung or t_s >= self._next_smaps_s:
-            self._next_smaps_s = t_s + self._smaps_every_s - self._every_s / 2
-            if smaps := read_smaps(target.pid):
-                row["uss_bytes"], row["pss_bytes"] = smaps.uss_bytes, smaps.pss_bytes
-            expected.append("uss_bytes")
-        return {name: "not readable" if row.get(name) is None else "" for name in expected}
-
-    def _read_probe(self, target: Target, row: Row, *, exact: bool) -> dict[str, str]:
-        """Fill the row from the probe; return as above."""
+    def _read_probe(self, target: Target, row: Row, *, exact: bool, patience_s: float) -> dict[str, str]:
+        """Fill the row from the probe; return what is wrong with the reading, "" for nothing."""
+        if target.outside_only:
+            return {}
         if not target.probe.exists:
             return {"probe": "none in this process; it is sampled from outside only"}
         began = self._clock.t()
         try:
-            answer = target.probe.ask("sample", CENSUS_TIMEOUT_S if exact else PROBE_TIMEOUT_S, exact=exact)
+            answer = target.probe.ask("sample", patience_s, exact=exact)
         except ProbeError as error:
             return {"probe": str(error).removeprefix("probe: ")}
         row["probe_ms"] = (self._clock.t() - began) * 1000
         row.update(_cells(answer))
         return {"probe": ""}
+
+
+def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str]:
+    """Fill the row from /proc; return what is wrong with each reading, "" for nothing."""
+    row["rss_bytes"] = rss_bytes(pid)
+    row["fds"] = count_fds(pid)
+    if stat := read_stat(pid):
+        row["cpu_s"], row["threads"] = stat.cpu_s, stat.threads
+    expected = ["fds", "cpu_s"]
+    if smaps:
+        if sizes := read_smaps(pid):
+            row["uss_bytes"], row["pss_bytes"] = sizes.uss_bytes, sizes.pss_bytes
+        expected.append("uss_bytes")
+    return {name: "not readable" if row.get(name) is None else "" for name in expected}
+
+
+def together(rows: Sequence[Row]) -> Row:
+    """Return what the processes of an arm hold together, for the display; one of them is its own row."""
+    first, *others = rows
+    sums: Row = {}
+    for name in ("rss_bytes", "tasks_alive", "sessions_open"):
+        read = [value for row in rows if isinstance(value := row.get(name), int)]
+        sums[name] = sum(read) if read else None
+    return {**first, **sums} if others else first
 
 
 def _cells(answer: Mapping[str, Any]) -> Row:

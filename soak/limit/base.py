@@ -76,7 +76,8 @@ def who_ended(code: int, counters: Counters, *, asked: bool) -> str:
     """Say what ended a process, from its exit code, the limit's counters and whether we had asked it to stop."""
     if asked:
         return "soak"
-    if code == -signal.SIGKILL:
+    # A shell or another launcher ends with 128 and the signal that ended what it had launched.
+    if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
         if counters.oom_kills:
             return "kernel"
         if counters.watchdog_kills:

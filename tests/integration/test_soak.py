@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -10,8 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from soak.contract import PHASES, RUNGS
+from soak import plan as plan_module
+from soak.config import load_profile
+from soak.contract import PHASES, POINT, RUNGS
+from soak.launch import run_profile
+from soak.phases import timed
+from soak.process import ProcessSpec
+from soak.progress import Progress
 
 from .conftest import Soak, finish, is_running, start_soak, wait_for_event
 
@@ -33,6 +41,7 @@ restart_delay_s = 1
 max_restarts = 9
 [sampling]
 smaps_every_s = 2
+quiesce_every_s = 4
 [stubs]
 [traffic]
 rate_rps = 60
@@ -85,7 +94,7 @@ def test_both_arms_are_sampled_from_outside_and_inside_through_every_phase(oom_r
     for arm in ("leaky", "fixed"):
         rows = oom_run.rows(f"{arm}/samples.csv")
         assert list(dict.fromkeys(row["phase"] for row in rows)) == list(PHASES)
-        assert [row["rung"] for row in rows if row["rung"]] == list(RUNGS)
+        assert [row["rung"] for row in rows if row["rung"] not in ("", POINT)] == list(RUNGS)
         loaded = [row for row in rows if row["phase"] == "load" and row["life"] == "1" and row["live_blocks"]]
         growth = {
             name: int(loaded[-1][name]) - int(loaded[0][name])
@@ -100,6 +109,24 @@ def test_both_arms_are_sampled_from_outside_and_inside_through_every_phase(oom_r
             assert growth["rss_bytes"] < 10_000_000
             assert int(loaded[-1]["tasks_finished"]) < 50
             assert int(loaded[-1]["sessions_open"]) < 10
+
+
+def test_the_load_pauses_for_points_and_loses_no_request(oom_run: Soak) -> None:
+    """Every four seconds nothing is planned for one, the plan's total stays, and what is read then was collected."""
+    rows = oom_run.rows("fixed/samples.csv")
+    taken = [row for row in rows if row["rung"] == POINT]
+    assert [row["phase"] for row in taken] == ["load"] * 5
+    collections = [int(row["gc_gen2_collections"]) for row in taken]
+    assert collections == sorted(set(collections))
+    assert all(
+        row["uss_bytes"] and row["pymalloc_arena_bytes"] and row["malloc_in_use_bytes"] for row in taken
+    )
+    requests = oom_run.rows("fixed/requests.csv")
+    start_s = int(requests[0]["t_s"])
+    planned = {int(row["t_s"]) - start_s: int(row["planned"]) for row in requests}
+    assert [second for second in range(20) if planned[second] == 0] == [3, 7, 11, 15, 19]
+    assert sum(planned.values()) == 2 * 50 + 18 * 60
+    assert [3 <= (float(row["t_s"]) - start_s) % 4 < 4 for row in taken] == [True] * 5
 
 
 def test_the_ladder_separates_what_is_kept_from_what_was_held(oom_run: Soak) -> None:
@@ -267,7 +294,9 @@ def test_a_process_that_left_the_session_of_its_target_ends_with_the_run(
         tmp_path / "runs",
     )
     wait_until_gone(int((tmp_path / "pid").read_text()))
-    assert any(row["event"] == "unsampled" for row in soak.rows("events.csv"))
+    [below] = [row for row in soak.events("start") if row["life"] == "2"]
+    assert below["pid"] == (tmp_path / "pid").read_text().strip()
+    assert any(row["pid"] == below["pid"] and row["rss_bytes"] for row in soak.rows("old/samples.csv"))
 
 
 def test_a_full_disk_ends_the_run_and_loses_nothing(starlette_profile: Path, tmp_path: Path) -> None:
@@ -289,3 +318,63 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(starlette_profile: Path, tmp
         assert soak.running() == []
     finally:
         subprocess.run(["umount", "--lazy", str(runs)], check=True)
+
+
+FAKE_JUDGE = """
+import pathlib, sys, time
+live = pathlib.Path(sys.argv[1], "live.json")
+live.with_suffix(".tmp").write_text(sys.argv[2])
+live.with_suffix(".tmp").rename(live)
+time.sleep(float(sys.argv[3]))
+"""
+
+
+def judged_run(
+    monkeypatch: pytest.MonkeyPatch, profile: Path, runs: Path, *settings: str, certain: bool, stays_s: float
+) -> Soak:
+    """Run beside a judge that says one thing at once; it stays for a while and dies."""
+    arm = {"verdict": "leak", "reason": "its blocks grow", "certain_fail": certain}
+    text = json.dumps({"schema_version": 1, "updated_t_s": 1.0, "arms": {"new": arm}})
+
+    def judge(run_directory: Path) -> ProcessSpec:
+        argv = (sys.executable, "-c", FAKE_JUDGE, str(run_directory), text, str(stays_s))
+        return ProcessSpec("judge", argv, run_directory)
+
+    monkeypatch.setattr(plan_module, "_judge_process", judge)
+    short = ("phases.idle_s=1", "phases.warmup_s=0.5", *settings)
+    with Progress(Console(file=io.StringIO())) as progress:
+        outcome = run_profile(load_profile(str(profile), short), runs, progress, timed)
+    assert outcome.error is None
+    return Soak(0, "", "", outcome.directory, runs)
+
+
+def test_a_certain_failure_ends_the_load_early_and_not_the_recording(
+    starlette_profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked to stop on it, the run goes on to drain and quiesce, complete, with the reason as an event."""
+    soak = judged_run(
+        monkeypatch, starlette_profile, tmp_path, "judge.stop_on_fail=true", "phases.load_s=600",
+        certain=True, stays_s=60.0,
+    )  # fmt: skip
+    [stopped] = soak.events("stopped_early")
+    assert stopped["detail"] == "a gate of new is certain to fail: its blocks grow"
+    phases = {row["detail"]: float(row["t_s"]) for row in soak.events("phase")}
+    assert list(phases) == list(PHASES)
+    assert phases["drain"] - phases["load"] < 10
+    assert json.loads((soak.directory / "manifest.json").read_text())["status"] == "complete"
+    rows = soak.rows("new/requests.csv")
+    assert sum(int(row["ok"]) for row in rows) == sum(int(row["planned"]) for row in rows) > 0
+    assert [row["rung"] for row in soak.rows("new/samples.csv") if row["rung"]] == list(RUNGS)
+    assert soak.running() == []
+
+
+def test_a_judge_that_dies_is_an_event_and_the_run_goes_on(
+    starlette_profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unasked, a certain failure stops nothing either."""
+    soak = judged_run(monkeypatch, starlette_profile, tmp_path, "phases.load_s=2", certain=True, stays_s=0.0)
+    [died] = [row for row in soak.events("exit") if row["arm"] == "judge"]
+    assert (died["by"], died["detail"]) == ("itself", "exit code 0")
+    assert soak.events("stopped_early") == []
+    phases = {row["detail"]: float(row["t_s"]) for row in soak.events("phase")}
+    assert phases["drain"] - phases["load"] == pytest.approx(2.0, abs=0.3)

@@ -63,6 +63,32 @@ def test_a_setting_changes_one_key_and_reads_sizes_without_quotes() -> None:
         ),
         ("arms.fixed.role=before", 'only one arm may have role = "before".'),
         (
+            "sampling.quiesce_pause_s=6",
+            "sampling.quiesce_pause_s (6) is more than half of sampling.quiesce_every_s (10).",
+        ),
+        (
+            "phases.warmup_s=19",
+            "the warm-up ends 1 s before the end of a pause of 1 s; make phases.warmup_s a multiple of "
+            "sampling.quiesce_every_s (10).",
+        ),
+        (
+            "traffic.users=5",
+            "'traffic': users belongs to traffic.locustfile, and there is none.",
+        ),
+        (
+            "traffic.locustfile=team.py",
+            "'traffic': incident plans requests, and with traffic.locustfile its users decide: leave one of both out.",
+        ),
+        (
+            "traffic.remote_workers=2",
+            "'traffic': remote_workers cannot reach 127.0.0.1: give bind_host an address of this machine that they "
+            "reach.",
+        ),
+        (
+            "traffic.bind_host=0.0.0.0",
+            "'traffic': bind_host must be an address of this machine that the workers reach, not 0.0.0.0.",
+        ),
+        (
             "traffic.shape=sawtooth",
             "'traffic.shape': Input should be 'steady', 'incident', 'diurnal' or 'steps' (it is 'sawtooth').",
         ),
@@ -152,3 +178,15 @@ def test_an_arm_that_is_not_there_is_refused_with_those_that_are() -> None:
     """A typing error costs one look."""
     with pytest.raises(UsageError, match="no arm 'fixd'; it has leaky, published_fix, fixed"):
         load_profile("demo", arms="leaky,fixd")
+
+
+@pytest.mark.parametrize("warmup_s", [20, 10.0, 4, 18])
+def test_a_warmup_may_end_anywhere_well_before_a_pause(warmup_s: float) -> None:
+    """The first requests of the load then have room before it."""
+    assert load_profile("demo", [f"phases.warmup_s={warmup_s}"]).phases.warmup_s == warmup_s
+
+
+def test_stopping_early_needs_the_judge_that_it_acts_on() -> None:
+    """Without one the key would do nothing, in silence."""
+    with pytest.raises(UsageError, match="stop_on_fail needs live = true"):
+        load_profile("demo", ["judge.stop_on_fail=true", "judge.live=false"])

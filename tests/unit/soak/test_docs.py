@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def test_every_key_of_a_profile_is_documented_and_no_other() -> None:
     """docs/your-own-service.md has one row per key, in the order of the code."""
     documented = re.findall(
-        r"^\| `([A-Za-z_.]+)` \|", (DOCS / "your-own-service.md").read_text(), re.MULTILINE
+        r"^\| `([A-Za-z0-9_.]+)` \|", (DOCS / "your-own-service.md").read_text(), re.MULTILINE
     )
     assert sorted(documented) == sorted(_keys(Profile))
 
@@ -52,6 +53,14 @@ def test_every_column_is_documented_with_its_meaning(
     section = re.split(r"\n##+ ", section)[0]
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)
     assert rows == [(column.name, column.meaning) for column in columns]
+
+
+def test_every_key_of_the_verdict_so_far_is_documented_in_order() -> None:
+    """The run's, then an arm's."""
+    text = (DOCS / "file-formats.md").read_text()
+    section = re.split(r"\n##+ ", text.partition("## live.json\n")[2])[0]
+    keys = [field.name for kind in (contract.Live, contract.ArmLive) for field in fields(kind)]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == ["schema_version", *keys]
 
 
 def test_every_event_is_documented() -> None:

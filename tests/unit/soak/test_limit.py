@@ -40,7 +40,9 @@ class FakeGuard:
         (-signal.SIGKILL, Counters(oom_kills=0), False, "unknown"),
         (-signal.SIGKILL, Counters(), True, "soak"),
         (-signal.SIGSEGV, Counters(oom_kills=0), False, "itself"),
+        (128 + signal.SIGKILL, Counters(oom_kills=1), False, "kernel"),
         (1, Counters(oom_kills=0), False, "itself"),
+        (1, Counters(oom_kills=1), False, "itself"),
         (0, Counters(), False, "itself"),
     ],
 )

@@ -39,6 +39,7 @@ class ScriptedRun:
     done: list[tuple[float, str]] = field(default_factory=list)
     web_url: str = "http://127.0.0.1:8089"
     stop_in_report: bool = False
+    fails_at_s: float = float("inf")
 
     def _did(self, what: str) -> None:
         self.done.append((round(self.clock.now, 1), what))
@@ -65,6 +66,16 @@ class ScriptedRun:
 
     def tell_locust(self, line: str) -> None:
         self._did(f"tell {line}")
+
+    def take_points(self, start_s: float) -> None:
+        self._did(f"points from {start_s:g}")
+
+    def wait_for_load(self, until_s: float) -> str:
+        self.wait_until(min(until_s, self.fails_at_s))
+        return "it leaks" if self.clock.now < until_s else ""
+
+    def stop_load(self, reason: str) -> None:
+        self._did(f"stop: {reason}")
 
     def expect(self, load_ends_s: float, ends_s: float) -> None:
         self._did(f"load until {load_ends_s:g}, all until {ends_s:g}")
@@ -95,12 +106,26 @@ def test_a_timed_run_goes_through_all_phases_on_whole_seconds() -> None:
         (3.2, "sampling"),
         (3.2, "idle"),
         (8.0, "census"),
+        (9, "points from 9"),
         (9, "warm-up"),
         (19.0, "load"),
         (79.0, "drain"),
         (83.0, "quiesce"),
     ]
     assert run.clock.now == 85.0
+
+
+def test_a_load_that_is_certain_to_fail_ends_early_and_is_drained_and_quiesced() -> None:
+    """The rest of the load is not run; drain and quiesce keep their lengths."""
+    run = ScriptedRun(fails_at_s=40.0)
+    timed(cast(Run, run))
+    assert run.done[-4:] == [
+        (40.0, "stop: it leaks"),
+        (40.0, "load until 40, all until 46"),
+        (40.0, "drain"),
+        (44.0, "quiesce"),
+    ]
+    assert run.clock.now == 46.0
 
 
 def test_start_and_stop_in_the_web_ui_make_the_phases_and_a_report() -> None:
@@ -112,6 +137,7 @@ def test_start_and_stop_in_the_web_ui_make_the_phases_and_a_report() -> None:
         (3, "idle"),
         (3, "tell idle"),
         (3, "census"),
+        (22, "points from 22"),
         (22, "warm-up"),
         (32, "load"),
         (50, "drain"),
@@ -131,6 +157,7 @@ def test_stop_at_once_makes_a_report_without_a_load() -> None:
         "idle",
         "tell idle",
         "census",
+        "points from 22",
         "warm-up",
         "drain",
         "quiesce",

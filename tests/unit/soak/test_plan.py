@@ -94,12 +94,79 @@ def test_the_plan_can_be_read_before_it_runs() -> None:
     plan = plan_of(with_command("app", "--port", "{port}", env={"TOKEN": "hush"}))
     lines = plan.describe().splitlines()
     started = [line.split()[1] for line in lines if line.startswith("start")]
-    assert started == ["stubs", "leaky", "locust"]
+    assert started == ["stubs", "leaky", "locust", "judge"]
     assert "TOKEN" in plan.describe()
     assert "hush" not in plan.describe()
+
+
+def test_the_judge_beside_the_run_leaves_the_processor_to_the_others() -> None:
+    """It is started niced, and not at all where the profile wants none."""
+    judge = plan_of(load_profile("demo")).judge
+    assert judge is not None
+    assert judge.argv == ("nice", "-n", "10", sys.executable, "-m", "soak", "judge", "--follow", str(RUN))
+    assert plan_of(load_profile("demo", ["judge.live=false"])).judge is None
 
 
 def test_a_plan_is_frozen() -> None:
     """What was printed is what will run."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         plan_of(load_profile("demo")).stubs = None  # type: ignore[misc]
+
+
+def _with_traffic(*settings: str) -> Profile:
+    return load_profile("release", [f"traffic.{setting}" for setting in settings])
+
+
+def test_by_default_nothing_listens_beyond_this_machine() -> None:
+    """Arms, master and workers are on loopback, and nobody is waited for."""
+    plan = plan_of(_with_traffic("workers=2"))
+    assert {arm.process.url.rpartition(":")[0] for arm in plan.arms} == {"http://127.0.0.1"}
+    assert "--master-bind-host 127.0.0.1" in " ".join(plan.locust.argv)
+    assert [worker.name for worker in plan.workers] == ["worker-1", "worker-2"]
+    assert plan.invitation == ""
+
+
+def test_workers_of_other_machines_are_invited() -> None:
+    """Arms and master listen where the profile says, and the command for the other machines can be copied."""
+    plan = plan_of(
+        _with_traffic("workers=1", "remote_workers=2", "bind_host=127.0.0.2", "remote_timeout_s=90")
+    )
+    port = plan.locust.argv[plan.locust.argv.index("--master-bind-port") + 1]
+    assert plan.invitation == (
+        f"waiting for 2 workers from other machines, 90 s at most; start each with: soak worker 127.0.0.2:{port}"
+    )
+    assert plan.describe().splitlines()[-1] == f"then     {plan.invitation}"
+    assert plan.locust.ready_timeout_s == 90
+    assert plan.locust.argv[-2:] == ("--expect-workers", "3")
+    assert len(plan.workers) == 1
+    for arm in plan.arms:
+        assert arm.process.url.startswith("http://127.0.0.2:")
+        assert arm.process.argv[arm.process.argv.index("--host") + 1] == "127.0.0.2"
+
+
+def test_an_address_of_another_machine() -> None:
+    """An address that this machine does not have is refused with its key before anything starts."""
+    with pytest.raises(UsageError, match=r"traffic\.bind_host: 192\.0\.2\.1 is no address of this machine"):
+        plan_of(_with_traffic("remote_workers=1", "bind_host=192.0.2.1"))
+
+
+def test_a_locustfile_of_the_team(tmp_path: Path) -> None:
+    """One process for each arm runs it from the profile's directory, under a master that counts users per arm."""
+    own = tmp_path / "team.py"
+    own.touch()
+    profile = tmp_path / "own.toml"
+    profile.write_text(
+        '[traffic]\nlocustfile = "team.py"\nusers = 7\nspawn_rate = 2.5\n[arms.old]\ncommand = ["a"]\n'
+        '[arms.new]\ncommand = ["b"]\n'
+    )
+    plan = plan_of(load_profile(str(profile)))
+    assert plan.traffic.locustfile == str(own)
+    assert [worker.argv[-2:] for worker in plan.workers] == [("--soak-arm", "old"), ("--soak-arm", "new")]
+    master = " ".join(plan.locust.argv)
+    assert f"own_traffic.py,{own} " in master
+    assert "--users 7 --spawn-rate 2.5 --master" in master
+    assert {process.cwd for process in (plan.locust, *plan.workers)} == {tmp_path}
+    assert "traffic  7 users of team.py for each arm, 2.5 more a second" in plan.describe()
+    own.unlink()
+    with pytest.raises(UsageError, match=r"traffic\.locustfile: .*team\.py is no Python file"):
+        plan_of(load_profile(str(profile)))

@@ -70,3 +70,33 @@ def test_descendants_are_found_to_the_last() -> None:
         assert procfs.descendants(grandchild) == []
         os.kill(grandchild, 9)
         child.kill()
+
+
+def test_a_process_is_told_apart_by_when_it_started() -> None:
+    """The same number while it lives, none for a zombie: its pid may be used again."""
+    process = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    started = procfs.started_ticks(process.pid)
+    ours = procfs.started_ticks(os.getpid())
+    assert started is not None
+    assert ours is not None
+    assert started >= ours
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert procfs.started_ticks(process.pid) is None
+    process.communicate()
+    assert procfs.started_ticks(process.pid) is None
+
+
+def test_a_variable_of_another_process_is_read() -> None:
+    """As it was when the process started; a name that only begins alike is another one."""
+    environment = {"SOAK_TEST": "a=b", "SOAK_TEST_MORE": "no"}
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", "print(flush=True); input()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.readline()  # it has become the command
+        assert procfs.environment_value(process.pid, "SOAK_TEST") == "a=b"
+        assert procfs.environment_value(process.pid, "SOAK") is None
+        process.kill()
+    assert procfs.environment_value(process.pid, "SOAK_TEST") is None

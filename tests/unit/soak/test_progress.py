@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from soak.contract import REQUEST_COLUMNS, names
+from soak.contract import REQUEST_COLUMNS, ArmLive, names
 from soak.progress import ArmNow, Now, Progress, RequestTail, clock_text, plain_line
 
 
-def now(elapsed_s: float = 65.0) -> Now:
+def now(elapsed_s: float = 65.0, live: ArmLive | None = None) -> Now:
     return Now(
         phase="load",
         elapsed_s=elapsed_s,
@@ -26,6 +26,7 @@ def now(elapsed_s: float = 65.0) -> Now:
                 up=True,
                 sample={"rss_bytes": 100 << 20, "tasks_alive": 7, "sessions_open": 3},
                 requests={"planned": 50, "ok": 48, "failed": 2},
+                live=live,
             ),
             ArmNow(name="fixed", life=1, oom_kills=0, up=False, sample={}, requests={}),
         ],
@@ -39,6 +40,24 @@ def test_without_a_terminal_a_run_is_one_line_now_and_then() -> None:
         "leaky life 2, MiB 100 of 512, tasks 7, sessions 3, ok/s 48, failed/s 2, OOM kills 1; "
         "fixed life down, OOM kills 0"
     )
+
+
+@pytest.mark.parametrize(
+    ("live", "cells"),
+    [
+        (
+            ArmLive("no_leak", "", rate_per_s=3.0, rate_per_request=12.4),
+            ", so far no leak, rate 12 B/request",
+        ),
+        (ArmLive("leak", "", rate_per_s=17_400.0), ", so far leak, rate 17,400 B/s"),
+        (ArmLive("inconclusive", ""), ", so far inconclusive"),
+    ],
+)
+def test_the_verdict_so_far_is_shown_with_its_rate(live: ArmLive, cells: str) -> None:
+    """Per request where requests are known; an arm that is not judged yet has neither."""
+    leaky, _, fixed = plain_line(now(live=live)).partition("; fixed")
+    assert leaky.endswith(f"OOM kills 1{cells}")
+    assert "so far" not in fixed
 
 
 def test_plain_lines_come_every_ten_seconds() -> None:

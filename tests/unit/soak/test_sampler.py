@@ -62,7 +62,7 @@ class Bench:
         self.sampler = Sampler(
             "leaky", clock, self.events, self.samples, self.census, every_s=1.0, smaps_every_s=smaps_every_s
         )
-        self.sampler.target = Target("leaky", os.getpid(), 1, Unlimited(), probe)  # type: ignore[arg-type]
+        self.sampler.targets = (Target("leaky", os.getpid(), 1, Unlimited(), probe),)  # type: ignore[arg-type]
         self.sampler.phase = LOAD
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ def test_a_dead_target_makes_no_row_and_no_gap(
     readings = iter([50_000_000, None])  # it dies between our first look and the probe's answer
     monkeypatch.setattr(module, "rss_bytes", lambda _: next(readings))
     bench = make_bench(RunClock(), FakeProbe(ProbeError("gone")))
-    assert bench.sampler.tick() is None
+    assert bench.sampler.tick() == ()
     assert bench.rows("samples.csv") == []
     assert bench.gaps() == []
 
@@ -216,3 +216,45 @@ def test_gaps_tell_begin_and_end_only() -> None:
     gaps.read("probe")
     assert told == ["probe: timed out", "probe: back after 1000 missed"]
     assert gaps.total["probe"] == 1000
+
+
+def with_worker(bench: Bench, probe: FakeProbe, *, outside_only: bool = False) -> int:
+    """Have the sampler sample our parent too, as a process below the arm; return its pid."""
+    worker = Target("leaky", os.getppid(), 2, Unlimited(), probe, outside_only=outside_only)  # type: ignore[arg-type]
+    bench.sampler.targets = (*bench.sampler.targets, worker)
+    return worker.pid
+
+
+def test_each_process_of_an_arm_has_a_row_of_the_same_tick(make_bench: MakeBench) -> None:
+    """One t_s and the arm's charge in all of them, and for the display their sum."""
+    bench = make_bench(RunClock(), FakeProbe(ANSWER))
+    with_worker(bench, FakeProbe({**ANSWER, "tasks_alive": 4}))
+    rows = bench.sampler.tick()
+    first, second = bench.rows("samples.csv")
+    assert first["t_s"] == second["t_s"]
+    assert [first["life"], second["life"]] == ["1", "2"]
+    assert first["uss_bytes"]
+    assert second["uss_bytes"]
+    assert bench.sampler.latest["tasks_alive"] == 7
+    assert bench.sampler.latest["rss_bytes"] == sum(int(str(row["rss_bytes"])) for row in rows)
+
+
+def test_a_gap_of_a_worker_is_told_apart_from_the_arms_own(make_bench: MakeBench) -> None:
+    """Else one that answers would end the gap of one that does not, each second anew."""
+    bench = make_bench(RunClock(), FakeProbe(ANSWER, ANSWER))
+    pid = with_worker(bench, FakeProbe(ProbeError("probe: sample: timed out"), ProbeError("x")))
+    bench.sampler.tick()
+    bench.sampler.tick()
+    assert bench.gaps() == [f"probe of pid {pid}: sample: timed out"]
+    assert bench.sampler.gaps.total == {f"probe of pid {pid}": 2}
+
+
+def test_a_process_that_never_had_a_probe_misses_none(make_bench: MakeBench) -> None:
+    """A shell or a proxy below the arm is sampled from outside, and nothing is told of it."""
+    bench = make_bench(RunClock(), FakeProbe(ANSWER))
+    with_worker(bench, FakeProbe(), outside_only=True)
+    bench.sampler.tick()
+    _, second = bench.rows("samples.csv")
+    assert second["rss_bytes"]
+    assert second["live_blocks"] == ""
+    assert bench.gaps() == []

@@ -1,0 +1,160 @@
+"""What the census from outside costs, and how exact it is: ``python -m bench.heap``."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+
+import typer
+from rich.console import Console
+
+from bench.client import Client
+from bench.estimate import Estimate, Finding, Goal, Verdict, estimate, ratios
+from bench.heap_app import EVERY_S, KINDS
+from bench.modules import ROOT
+from bench.progress import Progress
+from bench.rounds import in_turn
+from bench.servers import Command, Place, Server, open_place
+from bench.table import findings_table
+from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, HarnessError, SoakError
+
+LARGE, MIDDLE, SMALL = 10_000_000, 3_000_000, 1_000_000
+ROUNDS = 6
+RATE_RPS = 500
+PACE_S = 7.0
+"""Longer than the time between two censuses: each round has one or two."""
+NONE, CENSUS, OBJGRAPH = "no census", "census", "objgraph"
+TIMEOUT_S = 60.0
+_MB = 1e6
+
+
+def _app(name: str, objects: int, mode: str = "plain") -> Command:
+    return Command(name, ("-m", "bench.heap_app", str(objects), mode))
+
+
+def _soak_heap(pid: int, *words: str) -> list[str]:
+    return ["nice", "-n", "19", sys.executable, "-m", "soak", "heap", str(pid), *words]
+
+
+def cost_and_error(place: Place, progress: Progress) -> list[Finding]:
+    """Return time, memory and count error of a census of LARGE objects; raises HarnessError."""
+    seconds, memory, errors = [], [], []
+    expected = LARGE // KINDS
+    with place.serving(_app("large", LARGE)) as server:
+        for number in range(ROUNDS):
+            process = subprocess.Popen(
+                _soak_heap(server.child.pid, "--json"),
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            with process:
+                output = process.stdout.read() if process.stdout else b""
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                raise HarnessError(f"soak heap ended with exit code {process.returncode}")
+            census = json.loads(output)
+            counted = {entry["name"]: entry["objects"] for entry in census["types"]}
+            seconds.append(census["cost_s"])
+            memory.append(usage.ru_maxrss * 1024 / _MB)
+            # the class is known exactly; of each of the other kinds there are at least as many
+            errors.append(100 * abs(counted["__main__.Item"] - expected) / expected)
+            progress.say(
+                f"census, round {number + 1} of {ROUNDS}: {census['total_objects']:,} objects in {seconds[-1]:.2f} s "
+                f"({census['cpu_s']:.2f} s of CPU), {memory[-1]:.0f} MB, "
+                f"{counted['__main__.Item'] - expected:+,} of {expected:,}"
+            )
+    worst = max(errors)
+    return [
+        Finding("census of 10 M objects, time", Goal(1.5, at_least=False), " s", estimate(seconds)),
+        Finding("the same, memory", Goal(200, at_least=False), " MB", estimate(memory)),
+        Finding("the same, error of a count", Goal(0.1, at_least=False), "%", Estimate(worst, worst, worst)),
+    ]
+
+
+@contextmanager
+def _watched(server: Server) -> Iterator[None]:
+    """Take a census every EVERY_S during the block, as the first one is done; raises HarnessError."""
+    words = _soak_heap(server.child.pid, "--json", "--watch", f"{EVERY_S:g}")
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        if process.stdout is None or not select.select([process.stdout], [], [], TIMEOUT_S)[0]:
+            raise HarnessError("soak heap --watch printed nothing")
+        process.stdout.readline()
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def disturbance(place: Place, client: Client, progress: Progress) -> list[Finding]:
+    """Return the ratio of the p99 with a census every five seconds to that without; raises HarnessError."""
+    p99s: dict[str, list[float]] = {NONE: [], CENSUS: [], OBJGRAPH: []}
+    with ExitStack() as stack:
+        plain = stack.enter_context(place.serving(_app("plain", MIDDLE)))
+        paused = stack.enter_context(place.serving(_app("objgraph", MIDDLE, "objgraph")))
+        for number in range(ROUNDS):
+            for mode in in_turn((NONE, CENSUS), number):
+                with _watched(plain) if mode == CENSUS else nullcontext():
+                    p99s[mode].append(client.pace(plain, PACE_S, RATE_RPS))
+            if number < 2:
+                p99s[OBJGRAPH].append(client.pace(paused, PACE_S, RATE_RPS))
+            latest = ", ".join(f"{mode} {1000 * values[-1]:.1f} ms" for mode, values in p99s.items())
+            progress.say(f"p99 at {RATE_RPS} requests/s, round {number + 1} of {ROUNDS}: {latest}")
+    peer = estimate(ratios(p99s[OBJGRAPH], p99s[NONE][:2])).middle
+    progress.say(
+        f"objgraph.typestats() every {EVERY_S:g} s instead: {peer:.0f}x. memray is not installed: skipped."
+    )
+    return [
+        Finding(
+            "p99 with census / without",
+            Goal(1.2, at_least=False),
+            "x",
+            estimate(ratios(p99s[CENSUS], p99s[NONE])),
+        )
+    ]
+
+
+def from_enter_to_table(place: Place, progress: Progress) -> list[Finding]:
+    """Return how long ``soak heap`` takes on a process of SMALL objects, the start of Python with it."""
+    seconds = []
+    with place.serving(_app("small", SMALL)) as server:
+        for _ in range(ROUNDS):
+            began_s = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-m", "soak", "heap", str(server.child.pid)],
+                cwd=ROOT, stdout=subprocess.DEVNULL, timeout=TIMEOUT_S, check=True,
+            )  # fmt: skip
+            seconds.append(time.perf_counter() - began_s)
+    progress.say(f"soak heap on 1 M objects: {', '.join(f'{value:.2f}' for value in seconds)} s")
+    return [Finding("soak heap, 1 M objects, to table", Goal(1.0, at_least=False), " s", estimate(seconds))]
+
+
+def main() -> None:
+    """Measure all; exits with 1 where an interval excludes its goal, with 2 when something could not be measured."""
+    console = Console()
+    progress = Progress(
+        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True), about_s=210
+    )
+    try:
+        with open_place() as place:
+            findings = cost_and_error(place, progress)
+            findings += from_enter_to_table(place, progress)
+            findings += disturbance(place, Client(), progress)
+    except (SoakError, subprocess.SubprocessError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_USAGE)
+    console.print(findings_table(findings))
+    if any(finding.verdict is Verdict.MISSED for finding in findings):
+        sys.exit(EXIT_HARNESS_FAILED)
+
+
+if __name__ == "__main__":
+    main()

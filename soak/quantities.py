@@ -1,0 +1,109 @@
+"""Numbers with units, as a profile writes them: sizes, durations, leak rates and the limits of gates."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from soak.contract import AT_LEAST, AT_MOST, GATES, GateLimit
+
+BYTES: Final[Mapping[str, float]] = {
+    "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
+}  # fmt: skip
+SECONDS: Final[Mapping[str, float]] = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
+REQUEST: Final = "request"
+
+_UNITS: Final[Mapping[str, Mapping[str, float]]] = {
+    "bytes": BYTES,
+    "s": SECONDS,
+    "ms": {"ms": 1, "s": 1000},
+    "share": {"%": 0.01, "": 1},
+    "times": {"x": 1, "": 1},
+    "count": {"": 1},
+}
+"""By the unit of a gate: what may stand behind its number, and what that is worth."""
+_NO_BASELINE: Final = ("s", "times")
+"""Units of the gates that are not compared with the baseline: a time without an end, and what is relative already."""
+_NUMBER: Final = r"\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_QUANTITY: Final = re.compile(rf"({_NUMBER})\s*(\D.*)?")
+_LIMIT: Final = re.compile(rf"(<=|>=|≤|≥)\s*({_NUMBER})\s*(\D.*)?")
+_RELATIONS: Final = {"<=": AT_MOST, "≤": AT_MOST, ">=": AT_LEAST, "≥": AT_LEAST}
+
+
+@dataclass(frozen=True, slots=True)
+class LeakRate:
+    """A leak: bytes per second or per request, exactly one of the two."""
+
+    per_s: float | None = None
+    per_request: float | None = None
+
+
+def parse_size(text: str) -> float:
+    """Read ``300 MiB``; return bytes. Raises ValueError with the mend."""
+    return _quantity(text, BYTES, "300 MiB")
+
+
+def parse_duration(text: str) -> float:
+    """Read ``30d`` or ``90 min``; return seconds. Raises ValueError with the mend."""
+    return _quantity(text, SECONDS, "30d")
+
+
+def parse_leak_rate(text: str) -> LeakRate:
+    """Read ``1 MiB/h`` or ``200 B/request``. Raises ValueError with the mend."""
+    size, slash, per = (part.strip() for part in text.partition("/"))
+    if not slash:
+        raise ValueError(
+            f"a leak is a size per time or per request, for example 1 MiB/h or 200 B/request, not {text!r}"
+        )
+    size_bytes = _quantity(size, BYTES, "1 MiB")
+    if size_bytes <= 0:
+        raise ValueError(f"a leak that would matter is above 0, not {text!r}")
+    if per == REQUEST:
+        return LeakRate(per_request=size_bytes)
+    return LeakRate(per_s=size_bytes / _worth(per, {**SECONDS, REQUEST: 1}))
+
+
+def parse_limit(gate: str, text: str) -> GateLimit:
+    """Read the limit of a gate, ``<= 300 MiB`` or ``<= 1.05x before``.
+
+    Raises ValueError, with the mend, for another relation than the gate's own, an unknown unit, or no number.
+    """
+    kind = GATES[gate]
+    parts = _LIMIT.fullmatch(text.strip())
+    if parts is None:
+        raise ValueError(f"a limit is written {kind.relation} and a value, for example {kind.example!r}")
+    relation, number, unit = parts.group(1), float(parts.group(2)), (parts.group(3) or "").strip()
+    if _RELATIONS[relation] != kind.relation:
+        raise ValueError(f"{gate} is held {kind.relation} a value, for example {kind.example!r}")
+    of_before = re.fullmatch(r"x\s+before", unit) is not None
+    if of_before and kind.unit in _NO_BASELINE:
+        raise ValueError(f"{gate} is not compared with before; for example {kind.example!r}")
+    worth = 1.0 if of_before else _worth(unit, _UNITS[kind.unit], or_else="x before")
+    return GateLimit(
+        gate,
+        kind.relation,
+        round(number * worth, 12),  # 99.9 * 0.01 is not 0.999
+        of_before,
+        f"{kind.relation} {text.strip()[len(relation) :].strip()}",
+    )
+
+
+def _quantity(text: str, units: Mapping[str, float], example: str) -> float:
+    parts = _QUANTITY.fullmatch(text.strip())
+    if parts is None or not parts.group(2):
+        raise ValueError(f"a number and a unit are needed, for example {example!r}, not {text!r}")
+    return float(parts.group(1)) * _worth(parts.group(2).strip(), units)
+
+
+def _worth(unit: str, units: Mapping[str, float], or_else: str = "") -> float:
+    by_name = {name.lower(): worth for name, worth in units.items()}
+    if unit.lower() in by_name:
+        return by_name[unit.lower()]
+    known = [name for name in (*units, or_else) if name]
+    near = difflib.get_close_matches(unit, known, n=1)
+    mend = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(known) or 'a number alone'}"
+    raise ValueError(f"unknown unit {unit!r}: {mend}" if unit else f"a unit is missing: {', '.join(known)}")
