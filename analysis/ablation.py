@@ -12,7 +12,7 @@ from analysis.kept import ALL, FAULTS, NONE, Kept, kept
 from analysis.load_check import arm_load, reasons
 from analysis.recording import read_recording
 from soak.contract import REPORT
-from soak.errors import RecordingError
+from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, RecordingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,11 @@ class Ablation:
     """To print: plain, at most 100 columns wide."""
     reasons: tuple[str, ...]
     """Why the recording is inconclusive; empty when it is complete and the load arrived."""
+
+    @property
+    def exit_code(self) -> int:
+        """An ablation signs nothing: it is inconclusive or done."""
+        return EXIT_INCONCLUSIVE if self.reasons else EXIT_OK
 
 
 def make_ablation(run_dir: Path) -> Ablation:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from analysis.arm_verdict import Judge
 from analysis.claims import Claim, claims
 from analysis.comparison import compare
+from analysis.judge import judge
+from analysis.judged import Judged, judge_recording
 from analysis.load_check import Load, arm_load, reasons
 from analysis.recording import Recording
 from analysis.rows import Row
@@ -18,6 +21,7 @@ class Findings:
     """What a recording shows."""
 
     recording: Recording
+    judged: Judged
     rows: tuple[Row, ...]
     claims: tuple[Claim, ...]
     timeline: tuple[Claim, ...]
@@ -29,12 +33,13 @@ class Findings:
     """Why the recording is inconclusive; empty when it is complete and the load arrived."""
 
 
-def find(recording: Recording) -> Findings:
-    """Compute a report's content from a recording."""
+def find(recording: Recording, judge: Judge = judge) -> Findings:
+    """Compute a report's content from a recording; ``judge`` judges one signal."""
     loads = tuple(arm_load(arm, recording.load) for arm in recording.arms)
     slopes = trends(recording.arms, recording.load)
     return Findings(
         recording=recording,
+        judged=judge_recording(recording, loads, judge),
         rows=compare(recording),
         claims=claims(recording, slopes, loads),
         timeline=timeline(recording),

@@ -35,6 +35,8 @@ class Latency:
     service_ms: tuple[float, ...] | None = None
     """From the sending to the answer."""
     gaps: tuple[str, ...] = ()
+    quarters_p99_ms: tuple[float, float, float, float] | None = None
+    """p99 of the latency in each quarter of the load; None where one of them has no interval."""
 
 
 def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
@@ -42,19 +44,23 @@ def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
     if not path.is_file():
         return Latency(gaps=(f"{path.name} is missing",))
     sums = {tag: _new_histogram() for tag in (LATENCY_TAG, SERVICE_TAG)}
+    quarters = tuple(_new_histogram() for _ in range(4))
     gaps = (f"{path.name}: its last line is torn",) if _torn(path) else ()
     try:
         for middle_s, histogram in _intervals(path):
             # The middle, because an interval belongs to one phase but its bounds are the load generator's.
             if start_s <= middle_s <= end_s and histogram.get_tag() in sums:
                 sums[histogram.get_tag()].add(histogram)
+                if histogram.get_tag() == LATENCY_TAG and end_s > start_s:
+                    quarter = int(4 * (middle_s - start_s) / (end_s - start_s))
+                    quarters[min(3, quarter)].add(histogram)
     except (ValueError, IndexError, RuntimeError, zlib.error, HdrCookieException, HdrLengthException):
         # All that the reader raises for a line that is torn or damaged.
         gaps = (f"{path.name}: a damaged line; what stands from there on was not read",)
     quantiles = {tag: _quantiles_ms(histogram) for tag, histogram in sums.items()}
     if not gaps and quantiles[LATENCY_TAG] is None:
         gaps = (f"{path.name}: no latencies of the load",)
-    return Latency(quantiles[LATENCY_TAG], quantiles[SERVICE_TAG], gaps)
+    return Latency(quantiles[LATENCY_TAG], quantiles[SERVICE_TAG], gaps, _quarters(quarters))
 
 
 def _torn(path: Path) -> bool:
@@ -81,6 +87,14 @@ def _intervals(path: Path) -> Iterator[tuple[float, Any]]:
             yield middle_ms / 1000 - reader.base_time_sec, histogram
     finally:
         reader.close()
+
+
+def _quarters(histograms: tuple[Any, ...]) -> tuple[float, float, float, float] | None:
+    p99_us = [h.get_value_at_percentile(99.0) for h in histograms if h.get_total_count()]
+    if len(p99_us) < 4:
+        return None
+    first, second, third, fourth = (us / 1000 for us in p99_us)
+    return first, second, third, fourth
 
 
 def _quantiles_ms(histogram: Any) -> tuple[float, ...] | None:

@@ -18,6 +18,8 @@ LOAD_TIME_AT_LEAST: Final = 0.99
 """Of the planned duration, for the load and for its record."""
 TICKS_AT_LEAST: Final = 0.95
 """Of the ticks while an arm was alive and loaded, sampled; of its samples, answered by a probe that ever answered."""
+SILENT_S: Final = 10
+"""A load of users who decide themselves has stopped when none of them has sent a request for so long."""
 FAILED_AT_MOST: Final = 0.05
 """Of the requests sent while the arm was alive; beyond it the load may never have reached the code it is meant for."""
 
@@ -91,18 +93,40 @@ def _total(column: pd.Series[float]) -> int:
 
 def reasons(recording: Recording, loads: tuple[Load, ...]) -> tuple[str, ...]:
     """Return why the recording is inconclusive, one sentence each; empty when nothing stands against it."""
-    found = [*_status(recording), *recording.gaps]
-    load = recording.load
-    if load is None:
-        return (*found, "the run did not reach the phase load")
-    planned_s, ran_s = recording.manifest.planned_load_s, load.end_s - load.start_s
-    if ran_s < LOAD_TIME_AT_LEAST * planned_s:
-        found.append(f"the load was cut short: {ran_s:.0f} s of the planned {planned_s:.0f} s")
+    found = [*_status(recording), *recording.gaps, *_length(recording)]
     for arm, sums in zip(recording.arms, loads, strict=True):
-        found += _arrival(arm, sums, load)
-        found += _success(sums)
-        found += _sampling(arm, load, recording.manifest.every_s)
+        found += arm_reasons(recording, arm, sums)
     return tuple(found)
+
+
+def against_arm(recording: Recording, arm: Arm, sums: Load) -> tuple[str, ...]:
+    """Return what stands against a verdict on this arm: what concerns the whole run, and it alone."""
+    others = tuple(
+        f"{other.name}{mark}" for other in recording.arms if other.name != arm.name for mark in ":/"
+    )
+    gaps = (gap for gap in recording.gaps if not gap.startswith(others))
+    return (*_status(recording), *gaps, *_length(recording), *arm_reasons(recording, arm, sums))
+
+
+def arm_reasons(recording: Recording, arm: Arm, sums: Load) -> tuple[str, ...]:
+    """Return what its load and its sampling hold against one arm."""
+    if (load := recording.load) is None:
+        return ()
+    return (
+        *_arrival(arm, sums, load),
+        *(_silence(arm, load) if recording.manifest.closed_loop else ()),
+        *_success(sums),
+        *_sampling(arm, load, recording.manifest.every_s),
+    )
+
+
+def _length(recording: Recording) -> list[str]:
+    if (load := recording.load) is None:
+        return ["the run did not reach the phase load"]
+    planned_s, ran_s = recording.manifest.planned_load_s, load.end_s - load.start_s
+    if ran_s >= LOAD_TIME_AT_LEAST * planned_s or recording.stopped_early:
+        return []
+    return [f"the load was cut short: {ran_s:.0f} s of the planned {planned_s:.0f} s"]
 
 
 def _status(recording: Recording) -> list[str]:
@@ -131,6 +155,19 @@ def _arrival(arm: Arm, sums: Load, load: Phase) -> list[str]:
             f"were sent ({sums.arrived:.1%}, at least {ARRIVED_AT_LEAST:.0%} are needed)"
         )
     return found
+
+
+def _silence(arm: Arm, load: Phase) -> list[str]:
+    """Users who decide themselves have no plan that their requests could be held against; they must not stop."""
+    rows = load_rows(arm, load)
+    alive = alive_seconds(arm, rows["t_s"])
+    silent = (rows["sent"].rolling(SILENT_S).sum() == 0) & (alive.rolling(SILENT_S).min() == 1)
+    if silent.sum() <= (1 - ARRIVED_AT_LEAST) * alive.sum():
+        return []
+    return [
+        f"{arm.name}: in {silent.sum()} of the {alive.sum()} seconds while it was alive and loaded no user had sent a "
+        f"request for {SILENT_S} s (at most {1 - ARRIVED_AT_LEAST:.0%} may)"
+    ]
 
 
 def _success(sums: Load) -> list[str]:

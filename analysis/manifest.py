@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from soak.contract import MANIFEST, SCHEMA_VERSION
+from soak.contract import GATES, MANIFEST, SCHEMA_VERSION, GateLimit
 from soak.errors import RecordingError
+
+MAX_LEAK_BYTES_PER_S: Final = 2**20 / 3600
+"""The margin of a recording whose profile set none: 1 MiB an hour."""
 
 
 class ManifestArm(BaseModel):
@@ -20,6 +23,28 @@ class ManifestArm(BaseModel):
     name: str = Field(min_length=1)
     role: Literal["before", "after", ""]
     memory_limit_bytes: int | None
+
+
+class ManifestJudge(BaseModel):
+    """The margin and the roles; one of the first three sets the margin. The defaults are for older recordings."""
+
+    model_config = ConfigDict(frozen=True)
+
+    max_leak_bytes_per_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    max_leak_bytes_per_request: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    min_time_to_oom_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The leak that would meet the memory limit sooner is one that matters."""
+    candidate: str = ""
+    """The arm that is signed off; empty: the one with the role after."""
+    control: str = ""
+    """The arm whose leak must be seen; empty: none."""
+
+    @model_validator(mode="after")
+    def _has_one_margin(self) -> ManifestJudge:
+        margins = (self.max_leak_bytes_per_s, self.max_leak_bytes_per_request, self.min_time_to_oom_s)
+        if sum(margin is not None for margin in margins) != 1:
+            raise ValueError("exactly one of the three must set the margin")
+        return self
 
 
 class Manifest(BaseModel):
@@ -47,6 +72,27 @@ class Manifest(BaseModel):
     missed_readings: dict[str, dict[str, int]]
     """By arm and reading; empty until the run has ended."""
     python: str
+    judge: ManifestJudge = ManifestJudge(max_leak_bytes_per_s=MAX_LEAK_BYTES_PER_S)
+    gates: tuple[GateLimit, ...] = ()
+    attached: bool = False
+    """Whether the processes were there before, under a load that is not ours and not recorded."""
+    host: dict[str, Any] = {}
+    seed: int | None = None
+    config: dict[str, Any] = {}
+    """The profile."""
+
+    @property
+    def closed_loop(self) -> bool:
+        """Whether users of a locustfile decided what was sent, instead of a plan."""
+        traffic = self.config.get("traffic")
+        return isinstance(traffic, dict) and bool(traffic.get("locustfile"))
+
+    @model_validator(mode="after")
+    def _gates_are_known(self) -> Manifest:
+        for limit in self.gates:
+            if limit.gate not in GATES:
+                raise ValueError(f"gates: unknown gate {limit.gate!r}, known are {', '.join(GATES)}")
+        return self
 
 
 def read_manifest(run_dir: Path) -> Manifest:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from analysis.claims import Claim
 from analysis.findings import Findings
+from analysis.markdown_table import markdown_table
 from analysis.words import memory_note
 
 
@@ -24,7 +25,7 @@ def comparison_markdown(findings: Findings) -> str:
         cells += [row.scale, row.reproduced, row.rule] if article else []
         rows.append(cells)
     note = ["", memory_note(manifest.memory_scale)] if article else []
-    return "\n".join([f"# {manifest.run_id}: before and after", "", *_table(head, rows), *note, ""])
+    return "\n".join([f"# {manifest.run_id}: before and after", "", *markdown_table(head, rows), *note, ""])
 
 
 def claims_markdown(findings: Findings) -> str:
@@ -49,12 +50,4 @@ def _claims(first: str, claims: Iterable[Claim]) -> list[str]:
     rows = [
         [claim.claim, claim.article, claim.measured, claim.reproduced, claim.sentence] for claim in claims
     ]
-    return _table([first, "article", "measured", "reproduced", "in a sentence"], rows)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    return [_line(cells) for cells in (head, ["---"] * len(head), *rows)]
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return markdown_table([first, "article", "measured", "reproduced", "in a sentence"], rows)

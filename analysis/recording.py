@@ -11,18 +11,35 @@ import pandas as pd
 
 from analysis.latency import Latency, read_latency
 from analysis.manifest import Manifest, read_manifest
+from analysis.stretches import as_one, overlap
 from analysis.tables import read_table
-from soak.contract import EVENTS, FAILURE_KINDS, IDLE, LATENCY_LOG, LOAD, REQUESTS, SAMPLES
+from soak.contract import (
+    EVENTS,
+    FAILURE_KINDS,
+    IDLE,
+    LATENCY_LOG,
+    LOAD,
+    POINT,
+    REQUESTS,
+    RUNGS,
+    SAMPLES,
+)
 
 SAMPLE_NUMBERS = (
     "t_s",
     "life",
     "rss_bytes",
+    "uss_bytes",
     "cgroup_bytes",
     "cpu_s",
+    "threads",
+    "fds",
     "live_blocks",
+    "pymalloc_arena_bytes",
+    "pymalloc_free_bytes",
     "malloc_in_use_bytes",
     "malloc_free_bytes",
+    "tasks_alive",
     "tasks_finished",
     "sessions_open",
     "cache_entries",
@@ -89,14 +106,19 @@ class Arm:
     role: str
     limit_bytes: int | None
     lives: tuple[Life, ...]
+    """Of an arm of several processes: the stretches in which they stay the same; its readings are their sums."""
     samples: pd.DataFrame
-    """Rows of samples.csv since the life was ready and outside the quiesce ladder's rungs."""
+    """Rows of samples.csv since the life was ready, without those of the ladder and of the points."""
     ladder: pd.DataFrame
     """The rows of the quiesce ladder, one a rung; a target that stopped answering has fewer."""
+    points: pd.DataFrame
+    """The rows of the quiesce points, all lives in order; none where the profile asks for none."""
     requests: pd.DataFrame
     latency: Latency
     notes: tuple[str, ...]
     """What the events say of it beyond its lives: readings missed, given up."""
+    processes: tuple[Life, ...] = ()
+    """The lives of its processes, where several were alive at a time; else ``lives`` are they."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +131,8 @@ class Recording:
     arms: tuple[Arm, ...]
     gaps: tuple[str, ...]
     """What was not readable, one sentence each."""
+    stopped_early: str = ""
+    """Why the run ended its load before the plan did, because a gate was certain to fail; empty where it did not."""
 
     def phase(self, name: str) -> Phase | None:
         """Return the phase of that name, None when the run did not get there."""
@@ -144,7 +168,12 @@ def read_recording(run_dir: Path) -> Recording:
     for arm in manifest.arms:
         samples[arm.name] = read_table(run_dir / arm.name / SAMPLES, SAMPLE_NUMBERS, SAMPLE_TEXTS)
         requests[arm.name] = read_table(run_dir / arm.name / REQUESTS, REQUEST_NUMBERS, REQUEST_TEXTS)
-        gaps += (f"{arm.name}/{gap}" for gap in (*samples[arm.name].gaps, *requests[arm.name].gaps))
+        unread = (
+            samples[arm.name].gaps
+            if manifest.attached
+            else (*samples[arm.name].gaps, *requests[arm.name].gaps)
+        )
+        gaps += (f"{arm.name}/{gap}" for gap in unread)
     last_s = max(
         (
             float(t.frame["t_s"].max())
@@ -160,23 +189,33 @@ def read_recording(run_dir: Path) -> Recording:
         latency = (
             read_latency(run_dir / arm.name / LATENCY_LOG, load.start_s, load.end_s) if load else Latency()
         )
-        gaps += (f"{arm.name}/{gap}" for gap in latency.gaps)
+        if not manifest.attached:  # the load of an attached process is not ours to record
+            gaps += (f"{arm.name}/{gap}" for gap in latency.gaps)
         gaps += find_unsampled(events.frame, arm.name)
         lives = find_lives(events.frame, arm.name, last_s)
+        rows = samples[arm.name].frame
+        processes: tuple[Life, ...] = ()
+        if overlap(rows):
+            processes = lives
+            rows, lives = as_one(rows, processes)
         arms.append(
             Arm(
                 name=arm.name,
                 role=arm.role,
                 limit_bytes=arm.memory_limit_bytes,
                 lives=lives,
-                samples=_ready_samples(samples[arm.name].frame, lives),
-                ladder=_ladder(samples[arm.name].frame),
+                samples=_ready_samples(rows, lives),
+                ladder=_ladder(rows),
+                points=_points(rows),
                 requests=requests[arm.name].frame,
                 latency=latency,
                 notes=find_notes(events.frame, arm.name, manifest.missed_readings.get(arm.name, {})),
+                processes=processes,
             )
         )
-    return Recording(run_dir, manifest, phases, tuple(arms), tuple(gaps))
+    early = events.frame.loc[events.frame["event"] == "stopped_early", "detail"]
+    stopped_early = str(early.iloc[-1]) if len(early) else ""
+    return Recording(run_dir, manifest, phases, tuple(arms), tuple(gaps), stopped_early)
 
 
 def last_load(phases: tuple[Phase, ...]) -> Phase | None:
@@ -236,8 +275,12 @@ def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int]) -> tup
 
 def _ladder(samples: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the newest ladder: a run led by hand climbs down once after each load."""
-    rungs = samples[samples["rung"] != ""]
+    rungs = samples[samples["rung"].isin(RUNGS)]
     return rungs.drop_duplicates("rung", keep="last").reset_index(drop=True)
+
+
+def _points(samples: pd.DataFrame) -> pd.DataFrame:
+    return samples[samples["rung"] == POINT].reset_index(drop=True)
 
 
 def _ready_samples(samples: pd.DataFrame, lives: tuple[Life, ...]) -> pd.DataFrame:

@@ -7,10 +7,14 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from analysis.arm_verdict import Judge
 from analysis.claims import Claim
 from analysis.figures import latency_figure, memory_figure, objects_figure
 from analysis.files import csv_text, write_files
 from analysis.findings import Findings, find
+from analysis.gates import Gate
+from analysis.judge import judge
+from analysis.judged_text import verdict_markdown
 from analysis.markdown import claims_markdown, comparison_markdown
 from analysis.recording import read_recording
 from analysis.rows import Row
@@ -28,22 +32,32 @@ class Report:
     """To print: plain, at most 100 columns wide."""
     reasons: tuple[str, ...]
     """Why the recording is inconclusive; empty when it is complete and the load arrived."""
+    exit_code: int
+    """Of the sign-off."""
 
 
-def make_report(run_dir: Path) -> Report:
-    """Read a run directory and write ``report/`` in it, each file replaced at once.
+def make_report(run_dir: Path, judge: Judge = judge) -> Report:
+    """Read a run directory and write ``report/`` in it, each file replaced at once; ``judge`` judges one signal.
 
     Raises RecordingError when the directory is missing, has no readable manifest or is of another schema, and
     HarnessError when the report cannot be written.
     """
-    findings = find(read_recording(run_dir))
+    findings = find(read_recording(run_dir), judge)
     directory = run_dir / REPORT
     write_files(directory, _files(findings))
-    return Report(directory=directory, text=report_text(findings), reasons=findings.reasons)
+    return Report(
+        directory=directory,
+        text=report_text(findings),
+        reasons=findings.reasons,
+        exit_code=findings.judged.signoff.exit_code,
+    )
 
 
 def _files(findings: Findings) -> dict[str, str | Figure]:
+    judged, run_id = findings.judged, findings.recording.manifest.run_id
     files: dict[str, str | Figure] = {
+        "verdict.md": verdict_markdown(f"{run_id}: verdict", judged),
+        "gates.csv": csv_text(Gate, judged.gates),
         "comparison.csv": csv_text(Row, findings.rows),
         "comparison.md": comparison_markdown(findings),
         "summary.json": summary_json(findings),

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from typing import Any, Final
 
+from analysis.arm_verdict import ArmVerdict
 from analysis.findings import Findings
 from analysis.latency import QUANTILE_NAMES
 from analysis.load_check import Load
 from analysis.measures import peak
 from analysis.recording import Arm
+from analysis.verdict_text import verdict_sentence
 from soak.contract import SCHEMA_VERSION
 
-SUMMARY_VERSION: Final = 2
-"""History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request."""
+SUMMARY_VERSION: Final = 3
+"""History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
+gates and signoff."""
 
 PEAKS: Final = (
     "rss_bytes",
@@ -32,9 +36,12 @@ def summary_json(findings: Findings) -> str:
     content = {
         "summary_version": SUMMARY_VERSION,
         "schema_version": SCHEMA_VERSION,
-        **manifest.model_dump(mode="json", exclude={"arms"}),
+        **manifest.model_dump(mode="json", exclude={"arms", "judge", "gates", "host", "config", "seed"}),
         "conclusive": not findings.reasons,
         "reasons": findings.reasons,
+        "signoff": asdict(findings.judged.signoff),
+        "verdicts": [_verdict(verdict) for verdict in findings.judged.verdicts],
+        "gates": [asdict(gate) for gate in findings.judged.gates],
         "phases": [asdict(phase) for phase in findings.recording.phases],
         "arms": [
             _arm(findings, arm, load)
@@ -45,6 +52,33 @@ def summary_json(findings: Findings) -> str:
         "timeline": [asdict(line) for line in findings.timeline],
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _verdict(verdict: ArmVerdict) -> dict[str, Any]:
+    return {
+        "arm": verdict.arm,
+        "verdict": verdict.verdict,
+        "sentence": verdict_sentence(verdict),
+        "margin": asdict(verdict.margin),
+        "leading_signal": verdict.leading.judgement.signal if verdict.leading else None,
+        "headroom_bytes": verdict.headroom_bytes,
+        "signals": [
+            {
+                **_finite(asdict(signal.judgement)),
+                "margin": asdict(signal.margin),
+                "settled": signal.settled,
+                "held_by_allocator": signal.held,
+            }
+            for signal in verdict.signals
+        ],
+    }
+
+
+def _finite(value: Any) -> Any:
+    """Return the same with null for what is infinite or not a number: a time that never comes."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _arm(findings: Findings, arm: Arm, load: Load) -> dict[str, Any]:

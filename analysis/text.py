@@ -11,6 +11,7 @@ from rich.text import Text
 
 from analysis.console import new_table, outcome, render
 from analysis.findings import Findings
+from analysis.judged_text import judged_parts
 from analysis.latency import QUANTILE_NAMES
 from analysis.measures import ended
 from analysis.recording import Arm, Recording
@@ -29,7 +30,12 @@ LADDER_NOTE = (
 def report_text(findings: Findings) -> str:
     """Return what the command line prints, at most 100 columns wide."""
     recording = findings.recording
-    parts: list[RenderableType] = [Text(_headline(recording)), _comparison_table(findings)]
+    parts: list[RenderableType] = [
+        Text(_headline(recording)),
+        *judged_parts(findings.judged),
+        Text(),
+        _comparison_table(findings),
+    ]
     if recording.manifest.article:
         parts.append(Text("\n" + memory_note(recording.manifest.memory_scale)))
         parts += [
@@ -101,10 +107,10 @@ def _verdict(row: Row) -> str:
 def _lives(recording: Recording, arm: Arm) -> list[str]:
     """Return one line per life: when it was ready and how it ended."""
     lines, death_s = [], None
-    for life in arm.lives:
+    for life in arm.processes or arm.lives:
         if life.ready_s is None:
             ready = "never ready"
-        elif death_s is None:
+        elif death_s is None or arm.processes:
             ready = f"ready after {life.ready_s - life.start_s:.1f} s"
         else:
             ready = f"ready {life.ready_s - death_s:.1f} s after that"

@@ -26,6 +26,29 @@ def kilobytes(size_bytes: float) -> str:
     return f"{_round(size_bytes / 1e3, 1):+,.1f} kB"
 
 
+def size(size_bytes: float) -> str:
+    """Return bytes in the unit that suits them, 10^3 apart: ``61 B``, ``1.4 kB``, ``2.0 MB``."""
+    for unit, worth in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if abs(size_bytes) >= 0.9995 * worth:
+            return f"{size_bytes / worth:.{1 if abs(size_bytes) < 99.95 * worth else 0}f} {unit}"
+    return (
+        f"{_round(size_bytes, 0 if abs(size_bytes) >= 9.95 else 1):.{0 if abs(size_bytes) >= 9.95 else 1}f} B"
+    )
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in the unit that suits it: ``45 s``, ``12 min``, ``5.2 h``, ``40 days``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    if seconds < 10 * 365 * 86400:
+        return f"{seconds / 86400:,.0f} days"
+    return "10 years"
+
+
 def change(before: float | None, after: float | None) -> str:
     """Return how ``after`` differs from ``before``, ``-74%``; empty when that is unknown."""
     if not before or after is None:
@@ -38,6 +61,11 @@ def clock(hours: float) -> str:
     """Return hours as ``5:37 h``; before hour 0 with a minus."""
     minutes = round(abs(hours) * 60)
     return f"{'-' if hours < 0 and minutes else ''}{minutes // 60}:{minutes % 60:02d} h"
+
+
+def verdict_name(verdict: str) -> str:
+    """Return a verdict as it is printed: ``NO LEAK``."""
+    return verdict.replace("_", " ").upper()
 
 
 def not_unless(met: bool) -> str:

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, TypeVar
 
 import typer
 from rich.console import Console
 
-from soak.config import Profile, load_profile, profile_names
-from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, SoakError
-from soak.launch import Outcome, run_profile
+from soak.attach import Watch, find_processes
+from soak.attach import attach as attach_to
+from soak.config import DEFAULT_MAX_LEAK, Profile, load_profile, profile_names
+from soak.errors import SoakError, UsageError
+from soak.init import NEXT, write_profile
+from soak.launch import Outcome, noted_signals, run_profile
 from soak.limit.choose import enter_scope
 from soak.phases import led_by_ui, timed
 from soak.plan import make_plan
 from soak.progress import Progress
+from soak.quantities import parse_duration, parse_leak_rate, parse_size
 from soak.run import Run
+
+Value = TypeVar("Value")
 
 
 class Finding(Protocol):
-    """What the analysis returns: text to print, and why the recording is inconclusive."""
+    """What the analysis returns: text to print, and the exit code it stands for."""
 
     @property
     def text(self) -> str: ...  # noqa: D102
     @property
-    def reasons(self) -> tuple[str, ...]: ...  # noqa: D102
+    def exit_code(self) -> int: ...  # noqa: D102
 
 
 app = typer.Typer(
@@ -57,7 +64,7 @@ def run(
 ) -> None:
     """Soak the arms of a profile under one load and end with the report.
 
-    Exit codes: 0 done, 1 the harness failed, 2 usage or configuration, 4 inconclusive (the reasons are printed).
+    Exit codes: 0 signed off, 1 the harness failed, 2 usage or configuration, 3 a gate failed, 4 inconclusive or refused.
     Ctrl-C ends the run early and still makes the report.
     """
     checked = load_profile(profile, settings or (), arms)
@@ -82,6 +89,17 @@ def ui(
 
 
 @app.command()
+def worker(
+    master: Annotated[str, typer.Argument(metavar="HOST:PORT", help="As the run printed it.")],
+) -> None:
+    """Send a share of a run's load from this machine, until the run ends; needs no file of the run.
+
+    The profile of the run asks for it by traffic.remote_workers.
+    """
+    os.execv(sys.executable, [sys.executable, "-m", "locustfiles.join", master])  # noqa: S606 - a command of our own
+
+
+@app.command()
 def ablate(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As for run.")
@@ -98,6 +116,85 @@ def report(
 ) -> None:
     """Make the report of a recording again, also of one whose run was cut short."""
     raise typer.Exit(_print(_report(run)))
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("soak.toml"),
+) -> None:
+    """Write a commented profile for a service of your own."""
+    write_profile(path)
+    print(NEXT.format(path=path))
+
+
+@app.command()
+def attach(
+    pids: Annotated[
+        list[int], typer.Option("--pid", min=1, help="A process to sample, with those below it; repeatable.")
+    ],
+    duration: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="How long, e.g. 10m; without it until Ctrl-C.")
+    ] = "",
+    every: Annotated[str, typer.Option(metavar="TIME", help="Between samples.")] = "1s",
+    max_leak: Annotated[
+        str, typer.Option(metavar="LEAK", help="The leak that would matter, e.g. 1 MiB/h.")
+    ] = DEFAULT_MAX_LEAK,
+    limit: Annotated[
+        str,
+        typer.Option(metavar="SIZE", help="The memory limit it runs under, e.g. 2 GiB, for the time to OOM."),
+    ] = "",
+    runs: Annotated[Path, typer.Option(help="As for run.")] = Path("runs"),
+) -> None:
+    """Sample and judge processes that are running already, under the load they have. They are only read."""
+    margin = _value("--max-leak", max_leak, parse_leak_rate)
+    if margin.per_s is None:
+        raise UsageError("--max-leak: requests are not known here; give it per time, for example 1 MiB/h.")
+    every_s = _value("--every", every, parse_duration)
+    if not 0.1 <= every_s <= 60:
+        raise UsageError(f"--every {every}: give a time from 0.1s to 60s.")
+    watch = Watch(
+        find_processes(pids),
+        every_s=every_s,
+        for_s=_value("--for", duration, parse_duration) if duration else None,
+        max_leak=margin,
+        limit_bytes=round(_value("--limit", limit, parse_size)) if limit else None,
+    )
+    with Progress(Console(file=sys.stdout)) as progress, noted_signals() as interrupted:
+        outcome = attach_to(watch, runs.resolve(), progress, interrupted)
+    _finish(outcome, _report)
+
+
+def _value(option: str, text: str, parse: Callable[[str], Value]) -> Value:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}.") from None
+
+
+@app.command()
+def heap(
+    pid: Annotated[int | None, typer.Argument(help="A running Python process.", min=1)] = None,
+    watch: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0.5, help="Again and again, with rates.")
+    ] = None,
+    times: Annotated[int | None, typer.Option(min=1, help="With --watch, end after so many.")] = None,
+    growing: Annotated[bool, typer.Option("--growing", help="Show the containers that keep growing.")] = False,
+    diff: Annotated[
+        tuple[Path, Path] | None, typer.Option(metavar="A B", help="Compare two saved censuses.")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Save the census, the latest with --watch.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line per census.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print type, objects and bytes as CSV.")] = False,
+    top: Annotated[int, typer.Option(min=1, help="Lines of a table.")] = 30,
+) -> None:
+    """Count the objects of a live Python process by type, from outside: nothing is stopped or injected."""
+    from soak.heap.command import Request, run_heap  # noqa: PLC0415 - numpy has no place beside a run
+
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other.")
+    form = "json" if as_json else "csv" if as_csv else "table"
+    request = Request(pid, watch, times, growing, diff, save, form, top)
+    run_heap(request, Console(file=sys.stdout), lambda text: print(text, end="", flush=True))
 
 
 def _soak(
@@ -138,7 +235,7 @@ def _print(finding: Finding) -> int:
     """Print it and return the exit code it stands for."""
     with contextlib.suppress(OSError):  # the terminal is gone; the report stands in its files
         print(finding.text, flush=True)
-    return EXIT_INCONCLUSIVE if finding.reasons else EXIT_OK
+    return finding.exit_code
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,10 @@ class Planted:
     """When the recording breaks off."""
     roles: tuple[str, ...] = ("before", "after")
     probe: bool = True
+    judge: dict[str, Any] = field(
+        default_factory=lambda: {"max_leak_bytes_per_request": 200.0, "control": "leaky"}
+    )
+    gates: tuple[contract.GateLimit, ...] = ()
 
 
 Build = Callable[..., Path]
@@ -83,6 +87,8 @@ def build_run(tmp_path: Path) -> Build:
             "missed_readings": {"fixed": {"probe": 3}},
             "python": "3.11.7",
             "host": {"cores": 2},
+            "judge": planted.judge,
+            "gates": [asdict(limit) for limit in planted.gates],
         }
         (run_dir / contract.MANIFEST).write_text(json.dumps(manifest))
         write_csv(run_dir / contract.EVENTS, contract.EVENT_COLUMNS, events(planted, names))

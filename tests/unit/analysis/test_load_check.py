@@ -1,23 +1,26 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from analysis.findings import find
 from analysis.recording import read_recording
+from tests.unit.analysis.planted_judge import planted_judge
 
 Build = Callable[..., Path]
 
 
 def reasons(run_dir: Path) -> tuple[str, ...]:
     """Return why the recording is inconclusive."""
-    return find(read_recording(run_dir)).reasons
+    return find(read_recording(run_dir), planted_judge).reasons
 
 
 def test_a_whole_recording_has_no_reason_against_it(build_run: Build) -> None:
     """Requests missed while an arm was dead are stated, and are no reason."""
-    findings = find(read_recording(build_run()))
+    findings = find(read_recording(build_run()), planted_judge)
     assert findings.reasons == ()
     leaky, fixed = findings.loads
     assert (leaky.planned, leaky.sent, leaky.missed, leaky.missed_dead) == (14_400, 14_160, 240, 240)
@@ -148,3 +151,27 @@ def test_processes_that_nobody_looked_into_are_a_reason(build_run: Build) -> Non
     with (run_dir / "events.csv").open("a") as file:
         file.write("20,2026-01-01T00:00:20Z,unsampled,fixed,1,12,,2 processes below pid 12\n")
     assert reasons(run_dir) == ("fixed: 2 processes below pid 12 were not sampled",)
+
+
+def test_users_who_stop_are_a_reason(build_run: Build) -> None:
+    """Without a plan, requests must be sent throughout; a pause of some seconds is none."""
+    run_dir = build_run(kill_hour=None)
+    manifest = run_dir / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(facts | {"config": {"traffic": {"locustfile": "team.py"}}}))
+    for arm, silent_s in (("leaky", 9), ("fixed", 30)):
+        path = run_dir / arm / "requests.csv"
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows[60 : 60 + silent_s]:
+            row.update(dict.fromkeys(("planned", "sent", "ok"), "0"))
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    (reason,) = reasons(run_dir)
+    assert re.fullmatch(
+        r"fixed: in 21 of the 1\d\d seconds while it was alive and loaded no user had sent a request for 10 s "
+        r"\(at most 1% may\)",
+        reason,
+    )

@@ -54,6 +54,31 @@ def test_samples_of_the_ladder_and_of_a_life_not_ready_are_left_out(build_run: B
     assert fixed.samples["t_s"].agg(["min", "max"]).to_list() == [1.002, 214.002]
 
 
+def test_points_are_neither_samples_nor_rungs_of_the_ladder(build_run: Build) -> None:
+    """They stand apart, all of them, with the columns that make their live bytes."""
+    run_dir = build_run()
+    path = run_dir / "fixed" / "samples.csv"
+    rows = path.read_text().splitlines()
+    at_100, at_110 = (
+        next(row for row in rows if row.startswith(f"{t_s}.002")).replace(",load,,", ",load,point,", 1)
+        for t_s in (100, 110)
+    )
+    path.write_text("\n".join([*rows, at_100, at_110, ""]))
+    fixed = read_recording(run_dir).arms[1]
+    assert len(fixed.samples) == len(rows) - 1
+    assert fixed.ladder.empty
+    assert fixed.points["t_s"].to_list() == [100.002, 110.002]
+    live = {
+        "pymalloc_arena_bytes",
+        "pymalloc_free_bytes",
+        "malloc_in_use_bytes",
+        "uss_bytes",
+        "fds",
+        "threads",
+    }
+    assert live | {"live_blocks", "tasks_alive", "sessions_open"} <= set(fixed.points.columns)
+
+
 def test_samples_without_events_are_kept(build_run: Build) -> None:
     """When events.csv is lost, the readings are still there to be drawn."""
     run_dir = build_run()

@@ -10,6 +10,7 @@ import pytest
 from analysis.findings import find
 from analysis.recording import read_recording
 from analysis.summary import summary_json
+from tests.unit.analysis.planted_judge import planted_judge
 
 Build = Callable[..., Path]
 
@@ -20,15 +21,30 @@ def summary(run_dir: Path) -> dict[str, Any]:
     def refuse(constant: str) -> None:
         pytest.fail(f"{constant} is no JSON")
 
-    content: dict[str, Any] = json.loads(summary_json(find(read_recording(run_dir))), parse_constant=refuse)
+    content: dict[str, Any] = json.loads(
+        summary_json(find(read_recording(run_dir), planted_judge)), parse_constant=refuse
+    )
     return content
 
 
 def test_the_summary_holds_what_the_report_says(build_run: Build) -> None:
     """Version, arms with kills, peaks, slopes and load, rows and reasons are there for programs."""
     found = summary(build_run())
-    assert (found["summary_version"], found["schema_version"], found["run_id"]) == (2, 1, "planted")
+    assert (found["summary_version"], found["schema_version"], found["run_id"]) == (3, 1, "planted")
     assert (found["conclusive"], found["reasons"]) == (True, [])
+    assert found["signoff"]["decision"] == "signed"
+    assert [(verdict["arm"], verdict["verdict"]) for verdict in found["verdicts"]] == [
+        ("leaky", "leak"),
+        ("fixed", "no_leak"),
+    ]
+    assert found["verdicts"][1]["leading_signal"] == "rss_bytes"
+    assert [signal["signal"] for signal in found["verdicts"][1]["signals"]] == [
+        "live_blocks",
+        "malloc_in_use_bytes",
+        "rss_bytes",
+        "sessions_open",
+    ]
+    assert [(gate["gate"], gate["measured"]) for gate in found["gates"]] == [("leak", "69 B per request")]
     leaky, fixed = found["arms"]
     assert (leaky["oom_kills"], fixed["oom_kills"]) == (1, 0)
     assert leaky["lives"][0]["ended_by"] == "kernel"
@@ -46,6 +62,9 @@ def test_what_was_not_measured_is_null(build_run: Build) -> None:
     """An arm without a probe, and a run that never loaded, leave nulls and no NaN."""
     found = summary(build_run(probe=False, end_s=15.0, status="running"))
     assert found["conclusive"] is False
+    assert found["signoff"]["exit_code"] == 4
+    assert found["verdicts"][1]["verdict"] == "inconclusive"
+    assert found["gates"][0]["measured_raw"] is None
     leaky = found["arms"][0]
     assert leaky["peaks"]["tasks_finished"] is None
     assert (leaky["slopes"], leaky["latency_ms"], leaky["load"]["arrived"]) == ([], None, None)

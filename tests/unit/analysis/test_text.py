@@ -5,18 +5,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 from analysis.findings import Findings, find
+from analysis.judged_text import verdict_markdown
 from analysis.markdown import claims_markdown, comparison_markdown
 from analysis.recording import read_recording
 from analysis.text import report_text
+from soak.contract import GateLimit
+from tests.unit.analysis.planted_judge import planted_judge
 
 Build = Callable[..., Path]
+
+GATES = (
+    GateLimit("max_rss", "<=", 1.05, of_before=True, text="<= 1.05x before"),
+    GateLimit("p99_drift", "<=", 1.2, of_before=False, text="<= 1.2x"),
+    GateLimit("error_rate", "<=", 0.0001, of_before=False, text="<= 0.01%"),
+    GateLimit("tasks", "<=", 50.0, of_before=False, text="<= 50"),
+)
 
 EXPECTED = Path(__file__).parent / "expected"
 
 
 def findings(run_dir: Path) -> Findings:
     """Return what the recording shows."""
-    return find(read_recording(run_dir))
+    return find(read_recording(run_dir), planted_judge)
 
 
 def test_the_incident_is_told_whole(build_run: Build) -> None:
@@ -38,6 +48,12 @@ def test_a_run_cut_short_says_why_it_is_inconclusive(build_run: Build) -> None:
     with (run_dir / "leaky" / "samples.csv").open("a") as samples:
         samples.write("41.0,2026")
     assert report_text(findings(run_dir)) == (EXPECTED / "interrupted.txt").read_text()
+
+
+def test_the_verdict_as_markdown(build_run: Build) -> None:
+    """Sign-off first, a line per arm, the candidate's gates with why, and what each signal said."""
+    judged = findings(build_run(gates=GATES)).judged
+    assert verdict_markdown("planted: verdict", judged) == (EXPECTED / "verdict.md").read_text()
 
 
 def test_the_comparison_as_markdown(build_run: Build) -> None:

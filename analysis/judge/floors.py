@@ -1,0 +1,67 @@
+"""The floors of a sawtooth: what is left after each collection, which is all that a leak can raise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from analysis.judge.model import Numbers, Readings
+
+MIN_CYCLES: Final = 5
+"""Fewer floors are no series: the sawtooth stays in, as noise."""
+DEEP: Final = 0.35
+"""A fall counts when it is this share of the usual spread of the readings around their own running level."""
+ROUNDS: Final = 2
+"""Small collections ride on the cycles of great ones."""
+
+
+def floors(readings: Readings) -> Readings:
+    """Return the readings at the bottom of each cycle when they are a sawtooth, else the readings as they are."""
+    for _ in range(ROUNDS):
+        keep = [
+            _bottoms(readings.value, np.flatnonzero(readings.life == life))
+            for life in np.unique(readings.life)
+        ]
+        if not keep or any(part is None for part in keep):
+            return readings
+        index = np.concatenate([part for part in keep if part is not None])
+        readings = Readings(
+            readings.signal,
+            readings.t_s[index],
+            readings.value[index],
+            readings.life[index],
+            readings.requests[index],
+        )
+    return readings
+
+
+def _bottoms(value: Numbers, mine: np.ndarray[tuple[int], np.dtype[np.intp]]) -> np.ndarray[tuple[int], np.dtype[np.intp]] | None:
+    """Return where one life's cycles have their lowest reading; None when it is no sawtooth."""
+    own = value[mine]
+    if len(own) < 6 * MIN_CYCLES:
+        return None
+    smooth = own.copy()
+    smooth[1:-1] = np.median(np.lib.stride_tricks.sliding_window_view(own, 3), axis=1)
+    steps = np.diff(smooth)
+    noise = 1.4826 * float(np.median(np.abs(steps - np.median(steps))))
+    # A cycle's height: the spread that is left when the slow movement is gone.
+    width = max(5, len(own) // 12) | 1
+    slow = np.convolve(np.pad(smooth, width // 2, mode="edge"), np.full(width, 1 / width), mode="valid")
+    spread = float(np.subtract(*np.percentile(smooth - slow, [95, 5])))
+    # A fall may take two or three readings.
+    falls3 = smooth[3:] - smooth[:-3]
+    deep = -max(DEEP * spread, 8 * noise)
+    at = np.flatnonzero(falls3 < deep)
+    if spread <= 0 or len(at) == 0:
+        return None
+    groups = np.split(at, np.flatnonzero(np.diff(at) > 3) + 1)
+    bottoms = [int(group[-1]) + 3 for group in groups]
+    rises = float((steps > 0).mean())
+    if len(bottoms) < MIN_CYCLES or rises < 0.5:
+        return None
+    found = []
+    for start, end in zip(bottoms, [*bottoms[1:], len(own)], strict=True):
+        after = slice(start - 1, min(end, start + max(4, (end - start) // 8)))
+        found.append(start - 1 + int(np.argsort(own[after], kind="stable")[0]))
+    return mine[np.array(sorted(set(found)))]

@@ -1,0 +1,51 @@
+"""A slice of the calibration, small enough for every change; ``make calibrate`` has the whole."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from analysis.judge.model import LEAK, NO_LEAK
+from tests.calibration.plan import HEALTHY, LEAKY, Task
+from tests.calibration.score import CRASHED, score, table
+from tests.calibration.simulate import HEALTHY_KINDS, LEAK_KINDS, OOM
+
+FIRST_SEED = 2_000_000
+SIZE = 5
+EACH = 2
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> pd.DataFrame:
+    seeds = iter(range(FIRST_SEED, FIRST_SEED + 1000))
+    healthy = [Task(HEALTHY, kind, next(seeds)) for kind in HEALTHY_KINDS for _ in range(EACH)]
+    leaky = [
+        Task(LEAKY, kind, next(seeds), multiple=SIZE * (10 if kind == OOM else 1))
+        for kind in LEAK_KINDS
+        for _ in range(EACH)
+    ]
+    return table([score(task) for task in healthy + leaky])
+
+
+def test_no_leak_of_five_margins_is_passed(outcomes: pd.DataFrame) -> None:
+    """No leak of five margins is signed off as healthy, whatever lies above it."""
+    leaky = outcomes[outcomes["group"] == LEAKY]
+    assert leaky.loc[leaky["verdict"] == NO_LEAK, ["kind", "seed"]].to_numpy().tolist() == []
+
+
+def test_most_leaks_are_called(outcomes: pd.DataFrame) -> None:
+    """Nearly every leak of five margins is called, where it can be told."""
+    leaky = outcomes[(outcomes["group"] == LEAKY) & outcomes["decidable"]]
+    assert (leaky["verdict"] == LEAK).mean() > 0.85
+
+
+def test_healthy_services_are_rarely_called_leaking(outcomes: pd.DataFrame) -> None:
+    """At most one healthy recording of this slice is called a leak, and most are signed off."""
+    healthy = outcomes[(outcomes["group"] == HEALTHY) & outcomes["decidable"]]
+    assert (healthy["verdict"] == LEAK).sum() <= 1
+    assert (healthy["verdict"] == NO_LEAK).mean() > 0.5
+
+
+def test_no_recording_crashes_the_judge(outcomes: pd.DataFrame) -> None:
+    """Gaps, missing columns' cells and restarts are judged, not raised."""
+    assert outcomes.loc[outcomes["verdict"] == CRASHED, ["kind", "seed"]].to_numpy().tolist() == []

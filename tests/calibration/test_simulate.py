@@ -1,0 +1,169 @@
+"""The yardstick itself: its truth is in the recordings, and what it counts is counted right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import kendalltau
+
+from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK
+from tests.calibration import naive
+from tests.calibration.figures import Figure, Share, figures
+from tests.calibration.noise import ar1
+from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKY, TIMED, tasks
+from tests.calibration.simulate import FILLING, HEALTHY_KINDS, LEAKS, MARGIN, OOM, REPORTING_SEED, simulate
+
+STEADY_LEAKS = [kind for kind, (leak, _) in LEAKS.items() if leak.__name__ == "leak_linear" and kind != OOM]
+
+
+@pytest.mark.parametrize("kind", [*HEALTHY_KINDS, "leak in bursts", FILLING])
+def test_a_seed_is_one_recording(kind: str) -> None:
+    """The same kind and seed give the same recording; another seed gives another."""
+    first, again, other = simulate(kind, 7), simulate(kind, 7), simulate(kind, 8)
+    pd.testing.assert_frame_equal(first.frame, again.frame)
+    assert not first.frame["rss_bytes"].equals(other.frame["rss_bytes"])
+
+
+@pytest.mark.parametrize("kind", STEADY_LEAKS)
+def test_the_planted_leak_is_in_the_recording(kind: str) -> None:
+    """With and without its leak, a service differs by the leak alone, in every life from its start."""
+    clean, leaky = (simulate(kind, 11, multiple=multiple).frame for multiple in (0, 3))
+    gained = (leaky["rss_bytes"] - clean["rss_bytes"]).to_numpy()
+    for places in leaky[~np.isnan(gained)].groupby("restart_id").indices.values():
+        if len(places) > 200:
+            t_s, rise = leaky["time_s"].to_numpy()[~np.isnan(gained)], gained[~np.isnan(gained)]
+            assert np.polyfit(t_s[places], rise[places], 1)[0] == pytest.approx(3 * MARGIN, rel=0.02)
+
+
+def test_bursts_lose_what_they_are_said_to_lose() -> None:
+    """A leak in bursts gains its rate over the run."""
+    clean, leaky = (simulate("leak in bursts", 3, multiple=multiple) for multiple in (0, 30))
+    gained = leaky.frame["rss_bytes"].iloc[-200:].median() - clean.frame["rss_bytes"].iloc[-200:].median()
+    assert gained == pytest.approx(30 * MARGIN * 4 * 3600, rel=0.1)
+
+
+def test_a_replay_is_the_same_service_on_another_day() -> None:
+    """A replay keeps the level and the margin, and has other noise."""
+    first, replay = simulate("flat", 6), simulate("flat", 6, replay=1)
+    assert replay.frame["rss_bytes"].median() == pytest.approx(first.frame["rss_bytes"].median(), rel=0.02)
+    assert not replay.frame["rss_bytes"].equals(first.frame["rss_bytes"])
+
+
+def test_a_leak_to_oom_restarts_below_its_limit() -> None:
+    """A leak that meets its limit is killed there, and its next life starts below."""
+    trace = simulate(OOM, 2, multiple=100)
+    assert trace.frame["restart_id"].nunique() > 1
+    assert trace.oom_s is not None
+    assert trace.oom_s < 4 * 3600
+
+
+def test_time_to_oom_is_what_is_left_over_the_rate() -> None:
+    """Half the leak takes twice as long to the same limit above the end."""
+    slow, fast = (simulate("leak", 4, multiple=multiple) for multiple in (5, 10))
+    assert slow.oom_s is not None
+    assert fast.oom_s is not None
+    assert slow.oom_s == pytest.approx(2 * fast.oom_s, rel=0.01)
+
+
+def test_what_fills_the_whole_run_is_not_decidable() -> None:
+    """A cache still filling at the end is scored apart; a flat service is not."""
+    assert not simulate(FILLING, 1).decidable
+    assert simulate("flat", 1).decidable
+
+
+def test_tuning_and_reporting_share_no_seed() -> None:
+    """What the judge is mended by is not what it is reported by, and no trace is used twice."""
+    tuning, reporting = ([task.seed for task in tasks(first)] for first in (0, REPORTING_SEED))
+    assert len(set(tuning + reporting)) == len(tuning) + len(reporting)
+
+
+def test_mann_kendall_agrees_with_kendalls_tau() -> None:
+    """Our Mann-Kendall calls what scipy's test of Kendall's tau calls."""
+    chance = np.random.default_rng(1)
+    t_s = np.arange(90.0)
+    for slope in np.linspace(-0.05, 0.05, 21):
+        value = slope * t_s + chance.standard_normal(90)
+        tau = kendalltau(t_s, value, method="asymptotic")
+        assert naive.mann_kendall(t_s, value) == (tau.statistic > 0 and tau.pvalue < 0.05)
+
+
+def test_every_naive_method_sees_a_clear_trend_and_no_trend_in_a_fall() -> None:
+    """Each naive method calls a steep rise and never a fall."""
+    t_s = np.arange(0, 3600.0, 40)
+    value = 2e8 + t_s * 1e5 + np.random.default_rng(2).standard_normal(90)
+    for method in (naive.fitted_line, *naive.METHODS.values()):
+        assert method(t_s, value)
+        assert not method(t_s, value[::-1].copy())
+
+
+def test_hamed_rao_forgives_autocorrelation() -> None:
+    """In slow noise Hamed-Rao calls fewer trends than Mann-Kendall."""
+    t_s = np.arange(90.0)
+    noises = [ar1(np.random.default_rng(seed), 90, tick_s=1, memory_s=8) for seed in range(200)]
+    plain = sum(naive.mann_kendall(t_s, noise) for noise in noises)
+    corrected = sum(naive.hamed_rao(t_s, noise) for noise in noises)
+    assert corrected < 0.75 * plain
+
+
+def test_wilsons_interval() -> None:
+    """The interval of a rate is Wilson's: 0 of 10 may be 28%, 5 of 10 lies between 24 and 76%."""
+    assert Share(0, 10).interval() == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert Share(5, 10).interval() == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+def test_a_judge_that_knows_meets_every_goal() -> None:
+    """Right verdicts, intervals and windows meet all goals."""
+    assert [figure.name for figure in figures(_outcomes(honest=True)) if not figure.met] == []
+
+
+def test_a_judge_that_errs_meets_no_goal_of_verdicts() -> None:
+    """Wrong verdicts fall short wherever a goal asks for right ones."""
+    met = {figure.name: figure.met for figure in figures(_outcomes(honest=False))}
+    assert not any(
+        met[name]
+        for name in met
+        if name not in {"slowest 8 h at 1 s ticks, seconds", "crashes", "OOM window covers"}
+    )
+
+
+def test_a_figure_of_nothing_is_not_met() -> None:
+    """Without traces a figure has no value, and its goal is not met."""
+    assert not Figure("recall", Share(0, 0), low=0.9).met
+
+
+def _outcomes(*, honest: bool) -> pd.DataFrame:
+    rows = []
+    for group, leak in ((HEALTHY, 0.0), (LEAKY, 3.0), (AT_MARGIN, 1.0), (FILLING, 0.0)):
+        right = {HEALTHY: NO_LEAK, LEAKY: LEAK, AT_MARGIN: INCONCLUSIVE, FILLING: INCONCLUSIVE}[group]
+        wrong = {HEALTHY: LEAK, LEAKY: NO_LEAK, AT_MARGIN: NO_LEAK, FILLING: LEAK}[group]
+        for hours in (4.0, 8.0, 24.0):
+            for number in range(20):
+                # One interval in twenty misses, as 95% says.
+                near = honest and (number or group == FILLING)
+                rows.append(
+                    {
+                        "group": group,
+                        "kind": group,
+                        "hours": hours,
+                        "decidable": group != FILLING,
+                        "leak": leak,
+                        "verdict": right if honest else wrong,
+                        "low": leak - 0.1 if near else leak + 1,
+                        "high": leak + 2,
+                        "found_again": float(honest) if group == HEALTHY else np.nan,
+                        "oom_s": 100.0 if leak else np.nan,
+                        "oom_low_s": 50.0,
+                        "oom_high_s": np.inf,
+                        "with_gauge": (right if honest else wrong) if group == FILLING else "",
+                    }
+                )
+    timed = {
+        "group": TIMED,
+        "kind": "flat",
+        "hours": 8.0,
+        "decidable": True,
+        "verdict": NO_LEAK,
+        "took_s": 0.2,
+    }
+    return pd.DataFrame([*rows, timed])
