@@ -101,12 +101,19 @@ class ArmVerdict:
 
 
 def arm_verdict(
-    recording: Recording, arm: Arm, against: Iterable[str], judge: Judge, *, error: float = FAMILY_ERROR
+    recording: Recording,
+    arm: Arm,
+    against: Iterable[str],
+    judge: Judge,
+    *,
+    error: float = FAMILY_ERROR,
+    detectable: bool = True,
 ) -> ArmVerdict:
     """Judge every signal of an arm, then the arm.
 
     ``against`` is what the check of the load holds against this arm: with any of it, what the signals say stands in the
-    reason only. ``error`` is the family-wise error of this look.
+    reason only. ``error`` is the family-wise error of this look. The minimum detectable leak is found only
+    if asked for, as it takes longest.
     """
     margin, load = leak_margin(recording, arm), recording.load
     kills = sum(life.oom_killed for life in arm.lives)
@@ -117,7 +124,7 @@ def arm_verdict(
         )
     end_bytes = end_memory(arm, load)
     headroom = None if arm.limit_bytes is None or end_bytes is None else arm.limit_bytes - end_bytes
-    judged = _judged(arm, load, signals(arm, load, margin), judge, headroom, error)
+    judged = _judged(arm, load, signals(arm, load, margin), judge, headroom, error, detectable=detectable)
     verdict, leading, reason = _decide(judged)
     if leading is not None:
         reason = leading.judgement.reason if verdict == leading.judgement.verdict else reason
@@ -132,9 +139,18 @@ def arm_verdict(
 
 
 def _judged(
-    arm: Arm, load: Phase, found: tuple[Signal, ...], judge: Judge, headroom: float | None, error: float
+    arm: Arm,
+    load: Phase,
+    found: tuple[Signal, ...],
+    judge: Judge,
+    headroom: float | None,
+    error: float,
+    *,
+    detectable: bool,
 ) -> tuple[SignalVerdict, ...]:
     stopped = bounded(arm, load)
+    if stopped is False and any(life.oom_killed for life in arm.lives):
+        stopped = None  # a cache that fills until its process is killed has no bound that could explain it
     best = next((name for name in BEST_FIRST if any(s.readings.signal == name for s in found)), None)
     verdicts = []
     for signal in found:
@@ -145,7 +161,7 @@ def _judged(
             limit_bytes=_limit(signal, headroom),
             alpha=error / len(found),
             bounded=stopped if in_bytes(name) or name == LIVE_BLOCKS else None,
-            detectable=name == best,
+            detectable=detectable and name == best,
         )
         verdicts.append(SignalVerdict(judgement, signal.margin, signal.readings.settled))
     return _with_held(arm, load, verdicts)

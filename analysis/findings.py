@@ -39,7 +39,7 @@ def find(recording: Recording, judge: Judge = judge) -> Findings:
     slopes = trends(recording.arms, recording.load)
     return Findings(
         recording=recording,
-        judged=judge_recording(recording, loads, judge),
+        judged=judge_recording(recording, judge),
         rows=compare(recording),
         claims=claims(recording, slopes, loads),
         timeline=timeline(recording),

@@ -94,6 +94,18 @@ def leak_gate(verdict: ArmVerdict) -> Gate:
     )
 
 
+def fails_for_good(recording: Recording, arm: Arm) -> str:
+    """Return why a gate of this arm will fail whatever comes, while the run goes on; empty where none is certain to.
+
+    That is a highest memory that is above its limit already; every other measure can still fall.
+    """
+    highest = peak(arm, "rss_bytes").value
+    for limit in recording.manifest.gates:
+        if limit.gate == "max_rss" and not limit.of_before and highest is not None and highest > limit.limit:
+            return f"its memory reached {size(highest)}, and the gate max_rss is {limit.text}"
+    return ""
+
+
 def _gate(limit: GateLimit, candidate: Side, baseline: Side | None, against: tuple[str, ...]) -> Gate:
     measure, unit = MEASURES[limit.gate], GATES[limit.gate].unit
     measured = measure(candidate)

@@ -8,7 +8,7 @@ from analysis.arm_verdict import ArmVerdict, Judge, arm_verdict
 from analysis.comparison import sides
 from analysis.gates import Gate, Side, gates
 from analysis.judge import judge
-from analysis.load_check import Load, against_arm, reasons
+from analysis.load_check import against_arm, arm_load, reasons
 from analysis.recording import Recording
 from analysis.signoff import SignOff, sign_off
 
@@ -24,21 +24,33 @@ class Judged:
     signoff: SignOff
 
 
-def judge_recording(recording: Recording, loads: tuple[Load, ...], judge: Judge = judge) -> Judged:
+def judge_recording(recording: Recording, judge: Judge = judge) -> Judged:
     """Judge every arm, hold the candidate to its gates, and decide on the sign-off."""
-    seen = tuple(
+    seen = judge_sides(recording, judge)
+    candidate = candidate_of(seen)
+    return decide(recording, seen, candidate, baseline_of(seen))
+
+
+def judge_sides(recording: Recording, judge: Judge = judge) -> tuple[Side, ...]:
+    """Judge every arm, each with its own load held against it."""
+    loads = ((arm, arm_load(arm, recording.load)) for arm in recording.arms)
+    return tuple(
         Side(recording, arm, load, arm_verdict(recording, arm, against_arm(recording, arm, load), judge))
-        for arm, load in zip(recording.arms, loads, strict=True)
+        for arm, load in loads
     )
-    candidate, baseline = candidate_of(seen), baseline_of(seen)
+
+
+def decide(
+    recording: Recording, seen: tuple[Side, ...], candidate: Side | None, baseline: Side | None
+) -> Judged:
+    """Hold the candidate, which may be none, to the gates of its profile, and decide on the sign-off."""
     verdicts = tuple(side.verdict for side in seen)
     found: tuple[Gate, ...] = ()
     if candidate is not None:
-        against = against_arm(recording, candidate.arm, candidate.load)
-        found = gates(candidate, baseline, against)
+        found = gates(candidate, baseline, against_arm(recording, candidate.arm, candidate.load))
     name = candidate.arm.name if candidate else recording.manifest.judge.candidate
-    control = recording.manifest.judge.control
-    return Judged(verdicts, found, sign_off(name, control, found, verdicts, reasons(recording, loads)))
+    against = reasons(recording, tuple(side.load for side in seen))
+    return Judged(verdicts, found, sign_off(name, recording.manifest.judge.control, found, verdicts, against))
 
 
 def candidate_of(seen: tuple[Side, ...]) -> Side | None:

@@ -155,8 +155,8 @@ class Recording:
         return (t_s - self.load.start_s) / self.manifest.hour_s
 
 
-def read_recording(run_dir: Path) -> Recording:
-    """Read a run directory.
+def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
+    """Read a run directory; the histograms of the latencies, which take longest, only if asked for.
 
     Raises RecordingError when it is missing, has no readable manifest or is of another schema. Any other
     damage is a sentence in ``gaps``.
@@ -187,7 +187,9 @@ def read_recording(run_dir: Path) -> Recording:
     arms = []
     for arm in manifest.arms:
         latency = (
-            read_latency(run_dir / arm.name / LATENCY_LOG, load.start_s, load.end_s) if load else Latency()
+            read_latency(run_dir / arm.name / LATENCY_LOG, load.start_s, load.end_s)
+            if load and latencies
+            else Latency()
         )
         if not manifest.attached:  # the load of an attached process is not ours to record
             gaps += (f"{arm.name}/{gap}" for gap in latency.gaps)

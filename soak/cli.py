@@ -64,7 +64,8 @@ def run(
 ) -> None:
     """Soak the arms of a profile under one load and end with the report.
 
-    Exit codes: 0 signed off, 1 the harness failed, 2 usage or configuration, 3 a gate failed, 4 inconclusive or refused.
+    Exit codes: 0 signed off, 1 the harness failed, 2 usage or configuration, 3 a gate failed, 4 inconclusive or
+    refused.
     Ctrl-C ends the run early and still makes the report.
     """
     checked = load_profile(profile, settings or (), arms)
@@ -116,6 +117,69 @@ def report(
 ) -> None:
     """Make the report of a recording again, also of one whose run was cut short."""
     raise typer.Exit(_print(_report(run)))
+
+
+@app.command()
+def judge(
+    path: Annotated[
+        Path, typer.Argument(help="A run directory, or a file of memory over time that another tool wrote.")
+    ],
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Judge a run that goes on, again and again, into its live.json.")
+    ] = False,
+    time_column: Annotated[
+        str, typer.Option(metavar="NAME", help="Of a CSV: seconds, or moments in ISO 8601.")
+    ] = "",
+    rss_column: Annotated[str, typer.Option(metavar="NAME", help="Of a CSV: memory, in bytes.")] = "",
+    time_unit: Annotated[str, typer.Option(metavar="UNIT", help="Of that column: ms, s, min, h or d.")] = "s",
+    rss_unit: Annotated[
+        str, typer.Option(metavar="UNIT", help="Of that column: B, kB, KiB, MB, MiB, ...")
+    ] = "B",
+    max_leak: Annotated[
+        str, typer.Option(metavar="LEAK", help="Of a file: the leak that would matter, e.g. 1 MiB/h.")
+    ] = DEFAULT_MAX_LEAK,
+    limit: Annotated[
+        str,
+        typer.Option(metavar="SIZE", help="Of a file: the memory limit, e.g. 2 GiB, for the time to OOM."),
+    ] = "",
+) -> None:
+    """Print verdict and gates of a recording, without figures and without writing a report.
+
+    A file may be psrecord's (--log) or mprof's, or a CSV whose columns are named. Exit codes: 0 signed off or no leak,
+    2 usage, 3 a gate failed or a leak, 4 inconclusive or refused.
+    """
+    if path.is_dir() or not path.exists():
+        if follow:
+            _follow(path)
+            return
+        raise typer.Exit(_print(_judge_run(path)))
+    if follow:
+        raise UsageError(f"{path}: only a run directory can be followed.")
+    margin = _value("--max-leak", max_leak, parse_leak_rate)
+    if margin.per_s is None:
+        raise UsageError(
+            "--max-leak: requests are not known in a file; give it per time, for example 1 MiB/h."
+        )
+    if bool(time_column) != bool(rss_column):
+        raise UsageError("Name both columns: --time-column and --rss-column.")
+    units = (
+        _value("--time-unit", f"1 {time_unit}", parse_duration),
+        _value("--rss-unit", f"1 {rss_unit}", parse_size),
+    )
+    limit_bytes = _value("--limit", limit, parse_size) if limit else None
+    raise typer.Exit(_print(_judge_file(path, (time_column, rss_column), units, margin.per_s, limit_bytes)))
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="The run of the last release.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run of today's candidate.")],
+) -> None:
+    """Judge two recordings that were made apart; "x before" in the gates of RUN_B is the candidate of RUN_A.
+
+    Refused where host, Python, load, limits or file format differ, with the differences named.
+    """
+    raise typer.Exit(_print(_compare(first, second)))
 
 
 @app.command()
@@ -178,7 +242,9 @@ def heap(
         float | None, typer.Option(metavar="SECONDS", min=0.5, help="Again and again, with rates.")
     ] = None,
     times: Annotated[int | None, typer.Option(min=1, help="With --watch, end after so many.")] = None,
-    growing: Annotated[bool, typer.Option("--growing", help="Show the containers that keep growing.")] = False,
+    growing: Annotated[
+        bool, typer.Option("--growing", help="Show the containers that keep growing.")
+    ] = False,
     diff: Annotated[
         tuple[Path, Path] | None, typer.Option(metavar="A B", help="Compare two saved censuses.")
     ] = None,
@@ -229,6 +295,39 @@ def _ablation(directory: Path) -> Finding:
 
     _report(directory)
     return make_ablation(directory)
+
+
+def _judge_run(directory: Path) -> Finding:
+    from analysis.judging import judge_run  # noqa: PLC0415 - as in _report
+
+    return judge_run(directory)
+
+
+def _judge_file(
+    path: Path,
+    names: tuple[str, str],
+    units: tuple[float, float],
+    margin_per_s: float,
+    limit_bytes: float | None,
+) -> Finding:
+    from analysis.foreign import Columns  # noqa: PLC0415 - as in _report
+    from analysis.judge.model import Margin  # noqa: PLC0415
+    from analysis.judging import judge_file  # noqa: PLC0415
+
+    columns = Columns(*names, *units) if all(names) else None
+    return judge_file(path, columns, Margin(per_s=margin_per_s), limit_bytes)
+
+
+def _follow(directory: Path) -> None:
+    from analysis.follow import follow  # noqa: PLC0415 - as in _report
+
+    follow(directory)
+
+
+def _compare(first: Path, second: Path) -> Finding:
+    from analysis.judging import compare_runs  # noqa: PLC0415 - as in _report
+
+    return compare_runs(first, second)
 
 
 def _print(finding: Finding) -> int:

@@ -14,7 +14,7 @@ BYTES: Final[Mapping[str, float]] = {
     "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
-SECONDS: Final[Mapping[str, float]] = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
+SECONDS: Final[Mapping[str, float]] = {"ms": 1e-3, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 REQUEST: Final = "request"
 
 _UNITS: Final[Mapping[str, Mapping[str, float]]] = {

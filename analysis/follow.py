@@ -1,0 +1,112 @@
+"""Judging a run while it goes on: look after look into ``live.json``."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from analysis.arm_verdict import FAMILY_ERROR, ArmVerdict, Judge, arm_verdict
+from analysis.gates import fails_for_good
+from analysis.judge import judge
+from analysis.judge.model import LEAK
+from analysis.recording import Arm, Recording, read_recording
+from analysis.signals import in_bytes
+from analysis.verdict_text import verdict_sentence
+from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live
+from soak.errors import HarnessError
+
+EVERY_S: Final = 5.0
+"""Between the end of a look and the next, at least;"""
+REST: Final = 4.0
+"""and so many times as long as the look took, so that it has a fifth of one core at most."""
+FIRST_LOOK_S: Final = 30.0
+"""Of load: a look before could decide nothing and would spend error all the same."""
+
+
+def look_error(look: int) -> float:
+    """Return the family-wise error of look number ``look``, from 1: all looks together spend FAMILY_ERROR.
+
+    The k-th has 1/(k (k+1)) of it, which sums to 1 over any number of looks (a union bound over them).
+    """
+    return FAMILY_ERROR / (look * (look + 1))
+
+
+def follow(
+    run_dir: Path,
+    *,
+    judge: Judge = judge,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    parent: Callable[[], int] = os.getppid,
+) -> None:
+    """Write ``live.json`` until the load has ended, the run has, or the process that started this one is gone.
+
+    Raises RecordingError when the directory is no readable recording, HarnessError when it cannot be written to.
+    """
+    born_of, look = parent(), 0
+    while parent() == born_of:
+        began_s = clock()
+        recording = read_recording(run_dir, latencies=False)
+        load = recording.load
+        if load is not None and load.end_s - load.start_s >= FIRST_LOOK_S:
+            look += 1
+            _write(run_dir / LIVE, live(recording, judge, look))
+        if recording.manifest.status != "running" or _load_is_over(recording):
+            return
+        sleep(max(EVERY_S, REST * (clock() - began_s)))
+
+
+def live(recording: Recording, judge: Judge, look: int) -> Live:
+    """Return the verdict so far, on every arm."""
+    until_s = recording.phases[-1].end_s if recording.phases else 0.0
+    arms = {arm.name: _arm(recording, arm, judge, look) for arm in recording.arms}
+    return Live(updated_t_s=until_s, arms=arms)
+
+
+def _arm(recording: Recording, arm: Arm, judge: Judge, look: int) -> ArmLive:
+    # The run is not over, so the load check would find that it was cut short: it has its say in the report.
+    verdict = arm_verdict(recording, arm, (), judge, error=look_error(look), detectable=False)
+    rising = fails_for_good(recording, arm)
+    found = ArmLive(
+        verdict=verdict.verdict,
+        reason=rising or verdict_sentence(verdict),
+        signals={signal.judgement.signal: signal.judgement.verdict for signal in verdict.signals},
+        certain_fail=bool(rising) or verdict.verdict == LEAK,
+    )
+    return _with_rate(found, verdict)
+
+
+def _with_rate(found: ArmLive, verdict: ArmVerdict) -> ArmLive:
+    """Add the figures of the leading signal, which are bytes or none."""
+    judgement = verdict.leading.judgement if verdict.leading else None
+    if judgement is None or judgement.per_s is None or not in_bytes(judgement.signal):
+        return found
+    oom = judgement.oom
+    return replace(
+        found,
+        rate_per_s=judgement.per_s.value,
+        rate_per_request=judgement.per_request.value if judgement.per_request else None,
+        low=judgement.per_s.low,
+        high=judgement.per_s.high,
+        oom_low_s=oom.low if oom else None,
+        oom_high_s=oom.high if oom else None,
+    )
+
+
+def _load_is_over(recording: Recording) -> bool:
+    """Return whether the newest load has been followed by its drain."""
+    names = [phase.name for phase in recording.phases]
+    return LOAD in names and DRAIN in names[len(names) - 1 - names[::-1].index(LOAD) :]
+
+
+def _write(path: Path, content: Live) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(content.to_json(), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be written ({error.strerror or error}); free the disk.") from None

@@ -1,0 +1,97 @@
+"""Memory recorded by someone else's tool: a CSV, or the files that psrecord and mprof write."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.judge.model import Numbers, Readings
+from soak.errors import RecordingError
+
+MIB: Final = float(2**20)
+PSRECORD: Final = re.compile(r"#\s*Elapsed time\s+CPU \(%\)\s+Real \(MB\)\s+Virtual \(MB\)")
+"""The first line of ``psrecord --log``. Its MB are 2^20 bytes."""
+MPROF: Final = re.compile(r"MEM (\S+) (\S+)(?: .*)?")
+"""A line of ``mprof run``: MiB and seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a CSV hold what, and their units' worth in seconds and bytes."""
+
+    time: str
+    rss: str
+    time_s: float = 1.0
+    rss_bytes: float = 1.0
+
+
+def read_foreign(path: Path, columns: Columns | None) -> Readings:
+    """Read RSS over time from a file of another tool; without ``columns`` it must be psrecord's or mprof's.
+
+    Times may be numbers or ISO 8601. A row without a time is dropped, a memory that is no number is not read, and so is
+    one that is negative. Raises RecordingError when the file cannot be read or has no such columns.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read ({error.strerror or error}); name a file.") from None
+    if columns is not None:
+        return _from_csv(path, text, columns)
+    first, _, rest = text.partition("\n")
+    if PSRECORD.match(first):
+        rows = [line.split() for line in rest.splitlines()]
+        return _readings([(row[0], row[2]) for row in rows if len(row) == 4])
+    if found := [match for line in text.splitlines() if (match := MPROF.fullmatch(line.strip()))]:
+        return _readings([(match[2], match[1]) for match in found])
+    raise RecordingError(
+        f"{path}: neither psrecord's format nor mprof's; name its columns: --time-column t --rss-column rss."
+    )
+
+
+def _from_csv(path: Path, text: str, columns: Columns) -> Readings:
+    try:
+        frame = pd.read_csv(StringIO(text), on_bad_lines="skip", skipinitialspace=True)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise RecordingError(f"{path}: not readable as CSV ({error}).") from None
+    for option, name in (("--time-column", columns.time), ("--rss-column", columns.rss)):
+        if name not in frame.columns:
+            known = ", ".join(str(column) for column in frame.columns)
+            raise RecordingError(f"{path}: {option} {name}: no such column; it has {known}.")
+    t_s = _numbers(frame[columns.time]) * columns.time_s
+    if not np.isfinite(t_s).any():
+        t_s = _moments(frame[columns.time])
+    return _made(t_s, _numbers(frame[columns.rss]) * columns.rss_bytes)
+
+
+def _readings(rows: list[tuple[str, str]]) -> Readings:
+    """Return rows of seconds and MiB."""
+    frame = pd.DataFrame(rows, columns=["t_s", "mib"])
+    return _made(_numbers(frame["t_s"]), _numbers(frame["mib"]) * MIB)
+
+
+def _made(t_s: Numbers, rss_bytes: Numbers) -> Readings:
+    kept = np.isfinite(t_s)
+    t_s, rss_bytes = t_s[kept], rss_bytes[kept]
+    start_s = t_s.min() if len(t_s) else 0.0
+    return Readings(
+        signal="rss_bytes",
+        t_s=t_s - start_s,
+        value=np.where(rss_bytes >= 0, rss_bytes, np.nan),
+        life=np.ones(len(t_s)),
+        requests=np.full(len(t_s), np.nan),
+    )
+
+
+def _numbers(column: pd.Series[str]) -> Numbers:
+    return np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
+
+
+def _moments(column: pd.Series[str]) -> Numbers:
+    times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
+    return np.asarray((times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1), dtype=np.float64)
