@@ -22,6 +22,7 @@ ALLOWED = {
     "soak/exec_child.py": set[str](),
     "soak/guard.py": set[str](),
     "soak/probe": {"soak_probe"},
+    "soak/heap": {"soak.errors", "soak.heap", "soak.procfs"},
     "soak/limit": {"soak.errors", "soak.guard", "soak.limit", "soak.procfs"},
     "soak/config.py": {"soak.contract", "soak.errors", "soak.quantities", "soak.ready"},
     "soak/ready.py": set[str](),

@@ -69,8 +69,15 @@ def test_the_first_item_of_a_tuple_is_no_object(refcount: int) -> None:
 
 def test_neighbours_that_hold_classes_do_not_hide_each_other() -> None:
     """Blocks without a gap, each with a length and a class inside: every block is one object."""
-    heap = _heap(*((32 * place, (1, SPARE, 1, SPARE)) for place in range(100)))
+    heap = _heap(*((48 * place, (HEAP, HEAP, 1, SPARE, 1, SPARE)) for place in range(100)))
     assert _counts(heap) == {"app.Thing": 100}
+
+
+@pytest.mark.parametrize("head", [(0, 8), (5, HEAP), (0xFFFF, 0), (1 << 47, HEAP)])
+def test_an_object_of_a_collected_type_needs_the_collectors_head(head: tuple[int, int]) -> None:
+    """What is before it must be addresses, or nothing but flags."""
+    assert _counts(_heap((64, (*head, 1, SPARE)))) == {}
+    assert _counts(_heap((64, (*head, 1, SHAPED[b"int"])))) == {"builtins.int": 1}
 
 
 def test_a_reference_count_in_a_program_of_fixed_addresses_is_no_address() -> None:

@@ -1,0 +1,142 @@
+"""Takes the census of a live CPython process."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from soak.heap import canary
+from soak.heap import layout as at
+from soak.heap.errors import ProcessGoneError
+from soak.heap.interpreter import Interpreter, find_interpreter
+from soak.heap.memory import Mapping, Memory, ProcessMemory
+from soak.heap.names import Names
+from soak.heap.pieces import Reader
+from soak.heap.record import Census, Container, TypeCount
+from soak.heap.scan import scan
+from soak.heap.typetable import make_table, type_candidates
+from soak.procfs import started_ticks
+
+CONTAINERS_OVER = 1000
+BY_SIBLING = "a sibling process"
+BY_LAYOUT = "the size of type objects only"
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """What a process holds."""
+
+    types: tuple[TypeCount, ...]
+    containers: tuple[Container, ...]
+    read_bytes: int
+
+
+def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool = True) -> Census:
+    """Count all objects of a live process by type and note its containers longer than ``containers_over``.
+
+    The process is neither stopped nor changed. The way it is read is checked first, once per executable, against a
+    sibling that holds a known number of objects; ``check=False`` leaves that out.
+
+    Raises HeapError, with the mend, when the process cannot be read or fails the check, ProcessGoneError when it ends
+    meanwhile.
+    """
+    began_s, cpu_s = time.monotonic(), time.process_time()
+    with ProcessMemory(pid) as memory:
+        ticks = started_ticks(pid)
+        if ticks is None:
+            raise ProcessGoneError(f"pid {pid} is gone.")
+        interpreter = find_interpreter(pid, memory.maps, memory)
+        checked_by = _checked_by(pid, interpreter) if check else BY_LAYOUT
+        heap = read_heap(memory.maps, memory, interpreter, containers_over)
+    if started_ticks(pid) != ticks:
+        raise ProcessGoneError(f"pid {pid} ended while it was read.")
+    return Census(
+        pid=pid,
+        started_ticks=ticks,
+        python=".".join(map(str, interpreter.layout.version)),
+        wall_time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        monotonic_s=time.monotonic(),
+        types=heap.types,
+        containers=heap.containers,
+        containers_over=containers_over,
+        total_objects=sum(entry.objects for entry in heap.types),
+        total_bytes=sum(entry.bytes for entry in heap.types),
+        cost_s=time.monotonic() - began_s,
+        cpu_s=time.process_time() - cpu_s,
+        read_bytes=heap.read_bytes,
+        checked_by=checked_by,
+    )
+
+
+def read_heap(
+    maps: tuple[Mapping, ...], memory: Memory, interpreter: Interpreter, containers_over: int
+) -> Heap:
+    """Walk through memory twice: for the types, then for their objects. Raises HeapError."""
+    reader = Reader(memory)
+    anonymous = [mapping for mapping in maps if mapping.anonymous]
+    alloc = memory.read_each([interpreter.types["PyBaseObject_Type"] + at.TP_ALLOC], 8)
+    candidates = type_candidates(
+        reader.pieces([*interpreter.modules, *anonymous], small_blocks=False),
+        interpreter,
+        int.from_bytes(alloc[0], "little"),
+    )
+    table = make_table(candidates, interpreter, memory)
+    found = scan(
+        reader.pieces(anonymous),
+        table,
+        interpreter,
+        memory,
+        containers_over=containers_over,
+        most_bytes=sum(mapping.end - mapping.start for mapping in anonymous),
+    )
+    present = np.flatnonzero(found.objects).tolist()
+    named = dict(zip(present, Names(memory, interpreter.layout, table).of(present), strict=True))
+    objects: defaultdict[str, int] = defaultdict(int)
+    size_bytes: defaultdict[str, int] = defaultdict(int)
+    for index, name in named.items():
+        objects[name] += int(found.objects[index])
+        size_bytes[name] += int(found.size_bytes[index])
+    types = [TypeCount(name, count, size_bytes[name]) for name, count in objects.items()]
+    return Heap(
+        tuple(sorted(types, key=lambda entry: (-entry.bytes, entry.name))),
+        tuple(Container(address, named[index], length) for address, index, length in found.containers),
+        reader.read_bytes,
+    )
+
+
+def _checked_by(pid: int, interpreter: Interpreter) -> str:
+    """Check against a sibling, once per executable and interpreter; raises HeapError when it fails."""
+    try:
+        executable = Path(f"/proc/{pid}/exe").stat()
+    except OSError:
+        raise ProcessGoneError(f"pid {pid} is gone.") from None
+    return _sibling_check(
+        pid, (executable.st_dev, executable.st_ino, executable.st_mtime_ns), interpreter.path
+    )
+
+
+@lru_cache(maxsize=64)
+def _sibling_check(pid: int, executable: tuple[int, int, int], path: str) -> str:  # noqa: ARG001 - the cache's key
+    sibling = canary.start_sibling(pid)
+    if sibling is None:
+        return BY_LAYOUT
+    with closing(sibling):
+        if not sibling.ready():
+            return BY_LAYOUT
+        try:
+            with ProcessMemory(sibling.pid) as memory:
+                interpreter = find_interpreter(sibling.pid, memory.maps, memory)
+                if interpreter.path != path:
+                    return BY_LAYOUT
+                heap = read_heap(memory.maps, memory, interpreter, canary.LENGTHS_OVER)
+        except ProcessGoneError:
+            return BY_LAYOUT
+    canary.check(heap.types, heap.containers)
+    return BY_SIBLING

@@ -1,0 +1,227 @@
+"""Another process's memory: what is mapped, which of it is resident, and reading it without stopping the process.
+
+``process_vm_readv(2)`` copies once and touches nothing but the pages it reads. Pages the target itself never touched
+are left out by ``/proc/PID/pagemap``, since reading one would map it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from soak.heap.errors import HeapError, ProcessGoneError
+
+Words = npt.NDArray[np.uint64]
+Octets = npt.NDArray[np.uint8]
+
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+TOP = 1 << 47
+"""User addresses on x86-64 are below it."""
+
+_PAGEMAP_PAGES = 1 << 16
+_PAGE_THERE = np.uint64(3 << 62)
+"""Bits 62 and 63 of an entry: swapped or present (Documentation/admin-guide/mm/pagemap.rst of the kernel)."""
+_MOST_VECTORS = 1024
+"""IOV_MAX."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One line of /proc/PID/maps; ``end`` is exclusive, ``offset`` in bytes of the file."""
+
+    start: int
+    end: int
+    permissions: str
+    offset: int
+    inode: int
+    path: str
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether an allocator may keep objects in it: private, writable, no file, no stack."""
+        named = self.path and self.path != "[heap]" and not self.path.startswith("[anon")
+        return self.permissions.startswith("rw") and "p" in self.permissions and not (self.inode or named)
+
+
+def parse_maps(text: str) -> tuple[Mapping, ...]:
+    """Parse the text of /proc/PID/maps; lines that are none are left out."""
+    mappings = []
+    for line in text.splitlines():
+        fields = line.split(None, 5)
+        with contextlib.suppress(ValueError):
+            span, permissions, offset, _, inode, *path = fields
+            start, end = (int(address, 16) for address in span.split("-"))
+            if 0 <= start < end <= TOP:
+                mappings.append(
+                    Mapping(start, end, permissions, int(offset, 16), int(inode), path[0] if path else "")
+                )
+    return tuple(mappings)
+
+
+class Memory(Protocol):
+    """Read access to an address space. What cannot be read is missing, never an error, until the process is gone."""
+
+    def read_into(self, address: int, buffer: Octets) -> int:
+        """Fill the buffer from ``address`` on; return how many bytes came before the first that is not there."""
+
+    def read_each(self, addresses: Sequence[int] | Words, size: int) -> Octets:
+        """Return an array of a row of ``size`` bytes per address; a row that is not wholly there is zeros."""
+
+    def resident(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield the stretches between two page addresses that hold something: start, exclusive end."""
+
+
+class _Vector(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_uint64), ("length", ctypes.c_size_t))
+
+
+_VECTOR = np.dtype([("base", np.uint64), ("length", np.uint64)])
+_read_remote = getattr(ctypes.CDLL(None, use_errno=True), "process_vm_readv", None)
+if _read_remote is not None:
+    _read_remote.restype = ctypes.c_ssize_t
+
+
+class ProcessMemory:
+    """The memory of a running process; a context manager."""
+
+    def __init__(self, pid: int) -> None:
+        """Open it; raises HeapError when it is gone or not ours to read."""
+        self._pid = pid
+        self._pagemap = -1
+        machine = platform.machine()
+        if _read_remote is None or machine != "x86_64":
+            raise HeapError(
+                f"the census reads Linux on x86-64 only, and this is {sys.platform} on {machine}."
+            )
+        try:
+            self.maps = parse_maps(Path(f"/proc/{pid}/maps").read_text(errors="replace"))
+            self._pagemap = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
+        except OSError as error:
+            raise self._refusal(error.errno) from None
+        if not self.maps:
+            raise ProcessGoneError(f"pid {pid} has no memory: it is a zombie or a kernel thread.")
+        readable = next(mapping for mapping in self.maps if "r" in mapping.permissions)
+        self.read_into(readable.start, np.empty(8, np.uint8))
+
+    def __enter__(self) -> ProcessMemory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the process. Idempotent."""
+        if self._pagemap >= 0:
+            os.close(self._pagemap)
+            self._pagemap = -1
+
+    def read_into(self, address: int, buffer: Octets) -> int:
+        """As in Memory; raises HeapError when the process is gone or no longer ours to read."""
+        local = _Vector(buffer.ctypes.data, buffer.nbytes)
+        remote = _Vector(address, buffer.nbytes)
+        return self._transfer(ctypes.byref(local), ctypes.byref(remote), 1)
+
+    def read_each(self, addresses: Sequence[int] | Words, size: int) -> Octets:
+        """As in Memory; raises HeapError as ``read_into``."""
+        wanted = np.asarray(addresses, dtype=np.uint64)
+        rows = np.zeros((len(wanted), size), np.uint8)
+        done = 0
+        while done < len(wanted):
+            remote = np.empty(min(_MOST_VECTORS, len(wanted) - done), _VECTOR)
+            remote["base"] = wanted[done : done + len(remote)]
+            remote["length"] = size
+            local = _Vector(rows.ctypes.data + done * size, len(remote) * size)
+            whole, torn = divmod(
+                self._transfer(ctypes.byref(local), ctypes.c_void_p(remote.ctypes.data), len(remote)), size
+            )
+            done += whole
+            if whole < len(remote):
+                if torn:
+                    rows[done] = 0
+                done += 1
+        return rows
+
+    def resident(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """As in Memory; raises HeapError when the process is gone."""
+        began = -1
+        for first in range(start, end, _PAGEMAP_PAGES * PAGE_BYTES):
+            pages = min(_PAGEMAP_PAGES, (end - first) // PAGE_BYTES)
+            try:
+                entries = os.pread(self._pagemap, 8 * pages, first // PAGE_BYTES * 8)
+            except OSError as error:
+                raise self._refusal(error.errno) from None
+            there = np.zeros(pages + 2, np.int8)
+            if began >= 0:
+                there[0] = 1
+            found = np.frombuffer(entries, np.uint64, len(entries) // 8)
+            there[1 : len(found) + 1] = (found & _PAGE_THERE) != 0
+            there[-1] = there[-2]  # a stretch may go on in the next piece
+            for edge in np.flatnonzero(np.diff(there)):
+                at = first + int(edge) * PAGE_BYTES
+                if began < 0:
+                    began = at
+                else:
+                    yield began, at
+                    began = -1
+        if began >= 0:
+            yield began, end
+
+    def _transfer(self, local: object, remote: object, count: int) -> int:
+        """Return how many bytes were read; 0 when the first is not there."""
+        done = _read_remote(  # type: ignore[misc]  # __init__ has made sure of it
+            ctypes.c_int(self._pid),
+            local,
+            ctypes.c_ulong(1),
+            remote,
+            ctypes.c_ulong(count),
+            ctypes.c_ulong(0),
+        )
+        if done < 0:
+            number = ctypes.get_errno()
+            if number not in (errno.EFAULT, errno.EIO, errno.ENOMEM):
+                raise self._refusal(number)
+            return 0
+        return int(done)
+
+    def _refusal(self, number: int | None) -> HeapError:
+        if number in (errno.ESRCH, errno.ENOENT):
+            return ProcessGoneError(f"pid {self._pid} is gone, or there never was such a process.")
+        if number in (errno.EPERM, errno.EACCES):
+            return HeapError(refused_text(self._pid))
+        return HeapError(f"pid {self._pid} cannot be read: {os.strerror(number or 0)}.")
+
+
+def refused_text(pid: int, proc: Path = Path("/proc")) -> str:
+    """Say why a process is not ours to read, and the mend."""
+    try:
+        owner = (proc / str(pid)).stat().st_uid
+    except OSError:
+        return f"pid {pid} is gone, or there never was such a process."
+    ours = os.geteuid()
+    if ours not in (0, owner):
+        return f"pid {pid} belongs to user {owner}, and we are {ours}: run this as that user, or with sudo."
+    try:
+        scope = int((proc / "sys/kernel/yama/ptrace_scope").read_text())
+    except (OSError, ValueError):
+        scope = 0
+    if scope and ours:
+        return (
+            f"pid {pid} is not our child, and kernel.yama.ptrace_scope is {scope}: run this with sudo, or allow it "
+            "with: sudo sysctl kernel.yama.ptrace_scope=0"
+        )
+    return (
+        f"reading the memory of pid {pid} is refused: a container needs the capability SYS_PTRACE "
+        "(docker run --cap-add SYS_PTRACE; in Kubernetes securityContext.capabilities.add), and a process that made "
+        "itself undumpable is read by root alone."
+    )

@@ -1,0 +1,109 @@
+"""A census: objects by type, long containers, and what it cost; saved as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from soak.heap.errors import HeapError
+
+FORMAT: Final = "soak heap census"
+FORMAT_VERSION: Final = 1
+"""History: 1, the first."""
+_MOST_BYTES: Final = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCount:
+    """The instances of one type; of subclasses it has none. Types of the same name are one."""
+
+    name: str
+    objects: int
+    bytes: int
+    """Shallow, as ``sys.getsizeof``, attributes' values included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A list, dict, set, deque or OrderedDict, subclasses included."""
+
+    address: int
+    type: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """All objects of a process at about one moment; types by falling bytes, containers by falling length."""
+
+    pid: int
+    started_ticks: int
+    """When the process started, clock ticks since boot: with ``pid`` it tells one process from another."""
+    python: str
+    """Major and minor version of the target."""
+    wall_time: str
+    """UTC, ISO 8601."""
+    monotonic_s: float
+    """The same on the monotonic clock of this boot, seconds."""
+    types: tuple[TypeCount, ...]
+    containers: tuple[Container, ...]
+    containers_over: int
+    """Containers longer than this are listed, the longest first, at most ``scan.MOST_CONTAINERS``."""
+    total_objects: int
+    total_bytes: int
+    cost_s: float
+    """Wall time it took."""
+    cpu_s: float
+    read_bytes: int
+    checked_by: str
+    """What the check was made against."""
+
+    def to_json(self) -> str:
+        """Return it as a line of JSON."""
+        return json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)})
+
+
+def load_census(path: Path) -> Census:
+    """Read a census that was saved; raises HeapError, which names the file, when it is none."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise HeapError(f"{path} is too large for a census.")
+        read = json.loads(path.read_text())
+        if not isinstance(read, dict) or read.pop("format", None) != FORMAT:
+            raise HeapError(f"{path} is no census; make one with: soak heap PID --save {path}")
+        if (version := read.pop("format_version", None)) != FORMAT_VERSION:
+            raise HeapError(f"{path} has format version {version}; this program reads {FORMAT_VERSION}.")
+        return _census(read)
+    except OSError as error:
+        raise HeapError(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise HeapError(f"{path} is damaged; make it again with: soak heap PID --save {path}") from None
+
+
+def _census(read: Mapping[str, Any]) -> Census:
+    types = tuple(
+        TypeCount(str(entry["name"]), int(entry["objects"]), int(entry["bytes"])) for entry in read["types"]
+    )
+    containers = tuple(
+        Container(int(entry["address"]), str(entry["type"]), int(entry["length"]))
+        for entry in read["containers"]
+    )
+    return Census(
+        pid=int(read["pid"]),
+        started_ticks=int(read["started_ticks"]),
+        python=str(read["python"]),
+        wall_time=str(read["wall_time"]),
+        monotonic_s=float(read["monotonic_s"]),
+        types=types,
+        containers=containers,
+        containers_over=int(read["containers_over"]),
+        total_objects=int(read["total_objects"]),
+        total_bytes=int(read["total_bytes"]),
+        cost_s=float(read["cost_s"]),
+        cpu_s=float(read["cpu_s"]),
+        read_bytes=int(read["read_bytes"]),
+        checked_by=str(read["checked_by"]),
+    )
