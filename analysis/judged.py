@@ -50,6 +50,8 @@ def decide(
         found = gates(candidate, baseline, against_arm(recording, candidate.arm, candidate.load))
     name = candidate.arm.name if candidate else recording.manifest.judge.candidate
     against = reasons(recording, tuple(side.load for side in seen))
+    if recording.stopped_early:  # for a gate that then must have failed: what did not is no ground to sign on
+        against = (*against, f"the load was ended early: {recording.stopped_early}")
     return Judged(verdicts, found, sign_off(name, recording.manifest.judge.control, found, verdicts, against))
 
 

@@ -25,7 +25,7 @@ hold is not in it."""
 SIGNALS: Final = (LIVE_BYTES, LIVE_BLOCKS, "malloc_in_use_bytes", RSS, USS, *BYTES_EACH)
 FROM_OUTSIDE: Final = (RSS, USS)
 """Read each second also where there are quiesce points: many noisy readings say more of them than few quiet ones."""
-MIN_POINTS: Final = 5
+MIN_POINTS: Final = 6
 MIN_READINGS: Final = 10
 
 

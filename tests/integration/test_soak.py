@@ -145,8 +145,13 @@ def test_the_census_names_what_is_kept(oom_run: Soak) -> None:
 
 
 def test_the_run_ends_with_a_report_and_nothing_left_behind(oom_run: Soak) -> None:
-    """The report is printed and stands in files; no process, socket directory or cgroup stays."""
-    assert oom_run.code == 0, oom_run.stdout + oom_run.stderr
+    """The report is printed and stands in files; no process, socket directory or cgroup stays.
+
+    The control is caught in 18 seconds; too few for a verdict on the candidate, and that is said.
+    """
+    assert oom_run.code == 4, oom_run.stdout + oom_run.stderr
+    assert "leaky: LEAK: " in oom_run.stdout
+    assert "fixed: INCONCLUSIVE: " in oom_run.stdout
     made = {path.name for path in (oom_run.directory / "report").iterdir()}
     assert {
         "comparison.csv",
@@ -164,9 +169,13 @@ def test_the_run_ends_with_a_report_and_nothing_left_behind(oom_run: Soak) -> No
 
 
 def test_another_asgi_app_is_sampled_probed_and_reported(starlette_profile: Path, tmp_path: Path) -> None:
-    """Ten lines of Starlette, without stubs, limit or aiohttp: what is not there is empty, and nothing fails."""
+    """Ten lines of Starlette, without stubs, limit or aiohttp: what is not there is empty, and nothing fails.
+
+    Five seconds of load are too few for a verdict, and that is said.
+    """
     soak = finish(start_soak(starlette_profile, tmp_path), tmp_path)
-    assert soak.code == 0, soak.stdout + soak.stderr
+    assert soak.code == 4, soak.stdout + soak.stderr
+    assert "INCONCLUSIVE: " in soak.stdout
     rows = soak.rows("old/samples.csv")
     assert all(row["live_blocks"] and row["tasks_alive"] for row in rows)
     assert not any(row["sessions_open"] or row["cache_entries"] for row in rows)
