@@ -165,7 +165,7 @@ class Sampler:
         for target in self.targets:
             if target.probed:
                 try:
-                    target.probe.ask("collect", left_s())
+                    target.probe.ask("collect", left_s(), if_enabled=True)
                 except ProbeError:
                     if rss_bytes(target.pid) is not None:  # else it is dead: as in _read
                         raise

@@ -110,10 +110,14 @@ class Answers:
             by_name[f"{kind.__module__}.{kind.__qualname__}"] += count
         return {"types": by_name.most_common(top), "total": sum(by_name.values())}
 
-    def collect(self, _request: dict[str, Any]) -> dict[str, Any]:
-        """Run a full collection."""
+    def collect(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run a full collection.
+
+        With ``"if_enabled": true`` a process that has switched the collector off is left alone: there cycles are
+        kept, and a leak.
+        """
         started_s = time.perf_counter()
-        freed = gc.collect()
+        freed = 0 if request.get("if_enabled") is True and not gc.isenabled() else gc.collect()
         return {"freed": freed, "seconds": time.perf_counter() - started_s}
 
     def trim(self, _request: dict[str, Any]) -> dict[str, Any]:

@@ -340,6 +340,20 @@ class TestAnswers:
         assert answer["freed"] >= 100
         assert 0 < answer["seconds"] < PATIENCE_S
 
+    def test_a_collector_that_is_off_stays_off(self, ask: Ask) -> None:
+        """Cycles of a process without automatic collection are its leak: a point frees them only where that is on."""
+        gc.collect()
+        gc.disable()
+        try:
+            cycle: list[object] = []
+            cycle.append(cycle)
+            del cycle
+            kept = ask(op="collect", if_enabled=True)["freed"]
+        finally:
+            gc.enable()
+        assert kept == 0
+        assert ask(op="collect", if_enabled=True)["freed"] >= 1
+
     def test_trim_and_hello(self, ask: Ask) -> None:
         """Trim says whether memory went back, or that it cannot be asked; hello says who answers."""
         assert ask(op="trim")["trimmed"] in (True, False, None)
