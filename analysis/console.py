@@ -20,11 +20,11 @@ def new_table(*names: str) -> Table:
     return table
 
 
-def outcome(reasons: tuple[str, ...]) -> list[Text]:
-    """Return whether the recording is conclusive, else why not."""
+def outcome(reasons: tuple[str, ...], *, attached: bool = False) -> list[Text]:
+    """Return whether the recording is conclusive, else why not; the load of an ``attached`` one is not known."""
     if reasons:
         return [Text("\nINCONCLUSIVE:"), *(Text(f"- {reason}") for reason in reasons)]
-    return [Text("\nThe recording is complete and the load arrived.")]
+    return [Text(f"\nThe recording is complete{'' if attached else ' and the load arrived'}.")]
 
 
 def render(parts: list[RenderableType]) -> str:

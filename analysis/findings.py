@@ -9,7 +9,7 @@ from analysis.claims import Claim, claims
 from analysis.comparison import compare
 from analysis.judge import judge
 from analysis.judged import Judged, judge_recording
-from analysis.load_check import Load, arm_load, reasons
+from analysis.load_check import Load, arm_load
 from analysis.recording import Recording
 from analysis.rows import Row
 from analysis.timeline import timeline
@@ -29,8 +29,11 @@ class Findings:
     trends: tuple[Trend, ...]
     loads: tuple[Load, ...]
     """One per arm, in the manifest's order."""
-    reasons: tuple[str, ...]
-    """Why the recording is inconclusive; empty when it is complete and the load arrived."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the recording is inconclusive; empty when it is complete and the load arrived."""
+        return self.judged.reasons
 
 
 def find(recording: Recording, judge: Judge = judge) -> Findings:
@@ -45,5 +48,4 @@ def find(recording: Recording, judge: Judge = judge) -> Findings:
         timeline=timeline(recording),
         trends=slopes,
         loads=loads,
-        reasons=reasons(recording, loads),
     )

@@ -41,6 +41,8 @@ def read_foreign(path: Path, columns: Columns | None) -> Readings:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({error.strerror or error}); name a file.") from None
+    if not text.strip():
+        raise RecordingError(f"{path}: the file is empty; name one that holds memory over time.")
     if columns is not None:
         return _from_csv(path, text, columns)
     first, _, rest = text.partition("\n")

@@ -6,9 +6,11 @@ from typing import Final
 
 import pandas as pd
 
+from analysis.other_gauges import PREFIX
 from analysis.recording import Arm, Phase
 
 GAUGES: Final = ("cache_entries", "history_entries")
+"""Those with columns of their own; all others count as well."""
 TAIL: Final = 0.3
 """Of the readings: a gauge that holds its level for so long has stopped."""
 LEVEL: Final = 0.01
@@ -19,7 +21,8 @@ MIN_READINGS: Final = 10
 def bounded(arm: Arm, load: Phase) -> bool | None:
     """Return True when every gauge that grew has stopped at a bound, False when one still grows, else None."""
     rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
-    found = [_stopped(rows.dropna(subset=gauge), gauge) for gauge in GAUGES]
+    others = (column for column in rows.columns if column.startswith(PREFIX))
+    found = [_stopped(rows.dropna(subset=gauge), gauge) for gauge in (*GAUGES, *others)]
     known = [stopped for stopped in found if stopped is not None]
     return all(known) if known else None
 

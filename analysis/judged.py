@@ -22,6 +22,8 @@ class Judged:
     gates: tuple[Gate, ...]
     """Of the candidate."""
     signoff: SignOff
+    reasons: tuple[str, ...]
+    """What stands against the recording as a whole; empty when it is complete and the load arrived."""
 
 
 def judge_recording(recording: Recording, judge: Judge = judge) -> Judged:
@@ -49,10 +51,26 @@ def decide(
     if candidate is not None:
         found = gates(candidate, baseline, against_arm(recording, candidate.arm, candidate.load))
     name = candidate.arm.name if candidate else recording.manifest.judge.candidate
-    against = reasons(recording, tuple(side.load for side in seen))
-    if recording.stopped_early:  # for a gate that then must have failed: what did not is no ground to sign on
+    against = (
+        *reasons(recording, tuple(side.load for side in seen)),
+        *_against_baseline(recording, baseline),
+    )
+    if recording.stopped_early and not any(gate.outcome == "fail" for gate in found):
+        # It was ended because a gate was certain to fail; when none did, there is no ground to sign on.
         against = (*against, f"the load was ended early: {recording.stopped_early}")
-    return Judged(verdicts, found, sign_off(name, recording.manifest.judge.control, found, verdicts, against))
+    signoff = sign_off(name, recording.manifest.judge.control, found, verdicts, against)
+    return Judged(verdicts, found, signoff, against)
+
+
+def _against_baseline(recording: Recording, baseline: Side | None) -> tuple[str, ...]:
+    """Return what stands against the arm of another recording that limits with ``x before`` refer to."""
+    compared = any(limit.of_before for limit in recording.manifest.gates)
+    if not compared or baseline is None or baseline.recording is recording:
+        return ()
+    run_id = baseline.recording.manifest.run_id
+    return tuple(
+        f"{run_id}: {reason}" for reason in against_arm(baseline.recording, baseline.arm, baseline.load)
+    )
 
 
 def candidate_of(seen: tuple[Side, ...]) -> Side | None:

@@ -16,9 +16,8 @@ from analysis.judge import judge
 from analysis.judge.model import LEAK, NO_LEAK, Margin
 from analysis.judged import baseline_of, candidate_of, decide, judge_sides
 from analysis.judged_text import judged_parts
-from analysis.load_check import reasons
 from analysis.matching import differences
-from analysis.recording import Recording, read_recording
+from analysis.recording import read_recording
 from analysis.verdict_text import verdict_line
 from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, UsageError
 
@@ -36,9 +35,8 @@ def judge_run(run_dir: Path, judge: Judge = judge) -> Answer:
     recording = read_recording(run_dir)
     seen = judge_sides(recording, judge)
     judged = decide(recording, seen, candidate_of(seen), baseline_of(seen))
-    return Answer(
-        render([*judged_parts(judged), *outcome(_against(recording, seen))]), judged.signoff.exit_code
-    )
+    end = outcome(judged.reasons, attached=recording.manifest.attached)
+    return Answer(render([*judged_parts(judged), *end]), judged.signoff.exit_code)
 
 
 def judge_file(
@@ -70,12 +68,10 @@ def compare_runs(first: Path, second: Path, judge: Judge = judge) -> Answer:
     seen = tuple(judge_sides(recording, judge) for recording in recordings)
     before, after = (_candidate(run_dir, sides) for run_dir, sides in zip((first, second), seen, strict=True))
     judged = decide(recordings[1], seen[1], after, before)
-    against = _against(recordings[1], seen[1])
     earlier = Text(f"{recordings[0].manifest.run_id}: {verdict_line(before.verdict)}")
     later = Text(f"\n{recordings[1].manifest.run_id}:")
-    return Answer(
-        render([earlier, later, *judged_parts(judged), *outcome(against)]), judged.signoff.exit_code
-    )
+    text = render([earlier, later, *judged_parts(judged), *outcome(judged.reasons)])
+    return Answer(text, judged.signoff.exit_code)
 
 
 def _candidate(run_dir: Path, seen: tuple[Side, ...]) -> Side:
@@ -86,7 +82,3 @@ def _candidate(run_dir: Path, seen: tuple[Side, ...]) -> Side:
             f'{run_dir}: no arm is the candidate ({names}): give one role = "after" and run it again.'
         )
     return candidate
-
-
-def _against(recording: Recording, seen: tuple[Side, ...]) -> tuple[str, ...]:
-    return reasons(recording, tuple(side.load for side in seen))

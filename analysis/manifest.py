@@ -80,6 +80,8 @@ class Manifest(BaseModel):
     seed: int | None = None
     config: dict[str, Any] = {}
     """The profile."""
+    locustfile_sha256: str | None = None
+    """Of the content of ``traffic.locustfile``; None where the profile names none."""
 
     @property
     def closed_loop(self) -> bool:

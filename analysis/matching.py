@@ -18,8 +18,8 @@ SAMPLING: Final = ("every_s", "quiesce_every_s", "quiesce_pause_s")
 def differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
     """Return what makes two runs not comparable, each as ``name: this, that``; empty when nothing does.
 
-    Host, Python, traffic with its seed and shape, stubs, phases, limits and the rhythm of the quiesce points must be
-    the same. The schema is the same, or the manifests would not have been read.
+    Host, Python, traffic with its seed, shape and the content of its locustfile, stubs, phases, limits and the rhythm
+    of the quiesce points must be the same. The schema is the same, or the manifests would not have been read.
     """
     found = [_difference("Python", first.python, second.python)]
     found += [_difference(f"host {key}", first.host.get(key), second.host.get(key)) for key in HOST]
@@ -31,6 +31,9 @@ def differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
         found += [
             _difference(f"{table}.{key}", mine.get(key), other.get(key)) for key in sorted({*mine, *other})
         ]
+    found.append(
+        _difference("sha256 of traffic.locustfile", first.locustfile_sha256, second.locustfile_sha256)
+    )
     for table, keys in (("phases", PHASES), ("limit", LIMITS), ("sampling", SAMPLING)):
         mine, other = (_table(manifest, table) for manifest in (first, second))
         found += [_difference(f"{table}.{key}", mine.get(key), other.get(key)) for key in keys]

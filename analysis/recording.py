@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.latency import Latency, read_latency
 from analysis.manifest import Manifest, read_manifest
+from analysis.other_gauges import OTHER_GAUGES, spread
 from analysis.stretches import as_one, overlap
 from analysis.tables import read_table
 from soak.contract import (
@@ -45,7 +46,7 @@ SAMPLE_NUMBERS = (
     "cache_entries",
     "history_entries",
 )
-SAMPLE_TEXTS = ("phase", "rung")
+SAMPLE_TEXTS = ("phase", "rung", OTHER_GAUGES)
 REQUEST_NUMBERS = (
     "t_s",
     "planned",
@@ -108,7 +109,8 @@ class Arm:
     lives: tuple[Life, ...]
     """Of an arm of several processes: the stretches in which they stay the same; its readings are their sums."""
     samples: pd.DataFrame
-    """Rows of samples.csv since the life was ready, without those of the ladder and of the points."""
+    """Rows of samples.csv since the life was ready, without those of the ladder and of the points; gauges without a
+    column of their own have one here."""
     ladder: pd.DataFrame
     """The rows of the quiesce ladder, one a rung; a target that stopped answering has fewer."""
     points: pd.DataFrame
@@ -195,7 +197,7 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
             gaps += (f"{arm.name}/{gap}" for gap in latency.gaps)
         gaps += find_unsampled(events.frame, arm.name)
         lives = find_lives(events.frame, arm.name, last_s)
-        rows = samples[arm.name].frame
+        rows = spread(samples[arm.name].frame)
         processes: tuple[Life, ...] = ()
         if overlap(rows):
             processes = lives

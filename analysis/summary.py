@@ -36,7 +36,9 @@ def summary_json(findings: Findings) -> str:
     content = {
         "summary_version": SUMMARY_VERSION,
         "schema_version": SCHEMA_VERSION,
-        **manifest.model_dump(mode="json", exclude={"arms", "judge", "gates", "host", "config", "seed"}),
+        **manifest.model_dump(
+            mode="json", exclude={"arms", "judge", "gates", "host", "config", "seed", "locustfile_sha256"}
+        ),
         "conclusive": not findings.reasons,
         "reasons": findings.reasons,
         "signoff": asdict(findings.judged.signoff),

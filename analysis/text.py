@@ -49,8 +49,10 @@ def report_text(findings: Findings) -> str:
     parts += [Text("\nSlopes under load"), _slope_table(findings), Text("\n" + SLOPE_NOTE)]
     if any(len(arm.ladder) for arm in recording.arms):
         parts += [Text("\nQuiesce ladder after the load"), _ladder_table(recording), Text("\n" + LADDER_NOTE)]
-    parts += [Text("\nLoad"), _load_table(findings)]
-    return render([*parts, *outcome(findings.reasons)])
+    attached = recording.manifest.attached
+    if not attached:  # a load that is not ours was not recorded
+        parts += [Text("\nLoad"), _load_table(findings)]
+    return render([*parts, *outcome(findings.reasons, attached=attached)])
 
 
 def _headline(recording: Recording) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from analysis.arm_verdict import ArmVerdict, SignalVerdict
 from analysis.judge.model import LEAK, NO_LEAK, Margin, Rate
 from analysis.signals import in_bytes
@@ -117,8 +119,9 @@ def _amount(value: float, signal: str, margin: Margin) -> str:
     times = HOUR_S if margin.per_request is None else 1
     if in_bytes(signal):
         return size(value * times)
-    rate = round(value * times, 6) + 0.0  # adding 0.0 turns -0.0 into 0.0
-    return f"{rate:,.0f}" if abs(rate) >= 100 else f"{rate:.2g}"
+    digits = 3 if margin.per_request is None else 6  # below that it is the noise of the arithmetic
+    rate = round(value * times, digits) + 0.0  # adding 0.0 turns -0.0 into 0.0
+    return f"{rate:,.0f}" if abs(rate) >= 100 else np.format_float_positional(float(f"{rate:.2g}"), trim="-")
 
 
 def _unit(signal: str) -> str:

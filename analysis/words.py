@@ -27,13 +27,12 @@ def kilobytes(size_bytes: float) -> str:
 
 
 def size(size_bytes: float) -> str:
-    """Return bytes in the unit that suits them, 10^3 apart: ``61 B``, ``1.4 kB``, ``2.0 MB``."""
+    """Return bytes in the unit that suits them, 10^3 apart: ``61 B``, ``1.4 kB``, ``2.0 MB``; never minus zero."""
     for unit, worth in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if abs(size_bytes) >= 0.9995 * worth:
             return f"{size_bytes / worth:.{1 if abs(size_bytes) < 99.95 * worth else 0}f} {unit}"
-    return (
-        f"{_round(size_bytes, 0 if abs(size_bytes) >= 9.95 else 1):.{0 if abs(size_bytes) >= 9.95 else 1}f} B"
-    )
+    digits = 0 if abs(size_bytes) >= 9.95 or abs(size_bytes) < 0.05 else 1
+    return f"{_round(size_bytes, digits):.{digits}f} B"
 
 
 def span(seconds: float) -> str:

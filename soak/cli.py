@@ -148,7 +148,9 @@ def judge(
     A file may be psrecord's (--log) or mprof's, or a CSV whose columns are named. Exit codes: 0 signed off or no leak,
     2 usage, 3 a gate failed or a leak, 4 inconclusive or refused.
     """
-    if path.is_dir() or not path.exists():
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or run directory.")
+    if path.is_dir():
         if follow:
             _follow(path)
             return
@@ -166,7 +168,7 @@ def judge(
         _value("--time-unit", f"1 {time_unit}", parse_duration),
         _value("--rss-unit", f"1 {rss_unit}", parse_size),
     )
-    limit_bytes = _value("--limit", limit, parse_size) if limit else None
+    limit_bytes = _limit(limit)
     raise typer.Exit(_print(_judge_file(path, (time_column, rss_column), units, margin.per_s, limit_bytes)))
 
 
@@ -221,11 +223,20 @@ def attach(
         every_s=every_s,
         for_s=_value("--for", duration, parse_duration) if duration else None,
         max_leak=margin,
-        limit_bytes=round(_value("--limit", limit, parse_size)) if limit else None,
+        limit_bytes=_limit(limit),
     )
     with Progress(Console(file=sys.stdout)) as progress, noted_signals() as interrupted:
         outcome = attach_to(watch, runs.resolve(), progress, interrupted)
     _finish(outcome, _report)
+
+
+def _limit(text: str) -> int | None:
+    if not text:
+        return None
+    limit_bytes = round(_value("--limit", text, parse_size))
+    if limit_bytes <= 0:
+        raise UsageError(f"--limit {text}: give a size above 0.")
+    return limit_bytes
 
 
 def _value(option: str, text: str, parse: Callable[[str], Value]) -> Value:

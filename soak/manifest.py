@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -15,6 +16,7 @@ import psutil
 
 from soak import contract
 from soak.config import Profile
+from soak.errors import UsageError
 from soak.limit import Choice
 from soak.plan import Plan
 
@@ -62,8 +64,23 @@ def _judge_facts(profile: Profile) -> dict[str, Any]:
     }
 
 
+def _sha256(locustfile: str) -> str | None:
+    """Return the hash of the file's content, so that runs under another load are told apart; None without a file."""
+    if not locustfile:
+        return None
+    try:
+        return hashlib.sha256(Path(locustfile).read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(
+            f"traffic.locustfile: {locustfile} cannot be read ({error.strerror}); make it readable."
+        ) from None
+
+
 def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
-    """Return the facts of the run; environment variables by name only, as their values may be secret."""
+    """Return the facts of the run; environment variables by name only, as their values may be secret.
+
+    Raises UsageError when the profile's locustfile cannot be read.
+    """
     profile = plan.profile
     limited = profile.limit.memory is not None
     return {
@@ -85,6 +102,7 @@ def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
         else profile.phases.load_s,  # in the web UI, whoever stops it plans
         "every_s": profile.sampling.every_s,
         "seed": profile.traffic.seed,
+        "locustfile_sha256": _sha256(plan.traffic.locustfile),
         "judge": _judge_facts(profile),
         "gates": [asdict(limit) for limit in profile.gates.limits],
         "config": profile.model_dump(mode="json", exclude={"directory": True, "arms": {"__all__": {"env"}}}),

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.judge.floors import floors
 from analysis.judge.load import load_of
 from analysis.judge.model import Numbers, Readings
 
-MAX_BINS: Final = 120
+MAX_BINS: Final = 100
 """Of one signal: a noisy trace says no more with more of them, and the time of a judgement grows with their cube."""
 MIN_BINS: Final = 3
 """Of one life: fewer say nothing of a slope beside its own level."""
+ABSURD: Final = 2.0**50
+"""Bytes: a pebibyte."""
 LOW: Final = 0.3
 """Which quantile of its readings stands for a bin: memory has peaks, and hardly ever holes."""
 ABOVE: Final = 3.5
@@ -46,6 +49,12 @@ class Points:
         return float(np.ptp(self.t_s)) if len(self.t_s) else 0.0
 
 
+def usable(value: Numbers) -> npt.NDArray[np.bool_]:
+    """Return which values memory, or a count, can have."""
+    with np.errstate(invalid="ignore"):
+        return np.isfinite(value) & (value >= 0) & (value < ABSURD)
+
+
 def clean(readings: Readings) -> Readings:
     """Return the readings that can be used: read, finite, not negative, in order of time within each life.
 
@@ -55,7 +64,7 @@ def clean(readings: Readings) -> Readings:
         np.asarray(column, dtype=np.float64)
         for column in (readings.t_s, readings.value, readings.life, readings.requests)
     )
-    good = np.isfinite(t_s) & np.isfinite(value) & np.isfinite(life) & (value >= 0)
+    good = np.isfinite(t_s) & np.isfinite(life) & usable(value)
     order = np.lexsort((t_s[good], life[good]))
     t_s, value, life, requests = (column[good][order] for column in (t_s, value, life, requests))
     first = np.ones(len(t_s), dtype=bool)
@@ -80,7 +89,9 @@ def to_points(readings: Readings) -> Points:
     else:
         width_s = max(float(lengths_s.sum()) / MAX_BINS, 1e-9)
         whole = np.maximum(np.floor(lengths_s[number] / width_s + 0.5), 1)
-        within = np.minimum((t_s - starts_s[number]) * whole // np.maximum(lengths_s[number], 1e-9), whole - 1)
+        within = np.minimum(
+            (t_s - starts_s[number]) * whole // np.maximum(lengths_s[number], 1e-9), whole - 1
+        )
         key = np.unique(number * (MAX_BINS + 2.0) + within, return_inverse=True)[1]
     edges = np.flatnonzero(np.diff(key, prepend=-1))
     counts = np.diff(np.append(edges, len(key)))
@@ -96,7 +107,7 @@ def _without_short_lives(points: Points) -> Points:
     return take(points, counts[number] >= MIN_BINS)
 
 
-def take(points: Points, keep: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Points:
+def take(points: Points, keep: npt.NDArray[np.bool_]) -> Points:
     """Return the points for which ``keep`` is true."""
     return Points(
         points.t_s[keep],
@@ -130,4 +141,6 @@ def _without_spikes(points: Points, *, settled: bool) -> Points:
             ahead = float(np.median(before)) + rise * np.arange(half + 1, width)
             high = value[mine[-half:]] - ahead > 1.5 * ABOVE * max(usual, abs(rise))
             value[mine[-half:]] = np.where(high, ahead, value[mine[-half:]])
-    return Points(points.t_s, points.age_s, value, points.life, points.requests, points.rate_rps, points.loads)
+    return Points(
+        points.t_s, points.age_s, value, points.life, points.requests, points.rate_rps, points.loads
+    )

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
-from analysis.judge.average import CUTS, Fit, Mixture, Weigher, explain
+from analysis.judge.average import CUTS, Fit, Weigher
 from analysis.judge.bins import Points
-from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK, Numbers, Rate, Verdict
+from analysis.judge.explain import explain
+from analysis.judge.mixture import Mixture
+from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK, Rate, Verdict
 from analysis.judge.saturation import filling_odds
-from analysis.judge.shapes import WARMUPS, Columns, columns
+from analysis.judge.shapes import WARMUPS, columns
+
+Why = Literal["leaks", "bounded", "fills", "late step", "between", "bursts", "gauge"]
 
 CLEARLY: Final = 0.1
 """The lower end of a leak's interval is above this share of the margin."""
 RELEVANT: Final = 0.5
 """The rate of a leak is above this share of the margin."""
+FILLS: Final = -0.7
+"""Log odds of filling against leaking above which a rise is not called a leak."""
 LATE: Final = 0.75
 """A step after this share of the run may be the first of many."""
-MOSTLY: Final = 0.85
-"""A rise of which one step from quarter to quarter makes up this share is an event, not a leak that goes on."""
 MAY_BE: Final = 0.2
 """Weight from which a late step counts."""
+MATTERS: Final = 0.25
+"""A late step counts when it is this share of what the margin is over the run."""
+MOSTLY: Final = 0.85
+"""A rise of which one step from quarter to quarter makes up this share is an event, not a leak that goes on."""
+FEW: Final = 8
+"""Points of fewer than these have no quarters worth comparing: at least half of their moves are upwards."""
+LEAST: Final = 0.003
+"""Noise below this share of what the margin is over the run is taken to be this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,82 +43,103 @@ class Trend:
 
     rate: Rate
     verdict: Verdict
-    why: str
-    """One of ``leaks``, ``bounded``, ``fills``, ``late step``, ``between``, ``bursts``."""
+    why: Why
     steady_from_s: float
-    deviation: float
-    """Spread of the points around the best shape, in the signal's unit."""
-
-
-def decide(points: Points, margin_per_s: float, alpha: float, bounded: bool | None) -> Trend:
-    """Return the trend of the points and its verdict."""
-    return Case(points, margin_per_s).decide(points.value, alpha, bounded)
 
 
 class Case:
-    """The points of one signal, ready to be judged as they are or with a leak added."""
+    """The points of one signal with the shapes that explain them."""
 
-    def __init__(self, points: Points, margin_per_s: float) -> None:
-        self.points = points
-        self.margin = margin_per_s
-        self.columns: Columns = columns(points)
+    def __init__(
+        self,
+        points: Points,
+        margin_per_s: float,
+        least: float,
+        alpha: float,
+        bounded: bool | None,
+        *,
+        settled: bool,
+    ) -> None:
+        """Take the points, the margin per second, the least noise in the signal's unit, and the judge's settings."""
+        self.points, self.margin, self.bounded = points, margin_per_s, bounded
+        self.columns = columns(points, settled=settled)
+        mean = {life: float(points.value[points.life == life].mean()) for life in np.unique(points.life)}
+        flat = points.value - np.array([mean[life] for life in points.life])
+        floor = max(least, LEAST * margin_per_s * points.span_s)
+        scale = max(float(flat.std()), floor)
+        self.unit = scale / points.span_s
+        self.weigher = Weigher(points, self.columns, flat / scale, margin_per_s / self.unit, floor / scale)
+        self.fits = explain(self.weigher)
+        self.best = max(self.fits, key=lambda fit: fit.total)
+        mixture = Mixture.of(self.fits)
+        low, middle, high = (mixture.quantile(share) * self.unit for share in (alpha / 2, 0.5, 1 - alpha / 2))
+        self.rate = Rate(middle, low, high)
 
-    def decide(self, value: Numbers, alpha: float, bounded: bool | None) -> Trend:
-        points, span_s = self.points, self.points.span_s
-        flat = value - np.array([value[points.life == life].mean() for life in points.life])
-        least = 0.003 * self.margin * span_s
-        scale = max(float(flat.std()), least)
-        weigher = Weigher(points, self.columns, flat / scale, self.margin * span_s / scale, least / scale)
-        fits = explain(weigher)
-        mixture = Mixture.of(fits)
-        unit = scale / span_s
-        low, high = (mixture.quantile(share) * unit for share in (alpha / 2, 1 - alpha / 2))
-        middle = mixture.quantile(0.5) * unit
-        rate = Rate(middle, low, high)
-        best = max(fits, key=lambda fit: fit.total)
-        steady = self._steady_from(best)
-        deviation = scale * weigher.deviation(best.model)
-        verdict, why = self._verdict(weigher, fits, rate, best, value, bounded)
-        return Trend(rate, verdict, why, steady, deviation)
+    def trend(self) -> Trend:
+        """Return the verdict on the points as they are."""
+        verdict, why = self._verdict()
+        return Trend(self.rate, verdict, why, self._steady_from())
 
-    def _verdict(
-        self, weigher: Weigher, fits: tuple[Fit, ...], rate: Rate, best: Fit, value: Numbers, bounded: bool | None
-    ) -> tuple[Verdict, str]:
-        if rate.high < self.margin:
-            if self._late_step(fits) > MAY_BE:
-                return INCONCLUSIVE, "late step"
-            return NO_LEAK, "bounded"
-        if rate.low > CLEARLY * self.margin and rate.value > RELEVANT * self.margin:
-            if not self._persists(weigher, best):
-                return INCONCLUSIVE, "bursts"
-            odds = filling_odds(weigher, fits)
-            limit = {None: -1.0, True: 1.0, False: -12.0}[bounded]
-            if odds > limit:
-                return INCONCLUSIVE, "fills"
-            return LEAK, "leaks"
-        return INCONCLUSIVE, "between"
+    def is_leak(self, rate: Rate) -> bool:
+        """Return whether a rate is far enough from zero, and matters."""
+        return rate.low > CLEARLY * self.margin and rate.value > RELEVANT * self.margin
 
-    def _persists(self, weigher: Weigher, best: Fit) -> bool:
-        """Return whether the steady part rises over its four quarters, and none of them holds nearly all of the rise."""
-        t_s, rest = weigher.leaking_part(best.model)
+    def fills(self) -> bool:
+        """Return whether something that fills up explains the points as well as a leak does."""
+        return filling_odds(self.weigher, self.fits) > FILLS
+
+    def _verdict(self) -> tuple[Verdict, Why]:
+        if self.rate.high < self.margin:
+            return (INCONCLUSIVE, "late step") if self._late_step() > MAY_BE else (NO_LEAK, "bounded")
+        if not self.is_leak(self.rate):
+            return INCONCLUSIVE, "between"
+        if self.bounded is False:
+            return INCONCLUSIVE, "gauge"
+        if not self._persists():
+            return INCONCLUSIVE, "bursts"
+        return (INCONCLUSIVE, "fills") if self.fills() else (LEAK, "leaks")
+
+    def _persists(self) -> bool:
+        """Return whether the steady part rises over its quarters, and not nearly all of it at once."""
+        model = self.best.model
+        other = tuple(column for column in model.columns if column not in model.slope)
+        t_s, rest = self.weigher.without(model, other)
         order = np.argsort(t_s, kind="stable")
-        levels = np.array([np.median(part) for part in np.array_split(rest[order], 4)])
+        t_s, rest = t_s[order], rest[order]
+        late = t_s >= self.points.t_s.min() + self._last_knee(self.best) * self.points.span_s
+        if late.sum() < FEW:
+            return bool((np.diff(rest[-FEW:]) > 0).mean() >= 0.5)
+        levels = np.array([np.median(part) for part in np.array_split(rest[late], 4)])
         rises = np.diff(levels)
-        return bool(levels[-1] > levels[0] and (rises > 0).sum() >= 2 and rises.max() < MOSTLY * rises.clip(0).sum())
+        return bool(
+            (rises > 0).sum() >= 2 and rises.max() < MOSTLY * rises.clip(0).sum() and levels[-1] > levels[0]
+        )
 
-    def _late_step(self, fits: tuple[Fit, ...]) -> float:
-        totals = np.array([fit.total for fit in fits])
+    def _late_step(self) -> float:
+        """Return the weight of the shapes with a step late in the run that matters."""
+        totals = np.array([fit.total for fit in self.fits])
         weight = np.exp(totals - totals.max())
+        matters = MATTERS * self.margin / self.unit
         late = np.array(
-            [any(self.columns.step_at[step] > LATE for step in fit.model.steps) for fit in fits]
+            [weight[k] > 0.01 and self._has_late_step(fit, matters) for k, fit in enumerate(self.fits)]
         )
         return float(weight[late].sum() / weight.sum())
 
-    def _steady_from(self, best: Fit) -> float:
-        model, columns = best.model, self.columns
-        share = CUTS[model.cut]
-        share = max([share, *(columns.knee_at[knee] for knee in model.knees)])
-        for tau, warmup in zip(WARMUPS, columns.warmups, strict=False):
+    def _has_late_step(self, fit: Fit, matters: float) -> bool:
+        late = [step for step in fit.model.steps if self.columns.step_at[step] > LATE]
+        if not late:
+            return False
+        beta = self.weigher.coefficients(fit.model)
+        shift = sum(float(beta[fit.model.columns.index(self.columns.steps[step])]) for step in late)
+        return abs(shift) > matters
+
+    def _last_knee(self, fit: Fit) -> float:
+        return max((self.columns.knee_at[knee] for knee in fit.model.knees), default=0.0)
+
+    def _steady_from(self) -> float:
+        model = self.best.model
+        share = max(CUTS[model.cut], self._last_knee(self.best))
+        for tau, warmup in zip(WARMUPS, self.columns.warmups, strict=False):
             if set(warmup) <= set(model.columns):
                 share = max(share, min(3 * tau, 0.7))
         return float(self.points.t_s.min()) + share * self.points.span_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.judge.model import Numbers, Readings
 
@@ -36,7 +37,7 @@ def floors(readings: Readings) -> Readings:
     return readings
 
 
-def _bottoms(value: Numbers, mine: np.ndarray[tuple[int], np.dtype[np.intp]]) -> np.ndarray[tuple[int], np.dtype[np.intp]] | None:
+def _bottoms(value: Numbers, mine: npt.NDArray[np.intp]) -> npt.NDArray[np.intp] | None:
     """Return where one life's cycles have their lowest reading; None when it is no sawtooth."""
     own = value[mine]
     if len(own) < 6 * MIN_CYCLES:
@@ -64,4 +65,4 @@ def _bottoms(value: Numbers, mine: np.ndarray[tuple[int], np.dtype[np.intp]]) ->
     for start, end in zip(bottoms, [*bottoms[1:], len(own)], strict=True):
         after = slice(start - 1, min(end, start + max(4, (end - start) // 8)))
         found.append(start - 1 + int(np.argsort(own[after], kind="stable")[0]))
-    return mine[np.array(sorted(set(found)))]
+    return np.asarray(mine[np.array(sorted(set(found)))])

@@ -37,9 +37,11 @@ def load_of(readings: Readings, t_s: Numbers, life: Numbers) -> tuple[Numbers, N
         """Average a column of the grid over each point's bin."""
         summed = np.concatenate([[0.0], np.cumsum(column)])
         edges = np.linspace(0, GRID, GRID + 1)
-        low, high = (np.clip((t_s + side - grid_s[0]) / span_s, 0, 1) * (GRID - 1) for side in (-half_s, half_s))
+        low, high = (
+            np.clip((t_s + side - grid_s[0]) / span_s, 0, 1) * (GRID - 1) for side in (-half_s, half_s)
+        )
         high = np.maximum(high + 1, low + 1)
-        return (np.interp(high, edges, summed) - np.interp(low, edges, summed)) / (high - low)
+        return np.asarray((np.interp(high, edges, summed) - np.interp(low, edges, summed)) / (high - low))
 
     requests = np.interp(t_s, grid_s, so_far)
     rate = around(per_step)

@@ -66,7 +66,7 @@ class Judgement:
     signal: str
     verdict: Verdict
     reason: str
-    """One sentence, without a full stop: why this verdict, in numbers; of an inconclusive one also what would decide it."""
+    """One sentence, without a full stop: why, in numbers; of an inconclusive one also what would decide it."""
     per_s: Rate | None = None
     per_request: Rate | None = None
     detectable_per_s: float | None = None

@@ -32,6 +32,9 @@ def family(t_s: Numbers, life: Numbers) -> tuple[Numbers, Numbers]:
 
     fast, slow = [process(length) for length in FAST], [process(length) for length in SLOW]
     slow.append(np.mean(slow, axis=0))
-    members = [*fast, *((1 - share) * quick + share * part for quick in fast for part in slow for share in SHARES)]
+    members = [
+        *fast,
+        *((1 - share) * quick + share * part for quick in fast for part in slow for share in SHARES),
+    ]
     lower = np.linalg.cholesky(np.stack(members) + 1e-9 * eye)
     return np.linalg.inv(lower), np.log(np.diagonal(lower, axis1=1, axis2=2))

@@ -3,41 +3,51 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import logsumexp
 
-from analysis.judge.average import MAX_STEPS, SPARE, STEP_LOG_ODDS, Fit, Model, Weigher
+from analysis.judge.average import Fit, Model, Weigher, log_sum
+from analysis.judge.explain import SPARE
 
 
 def filling_odds(weigher: Weigher, fits: tuple[Fit, ...]) -> float:
-    """Return the log odds of the shapes that fill up, without a leak, against those that leak.
+    """Return the log odds of the shapes that fill up, without a leak, against all ``fits``, which leak.
 
-    A filling shape is an exponential towards a plateau or a logarithm, with at most two steps; it counts where it rises
-    and slows down. Both sides are averaged over their shapes and noises.
+    A filling shape is an exponential towards a plateau or a logarithm that rises and slows down, in time or in
+    requests. It comes after each cut that leaking shapes come after, with the steps and the load of the best of them.
     """
-    columns = weigher.columns
-    found: list[Fit] = []
-    cuts = {max(fits, key=lambda fit: fit.total).model.cut, 0}
-    sets = [(), *columns.rates]
-    for cut in cuts:
-        for filling in columns.fillings:
-            for rate in sets:
-                prior = -float(np.log(len(columns.fillings) * len(sets)))
-                model = Model((*columns.levels, *filling, *rate), (), prior, cut)
-                if len(model.columns) > weigher.sizes[cut] - SPARE:
-                    continue
-                fit = weigher.fit(model)
-                for number in range(MAX_STEPS + 1):
-                    if weigher.rises(fit.model, filling):
-                        found.append(fit)
-                    pool = np.array(columns.steps, dtype=np.intp)
-                    if number == MAX_STEPS or len(pool) == 0 or len(fit.model.columns) + 1 > weigher.sizes[cut] - SPARE:
-                        break
-                    prior_step = STEP_LOG_ODDS[number] - float(np.log(len(pool)))
-                    place = weigher.best_addition(fit, pool, np.full(len(pool), prior_step))
-                    if place is None:
-                        break
-                    more = (*fit.model.columns, int(pool[place]))
-                    fit = weigher.fit(Model(more, (), fit.model.log_prior + prior_step, cut))
+    best: dict[int, Fit] = {}
+    for fit in fits:
+        if fit.model.cut not in best or fit.total > best[fit.model.cut].total:
+            best[fit.model.cut] = fit
+    found = [total for fit in best.values() for total in _fillings(weigher, fit.model)]
     if not found:
         return -np.inf
-    return float(logsumexp([fit.total for fit in found]) - logsumexp([fit.total for fit in fits]))
+    return log_sum(np.array(found)) - log_sum(np.array([fit.total for fit in fits]))
+
+
+def _fillings(weigher: Weigher, best: Model) -> list[float]:
+    """Return the log weights of the filling shapes that are like a leaking one in all else."""
+    columns = weigher.columns
+    steps = tuple(columns.steps[step] for step in best.steps)
+    followed = set(columns.loads).union(*columns.rates)
+    load = tuple(column for column in best.columns if column in followed)
+    prior = best.log_prior - float(np.log(len(columns.fillings)))
+    models = [
+        Model((*columns.levels, *filling, *load, *steps), (), prior, best.cut, best.steps)
+        for filling in columns.fillings
+    ]
+    return [
+        weigher.fit(model).total
+        for model, filling in zip(models, columns.fillings, strict=True)
+        if weigher.room(model, SPARE) and _rises(weigher, model, filling)
+    ]
+
+
+def _rises(weigher: Weigher, model: Model, filling: tuple[int, ...]) -> bool:
+    """Return whether the filling part of a model rises, and so slows down."""
+    beta, values = weigher.coefficients(model), weigher.columns.values
+    for column in filling:
+        part = values[:, column] * beta[model.columns.index(column)]
+        used = np.flatnonzero(values[:, column])
+        if len(used) and part[used[-1]] < part[used[0]]:
+            return False
+    return True

@@ -21,7 +21,7 @@ FILLINGS: Final = (0.25, 0.4, 0.65, 1.0, 2.0)
 """Time constants of what still fills at the end of the run, in shares of the longest life."""
 CREEPS: Final = (0.003, 0.03, 0.2)
 """Time scales of a logarithmic creep, in the same shares."""
-CYCLES: Final = (1.0, 1.3, 1.7, 2.2, 2.8, 3.5, 4.4, 5.5, 7.0, 9.0, 11.0)
+CYCLES: Final = (2.0, 2.5, 3.1, 3.9, 4.8, 6.0, 7.5, 9.0, 11.0)
 """How many days and nights of the load the run may hold where the request rate is not known."""
 VARIES: Final = 0.05
 """A request rate whose spread is above this share of its mean may move memory."""
@@ -59,8 +59,8 @@ class Columns:
     """Shapes that end in a plateau which the run has not reached, or slow down for ever."""
 
 
-def columns(points: Points) -> Columns:
-    """Return the columns for the points."""
+def columns(points: Points, *, settled: bool) -> Columns:
+    """Return the columns for the points; for exact, ``settled`` ones requests are always a clock of their own."""
     made: list[Numbers] = []
 
     def add(column: npt.ArrayLike) -> int:
@@ -78,12 +78,11 @@ def columns(points: Points) -> Columns:
     known = bool(np.isfinite(points.requests).all())
     total = float(np.ptp(points.requests)) if known else 0.0
     if total > 0:
-        rate = points.rate_rps / float(points.rate_rps.mean())
-        if float(rate.std()) > VARIES:
-            served = (points.requests - points.requests.min()) / total
-            if float(np.abs(served - share).max()) > APART:
-                clocks.append(add(served))
-                clock_values.append(served)
+        served = (points.requests - points.requests.min()) / total
+        if settled or float(np.abs(served - share).max()) > APART:
+            clocks.append(add(served))
+            clock_values.append(served)
+        if float((points.rate_rps / float(points.rate_rps.mean())).std()) > VARIES:
             loads = [add(column) for column in points.loads.T]
             rates = [(column,) for column in loads]
     elif not known and len(share) > 30:
@@ -93,9 +92,7 @@ def columns(points: Points) -> Columns:
     first = points.life == lives[0]
     groups = [first] if len(lives) == 1 else [first, ~first]
     beginnings = [*(np.exp(-age / tau) for tau in WARMUPS), *(np.log1p(age / tau) for tau in CREEPS[:2])]
-    warmups = tuple(
-        tuple(add(np.where(group, shape, 0.0)) for group in groups) for shape in beginnings
-    )
+    warmups = tuple(tuple(add(np.where(group, shape, 0.0)) for group in groups) for shape in beginnings)
     order = np.argsort(share, kind="stable")
     places = [*KNEES, *FINE_KNEES]
     knees = []
@@ -105,11 +102,7 @@ def columns(points: Points) -> Columns:
             own += [add(np.maximum(age - knee, 0.0) * length_s / points.span_s) for knee in KNEES]
         knees.append(tuple(own))
     later = () if len(lives) == 1 else tuple(knee * length_s / points.span_s for knee in KNEES)
-    at = [
-        k
-        for k in range(2, len(share) - 2)
-        if points.life[k - 2] == points.life[k + 2]
-    ]
+    at = [k for k in range(2, len(share) - 2) if points.life[k - 2] == points.life[k + 2]]
     steps = tuple(add((np.arange(len(share)) >= k) & (points.life == points.life[k])) for k in at)
     ages = [age]
     if len(clocks) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,66 @@ def test_an_arm_without_a_memory_signal_is_undecided(build_run: Build) -> None:
     verdict, script = judged(build_run(end_s=15.0))
     assert (verdict.verdict, verdict.reason) == (INCONCLUSIVE, "the run did not reach the phase load")
     assert script.alphas == []
+
+
+def with_pools(run_dir: Path, free_bytes: float, verdicts: Mapping[str, Verdict]) -> ArmVerdict:
+    """Judge ``fixed``, whose Python allocator holds ``free_bytes`` more of free pools at the end of the load.
+
+    Its resident memory is scripted to grow by 1,000 bytes a second: 180 kB over the load.
+    """
+    recording, script = read_recording(run_dir), Script(verdicts, rate=1000.0)
+    assert recording.load is not None
+    arm = recording.arms[1]
+    half_s = (recording.load.start_s + recording.load.end_s) / 2
+    samples = arm.samples.assign(
+        pymalloc_arena_bytes=50e6,
+        pymalloc_free_bytes=1e6 + free_bytes * (arm.samples["t_s"] > half_s),
+    )
+    return arm_verdict(recording, replace(arm, samples=samples), (), script)
+
+
+def test_what_the_allocators_hold_is_no_leak(build_run: Build) -> None:
+    """Free pools that make up most of what RSS gained: the arm is cleared by its live bytes, and the line says so."""
+    verdict = with_pools(build_run(), 120e3, {"rss_bytes": LEAK})
+    assert verdict_line(verdict) == (
+        "fixed: NO LEAK: any leak is below 1.0 kB per request (95%) by live bytes; minimum detectable leak 80 B per "
+        "request; memory limit more than 5 days away; what RSS gained is held by the allocator."
+    )
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "verdicts"),
+    [
+        (60e3, {"rss_bytes": LEAK}),
+        (120e3, {"rss_bytes": LEAK, "live_bytes": LEAK}),
+        (120e3, {"rss_bytes": LEAK, "live_bytes": INCONCLUSIVE}),
+    ],
+)
+def test_memory_that_the_allocators_do_not_hold_is_a_leak(
+    build_run: Build, free_bytes: float, verdicts: Mapping[str, Verdict]
+) -> None:
+    """Where the free pools are a third of the growth, or live bytes are not cleared, RSS calls the leak."""
+    verdict = with_pools(build_run(), free_bytes, verdicts)
+    assert verdict.verdict == LEAK
+    assert not any(signal.held for signal in verdict.signals)
+
+
+@pytest.mark.parametrize(("kill_hour", "answer"), [(5.6, None), (None, False)])
+def test_a_cache_that_fills_until_its_process_is_killed_explains_nothing(
+    build_run: Build, kill_hour: float | None, answer: bool | None
+) -> None:
+    """It has no bound; one that still fills in an arm that lives may have one, and is told to the judge."""
+    recording, script = read_recording(build_run(kill_hour=kill_hour)), Script({})
+    arm_verdict(recording, recording.arms[0], (), script)
+    assert script.bounded["rss_bytes"] is answer
+    assert script.bounded["live_blocks"] is answer
+    assert script.bounded["sessions_open"] is None
+
+
+def test_a_cache_that_stops_is_known_also_in_an_arm_that_was_killed(build_run: Build) -> None:
+    """Only what still grows is not believed after a kill."""
+    recording, script = read_recording(build_run()), Script({})
+    before, after = recording.arms
+    killed = replace(after, lives=before.lives)
+    arm_verdict(recording, killed, (), script)
+    assert script.bounded["rss_bytes"] is True

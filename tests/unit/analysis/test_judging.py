@@ -128,7 +128,7 @@ def test_a_csv_is_read_by_its_columns_and_their_units(tmp_path: Path) -> None:
         ("a,b\n1,2\n", None, "neither psrecord's format nor mprof's; name its columns"),
         ("a,b\n1,2\n", Columns("t", "b"), "--time-column t: no such column; it has a, b"),
         ("a,b\n1,2\n", Columns("a", "rss"), "--rss-column rss: no such column; it has a, b"),
-        ("", Columns("a", "b"), "not readable as CSV"),
+        ("", Columns("a", "b"), "the file is empty"),
     ],
 )
 def test_a_file_that_is_no_recording_says_why(

@@ -12,6 +12,7 @@ from analysis.gauges import bounded
 from analysis.held import end_memory, held_by_allocator
 from analysis.judge.model import Margin
 from analysis.latency import Latency
+from analysis.other_gauges import spread
 from analysis.recording import SAMPLE_NUMBERS, Arm, Life, Phase
 from analysis.signals import signals
 from soak.contract import LOAD, POINT
@@ -66,13 +67,15 @@ def test_live_bytes_are_what_is_in_use_of_python_and_of_malloc() -> None:
 
 
 def test_the_margin_of_a_count_is_that_of_the_bytes_over_what_one_costs() -> None:
-    """A block costs what blocks cost in this very run, 50 bytes; a session a stated 6,200."""
+    """A block costs what blocks cost in this very run, 50 bytes; a session, a descriptor, a thread what is stated."""
     samples = rows(
         SECONDS,
         pymalloc_arena_bytes=300.0,
         pymalloc_free_bytes=100.0,
         live_blocks=4.0,
         sessions_open=1.0,
+        fds=9.0,
+        threads=2.0,
         rss_bytes=1e6,
     )
     found = {
@@ -80,7 +83,8 @@ def test_the_margin_of_a_count_is_that_of_the_bytes_over_what_one_costs() -> Non
     }
     assert found["rss_bytes"] == Margin(per_request=200.0)
     assert found["live_blocks"] == Margin(per_request=4.0)
-    assert found["sessions_open"].per_request == pytest.approx(200 / 6200)
+    for name, each in (("sessions_open", 6200), ("fds", 3500), ("threads", 37_000)):
+        assert found[name].per_request == pytest.approx(200 / each)
 
 
 def test_quiesce_points_take_the_place_of_seconds_where_there_are_five() -> None:
@@ -120,6 +124,45 @@ def test_a_gauge_tells_whether_a_cache_has_stopped(
     """One that holds its level has; one that rises has not, whatever the other does; one that swings does not tell."""
     samples = rows(SECONDS, cache_entries=cache, history_entries=history)
     assert bounded(arm(samples), LOAD_PHASE) is answer
+
+
+@pytest.mark.parametrize(
+    ("pool", "cache", "answer"),
+    [
+        (np.minimum(SECONDS - 60, 80.0), np.nan, True),
+        (SECONDS - 60, np.minimum(SECONDS - 60, 80.0), False),
+        (np.nan, SECONDS - 60, False),
+        (np.nan, np.nan, None),
+    ],
+)
+def test_gauges_of_any_name_count(pool: float | np.ndarray, cache: object, answer: bool | None) -> None:
+    """One under a name of the target's own says as much as ``cache_entries``."""
+    samples = rows(SECONDS, cache_entries=cache)
+    samples["other_gauges.pool"] = pool
+    assert bounded(arm(samples), LOAD_PHASE) is answer
+
+
+def test_gauges_without_a_column_get_one() -> None:
+    """Numbers by name; what is damaged, no number or not finite was not read, and other columns stay."""
+    cells = [
+        '{"pool": 2.5, "jobs": 3}',
+        '{"pool": 4}',
+        "",
+        '{"pool": "x", "jobs": NaN}',
+        '{"po',
+        "[1]",
+        '{"jobs": true}',
+    ]
+    found = spread(pd.DataFrame({"t_s": range(7), "other_gauges": cells}))
+    assert list(found.columns) == ["t_s", "other_gauges.jobs", "other_gauges.pool"]
+    np.testing.assert_array_equal(found["other_gauges.pool"], [2.5, 4, *[np.nan] * 5])
+    np.testing.assert_array_equal(found["other_gauges.jobs"], [3, *[np.nan] * 6])
+
+
+def test_an_arm_without_other_gauges_has_no_columns_of_them() -> None:
+    """Nor has one of which nothing was read."""
+    assert list(spread(pd.DataFrame({"t_s": [1.0], "other_gauges": ["{}"]})).columns) == ["t_s"]
+    assert list(spread(pd.DataFrame({"t_s": [], "other_gauges": []}, dtype=str)).columns) == ["t_s"]
 
 
 def test_what_the_allocators_hold_is_what_trim_gives_back_and_free_blocks() -> None:

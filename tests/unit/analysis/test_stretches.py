@@ -116,3 +116,18 @@ def test_a_leak_of_one_worker_among_three_processes_is_the_whole_leak(build_run:
     assert single.processes == ()
     slopes = [life_trend(arm, life, recording.load).rss_bytes_per_hour for life in arm.lives]
     assert [slope and slope.value for slope in slopes if slope] == [pytest.approx(80_000 * 3600)] * 2
+
+
+def test_gauges_of_the_targets_own_are_summed_over_its_processes(build_run: Build) -> None:
+    """A pool in one worker and one in another are the pool of the arm; a gauge that one worker has is its own."""
+    run_dir = build_run(article=False, kill_hour=None)
+    gauges = {1: '{"pool": 2, "jobs": 1}', 2: '{"pool": 3.5}'}
+    rows = [
+        {"t_s": t_s, "phase": "load", "rung": "", "life": life, "rss_bytes": 1, "other_gauges": text}
+        for t_s in range(22, 60)
+        for life, text in gauges.items()
+    ]
+    write_csv(run_dir / "leaky" / contract.SAMPLES, contract.SAMPLE_COLUMNS, rows)
+    samples = read_recording(run_dir).arms[0].samples
+    assert set(samples["other_gauges.pool"]) == {5.5}
+    assert set(samples["other_gauges.jobs"]) == {1.0}

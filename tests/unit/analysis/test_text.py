@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def test_a_run_cut_short_says_why_it_is_inconclusive(build_run: Build) -> None:
     with (run_dir / "leaky" / "samples.csv").open("a") as samples:
         samples.write("41.0,2026")
     assert report_text(findings(run_dir)) == (EXPECTED / "interrupted.txt").read_text()
+
+
+def test_what_was_attached_to_is_told_without_a_load(build_run: Build) -> None:
+    """Its load is not ours: no table of zeros, and no word that it arrived."""
+    run_dir = build_run(article=False, roles=("",), kill_hour=None, judge={"max_leak_bytes_per_s": 300.0})
+    path = run_dir / "manifest.json"
+    attached = {"attached": True, "profile": "attach", "limit_mechanism": "its owner", "planned_load_s": 0}
+    path.write_text(json.dumps(json.loads(path.read_text()) | attached))
+    for name in ("requests.csv", "latency.hlog"):
+        (run_dir / "leaky" / name).unlink()
+    assert report_text(findings(run_dir)) == (EXPECTED / "attached.txt").read_text()
 
 
 def test_the_verdict_as_markdown(build_run: Build) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.words import change, clock, memory
+from analysis.words import change, clock, memory, size
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,23 @@ from analysis.words import change, clock, memory
 def test_memory_is_in_the_articles_units(size_bytes: float, text: str) -> None:
     """Memory is MB of 10^6 bytes below 1 GB, and never minus zero."""
     assert memory(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 B"),
+        (-0.04, "0 B"),
+        (0.06, "0.1 B"),
+        (-5.24, "-5.2 B"),
+        (61.4, "61 B"),
+        (-1.44e3, "-1.4 kB"),
+        (999.9e3, "1.0 MB"),
+    ],
+)
+def test_size_is_in_the_unit_that_suits_it(size_bytes: float, text: str) -> None:
+    """Nothing is 0 B, without a decimal that was not measured, and never minus zero."""
+    assert size(size_bytes) == text
 
 
 @pytest.mark.parametrize(
