@@ -8,55 +8,72 @@ import numpy as np
 import pandas as pd
 
 from analysis.judge import judge
-from analysis.judge.model import Margin, Numbers, Readings
+from analysis.judge.model import INCONCLUSIVE, Judgement, Margin, Numbers, Readings
 
 DEFAULT_MARGIN: Final = 2**20 / 3600
-"""1 MiB/h, where the frame names none."""
+"""Bytes per second: 1 MiB per hour, where the frame names none."""
 ENOUGH_USS: Final = 40
+"""Readings of USS from which on it is judged instead of RSS."""
 
 
-def judge_frame(frame: pd.DataFrame, *, detectable: bool = True) -> dict[str, Any]:
-    """Judge the memory of one service."""
-    margin = _positive(frame.attrs.get("margin_bytes_per_s"))
-    limit = _positive(frame.attrs.get("memory_limit_bytes"))
+def judge_frame(
+    frame: pd.DataFrame, *, bounded: bool | None = None, detectable: bool = True
+) -> dict[str, Any]:
+    """Judge the memory of one service.
+
+    Columns: ``time_s`` and ``rss_bytes`` or ``uss_bytes``; ``requests_total``, ``pid`` and ``restart_id`` where they
+    are known. Cells may be NaN and rows missing. ``attrs``: ``margin_bytes_per_s`` (1 MiB per hour where it is missing
+    or no positive number) and ``memory_limit_bytes`` (of RSS). ``bounded`` and ``detectable`` are those of
+    :func:`analysis.judge.judge`.
+
+    Returns ``verdict`` (leak, no_leak or inconclusive), ``reason``, and floats or None where it was not computed:
+    ``slope_bytes_per_s`` with its 95% interval ``ci_low`` to ``ci_high``, ``mde_bytes_per_s``, and of a leak with a
+    limit ``oom_eta_low_s`` to ``oom_eta_high_s``, seconds after the last reading (inf: perhaps never). Bad data are
+    inconclusive and raise nothing.
+    """
     t_s, rss, uss = (_column(frame, name) for name in ("time_s", "rss_bytes", "uss_bytes"))
-    if len(t_s) == 0 or not np.isfinite(t_s).any() or (np.diff(t_s[np.isfinite(t_s)]) < 0).any():
-        return _answer()
+    known = t_s[np.isfinite(t_s)]
+    if len(known) and (np.diff(known) < 0).any():
+        return _answer(Judgement("rss_bytes", INCONCLUSIVE, "time goes backwards"))
     life = _lives(frame)
     value, shared = _private(t_s, rss, uss, life)
-    if limit is not None:
-        limit -= shared
+    limit = _positive(frame.attrs.get("memory_limit_bytes"))
     result = judge(
-        Readings("rss_bytes" if value is rss else "uss_bytes", t_s, value, life, _requests(frame)),
-        Margin(per_s=margin or DEFAULT_MARGIN),
-        limit_bytes=limit,
+        # A process without memory is none: 0 is as absurd as what is negative.
+        Readings(
+            "rss_bytes" if value is rss else "uss_bytes",
+            t_s,
+            np.where(value == 0, -1.0, value),
+            life,
+            _requests(frame),
+        ),
+        Margin(per_s=_positive(frame.attrs.get("margin_bytes_per_s")) or DEFAULT_MARGIN),
+        limit_bytes=None if limit is None else max(limit - shared, 1.0),
+        bounded=bounded,
         detectable=detectable,
     )
+    return _answer(result)
+
+
+def _answer(result: Judgement) -> dict[str, Any]:
     rate, oom = result.per_s, result.oom
-    return _answer(
-        verdict=result.verdict,
-        slope_bytes_per_s=rate and rate.value,
-        ci_low=rate and rate.low,
-        ci_high=rate and rate.high,
-        mde_bytes_per_s=result.detectable_per_s,
-        oom_eta_low_s=oom and oom.low,
-        oom_eta_high_s=oom and oom.high,
-        reason=result.reason,
-    )
-
-
-def _answer(**found: Any) -> dict[str, Any]:
-    empty: dict[str, Any] = dict.fromkeys(
-        ("slope_bytes_per_s", "ci_low", "ci_high", "mde_bytes_per_s", "oom_eta_low_s", "oom_eta_high_s")
-    )
-    return {"verdict": "inconclusive", **empty, **found}
+    return {
+        "verdict": result.verdict,
+        "slope_bytes_per_s": None if rate is None else rate.value,
+        "ci_low": None if rate is None else rate.low,
+        "ci_high": None if rate is None else rate.high,
+        "mde_bytes_per_s": result.detectable_per_s,
+        "oom_eta_low_s": None if oom is None else oom.low,
+        "oom_eta_high_s": None if oom is None else oom.high,
+        "reason": result.reason,
+    }
 
 
 def _private(t_s: Numbers, rss: Numbers, uss: Numbers, life: Numbers) -> tuple[Numbers, float]:
-    """Return private memory at every reading, and the shared pages at the end.
+    """Return private memory at every reading, and the shared pages at the end, bytes.
 
-    USS is dear to read and so read seldom: between its readings RSS says what moved, less the shared pages, which are known
-    where both were read. Without enough USS it is RSS.
+    USS is dear to read and so read seldom: between its readings RSS says what moved, less the shared pages, which are
+    known where both were read. Without enough USS it is RSS, and the shared pages are in it.
     """
     if np.isfinite(uss).sum() < ENOUGH_USS:
         return rss, 0.0
@@ -83,25 +100,26 @@ def _positive(value: Any) -> float | None:
 def _column(frame: pd.DataFrame, name: str) -> Numbers:
     if name not in frame:
         return np.full(len(frame), np.nan)
-    return pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
+    numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
+    return np.where(np.isinf(numbers), np.nan, numbers)
 
 
 def _lives(frame: pd.DataFrame) -> Numbers:
-    life = _column(frame, "restart_id")
-    pid = _column(frame, "pid")
-    life, pid = (pd.Series(column).ffill().bfill().fillna(0).to_numpy(np.float64) for column in (life, pid))
-    changed = np.concatenate([[False], (np.diff(life) != 0) | (np.diff(pid) != 0)])
-    return np.cumsum(changed).astype(np.float64)
+    """Return the number of the life of each row: each pair of restart_id and pid is one."""
+    pairs = (
+        pd.DataFrame({name: _column(frame, name) for name in ("restart_id", "pid")}).ffill().bfill().fillna(0)
+    )
+    return np.asarray(pairs.groupby(["restart_id", "pid"], sort=False).ngroup(), dtype=np.float64)
 
 
 def _requests(frame: pd.DataFrame) -> Numbers:
+    """Return the requests since the first row; a counter that falls began again with its process."""
     done = _column(frame, "requests_total")
     seen = np.flatnonzero(np.isfinite(done))
     if len(seen) < 2:
         return np.full(len(done), np.nan)
-    steps = np.diff(done[seen], prepend=done[seen[0]])
-    # A counter that falls began again with its process.
-    steps = np.where(steps < 0, done[seen], steps)
+    moved = np.diff(done[seen], prepend=done[seen[0]])
+    moved = np.where(moved < 0, done[seen], moved)
     total = np.full(len(done), np.nan)
-    total[seen] = np.cumsum(np.maximum(steps, 0))
+    total[seen] = np.cumsum(np.maximum(moved, 0))
     return total

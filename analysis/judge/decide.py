@@ -15,9 +15,9 @@ from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK, Rate, Verdict
 from analysis.judge.saturation import filling_odds
 from analysis.judge.shapes import WARMUPS, columns
 
-Why = Literal["leaks", "bounded", "fills", "late step", "between", "bursts", "gauge"]
+Why = Literal["leaks", "bounded", "fills", "late step", "between", "bursts", "gauge", "load", "rises"]
 
-CLEARLY: Final = 0.1
+CLEARLY: Final = 0.2
 """The lower end of a leak's interval is above this share of the margin."""
 RELEVANT: Final = 0.5
 """The rate of a leak is above this share of the margin."""
@@ -29,6 +29,8 @@ MAY_BE: Final = 0.2
 """Weight from which a late step counts."""
 MATTERS: Final = 0.25
 """A late step counts when it is this share of what the margin is over the run."""
+TAIL: Final = 0.3
+"""Share of the run, its last, that has to be flat for a NO LEAK."""
 MOSTLY: Final = 0.85
 """A rise of which one step from quarter to quarter makes up this share is an event, not a leak that goes on."""
 FEW: Final = 8
@@ -61,7 +63,7 @@ class Case:
         settled: bool,
     ) -> None:
         """Take the points, the margin per second, the least noise in the signal's unit, and the judge's settings."""
-        self.points, self.margin, self.bounded = points, margin_per_s, bounded
+        self.points, self.margin, self.alpha, self.bounded = points, margin_per_s, alpha, bounded
         self.columns = columns(points, settled=settled)
         mean = {life: float(points.value[points.life == life].mean()) for life in np.unique(points.life)}
         flat = points.value - np.array([mean[life] for life in points.life])
@@ -90,14 +92,22 @@ class Case:
 
     def _verdict(self) -> tuple[Verdict, Why]:
         if self.rate.high < self.margin:
-            return (INCONCLUSIVE, "late step") if self._late_step() > MAY_BE else (NO_LEAK, "bounded")
+            return self._passed()
         if not self.is_leak(self.rate):
             return INCONCLUSIVE, "between"
         if self.bounded is False:
             return INCONCLUSIVE, "gauge"
         if not self._persists():
             return INCONCLUSIVE, "bursts"
+        if not self._rises_without_knees():
+            return INCONCLUSIVE, "load"
         return (INCONCLUSIVE, "fills") if self.fills() else (LEAK, "leaks")
+
+    def _passed(self) -> tuple[Verdict, Why]:
+        """Return the verdict on a rate below the margin: its tail has to be flat and without a shift."""
+        if self._tail_rate() >= self.margin:
+            return INCONCLUSIVE, "rises"
+        return (INCONCLUSIVE, "late step") if self._late_step() > MAY_BE else (NO_LEAK, "bounded")
 
     def _persists(self) -> bool:
         """Return whether the steady part rises over its quarters, and not nearly all of it at once."""
@@ -114,6 +124,32 @@ class Case:
         return bool(
             (rises > 0).sum() >= 2 and rises.max() < MOSTLY * rises.clip(0).sum() and levels[-1] > levels[0]
         )
+
+    def _tail_rate(self) -> float:
+        """Return how fast the best shape rises over the last part of the run, its warm-up included, per second.
+
+        A tail that is not flat yet is not signed off on the word of a shape that says it will be.
+        """
+        columns, model = self.columns, self.best.model
+        event = {*columns.levels, *columns.steps, *columns.loads}.union(*columns.rates)
+        used = [place for place, column in enumerate(model.columns) if column not in event]
+        beta = self.weigher.coefficients(model)[used]
+        last = np.flatnonzero(self.points.life == self.points.life[np.argmax(self.points.t_s)])
+        t_s = self.points.t_s[last]
+        first = int(np.searchsorted(t_s, t_s[-1] - TAIL * self.points.span_s))
+        ends = columns.values[last[[first, -1]]][:, [model.columns[place] for place in used]] @ beta
+        return float((ends[1] - ends[0]) / max(t_s[-1] - t_s[first], 1e-9)) * self.unit * self.points.span_s
+
+    def _rises_without_knees(self) -> bool:
+        """Return whether a leak that rests on a knee beside a varying load is one without the knee, too.
+
+        Where the load comes and goes but a few times, a knee bends to what of it the columns of the load leave over.
+        """
+        followed = set(self.columns.loads).union(*self.columns.rates)
+        if not self.best.model.knees or not followed.intersection(self.best.model.columns):
+            return True
+        straight = tuple(fit for fit in self.fits if not fit.model.knees)
+        return Mixture.of(straight).quantile(self.alpha / 2) > 0
 
     def _late_step(self) -> float:
         """Return the weight of the shapes with a step late in the run that matters."""

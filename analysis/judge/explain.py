@@ -19,6 +19,8 @@ MAX_STEPS: Final = 2
 NEAR: Final = 0.03
 """Steps this close, in shares of the run, are one that took a while."""
 MAX_KNEES: Final = 2
+KNEES_APART: Final = 0.1
+"""Two knees closer than this are a wave, not the end of one thing and the beginning of another."""
 SPARE: Final = 3
 """Points that must be left when every column has taken one."""
 HOPELESS: Final = 7.0
@@ -175,7 +177,10 @@ def _refined(weigher: Weigher, fit: Fit, steps: int, knees: int = MAX_KNEES) -> 
         pool += [
             (knee, prior, "knee", number)
             for number, knee in enumerate(own)
-            if columns.knee_at[number] > at + 0.05 and number not in model.knees
+            if columns.knee_at[number] > at + 0.05
+            and all(
+                abs(columns.knee_at[number] - columns.knee_at[other]) > KNEES_APART for other in model.knees
+            )
         ]
     prior = LOAD_LOG_ODDS - float(np.log(max(len(columns.loads), 1)))
     pool += [(load, prior, "load", 0) for load in columns.loads if load not in model.columns]

@@ -26,6 +26,8 @@ def reason(
         "fills": f"it grows by {found}, but something that fills up would look the same{longer}",
         "gauge": f"it grows by {found} while a gauge that may explain it still grows: run until that meets its bound",
         "late step": f"its level shifted in the last quarter of the run, maybe the first time of many{longer}",
+        "load": f"it grows by {found}, but the load came and went too few times to tell that from its waves{longer}",
+        "rises": f"it still rises at the end of the run, though a warm-up may explain that{longer}",
         "bursts": f"it grew by {found}, nearly all of it at one time{longer}",
     }
     return sentences[trend.why]
