@@ -1,0 +1,111 @@
+"""Real leaks from the command line: ``python -m tests.leaks``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from soak.errors import EXIT_HARNESS_FAILED, HarnessError, UsageError
+from soak.progress import clock_text
+from tests.leaks.case import Case, load_case, names
+from tests.leaks.outcome import Outcome, summary_line, too_many_skipped
+from tests.leaks.profile import effort
+from tests.leaks.soaking import Ready, make_ready, soak_case
+from tests.leaks.table import console_table, markdown
+
+PLACE: Final = Path(".leaks")
+PROGRESS_EVERY_S: Final = 30.0
+WIDTH: Final = 140
+"""Of the table where there is no terminal to ask."""
+
+
+class Teller:
+    """Prints lines that begin with the time gone and the time left."""
+
+    def __init__(self, console: Console, takes_s: float) -> None:
+        self._console = console
+        self._began_s = time.monotonic()
+        self._takes_s = takes_s
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        gone_s = time.monotonic() - self._began_s
+        line = f"[{clock_text(gone_s)}, {clock_text(self._takes_s - gone_s)} left] {text}"
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def prepare(cases: Sequence[Case], place: Path, console: Console) -> tuple[list[Ready], list[Outcome]]:
+    """Install what all cases need; return those that can be soaked, and those that are skipped."""
+    ready, skipped = [], []
+    for case in cases:
+        try:
+            ready.append(make_ready(case, place))
+        except HarnessError as error:
+            skipped.append(Outcome(case, skipped=str(error)))
+            console.print(f"{case.name} is skipped: {error}", highlight=False, markup=False, soft_wrap=True)
+    return ready, skipped
+
+
+def soak_all(ready: Sequence[Ready], load_s: int, jobs: int, place: Path, console: Console) -> list[Outcome]:
+    """Soak ``jobs`` cases at a time, with a line for each that ends and one now and then."""
+    teller = Teller(console, sum(effort(one.case, load_s).takes_s for one in ready) / jobs)
+    outcomes: list[Outcome] = []
+    with ThreadPoolExecutor(jobs) as pool:
+        left: set[Future[Outcome]] = {pool.submit(soak_case, one, load_s, place) for one in ready}
+        try:
+            while left:
+                done, left = wait(left, PROGRESS_EVERY_S, FIRST_COMPLETED)
+                for future in done:
+                    outcomes.append(future.result())
+                    outcome = outcomes[-1]
+                    teller.say(f"{outcome.case.name}: {'right' if outcome.right else 'wrong'}")
+                if not done:
+                    teller.say(f"{len(outcomes)} of {len(ready)} cases")
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)  # those that run were told by the terminal, too
+            raise
+    return outcomes
+
+
+def leaks(
+    cases: Annotated[list[str] | None, typer.Argument(help="Names of cases; all by default.")] = None,
+    load_s: Annotated[int, typer.Option(min=10, max=180, help="Seconds of load for each case.")] = 180,
+    jobs: Annotated[int, typer.Option(min=1, help="Cases at a time; each keeps half a core busy.")] = 1,
+) -> None:
+    """Soak releases that are known to leak, their mends, and healthy apps that look like leaks.
+
+    Exits with 1 where a verdict is wrong or more than a quarter of the cases are skipped, with 2 for an unknown case.
+    """
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    try:
+        chosen = [load_case(name) for name in cases or names()]
+    except UsageError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(error.exit_code) from None
+    place = PLACE.resolve()
+    ready, outcomes = prepare(chosen, place, console)
+    outcomes += soak_all(ready, load_s, jobs, place, console)
+    outcomes.sort(key=lambda outcome: outcome.case.name)
+    (place / "report.md").write_text(markdown(outcomes), encoding="utf-8")
+    console.print(console_table(outcomes))
+    console.print(summary_line(outcomes), highlight=False, markup=False)
+    if too_many_skipped(outcomes) or not all(outcome.right or outcome.skipped for outcome in outcomes):
+        raise typer.Exit(EXIT_HARNESS_FAILED)
+
+
+def main() -> None:
+    """Run the command line."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(leaks)
+    app(prog_name="python -m tests.leaks")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""What the harness said of a case, beside the truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.leaks.case import Case, Kind, Release
+from tests.leaks.profile import ARMS
+
+MOST_SKIPPED: Final = 0.25
+"""Of the cases; with more, the result says too little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One release, judged."""
+
+    kind: Kind
+    known: float
+    verdict: str
+    signal: str
+    """The one that leads the verdict; empty where none could be judged."""
+    rate: float | None
+    """What leaks by that signal, bytes per request."""
+    rss: float | None
+    """By resident memory, as ``known`` is."""
+    right: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One case; ``skipped`` or ``failed`` says why nothing was found."""
+
+    case: Case
+    found: tuple[Found, ...] = ()
+    skipped: str = ""
+    failed: str = ""
+
+    @property
+    def right(self) -> bool:
+        """Whether every release was judged as it is."""
+        return bool(self.found) and all(found.right for found in self.found)
+
+
+def read_outcome(case: Case, summary: Path) -> Outcome:
+    """Return what ``summary.json`` of the case's run says of its arms."""
+    try:
+        verdicts = {verdict["arm"]: verdict for verdict in json.loads(summary.read_text())["verdicts"]}
+        return Outcome(
+            case,
+            tuple(_found(release, verdicts[arm]) for arm, release in zip(ARMS, case.releases, strict=False)),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        return Outcome(case, failed=f"{summary}: {error!r}")
+
+
+def _found(release: Release, verdict: Mapping[str, Any]) -> Found:
+    rates = {one["signal"]: one["per_request"] for one in verdict["signals"]}
+    leading = verdict["leading_signal"] or ""
+    return Found(
+        kind=release.kind,
+        known=release.known,
+        verdict=verdict["verdict"],
+        signal=leading,
+        rate=_value(rates.get(leading)),
+        rss=_value(rates.get("rss_bytes")),
+        right=release.is_right(verdict["verdict"]),
+        sentence=verdict["sentence"],
+    )
+
+
+def _value(rate: Mapping[str, float] | None) -> float | None:
+    return rate["value"] if rate else None
+
+
+def too_many_skipped(outcomes: Sequence[Outcome]) -> bool:
+    """Whether more were skipped than may be."""
+    return sum(bool(outcome.skipped) for outcome in outcomes) > MOST_SKIPPED * len(outcomes)
+
+
+def summary_line(outcomes: Sequence[Outcome]) -> str:
+    """Return how it went, in one sentence for each thing that went wrong."""
+    skipped = [outcome for outcome in outcomes if outcome.skipped]
+    wrong = [outcome.case.name for outcome in outcomes if not outcome.skipped and not outcome.right]
+    text = f"{len(outcomes) - len(skipped) - len(wrong)} of {len(outcomes)} cases right"
+    if wrong:
+        text += f"; wrong: {', '.join(wrong)}"
+    if skipped:
+        text += f"; {len(skipped)} skipped"
+    if too_many_skipped(outcomes):
+        text += f", more than {MOST_SKIPPED:.0%}: that is a failure"
+    return text + "."

@@ -1,0 +1,146 @@
+"""The cases and their runner, without running any."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from soak.config import load_profile
+from soak.errors import HarnessError, UsageError
+from tests.leaks import environments, interpreters
+from tests.leaks.case import Case, Kind, Release, load_case, names
+from tests.leaks.outcome import Found, Outcome, read_outcome, summary_line, too_many_skipped
+from tests.leaks.profile import Effort, effort, profile_text
+from tests.leaks.table import markdown
+
+CASE = Case("some_cache", "3.12", "unbounded_cache", (
+    Release("leaky", Path("leaky.txt"), 300.0), Release("fixed", Path("fixed.txt"), 0.2),
+))  # fmt: skip
+
+
+def _found(kind: Kind, verdict: str, *, right: bool) -> Found:
+    return Found(kind, 300.0, verdict, "live_bytes", 296.04, 301.0, right, "It says why.")
+
+
+def test_seventeen_leaks_and_four_healthy_apps_are_whole() -> None:
+    """Every case has an app, pinned requirements and what is known of its releases."""
+    cases = [load_case(name) for name in names()]
+    assert sum(bool(case.leak_class) for case in cases) == 17
+    assert [case.name for case in cases if len(case.releases) == 1] == [
+        "healthy_fragmentation", "healthy_gc_sawtooth", "healthy_lru_fill", "healthy_thread_scratch",
+    ]  # fmt: skip
+    for case in cases:
+        assert case.app.is_file()
+        for release in case.releases:
+            assert all("==" in line for line in release.requirements.read_text().splitlines())
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_case_is_loaded_beyond_what_it_allows(name: str) -> None:
+    """At most 300 requests a second, 180 seconds of load, and few more requests than the case can bear."""
+    case = load_case(name)
+    plan = effort(case, 180)
+    assert plan.rps * plan.point_every_s / (plan.point_every_s - plan.pause_s) <= 300
+    assert plan.warmup_s % plan.point_every_s == 0
+    assert plan.rps * plan.warmup_s >= 0.9 * case.warmup_requests
+    if case.max_requests is not None:
+        assert plan.rps * (plan.warmup_s + plan.load_s) <= 1.1 * case.max_requests
+
+
+def test_a_profile_says_nothing_of_the_case(tmp_path: Path) -> None:
+    """The harness takes the profile, and learns from it neither which arm leaks nor what."""
+    text = profile_text(
+        CASE, (Path("/e/1/bin/python"), Path("/e/{2}/bin/python")), Effort(240, 10, 180, 10, 2.0)
+    )
+    path = tmp_path / "soak.toml"
+    path.write_text(text)
+    profile = load_profile(str(path))
+    assert list(profile.arms) == ["a", "b"]
+    assert profile.arms["b"].command[0] == "/e/{{2}}/bin/python"
+    assert not any(word in text for word in ("leaky", "fixed", "unbounded"))
+
+
+def test_an_unknown_case_is_named_with_the_known_ones() -> None:
+    """A wrong name is answered with the right ones."""
+    with pytest.raises(UsageError, match=r"No case 'bable'.*babel_pattern_cache"):
+        load_case("bable")
+
+
+def test_an_interpreter_is_believed_for_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shim of the right name that starts another Python, or none, is passed over for a real one."""
+    shim, broken, real = (tmp_path / name for name in ("shim", "broken", "real"))
+    for path, script in ((shim, "echo cpython.3.7"), (broken, "exit 127"), (real, "echo cpython.3.12")):
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    order = [tmp_path / "missing", shim, broken, real]
+    monkeypatch.setattr(interpreters, "candidates", lambda _python: iter(order))
+    assert interpreters.find("3.12") == real
+    assert interpreters.find("3.8") is None
+
+
+def test_a_missing_interpreter_is_the_reason_to_skip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason names the version."""
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("nothing==1\n")
+    monkeypatch.setattr(environments, "find", lambda _python: None)
+    with pytest.raises(HarnessError, match=r"no CPython 3\.4"):
+        environments.environment("3.4", requirements, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "right"),
+    [("leaky", {"leak"}), ("fixed", {"no_leak"}), ("healthy", {"no_leak", "inconclusive"})],
+)
+def test_what_is_right_depends_on_the_release(kind: Kind, right: set[str]) -> None:
+    """A leak must be called, a mend must be cleared, and what only looks like a leak must not be called one."""
+    release = Release(kind, Path("requirements.txt"), 0.0)
+    assert {verdict for verdict in ("leak", "no_leak", "inconclusive") if release.is_right(verdict)} == right
+
+
+def test_an_outcome_is_read_from_the_summary(tmp_path: Path) -> None:
+    """Arms are matched to releases by their order, rates by the signal that leads."""
+    signals = [
+        {"signal": "live_bytes", "per_request": {"value": 296.0}},
+        {"signal": "rss_bytes", "per_request": None},
+    ]
+    verdicts = [
+        {"arm": arm, "verdict": verdict, "leading_signal": "live_bytes", "signals": signals, "sentence": "S."}
+        for arm, verdict in (("a", "leak"), ("b", "leak"))
+    ]
+    path = tmp_path / "summary.json"
+    path.write_text(json.dumps({"verdicts": verdicts}))
+    outcome = read_outcome(CASE, path)
+    assert [(found.kind, found.right, found.rate, found.rss) for found in outcome.found] == [
+        ("leaky", True, 296.0, None),
+        ("fixed", False, 296.0, None),
+    ]
+    path.write_text('{"verdicts": []}')
+    assert not read_outcome(CASE, path).right
+
+
+def test_more_than_a_quarter_skipped_is_a_failure() -> None:
+    """Too many missing interpreters are no success."""
+    right = Outcome(CASE, (_found("leaky", "leak", right=True),))
+    skipped = Outcome(CASE, skipped="no CPython 3.12")
+    assert not too_many_skipped([right, right, right, skipped])
+    assert too_many_skipped([right, right, skipped])
+    assert summary_line([right, right, skipped]) == (
+        "2 of 3 cases right; 1 skipped, more than 25%: that is a failure."
+    )
+
+
+def test_the_table_shows_what_was_found_beside_the_truth() -> None:
+    """Each release has a line, and a wrong verdict its sentence."""
+    whole = Outcome(CASE, (_found("leaky", "leak", right=True), _found("fixed", "leak", right=False)))
+    skipped = Outcome(replace(CASE, name="other"), skipped="no CPython 3.9")
+    assert markdown([whole, skipped]) == (
+        "| case | class | release | verdict | by | B/request | RSS | known RSS |  |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        "| some_cache | unbounded_cache | leaky | LEAK | live_bytes | 296.0 | 301.0 | 300.0 | right |\n"
+        "|  |  | fixed | LEAK | live_bytes | 296.0 | 301.0 | 300.0 | wrong |\n"
+        "| other | unbounded_cache |  |  |  |  |  |  | skipped: no CPython 3.9 |\n"
+        "\n- some_cache, fixed: It says why.\n"
+    )
