@@ -106,18 +106,18 @@ def arm_verdict(
     against: Iterable[str],
     judge: Judge,
     *,
+    unread: Iterable[str] = (),
     error: float = FAMILY_ERROR,
     detectable: bool = True,
 ) -> ArmVerdict:
     """Judge every signal of an arm, then the arm.
 
     ``against`` is what the check of the load holds against this arm: with any of it, what the signals say stands in the
-    reason only. ``error`` is the family-wise error of this look. The minimum detectable leak is found only
-    if asked for, as it takes longest.
+    reason only. What of it is ``unread``, readings that are missing, does not stand against a leak. ``error`` is the
+    family-wise error of this look. The minimum detectable leak is found only if asked for, as it takes longest.
     """
     margin, load = leak_margin(recording, arm), recording.load
     kills = sum(life.oom_killed for life in arm.lives)
-    reasons = list(against)
     if load is None:
         return ArmVerdict(
             arm.name, INCONCLUSIVE, "the run did not reach the phase load", margin, None, (), None, kills
@@ -128,7 +128,8 @@ def arm_verdict(
     verdict, leading, reason = _decide(judged)
     if leading is not None:
         reason = leading.judgement.reason if verdict == leading.judgement.verdict else reason
-    if reasons:
+    missing = set(unread) if verdict == LEAK else set()
+    if reasons := [reason for reason in against if reason not in missing]:
         says = (
             ""
             if verdict == INCONCLUSIVE

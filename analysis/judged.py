@@ -8,8 +8,9 @@ from analysis.arm_verdict import ArmVerdict, Judge, arm_verdict
 from analysis.comparison import sides
 from analysis.gates import Gate, Side, gates
 from analysis.judge import judge
-from analysis.load_check import against_arm, arm_load, reasons
-from analysis.recording import Recording
+from analysis.judge.model import LEAK
+from analysis.load_check import against_arm, arm_load, reasons, unread
+from analysis.recording import Arm, Recording
 from analysis.signoff import SignOff, sign_off
 
 
@@ -35,11 +36,13 @@ def judge_recording(recording: Recording, judge: Judge = judge) -> Judged:
 
 def judge_sides(recording: Recording, judge: Judge = judge) -> tuple[Side, ...]:
     """Judge every arm, each with its own load held against it."""
-    loads = ((arm, arm_load(arm, recording.load)) for arm in recording.arms)
-    return tuple(
-        Side(recording, arm, load, arm_verdict(recording, arm, against_arm(recording, arm, load), judge))
-        for arm, load in loads
-    )
+    return tuple(_side(recording, arm, judge) for arm in recording.arms)
+
+
+def _side(recording: Recording, arm: Arm, judge: Judge) -> Side:
+    load = arm_load(arm, recording.load)
+    against, missing = against_arm(recording, arm, load), unread(recording, arm)
+    return Side(recording, arm, load, arm_verdict(recording, arm, against, judge, unread=missing))
 
 
 def decide(
@@ -51,8 +54,15 @@ def decide(
     if candidate is not None:
         found = gates(candidate, baseline, against_arm(recording, candidate.arm, candidate.load))
     name = candidate.arm.name if candidate else recording.manifest.judge.candidate
+    excused = {
+        reason for side in seen if side.verdict.verdict == LEAK for reason in unread(recording, side.arm)
+    }
     against = (
-        *reasons(recording, tuple(side.load for side in seen)),
+        *(
+            reason
+            for reason in reasons(recording, tuple(side.load for side in seen))
+            if reason not in excused
+        ),
         *_against_baseline(recording, baseline),
     )
     if recording.stopped_early and not any(gate.outcome == "fail" for gate in found):

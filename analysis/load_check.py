@@ -116,8 +116,15 @@ def arm_reasons(recording: Recording, arm: Arm, sums: Load) -> tuple[str, ...]:
         *_arrival(arm, sums, load),
         *(_silence(arm, load) if recording.manifest.closed_loop else ()),
         *_success(sums),
-        *_sampling(arm, load, recording.manifest.every_s),
+        *unread(recording, arm),
     )
+
+
+def unread(recording: Recording, arm: Arm) -> tuple[str, ...]:
+    """Return what its sampling holds against one arm: readings that are missing can hide a leak, and make none."""
+    if (load := recording.load) is None:
+        return ()
+    return tuple(_sampling(arm, load, recording.manifest.every_s))
 
 
 def _length(recording: Recording) -> list[str]:

@@ -64,3 +64,26 @@ def test_a_baseline_made_apart_must_be_whole_where_a_gate_refers_to_it(
     judged = decide(recording, seen, candidate_of(seen), candidate_of(release))
     assert judged.reasons == reasons
     assert decide(recording, seen, candidate_of(seen), baseline_of(seen)).reasons == ()
+
+
+@pytest.mark.parametrize(("silent", "decision"), [("leaky", "signed"), ("fixed", "inconclusive")])
+def test_readings_that_are_missing_hide_a_leak_and_make_none(
+    build_run: Build, silent: str, decision: str
+) -> None:
+    """A probe that fell silent takes nothing from the control's leak; the candidate is not signed without it."""
+    recording = read_recording(build_run())
+    arms = tuple(
+        replace(
+            arm,
+            samples=arm.samples.assign(
+                live_blocks=arm.samples["live_blocks"].where(arm.samples.index % 3 > 0)
+            ),
+        )
+        if arm.name == silent
+        else arm
+        for arm in recording.arms
+    )
+    judged = judge_recording(replace(recording, arms=arms), planted_judge)
+    assert {verdict.arm: verdict.verdict for verdict in judged.verdicts}["leaky"] == "leak"
+    assert judged.signoff.decision == decision
+    assert bool(judged.reasons) == (decision != "signed")
