@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +13,13 @@ from tests.leaks.case import load_case
 from tests.leaks.outcome import Outcome
 from tests.leaks.soaking import ROOT, make_ready, soak_case
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        "SOAKPROOF_REQUIRE_LEAKS" not in os.environ,
+        reason="takes a minute and installs packages; SOAKPROOF_REQUIRE_LEAKS=1 runs it, make leaks runs every case",
+    ),
+]
 
 LOAD_S = 24
 IN_BLOCKS, IN_PAGES = "orjson_default_error", "greenlet_sqlalchemy"
