@@ -213,4 +213,6 @@ def _open_session(upstreams: Upstreams, limits: Limits) -> aiohttp.ClientSession
         timeout=aiohttp.ClientTimeout(total=limits.upstream_timeout_s),
         # the default jar keeps what services set, for every client alike
         cookie_jar=aiohttp.DummyCookieJar(),
+        # no service looks at them, and to write them takes time from every request
+        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
     )
