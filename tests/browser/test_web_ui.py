@@ -100,6 +100,7 @@ def test_start_and_stop_in_the_browser_make_a_load_and_its_report(browser: Brows
         wait_for(",load", events)
         expect(page.get_by_role("button", name="Stop")).to_be_visible()
         expect(page.get_by_role("row").filter(has_text="leaky")).to_be_visible()
+        wait_for(",leaky,load,", runs / "latest" / "leaky" / "requests.csv", times=4)
         page.get_by_role("button", name="Stop").click()
         wait_for(",idle", events, times=2)
         assert (runs / "latest" / "report" / "summary.json").exists()
@@ -109,7 +110,7 @@ def test_start_and_stop_in_the_browser_make_a_load_and_its_report(browser: Brows
             output, _ = soak.communicate(timeout=60)
         finally:
             soak.kill()  # its guard ends the rest
-    assert soak.returncode == 0, output
+    assert soak.returncode == 4, output  # a few seconds of load decide nothing
     assert "The recording is complete and the load arrived." in output
     rows = (runs / "latest" / "leaky" / "requests.csv").read_text().splitlines()
     assert len(rows) > 2
