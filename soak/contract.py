@@ -8,7 +8,9 @@ the monotonic clock. An empty cell was not read; it is never 0. Sizes are bytes.
               traffic.json           the planned load, as it was handed to Locust
               live.json              the verdict so far, replaced while the run goes on
               <arm>/samples.csv      one row per second of each process
-              <arm>/census.csv       objects by type, taken while nothing is loaded
+              <arm>/census.csv       objects by type, read from outside every census_every_s and on the quiesce ladder
+              <arm>/containers.csv   lengths of the containers that have grown, from the same censuses
+              <arm>/holders.csv      which path holds each of those that grow, named while nothing is loaded
               <arm>/requests.csv     one row per second of load
               <arm>/latency.hlog     HDR histogram log (standard format): tags "latency" and "service", microseconds
               logs/                  the output of every process
@@ -32,6 +34,8 @@ TRAFFIC: Final = "traffic.json"
 LIVE: Final = "live.json"
 SAMPLES: Final = "samples.csv"
 CENSUS: Final = "census.csv"
+CONTAINERS: Final = "containers.csv"
+HOLDERS: Final = "holders.csv"
 REQUESTS: Final = "requests.csv"
 LATENCY_LOG: Final = "latency.hlog"
 LOGS: Final = "logs"
@@ -162,15 +166,48 @@ EVENT_NAMES: Final = {
     "run_end": "the run ended",
 }
 
-CENSUS_COLUMNS: Final = _columns(
+OUTSIDE: Final = "outside"
+PROBE: Final = "probe"
+
+_CENSUS_OF = (
     ("t_s", "seconds since the run's start"),
     ("arm", "the target build"),
     ("pid", "process id"),
     ("life", "the arm's life"),
-    ("phase", "idle, drain or quiesce"),
-    ("rung", "of the quiesce ladder; empty before it"),
-    ("type", "module-qualified name of the type"),
-    ("objects", "objects of that type the cyclic collector tracks"),
+    ("phase", "idle, warm-up, load, drain or quiesce"),
+    ("rung", "of the quiesce ladder; point in a pause of the load; empty in ordinary rows"),
+)
+
+CENSUS_COLUMNS: Final = _columns(
+    *_CENSUS_OF,
+    (
+        "by",
+        "outside: every object, read from outside; probe: those the cyclic collector tracks, counted inside",
+    ),
+    ("type", "module-qualified name of the type; of the many, the largest and those that grew most"),
+    ("objects", "objects of that type"),
+    ("bytes", "their size, as sys.getsizeof; empty when counted by the probe"),
+)
+
+CONTAINER_COLUMNS: Final = _columns(
+    *_CENSUS_OF,
+    ("address", "where the container lies, hexadecimal; it is one container while address and type stay"),
+    ("type", "module-qualified name of its type"),
+    ("length", "its items"),
+)
+
+HOLDER_COLUMNS: Final = _columns(
+    *_CENSUS_OF,
+    ("address", "of the container, hexadecimal; empty where the row is about a type"),
+    ("type", "module-qualified name of its type, or of the type whose objects grow in number"),
+    ("length", "its items, or the objects of the type"),
+    ("holder", "the path of references that holds it, as one would write it; empty where none was found"),
+    ("retained_bytes", "bytes that hang on it, by a bounded walk"),
+    ("retained_whole", "1 when that walk came to its end, 0 when it was cut short: then there is more"),
+    (
+        "entries",
+        "a sample of what it holds, a JSON list: types, sizes, of tasks the coroutine and its creation",
+    ),
 )
 
 AT_MOST: Final = "<="
@@ -332,6 +369,8 @@ class ArmLive:
     """Verdict by signal."""
     certain_fail: bool = False
     """A gate of this arm will fail whatever comes."""
+    suspect: str = ""
+    """What grows most and who holds it, in words with its rate; empty for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from soak.contract import DRAIN, IDLE, POINT, QUIESCE, SAMPLE_COLUMNS, names
+from soak.contract import DRAIN, IDLE, POINT, PROBE, QUIESCE, SAMPLE_COLUMNS, names
 from soak.errors import HarnessError, SoakError
 from soak.limit import LifeLimit
 from soak.probe_client import ProbeClient, ProbeError
@@ -235,7 +235,7 @@ class Sampler:
         shared = {"t_s": self._clock.t(), "arm": target.arm, "pid": target.pid, "life": target.life,
                   "phase": self.phase, "rung": rung}  # fmt: skip
         for name, objects in types:
-            self._census.write({**shared, "type": name, "objects": objects})
+            self._census.write({**shared, "by": PROBE, "type": name, "objects": objects})
 
     def _next_due(self, due: float) -> float:
         """Return the next tick on the grid; ticks that passed while we read are a counted gap."""

@@ -41,6 +41,8 @@ def test_every_key_of_a_profile_is_documented_and_no_other() -> None:
         ("samples.csv", contract.SAMPLE_COLUMNS),
         ("requests.csv", contract.REQUEST_COLUMNS),
         ("census.csv", contract.CENSUS_COLUMNS),
+        ("containers.csv", contract.CONTAINER_COLUMNS),
+        ("holders.csv", contract.HOLDER_COLUMNS),
         ("events.csv", contract.EVENT_COLUMNS),
     ],
 )
