@@ -36,6 +36,15 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """A container at an address whose length grows, or with address 0 a type whose objects do."""
+
+    address: int
+    type: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Census:
     """All objects of a process at about one moment; types by falling bytes, containers by falling length."""
 

@@ -28,7 +28,10 @@ Figure = TypeVar("Figure")
 
 
 class Answers:
-    """Answers the requests to this process. Only ``census``, ``collect``, ``trim`` and exact samples pause it."""
+    """Answers the requests to this process.
+
+    Only ``census``, ``collect``, ``trim``, ``who`` and exact samples pause it.
+    """
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -39,6 +42,7 @@ class Answers:
             "census": self.census,
             "collect": self.collect,
             "trim": self.trim,
+            "who": self.who,
         }
 
     def answer(self, line: bytes) -> bytes:
@@ -123,6 +127,16 @@ class Answers:
     def trim(self, _request: dict[str, Any]) -> dict[str, Any]:
         """Have malloc give its free memory back to the system; null where it cannot be asked to."""
         return {"trimmed": allocators.trim()}
+
+    def who(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Name what holds each of ``suspects``, within ``budget_s``; see ``holders.who``.
+
+        The target is slowed down meanwhile, and stands still for a pass over all objects where a way has to be found
+        back.
+        """
+        from .holders import parse, who
+
+        return who(*parse(request), hidden=[self._sessions, self._sessions.kept()])
 
 
 def _or_null(read: Callable[[], Figure | None]) -> Figure | None:

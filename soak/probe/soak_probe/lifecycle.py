@@ -10,6 +10,7 @@ import atexit
 import os
 from _thread import RLock
 
+from .imports import when_imported
 from .report import report
 from .server import Server
 from .sessions import Sessions
@@ -17,6 +18,7 @@ from .sessions import Sessions
 TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 
 def start(directory: str) -> None:
@@ -31,6 +33,8 @@ def start(directory: str) -> None:
     probe = Probe(directory, sessions)
     probe.open()
     sessions.watch()
+    when_imported("asyncio.base_events", _watch_base_events)
+    when_imported("uvloop", _watch_uvloop)
     os.register_at_fork(
         before=probe.before_fork,
         after_in_parent=probe.after_fork_in_parent,
@@ -110,6 +114,18 @@ def _or_report(step: Callable[[], None]) -> None:
         step()
     except (OSError, RuntimeError) as error:
         report(error)
+
+
+def _watch_base_events(module: ModuleType) -> None:
+    from .creations import watch_base_events
+
+    watch_base_events(module)
+
+
+def _watch_uvloop(module: ModuleType) -> None:
+    from .creations import watch_uvloop
+
+    watch_uvloop(module)
 
 
 def _answerer(sessions: Sessions) -> Callable[[bytes], bytes]:

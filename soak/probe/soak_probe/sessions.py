@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from _weakref import ref
+
+from .imports import when_imported
 
 TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
 
@@ -28,11 +27,7 @@ class Sessions:
 
     def watch(self) -> None:
         """Count every session made from now on, as soon as the target imports aiohttp."""
-        client = sys.modules.get(AIOHTTP_CLIENT)
-        if client is None:
-            sys.meta_path.insert(0, AiohttpFinder(self.watch_module))
-        else:
-            self.watch_module(client)
+        when_imported(AIOHTTP_CLIENT, self.watch_module)
 
     def watch_module(self, client: ModuleType) -> None:
         """Wrap ``ClientSession.__init__`` of the module, so that subclasses are counted too."""
@@ -54,6 +49,10 @@ class Sessions:
         session_class.__init__ = __init__
         self._watching = True
 
+    def kept(self) -> dict[int, ref[Any]]:
+        """Return the dict itself, which grows with the sessions and holds none of them."""
+        return self._alive
+
     def count(self) -> tuple[int, int] | None:
         """Return how many sessions are alive, and how many of those are not closed; None without aiohttp."""
         if not self._watching:
@@ -64,47 +63,3 @@ class Sessions:
 
 def _is_open(session: Any) -> bool:
     return session is not None and not session.closed
-
-
-class AiohttpFinder:
-    """A meta path finder that hands ``aiohttp.client`` to ``on_import`` once it is imported, and then leaves.
-
-    It finds nothing itself: the finders behind it do, and the loader they return stays the module's loader.
-    """
-
-    def __init__(self, on_import: Callable[[ModuleType], None]) -> None:
-        self._on_import = on_import
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Return what the next finder that knows the module returns; None for any other module."""
-        if name != AIOHTTP_CLIENT:
-            return None
-        finders = list(sys.meta_path)
-        for finder in finders[finders.index(self) + 1 :]:
-            spec = finder.find_spec(name, path, target)
-            if spec is not None:
-                self._follow(spec.loader)
-                return spec
-        return None
-
-    def _follow(self, loader: Any) -> None:
-        """Have this one loader call us after it has run the module."""
-        try:
-            run_module = loader.exec_module
-            loader.exec_module = lambda module: self._run_and_leave(loader, run_module, module)
-        except AttributeError:
-            pass  # a loader of another kind: the target imports as ever, and its sessions are not counted
-
-    def _run_and_leave(
-        self, loader: Any, run_module: Callable[[ModuleType], None], module: ModuleType
-    ) -> None:
-        del loader.exec_module
-        run_module(module)
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
-            try:
-                self._on_import(module)
-            except Exception:  # noqa: BLE001, S110 - not the aiohttp we know: its sessions are not counted
-                pass

@@ -18,7 +18,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[3] / "soak" / "probe"))
 
 from soak_probe import allocators, gauges, looplag, tasks
-from soak_probe.sessions import AIOHTTP_CLIENT, AiohttpFinder, Sessions
+from soak_probe.imports import ModuleFinder
+from soak_probe.sessions import AIOHTTP_CLIENT, Sessions
 
 
 class PlantedTask:
@@ -330,11 +331,11 @@ class PlantedFinder:
         return ModuleSpec(name, self._loader)
 
 
-class TestAiohttpFinder:
+class TestModuleFinder:
     def test_it_reacts_to_aiohttp_client_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The module reaches the callback once its own loader has run it; then the finder is gone."""
         imported: list[types.ModuleType] = []
-        finder, loader = AiohttpFinder(imported.append), PlantedLoader()
+        finder, loader = ModuleFinder(AIOHTTP_CLIENT, imported.append), PlantedLoader()
         monkeypatch.setattr(sys, "meta_path", [finder, PlantedFinder(loader)])
         assert finder.find_spec("aiohttp") is None
         spec = finder.find_spec(AIOHTTP_CLIENT)
@@ -349,7 +350,7 @@ class TestAiohttpFinder:
 
     def test_what_is_not_there_is_not_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without aiohttp installed the import fails as it would without us."""
-        finder = AiohttpFinder(lambda _: None)
+        finder = ModuleFinder(AIOHTTP_CLIENT, lambda _: None)
         monkeypatch.setattr(sys, "meta_path", [finder])
         assert finder.find_spec(AIOHTTP_CLIENT) is None
 
@@ -357,7 +358,7 @@ class TestAiohttpFinder:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A loader that cannot be followed, and a module without ClientSession, import as ever."""
-        finder = AiohttpFinder(Sessions().watch_module)
+        finder = ModuleFinder(AIOHTTP_CLIENT, Sessions().watch_module)
         monkeypatch.setattr(sys, "meta_path", [finder, PlantedFinder(object())])
         assert finder.find_spec(AIOHTTP_CLIENT) is not None
         loader = PlantedLoader()

@@ -1,0 +1,112 @@
+"""The way back from an object that the forward walk did not reach: who refers to it, and who to that."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from typing import Any, NamedTuple
+
+from .paths import write_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .walk import Walk
+
+MOST_PASSES = 8
+"""Each is a pass over all objects, 0.03 s to 0.1 s per million, in which the target stands still."""
+
+MOST_ABOVE = 200
+
+UNREFERENCED = "unreferenced"
+"""More references are counted than objects have: one was lost in native code."""
+
+CYCLE = "cycle"
+"""Only objects that nobody reaches refer to it: the collector has not come to them yet."""
+
+
+class Found(NamedTuple):
+    """A path, or a word for its absence; both empty where the search was not finished."""
+
+    path: str
+    state: str
+
+
+def climb(things: list[Any], walk: Walk, is_late: Callable[[], bool]) -> Found:
+    """Return the path to one of ``things``, none of which the walk reached, or why there is none. Empties the list."""
+    above: dict[int, tuple[Any, Any]] = {id(thing): (thing, None) for thing in things}
+    level = list(things)
+    for _ in range(MOST_PASSES):
+        if is_late():
+            return Found("", "")
+        found = _pass(level, things, above, walk)
+        if found is not None:
+            return found
+        if not level:
+            closed = [thing for thing, _below in above.values()]
+            above.clear()
+            things.clear()
+            return Found("", state_of(closed, [known for known in walk.hidden if type(known) is list]))
+        if len(above) > MOST_ABOVE:
+            break
+    return Found("", "")
+
+
+def _pass(level: list[Any], things: list[Any], above: dict[int, tuple[Any, Any]], walk: Walk) -> Found | None:
+    """Replace ``level`` by what refers to it, and add that to ``above``; return a path as soon as there is one."""
+    own = {id(part) for part in (*walk.own(), things, above, level, *above.values())}
+    own.update(id(known) for known in walk.hidden)
+    ids = {id(thing) for thing in level}
+    referrers = gc.get_referrers(*level)
+    level.clear()
+    for referrer in referrers:
+        if id(referrer) in own or id(referrer) in above or _is_ours(referrer):
+            continue
+        if type(referrer) is tuple and sys.getrefcount(referrer) <= 3:
+            continue  # the arguments of the call itself: only the list, our name and this question refer to it
+        below = next((thing for thing in gc.get_referents(referrer) if id(thing) in ids), None)
+        place = walk.position(referrer)
+        if place is not None:
+            chain = [*walk.chain(place), *_down(below, above)]
+            return Found(write_path(walk.root_of(chain), chain), "")
+        if below is not None:
+            above[id(referrer)] = (referrer, below)
+            level.append(referrer)
+    return None
+
+
+def state_of(closed: list[Any], ours: Sequence[list[Any]] = ()) -> str:
+    """Say whether objects to which only they themselves refer are held from elsewhere, as the collector finds out.
+
+    Their references are counted; those that they have to each other, and ours, are taken away. On our side nobody but
+    the list and those in ``ours`` may refer to them.
+    """
+    inner = dict.fromkeys(map(id, closed), 0)
+    for thing in (*closed, *ours):
+        for child in map(id, gc.get_referents(thing)):
+            if child in inner:
+                inner[child] += 1
+    thing = None
+    closed.append(object())  # nobody else's: so many are ours
+    counts = [sys.getrefcount(thing) for thing in closed]
+    baseline = counts.pop()
+    held = any(count - baseline > known for count, known in zip(counts, inner.values()))  # noqa: B905 - Python 3.9
+    return UNREFERENCED if held else CYCLE
+
+
+def _down(thing: Any, above: dict[int, tuple[Any, Any]]) -> list[Any]:
+    chain = []
+    while thing is not None:
+        chain.append(thing)
+        thing = above[id(thing)][1]
+    return chain
+
+
+def _is_ours(referrer: Any) -> bool:
+    """Return whether it is a frame or generator of the probe: up to Python 3.10 these refer to what they look at."""
+    frame = referrer.gi_frame if type(referrer) is types.GeneratorType else referrer
+    if type(frame) is not types.FrameType:
+        return False
+    return str(dict.get(frame.f_globals, "__name__")).startswith(f"{__package__}.")

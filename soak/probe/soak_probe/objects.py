@@ -1,0 +1,186 @@
+"""Looks at objects of the target without running any of its code.
+
+No attribute of an object is asked for, nothing is compared, hashed or printed: an object may define what these do. What
+is used instead belongs to the interpreter: ``type()``, the descriptors of ``type`` itself, and the collector's
+``gc.get_referents``, which names what an object holds and runs nothing but C.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from collections import deque
+from itertools import islice
+from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HAS_GC = 1 << 14
+"""Py_TPFLAGS_HAVE_GC of CPython's object.h."""
+
+GC_HEAD_BYTES = 16
+ATTEMPTS = 3
+
+_mro_of: Callable[[type], tuple[type, ...] | None] = type.__dict__["__mro__"].__get__
+_names_of: Callable[[type], Any] = type.__dict__["__dict__"].__get__
+_flags_of: Callable[[type], int] = type.__dict__["__flags__"].__get__
+_module_of: Callable[[type], Any] = type.__dict__["__module__"].__get__
+_qualname_of: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
+
+_ENTRIES: dict[int, tuple[Callable[[Any], int], Callable[[Any], Iterator[Any]]]] = {
+    id(base): (base.__len__, read)
+    for base, read in (
+        (list, list.__iter__),
+        (tuple, tuple.__iter__),
+        (deque, deque.__iter__),
+        (set, set.__iter__),
+        (frozenset, frozenset.__iter__),
+        (dict, lambda entries: iter(dict.items(entries))),
+    )
+}
+_NEVER_HELD = frozenset(map(id, (types.ModuleType, types.CodeType, type)))
+_NEVER_ENTERED = frozenset(
+    map(id, (types.ModuleType, types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType))
+)
+
+
+def mro_of(cls: type) -> tuple[type, ...]:
+    """Return the type and those it derives from; of a type of C that nobody has made ready, itself."""
+    return _mro_of(cls) or (cls,)
+
+
+def names_of(cls: type) -> Any:
+    """Return the names of a class, to be read alone."""
+    return _names_of(cls) or {}
+
+
+def is_a(thing: Any, base: type) -> bool:
+    """Return whether the type of ``thing`` is ``base`` or derives from it; ``isinstance`` may be told otherwise."""
+    return any(other is base for other in mro_of(type(thing)))
+
+
+def type_name(cls: type) -> str:
+    """Return the name of a type with its module."""
+    module, name = _module_of(cls), _qualname_of(cls)
+    return f"{module}.{name}" if type(module) is str else str(name)
+
+
+class Kind:
+    """What is known of a type."""
+
+    __slots__ = ("base", "head_bytes", "held", "iterate", "leaf", "length", "name", "sizeof", "type")
+
+    def __init__(self, cls: type) -> None:
+        bases = mro_of(cls)
+        self.type = cls  # kept, or its address might become another's
+        self.name = type_name(cls)
+        self.base = next((base for base in bases if id(base) in _ENTRIES), None)
+        self.length: Callable[[Any], int] | None = None
+        self.iterate: Callable[[Any], Iterator[Any]] | None = None
+        if self.base is not None:
+            self.length, self.iterate = _ENTRIES[id(self.base)]
+        collected = _flags_of(cls) & HAS_GC
+        self.leaf = not collected or any(id(base) in _NEVER_ENTERED for base in bases)
+        self.held = not any(id(base) in _NEVER_HELD for base in bases)
+        self.head_bytes = GC_HEAD_BYTES if collected else 0
+        self.sizeof = _sizeof(bases)
+
+
+class Kinds:
+    """The kinds of the types met. By address, because a metaclass may forbid to hash its classes."""
+
+    def __init__(self) -> None:
+        self.met: dict[int, Kind] = {}
+
+    def of(self, thing: Any) -> Kind:
+        """Return what is known of the type of ``thing``."""
+        cls = type(thing)
+        kind = self.met.get(id(cls))
+        if kind is None:
+            kind = self.met[id(cls)] = Kind(cls)
+        return kind
+
+    def bytes_of(self, thing: Any) -> int:
+        """Return its own size in bytes, as ``sys.getsizeof`` would; what Python code says of it is not asked."""
+        kind = self.of(thing)
+        return kind.head_bytes + kind.sizeof(thing)
+
+
+def entries_of(thing: Any, kind: Kind, most: int) -> list[Any]:
+    """Return at most about ``most`` entries, evenly spaced; of a dict (key, value); of no container its referents.
+
+    Empty where the target changes it all the time. They are a prime number apart: in step with what repeats in the
+    container, all would be of one sort.
+    """
+    if kind.length is None or kind.iterate is None:
+        return gc.get_referents(thing)[:most]
+    for _ in range(ATTEMPTS):
+        stride = prime_from(-(-kind.length(thing) // most))
+        try:
+            return list(islice(kind.iterate(thing), None, None, stride))
+        except RuntimeError:  # it was changed meanwhile
+            continue
+    return []
+
+
+def prime_from(number: int) -> int:
+    """Return the first prime that is not below ``number``; 1 for numbers up to 1."""
+    while any(number % divisor == 0 for divisor in range(2, int(number**0.5) + 1)):
+        number += 1
+    return max(1, number)
+
+
+def attributes_of(thing: Any) -> dict[Any, Any] | None:
+    """Return the ``__dict__`` of an instance itself, None where it has none.
+
+    Since Python 3.11 this makes the dict where there were only values, so ask for few objects.
+    """
+    for base in mro_of(type(thing)):
+        descriptor = names_of(base).get("__dict__")
+        if type(descriptor) in (types.GetSetDescriptorType, types.MemberDescriptorType):
+            try:
+                attributes = descriptor.__get__(thing)
+            except (AttributeError, TypeError):
+                return None
+            return attributes if type(attributes) is dict else None
+    return None
+
+
+def members_of(thing: Any) -> Iterator[tuple[str, Any]]:
+    """Yield names and values of its slots, and of what C types show like slots: ``__self__``, ``func``."""
+    for base in mro_of(type(thing)):
+        for name, descriptor in list(names_of(base).items()):
+            if type(descriptor) is types.MemberDescriptorType and type(name) is str:
+                try:
+                    yield name, descriptor.__get__(thing)
+                except (AttributeError, TypeError):
+                    continue  # an empty slot
+
+
+def locals_of(frame: types.FrameType) -> dict[str, Any]:
+    """Return a copy of the local variables of a function's frame; empty for modules and classes.
+
+    Up to Python 3.12 the frame keeps what it was asked for, and so would keep the objects alive: it is emptied again,
+    unless the target itself uses it.
+    """
+    if (
+        not frame.f_code.co_flags & 1
+    ):  # CO_OPTIMIZED: else these are the names of a module or class themselves
+        return {}
+    found = frame.f_locals
+    copied = dict(found)
+    # Three references: the frame's, ours, and that of the question.
+    if type(found) is dict and frame.f_trace is None and sys.getrefcount(found) <= 3:
+        found.clear()
+    return copied
+
+
+def _sizeof(bases: tuple[type, ...]) -> Callable[[Any], int]:
+    for base in bases:
+        sizeof = names_of(base).get("__sizeof__")
+        if type(sizeof) is types.MethodDescriptorType:  # of C, not of the target's Python
+            return sizeof
+    return object.__sizeof__

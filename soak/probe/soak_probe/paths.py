@@ -1,0 +1,151 @@
+"""Writes a chain of references as a person would: ``shop.app.state.cache["orders"]``."""
+
+from __future__ import annotations
+
+import types
+from collections import deque
+from typing import Any
+
+from .objects import attributes_of, is_a, locals_of, members_of, mro_of, names_of, type_name
+from .roots import frames_of, function_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .roots import Root
+
+LONGEST_KEY = 40
+MOST_DIGITS = 4
+"""More in a key look like an identity or a secret."""
+
+UNNAMED_KEY = "[…]"
+
+
+def write_path(root: Root, chain: Sequence[Any]) -> str:
+    """Return the path of a chain that begins with the names of ``root``."""
+    if len(chain) == 1:
+        return root.label
+    key = _key_of(root.names, chain[1])
+    first = key if type(key) is str else "…"
+    return f"{root.label}{'.' if root.is_module else ' local '}{first}{write_steps(chain[1:])}"
+
+
+def write_steps(chain: Sequence[Any]) -> str:
+    """Return how the first object of a chain leads to the last."""
+    text, place = "", 0
+    while place < len(chain) - 1:
+        step, used = _step(chain[place : place + 4])
+        text += step
+        place += used
+    return text
+
+
+def type_word(thing: Any) -> str:
+    """Return the bare name of its type."""
+    return str(type.__dict__["__name__"].__get__(type(thing)))
+
+
+def _step(chain: Sequence[Any]) -> tuple[str, int]:
+    """Return what to write for the next references, and how many they are."""
+    holder, child, *further = chain
+    attributes = attributes_of(holder)
+    if attributes is not None:
+        if child is attributes:
+            return _attribute(attributes, holder, further, 2) if further else (".__dict__", 1)
+        step, used = _attribute(attributes, holder, [child, *further], 1)
+        if step:
+            return step, used
+    if (
+        type(holder) is types.FunctionType
+        and type(child) is tuple
+        and child is holder.__closure__
+        and further
+    ):
+        number = _number_of(child, further[0])
+        if number is not None:
+            step = f"<closure {holder.__code__.co_freevars[number]} of {function_name(holder.__code__)[:-2]}>"
+            return step, min(3, len(chain) - 1)
+    if is_a(holder, type) and type(child) is dict and further:
+        name = _key_of(names_of(holder), further[0])
+        if type(name) is str:
+            return f".{name}", 2
+    return _entry(holder, child) or _variable(holder, child) or _member(
+        holder, child
+    ) or f"<{type_word(child)}>", 1
+
+
+def _attribute(attributes: dict[Any, Any], holder: Any, further: Sequence[Any], used: int) -> tuple[str, int]:
+    name = _key_of(attributes, further[0])
+    if type(name) is not str:
+        return "", used
+    if name == "_state" and _is_state(holder) and type(further[0]) is dict and len(further) > 1:
+        inner = _key_of(further[0], further[1])
+        if type(inner) is str:
+            return f".{inner}", used + 1
+    return f".{name}", used
+
+
+def _is_state(thing: Any) -> bool:
+    """Return whether it is the object of Starlette whose attributes are the entries of its ``_state``."""
+    return any(type_name(base) == "starlette.datastructures.State" for base in mro_of(type(thing)))
+
+
+def _entry(holder: Any, child: Any) -> str:
+    if is_a(holder, dict):
+        key = _key_of(holder, child)
+        return "" if key is _MISSING else _key_text(key)
+    number = None
+    if is_a(holder, list):
+        number = _number_of(list.__iter__(holder), child)
+    elif is_a(holder, tuple):
+        number = _number_of(tuple.__iter__(holder), child)
+    elif is_a(holder, deque):
+        number = _number_of(deque.__iter__(holder), child)
+    elif is_a(holder, set) or is_a(holder, frozenset):
+        return "{…}"
+    return "" if number is None else f"[{number}]"
+
+
+def _variable(holder: Any, child: Any) -> str:
+    frames: Iterable[types.FrameType] = (
+        [holder] if type(holder) is types.FrameType else list(frames_of(holder))[:1]
+    )
+    for frame in frames:
+        name = _key_of(locals_of(frame), child)
+        if type(name) is str:
+            return f"<{function_name(frame.f_code)} local {name}>"
+    return ""
+
+
+def _member(holder: Any, child: Any) -> str:
+    return next((f".{name}" for name, value in members_of(holder) if value is child), "")
+
+
+_MISSING = object()
+
+
+def _key_of(entries: Any, value: Any) -> Any:
+    """Return the key under which a dict or a class has ``value``, ``_MISSING`` where it is none of the values."""
+    pairs = dict.items(entries) if is_a(entries, dict) else entries.items()
+    try:
+        return next((key for key, held in pairs if held is value), _MISSING)
+    except RuntimeError:  # it was changed meanwhile
+        return _MISSING
+
+
+def _key_text(key: Any) -> str:
+    if type(key) is int:
+        text = str(key) if abs(key) < 10**MOST_DIGITS else ""
+    elif type(key) is str and len(key) <= LONGEST_KEY and key.isidentifier():
+        text = f'"{key}"' if sum(map(str.isdigit, key)) <= MOST_DIGITS else ""
+    else:
+        text = ""
+    return f"[{text}]" if text else UNNAMED_KEY
+
+
+def _number_of(items: Iterable[Any], child: Any) -> int | None:
+    try:
+        return next((number for number, item in enumerate(items) if item is child), None)
+    except RuntimeError:  # it was changed meanwhile
+        return None

@@ -1,0 +1,126 @@
+"""How many bytes hang on a container, and what a few of its entries are."""
+
+from __future__ import annotations
+
+import gc
+import time
+from typing import Any, NamedTuple
+
+from . import creations
+from .objects import entries_of
+from .roots import coroutine_of, function_name, is_done
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .objects import Kinds
+
+MOST_ENTRIES = 200
+MOST_OBJECTS = 50_000
+LONGEST_S = 0.05
+SHORTEST_S = 0.002
+SHOWN = 3
+
+
+class Retained(NamedTuple):
+    """What hangs on a container."""
+
+    size_bytes: int
+    whole: bool
+    """False when the bytes are estimated from a sample, or the walk was cut short."""
+    entries: list[dict[str, Any]]
+
+
+class Retention:
+    """Walks what is held by one container alone, as far as bounds allow.
+
+    What ``is_shared`` with the rest of the program does not count, nor do classes, modules and code. It ends at
+    ``by_s`` of the ``clock``, but takes ``SHORTEST_S`` in any case.
+    """
+
+    def __init__(
+        self,
+        kinds: Kinds,
+        is_shared: Callable[[Any], bool],
+        by_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._kinds = kinds
+        self._is_shared = is_shared
+        self._clock = clock
+        now_s = clock()
+        self._deadline_s = now_s + max(SHORTEST_S, min(LONGEST_S, by_s - now_s))
+        self._seen: dict[int, Any] = {}
+        self.cut = False
+
+    def of_container(self, container: Any) -> Retained:
+        """Return the bytes of a container and of all that hangs on it.
+
+        Up to ``MOST_ENTRIES`` entries are all walked. Of more, an even sample: its first half finds out what entries
+        share, and the mean of its second half stands for each entry that was not looked at.
+        """
+        kind = self._kinds.of(container)
+        own_bytes = self._kinds.bytes_of(container)
+        self._seen[id(container)] = container
+        length = 0 if kind.length is None else kind.length(container)
+        entries = entries_of(container, kind, MOST_ENTRIES)
+        size_bytes, sizes = self._sizes(entries, keys=kind.base is dict)
+        if kind.base is not None and length > len(entries):
+            later = sizes[len(sizes) // 2 :]
+            size_bytes += (length - len(entries)) * sum(later) // max(1, len(later))
+            self.cut = True
+        shown = [entry[1] for entry in entries] if kind.base is dict else entries
+        return Retained(own_bytes + size_bytes, not self.cut, self._describe(shown, sizes))
+
+    def of_sample(self, sample: Sequence[Any], count: int) -> Retained:
+        """Return the bytes of ``count`` objects of a type, by the mean of the ``sample``."""
+        size_bytes, sizes = self._sizes(sample, keys=False)
+        return Retained(size_bytes * count // max(1, len(sizes)), False, self._describe(sample, sizes))
+
+    def _sizes(self, entries: Sequence[Any], *, keys: bool) -> tuple[int, list[int]]:
+        """Return the bytes of all entries and of each: what several hold is the first one's."""
+        sizes: list[int] = []
+        for entry in entries:
+            if self.cut:
+                break
+            sizes.append(self._walk(list(entry) if keys else [entry]))
+        return sum(sizes), sizes
+
+    def _walk(self, found: list[Any]) -> int:
+        size_bytes = 0
+        while found:
+            thing = found.pop()
+            kind = self._kinds.of(thing)
+            if not kind.held or id(thing) in self._seen or self._is_shared(thing):
+                continue
+            if len(self._seen) > MOST_OBJECTS or self._clock() > self._deadline_s:
+                self.cut = True
+                break
+            self._seen[id(thing)] = thing
+            size_bytes += self._kinds.bytes_of(thing)
+            if not kind.leaf:
+                found += gc.get_referents(thing)
+        return size_bytes
+
+    def _describe(self, things: Sequence[Any], sizes: Sequence[int]) -> list[dict[str, Any]]:
+        """Describe the last of those that were walked: their bytes are theirs alone."""
+        first = max(0, len(sizes) - SHOWN)
+        return [self._described(things[place], sizes[place]) for place in range(first, len(sizes))]
+
+    def _described(self, thing: Any, size_bytes: int) -> dict[str, Any]:
+        """Return type and size, never a value: values can be secrets."""
+        kind = self._kinds.of(thing)
+        described: dict[str, Any] = {"type": kind.name, "bytes": size_bytes}
+        if kind.length is not None:
+            described["length"] = kind.length(thing)
+        coroutine = coroutine_of(thing)
+        if coroutine is not None:
+            code = creations.code_of(coroutine)
+            described["state"] = "finished" if is_done(thing) else "pending"
+            if code is not None:
+                described["coroutine"] = function_name(code)[:-2]
+                site = creations.site_of(code)
+                if site is not None:
+                    described["created"] = site
+        return described

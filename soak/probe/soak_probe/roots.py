@@ -1,0 +1,165 @@
+"""Where the search for a holder starts: modules, coroutines of pending tasks, frames of threads."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from typing import Any, NamedTuple
+
+from . import tasks
+from .objects import attributes_of, is_a, locals_of, mro_of, type_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OWN, INSTALLED, STANDARD = range(3)
+"""Whose code it is: the target's, of its packages, of Python."""
+
+MOST_TASKS = 1_000
+MOST_TASKS_LOOKED_AT = 200_000
+MOST_FRAMES = 100
+
+_STANDARD_PATH = os.path.dirname(os.__file__) + os.sep
+_INSTALLED_PATHS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_PROBE = __package__ or "soak_probe"
+
+
+class Root(NamedTuple):
+    """Names that the program has at hand, and how a path begins that starts there."""
+
+    label: str
+    names: dict[str, Any]
+    """A module's own names, or a copy of a frame's local variables."""
+    is_module: bool
+    owner: int
+
+
+def find_roots(own_thread: int) -> list[Root]:
+    """Return the roots, those of the target's code first; nothing of the probe, and not the thread ``own_thread``.
+
+    Of each owner's, modules with a leading underscore come last: others have their names from these.
+    """
+    roots = [*_modules(), *_tasks(), *_threads(own_thread)]
+    return sorted(
+        roots, key=lambda root: (root.owner, root.label.startswith("_") and root.label != "__main__")
+    )
+
+
+def hidden_names() -> list[dict[str, Any]]:
+    """Return the names of the probe's own modules: what only they hold is no part of the target."""
+    return [vars(module) for name, module in list(sys.modules.items()) if _is_probe(name)]
+
+
+def function_name(code: types.CodeType) -> str:
+    """Return ``Class.function()``; before Python 3.11 ``function()``."""
+    name: str = getattr(code, "co_qualname", code.co_name)
+    return f"{name.replace('<locals>.', '')}()"
+
+
+def frames_of(coroutine: Any) -> Iterator[types.FrameType]:
+    """Yield the frames of a suspended coroutine or generator, and of what it awaits."""
+    for _ in range(MOST_FRAMES):
+        if type(coroutine) is types.CoroutineType:
+            frame, inner = coroutine.cr_frame, coroutine.cr_await
+        elif type(coroutine) is types.GeneratorType:
+            frame, inner = coroutine.gi_frame, coroutine.gi_yieldfrom
+        elif type(coroutine) is types.AsyncGeneratorType:
+            frame, inner = coroutine.ag_frame, coroutine.ag_await
+        else:
+            return
+        if frame is not None:
+            yield frame
+        coroutine = inner
+
+
+def coroutine_of(task: Any) -> Any:
+    """Return the coroutine of an asyncio task, None for anything else; no method of a subclass is called."""
+    for base in mro_of(type(task)):
+        name = type_name(base)
+        if name == "_asyncio.Task":
+            return base.get_coro(task)  # type: ignore[attr-defined]
+        if name == "asyncio.tasks.Task":
+            return (attributes_of(task) or {}).get("_coro")
+    return None
+
+
+def is_done(task: Any) -> bool:
+    """Return whether an asyncio task has ended."""
+    for base in mro_of(type(task)):
+        name = type_name(base)
+        if name == "_asyncio.Future":
+            return bool(base.done(task))  # type: ignore[attr-defined]
+        if name == "asyncio.futures.Future":
+            return (attributes_of(task) or {}).get("_state") != "PENDING"
+    return False
+
+
+def _modules() -> Iterator[Root]:
+    loaded = list(sys.modules.items())
+    loaded.sort(key=lambda entry: entry[0] != "__main__")
+    for name, module in loaded:
+        if type(name) is str and is_a(module, types.ModuleType) and not _is_probe(name):
+            names = attributes_of(module)
+            if names is not None:
+                file = names.get("__file__")
+                owner = OWN if name == "__main__" else _owner(file if type(file) is str else "")
+                yield Root(name, names, True, owner)
+
+
+def _tasks() -> Iterator[Root]:
+    found = 0
+    for reference in tasks.find(exact=True).seen[:MOST_TASKS_LOOKED_AT]:
+        task = reference()
+        if task is None or is_done(task):
+            continue
+        name = ""
+        for frame in frames_of(coroutine_of(task)):
+            function = function_name(frame.f_code)
+            name = name or f"task {_module(frame)}.{function}"
+            label = name if name.endswith(f".{function}") else f"{name}: {function}"
+            yield Root(label, locals_of(frame), False, _owner(frame.f_code.co_filename))
+        found += 1
+        if found == MOST_TASKS:
+            return
+
+
+def _threads(own_thread: int) -> Iterator[Root]:
+    names = _thread_names()
+    running = sys._current_frames()  # noqa: SLF001 - the only way to other threads' frames
+    # Our own at once: a frame that has its own name for itself is a circle, and its callers hang on it.
+    running.pop(own_thread, None)
+    for number, innermost in running.items():
+        frame: types.FrameType | None = innermost
+        for _ in range(MOST_FRAMES):
+            if frame is None:
+                break
+            label = f"thread {names.get(number, number)}: {function_name(frame.f_code)}"
+            yield Root(label, locals_of(frame), False, _owner(frame.f_code.co_filename))
+            frame = frame.f_back
+
+
+def _thread_names() -> dict[int, str]:
+    threading = sys.modules.get("threading")
+    named: dict[int, str] = {}
+    for number, thread in list(getattr(threading, "_active", {}).items()):
+        name = (attributes_of(thread) or {}).get("_name")
+        if type(name) is str:
+            named[number] = name[:40]
+    return named
+
+
+def _owner(file: str) -> int:
+    if any(part in file for part in _INSTALLED_PATHS):
+        return INSTALLED
+    return OWN if file and not file.startswith((_STANDARD_PATH, "<frozen")) else STANDARD
+
+
+def _module(frame: types.FrameType) -> str:
+    name = dict.get(frame.f_globals, "__name__")
+    return name if type(name) is str else "?"
+
+
+def _is_probe(name: Any) -> bool:
+    return type(name) is str and (name == _PROBE or name.startswith(f"{_PROBE}."))

@@ -1,0 +1,180 @@
+"""The forward walk: from what the program has at hand to everything it holds, the shortest way first."""
+
+from __future__ import annotations
+
+import gc
+import time
+from array import array
+from typing import Any
+
+from .objects import is_a, type_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Sequence
+
+    from .objects import Kinds
+    from .roots import Root
+
+MOST_OBJECTS = 300_000
+"""At about 130 bytes each while the walk lasts."""
+
+LARGE = 1_000
+"""Entries of a container that is gone into only when all else is done."""
+
+HEAD_START = 2
+"""References by which a path from the target's own code may be longer than one from its packages, and theirs than
+one from Python's."""
+
+CHECK_EVERY = 256
+
+
+class Walk:
+    """Objects in the order they were reached, each with the one that led to it.
+
+    ``apart`` are addresses of objects whose contents come last, as those of large containers do: what was reached
+    before is held by others, too.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        kinds: Kinds,
+        apart: Container[int],
+        hidden: Iterable[Any],
+        deadline_s: float,
+    ) -> None:
+        self.roots = roots
+        self.hidden = list(hidden)
+        self.objects: list[Any] = []
+        self.whole = True
+        self._kinds = kinds
+        self._apart = apart
+        self._deadline_s = deadline_s
+        self._parents = array("i")
+        self._index: dict[int, int] = {id(thing): -1 for thing in self.hidden}
+        for root in roots:
+            self._add(root.names, -1)
+        self._later: list[int] = []
+        self._enter_roots()
+        self.shared = len(self.objects)
+        """So many of the first objects are reached without what lies apart."""
+
+    def go_on(self) -> None:
+        """Go into the large containers and what was kept apart."""
+        while self._later and not self._is_spent():
+            level, self._later = self._later, []
+            while level:
+                level = self._next_level(level)
+
+    def position(self, thing: Any) -> int | None:
+        """Return the place of an object that was reached, None for others."""
+        place = self._index.get(id(thing), -1)
+        return None if place < 0 else place
+
+    def has_address(self, address: int) -> bool:
+        """Return whether an object at this address was reached."""
+        return self._index.get(address, -1) >= 0
+
+    def is_hidden(self, address: int) -> bool:
+        """Return whether the probe's own lies at this address."""
+        return self._index.get(address) == -1
+
+    def chain_to(self, address: int) -> list[Any]:
+        """Return the chain to the object at an address that was reached."""
+        return self.chain(self._index[address])
+
+    def is_shared(self, thing: Any) -> bool:
+        """Return whether the object is the probe's, or is reached without what lies apart."""
+        return self._index.get(id(thing), self.shared) < self.shared
+
+    def chain(self, position: int) -> list[Any]:
+        """Return the objects from the names of a root to the one at ``position``."""
+        found = [self.objects[position]]
+        while (position := self._parents[position]) >= 0:
+            found.append(self.objects[position])
+        return found[::-1]
+
+    def root_of(self, chain: Sequence[Any]) -> Root:
+        """Return the root at which a chain begins.
+
+        Of several modules that have its first object it is the one where the object's class, or the class itself,
+        lives.
+        """
+        root = self.roots[self._index[id(chain[0])]]
+        if not root.is_module or len(chain) == 1:
+            return root
+        first = chain[1]
+        home = type_name(first) if is_a(first, type) else self._kinds.of(first).name
+        for other in self.roots:
+            if other.is_module and home.startswith(f"{other.label}.") and _has(other.names, first):
+                return other
+        return root
+
+    def is_late(self) -> bool:
+        """Return whether the time that was given is over."""
+        return time.monotonic() > self._deadline_s
+
+    def own(self) -> list[Any]:
+        """Return what the walk itself is made of, which refers to everything."""
+        return [
+            self,
+            self.__dict__,
+            self.objects,
+            self._index,
+            self._later,
+            self.roots,
+            self.hidden,
+            *self.roots,
+        ]
+
+    def _enter_roots(self) -> None:
+        level: list[int] = []
+        waiting = list(range(len(self.roots)))
+        depth = 0
+        while level or waiting:
+            joining = [place for place in waiting if self.roots[place].owner * HEAD_START <= depth]
+            waiting = [place for place in waiting if self.roots[place].owner * HEAD_START > depth]
+            level = self._next_level([*level, *joining])
+            depth += 1
+            if self._is_spent():
+                return
+
+    def _add(self, thing: Any, parent: int) -> int:
+        place = self._index[id(thing)] = len(self.objects)
+        self.objects.append(thing)
+        self._parents.append(parent)
+        return place
+
+    def _next_level(self, level: list[int]) -> list[int]:
+        objects, index, apart = self.objects, self._index, self._apart
+        met, kind_of = self._kinds.met, self._kinds.of
+        reached: list[int] = []
+        for count, parent in enumerate(level):
+            if count % CHECK_EVERY == 0 and self._is_spent():
+                return []
+            thing = objects[parent]
+            kind = kind_of(thing)
+            if kind.length is not None and kind.length(thing) > max(LARGE, MOST_OBJECTS - len(objects)):
+                self.whole = False  # a list of what it holds would be as large
+                continue
+            for child in gc.get_referents(thing):
+                # most are met: a call for each costs a third
+                kind = met.get(id(type(child))) or kind_of(child)
+                if kind.leaf or id(child) in index:
+                    continue
+                place = self._add(child, parent)
+                if id(child) in apart or (kind.length is not None and kind.length(child) > LARGE):
+                    self._later.append(place)
+                else:
+                    reached.append(place)
+        return reached
+
+    def _is_spent(self) -> bool:
+        spent = len(self.objects) > MOST_OBJECTS or self.is_late()
+        self.whole = self.whole and not spent
+        return spent
+
+
+def _has(names: dict[str, Any], thing: Any) -> bool:
+    return any(value is thing for value in list(names.values()))

@@ -1,0 +1,137 @@
+"""Who holds it, asked of real processes: planted holders under every Python there is, and the gateway's leaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soak.heap.census import take_census
+from soak.heap.record import Suspect
+from soak.holders import name_holders
+from soak.probe_client import PROBE_DIRECTORY_VARIABLE, PROBE_PATH, ProbeClient
+
+from .test_gateway_process import request, serving
+from .test_probe_injection import find_interpreter
+
+pytestmark = pytest.mark.integration
+
+TARGET = Path(__file__).parent / "holders_target.py"
+TIMEOUT_S = 30.0
+VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+
+EXPECTED = {
+    "module": ("builtins.list", "__main__.HISTORY"),
+    "key": ("builtins.list", '__main__.TABLES["orders"]["rows"]'),
+    "secret key": ("builtins.list", "__main__.TABLES[…]"),
+    "attribute": ("builtins.dict", '__main__.SHELVES["first"].cache'),
+    "class": ("builtins.list", "__main__.Shelf.labels"),
+    "slot": ("builtins.dict", "__main__.FLAT.data"),
+    "closure": ("builtins.list", "__main__.READER<closure remembered of read>"),
+    "partial": ("builtins.list", "__main__.CALL.args[0]"),
+    "tasks": ("builtins.set", "__main__.TASKS"),
+    "task": ("builtins.list", "task __main__.worker() local items"),
+    "thread": ("collections.deque", "thread pump: pump() local backlog"),
+}
+
+
+@pytest.fixture
+def sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A private directory for the probe's socket, and the environment that puts the probe into what is started."""
+    path = Path(tempfile.mkdtemp(prefix="soak-"))
+    monkeypatch.setenv(PROBE_DIRECTORY_VARIABLE, str(path))
+    monkeypatch.setenv("PYTHONPATH", str(PROBE_PATH))
+    yield path
+    shutil.rmtree(path)
+
+
+def named(sockets: Path, pid: int, suspects: Sequence[Suspect]) -> list[dict[str, Any]]:
+    """Ask once, with entries read."""
+    probe = ProbeClient(sockets, pid)
+    try:
+        rows = name_holders(probe, suspects, TIMEOUT_S)
+    finally:
+        probe.close()
+    return [{**row, "entries": json.loads(str(row["entries"])) if row["entries"] else None} for row in rows]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_planted_holders_are_named(version: str, sockets: Path) -> None:
+    """Eleven ways to hold a container, cycles that wait for the collector, and where finished tasks were created."""
+    python = find_interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version} here")
+    with subprocess.Popen(
+        [python, TARGET], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    ) as target:
+        try:
+            assert target.stdout is not None
+            where: dict[str, int] = json.loads(target.stdout.readline())
+            assert where.keys() == EXPECTED.keys()
+            containers = [Suspect(where[name], kind, 0) for name, (kind, _path) in EXPECTED.items()]
+            rows = named(sockets, target.pid, [*containers, Suspect(0, "__main__.Link", 60)])
+        finally:
+            target.kill()
+    *found, cycles = rows
+    paths = {name: row["holder"] for name, row in zip(EXPECTED, found, strict=True)}
+    expected = {name: path for name, (_kind, path) in EXPECTED.items()}
+    if version != "3.10":  # qualified names are known since 3.11
+        expected["closure"] = "__main__.READER<closure remembered of make_reader.read>"
+    assert paths == expected
+    assert (cycles["address"], cycles["holder"], cycles["entries"]) == (None, None, [{"state": "cycle"}])
+    tasks = found[list(EXPECTED).index("tasks")]
+    line = 1 + TARGET.read_text().splitlines().index(
+        "        TASKS.add(asyncio.get_running_loop().create_task(job()))"
+    )
+    assert [
+        (entry["type"], entry["coroutine"], entry["state"], entry["created"]) for entry in tasks["entries"]
+    ] == [("_asyncio.Task", "job", "finished", f"integration/holders_target.py:{line}")] * 3
+
+
+def test_the_four_leaks_of_the_gateway_are_named(sockets: Path, tmp_path: Path) -> None:
+    """Containers that grow between two censuses of the leaky gateway lead to its four attributes, most bytes first."""
+    with serving("leaky", tmp_path) as gateway:
+        lengths: list[dict[tuple[int, str], int]] = []
+        for load in range(2):
+            drive(gateway.port, range(load * 300, load * 300 + 300))
+            census = take_census(gateway.process.pid, containers_over=20)
+            lengths.append({(found.address, found.type): found.length for found in census.containers})
+        before, after = lengths
+        grown = [
+            Suspect(address, kind, length)
+            for (address, kind), length in after.items()
+            if length > before.get((address, kind), length) + 20
+        ]
+        time.sleep(1.5)  # the gateway's tasks take a second
+        started_s = time.monotonic()
+        rows = named(sockets, gateway.process.pid, grown)
+        elapsed_s = time.monotonic() - started_s
+    rows.sort(key=lambda row: row["retained_bytes"] or 0, reverse=True)
+    holder = {str(row["holder"]).rpartition(".")[2]: row for row in rows if ".gateway." in str(row["holder"])}
+    assert holder.keys() == {"request_history", "response_cache", "background_tasks", "http_sessions"}
+    assert next(iter(holder)) in ("request_history", "http_sessions")
+    assert all(str(row["holder"]).endswith(f"app.state.gateway.{name}") for name, row in holder.items())
+    assert holder["http_sessions"]["entries"][0]["type"] == "aiohttp.client.ClientSession"
+    assert holder["background_tasks"]["entries"][0]["coroutine"] == "LeakyGateway.process_async"
+    assert holder["background_tasks"]["entries"][0]["created"].startswith("gateway/leaky.py:")
+    assert elapsed_s < 10
+
+
+def drive(port: int, numbers: range) -> None:
+    """Send one request per number, each to a service of its own."""
+
+    def send(number: int) -> None:
+        body = json.dumps({"n": number, "text": "x" * 2_000}).encode()
+        assert request(port, "POST", f"/api/orders-{number % 1000:03d}", body)[0] == 200
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(send, numbers))
