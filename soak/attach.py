@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from soak import contract
+from soak.censuses import Censuses, recorder_process
 from soak.errors import SoakError, UsageError
-from soak.launch import Outcome
+from soak.guard import Guard
+from soak.launch import Outcome, seal
 from soak.limit.base import Unlimited
 from soak.manifest import host_facts
 from soak.probe_client import PROBE_DIRECTORY_VARIABLE, ProbeClient
+from soak.process import Child
 from soak.procfs import count_fds, descendants, environment_value, rss_bytes
 from soak.progress import ArmNow, Now, Progress
 from soak.quantities import LeakRate
@@ -28,6 +31,7 @@ from soak.workers import Identity, Workers
 LOOK_EVERY_S = 0.1
 SHOW_EVERY_S = 1.0
 SMAPS_EVERY_S = 30.0
+CENSUS_EVERY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +121,14 @@ def attach(watch: Watch, runs: Path, progress: Progress, interrupted: Sequence[s
             arms.append(AttachedArm(process, sampler, events))
         _save(directory, manifest, arms, "running", "")
         events.record("phase", contract.LOAD)
+        censuses = _start_censuses(stack, directory, clock, [arm.sampler for arm in arms])
         stop = threading.Event()
         threads = [threading.Thread(target=arm.sampler.run, args=[stop]) for arm in arms]
         for thread in threads:
             thread.start()
         failure: SoakError | None = None
         try:
-            _follow(arms, clock, watch, progress, interrupted)
+            _follow(arms, clock, watch, progress, interrupted, censuses)
         except SoakError as error:
             failure = error
         finally:
@@ -133,6 +138,7 @@ def attach(watch: Watch, runs: Path, progress: Progress, interrupted: Sequence[s
         status = "failed" if failure else "complete"
         events.record("run_end", status)
         _save(directory, manifest, arms, status, str(failure or ""))
+    seal(directory)
     return Outcome(directory, failure)
 
 
@@ -191,8 +197,26 @@ def _make_sampler(
     return sampler
 
 
+def _start_censuses(
+    stack: ExitStack, directory: Path, clock: RunClock, samplers: Sequence[Sampler]
+) -> Censuses:
+    logs = directory / contract.LOGS
+    logs.mkdir()
+    guard = Guard()
+    stack.callback(guard.close)
+    spec = recorder_process(directory, clock.t0_monotonic_s)
+    child = Child(spec, logs / f"{spec.name}.log", guard, stdin=True)
+    stack.callback(child.stop)
+    return Censuses(child, clock, CENSUS_EVERY_S, samplers)
+
+
 def _follow(
-    arms: Sequence[AttachedArm], clock: RunClock, watch: Watch, progress: Progress, interrupted: Sequence[str]
+    arms: Sequence[AttachedArm],
+    clock: RunClock,
+    watch: Watch,
+    progress: Progress,
+    interrupted: Sequence[str],
+    censuses: Censuses,
 ) -> None:
     next_show_s = 0.0
     while not interrupted and not all(arm.over for arm in arms):
@@ -203,6 +227,7 @@ def _follow(
             arm.look(now_s)
             if arm.sampler.failure is not None:
                 raise arm.sampler.failure
+        censuses.tick()
         if now_s >= next_show_s:
             next_show_s = now_s + SHOW_EVERY_S
             progress.show(_now(arms, now_s, watch))

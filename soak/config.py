@@ -104,6 +104,7 @@ class Sampling(_Table):
 
     every_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     smaps_every_s: Seconds = 30.0
+    census_every_s: Annotated[float, Field(ge=0)] = 30.0
     quiesce_every_s: Seconds | None = None
     quiesce_pause_s: Seconds = 1.0
 

@@ -33,7 +33,10 @@ class RunClock:
 
 
 class CsvRecorder:
-    """Appends rows to a CSV file and flushes each. Shared by threads; the first failed write is the last."""
+    """Appends rows to a CSV file and flushes each. Shared by threads; the first failed write is the last.
+
+    It appends, so that another process may write to the same file at another moment.
+    """
 
     def __init__(self, path: Path, columns: tuple[Column, ...]) -> None:
         self._path = path
@@ -41,20 +44,29 @@ class CsvRecorder:
         self._lock = threading.Lock()
         self._broken = False
         try:
-            self._file = path.open("w", newline="", encoding="utf-8")
+            self._file = path.open("a", newline="", encoding="utf-8")
+            fresh = not self._file.tell()
         except OSError as error:
             raise self._refused(error) from error
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._write(self._names)
+        if fresh:
+            self._write([self._names])
 
     def write(self, row: Mapping[str, object]) -> None:
         """Append one row; None and missing columns become empty cells.
 
         Raises HarnessError when the disk takes no more, KeyError for a name that is no column.
         """
-        if unknown := row.keys() - set(self._names):
-            raise KeyError(f"{self._path.name} has no column {min(unknown)}")
-        self._write([_cell(row.get(name)) for name in self._names])
+        self.write_all([row])
+
+    def write_all(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Append rows and flush them once; raises as ``write``."""
+        cells = []
+        for row in rows:
+            if unknown := row.keys() - set(self._names):
+                raise KeyError(f"{self._path.name} has no column {min(unknown)}")
+            cells.append([_cell(row.get(name)) for name in self._names])
+        self._write(cells)
 
     def close(self) -> None:
         """Close the file. Idempotent."""
@@ -63,12 +75,12 @@ class CsvRecorder:
             with contextlib.suppress(OSError):  # a full disk was reported when the row failed
                 self._file.close()
 
-    def _write(self, cells: Iterable[object]) -> None:
+    def _write(self, rows: Iterable[Iterable[object]]) -> None:
         with self._lock:
             if self._broken:
                 return
             try:
-                self._writer.writerow(cells)
+                self._writer.writerows(rows)
                 self._file.flush()
             except OSError as error:
                 self._broken = True

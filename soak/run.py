@@ -12,6 +12,7 @@ from pathlib import Path
 
 from soak import contract
 from soak.arm import ArmRun
+from soak.censuses import CENSUS_GAP, Censuses, recorder_process
 from soak.errors import EXIT_USAGE, HarnessError, SoakError, UsageError
 from soak.guard import Guard
 from soak.limit import Choice
@@ -22,7 +23,7 @@ from soak.points import Point, points
 from soak.process import Child, LogFollower, ProcessSpec, describe_exit, last_words
 from soak.progress import ArmNow, Now, Progress, RequestTail
 from soak.recording import CsvRecorder, EventLog, RunClock, write_json, write_text
-from soak.sampler import Sampler
+from soak.sampler import CENSUS_TIMEOUT_S, Sampler
 
 LOOK_EVERY_S = 0.1
 SHOW_EVERY_S = 1.0
@@ -84,6 +85,7 @@ class Run:
         self._locust: Child | None = None
         self._workers: list[Child] = []
         self._judge: Child | None = None
+        self._censuses: Censuses | None = None
         self._live: contract.Live | None = None
         self._points: deque[Point] = deque()
         self._locust_log = LogFollower(self._logs / f"{plan.locust.name}.log")
@@ -123,7 +125,7 @@ class Run:
             last_first.callback(self._events.close)
             for recorder in self._recorders:
                 last_first.callback(recorder.close)
-            for child in (self._stubs, *self._workers, self._locust, self._judge):
+            for child in (self._stubs, *self._workers, self._locust, self._judge, self._recorder):
                 if child is not None:
                     last_first.callback(child.stop)
             for arm in self._arms:
@@ -144,6 +146,7 @@ class Run:
                 last_first.callback(self._stop_child, worker)
             last_first.callback(self._stop_child, self._locust)
             last_first.callback(self._stop_child, self._judge)
+            last_first.callback(self._stop_child, self._recorder)
             if status != "complete":
                 self._events.record("interrupted", detail)
 
@@ -165,6 +168,14 @@ class Run:
             self.wait(LOOK_EVERY_S)
             for arm in self._arms:
                 arm.check_started()
+        if every_s := self.profile.sampling.census_every_s:
+            recorder = recorder_process(self._directory, self.clock.t0_monotonic_s)
+            self._censuses = Censuses(
+                self._start_child(recorder, stdin=True),
+                self.clock,
+                every_s,
+                [arm.sampler for arm in self._arms],
+            )
         write_text(self._directory / contract.TRAFFIC, plan.traffic.to_json())
         self._locust = self._start_child(plan.locust, stdin=True)
         self._workers += [self._start_child(worker, stdin=True) for worker in plan.workers]
@@ -198,6 +209,11 @@ class Run:
                 )
             self.wait(LOOK_EVERY_S)
         self._events.record("ready", f"after {self.clock.t() - began:.1f} s", arm=name, pid=child.pid)
+
+    @property
+    def _recorder(self) -> Child | None:
+        """The process that takes the censuses."""
+        return None if self._censuses is None else self._censuses.child
 
     def begin_sampling(self) -> None:
         """Start the samplers of all arms."""
@@ -290,13 +306,32 @@ class Run:
         """Take the census of all arms; only while nothing is loaded."""
         for arm in self._arms:
             arm.sampler.take_census()
+        if self._censuses and not self._censuses.busy:
+            self._censuses.order([arm.sampler for arm in self._arms])
 
     def quiesce(self) -> None:
         """Lead all arms down the quiesce ladder."""
         self.begin(contract.QUIESCE)
         for arm in self._arms:
-            for _ in arm.quiesce():
+            for rung in arm.quiesce():
                 self._look()
+                self._count(arm, rung)
+                if rung == contract.RUNGS[0]:
+                    arm.sampler.name_holders(rung, self.clock.t() + CENSUS_TIMEOUT_S)
+
+    def _count(self, arm: ArmRun, rung: str) -> None:
+        """Have an arm's heap counted on a rung of the ladder, and wait until it is."""
+        if self._censuses is None:
+            return
+        until_s = self.clock.t() + CENSUS_TIMEOUT_S
+        while self._censuses.busy and self.clock.t() < until_s:
+            self.wait(LOOK_EVERY_S)
+        if self._censuses.busy:
+            arm.sampler.gaps.missed(CENSUS_GAP, f"none at the rung {rung} within {CENSUS_TIMEOUT_S:g} s")
+            return
+        self._censuses.order([arm.sampler], rung)
+        while self._censuses.busy and self.clock.t() < until_s:
+            self.wait(LOOK_EVERY_S)
 
     def expect(self, load_ends_s: float, ends_s: float) -> None:
         """Say when the load and the run will end."""
@@ -329,6 +364,11 @@ class Run:
             for arm in self._arms:
                 arm.take_point(point.end_s)
         self._look_after_ours()
+        if self._censuses is not None:
+            if self._phase in (contract.WARMUP, contract.LOAD):
+                self._censuses.tick()
+            else:
+                self._censuses.hear()
         if self.clock.t() >= self._next_show_s:
             self._next_show_s = self.clock.t() + SHOW_EVERY_S
             self._live = read_live(self._directory / contract.LIVE)
@@ -397,7 +437,8 @@ class Run:
         directory.mkdir()
         samples = CsvRecorder(directory / contract.SAMPLES, contract.SAMPLE_COLUMNS)
         census = CsvRecorder(directory / contract.CENSUS, contract.CENSUS_COLUMNS)
-        self._recorders += [samples, census]
+        holders = CsvRecorder(directory / contract.HOLDERS, contract.HOLDER_COLUMNS)
+        self._recorders += [samples, census, holders]
         sampling = self.profile.sampling
         return Sampler(
             arm,
@@ -407,6 +448,7 @@ class Run:
             census,
             every_s=sampling.every_s,
             smaps_every_s=sampling.smaps_every_s,
+            holders=holders,
         )
 
     def _save_manifest(self, status: str, detail: str) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from soak.contract import DRAIN, IDLE, POINT, PROBE, QUIESCE, SAMPLE_COLUMNS, names
 from soak.errors import HarnessError, SoakError
+from soak.heap.record import Suspect
+from soak.holders import name_holders
 from soak.limit import LifeLimit
 from soak.probe_client import ProbeClient, ProbeError
 from soak.procfs import count_fds, read_smaps, read_stat, rss_bytes
@@ -18,6 +20,9 @@ from soak.recording import CsvRecorder, EventLog, RunClock
 
 PROBE_TIMEOUT_S = 0.5
 CENSUS_TIMEOUT_S = 30.0
+POINT_MARGIN_S = 0.1
+"""Of a pause of the load, kept free before it ends."""
+LEAST_NAMING_S = 0.2
 UNLOADED = frozenset({IDLE, DRAIN, QUIESCE})
 """Phases in which a reading may pause the target."""
 
@@ -90,8 +95,9 @@ class Sampler:
         *,
         every_s: float,
         smaps_every_s: float,
+        holders: CsvRecorder | None = None,
     ) -> None:
-        self._arm = arm
+        self.arm = arm
         self._clock = clock
         self._samples = samples
         self._census = census
@@ -103,6 +109,11 @@ class Sampler:
         """The arm's own process, then those below it; none while it is down."""
         self.phase = IDLE
         self.latest: Mapping[str, object] = {}
+        self.suspects: dict[int, tuple[Suspect, ...]] = {}
+        """By pid: what grew in the last censuses under load."""
+        self._holders = holders
+        self._named: dict[tuple[int, int, str], int] = {}
+        """By pid, address and type: its length when its holder was last asked for."""
         self.failure: SoakError | None = None
         self.gaps = Gaps(lambda detail: events.record("gap", detail, arm=arm))
 
@@ -121,7 +132,7 @@ class Sampler:
         except SoakError as error:
             self.failure = error
         except Exception as error:  # noqa: BLE001 - a defect must end the run, not this thread in silence
-            self.failure = HarnessError(f"the sampler of {self._arm} failed: {type(error).__name__}: {error}")
+            self.failure = HarnessError(f"the sampler of {self.arm} failed: {type(error).__name__}: {error}")
 
     def tick(self, rung: str = "", *, exact: bool = False) -> tuple[Row, ...]:
         """Write one row of each process of the arm, all of one ``t_s``, and return them; none when it is down.
@@ -151,6 +162,35 @@ class Sampler:
             else:
                 self.gaps.read("point")
                 self._write(readings)
+        with self._failure_kept():
+            self.name_holders(POINT, by_s - POINT_MARGIN_S)
+
+    def name_holders(self, rung: str, by_s: float) -> None:
+        """Have the probes say until ``by_s`` (``t_s``) who holds what is suspected, and write it down.
+
+        At a quiesce point, where there is little time, only containers, and only what is new or has doubled since.
+        """
+        if self._holders is None:
+            return
+        for target in self.targets:
+            asked = [
+                one
+                for one in self.suspects.get(target.pid, ())
+                if rung != POINT
+                or (one.address and one.length >= 2 * self._named.get((target.pid, one.address, one.type), 0))
+            ]
+            if not asked or not target.probed or (left_s := by_s - self._clock.t()) < LEAST_NAMING_S:
+                continue
+            try:
+                rows = name_holders(target.probe, asked, left_s)
+            except ProbeError as error:
+                self.gaps.missed("holders", str(error))
+                continue
+            self.gaps.read("holders")
+            self._named |= {(target.pid, one.address, one.type): one.length for one in asked}
+            of = {"t_s": self._clock.t(), "arm": self.arm, "pid": target.pid, "life": target.life,
+                  "phase": self.phase, "rung": rung}  # fmt: skip
+            self._holders.write_all({**of, **row} for row in rows)
 
     def _read_settled(self, by_s: float) -> list[_Reading]:
         """Collect and read; raises ProbeError when that takes longer than ``by_s`` or a probe fails."""
@@ -188,7 +228,7 @@ class Sampler:
         shared: Row = {
             "t_s": t_s,
             "wall_time": self._clock.wall(),
-            "arm": self._arm,
+            "arm": self.arm,
             "phase": self.phase,
             "rung": rung,
             "cgroup_bytes": targets[0].limit.usage_bytes(),

@@ -14,12 +14,14 @@ import pytest
 from rich.console import Console
 
 from soak import plan as plan_module
+from soak import run as run_module
 from soak.config import load_profile
 from soak.contract import PHASES, POINT, RUNGS
 from soak.launch import run_profile
 from soak.phases import timed
 from soak.process import ProcessSpec
 from soak.progress import Progress
+from soak.verify import verify
 
 from .conftest import Soak, finish, is_running, start_soak, wait_for_event
 
@@ -41,6 +43,7 @@ restart_delay_s = 1
 max_restarts = 9
 [sampling]
 smaps_every_s = 2
+census_every_s = 2
 quiesce_every_s = 4
 [stubs]
 [traffic]
@@ -137,11 +140,32 @@ def test_the_ladder_separates_what_is_kept_from_what_was_held(oom_run: Soak) -> 
     assert int(rungs["trimmed"]["rss_bytes"]) <= int(rungs["collected"]["rss_bytes"])
 
 
-def test_the_census_names_what_is_kept(oom_run: Soak) -> None:
-    """At idle there is no request's task; the leaky gateway keeps them."""
-    rows = oom_run.rows("leaky/census.csv")
-    assert {row["phase"] for row in rows} == {"idle", "quiesce"}
-    assert any("Task" in row["type"] for row in rows if row["rung"] == "drained")
+def test_the_probe_counts_only_while_nothing_is_loaded(oom_run: Soak) -> None:
+    """That pauses the target: before the load, and on each rung of the ladder."""
+    rows = [row for row in oom_run.rows("fixed/census.csv") if row["by"] == "probe"]
+    assert {(row["phase"], row["rung"]) for row in rows} == {
+        ("idle", ""),
+        *(("quiesce", rung) for rung in RUNGS),
+    }
+
+
+def test_the_heap_is_counted_from_outside_under_load_and_on_the_ladder(oom_run: Soak) -> None:
+    """What the leaky gateway keeps grows from census to census; the other's history stops at its bound."""
+    rows = [row for row in oom_run.rows("leaky/census.csv") if row["by"] == "outside" and row["life"] == "1"]
+    assert {"warm-up", "load"} <= {row["phase"] for row in rows}
+    kept = [int(row["objects"]) for row in rows if row["type"] == "_asyncio.Task" and row["phase"] == "load"]
+    assert len(kept) >= 3
+    assert kept == sorted(kept)
+    assert kept[-1] > kept[0]
+    assert {row["rung"] for row in oom_run.rows("fixed/census.csv") if row["by"] == "outside"} >= set(RUNGS)
+
+
+def test_the_holders_are_named_although_the_kernel_kills_the_process(oom_run: Soak) -> None:
+    """In a pause of the load, before it is ever drained: each by the path of references, with what it holds."""
+    rows = [row for row in oom_run.rows("leaky/holders.csv") if row["life"] == "1" and row["rung"] == "point"]
+    held = {row["holder"].rpartition(".")[2]: row["entries"] for row in rows}
+    assert {"background_tasks", "response_cache", "request_history"} <= held.keys()
+    assert '"finished"' in held["background_tasks"]
 
 
 def test_the_run_ends_with_a_report_and_nothing_left_behind(oom_run: Soak) -> None:
@@ -156,6 +180,9 @@ def test_the_run_ends_with_a_report_and_nothing_left_behind(oom_run: Soak) -> No
     assert {
         "comparison.csv",
         "comparison.md",
+        "junit.xml",
+        "report.html",
+        "report.md",
         "memory.png",
         "objects.png",
         "latency.png",
@@ -164,6 +191,7 @@ def test_the_run_ends_with_a_report_and_nothing_left_behind(oom_run: Soak) -> No
     assert oom_run.running() == []
     manifest = json.loads((oom_run.directory / "manifest.json").read_text())
     assert manifest["status"] == "complete"
+    assert verify(oom_run.directory).exit_code == 0
     assert list(oom_run.temporary.iterdir()) == []
     assert not list(Path("/sys/fs/cgroup").rglob(f"soakproof-{oom_run.directory.resolve().name}*"))
 
@@ -194,6 +222,7 @@ def test_ctrl_c_in_the_middle_still_makes_a_report(starlette_profile: Path, tmp_
     assert soak.events("interrupted")[0]["detail"] == "SIGINT in phase load"
     assert "SIGINT in phase load" in soak.stdout
     assert (soak.directory / "report" / "summary.json").exists()
+    assert verify(soak.directory).exit_code == 0
     assert soak.running() == []
 
 
@@ -373,6 +402,23 @@ def test_a_certain_failure_ends_the_load_early_and_not_the_recording(
     assert json.loads((soak.directory / "manifest.json").read_text())["status"] == "complete"
     rows = soak.rows("new/requests.csv")
     assert sum(int(row["ok"]) for row in rows) == sum(int(row["planned"]) for row in rows) > 0
+    assert [row["rung"] for row in soak.rows("new/samples.csv") if row["rung"]] == list(RUNGS)
+    assert soak.running() == []
+
+
+def test_a_recorder_of_the_heap_that_dies_is_a_gap_and_the_run_goes_on(
+    starlette_profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The censuses are missing; all else is there."""
+    argv = (sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit(7)")
+    monkeypatch.setattr(
+        run_module, "recorder_process", lambda directory, _t0: ProcessSpec("census", argv, directory)
+    )
+    soak = judged_run(monkeypatch, starlette_profile, tmp_path, "phases.load_s=2", certain=False, stays_s=0.0)
+    gaps = [row for row in soak.events("gap") if row["detail"].startswith("census from outside: ")]
+    assert [gap["arm"] for gap in gaps] == ["old", "new"]
+    assert all("its process ended (exit code 7)" in gap["detail"] for gap in gaps)
+    assert json.loads((soak.directory / "manifest.json").read_text())["status"] == "complete"
     assert [row["rung"] for row in soak.rows("new/samples.csv") if row["rung"]] == list(RUNGS)
     assert soak.running() == []
 

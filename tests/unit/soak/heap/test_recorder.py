@@ -1,0 +1,91 @@
+"""The recorder obeys its orders and says what it could not do."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from soak.contract import CENSUS_TAKEN
+from soak.heap.errors import HeapError, ProcessGoneError
+from soak.heap.record import Census
+from soak.heap.recorder import Recorder, follow_orders
+from soak.recording import RunClock
+from tests.unit.soak.heap.censuses import census
+
+
+class Clock(RunClock):
+    """Stands at 5 s."""
+
+    def t(self) -> float:
+        return 5.0
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    (tmp_path / "today").mkdir()
+    return tmp_path
+
+
+def take(pid: int, *, containers_over: int) -> Census:
+    """Return a heap whose one list is longer from pid to pid, which counts the calls here."""
+    if pid == 404:
+        raise ProcessGoneError("pid 404 is gone.")
+    if pid == 13:
+        raise HeapError("pid 13 cannot be read.")
+    return census({"shop.Order": (4, 640)}, {0xABC0: containers_over + pid}, pid=pid)
+
+
+def order(*targets: tuple[str, int, int], rung: str = "") -> str:
+    return json.dumps({"phase": "load", "rung": rung, "targets": targets})
+
+
+def test_a_census_is_written_as_the_contract_says(directory: Path) -> None:
+    """Two processes of an arm are told apart by pid and life."""
+    said: list[str] = []
+    with closing(Recorder(directory, Clock(), take)) as recorder:
+        follow_orders(recorder, [order(("today", 1, 1), ("today", 2, 2))], said.append)
+    with (directory / "today" / "census.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["pid"], row["life"], row["t_s"], row["by"], row["type"], row["bytes"]) for row in rows] == [
+        ("1", "1", "5.000", "outside", "shop.Order", "640"),
+        ("2", "2", "5.000", "outside", "shop.Order", "640"),
+    ]
+    assert said == [
+        CENSUS_TAKEN + ' {"cost_s": 0.5, "errors": {}, "suspects": {"1": [], "2": []}}',
+    ]
+
+
+def test_what_cannot_be_read_is_told_and_what_has_ended_is_not(directory: Path) -> None:
+    """The other targets are read all the same."""
+    with closing(Recorder(directory, Clock(), take)) as recorder:
+        answer = recorder.obey(json.loads(order(("today", 13, 1), ("today", 404, 2), ("today", 1, 3))))
+    assert answer["errors"] == {13: "pid 13 cannot be read."}
+    assert answer["suspects"] == {1: []}
+
+
+def test_a_list_that_grows_is_followed_into_its_file(directory: Path) -> None:
+    """Its address stays, its length rises, and after three censuses it is suspected."""
+    lengths = iter((200, 210, 220, 230))
+
+    def growing(_pid: int, *, containers_over: int) -> Census:
+        assert containers_over == 100
+        return census(lengths={0xABC0: next(lengths)})
+
+    with closing(Recorder(directory, Clock(), growing)) as recorder:
+        answers = [
+            recorder.obey(json.loads(order(("today", 1, 1), rung=rung)))["suspects"]
+            for rung in ("", "", "", "drained")
+        ]
+    suspected = {1: [(0xABC0, "builtins.list", 220)]}
+    assert answers == [{1: []}, {1: []}, suspected, suspected]
+    with (directory / "today" / "containers.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["address"], row["length"], row["rung"]) for row in rows] == [
+        ("0xabc0", "210", ""),
+        ("0xabc0", "220", ""),
+        ("0xabc0", "230", "drained"),
+    ]
