@@ -44,6 +44,10 @@ class Case:
     max_requests: int | None = None
     """More would need more memory or descriptors than a machine may have."""
     max_rps: float | None = None
+    kinds: tuple[str, ...] = ()
+    """What the report may call it; several where the leak is several things at once."""
+    holder: str = ""
+    """A part of the path that holds it; empty where no Python object does, or none that has a name."""
 
     @property
     def app(self) -> Path:
@@ -73,5 +77,7 @@ def load_case(name: str) -> Case:
             Release(kind, directory / f"requirements-{word}.txt", facts["measured"][word])
             for kind, word in kinds
         ),
+        kinds=tuple(facts.get("kinds", ())),
+        holder=facts.get("holder", ""),
         **{key: facts[key] for key in ("warmup_requests", "max_requests", "max_rps") if key in facts},
     )

@@ -30,6 +30,14 @@ class Found:
     """By resident memory, as ``known`` is."""
     right: bool
     sentence: str
+    what: str = ""
+    """The kind of what grew most; empty where nothing did."""
+    holder: str = ""
+    """Who holds it."""
+    kind_right: bool | None = None
+    """None where nothing leaks."""
+    holder_right: bool | None = None
+    """None where no holder is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +58,27 @@ class Outcome:
 def read_outcome(case: Case, summary: Path) -> Outcome:
     """Return what ``summary.json`` of the case's run says of its arms."""
     try:
-        verdicts = {verdict["arm"]: verdict for verdict in json.loads(summary.read_text())["verdicts"]}
+        read = json.loads(summary.read_text())
+        verdicts = {verdict["arm"]: verdict for verdict in read["verdicts"]}
+        grew = {one["arm"]: one["growers"] for one in read["grew"]}
         return Outcome(
             case,
-            tuple(_found(release, verdicts[arm]) for arm, release in zip(ARMS, case.releases, strict=False)),
+            tuple(
+                _found(case, release, verdicts[arm], grew.get(arm, []))
+                for arm, release in zip(ARMS, case.releases, strict=False)
+            ),
         )
     except (OSError, ValueError, KeyError) as error:
         return Outcome(case, failed=f"{summary}: {error!r}")
 
 
-def _found(release: Release, verdict: Mapping[str, Any]) -> Found:
+def _found(
+    case: Case, release: Release, verdict: Mapping[str, Any], growers: Sequence[Mapping[str, Any]]
+) -> Found:
     rates = {one["signal"]: one["per_request"] for one in verdict["signals"]}
     leading = verdict["leading_signal"] or ""
+    most = growers[0] if growers else {"kind": "", "name": ""}
+    leaky = release.kind == "leaky"
     return Found(
         kind=release.kind,
         known=release.known,
@@ -71,11 +88,19 @@ def _found(release: Release, verdict: Mapping[str, Any]) -> Found:
         rss=_value(rates.get("rss_bytes")),
         right=release.is_right(verdict["verdict"]),
         sentence=verdict["sentence"],
+        what=most["kind"],
+        holder=most["name"],
+        kind_right=most["kind"] in case.kinds if leaky else None,
+        holder_right=case.holder in most["name"] if leaky and case.holder else None,
     )
 
 
 def _value(rate: Mapping[str, float] | None) -> float | None:
     return rate["value"] if rate else None
+
+
+def _named(outcomes: Sequence[Outcome], name: str) -> list[bool | None]:
+    return [getattr(found, name) for outcome in outcomes for found in outcome.found]
 
 
 def too_many_skipped(outcomes: Sequence[Outcome]) -> bool:
@@ -90,6 +115,10 @@ def summary_line(outcomes: Sequence[Outcome]) -> str:
     text = f"{len(outcomes) - len(skipped) - len(wrong)} of {len(outcomes)} cases right"
     if wrong:
         text += f"; wrong: {', '.join(wrong)}"
+    for name in ("kind", "holder"):
+        known = [right for right in _named(outcomes, f"{name}_right") if right is not None]
+        if known:
+            text += f"; {name} right in {sum(known)} of {len(known)} leaks"
     if skipped:
         text += f"; {len(skipped)} skipped"
     if too_many_skipped(outcomes):

@@ -66,6 +66,7 @@ def profile_text(case: Case, interpreters: Sequence[Path], effort: Effort) -> st
         "[sampling]",
         f"quiesce_every_s = {effort.point_every_s}",
         f"quiesce_pause_s = {effort.pause_s}",
+        f"census_every_s = {max(5, effort.point_every_s)}",
         "[traffic]",
         'path = "/api"',
         f"rate_rps = {effort.rps}",

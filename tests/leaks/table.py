@@ -9,8 +9,21 @@ from rich.table import Table
 
 from tests.leaks.outcome import Found, Outcome
 
-HEAD: Final = ("case", "class", "release", "verdict", "by", "B/request", "RSS", "known RSS", "")
+HEAD: Final = (
+    "case",
+    "class",
+    "release",
+    "verdict",
+    "by",
+    "B/request",
+    "RSS",
+    "known RSS",
+    "",
+    "what grew",
+    "",
+)
 NUMBERS: Final = ("B/request", "RSS", "known RSS")
+WORD: Final = {True: "right", False: "wrong"}
 WORDS: Final = {"leak": "LEAK", "no_leak": "NO LEAK", "inconclusive": "INCONCLUSIVE"}
 
 
@@ -35,15 +48,25 @@ def _cells(found: Found) -> tuple[str, ...]:
         WORDS[found.verdict],
         found.signal,
         *("" if rate is None else f"{rate:,.1f}" for rate in (found.rate, found.rss, found.known)),
-        "right" if found.right else "wrong",
+        WORD[found.right],
+        *_grew(found),
     )
+
+
+def _grew(found: Found) -> tuple[str, str]:
+    if not found.what:
+        return "nothing", "" if found.kind_right is None else WORD[found.kind_right]
+    told = [right for right in (found.kind_right, found.holder_right) if right is not None]
+    return f"{found.what}: {found.holder}", WORD[all(told)] if told else ""
 
 
 def console_table(outcomes: Sequence[Outcome]) -> Table:
     """Return the table for a terminal."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in HEAD:
-        table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=name != "")
+        table.add_column(
+            name, justify="right" if name in NUMBERS else "left", no_wrap=name not in ("", "what grew")
+        )
     for row in rows(outcomes):
         table.add_row(*row)
     return table

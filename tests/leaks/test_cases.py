@@ -111,8 +111,18 @@ def test_an_outcome_is_read_from_the_summary(tmp_path: Path) -> None:
         for arm, verdict in (("a", "leak"), ("b", "leak"))
     ]
     path = tmp_path / "summary.json"
-    path.write_text(json.dumps({"verdicts": verdicts}))
-    outcome = read_outcome(CASE, path)
+    growers = [
+        {"kind": "unbounded cache or list", "name": "shop.prices._cache"},
+        {"kind": "threads", "name": "threads"},
+    ]
+    grew = [{"arm": "a", "growers": growers}, {"arm": "b", "growers": []}]
+    path.write_text(json.dumps({"verdicts": verdicts, "grew": grew}))
+    case = replace(CASE, kinds=("unbounded cache or list",), holder="prices._stock")
+    outcome = read_outcome(case, path)
+    assert [(found.what, found.kind_right, found.holder_right) for found in outcome.found] == [
+        ("unbounded cache or list", True, False),
+        ("", None, None),
+    ]
     assert [(found.kind, found.right, found.rate, found.rss) for found in outcome.found] == [
         ("leaky", True, 296.0, None),
         ("fixed", False, 296.0, None),
@@ -132,15 +142,28 @@ def test_more_than_a_quarter_skipped_is_a_failure() -> None:
     )
 
 
+def test_right_kinds_and_holders_are_counted_of_the_leaks_that_have_them() -> None:
+    """A leak whose holder has no name counts for its kind alone."""
+    named = replace(_found("leaky", "leak", right=True), kind_right=True, holder_right=False)
+    nameless = replace(named, holder_right=None)
+    assert summary_line(
+        [Outcome(CASE, (named, _found("fixed", "no_leak", right=True))), Outcome(CASE, (nameless,))]
+    ) == ("2 of 2 cases right; kind right in 2 of 2 leaks; holder right in 0 of 1 leaks.")
+
+
 def test_the_table_shows_what_was_found_beside_the_truth() -> None:
     """Each release has a line, and a wrong verdict its sentence."""
-    whole = Outcome(CASE, (_found("leaky", "leak", right=True), _found("fixed", "leak", right=False)))
+    leaky = replace(
+        _found("leaky", "leak", right=True), what="native memory", holder="native memory", kind_right=False
+    )
+    whole = Outcome(CASE, (leaky, _found("fixed", "leak", right=False)))
     skipped = Outcome(replace(CASE, name="other"), skipped="no CPython 3.9")
     assert markdown([whole, skipped]) == (
-        "| case | class | release | verdict | by | B/request | RSS | known RSS |  |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
-        "| some_cache | unbounded_cache | leaky | LEAK | live_bytes | 296.0 | 301.0 | 300.0 | right |\n"
-        "|  |  | fixed | LEAK | live_bytes | 296.0 | 301.0 | 300.0 | wrong |\n"
-        "| other | unbounded_cache |  |  |  |  |  |  | skipped: no CPython 3.9 |\n"
+        "| case | class | release | verdict | by | B/request | RSS | known RSS |  | what grew |  |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        "| some_cache | unbounded_cache | leaky | LEAK | live_bytes | 296.0 | 301.0 | 300.0 | right | "
+        "native memory: native memory | wrong |\n"
+        "|  |  | fixed | LEAK | live_bytes | 296.0 | 301.0 | 300.0 | wrong | nothing |  |\n"
+        "| other | unbounded_cache |  |  |  |  |  |  |  |  | skipped: no CPython 3.9 |\n"
         "\n- some_cache, fixed: It says why.\n"
     )
