@@ -48,7 +48,8 @@ def _bottoms(value: Numbers, mine: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]
     noise = 1.4826 * float(np.median(np.abs(steps - np.median(steps))))
     # A cycle's height: the spread that is left when the slow movement is gone.
     width = max(5, len(own) // 12) | 1
-    slow = np.convolve(np.pad(smooth, width // 2, mode="edge"), np.full(width, 1 / width), mode="valid")
+    summed = np.cumsum(np.pad(smooth - smooth[0], (width // 2 + 1, width // 2), mode="edge"))
+    slow = smooth[0] + (summed[width:] - summed[:-width]) / width
     spread = float(np.subtract(*np.percentile(smooth - slow, [95, 5])))
     # A fall may take two or three readings.
     falls3 = smooth[3:] - smooth[:-3]
