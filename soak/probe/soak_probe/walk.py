@@ -26,6 +26,10 @@ HEAD_START = 2
 """References by which a path from the target's own code may be longer than one from its packages, and theirs than
 one from Python's."""
 
+FRAME_START = 8
+"""The same for a path from a module before one from a local variable, which says less of where to look: so many
+references are four attributes, as in ``shop.app.state.cache.entries``."""
+
 CHECK_EVERY = 256
 
 
@@ -133,8 +137,8 @@ class Walk:
         waiting = list(range(len(self.roots)))
         depth = 0
         while level or waiting:
-            joining = [place for place in waiting if self.roots[place].owner * HEAD_START <= depth]
-            waiting = [place for place in waiting if self.roots[place].owner * HEAD_START > depth]
+            joining = [place for place in waiting if _start(self.roots[place]) <= depth]
+            waiting = [place for place in waiting if _start(self.roots[place]) > depth]
             level = self._next_level([*level, *joining])
             depth += 1
             if self._is_spent():
@@ -174,6 +178,10 @@ class Walk:
         spent = len(self.objects) > MOST_OBJECTS or self.is_late()
         self.whole = self.whole and not spent
         return spent
+
+
+def _start(root: Root) -> int:
+    return root.owner * HEAD_START + (0 if root.is_module else FRAME_START)
 
 
 def _has(names: dict[str, Any], thing: Any) -> bool:

@@ -241,6 +241,24 @@ class TestPaths:
         assert path.startswith("thread pump: ")
         assert path.endswith("run() local items")
 
+    def test_a_module_says_more_than_a_local_variable(self) -> None:
+        """A request that is being served has the same thing at hand, by a shorter path."""
+        kept: list[Any] = [[0]]
+
+        async def serve(mine: Any) -> None:
+            await asyncio.sleep(60)
+            mine.clear()
+
+        async def main() -> str:
+            task = asyncio.create_task(serve(kept))
+            await asyncio.sleep(0)
+            path = await asyncio.to_thread(path_to, id(kept))
+            task.cancel()
+            return path
+
+        with program(app=Holder(Holder(Holder(kept)))):
+            assert asyncio.run(main()) == "shop.app.kept.kept.kept"
+
     def test_the_shortest_path_wins(self) -> None:
         """Of two ways the one with fewer steps is written."""
         kept: list[Any] = [[0]]
