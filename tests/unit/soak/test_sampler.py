@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -218,14 +219,27 @@ def test_gaps_tell_begin_and_end_only() -> None:
     assert gaps.total["probe"] == 1000
 
 
-def with_worker(bench: Bench, probe: FakeProbe, *, outside_only: bool = False) -> int:
-    """Have the sampler sample our parent too, as a process below the arm; return its pid."""
-    worker = Target("leaky", os.getppid(), 2, Unlimited(), probe, outside_only=outside_only)  # type: ignore[arg-type]
-    bench.sampler.targets = (*bench.sampler.targets, worker)
-    return worker.pid
+WithWorker = Callable[..., int]
 
 
-def test_each_process_of_an_arm_has_a_row_of_the_same_tick(make_bench: MakeBench) -> None:
+@pytest.fixture
+def with_worker() -> Iterator[WithWorker]:
+    """Have the sampler sample another process too, one below the arm; returns its pid."""
+    with subprocess.Popen(
+        ["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as below:  # ends with its input
+
+        def add(bench: Bench, probe: FakeProbe, *, outside_only: bool = False) -> int:
+            worker = Target("leaky", below.pid, 2, Unlimited(), probe, outside_only=outside_only)  # type: ignore[arg-type]
+            bench.sampler.targets = (*bench.sampler.targets, worker)
+            return worker.pid
+
+        yield add
+
+
+def test_each_process_of_an_arm_has_a_row_of_the_same_tick(
+    make_bench: MakeBench, with_worker: WithWorker
+) -> None:
     """One t_s and the arm's charge in all of them, and for the display their sum."""
     bench = make_bench(RunClock(), FakeProbe(ANSWER))
     with_worker(bench, FakeProbe({**ANSWER, "tasks_alive": 4}))
@@ -239,7 +253,9 @@ def test_each_process_of_an_arm_has_a_row_of_the_same_tick(make_bench: MakeBench
     assert bench.sampler.latest["rss_bytes"] == sum(int(str(row["rss_bytes"])) for row in rows)
 
 
-def test_a_gap_of_a_worker_is_told_apart_from_the_arms_own(make_bench: MakeBench) -> None:
+def test_a_gap_of_a_worker_is_told_apart_from_the_arms_own(
+    make_bench: MakeBench, with_worker: WithWorker
+) -> None:
     """Else one that answers would end the gap of one that does not, each second anew."""
     bench = make_bench(RunClock(), FakeProbe(ANSWER, ANSWER))
     pid = with_worker(bench, FakeProbe(ProbeError("probe: sample: timed out"), ProbeError("x")))
@@ -249,7 +265,7 @@ def test_a_gap_of_a_worker_is_told_apart_from_the_arms_own(make_bench: MakeBench
     assert bench.sampler.gaps.total == {f"probe of pid {pid}": 2}
 
 
-def test_a_process_that_never_had_a_probe_misses_none(make_bench: MakeBench) -> None:
+def test_a_process_that_never_had_a_probe_misses_none(make_bench: MakeBench, with_worker: WithWorker) -> None:
     """A shell or a proxy below the arm is sampled from outside, and nothing is told of it."""
     bench = make_bench(RunClock(), FakeProbe(ANSWER))
     with_worker(bench, FakeProbe(), outside_only=True)
