@@ -19,11 +19,13 @@ from soak.errors import SoakError, UsageError
 from soak.init import NEXT, write_profile
 from soak.launch import Outcome, noted_signals, run_profile
 from soak.limit.choose import enter_scope
+from soak.listing import list_runs, listing_json, listing_table
 from soak.phases import led_by_ui, timed
 from soak.plan import make_plan
 from soak.progress import Progress
 from soak.quantities import parse_duration, parse_leak_rate, parse_size
 from soak.run import Run
+from soak.verify import verify as verify_run
 
 Value = TypeVar("Value")
 
@@ -117,6 +119,32 @@ def report(
 ) -> None:
     """Make the report of a recording again, also of one whose run was cut short."""
     raise typer.Exit(_print(_report(run)))
+
+
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="A run directory, for example runs/latest.")],
+) -> None:
+    """Check that every file of a recording is as its run left it, by the SHA256SUMS written at its end.
+
+    Exit codes: 0 all are, 2 no run directory or damaged hashes, 4 a file was changed, is missing or was added, or the
+    run was cut short before the hashes were written.
+    """
+    raise typer.Exit(_print(verify_run(run)))
+
+
+@app.command("list")
+def list_(
+    runs: Annotated[Path, typer.Option(help="The directory with the run directories.")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the runs of a directory with what became of them, the newest first; broken ones with the reason."""
+    listed = list_runs(runs)
+    if as_json:
+        print(listing_json(listed))
+    else:
+        width = None if sys.stdout.isatty() else 120
+        Console(file=sys.stdout, width=width).print(listing_table(listed, runs))
 
 
 @app.command()

@@ -14,6 +14,7 @@ the monotonic clock. An empty cell was not read; it is never 0. Sizes are bytes.
               <arm>/requests.csv     one row per second of load
               <arm>/latency.hlog     HDR histogram log (standard format): tags "latency" and "service", microseconds
               logs/                  the output of every process
+              SHA256SUMS             hashes of all of it but live.json, written at the run's end
               report/                made from the rest, at any time
 """
 
@@ -39,7 +40,10 @@ HOLDERS: Final = "holders.csv"
 REQUESTS: Final = "requests.csv"
 LATENCY_LOG: Final = "latency.hlog"
 LOGS: Final = "logs"
+SUMS: Final = "SHA256SUMS"
 REPORT: Final = "report"
+SUMMARY: Final = "summary.json"
+"""In the report."""
 
 IDLE: Final = "idle"
 WARMUP: Final = "warm-up"
@@ -273,6 +277,8 @@ LOAD_BEGAN: Final = "soak: load began"
 """Locust prints it with the starts of warm-up and load, ``t_s``, when a load is about to begin."""
 LOAD_ENDED: Final = "soak: load ended"
 """Locust prints it with the ``t_s`` when the last answer of a load is recorded."""
+CENSUS_TAKEN: Final = "soak: census taken"
+"""The recorder of the heap prints it, with JSON, when it has obeyed an order."""
 
 
 @dataclass(frozen=True, slots=True)

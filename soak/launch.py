@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from soak.plan import make_plan
 from soak.progress import Progress
 from soak.recording import RunClock, new_run_directory
 from soak.run import Run
+from soak.verify import record_sums
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -61,6 +63,7 @@ def run_profile(
             profile, Path("runs"), probe_directory, web_port=web_port
         )  # checked before a directory is made for it
         directory = new_run_directory(runs, profile.name, datetime.now(UTC))
+        stack.callback(seal, directory)
         choice = choose(guard, directory.name)
         stack.callback(choice.mechanism.close)
         clock = RunClock()
@@ -78,6 +81,12 @@ def run_profile(
                 directory, HarnessError(f"{error.filename or directory}: {error.strerror or error}.")
             )
     return Outcome(directory, None)
+
+
+def seal(directory: Path) -> None:
+    """Write the hashes of a recording that has ended."""
+    with contextlib.suppress(HarnessError):  # the report comes first; soak verify says that they are missing
+        record_sums(directory)
 
 
 def _check_memory(profile: Profile) -> None:

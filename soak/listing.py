@@ -1,0 +1,125 @@
+"""The runs of a directory with what became of them, from their manifests and summaries."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from soak.contract import LOAD, MANIFEST, REPORT, SUMMARY
+from soak.errors import UsageError
+
+COMPLETE_RUN: Final = {"run_id": str, "profile": str, "started_wall_time": str, "status": str}
+"""What a manifest must have to be listed, with its types."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One run directory; empty and None for what is not known."""
+
+    run: str
+    """The directory's name."""
+    profile: str = ""
+    started: str = ""
+    """Wall time, ISO 8601."""
+    load_s: float | None = None
+    """How long the load lasted, seconds; of a run without a report, how long it is planned to."""
+    status: str = ""
+    """running, complete, interrupted or failed; broken for a directory that cannot be read."""
+    decision: str = ""
+    """signed, failed, inconclusive, refused or none; of a run without a report nothing."""
+    verdicts: dict[str, str] = field(default_factory=dict)
+    """Verdict by arm."""
+    note: str = ""
+    """Why something of it is missing."""
+
+
+def list_runs(runs: Path) -> tuple[Listed, ...]:
+    """Return the run directories in ``runs``, newest first as their names sort; raises UsageError without it."""
+    if not runs.is_dir():
+        raise UsageError(f"{runs}: no such directory; name the one with the runs by --runs.")
+    try:
+        places = [path for path in runs.iterdir() if path.is_dir() and not path.is_symlink()]
+    except OSError as error:
+        raise UsageError(f"{runs}: cannot be read ({error.strerror}); make it readable.") from None
+    return tuple(_listed(path) for path in sorted(places, reverse=True) if not path.name.startswith("."))
+
+
+def listing_table(listed: tuple[Listed, ...], runs: Path) -> RenderableType:
+    """Return the runs for the terminal."""
+    if not listed:
+        return Text(f"No run in {runs}.")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
+    for name in ("run", "profile", "started (UTC)", "load", "status", "decision"):
+        table.add_column(name, no_wrap=True, justify="right" if name == "load" else "left")
+    table.add_column("verdicts", overflow="fold", min_width=24)
+    for one in listed:
+        verdicts = [f"{arm}: {verdict.replace('_', ' ').upper()}" for arm, verdict in one.verdicts.items()]
+        cells = (one.run, one.profile, one.started[:16].replace("T", " "), _length(one.load_s), one.status)
+        said = (one.decision, "\n".join([*verdicts, *([one.note] if one.note else [])]))
+        table.add_row(*(Text(cell) for cell in (*cells, *said)))
+    return table
+
+
+def listing_json(listed: tuple[Listed, ...]) -> str:
+    """Return the same for programs: a list of objects with the fields of Listed."""
+    return json.dumps([asdict(one) for one in listed], indent=1)
+
+
+def _listed(directory: Path) -> Listed:
+    manifest, why = _read(directory / MANIFEST)
+    wrong = next((key for key, kind in COMPLETE_RUN.items() if not isinstance(manifest.get(key), kind)), None)
+    if why or wrong:
+        return Listed(directory.name, status="broken", note=why or f"{MANIFEST} has no usable {wrong}")
+    status, planned = manifest["status"], manifest.get("planned_load_s")
+    known = Listed(
+        directory.name,
+        manifest["profile"],
+        manifest["started_wall_time"],
+        float(planned) if isinstance(planned, int | float) and planned else None,
+        status,
+    )
+    summary, why = _read(directory / REPORT / SUMMARY)
+    if why:
+        return _with(known, note="no report" if "missing" in why else why)
+    if summary.get("status") != status:
+        return _with(known, note="the report is older than the run's end")
+    try:
+        loads = [phase["end_s"] - phase["start_s"] for phase in summary["phases"] if phase["name"] == LOAD]
+        return _with(
+            known,
+            load_s=float(loads[-1]) if loads else None,
+            decision=str(summary["signoff"]["decision"]),
+            verdicts={str(one["arm"]): str(one["verdict"]) for one in summary["verdicts"]},
+        )
+    except (KeyError, TypeError) as error:
+        return _with(known, note=f"{REPORT}/{SUMMARY} is not a report's ({error})")
+
+
+def _with(listed: Listed, **known: Any) -> Listed:
+    return Listed(**{**asdict(listed), **known})
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    """Return what a JSON file holds, or why it holds nothing."""
+    name = path.name if path.parent.name != REPORT else f"{REPORT}/{path.name}"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}, f"{name} is missing"
+    except (OSError, ValueError, RecursionError) as error:
+        return {}, f"{name} is not readable ({error})"
+    return (content, "") if isinstance(content, dict) else ({}, f"{name} is no JSON object")
+
+
+def _length(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, left = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{left:02d}"
