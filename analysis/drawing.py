@@ -8,18 +8,20 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.offsetbox import AnnotationBbox, DrawingArea, HPacker, TextArea
+from matplotlib.offsetbox import AnnotationBbox, DrawingArea, HPacker, TextArea, VPacker
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MultipleLocator, NullLocator
 from matplotlib.typing import LineStyleType
 
 from analysis.comparison import sides
 from analysis.recording import Arm, Recording
+from analysis.words import clock_of
 from soak.contract import LOAD
 
 Numbers = npt.NDArray[np.float64]
@@ -27,9 +29,13 @@ Numbers = npt.NDArray[np.float64]
 WIDTH_INCHES: Final = 8.0
 DPI: Final = 200
 INK: Final = "#222222"
-FAINT: Final = "#767676"
+FAINT: Final = "#666666"
 BAND: Final = "#f3f3f3"
+GRID: Final = "#e4e4e4"
+PAPER: Final = "#ffffff"
 MAX_POINTS: Final = 4000
+MOST_SIZES: Final = 7
+"""Ticks of a memory axis."""
 SAMPLE_POINTS: Final = 18
 """Length of the piece of line in a label."""
 
@@ -55,18 +61,31 @@ OTHERS: Final = (
 )
 
 
+STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
+                  3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)  # fmt: skip
+"""Between two ticks of time, seconds."""
+MOST_TICKS: Final = 9
+SHORT_S: Final = 600
+"""A run below it has seconds on its axis."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """Turns ``t_s`` into the figure's time: hours of the article since hour 0, or minutes since the start."""
+    """Turns ``t_s`` into the figure's time, hours: the article's since hour 0, or those of the run since its start."""
 
     zero_s: float
     unit_s: float
     label: str
     short_label: str
+    with_seconds: bool = False
 
     def at(self, t_s: Numbers | float) -> Numbers:
         """Return the positions of these moments."""
         return (np.asarray(t_s) - self.zero_s) / self.unit_s
+
+    def text(self, hours: float) -> str:
+        """Return a position as ``5:37``, in a short run as ``0:05:37``."""
+        return clock_of(3600 * hours, with_seconds=self.with_seconds)
 
 
 def looks(arms: tuple[Arm, ...]) -> list[tuple[Arm, Look]]:
@@ -82,9 +101,14 @@ def time_axis(recording: Recording) -> TimeAxis:
     """Return the time axis that fits the run."""
     manifest = recording.manifest
     if manifest.article and recording.load is not None:
-        label = f"hours of the article since the load began (1 h is {manifest.hour_s:g} s of this run)"
-        return TimeAxis(recording.load.start_s, manifest.hour_s, label, "hours of the article")
-    return TimeAxis(0.0, 60.0, "minutes since the run's start", "minutes")
+        scale = "" if manifest.hour_s == 3600 else f" (1:00 is {manifest.hour_s:g} s of this run)"
+        label = f"hours of the article since the load began, h:mm{scale}"
+        return TimeAxis(recording.load.start_s, manifest.hour_s, label, "hours of the article, h:mm")
+    end_s = recording.phases[-1].end_s if recording.phases else 0.0
+    form = "h:mm:ss" if end_s < SHORT_S else "h:mm"
+    return TimeAxis(
+        0.0, 3600.0, f"time since the run's start, {form}", f"time, {form}", with_seconds=end_s < SHORT_S
+    )
 
 
 def new_figure(title: str, recording: Recording, height: float = 4.5) -> Figure:
@@ -113,7 +137,7 @@ def new_axes(figure: Figure, place: SubplotSpec, title: str = "") -> Axes:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(FAINT)
     axes.tick_params(labelsize=8, colors=INK, length=3)
-    axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
+    axes.grid(axis="y", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_title(title, loc="left", fontsize=9, color=INK)
     return axes
@@ -131,11 +155,15 @@ def decimate(x: Numbers, y: Numbers, limit: int = MAX_POINTS) -> tuple[Numbers, 
     return x[kept], y[kept]
 
 
-def fit_time(axes: Axes, recording: Recording, time: TimeAxis) -> None:
+def fit_time(axes: Axes, recording: Recording, time: TimeAxis, most_ticks: int = MOST_TICKS) -> None:
     """Let the time axis span the run."""
     if recording.phases and recording.phases[-1].end_s > recording.phases[0].start_s:
-        axes.set_xlim(*time.at(np.array([recording.phases[0].start_s, recording.phases[-1].end_s])))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        start_s = min(recording.phases[0].start_s, time.zero_s)
+        axes.set_xlim(*time.at(np.array([start_s, recording.phases[-1].end_s])))
+    first, last = axes.get_xlim()
+    step_s = next((s for s in STEPS_S if (last - first) * 3600 / s <= most_ticks), STEPS_S[-1])
+    axes.xaxis.set_major_locator(MultipleLocator(step_s / 3600))
+    axes.xaxis.set_major_formatter(lambda hours, _: time.text(hours))
 
 
 def shade_phases(axes: Axes, recording: Recording, time: TimeAxis, *, names: bool) -> None:
@@ -199,9 +227,12 @@ def write(
 
 
 def memory_axis(axes: Axes) -> None:
-    """Label a y of bytes as MB, or as GB where it reaches 2 GB, and say so beside it."""
-    unit, size = ("GB", 1e9) if axes.get_ylim()[1] >= 2e9 else ("MB", 1e6)
+    """Label a y of bytes as MiB, or as GiB where it reaches 2 GiB, at powers of two, and say so beside it."""
+    highest = axes.get_ylim()[1]
+    unit, size = ("GiB", 2**30) if highest >= 2**31 else ("MiB", 2**20)
+    step = 2.0 ** np.ceil(np.log2(max(highest, 1.0) / MOST_SIZES))
     axes.set_ylabel(f"RSS, {unit}", fontsize=8.5, color=INK)
+    axes.yaxis.set_major_locator(MultipleLocator(step))
     axes.yaxis.set_major_formatter(lambda size_bytes, _: f"{size_bytes / size:g}")
 
 
@@ -230,16 +261,9 @@ def end_labels(axes: Axes, labels: list[tuple[str, float, Look]], gap: float) ->
     to_axes = axes.transData + axes.transAxes.inverted()
     heights = [float(np.clip(to_axes.transform((0.0, y))[1], 0, 1)) for _, y, _ in labels]
     for (text, _, look), height in zip(labels, spread(heights, gap), strict=True):
-        sample = DrawingArea(SAMPLE_POINTS, 0)
-        line = Line2D(
-            [0, SAMPLE_POINTS], [0, 0], color=look.colour, linestyle=look.dashes, linewidth=look.width
-        )
-        sample.add_artist(line)
-        words = TextArea(text, textprops={"fontsize": 8, "color": INK, "parse_math": False})
-        label = HPacker(children=[sample, words], align="center", pad=0, sep=3)
         axes.add_artist(
             AnnotationBbox(
-                label,
+                _with_sample(text, look),
                 (1.0, height),
                 xycoords="axes fraction",
                 xybox=(4, 0),
@@ -250,6 +274,33 @@ def end_labels(axes: Axes, labels: list[tuple[str, float, Look]], gap: float) ->
                 annotation_clip=False,
             )
         )
+
+
+def key(axes: Axes, lines: list[tuple[str, Look | None]]) -> None:
+    """Write lines above the axes, each behind a piece of its arm's line where it has a look."""
+    if lines:
+        content = VPacker(children=[_with_sample(text, look) for text, look in lines], pad=0, sep=2)
+        box = AnnotationBbox(
+            content,
+            (0.0, 1.0),
+            xycoords="axes fraction",
+            xybox=(0, 5),
+            boxcoords="offset points",
+            box_alignment=(0, 0),
+            pad=0,
+            frameon=False,
+            annotation_clip=False,
+        )
+        axes.add_artist(box)
+
+
+def _with_sample(text: str, look: Look | None) -> HPacker:
+    children: list[Artist] = [TextArea(text, textprops={"fontsize": 8, "color": INK, "parse_math": False})]
+    if look:
+        sample, x = DrawingArea(SAMPLE_POINTS, 0), [0, SAMPLE_POINTS]
+        sample.add_artist(Line2D(x, [0, 0], color=look.colour, linestyle=look.dashes, linewidth=look.width))
+        children.insert(0, sample)
+    return HPacker(children=children, align="center", pad=0, sep=3)
 
 
 def nothing_read(axes: Axes, what: str) -> None:

@@ -1,4 +1,4 @@
-"""The three figures of a report."""
+"""The figures of a report."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from analysis.drawing import (
     decimate,
     end_labels,
     fit_time,
+    key,
     log_axis,
     looks,
     memory_axis,
@@ -29,13 +30,16 @@ from analysis.drawing import (
     write,
 )
 from analysis.findings import Findings
+from analysis.fitted import fitted
 from analysis.latency import QUANTILE_NAMES
-from analysis.measures import memory_at, peak, when
+from analysis.measures import memory_at, peak
 from analysis.recording import Arm, Recording
-from analysis.words import memory
-from soak.contract import ARTICLE_MEMORY_BYTES
+from analysis.words import binary, memory
+from soak.contract import ARTICLE_MEMORY_BYTES, FAILURE_KINDS
 
 TABLE_LINE_INCHES: Final = 0.27
+NEAR_LIMIT: Final = 2.5
+"""Times the highest memory: a limit beyond it is told and not drawn."""
 
 OBJECTS: Final = (
     ("tasks_finished", "Finished tasks still referenced"),
@@ -57,9 +61,11 @@ def memory_figure(findings: Findings) -> Figure:
     if not axes.lines:
         nothing_read(axes, "RSS was not read")
     _mark_deaths(axes, recording, time)
-    _draw_limits(axes, recording, time)
+    beyond = _draw_limits(axes, recording, time)
     _draw_article(axes, recording)
-    axes.set_ylim(0, axes.get_ylim()[1] * 1.15)  # room for the names of the phases
+    highest = axes.get_ylim()[1]
+    key(axes, [*_draw_fits(axes, findings, time), *((text, None) for text in beyond)])
+    axes.set_ylim(0, highest * 1.2)  # room for the names of the phases; a wide band may leave the picture
     memory_axis(axes)
     shade_phases(axes, recording, time, names=True)
     end_labels(
@@ -84,7 +90,7 @@ def objects_figure(findings: Findings) -> Figure:
         if not axes.lines:
             nothing_read(axes, "not read: no probe, or no such gauge")
         axes.set_ylim(0, max(1.0, axes.get_ylim()[1] * 1.05))
-        fit_time(axes, recording, time)
+        fit_time(axes, recording, time, most_ticks=5)
         shade_phases(axes, recording, time, names=False)
         highest = [(arm.name, look, peak(arm, column).value) for arm, look in looks(recording.arms)]
         labels = [
@@ -95,14 +101,14 @@ def objects_figure(findings: Findings) -> Figure:
 
 
 def latency_figure(findings: Findings) -> Figure:
-    """Draw p50 and p99 of the latency over time, and the quantiles of the whole load below."""
+    """Draw p50 and p99 of the latency and what failed over time, and the quantiles of the whole load below."""
     recording, time = findings.recording, time_axis(findings.recording)
     table = _quantile_table(recording)
     height = TABLE_LINE_INCHES * len(table)
     figure = new_figure(
-        "Latency from the planned start to the answer or failure", recording, height=4.05 + height
+        "Latency from the planned start to the answer or failure", recording, height=5.4 + height
     )
-    grid = figure.add_gridspec(3, 1, height_ratios=(1.35, 1.35, height))
+    grid = figure.add_gridspec(4, 1, height_ratios=(1.35, 1.35, 1.1, height))
     for place, quantile in enumerate(("p50", "p99")):
         axes = new_axes(figure, grid[place], f"{quantile} of each second")
         axes.set_ylabel("ms", fontsize=8.5, color=INK)
@@ -122,9 +128,33 @@ def latency_figure(findings: Findings) -> Figure:
         fit_time(axes, recording, time)
         shade_phases(axes, recording, time, names=False)
         end_labels(axes, labels, gap=0.11)
+    axes = new_axes(figure, grid[2], "requests of each second that failed or were missed")
+    _draw_failures(axes, recording, time)
     axes.set_xlabel(time.label, fontsize=8.5, color=INK)
-    _write_table(figure.add_subplot(grid[2]), table)
+    _write_table(figure.add_subplot(grid[3]), table)
     return figure
+
+
+def _draw_failures(axes: Axes, recording: Recording, time: TimeAxis) -> None:
+    labels, total = [], 0.0
+    for arm, look in looks(recording.arms):
+        lost = arm.requests[[*(f"failed_{kind}" for kind in FAILURE_KINDS), "missed"]].sum(axis=1)
+        x, y = decimate(time.at(arm.requests["t_s"].to_numpy(float)), lost.to_numpy(float))
+        if len(y):
+            axes.plot(x, y, color=look.colour, linestyle=look.dashes, linewidth=1.1)
+            labels.append((f"{arm.name}: {lost.sum():,.0f}", float(y[-1]), look))
+            total += float(lost.sum())
+    if not axes.lines:
+        nothing_read(axes, "no requests were recorded")
+        return
+    if not total:
+        axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", fontsize=8, color=FAINT)
+    axes.set_ylim(0, max(1.0, axes.get_ylim()[1] * 1.05))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    fit_time(axes, recording, time)
+    shade_phases(axes, recording, time, names=False)
+    end_labels(axes, labels, gap=0.13)
 
 
 def draw_lives(axes: Axes, arm: Arm, look: Look, column: str, time: TimeAxis) -> None:
@@ -132,6 +162,28 @@ def draw_lives(axes: Axes, arm: Arm, look: Look, column: str, time: TimeAxis) ->
     for _, rows in arm.samples.dropna(subset=column).groupby("life"):
         x, y = decimate(time.at(rows["t_s"].to_numpy(float)), rows[column].to_numpy(float))
         axes.plot(x, y, color=look.colour, linestyle=look.dashes, linewidth=look.width)
+
+
+def _draw_fits(axes: Axes, findings: Findings, time: TimeAxis) -> list[tuple[str, Look | None]]:
+    """Lay what the judge found through each life: the rate as a dotted line, its interval as a band around it.
+
+    Returns what to write of it.
+    """
+    load = findings.recording.load
+    lines: list[tuple[str, Look | None]] = []
+    verdicts = {verdict.arm: verdict for verdict in findings.judged.verdicts}
+    for arm, look in looks(findings.recording.arms):
+        found = fitted(arm, verdicts[arm.name], load)
+        if found is None:
+            continue
+        lines.append((f"{arm.name}: {found.text}", look))
+        for life in found.lives:
+            x = time.at(life.t_s)
+            axes.fill_between(
+                x, life.low, life.high, facecolor=look.colour, alpha=0.25, linewidth=0, zorder=1
+            )
+            axes.plot(x, life.value, color=INK, linestyle=(0, (1, 2.5)), linewidth=1.1, zorder=3)
+    return lines
 
 
 def _mark_deaths(axes: Axes, recording: Recording, time: TimeAxis) -> None:
@@ -149,8 +201,8 @@ def _mark_deaths(axes: Axes, recording: Recording, time: TimeAxis) -> None:
         if deaths:
             more = f"\nand {len(deaths) - 1} more" if len(deaths) > 1 else ""
             how = "OOM-killed" if deaths[0].oom_killed else "ended"
-            text = f"{arm.name} {how}\nby {deaths[0].ended_by}, {when(recording, deaths[0].end_s)}{more}"
-            write(axes, text, points[0], offset=(10, -16 - 34 * described), va="top", colour=look.colour)
+            text = f"{arm.name} {how}\nby {deaths[0].ended_by}, {time.text(points[0][0])}{more}"
+            write(axes, text, points[0], offset=(10, -16 - 34 * described), va="top")
             described += 1
 
 
@@ -164,12 +216,19 @@ def _last_life(arm: Arm, look: Look) -> list[tuple[str, float, Look]]:
     return [(f"{arm.name}{life}", float(last["rss_bytes"]), look)]
 
 
-def _draw_limits(axes: Axes, recording: Recording, time: TimeAxis) -> None:
+def _draw_limits(axes: Axes, recording: Recording, time: TimeAxis) -> list[str]:
+    """Draw the limits that are near the curves; return words on those far above, which would press them flat."""
     left = axes.get_xlim()[0] if recording.load is None else float(time.at(recording.load.start_s))
+    highest = max((peak(arm, "rss_bytes").value or 0.0 for arm in recording.arms), default=0.0)
+    beyond = []
     for limit in sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes}):
+        text = f"memory limit {binary(limit)} ({recording.manifest.limit_mechanism}{_uncharged(recording, limit)})"
+        if limit > NEAR_LIMIT * highest:
+            beyond.append(f"{text}, above this picture")
+            continue
         axes.axhline(limit, color=INK, linewidth=1, linestyle=(0, (1, 2)))
-        text = f"memory limit {memory(limit)} ({recording.manifest.limit_mechanism}{_uncharged(recording, limit)})"
         write(axes, text, (left, limit), offset=(4, 3))
+    return beyond
 
 
 def _uncharged(recording: Recording, limit: int) -> str:
@@ -180,7 +239,7 @@ def _uncharged(recording: Recording, limit: int) -> str:
         if arm.limit_bytes == limit
     ]
     most = max((gap for gap in gaps if np.isfinite(gap)), default=0.0)
-    return f", which leaves out {memory(most)} of shared files" if most > 0.01 * limit else ""
+    return f", which leaves out {binary(most)} of shared files" if most > 0.01 * limit else ""
 
 
 def _draw_article(axes: Axes, recording: Recording) -> None:
@@ -192,9 +251,13 @@ def _draw_article(axes: Axes, recording: Recording) -> None:
     first_bytes = ARTICLE_MEMORY_BYTES[0][1]
     for hour, size_bytes in ARTICLE_MEMORY_BYTES[1:]:
         y = start + (size_bytes - first_bytes) / recording.manifest.memory_scale
+        if hour > axes.get_xlim()[1]:
+            break  # the run was shorter
         axes.plot([hour], [y], marker="D", markersize=5.5, color=INK, markerfacecolor="white", zorder=4)
-        if hour == 6:
+        if hour == 6 and hour > 0.3 * axes.get_xlim()[1]:
             write(axes, "article: 8 GB+, OOM-killed", (hour, y), offset=(-4, 6), ha="right")
+        elif hour == 6:
+            write(axes, "article: 8 GB+, OOM-killed", (hour, y), offset=(7, -3))
         else:
             write(axes, f"article: {memory(size_bytes)}", (hour, y), offset=(7, -3), va="top")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from analysis.arm_verdict import Judge
 from analysis.claims import Claim, claims
 from analysis.comparison import compare
+from analysis.grew import ArmGrew, grew
 from analysis.judge import judge
 from analysis.judged import Judged, judge_recording
 from analysis.load_check import Load, arm_load
@@ -29,6 +30,8 @@ class Findings:
     trends: tuple[Trend, ...]
     loads: tuple[Load, ...]
     """One per arm, in the manifest's order."""
+    grew: tuple[ArmGrew, ...] = ()
+    """What grew, one per arm in the same order; none where there was no load."""
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -40,12 +43,14 @@ def find(recording: Recording, judge: Judge = judge) -> Findings:
     """Compute a report's content from a recording; ``judge`` judges one signal."""
     loads = tuple(arm_load(arm, recording.load) for arm in recording.arms)
     slopes = trends(recording.arms, recording.load)
+    judged = judge_recording(recording, judge)
     return Findings(
         recording=recording,
-        judged=judge_recording(recording, judge),
+        judged=judged,
         rows=compare(recording),
         claims=claims(recording, slopes, loads),
         timeline=timeline(recording),
         trends=slopes,
         loads=loads,
+        grew=grew(recording, judged.verdicts),
     )

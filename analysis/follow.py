@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from analysis.arm_verdict import FAMILY_ERROR, ArmVerdict, Judge, arm_verdict
+from analysis.contained import container_growers
 from analysis.gates import fails_for_good
+from analysis.grew_text import suspect_text
+from analysis.heap_files import read_heap_files
 from analysis.judge import judge
 from analysis.judge.model import LEAK
+from analysis.kinds import FILLING
 from analysis.recording import Arm, Recording, read_recording
 from analysis.signals import in_bytes
 from analysis.verdict_text import verdict_sentence
@@ -77,7 +81,16 @@ def _arm(recording: Recording, arm: Arm, judge: Judge, look: int) -> ArmLive:
         signals={signal.judgement.signal: signal.judgement.verdict for signal in verdict.signals},
         certain_fail=bool(rising) or verdict.verdict == LEAK,
     )
-    return _with_rate(found, verdict)
+    return _with_rate(replace(found, suspect=_suspect(recording, arm)), verdict)
+
+
+def _suspect(recording: Recording, arm: Arm) -> str:
+    """Return the container that grows most; the types, which are many rows, are left to the report."""
+    if recording.load is None:
+        return ""
+    files = read_heap_files(recording.directory / arm.name, types=False)
+    found = container_growers(arm, recording.load, files)
+    return next((suspect_text(one) for one in found if one.kind != FILLING), "")
 
 
 def _with_rate(found: ArmLive, verdict: ArmVerdict) -> ArmLive:

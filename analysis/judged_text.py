@@ -9,6 +9,8 @@ from rich.text import Text
 from analysis.arm_verdict import ArmVerdict, SignalVerdict
 from analysis.console import new_table
 from analysis.gates import LEAK_GATE, Gate
+from analysis.grew import ArmGrew
+from analysis.grew_text import grew_markdown
 from analysis.judged import Judged
 from analysis.markdown_table import markdown_table
 from analysis.verdict_text import interval_text, rate_text, signal_text, verdict_line
@@ -24,14 +26,15 @@ def judged_parts(judged: Judged) -> list[RenderableType]:
     return [*parts, Text(f"\n{judged.signoff.sentence}.")]
 
 
-def verdict_markdown(title: str, judged: Judged) -> str:
-    """Return ``verdict.md``: verdicts, gates, and what every signal said."""
+def verdict_markdown(title: str, judged: Judged, grew: tuple[ArmGrew, ...] = ()) -> str:
+    """Return ``verdict.md``: verdicts, gates, what grew, and what every signal said."""
     lines = [f"# {title}", "", f"**{judged.signoff.sentence}.**", ""]
     lines += [f"- {verdict_line(verdict)}" for verdict in judged.verdicts]
     if judged.gates:
         rows = [[g.gate, g.measured, g.interval, g.limit, g.outcome, g.why] for g in judged.gates]
         head = ["gate", "measured", "interval (95%)", "limit", "outcome", "why"]
         lines += ["", f"## Gates of {judged.gates[0].arm}", "", *markdown_table(head, rows)]
+    lines += grew_markdown(grew)
     for verdict in judged.verdicts:
         if verdict.signals:
             lines += ["", f"## Signals of {verdict.arm}", "", *_signals(verdict)]

@@ -43,21 +43,20 @@ def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
     """Add up the intervals that lie in ``start_s`` to ``end_s``, seconds since the run's start."""
     if not path.is_file():
         return Latency(gaps=(f"{path.name} is missing",))
-    sums = {tag: _new_histogram() for tag in (LATENCY_TAG, SERVICE_TAG)}
     quarters = tuple(_new_histogram() for _ in range(4))
+    parts = {LATENCY_TAG: quarters, SERVICE_TAG: (_new_histogram(),)}
     gaps = (f"{path.name}: its last line is torn",) if _torn(path) else ()
     try:
         for middle_s, histogram in _intervals(path):
             # The middle, because an interval belongs to one phase but its bounds are the load generator's.
-            if start_s <= middle_s <= end_s and histogram.get_tag() in sums:
-                sums[histogram.get_tag()].add(histogram)
-                if histogram.get_tag() == LATENCY_TAG and end_s > start_s:
-                    quarter = int(4 * (middle_s - start_s) / (end_s - start_s))
-                    quarters[min(3, quarter)].add(histogram)
+            if start_s <= middle_s <= end_s and histogram.get_tag() in parts:
+                those = parts[histogram.get_tag()]
+                part = int(len(those) * (middle_s - start_s) / max(end_s - start_s, 1e-9))
+                those[min(part, len(those) - 1)].add(histogram)
     except (ValueError, IndexError, RuntimeError, zlib.error, HdrCookieException, HdrLengthException):
         # All that the reader raises for a line that is torn or damaged.
         gaps = (f"{path.name}: a damaged line; what stands from there on was not read",)
-    quantiles = {tag: _quantiles_ms(histogram) for tag, histogram in sums.items()}
+    quantiles = {tag: _quantiles_ms(_sum(those)) for tag, those in parts.items()}
     if not gaps and quantiles[LATENCY_TAG] is None:
         gaps = (f"{path.name}: no latencies of the load",)
     return Latency(quantiles[LATENCY_TAG], quantiles[SERVICE_TAG], gaps, _quarters(quarters))
@@ -87,6 +86,13 @@ def _intervals(path: Path) -> Iterator[tuple[float, Any]]:
             yield middle_ms / 1000 - reader.base_time_sec, histogram
     finally:
         reader.close()
+
+
+def _sum(histograms: tuple[Any, ...]) -> Any:
+    total = _new_histogram()
+    for histogram in histograms:
+        total.add(histogram)
+    return total
 
 
 def _quarters(histograms: tuple[Any, ...]) -> tuple[float, float, float, float] | None:

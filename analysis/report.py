@@ -9,18 +9,26 @@ from matplotlib.figure import Figure
 
 from analysis.arm_verdict import Judge
 from analysis.claims import Claim
+from analysis.evidence import Evidence, read_evidence
 from analysis.figures import latency_figure, memory_figure, objects_figure
 from analysis.files import csv_text, write_files
 from analysis.findings import Findings, find
 from analysis.gates import Gate
+from analysis.grower import Grower
+from analysis.html.page import report_html
+from analysis.html.svg import svg_text
 from analysis.judge import judge
 from analysis.judged_text import verdict_markdown
+from analysis.junit import junit_xml
 from analysis.markdown import claims_markdown, comparison_markdown
 from analysis.recording import read_recording
+from analysis.report_markdown import report_markdown
 from analysis.rows import Row
 from analysis.summary import summary_json
 from analysis.text import report_text
-from soak.contract import REPORT
+from analysis.waterfall import Waterfall
+from analysis.waterfall_figure import waterfall_figure
+from soak.contract import REPORT, SUMMARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ def make_report(run_dir: Path, judge: Judge = judge) -> Report:
     """
     findings = find(read_recording(run_dir), judge)
     directory = run_dir / REPORT
-    write_files(directory, _files(findings))
+    write_files(directory, _files(findings, read_evidence(run_dir)))
     return Report(
         directory=directory,
         text=report_text(findings),
@@ -53,18 +61,32 @@ def make_report(run_dir: Path, judge: Judge = judge) -> Report:
     )
 
 
-def _files(findings: Findings) -> dict[str, str | Figure]:
+def _files(findings: Findings, evidence: Evidence) -> dict[str, str | Figure]:
     judged, run_id = findings.judged, findings.recording.manifest.run_id
+    figures = {
+        "memory": memory_figure(findings),
+        "objects": objects_figure(findings),
+        "latency": latency_figure(findings),
+    }
+    if flows := [arm.waterfall for arm in findings.grew if arm.waterfall is not None]:
+        figures["waterfall"] = waterfall_figure(findings)
+    drawn = {name: svg_text(figure, name) for name, figure in figures.items()}
     files: dict[str, str | Figure] = {
-        "verdict.md": verdict_markdown(f"{run_id}: verdict", judged),
+        "verdict.md": verdict_markdown(f"{run_id}: verdict", judged, findings.grew),
+        "report.html": report_html(findings, evidence, drawn),
+        "report.md": report_markdown(findings),
+        "junit.xml": junit_xml(findings),
         "gates.csv": csv_text(Gate, judged.gates),
         "comparison.csv": csv_text(Row, findings.rows),
         "comparison.md": comparison_markdown(findings),
-        "summary.json": summary_json(findings),
-        "memory.png": memory_figure(findings),
-        "objects.png": objects_figure(findings),
-        "latency.png": latency_figure(findings),
+        SUMMARY: summary_json(findings),
+        **{f"{name}.png": figure for name, figure in figures.items()},
+        **{f"{name}.svg": text for name, text in drawn.items()},
     }
+    if flows:
+        files["waterfall.csv"] = csv_text(Waterfall, flows)
+    if any(arm.censuses for arm in findings.grew):
+        files["who.csv"] = csv_text(Grower, (grower for arm in findings.grew for grower in arm.growers))
     if findings.recording.manifest.article:
         files["claims.csv"] = csv_text(Claim, (*findings.claims, *findings.timeline))
         files["claims.md"] = claims_markdown(findings)

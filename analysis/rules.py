@@ -46,7 +46,7 @@ def start_check(before: Reading, after: Reading) -> Check:
     low, high = START_CHANGE
     changed = after.value / before.value - 1
     met = low <= changed <= high
-    rule = f"after idles {changed:+.1%} from before, {not_unless(met)}between {low:.0%} and {high:.0%}"
+    rule = f"after idles {round(changed, 3) + 0.0:+.1%} from before, {not_unless(met)}between {low:.0%} and {high:.0%}"
     return Check(met, f"{rule}: both variants use the same libraries" if abs(changed) < -high else rule)
 
 

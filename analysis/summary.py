@@ -16,9 +16,12 @@ from analysis.recording import Arm
 from analysis.verdict_text import verdict_sentence
 from soak.contract import SCHEMA_VERSION
 
-SUMMARY_VERSION: Final = 3
+SUMMARY_VERSION: Final = 4
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
-gates and signoff."""
+gates and signoff; 4, with grew."""
+
+LEFT_OUT: Final = ("arms", "judge", "gates", "host", "config", "seed", "locustfile_sha256")
+"""Keys of the manifest that the summary does not repeat."""
 
 PEAKS: Final = (
     "rss_bytes",
@@ -36,14 +39,13 @@ def summary_json(findings: Findings) -> str:
     content = {
         "summary_version": SUMMARY_VERSION,
         "schema_version": SCHEMA_VERSION,
-        **manifest.model_dump(
-            mode="json", exclude={"arms", "judge", "gates", "host", "config", "seed", "locustfile_sha256"}
-        ),
+        **manifest.model_dump(mode="json", exclude=set(LEFT_OUT)),
         "conclusive": not findings.reasons,
         "reasons": findings.reasons,
         "signoff": asdict(findings.judged.signoff),
         "verdicts": [_verdict(verdict) for verdict in findings.judged.verdicts],
         "gates": [asdict(gate) for gate in findings.judged.gates],
+        "grew": [_finite(asdict(arm)) for arm in findings.grew],
         "phases": [asdict(phase) for phase in findings.recording.phases],
         "arms": [
             _arm(findings, arm, load)
@@ -80,6 +82,8 @@ def _finite(value: Any) -> Any:
     """Return the same with null for what is infinite or not a number: a time that never comes."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

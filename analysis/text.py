@@ -11,6 +11,7 @@ from rich.text import Text
 
 from analysis.console import new_table, outcome, render
 from analysis.findings import Findings
+from analysis.grew_text import grew_parts
 from analysis.judged_text import judged_parts
 from analysis.latency import QUANTILE_NAMES
 from analysis.measures import ended
@@ -33,6 +34,7 @@ def report_text(findings: Findings) -> str:
     parts: list[RenderableType] = [
         Text(_headline(recording)),
         *judged_parts(findings.judged),
+        *grew_parts(findings.grew),
         Text(),
         _comparison_table(findings),
     ]

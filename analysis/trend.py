@@ -53,11 +53,14 @@ class Trend:
     sessions_open_per_request: Slope | None
 
 
-def fit(x: Numbers, y: Numbers) -> Slope | None:
-    """Return the slope of ``y`` over ``x``, leaving out pairs that hold a NaN; None when too few are left."""
+def fit(x: Numbers, y: Numbers, least: int = MIN_READINGS) -> Slope | None:
+    """Return the slope of ``y`` over ``x``, leaving out pairs that hold a NaN; None when fewer than ``least`` are left.
+
+    ``least`` is 3 or more: two make a line without an interval.
+    """
     good = np.isfinite(x) & np.isfinite(y)
     x, y = x[good], y[good]
-    if len(x) < MIN_READINGS or np.ptp(x) == 0:
+    if len(x) < least or np.ptp(x) == 0:
         return None
     if np.ptp(y) == 0:
         return Slope(0.0, 0.0, 0.0, 0.0)  # its interval and its variance are nothing to divide by

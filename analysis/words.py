@@ -35,6 +35,23 @@ def size(size_bytes: float) -> str:
     return f"{_round(size_bytes, digits):.{digits}f} B"
 
 
+def binary(size_bytes: float) -> str:
+    """Return bytes in the binary unit that suits them, as limits are given: ``512 MiB``, ``7.5 GiB``, ``61 B``."""
+    for unit, worth in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if abs(size_bytes) >= 0.9995 * worth:
+            digits = 1 if abs(size_bytes) < 9.95 * worth and size_bytes % worth else 0
+            return f"{size_bytes / worth:,.{digits}f} {unit}"
+    return f"{_round(size_bytes, 0):.0f} B"
+
+
+def clock_of(seconds: float, *, with_seconds: bool = False) -> str:
+    """Return seconds as ``5:37``, hours and minutes, or ``0:05:37``; before 0 with a minus."""
+    whole = round(abs(seconds)) if with_seconds else round(abs(seconds) / 60) * 60
+    minus = "-" if seconds < 0 and whole else ""
+    text = f"{minus}{whole // 3600}:{whole // 60 % 60:02d}"
+    return f"{text}:{whole % 60:02d}" if with_seconds else text
+
+
 def span(seconds: float) -> str:
     """Return a length of time in the unit that suits it: ``45 s``, ``12 min``, ``5.2 h``, ``40 days``."""
     if seconds < 90:

@@ -30,8 +30,8 @@ class Effort:
     about_s: float
 
 
-FULL = Effort(builds=Rounds(32, 0.5), sampling=Rounds(12, 2.5), reports=4, about_s=400)
-QUICK = Effort(builds=Rounds(5, 0.5), sampling=Rounds(2, 2.0), reports=2, about_s=105)
+FULL = Effort(builds=Rounds(32, 0.5), sampling=Rounds(12, 2.5), reports=4, about_s=440)
+QUICK = Effort(builds=Rounds(5, 0.5), sampling=Rounds(2, 2.0), reports=2, about_s=130)
 
 
 def measure(effort: Effort, progress: Progress) -> list[Finding]:

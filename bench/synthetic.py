@@ -19,6 +19,12 @@ DRAIN_S: Final = 10
 RPS: Final = 20
 INTERVAL_S: Final = 10
 """Of a latency histogram."""
+CENSUS_S: Final = 30
+"""Between two censuses of the heap."""
+TYPES: Final = 80
+CONTAINERS: Final = 60
+GROWING: Final = 4
+"""Of these in the arm that leaks, and of its types."""
 ARMS: Final = {"leaky": "before", "fixed": "after"}
 LIMIT_BYTES: Final = 8 << 30
 
@@ -48,6 +54,7 @@ def write_run(run_dir: Path, hours: int) -> Path:
         _write(run_dir / arm / contract.SAMPLES, contract.SAMPLE_COLUMNS, samples)
         loaded = rows[rows["t_s"] >= IDLE_S]
         _write(run_dir / arm / contract.REQUESTS, contract.REQUEST_COLUMNS, _requests(loaded))
+        _write_censuses(run_dir / arm, range(load_s, end_s - DRAIN_S, CENSUS_S), number, leaks=arm == "leaky")
         _write_latencies(run_dir / arm / contract.LATENCY_LOG, range(load_s, end_s - DRAIN_S, INTERVAL_S))
     return run_dir
 
@@ -125,6 +132,25 @@ def _requests(rows: pd.DataFrame) -> pd.DataFrame:
              (("p50", 5.0), ("p90", 8.0), ("p99", 12.0), ("max", 20.0))}  # fmt: skip
     failures = dict.fromkeys((f"failed_{kind}" for kind in contract.FAILURE_KINDS), 0)
     return rows.assign(planned=sent, sent=sent, missed=0, ok=sent, **failures, **times)
+
+
+def _write_censuses(arm_dir: Path, t_s: range, pid: int, *, leaks: bool) -> None:
+    """Write what each census counts: the first types and containers grow in the leaky arm, others stay."""
+    at: dict[str, Any] = {"arm": arm_dir.name, "pid": pid, "life": 1, "phase": contract.LOAD, "rung": ""}
+    for path, columns, many in (
+        (arm_dir / contract.CENSUS, contract.CENSUS_COLUMNS, TYPES),
+        (arm_dir / contract.CONTAINERS, contract.CONTAINER_COLUMNS, CONTAINERS),
+    ):
+        which = np.tile(np.arange(many), len(t_s))
+        rows = pd.DataFrame({"t_s": np.repeat(np.asarray(t_s), many)}).assign(**at)
+        grown = (rows["t_s"] - t_s[0]) * RPS * (which < GROWING) * leaks
+        kinds, addresses = (pd.Series(which).map(text.format) for text in ("shop.Type{}", "0x7f{:08x}"))
+        numbers: dict[str, Any] = {
+            "objects": 1000 + grown,
+            "bytes": 64_000 + 64 * grown,
+            "length": 200 + grown,
+        }
+        _write(path, columns, rows.assign(by=contract.OUTSIDE, type=kinds, address=addresses, **numbers))
 
 
 def _write_latencies(path: Path, starts_s: range) -> None:

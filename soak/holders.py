@@ -17,15 +17,13 @@ Row = dict[str, object]
 MOST_BUDGET_S: Final = 60.0
 """That the probe takes."""
 
-PROBE_STATE: Final = "probe"
-
 
 def name_holders(probe: ProbeClient, suspects: Sequence[Suspect], timeout_s: float) -> list[Row]:
     """Return a row for each suspect, in their order, with the columns from ``address`` to ``entries``.
 
-    What belongs to the probe itself has no row. Ask while nothing is loaded: the target is slowed down for up to
-    ``timeout_s`` seconds. A sentence about what holds nothing by name is in ``entries``: ``[{"state": "cycle"}]``, or
-    "unreferenced" where references are counted that no object has, or "absent".
+    Ask while nothing is loaded: the target is slowed down for up to ``timeout_s`` seconds. What is said of a thing
+    that nobody holds by name is in ``entries``: ``[{"state": "cycle"}]``, "unreferenced" where references are counted
+    that no object has, "probe" for what is the probe's own, or "absent".
 
     Raises ProbeError when the probe does not answer in time, or with something else, or has none for more than 256.
     """
@@ -36,7 +34,7 @@ def name_holders(probe: ProbeClient, suspects: Sequence[Suspect], timeout_s: flo
         "who", timeout_s, suspects=[asdict(suspect) for suspect in suspects], budget_s=budget_s
     )
     try:
-        return [_row(holder) for holder in answer["holders"] if holder.get("state") != PROBE_STATE]
+        return [_row(holder) for holder in answer["holders"]]
     except (AttributeError, KeyError, TypeError) as error:
         raise ProbeError(f"probe: who: not an answer about holders: {error!r}") from error
 

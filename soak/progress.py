@@ -128,6 +128,8 @@ def _cells(arm: ArmNow, limit_bytes: int | None) -> list[tuple[str, str]]:
         cells.append(("so far", arm.live.verdict.replace("_", " ")))
         if rate := _rate(arm.live):
             cells.append(("rate", rate))
+        if arm.live.suspect:
+            cells.append(("grows", arm.live.suspect))
     return cells
 
 
@@ -140,7 +142,7 @@ def _rate(live: ArmLive) -> str:
 
 def _table(now: Now) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    columns = ("life", "MiB", "tasks", "sessions", "ok/s", "failed/s", "OOM kills", "so far", "rate")
+    columns = ("life", "MiB", "tasks", "sessions", "ok/s", "failed/s", "OOM kills", "so far", "rate", "grows")
     table.add_column("arm")
     for name in columns:
         table.add_column(name, justify="right")

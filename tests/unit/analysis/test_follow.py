@@ -11,6 +11,7 @@ from analysis.arm_verdict import FAMILY_ERROR
 from analysis.follow import EVERY_S, follow, look_error
 from analysis.judge.model import Judgement, Margin, Readings
 from soak.contract import GateLimit, Live
+from tests.unit.analysis.planted_heap import FOUR_LEAKS, write_heap
 from tests.unit.analysis.planted_judge import planted_judge
 
 Build = Callable[..., Path]
@@ -101,3 +102,15 @@ def test_a_highest_memory_beyond_its_gate_is_certain_to_fail(build_run: Build) -
         if certain:
             assert fixed.reason == "its memory reached 78.7 MB, and the gate max_rss is <= 78 MB"
         run_dir.rename(run_dir.with_name(f"planted-{limit}"))
+
+
+def test_the_container_that_grows_most_is_named_while_the_run_goes_on(build_run: Build) -> None:
+    """With its rate; of the arm in which nothing grows, nothing."""
+    run_dir = build_run(status="running", end_s=150.0)
+    write_heap(run_dir / "leaky", FOUR_LEAKS, end_s=150.0)
+    write_heap(run_dir / "fixed", (), end_s=150.0)
+    looks = Looks(0)
+    follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    arms = Live.from_json((run_dir / "live.json").read_text()).arms
+    assert arms["leaky"].suspect == "gateway…request_history: +1.00 items/request"
+    assert arms["fixed"].suspect == ""

@@ -13,6 +13,7 @@ from analysis.recording import read_recording
 from analysis.report import make_report
 from analysis.text import report_text
 from soak.errors import HarnessError, RecordingError
+from tests.unit.analysis.planted_heap import FOUR_LEAKS, write_heap
 from tests.unit.analysis.planted_judge import planted_judge
 
 Build = Callable[..., Path]
@@ -23,9 +24,15 @@ FILES = [
     "comparison.csv",
     "comparison.md",
     "gates.csv",
+    "junit.xml",
     "latency.png",
+    "latency.svg",
     "memory.png",
+    "memory.svg",
     "objects.png",
+    "objects.svg",
+    "report.html",
+    "report.md",
     "summary.json",
     "verdict.md",
 ]
@@ -40,7 +47,7 @@ def png_size(path: Path) -> tuple[int, int]:
 
 
 def test_a_report_is_written_whole_and_again(build_run: Build) -> None:
-    """Ten files and nothing half-written; made again, a report takes the place of the last."""
+    """Every file and nothing half-written; made again, a report takes the place of the last."""
     run_dir = build_run()
     (run_dir / "report").mkdir()
     for name in FILES:
@@ -54,7 +61,7 @@ def test_a_report_is_written_whole_and_again(build_run: Build) -> None:
     assert [png_size(report.directory / f"{name}.png") for name in ("memory", "objects", "latency")] == [
         (1600, 900),
         (1600, 900),
-        (1600, 1080),
+        (1600, 1350),
     ]
     assert json.loads((report.directory / "summary.json").read_text())["conclusive"] is True
     with (report.directory / "comparison.csv").open(newline="") as file:
@@ -97,3 +104,32 @@ def test_no_report_of_no_run(tmp_path: Path) -> None:
     with pytest.raises(RecordingError):
         make_report(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_grew_and_the_waterfall_have_files_of_their_own(build_run: Build) -> None:
+    """who.csv with every line, waterfall.csv with every arm whose memory was read whole, and its picture."""
+    run_dir = build_run(kill_hour=None)
+    write_heap(run_dir / "leaky", FOUR_LEAKS)
+    path = run_dir / "leaky" / "samples.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    sizes = {"pymalloc_arena_bytes": "9000000", "pymalloc_free_bytes": "1000000", "malloc_free_bytes": "500"}
+    rows = [row | sizes | {"uss_bytes": row["rss_bytes"]} for row in rows]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    directory = make_report(run_dir, planted_judge).directory
+    with (directory / "who.csv").open(newline="") as file:
+        who = list(csv.DictReader(file))
+    assert [row["holder"].rpartition(".")[2] for row in who] == [
+        "request_history",
+        "response_cache",
+        "background_tasks",
+        "http_sessions",
+    ]
+    with (directory / "waterfall.csv").open(newline="") as file:
+        (flow,) = csv.DictReader(file)
+    grown = float(flow["uss_end_bytes"]) - float(flow["uss_start_bytes"])
+    assert (flow["arm"], float(flow["native_in_use_bytes"])) == ("leaky", grown)
+    assert png_size(directory / "waterfall.png") == (1600, 660)

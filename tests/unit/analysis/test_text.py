@@ -3,14 +3,18 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from analysis.console import render
 from analysis.findings import Findings, find
+from analysis.grew_text import grew_markdown, grew_parts
 from analysis.judged_text import verdict_markdown
 from analysis.markdown import claims_markdown, comparison_markdown
 from analysis.recording import read_recording
 from analysis.text import report_text
 from soak.contract import GateLimit
+from tests.unit.analysis.planted_heap import FOUR_LEAKS, Container, write_heap
 from tests.unit.analysis.planted_judge import planted_judge
 
 Build = Callable[..., Path]
@@ -122,3 +126,26 @@ def test_the_quiesce_ladder_shows_what_let_go(build_run: Build) -> None:
         ["fixed", "collected", "70.0", "1,000", "4.0"],
         ["fixed", "trimmed", "66.0", "1,000", "-"],
     ]
+
+
+def test_what_grew_is_told_with_who_holds_it(build_run: Build) -> None:
+    """The four leaks of one arm in order of bytes, nothing of the other; what was never named says why."""
+    run_dir = build_run(article=False, kill_hour=None)
+    unnamed = Container(0x7F0000000090, "collections.deque", lambda n: n / 50)
+    types = {"builtins.dict": (lambda n: 2 * n, 300.0), "_asyncio.Task": (lambda n: n, 200.0)}
+    write_heap(run_dir / "leaky", (*FOUR_LEAKS, unnamed), types)
+    write_heap(run_dir / "fixed", [Container(0x10, "builtins.dict", partial(min, 5000), "app.cache", 100)])
+    found = findings(run_dir)
+    assert render(grew_parts(found.grew)) == (EXPECTED / "grew.txt").read_text()
+    assert "\n".join(grew_markdown(found.grew)) + "\n" == (EXPECTED / "grew.md").read_text()
+    assert render(grew_parts(found.grew)).strip() in report_text(found)
+
+
+def test_rates_are_per_second_where_requests_are_not_known(build_run: Build) -> None:
+    """What was attached to has a load of its own, which nobody counted."""
+    run_dir = build_run(article=False, kill_hour=None)
+    (run_dir / "leaky" / "requests.csv").unlink()
+    write_heap(run_dir / "leaky", FOUR_LEAKS[2:3])
+    text = render(grew_parts(findings(run_dir).grew))
+    assert "leaky, per second:" in text
+    assert "response_cache   unbounded cache or list   80.00   320 kB" in text

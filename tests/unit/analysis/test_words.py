@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.words import change, clock, memory, size
+from analysis.words import binary, change, clock, clock_of, memory, size
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,22 @@ def test_change_is_in_whole_percent(before: float | None, after: float | None, t
 def test_clock_is_hours_and_minutes(hours: float, text: str) -> None:
     """Minutes are rounded, never 60."""
     assert clock(hours) == text
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [(61, "61 B"), (1024, "1 KiB"), (512 * 2**20, "512 MiB"), (7.5 * 2**30, "7.5 GiB"), (66.4e6, "63 MiB")],
+)
+def test_limits_are_in_binary_units(size_bytes: float, text: str) -> None:
+    """As a profile and the kernel count them."""
+    assert binary(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "short", "whole"),
+    [(0, "0:00", "0:00:00"), (337 * 60, "5:37", "5:37:00"), (59, "0:01", "0:00:59"), (-1800, "-0:30", "-0:30:00"),
+     (72 * 3600, "72:00", "72:00:00"), (-10, "0:00", "-0:00:10")],
+)  # fmt: skip
+def test_time_is_hours_and_minutes(seconds: float, short: str, whole: str) -> None:
+    """With seconds where they matter, and never minus zero."""
+    assert (clock_of(seconds), clock_of(seconds, with_seconds=True)) == (short, whole)

@@ -82,12 +82,12 @@ def test_rows_have_the_columns_of_the_recording() -> None:
     assert name_holders(probe, [CACHE], 10.0)[0].keys() <= set(names(HOLDER_COLUMNS))
 
 
-def test_the_probes_own_has_no_row() -> None:
-    """What the probe itself keeps about the target is no leak of the target."""
+def test_the_probes_own_is_told_apart() -> None:
+    """What the probe itself keeps about the target is no leak of the target, and is not unnamed either."""
     probe = ScriptedProbe(
         {"holders": [{"address": 1, "type": "builtins.dict", "length": 2, "holder": "", "state": "probe"}]}
     )
-    assert name_holders(probe, [CACHE], 10.0) == []
+    assert name_holders(probe, [CACHE], 10.0)[0]["entries"] == '[{"state": "probe"}]'
 
 
 def test_nothing_is_asked_about_nothing() -> None:

@@ -51,9 +51,13 @@ def test_without_a_terminal_a_run_is_one_line_now_and_then() -> None:
         ),
         (ArmLive("leak", "", rate_per_s=17_400.0), ", so far leak, rate 17,400 B/s"),
         (ArmLive("inconclusive", ""), ", so far inconclusive"),
+        (
+            ArmLive("leak", "", suspect="gateway…cache: +1.00 items/request"),
+            ", so far leak, grows gateway…cache: +1.00 items/request",
+        ),
     ],
 )
-def test_the_verdict_so_far_is_shown_with_its_rate(live: ArmLive, cells: str) -> None:
+def test_the_verdict_so_far_is_shown_with_its_rate_and_suspect(live: ArmLive, cells: str) -> None:
     """Per request where requests are known; an arm that is not judged yet has neither."""
     leaky, _, fixed = plain_line(now(live=live)).partition("; fixed")
     assert leaky.endswith(f"OOM kills 1{cells}")

@@ -1,0 +1,94 @@
+"""The containers of an arm that grow, each with who holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from analysis.grower import Grower, by_bytes
+from analysis.growing import Growing, growing_containers
+from analysis.heap_files import HeapFiles
+from analysis.holders import Held, held
+from analysis.kinds import holds_nothing, kind_of_container, short, types_of
+from analysis.recording import Arm, Phase
+from analysis.signals import LIVE_BLOCKS
+
+NEEDS_PROBE: Final = "naming needs the probe"
+NO_PAUSE: Final = "not named: no pause after it was found"
+NO_PATH: Final = "no path to it was found"
+
+
+def container_growers(arm: Arm, load: Phase, files: HeapFiles) -> list[Grower]:
+    """Return the containers that grow, those with the most bytes first; one line for those with the same holder.
+
+    A registry of weak references, as asyncio's of all tasks, holds nothing and is left out.
+    """
+    found: dict[str, list[Grower]] = {}
+    for growing in growing_containers(arm, load, files.containers, files.types):
+        known = held(files.holders, growing)
+        if known and holds_nothing(known.entries):
+            continue
+        one = _container(arm, growing, known)
+        found.setdefault(one.holder or f"{growing.life} {growing.address} {growing.type}", []).append(one)
+    return by_bytes([_as_one(lines, together=bool(arm.processes)) for lines in found.values()])
+
+
+def _container(arm: Arm, growing: Growing, known: Held | None) -> Grower:
+    kind = kind_of_container(growing.type, known.entries if known else [])
+    each = known.bytes_each if known else None
+    request, second = growing.per_request, growing.per_s
+    if known is None:
+        probed = bool(arm.samples[LIVE_BLOCKS].notna().any())
+        unnamed = NO_PAUSE if probed else NEEDS_PROBE
+    else:
+        unnamed = NO_PATH
+    return Grower(
+        arm=arm.name,
+        name=(known.holder if known else "") or f"{short(growing.type)} at {growing.address} ({unnamed})",
+        kind=kind.name,
+        holder=known.holder if known else "",
+        type=growing.type,
+        address=growing.address,
+        lives=str(growing.life),
+        censuses=growing.censuses,
+        length=growing.length,
+        holds=", ".join(types_of(known.entries)) if known else "",
+        items_per_request=request.value if request else None,
+        items_per_request_low=request.low if request else None,
+        items_per_request_high=request.high if request else None,
+        items_per_s=second.value,
+        bytes_per_request=_times(each, request.value if request else None),
+        bytes_per_s=_times(each, second.value),
+        share=None,
+        retained_bytes=known.retained_bytes if known else None,
+        retained_whole=known.retained_whole if known and known.retained_bytes is not None else None,
+        why=kind.why,
+    )
+
+
+def _as_one(lines: list[Grower], *, together: bool) -> Grower:
+    """Return one line for the lives of an arm that hold the same; processes that live ``together`` add up."""
+    longest = max(lines, key=lambda one: (one.censuses or 0, one.length or 0))
+    lives = " ".join(sorted({one.lives for one in lines}, key=int))
+    if not together:
+        return replace(longest, lives=lives)
+    return replace(
+        longest,
+        lives=lives,
+        items_per_request=_sum(one.items_per_request for one in lines),
+        items_per_request_low=_sum(one.items_per_request_low for one in lines),
+        items_per_request_high=_sum(one.items_per_request_high for one in lines),
+        items_per_s=_sum(one.items_per_s for one in lines),
+        bytes_per_request=_sum(one.bytes_per_request for one in lines),
+        bytes_per_s=_sum(one.bytes_per_s for one in lines),
+    )
+
+
+def _times(each: float | None, rate: float | None) -> float | None:
+    return None if each is None or rate is None else each * rate
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

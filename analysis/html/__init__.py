@@ -1,0 +1,1 @@
+"""The report as one page: report.html, self-contained, for whoever signs the release."""

@@ -1,0 +1,94 @@
+"""``report.md``: the report as a comment on a pull request, or as a step's summary; the verdict first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from analysis.findings import Findings
+from analysis.html.decided import decided
+from analysis.html.grew_grid import grew_grid
+from analysis.html.grid import Grid, comparison_grid, gate_lines, load_grid
+from analysis.verdict_text import verdict_sentence
+from analysis.words import verdict_name
+
+MOST_BYTES: Final = 60_000
+"""GitHub takes 65,536 characters in a comment."""
+
+LITERAL: Final = str.maketrans({**{mark: f"&#{ord(mark)};" for mark in "&<|@[]`*\\"}, "\n": " ", "\r": " "})
+"""What would be markup, a mention or another line in what a run says of itself."""
+
+
+def report_markdown(findings: Findings) -> str:
+    """Return the comment, below MOST_BYTES in UTF-8: sections that do not fit are left out, the last ones first."""
+    manifest, judged = findings.recording.manifest, findings.judged
+    running = ["", "Still running, or killed before it could end: this holds for what was recorded so far."]
+    head = [
+        f"## {_literal(judged.signoff.sentence)}.",
+        *(running if manifest.status == "running" else []),
+        "",
+        *(
+            f"- **{_literal(one.arm)}: {verdict_name(one.verdict)}**: {_literal(verdict_sentence(one))}."
+            for one in judged.verdicts
+        ),
+        *(f"- {_literal(reason)}." for reason in findings.reasons),
+    ]
+    sections = [
+        _gates(findings),
+        _folded(comparison_grid(findings)),
+        _folded(found) if (found := grew_grid(findings)) else [],
+        [] if manifest.attached else _folded(load_grid(findings)),
+        _details("How it was decided", [f"{_literal(text)}\n" for text in decided(findings)]),
+        _provenance(findings),
+    ]
+    text = "\n".join([*head, ""])
+    left_out = "\nThe rest is in report.html.\n"
+    for lines in sections:
+        more = "\n".join(["", *lines, ""]) if lines else ""
+        if len((text + more + left_out).encode()) > MOST_BYTES:
+            return _cut(text, MOST_BYTES - len(left_out.encode())) + left_out
+        text += more
+    return text
+
+
+def _gates(findings: Findings) -> list[str]:
+    lines = gate_lines(findings)
+    head = ("gate", "measured", "95%", "limit", "outcome")
+    rows = [(line.gate, line.measured, line.interval, line.limit, line.outcome) for line in lines]
+    why = [f"- {_literal(line.gate)}: {_literal(line.why)}." for line in lines if line.why]
+    return [*_table(head, rows), *(["", *why] if why else [])] if lines else []
+
+
+def _folded(grid: Grid) -> list[str]:
+    return _details(grid.caption, [*_table(grid.head, grid.rows), *(["", grid.note] if grid.note else [])])
+
+
+def _details(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
+
+
+def _provenance(findings: Findings) -> list[str]:
+    manifest = findings.recording.manifest
+    revision = manifest.host.get("soakproof_revision")
+    facts = [
+        f"run {manifest.run_id}",
+        f"profile {manifest.profile}",
+        f"{manifest.started_wall_time:%Y-%m-%d %H:%M} UTC",
+        f"Python {manifest.python}",
+        f"limit by {manifest.limit_mechanism}",
+        *([f"soakproof {revision}"] if revision else []),
+    ]
+    return [_literal(", ".join(facts)) + "."]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *([_literal(cell) for cell in row] for row in rows)]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
+
+
+def _literal(text: str) -> str:
+    return text.translate(LITERAL)
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    return text if len(text.encode()) <= most_bytes else text.encode()[:most_bytes].decode(errors="ignore")
