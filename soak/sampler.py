@@ -187,7 +187,11 @@ class Sampler:
                 self.gaps.missed("holders", str(error))
                 continue
             self.gaps.read("holders")
-            self._named |= {(target.pid, one.address, one.type): one.length for one in asked}
+            self._named |= {
+                (target.pid, one.address, one.type): one.length
+                for one, row in zip(asked, rows, strict=True)
+                if row["holder"] or row["entries"]  # else there was no time for it: ask again
+            }
             of = {"t_s": self._clock.t(), "arm": self.arm, "pid": target.pid, "life": target.life,
                   "phase": self.phase, "rung": rung}  # fmt: skip
             self._holders.write_all({**of, **row} for row in rows)

@@ -22,13 +22,13 @@ MOST_OBJECTS = 300_000
 LARGE = 1_000
 """Entries of a container that is gone into only when all else is done."""
 
-HEAD_START = 2
-"""References by which a path from the target's own code may be longer than one from its packages, and theirs than
-one from Python's."""
-
 FRAME_START = 8
-"""The same for a path from a module before one from a local variable, which says less of where to look: so many
-references are four attributes, as in ``shop.app.state.cache.entries``."""
+"""References by which a path from a module may be longer than one from a local variable, which says less of where to
+look: so many are four attributes, as in ``shop.app.state.cache.entries``."""
+
+HEAD_START = 10
+"""The same for a path from the target's own code before one from its packages, and for theirs before one from
+Python's. So the target's own is met first, also where there is no time for all of it."""
 
 CHECK_EVERY = 256
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from soak import sampler as module
-from soak.contract import CENSUS_COLUMNS, IDLE, LOAD, SAMPLE_COLUMNS
+from soak.contract import CENSUS_COLUMNS, HOLDER_COLUMNS, IDLE, LOAD, POINT, SAMPLE_COLUMNS
 from soak.errors import HarnessError
+from soak.heap.record import Suspect
 from soak.limit.base import Unlimited
 from soak.probe_client import ProbeError
 from soak.recording import CsvRecorder, EventLog, RunClock
@@ -60,14 +61,22 @@ class Bench:
         self.events = EventLog(directory / "events.csv", clock)
         self.samples = CsvRecorder(directory / "samples.csv", SAMPLE_COLUMNS)
         self.census = CsvRecorder(directory / "census.csv", CENSUS_COLUMNS)
+        self.holders = CsvRecorder(directory / "holders.csv", HOLDER_COLUMNS)
         self.sampler = Sampler(
-            "leaky", clock, self.events, self.samples, self.census, every_s=1.0, smaps_every_s=smaps_every_s
+            "leaky",
+            clock,
+            self.events,
+            self.samples,
+            self.census,
+            every_s=1.0,
+            smaps_every_s=smaps_every_s,
+            holders=self.holders,
         )
         self.sampler.targets = (Target("leaky", os.getpid(), 1, Unlimited(), probe),)  # type: ignore[arg-type]
         self.sampler.phase = LOAD
 
     def close(self) -> None:
-        for recorder in (self.events, self.samples, self.census):
+        for recorder in (self.events, self.samples, self.census, self.holders):
             recorder.close()
 
     def rows(self, name: str) -> list[dict[str, str]]:
@@ -274,3 +283,53 @@ def test_a_process_that_never_had_a_probe_misses_none(make_bench: MakeBench, wit
     assert second["rss_bytes"]
     assert second["live_blocks"] == ""
     assert bench.gaps() == []
+
+
+def suspects_asked(probe: FakeProbe) -> list[list[int]]:
+    """Return the addresses of each question for holders."""
+    return [[one["address"] for one in ask["suspects"]] for ask in probe.asked]  # type: ignore[attr-defined]
+
+
+def answer_on(*addresses: int, holder: str = "shop.cache") -> dict[str, Any]:
+    return {"holders": [{"address": one, "type": "a.B", "length": 9, "holder": holder} for one in addresses]}
+
+
+def test_in_a_pause_of_the_load_only_containers_are_named_and_each_once(make_bench: MakeBench) -> None:
+    """There is little time: types wait for the drain, and a container until it has doubled."""
+    probe = FakeProbe(answer_on(7), answer_on(7), answer_on(7, 0))
+    bench = make_bench(ScriptedClock(0.0), probe)
+    for length in (100, 150, 200):
+        bench.sampler.suspects = {os.getpid(): (Suspect(7, "a.B", length), Suspect(0, "a.C", 5))}
+        bench.sampler.name_holders(POINT, 1.0)
+    bench.sampler.name_holders("drained", 30.0)
+    assert suspects_asked(probe) == [[7], [7], [7, 0]]
+    assert [row["rung"] for row in bench.rows("holders.csv")] == [POINT, POINT, "drained", "drained"]
+    assert bench.rows("holders.csv")[0]["holder"] == "shop.cache"
+
+
+def test_a_container_for_which_there_was_no_time_is_asked_for_again(make_bench: MakeBench) -> None:
+    """In the next pause, however little it has grown."""
+    probe = FakeProbe(answer_on(7, holder=""), answer_on(7))
+    bench = make_bench(ScriptedClock(0.0), probe)
+    bench.sampler.suspects = {os.getpid(): (Suspect(7, "a.B", 100),)}
+    for _ in range(3):
+        bench.sampler.name_holders(POINT, 1.0)
+    assert suspects_asked(probe) == [[7], [7]]
+
+
+def test_a_pause_that_is_nearly_over_names_nobody(make_bench: MakeBench) -> None:
+    """The target would still be slowed down when the load goes on."""
+    probe = FakeProbe()
+    bench = make_bench(ScriptedClock(0.0), probe)
+    bench.sampler.suspects = {os.getpid(): (Suspect(7, "a.B", 100),)}
+    bench.sampler.name_holders(POINT, module.LEAST_NAMING_S / 2)
+    assert probe.asked == []
+
+
+def test_a_probe_that_does_not_name_in_time_is_a_gap(make_bench: MakeBench) -> None:
+    """And the sampling goes on."""
+    bench = make_bench(ScriptedClock(0.0), FakeProbe(ProbeError("probe: who: timed out")))
+    bench.sampler.suspects = {os.getpid(): (Suspect(7, "a.B", 100),)}
+    bench.sampler.name_holders(POINT, 1.0)
+    assert bench.gaps() == ["holders: probe: who: timed out"]
+    assert bench.rows("holders.csv") == []
