@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.judge.average import CUTS, Fit, Weigher
 from analysis.judge.bins import Points
@@ -134,11 +135,22 @@ class Case:
         event = {*columns.levels, *columns.steps, *columns.loads}.union(*columns.rates)
         used = [place for place, column in enumerate(model.columns) if column not in event]
         beta = self.weigher.coefficients(model)[used]
-        last = np.flatnonzero(self.points.life == self.points.life[np.argmax(self.points.t_s)])
+        last = self._last_grown_up()
         t_s = self.points.t_s[last]
         first = int(np.searchsorted(t_s, t_s[-1] - TAIL * self.points.span_s))
         ends = columns.values[last[[first, -1]]][:, [model.columns[place] for place in used]] @ beta
         return float((ends[1] - ends[0]) / max(t_s[-1] - t_s[first], 1e-9)) * self.unit * self.points.span_s
+
+    def _last_grown_up(self) -> npt.NDArray[np.intp]:
+        """Return the places of the last life that lasted for as long as the part that has to be flat; else the longest.
+
+        A process that was started a moment ago is warming up again, and shows that it does, not that it will go on.
+        """
+        lives = [np.flatnonzero(self.points.life == life) for life in np.unique(self.points.life)]
+        lasted_s = [float(np.ptp(self.points.t_s[places])) for places in lives]
+        enough_s = min(TAIL * self.points.span_s, max(lasted_s))
+        grown_up = [places for places, life_s in zip(lives, lasted_s, strict=True) if life_s >= enough_s]
+        return max(grown_up, key=lambda places: float(self.points.t_s[places[-1]]))
 
     def _rises_without_knees(self) -> bool:
         """Return whether a leak that rests on a knee beside a varying load is one without the knee, too.
@@ -152,7 +164,7 @@ class Case:
         return Mixture.of(straight).quantile(self.alpha / 2) > 0
 
     def _late_step(self) -> float:
-        """Return the weight of the shapes with a step late in the run that matters."""
+        """Return the weight of the shapes with a step upwards, late in the run, that matters."""
         totals = np.array([fit.total for fit in self.fits])
         weight = np.exp(totals - totals.max())
         matters = MATTERS * self.margin / self.unit
@@ -167,7 +179,7 @@ class Case:
             return False
         beta = self.weigher.coefficients(fit.model)
         shift = sum(float(beta[fit.model.columns.index(self.columns.steps[step])]) for step in late)
-        return abs(shift) > matters
+        return shift > matters
 
     def _last_knee(self, fit: Fit) -> float:
         return max((self.columns.knee_at[knee] for knee in fit.model.knees), default=0.0)
