@@ -75,9 +75,10 @@ def _arm(recording: Recording, arm: Arm, judge: Judge, look: int) -> ArmLive:
     # The run is not over, so the load check would find that it was cut short: it has its say in the report.
     verdict = arm_verdict(recording, arm, (), judge, error=look_error(look), detectable=False)
     rising = fails_for_good(recording, arm)
+    leaks = [verdict_sentence(verdict)] if verdict.verdict == LEAK else []
     found = ArmLive(
         verdict=verdict.verdict,
-        reason=rising or verdict_sentence(verdict),
+        reason="; ".join(filter(None, [*leaks, rising])) or verdict_sentence(verdict),
         signals={signal.judgement.signal: signal.judgement.verdict for signal in verdict.signals},
         certain_fail=bool(rising) or verdict.verdict == LEAK,
     )
@@ -94,17 +95,19 @@ def _suspect(recording: Recording, arm: Arm) -> str:
 
 
 def _with_rate(found: ArmLive, verdict: ArmVerdict) -> ArmLive:
-    """Add the figures of the leading signal, which are bytes or none."""
-    judgement = verdict.leading.judgement if verdict.leading else None
-    if judgement is None or judgement.per_s is None or not in_bytes(judgement.signal):
+    """Add the figures of the leading signal, or where that is no memory, of the first that is."""
+    leading = [verdict.leading] if verdict.leading else []
+    judged = (signal.judgement for signal in (*leading, *verdict.signals))
+    judgement = next((one for one in judged if one.per_s and in_bytes(one.signal)), None)
+    if judgement is None or judgement.per_s is None:
         return found
-    oom = judgement.oom
+    rate, oom = judgement.per_s, judgement.oom
     return replace(
         found,
-        rate_per_s=judgement.per_s.value,
+        rate_per_s=rate.value,
         rate_per_request=judgement.per_request.value if judgement.per_request else None,
-        low=judgement.per_s.low,
-        high=judgement.per_s.high,
+        low=rate.low,
+        high=rate.high,
         oom_low_s=oom.low if oom else None,
         oom_high_s=oom.high if oom else None,
     )

@@ -96,9 +96,11 @@ def number(items: float) -> str:
 
 
 def suspect_text(one: Grower) -> str:
-    """Return a line's holder, short, and its rate: ``gateway…response_cache: +1.00 items/request``."""
-    first, _, last = one.holder.partition(".")
-    name = f"{first}…{last.rpartition('.')[2]}" if "." in last else one.holder or short(one.type) or one.kind
+    """Return a line's holder, the last two names of its path, and its rate: ``…state.cache: +1.00 items/request``."""
+    path = one.holder.rpartition(" ")[2]
+    name = one.holder or short(one.type) or one.kind
+    if path.count(".") > 1 or path != one.holder:
+        name = "…" + ".".join(path.split(".")[-2:])
     items, unit = (
         (one.items_per_s, "s") if one.items_per_request is None else (one.items_per_request, "request")
     )

@@ -13,6 +13,8 @@ from soak.probe_client import ProbeClient, ProbeError
 MARGIN_S: Final = 2.0
 """Of the time for an answer, for what the probe does after its budget: sizes, and a pass that has begun."""
 
+SHORT_SHARE: Final = 0.7
+"""Of a time that is not much longer than that."""
 Row = dict[str, object]
 MOST_BUDGET_S: Final = 60.0
 """That the probe takes."""
@@ -29,7 +31,7 @@ def name_holders(probe: ProbeClient, suspects: Sequence[Suspect], timeout_s: flo
     """
     if not suspects:
         return []
-    budget_s = min(max(timeout_s - MARGIN_S, timeout_s / 2), MOST_BUDGET_S)
+    budget_s = min(max(timeout_s - MARGIN_S, SHORT_SHARE * timeout_s), MOST_BUDGET_S)
     answer = probe.ask(
         "who", timeout_s, suspects=[asdict(suspect) for suspect in suspects], budget_s=budget_s
     )

@@ -12,11 +12,13 @@ from .objects import Kinds
 from .paths import write_path
 from .retained import Retained, Retention
 from .roots import find_roots, hidden_names
-from .walk import Walk
+from .walk import FRAME_START, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from .roots import Root
 
 MOST_SUSPECTS = 256
 MOST_BUDGET_S = 60.0
@@ -59,14 +61,31 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     kinds = Kinds()
     apart = {suspect.address for suspect in suspects if suspect.address}
     roots = find_roots(get_ident())
-    walk = Walk(roots, kinds, apart, [*hidden_names(), *hidden], started_s + budget_s * WALK_SHARE)
-    if not all(walk.has_address(suspect.address) for suspect in suspects if suspect.address):
-        walk.go_on()
+    own, by_s = [*hidden_names(), *hidden], started_s + budget_s * WALK_SHARE
+    walk = _walk(roots, kinds, apart, own, by_s, 0)
+    if walk.whole and _from_frames(walk, apart) and 2 * time.monotonic() - started_s < by_s:
+        again = _walk(roots, kinds, apart, [*own, *walk.own()], by_s, FRAME_START)
+        walk = again if again.whole else walk
     unmet = [suspect for suspect in suspects if not walk.has_address(suspect.address)]
     listed = _listed(unmet, kinds) if unmet and not walk.is_late() else {}
     search = _Search(walk, kinds, listed, started_s + budget_s)
     answers = [search.answer(suspect) for suspect in suspects]
     return {"holders": answers, "visited": len(walk.objects), "whole": walk.whole}
+
+
+def _walk(
+    roots: Sequence[Root], kinds: Kinds, apart: set[int], hidden: Sequence[Any], by_s: float, frame_start: int
+) -> Walk:
+    walk = Walk(roots, kinds, apart, hidden, by_s, frame_start)
+    if not all(map(walk.has_address, apart)):
+        walk.go_on()
+    return walk
+
+
+def _from_frames(walk: Walk, addresses: set[int]) -> bool:
+    """Return whether a path begins at a local variable, where there may be a longer one from a module."""
+    met = [walk.chain_to(address) for address in addresses if walk.has_address(address)]
+    return any(not walk.root_of(chain).is_module for chain in met)
 
 
 class _Search:

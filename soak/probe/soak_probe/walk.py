@@ -26,9 +26,9 @@ FRAME_START = 8
 """References by which a path from a module may be longer than one from a local variable, which says less of where to
 look: so many are four attributes, as in ``shop.app.state.cache.entries``."""
 
-HEAD_START = 10
+HEAD_START = 2
 """The same for a path from the target's own code before one from its packages, and for theirs before one from
-Python's. So the target's own is met first, also where there is no time for all of it."""
+Python's."""
 
 CHECK_EVERY = 256
 
@@ -37,7 +37,8 @@ class Walk:
     """Objects in the order they were reached, each with the one that led to it.
 
     ``apart`` are addresses of objects whose contents come last, as those of large containers do: what was reached
-    before is held by others, too.
+    before is held by others, too. A path from a module may be longer by ``frame_start`` references than one from a
+    local variable.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Walk:
         apart: Container[int],
         hidden: Iterable[Any],
         deadline_s: float,
+        frame_start: int = 0,
     ) -> None:
         self.roots = roots
         self.hidden = list(hidden)
@@ -55,6 +57,7 @@ class Walk:
         self._kinds = kinds
         self._apart = apart
         self._deadline_s = deadline_s
+        self._frame_start = frame_start
         self._parents = array("i")
         self._index: dict[int, int] = {id(thing): -1 for thing in self.hidden}
         for root in roots:
@@ -137,12 +140,16 @@ class Walk:
         waiting = list(range(len(self.roots)))
         depth = 0
         while level or waiting:
-            joining = [place for place in waiting if _start(self.roots[place]) <= depth]
-            waiting = [place for place in waiting if _start(self.roots[place]) > depth]
+            joining = [place for place in waiting if self._start(place) <= depth]
+            waiting = [place for place in waiting if self._start(place) > depth]
             level = self._next_level([*level, *joining])
             depth += 1
             if self._is_spent():
                 return
+
+    def _start(self, place: int) -> int:
+        root = self.roots[place]
+        return root.owner * HEAD_START + (0 if root.is_module else self._frame_start)
 
     def _add(self, thing: Any, parent: int) -> int:
         place = self._index[id(thing)] = len(self.objects)
@@ -178,10 +185,6 @@ class Walk:
         spent = len(self.objects) > MOST_OBJECTS or self.is_late()
         self.whole = self.whole and not spent
         return spent
-
-
-def _start(root: Root) -> int:
-    return root.owner * HEAD_START + (0 if root.is_module else FRAME_START)
 
 
 def _has(names: dict[str, Any], thing: Any) -> bool:

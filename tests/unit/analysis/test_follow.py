@@ -112,5 +112,5 @@ def test_the_container_that_grows_most_is_named_while_the_run_goes_on(build_run:
     looks = Looks(0)
     follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
     arms = Live.from_json((run_dir / "live.json").read_text()).arms
-    assert arms["leaky"].suspect == "gateway…request_history: +1.00 items/request"
+    assert arms["leaky"].suspect == "…gateway.request_history: +1.00 items/request"
     assert arms["fixed"].suspect == ""

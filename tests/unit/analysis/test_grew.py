@@ -233,7 +233,7 @@ def test_a_suspect_fits_on_the_line_of_the_run_so_far(run_dir: Path) -> None:
     write_heap(run_dir / "leaky", [FOUR_LEAKS[2]])
     (one,) = (g for g in grew(run_dir)["leaky"].growers if g.address)
     assert one.holder == f"{STATE}.response_cache"
-    assert suspect_text(one) == "gateway…response_cache: +1.00 items/request"
+    assert suspect_text(one) == "…gateway.response_cache: +1.00 items/request"
 
 
 def test_the_planted_requests_are_those_of_the_recording() -> None:
