@@ -111,7 +111,8 @@ def _detectable(verdict: ArmVerdict) -> list[str]:
 
 def _more(verdict: ArmVerdict) -> list[str]:
     more_s = verdict.leading.judgement.more_s if verdict.leading else None
-    decided = [] if not more_s else [f"about {span(more_s)} more of the same load would decide"]
+    told = not more_s or "more of this load would tell" in verdict.reason
+    decided = [] if told else [f"about {span(more_s or 0.0)} more of the same load would decide"]
     return [*decided, *_detectable(verdict)]
 
 

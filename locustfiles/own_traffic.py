@@ -22,6 +22,7 @@ from locustfiles.own_sender import OwnSender
 from locustfiles.recorder import CannotRecordError
 from locustfiles.traffic_file import TrafficFileError, read_traffic
 from locustfiles.upkeep import StatsUpkeep
+from locustfiles.web_ui import WebUi
 
 
 def add_arguments(parser: LocustArgumentParser, **_: object) -> None:
@@ -45,6 +46,7 @@ def register(environment: Environment, **_: object) -> None:
             # Unbuffered: gevent's buffer would hold a line back until it is full.
             orders = FileObject(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
             OwnLoad(traffic, orders).register(environment)
+            WebUi(traffic).register(environment)
     except (TrafficFileError, CannotRecordError) as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_USAGE if isinstance(error, TrafficFileError) else EXIT_FAILED)

@@ -12,6 +12,7 @@ from locustfiles.sender import Sender
 from locustfiles.soak_load import SoakLoad
 from locustfiles.spawning import SameUsersEverywhere
 from locustfiles.upkeep import StatsUpkeep
+from locustfiles.web_ui import WebUi
 from soak.contract import Traffic
 
 
@@ -24,6 +25,7 @@ def set_up(environment: Environment, traffic: Traffic, orders: BinaryIO) -> None
     environment.process_exit_code = EXIT_OK
     if not isinstance(environment.runner, WorkerRunner):
         SoakLoad(traffic, orders).register(environment)
+        WebUi(traffic).register(environment)
     if not isinstance(environment.runner, MasterRunner):
         sender.register(environment)
     StatsUpkeep().register(environment)

@@ -15,11 +15,13 @@ from rich.console import Console
 from soak.attach import Watch, find_processes
 from soak.attach import attach as attach_to
 from soak.config import DEFAULT_MAX_LEAK, Profile, load_profile, profile_names
+from soak.contract import WEB_PASSWORD, WEB_USER
 from soak.errors import SoakError, UsageError
 from soak.init import NEXT, write_profile
 from soak.launch import Outcome, noted_signals, run_profile
 from soak.limit.choose import enter_scope
 from soak.listing import list_runs, listing_json, listing_table
+from soak.load_plan import Web
 from soak.phases import led_by_ui, timed
 from soak.plan import make_plan
 from soak.progress import Progress
@@ -85,10 +87,22 @@ def ui(
     ] = None,
     arms: Annotated[str, typer.Option(metavar="NAME,NAME", help="As for run.")] = "",
     web_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web UI, on 127.0.0.1.")] = 8089,
+    web_login: Annotated[
+        bool,
+        typer.Option(
+            "--web-login",
+            help=f"Ask for user and password; the password is read from {WEB_PASSWORD}.",
+        ),
+    ] = False,
+    web_user: Annotated[str, typer.Option(envvar=WEB_USER, help="Who may log in.")] = "soak",
     runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
 ) -> None:
     """Soak by hand: Start and Stop in Locust's web UI begin and end the load; Stop makes the report."""
-    _finish(_soak(load_profile(profile, settings or (), arms), runs, led_by_ui, web_port), _report)
+    password = os.environ.pop(WEB_PASSWORD, "")  # taken out: the targets would inherit it
+    if web_login and not (password and web_user):
+        raise UsageError(f"--web-login: set {WEB_PASSWORD} in the environment to the password to ask for.")
+    web = Web(web_port, web_user, password) if web_login else Web(web_port)
+    _finish(_soak(load_profile(profile, settings or (), arms), runs, led_by_ui, web), _report)
 
 
 @app.command()
@@ -302,12 +316,10 @@ def heap(
     run_heap(request, Console(file=sys.stdout), lambda text: print(text, end="", flush=True))
 
 
-def _soak(
-    profile: Profile, runs: Path, script: Callable[[Run], None], web_port: int | None = None
-) -> Outcome:
+def _soak(profile: Profile, runs: Path, script: Callable[[Run], None], web: Web | None = None) -> Outcome:
     enter_scope()
     with Progress(Console(file=sys.stdout)) as progress:
-        return run_profile(profile, runs.resolve(), progress, script, web_port=web_port)
+        return run_profile(profile, runs.resolve(), progress, script, web=web)
 
 
 def _finish(outcome: Outcome, make: Callable[[Path], Finding]) -> None:

@@ -166,6 +166,7 @@ EVENT_NAMES: Final = {
     "unsampled": "the arm has more processes than are sampled; detail says how many",
     "limit": "counters of the arm's memory limit, read before it was removed",
     "stopped_early": "the load was ended because a gate was certain to fail (stop_on_fail); detail says why",
+    "stats_reset": "somebody reset Locust's own statistics in the web UI; nothing that is recorded changes",
     "interrupted": "Ctrl-C, SIGTERM or an error cut the run short; detail says which",
     "run_end": "the run ended",
 }
@@ -277,6 +278,11 @@ LOAD_BEGAN: Final = "soak: load began"
 """Locust prints it with the starts of warm-up and load, ``t_s``, when a load is about to begin."""
 LOAD_ENDED: Final = "soak: load ended"
 """Locust prints it with the ``t_s`` when the last answer of a load is recorded."""
+WEB_USER: Final = "SOAK_WEB_USER"
+WEB_PASSWORD: Final = "SOAK_WEB_PASSWORD"  # noqa: S105 - the name of the variable
+"""Variables that tell Locust who may use its web UI."""
+STATS_RESET: Final = "soak: stats reset"
+"""Locust prints it when somebody resets its statistics in the web UI."""
 CENSUS_TAKEN: Final = "soak: census taken"
 """The recorder of the heap prints it, with JSON, when it has obeyed an order."""
 

@@ -18,6 +18,7 @@ from soak.config import Profile
 from soak.errors import HarnessError, SoakError, UsageError
 from soak.guard import Guard
 from soak.limit import choose
+from soak.load_plan import Web
 from soak.plan import make_plan
 from soak.progress import Progress
 from soak.recording import RunClock, new_run_directory
@@ -41,7 +42,7 @@ def run_profile(
     progress: Progress,
     script: Callable[[Run], None],
     *,
-    web_port: int | None = None,
+    web: Web | None = None,
 ) -> Outcome:
     """Make one run; everything is stopped when this returns, and the recording is kept however it ended.
 
@@ -60,14 +61,14 @@ def run_profile(
         probe_directory = Path(tempfile.mkdtemp(prefix="soak-"))
         guard.add_directory(probe_directory)
         make_plan(
-            profile, Path("runs"), probe_directory, web_port=web_port
+            profile, Path("runs"), probe_directory, web=web
         )  # checked before a directory is made for it
         directory = new_run_directory(runs, profile.name, datetime.now(UTC))
         stack.callback(seal, directory)
         choice = choose(guard, directory.name)
         stack.callback(choice.mechanism.close)
         clock = RunClock()
-        plan = make_plan(profile, directory, probe_directory, web_port=web_port).at(clock.t0_monotonic_s)
+        plan = make_plan(profile, directory, probe_directory, web=web).at(clock.t0_monotonic_s)
         try:
             run = Run(plan, choice, guard, clock, progress, interrupted, probe_directory)
             stack.callback(run.close)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from soak import contract
@@ -20,6 +20,15 @@ READY_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class Web:
+    """Locust's web UI: its port on loopback, and who may use it; everybody on this machine where ``user`` is empty."""
+
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class LoadPlan:
     """How the load is sent."""
 
@@ -32,7 +41,7 @@ class LoadPlan:
 
 
 def load_plan(
-    profile: Profile, run_directory: Path, arms: Mapping[str, str], ports: Ports, web_port: int | None
+    profile: Profile, run_directory: Path, arms: Mapping[str, str], ports: Ports, web: Web | None
 ) -> LoadPlan:
     """Return how Locust sends the load to the arms, given by name and URL.
 
@@ -65,9 +74,13 @@ def load_plan(
 
     url = ""
     face: tuple[str, ...] = ("--headless", "--only-summary")
-    if web_port is not None:
-        url = f"http://{LOOPBACK}:{ports.take(web_port, '--web-port')}"
-        face = ("--web-host", LOOPBACK, "--web-port", str(web_port))
+    secrets: Mapping[str, str] = {}
+    if web is not None:
+        url = f"http://{LOOPBACK}:{ports.take(web.port, '--web-port')}"
+        face = ("--web-host", LOOPBACK, "--web-port", str(web.port))
+        if web.user:
+            face = (*face, "--web-login")
+            secrets = {contract.WEB_USER: web.user, contract.WEB_PASSWORD: web.password}
     if locustfile is not None:
         face = (*face, "--users", str(traffic.users), "--spawn-rate", f"{traffic.spawn_rate:g}")
     expected = len(shares) + traffic.remote_workers
@@ -90,7 +103,7 @@ def load_plan(
                 f"start each with: soak worker {host}:{port}"
             )
     return LoadPlan(
-        process("locust", *face, *master, url=url),
+        replace(process("locust", *face, *master, url=url), env=secrets),
         workers,
         invitation,
         _traffic(profile, run_directory, arms, locustfile),

@@ -45,6 +45,7 @@ def led_by_ui(run: Run) -> None:
     run.say(
         f"Locust's web UI: {run.web_url} - Start begins the load, Stop ends it and makes the report, Ctrl-C ends."
     )
+    run.say(f"Memory and verdict, live: {run.web_url}/soak")
     run.begin_sampling()
     reports = 0
     while True:

@@ -12,7 +12,7 @@ from pathlib import Path
 from soak import contract
 from soak.config import Arm, Profile, Stubs
 from soak.errors import UsageError
-from soak.load_plan import load_plan
+from soak.load_plan import Web, load_plan
 from soak.ports import LOOPBACK, Ports
 from soak.probe_client import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.process import ProcessSpec
@@ -79,11 +79,11 @@ class Plan:
 
 
 def make_plan(
-    profile: Profile, run_directory: Path, probe_directory: Path, *, web_port: int | None = None
+    profile: Profile, run_directory: Path, probe_directory: Path, *, web: Web | None = None
 ) -> Plan:
     """Expand a profile; raises UsageError for a taken port or an unknown placeholder.
 
-    With ``web_port`` the load waits for Start in Locust's web UI there.
+    With ``web`` the load waits for Start in Locust's web UI there.
     """
     ports = Ports()
     host = str(profile.traffic.bind_host)
@@ -110,7 +110,7 @@ def make_plan(
         for port in [ports.take(arm.port, f"arms.{name}.port", host)]
     )
     urls = {arm.name: arm.process.url for arm in arms}
-    load = load_plan(profile, run_directory, urls, ports, web_port)
+    load = load_plan(profile, run_directory, urls, ports, web)
     return Plan(
         profile=profile,
         run_directory=run_directory,

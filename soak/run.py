@@ -294,13 +294,19 @@ class Run:
 
     def locust_said(self, beginning: str) -> str | None:
         """Return the rest of the next line with that beginning, once; None when Locust has not printed it."""
-        self._locust_lines += self._locust_log.new_lines()
         for number, line in enumerate(self._locust_lines):
             if line.startswith(beginning):
                 del self._locust_lines[: number + 1]
                 return line.removeprefix(beginning).strip()
         self._locust_lines.clear()
         return None
+
+    def _hear_locust(self) -> None:
+        for line in self._locust_log.new_lines():
+            if line == contract.STATS_RESET:
+                self._events.record("stats_reset")
+            else:
+                self._locust_lines.append(line)
 
     def take_census(self) -> None:
         """Take the census of all arms; only while nothing is loaded."""
@@ -364,6 +370,8 @@ class Run:
             for arm in self._arms:
                 arm.take_point(point.end_s)
         self._look_after_ours()
+        if self.web_url:
+            self._hear_locust()
         if self._censuses is not None:
             if self._phase in (contract.WARMUP, contract.LOAD):
                 self._censuses.tick()

@@ -1,0 +1,293 @@
+"use strict";
+
+const POLL_MS = 2000;
+const POLL_TIMEOUT_MS = 10000;
+const MIB = 1024 * 1024;
+const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
+
+// Of each chart: title with unit, source of its points, the column, and how a value is scaled and written.
+const CHARTS = [
+  { title: "Resident memory, MiB", from: "readings", column: "rss", scale: 1 / MIB, digits: 1, memory: true },
+  { title: "Tasks alive, finished ones included", from: "readings", column: "tasks", digits: 0 },
+  { title: "Open client sessions", from: "readings", column: "sessions", digits: 0 },
+  { title: "Memory of its own (USS), MiB", from: "readings", column: "uss", scale: 1 / MIB, digits: 1 },
+  { title: "Live blocks of the Python allocator", from: "readings", column: "blocks", digits: 0 },
+  { title: "Requests answered well, per second", from: "requests", column: "ok", digits: 0 },
+  { title: "Requests failed or missed, per second", from: "requests", column: "failed", digits: 0 },
+  { title: "Latency p50, ms", from: "requests", column: "p50", digits: 1 },
+  { title: "Latency p99, ms", from: "requests", column: "p99", digits: 1 },
+];
+
+const byId = (id) => document.getElementById(id);
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const points = new Map(); // "<arm> readings" -> {columns, points}
+const plots = [];
+let have = "";
+let latest = null;
+let lastS = null; // seconds shown, null for the whole run
+let chosen = null; // [from, to] dragged
+
+function clock(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (n) => String(n).padStart(2, "0");
+  return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+}
+
+function write(value, digits) {
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function element(name, text, className) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function keep(data) {
+  for (const arm of data.arms) {
+    for (const from of ["readings", "requests"]) {
+      const key = `${arm.name} ${from}`, sent = arm[from];
+      if (sent.whole || !points.has(key)) points.set(key, { columns: sent.columns, points: sent.points });
+      else points.get(key).points.push(...sent.points);
+    }
+  }
+  have = data.have;
+}
+
+// Times and values of one line; null breaks it (another process), undefined was not read.
+function line(arm, chart) {
+  const kept = points.get(`${arm} ${chart.from}`);
+  const at = kept.columns.indexOf("t"), column = kept.columns.indexOf(chart.column), life = kept.columns.indexOf("life");
+  const times = [], values = [];
+  let before = null;
+  for (const point of kept.points) {
+    const broken = life >= 0 ? before && point[life] !== before[life] : before && point[at] - before[at] > gap(kept.points);
+    if (broken) {
+      times.push((before[at] + point[at]) / 2);
+      values.push(null);
+    }
+    times.push(point[at]);
+    values.push(point[column] === null ? undefined : point[column] * (chart.scale || 1));
+    before = point;
+  }
+  return [times, values];
+}
+
+// Loads that were stopped and begun again are apart by more than a few steps of the kept points.
+function gap(kept) {
+  return kept.length < 2 ? Infinity : 5 * (kept[1][0] - kept[0][0]) + 5;
+}
+
+function table(chart) {
+  const lines = latest.arms.map((arm) => line(arm.name, chart));
+  const used = lines.filter(([times]) => times.length);
+  if (!used.length) return [[0], ...lines.map(() => [undefined])];
+  const joined = uPlot.join(used);
+  let next = 1;
+  return [joined[0], ...lines.map(([times]) => (times.length ? joined[next++] : joined[0].map(() => undefined)))];
+}
+
+// The last reading: what the legend shows while the pointer is elsewhere.
+function newest(values) {
+  return values.findLast((value) => value !== null && value !== undefined);
+}
+
+function shade(plot) {
+  const { ctx, bbox } = plot, ends = [...latest.phases.slice(1).map(([t]) => t), Infinity];
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.fillStyle = style("--band");
+  latest.phases.forEach(([t, phase], n) => {
+    if (phase === "load") return;
+    const left = plot.valToPos(t, "x", true);
+    const right = ends[n] === Infinity ? bbox.left + bbox.width : plot.valToPos(ends[n], "x", true);
+    ctx.fillRect(left, bbox.top, right - left, bbox.height);
+  });
+  ctx.restore();
+}
+
+// Far below the limit, a curve would be flattened by showing it.
+function nearLimit(highMib) {
+  return latest.limit && highMib > latest.limit / MIB / 3;
+}
+
+function mark(plot) {
+  const { ctx, bbox } = plot, ratio = devicePixelRatio;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+  if (nearLimit(plot.scales.y.max)) {
+    const y = plot.valToPos(latest.limit / MIB, "y", true);
+    ctx.strokeStyle = ctx.fillStyle = style("--faint");
+    ctx.setLineDash([2 * ratio, 3 * ratio]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+    ctx.textAlign = "left";
+    ctx.textBaseline = "bottom";
+    ctx.fillText(`memory limit ${write(latest.limit / MIB, 0)} MiB`, bbox.left + 6 * ratio, y - 3 * ratio);
+  }
+  ctx.setLineDash([]);
+  ctx.textBaseline = "alphabetic";
+  latest.arms.forEach((arm, n) => {
+    ctx.strokeStyle = ctx.fillStyle = style(`--arm-${n % 4}`);
+    for (const t of arm.kills) {
+      const x = plot.valToPos(t, "x", true);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.textAlign = x > bbox.left + bbox.width / 2 ? "right" : "left";
+      ctx.fillText(`${arm.name} OOM-killed`, x + (ctx.textAlign === "right" ? -4 : 4) * ratio, bbox.top + (28 + 14 * n) * ratio);
+    }
+  });
+  ctx.restore();
+}
+
+function build() {
+  for (const plot of plots.splice(0)) plot.destroy();
+  const room = byId("charts");
+  room.replaceChildren();
+  const sync = { key: "soak" };
+  for (const chart of CHARTS) {
+    const figure = element("figure");
+    figure.append(element("figcaption", chart.title));
+    room.append(figure);
+    const axis = { stroke: style("--faint"), grid: { stroke: style("--grid"), width: 1 }, ticks: { stroke: style("--grid") } };
+    const plot = new uPlot({
+      width: figure.clientWidth,
+      height: chart.memory ? 280 : 170,
+      cursor: { sync, drag: { x: true, y: false, setScale: false } },
+      select: { show: true },
+      scales: {
+        x: { time: false, range: () => shown() },
+        y: { range: (_plot, _low, high) => [0, 1.08 * Math.max(chart.memory && nearLimit(high) ? latest.limit / MIB : 0, high || 0, 4)] },
+      },
+      axes: [
+        { ...axis, values: (_plot, at) => at.map(clock) },
+        { ...axis, size: 66, values: (_plot, at) => at.map((value) => value.toLocaleString("en")) },
+      ],
+      series: [
+        { label: "at", value: (plot, t, _place, at) => clock(at === null ? newest(plot.data[0]) : t) },
+        ...latest.arms.map((arm, n) => ({
+          label: arm.name,
+          stroke: style(`--arm-${n % 4}`),
+          dash: DASHES[n % 4],
+          width: 1.75,
+          points: { show: false },
+          value: (plot, value, place, at) => {
+            const told = at === null ? newest(plot.data[place]) : value;
+            return told === null || told === undefined ? "" : write(told, chart.digits);
+          },
+        })),
+      ],
+      hooks: {
+        drawClear: [shade],
+        draw: chart.memory ? [mark] : [],
+        setSelect: [(self) => {
+          if (self.select.width < 4) return;
+          choose(null, [self.posToVal(self.select.left, "x"), self.posToVal(self.select.left + self.select.width, "x")]);
+          self.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+        }],
+      },
+    }, table(chart), figure);
+    plot.over.addEventListener("dblclick", () => choose(null, null));
+    plots.push(plot);
+  }
+}
+
+function end() {
+  const ends = [...points.values()].map((kept) => (kept.points.length ? kept.points[kept.points.length - 1][0] : 0));
+  return Math.max(10, ...ends);
+}
+
+function shown() {
+  if (chosen) return chosen;
+  const to = end();
+  return lastS === null ? [0, to] : [Math.max(0, to - lastS), to];
+}
+
+function choose(last, range) {
+  lastS = last;
+  chosen = range;
+  for (const button of document.querySelectorAll("[data-last]")) {
+    const own = button.dataset.last === "" ? null : Number(button.dataset.last);
+    button.setAttribute("aria-pressed", String(!chosen && own === lastS));
+  }
+  if (latest) draw();
+}
+
+function draw() {
+  plots.forEach((plot, n) => plot.setData(table(CHARTS[n])));
+}
+
+function figure(list, name, value) {
+  if (!value) return;
+  const pair = element("div");
+  pair.append(element("dt", name), element("dd", value));
+  list.append(pair);
+}
+
+function tell(data) {
+  const phase = data.phase || "start";
+  const doing = phase === "quiesce" ? "quiesce, then the report is made" : phase;
+  byId("state").textContent = `${data.run}, ${clock(end())} since its start, now ${doing}` + (data.judged ? `; verdict so far as of ${data.judged}` : "");
+  byId("state").className = "";
+  const link = byId("report");
+  link.hidden = !data.report;
+  if (data.report) link.href = data.report;
+  byId("arms").replaceChildren(...data.arms.map((arm, n) => {
+    const made = element("article", undefined, `arm ${arm.state}`);
+    const head = element("h2", `${arm.name}: `);
+    head.append(element("span", arm.verdict === "none yet" ? "no verdict yet" : arm.verdict, "verdict"));
+    made.append(head);
+    if (arm.rate) made.append(element("p", `Leak rate now: ${arm.rate}` + (arm.oom ? `; out of memory ${arm.oom}` : "")));
+    if (arm.suspect) made.append(element("p", `Grows most: ${arm.suspect}`));
+    if (arm.reason) made.append(element("p", `${arm.reason}.`, "reason"));
+    const list = element("dl");
+    figure(list, "RSS", arm.rss && `${arm.rss} MiB`);
+    figure(list, "USS", arm.uss && `${arm.uss} MiB`);
+    figure(list, "live blocks", arm.blocks);
+    figure(list, "tasks", arm.tasks);
+    figure(list, "open sessions", arm.sessions);
+    figure(list, "ok/s", arm.ok);
+    figure(list, "failed/s", arm.failed);
+    figure(list, "life", arm.life);
+    figure(list, "OOM kills", String(arm.kills.length));
+    made.append(list);
+    return made;
+  }));
+}
+
+async function poll() {
+  try {
+    const answer = await fetch(`/soak/data?have=${have}`, { signal: AbortSignal.timeout(POLL_TIMEOUT_MS), cache: "no-store" });
+    if (answer.redirected) return location.reload(); // to the login
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const data = await answer.json();
+    const first = latest === null || latest.run !== data.run;
+    keep(data);
+    latest = data;
+    if (first) build();
+    tell(data);
+    draw();
+  } catch (error) {
+    byId("state").textContent = "No answer: the run has ended, or its web UI is busy. What is shown is the last that was heard.";
+    byId("state").className = "gone";
+  }
+  setTimeout(poll, POLL_MS);
+}
+
+for (const button of document.querySelectorAll("[data-last]")) {
+  button.addEventListener("click", () => choose(button.dataset.last === "" ? null : Number(button.dataset.last), null));
+}
+addEventListener("resize", () => plots.forEach((plot, n) => plot.setSize({ width: plot.root.parentElement.clientWidth, height: CHARTS[n].memory ? 280 : 170 })));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => latest && build());
+choose(null, null);
+poll();

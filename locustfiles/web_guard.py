@@ -1,0 +1,73 @@
+"""Keeps other sites' pages away from Locust's web UI, which has no login as a rule."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+from locust.web import WebUI
+from werkzeug.datastructures import Headers
+
+NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""The web UI is bound to loopback; from elsewhere one comes through a tunnel, by the same names."""
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "same-origin",  # none at all makes the Origin of a form "null"
+}
+OWN_PAGES: Final = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'"
+CROSS_ORIGIN: Final = ("Access-Control-Allow-Origin", "Access-Control-Allow-Credentials")
+
+
+class WebGuard:
+    """Refuses requests for another host's name (DNS rebinding), and changes that other sites' pages ask for.
+
+    ``own`` is the prefix of our own pages, which get a content security policy as well.
+    """
+
+    def __init__(self, own: str) -> None:
+        self._own = own
+
+    def register(self, web_ui: WebUI) -> None:
+        """Stand before every route of the web UI."""
+        app = cast(Flask, web_ui.app)
+        app.before_request(self._check)
+        # Locust's own adds open CORS headers after each request; ours runs later, as the first that was added does.
+        app.after_request_funcs.setdefault(None, []).insert(0, self._add_headers)
+
+    def _check(self) -> Response | None:
+        if why := refusal(request.method, request.headers):
+            return Response(f"{why}\n", 403, mimetype="text/plain")
+        return None
+
+    def _add_headers(self, response: Response) -> Response:
+        for name in CROSS_ORIGIN:
+            response.headers.pop(name, None)
+        response.headers.update(HEADERS)
+        if request.path.startswith(self._own) and response.mimetype == "text/html":
+            response.headers.setdefault("Content-Security-Policy", OWN_PAGES)
+        return response
+
+
+def refusal(method: str, headers: Headers) -> str:
+    """Return why a request is refused, for people; empty when it is not."""
+    host = headers.get("Host", "")
+    if _name_of(host) not in NAMES:
+        return f"Host {host!r} is not this web UI; open it by the address that soak ui printed."
+    if method in SAFE:
+        return ""
+    origin = headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        return f"A page of {origin} may not start, stop or change the load."
+    if headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        return "A page of another site may not start, stop or change the load."
+    return ""
+
+
+def _name_of(host: str) -> str:
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
