@@ -5,7 +5,7 @@ DURATION ?= 6h
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help soak soak-article soak-release ablate bench calibrate bench-live bench-heap leaks ui report test lint lock clean
+.PHONY: help soak soak-article soak-release ablate bench calibrate bench-live bench-heap leaks ui report test test-browser lint lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ report: .venv/installed ## Make a report again: make report RUN=runs/<id>
 
 test: .venv/installed ## Run all tests, one short real soak with an OOM kill among them
 	@$(BIN)/pytest
+
+test-browser: .venv/installed ## Run the tests of the web UI in a real browser, a minute and a half
+	@SOAKPROOF_REQUIRE_BROWSER=1 $(BIN)/pytest tests/browser
 
 bench: .venv/installed ## Measure the speed of gateway, sampling and report, about seven minutes
 	@$(BIN)/python -m bench

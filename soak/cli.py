@@ -30,6 +30,10 @@ from soak.run import Run
 from soak.verify import verify as verify_run
 
 Value = TypeVar("Value")
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Serve the newest samples for Prometheus on this port of 127.0.0.1."),
+]
 
 
 class Finding(Protocol):
@@ -64,6 +68,7 @@ def run(
         str, typer.Option(metavar="NAME,NAME", help="Run these arms instead of those that are not optional.")
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")] = False,
+    metrics_port: MetricsPort = None,
     runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
 ) -> None:
     """Soak the arms of a profile under one load and end with the report.
@@ -76,7 +81,7 @@ def run(
     if dry_run:
         print(make_plan(checked, runs / "RUN", Path("PROBE")).describe())
         return
-    _finish(_soak(checked, runs, timed), _report)
+    _finish(_soak(checked, runs, timed, metrics_port), _report)
 
 
 @app.command()
@@ -94,15 +99,17 @@ def ui(
             help=f"Ask for user and password; the password is read from {WEB_PASSWORD}.",
         ),
     ] = False,
+    metrics_port: MetricsPort = None,
     web_user: Annotated[str, typer.Option(envvar=WEB_USER, help="Who may log in.")] = "soak",
     runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
 ) -> None:
     """Soak by hand: Start and Stop in Locust's web UI begin and end the load; Stop makes the report."""
-    password = os.environ.pop(WEB_PASSWORD, "")  # taken out: the targets would inherit it
+    password = os.environ.get(WEB_PASSWORD, "")
     if web_login and not (password and web_user):
         raise UsageError(f"--web-login: set {WEB_PASSWORD} in the environment to the password to ask for.")
     web = Web(web_port, web_user, password) if web_login else Web(web_port)
-    _finish(_soak(load_profile(profile, settings or (), arms), runs, led_by_ui, web), _report)
+    checked = load_profile(profile, settings or (), arms)
+    _finish(_soak(checked, runs, led_by_ui, metrics_port, web), _report)
 
 
 @app.command()
@@ -251,6 +258,7 @@ def attach(
         str,
         typer.Option(metavar="SIZE", help="The memory limit it runs under, e.g. 2 GiB, for the time to OOM."),
     ] = "",
+    metrics_port: MetricsPort = None,
     runs: Annotated[Path, typer.Option(help="As for run.")] = Path("runs"),
 ) -> None:
     """Sample and judge processes that are running already, under the load they have. They are only read."""
@@ -267,7 +275,7 @@ def attach(
         max_leak=margin,
         limit_bytes=_limit(limit),
     )
-    with Progress(Console(file=sys.stdout)) as progress, noted_signals() as interrupted:
+    with _progress(metrics_port) as progress, noted_signals() as interrupted:
         outcome = attach_to(watch, runs.resolve(), progress, interrupted)
     _finish(outcome, _report)
 
@@ -316,10 +324,26 @@ def heap(
     run_heap(request, Console(file=sys.stdout), lambda text: print(text, end="", flush=True))
 
 
-def _soak(profile: Profile, runs: Path, script: Callable[[Run], None], web: Web | None = None) -> Outcome:
-    enter_scope()
-    with Progress(Console(file=sys.stdout)) as progress:
+def _soak(
+    profile: Profile,
+    runs: Path,
+    script: Callable[[Run], None],
+    metrics_port: int | None = None,
+    web: Web | None = None,
+) -> Outcome:
+    enter_scope()  # may start this command again, which needs the password too
+    os.environ.pop(WEB_PASSWORD, None)  # the targets would inherit it
+    with _progress(metrics_port) as progress:
         return run_profile(profile, runs.resolve(), progress, script, web=web)
+
+
+def _progress(metrics_port: int | None) -> Progress:
+    console = Console(file=sys.stdout)
+    if metrics_port is None:
+        return Progress(console)
+    from soak.metrics import serve_metrics  # noqa: PLC0415 - most runs serve none
+
+    return Progress(console, serve_metrics(metrics_port).show)
 
 
 def _finish(outcome: Outcome, make: Callable[[Path], Finding]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,10 +64,11 @@ class RequestTail:
 
 
 class Progress:
-    """Shows ``Now``; a context manager."""
+    """Shows ``Now``, on the console and to ``others``; a context manager."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, others: Callable[[Now], None] = lambda _now: None) -> None:
         self._console = console
+        self._others = others
         self._live = (
             Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         )
@@ -90,6 +91,7 @@ class Progress:
 
     def show(self, now: Now) -> None:
         """Refresh the table, or print a line when the last one is old enough."""
+        self._others(now)
         if self._live:
             with contextlib.suppress(OSError):  # the terminal is gone
                 self._live.update(Group(Text(_headline(now)), _table(now)), refresh=True)
