@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import mimetypes
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import BinaryIO, Final, cast
 
-from flask import Blueprint, Flask, Response, abort, make_response, render_template_string, send_file
+import gevent
+from flask import Blueprint, Flask, Response, abort, make_response, render_template_string
 from locust.web import WebUI
 
 from soak import contract
@@ -19,6 +22,7 @@ OF_REPORT: Final = frozenset({".html", ".md", ".csv", ".json", ".xml", ".png", "
 OF_RUN: Final = frozenset({contract.MANIFEST, contract.EVENTS, contract.SUMS})
 MOST_RUNS: Final = 100
 MOST_SUMMARY_BYTES: Final = 1 << 24
+PART_BYTES: Final = 1 << 16
 REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """A report loads nothing and runs nothing."""
 
@@ -57,12 +61,10 @@ class Downloads:
         @login
         def file(run: str, name: str) -> Response:
             path = find(self._runs, run, name)
-            if path is None:
+            try:
+                return abort(404) if path is None else _sent(path)
+            except OSError:  # gone since it was listed
                 abort(404)
-            response = send_file(path, max_age=0, as_attachment=path.suffix in {".csv", ".hlog"})
-            if path.suffix in {".html", ".svg"}:
-                response.headers["Content-Security-Policy"] = REPORT_POLICY
-            return response
 
         cast(Flask, web_ui.app).register_blueprint(routes)
 
@@ -80,6 +82,32 @@ def find(runs: Path, run: str, name: str) -> Path | None:
             one = _listed(directory)
             return directory / name if name in {*one.report, *one.recording} else None
     return None
+
+
+def _sent(path: Path) -> Response:
+    file = path.open("rb")
+    size = os.fstat(file.fileno()).st_size
+    kind, _ = mimetypes.guess_type(path.name)
+    response = Response(parts(file, size), mimetype=kind or "application/octet-stream")
+    response.call_on_close(file.close)
+    response.content_length = size
+    response.cache_control.no_cache = True
+    if path.suffix in {".csv", ".hlog"}:
+        response.headers.set("Content-Disposition", "attachment", filename=path.name)
+    if path.suffix in {".html", ".svg"}:
+        response.headers["Content-Security-Policy"] = REPORT_POLICY
+    return response
+
+
+def parts(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Yield the first ``size`` bytes of a file, a part at a time.
+
+    A recording grows meanwhile: what is beyond the announced length would be taken for the next answer's head.
+    """
+    while size > 0 and (part := file.read(min(size, PART_BYTES))):
+        size -= len(part)
+        yield part
+        gevent.sleep(0)  # a fast reader never blocks us, and the load needs its turn
 
 
 def _run_directories(runs: Path) -> list[Path]:

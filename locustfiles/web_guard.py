@@ -15,6 +15,7 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",  # none at all makes the Origin of a form "null"
 }
 OWN_PAGES: Final = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'"
@@ -22,7 +23,7 @@ CROSS_ORIGIN: Final = ("Access-Control-Allow-Origin", "Access-Control-Allow-Cred
 
 
 class WebGuard:
-    """Refuses requests for another host's name (DNS rebinding), and changes that other sites' pages ask for.
+    """Refuses requests for another host's name (DNS rebinding), and what other sites' pages ask for.
 
     ``own`` is the prefix of our own pages, which get a content security policy as well.
     """
@@ -56,14 +57,20 @@ def refusal(method: str, headers: Headers) -> str:
     host = headers.get("Host", "")
     if _name_of(host) not in NAMES:
         return f"Host {host!r} is not this web UI; open it by the address that soak ui printed."
-    if method in SAFE:
-        return ""
     origin = headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-        return f"A page of {origin} may not start, stop or change the load."
-    if headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        return "A page of another site may not start, stop or change the load."
+    if origin is not None and _place_of(origin) != host.lower():
+        return f"A page of {origin} may neither read this web UI nor change the load."
+    followed_link = method in SAFE and headers.get("Sec-Fetch-Mode") == "navigate"
+    if headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"} and not followed_link:
+        return "A page of another site may neither read this web UI nor change the load."
     return ""
+
+
+def _place_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _name_of(host: str) -> str:

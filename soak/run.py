@@ -294,6 +294,7 @@ class Run:
 
     def locust_said(self, beginning: str) -> str | None:
         """Return the rest of the next line with that beginning, once; None when Locust has not printed it."""
+        self._hear_locust()
         for number, line in enumerate(self._locust_lines):
             if line.startswith(beginning):
                 del self._locust_lines[: number + 1]

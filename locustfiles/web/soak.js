@@ -144,7 +144,7 @@ function mark(plot) {
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
       ctx.textAlign = x > bbox.left + bbox.width / 2 ? "right" : "left";
-      ctx.fillText(`${arm.name} OOM-killed`, x + (ctx.textAlign === "right" ? -4 : 4) * ratio, bbox.top + (28 + 14 * n) * ratio);
+      ctx.fillText(`${arm.name} OOM-killed`, x + (ctx.textAlign === "right" ? -4 : 4) * ratio, bbox.top + bbox.height - (8 + 14 * n) * ratio);
     }
   });
   ctx.restore();
@@ -171,7 +171,7 @@ function build() {
       },
       axes: [
         { ...axis, values: (_plot, at) => at.map(clock) },
-        { ...axis, size: 66, values: (_plot, at) => at.map((value) => value.toLocaleString("en")) },
+        { ...axis, size: 80, values: (_plot, at) => at.map((value) => value.toLocaleString("en")) },
       ],
       series: [
         { label: "at", value: (plot, t, _place, at) => clock(at === null ? newest(plot.data[0]) : t) },

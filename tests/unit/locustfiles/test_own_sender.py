@@ -102,6 +102,27 @@ def test_requests_are_counted_while_the_load_is_on(
     assert environment.stop_timeout == 0
 
 
+def test_a_reset_of_locusts_statistics_loses_no_request(
+    environment: Environment, make_traffic: Callable[..., Traffic]
+) -> None:
+    """What was counted before Reset in the web UI is reported all the same."""
+    OwnSender(make_traffic(warmup_s=0.1, load_s=0.2), "fixed", lambda: time.monotonic() + 5e6).register(
+        environment
+    )
+    wire = environment.runner
+    assert isinstance(wire, Wire)
+    wire.say(BEGIN, Begin(7, 40.0, 0.0, 1, 2).pack())
+    gevent.sleep(0)
+    _fire(environment, 12.5)
+    environment.events.reset_stats.fire()
+    environment.stats.reset_all()
+    _fire(environment, 20)
+    with gevent.Timeout(5):
+        while not (wire.reports() and wire.reports()[-1].last):
+            gevent.sleep(0.01)
+    assert sum(report.arms["fixed"].ok for report in wire.reports()) == 2
+
+
 def test_a_stop_ends_it_early(environment: Environment, make_traffic: Callable[..., Traffic]) -> None:
     """A load of hours is over when it is stopped."""
     OwnSender(make_traffic(load_s=9000.0), "leaky").register(environment)

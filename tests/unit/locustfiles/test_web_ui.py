@@ -17,7 +17,7 @@ from locust.env import Environment
 from locust.web import WebUI
 
 from locustfiles import web_login
-from locustfiles.downloads import find
+from locustfiles.downloads import PART_BYTES, find
 from locustfiles.series import MOST_POINTS
 from locustfiles.soak_page import ASSETS, parse_have
 from locustfiles.web_login import WebLogin
@@ -174,6 +174,31 @@ def test_files_of_this_run_and_earlier_ones_can_be_had(run: GrowingRun, open_ui:
     assert "attachment" in samples.headers["Content-Disposition"]
 
 
+def test_a_recording_that_grows_is_sent_as_long_as_announced(run: GrowingRun, open_ui: Open) -> None:
+    """What is appended meanwhile would be taken for the head of the next answer."""
+    path = run.directory / "leaky" / "samples.csv"
+    path.write_bytes(b"old\n" * PART_BYTES)
+    address = f"/soak/files/{run.directory.name}/leaky/samples.csv"
+    answer = open_ui().get(address, headers=HOST, buffered=False)
+    with path.open("ab") as file:
+        file.write(b"new\n" * PART_BYTES)
+    sent = answer.get_data()
+    answer.close()
+    assert answer.headers["Content-Length"] == str(len(sent))
+    assert sent == b"old\n" * PART_BYTES
+
+
+def test_a_run_directory_of_any_name_is_linked(run: GrowingRun, open_ui: Open) -> None:
+    """People rename them."""
+    odd = GrowingRun(run.directory.parent, "before #1 <b>?")
+    odd.event(1.0, "phase", "idle")
+    client = open_ui()
+    page = client.get("/soak/files", headers=HOST).get_data(as_text=True)
+    assert "<b>" not in page
+    [address] = re.findall(r'href="([^"]*before[^"]*events.csv)"', page)
+    assert client.get(address, headers=HOST).status_code == 200
+
+
 @pytest.mark.parametrize(
     "address",
     ["../../secret.txt", "..%2f..%2fsecret.txt", "20261124-101112-demo/../../secret.txt",
@@ -223,7 +248,26 @@ def test_another_sites_page_cannot_change_the_load(
     """Neither start, stop nor reset."""
     answer = open_ui().post(path, headers={**HOST, **headers})
     assert answer.status_code == 403
-    assert "may not start, stop or change the load" in answer.get_data(as_text=True)
+    assert "may neither read this web UI nor change the load" in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("path", ["/soak/data", "/soak/files", "/stats/requests", "/logs"])
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://[::1"},
+     {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}],
+)  # fmt: skip
+def test_another_sites_page_cannot_read(open_ui: Open, path: str, headers: Mapping[str, str]) -> None:
+    """Neither by a script nor as a picture."""
+    assert open_ui().get(path, headers={**HOST, **headers}).status_code == 403
+
+
+def test_a_link_from_elsewhere_can_be_followed_but_not_to_a_change(open_ui: Open) -> None:
+    """A chat or a ticket may link the page; a form there may not post."""
+    client = open_ui()
+    followed = {**HOST, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert client.get("/soak", headers=followed).status_code == 200
+    assert client.post("/stop", headers=followed).status_code == 403
 
 
 def test_our_own_page_can(open_ui: Open, capfd: pytest.CaptureFixture[str]) -> None:
