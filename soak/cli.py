@@ -180,10 +180,12 @@ def judge(
         str, typer.Option(metavar="NAME", help="Of a CSV: seconds, or moments in ISO 8601.")
     ] = "",
     rss_column: Annotated[str, typer.Option(metavar="NAME", help="Of a CSV: memory, in bytes.")] = "",
-    time_unit: Annotated[str, typer.Option(metavar="UNIT", help="Of that column: ms, s, min, h or d.")] = "s",
+    time_unit: Annotated[
+        str | None, typer.Option(metavar="UNIT", help="Of that column: ms, s, min, h or d; seconds without.")
+    ] = None,
     rss_unit: Annotated[
-        str, typer.Option(metavar="UNIT", help="Of that column: B, kB, KiB, MB, MiB, ...")
-    ] = "B",
+        str | None, typer.Option(metavar="UNIT", help="Of that column: B, kB, KiB, MB, ...; bytes without.")
+    ] = None,
     max_leak: Annotated[
         str, typer.Option(metavar="LEAK", help="Of a file: the leak that would matter, e.g. 1 MiB/h.")
     ] = DEFAULT_MAX_LEAK,
@@ -213,9 +215,13 @@ def judge(
         )
     if bool(time_column) != bool(rss_column):
         raise UsageError("Name both columns: --time-column and --rss-column.")
+    if not time_column and (time_unit, rss_unit) != (None, None):
+        raise UsageError(
+            "--time-unit, --rss-unit: the units of psrecord and mprof are known; of a CSV name the columns, too."
+        )
     units = (
-        _value("--time-unit", f"1 {time_unit}", parse_duration),
-        _value("--rss-unit", f"1 {rss_unit}", parse_size),
+        _value("--time-unit", f"1 {'s' if time_unit is None else time_unit}", parse_duration),
+        _value("--rss-unit", f"1 {'B' if rss_unit is None else rss_unit}", parse_size),
     )
     limit_bytes = _limit(limit)
     raise typer.Exit(_print(_judge_file(path, (time_column, rss_column), units, margin.per_s, limit_bytes)))

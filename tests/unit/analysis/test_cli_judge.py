@@ -170,6 +170,11 @@ def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
         ("a,b\n1,2\n", COLUMNS, "x.csv: --time-column t: no such column; it has a, b."),
         ("t,b\n1,2\n", COLUMNS, "x.csv: --rss-column rss: no such column; it has t, b."),
         ("t,rss\n1,2\n", COLUMNS[:2], "Name both columns: --time-column and --rss-column."),
+        (
+            "t,rss\n1,2\n",
+            ("--rss-unit", "MB"),
+            "--time-unit, --rss-unit: the units of psrecord and mprof are known",
+        ),
         ("t,rss\n1,2\n", (*COLUMNS, "--time-unit", "parsecs"), "--time-unit: unknown unit 'parsecs'"),
         ("t,rss\n1,2\n", (*COLUMNS, "--rss-unit", "Mb/s"), "--rss-unit: unknown unit 'Mb/s'"),
         ("t,rss\n1,2\n", (*COLUMNS, "--rss-unit", ""), "--rss-unit: a number and a unit are needed"),
