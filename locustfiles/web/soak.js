@@ -136,7 +136,8 @@ function mark(plot) {
   ctx.setLineDash([]);
   ctx.textBaseline = "alphabetic";
   latest.arms.forEach((arm, n) => {
-    ctx.strokeStyle = ctx.fillStyle = style(`--arm-${n % 4}`);
+    ctx.strokeStyle = style(`--arm-${n % 4}`);
+    ctx.fillStyle = style("--ink");
     for (const t of arm.kills) {
       const x = plot.valToPos(t, "x", true);
       ctx.beginPath();
