@@ -19,7 +19,16 @@ from urllib.parse import urlencode
 from hdrh.log import HistogramLogReader
 
 from locustfiles.timings import new_histogram
-from soak.contract import LATENCY_LOG, LATENCY_TAG, LOAD_BEGAN, LOAD_ENDED, REQUESTS, TRAFFIC_READY, Traffic
+from soak.contract import (
+    LATENCY_LOG,
+    LATENCY_TAG,
+    LOAD_BEGAN,
+    LOAD_ENDED,
+    REQUESTS,
+    STATS_RESET,
+    TRAFFIC_READY,
+    Traffic,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0
@@ -210,6 +219,10 @@ class WebUi:
         assert began.startswith(LOAD_BEGAN)
         warmup_s, load_s = map(float, began.removeprefix(LOAD_BEGAN).split())
         return warmup_s, load_s
+
+    def reset_stats(self) -> None:
+        self.post("/stats/reset")
+        assert read_line(self.locust) == STATS_RESET
 
     def ended_s(self) -> float:
         ended = read_line(self.locust)

@@ -255,7 +255,7 @@ def test_stop_in_the_web_ui(processes: ExitStack, traffic: Traffic) -> None:
     assert load_s == warmup_s + traffic.warmup_s
     wait_for(lambda: len(targets["fixed"].received()) > 30)
     web.post("/swarm", host=targets["leaky"].url, user_count=9, spawn_rate=9)
-    web.post("/stats/reset")
+    web.reset_stats()
     wait_for(lambda: len(targets["fixed"].received()) > 60)
     web.post("/stop")
     assert web.ended_s() > warmup_s

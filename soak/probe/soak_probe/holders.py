@@ -63,9 +63,10 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     roots = find_roots(get_ident())
     own, by_s = [*hidden_names(), *hidden], started_s + budget_s * WALK_SHARE
     walk = _walk(roots, kinds, apart, own, by_s, 0)
-    if walk.whole and _from_frames(walk, apart) and 2 * time.monotonic() - started_s < by_s:
+    met = [address for address in apart if walk.has_address(address)]
+    if _from_frames(walk, met) and 2 * time.monotonic() - started_s < by_s:
         again = _walk(roots, kinds, apart, [*own, *walk.own()], by_s, FRAME_START)
-        walk = again if again.whole else walk
+        walk = again if all(map(again.has_address, met)) else walk
     unmet = [suspect for suspect in suspects if not walk.has_address(suspect.address)]
     listed = _listed(unmet, kinds) if unmet and not walk.is_late() else {}
     search = _Search(walk, kinds, listed, started_s + budget_s)
@@ -82,10 +83,9 @@ def _walk(
     return walk
 
 
-def _from_frames(walk: Walk, addresses: set[int]) -> bool:
+def _from_frames(walk: Walk, met: Sequence[int]) -> bool:
     """Return whether a path begins at a local variable, where there may be a longer one from a module."""
-    met = [walk.chain_to(address) for address in addresses if walk.has_address(address)]
-    return any(not walk.root_of(chain).is_module for chain in met)
+    return any(not walk.root_of(walk.chain_to(address)).is_module for address in met)
 
 
 class _Search:

@@ -241,8 +241,17 @@ class TestPaths:
         assert path.startswith("thread pump: ")
         assert path.endswith("run() local items")
 
-    def test_a_module_says_more_than_a_local_variable(self) -> None:
-        """A request that is being served has the same thing at hand, by a shorter path."""
+    @pytest.mark.parametrize("seen", [2.0, 0.9])
+    def test_a_module_says_more_than_a_local_variable(
+        self, monkeypatch: pytest.MonkeyPatch, seen: float
+    ) -> None:
+        """A request that is being served has the same thing at hand, by a shorter path.
+
+        That holds also for a program of which only nine tenths may be visited.
+        """
+        monkeypatch.setattr(walk, "MOST_OBJECTS", 10_000_000)
+        everything = who([Suspect(8, "builtins.list", 0)], BUDGET_S)["visited"]
+        monkeypatch.setattr(walk, "MOST_OBJECTS", int(seen * everything))
         kept: list[Any] = [[0]]
 
         async def serve(mine: Any) -> None:
