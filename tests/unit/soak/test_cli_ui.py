@@ -18,19 +18,24 @@ from soak.limit.watchdog import WatchdogMechanism
 from soak.load_plan import Web
 from soak.manifest import make_manifest
 from soak.plan import Plan, make_plan
+from soak.ports import Ports
 
 PASSWORD = "correct-horse"
 
 
 @pytest.fixture
-def plan() -> Plan:
-    """A plan whose web UI has a login."""
-    return make_plan(
-        load_profile("demo", ()), Path("runs/1"), Path("probe"), web=Web(8089, "signer", PASSWORD)
-    )
+def web() -> Web:
+    """A web UI with a login, on a port that nobody uses."""
+    return Web(Ports().take(None, ""), "signer", PASSWORD)
 
 
-def test_the_password_reaches_locust_and_nobody_else(plan: Plan) -> None:
+@pytest.fixture
+def plan(web: Web) -> Plan:
+    """A plan with that web UI."""
+    return make_plan(load_profile("demo", ()), Path("runs/1"), Path("probe"), web=web)
+
+
+def test_the_password_reaches_locust_and_nobody_else(plan: Plan, web: Web) -> None:
     """By its environment alone: in no argv, no manifest, no printed plan, and not with the targets."""
     assert [process.name for process in plan.processes if PASSWORD in process.env.values()] == ["locust"]
     assert plan.locust.env == {WEB_USER: "signer", WEB_PASSWORD: PASSWORD}
@@ -38,12 +43,12 @@ def test_the_password_reaches_locust_and_nobody_else(plan: Plan) -> None:
     assert PASSWORD not in repr([process.argv for process in plan.processes])
     assert PASSWORD not in repr(make_manifest(plan, Choice(WatchdogMechanism(), ())))
     assert PASSWORD not in plan.describe()
-    assert PASSWORD not in repr(Web(8089, "signer", PASSWORD))
+    assert PASSWORD not in repr(web)
 
 
-def test_without_a_login_locust_gets_none() -> None:
+def test_without_a_login_locust_gets_none(web: Web) -> None:
     """A password that happens to be set asks nobody for it."""
-    plan = make_plan(load_profile("demo", ()), Path("runs/1"), Path("probe"), web=Web(8089))
+    plan = make_plan(load_profile("demo", ()), Path("runs/1"), Path("probe"), web=Web(web.port))
     assert "--web-login" not in plan.locust.argv
     assert plan.locust.env == {}
 
