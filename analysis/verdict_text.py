@@ -47,8 +47,12 @@ def verdict_sentence(verdict: ArmVerdict) -> str:
 
 
 def rate_text(value: float, signal: str, margin: Margin) -> str:
-    """Return a rate in the clock of the margin: ``61 B per request``, ``0.9 tasks per hour``."""
-    return f"{_amount(value, signal, margin)}{_unit(signal)} per {'hour' if margin.per_request is None else 'request'}"
+    """Return a rate in the clock of the margin: ``61 B per request``, ``0.9 tasks per hour``, ``1 task per hour``."""
+    amount = _amount(value, signal, margin)
+    unit = "" if in_bytes(signal) else f" {SIGNAL_NAMES[signal]}"
+    if amount == "1":
+        unit = unit.removesuffix("s")
+    return f"{amount}{unit} per {'hour' if margin.per_request is None else 'request'}"
 
 
 def margin_text(margin: Margin) -> str:
@@ -123,7 +127,3 @@ def _amount(value: float, signal: str, margin: Margin) -> str:
     digits = 3 if margin.per_request is None else 6  # below that it is the noise of the arithmetic
     rate = round(value * times, digits) + 0.0  # adding 0.0 turns -0.0 into 0.0
     return f"{rate:,.0f}" if abs(rate) >= 100 else np.format_float_positional(float(f"{rate:.2g}"), trim="-")
-
-
-def _unit(signal: str) -> str:
-    return "" if in_bytes(signal) else f" {SIGNAL_NAMES[signal]}"

@@ -29,7 +29,7 @@ def test_a_count_that_is_the_noise_of_the_arithmetic_is_nothing(per_hour: float,
 
 @pytest.mark.parametrize(
     ("per_request", "text"),
-    [(-4e-7, "0 tasks per request"), (1.2e-5, "0.000012 tasks per request"), (1.0, "1 tasks per request")],
+    [(-4e-7, "0 tasks per request"), (1.2e-5, "0.000012 tasks per request"), (1.0, "1 task per request")],
 )
 def test_per_request_it_is_a_millionth(per_request: float, text: str) -> None:
     """One task that is left behind by every 80,000th request is told."""
