@@ -23,7 +23,9 @@ KINDS: Final = (
     FINISHED_TASKS, PENDING_TASKS, SESSIONS, CONTAINER, FILLING, CYCLES, LOST, KEPT, NATIVE, ALLOCATOR, THREADS, FDS,
 )  # fmt: skip
 
-TASK_ENDINGS: Final = ("Task",)
+TASK_TYPES: Final = ("_asyncio.Task", "asyncio.tasks.Task")
+TASK_STATES: Final = ("finished", "pending")
+"""The probe says of every task, those of subclasses too, which it is; a class of the program's own has none."""
 CONNECTION_ENDINGS: Final = (
     "Session", "Connector", "Connection", "Transport", "StreamWriter", "AsyncClient", "socket",
 )  # fmt: skip
@@ -81,7 +83,7 @@ def kind_of_container(type_name: str, entries: Sequence[Mapping[str, Any]]) -> K
         return Kind(CYCLES, f"a {short(type_name)} grows that only its own contents refer to")
     for entry in entries:
         held = str(entry.get("type", ""))
-        if held.endswith(TASK_ENDINGS):
+        if entry.get("state") in TASK_STATES or held in TASK_TYPES:
             finished = entry.get("state") == "finished"
             made = ", made in " + str(entry["created"]) if entry.get("created") else ""
             of = f" of {entry['coroutine']}" if entry.get("coroutine") else ""

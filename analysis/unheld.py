@@ -91,11 +91,19 @@ def explained(
 
 
 def collected(types: pd.DataFrame, one: GrowingType) -> bool:
-    """Return whether the ladder's collection freed most of what a type had at its rung ``drained``."""
-    own = types[(types["type"] == one.type) & (types["life"] == one.life)]
-    rungs = own[own["rung"] != ""].drop_duplicates("rung", keep="last").set_index("rung")["objects"]
-    drained, collected = rungs.get("drained", math.nan), rungs.get("collected", math.nan)
-    return bool(collected <= (1 - EXPLAINED) * drained)
+    """Return whether the ladder's collection freed most of what a type had at its rung ``drained``.
+
+    A type of which it left nothing has no row in the census after it.
+    """
+    own = types[types["life"] == one.life]
+    drained, left = (_objects_at(own[own["rung"] == rung], one.type) for rung in ("drained", "collected"))
+    return drained > 0 and left <= (1 - EXPLAINED) * drained
+
+
+def _objects_at(rows: pd.DataFrame, name: str) -> float:
+    """Return the objects of a type in the last of these censuses; NaN where there is none."""
+    last = rows[rows["t_s"] == rows["t_s"].max()]
+    return math.nan if last.empty else float(last.loc[last["type"] == name, "objects"].sum())
 
 
 def types_alone(

@@ -97,6 +97,38 @@ def test_planted_holders_are_named(version: str, sockets: Path) -> None:
     ] == [("_asyncio.Task", "job", "finished", f"integration/holders_target.py:{line}")] * 3
 
 
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version >= "3.12"])
+def test_tasks_that_ended_before_they_were_suspended_are_finished(version: str, sockets: Path) -> None:
+    """An eager task has no coroutine then; ``get_coro()`` of such a one ends a Python 3.12.1, so it is not asked."""
+    python = find_interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version} here")
+    code = """
+import asyncio, sys
+async def job(): pass
+async def main():
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    global TASKS
+    TASKS = [asyncio.create_task(job()) for _ in range(50)]
+    print(id(TASKS), flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+asyncio.run(main())
+"""
+    with subprocess.Popen(
+        [python, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    ) as target:
+        try:
+            assert target.stdout is not None
+            address = int(target.stdout.readline())
+            (row,) = named(sockets, target.pid, [Suspect(address, "builtins.list", 50)])
+        finally:
+            target.kill()
+    assert row["holder"] == "__main__.TASKS"
+    assert [(entry["type"], entry["state"]) for entry in row["entries"]] == [
+        ("_asyncio.Task", "finished")
+    ] * 3
+
+
 def test_the_four_leaks_of_the_gateway_are_named(sockets: Path, tmp_path: Path) -> None:
     """Containers that grow between two censuses of the leaky gateway lead to its four attributes, most bytes first."""
     with serving("leaky", tmp_path) as gateway:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from . import creations
 from .objects import entries_of
-from .roots import coroutine_of, function_name, is_done
+from .roots import coroutine_of, function_name, is_done, is_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,9 +114,8 @@ class Retention:
         described: dict[str, Any] = {"type": kind.name, "bytes": size_bytes}
         if kind.length is not None:
             described["length"] = kind.length(thing)
-        coroutine = coroutine_of(thing)
-        if coroutine is not None:
-            code = creations.code_of(coroutine)
+        if is_task(thing):
+            code = creations.code_of(coroutine_of(thing))
             described["state"] = "finished" if is_done(thing) else "pending"
             if code is not None:
                 described["coroutine"] = function_name(code)[:-2]

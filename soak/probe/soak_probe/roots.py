@@ -79,10 +79,15 @@ def coroutine_of(task: Any) -> Any:
     for base in mro_of(type(task)):
         name = type_name(base)
         if name == "_asyncio.Task":
-            return base.get_coro(task)  # type: ignore[attr-defined]
+            return base._coro.__get__(task)  # type: ignore[attr-defined]  # noqa: SLF001 - get_coro() may crash 3.12
         if name == "asyncio.tasks.Task":
             return (attributes_of(task) or {}).get("_coro")
     return None
+
+
+def is_task(thing: Any) -> bool:
+    """Return whether it is an asyncio task; one that ended before it was ever suspended has no coroutine."""
+    return any(type_name(base) in ("_asyncio.Task", "asyncio.tasks.Task") for base in mro_of(type(thing)))
 
 
 def is_done(task: Any) -> bool:

@@ -10,6 +10,8 @@ from analysis.kinds import KINDS, entries_of, kind_of_container, kind_of_type
     [
         ([{"type": "_asyncio.Task", "state": "finished"}], "finished tasks kept"),
         ([{"type": "asyncio.tasks.Task", "state": "pending"}], "tasks that never end"),
+        ([{"type": "app.ImportTask"}], "unbounded cache or list"),
+        ([{"type": "app.AsyncioTask", "state": "finished"}], "finished tasks kept"),
         ([{"type": "str"}, {"type": "aiohttp.connector.TCPConnector"}], "unclosed sessions or connectors"),
         ([{"type": "app.Order", "bytes": 48}], "unbounded cache or list"),
         ([{"state": "unreferenced"}], "reference lost in native code"),
