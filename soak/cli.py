@@ -306,7 +306,8 @@ def _value(option: str, text: str, parse: Callable[[str], Value]) -> Value:
 def heap(
     pid: Annotated[int | None, typer.Argument(help="A running Python process.", min=1)] = None,
     watch: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0.5, help="Again and again, with rates.")
+        float | None,
+        typer.Option(metavar="SECONDS", min=0.5, max=86_400, help="Again and again, with rates."),
     ] = None,
     times: Annotated[int | None, typer.Option(min=1, help="With --watch, end after so many.")] = None,
     growing: Annotated[

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import selectors
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ _OBJECTS = 5_000
 _LENGTHS = {"list": 4001, "dict": 4002, "set": 4003, "deque": 4004, "OrderedDict": 4005}
 LENGTHS_OVER = 4000
 _MARK = "soak_canary"
+_SAID = f"{_MARK}\n".encode()
 _PROGRAM = f"""
 import sys
 from collections import OrderedDict, deque
@@ -50,14 +52,23 @@ class Sibling:
         output = self.process.stdout
         if output is None:
             return False
+        said, by_s = b"", time.monotonic() + START_TIMEOUT_S
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
-            return bool(selector.select(START_TIMEOUT_S)) and output.readline() == f"{_MARK}\n".encode()
+            while _SAID.startswith(said) and selector.select(max(0.0, by_s - time.monotonic())):
+                more = os.read(output.fileno(), len(_SAID))
+                said += more
+                if said == _SAID or not more:
+                    break
+        return said == _SAID
 
     def close(self) -> None:
-        """End it."""
+        """End it; what it has started itself, if it is no Python after all, is not waited for."""
         self.process.kill()
-        self.process.communicate()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self.process.wait()
 
 
 def start_sibling(pid: int) -> Sibling | None:

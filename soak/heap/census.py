@@ -14,7 +14,7 @@ import numpy as np
 
 from soak.heap import canary
 from soak.heap import layout as at
-from soak.heap.errors import ProcessGoneError
+from soak.heap.errors import HeapError, ProcessGoneError
 from soak.heap.interpreter import Interpreter, find_interpreter
 from soak.heap.memory import Mapping, Memory, ProcessMemory
 from soak.heap.names import Names
@@ -52,9 +52,13 @@ def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool
         ticks = started_ticks(pid)
         if ticks is None:
             raise ProcessGoneError(f"pid {pid} is gone.")
-        interpreter = find_interpreter(pid, memory.maps, memory)
-        checked_by = _checked_by(pid, interpreter) if check else BY_LAYOUT
-        heap = read_heap(memory.maps, memory, interpreter, containers_over)
+        try:
+            interpreter = find_interpreter(pid, memory.maps, memory)
+            checked_by = _checked_by(pid, interpreter) if check else BY_LAYOUT
+            heap = read_heap(memory.maps, memory, interpreter, containers_over)
+        except HeapError:
+            if started_ticks(pid) == ticks:
+                raise
     if started_ticks(pid) != ticks:
         raise ProcessGoneError(f"pid {pid} ended while it was read.")
     return Census(

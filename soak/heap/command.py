@@ -47,9 +47,8 @@ def run_heap(
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Do what was asked for; tables go to the console, JSON and CSV to ``write``. Raises HeapError, UsageError."""
+    _refuse_what_would_be_ignored(request)
     if request.diff is not None:
-        if request.pid is not None:
-            raise UsageError("--diff compares two saved censuses; leave PID out.")
         _diff(request.diff, console, request.top)
         return
     if request.pid is None:
@@ -77,12 +76,28 @@ def run_heap(
                 return
             sleep(max(0.0, every_s - (time.monotonic() - began_s)))
 
-    with contextlib.suppress(KeyboardInterrupt):  # how a watch ends
+    # Ctrl-C is how a watch ends; a census that it cuts short is none
+    with contextlib.nullcontext() if every_s is None else contextlib.suppress(KeyboardInterrupt):
         if request.form != "table":
             for census in censuses():
                 write(f"{census.to_json()}\n" if request.form == "json" else types_csv(census))
         else:
             _show(request, censuses(), console, live=every_s is not None and console.is_terminal)
+
+
+def _refuse_what_would_be_ignored(request: Request) -> None:
+    given = {
+        "PID": request.pid, "--watch": request.every_s, "--times": request.times, "--growing": request.growing,
+        "--save": request.save, f"--{request.form}": request.form != "table",
+    }  # fmt: skip
+    if request.diff is not None and (wrong := [name for name, value in given.items() if value]):
+        raise UsageError(f"--diff compares two saved censuses; leave {', '.join(wrong)} out.")
+    if request.growing and request.form != "table":
+        raise UsageError(
+            f"--growing is a table; --{request.form} with --watch has the censuses it is made from."
+        )
+    if request.times and not (request.every_s or request.growing):
+        raise UsageError("--times says when --watch or --growing ends; give one of them.")
 
 
 def _show(request: Request, censuses: Iterator[Census], console: Console, *, live: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Mapping as Names
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from soak.heap.errors import HeapError
 from soak.heap.layout import LAYOUTS, TP_BASICSIZE, Layout
-from soak.heap.memory import PAGE_BYTES, Mapping, Memory
+from soak.heap.memory import PAGE_BYTES, TOP, Mapping, Memory
 
 TYPE_SYMBOLS: Final = (
     "PyType_Type",
@@ -27,6 +28,11 @@ TYPE_SYMBOLS: Final = (
     "PyByteArray_Type",
 )
 _Table = GNUHashSection | SymbolTableSection
+_GARBAGE: Final = (
+    ELFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, MemoryError,
+    struct.error,
+)  # fmt: skip
+"""What pyelftools meets garbage with: the file is the target's."""
 _VERSION: Final = "Py_Version"
 """PY_VERSION_HEX, exported since 3.11."""
 _OTHER_BUILDS: Final = {
@@ -77,8 +83,14 @@ def _interpreter(
             f"pid {pid}: {path} lacks the symbols {', '.join(missing)}; run it with an unstripped Python."
         )
     bias = _bias(pid, path, maps)
+    if not all(0 < bias + address < TOP for address in found.values()):
+        raise HeapError(_not_as_mapped(pid, path))
     types = {name: bias + found[name] for name in TYPE_SYMBOLS}
     size = int.from_bytes(memory.read_each([types["PyType_Type"] + TP_BASICSIZE], 8)[0], "little")
+    if not size:
+        raise HeapError(
+            f"pid {pid}: there is nothing of {path} in its memory; it may be starting or ending: try again."
+        )
     version = None
     if _VERSION in found:
         number = int.from_bytes(memory.read_each([bias + found[_VERSION]], 8)[0], "little")
@@ -156,17 +168,7 @@ def symbols_of(file: BinaryIO, wanted: Sequence[str]) -> dict[str, int]:
                     found |= _lookup(table, name)
             if "PyType_Type" in found:
                 break
-    # the file is the target's: pyelftools meets garbage in one with all of these
-    except (
-        ELFError,
-        ValueError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        AssertionError,
-        OverflowError,
-    ):
+    except _GARBAGE:
         return {}
     return found
 
@@ -183,14 +185,21 @@ def _lookup(table: _Table, name: str) -> dict[str, int]:
 
 def _bias(pid: int, path: str, maps: Sequence[Mapping]) -> int:
     """Return what is added to an address in the file to have it in the process; 0 for a program of fixed addresses."""
-    with _open(pid, path) as file:
-        segments = [
-            (int(segment["p_offset"]), int(segment["p_vaddr"]))
-            for segment in ELFFile(file).iter_segments("PT_LOAD")
-        ]
+    try:
+        with _open(pid, path) as file:
+            segments = [
+                (int(segment["p_offset"]), int(segment["p_vaddr"]))
+                for segment in ELFFile(file).iter_segments("PT_LOAD")
+            ]
+    except (OSError, *_GARBAGE):
+        segments = []
     for offset, address in segments:
         page = offset - offset % PAGE_BYTES
         for mapping in maps:
             if mapping.path == path and mapping.offset == page:
                 return mapping.start - (address - address % PAGE_BYTES)
-    raise HeapError(f"pid {pid}: {path} is not mapped as its headers say.")
+    raise HeapError(_not_as_mapped(pid, path))
+
+
+def _not_as_mapped(pid: int, path: str) -> str:
+    return f"pid {pid}: {path} is not mapped as its headers say."

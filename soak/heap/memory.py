@@ -32,6 +32,8 @@ TOP = 1 << 47
 _PAGEMAP_PAGES = 1 << 16
 _PAGE_THERE = np.uint64(3 << 62)
 """Bits 62 and 63 of an entry: swapped or present (Documentation/admin-guide/mm/pagemap.rst of the kernel)."""
+MOST_VIRTUAL_BYTES = 8 << 40
+"""Which pages of it are resident takes two seconds per TiB to ask."""
 _MOST_VECTORS = 1024
 """IOV_MAX."""
 
@@ -109,10 +111,11 @@ class ProcessMemory:
             self._pagemap = os.open(f"/proc/{pid}/pagemap", os.O_RDONLY)
         except OSError as error:
             raise self._refusal(error.errno) from None
-        if not self.maps:
-            raise ProcessGoneError(f"pid {pid} has no memory: it is a zombie or a kernel thread.")
-        readable = next(mapping for mapping in self.maps if "r" in mapping.permissions)
-        self.read_into(readable.start, np.empty(8, np.uint8))
+        try:
+            self._try_to_read()
+        except HeapError:
+            self.close()
+            raise
 
     def __enter__(self) -> ProcessMemory:
         return self
@@ -176,6 +179,18 @@ class ProcessMemory:
                     began = -1
         if began >= 0:
             yield began, end
+
+    def _try_to_read(self) -> None:
+        if not self.maps:
+            raise ProcessGoneError(f"pid {self._pid} has no memory: it is a zombie or a kernel thread.")
+        virtual_bytes = sum(mapping.end - mapping.start for mapping in self.maps if mapping.anonymous)
+        if virtual_bytes > MOST_VIRTUAL_BYTES:
+            raise HeapError(
+                f"pid {self._pid} maps {virtual_bytes >> 40} TiB of memory of its own, touched or not; at most "
+                f"{MOST_VIRTUAL_BYTES >> 40} TiB are looked through."
+            )
+        readable = next((mapping for mapping in self.maps if "r" in mapping.permissions), self.maps[0])
+        self.read_into(readable.start, np.empty(8, np.uint8))
 
     def _transfer(self, local: object, remote: object, count: int) -> int:
         """Return how many bytes were read; 0 when the first is not there."""

@@ -13,10 +13,12 @@ from soak.heap.typetable import TypeTable
 
 MOST_CHARACTERS = 200
 """Longer names are cut."""
-_MODULE = b"__module__"
+_MODULE = "__module__"
 _MOST_KEYS = 4096
 _FIRST_KEYS = 4
 """A class statement sets ``__module__`` first."""
+_MOST_LOOKS = 100_000
+"""Keys that are read to find it; once it is met its address does, since such words are interned."""
 
 
 class Names:
@@ -27,6 +29,8 @@ class Names:
         self._layout = layout
         self._table = table
         self._texts: dict[int, str] = {}
+        self._module_word = np.uint64(1)  # nothing's address
+        self._looks = _MOST_LOOKS
 
     def of(self, indices: Sequence[int]) -> list[str]:
         """Return the names of types by their index in the table; raises HeapError when the process is gone."""
@@ -58,15 +62,21 @@ class Names:
             index_bytes = slots * (1 if slots < 1 << 8 else 2 if slots < 1 << 16 else 4)
         first = keys + self._layout.keys_bytes + index_bytes
         entries = min(entries, _MOST_KEYS, slots)
+        pairs: list[tuple[int, int]] = []
         for begin, end in ((0, _FIRST_KEYS), (_FIRST_KEYS, _MOST_KEYS)):
             count = min(end, entries) - begin
             if count <= 0:
                 break
             words = np.frombuffer(self._bytes(first + begin * width, count * width), np.uint64)
-            words = words.reshape(count, width // 8)
-            for key, value in words[:, key_at // 8 :][:, :2].tolist():
-                if key and self._text(key) == _MODULE.decode():
-                    return self._text(value) or None
+            words = words.reshape(count, width // 8)[:, key_at // 8 :][:, :2]
+            for place in np.flatnonzero(words[:, 0] == self._module_word):
+                return self._text(int(words[place, 1])) or None
+            pairs += words[: self._looks].tolist()
+        for key, value in pairs[: self._looks]:
+            self._looks -= 1
+            if key and self._text(key) == _MODULE:
+                self._module_word = np.uint64(key)
+                return self._text(value) or None
         return None
 
     def _text(self, address: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -88,24 +89,24 @@ def load_census(path: Path) -> Census:
         return _census(read)
     except OSError as error:
         raise HeapError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise HeapError(f"{path} is damaged; make it again with: soak heap PID --save {path}") from None
 
 
 def _census(read: Mapping[str, Any]) -> Census:
     types = tuple(
-        TypeCount(str(entry["name"]), int(entry["objects"]), int(entry["bytes"])) for entry in read["types"]
+        TypeCount(_text(entry["name"]), int(entry["objects"]), int(entry["bytes"])) for entry in read["types"]
     )
     containers = tuple(
-        Container(int(entry["address"]), str(entry["type"]), int(entry["length"]))
+        Container(int(entry["address"]), _text(entry["type"]), int(entry["length"]))
         for entry in read["containers"]
     )
     return Census(
         pid=int(read["pid"]),
         started_ticks=int(read["started_ticks"]),
-        python=str(read["python"]),
-        wall_time=str(read["wall_time"]),
-        monotonic_s=float(read["monotonic_s"]),
+        python=_text(read["python"]),
+        wall_time=_text(read["wall_time"]),
+        monotonic_s=_finite(read["monotonic_s"]),
         types=types,
         containers=containers,
         containers_over=int(read["containers_over"]),
@@ -114,5 +115,18 @@ def _census(read: Mapping[str, Any]) -> Census:
         cost_s=float(read["cost_s"]),
         cpu_s=float(read["cpu_s"]),
         read_bytes=int(read["read_bytes"]),
-        checked_by=str(read["checked_by"]),
+        checked_by=_text(read["checked_by"]),
     )
+
+
+def _text(value: object) -> str:
+    """Return what may be printed; ValueError for what would command the terminal."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError("not text")
+    return value
+
+
+def _finite(value: object) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("no number")
+    return float(value)

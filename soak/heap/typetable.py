@@ -75,12 +75,18 @@ def plausible(refcounts: Words, interpreter: Interpreter) -> npt.NDArray[np.bool
 
     A freed object has 0, or the address of the next free block. Immortal objects (3.12) have 2**32 - 1.
     """
-    if interpreter.layout.split_refcount:
-        refcounts = refcounts & np.uint64((1 << 48) - 1)
-    good: npt.NDArray[np.bool_] = (refcounts - np.uint64(1)) < np.uint64(0xFFFFFFFF)
+    good = _counts(refcounts, interpreter.layout)
     start, end = interpreter.low
     if end:
         good &= (refcounts - np.uint64(start)) >= np.uint64(end - start)
+    return good
+
+
+def _counts(refcounts: Words, layout: Layout) -> npt.NDArray[np.bool_]:
+    """Return the same for types, whatever their address: millions of instances are as many references."""
+    if layout.split_refcount:
+        refcounts = refcounts & np.uint64((1 << 48) - 1)
+    good: npt.NDArray[np.bool_] = (refcounts - np.uint64(1)) < np.uint64(0xFFFFFFFF)
     return good
 
 
@@ -95,7 +101,7 @@ def type_candidates(pieces: Iterable[Piece], interpreter: Interpreter, alloc: in
         by_alloc = np.flatnonzero(pairs[:, 0] == generic)
         if not (by_type.size or by_alloc.size):
             continue
-        by_type = by_type[plausible(pairs[by_type, 0], interpreter)]
+        by_type = by_type[_counts(pairs[by_type, 0], interpreter.layout)]
         offsets = np.concatenate((by_type, by_alloc - _ALLOC_PAIR)) * 16
         found.append(np.uint64(piece.address) + offsets.astype(np.uint64))
         count += len(offsets)
@@ -141,19 +147,33 @@ def _field(rows: Octets, offset: int) -> Words:
 
 def _types_among(addresses: Words, rows: Octets, interpreter: Interpreter) -> npt.NDArray[np.bool_]:
     flags = _field(rows, at.TP_FLAGS)
-    good = plausible(_field(rows, at.REFCOUNT), interpreter)
+    good = _counts(_field(rows, at.REFCOUNT), interpreter.layout)
     good &= (flags & np.uint64(at.READY)) != 0
     good &= (_field(rows, at.TP_BASICSIZE) - np.uint64(16)) < np.uint64(_MOST_BASICSIZE)
     good &= _field(rows, at.TP_ITEMSIZE) < np.uint64(_MOST_ITEMSIZE)
     good &= _field(rows, at.TP_NAME) != 0
     kinds = _field(rows, at.TYPE)
-    metatypes = np.array([interpreter.types["PyType_Type"]], np.uint64)
-    while True:
-        kept = good & np.isin(kinds, metatypes)
-        more = addresses[kept & ((flags & np.uint64(at.TYPE_TYPE)) != 0)]
-        if len(more) <= len(metatypes):
-            return kept
-        metatypes = more
+    metatypes = addresses[good & ((flags & np.uint64(at.TYPE_TYPE)) != 0)]
+    good &= np.isin(kinds, metatypes)
+    return good & _below(
+        np.array([interpreter.types["PyType_Type"]], np.uint64), addresses, np.where(good, kinds, 0)
+    )
+
+
+def _below(roots: Words, addresses: Words, above: Words) -> npt.NDArray[np.bool_]:
+    """Return which addresses, in rising order, are roots or have one above them, however far.
+
+    Each round looks twice as far: a chain of a hundred thousand classes, which nobody but an attacker makes, is short.
+    """
+    count = len(addresses)
+    next_up = np.searchsorted(addresses, above)
+    next_up[np.append(addresses, 0)[next_up] != above] = count
+    next_up = np.append(next_up, count)
+    found: npt.NDArray[np.bool_] = np.append(np.isin(addresses, roots), np.False_)
+    for _ in range(count.bit_length()):
+        found |= found[next_up]
+        next_up = next_up[next_up]
+    return found[:-1]
 
 
 def _shapes(
@@ -177,13 +197,7 @@ def _shapes(
         (Shape.BYTEARRAY, [interpreter.types["PyByteArray_Type"]]),
         (Shape.DEQUE, addresses[texts == b"collections.deque"]),
     ):
-        family = np.asarray(roots, np.uint64)
-        while True:
-            kin = np.isin(addresses, family) | np.isin(bases, family)
-            if kin.sum() <= len(family):
-                break
-            family = addresses[kin]
-        shapes[np.isin(addresses, family)] = shape
+        shapes[_below(np.asarray(roots, np.uint64), addresses, bases)] = shape
     return shapes
 
 

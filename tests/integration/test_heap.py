@@ -178,6 +178,23 @@ def test_a_target_that_dies_meanwhile_is_said_to_be_gone() -> None:
             take_census(target.pid)
 
 
+def test_a_target_that_dies_while_its_program_is_looked_at_is_said_to_be_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is wrong with a process that ends is that it ends."""
+    with _started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
+        _line(target)
+
+        def dies(pid: int, *_: object) -> Any:
+            target.kill()
+            target.wait()
+            raise HeapError(f"pid {pid} shows no CPython")
+
+        monkeypatch.setattr(census_module, "find_interpreter", dies)
+        with pytest.raises(ProcessGoneError, match="ended while it was read"):
+            take_census(target.pid)
+
+
 def test_memory_unmapped_under_the_reader_is_left_out() -> None:
     """Stretches that are gone since the maps were read count as empty."""
     with _started(sys.executable, TARGET, "2000") as target:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from soak.cli import app
 from soak.errors import UsageError
 from soak.heap.command import Request, run_heap
 from soak.heap.errors import ProcessGoneError
@@ -133,5 +135,39 @@ def test_a_question_that_makes_no_sense_is_refused() -> None:
         _run(replace(ONE, pid=None))
     with pytest.raises(UsageError, match="leave PID out"):
         _run(replace(ONE, diff=(Path("a"), Path("b"))))
+    with pytest.raises(UsageError, match="leave --watch, --growing, --save, --json out"):
+        _run(
+            replace(
+                ONE,
+                pid=None,
+                diff=(Path("a"), Path("b")),
+                every_s=1.0,
+                growing=True,
+                save=Path("c"),
+                form="json",
+            )
+        )
+    with pytest.raises(UsageError, match="--growing is a table"):
+        _run(replace(ONE, growing=True, form="csv"))
+    with pytest.raises(UsageError, match="--times says when --watch or --growing ends"):
+        _run(replace(ONE, times=3))
     with pytest.raises(ProcessGoneError):
         _run(ONE)
+
+
+def test_ctrl_c_ends_a_watch_and_fails_a_single_census() -> None:
+    """A script must not take a census that was cut short for one."""
+
+    def interrupted(_: int, **__: int) -> Census:
+        raise KeyboardInterrupt
+
+    console = Console(file=io.StringIO())
+    run_heap(replace(ONE, every_s=5.0), console, lambda _: None, take=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_heap(ONE, console, lambda _: None, take=interrupted)
+
+
+@pytest.mark.parametrize("seconds", ["0", "nan", "inf", "1e10"])
+def test_a_pause_that_cannot_be_slept_is_refused(seconds: str) -> None:
+    """From half a second to a day."""
+    assert CliRunner().invoke(app, ["heap", "1", "--watch", seconds]).exit_code == 2

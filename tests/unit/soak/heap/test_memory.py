@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -113,3 +114,27 @@ def test_a_refusal_comes_with_its_mend(
         owner = 4711
     monkeypatch.setattr("os.geteuid", lambda: owner if us is None else us)
     assert mend in refused_text(7, tmp_path)
+
+
+def test_a_process_that_is_refused_keeps_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder asks again every half minute; with ptrace_scope it is the first read that is refused."""
+
+    def refuse(memory: ProcessMemory, *_: object) -> int:
+        raise memory._refusal(errno.EPERM)
+
+    monkeypatch.setattr(ProcessMemory, "_transfer", refuse)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(HeapError, match="is refused"):
+            ProcessMemory(os.getpid())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_process_that_maps_more_than_can_be_looked_through_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To ask which pages of it are resident would take minutes, also where none is."""
+    huge = Mapping(1 << 40, 10 << 40, "rw-p", 0, 0, "")
+    monkeypatch.setattr("soak.heap.memory.parse_maps", lambda _: (huge,))
+    with pytest.raises(HeapError, match="maps 9 TiB of memory of its own, touched or not; at most 8 TiB"):
+        ProcessMemory(os.getpid())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from soak.heap.census import Heap, read_heap
 from soak.heap.errors import HeapError
 from soak.heap.layout import LAYOUTS
 from soak.heap.scan import Lookup
+from soak.heap.typetable import _below
 from tests.unit.soak.heap.fake_memory import (
     ALLOC,
     DATA,
@@ -89,6 +91,41 @@ def test_a_reference_count_in_a_program_of_fixed_addresses_is_no_address() -> No
         interpreter.path, interpreter.layout, interpreter.types, interpreter.modules, (0x40_0000, 0x90_0000)
     )
     assert _counts(read_heap(maps, memory, low, 10)) == {"app.Thing": 1}
+
+
+def test_a_class_of_many_instances_is_one_in_a_program_of_fixed_addresses() -> None:
+    """Each instance refers to its class: from four million on the count looks like an address there."""
+    memory, maps, interpreter = fake_process()
+    put(memory.segments[DATA], SPARE - DATA, 0x41_9CE3)
+    put(memory.segments[HEAP], 64, 1, SPARE)
+    assert _counts(read_heap(maps, memory, replace(interpreter, low=(0x40_0000, 0x90_0000)), 10)) == {
+        "app.Thing": 1
+    }
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=60), st.sets(st.integers(0, 60)))
+def test_descent_is_found_however_far_and_in_circles(links: list[tuple[int, int]], roots: set[int]) -> None:
+    """As one would by going up step by step."""
+    up = dict(links)
+    addresses = sorted(up)
+
+    def reaches(address: int) -> bool:
+        met: set[int] = set()
+        while address in up and address not in met and address not in roots:
+            met.add(address)
+            address = up[address]
+        return address in up and address in roots
+
+    found = _below(
+        *(np.array(words, np.uint64) for words in (sorted(roots), addresses, [up[one] for one in addresses]))
+    )
+    assert found.tolist() == [reaches(address) for address in addresses]
+
+
+def test_a_hundred_thousand_generations_of_classes_are_gone_through_at_once() -> None:
+    """Which an attacker may write into memory; step by step it took hours."""
+    addresses = np.arange(1, 100_001, dtype=np.uint64) * np.uint64(1024)
+    assert _below(addresses[:1], addresses, np.append(addresses[:1], addresses[:-1])).all()
 
 
 def test_a_class_of_any_metaclass_is_found() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,25 @@ def test_what_is_no_census_is_refused_by_name(tmp_path: Path, content: str, mess
     path = tmp_path / "census.json"
     path.write_text(content)
     with pytest.raises(HeapError, match=f"census.json {message}"):
+        load_census(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("pid", float("inf")), ("monotonic_s", float("nan")), ("python", "3.12\x1b[31m"), ("wall_time", 7),
+        ("types", [{"name": "a\x1b]0;b\x07", "objects": 1, "bytes": 1}]),
+        ("types", [{"name": "\ud800", "objects": 1, "bytes": 1}]),
+        ("containers", [{"address": 1, "type": "a\nb", "length": 1}]),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_none_and_text_for_the_terminal_to_obey_are_damage(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    """A census may come from somebody else; what is read from a process is printable."""
+    path = tmp_path / "census.json"
+    path.write_text(json.dumps(json.loads(census().to_json()) | {key: value}))
+    with pytest.raises(HeapError, match=r"census\.json is damaged"):
         load_census(path)
 
 
