@@ -19,6 +19,10 @@ PSRECORD: Final = re.compile(r"#\s*Elapsed time\s+CPU \(%\)\s+Real \(MB\)\s+Virt
 """The first line of ``psrecord --log``. Its MB are 2^20 bytes."""
 MPROF: Final = re.compile(r"MEM (\S+) (\S+)(?: .*)?")
 """A line of ``mprof run``: MiB and seconds since the epoch."""
+LATEST_S: Final = 1e11
+"""Of times in seconds, since whenever; milliseconds since 1970 are beyond it."""
+LEAST_BYTES: Final = 2**20
+"""Below it no service lives, and one of a gigabyte does when its KiB are taken for bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +31,18 @@ class Columns:
 
     time: str
     rss: str
-    time_s: float = 1.0
-    rss_bytes: float = 1.0
+    time_s: float | None = None
+    """None: no unit was named, so seconds; refused where they cannot be."""
+    rss_bytes: float | None = None
+    """None: no unit was named, so bytes; refused where they cannot be."""
 
 
 def read_foreign(path: Path, columns: Columns | None) -> Readings:
     """Read RSS over time from a file of another tool; without ``columns`` it must be psrecord's or mprof's.
 
     Times may be numbers or ISO 8601. A row without a time is dropped, a memory that is no number is not read, and so is
-    one that is negative. Raises RecordingError when the file cannot be read or has no such columns.
+    one that is not above 0: no process has none. Raises RecordingError when the file cannot be read, has no such
+    columns, or needs a unit that was not named: in a wrong one every leak is small.
     """
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -65,10 +72,24 @@ def _from_csv(path: Path, text: str, columns: Columns) -> Readings:
         if name not in frame.columns:
             known = ", ".join(str(column) for column in frame.columns)
             raise RecordingError(f"{path}: {option} {name}: no such column; it has {known}.")
-    t_s = _numbers(frame[columns.time]) * columns.time_s
+    t_s = _numbers(frame[columns.time]) * (columns.time_s or 1.0)
     if not np.isfinite(t_s).any():
         t_s = _moments(frame[columns.time])
-    return _made(t_s, _numbers(frame[columns.rss]) * columns.rss_bytes)
+    elif columns.time_s is None and _highest(t_s) > LATEST_S:
+        raise RecordingError(
+            f"{path}: as seconds its times are beyond the year 5000; name their unit, for example --time-unit ms."
+        )
+    rss_bytes = _numbers(frame[columns.rss]) * (columns.rss_bytes or 1.0)
+    if columns.rss_bytes is None and 0 < (highest := _highest(rss_bytes)) < LEAST_BYTES:
+        raise RecordingError(
+            f"{path}: {highest:g} bytes, the most it has, are too few for a process; name their unit by --rss-unit, "
+            "for example MiB or KiB, or B if they are bytes."
+        )
+    return _made(t_s, rss_bytes)
+
+
+def _highest(numbers: Numbers) -> float:
+    return float(np.max(numbers, initial=0.0, where=np.isfinite(numbers)))
 
 
 def _readings(rows: list[tuple[str, str]]) -> Readings:
@@ -84,7 +105,7 @@ def _made(t_s: Numbers, rss_bytes: Numbers) -> Readings:
     return Readings(
         signal="rss_bytes",
         t_s=t_s - start_s,
-        value=np.where(rss_bytes >= 0, rss_bytes, np.nan),
+        value=np.where(rss_bytes > 0, rss_bytes, np.nan),
         life=np.ones(len(t_s)),
         requests=np.full(len(t_s), np.nan),
     )

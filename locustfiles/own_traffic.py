@@ -1,4 +1,4 @@
-"""The plugin for a team's own locustfile: ``locust -f own_traffic.py,theirs.py --soak-traffic traffic.json``.
+"""The plugin for a team's own locustfile, which own_locust.py puts into Locust: ``--soak-traffic traffic.json``.
 
 It runs as Locust's master and as one worker for each arm, ``--worker --soak-arm NAME``.
 """

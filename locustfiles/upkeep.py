@@ -14,10 +14,15 @@ KEEP_S = 60
 KEEP_HISTORY = 720
 """Rows of the history, one per 5 s: an hour."""
 KEEP_ERRORS = 100
+KEEP_NAMES = 500
+"""Names of requests with figures of their own: in a team's file each order may have one."""
 
 
 class StatsUpkeep:
-    """Drops per-second counts, history rows and error entries that are old, while requests or workers' reports come."""
+    """Drops per-second counts, history rows and errors that are old, and names of requests that are rare.
+
+    It does so while requests or workers' reports come.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -43,6 +48,9 @@ class StatsUpkeep:
             return
         self._next_s = now_s + EVERY_S
         stats = self._environment.stats
+        fewest_first = sorted(stats.entries, key=lambda name: stats.entries[name].num_requests)
+        for name in fewest_first[:-KEEP_NAMES]:
+            del stats.entries[name]  # the total has counted them
         for entry in (stats.total, *stats.entries.values()):
             _forget(entry, int(now_s) - KEEP_S)
         del stats.history[:-KEEP_HISTORY]

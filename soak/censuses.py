@@ -37,6 +37,7 @@ class Censuses:
         self._samplers = samplers
         self._answers = LogFollower(child.log)
         self._asked: tuple[Sampler, ...] = ()
+        self._ordered_s = 0.0
         self._next_s = 0.0
         self._ended = False
 
@@ -51,6 +52,8 @@ class Censuses:
         now_s = self._clock.t()
         if self._ended or now_s < self._next_s:
             return
+        if self.busy and now_s - self._ordered_s < self._every_s:
+            return  # one that was ordered out of turn, as before the load: it has its time, too
         self._next_s = now_s + self._every_s
         if self.busy:
             for sampler in self._asked:
@@ -62,7 +65,7 @@ class Censuses:
         """Have the targets of some arms counted now; the caller has seen that it is not busy."""
         targets = [(one.arm, one.pid, one.life) for sampler in samplers for one in sampler.targets]
         if targets and not self._ended:
-            self._asked = tuple(samplers)
+            self._asked, self._ordered_s = tuple(samplers), self._clock.t()
             self.child.tell(json.dumps({"phase": samplers[0].phase, "rung": rung, "targets": targets}))
 
     def hear(self) -> None:

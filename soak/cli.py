@@ -120,7 +120,7 @@ def worker(
 
     The profile of the run asks for it by traffic.remote_workers.
     """
-    os.execv(sys.executable, [sys.executable, "-m", "locustfiles.join", master])  # noqa: S606 - a command of our own
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "locustfiles.join", master])  # noqa: S606 - a command of our own
 
 
 @app.command()
@@ -220,8 +220,8 @@ def judge(
             "--time-unit, --rss-unit: the units of psrecord and mprof are known; of a CSV name the columns, too."
         )
     units = (
-        _value("--time-unit", f"1 {'s' if time_unit is None else time_unit}", parse_duration),
-        _value("--rss-unit", f"1 {'B' if rss_unit is None else rss_unit}", parse_size),
+        None if time_unit is None else _value("--time-unit", f"1 {time_unit}", parse_duration),
+        None if rss_unit is None else _value("--rss-unit", f"1 {rss_unit}", parse_size),
     )
     limit_bytes = _limit(limit)
     raise typer.Exit(_print(_judge_file(path, (time_column, rss_column), units, margin.per_s, limit_bytes)))
@@ -234,7 +234,8 @@ def compare(
 ) -> None:
     """Judge two recordings that were made apart; "x before" in the gates of RUN_B is the candidate of RUN_A.
 
-    Refused where host, Python, load, limits or file format differ, with the differences named.
+    Refused where host, Python, load, limits or file format differ, with the differences named. Exit codes: as for
+    judge.
     """
     raise typer.Exit(_print(_compare(first, second)))
 
@@ -361,6 +362,12 @@ def _finish(outcome: Outcome, make: Callable[[Path], Finding]) -> None:
         if outcome.error is None:
             raise
         raise outcome.error from None  # a report that cannot be made is the lesser news
+    except KeyboardInterrupt:
+        print(
+            f"soak: interrupted; the recording is kept, soak report {outcome.directory} makes its report.",
+            file=sys.stderr,
+        )
+        raise
     if outcome.error is not None:
         raise outcome.error
     raise typer.Exit(code)
@@ -388,7 +395,7 @@ def _judge_run(directory: Path) -> Finding:
 def _judge_file(
     path: Path,
     names: tuple[str, str],
-    units: tuple[float, float],
+    units: tuple[float | None, float | None],
     margin_per_s: float,
     limit_bytes: float | None,
 ) -> Finding:

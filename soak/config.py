@@ -25,7 +25,7 @@ from pydantic import (
 
 from soak.contract import GateLimit
 from soak.errors import UsageError
-from soak.quantities import LeakRate, parse_leak_rate, parse_limit
+from soak.quantities import LeakRate, parse_duration, parse_leak_rate, parse_limit, parse_size
 from soak.ready import is_valid
 
 PROFILES = Path(__file__).parent / "profiles"
@@ -41,20 +41,39 @@ OF_PLANNED_REQUESTS = frozenset({
 })  # fmt: skip
 """Keys of [traffic] that mean nothing to the users of a locustfile of the team's own."""
 
-_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 
 def _duration(value: object) -> object:
-    """Read "90s", "15m", "6h" or "3d"; anything else is left to pydantic."""
-    if isinstance(value, str) and value[-1:] in _UNIT_S:
-        try:
-            return float(value[:-1]) * _UNIT_S[value[-1]]
-        except ValueError:
-            return value
+    """Read "90s", "15m", "6h" or "3d"; a number is left to pydantic."""
+    if isinstance(value, bool):
+        raise ValueError('give seconds, or a time with a unit such as "90s", "15m", "6h" or "3d"')  # noqa: TRY004 - pydantic's
+    if isinstance(value, str) and not _is_number(value):
+        return parse_duration(value)
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _size(value: object) -> object:
+    """Say how a size is written where pydantic would not."""
+    if isinstance(value, str) and not _is_number(value):
+        parse_size(value)
+    return value
+
+
+def _words(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError('give a list of words, such as ["uvicorn", "shop:app"]')  # noqa: TRY004 - as in _duration
     return value
 
 
 Seconds = Annotated[float, Field(gt=0), BeforeValidator(_duration)]
+Size = Annotated[ByteSize, BeforeValidator(_size)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -93,8 +112,8 @@ class Phases(_Table):
 class Limit(_Table):
     """The memory limit of each arm, and what happens after it was met."""
 
-    memory: ByteSize | None = Field(default=None, gt=0)
-    needs_free: ByteSize | None = Field(default=None, gt=0)
+    memory: Size | None = Field(default=None, gt=0)
+    needs_free: Size | None = Field(default=None, gt=0)
     restart_delay_s: Seconds = 13.0
     max_restarts: Annotated[int, Field(ge=0)] = 10
 
@@ -132,7 +151,7 @@ class Incident(_Table):
     """What the shape ``incident`` needs to plan the article's growth."""
 
     retained_bytes_per_request: Annotated[float, Field(gt=0)]
-    start: ByteSize
+    start: Size
 
 
 class Traffic(_Table):
@@ -187,7 +206,7 @@ class Traffic(_Table):
 class Arm(_Table):
     """One target build: any command that listens on ``{port}``."""
 
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    command: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
     role: Literal["before", "after", ""] = ""
     optional: bool = False
     cwd: Path | None = None
@@ -398,7 +417,10 @@ def _first_sentence(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"'{place}' is missing.{more}"
     message = first["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(first["input"], dict) else f" (it is {first['input']!r})"
+    shown = (
+        not isinstance(first["input"], dict) and "env" not in first["loc"]
+    )  # what is in there may be secret
+    given = f" (it is {first['input']!r})" if shown else ""
     at = f"'{place}': " if place else ""
     return f"{at}{message}{given}.{more}"
 

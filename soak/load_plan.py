@@ -15,7 +15,7 @@ from soak.process import ProcessSpec
 
 LOCUSTFILES = Path(__file__).parent.parent / "locustfiles"
 PLANNED = LOCUSTFILES / "soak_traffic.py"
-OWN = LOCUSTFILES / "own_traffic.py"
+OWN = LOCUSTFILES / "own_locust.py"
 READY_TIMEOUT_S = 60.0
 
 
@@ -52,13 +52,22 @@ def load_plan(
     plan = str(run_directory / contract.TRAFFIC)
     stop_timeout_s = traffic.network_timeout_s + traffic.max_lateness_s + 5
     ready_timeout_s = traffic.remote_timeout_s if traffic.remote_workers else READY_TIMEOUT_S
-    python = (sys.executable, "-u", "-m", "locust", "--loglevel", "WARNING")
-    common = (*python, "-f", str(PLANNED), "--traffic", plan)
+    quiet = ("--loglevel", "WARNING")
+    common: tuple[str, ...] = (
+        sys.executable,
+        "-u",
+        "-m",
+        "locust",
+        *quiet,
+        "-f",
+        str(PLANNED),
+        "--traffic",
+        plan,
+    )
     cwd = run_directory
     shares: list[tuple[str, ...]] = [()] * traffic.workers
     if locustfile is not None:
-        # Ours comes first: its listeners are to run before theirs.
-        common = (*python, "-f", f"{OWN},{locustfile}", "--soak-traffic", plan)
+        common = (sys.executable, "-u", str(OWN), *quiet, "-f", str(locustfile), "--soak-traffic", plan)
         cwd = profile.directory
         shares = [("--soak-arm", arm) for arm in arms]
 

@@ -17,6 +17,9 @@ from soak.ports import LOOPBACK, Ports
 from soak.probe_client import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.process import ProcessSpec
 
+ROOT = Path(__file__).parents[1]
+"""Where our packages are. ``python -m`` looks in the working directory first, and a team's may have a ``stubs``."""
+
 
 @dataclass(frozen=True, slots=True)
 class ArmPlan:
@@ -131,7 +134,7 @@ def _stubs_process(stubs: Stubs, seed: int, port: int) -> ProcessSpec:
         "--latency-sigma", str(stubs.latency_sigma), "--error-rate", _rates(stubs.error_rate, stubs.services),
         "--hang-rate", _rates(stubs.hang_rate, stubs.services),
     )  # fmt: skip
-    return ProcessSpec("stubs", argv, Path.cwd(), url=f"http://{LOOPBACK}:{port}", ready="/healthz")
+    return ProcessSpec("stubs", argv, ROOT, url=f"http://{LOOPBACK}:{port}", ready="/healthz")
 
 
 def _rates(rate: float | Mapping[str, float], services: tuple[str, ...]) -> str:

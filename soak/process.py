@@ -95,7 +95,8 @@ class Child:
         command = spec.argv[0] if "/" not in spec.argv[0] else str(spec.cwd / spec.argv[0])
         if shutil.which(command, path=spec.env.get("PATH")) is None:
             raise UsageError(
-                f"{spec.name}: command '{spec.argv[0]}' was not found; give its path or install it."
+                f"{spec.name}: command '{spec.argv[0]}' was not found, or may not be executed; give its path, install "
+                "it, or chmod +x it."
             )
         self.spec = spec
         self.log = log

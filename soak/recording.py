@@ -161,7 +161,9 @@ def new_run_directory(runs: Path, profile: str, now: datetime) -> Path:
         scratch.symlink_to(directory.name)
         scratch.replace(runs / "latest")
     except OSError as error:
-        raise HarnessError(f"{runs}: no run directory can be made there ({error.strerror}).") from error
+        raise HarnessError(
+            f"{runs}: no run directory can be made there ({error.strerror}); give another place by --runs."
+        ) from error
     return directory
 
 

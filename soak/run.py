@@ -200,6 +200,8 @@ class Run:
             waited = self.clock.t() - began
             if code is not None or waited > timeout_s:
                 what = "did not get ready" if code is None else f"ended ({describe_exit(code)})"
+                if code is not None and child is self._locust:
+                    self._check_own_locustfile(child, code)
                 error = (
                     UsageError if code == EXIT_USAGE else HarnessError
                 )  # what it refuses, the profile asked for
@@ -209,6 +211,14 @@ class Run:
                 )
             self.wait(LOOK_EVERY_S)
         self._events.record("ready", f"after {self.clock.t() - began:.1f} s", arm=name, pid=child.pid)
+
+    def _check_own_locustfile(self, child: Child, code: int) -> None:
+        """Raise UsageError when the process that ended before it was ready is Locust with a file of the team's own."""
+        if self.profile.traffic.locustfile is not None:
+            raise UsageError(
+                f"{child.spec.name} ended ({describe_exit(code)}). Mend traffic.locustfile: Locust has to load it, and "
+                f"find users in it. The last lines of {child.log}:\n{last_words(child.log)}"
+            )
 
     @property
     def _recorder(self) -> Child | None:
@@ -400,6 +410,7 @@ class Run:
                 self._stop_child(worker)  # its share is missing from here on: the load check sees that
                 self._workers.remove(worker)
                 if self._phase == STARTING:
+                    self._check_own_locustfile(worker, code)
                     raise HarnessError(
                         f"{worker.spec.name} ended ({describe_exit(code)}). The last lines of {worker.log}:\n"
                         f"{last_words(worker.log)}"

@@ -49,7 +49,7 @@ def enter_scope() -> None:
     except (NotUsableError, OSError, subprocess.SubprocessError):
         return  # no user manager, or no cgroup v2 at all: the next mechanism is tried
     os.environ[SCOPE_MARK] = "1"
-    os.execvp(_SCOPE_COMMAND[0], [*_SCOPE_COMMAND, sys.executable, "-m", "soak", *sys.argv[1:]])  # noqa: S606
+    os.execvp(_SCOPE_COMMAND[0], [*_SCOPE_COMMAND, sys.executable, "-P", "-m", "soak", *sys.argv[1:]])  # noqa: S606
 
 
 def choose(guard: Guard, run_id: str) -> Choice:

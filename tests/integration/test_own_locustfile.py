@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from soak.contract import FAILURE_KINDS, Traffic
+from soak.load_plan import OWN
 
 from .locust_processes import (
     PATIENCE_S,
@@ -81,8 +82,8 @@ def _start(
     own.write_text(users)
     plan.write_text(replace(traffic, locustfile=str(own)).to_json())
     port = str(free_port())
-    command = [sys.executable, "-m", "locust", "--loglevel", "WARNING"]
-    command += ["-f", f"locustfiles/own_traffic.py,{own}", "--soak-traffic", str(plan)]
+    command = [sys.executable, str(OWN), "--loglevel", "WARNING"]
+    command += ["-f", str(own), "--soak-traffic", str(plan)]
     where = ["--worker", "--master-host", "127.0.0.1", "--master-port", port]
     workers = [
         start_process(processes, [*command, *where, "--soak-arm", arm], subprocess.DEVNULL)
@@ -158,3 +159,22 @@ def test_an_own_locustfile_in_the_web_ui(processes: ExitStack, traffic: Traffic)
         rows = rows_of(traffic, arm)
         assert total_of(rows, "sent") - total_of(rows, "failed_5xx") == len(target.received()) > 50
     assert "Traceback" not in log_of(traffic)
+
+
+def test_packages_of_the_team_that_are_called_like_ours(tmp_path: Path) -> None:
+    """Their file gets its own, and our plugin is in Locust all the same."""
+    for package in ("locustfiles", "soak"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "locustfiles" / "common.py").write_text("USER = 'Buyer'\n")
+    imports = "from locust import User\nfrom locustfiles.common import USER\nimport soak\n"
+    (tmp_path / "team.py").write_text(
+        f"{imports}assert not hasattr(soak, 'run')\nBuyer = type(USER, (User,), {{}})\n"
+    )
+    listing = ["-f", str(tmp_path / "team.py"), "--soak-traffic", "traffic.json", "--list"]
+    listed = subprocess.run(
+        [sys.executable, str(OWN), *listing],
+        cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert listed.returncode == 0, listed.stderr
+    assert "Buyer" in listed.stdout

@@ -19,6 +19,7 @@ from soak.config import load_profile
 from soak.contract import PHASES, POINT, RUNGS
 from soak.launch import run_profile
 from soak.phases import timed
+from soak.plan import make_plan
 from soak.process import ProcessSpec
 from soak.progress import Progress
 from soak.verify import verify
@@ -285,6 +286,38 @@ def test_a_target_that_does_not_start_is_a_sentence_with_its_last_lines(
         assert "  | ZeroDivisionError: division by zero" in soak.stderr
     assert 'File "' not in soak.stderr.replace('  |   File "', "")
     assert soak.running() == []
+
+
+def test_a_locustfile_that_cannot_be_loaded_is_a_sentence_with_its_last_lines(
+    starlette_profile: Path, tmp_path: Path
+) -> None:
+    """The profile asked for it: exit code 2, the key to mend, and what Locust said."""
+    broken = tmp_path / "broken.py"
+    broken.write_text("import no_such_package\n")
+    profile = tmp_path / "own.toml"
+    profile.write_text(
+        starlette_profile.read_text().replace("rate_rps = 40", f'locustfile = "{broken}"\nusers = 1')
+    )
+    soak = finish(start_soak(profile, tmp_path / "runs"), tmp_path / "runs")
+    assert soak.code == 2, soak.stdout + soak.stderr
+    assert "Mend traffic.locustfile" in soak.stderr
+    assert "  | ModuleNotFoundError: No module named 'no_such_package'" in soak.stderr
+    assert soak.running() == []
+
+
+def test_stubs_are_ours_where_the_working_directory_has_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package of stubs for types is nothing rare."""
+    (tmp_path / "stubs").mkdir()
+    (tmp_path / "stubs" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan(load_profile("demo"), tmp_path / "run", tmp_path)
+    assert plan.stubs is not None
+    help_text = subprocess.run(
+        [*plan.stubs.argv[:3], "--help"], cwd=plan.stubs.cwd, capture_output=True, text=True, check=False
+    )
+    assert (help_text.returncode, "--hang-rate" in help_text.stdout) == (0, True)
 
 
 def test_a_target_started_without_our_probe_is_sampled_from_outside(

@@ -207,7 +207,9 @@ def test_a_file_that_cannot_be_judged_is_a_sentence(
     assert sentence in err
 
 
-@pytest.mark.parametrize("text", ["t,rss\n", "t,rss\nx,y\n", "t,rss\n1,2\n1,2\n", "t,rss\n0,1e300\n9,inf\n"])
+@pytest.mark.parametrize(
+    "text", ["t,rss\n", "t,rss\nx,y\n", "t,rss\n1,2e8\n1,2e8\n", "t,rss\n0,1e300\n9,inf\n"]
+)
 def test_a_file_with_nothing_to_judge_is_no_pass(tmp_path: Path, type_in: Type, text: str) -> None:
     """No rows, no numbers, one moment, absurd sizes: inconclusive, with the reason."""
     path = tmp_path / "x.csv"

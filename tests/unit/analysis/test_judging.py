@@ -110,7 +110,7 @@ def test_psrecord_and_mprof_are_recognised(tmp_path: Path) -> None:
 
 
 def test_a_csv_is_read_by_its_columns_and_their_units(tmp_path: Path) -> None:
-    """Numbers or moments; what is no number, or negative, was not read, and a row without a time is dropped."""
+    """Numbers or moments; what is no number, or not above 0, was not read; a row without a time is dropped."""
     path = tmp_path / "x.csv"
     path.write_text(
         "when,t,rss\n2026-01-01T00:00:00Z,0,10\n2026-01-01T00:01:00Z,1,-1\n2026-01-01T00:02:00Z,,x\n"
@@ -119,7 +119,7 @@ def test_a_csv_is_read_by_its_columns_and_their_units(tmp_path: Path) -> None:
     assert list(found.t_s) == [0.0, 60.0]
     assert found.value[0] == 10_240
     assert np.isnan(found.value[1])
-    assert list(read_foreign(path, Columns("when", "rss")).t_s) == [0.0, 60.0, 120.0]
+    assert list(read_foreign(path, Columns("when", "rss", None, 1.0)).t_s) == [0.0, 60.0, 120.0]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,9 @@ def test_a_csv_is_read_by_its_columns_and_their_units(tmp_path: Path) -> None:
         ("a,b\n1,2\n", Columns("t", "b"), "--time-column t: no such column; it has a, b"),
         ("a,b\n1,2\n", Columns("a", "rss"), "--rss-column rss: no such column; it has a, b"),
         ("", Columns("a", "b"), "the file is empty"),
+        ("a,b\n1,350.5\n2,x\n", Columns("a", "b"), "350.5 bytes, the most it has, are too few for a process"),
+        ("a,b\n1,350.5\n", Columns("a", "b", 60.0), "name their unit by --rss-unit, for example MiB or KiB"),
+        ("a,b\n1764162000000,5e8\n", Columns("a", "b"), "name their unit, for example --time-unit ms"),
     ],
 )
 def test_a_file_that_is_no_recording_says_why(
@@ -158,6 +161,22 @@ def test_a_file_is_judged_like_an_arm(tmp_path: Path, slope: float, code: int) -
         "hour; out of memory in at least 11.6 h and at most 14.2 h.\n",
     }
     assert answer.text.split() == lines[code].split()
+
+
+def test_no_memory_is_none_that_was_read(tmp_path: Path) -> None:
+    """A process has some: hours of zeros, as some tools write for one that is gone, are inconclusive and no pass."""
+    path = tmp_path / "x.csv"
+    path.write_text("t,rss\n" + "".join(f"{t},0\n" for t in range(0, 14_400, 5)))
+    assert judge_file(path, Columns("t", "rss"), MARGIN, None).exit_code == 4
+
+
+def test_few_bytes_and_late_seconds_are_believed_when_their_unit_is_named(tmp_path: Path) -> None:
+    """A refusal is for what was left out alone."""
+    path = tmp_path / "x.csv"
+    path.write_text("t,rss\n1764162000000,90000\n1764162000005,90000\n")
+    found = read_foreign(path, Columns("t", "rss", 1e-3, 1.0))
+    assert list(found.value) == [90_000, 90_000]
+    assert found.t_s[1] == pytest.approx(0.005, abs=1e-3)
 
 
 def test_an_empty_file_decides_nothing(tmp_path: Path) -> None:

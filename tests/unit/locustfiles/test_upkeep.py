@@ -6,7 +6,7 @@ import pytest
 from locust import stats as locust_stats
 from locust.env import Environment
 
-from locustfiles.upkeep import KEEP_ERRORS, KEEP_HISTORY, KEEP_S, StatsUpkeep
+from locustfiles.upkeep import EVERY_S, KEEP_ERRORS, KEEP_HISTORY, KEEP_NAMES, KEEP_S, StatsUpkeep
 
 if TYPE_CHECKING:
     from .conftest import ScriptedClock
@@ -124,3 +124,24 @@ def test_close_is_idempotent(environment: Environment, clock: ScriptedClock) -> 
     upkeep.close()
     _run(environment, clock, 200)
     assert _sizes(environment)["seconds"] == 200
+
+
+def test_names_that_come_once_are_forgotten_and_stay_counted(
+    environment: Environment, clock: ScriptedClock
+) -> None:
+    """A locustfile with an id in each URL has a name for each request; the one that comes again keeps its figures."""
+    StatsUpkeep(clock.now).register(environment)
+    for second in range(2 * KEEP_NAMES):
+        for name in ("/login", f"/orders/{second}"):
+            environment.events.request.fire(
+                request_type="GET",
+                name=name,
+                response_time=5.0,
+                response_length=10,
+                exception=None,
+                context={},
+            )
+        clock.t_s += 1.0
+    assert len(environment.stats.entries) <= KEEP_NAMES + 2 * EVERY_S
+    assert environment.stats.entries["/login", "GET"].num_requests == 2 * KEEP_NAMES
+    assert environment.stats.total.num_requests == 4 * KEEP_NAMES

@@ -121,6 +121,20 @@ def test_a_census_that_is_not_done_when_the_next_is_due_is_a_gap(bench: Bench) -
     )
 
 
+def test_a_census_before_the_load_has_its_time(bench: Bench) -> None:
+    """The first one under load waits for it, and is taken as soon as it is done; only then is it late."""
+    bench.clock.set(9.0)
+    bench.censuses.order([bench.leaky])  # type: ignore[list-item]
+    bench.tick(10.0)
+    bench.tick(12.0)
+    assert (len(bench.child.orders), bench.leaky.told) == (1, [])
+    bench.child.answer()
+    bench.tick(12.1)
+    assert (len(bench.child.orders), bench.leaky.told) == (2, [])
+    bench.tick(42.2)
+    assert bench.leaky.told == [f"{CENSUS_GAP}: the last one took longer than 30 s"]
+
+
 def test_what_is_suspected_goes_to_the_arm_of_its_process(bench: Bench) -> None:
     """By pid; a later answer replaces it."""
     bench.tick(0.0)

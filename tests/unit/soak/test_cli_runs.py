@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from typer.testing import CliRunner
 
-from soak.cli import app
+from soak.cli import _finish, app
+from soak.launch import Outcome
 from soak.verify import record_sums
 
 
@@ -44,3 +46,16 @@ def test_runs_are_listed_for_people_and_programs(run_dir: Path) -> None:
     assert (table.exit_code, listed.exit_code) == (0, 0)
     assert "20260101-demo" in table.output
     assert [run["run"] for run in json.loads(listed.output)] == ["20260101-demo"]
+
+
+def test_ctrl_c_while_the_report_is_made_says_how_to_make_it_later(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run has ended by then, and hours of it are kept."""
+
+    def make(_: Path) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _finish(Outcome(run_dir, None), make)
+    assert f"soak report {run_dir} makes its report" in capsys.readouterr().err

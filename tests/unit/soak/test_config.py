@@ -59,8 +59,25 @@ def test_a_setting_changes_one_key_and_reads_sizes_without_quotes() -> None:
         ("phases.load_s=inf", "'phases.load_s': Input should be a finite number (it is inf)."),
         (
             "limit.memory=lots",
-            "'limit.memory': could not parse value and unit from byte string (it is 'lots').",
+            "'limit.memory': a number and a unit are needed, for example '300 MiB', not 'lots' (it is 'lots').",
         ),
+        ("limit.memory=1 MiBs", "'limit.memory': unknown unit 'MiBs': did you mean 'MiB'? (it is '1 MiBs')."),
+        (
+            "phases.load_s=1 week",
+            "'phases.load_s': unknown unit 'week': valid here: ms, s, min, m, h, d (it is '1 week').",
+        ),
+        (
+            "phases.load_s=true",
+            '\'phases.load_s\': give seconds, or a time with a unit such as "90s", "15m", "6h" or "3d" '
+            "(it is True).",
+        ),
+        (
+            "arms.leaky.command=uvicorn shop:app",
+            '\'arms.leaky.command\': give a list of words, such as ["uvicorn", "shop:app"] '
+            "(it is 'uvicorn shop:app').",
+        ),
+        ("arms.leaky.env.TOKEN=12345", "'arms.leaky.env.TOKEN': Input should be a valid string."),
+        ("arms.leaky.env=TOKEN", "'arms.leaky.env': Input should be a valid dictionary."),
         ("arms.fixed.role=before", 'only one arm may have role = "before".'),
         (
             "sampling.quiesce_pause_s=6",
@@ -154,7 +171,8 @@ def test_the_incident_shape_needs_a_limit(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("15m", 900), ("6h", 21600), ("1.5d", 129600), ("7", 7)]
+    ("text", "seconds"),
+    [("90s", 90), ("15m", 900), ("6h", 21600), ("1.5d", 129600), ("90 min", 5400), ("7", 7)],
 )
 def test_durations_may_carry_a_unit(text: str, seconds: float) -> None:
     """phases.load_s=6h reads better than 21600."""
