@@ -161,7 +161,8 @@ def fit_time(axes: Axes, recording: Recording, time: TimeAxis, most_ticks: int =
         start_s = min(recording.phases[0].start_s, time.zero_s)
         axes.set_xlim(*time.at(np.array([start_s, recording.phases[-1].end_s])))
     first, last = axes.get_xlim()
-    step_s = next((s for s in STEPS_S if (last - first) * 3600 / s <= most_ticks), STEPS_S[-1])
+    least_s = (last - first) * 3600 / most_ticks
+    step_s = next((step_s for step_s in STEPS_S if step_s >= least_s), least_s)
     axes.xaxis.set_major_locator(MultipleLocator(step_s / 3600))
     axes.xaxis.set_major_formatter(lambda hours, _: time.text(hours))
 

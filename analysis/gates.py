@@ -15,7 +15,7 @@ from analysis.measures import Reading, peak
 from analysis.recording import Arm, Recording
 from analysis.signals import in_bytes
 from analysis.verdict_text import interval_text, margin_text, rate_text, verdict_sentence
-from analysis.words import size, span
+from analysis.words import binary, size, span
 from soak.contract import AT_MOST, GATES, GateLimit
 
 Outcome = Literal["pass", "fail", "inconclusive"]
@@ -102,7 +102,9 @@ def fails_for_good(recording: Recording, arm: Arm) -> str:
     highest = peak(arm, "rss_bytes").value
     for limit in recording.manifest.gates:
         if limit.gate == "max_rss" and not limit.of_before and highest is not None and highest > limit.limit:
-            return f"its memory reached {size(highest)}, and the gate max_rss is {limit.text}"
+            return (
+                f"its memory reached {_text(highest, 'bytes', limit)}, and the gate max_rss is {limit.text}"
+            )
     return ""
 
 
@@ -119,9 +121,11 @@ def _gate(limit: GateLimit, candidate: Side, baseline: Side | None, against: tup
     return Gate(
         gate=limit.gate,
         arm=candidate.arm.name,
-        measured="not measured" if measured.reading.value is None else _text(measured.reading.value, unit),
+        measured="not measured"
+        if measured.reading.value is None
+        else _text(measured.reading.value, unit, limit),
         limit=limit_text,
-        interval=f"{_text(measured.low or 0.0, unit)} to {_text(measured.high or 0.0, unit)}"
+        interval=f"{_text(measured.low or 0.0, unit, limit)} to {_text(measured.high or 0.0, unit, limit)}"
         if has_interval
         else "",
         outcome=outcome,
@@ -146,7 +150,7 @@ def _limit(
     if before.value is None:
         return None, limit.text, f"before was not measured: {before.why_not}"
     value = limit.limit * before.value
-    return value, f"{limit.text} ({_text(value, GATES[limit.gate].unit)})", ""
+    return value, f"{limit.text} ({_text(value, GATES[limit.gate].unit, limit)})", ""
 
 
 def _outcome(limit: GateLimit, measured: Measured, value_limit: float | None) -> tuple[Outcome, str]:
@@ -257,9 +261,10 @@ MEASURES: Final[dict[str, Callable[[Side], Measured]]] = {
 }
 
 
-def _text(value: float, unit: str) -> str:
+def _text(value: float, unit: str, limit: GateLimit) -> str:
+    """Return a measured value, memory in binary units where the limit has such: the two stand side by side."""
     texts: dict[str, Callable[[float], str]] = {
-        "bytes": size,
+        "bytes": binary if "iB" in limit.text else size,
         "s": lambda value: "never" if math.isinf(value) else span(value),
         "ms": lambda value: f"{value:,.1f} ms",
         "share": lambda value: f"{100 * value:.4g}%",

@@ -12,7 +12,7 @@ from analysis.console import new_table
 from analysis.grew import ArmGrew
 from analysis.grower import Grower
 from analysis.kinds import short
-from analysis.markdown_table import markdown_table
+from analysis.markdown_table import literal, markdown_table
 from analysis.words import size
 
 SMALL: Final = 0.001
@@ -43,7 +43,7 @@ def grew_markdown(grew: tuple[ArmGrew, ...]) -> list[str]:
     seen = [arm for arm in grew if arm.censuses]
     lines = []
     for arm in seen:
-        lines += ["", f"## What grew in {arm.arm}", ""]
+        lines += ["", f"## What grew in {literal(arm.arm)}", ""]
         if not arm.growers:
             lines.append(f"{NOTHING.capitalize()}.")
         else:

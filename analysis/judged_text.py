@@ -12,7 +12,7 @@ from analysis.gates import LEAK_GATE, Gate
 from analysis.grew import ArmGrew
 from analysis.grew_text import grew_markdown
 from analysis.judged import Judged
-from analysis.markdown_table import markdown_table
+from analysis.markdown_table import literal, markdown_table
 from analysis.verdict_text import interval_text, rate_text, signal_text, verdict_line
 from analysis.words import verdict_name
 
@@ -28,16 +28,16 @@ def judged_parts(judged: Judged) -> list[RenderableType]:
 
 def verdict_markdown(title: str, judged: Judged, grew: tuple[ArmGrew, ...] = ()) -> str:
     """Return ``verdict.md``: verdicts, gates, what grew, and what every signal said."""
-    lines = [f"# {title}", "", f"**{judged.signoff.sentence}.**", ""]
-    lines += [f"- {verdict_line(verdict)}" for verdict in judged.verdicts]
+    lines = [f"# {literal(title)}", "", f"**{literal(judged.signoff.sentence)}.**", ""]
+    lines += [f"- {literal(verdict_line(verdict))}" for verdict in judged.verdicts]
     if judged.gates:
         rows = [[g.gate, g.measured, g.interval, g.limit, g.outcome, g.why] for g in judged.gates]
         head = ["gate", "measured", "interval (95%)", "limit", "outcome", "why"]
-        lines += ["", f"## Gates of {judged.gates[0].arm}", "", *markdown_table(head, rows)]
+        lines += ["", f"## Gates of {literal(judged.gates[0].arm)}", "", *markdown_table(head, rows)]
     lines += grew_markdown(grew)
     for verdict in judged.verdicts:
         if verdict.signals:
-            lines += ["", f"## Signals of {verdict.arm}", "", *_signals(verdict)]
+            lines += ["", f"## Signals of {literal(verdict.arm)}", "", *_signals(verdict)]
     return "\n".join([*lines, ""])
 
 

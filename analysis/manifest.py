@@ -20,7 +20,8 @@ class ManifestArm(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=r"^[^./\x00][^/\x00]{0,99}$")
+    """The name of its directory."""
     role: Literal["before", "after", ""]
     memory_limit_bytes: int | None
 
@@ -106,11 +107,12 @@ def read_manifest(run_dir: Path) -> Manifest:
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # half a character cannot be written into a report
     except FileNotFoundError:
         raise RecordingError(
             f"{path}: missing, so {run_dir} is no run directory; give one that `soak run` made."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordingError(f"{path}: not readable ({error}); restore it or repeat the run.") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from analysis.claims import Claim
 from analysis.findings import Findings
-from analysis.markdown_table import markdown_table
+from analysis.markdown_table import literal, markdown_table
 from analysis.words import memory_note
 
 
@@ -25,14 +25,16 @@ def comparison_markdown(findings: Findings) -> str:
         cells += [row.scale, row.reproduced, row.rule] if article else []
         rows.append(cells)
     note = ["", memory_note(manifest.memory_scale)] if article else []
-    return "\n".join([f"# {manifest.run_id}: before and after", "", *markdown_table(head, rows), *note, ""])
+    return "\n".join(
+        [f"# {literal(manifest.run_id)}: before and after", "", *markdown_table(head, rows), *note, ""]
+    )
 
 
 def claims_markdown(findings: Findings) -> str:
     """Return the claims and the lines of the article's log as two Markdown tables."""
     manifest = findings.recording.manifest
     lines = [
-        f"# {manifest.run_id}: the article's claims",
+        f"# {literal(manifest.run_id)}: the article's claims",
         "",
         *_claims("claim", findings.claims),
         "",

@@ -9,14 +9,12 @@ from analysis.findings import Findings
 from analysis.html.decided import decided
 from analysis.html.grew_grid import grew_grid
 from analysis.html.grid import Grid, comparison_grid, gate_lines, load_grid
+from analysis.markdown_table import literal, markdown_table
 from analysis.verdict_text import verdict_sentence
 from analysis.words import verdict_name
 
 MOST_BYTES: Final = 60_000
 """GitHub takes 65,536 characters in a comment."""
-
-LITERAL: Final = str.maketrans({**{mark: f"&#{ord(mark)};" for mark in "&<|@[]`*\\"}, "\n": " ", "\r": " "})
-"""What would be markup, a mention or another line in what a run says of itself."""
 
 
 def report_markdown(findings: Findings) -> str:
@@ -24,21 +22,21 @@ def report_markdown(findings: Findings) -> str:
     manifest, judged = findings.recording.manifest, findings.judged
     running = ["", "Still running, or killed before it could end: this holds for what was recorded so far."]
     head = [
-        f"## {_literal(judged.signoff.sentence)}.",
+        f"## {literal(judged.signoff.sentence)}.",
         *(running if manifest.status == "running" else []),
         "",
         *(
-            f"- **{_literal(one.arm)}: {verdict_name(one.verdict)}**: {_literal(verdict_sentence(one))}."
+            f"- **{literal(one.arm)}: {verdict_name(one.verdict)}**: {literal(verdict_sentence(one))}."
             for one in judged.verdicts
         ),
-        *(f"- {_literal(reason)}." for reason in findings.reasons),
+        *(f"- {literal(reason)}." for reason in findings.reasons),
     ]
     sections = [
         _gates(findings),
         _folded(comparison_grid(findings)),
         _folded(found) if (found := grew_grid(findings)) else [],
         [] if manifest.attached else _folded(load_grid(findings)),
-        _details("How it was decided", [f"{_literal(text)}\n" for text in decided(findings)]),
+        _details("How it was decided", [f"{literal(text)}\n" for text in decided(findings)]),
         _provenance(findings),
     ]
     text = "\n".join([*head, ""])
@@ -53,14 +51,15 @@ def report_markdown(findings: Findings) -> str:
 
 def _gates(findings: Findings) -> list[str]:
     lines = gate_lines(findings)
-    head = ("gate", "measured", "95%", "limit", "outcome")
-    rows = [(line.gate, line.measured, line.interval, line.limit, line.outcome) for line in lines]
-    why = [f"- {_literal(line.gate)}: {_literal(line.why)}." for line in lines if line.why]
-    return [*_table(head, rows), *(["", *why] if why else [])] if lines else []
+    head = ["gate", "measured", "95%", "limit", "outcome"]
+    rows = [[line.gate, line.measured, line.interval, line.limit, line.outcome] for line in lines]
+    why = [f"- {literal(line.gate)}: {literal(line.why)}." for line in lines if line.why]
+    return [*markdown_table(head, rows), *(["", *why] if why else [])] if lines else []
 
 
 def _folded(grid: Grid) -> list[str]:
-    return _details(grid.caption, [*_table(grid.head, grid.rows), *(["", grid.note] if grid.note else [])])
+    rows = markdown_table(list(grid.head), [list(row) for row in grid.rows])
+    return _details(grid.caption, [*rows, *(["", literal(grid.note)] if grid.note else [])])
 
 
 def _details(title: str, lines: Sequence[str]) -> list[str]:
@@ -78,16 +77,7 @@ def _provenance(findings: Findings) -> list[str]:
         f"limit by {manifest.limit_mechanism}",
         *([f"soakproof {revision}"] if revision else []),
     ]
-    return [_literal(", ".join(facts)) + "."]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *([_literal(cell) for cell in row] for row in rows)]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
-
-
-def _literal(text: str) -> str:
-    return text.translate(LITERAL)
+    return [literal(", ".join(facts)) + "."]
 
 
 def _cut(text: str, most_bytes: int) -> str:

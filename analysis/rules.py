@@ -71,6 +71,8 @@ def stable_check(grown: Growth, article_bytes: float, scale: float) -> Check:
     """After's memory stays about what it was at hour 0, or at least grows no more than the article's did."""
     if grown.start.value is None or grown.now.value is None or grown.bytes is None:
         return Check(None, grown.why_not)
+    if grown.start.value <= 0:
+        return Check(None, "after had no memory at hour 0")
     share = grown.now.value / grown.start.value
     stable = abs(share - 1) <= STABLE_WITHIN
     sentence = f"after is at {share:.1%} of its hour 0, {not_unless(stable)}within {STABLE_WITHIN:.0%} of it"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import numpy as np
 import pandas as pd
+
+AMOUNTS: Final = (0.0, sys.float_info.max)
+"""Nothing that is counted, sized or numbered is negative or without end."""
+LONGEST: Final = (-1e12, 1e12)
+"""Seconds: a time beyond is damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ def read_table(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...]) -> 
     if absent := [name for name in wanted if name not in frame.columns]:
         gaps.append(f"it has no column {', '.join(absent)}")
     frame = frame.reindex(columns=list(wanted))
-    columns = {name: _finite(frame[name]) for name in numbers}
+    columns = {name: _read(frame[name], *(LONGEST if name == "t_s" else AMOUNTS)) for name in numbers}
     frame = pd.DataFrame(
         columns | {name: frame[name].astype(object).fillna("").astype(str) for name in texts}
     )
@@ -60,9 +65,9 @@ def read_table(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...]) -> 
     return Table(frame, tuple(f"{path.name}: {gap}" for gap in gaps))
 
 
-def _finite(column: pd.Series[Any]) -> pd.Series[float]:
+def _read(column: pd.Series[Any], least: float, most: float) -> pd.Series[float]:
     values = pd.to_numeric(column, errors="coerce").astype(float)
-    return values.where(np.isfinite(values))
+    return values.where((values >= least) & (values <= most))
 
 
 def _empty(numbers: tuple[str, ...], texts: tuple[str, ...]) -> pd.DataFrame:

@@ -139,7 +139,7 @@ def _files(directory: Path, wanted: Callable[[Path], bool]) -> list[Path]:
 
 def _children(directory: Path) -> list[Path]:
     try:
-        return sorted(directory.iterdir())
+        return [] if directory.is_symlink() else sorted(directory.iterdir())
     except OSError:  # not there, or no directory
         return []
 

@@ -56,7 +56,7 @@ def waterfall_alt(findings: Findings) -> str:
 def _memory(recording: Recording, arm: Arm) -> str:
     load = recording.load
     rows = arm.samples if load is None else arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
-    rows = rows.dropna(subset="rss_bytes")
+    rows = rows.dropna(subset=["rss_bytes", "life"])
     if rows.empty:
         return f"{arm.name} was not read."
     first = rows[rows["life"] == rows["life"].iloc[0]]["rss_bytes"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.arm_verdict import FAMILY_ERROR, ArmVerdict
+from analysis.arm_verdict import FAMILY_ERROR, ArmVerdict, SignalVerdict
 from analysis.findings import Findings
-from analysis.judge.model import LEAK, NO_LEAK
+from analysis.judge.model import LEAK, NO_LEAK, Margin
+from analysis.signals import in_bytes
 from analysis.verdict_text import SIGNAL_NAMES, interval_text, margin_text, rate_text, signal_text
 from analysis.words import span, verdict_name
 
@@ -56,8 +57,17 @@ def _judged(findings: Findings, verdict: ArmVerdict) -> str:
     return (
         f"{verdict.arm} is judged by {signal_text(leading)}{settled}. The trend{since} is "
         f"{rate_text(rate.value, name, margin)}, with 95% confidence {interval_text(rate, name, margin)}. "
-        f"A leak that would matter is {margin_text(margin)}. {why}{_others(verdict)}"
+        f"A leak that would matter is {_matters(leading, margin)}. {why}{_others(verdict)}"
     )
+
+
+def _matters(leading: SignalVerdict, margin: Margin) -> str:
+    """Return the margin in what was counted, and that of memory beside it where the two are not the same."""
+    name, own = leading.judgement.signal, leading.margin
+    value = own.per_s if margin.per_request is None else own.per_request
+    if in_bytes(name) or value is None:
+        return margin_text(margin)
+    return f"{rate_text(value, name, margin)} (of memory, {margin_text(margin)})"
 
 
 def _others(verdict: ArmVerdict) -> str:
@@ -70,7 +80,7 @@ def _others(verdict: ArmVerdict) -> str:
     said = (
         f"{' and '.join(leaks)} {'is a leak' if len(leaks) == 1 else 'are leaks'} too"
         if leaks
-        else "none is a leak"
+        else "none is called a leak"
     )
     return (
         f" Beside them {', '.join(others)} were judged; {said}. The {FAMILY_ERROR:.0%} chance of calling a healthy arm "

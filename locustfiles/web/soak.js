@@ -3,6 +3,10 @@
 const POLL_MS = 2000;
 const POLL_TIMEOUT_MS = 10000;
 const MIB = 1024 * 1024;
+// Between two ticks of time, seconds: whole minutes and hours, not round thousands of seconds.
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
+const TICK_PX = 80; // what a time needs, 100:00:00 too
+const KILL_PX = 240; // from one kill that is named to the next, whichever side their words are on
 const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
 
 // Of each chart: title with unit, source of its points, the column, and how a value is scaled and written.
@@ -138,12 +142,15 @@ function mark(plot) {
   latest.arms.forEach((arm, n) => {
     ctx.strokeStyle = style(`--arm-${n % 4}`);
     ctx.fillStyle = style("--ink");
+    let told = -Infinity;
     for (const t of arm.kills) {
       const x = plot.valToPos(t, "x", true);
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
+      if (x - told < KILL_PX * ratio) continue; // its words would lie on those of the kill before
+      told = x;
       ctx.textAlign = x > bbox.left + bbox.width / 2 ? "right" : "left";
       ctx.fillText(`${arm.name} OOM-killed`, x + (ctx.textAlign === "right" ? -4 : 4) * ratio, bbox.top + bbox.height - (8 + 14 * n) * ratio);
     }
@@ -171,7 +178,7 @@ function build() {
         y: { range: (_plot, _low, high) => [0, 1.08 * Math.max(chart.memory && nearLimit(high) ? latest.limit / MIB : 0, high || 0, 4)] },
       },
       axes: [
-        { ...axis, values: (_plot, at) => at.map(clock) },
+        { ...axis, space: TICK_PX, incrs: STEPS_S, values: (_plot, at) => at.map(clock) },
         { ...axis, size: 80, values: (_plot, at) => at.map((value) => value.toLocaleString("en")) },
       ],
       series: [

@@ -260,3 +260,4 @@ def test_after_may_grow_as_the_articles_did() -> None:
         "after is at 128.6% of its hour 0, not within 10% of it, but grew 20 MB, no more than the article's 100 MB"
     )
     assert not stable_check(grown, article_bytes=100e6, scale=16).met
+    assert stable_check(Growth(Reading(0.0), Reading(90e6)), article_bytes=100e6, scale=1).met is None

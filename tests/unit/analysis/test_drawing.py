@@ -1,12 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.drawing import AFTER, BEFORE, OTHERS, decimate, end_labels, spread
+from analysis.drawing import (
+    AFTER,
+    BEFORE,
+    MOST_TICKS,
+    OTHERS,
+    TimeAxis,
+    decimate,
+    end_labels,
+    fit_time,
+    spread,
+)
+from analysis.recording import Phase, read_recording
 
 LOOKS = (BEFORE, AFTER, *OTHERS)
 
@@ -62,3 +76,14 @@ def test_seven_labels_at_one_height_are_all_legible() -> None:
     assert all(lower.y1 <= upper.y0 for lower, upper in pairwise(rising))
     assert boxes == rising
     assert len({str(look.dashes) for look in LOOKS}) == 7
+
+
+@pytest.mark.parametrize("hours", [0.02, 72.0, 24 * 365 * 1e6])
+def test_the_ticks_of_time_are_few(build_run: Callable[..., Path], hours: float) -> None:
+    """However long a run is, or a damaged clock says it was: a tick a week for a million years is never drawn."""
+    recording = replace(read_recording(build_run()), phases=(Phase("load", 0.0, hours * 3600),))
+    axes = Figure().add_subplot()
+    fit_time(axes, recording, TimeAxis(0.0, 3600.0, "", ""))
+    low, high = axes.get_xlim()
+    assert [low, high] == pytest.approx([0.0, hours])
+    assert 3 <= sum(low <= tick <= high for tick in axes.get_xticks()) <= MOST_TICKS + 1

@@ -48,6 +48,13 @@ def test_a_gate_within_its_limit_passes(
     assert (found.measured, found.outcome, found.arm) == (measured, "pass", "fixed")
 
 
+def test_memory_is_told_in_the_units_of_its_limit(build_run: Build) -> None:
+    """They stand side by side: 79.0 MB under a limit of 80 MiB would have to be converted first."""
+    gate = GateLimit("max_rss", "<=", 80 * 2**20, of_before=False, text="<= 80 MiB")
+    found = held(build_run(gates=(gate,)))
+    assert (found.measured, found.limit) == ("75 MiB", "<= 80 MiB")
+
+
 @pytest.mark.parametrize(
     ("gate", "value"), [("max_rss", 78e6), ("p99_ms", 7.0), ("p99_drift", 0.9), ("sessions", 3)]
 )

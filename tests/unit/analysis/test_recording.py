@@ -129,6 +129,11 @@ def change_manifest(run_dir: Path, **keys: Any) -> None:
         ({"hour_s": 0}, "key hour_s: Input should be greater than 0"),
         ({"arms": [{"name": "x", "role": "old", "memory_limit_bytes": None}]}, "key arms.0.role: "),
         ({"arms": []}, "key arms: "),
+        *(
+            ({"arms": [{"name": name, "role": "", "memory_limit_bytes": None}]}, "key arms.0.name: ")
+            for name in ("", "..", "../fixed", "a/b", "nul\0", "x" * 300)
+        ),
+        ({"profile": "half \ud800"}, "not readable ("),
         ({"status": "fine"}, "key status: "),
     ],
 )
@@ -143,7 +148,7 @@ def test_a_manifest_that_cannot_be_used_is_an_error(
     assert said in str(error.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'"x"'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'"x"', b"[" * 100_000])
 def test_a_damaged_manifest_is_an_error(build_run: Build, content: bytes) -> None:
     """A manifest that is no JSON object is refused, without a traceback of its parser."""
     run_dir = build_run()

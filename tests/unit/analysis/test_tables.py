@@ -63,6 +63,20 @@ def test_a_number_that_cannot_be_read_is_no_reading(tmp_path: Path) -> None:
     assert table.frame["rss_bytes"].iloc[2] == 7
 
 
+def test_a_negative_amount_is_no_reading(tmp_path: Path) -> None:
+    """Memory below nothing would pass every limit; only a time may lie before the start."""
+    table = read(tmp_path, b"t_s,rss_bytes,phase\n-1,5,load\n2,-6,load\n3,0,load\n")
+    assert table.frame["t_s"].to_list() == [-1.0, 2.0, 3.0]
+    assert table.frame["rss_bytes"].isna().to_list() == [False, True, False]
+
+
+def test_a_time_that_cannot_be_is_a_damaged_line(tmp_path: Path) -> None:
+    """An axis that long has no ticks."""
+    table = read(tmp_path, b"t_s,rss_bytes,phase\n1,5,load\n1e308,6,load\n")
+    assert table.frame["t_s"].to_list() == [1.0]
+    assert table.gaps == ("rows.csv: 1 damaged lines were dropped",)
+
+
 def test_an_unclosed_quote_is_a_gap(tmp_path: Path) -> None:
     """A file that no parser can read is stated, not raised."""
     table = read(tmp_path, b't_s,rss_bytes,phase\n1,5,"load\n2,6,load\n')

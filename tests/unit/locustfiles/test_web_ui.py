@@ -204,7 +204,8 @@ def test_a_run_directory_of_any_name_is_linked(run: GrowingRun, open_ui: Open) -
     ["../../secret.txt", "..%2f..%2fsecret.txt", "20261124-101112-demo/../../secret.txt",
      "20261124-101112-demo/..%2f..%2fsecret.txt", "20261124-101112-demo/logs/locust.log",
      "20261124-101112-demo/link.csv", "latest/events.csv", "nobody/events.csv",
-     "20261124-101112-demo//etc/passwd", "20261124-101112-demo/report/..%2fmanifest.json"],
+     "20261124-101112-demo//etc/passwd", "20261124-101112-demo/report/samples.csv",
+     "20261124-101112-demo/other/samples.csv", "20261124-101112-demo/report/..%2fmanifest.json"],
 )  # fmt: skip
 def test_nothing_that_is_not_listed_is_opened(run: GrowingRun, open_ui: Open, address: str) -> None:
     """No way up, no link, no log, no other name for a run."""
@@ -213,6 +214,10 @@ def test_nothing_that_is_not_listed_is_opened(run: GrowingRun, open_ui: Open, ad
     (run.directory / "logs" / "locust.log").write_text("secret")
     (run.directory / "link.csv").symlink_to(run.directory.parents[1] / "secret.txt")
     (run.directory.parent / "latest").symlink_to(run.directory)
+    (run.directory.parents[1] / "elsewhere").mkdir()
+    (run.directory.parents[1] / "elsewhere" / "samples.csv").write_text("secret")
+    for name in ("report", "other"):
+        (run.directory / name).symlink_to(run.directory.parents[1] / "elsewhere")
     run.event(1.0, "phase", "idle")
     answer = open_ui().get(f"/soak/files/{address}", headers=HOST, follow_redirects=True)
     assert answer.status_code == 404

@@ -152,6 +152,17 @@ def test_what_a_run_says_of_itself_is_no_markup(build_run: Build) -> None:
     assert page.text.count("<script>alert(1)</script>") >= 6
 
 
+def test_readings_of_no_known_life_are_told_as_not_read(build_run: Build) -> None:
+    """A damaged column leaves an arm without its words, not the run without its page."""
+    run_dir = build_run()
+    samples = run_dir / "fixed" / "samples.csv"
+    head, *rows = samples.read_text().splitlines()
+    life = head.split(",").index("life")
+    lines = [",".join("" if n == life else cell for n, cell in enumerate(row.split(","))) for row in rows]
+    samples.write_text("\n".join([head, *lines, ""]))
+    assert "fixed was not read." in (Page(page_text(run_dir, draw=True)).of("svg")[0]["aria-label"] or "")
+
+
 def test_colours_are_those_of_the_page(build_run: Build) -> None:
     """No figure has a colour of its own, so a dark page has no white pictures and no dark words on dark ground."""
     text = page_text(build_run(), draw=True)
