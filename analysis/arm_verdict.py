@@ -91,6 +91,13 @@ class ArmVerdict:
         return judgement.per_request if self.margin.per_request is not None else judgement.per_s
 
     @property
+    def memory(self) -> Judgement | None:
+        """The judgement of the leading signal, or where that is not of memory, of the first that is; with a rate."""
+        leading = [] if self.leading is None else [self.leading]
+        judged = (signal.judgement for signal in (*leading, *self.signals))
+        return next((one for one in judged if one.per_s and in_bytes(one.signal)), None)
+
+    @property
     def detectable(self) -> float | None:
         """The minimum detectable leak, likewise."""
         if self.leading is None:

@@ -18,7 +18,6 @@ from analysis.judge import judge
 from analysis.judge.model import LEAK
 from analysis.kinds import FILLING
 from analysis.recording import Arm, Recording, read_recording
-from analysis.signals import in_bytes
 from analysis.verdict_text import verdict_sentence
 from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live
 from soak.errors import HarnessError
@@ -95,13 +94,10 @@ def _suspect(recording: Recording, arm: Arm) -> str:
 
 
 def _with_rate(found: ArmLive, verdict: ArmVerdict) -> ArmLive:
-    """Add the figures of the leading signal, or where that is no memory, of the first that is."""
-    leading = [verdict.leading] if verdict.leading else []
-    judged = (signal.judgement for signal in (*leading, *verdict.signals))
-    judgement = next((one for one in judged if one.per_s and in_bytes(one.signal)), None)
+    judgement = verdict.memory
     if judgement is None or judgement.per_s is None:
         return found
-    rate, oom = judgement.per_s, judgement.oom
+    rate, oom = judgement.per_s, judgement.oom if verdict.verdict == LEAK else None
     return replace(
         found,
         rate_per_s=rate.value,

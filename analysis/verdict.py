@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.judge import judge
-from analysis.judge.model import INCONCLUSIVE, Judgement, Margin, Numbers, Readings
+from analysis.judge.model import INCONCLUSIVE, LEAK, Judgement, Margin, Numbers, Readings
 
 DEFAULT_MARGIN: Final = 2**20 / 3600
 """Bytes per second: 1 MiB per hour, where the frame names none."""
@@ -56,7 +56,7 @@ def judge_frame(
 
 
 def _answer(result: Judgement) -> dict[str, Any]:
-    rate, oom = result.per_s, result.oom
+    rate, oom = result.per_s, result.oom if result.verdict == LEAK else None
     return {
         "verdict": result.verdict,
         "slope_bytes_per_s": None if rate is None else rate.value,

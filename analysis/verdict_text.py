@@ -85,7 +85,7 @@ def _leak(verdict: ArmVerdict) -> list[str]:
     parts += _detectable(verdict)
     if verdict.oom_kills:
         parts.append("OOM-killed once" if verdict.oom_kills == 1 else f"OOM-killed {verdict.oom_kills} times")
-    elif (oom := leading.judgement.oom) is not None:
+    elif verdict.memory is not None and (oom := verdict.memory.oom) is not None:
         late = "" if oom.high == float("inf") else f" and at most {span(oom.high)}"
         parts.append(f"out of memory in at least {span(oom.low)}{late}")
     return parts

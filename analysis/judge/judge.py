@@ -9,7 +9,7 @@ import numpy as np
 from analysis.judge.bins import Points, clean, to_points, usable
 from analysis.judge.decide import RELEVANT, Case, Trend
 from analysis.judge.detectable import detectable as find_detectable
-from analysis.judge.model import INCONCLUSIVE, LEAK, Judgement, Margin, Rate, Readings
+from analysis.judge.model import INCONCLUSIVE, Judgement, Margin, Rate, Readings
 from analysis.judge.oom import oom_window
 from analysis.judge.reason import reason
 
@@ -76,7 +76,7 @@ def judge(
         per_request=_scaled(trend.rate, 1 / mean_rps) if mean_rps > 0 else None,
         detectable_per_s=smallest,
         detectable_per_request=smallest / mean_rps if smallest is not None and mean_rps > 0 else None,
-        oom=oom_window(used, trend.rate, limit_bytes) if limit_bytes and trend.verdict == LEAK else None,
+        oom=oom_window(used, trend.rate, limit_bytes) if limit_bytes and trend.rate.low > 0 else None,
         more_s=more_s,
         steady_from_s=trend.steady_from_s,
     )

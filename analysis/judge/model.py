@@ -73,7 +73,7 @@ class Judgement:
     """The minimum detectable leak: the smallest that, added to these very readings, is called a leak."""
     detectable_per_request: float | None = None
     oom: Window | None = None
-    """When the memory limit would be met, with the end level's uncertainty; of a leak and where a limit is known."""
+    """When the memory limit would be met, with the end level uncertain; of a rate above zero, with a limit known."""
     more_s: float | None = None
     """How many more seconds of the same load would decide; of an inconclusive verdict."""
     steady_from_s: float | None = None

@@ -52,7 +52,7 @@ class Script:
             self.detectable.append(readings.signal)
         verdict = self.verdicts.get(readings.signal, NO_LEAK)
         rate = Rate(self.rate, self.rate - 10, self.rate + 10)
-        oom = Window(3600, 7200) if verdict == LEAK and limit_bytes else None
+        oom = Window(3600, 7200) if rate.low > 0 and limit_bytes else None
         more = 7200.0 if verdict == INCONCLUSIVE else None
         return Judgement(readings.signal, verdict, "as scripted", rate, rate, 80.0, 80.0, oom, more)
 
@@ -101,6 +101,15 @@ def test_a_leak_is_told_with_its_rate_and_when_memory_ends(build_run: Build) -> 
     assert verdict_line(verdict) == (
         "fixed: LEAK: 500 B per request (490 B to 510 B, 95%) by RSS; so say live blocks; minimum detectable leak "
         "80 B per request; out of memory in at least 60 min and at most 2.0 h."
+    )
+
+
+def test_a_leak_of_tasks_is_told_with_when_memory_ends(build_run: Build) -> None:
+    """By the growth of memory, which is above zero though not yet a leak of its own."""
+    verdict, _ = judged(build_run(), {"sessions_open": LEAK, "rss_bytes": INCONCLUSIVE}, rate=500.0)
+    assert verdict_line(verdict) == (
+        "fixed: LEAK: 500 open sessions per request (490 to 510, 95%) by open sessions; minimum detectable leak "
+        "80 open sessions per request; out of memory in at least 60 min and at most 2.0 h."
     )
 
 
