@@ -100,7 +100,14 @@ def _positive(value: Any) -> float | None:
 def _column(frame: pd.DataFrame, name: str) -> Numbers:
     if name not in frame:
         return np.full(len(frame), np.nan)
-    numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
+    cells = frame[name]
+    if isinstance(cells, pd.DataFrame):  # a name that is there twice
+        cells = cells.iloc[:, 0]
+    if cells.dtype.kind in "mM":
+        # Times or durations; as plain numbers they would be nanoseconds or others, by the unit of the column.
+        apart = cells if cells.dtype.kind == "m" else cells - cells.min()
+        return np.asarray(apart.dt.total_seconds(), dtype=np.float64)
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
     return np.where(np.isinf(numbers), np.nan, numbers)
 
 

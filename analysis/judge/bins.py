@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -43,6 +43,9 @@ class Points:
     loads: Numbers
     """Shape (n, LAGS + WINDOWS): the load as memory may follow it; see ``load.py``."""
 
+    mean_rps: float
+    """Requests per second over all readings; NaN when not known."""
+
     @property
     def span_s(self) -> float:
         """From the first point to the last, seconds."""
@@ -76,11 +79,12 @@ def clean(readings: Readings) -> Readings:
 
 def to_points(readings: Readings) -> Points:
     """Return the points of cleaned readings: medians of bins of equal width, of the floors where it is a sawtooth."""
+    mean_rps = _mean_rps(readings)
     if not readings.settled:
         readings = floors(readings)
     t_s, life = readings.t_s, readings.life
     if len(t_s) == 0:
-        return Points(t_s, t_s, t_s, t_s, t_s, t_s, np.empty((0, 0)))
+        return Points(t_s, t_s, t_s, t_s, t_s, t_s, np.empty((0, 0)), mean_rps)
     lives, number = np.unique(life, return_inverse=True)
     starts_s = np.array([t_s[number == k][0] for k in range(len(lives))])
     lengths_s = np.array([np.ptp(t_s[number == k]) for k in range(len(lives))])
@@ -98,8 +102,18 @@ def to_points(readings: Readings) -> Points:
     mean_t_s = np.add.reduceat(t_s, edges) / counts
     value = np.array([np.quantile(part, LOW) for part in np.split(readings.value, edges[1:])])
     requests, rate, loads = load_of(readings, mean_t_s, life[edges])
-    points = Points(mean_t_s, mean_t_s - starts_s[number[edges]], value, life[edges], requests, rate, loads)
+    points = Points(
+        mean_t_s, mean_t_s - starts_s[number[edges]], value, life[edges], requests, rate, loads, mean_rps
+    )
     return _without_short_lives(_without_spikes(points, settled=readings.settled))
+
+
+def _mean_rps(readings: Readings) -> float:
+    """Return the requests per second from the first reading to the last; the points begin later and end earlier."""
+    seen = np.isfinite(readings.requests)
+    if seen.sum() < 2:
+        return float("nan")
+    return float(np.ptp(readings.requests[seen]) / max(float(np.ptp(readings.t_s[seen])), 1e-9))
 
 
 def _without_short_lives(points: Points) -> Points:
@@ -117,6 +131,7 @@ def take(points: Points, keep: npt.NDArray[np.bool_]) -> Points:
         points.requests[keep],
         points.rate_rps[keep],
         points.loads[keep],
+        points.mean_rps,
     )
 
 
@@ -141,6 +156,4 @@ def _without_spikes(points: Points, *, settled: bool) -> Points:
             ahead = float(np.median(before)) + rise * np.arange(half + 1, width)
             high = value[mine[-half:]] - ahead > 1.5 * ABOVE * max(usual, abs(rise))
             value[mine[-half:]] = np.where(high, ahead, value[mine[-half:]])
-    return Points(
-        points.t_s, points.age_s, value, points.life, points.requests, points.rate_rps, points.loads
-    )
+    return replace(points, value=value)

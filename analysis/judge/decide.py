@@ -16,7 +16,9 @@ from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK, Rate, Verdict
 from analysis.judge.saturation import filling_odds
 from analysis.judge.shapes import WARMUPS, columns
 
-Why = Literal["leaks", "bounded", "fills", "late step", "between", "bursts", "gauge", "load", "rises"]
+Why = Literal[
+    "leaks", "bounded", "fills", "late step", "between", "bursts", "gauge", "load", "rises", "falls"
+]
 
 CLEARLY: Final = 0.2
 """The lower end of a leak's interval is above this share of the margin."""
@@ -105,7 +107,13 @@ class Case:
         return (INCONCLUSIVE, "fills") if self.fills() else (LEAK, "leaks")
 
     def _passed(self) -> tuple[Verdict, Why]:
-        """Return the verdict on a rate below the margin: its tail has to be flat and without a shift."""
+        """Return the verdict on a rate below the margin: its tail has to be flat and without a shift.
+
+        Nothing falls for ever: what falls by more than a margin has a shape that is not known, and a leak beneath it
+        would not be seen.
+        """
+        if self.rate.high < -self.margin:
+            return INCONCLUSIVE, "falls"
         if self._tail_rate() >= self.margin:
             return INCONCLUSIVE, "rises"
         return (INCONCLUSIVE, "late step") if self._late_step() > MAY_BE else (NO_LEAK, "bounded")

@@ -31,6 +31,7 @@ def detectable(case: Case) -> float | None:
         case.weigher.add_leak((rate - present) / case.unit)
         present = rate
         if not case.fills():
-            return max(rate - RESERVE * width.low, AT_LEAST * rate)
+            # Below the margin it could only be called because it is measured badly; measured better, it is passed.
+            return max(rate - RESERVE * width.low, AT_LEAST * rate, case.margin)
         rate *= APART
     return None

@@ -13,6 +13,9 @@ MIN_CYCLES: Final = 5
 """Fewer floors are no series: the sawtooth stays in, as noise."""
 DEEP: Final = 0.35
 """A fall counts when it is this share of the usual spread of the readings around their own running level."""
+UPPER: Final = 0.1
+"""A cycle is in its upper half for about half of its time, and at least for this share of it. What stands above its
+floor for less is a spike, and no collection ends it."""
 ROUNDS: Final = 2
 """Small collections ride on the cycles of great ones."""
 
@@ -60,10 +63,20 @@ def _bottoms(value: Numbers, mine: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]
     groups = np.split(at, np.flatnonzero(np.diff(at) > 3) + 1)
     bottoms = [int(group[-1]) + 3 for group in groups]
     rises = float((steps > 0).mean())
-    if len(bottoms) < MIN_CYCLES or rises < 0.5:
+    if _cycles(smooth, [int(group[0]) for group in groups], bottoms) < MIN_CYCLES or rises < 0.5:
         return None
     found = []
     for start, end in zip(bottoms, [*bottoms[1:], len(own)], strict=True):
         after = slice(start - 1, min(end, start + max(4, (end - start) // 8)))
         found.append(start - 1 + int(np.argsort(own[after], kind="stable")[0]))
     return np.asarray(mine[np.array(sorted(set(found)))])
+
+
+def _cycles(smooth: Numbers, crests: list[int], bottoms: list[int]) -> int:
+    """Return how many of the falls from these crests to these bottoms end a cycle, and no spike."""
+    found, since = 0, 0
+    for crest, bottom in zip(crests, bottoms, strict=True):
+        halfway = float(smooth[crest : bottom + 1].max() + smooth[bottom]) / 2
+        found += float((smooth[since : crest + 1] > halfway).mean()) >= UPPER
+        since = bottom
+    return found

@@ -54,8 +54,7 @@ def judge(
         return Judgement(
             readings.signal, INCONCLUSIVE, f"too few {what}: {min(len(used.t_s), len(points.t_s))}"
         )
-    served = float(np.ptp(points.requests)) if np.isfinite(points.requests).all() else 0.0
-    mean_rps = served / points.span_s
+    mean_rps = points.mean_rps if np.isfinite(points.requests).all() else 0.0
     if margin.per_s is None and mean_rps <= 0:
         return Judgement(
             readings.signal, INCONCLUSIVE, "the margin is per request, and no requests are known"

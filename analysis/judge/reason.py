@@ -28,6 +28,7 @@ def reason(
         "late step": f"its level shifted in the last quarter of the run, maybe the first time of many{longer}",
         "load": f"it grows by {found}, but the load came and went too few times to tell that from its waves{longer}",
         "rises": f"it still rises at the end of the run, though a warm-up may explain that{longer}",
+        "falls": f"it changes by {found}, and nothing falls for ever: what falls hides what leaks{longer}",
         "bursts": f"it grew by {found}, nearly all of it at one time{longer}",
     }
     return sentences[trend.why]

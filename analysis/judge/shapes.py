@@ -78,7 +78,8 @@ def columns(points: Points, *, settled: bool) -> Columns:
     known = bool(np.isfinite(points.requests).all())
     total = float(np.ptp(points.requests)) if known else 0.0
     if total > 0:
-        served = (points.requests - points.requests.min()) / total
+        # At the mean rate of the whole recording, so that a coefficient is what it leaks per second at that rate.
+        served = (points.requests - points.requests.min()) / (points.mean_rps * points.span_s)
         if settled or float(np.abs(served - share).max()) > APART:
             clocks.append(add(served))
             clock_values.append(served)

@@ -102,6 +102,23 @@ def test_repeated_rows_and_a_few_absurd_ones_change_nothing() -> None:
     assert judge_frame(frame(T_S, holes))["verdict"] == NO_LEAK
 
 
+@pytest.mark.parametrize("since", ["2026-11-26", "2026-11-26 08:00+02:00", None])
+def test_moments_and_durations_are_times(since: str | None) -> None:
+    """They are seconds, whatever pandas counts them in: nanoseconds would make every leak small."""
+    leaking = frame(T_S, FLAT + 3e-4 * MIB * T_S)
+    moments = leaking.assign(time_s=pd.to_timedelta(T_S, unit="s"))
+    if since is not None:
+        moments["time_s"] += pd.Timestamp(since)
+    found, plain = judge_frame(moments, detectable=False), judge_frame(leaking, detectable=False)
+    assert (found["verdict"], found["ci_low"]) == (LEAK, pytest.approx(plain["ci_low"], rel=1e-3))
+
+
+def test_of_two_columns_of_one_name_the_first_counts() -> None:
+    """A recording that was joined badly is still one."""
+    twice = pd.concat([frame(T_S, FLAT), pd.DataFrame({"rss_bytes": T_S})], axis=1)
+    assert judge_frame(twice) == judge_frame(frame(T_S, FLAT))
+
+
 @pytest.mark.parametrize(
     "attrs", [{}, {"margin_bytes_per_s": "x", "memory_limit_bytes": None}, {"margin_bytes_per_s": -1}]
 )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.judge import judge
+from analysis.judge.bins import to_points
 from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK, Margin
 from tests.unit.analysis.judge.traces import HOUR_S, MARGIN, MARGIN_PER_S, MIB, clock, noise, points, readings
 
@@ -18,8 +19,22 @@ def test_flat_memory_is_no_leak_and_the_bound_is_stated() -> None:
     assert found.per_s is not None
     assert found.per_s.low < 0 < found.per_s.high < MARGIN_PER_S
     assert found.detectable_per_s is not None
-    assert 0.5 * MARGIN_PER_S < found.detectable_per_s < 3 * MARGIN_PER_S
+    assert MARGIN_PER_S <= found.detectable_per_s < 3 * MARGIN_PER_S
     assert found.oom is None
+
+
+def test_no_leak_below_the_margin_is_said_to_be_detectable() -> None:
+    """Whatever the noise: what is measured well and below the margin is passed, not called."""
+    found = [judge(readings(T_S, 200 * MIB + noise(T_S, 1, mib)), MARGIN) for mib in (0.03, 0.1, 0.3, 0.5)]
+    assert {one.verdict for one in found} == {NO_LEAK}
+    assert all(one.detectable_per_s is not None and one.detectable_per_s >= MARGIN_PER_S for one in found)
+
+
+def test_what_falls_for_hours_is_not_passed() -> None:
+    """No process does that for ever: the shape is not known, and what it hides would not be seen."""
+    found = judge(readings(T_S, FLAT + 50 * MIB - 5 * MARGIN_PER_S * T_S), MARGIN, detectable=False)
+    assert found.verdict == INCONCLUSIVE
+    assert found.reason.startswith("it changes by -")
 
 
 def test_a_linear_leak_is_called_and_its_interval_holds_its_rate() -> None:
@@ -87,6 +102,16 @@ def test_one_step_is_no_leak_unless_it_comes_at_the_end() -> None:
     late = FLAT + 20 * MIB * (T_S[-1] * 0.88 <= T_S)
     assert judge(readings(T_S, half), MARGIN, detectable=False).verdict == NO_LEAK
     assert judge(readings(T_S, late), MARGIN, detectable=False).verdict == INCONCLUSIVE
+
+
+def test_a_few_spikes_are_no_sawtooth() -> None:
+    """What stands high for a moment is ended by no collection: all readings count, not a floor after each spike."""
+    spikes = np.zeros(len(T_S))
+    for at in range(60, len(T_S), 150):
+        spikes[at : at + 4] = 60 * MIB
+    assert len(to_points(readings(T_S, FLAT + spikes)).t_s) > 90
+    cycles = 60 * MIB * (T_S % 1500) / 1500
+    assert len(to_points(readings(T_S, FLAT + cycles)).t_s) < 20
 
 
 def test_a_restart_neither_hides_a_leak_nor_makes_one() -> None:
