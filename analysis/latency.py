@@ -9,6 +9,7 @@ from os import SEEK_END
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from hdrh.codec import HdrCookieException, HdrLengthException
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
@@ -43,8 +44,8 @@ def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
     """Add up the intervals that lie in ``start_s`` to ``end_s``, seconds since the run's start."""
     if not path.is_file():
         return Latency(gaps=(f"{path.name} is missing",))
-    quarters = tuple(_new_histogram() for _ in range(4))
-    parts = {LATENCY_TAG: quarters, SERVICE_TAG: (_new_histogram(),)}
+    quarters = tuple(_Sum() for _ in range(4))
+    parts = {LATENCY_TAG: quarters, SERVICE_TAG: (_Sum(),)}
     gaps = (f"{path.name}: its last line is torn",) if _torn(path) else ()
     try:
         for middle_s, histogram in _intervals(path):
@@ -56,10 +57,29 @@ def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
     except (ValueError, IndexError, RuntimeError, zlib.error, HdrCookieException, HdrLengthException):
         # All that the reader raises for a line that is torn or damaged.
         gaps = (f"{path.name}: a damaged line; what stands from there on was not read",)
-    quantiles = {tag: _quantiles_ms(_sum(those)) for tag, those in parts.items()}
+    quantiles = {tag: _quantiles_ms(those) for tag, those in parts.items()}
     if not gaps and quantiles[LATENCY_TAG] is None:
         gaps = (f"{path.name}: no latencies of the load",)
     return Latency(quantiles[LATENCY_TAG], quantiles[SERVICE_TAG], gaps, _quarters(quarters))
+
+
+class _Sum:
+    """Adds histograms up. The library does, too; ten times as slowly, which counts in a recording of days."""
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(_new_histogram().counts_len, np.uint64)
+
+    def add(self, histogram: Any) -> None:
+        """Add the counts of one that was made as ours are; raises ValueError for any other."""
+        self.counts += np.frombuffer(histogram.counts, np.uint64)
+
+    def histogram(self) -> Any:
+        """Return the sum."""
+        total = _new_histogram()
+        np.frombuffer(total.counts, np.uint64)[:] = self.counts
+        if len(filled := np.flatnonzero(self.counts)):
+            total.set_internal_tacking_values(int(filled[0]), int(filled[-1]), int(self.counts.sum()))
+        return total
 
 
 def _torn(path: Path) -> bool:
@@ -88,14 +108,8 @@ def _intervals(path: Path) -> Iterator[tuple[float, Any]]:
         reader.close()
 
 
-def _sum(histograms: tuple[Any, ...]) -> Any:
-    total = _new_histogram()
-    for histogram in histograms:
-        total.add(histogram)
-    return total
-
-
-def _quarters(histograms: tuple[Any, ...]) -> tuple[float, float, float, float] | None:
+def _quarters(sums: tuple[_Sum, ...]) -> tuple[float, float, float, float] | None:
+    histograms = [one.histogram() for one in sums]
     p99_us = [h.get_value_at_percentile(99.0) for h in histograms if h.get_total_count()]
     if len(p99_us) < 4:
         return None
@@ -103,7 +117,11 @@ def _quarters(histograms: tuple[Any, ...]) -> tuple[float, float, float, float] 
     return first, second, third, fourth
 
 
-def _quantiles_ms(histogram: Any) -> tuple[float, ...] | None:
+def _quantiles_ms(sums: tuple[_Sum, ...]) -> tuple[float, ...] | None:
+    whole = _Sum()
+    for one in sums:
+        whole.counts += one.counts
+    histogram = whole.histogram()
     if not histogram.get_total_count():
         return None
     values_us = histogram.get_percentile_to_value_dict(QUANTILES)

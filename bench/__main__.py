@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bench.builds import compare_builds
 from bench.client import Client
@@ -16,7 +15,7 @@ from bench.report import time_reports
 from bench.rounds import Rounds
 from bench.sampling import compare_sampling
 from bench.servers import open_place
-from bench.table import findings_table
+from bench.table import findings_table, new_console
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, SoakError
 
 
@@ -51,7 +50,7 @@ def bench(
     Each result is a geometric mean over the rounds with its 95% interval. Exits with 1 where an interval excludes
     its goal, with 2 when something could not be measured.
     """
-    console = Console()
+    console = new_console()
     effort = QUICK if quick else FULL
     progress = Progress(
         lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True), effort.about_s

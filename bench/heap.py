@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
 import typer
-from rich.console import Console
 
 from bench.client import Client
 from bench.estimate import Estimate, Finding, Goal, Verdict, estimate, ratios
@@ -21,7 +20,7 @@ from bench.modules import ROOT
 from bench.progress import Progress
 from bench.rounds import in_turn
 from bench.servers import Command, Place, Server, open_place
-from bench.table import findings_table
+from bench.table import findings_table, new_console
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, HarnessError, SoakError
 
 LARGE, MIDDLE, SMALL = 10_000_000, 3_000_000, 1_000_000
@@ -141,7 +140,7 @@ def from_enter_to_table(place: Place, progress: Progress) -> list[Finding]:
 
 def main() -> None:
     """Measure all; exits with 1 where an interval excludes its goal, with 2 when something could not be measured."""
-    console = Console()
+    console = new_console()
     progress = Progress(
         lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True), about_s=210
     )

@@ -15,12 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from bench.live_app import HEALTHY
 from bench.modules import ROOT
 from bench.progress import Progress
+from bench.table import new_console
 from soak.contract import LIVE, LOAD_BEGAN, LOGS, ArmLive
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, HarnessError, SoakError
 from soak.live import read_live
@@ -155,7 +155,7 @@ def main() -> None:
 
     Exits with 1 where a goal is missed, with 2 when something could not be measured.
     """
-    console = Console()
+    console = new_console()
     progress = Progress(
         lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
         2 * (LOAD_S + WARMUP_S + 40),

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+from rich.console import Console
 from rich.table import Table
 
 from bench.estimate import Finding
 
+WIDTH: Final = 100
+"""Where there is no terminal to ask."""
+
+
+def new_console() -> Console:
+    """Return the terminal, or where there is none a page that is wide enough for the tables."""
+    terminal = Console()
+    return terminal if terminal.is_terminal else Console(width=WIDTH)
+
 
 def findings_table(findings: Sequence[Finding]) -> Table:
-    """Return a table with a line per finding, less than 80 columns wide."""
+    """Return a table with a line per finding."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("measured", no_wrap=True)
     for name in ("goal", "result", "95% interval", "verdict"):
