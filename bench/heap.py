@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import select
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from tempfile import TemporaryDirectory
 
 import typer
 
@@ -28,7 +30,8 @@ ROUNDS = 6
 RATE_RPS = 500
 PACE_S = 7.0
 """Longer than the time between two censuses: each round has one or two."""
-NONE, CENSUS, OBJGRAPH = "no census", "census", "objgraph"
+NONE, CENSUS, OBJGRAPH, MEMRAY = "no census", "census", "objgraph", "memray attach"
+PEER_ROUNDS = 2
 TIMEOUT_S = 60.0
 _MB = 1e6
 
@@ -95,24 +98,59 @@ def _watched(server: Server) -> Iterator[None]:
         process.communicate()
 
 
+@contextmanager
+def _attached(server: Server) -> Iterator[None]:
+    """Have memray attach when the block begins and leave after EVERY_S; raises HarnessError when it could not."""
+    with TemporaryDirectory(prefix="soak-bench-") as directory:
+        words = [
+            sys.executable,
+            "-m",
+            "memray",
+            "attach",
+            "-o",
+            f"{directory}/allocations.bin",
+            "--duration",
+            f"{EVERY_S:g}",
+        ]
+        process = subprocess.Popen(
+            [*words, str(server.child.pid)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            yield
+            said = process.communicate(timeout=TIMEOUT_S)[1]
+        finally:
+            process.kill()
+    if process.returncode:
+        raise HarnessError(f"memray attach ended with exit code {process.returncode}: {said[-500:]}")
+
+
 def disturbance(place: Place, client: Client, progress: Progress) -> list[Finding]:
-    """Return the ratio of the p99 with a census every five seconds to that without; raises HarnessError."""
-    p99s: dict[str, list[float]] = {NONE: [], CENSUS: [], OBJGRAPH: []}
+    """Return the ratio of the p99 with a census every five seconds to that without; raises HarnessError.
+
+    The peers, each in a server of its own, are told in the progress: objgraph, and memray where it is installed.
+    """
+    memray = importlib.util.find_spec("memray") is not None
+    peers = (OBJGRAPH, MEMRAY) if memray else (OBJGRAPH,)
+    p99s: dict[str, list[float]] = {mode: [] for mode in (NONE, CENSUS, *peers)}
     with ExitStack() as stack:
         plain = stack.enter_context(place.serving(_app("plain", MIDDLE)))
-        paused = stack.enter_context(place.serving(_app("objgraph", MIDDLE, "objgraph")))
+        servers = {OBJGRAPH: stack.enter_context(place.serving(_app("objgraph", MIDDLE, "objgraph")))}
+        if memray:
+            servers[MEMRAY] = stack.enter_context(place.serving(_app("memray", MIDDLE)))
         for number in range(ROUNDS):
             for mode in in_turn((NONE, CENSUS), number):
                 with _watched(plain) if mode == CENSUS else nullcontext():
                     p99s[mode].append(client.pace(plain, PACE_S, RATE_RPS))
-            if number < 2:
-                p99s[OBJGRAPH].append(client.pace(paused, PACE_S, RATE_RPS))
+            for mode in peers if number < PEER_ROUNDS else ():
+                with _attached(servers[mode]) if mode == MEMRAY else nullcontext():
+                    p99s[mode].append(client.pace(servers[mode], PACE_S, RATE_RPS))
             latest = ", ".join(f"{mode} {1000 * values[-1]:.1f} ms" for mode, values in p99s.items())
             progress.say(f"p99 at {RATE_RPS} requests/s, round {number + 1} of {ROUNDS}: {latest}")
-    peer = estimate(ratios(p99s[OBJGRAPH], p99s[NONE][:2])).middle
-    progress.say(
-        f"objgraph.typestats() every {EVERY_S:g} s instead: {peer:.0f}x. memray is not installed: skipped."
-    )
+    for mode in peers:
+        peer = estimate(ratios(p99s[mode], p99s[NONE][:PEER_ROUNDS])).middle
+        progress.say(f"p99 with {mode} every {EVERY_S:g} s / without: {peer:.0f}x")
+    if not memray:
+        progress.say("memray is no peer here: .venv/bin/pip install memray, and gdb, add it.")
     return [
         Finding(
             "p99 with census / without",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from soak.attach import Watch, find_processes
 from soak.attach import attach as attach_to
 from soak.config import DEFAULT_MAX_LEAK, Profile, load_profile, profile_names
 from soak.contract import WEB_PASSWORD, WEB_USER
-from soak.errors import SoakError, UsageError
+from soak.errors import EXIT_HARNESS_FAILED, SoakError, UsageError
 from soak.init import NEXT, write_profile
 from soak.launch import Outcome, noted_signals, run_profile
 from soak.limit.choose import enter_scope
@@ -429,10 +430,20 @@ def _print(finding: Finding) -> int:
 def main() -> None:
     """Run the command line; the only place where an error of ours becomes an exit code."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except SoakError as error:
         print(f"soak: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EPIPE):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to print would fail again
+        if error.errno == errno.ENOSPC:
+            print("soak: the disk is full where this was to be printed; free some of it.", file=sys.stderr)
+        sys.exit(EXIT_HARNESS_FAILED)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -46,6 +48,21 @@ def test_runs_are_listed_for_people_and_programs(run_dir: Path) -> None:
     assert (table.exit_code, listed.exit_code) == (0, 0)
     assert "20260101-demo" in table.output
     assert [run["run"] for run in json.loads(listed.output)] == ["20260101-demo"]
+
+
+def test_output_that_cannot_be_written_is_a_sentence(run_dir: Path) -> None:
+    """A full disk is told, a reader that has left is not; neither is a traceback."""
+    command = [sys.executable, "-m", "soak", "list", "--runs", str(run_dir.parent)]
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as left:
+        assert left.stdout is not None
+        assert left.stderr is not None
+        left.stdout.close()
+        silent = left.stderr.read()
+    assert (told.returncode, told.stderr.count("\n")) == (1, 1)
+    assert told.stderr.startswith("soak: the disk is full")
+    assert (left.returncode, silent) == (1, "")
 
 
 def test_ctrl_c_while_the_report_is_made_says_how_to_make_it_later(
