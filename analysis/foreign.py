@@ -35,6 +35,8 @@ class Columns:
     """None: no unit was named, so seconds; refused where they cannot be."""
     rss_bytes: float | None = None
     """None: no unit was named, so bytes; refused where they cannot be."""
+    life: str = ""
+    """Whatever changes when another process takes over: a pid, a count of restarts; empty: it is one process."""
 
 
 def read_foreign(path: Path, columns: Columns | None) -> Readings:
@@ -68,8 +70,9 @@ def _from_csv(path: Path, text: str, columns: Columns) -> Readings:
         frame = pd.read_csv(StringIO(text), on_bad_lines="skip", skipinitialspace=True)
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise RecordingError(f"{path}: not readable as CSV ({error}).") from None
-    for option, name in (("--time-column", columns.time), ("--rss-column", columns.rss)):
-        if name not in frame.columns:
+    named = (("--time-column", columns.time), ("--rss-column", columns.rss), ("--life-column", columns.life))
+    for option, name in named:
+        if name and name not in frame.columns:
             known = ", ".join(str(column) for column in frame.columns)
             raise RecordingError(f"{path}: {option} {name}: no such column; it has {known}.")
     t_s = _numbers(frame[columns.time]) * (columns.time_s or 1.0)
@@ -85,7 +88,20 @@ def _from_csv(path: Path, text: str, columns: Columns) -> Readings:
             f"{path}: {highest:g} bytes, the most it has, are too few for a process; name their unit by --rss-unit, "
             "for example MiB or KiB, or B if they are bytes."
         )
-    return _made(t_s, rss_bytes)
+    return _made(t_s, rss_bytes, _lives(frame[columns.life]) if columns.life else None)
+
+
+def restarts(readings: Readings) -> int:
+    """Return how often memory fell by more than half from one reading of a life to the next, as restarts do."""
+    read = np.isfinite(readings.value)
+    value, life = readings.value[read], readings.life[read]
+    return int(((value[1:] < value[:-1] / 2) & (life[1:] == life[:-1])).sum())
+
+
+def _lives(column: pd.Series[str]) -> Numbers:
+    """Return 1, 2, ... , one more wherever the column changes; an empty cell is no change."""
+    known = column.ffill().bfill().fillna("").astype(str)
+    return np.asarray((known != known.shift()).cumsum(), dtype=np.float64)
 
 
 def _highest(numbers: Numbers) -> float:
@@ -98,7 +114,7 @@ def _readings(rows: list[tuple[str, str]]) -> Readings:
     return _made(_numbers(frame["t_s"]), _numbers(frame["mib"]) * MIB)
 
 
-def _made(t_s: Numbers, rss_bytes: Numbers) -> Readings:
+def _made(t_s: Numbers, rss_bytes: Numbers, life: Numbers | None = None) -> Readings:
     kept = np.isfinite(t_s)
     t_s, rss_bytes = t_s[kept], rss_bytes[kept]
     start_s = t_s.min() if len(t_s) else 0.0
@@ -106,7 +122,7 @@ def _made(t_s: Numbers, rss_bytes: Numbers) -> Readings:
         signal="rss_bytes",
         t_s=t_s - start_s,
         value=np.where(rss_bytes > 0, rss_bytes, np.nan),
-        life=np.ones(len(t_s)),
+        life=np.ones(len(t_s)) if life is None else life[kept],
         requests=np.full(len(t_s), np.nan),
     )
 

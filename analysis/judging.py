@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.text import Text
 
 from analysis.arm_verdict import ArmVerdict, Judge, SignalVerdict
 from analysis.console import outcome, render
-from analysis.foreign import Columns, read_foreign
+from analysis.foreign import Columns, read_foreign, restarts
 from analysis.gates import Side
 from analysis.judge import judge
-from analysis.judge.model import LEAK, NO_LEAK, Margin
+from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK, Margin
 from analysis.judged import baseline_of, candidate_of, decide, judge_sides
 from analysis.judged_text import judged_parts
 from analysis.matching import differences
 from analysis.recording import read_recording
 from analysis.verdict_text import verdict_line
 from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, UsageError
+
+MANY_FALLS = 2
+"""One may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,18 @@ def judge_run(run_dir: Path, judge: Judge = judge) -> Answer:
 def judge_file(
     path: Path, columns: Columns | None, margin: Margin, limit_bytes: float | None, judge: Judge = judge
 ) -> Answer:
-    """Judge the RSS in a file of another tool; raises RecordingError when it cannot be read."""
+    """Judge the RSS in a file of another tool; raises RecordingError when it cannot be read.
+
+    Restarts that are not told apart look like a sawtooth, which no leak outlasts: nothing is passed on that.
+    """
     readings = read_foreign(path, columns)
     judgement = judge(readings, margin, limit_bytes=limit_bytes)
+    if judgement.verdict == NO_LEAK and (falls := restarts(readings)) >= MANY_FALLS:
+        reason = (
+            f"its memory fell by more than half {falls} times, as it does when a process is started again, and that "
+            "hides a leak: name the column that tells the processes apart by --life-column"
+        )
+        judgement = replace(judgement, verdict=INCONCLUSIVE, reason=reason)
     known = [float(value) for value in readings.value if math.isfinite(value)]
     headroom = limit_bytes - known[-1] if limit_bytes is not None and known else None
     signal = SignalVerdict(judgement, margin, settled=False)

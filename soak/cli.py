@@ -181,6 +181,13 @@ def judge(
         str, typer.Option(metavar="NAME", help="Of a CSV: seconds, or moments in ISO 8601.")
     ] = "",
     rss_column: Annotated[str, typer.Option(metavar="NAME", help="Of a CSV: memory, in bytes.")] = "",
+    life_column: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Of a CSV: what changes with a restart, e.g. the pid; else it is one process.",
+        ),
+    ] = "",
     time_unit: Annotated[
         str | None, typer.Option(metavar="UNIT", help="Of that column: ms, s, min, h or d; seconds without.")
     ] = None,
@@ -216,16 +223,19 @@ def judge(
         )
     if bool(time_column) != bool(rss_column):
         raise UsageError("Name both columns: --time-column and --rss-column.")
-    if not time_column and (time_unit, rss_unit) != (None, None):
+    if not time_column and (time_unit, rss_unit, life_column) != (None, None, ""):
         raise UsageError(
-            "--time-unit, --rss-unit: the units of psrecord and mprof are known; of a CSV name the columns, too."
+            "--time-unit, --rss-unit, --life-column: the formats of psrecord and mprof are known; of a CSV name the "
+            "columns, too."
         )
     units = (
         None if time_unit is None else _value("--time-unit", f"1 {time_unit}", parse_duration),
         None if rss_unit is None else _value("--rss-unit", f"1 {rss_unit}", parse_size),
     )
     limit_bytes = _limit(limit)
-    raise typer.Exit(_print(_judge_file(path, (time_column, rss_column), units, margin.per_s, limit_bytes)))
+    raise typer.Exit(
+        _print(_judge_file(path, (time_column, rss_column, life_column), units, margin.per_s, limit_bytes))
+    )
 
 
 @app.command()
@@ -395,7 +405,7 @@ def _judge_run(directory: Path) -> Finding:
 
 def _judge_file(
     path: Path,
-    names: tuple[str, str],
+    names: tuple[str, str, str],
     units: tuple[float | None, float | None],
     margin_per_s: float,
     limit_bytes: float | None,
@@ -404,7 +414,8 @@ def _judge_file(
     from analysis.judge.model import Margin  # noqa: PLC0415
     from analysis.judging import judge_file  # noqa: PLC0415
 
-    columns = Columns(*names, *units) if all(names) else None
+    time, rss, life = names
+    columns = Columns(time, rss, *units, life) if time else None
     return judge_file(path, columns, Margin(per_s=margin_per_s), limit_bytes)
 
 

@@ -173,7 +173,7 @@ def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
         (
             "t,rss\n1,2\n",
             ("--rss-unit", "MB"),
-            "--time-unit, --rss-unit: the units of psrecord and mprof are known",
+            "--life-column: the formats of psrecord and mprof are known",
         ),
         ("t,rss\n1,2\n", (*COLUMNS, "--time-unit", "parsecs"), "--time-unit: unknown unit 'parsecs'"),
         ("t,rss\n1,2\n", (*COLUMNS, "--rss-unit", "Mb/s"), "--rss-unit: unknown unit 'Mb/s'"),

@@ -127,6 +127,7 @@ def test_a_csv_is_read_by_its_columns_and_their_units(tmp_path: Path) -> None:
     [
         ("a,b\n1,2\n", None, "neither psrecord's format nor mprof's; name its columns"),
         ("a,b\n1,2\n", Columns("t", "b"), "--time-column t: no such column; it has a, b"),
+        ("a,b\n1,2e8\n", Columns("a", "b", life="pid"), "--life-column pid: no such column; it has a, b"),
         ("a,b\n1,2\n", Columns("a", "rss"), "--rss-column rss: no such column; it has a, b"),
         ("", Columns("a", "b"), "the file is empty"),
         ("a,b\n1,350.5\n2,x\n", Columns("a", "b"), "350.5 bytes, the most it has, are too few for a process"),
@@ -161,6 +162,24 @@ def test_a_file_is_judged_like_an_arm(tmp_path: Path, slope: float, code: int) -
         "hour; out of memory in at least 11.6 h and at most 14.2 h.\n",
     }
     assert answer.text.split() == lines[code].split()
+
+
+def test_restarts_that_are_not_told_apart_are_not_passed(tmp_path: Path) -> None:
+    """A leak through restarts is a sawtooth to who takes them for one process; with their pids it is a leak."""
+    path = tmp_path / "x.csv"
+    rows = "".join(f"{t},{50e6 + 150e3 * (t % 1000)},{1 + t // 1000}\n" for t in range(0, 30_000, 30))
+    path.write_text("t,rss,pid\n" + rows)
+    unknown = judge_file(path, Columns("t", "rss"), MARGIN, None)
+    known = judge_file(path, Columns("t", "rss", life="pid"), MARGIN, None)
+    assert (unknown.exit_code, known.exit_code) == (4, 3)
+    assert "its memory fell by more than half 29 times" in " ".join(unknown.text.split())
+
+
+def test_an_empty_cell_is_no_restart(tmp_path: Path) -> None:
+    """Whatever tells lives apart, a name or a number, goes on where it was not read."""
+    path = tmp_path / "x.csv"
+    path.write_text("t,rss,pod\n0,2e8,\n1,2e8,a\n2,2e8,\n3,2e8,b\n4,2e8,a\n")
+    assert list(read_foreign(path, Columns("t", "rss", life="pod")).life) == [1, 1, 1, 2, 3]
 
 
 def test_no_memory_is_none_that_was_read(tmp_path: Path) -> None:
