@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -17,7 +18,17 @@ from analysis.judge.saturation import filling_odds
 from analysis.judge.shapes import WARMUPS, columns
 
 Why = Literal[
-    "leaks", "bounded", "fills", "late step", "between", "bursts", "gauge", "load", "rises", "falls"
+    "leaks",
+    "bounded",
+    "fills",
+    "late step",
+    "between",
+    "bursts",
+    "gauge",
+    "load",
+    "rises",
+    "falls",
+    "restarts",
 ]
 
 CLEARLY: Final = 0.2
@@ -36,6 +47,8 @@ TAIL: Final = 0.3
 """Share of the run, its last, that has to be flat for a NO LEAK."""
 MOSTLY: Final = 0.85
 """A rise of which one step from quarter to quarter makes up this share is an event, not a leak that goes on."""
+MANY_LIVES: Final = 12
+"""Of so many, each has eight points at most, and the shape of its warm-up is not known well."""
 FEW: Final = 8
 """Points of fewer than these have no quarters worth comparing: at least half of their moves are upwards."""
 LEAST: Final = 0.003
@@ -98,13 +111,17 @@ class Case:
             return self._passed()
         if not self.is_leak(self.rate):
             return INCONCLUSIVE, "between"
-        if self.bounded is False:
-            return INCONCLUSIVE, "gauge"
-        if not self._persists():
-            return INCONCLUSIVE, "bursts"
-        if not self._rises_without_knees():
-            return INCONCLUSIVE, "load"
-        return (INCONCLUSIVE, "fills") if self.fills() else (LEAK, "leaks")
+        doubts: tuple[tuple[Why, Callable[[], bool]], ...] = (
+            ("gauge", lambda: self.bounded is False),
+            ("bursts", lambda: not self._persists()),
+            ("load", lambda: not self._rises_without_knees()),
+            ("restarts", self._warms_up_more),
+            ("fills", self.fills),
+        )
+        for why, holds in doubts:
+            if holds():
+                return INCONCLUSIVE, why
+        return LEAK, "leaks"
 
     def _passed(self) -> tuple[Verdict, Why]:
         """Return the verdict on a rate below the margin: its tail has to be flat and without a shift.
@@ -170,6 +187,22 @@ class Case:
             return True
         straight = tuple(fit for fit in self.fits if not fit.model.knees)
         return Mixture.of(straight).quantile(self.alpha / 2) > 0
+
+    def _warms_up_more(self) -> bool:
+        """Return whether the lives are many, and the longest gains more by its warm-up than by the leak.
+
+        What the warm-up's shape leaves over is then the same in every life, and looks like a leak.
+        """
+        columns, model = self.columns, self.best.model
+        warm = [column for column in model.columns if column in {c for pair in columns.warmups for c in pair}]
+        if len(columns.levels) < MANY_LIVES or not warm:
+            return False
+        beta = self.weigher.coefficients(model)[[model.columns.index(column) for column in warm]]
+        lives = [np.flatnonzero(self.points.life == life) for life in np.unique(self.points.life)]
+        ends = max(lives, key=lambda places: float(np.ptp(self.points.t_s[places])))[[0, -1]]
+        gains = columns.values[ends][:, warm] @ beta
+        warms_bytes = float(gains[1] - gains[0]) * self.unit * self.points.span_s
+        return warms_bytes > self.rate.value * float(np.ptp(self.points.t_s[ends]))
 
     def _late_step(self) -> float:
         """Return the weight of the shapes with a step upwards, late in the run, that matters."""

@@ -29,6 +29,7 @@ def reason(
         "load": f"it grows by {found}, but the load came and went too few times to tell that from its waves{longer}",
         "rises": f"it still rises at the end of the run, though a warm-up may explain that{longer}",
         "falls": f"it changes by {found}, and nothing falls for ever: what falls hides what leaks{longer}",
+        "restarts": f"it grows by {found}, but between its many restarts that may be what is left of a warm-up",
         "bursts": f"it grew by {found}, nearly all of it at one time{longer}",
     }
     return sentences[trend.why]

@@ -104,6 +104,17 @@ def test_one_step_is_no_leak_unless_it_comes_at_the_end() -> None:
     assert judge(readings(T_S, late), MARGIN, detectable=False).verdict == INCONCLUSIVE
 
 
+def test_many_restarts_of_a_process_that_warms_up_are_no_leak() -> None:
+    """A crash loop shows thirty warm-ups and nothing else; a leak that gains more than they do is one all the same."""
+    life = np.floor(T_S / 480)
+    age_s = T_S % 480
+    warm = FLAT + 40 * MIB * (1 - np.exp(-age_s / 120))
+    found = judge(readings(T_S, warm, life=life), MARGIN, detectable=False)
+    assert (found.verdict, "many restarts" in found.reason) == (INCONCLUSIVE, True)
+    leaking = warm + 1300 * MARGIN_PER_S * age_s
+    assert judge(readings(T_S, leaking, life=life), MARGIN, detectable=False).verdict == LEAK
+
+
 def test_a_few_spikes_are_no_sawtooth() -> None:
     """What stands high for a moment is ended by no collection: all readings count, not a floor after each spike."""
     spikes = np.zeros(len(T_S))
