@@ -335,7 +335,7 @@ class TestTypes:
             answer = self.answer(3_000)
         assert answer["holder"].startswith("shop.seen[")
         assert answer["retained_whole"] == 0
-        assert answer["retained_bytes"] > 3_000 * 40
+        assert answer["retained_bytes"] > 3_000 * 30  # from Python 3.13 on an object has no dict of its own
         assert {entry["type"] for entry in answer["entries"]} == {f"{__name__}.Grown"}
 
     def test_objects_that_only_refer_to_each_other_are_cycles(self) -> None:
