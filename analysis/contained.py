@@ -10,7 +10,7 @@ from analysis.grower import Grower, by_bytes
 from analysis.growing import Growing, growing_containers
 from analysis.heap_files import HeapFiles
 from analysis.holders import Held, held
-from analysis.kinds import holds_nothing, kind_of_container, short, types_of
+from analysis.kinds import follows_others, holds_nothing, kind_of_container, short, types_of
 from analysis.recording import Arm, Phase
 from analysis.signals import LIVE_BLOCKS
 
@@ -22,15 +22,19 @@ NO_PATH: Final = "no path to it was found"
 def container_growers(arm: Arm, load: Phase, files: HeapFiles) -> list[Grower]:
     """Return the containers that grow, those with the most bytes first; one line for those with the same holder.
 
-    A registry of weak references, as asyncio's of all tasks, holds nothing and is left out.
+    A registry of weak references, as asyncio's of all tasks, holds nothing and is left out; one that is keyed by them
+    where there is another that may hold the keys.
     """
     found: dict[str, list[Grower]] = {}
+    following: dict[str, list[Grower]] = {}
     for growing in growing_containers(arm, load, files.containers, files.types):
         known = held(files.holders, growing)
         if known and holds_nothing(known.entries):
             continue
         one = _container(arm, growing, known)
-        found.setdefault(one.holder or f"{growing.life} {growing.address} {growing.type}", []).append(one)
+        lines = following if known and follows_others(known.entries) else found
+        lines.setdefault(one.holder or f"{growing.life} {growing.address} {growing.type}", []).append(one)
+    found = found or following
     return by_bytes([_as_one(lines, together=bool(arm.processes)) for lines in found.values()])
 
 

@@ -47,10 +47,12 @@ def arm_grew(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> Ar
     """Return what grew in one arm.
 
     Of an arm without a leak only containers are named: other figures rise by chance, and the verdict has judged them.
+    Without a census there are only the counts that the verdict calls a leak.
     """
     flow = waterfall(arm, load)
     if not files.recorded:
-        return ArmGrew(arm.name, 0, (), (), flow)
+        known = [*cycles(arm, load, verdict), *counts(arm, verdict, [])] if leaks(verdict) else []
+        return ArmGrew(arm.name, 0, tuple(known), (), flow)
     growers = container_growers(arm, load, files)
     kinds = growing_types(arm, load, files.types)
     total = sum(one.bytes_per_s for one in kinds)

@@ -23,8 +23,8 @@ KIND_WIDTH: Final = 23
 
 
 def grew_parts(grew: tuple[ArmGrew, ...]) -> list[RenderableType]:
-    """Return the part of the report; nothing at all where no arm has a census."""
-    seen = [arm for arm in grew if arm.censuses]
+    """Return the part of the report; nothing at all where nothing is known of any arm."""
+    seen = [arm for arm in grew if arm.censuses or arm.growers]
     if not seen:
         return []
     parts: list[RenderableType] = [Text("\nWhat grew under load, and who holds it")]
@@ -40,7 +40,7 @@ def grew_parts(grew: tuple[ArmGrew, ...]) -> list[RenderableType]:
 
 def grew_markdown(grew: tuple[ArmGrew, ...]) -> list[str]:
     """Return the same as lines of Markdown, with the growing types."""
-    seen = [arm for arm in grew if arm.censuses]
+    seen = [arm for arm in grew if arm.censuses or arm.growers]
     lines = []
     for arm in seen:
         lines += ["", f"## What grew in {literal(arm.arm)}", ""]

@@ -35,6 +35,8 @@ BOUNDED_ENTRY: Final = "functools._lru_list_elem"
 UNREFERENCED: Final = "unreferenced"
 CYCLE: Final = "cycle"
 PROBE: Final = "probe"
+WEAK: Final = "weak"
+"""The state of entries whose keys are weak references."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,11 @@ def holds_nothing(entries: Sequence[Mapping[str, Any]]) -> bool:
         return True
     held = types_of(entries)
     return bool(held) and all(name.startswith("weakref.") for name in held)
+
+
+def follows_others(entries: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether its entries stay for as long as others hold their keys, as those of a WeakKeyDictionary do."""
+    return bool(entries) and all(entry.get("state") == WEAK for entry in entries)
 
 
 def kind_of_container(type_name: str, entries: Sequence[Mapping[str, Any]]) -> Kind:

@@ -145,14 +145,19 @@ class _Search:
 
 
 def _listed(suspects: Sequence[Suspect], kinds: Kinds) -> dict[Suspect, list[Any]]:
-    """Find objects in the collector's lists, in one pass: one by its address, of a type the youngest few."""
+    """Find objects in the collector's lists, in one pass: one by its address, of a type the youngest few.
+
+    Of a type of which the lists hold less than half, as of tuples of words, those that grow may be others: none.
+    """
     by_address = {suspect.address: suspect for suspect in suspects if suspect.address}
     by_type = {suspect.type: suspect for suspect in suspects if not suspect.address}
     found: dict[Suspect, list[Any]] = {suspect: [] for suspect in suspects}
+    counts = dict.fromkeys(by_type, 0)
     kind_of = kinds.of
     for thing in gc.get_objects():
         name = kind_of(thing).name
         if name in by_type:
+            counts[name] += 1
             sample = found[by_type[name]]
             sample.append(thing)
             if len(sample) > SAMPLE:
@@ -160,6 +165,9 @@ def _listed(suspects: Sequence[Suspect], kinds: Kinds) -> dict[Suspect, list[Any
         suspect = by_address.get(id(thing))
         if suspect is not None and suspect.type == name:
             found[suspect].append(thing)
+    for name, count in counts.items():
+        if 2 * count < by_type[name].length:
+            found[by_type[name]] = []
     return found
 
 

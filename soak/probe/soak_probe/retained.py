@@ -22,6 +22,9 @@ LONGEST_S = 0.05
 SHORTEST_S = 0.002
 SHOWN = 3
 
+WEAK = "weak"
+"""The state of entries of a dict whose keys are weak references: they stay for as long as others hold the keys."""
+
 
 class Retained(NamedTuple):
     """What hangs on a container."""
@@ -70,8 +73,12 @@ class Retention:
             later = sizes[len(sizes) // 2 :]
             size_bytes += (length - len(entries)) * sum(later) // max(1, len(later))
             self.cut = True
-        shown = [entry[1] for entry in entries] if kind.base is dict else entries
-        return Retained(own_bytes + size_bytes, not self.cut, self._describe(shown, sizes))
+        if kind.base is not dict:
+            return Retained(own_bytes + size_bytes, not self.cut, self._describe(entries, sizes))
+        described = self._describe([value for _, value in entries], sizes)
+        if entries and all(self._kinds.of(key).name.startswith("weakref.") for key, _ in entries):
+            described = [{"state": WEAK, **one} for one in described]
+        return Retained(own_bytes + size_bytes, not self.cut, described)
 
     def of_sample(self, sample: Sequence[Any], count: int) -> Retained:
         """Return the bytes of ``count`` objects of a type, by the mean of the ``sample``."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analysis.findings import find
 from analysis.grew import ArmGrew
 from analysis.grew_text import suspect_text
+from analysis.judge.model import LEAK, NO_LEAK, Judgement, Margin, Readings, Verdict
 from analysis.recording import read_recording
 from soak import contract
 from tests.unit.analysis.conftest import HOUR_S, LOAD_S, RESTART_S
@@ -100,6 +103,28 @@ def test_a_registry_of_weak_references_holds_nothing(run_dir: Path, entry: dict[
     registry = Container(0x10, "builtins.set", lambda n: n, "asyncio.tasks._all_tasks.data", 1, [entry])
     write_heap(run_dir / "leaky", (*FOUR_LEAKS, registry))
     assert len(grew(run_dir)["leaky"].growers) == 4
+
+
+def test_a_dict_with_weak_keys_follows_who_holds_them(run_dir: Path) -> None:
+    """Beside the set of the tasks that are its keys it is no finding; alone it is one, as its values may hold them."""
+    states = Container(0x10, "builtins.dict", lambda n: n, "anyio._task_states.data", 1, [{"state": "weak"}])
+    for others in (FOUR_LEAKS, ()):
+        write_heap(run_dir / "leaky", (*others, states))
+        found = {one.holder for one in grew(run_dir)["leaky"].growers}
+        assert (states.holder in found) == (not others)
+
+
+def test_without_a_census_the_counts_are_named(run_dir: Path) -> None:
+    """Of a Python that the census does not know, tasks and sessions that are judged a leak are told all the same."""
+
+    def sessions_leak(readings: Readings, margin: Margin, **settings: Any) -> Judgement:
+        verdict: Verdict = LEAK if readings.signal == "sessions_open" else NO_LEAK
+        return replace(planted_judge(readings, margin, **settings), verdict=verdict)
+
+    leaky = find(read_recording(run_dir), sessions_leak).grew[0]
+    assert [one.kind for one in leaky.growers] == ["unclosed sessions or connectors"]
+    assert leaky.censuses == 0
+    assert grew(run_dir)["fixed"].growers == ()
 
 
 def test_nothing_is_named_from_two_censuses(run_dir: Path) -> None:

@@ -338,6 +338,16 @@ class TestTypes:
         assert answer["retained_bytes"] > 3_000 * 30  # from Python 3.13 on an object has no dict of its own
         assert {entry["type"] for entry in answer["entries"]} == {f"{__name__}.Grown"}
 
+    def test_few_of_many_say_nothing_of_the_others(self) -> None:
+        """The collector lists no tuple of words: where it lists a third of a type, those that grow may be the rest."""
+        with program(seen=[Grown() for _ in range(3_000)]):
+            assert self.answer(9_000) == {
+                "address": 0,
+                "type": f"{__name__}.Grown",
+                "length": 9_000,
+                "holder": "",
+            }
+
     def test_objects_that_only_refer_to_each_other_are_cycles(self) -> None:
         """Garbage that the collector has not come to is told from what is kept."""
         gc.disable()
@@ -408,6 +418,17 @@ class TestRetained:
         truth = sys.getsizeof(kept) + len(shared) + 20_000 * (72 + 33 + 1_049.5)
         assert answer["retained_whole"] == 0
         assert answer["retained_bytes"] == pytest.approx(truth, rel=0.05)
+
+    def test_entries_with_weak_keys_are_told(self) -> None:
+        """They stay for as long as somebody holds the keys; one that is keyed by a word is held by the dict itself."""
+        keys = [Holder() for _ in range(50)]
+        kept: Any = weakref.WeakKeyDictionary({key: [0] for key in keys})
+        with program(x=kept):
+            entries = ask(kept.data)[0]["entries"]
+            kept.data["a"] = [0]
+            mixed = ask(kept.data)[0]["entries"]
+        assert [entry["state"] for entry in entries] == ["weak"] * 3
+        assert not any("state" in entry for entry in mixed)
 
     def test_what_others_hold_too_does_not_count(self) -> None:
         """A reference to the program's own tables, classes and modules adds nothing."""
