@@ -10,7 +10,7 @@ from analysis.judge.model import Rate
 TRIES: Final = 6
 APART: Final = 1.3
 """From one rate tried to the next."""
-RESERVE: Final = 0.5
+RESERVE: Final = 1.0
 """Found at the smallest rate means found half of the time; so much of half the interval more, nearly always."""
 AT_LEAST: Final = 1.1
 
