@@ -201,7 +201,8 @@ def _mark_deaths(axes: Axes, recording: Recording, time: TimeAxis) -> None:
         if deaths:
             more = f"\nand {len(deaths) - 1} more" if len(deaths) > 1 else ""
             how = "OOM-killed" if deaths[0].oom_killed else "ended"
-            text = f"{arm.name} {how}\nby {deaths[0].ended_by}, {time.text(points[0][0])}{more}"
+            when = time.text(float(time.at(deaths[0].end_s)))  # a moment after its last reading
+            text = f"{arm.name} {how}\nby {deaths[0].ended_by}, {when}{more}"
             write(axes, text, points[0], offset=(10, -16 - 34 * described), va="top")
             described += 1
 
