@@ -11,6 +11,7 @@ import numpy.typing as npt
 from analysis.judge.floors import floors
 from analysis.judge.load import load_of
 from analysis.judge.model import Numbers, Readings
+from analysis.judge.spikes import without_spikes
 
 MAX_BINS: Final = 100
 """Of one signal: a noisy trace says no more with more of them, and the time of a judgement grows with their cube."""
@@ -18,11 +19,8 @@ MIN_BINS: Final = 3
 """Of one life: fewer say nothing of a slope beside its own level."""
 ABSURD: Final = 2.0**50
 """Bytes: a pebibyte."""
-LOW: Final = 0.3
+LOW: Final = 0.15
 """Which quantile of its readings stands for a bin: memory has peaks, and hardly ever holes."""
-ABOVE: Final = 3.5
-BELOW: Final = 5.0
-"""A point this many scaled median deviations above or below its neighbours' median is taken for a spike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,24 +134,9 @@ def take(points: Points, keep: npt.NDArray[np.bool_]) -> Points:
 
 
 def _without_spikes(points: Points, *, settled: bool) -> Points:
-    """Draw points that stand out from their neighbours back towards them; steps and ramps stay."""
     value = points.value.copy()
     for life in np.unique(points.life):
-        mine = np.flatnonzero(points.life == life)
+        mine = points.life == life
         for width in (5,) if settled else (5, 11):
-            if len(mine) < 2 * width + 1:
-                continue
-            own, half = value[mine], width // 2
-            windows = np.lib.stride_tricks.sliding_window_view(own, width)
-            around = np.median(windows, axis=1)
-            apart = own[half:-half] - around
-            usual = 1.4826 * float(np.median(np.abs(apart)))
-            spike = (apart > ABOVE * usual) | (apart < -BELOW * usual)
-            value[mine[half:-half]] = np.where(spike, around, own[half:-half])
-            # The last points have neighbours on one side only: they are held against the line through those.
-            before = value[mine[-half - width : -half]]
-            rise = (float(np.median(before[half + 1 :])) - float(np.median(before[:half]))) / (half + 1)
-            ahead = float(np.median(before)) + rise * np.arange(half + 1, width)
-            high = value[mine[-half:]] - ahead > 1.5 * ABOVE * max(usual, abs(rise))
-            value[mine[-half:]] = np.where(high, ahead, value[mine[-half:]])
+            value[mine] = without_spikes(value[mine], width)
     return replace(points, value=value)

@@ -16,6 +16,8 @@ DEEP: Final = 0.35
 UPPER: Final = 0.1
 """A cycle is in its upper half for about half of its time, and at least for this share of it. What stands above its
 floor for less is a spike, and no collection ends it."""
+SILENT: Final = 0.25
+"""A sawtooth goes on: where no cycle ends for longer than this share of a life, its floors say nothing of that time."""
 ROUNDS: Final = 2
 """Small collections ride on the cycles of great ones."""
 
@@ -69,7 +71,9 @@ def _bottoms(value: Numbers, mine: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]
     for start, end in zip(bottoms, [*bottoms[1:], len(own)], strict=True):
         after = slice(start - 1, min(end, start + max(4, (end - start) // 8)))
         found.append(start - 1 + int(np.argsort(own[after], kind="stable")[0]))
-    return np.asarray(mine[np.array(sorted(set(found)))])
+    kept = mine[np.array(sorted(set(found)))]
+    silent = np.diff(np.concatenate([mine[:1], kept, mine[-1:]]))
+    return np.asarray(kept) if silent.max() <= SILENT * len(mine) else None
 
 
 def _cycles(smooth: Numbers, crests: list[int], bottoms: list[int]) -> int:
