@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln, stdtr
 
+from analysis.judge.beginning import Beginning
 from analysis.judge.bins import Points
 from analysis.judge.model import Numbers
 from analysis.judge.noise import family
@@ -16,14 +17,14 @@ from analysis.judge.shapes import Columns
 
 CUTS: Final = (0.0, 0.02, 0.04, 0.07, 0.12, 0.18, 0.25, 0.32, 0.4, 0.48, 0.56, 0.63, 0.7)
 """How much of the longest life's beginning may be left unexplained, as a warm-up of any form."""
-CUT_LOG_ODDS: Final = -2.0
+CUT_LOG_ODDS: Final = -3.5
 CUT_LOG_COST: Final = 6.0
 """The prior log odds of a cut, and what each further share of the run that it takes costs."""
 FALLS_LOG_ODDS: Final = -8.0
 """Of a rate that falls by more than a margin for ever, which no process does."""
 RIDGE: Final = 1e-9
 """Added to the squares of the columns, so that two that are alike make no singular matrix."""
-INFLATE: Final = 1.1
+INFLATE: Final = 1.0
 """Of standard errors, for the noises that the family does not hold."""
 UNLIKELY: Final = 7.0
 """A noise this far below the best in log weight no longer decides which column to add."""
@@ -90,7 +91,9 @@ class Weigher:
         self.cuts = [k for k, size in enumerate(sizes) if k == 0 or 5 <= size < sizes[k - 1]]
         self.logdet = np.stack([2 * logs[:, :size].sum(axis=1) for size in sizes], axis=1)
         self.everything = everything
-        self.unexplained = [self._unexplained(cut) for cut in CUTS]
+        share = (points.t_s - points.t_s.min()) / points.span_s
+        self.beginnings = [Beginning(share[self.early < cut], points.life[self.early < cut]) for cut in CUTS]
+        self.unexplained = [self._unexplained(number) for number in range(len(CUTS))]
 
     def keep(self, noises: npt.NDArray[np.bool_]) -> None:
         """Go on with these noises alone."""
@@ -103,7 +106,7 @@ class Weigher:
         self.everything[:, self.y] += amount * self.everything[:, clock]
         self.white[:, :, self.y] += amount * self.white[:, :, clock]
         self.squares[:, :, self.y] = np.cumsum(self.white[:, :, self.y] ** 2, axis=1)
-        self.unexplained = [self._unexplained(cut) for cut in CUTS]
+        self.unexplained = [self._unexplained(number) for number in range(len(CUTS))]
 
     def room(self, model: Model, spare: int) -> bool:
         """Return whether at least ``spare`` points are left when every column has taken one."""
@@ -195,21 +198,13 @@ class Weigher:
         right = (across @ self.white[:, :size, self.y, None])[:, :, 0]
         return inner, right, self.squares[:, size - 1, self.y]
 
-    def _unexplained(self, cut: float) -> float:
-        """Return the log evidence of what is cut: a random walk of the level or of the slope."""
-        out = self.early < cut
+    def _unexplained(self, number: int) -> float:
+        """Return the log evidence of what is cut, less the price of cutting it."""
+        out = self.early < CUTS[number]
         if not out.any():
             return 0.0
-        life, value = self.points.life, self.value
-        moves = np.diff(value)[out[:-1] & (life[1:] == life[:-1])]
-        bends = np.diff(value, 2)[out[:-2] & (life[2:] == life[:-2])]
-        count = len(moves)
-        walks = [
-            float(gammaln(count / 2) - count / 2 * np.log(np.pi * count * ((walk**2).mean() + self.floor)))
-            for walk in (moves, bends)
-            if len(walk)
-        ]
-        return CUT_LOG_ODDS - CUT_LOG_COST * cut + (log_sum(np.array(walks)) if walks else 0.0)
+        evidence = self.beginnings[number].log_evidence(self.value[out], self.floor)
+        return CUT_LOG_ODDS - CUT_LOG_COST * CUTS[number] + evidence
 
 
 def _earliness(points: Points) -> Numbers:

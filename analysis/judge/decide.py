@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from analysis.judge.average import CUTS, Fit, Weigher
 from analysis.judge.bins import Points
-from analysis.judge.explain import explain
+from analysis.judge.explain import MAX_STEPS, explain, shifts
 from analysis.judge.mixture import Mixture
 from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK, Rate, Verdict
 from analysis.judge.saturation import filling_odds
@@ -24,6 +24,7 @@ Why = Literal[
     "late step",
     "between",
     "bursts",
+    "drops",
     "gauge",
     "load",
     "rises",
@@ -31,11 +32,11 @@ Why = Literal[
     "restarts",
 ]
 
-CLEARLY: Final = 0.2
+CLEARLY: Final = 0.4
 """The lower end of a leak's interval is above this share of the margin."""
 RELEVANT: Final = 0.5
 """The rate of a leak is above this share of the margin."""
-FILLS: Final = -0.7
+FILLS: Final = 0.0
 """Log odds of filling against leaking above which a rise is not called a leak."""
 LATE: Final = 0.75
 """A step after this share of the run may be the first of many."""
@@ -47,6 +48,8 @@ TAIL: Final = 0.3
 """Share of the run, its last, that has to be flat for a NO LEAK."""
 MOSTLY: Final = 0.85
 """A rise of which one step from quarter to quarter makes up this share is an event, not a leak that goes on."""
+WHOLE: Final = 0.45
+"""A leak that is seen only after a longer beginning is left out rests on less than the run."""
 MANY_LIVES: Final = 12
 """Of so many, each has eight points at most, and the shape of its warm-up is not known well."""
 FEW: Final = 8
@@ -114,7 +117,8 @@ class Case:
         doubts: tuple[tuple[Why, Callable[[], bool]], ...] = (
             ("gauge", lambda: self.bounded is False),
             ("bursts", lambda: not self._persists()),
-            ("load", lambda: not self._rises_without_knees()),
+            ("drops", self._drops),
+            ("load", lambda: not self._rises_as_a_whole()),
             ("restarts", self._warms_up_more),
             ("fills", self.fills),
         )
@@ -151,6 +155,23 @@ class Case:
             (rises > 0).sum() >= 2 and rises.max() < MOSTLY * rises.clip(0).sum() and levels[-1] > levels[0]
         )
 
+    def _drops(self) -> bool:
+        """Return whether what is explained by a rise falls back by half of it or more, more than once.
+
+        Such is a sawtooth of too few cycles to have floors.
+        """
+        model = self.best.model
+        beta = self.weigher.coefficients(model)
+        falls = [
+            (place, size)
+            for place in model.steps
+            if (size := float(beta[model.columns.index(self.columns.steps[place])])) < 0
+        ]
+        if shifts(self.columns, tuple(place for place, _ in falls)) < MAX_STEPS:
+            return False
+        rises = self.rate.value / self.unit * (1 - CUTS[model.cut])
+        return -sum(size for _, size in falls) > rises / 2
+
     def _tail_rate(self) -> float:
         """Return how fast the best shape rises over the last part of the run, its warm-up included, per second.
 
@@ -177,15 +198,17 @@ class Case:
         grown_up = [places for places, life_s in zip(lives, lasted_s, strict=True) if life_s >= enough_s]
         return max(grown_up, key=lambda places: float(self.points.t_s[places[-1]]))
 
-    def _rises_without_knees(self) -> bool:
-        """Return whether a leak that rests on a knee beside a varying load is one without the knee, too.
+    def _rises_as_a_whole(self) -> bool:
+        """Return whether a leak that rests on the end of the run, or on a knee beside the load, is one without them.
 
-        Where the load comes and goes but a few times, a knee bends to what of it the columns of the load leave over.
+        Where the load comes and goes but a few times, a knee bends to what of it the columns of the load leave over,
+        and what is left when most of the run is cut is the last rise of a wave.
         """
         followed = set(self.columns.loads).union(*self.columns.rates)
-        if not self.best.model.knees or not followed.intersection(self.best.model.columns):
+        bends = bool(self.best.model.knees) and bool(followed.intersection(self.best.model.columns))
+        if not bends and CUTS[self.best.model.cut] <= WHOLE:
             return True
-        straight = tuple(fit for fit in self.fits if not fit.model.knees)
+        straight = tuple(fit for fit in self.fits if not fit.model.knees and CUTS[fit.model.cut] <= WHOLE)
         return Mixture.of(straight).quantile(self.alpha / 2) > 0
 
     def _warms_up_more(self) -> bool:

@@ -60,16 +60,20 @@ def explain(weigher: Weigher) -> tuple[Fit, ...]:
     )
     everything = _grown(weigher, begun, MAX_STEPS)
     best = max(everything, key=lambda fit: fit.total)
-    if shifts(columns, best.model) == MAX_STEPS:
+    if shifts(columns, best.model.steps) == MAX_STEPS:
         third = _refined(weigher, best, MAX_STEPS + 1, knees=0)
-        if third is not None and shifts(columns, third) > MAX_STEPS and weigher.fit(third).total > best.total:
+        if (
+            third is not None
+            and shifts(columns, third.steps) > MAX_STEPS
+            and weigher.fit(third).total > best.total
+        ):
             everything = _grown(weigher, begun, 0)
     return _distinct(everything)
 
 
-def shifts(columns: Columns, model: Model) -> int:
-    """Return how many level shifts a model has."""
-    at = np.sort(columns.step_at[list(model.steps)])
+def shifts(columns: Columns, steps: tuple[int, ...]) -> int:
+    """Return how many level shifts these steps make up."""
+    at = np.sort(columns.step_at[list(steps)])
     return 0 if len(at) == 0 else 1 + int((np.diff(at) > NEAR).sum())
 
 
@@ -165,7 +169,7 @@ def _refined(weigher: Weigher, fit: Fit, steps: int, knees: int = MAX_KNEES) -> 
     at = CUTS[model.cut]
     clock = next(k for k, column in enumerate(columns.clocks) if column in model.columns)
     pool: list[tuple[int, float, str, int]] = []
-    have, found = columns.step_at[list(model.steps)], shifts(columns, model)
+    have, found = columns.step_at[list(model.steps)], shifts(columns, model.steps)
     each = STEP_LOG_ODDS[min(found, 1)] - float(np.log(max(len(columns.steps), 1)))
     near = np.atleast_1d((np.abs(columns.step_at[:, None] - have) <= NEAR).any(axis=1))
     for number, step in enumerate(columns.steps if steps else ()):
@@ -184,6 +188,11 @@ def _refined(weigher: Weigher, fit: Fit, steps: int, knees: int = MAX_KNEES) -> 
         ]
     prior = LOAD_LOG_ODDS - float(np.log(max(len(columns.loads), 1)))
     pool += [(load, prior, "load", 0) for load in columns.loads if load not in model.columns]
+    pool += [
+        (bend, LOAD_LOG_ODDS, "bend", 0)
+        for bend, warmup in zip(columns.bends, columns.warmups, strict=False)
+        if set(warmup) <= set(model.columns) and bend not in model.columns
+    ]
     if not pool:
         return None
     place = weigher.best_addition(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from analysis.judge.average import Fit, Model, Weigher, log_sum
 from analysis.judge.explain import SPARE
+
+BEND: Final = 0.1
+"""By this share a time constant may be other than one of the grid's."""
 
 
 def filling_odds(weigher: Weigher, fits: tuple[Fit, ...]) -> float:
@@ -31,23 +36,25 @@ def _fillings(weigher: Weigher, best: Model) -> list[float]:
     followed = set(columns.loads).union(*columns.rates)
     load = tuple(column for column in best.columns if column in followed)
     prior = best.log_prior - float(np.log(len(columns.fillings)))
-    models = [
-        Model((*columns.levels, *filling, *load, *steps), (), prior, best.cut, best.steps)
-        for filling in columns.fillings
-    ]
-    return [
-        weigher.fit(model).total
-        for model, filling in zip(models, columns.fillings, strict=True)
-        if weigher.room(model, SPARE) and _rises(weigher, model, filling)
-    ]
+    found = []
+    for filling, bend in zip(columns.fillings, columns.filling_bends, strict=True):
+        for extra in ((), (bend,)) if bend is not None else ((),):
+            parts = (*columns.levels, *filling, *extra, *load, *steps)
+            model = Model(parts, (), prior, best.cut, best.steps)
+            if weigher.room(model, SPARE) and _rises(weigher, model, filling, *extra):
+                found.append(weigher.fit(model).total)
+    return found
 
 
-def _rises(weigher: Weigher, model: Model, filling: tuple[int, ...]) -> bool:
-    """Return whether the filling part of a model rises, and so slows down."""
+def _rises(weigher: Weigher, model: Model, filling: tuple[int, ...], bend: int | None = None) -> bool:
+    """Return whether the filling part of a model rises, and so slows down, and the bend is none but of its length."""
     beta, values = weigher.coefficients(model), weigher.columns.values
     for column in filling:
         part = values[:, column] * beta[model.columns.index(column)]
         used = np.flatnonzero(values[:, column])
         if len(used) and part[used[-1]] < part[used[0]]:
             return False
-    return True
+    if bend is None:
+        return True
+    most = max((beta[model.columns.index(column)] for column in filling), key=abs)
+    return bool(abs(beta[model.columns.index(bend)]) <= BEND * abs(most))

@@ -11,16 +11,19 @@ import numpy.typing as npt
 from analysis.judge.bins import Points
 from analysis.judge.model import Numbers
 
-WARMUPS: Final = (0.015, 0.03, 0.055, 0.1, 0.18, 0.33)
+WARMUPS: Final = (0.015, 0.02, 0.03, 0.04, 0.055, 0.075, 0.1, 0.135, 0.18, 0.245, 0.33)
 """Time constants of a warm-up beside a slope, in shares of the longest life."""
 KNEES: Final = (0.06, 0.12, 0.18, 0.25, 0.32, 0.4, 0.48, 0.56, 0.63, 0.7)
 """Where a fill may end or a leak begin, in shares of the run; a tail of 30% is left to judge."""
 FINE_KNEES: Final = tuple(float(knee) for knee in np.arange(0.03, 0.7, 0.022))
 """The same, for refinement."""
-FILLINGS: Final = (0.25, 0.4, 0.65, 1.0, 2.0)
-"""Time constants of what still fills at the end of the run, in shares of the longest life."""
-CREEPS: Final = (0.003, 0.03, 0.2)
+FILLINGS: Final = tuple(float(tau) for tau in np.geomspace(0.2, 4, 25))
+"""Time constants of what still fills at the end of the run, in shares of the longest life; close together, as a fill of
+which little is noise is told from a leak only by the one that is its own."""
+CREEPS: Final = (0.003, 0.01, 0.03, 0.1, 0.2, 0.5)
 """Time scales of a logarithmic creep, in the same shares."""
+SLOW_CREEPS: Final = (0.003, 0.03)
+"""Those of them that may stand beside a leak."""
 CYCLES: Final = (2.0, 2.5, 3.1, 3.9, 4.8, 6.0, 7.5, 9.0, 11.0)
 """How many days and nights of the load the run may hold where the request rate is not known."""
 VARIES: Final = 0.05
@@ -45,6 +48,8 @@ class Columns:
     """Each way in which memory may follow the load, where the rate varies."""
     warmups: tuple[tuple[int, ...], ...]
     """By time constant, then two creeps; one column for the first life, one for those that began within the run."""
+    bends: tuple[int, ...]
+    """For each time constant of a warm-up what moves it to those beside it, its derivative; none beside a restart."""
     knees: tuple[tuple[int, ...], ...]
     """For each clock: the part of the clock after each knee."""
     knee_at: tuple[float, ...]
@@ -57,6 +62,8 @@ class Columns:
     """Where each of them is, in shares of the run."""
     fillings: tuple[tuple[int, ...], ...]
     """Shapes that end in a plateau which the run has not reached, or slow down for ever."""
+    filling_bends: tuple[int | None, ...]
+    """For each of them the same as for a warm-up; None for a logarithm."""
 
 
 def columns(points: Points, *, settled: bool) -> Columns:
@@ -92,8 +99,10 @@ def columns(points: Points, *, settled: bool) -> Columns:
             rates.append((add(np.sin(angle)), add(np.cos(angle))))
     first = points.life == lives[0]
     groups = [first] if len(lives) == 1 else [first, ~first]
-    beginnings = [*(np.exp(-age / tau) for tau in WARMUPS), *(np.log1p(age / tau) for tau in CREEPS[:2])]
+    beginnings = [*(np.exp(-age / tau) for tau in WARMUPS), *(np.log1p(age / tau) for tau in SLOW_CREEPS)]
     warmups = tuple(tuple(add(np.where(group, shape, 0.0)) for group in groups) for shape in beginnings)
+    # Where lives are short, a slow warm-up that may bend is as good as a leak.
+    bends = () if len(lives) > 1 else tuple(add(age / tau * np.exp(-age / tau)) for tau in WARMUPS)
     order = np.argsort(share, kind="stable")
     places = [*KNEES, *FINE_KNEES]
     knees = []
@@ -114,6 +123,11 @@ def columns(points: Points, *, settled: bool) -> Columns:
         for since in ages
         for shape in (*(np.exp(-since / tau) for tau in FILLINGS), *(np.log1p(since / tau) for tau in CREEPS))
     )
+    filling_bends = tuple(
+        bend
+        for since in ages
+        for bend in (*(add(since / tau * np.exp(-since / tau)) for tau in FILLINGS), *(None for _ in CREEPS))
+    )
     return Columns(
         values=np.stack(made, axis=1),
         levels=levels,
@@ -121,10 +135,12 @@ def columns(points: Points, *, settled: bool) -> Columns:
         rates=tuple(rates),
         loads=tuple(loads),
         warmups=warmups,
+        bends=bends,
         knees=tuple(knees),
         knee_at=(*places, *later),
         coarse=(*(True for _ in KNEES), *(False for _ in FINE_KNEES), *(True for _ in later)),
         steps=steps,
         step_at=share[at] if at else np.empty(0),
         fillings=fillings,
+        filling_bends=filling_bends,
     )

@@ -70,7 +70,7 @@ def test_a_cache_that_has_filled_is_no_leak() -> None:
 
 def test_a_cache_that_still_fills_is_neither() -> None:
     """Growth that slows down visibly but goes on at the end is INCONCLUSIVE, and the reason says so."""
-    fill = 60 * MIB * (1 - np.exp(-T_S / T_S[-1] * 1.6))
+    fill = 240 * MIB * (1 - np.exp(-T_S / T_S[-1]))
     found = judge(readings(T_S, FLAT + fill), MARGIN, detectable=False)
     assert found.verdict == INCONCLUSIVE
     assert "something that fills up would look the same" in found.reason
@@ -123,6 +123,36 @@ def test_a_few_spikes_are_no_sawtooth() -> None:
     assert len(to_points(readings(T_S, FLAT + spikes)).t_s) > 90
     cycles = 60 * MIB * (T_S % 1500) / 1500
     assert len(to_points(readings(T_S, FLAT + cycles)).t_s) < 20
+
+
+def test_a_sawtooth_of_few_cycles_is_no_leak() -> None:
+    """Too few for floors of its own, its falls are found as shifts, and what rises between them is not called."""
+    saw = 20 * MIB * ((T_S + 900) % 3600) / 3600
+    found = judge(readings(T_S, FLAT + saw), MARGIN, detectable=False)
+    assert found.verdict == INCONCLUSIVE
+
+
+def test_a_sawtooth_that_ends_early_is_judged_by_all_of_its_readings() -> None:
+    """Cycles in the first quarter alone leave no floors for the rest of the run, where there is a leak."""
+    saw = 30 * MIB * (T_S % 437) / 437 * (0.25 * T_S[-1] > T_S)
+    leaking = FLAT + saw + 8 * MARGIN_PER_S * T_S
+    assert to_points(readings(T_S, leaking)).span_s > 0.9 * T_S[-1]
+    assert judge(readings(T_S, leaking), MARGIN, detectable=False).verdict == LEAK
+
+
+def test_the_last_rise_of_a_wave_is_no_leak() -> None:
+    """Memory that comes and goes with a load of which nothing is known, caught while it comes."""
+    waves = 30 * MIB * np.sin(2 * np.pi * 2.2 * T_S / T_S[-1] - 1.9)
+    found = judge(readings(T_S, FLAT + waves), MARGIN, detectable=False)
+    assert found.verdict == INCONCLUSIVE
+
+
+def test_a_high_warm_up_of_any_length_is_no_leak() -> None:
+    """Where little is noise, a time constant between those of the grid leaves no rate over."""
+    for tau_s in (250, 600, 1100, 1500):
+        warm = 300 * MIB * (1 - np.exp(-T_S / tau_s))
+        found = judge(readings(T_S, 200 * MIB + noise(T_S, 3, 0.1) + warm), MARGIN, detectable=False)
+        assert found.verdict == NO_LEAK, tau_s
 
 
 def test_a_restart_neither_hides_a_leak_nor_makes_one() -> None:
