@@ -24,8 +24,6 @@ FALLS_LOG_ODDS: Final = -8.0
 """Of a rate that falls by more than a margin for ever, which no process does."""
 RIDGE: Final = 1e-9
 """Added to the squares of the columns, so that two that are alike make no singular matrix."""
-INFLATE: Final = 1.0
-"""Of standard errors, for the noises that the family does not hold."""
 UNLIKELY: Final = 7.0
 """A noise this far below the best in log weight no longer decides which column to add."""
 
@@ -139,7 +137,7 @@ class Weigher:
         if model.slope:
             contrast = np.isin(index, model.slope).astype(float)
             value = beta @ contrast
-            error = INFLATE * np.sqrt(rest / freedom * np.maximum(contrast @ (inverse @ contrast).T, 1e-300))
+            error = np.sqrt(rest / freedom * np.maximum(contrast @ (inverse @ contrast).T, 1e-300))
             rises = stdtr(freedom, (value + self.margin) / error)
             weight = weight + np.log(rises + np.exp(FALLS_LOG_ODDS))
         return Fit(model, weight, value, error, freedom, log_sum(weight))

@@ -21,19 +21,21 @@ class Beginning:
 
     def __init__(self, share: Numbers, life: Numbers) -> None:
         """Take times in shares of the run, and lives."""
-        lives = [np.flatnonzero(life == one) for one in np.unique(life)]
-        lives = [places for places in lives if len(places) > 2]
+        self._lives = [np.flatnonzero(life == one) for one in np.unique(life)]
+        lives = [places for places in self._lives if len(places) > 2]
         self._parts = [(places, *_residuals(share[places] - share[places[0]])) for places in lives]
         self._freedom = sum(len(places) - 2 for places in lives)
 
     def log_evidence(self, value: Numbers, floor: float) -> float:
-        """Return the log evidence of the values, averaged over the walks; 0 where there are too few of them.
+        """Return the log evidence of the values, averaged over the walks; ``floor`` is the least variance of the noise.
 
         It is that of restricted likelihood (Harville 1974): flat in a line for each life, the scale of the noise
-        integrated out. ``floor`` is the least variance of the noise.
+        integrated out. What the lines take counts as so much noise, or leaving it out would be worth something.
         """
+        count = sum(map(len, self._lives))
+        taken = (count - self._freedom) / 2 * (1 + np.log(2 * np.pi * self._noise(value, floor)))
         if not self._parts:
-            return 0.0
+            return -float(taken)
         total, rest = np.zeros((2, len(BENDS) + len(MOVES)))
         for places, left, logs in self._parts:
             rest += np.einsum("i,kij,j->k", value[places], left, value[places])
@@ -41,7 +43,13 @@ class Beginning:
         half = self._freedom / 2
         total += float(gammaln(half)) - half * np.log(np.pi * (rest + self._freedom * floor))
         most = float(total.max())
-        return most + float(np.log(np.exp(total - most).mean()))
+        return most + float(np.log(np.exp(total - most).mean()) - taken)
+
+    def _noise(self, value: Numbers, floor: float) -> float:
+        """Return the variance of the noise, by what is left where the walk is straight."""
+        bends = [np.abs(np.diff(value[places], 2)) for places in self._lives]
+        usual = 1.4826 * float(np.median(np.concatenate(bends))) if any(map(len, bends)) else 0.0
+        return max(usual**2 / 6, floor)
 
 
 def _residuals(share: Numbers) -> tuple[Numbers, Numbers]:

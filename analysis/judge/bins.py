@@ -76,7 +76,7 @@ def clean(readings: Readings) -> Readings:
 
 
 def to_points(readings: Readings) -> Points:
-    """Return the points of cleaned readings: medians of bins of equal width, of the floors where it is a sawtooth."""
+    """Return the points of cleaned readings: low quantiles of bins of equal width, or of the floors of a sawtooth."""
     mean_rps = _mean_rps(readings)
     if not readings.settled:
         readings = floors(readings)

@@ -27,6 +27,7 @@ Why = Literal[
     "drops",
     "gauge",
     "load",
+    "late",
     "rises",
     "falls",
     "restarts",
@@ -118,7 +119,8 @@ class Case:
             ("gauge", lambda: self.bounded is False),
             ("bursts", lambda: not self._persists()),
             ("drops", self._drops),
-            ("load", lambda: not self._rises_as_a_whole()),
+            ("load", lambda: not self._rises_without_knees()),
+            ("late", lambda: not self.rises_as_a_whole()),
             ("restarts", self._warms_up_more),
             ("fills", self.fills),
         )
@@ -156,21 +158,18 @@ class Case:
         )
 
     def _drops(self) -> bool:
-        """Return whether what is explained by a rise falls back by half of it or more, more than once.
+        """Return whether what is explained by a rise falls back by half of it or more, and not just once.
 
-        Such is a sawtooth of too few cycles to have floors.
+        Such is a sawtooth of too few cycles to have floors. After a cut one fall is enough: it may hide others.
         """
         model = self.best.model
         beta = self.weigher.coefficients(model)
-        falls = [
-            (place, size)
-            for place in model.steps
-            if (size := float(beta[model.columns.index(self.columns.steps[place])])) < 0
-        ]
-        if shifts(self.columns, tuple(place for place, _ in falls)) < MAX_STEPS:
+        sizes = {place: float(beta[model.columns.index(self.columns.steps[place])]) for place in model.steps}
+        falls = tuple(place for place, size in sizes.items() if size < 0)
+        if shifts(self.columns, falls) < (1 if model.cut else MAX_STEPS):
             return False
-        rises = self.rate.value / self.unit * (1 - CUTS[model.cut])
-        return -sum(size for _, size in falls) > rises / 2
+        lasts = 1 - max(CUTS[model.cut], self._last_knee(self.best))
+        return -sum(sizes.values()) > self.rate.value / self.unit * lasts / 2
 
     def _tail_rate(self) -> float:
         """Return how fast the best shape rises over the last part of the run, its warm-up included, per second.
@@ -198,34 +197,38 @@ class Case:
         grown_up = [places for places, life_s in zip(lives, lasted_s, strict=True) if life_s >= enough_s]
         return max(grown_up, key=lambda places: float(self.points.t_s[places[-1]]))
 
-    def _rises_as_a_whole(self) -> bool:
-        """Return whether a leak that rests on the end of the run, or on a knee beside the load, is one without them.
+    def _rises_without_knees(self) -> bool:
+        """Return whether a leak that rests on a knee beside a varying load is one without the knee, too.
 
-        Where the load comes and goes but a few times, a knee bends to what of it the columns of the load leave over,
-        and what is left when most of the run is cut is the last rise of a wave.
+        Where the load comes and goes but a few times, a knee bends to what of it the columns of the load leave over.
         """
         followed = set(self.columns.loads).union(*self.columns.rates)
-        bends = bool(self.best.model.knees) and bool(followed.intersection(self.best.model.columns))
-        if not bends and CUTS[self.best.model.cut] <= WHOLE:
+        if not self.best.model.knees or not followed.intersection(self.best.model.columns):
             return True
-        straight = tuple(fit for fit in self.fits if not fit.model.knees and CUTS[fit.model.cut] <= WHOLE)
+        straight = tuple(fit for fit in self.fits if not fit.model.knees)
         return Mixture.of(straight).quantile(self.alpha / 2) > 0
 
+    def rises_as_a_whole(self, added: float = 0.0) -> bool:
+        """Return whether a leak that is seen when most of the run is left out is one of the whole run, too.
+
+        What is left may be the last rise of a wave. ``added`` is a rate per second that every shape is given.
+        """
+        if CUTS[self.best.model.cut] <= WHOLE:
+            return True
+        whole = tuple(fit for fit in self.fits if not fit.model.knees and CUTS[fit.model.cut] <= WHOLE)
+        return Mixture.of(whole).quantile(self.alpha / 2) * self.unit + added > 0
+
     def _warms_up_more(self) -> bool:
-        """Return whether the lives are many, and the longest gains more by its warm-up than by the leak.
+        """Return whether the lives are many, and the longest gains more beside the leak than by it.
 
         What the warm-up's shape leaves over is then the same in every life, and looks like a leak.
         """
-        columns, model = self.columns, self.best.model
-        warm = [column for column in model.columns if column in {c for pair in columns.warmups for c in pair}]
-        if len(columns.levels) < MANY_LIVES or not warm:
+        if len(self.columns.levels) < MANY_LIVES:
             return False
-        beta = self.weigher.coefficients(model)[[model.columns.index(column) for column in warm]]
         lives = [np.flatnonzero(self.points.life == life) for life in np.unique(self.points.life)]
         ends = max(lives, key=lambda places: float(np.ptp(self.points.t_s[places])))[[0, -1]]
-        gains = columns.values[ends][:, warm] @ beta
-        warms_bytes = float(gains[1] - gains[0]) * self.unit * self.points.span_s
-        return warms_bytes > self.rate.value * float(np.ptp(self.points.t_s[ends]))
+        leaked = self.rate.value * float(np.ptp(self.points.t_s[ends]))
+        return float(np.diff(self.points.value[ends])[0]) > 2 * leaked
 
     def _late_step(self) -> float:
         """Return the weight of the shapes with a step upwards, late in the run, that matters."""

@@ -30,7 +30,7 @@ def detectable(case: Case) -> float | None:
     for _ in range(TRIES):
         case.weigher.add_leak((rate - present) / case.unit)
         present = rate
-        if not case.fills():
+        if case.rises_as_a_whole(rate - centre) and not case.fills():
             # Below the margin it could only be called because it is measured badly; measured better, it is passed.
             return max(rate - RESERVE * width.low, AT_LEAST * rate, case.margin)
         rate *= APART

@@ -77,6 +77,17 @@ def shifts(columns: Columns, steps: tuple[int, ...]) -> int:
     return 0 if len(at) == 0 else 1 + int((np.diff(at) > NEAR).sum())
 
 
+def price(columns: Columns, load: tuple[int, ...], steps: tuple[int, ...]) -> float:
+    """Return the prior log odds of following the load by these columns, and of these steps."""
+    found = shifts(columns, steps)
+    each = -float(np.log(max(len(columns.steps), 1)))
+    stepping = sum(STEP_LOG_ODDS[min(number, 1)] + each for number in range(found))
+    near = NEAR_LOG_ODDS * (len(steps) - found)
+    ways = len(set(load) & set(columns.loads)) or int(bool(load))
+    following = ways * (LOAD_LOG_ODDS - float(np.log(max(len(columns.rates), 1))))
+    return stepping + near + following
+
+
 def _keep_likely_noises(weigher: Weigher, quick: list[Fit]) -> None:
     """Go on with the noises that are likely under the best shapes so far, with their steps taken out."""
     first = sorted(quick, key=lambda fit: -fit.total)[:1]

@@ -17,7 +17,7 @@ UPPER: Final = 0.1
 """A cycle is in its upper half for about half of its time, and at least for this share of it. What stands above its
 floor for less is a spike, and no collection ends it."""
 SILENT: Final = 0.25
-"""A sawtooth goes on: where no cycle ends for longer than this share of a life, its floors say nothing of that time."""
+"""A sawtooth goes on: where no cycle ends for more than this share of a life, its floors say nothing of that part."""
 ROUNDS: Final = 2
 """Small collections ride on the cycles of great ones."""
 
@@ -26,7 +26,7 @@ def floors(readings: Readings) -> Readings:
     """Return the readings at the bottom of each cycle when they are a sawtooth, else the readings as they are."""
     for _ in range(ROUNDS):
         keep = [
-            _bottoms(readings.value, np.flatnonzero(readings.life == life))
+            _bottoms(readings.value, readings.requests, np.flatnonzero(readings.life == life))
             for life in np.unique(readings.life)
         ]
         if not keep or any(part is None for part in keep):
@@ -42,7 +42,7 @@ def floors(readings: Readings) -> Readings:
     return readings
 
 
-def _bottoms(value: Numbers, mine: npt.NDArray[np.intp]) -> npt.NDArray[np.intp] | None:
+def _bottoms(value: Numbers, requests: Numbers, mine: npt.NDArray[np.intp]) -> npt.NDArray[np.intp] | None:
     """Return where one life's cycles have their lowest reading; None when it is no sawtooth."""
     own = value[mine]
     if len(own) < 6 * MIN_CYCLES:
@@ -71,9 +71,20 @@ def _bottoms(value: Numbers, mine: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]
     for start, end in zip(bottoms, [*bottoms[1:], len(own)], strict=True):
         after = slice(start - 1, min(end, start + max(4, (end - start) // 8)))
         found.append(start - 1 + int(np.argsort(own[after], kind="stable")[0]))
-    kept = mine[np.array(sorted(set(found)))]
-    silent = np.diff(np.concatenate([mine[:1], kept, mine[-1:]]))
-    return np.asarray(kept) if silent.max() <= SILENT * len(mine) else None
+    kept = np.array(sorted(set(found)))
+    return np.asarray(mine[kept]) if _goes_on(kept, requests[mine]) else None
+
+
+def _goes_on(kept: npt.NDArray[np.intp], requests: Numbers) -> bool:
+    """Return whether these readings of a life are nowhere far from each other, nor from its ends.
+
+    In requests, where they are known: what is not loaded needs no collection.
+    """
+    done = np.arange(len(requests), dtype=np.float64)
+    if np.isfinite(requests).all() and np.ptp(requests) > 0:
+        done = requests
+    silent = np.diff(np.concatenate([done[:1], done[kept], done[-1:]]))
+    return float(silent.max()) <= SILENT * float(np.ptp(done))
 
 
 def _cycles(smooth: Numbers, crests: list[int], bottoms: list[int]) -> int:

@@ -27,6 +27,7 @@ def reason(
         "gauge": f"it grows by {found} while a gauge that may explain it still grows: run until that meets its bound",
         "late step": f"its level shifted in the last quarter of the run, maybe the first time of many{longer}",
         "load": f"it grows by {found}, but the load came and went too few times to tell that from its waves{longer}",
+        "late": f"it grows by {found} late in the run, which may be the last rise of a wave{longer}",
         "rises": f"it still rises at the end of the run, though a warm-up may explain that{longer}",
         "falls": f"it changes by {found}, and nothing falls for ever: what falls hides what leaks{longer}",
         "restarts": f"it grows by {found}, but between its many restarts that may be what is left of a warm-up",

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from analysis.judge.average import Fit, Model, Weigher, log_sum
-from analysis.judge.explain import SPARE
+from analysis.judge.explain import SPARE, price
 
 BEND: Final = 0.1
 """By this share a time constant may be other than one of the grid's."""
@@ -35,12 +35,12 @@ def _fillings(weigher: Weigher, best: Model) -> list[float]:
     steps = tuple(columns.steps[step] for step in best.steps)
     followed = set(columns.loads).union(*columns.rates)
     load = tuple(column for column in best.columns if column in followed)
-    prior = best.log_prior - float(np.log(len(columns.fillings)))
+    prior = price(columns, load, best.steps) - float(np.log(len(columns.fillings)))
     found = []
     for filling, bend in zip(columns.fillings, columns.filling_bends, strict=True):
         for extra in ((), (bend,)) if bend is not None else ((),):
             parts = (*columns.levels, *filling, *extra, *load, *steps)
-            model = Model(parts, (), prior, best.cut, best.steps)
+            model = Model(parts, (), prior - float(np.log(2)) * (bend is not None), best.cut, best.steps)
             if weigher.room(model, SPARE) and _rises(weigher, model, filling, *extra):
                 found.append(weigher.fit(model).total)
     return found
