@@ -170,19 +170,18 @@ class Weigher:
         total = np.where(usable.all(axis=0), total, -np.inf)
         return int(np.argmax(total)) if np.isfinite(total).any() else None
 
-    def coefficients(self, model: Model) -> Numbers:
-        """Return the model's coefficients under the noise that explains it best."""
-        inner, right, _ = self._normal(model)
-        best = int(np.argmax(self.fit(model).log_weight))
+    def coefficients(self, fit: Fit) -> Numbers:
+        """Return the coefficients of a fitted model under the noise that explains it best."""
+        inner, right, _ = self._normal(fit.model)
+        best = int(np.argmax(fit.log_weight))
         return np.linalg.solve(inner[best], right[best])
 
-    def without(self, model: Model, columns: tuple[int, ...]) -> tuple[Numbers, Numbers]:
+    def without(self, fit: Fit, columns: tuple[int, ...]) -> tuple[Numbers, Numbers]:
         """Return times and values of the points after the cut, less what these columns of the model explain."""
+        model = fit.model
         kept = self.order[: self.sizes[model.cut]]
         places = [model.columns.index(column) for column in columns]
-        rest = (
-            self.value[kept] - self.columns.values[kept][:, list(columns)] @ self.coefficients(model)[places]
-        )
+        rest = self.value[kept] - self.columns.values[kept][:, list(columns)] @ self.coefficients(fit)[places]
         return self.points.t_s[kept], rest
 
     def _normal(self, model: Model) -> tuple[Numbers, Numbers, Numbers]:

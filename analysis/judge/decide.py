@@ -145,7 +145,7 @@ class Case:
         """Return whether the steady part rises over its quarters, and not nearly all of it at once."""
         model = self.best.model
         other = tuple(column for column in model.columns if column not in model.slope)
-        t_s, rest = self.weigher.without(model, other)
+        t_s, rest = self.weigher.without(self.best, other)
         order = np.argsort(t_s, kind="stable")
         t_s, rest = t_s[order], rest[order]
         late = t_s >= self.points.t_s.min() + self._last_knee(self.best) * self.points.span_s
@@ -163,7 +163,7 @@ class Case:
         Such is a sawtooth of too few cycles to have floors. After a cut one fall is enough: it may hide others.
         """
         model = self.best.model
-        beta = self.weigher.coefficients(model)
+        beta = self.weigher.coefficients(self.best)
         sizes = {place: float(beta[model.columns.index(self.columns.steps[place])]) for place in model.steps}
         falls = tuple(place for place, size in sizes.items() if size < 0)
         if shifts(self.columns, falls) < (1 if model.cut else MAX_STEPS):
@@ -179,7 +179,7 @@ class Case:
         columns, model = self.columns, self.best.model
         event = {*columns.levels, *columns.steps, *columns.loads}.union(*columns.rates)
         used = [place for place, column in enumerate(model.columns) if column not in event]
-        beta = self.weigher.coefficients(model)[used]
+        beta = self.weigher.coefficients(self.best)[used]
         last = self._last_grown_up()
         t_s = self.points.t_s[last]
         first = int(np.searchsorted(t_s, t_s[-1] - TAIL * self.points.span_s))
@@ -244,7 +244,7 @@ class Case:
         late = [step for step in fit.model.steps if self.columns.step_at[step] > LATE]
         if not late:
             return False
-        beta = self.weigher.coefficients(fit.model)
+        beta = self.weigher.coefficients(fit)
         shift = sum(float(beta[fit.model.columns.index(self.columns.steps[step])]) for step in late)
         return shift > matters
 

@@ -38,23 +38,26 @@ def _fillings(weigher: Weigher, best: Model) -> list[float]:
     prior = price(columns, load, best.steps) - float(np.log(len(columns.fillings)))
     found = []
     for filling, bend in zip(columns.fillings, columns.filling_bends, strict=True):
-        for extra in ((), (bend,)) if bend is not None else ((),):
+        ways = ((), (bend,)) if bend is not None else ((),)
+        for extra in ways:
             parts = (*columns.levels, *filling, *extra, *load, *steps)
-            model = Model(parts, (), prior - float(np.log(2)) * (bend is not None), best.cut, best.steps)
-            if weigher.room(model, SPARE) and _rises(weigher, model, filling, *extra):
-                found.append(weigher.fit(model).total)
+            model = Model(parts, (), prior - float(np.log(len(ways))), best.cut, best.steps)
+            if weigher.room(model, SPARE):
+                fit = weigher.fit(model)
+                if _rises(weigher, fit, filling, *extra):
+                    found.append(fit.total)
     return found
 
 
-def _rises(weigher: Weigher, model: Model, filling: tuple[int, ...], bend: int | None = None) -> bool:
+def _rises(weigher: Weigher, fit: Fit, filling: tuple[int, ...], bend: int | None = None) -> bool:
     """Return whether the filling part of a model rises, and so slows down, and the bend is none but of its length."""
-    beta, values = weigher.coefficients(model), weigher.columns.values
+    place, beta, values = fit.model.columns.index, weigher.coefficients(fit), weigher.columns.values
     for column in filling:
-        part = values[:, column] * beta[model.columns.index(column)]
+        part = values[:, column] * beta[place(column)]
         used = np.flatnonzero(values[:, column])
         if len(used) and part[used[-1]] < part[used[0]]:
             return False
     if bend is None:
         return True
-    most = max((beta[model.columns.index(column)] for column in filling), key=abs)
-    return bool(abs(beta[model.columns.index(bend)]) <= BEND * abs(most))
+    most = max(abs(beta[place(column)]) for column in filling)
+    return bool(abs(beta[place(bend)]) <= BEND * most)
