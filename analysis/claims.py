@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from analysis.rows import Reproduced, reproduced
 from analysis.rules import Check
 from analysis.trend import MIN_READINGS, Trend, answered_by, life_trend
 from analysis.words import clock, kilobytes, memory, not_unless
-from soak.contract import LOAD, LOW_TRAFFIC_H, QUIESCE
+from soak.contract import LOAD, LOW_TRAFFIC_H
 
 HOURS: Final = 6
 """What the article tells of, and a claim of it stands for."""
@@ -169,9 +169,7 @@ def _cpu(recording: Recording, before: Arm, after: Arm) -> Evidence:
 
 def _below(recording: Recording, after: Arm) -> Evidence:
     life, start = life_at_hour_0(recording, after), memory_at(recording, after, 0)
-    # On the quiesce ladder the probe names holders, which takes memory of the target itself.
-    served = replace(after, samples=after.samples[after.samples["phase"] != QUIESCE])
-    highest = peak(served, "rss_bytes", life)
+    highest = peak(after, "rss_bytes", life)
     if recording.load is None or life is None or start.value is None or highest.value is None:
         return unknown(start.why_not or highest.why_not)
     if cut_short(recording):

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.recording import Arm, Life, Recording
 from analysis.words import clock
+from soak.contract import QUIESCE
 
 HOUR_WINDOW: Final = 0.02
 """The memory at an hour is the median within this share of an hour around it,"""
@@ -82,8 +83,12 @@ def idle_memory(recording: Recording, arm: Arm) -> Reading:
 
 
 def peak(arm: Arm, column: str, life: Life | None = None) -> Reading:
-    """Return the highest reading of ``column``, in one life or in any."""
-    rows = arm.samples if life is None else arm.samples[arm.samples["life"] == life.number]
+    """Return the highest reading of ``column``, in one life or in any.
+
+    The quiesce ladder is left out: to name holders, the probe takes memory of the target itself.
+    """
+    rows = arm.samples[arm.samples["phase"] != QUIESCE]
+    rows = rows if life is None else rows[rows["life"] == life.number]
     values = rows[column].dropna()
     if values.empty:
         return Reading(None, f"{arm.name} has no reading of {column}")

@@ -163,6 +163,20 @@ def test_at_one_to_one_the_memory_itself_stays_below(
     assert claims(run_dir)["memory after stays below"].reproduced == reproduced
 
 
+def test_what_the_probe_takes_on_the_ladder_is_not_the_targets(build_run: Build) -> None:
+    """A reading of the ladder, where holders are named, is no highest memory; the same under load is one."""
+    recording = read_recording(build_run())
+    for phase, highest in (("quiesce", "79 MB (196 MB)"), ("load", "400 MB (5.3 GB)")):
+        arms = []
+        for arm in recording.arms:
+            samples = arm.samples.copy()
+            last = samples.index[samples["phase"] == phase][-1]
+            samples.loc[last, "rss_bytes"] += 321e6 * (arm.name == "fixed")
+            arms.append(replace(arm, samples=samples))
+        found = claims_of(replace(recording, arms=tuple(arms)))["memory after stays below"]
+        assert found.measured == highest
+
+
 def test_the_codes_own_times_are_named_where_they_never_came(build_run: Build) -> None:
     """A short load says which of them did not take part; one in real time says nothing of them."""
     recording, name = read_recording(build_run()), "memory after stays below"
