@@ -12,6 +12,7 @@ from .objects import Kinds
 from .paths import write_path
 from .retained import Retained, Retention
 from .roots import find_roots, hidden_names
+from .tasks import registry
 from .walk import FRAME_START, Walk
 
 TYPE_CHECKING = False
@@ -59,7 +60,9 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     """
     started_s = time.monotonic()
     kinds = Kinds()
-    apart = {suspect.address for suspect in suspects if suspect.address}
+    known = registry()
+    searched = [suspect for suspect in suspects if known is None or suspect.address != id(known[1])]
+    apart = {suspect.address for suspect in searched if suspect.address}
     roots = find_roots(get_ident())
     own, by_s = [*hidden_names(), *hidden], started_s + budget_s * WALK_SHARE
     walk = _walk(roots, kinds, apart, own, by_s, 0)
@@ -67,9 +70,9 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     if _from_frames(walk, met) and 2 * time.monotonic() - started_s < by_s:
         again = _walk(roots, kinds, apart, [*own, *walk.own()], by_s, FRAME_START)
         walk = again if all(map(again.has_address, met)) else walk
-    unmet = [suspect for suspect in suspects if not walk.has_address(suspect.address)]
+    unmet = [suspect for suspect in searched if not walk.has_address(suspect.address)]
     listed = _listed(unmet, kinds) if unmet and not walk.is_late() else {}
-    search = _Search(walk, kinds, listed, started_s + budget_s)
+    search = _Search(walk, kinds, listed, started_s + budget_s, known)
     answers = [search.answer(suspect) for suspect in suspects]
     return {"holders": answers, "visited": len(walk.objects), "whole": walk.whole}
 
@@ -89,10 +92,21 @@ def _from_frames(walk: Walk, met: Sequence[int]) -> bool:
 
 
 class _Search:
-    """What is asked of one walk. ``listed`` are objects that only the collector's lists lead to, by what was asked."""
+    """What is asked of one walk. ``listed`` are objects that only the collector's lists lead to, by what was asked.
 
-    def __init__(self, walk: Walk, kinds: Kinds, listed: dict[Suspect, list[Any]], by_s: float) -> None:
+    ``known`` is a container whose path needs no walk, which comes late to the registry of tasks.
+    """
+
+    def __init__(
+        self,
+        walk: Walk,
+        kinds: Kinds,
+        listed: dict[Suspect, list[Any]],
+        by_s: float,
+        known: tuple[str, Any] | None,
+    ) -> None:
         self._walk = walk
+        self._known = known
         self._kinds = kinds
         self._listed = listed
         self._by_s = by_s
@@ -111,6 +125,8 @@ class _Search:
 
     def _of_object(self, suspect: Suspect) -> tuple[Found, Retained | None]:
         walk = self._walk
+        if self._known is not None and suspect.address == id(self._known[1]):
+            return Found(self._known[0], ""), self._retention().of_container(self._known[1])
         if walk.is_hidden(suspect.address):
             return Found("", PROBE), None
         if walk.has_address(suspect.address):

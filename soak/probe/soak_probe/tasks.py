@@ -35,6 +35,16 @@ class Tasks(NamedTuple):
     all_seen: bool = True
 
 
+def registry() -> tuple[str, set[ref[Any]]] | None:
+    """Return the path and the set of references by which asyncio knows its tasks; None without either."""
+    asyncio_tasks = sys.modules.get("asyncio.tasks")
+    for name in ("_scheduled_tasks", "_all_tasks"):
+        registered = getattr(asyncio_tasks, name, None)
+        if registered is not None:
+            return f"asyncio.tasks.{name}.data", registered.data
+    return None
+
+
 def find(exact: bool) -> Tasks:
     """Return the tasks of this process: nothing without asyncio, and nothing on Python 3.14 unless ``exact``.
 
@@ -48,10 +58,11 @@ def find(exact: bool) -> Tasks:
         return _walk(asyncio_tasks.Task) if exact else Tasks()
     # A task that has not yet yielded for the first time is not in the WeakSet but in the plain set of eager tasks.
     eager = len(getattr(asyncio_tasks, "_eager_tasks", ()))
-    registered = getattr(asyncio_tasks, "_scheduled_tasks", None)
-    if registered is None:
-        registered = asyncio_tasks._all_tasks  # noqa: SLF001 - the public all_tasks() leaves out finished ones
-    seen = share(registered.data, exact=exact)
+    known = registry()
+    if known is None:
+        return Tasks()
+    _, registered = known
+    seen = share(registered, exact=exact)
     return Tasks(len(registered) + eager, seen, exact or len(registered) <= LOOK_AT)
 
 

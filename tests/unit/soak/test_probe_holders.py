@@ -612,6 +612,22 @@ class TestWho:
             answer = who([Suspect(id(kept), "builtins.dict", 9), Suspect(8, "builtins.list", 9)], BUDGET_S)
         assert [holder["state"] for holder in answer["holders"]] == [holders.ABSENT, holders.ABSENT]
 
+    def test_the_registry_of_tasks_is_known_without_a_walk(self) -> None:
+        """It grows with every task that is kept, and is named in no time: its entries are weak, so it is no holder."""
+        name = "_scheduled_tasks" if hasattr(asyncio.tasks, "_scheduled_tasks") else "_all_tasks"
+        registry = getattr(asyncio.tasks, name).data
+
+        async def ask() -> dict[str, Any]:
+            kept = [asyncio.ensure_future(asyncio.sleep(0)) for _ in range(300)]
+            await asyncio.gather(*kept)
+            return who([Suspect(id(registry), "builtins.set", len(registry))], 1e-9)
+
+        answer = asyncio.run(ask())
+        (found,) = answer["holders"]
+        assert found["holder"] == f"asyncio.tasks.{name}.data"
+        assert answer["whole"] is False
+        assert {entry["type"] for entry in found["entries"]} == {"weakref.ReferenceType"}
+
     def test_the_probes_own_are_no_finding(self) -> None:
         """The dict in which the probe counts sessions grows with them; it is told apart."""
         sessions = Sessions()
