@@ -89,7 +89,7 @@ def wait_for_event(runs: Path, name: str, detail: str = "", timeout_s: float = 6
             f",{name}," in line and detail in line for line in events.read_text().splitlines()
         ):
             return
-        time.sleep(0.05)
+        time.sleep(0.05)  # a file offers no event to await
     raise AssertionError(f"no event {name} {detail} within {timeout_s} s")
 
 

@@ -89,7 +89,7 @@ async def main() -> None:
         one, other = Link(), Link()
         one.other, other.other = other, one
     del one, other
-    await asyncio.sleep(0.2)
+    await asyncio.wait(TASKS)  # the worker began before them
     print(json.dumps(where), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     ended.set()
