@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
 
+from soak import findings
 from soak.attach import Watch, find_processes
 from soak.attach import attach as attach_to
 from soak.config import DEFAULT_MAX_LEAK, Profile, load_profile, profile_names
@@ -35,15 +35,6 @@ MetricsPort = Annotated[
     int | None,
     typer.Option(min=1, max=65535, help="Serve the newest samples for Prometheus on this port of 127.0.0.1."),
 ]
-
-
-class Finding(Protocol):
-    """What the analysis returns: text to print, and the exit code it stands for."""
-
-    @property
-    def text(self) -> str: ...  # noqa: D102
-    @property
-    def exit_code(self) -> int: ...  # noqa: D102
 
 
 app = typer.Typer(
@@ -82,7 +73,7 @@ def run(
     if dry_run:
         print(make_plan(checked, runs / "RUN", Path("PROBE")).describe())
         return
-    _finish(_soak(checked, runs, timed, metrics_port), _report)
+    findings.finish(_soak(checked, runs, timed, metrics_port), findings.report)
 
 
 @app.command()
@@ -110,7 +101,7 @@ def ui(
         raise UsageError(f"--web-login: set {WEB_PASSWORD} in the environment to the password to ask for.")
     web = Web(web_port, web_user, password) if web_login else Web(web_port)
     checked = load_profile(profile, settings or (), arms)
-    _finish(_soak(checked, runs, led_by_ui, metrics_port, web), _report)
+    findings.finish(_soak(checked, runs, led_by_ui, metrics_port, web), findings.report)
 
 
 @app.command()
@@ -132,7 +123,7 @@ def ablate(
     runs: Annotated[Path, typer.Option(help="Where run directories are made.")] = Path("runs"),
 ) -> None:
     """Measure what each fault of the leaky gateway keeps per request: each alone, all together, none."""
-    _finish(_soak(load_profile("ablation", settings or ()), runs, timed), _ablation)
+    findings.finish(_soak(load_profile("ablation", settings or ()), runs, timed), findings.ablation)
 
 
 @app.command()
@@ -140,7 +131,7 @@ def report(
     run: Annotated[Path, typer.Argument(help="A run directory, for example runs/latest.")],
 ) -> None:
     """Make the report of a recording again, also of one whose run was cut short."""
-    raise typer.Exit(_print(_report(run)))
+    raise typer.Exit(findings.show(findings.report(run)))
 
 
 @app.command()
@@ -152,7 +143,7 @@ def verify(
     Exit codes: 0 all are, 2 no run directory or damaged hashes, 4 a file was changed, is missing or was added, or the
     run was cut short before the hashes were written.
     """
-    raise typer.Exit(_print(verify_run(run)))
+    raise typer.Exit(findings.show(verify_run(run)))
 
 
 @app.command("list")
@@ -211,9 +202,9 @@ def judge(
         raise UsageError(f"{path}: no such file or run directory.")
     if path.is_dir():
         if follow:
-            _follow(path)
+            findings.follow(path)
             return
-        raise typer.Exit(_print(_judge_run(path)))
+        raise typer.Exit(findings.show(findings.judge_run(path)))
     if follow:
         raise UsageError(f"{path}: only a run directory can be followed.")
     margin = _value("--max-leak", max_leak, parse_leak_rate)
@@ -234,7 +225,11 @@ def judge(
     )
     limit_bytes = _limit(limit)
     raise typer.Exit(
-        _print(_judge_file(path, (time_column, rss_column, life_column), units, margin.per_s, limit_bytes))
+        findings.show(
+            findings.judge_file(
+                path, (time_column, rss_column, life_column), units, margin.per_s, limit_bytes
+            )
+        )
     )
 
 
@@ -248,7 +243,7 @@ def compare(
     Refused where host, Python, load, limits or file format differ, with the differences named. Exit codes: as for
     judge.
     """
-    raise typer.Exit(_print(_compare(first, second)))
+    raise typer.Exit(findings.show(findings.compare(first, second)))
 
 
 @app.command()
@@ -295,7 +290,7 @@ def attach(
     )
     with _progress(metrics_port) as progress, noted_signals() as interrupted:
         outcome = attach_to(watch, runs.resolve(), progress, interrupted)
-    _finish(outcome, _report)
+    findings.finish(outcome, findings.report)
 
 
 def _limit(text: str) -> int | None:
@@ -363,79 +358,6 @@ def _progress(metrics_port: int | None) -> Progress:
     from soak.metrics import serve_metrics  # noqa: PLC0415 - most runs serve none
 
     return Progress(console, serve_metrics(metrics_port).show)
-
-
-def _finish(outcome: Outcome, make: Callable[[Path], Finding]) -> None:
-    """Report what was recorded, and only then say what ended the run early."""
-    try:
-        code = _print(make(outcome.directory))
-    except SoakError:
-        if outcome.error is None:
-            raise
-        raise outcome.error from None  # a report that cannot be made is the lesser news
-    except KeyboardInterrupt:
-        print(
-            f"soak: interrupted; the recording is kept, soak report {outcome.directory} makes its report.",
-            file=sys.stderr,
-        )
-        raise
-    if outcome.error is not None:
-        raise outcome.error
-    raise typer.Exit(code)
-
-
-def _report(directory: Path) -> Finding:
-    from analysis.report import make_report  # noqa: PLC0415 - pandas and matplotlib have no place beside a run
-
-    return make_report(directory)
-
-
-def _ablation(directory: Path) -> Finding:
-    from analysis.ablation import make_ablation  # noqa: PLC0415 - as in _report
-
-    _report(directory)
-    return make_ablation(directory)
-
-
-def _judge_run(directory: Path) -> Finding:
-    from analysis.judging import judge_run  # noqa: PLC0415 - as in _report
-
-    return judge_run(directory)
-
-
-def _judge_file(
-    path: Path,
-    names: tuple[str, str, str],
-    units: tuple[float | None, float | None],
-    margin_per_s: float,
-    limit_bytes: float | None,
-) -> Finding:
-    from analysis.foreign import Columns  # noqa: PLC0415 - as in _report
-    from analysis.judge.model import Margin  # noqa: PLC0415
-    from analysis.judging import judge_file  # noqa: PLC0415
-
-    time, rss, life = names
-    columns = Columns(time, rss, *units, life) if time else None
-    return judge_file(path, columns, Margin(per_s=margin_per_s), limit_bytes)
-
-
-def _follow(directory: Path) -> None:
-    from analysis.follow import follow  # noqa: PLC0415 - as in _report
-
-    follow(directory)
-
-
-def _compare(first: Path, second: Path) -> Finding:
-    from analysis.judging import compare_runs  # noqa: PLC0415 - as in _report
-
-    return compare_runs(first, second)
-
-
-def _print(finding: Finding) -> int:
-    """Print it and return the exit code it stands for."""
-    with contextlib.suppress(OSError):  # the terminal is gone; the report stands in its files
-        print(finding.text, flush=True)
-    return finding.exit_code
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ from typing import NoReturn
 import pytest
 from typer.testing import CliRunner
 
-from soak.cli import _finish, app
+from soak.cli import app
+from soak.findings import finish
 from soak.launch import Outcome
 from soak.verify import record_sums
 
@@ -74,5 +75,5 @@ def test_ctrl_c_while_the_report_is_made_says_how_to_make_it_later(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _finish(Outcome(run_dir, None), make)
+        finish(Outcome(run_dir, None), make)
     assert f"soak report {run_dir} makes its report" in capsys.readouterr().err
