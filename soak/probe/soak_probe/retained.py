@@ -111,9 +111,17 @@ class Retention:
         return size_bytes
 
     def _describe(self, things: Sequence[Any], sizes: Sequence[int]) -> list[dict[str, Any]]:
-        """Describe the last of those that were walked: their bytes are theirs alone."""
-        first = max(0, len(sizes) - SHOWN)
-        return [self._described(things[place], sizes[place]) for place in range(first, len(sizes))]
+        """Describe one of each sort, what most of them are first, then more of those.
+
+        Of a sort it is the last that was walked: its bytes are its alone.
+        """
+        sorts: dict[tuple[str, str], list[int]] = {}
+        for place, thing in enumerate(things[: len(sizes)]):
+            sorts.setdefault((self._kinds.of(thing).name, _state_of(thing)), []).append(place)
+        commonest = sorted(sorts.values(), key=len, reverse=True)
+        shown = [places.pop() for places in commonest]
+        shown += [place for places in commonest for place in reversed(places)]
+        return [self._described(things[place], sizes[place]) for place in shown[:SHOWN]]
 
     def _described(self, thing: Any, size_bytes: int) -> dict[str, Any]:
         """Return type and size, never a value: values can be secrets."""
@@ -123,10 +131,17 @@ class Retention:
             described["length"] = kind.length(thing)
         if is_task(thing):
             code = creations.code_of(coroutine_of(thing))
-            described["state"] = "finished" if is_done(thing) else "pending"
+            described["state"] = _state_of(thing)
             if code is not None:
                 described["coroutine"] = function_name(code)[:-2]
                 site = creations.site_of(code)
                 if site is not None:
                     described["created"] = site
         return described
+
+
+def _state_of(thing: Any) -> str:
+    """Return "finished" or "pending" of a task, nothing of anything else."""
+    if not is_task(thing):
+        return ""
+    return "finished" if is_done(thing) else "pending"

@@ -499,6 +499,28 @@ class TestTasks:
             assert entry["coroutine"].endswith("job")
             assert entry["created"] == f"soak/{Path(__file__).name}:{line}"
 
+    def test_what_most_of_the_tasks_are_comes_first(self) -> None:
+        """Two thirds are finished, and the last that the walk comes to are not: these are shown, but second."""
+        kept: list[asyncio.Task[None]] = []
+
+        async def job(waits: asyncio.Event | None = None) -> None:
+            if waits is not None:
+                await waits.wait()
+
+        async def main() -> list[dict[str, Any]]:
+            never = asyncio.Event()
+            kept.extend(asyncio.create_task(job()) for _ in range(40))
+            kept.extend(asyncio.create_task(job(never)) for _ in range(20))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            entries: list[dict[str, Any]] = (await asyncio.to_thread(ask, kept))[0]["entries"]
+            never.set()
+            return entries
+
+        with program(tasks=kept):
+            entries = asyncio.run(main())
+        assert [entry["state"] for entry in entries] == ["finished", "pending", "finished"]
+
     def test_places_are_bounded_and_hold_nothing(self, base_events: Any) -> None:
         """However many coroutine functions there are, a bounded number of texts is kept, and no task."""
         loop = base_events.BaseEventLoop()
