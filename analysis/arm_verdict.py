@@ -24,7 +24,7 @@ from analysis.recording import Arm, Phase, Recording
 from analysis.signals import LIVE_BLOCKS, LIVE_BYTES, RSS, USS, Signal, in_bytes, leak_margin, signals
 from analysis.words import verdict_name
 
-FAMILY_ERROR: Final = 0.05
+FAMILY_ERROR: Final = 0.025
 """Of calling any signal of a healthy arm a leak: divided evenly among those that are judged (Bonferroni)."""
 BEST_FIRST: Final = (LIVE_BYTES, USS, RSS)
 """The byte signals that can clear an arm; the best that was read must."""
@@ -41,7 +41,7 @@ class Judge(Protocol):
         margin: Margin,
         *,
         limit_bytes: float | None = None,
-        alpha: float = 0.05,
+        alpha: float = 0.025,
         bounded: bool | None = None,
         detectable: bool = True,
     ) -> Judgement: ...

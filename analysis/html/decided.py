@@ -83,7 +83,7 @@ def _others(verdict: ArmVerdict) -> str:
         else "none is called a leak"
     )
     return (
-        f" Beside them {', '.join(others)} were judged; {said}. The {FAMILY_ERROR:.0%} chance of calling a healthy arm "
+        f" Beside them {', '.join(others)} were judged; {said}. The {FAMILY_ERROR:.1%} chance of calling a healthy arm "
         f"a leak is divided among all {len(verdict.signals)}."
     )
 

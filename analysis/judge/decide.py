@@ -33,6 +33,8 @@ Why = Literal[
     "restarts",
 ]
 
+CLEARED: Final = 0.05
+"""Chance that the leak lies above the interval's upper end; of any number of signals, as one alone clears an arm."""
 CLEARLY: Final = 0.4
 """The lower end of a leak's interval is above this share of the margin."""
 RELEVANT: Final = 0.5
@@ -94,7 +96,7 @@ class Case:
         self.fits = explain(self.weigher)
         self.best = max(self.fits, key=lambda fit: fit.total)
         mixture = Mixture.of(self.fits)
-        low, middle, high = (mixture.quantile(share) * self.unit for share in (alpha / 2, 0.5, 1 - alpha / 2))
+        low, middle, high = (mixture.quantile(share) * self.unit for share in (alpha, 0.5, 1 - CLEARED))
         self.rate = Rate(middle, low, high)
 
     def trend(self) -> Trend:
@@ -206,7 +208,7 @@ class Case:
         if not self.best.model.knees or not followed.intersection(self.best.model.columns):
             return True
         straight = tuple(fit for fit in self.fits if not fit.model.knees)
-        return Mixture.of(straight).quantile(self.alpha / 2) > 0
+        return Mixture.of(straight).quantile(self.alpha) > 0
 
     def rises_as_a_whole(self, added: float = 0.0) -> bool:
         """Return whether a leak that is seen when most of the run is left out is one of the whole run, too.
@@ -216,7 +218,7 @@ class Case:
         if CUTS[self.best.model.cut] <= WHOLE:
             return True
         whole = tuple(fit for fit in self.fits if not fit.model.knees and CUTS[fit.model.cut] <= WHOLE)
-        return Mixture.of(whole).quantile(self.alpha / 2) * self.unit + added > 0
+        return Mixture.of(whole).quantile(self.alpha) * self.unit + added > 0
 
     def _warms_up_more(self) -> bool:
         """Return whether the lives are many, and the longest gains more beside the leak than by it.

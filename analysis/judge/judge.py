@@ -29,16 +29,17 @@ def judge(
     margin: Margin,
     *,
     limit_bytes: float | None = None,
-    alpha: float = 0.05,
+    alpha: float = 0.025,
     bounded: bool | None = None,
     detectable: bool = True,
 ) -> Judgement:
     """Return the verdict on one signal; whatever is wrong with the readings is INCONCLUSIVE with its reason.
 
-    ``limit_bytes`` is where the signal would end in an OOM kill. ``alpha`` is the two-sided error of the interval; who
-    judges several signals, or looks several times, divides 5% among them. ``bounded`` is what a gauge says of what the
-    target keeps: False that it still grows, so that growth of memory is not yet a leak; True that it has stopped; None
-    that nothing is known. ``detectable`` is whether to find the minimum detectable leak, which takes as long again.
+    ``limit_bytes`` is where the signal would end in an OOM kill. ``alpha`` is the chance that the leak lies below the
+    interval's lower end; who judges several signals, or looks several times, divides it among them. ``bounded`` is what
+    a gauge says of what the target keeps: False that it still grows, so that growth of memory is not yet a leak; True
+    that it has stopped; None that nothing is known. ``detectable`` is whether to find the minimum detectable leak,
+    which takes as long again.
     """
     if wrong := _wrong(readings, margin):
         return Judgement(readings.signal, INCONCLUSIVE, wrong)

@@ -44,7 +44,10 @@ class Margin:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A leak rate and its 95% interval, in the signal's unit per second or per request."""
+    """A leak rate and its interval, in the signal's unit per second or per request.
+
+    The leak lies above the upper end with a chance of 5%, below the lower end with one of 2.5% or less.
+    """
 
     value: float
     low: float

@@ -26,7 +26,7 @@ def planted_judge(
     margin: Margin,
     *,
     limit_bytes: float | None = None,
-    alpha: float = 0.05,  # noqa: ARG001 - as the real judge has it
+    alpha: float = 0.025,  # noqa: ARG001 - as the real judge has it
     bounded: bool | None = None,  # noqa: ARG001
     detectable: bool = True,
 ) -> Judgement:

@@ -42,7 +42,7 @@ class Script:
         margin: Margin,  # noqa: ARG002 - as the real judge has it
         *,
         limit_bytes: float | None = None,
-        alpha: float = 0.05,
+        alpha: float = 0.025,
         bounded: bool | None = None,
         detectable: bool = True,
     ) -> Judgement:
@@ -78,9 +78,9 @@ def test_an_arm_is_cleared_by_its_best_signal(build_run: Build) -> None:
 
 
 def test_the_error_is_divided_among_the_signals(build_run: Build) -> None:
-    """Four signals are judged at 1.25% each; the costly minimum detectable leak is asked of the best only."""
+    """Four signals are judged at 0.625% each; the costly minimum detectable leak is asked of the best only."""
     _, script = judged(build_run())
-    assert script.alphas == [0.0125] * 4
+    assert script.alphas == [0.00625] * 4
     assert script.detectable == ["rss_bytes"]
     assert script.bounded["rss_bytes"] is True
     assert script.bounded["sessions_open"] is None
