@@ -36,7 +36,7 @@ Why = Literal[
 CLEARED: Final = 0.05
 """Chance that the leak lies above the interval's upper end; of any number of signals, as one alone clears an arm."""
 CLEARLY: Final = 0.4
-"""The lower end of a leak's interval is above this share of the margin."""
+"""The lower end of a leak's interval is above this share of the margin; that of the whole run, of what is called."""
 RELEVANT: Final = 0.5
 """The rate of a leak is above this share of the margin."""
 FILLS: Final = 0.0
@@ -53,6 +53,8 @@ MOSTLY: Final = 0.85
 """A rise of which one step from quarter to quarter makes up this share is an event, not a leak that goes on."""
 WHOLE: Final = 0.45
 """A leak that is seen only after a longer beginning is left out rests on less than the run."""
+SMALL: Final = 0.25
+"""Share of the greatest fall below which another is none."""
 MANY_LIVES: Final = 12
 """Of so many, each has eight points at most, and the shape of its warm-up is not known well."""
 FEW: Final = 8
@@ -162,16 +164,21 @@ class Case:
     def _drops(self) -> bool:
         """Return whether what is explained by a rise falls back by half of it or more, and not just once.
 
-        Such is a sawtooth of too few cycles to have floors. After a cut one fall is enough: it may hide others.
+        Such is a sawtooth of too few cycles to have floors. After a cut one fall is enough: it may hide others. What
+        falls before the leak begins is none of it, and beside one that is great a small one is no second.
         """
         model = self.best.model
         beta = self.weigher.coefficients(self.best)
-        sizes = {place: float(beta[model.columns.index(self.columns.steps[place])]) for place in model.steps}
-        falls = tuple(place for place, size in sizes.items() if size < 0)
+        begins = max(CUTS[model.cut], self._last_knee(self.best))
+        sizes = {
+            place: float(beta[model.columns.index(self.columns.steps[place])])
+            for place in model.steps
+            if self.columns.step_at[place] > begins
+        }
+        falls = tuple(place for place, size in sizes.items() if size < SMALL * min(sizes.values()) < 0)
         if shifts(self.columns, falls) < (1 if model.cut else MAX_STEPS):
             return False
-        lasts = 1 - max(CUTS[model.cut], self._last_knee(self.best))
-        return -sum(sizes.values()) > self.rate.value / self.unit * lasts / 2
+        return -sum(sizes.values()) > self.rate.value / self.unit * (1 - begins) / 2
 
     def _tail_rate(self) -> float:
         """Return how fast the best shape rises over the last part of the run, its warm-up included, per second.
@@ -218,7 +225,8 @@ class Case:
         if CUTS[self.best.model.cut] <= WHOLE:
             return True
         whole = tuple(fit for fit in self.fits if not fit.model.knees and CUTS[fit.model.cut] <= WHOLE)
-        return Mixture.of(whole).quantile(self.alpha) * self.unit + added > 0
+        low = Mixture.of(whole).quantile(self.alpha) * self.unit
+        return low + added > max(0.0, CLEARLY * (self.rate.low + added))
 
     def _warms_up_more(self) -> bool:
         """Return whether the lives are many, and the longest gains more beside the leak than by it.

@@ -72,19 +72,27 @@ def _bottoms(value: Numbers, requests: Numbers, mine: npt.NDArray[np.intp]) -> n
         after = slice(start - 1, min(end, start + max(4, (end - start) // 8)))
         found.append(start - 1 + int(np.argsort(own[after], kind="stable")[0]))
     kept = np.array(sorted(set(found)))
-    return np.asarray(mine[kept]) if _goes_on(kept, requests[mine]) else None
+    return np.asarray(mine[kept]) if _goes_on(kept, own, requests[mine]) else None
 
 
-def _goes_on(kept: npt.NDArray[np.intp], requests: Numbers) -> bool:
+def _goes_on(kept: npt.NDArray[np.intp], own: Numbers, requests: Numbers) -> bool:
     """Return whether these readings of a life are nowhere far from each other, nor from its ends.
 
-    In requests, where they are known: what is not loaded needs no collection.
+    In requests, where they are known: what is not loaded needs no collection. Where it goes below the floors all the
+    same, they do not tell how.
     """
-    done = np.arange(len(requests), dtype=np.float64)
+    ends = np.array([0, *kept, len(own) - 1])
+    silent = np.diff(ends) > SILENT * (len(own) - 1)
     if np.isfinite(requests).all() and np.ptp(requests) > 0:
-        done = requests
-    silent = np.diff(np.concatenate([done[:1], done[kept], done[-1:]]))
-    return float(silent.max()) <= SILENT * float(np.ptp(done))
+        quiet = np.diff(requests[ends]) <= SILENT * np.ptp(requests)
+        dips = [_dips(own, *ends[gap : gap + 2]) for gap in np.flatnonzero(silent)]
+        return bool(quiet.all()) and not any(dips)
+    return not bool(silent.any())
+
+
+def _dips(own: Numbers, start: int, end: int) -> bool:
+    """Return whether most readings between two are below both."""
+    return bool(np.median(own[start : end + 1]) < min(own[start], own[end]))
 
 
 def _cycles(smooth: Numbers, crests: list[int], bottoms: list[int]) -> int:
