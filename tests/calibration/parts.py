@@ -100,10 +100,15 @@ def sawtooth(life: Life) -> Part:
     return Part(crest * since / period_s + floors[cycle])
 
 
+def draw_arenas(draw: Chance) -> tuple[float, float, float]:
+    """Return the bytes of an arena, how many there are on average, and for how many seconds one is held."""
+    size = float(draw.choice([0.25, 1.0, 1.0, 4.0])) * MIB
+    return size, draw.uniform(1, 16), log_uniform(draw, 30, 1800)
+
+
 def arena_steps(life: Life) -> Part:
     """Arenas that come and go: a random staircase around a level, from its level or from nothing."""
-    size = float(life.draw.choice([0.25, 1.0, 1.0, 4.0])) * MIB
-    mean_count, held_s = life.draw.uniform(1, 16), log_uniform(life.draw, 30, 1800)
+    size, mean_count, held_s = draw_arenas(life.draw)
     from_nothing = life.draw.uniform() < 0.5
     lead_s = 0.0 if from_nothing else 6 * held_s
     span_s = lead_s + life.age_s[-1]

@@ -40,9 +40,11 @@ class _Batch:
     again: bool = False
 
 
+LEAKS: Final = (3.0, 5.0, 10.0, 30.0)
+"""Of the recordings of 4 h, in margins."""
 BATCHES: Final = (
     _Batch(HEALTHY, HEALTHY_KINDS, 180, again=True),
-    _Batch(LEAKY, LEAK_KINDS, 38, multiples=(3, 5, 10, 30)),
+    _Batch(LEAKY, LEAK_KINDS, 38, multiples=LEAKS),
     _Batch(AT_MARGIN, LEAK_KINDS, 25, multiples=(1,)),
     _Batch(TINY, LEAK_KINDS, 6, multiples=(0.25, 0.5, 2)),
     _Batch(FILLING, (FILLING,), 300),

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from tests.calibration.ceiling import arenas_ceiling
 from tests.calibration.figures import Figure, Share, called, covered, in_window, passed, settled, share
 from tests.calibration.naive import LINE, METHODS
-from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKY, TINY
+from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKS, LEAKY, TINY
 
 NAIVE: Final = (LINE, *METHODS)
 HEAD: Final = ("figure", "goal", "measured", "95% interval", "traces", "verdict", *NAIVE)
@@ -63,6 +64,8 @@ def report(figures: Sequence[Figure], outcomes: pd.DataFrame, *, first_seed: int
         _undecidable(outcomes),
         "## Minimum detectable leak, in δ, of healthy traces",
         _detectable(outcomes),
+        "## The most that could be told on arenas",
+        _ceiling(),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -168,6 +171,14 @@ def _undecidable(outcomes: pd.DataFrame) -> str:
         for (group, kind), rows in rest.groupby(["group", "kind"], sort=False)
     ]
     return _markdown(("group", "kind", "traces", "LEAK", "NO LEAK"), table)
+
+
+def _ceiling() -> str:
+    ceiling = arenas_ceiling(np.random.default_rng(0), LEAKS)
+    return (
+        "Told the covariance of the arenas, and that nothing but a line lies beneath, generalised least squares "
+        f"would find {_percent(ceiling.recall)} of the leaks and clear {_percent(ceiling.cleared)} of the healthy."
+    )
 
 
 def _detectable(outcomes: pd.DataFrame) -> str:
