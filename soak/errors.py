@@ -29,3 +29,7 @@ class RecordingError(SoakError):
 
 class HarnessError(SoakError):
     """A part of the harness failed during the run; what was recorded until then is kept."""
+
+
+class CutShortError(SoakError):
+    """The run ended early, but not by a fault of ours: what was recorded is worth a report."""

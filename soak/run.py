@@ -13,10 +13,11 @@ from pathlib import Path
 from soak import contract
 from soak.arm import ArmRun
 from soak.censuses import CENSUS_GAP, Censuses, recorder_process
-from soak.errors import EXIT_USAGE, HarnessError, SoakError, UsageError
+from soak.errors import EXIT_USAGE, CutShortError, HarnessError, SoakError, UsageError
 from soak.guard import Guard
 from soak.limit import Choice
 from soak.live import certain_failure, read_live
+from soak.load import Load
 from soak.manifest import make_manifest
 from soak.plan import Plan
 from soak.points import Point, points
@@ -28,10 +29,6 @@ from soak.sampler import CENSUS_TIMEOUT_S, Sampler
 LOOK_EVERY_S = 0.1
 SHOW_EVERY_S = 1.0
 STARTING = "start"
-
-
-class CutShortError(SoakError):
-    """The run ended early, but not by a fault of ours: what was recorded is worth a report."""
 
 
 class StopRequestedError(CutShortError):
@@ -82,14 +79,11 @@ class Run:
         }
         self._requests: dict[str, Mapping[str, int]] = {arm.name: {} for arm in plan.arms}
         self._stubs: Child | None = None
-        self._locust: Child | None = None
-        self._workers: list[Child] = []
+        self._load = Load(plan, self._logs, self._events, self._stop_child)
         self._judge: Child | None = None
         self._censuses: Censuses | None = None
         self._live: contract.Live | None = None
         self._points: deque[Point] = deque()
-        self._locust_log = LogFollower(self._logs / f"{plan.locust.name}.log")
-        self._locust_lines: list[str] = []
         self._phase = STARTING
         self._load_ends_s = math.inf
         self._ends_s = 0.0
@@ -125,7 +119,7 @@ class Run:
             last_first.callback(self._events.close)
             for recorder in self._recorders:
                 last_first.callback(recorder.close)
-            for child in (self._stubs, *self._workers, self._locust, self._judge, self._recorder):
+            for child in (self._stubs, *self._load.children, self._judge, self._recorder):
                 if child is not None:
                     last_first.callback(child.stop)
             for arm in self._arms:
@@ -142,9 +136,8 @@ class Run:
             last_first.callback(self._stop_child, self._stubs)
             for arm in self._arms:
                 last_first.callback(arm.stop)
-            for worker in self._workers:
-                last_first.callback(self._stop_child, worker)
-            last_first.callback(self._stop_child, self._locust)
+            for child in self._load.children:
+                last_first.callback(self._stop_child, child)
             last_first.callback(self._stop_child, self._judge)
             last_first.callback(self._stop_child, self._recorder)
             if status != "complete":
@@ -177,15 +170,10 @@ class Run:
                 [arm.sampler for arm in self._arms],
             )
         write_text(self._directory / contract.TRAFFIC, plan.traffic.to_json())
-        self._locust = self._start_child(plan.locust, stdin=True)
-        self._workers += [self._start_child(worker, stdin=True) for worker in plan.workers]
+        locust = self._load.start(self._start_child)
         if plan.invitation:
             self.say(plan.invitation)
-        self._wait_ready(
-            self._locust,
-            lambda: self.locust_said(contract.TRAFFIC_READY) is not None,
-            plan.locust.ready_timeout_s,
-        )
+        self._wait_ready(locust, self._load.is_ready, plan.locust.ready_timeout_s)
 
     def _start_child(self, spec: ProcessSpec, *, stdin: bool = False) -> Child:
         child = Child(spec, self._logs / f"{spec.name}.log", self._guard, stdin=stdin)
@@ -200,8 +188,8 @@ class Run:
             waited = self.clock.t() - began
             if code is not None or waited > timeout_s:
                 what = "did not get ready" if code is None else f"ended ({describe_exit(code)})"
-                if code is not None and child is self._locust:
-                    self._check_own_locustfile(child, code)
+                if code is not None and child in self._load.children:
+                    self._load.check_own_locustfile(child, code)
                 error = (
                     UsageError if code == EXIT_USAGE else HarnessError
                 )  # what it refuses, the profile asked for
@@ -211,14 +199,6 @@ class Run:
                 )
             self.wait(LOOK_EVERY_S)
         self._events.record("ready", f"after {self.clock.t() - began:.1f} s", arm=name, pid=child.pid)
-
-    def _check_own_locustfile(self, child: Child, code: int) -> None:
-        """Raise UsageError when the process that ended before it was ready is Locust with a file of the team's own."""
-        if self.profile.traffic.locustfile is not None:
-            raise UsageError(
-                f"{child.spec.name} ended ({describe_exit(code)}). Mend traffic.locustfile: Locust has to load it, and "
-                f"find users in it. The last lines of {child.log}:\n{last_words(child.log)}"
-            )
 
     @property
     def _recorder(self) -> Child | None:
@@ -270,8 +250,7 @@ class Run:
     def stop_load(self, reason: str) -> None:
         """End the load before its time; what is in flight still ends."""
         self._events.record("stopped_early", reason)
-        if self._locust is not None:
-            self._locust.hang_up()
+        self._load.hang_up()
 
     @property
     def web_url(self) -> str:
@@ -299,25 +278,11 @@ class Run:
 
     def tell_locust(self, line: str) -> None:
         """Give Locust an order."""
-        if self._locust is not None:
-            self._locust.tell(line)
+        self._load.tell(line)
 
     def locust_said(self, beginning: str) -> str | None:
         """Return the rest of the next line with that beginning, once; None when Locust has not printed it."""
-        self._hear_locust()
-        for number, line in enumerate(self._locust_lines):
-            if line.startswith(beginning):
-                del self._locust_lines[: number + 1]
-                return line.removeprefix(beginning).strip()
-        self._locust_lines.clear()
-        return None
-
-    def _hear_locust(self) -> None:
-        for line in self._locust_log.new_lines():
-            if line == contract.STATS_RESET:
-                self._events.record("stats_reset")
-            else:
-                self._locust_lines.append(line)
+        return self._load.said(beginning)
 
     def take_census(self) -> None:
         """Take the census of all arms; only while nothing is loaded."""
@@ -382,7 +347,7 @@ class Run:
                 arm.take_point(point.end_s)
         self._look_after_ours()
         if self.web_url:
-            self._hear_locust()
+            self._load.hear()
         if self._censuses is not None:
             if self._phase in (contract.WARMUP, contract.LOAD):
                 self._censuses.tick()
@@ -394,7 +359,7 @@ class Run:
             self._progress.show(self._now())
 
     def _look_after_ours(self) -> None:
-        for child in (self._stubs, self._locust, *self._workers, self._judge):
+        for child in (self._stubs, self._judge):
             if child is not None:
                 child.cap_log()
         if self._judge is not None and self._judge.poll() is not None:
@@ -405,25 +370,8 @@ class Run:
             raise HarnessError(
                 f"stubs ended ({describe_exit(code)}). The last lines of {log}:\n{last_words(log)}"
             )
-        for worker in self._workers:
-            if (code := worker.poll()) is not None:
-                self._stop_child(worker)  # its share is missing from here on: the load check sees that
-                self._workers.remove(worker)
-                if self._phase == STARTING:
-                    self._check_own_locustfile(worker, code)
-                    raise HarnessError(
-                        f"{worker.spec.name} ended ({describe_exit(code)}). The last lines of {worker.log}:\n"
-                        f"{last_words(worker.log)}"
-                    )
-                break
-        loading = self._phase in (contract.IDLE, contract.WARMUP, contract.LOAD)
-        if loading and self._locust is not None and (code := self._locust.poll()) is not None:
-            if code == 0 and self.clock.t() >= self._load_ends_s - 1:
-                return  # it was done a moment before our own clock said so
-            log = self._locust.log
-            raise CutShortError(
-                f"Locust ended in phase {self._phase} ({describe_exit(code)}); its log is {log}"
-            )
+        over = self.clock.t() >= self._load_ends_s - 1
+        self._load.look(self._phase, starting=self._phase == STARTING, over=over)
 
     def _now(self) -> Now:
         elapsed_s = self.clock.t()
