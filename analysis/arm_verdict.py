@@ -98,6 +98,14 @@ class ArmVerdict:
         return next((one for one in judged if one.per_s and in_bytes(one.signal)), None)
 
     @property
+    def to_the_limit(self) -> Rate | None:
+        """Bytes per second by which resident memory may come to its limit: of what leads and what is held, the most."""
+        grown = [signal.judgement.per_s for signal in self.signals if signal.held]
+        if self.leading is not None and in_bytes(self.leading.judgement.signal):
+            grown.insert(0, self.leading.judgement.per_s)
+        return max((rate for rate in grown if rate is not None), key=lambda rate: rate.high, default=None)
+
+    @property
     def detectable(self) -> float | None:
         """The minimum detectable leak, likewise."""
         if self.leading is None:

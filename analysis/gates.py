@@ -191,14 +191,9 @@ def _time_to_oom(side: Side) -> Measured:
         return Measured(Reading(None, f"{side.arm.name} has no memory limit, or its memory was not read"))
     if verdict.headroom_bytes <= 0:
         return Measured(Reading(0.0))
-    grown = [s.judgement.per_s for s in verdict.signals if s.held]
-    leading = verdict.leading.judgement if verdict.leading else None
-    if leading is not None and in_bytes(leading.signal):
-        grown.insert(0, leading.per_s)
-    rates = [rate for rate in grown if rate is not None]
-    if not rates:
+    rate = verdict.to_the_limit
+    if rate is None:
         return Measured(Reading(None, f"{side.arm.name} has no leak rate in bytes"))
-    rate = max(rates, key=lambda rate: rate.high)
     value, low, high = (
         verdict.headroom_bytes / per_s if per_s > 0 else math.inf
         for per_s in (rate.value, rate.high, rate.low)

@@ -15,18 +15,23 @@ EDGE: Final = 0.05
 
 
 def held_by_allocator(arm: Arm, load: Phase) -> float:
-    """Return the bytes that the allocators gained or gave back without any object living in them.
+    """Return the bytes that the allocators gained over the load without any object living in them.
 
-    That is what ``malloc_trim`` gave back in the quiesce ladder, and what the Python allocator's free blocks and pools
-    grew by over the load in the life that saw its end.
+    That is what the Python allocator's free blocks and pools grew by in the life that saw the load's end, and what
+    malloc's free bytes did, as far as ``malloc_trim`` gave it back in the quiesce ladder.
     """
     rungs = arm.ladder.set_index("rung")["rss_bytes"].reindex(list(RUNGS))
     trimmed = float(rungs["collected"] - rungs["trimmed"])
-    rows = _last_life(arm, load).dropna(subset="pymalloc_free_bytes")
-    edge = max(1, int(EDGE * len(rows)))
-    free = rows["pymalloc_free_bytes"]
-    grown = float(free.tail(edge).median() - free.head(edge).median()) if len(rows) else 0.0
-    return sum(max(0.0, size_bytes) for size_bytes in (trimmed, grown) if math.isfinite(size_bytes))
+    rows = _last_life(arm, load)
+    kept = min(trimmed, _grown(rows["malloc_free_bytes"])) if math.isfinite(trimmed) else 0.0
+    return max(0.0, kept) + max(0.0, _grown(rows["pymalloc_free_bytes"]))
+
+
+def _grown(free: pd.Series[float]) -> float:
+    """Return by how much it is more at the end than at the start; 0 where it was not read."""
+    free = free.dropna()
+    edge = max(1, int(EDGE * len(free)))
+    return float(free.tail(edge).median() - free.head(edge).median()) if len(free) else 0.0
 
 
 def end_memory(arm: Arm, load: Phase) -> float | None:

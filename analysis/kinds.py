@@ -82,7 +82,7 @@ def follows_others(entries: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def kind_of_container(type_name: str, entries: Sequence[Mapping[str, Any]]) -> Kind:
-    """Return the kind of a container that grows, by its type and a sample of what it holds."""
+    """Return the kind of a container that grows, by its type and a sample of what it holds, the commonest first."""
     states = {entry.get("state") for entry in entries}
     if UNREFERENCED in states:
         return Kind(LOST, f"a {short(type_name)} grows to which there are references that no object holds")

@@ -18,6 +18,8 @@ LOAD_TIME_AT_LEAST: Final = 0.99
 """Of the planned duration, for the load and for its record."""
 TICKS_AT_LEAST: Final = 0.95
 """Of the ticks while an arm was alive and loaded, sampled; of its samples, answered by a probe that ever answered."""
+ALIVE_AT_LEAST: Final = 0.9
+"""Of the load; what was dead for longer has not been soaked."""
 SILENT_S: Final = 10
 """A load of users who decide themselves has stopped when none of them has sent a request for so long."""
 FAILED_AT_MOST: Final = 0.05
@@ -81,10 +83,23 @@ def alive_seconds(arm: Arm, t_s: pd.Series[float]) -> pd.Series[bool]:
     The next one too, because a request may start up to a second after its planned instant.
     """
     alive = pd.Series(data=False, index=t_s.index)
-    for life in arm.lives:
-        if life.ready_s is not None:
-            alive |= (t_s >= life.ready_s) & (t_s + 2 <= life.end_s)
+    for ready_s, end_s in _stretches(arm):
+        alive |= (t_s >= ready_s) & (t_s + 2 <= end_s)
     return alive
+
+
+def _stretches(arm: Arm) -> list[tuple[float, float]]:
+    """Return from when to when the arm was ready without a break, whichever of its processes was, seconds."""
+    found: list[tuple[float, float]] = []
+    for life in sorted(arm.lives, key=lambda life: life.ready_s or 0.0):
+        if life.ready_s is None:
+            continue
+        since_s, until_s = life.ready_s, life.end_s
+        if found and since_s <= found[-1][1]:
+            since_s, before_s = found.pop()
+            until_s = max(until_s, before_s)
+        found.append((since_s, until_s))
+    return found
 
 
 def _total(column: pd.Series[float]) -> int:
@@ -121,10 +136,10 @@ def arm_reasons(recording: Recording, arm: Arm, sums: Load) -> tuple[str, ...]:
 
 
 def unread(recording: Recording, arm: Arm) -> tuple[str, ...]:
-    """Return what its sampling holds against one arm: readings that are missing can hide a leak, and make none."""
+    """Return what was not seen of one arm, which was dead or not read: that can hide a leak, and makes none."""
     if (load := recording.load) is None:
         return ()
-    return tuple(_sampling(arm, load, recording.manifest.every_s))
+    return (*_absence(arm, load), *_sampling(arm, load, recording.manifest.every_s))
 
 
 def _length(recording: Recording) -> list[str]:
@@ -185,6 +200,19 @@ def _success(sums: Load) -> list[str]:
     return [
         f"{sums.arm}: {failed:,} of {sums.sent_alive:,} requests sent while it was alive failed, {most:,} of them by "
         f"{kind} (at most {FAILED_AT_MOST:.0%} may)"
+    ]
+
+
+def _absence(arm: Arm, load: Phase) -> list[str]:
+    alive_s = sum(
+        max(0.0, min(end_s, load.end_s) - max(ready_s, load.start_s)) for ready_s, end_s in _stretches(arm)
+    )
+    ran_s = load.end_s - load.start_s
+    if arm.samples.empty or alive_s >= ALIVE_AT_LEAST * ran_s:
+        return []
+    return [
+        f"{arm.name}: was alive for {alive_s:.0f} s of the load's {ran_s:.0f} s "
+        f"(at least {ALIVE_AT_LEAST:.0%} are needed)"
     ]
 
 

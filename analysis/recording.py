@@ -209,7 +209,7 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
                 limit_bytes=arm.memory_limit_bytes,
                 lives=lives,
                 samples=_ready_samples(rows, lives),
-                ladder=_ladder(rows),
+                ladder=_ladder(rows, load),
                 points=_points(rows),
                 requests=requests[arm.name].frame,
                 latency=latency,
@@ -277,9 +277,9 @@ def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int]) -> tup
     return tuple(notes)
 
 
-def _ladder(samples: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the newest ladder: a run led by hand climbs down once after each load."""
-    rungs = samples[samples["rung"].isin(RUNGS)]
+def _ladder(samples: pd.DataFrame, load: Phase | None) -> pd.DataFrame:
+    """Return the rows of the ladder after the last load: a run led by hand climbs down once after each."""
+    rungs = samples[samples["rung"].isin(RUNGS) & (samples["t_s"] >= (0.0 if load is None else load.start_s))]
     return rungs.drop_duplicates("rung", keep="last").reset_index(drop=True)
 
 

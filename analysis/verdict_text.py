@@ -99,7 +99,7 @@ def _no_leak(verdict: ArmVerdict) -> list[str]:
     smallest = SMALLEST_BOUND / (HOUR_S if margin.per_request is None else 1)
     bound = rate_text(max(rate.high, smallest), name, margin)
     parts = [f"any leak is below {bound} (95%) by {signal_text(leading)}", *_detectable(verdict)]
-    per_s = leading.judgement.per_s
+    per_s = verdict.to_the_limit
     if verdict.headroom_bytes is not None and verdict.headroom_bytes > 0 and per_s is not None:
         least_s = verdict.headroom_bytes / max(per_s.high, SMALLEST_BOUND / HOUR_S)
         parts.append(f"memory limit more than {span(least_s)} away")

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -274,6 +274,10 @@ class Gates(_Table):
         return tuple(parse_limit(gate, text) for gate, text in self.model_dump(exclude_none=True).items())
 
 
+OURS: Final = frozenset({"stubs", "locust", "judge", "census", "report", "logs"})
+"""Our own processes, and the directories beside those of the arms."""
+
+
 class Profile(_Table):
     """A whole profile. ``name`` and ``directory`` come from the file it was read from."""
 
@@ -291,6 +295,13 @@ class Profile(_Table):
     judge: Judge = Judge()
     gates: Gates = Gates()
 
+    @property
+    def candidate(self) -> str:
+        """The arm that is signed off: the judge's, else the one after, else of one or two without roles the last."""
+        after = next((name for name, arm in self.arms.items() if arm.role == "after"), "")
+        plain = len(self.arms) <= 2 and not any(arm.role for arm in self.arms.values())
+        return self.judge.candidate or after or (list(self.arms)[-1] if plain else "")
+
     @model_validator(mode="after")
     def _belongs_together(self) -> Profile:
         if self.traffic.shape == "incident" and (self.traffic.incident is None or self.limit.memory is None):
@@ -298,9 +309,9 @@ class Profile(_Table):
         for role in ("before", "after"):
             if sum(arm.role == role for arm in self.arms.values()) > 1:
                 raise ValueError(f'only one arm may have role = "{role}"')
-        if {"stubs", "locust", "judge", "report"} & self.arms.keys():
+        if taken := OURS & self.arms.keys():
             raise ValueError(
-                "an arm may not be called stubs, locust, judge or report: those name our own processes"
+                f"an arm may not be called {min(taken)}: that names something of ours in the recording"
             )
         return self
 

@@ -147,7 +147,7 @@ EVENT_COLUMNS: Final = _columns(
     ("t_s", "seconds since the run's start"),
     ("wall_time", "the same in UTC, ISO 8601, for people"),
     ("event", "one of EVENT_NAMES"),
-    ("arm", "the arm it concerns, or stubs, locust, worker-N, judge or report; empty for the run"),
+    ("arm", "the arm it concerns, or stubs, locust, worker-N, judge, census or report; empty for the run"),
     ("life", "the arm's life"),
     ("pid", "process id"),
     ("by", "for exit: what ended the process: kernel, systemd-oomd, watchdog, soak, itself or unknown"),
@@ -235,7 +235,7 @@ GATES: Final = {
     "min_time_to_oom": GateKind(
         "s", AT_LEAST, ">= 30d", "time until the memory limit is met at the leak rate"
     ),
-    "max_rss": GateKind("bytes", AT_MOST, "<= 300 MiB", "highest resident memory of a process under load"),
+    "max_rss": GateKind("bytes", AT_MOST, "<= 300 MiB", "highest resident memory, before the quiesce ladder"),
     "p99_ms": GateKind("ms", AT_MOST, "<= 50 ms", "p99 of the latency over the whole load"),
     "p99_drift": GateKind("times", AT_MOST, "<= 1.2x", "that of the load's last quarter, against its first"),
     "error_rate": GateKind("share", AT_MOST, "<= 0.1%", "requests that failed, of those sent"),

@@ -186,7 +186,6 @@ class Child:
         if self._ended:
             return  # the group id may belong to someone else by now
         self._ended = True
-        if self._process.stdin is not None and not self._process.stdin.closed:
-            self._process.stdin.close()
+        self.hang_up()
         self._signal(signal.SIGKILL)
         self._guard.drop_group(self.pid)

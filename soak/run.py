@@ -239,10 +239,9 @@ class Run:
 
         That is a gate of the candidate, and only where the profile asks for it. At the ordinary end return "".
         """
-        judge = self.profile.judge
-        candidate = judge.candidate or next((arm.name for arm in self._plan.arms if arm.role == "after"), "")
+        profile = self.profile
         while (now_s := self.clock.t()) < until_s:
-            if judge.stop_on_fail and (reason := certain_failure(self._live, candidate)):
+            if profile.judge.stop_on_fail and (reason := certain_failure(self._live, profile.candidate)):
                 return reason
             self.wait_until(min(until_s, now_s + SHOW_EVERY_S))
         return ""
@@ -305,15 +304,19 @@ class Run:
         """Have an arm's heap counted on a rung of the ladder, and wait until it is."""
         if self._censuses is None:
             return
-        until_s = self.clock.t() + CENSUS_TIMEOUT_S
-        while self._censuses.busy and self.clock.t() < until_s:
-            self.wait(LOOK_EVERY_S)
-        if self._censuses.busy:
+        counted = self._wait_for_census()
+        if counted:
+            self._censuses.order([arm.sampler], rung)
+            counted = self._wait_for_census()
+        if not counted:
             arm.sampler.gaps.missed(CENSUS_GAP, f"none at the rung {rung} within {CENSUS_TIMEOUT_S:g} s")
-            return
-        self._censuses.order([arm.sampler], rung)
-        while self._censuses.busy and self.clock.t() < until_s:
+
+    def _wait_for_census(self) -> bool:
+        """Wait for the census that is being taken; return whether it was in time."""
+        until_s = self.clock.t() + CENSUS_TIMEOUT_S
+        while self._censuses is not None and self._censuses.busy and self.clock.t() < until_s:
             self.wait(LOOK_EVERY_S)
+        return self._censuses is None or not self._censuses.busy
 
     def expect(self, load_ends_s: float, ends_s: float) -> None:
         """Say when the load and the run will end."""

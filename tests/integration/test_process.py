@@ -61,6 +61,15 @@ def wait_gone(pid: int, timeout_s: float = 10.0) -> None:
         return
 
 
+def test_a_process_that_died_before_it_was_told_is_just_gone(guard: Guard, tmp_path: Path) -> None:
+    """What it was told last is in no one's way when its end is noticed."""
+    child = Child(python("pass"), tmp_path / "log", guard, stdin=True)
+    wait_exit(child)
+    child.tell("start")
+    assert child.poll() == 0
+    assert child.stop() == 0
+
+
 def test_a_child_that_listens_is_terminated(guard: Guard, tmp_path: Path) -> None:
     """SIGTERM is enough for a process that ends by it."""
     child = Child(python("print('up'); input_ = __import__('signal').pause()"), tmp_path / "log", guard)

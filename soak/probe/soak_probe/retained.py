@@ -21,6 +21,8 @@ MOST_OBJECTS = 50_000
 LONGEST_S = 0.05
 SHORTEST_S = 0.002
 SHOWN = 3
+RARE = 0.2
+"""What fewer of those walked are does not say what a container holds."""
 
 WEAK = "weak"
 """The state of entries of a dict whose keys are weak references: they stay for as long as others hold the keys."""
@@ -111,14 +113,15 @@ class Retention:
         return size_bytes
 
     def _describe(self, things: Sequence[Any], sizes: Sequence[int]) -> list[dict[str, Any]]:
-        """Describe one of each sort, what most of them are first, then more of those.
+        """Describe one of each sort that is not rare, what most of them are first, then more of those.
 
         Of a sort it is the last that was walked: its bytes are its alone.
         """
         sorts: dict[tuple[str, str], list[int]] = {}
         for place, thing in enumerate(things[: len(sizes)]):
             sorts.setdefault((self._kinds.of(thing).name, _state_of(thing)), []).append(place)
-        commonest = sorted(sorts.values(), key=len, reverse=True)
+        common = [places for places in sorts.values() if len(places) >= RARE * len(sizes)]
+        commonest = sorted(common or sorts.values(), key=len, reverse=True)
         shown = [places.pop() for places in commonest]
         shown += [place for places in commonest for place in reversed(places)]
         return [self._described(things[place], sizes[place]) for place in shown[:SHOWN]]

@@ -161,6 +161,17 @@ def test_what_the_allocators_hold_is_no_leak(build_run: Build) -> None:
     )
 
 
+def test_the_limit_is_met_by_what_is_held_too(build_run: Build) -> None:
+    """433 MB are left; resident memory gains 20 kB a second, whatever of it is free."""
+    verdict = with_pools(build_run(), 120e3, {"rss_bytes": LEAK})
+    fast = Rate(19e3, 18e3, 20e3)
+    signals = tuple(
+        replace(signal, judgement=replace(signal.judgement, per_s=fast)) if signal.held else signal
+        for signal in verdict.signals
+    )
+    assert "memory limit more than 6.0 h away" in verdict_line(replace(verdict, signals=signals))
+
+
 @pytest.mark.parametrize(
     ("free_bytes", "verdicts"),
     [

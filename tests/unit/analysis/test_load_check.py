@@ -4,10 +4,16 @@ import csv
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from analysis.findings import find
-from analysis.recording import read_recording
+from analysis.judged import judge_recording
+from analysis.load_check import alive_seconds, unread
+from analysis.recording import Life, read_recording
 from tests.unit.analysis.planted_judge import planted_judge
 
 Build = Callable[..., Path]
@@ -135,6 +141,28 @@ def test_a_probe_that_fell_silent_is_a_reason(build_run: Build) -> None:
 def test_an_arm_without_a_probe_is_no_reason(build_run: Build) -> None:
     """It is sampled from outside, and the report says so."""
     assert reasons(build_run(probe=False)) == ()
+
+
+def test_an_arm_that_was_dead_for_long_is_a_reason(build_run: Build) -> None:
+    """It ended by itself and stayed dead: what was seen of it shows no growth, and too little was seen."""
+    recording = read_recording(build_run())
+    leaky, fixed = recording.arms
+    dead = replace(fixed, lives=(replace(fixed.lives[0], end_s=90.0),))
+    reason = "fixed: was alive for 69 s of the load's 180 s (at least 90% are needed)"
+    assert unread(recording, fixed) == ()
+    assert unread(recording, dead) == (reason,)
+    judged = judge_recording(replace(recording, arms=(leaky, dead)), planted_judge)
+    assert judged.signoff.decision == "inconclusive"
+    assert judged.reasons == (reason,)
+
+
+def test_workers_that_take_turns_are_one_arm_alive(build_run: Build) -> None:
+    """Each is recycled after a second and a half, and the next is ready before it ends."""
+    arm, seconds = read_recording(build_run()).arms[1], pd.Series(np.arange(0.0, 60.0))
+    lives = tuple(Life(n, n, 1.5 * n, 1.5 * n, 1.5 * n + 1.6, "itself") for n in range(40))
+    assert alive_seconds(replace(arm, lives=lives), seconds).sum() == 59
+    apart = tuple(replace(life, end_s=life.end_s - 0.2) for life in lives)
+    assert alive_seconds(replace(arm, lives=apart), seconds).sum() == 0
 
 
 def test_the_rhythm_of_the_sampler_is_reckoned_with(build_run: Build) -> None:

@@ -54,6 +54,17 @@ def test_samples_of_the_ladder_and_of_a_life_not_ready_are_left_out(build_run: B
     assert fixed.samples["t_s"].agg(["min", "max"]).to_list() == [1.002, 214.002]
 
 
+def test_a_ladder_before_the_load_is_that_of_an_earlier_one(build_run: Build) -> None:
+    """A run led by hand loads again: what was read before says nothing of what the last load left."""
+    run_dir = build_run()
+    path = run_dir / "fixed" / "samples.csv"
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([*(row.replace(",idle,,", ",quiesce,drained,", 1) for row in rows), ""]))
+    assert read_recording(run_dir).arms[1].ladder.empty
+    path.write_text("\n".join([*(row.replace(",quiesce,,", ",quiesce,drained,", 1) for row in rows), ""]))
+    assert read_recording(run_dir).arms[1].ladder["rung"].to_list() == ["drained"]
+
+
 def test_points_are_neither_samples_nor_rungs_of_the_ladder(build_run: Build) -> None:
     """They stand apart, all of them, with the columns that make their live bytes."""
     run_dir = build_run()

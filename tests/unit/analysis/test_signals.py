@@ -165,13 +165,18 @@ def test_an_arm_without_other_gauges_has_no_columns_of_them() -> None:
     assert list(spread(pd.DataFrame({"t_s": [], "other_gauges": []}, dtype=str)).columns) == ["t_s"]
 
 
-def test_what_the_allocators_hold_is_what_trim_gives_back_and_free_blocks() -> None:
-    """5 MB by malloc_trim in the ladder, 3 MB in free pools; without readings it is nothing."""
+@pytest.mark.parametrize(("kept_bytes", "held_bytes"), [(9e6, 8e6), (2e6, 5e6), (0.0, 3e6), (np.nan, 3e6)])
+def test_what_the_allocators_hold_is_what_they_gained(kept_bytes: float, held_bytes: float) -> None:
+    """3 MB in free pools, and of what malloc_trim gives back, 5 MB, what malloc had not kept before the load.
+
+    Without readings it is nothing.
+    """
     free = np.where(SECONDS < 150, 1e6, 4e6)
+    malloc = np.where(SECONDS < 150, 200e6, 200e6 + kept_bytes)
     ladder = rows(np.array([1.0, 2.0, 3.0]), rss_bytes=[90e6, 80e6, 75e6])
     ladder["rung"] = ["drained", "collected", "trimmed"]
-    found = arm(rows(SECONDS, pymalloc_free_bytes=free), ladder=ladder)
-    assert held_by_allocator(found, LOAD_PHASE) == pytest.approx(8e6)
+    found = arm(rows(SECONDS, pymalloc_free_bytes=free, malloc_free_bytes=malloc), ladder=ladder)
+    assert held_by_allocator(found, LOAD_PHASE) == pytest.approx(held_bytes)
     assert held_by_allocator(arm(rows(SECONDS)), LOAD_PHASE) == 0.0
 
 

@@ -158,10 +158,18 @@ def test_a_profile_cannot_name_itself(write: Write) -> None:
         load_profile(write(f'name = "x"\n{SMALLEST}'))
 
 
-def test_an_arm_may_not_take_the_name_of_our_own_processes(write: Write) -> None:
+@pytest.mark.parametrize("name", ["stubs", "census", "logs"])
+def test_an_arm_may_not_take_the_name_of_our_own_processes(write: Write, name: str) -> None:
     """Logs and events of an arm called stubs would be taken for ours."""
-    with pytest.raises(UsageError, match="may not be called stubs"):
-        load_profile(write(SMALLEST.replace("arms.app", "arms.stubs")))
+    with pytest.raises(UsageError, match=f"may not be called {name}"):
+        load_profile(write(SMALLEST.replace("arms.app", f"arms.{name}")))
+
+
+def test_the_candidate_is_the_one_that_is_signed_off(write: Write) -> None:
+    """The judge's, else the one after, else the only one."""
+    assert load_profile(write(SMALLEST)).candidate == "app"
+    assert load_profile("demo").candidate == "fixed"
+    assert load_profile("demo", ["judge.candidate=leaky"]).candidate == "leaky"
 
 
 def test_the_incident_shape_needs_a_limit(write: Write) -> None:
