@@ -22,6 +22,7 @@ Why = Literal[
     "bounded",
     "fills",
     "late step",
+    "little",
     "between",
     "bursts",
     "drops",
@@ -81,13 +82,18 @@ class Case:
         points: Points,
         margin_per_s: float,
         least: float,
+        little: float,
         alpha: float,
         bounded: bool | None,
         *,
         settled: bool,
     ) -> None:
-        """Take the points, the margin per second, the least noise in the signal's unit, and the judge's settings."""
+        """Take the points, the margin per second, the judge's settings, and in the signal's unit two amounts.
+
+        These are the least noise, and the growth below which a leak is not called.
+        """
         self.points, self.margin, self.alpha, self.bounded = points, margin_per_s, alpha, bounded
+        self.least_rate = little / points.span_s
         self.columns = columns(points, settled=settled)
         mean = {life: float(points.value[points.life == life].mean()) for life in np.unique(points.life)}
         flat = points.value - np.array([mean[life] for life in points.life])
@@ -120,6 +126,7 @@ class Case:
         if not self.is_leak(self.rate):
             return INCONCLUSIVE, "between"
         doubts: tuple[tuple[Why, Callable[[], bool]], ...] = (
+            ("little", lambda: self.rate.value < self.least_rate),
             ("gauge", lambda: self.bounded is False),
             ("bursts", lambda: not self._persists()),
             ("drops", self._drops),

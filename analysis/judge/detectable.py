@@ -24,7 +24,12 @@ def detectable(case: Case) -> float | None:
     centre = case.rate.value
     width = Rate(0.0, case.rate.low - centre, case.rate.high - centre)
     # Below the last of these the upper end is under the margin, and what is there is a leak that does not matter.
-    needed = (CLEARLY * case.margin - width.low, RELEVANT * case.margin, case.margin - width.high)
+    needed = (
+        CLEARLY * case.margin - width.low,
+        RELEVANT * case.margin,
+        case.margin - width.high,
+        case.least_rate,
+    )
     rate = max(needed) * 1.001
     present = centre
     for _ in range(TRIES):

@@ -20,6 +20,10 @@ MIN_POINTS: Final = 5
 MIN_SETTLED: Final = 6
 UNUSABLE: Final = 0.2
 """When this share of what was read is negative or absurd, the rest is not to be trusted either."""
+ARENA_BYTES: Final = 2.0**20
+"""What Python's allocator takes at a time (since 3.10), and any process may take now and then."""
+BLOCK_BYTES: Final = 64.0
+"""The usual size of a live block."""
 PAGE_BYTES: Final = 4096.0
 """Noise below a page (two, where the kernel counts) is none that a reading could show; of a count, half of one."""
 
@@ -62,7 +66,7 @@ def judge(
         )
     margin_per_s = margin.per_s if margin.per_s is not None else (margin.per_request or 0.0) * mean_rps
     floor = PAGE_BYTES * (1 if readings.settled else 2) if readings.signal.endswith("bytes") else 0.5
-    case = Case(points, margin_per_s, floor, alpha, bounded, settled=readings.settled)
+    case = Case(points, margin_per_s, floor, _little(readings), alpha, bounded, settled=readings.settled)
     trend = case.trend()
     more_s = _more_s(trend, points, margin_per_s) if trend.verdict == INCONCLUSIVE else None
     smallest = find_detectable(case) if detectable else None
@@ -80,6 +84,15 @@ def judge(
         more_s=more_s,
         steady_from_s=trend.steady_from_s,
     )
+
+
+def _little(readings: Readings) -> float:
+    """Return the growth that says nothing of how it goes on: less than an arena, of what is read under load."""
+    if readings.settled:
+        return 0.0
+    if readings.signal == "live_blocks":
+        return ARENA_BYTES / BLOCK_BYTES
+    return ARENA_BYTES if readings.signal.endswith("bytes") else 0.0
 
 
 def _wrong(readings: Readings, margin: Margin) -> str | None:

@@ -31,6 +31,7 @@ def reason(
         "rises": f"it still rises at the end of the run, though a warm-up may explain that{longer}",
         "falls": f"it changes by {found}, and nothing falls for ever: what falls hides what leaks{longer}",
         "restarts": f"it grows by {found}, but between its many restarts that may be what is left of a warm-up",
+        "little": f"it grows by {found}, in all of this run by less than an allocator takes at one time{longer}",
         "drops": f"it grows by {found} and falls back, again and again: what is left each time may be nothing{longer}",
         "bursts": f"it grew by {found}, nearly all of it at one time{longer}",
     }

@@ -5,7 +5,7 @@ import pytest
 
 from analysis.judge import judge
 from analysis.judge.bins import to_points
-from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK, Margin
+from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK, Margin, Verdict
 from tests.unit.analysis.judge.traces import HOUR_S, MARGIN, MARGIN_PER_S, MIB, clock, noise, points, readings
 
 T_S = clock()
@@ -131,6 +131,17 @@ def test_a_sawtooth_of_few_cycles_is_no_leak(period_s: float) -> None:
     saw = 40 * MIB * ((T_S / period_s + 0.75) % 1)
     found = judge(readings(T_S, FLAT + saw), MARGIN, detectable=False)
     assert (found.verdict, "falls back, again and again" in found.reason) == (INCONCLUSIVE, True)
+
+
+@pytest.mark.parametrize(("grown_bytes", "verdict"), [(0.4 * MIB, INCONCLUSIVE), (2 * MIB, LEAK)])
+def test_less_than_an_arena_in_a_minute_is_not_called(grown_bytes: float, verdict: Verdict) -> None:
+    """Against a margin of 1 MiB per hour any growth of a minute would be a leak, and any process grows in one."""
+    t_s = np.arange(65.0)
+    value = 67 * MIB + np.floor(grown_bytes * t_s / t_s[-1] / 4096) * 4096
+    found = judge(readings(t_s, value), MARGIN)
+    assert found.verdict == verdict
+    assert ("less than an allocator takes at one time" in found.reason) == (verdict == INCONCLUSIVE)
+    assert found.detectable_per_s is None or found.detectable_per_s * t_s[-1] >= MIB
 
 
 def test_what_falls_once_or_hardly_does_not_fall_again_and_again() -> None:
