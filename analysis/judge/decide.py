@@ -15,7 +15,7 @@ from analysis.judge.explain import MAX_STEPS, explain, shifts
 from analysis.judge.mixture import Mixture
 from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK, Rate, Verdict
 from analysis.judge.saturation import filling_odds
-from analysis.judge.shapes import WARMUPS, columns
+from analysis.judge.shapes import APART, WARMUPS, columns
 
 Why = Literal[
     "leaks",
@@ -105,7 +105,8 @@ class Case:
         self.best = max(self.fits, key=lambda fit: fit.total)
         mixture = Mixture.of(self.fits)
         low, middle, high = (mixture.quantile(share) * self.unit for share in (alpha, 0.5, 1 - CLEARED))
-        self.rate = Rate(middle, low, high)
+        unsure = APART * abs(middle)
+        self.rate = Rate(middle, min(low, middle - unsure), max(high, middle + unsure))
 
     def trend(self) -> Trend:
         """Return the verdict on the points as they are."""

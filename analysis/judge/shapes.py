@@ -29,7 +29,8 @@ CYCLES: Final = (2.0, 2.5, 3.1, 3.9, 4.8, 6.0, 7.5, 9.0, 11.0)
 VARIES: Final = 0.05
 """A request rate whose spread is above this share of its mean may move memory."""
 APART: Final = 0.02
-"""Share of the run by which requests and time must part for requests to be a clock of their own."""
+"""Share of the run by which requests and time must part for requests to be a clock of their own. Nearer than that they
+are one clock, and no rate is known better."""
 
 
 @dataclass(frozen=True, slots=True)
