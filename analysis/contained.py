@@ -11,7 +11,7 @@ from analysis.growing import Growing, growing_containers
 from analysis.heap_files import HeapFiles
 from analysis.holders import Held, held
 from analysis.kinds import follows_others, holds_nothing, kind_of_container, short, types_of
-from analysis.recording import Arm, Phase
+from analysis.recording import Arm, Life, Phase
 from analysis.signals import LIVE_BLOCKS
 
 NEEDS_PROBE: Final = "naming needs the probe"
@@ -35,7 +35,7 @@ def container_growers(arm: Arm, load: Phase, files: HeapFiles) -> list[Grower]:
         lines = following if known and follows_others(known.entries) else found
         lines.setdefault(one.holder or f"{growing.life} {growing.address} {growing.type}", []).append(one)
     found = found or following
-    return by_bytes([_as_one(lines, together=bool(arm.processes)) for lines in found.values()])
+    return by_bytes([joined(lines, arm.processes) for lines in found.values()])
 
 
 def _container(arm: Arm, growing: Growing, known: Held | None) -> Grower:
@@ -71,12 +71,13 @@ def _container(arm: Arm, growing: Growing, known: Held | None) -> Grower:
     )
 
 
-def _as_one(lines: list[Grower], *, together: bool) -> Grower:
-    """Return one line for the lives of an arm that hold the same; processes that live ``together`` add up."""
+def joined(lines: list[Grower], processes: tuple[Life, ...]) -> Grower:
+    """Return one line for the lives of an arm that hold the same; ``processes`` that were alive together add up."""
     longest = max(lines, key=lambda one: (one.censuses or 0, one.length or 0))
     lives = " ".join(sorted({one.lives for one in lines}, key=int))
-    if not together:
+    if not processes:
         return replace(longest, lives=lives)
+    lines = _alive_together(lines, processes)
     return replace(
         longest,
         lives=lives,
@@ -87,6 +88,21 @@ def _as_one(lines: list[Grower], *, together: bool) -> Grower:
         bytes_per_request=_sum(one.bytes_per_request for one in lines),
         bytes_per_s=_sum(one.bytes_per_s for one in lines),
     )
+
+
+def _alive_together(lines: list[Grower], processes: tuple[Life, ...]) -> list[Grower]:
+    """Return the lines of the processes alive at one moment, of all moments that at which they grew fastest."""
+    alive = {str(life.number): life for life in processes}
+    known = [one for one in lines if one.lives in alive]
+    at_once = [
+        [
+            one
+            for one in known
+            if alive[one.lives].start_s <= alive[last.lives].start_s <= alive[one.lives].end_s
+        ]
+        for last in known
+    ]
+    return max(at_once, key=lambda some: sum(one.items_per_s or 0.0 for one in some), default=lines)
 
 
 def _times(each: float | None, rate: float | None) -> float | None:

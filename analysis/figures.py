@@ -105,9 +105,8 @@ def latency_figure(findings: Findings) -> Figure:
     recording, time = findings.recording, time_axis(findings.recording)
     table = _quantile_table(recording)
     height = TABLE_LINE_INCHES * len(table)
-    figure = new_figure(
-        "Latency from the planned start to the answer or failure", recording, height=5.4 + height
-    )
+    since = "the request" if recording.manifest.closed_loop else "the planned start"
+    figure = new_figure(f"Latency from {since} to the answer or failure", recording, height=5.4 + height)
     grid = figure.add_gridspec(4, 1, height_ratios=(1.35, 1.35, 1.1, height))
     for place, quantile in enumerate(("p50", "p99")):
         axes = new_axes(figure, grid[place], f"{quantile} of each second")

@@ -58,6 +58,7 @@ class LiveRecording:
         self._ticks: dict[str, list[Row]] = {arm: [] for arm in arms}
         """Rows of the tick that may not be whole yet: an arm's processes share its ``t_s``."""
         self._live_stamp: tuple[int, int] = (0, 0)
+        self._ever_read: dict[tuple[str, str], set[str]] = {}
         self._limit: float | None = None
 
     def look(self) -> None:
@@ -117,13 +118,23 @@ class LiveRecording:
         if t_s is None:
             return
         life = number(tick[0], "life")
-        found = {name: _sum(tick, column) for name, column in SUMMED.items()}
+        found = {name: self._sum(arm, tick, column) for name, column in SUMMED.items()}
         one = self.arms[arm]
         one.readings.add([t_s, life, *found.values()])
         before = one.now if one.now.get("life") == life else {}
         one.now = {"t": t_s, "life": life} | {
             name: before.get(name) if value is None else value for name, value in found.items()
         }
+
+    def _sum(self, arm: str, tick: list[Row], column: str) -> float | None:
+        """Return the sum over the processes that were ever read so; None unless all of them were."""
+        read = {row.get("life", ""): number(row, column) for row in tick}
+        ever = self._ever_read.get((arm, column), set()) & read.keys()
+        ever |= {life for life, value in read.items() if value is not None}
+        self._ever_read[arm, column] = ever
+        values = [value for life, value in read.items() if life in ever]
+        known = [value for value in values if value is not None]
+        return sum(known) if known and len(known) == len(values) else None
 
     def _take_load(self, arm: str, row: Row) -> None:
         failed = [number(row, f"failed_{kind}") or 0.0 for kind in contract.FAILURE_KINDS]
@@ -151,11 +162,6 @@ class LiveRecording:
         except (OSError, ValueError, KeyError, TypeError):  # no verdict yet, or one that is no more
             return
         self.verdicts = verdicts
-
-
-def _sum(tick: list[Row], column: str) -> float | None:
-    read = [value for row in tick if (value := number(row, column)) is not None]
-    return sum(read) if len(read) == len(tick) else None
 
 
 def _oom_kills(row: Row) -> int:

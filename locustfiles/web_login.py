@@ -11,13 +11,14 @@ from typing import Final, cast
 import gevent
 from flask import Flask, Response, redirect, request, session, url_for
 from flask_login import LoginManager, UserMixin, login_user
+from gevent.lock import BoundedSemaphore
 from locust.web import WebUI
 
 from soak.contract import WEB_PASSWORD, WEB_USER
 
 ADDRESS: Final = "/soak/login"
 WRONG_TAKES_S: Final = 1.0
-"""A wrong password is answered this late, so that they cannot be tried by the thousand."""
+"""A wrong password is answered this late, one after the other, so that they cannot be tried by the thousand."""
 
 
 class _User(UserMixin):
@@ -32,6 +33,7 @@ class WebLogin:
         """Take the user and password; raises KeyError when one is not set."""
         self._user = environment[WEB_USER]
         self._password = environment[WEB_PASSWORD]
+        self._one_at_a_time = BoundedSemaphore(1)
 
     def register(self, web_ui: WebUI) -> None:
         """Add the check to the web UI; its sessions end with the process."""
@@ -54,6 +56,7 @@ class WebLogin:
         if self.knows(request.form.get("username", ""), request.form.get("password", "")):
             login_user(_User(self._user))
             return cast(Response, redirect(url_for("locust.index")))
-        gevent.sleep(WRONG_TAKES_S)
+        with self._one_at_a_time:
+            gevent.sleep(WRONG_TAKES_S)
         session["auth_error"] = "Wrong user or password"
         return cast(Response, redirect(url_for("locust.login")))

@@ -22,7 +22,7 @@ from soak.manifest import host_facts
 from soak.probe_client import PROBE_DIRECTORY_VARIABLE, ProbeClient
 from soak.process import Child
 from soak.procfs import count_fds, descendants, environment_value, rss_bytes
-from soak.progress import ArmNow, Now, Progress
+from soak.progress import ATTACHED, ArmNow, Now, Progress
 from soak.quantities import LeakRate
 from soak.recording import CsvRecorder, EventLog, RunClock, new_run_directory, write_json
 from soak.sampler import Sampler, Target
@@ -236,12 +236,12 @@ def _follow(
 
 def _now(arms: Sequence[AttachedArm], now_s: float, watch: Watch) -> Now:
     return Now(
-        phase="attached",
+        phase=ATTACHED,
         elapsed_s=now_s,
         left_s=None if watch.for_s is None else max(0.0, watch.for_s - now_s),
         limit_bytes=watch.limit_bytes,
         arms=[
-            ArmNow(arm.name, life=1, oom_kills=0, up=not arm.over, sample=arm.sampler.latest, requests={})
+            ArmNow(arm.name, life=1, oom_kills=None, up=not arm.over, sample=arm.sampler.latest, requests={})
             for arm in arms
         ],
     )

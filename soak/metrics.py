@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from soak.contract import PHASES
+from soak.contract import LOAD, PHASES
 from soak.errors import UsageError
-from soak.progress import ArmNow, Now
+from soak.progress import ATTACHED, ArmNow, Now
 
 LOOPBACK: Final = "127.0.0.1"
 VERDICTS: Final = ("leak", "no_leak", "inconclusive")
@@ -136,8 +136,9 @@ def _others(text: object) -> dict[str, object]:
 def _phases(phase: str) -> Metric:
     # No label of the others: each phase would begin new series, and cut every window of time at its start.
     family = GaugeMetricFamily("soak_phase", "1 for the phase of the run.", labels=["phase"])
+    now = LOAD if phase == ATTACHED else phase
     for name in PHASES:
-        family.add_metric([name], float(name == phase))
+        family.add_metric([name], float(name == now))
     return family
 
 

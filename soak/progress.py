@@ -7,6 +7,7 @@ import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -26,12 +27,16 @@ class ArmNow:
 
     name: str
     life: int
-    oom_kills: int
+    oom_kills: int | None
     up: bool
     sample: Mapping[str, object]
     requests: Mapping[str, int]
     live: ArmLive | None = None
     """The verdict so far."""
+
+
+ATTACHED: Final = "attached"
+"""Stands in the place of a phase where the load is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,8 @@ def _cells(arm: ArmNow, limit_bytes: int | None) -> list[tuple[str, str]]:
                 cells.append((name, f"{value}"))
     if arm.requests:
         cells += [("ok/s", str(arm.requests["ok"])), ("failed/s", str(arm.requests["failed"]))]
-    cells.append(("OOM kills", str(arm.oom_kills)))
+    if arm.oom_kills is not None:
+        cells.append(("OOM kills", str(arm.oom_kills)))
     if arm.live is not None:
         cells.append(("so far", arm.live.verdict.replace("_", " ")))
         if rate := _rate(arm.live):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,7 +97,10 @@ def _quantity(text: str, units: Mapping[str, float], example: str) -> float:
     parts = _QUANTITY.fullmatch(text.strip())
     if parts is None or not parts.group(2):
         raise ValueError(f"a number and a unit are needed, for example {example!r}, not {text!r}")
-    return float(parts.group(1)) * _worth(parts.group(2).strip(), units)
+    value = float(parts.group(1)) * _worth(parts.group(2).strip(), units)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is too large for any machine; for example {example!r}")
+    return value
 
 
 def _worth(unit: str, units: Mapping[str, float], or_else: str = "") -> float:

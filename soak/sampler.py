@@ -26,6 +26,12 @@ LEAST_NAMING_S = 0.2
 UNLOADED = frozenset({IDLE, DRAIN, QUIESCE})
 """Phases in which a reading may pause the target."""
 
+ADDED = frozenset({
+    "rss_bytes", "uss_bytes", "pss_bytes", "cpu_s", "threads", "fds", "live_blocks", "pymalloc_arena_bytes",
+    "pymalloc_free_bytes", "malloc_in_use_bytes", "malloc_free_bytes", "tasks_alive", "tasks_finished",
+    "sessions_alive", "sessions_open", "cache_entries", "history_entries",
+})  # fmt: skip
+"""Columns that are amounts: those of an arm's processes add up."""
 _SAMPLE_NAMES = frozenset(names(SAMPLE_COLUMNS))
 
 Row = dict[str, object]
@@ -321,13 +327,18 @@ def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str]:
 
 
 def together(rows: Sequence[Row]) -> Row:
-    """Return what the processes of an arm hold together, for the display; one of them is its own row."""
+    """Return what the processes of an arm hold together, for the display; one of them is its own row.
+
+    What is no amount is that of the first, but the delay of the event loop, which is the longest.
+    """
     first, *others = rows
-    sums: Row = {}
-    for name in ("rss_bytes", "tasks_alive", "sessions_open"):
-        read = [value for row in rows if isinstance(value := row.get(name), int)]
-        sums[name] = sum(read) if read else None
-    return {**first, **sums} if others else first
+    if not others:
+        return first
+    joined = dict(first)
+    for name in (*ADDED, "loop_lag_ms"):
+        read = [value for row in rows if isinstance(value := row.get(name), int | float)]
+        joined[name] = (sum(read) if name in ADDED else max(read)) if read else None
+    return joined
 
 
 def _cells(answer: Mapping[str, Any]) -> Row:

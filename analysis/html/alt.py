@@ -59,9 +59,11 @@ def _memory(recording: Recording, arm: Arm) -> str:
     rows = rows.dropna(subset=["rss_bytes", "life"])
     if rows.empty:
         return f"{arm.name} was not read."
-    first = rows[rows["life"] == rows["life"].iloc[0]]["rss_bytes"]
-    moved = f"{arm.name} went from {binary(first.iloc[0])} to {binary(first.iloc[-1])}"
     deaths = [life for life in arm.lives if life.died]
+    seen = rows[rows["life"] == rows["life"].iloc[0]] if deaths else rows
+    moved = (
+        f"{arm.name} went from {binary(seen['rss_bytes'].iloc[0])} to {binary(seen['rss_bytes'].iloc[-1])}"
+    )
     if deaths:
         more = f", and {len(deaths) - 1} more of its lives ended so" if len(deaths) > 1 else ""
         return f"{moved} and {ended(recording, deaths[0])}{more}."

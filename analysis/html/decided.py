@@ -99,6 +99,8 @@ def _signed(findings: Findings) -> tuple[str, ...]:
         lines.append("Against the recording stands: " + "; ".join(findings.reasons) + ".")
     elif findings.recording.manifest.attached:
         lines.append("The recording is complete.")
+    elif findings.recording.manifest.closed_loop:
+        lines.append("The recording is complete, and the users never fell silent.")
     else:
         lines.append("The recording is complete, and the load arrived as planned.")
     return tuple(lines)

@@ -101,9 +101,12 @@ def load_grid(findings: Findings) -> Grid:
                 *(f"{quantiles[q]:.1f}" if q in quantiles else "" for q in ("p50", "p99")),
             )
         )
+    closed_loop = findings.recording.manifest.closed_loop
     head = ("arm", "planned", "sent", "arrived while alive", "ok", "failed", "missed", "of them while dead")
     return Grid(
         "Load", (*head, "p50, ms", "p99, ms"), tuple(rows), frozenset(range(1, 10)),
+        "What was sent was up to the users of a locustfile: nothing was planned, and latency is the service time."
+        if closed_loop else
         "Every request has a planned start and goes to every arm at that instant; one that cannot start in time is "
         "missed and never sent late.",
     )  # fmt: skip

@@ -280,6 +280,12 @@ async function poll() {
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const data = await answer.json();
     const first = latest === null || latest.run !== data.run;
+    if (latest !== null && first) { // another run: what was kept is of the one before
+      points.clear();
+      have = "";
+      latest = null;
+      return void setTimeout(poll, 0);
+    }
     keep(data);
     latest = data;
     if (first) build();

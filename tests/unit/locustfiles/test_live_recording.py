@@ -48,6 +48,19 @@ def test_processes_of_one_arm_add_up(run: GrowingRun) -> None:
     assert [(point[2], point[5]) for point in points] == [(20_000_000, 7), (20_000_000, None)]
 
 
+def test_a_launcher_without_a_probe_hides_nothing(run: GrowingRun) -> None:
+    """A shell around the service never has blocks or tasks; once the service misses a reading, the sum is not known."""
+    for t_s, read in ((1.5, {"live_blocks": 50_000}), (2.5, {"live_blocks": 51_000}), (3.5, {})):
+        run.sample("leaky", t_s, rss_bytes=2_000_000)
+        run.sample("leaky", t_s, life=2, rss_bytes=60_000_000, **read)
+    run.sample("leaky", 4.5)
+    run.recording.look()
+    points = run.recording.arms["leaky"].readings.since(-1, 0)["points"]
+    assert [(point[2], point[4]) for point in points] == [
+        (62_000_000, 50_000), (62_000_000, 51_000), (62_000_000, None),
+    ]  # fmt: skip
+
+
 def test_phases_and_oom_kills_are_marked(run: GrowingRun) -> None:
     """A life that was stopped by us, with its counters at zero, is no kill."""
     run.event(1.0, "phase", "idle")

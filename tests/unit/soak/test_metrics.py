@@ -74,6 +74,13 @@ soak_leak_rate_high_bytes_per_second{arm="leaky"} 2100.0
 soak_time_to_oom_seconds{arm="leaky"} 500.0""".splitlines()  # fmt: skip
 
 
+def test_an_attached_process_is_loaded_and_nobody_counts_its_oom_kills() -> None:
+    """The queries for the phase load hold for it, too."""
+    lines = shown(arm(oom_kills=None), phase="attached")
+    assert 'soak_phase{phase="load"} 1.0' in lines
+    assert not [line for line in lines if line.startswith("soak_oom_kills")]
+
+
 def test_a_target_that_is_down_has_no_memory() -> None:
     """It has not 0 bytes of it; that it is down, and how often it was killed, is told."""
     lines = shown(arm(up=False, oom_kills=2), limit_bytes=None)

@@ -29,6 +29,7 @@ def test_sizes_durations_and_leak_rates_are_read_with_their_units() -> None:
         ("200 B/reqest", "unknown unit 'reqest': did you mean 'request'?"),
         ("200/request", "a number and a unit are needed, for example '1 MiB', not '200'"),
         ("-1 B/h", "a number and a unit are needed, for example '1 MiB', not '-1 B'"),
+        ("1e309 GiB/h", "'1e309 GiB' is too large for any machine; for example '1 MiB'"),
         ("0 B/h", "a leak that would matter is above 0, not '0 B/h'"),
         ("", "a leak is a size per time or per request, for example 1 MiB/h or 200 B/request, not ''"),
     ],

@@ -259,7 +259,8 @@ def test_each_process_of_an_arm_has_a_row_of_the_same_tick(
     assert first["uss_bytes"]
     assert second["uss_bytes"]
     assert bench.sampler.latest["tasks_alive"] == 7
-    assert bench.sampler.latest["rss_bytes"] == sum(int(str(row["rss_bytes"])) for row in rows)
+    for column in ("rss_bytes", "uss_bytes", "fds", "threads"):
+        assert bench.sampler.latest[column] == sum(int(str(row[column])) for row in rows)
 
 
 def test_a_gap_of_a_worker_is_told_apart_from_the_arms_own(

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from matplotlib.text import Text
 
 from analysis.evidence import read_evidence
 from analysis.figures import latency_figure, memory_figure, objects_figure
@@ -135,6 +136,22 @@ def test_nothing_is_loaded_and_every_picture_has_words(build_run: Build) -> None
     assert "leaky: p50 4.0 ms, p99 8.0 ms, 0 failed and 240 missed." in alts[2]
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
+
+
+def test_a_load_that_nobody_planned_is_not_called_planned(build_run: Build) -> None:
+    """With a locustfile of the team's own, the page speaks of users."""
+    run_dir = build_run(kill_hour=None)
+    manifest = run_dir / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(facts | {"config": {"traffic": {"locustfile": "team.py"}}}))
+    drawn = latency_figure(find(read_recording(run_dir), planted_judge)).findobj(Text)
+    titles = [text.get_text() for text in drawn if isinstance(text, Text)]
+    assert "Latency from the request to the answer or failure" in titles
+    text = Page(page_text(run_dir)).text
+    assert "nothing was planned, and latency is the service time" in text
+    assert "the users never fell silent" in text
+    assert "planned start" not in text
+    assert "arrived as planned" not in text
 
 
 def test_what_a_run_says_of_itself_is_no_markup(build_run: Build) -> None:
