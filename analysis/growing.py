@@ -88,21 +88,26 @@ def growing_containers(arm: Arm, load: Phase, containers: pd.DataFrame, types: p
 def growing_types(arm: Arm, load: Phase, types: pd.DataFrame) -> list[GrowingType]:
     """Return the types whose bytes grow in the life with the most censuses, those with the most growth first.
 
-    The slope is least squares over the later part of its censuses; its lower end is above zero.
+    The slope is least squares over the later part of its censuses; its lower end is above zero. To the figures of a
+    process those of the others add up that were alive in the middle of its censuses.
     """
     lives = list(_lives(types, load))
     if not lives:
         return []
     life, rows = max(lives, key=lambda one: one[1]["t_s"].nunique())
     moments = rows["t_s"].drop_duplicates()
-    later = _later(moments)
+    alive = {one.number for one in arm.processes if one.start_s <= moments.median() <= one.end_s}
+    beside = [others for other, others in lives if other != life and other in alive]
     found = []
     for name, own in rows.groupby("type", sort=False):
-        part = own[own["t_s"] >= later[0]].drop_duplicates("t_s", keep="last")
-        slopes = [_slopes(arm, part, column) for column in ("bytes", "objects")]
-        if slopes[0] is None or _clear(slopes[0]).low <= 0:
+        size = _type_slopes(arm, rows, str(name), "bytes")
+        if size is None or _clear(size).low <= 0:
             continue
-        (per_s, per_request), objects = slopes[0], slopes[1]
+        objects = _type_slopes(arm, rows, str(name), "objects")
+        for others in beside:
+            size = _added(size, _type_slopes(arm, others, str(name), "bytes"))
+            objects = objects and _added(objects, _type_slopes(arm, others, str(name), "objects"))
+        per_s, per_request = size
         found.append(
             GrowingType(
                 type=str(name),
@@ -117,6 +122,24 @@ def growing_types(arm: Arm, load: Phase, types: pd.DataFrame) -> list[GrowingTyp
             )
         )
     return sorted(found, key=lambda one: -one.bytes_per_s)
+
+
+def _type_slopes(arm: Arm, rows: pd.DataFrame, name: str, column: str) -> _Slopes | None:
+    own = rows[(rows["type"] == name) & (rows["t_s"] >= _later(rows["t_s"])[0])]
+    return _slopes(arm, own.drop_duplicates("t_s", keep="last"), column)
+
+
+def _added(one: _Slopes, other: _Slopes | None) -> _Slopes:
+    """Return the slopes of two processes together; the second may have none."""
+    if other is None:
+        return one
+    requests = None if one[1] is None or other[1] is None else _sum(one[1], other[1])
+    return _sum(one[0], other[0]), requests
+
+
+def _sum(one: Slope, other: Slope) -> Slope:
+    least = min(one.r_squared, other.r_squared)
+    return Slope(one.value + other.value, one.low + other.low, one.high + other.high, least)
 
 
 def census_count(load: Phase, files: pd.DataFrame) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from analysis.growing import Growing, growing_containers
+from analysis.growing import Growing, growing_containers, growing_types
 from analysis.latency import Latency
-from analysis.recording import Arm, Phase
+from analysis.recording import Arm, Life, Phase
 
 RPS = 10
 EVERY_S = 30.0
@@ -72,6 +73,31 @@ def test_noise_around_a_level_is_no_growth() -> None:
     random = np.random.default_rng(3)
     level = {hex(i): random.poisson(10.0 ** random.uniform(2, 5), 12).astype(float) for i in range(500)}
     assert found(level) == {}
+
+
+def test_types_of_processes_that_live_together_add_up() -> None:
+    """Two workers gain 64 bytes per request of the arm each; the heir of one of them, later on, not as much again."""
+    t_s = EVERY_S * np.arange(1.0, 11)
+    load = Phase("load", 0.0, 2 * float(t_s[-1]))
+    seconds = np.arange(0.0, load.end_s)
+    requests = pd.DataFrame({"t_s": seconds, "ok": float(RPS)})
+    half_s = float(t_s[-1]) + 1
+    processes = (
+        Life(2, 2, 0, 0, load.end_s, "soak"), Life(3, 3, 0, 0, half_s, "itself"),
+        Life(4, 4, half_s, half_s, load.end_s, "soak"),
+    )  # fmt: skip
+    nothing = pd.DataFrame()
+    arm = Arm("app", "", None, (), nothing, nothing, nothing, requests, Latency(), (), processes)
+    every = [(2, np.concatenate([t_s, t_s + half_s])), (3, t_s), (4, t_s + half_s)]
+    types = pd.concat(
+        pd.DataFrame({"t_s": at, "life": float(life), "rung": "", "type": "app.Order", "objects": at * RPS})
+        for life, at in every
+    )
+    (one,) = growing_types(arm, load, types.assign(bytes=64 * types["objects"]))
+    assert one.bytes_per_request == pytest.approx(128, rel=0.01)
+    assert one.objects_per_request == pytest.approx(2, rel=0.01)
+    (alone,) = growing_types(replace(arm, processes=()), load, types.assign(bytes=64 * types["objects"]))
+    assert alone.bytes_per_request == pytest.approx(64, rel=0.01)
 
 
 def test_growth_under_noise_is_found() -> None:
