@@ -106,6 +106,23 @@ def _objects_at(rows: pd.DataFrame, name: str) -> float:
     return math.nan if last.empty else float(last.loc[last["type"] == name, "objects"].sum())
 
 
+def may_be_held(files: HeapFiles, one: GrowingType) -> bool:
+    """Return whether some container gained enough items to hold what the type gained.
+
+    It was in too few censuses to be followed, as one that became long enough to be listed late in a short run.
+    """
+    own, lists = (
+        rows[rows["life"] == one.life].sort_values("t_s") for rows in (files.types, files.containers)
+    )
+    objects = own.loc[own["type"] == one.type, "objects"]
+    if lists.empty or objects.empty:
+        return False
+    known = lists.groupby(["address", "type"])
+    before = known["length"].first().where(known["t_s"].first() <= own["t_s"].min() + 1, 0.0)
+    gained = float((known["length"].last() - before).max())
+    return gained >= EXPLAINED * float(objects.iloc[-1] - objects.iloc[0])
+
+
 def types_alone(
     arm: Arm, load: Phase, kinds: list[GrowingType], growers: list[Grower], files: HeapFiles
 ) -> list[Grower]:
@@ -126,7 +143,7 @@ def types_alone(
             holder,
             entries,
             freed=collected(files.types, one),
-            containers_grow=bool(containers),
+            containers_grow=bool(containers) or may_be_held(files, one),
         )
         if unread and kind.name not in {LOST, CYCLES}:
             continue
