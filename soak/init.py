@@ -9,8 +9,8 @@ from soak.errors import UsageError
 TEMPLATE = Path(__file__).parent / "own_service.toml"
 NEXT = """{path} is written. Put your two commands, their directories and your load into it, then:
 
-    soak run {path} --dry-run                                             # print the plan, start nothing
-    soak run {path} --set phases.warmup_s=30 --set phases.load_s=120      # try it out
+    soak run {path} --dry-run    # print the plan, start nothing
+    soak run {path} --set phases.warmup_s=30 --set phases.load_s=120 --set sampling.census_every_s=10    # try it out
     soak run {path}"""
 
 
