@@ -29,6 +29,7 @@ from analysis.kinds import (
 )
 from analysis.recording import Arm, Phase
 from analysis.signals import LIVE_BLOCKS, LIVE_BYTES, RSS, USS
+from soak.contract import POINT
 
 NATIVE_BYTES: Final = "malloc_in_use_bytes"
 TOP_LOST: Final = 3
@@ -111,10 +112,14 @@ def may_be_held(files: HeapFiles, one: GrowingType) -> bool:
 
     It was in too few censuses to be followed, as one that became long enough to be listed late in a short run.
     """
+    if files.types.empty or files.containers.empty:
+        return False
     own, lists = (
-        rows[rows["life"] == one.life].sort_values("t_s") for rows in (files.types, files.containers)
+        rows[(rows["life"] == one.life) & rows["rung"].isin(["", POINT])].sort_values("t_s")
+        for rows in (files.types, files.containers)
     )
     objects = own.loc[own["type"] == one.type, "objects"]
+    lists = lists[lists.duplicated(["address", "type"], keep=False)]
     if lists.empty or objects.empty:
         return False
     known = lists.groupby(["address", "type"])

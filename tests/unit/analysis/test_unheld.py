@@ -48,6 +48,7 @@ def test_a_type_is_collected_where_most_or_all_of_it_is_gone(rows: list[Row], *,
         ({72.0: 3003, 102.0: 4505, 132.0: 6015}, True),  # too short to be listed at first
         ({12.0: 9000, 72.0: 9100, 132.0: 9200}, False),  # long before, and hardly longer now
         ({12.0: 500, 132.0: 1500}, False),
+        ({132.0: 9000}, False),  # of one census nothing is known
         ({}, False),
     ],
 )
