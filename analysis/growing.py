@@ -167,9 +167,14 @@ def _later(t_s: pd.Series[float]) -> Numbers:
 def _growing(
     arm: Arm, own: pd.DataFrame, column: str, all_t_s: pd.Series[float]
 ) -> tuple[Slope, Slope | None, int, int] | None:
-    """Return slopes, censuses and last number of what grew in every step of the later part; None for what did not."""
+    """Return slopes, censuses and last number of what grew in every step of the later part; None for what did not.
+
+    Where there are no earlier censuses, it is what it was in since it was listed: before, it was no longer than then.
+    """
     later = _later(all_t_s)
     own = own.drop_duplicates("t_s", keep="last")
+    if later[0] == all_t_s.min():
+        later = later[later >= own["t_s"].min()]
     before, part = own.loc[own["t_s"] < later[0], column], own[own["t_s"] >= later[0]]
     numbers = part.set_index("t_s")[column].reindex(later).to_numpy(float)
     if len(later) < MIN_CENSUSES or not numbers[-1] > numbers[0] or (before > numbers[0]).any():

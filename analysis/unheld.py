@@ -29,7 +29,6 @@ from analysis.kinds import (
 )
 from analysis.recording import Arm, Phase
 from analysis.signals import LIVE_BLOCKS, LIVE_BYTES, RSS, USS
-from soak.contract import POINT
 
 NATIVE_BYTES: Final = "malloc_in_use_bytes"
 TOP_LOST: Final = 3
@@ -107,27 +106,6 @@ def _objects_at(rows: pd.DataFrame, name: str) -> float:
     return math.nan if last.empty else float(last.loc[last["type"] == name, "objects"].sum())
 
 
-def may_be_held(files: HeapFiles, one: GrowingType) -> bool:
-    """Return whether some container gained enough items to hold what the type gained.
-
-    It was in too few censuses to be followed, as one that became long enough to be listed late in a short run.
-    """
-    if files.types.empty or files.containers.empty:
-        return False
-    own, lists = (
-        rows[(rows["life"] == one.life) & rows["rung"].isin(["", POINT])].sort_values("t_s")
-        for rows in (files.types, files.containers)
-    )
-    objects = own.loc[own["type"] == one.type, "objects"]
-    lists = lists[lists.duplicated(["address", "type"], keep=False)]
-    if lists.empty or objects.empty:
-        return False
-    known = lists.groupby(["address", "type"])
-    before = known["length"].first().where(known["t_s"].first() <= own["t_s"].min() + 1, 0.0)
-    gained = float((known["length"].last() - before).max())
-    return gained >= EXPLAINED * float(objects.iloc[-1] - objects.iloc[0])
-
-
 def types_alone(
     arm: Arm, load: Phase, kinds: list[GrowingType], growers: list[Grower], files: HeapFiles
 ) -> list[Grower]:
@@ -148,7 +126,7 @@ def types_alone(
             holder,
             entries,
             freed=collected(files.types, one),
-            containers_grow=bool(containers) or may_be_held(files, one),
+            containers_grow=bool(containers),
         )
         if unread and kind.name not in {LOST, CYCLES}:
             continue

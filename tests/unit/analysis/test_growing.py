@@ -31,7 +31,7 @@ def found(
     nothing = pd.DataFrame()
     arm = Arm("app", "", None, (), nothing, nothing, nothing, requests, Latency(), ())
     rows = [
-        pd.DataFrame({"t_s": t_s, "life": 1.0, "length": length, "rung": "", "address": address})
+        pd.DataFrame({"t_s": t_s, "life": 1.0, "length": length, "rung": "", "address": address}).dropna()
         for address, length in lengths.items()
     ]
     ends = [
@@ -66,6 +66,20 @@ def test_a_cache_that_was_full_after_the_last_census_has_stopped() -> None:
     grows = 300.0 * np.arange(1, 11)
     drained = {"0x1": grows[-1], "0x2": grows[-1] + 150}
     assert found({"0x1": grows, "0x2": grows}, drained).keys() == {"0x2"}
+
+
+def test_in_a_short_run_what_is_listed_late_has_grown_since() -> None:
+    """A list is listed once it is longer than when first seen: in three of five censuses it is known to grow.
+
+    In two that is not known, and with more censuses it has to be seen in the whole of the later part.
+    """
+    still = np.full(5, 17_179.0)
+    late = np.array([np.nan, np.nan, 3003.0, 4505.0, 6015.0])
+    later = np.array([np.nan, np.nan, np.nan, 4505.0, 6015.0])
+    one = found({"0x1": still, "0x2": late, "0x3": later})
+    assert one.keys() == {"0x2"}
+    assert one["0x2"].censuses == 3
+    assert found({"0x1": np.full(9, 1.0), "0x2": np.concatenate([np.full(4, np.nan), late])}) == {}
 
 
 def test_noise_around_a_level_is_no_growth() -> None:
