@@ -70,11 +70,8 @@ class MemoryTab:
     def _extend(self, response: Response) -> Response:
         if request.path == "/stats/requests" and response.status_code == 200 and response.is_json:
             statistics = response.get_json()
-            statistics["extended_stats"] = [
-                *(
-                    one for one in statistics.get("extended_stats", ()) if one.get("key") != KEY
-                ),  # Locust keeps answers
-                {"key": KEY, "data": self.rows()},
-            ]
+            # Locust keeps its answer for two seconds, with what was added to it.
+            others = [one for one in statistics.get("extended_stats", ()) if one.get("key") != KEY]
+            statistics["extended_stats"] = [*others, {"key": KEY, "data": self.rows()}]
             response.set_data(json.dumps(statistics))
         return response

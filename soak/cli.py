@@ -15,7 +15,7 @@ from rich.console import Console
 from soak import findings
 from soak.attach import Watch, find_processes
 from soak.attach import attach as attach_to
-from soak.config import DEFAULT_MAX_LEAK, Profile, load_profile, profile_names
+from soak.config import DEFAULT_MAX_LEAK, Profile
 from soak.contract import WEB_PASSWORD, WEB_USER
 from soak.errors import EXIT_HARNESS_FAILED, SoakError, UsageError
 from soak.init import NEXT, write_profile
@@ -25,6 +25,7 @@ from soak.listing import list_runs, listing_json, listing_table
 from soak.load_plan import Web
 from soak.phases import led_by_ui, timed
 from soak.plan import make_plan
+from soak.profile_file import load_profile, profile_names
 from soak.progress import Progress
 from soak.quantities import parse_duration, parse_leak_rate, parse_size
 from soak.run import Run

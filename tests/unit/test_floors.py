@@ -26,6 +26,7 @@ ALLOWED = {
     "soak/heap": {"soak.errors", "soak.heap", "soak.procfs"},
     "soak/limit": {"soak.errors", "soak.guard", "soak.limit", "soak.procfs"},
     "soak/config.py": {"soak.contract", "soak.errors", "soak.quantities", "soak.ready"},
+    "soak/profile_file.py": {"soak.config", "soak.errors"},
     "soak/holders.py": {"soak.heap.record", "soak.probe_client"},
     "soak/ready.py": set[str](),
     "soak/procfs.py": set[str](),

@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from soak import cli
-from soak.config import load_profile
 from soak.contract import WEB_PASSWORD, WEB_USER
 from soak.errors import UsageError
 from soak.limit.choose import Choice
@@ -19,6 +18,7 @@ from soak.load_plan import Web
 from soak.manifest import make_manifest
 from soak.plan import Plan, make_plan
 from soak.ports import Ports
+from soak.profile_file import load_profile
 
 PASSWORD = "correct-horse"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from soak.config import load_profile, profile_names
 from soak.errors import UsageError
+from soak.profile_file import load_profile, profile_names
 
 Write = Callable[[str], str]
 SMALLEST = '[arms.app]\ncommand = ["serve", "{port}"]\n'

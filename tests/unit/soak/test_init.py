@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from soak.config import load_profile
 from soak.contract import GATES
 from soak.errors import UsageError
 from soak.init import TEMPLATE, write_profile
 from soak.plan import make_plan
+from soak.profile_file import load_profile
 
 
 def test_the_written_profile_loads_and_can_be_planned(tmp_path: Path) -> None:

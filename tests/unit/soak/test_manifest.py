@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from soak.config import load_profile
 from soak.errors import UsageError
 from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
 from soak.manifest import make_manifest
 from soak.plan import Plan, make_plan
+from soak.profile_file import load_profile
 
 PROFILE = '[traffic]\nlocustfile = "team.py"\n[arms.old]\ncommand = ["a"]\n[arms.new]\ncommand = ["b"]\n'
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from soak.config import Profile, load_profile
+from soak.config import Profile
 from soak.contract import Traffic
 from soak.errors import UsageError
 from soak.plan import Plan, make_plan
 from soak.probe_client import PROBE_PATH
+from soak.profile_file import load_profile
 
 RUN = Path("/runs/r")
 PROBE = Path("/tmp/probe")

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from soak import sampler as module
-from soak.config import load_profile
 from soak.contract import CENSUS_COLUMNS, LOAD, POINT, SAMPLE_COLUMNS
 from soak.errors import HarnessError
 from soak.limit.base import Unlimited
 from soak.plan import make_plan
 from soak.points import Point, points
 from soak.probe_client import ProbeError
+from soak.profile_file import load_profile
 from soak.recording import CsvRecorder, EventLog, RunClock
 from soak.sampler import Sampler, Target
 

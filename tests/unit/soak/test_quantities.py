@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from soak.config import load_profile
 from soak.contract import GATES
 from soak.errors import UsageError
+from soak.profile_file import load_profile
 from soak.quantities import LeakRate, parse_duration, parse_leak_rate, parse_limit, parse_size
 
 
