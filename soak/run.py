@@ -17,7 +17,7 @@ from soak.errors import EXIT_USAGE, CutShortError, HarnessError, SoakError, Usag
 from soak.guard import Guard
 from soak.limit import Choice
 from soak.live import certain_failure, read_live
-from soak.load import Load
+from soak.load_generator import LoadGenerator
 from soak.manifest import make_manifest
 from soak.plan import Plan
 from soak.points import Point, points
@@ -79,7 +79,7 @@ class Run:
         }
         self._requests: dict[str, Mapping[str, int]] = {arm.name: {} for arm in plan.arms}
         self._stubs: Child | None = None
-        self._load = Load(plan, self._logs, self._events, self._stop_child)
+        self._load = LoadGenerator(plan, self._logs, self._events, self._stop_child)
         self._judge: Child | None = None
         self._censuses: Censuses | None = None
         self._live: contract.Live | None = None

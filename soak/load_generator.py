@@ -19,7 +19,7 @@ class StartChild(Protocol):
     def __call__(self, spec: ProcessSpec, *, stdin: bool = False) -> Child: ...  # noqa: D102
 
 
-class Load:
+class LoadGenerator:
     """The processes that send the load. Orders go to Locust's standard input, its answers are lines of its log."""
 
     def __init__(self, plan: Plan, logs: Path, events: EventLog, stop_child: Callable[[Child], None]) -> None:
