@@ -14,17 +14,7 @@ from analysis.manifest import Manifest, read_manifest
 from analysis.other_gauges import OTHER_GAUGES, spread
 from analysis.stretches import as_one, overlap
 from analysis.tables import read_table
-from soak.contract import (
-    EVENTS,
-    FAILURE_KINDS,
-    IDLE,
-    LATENCY_LOG,
-    LOAD,
-    POINT,
-    REQUESTS,
-    RUNGS,
-    SAMPLES,
-)
+from soak.contract import EVENTS, FAILURE_KINDS, IDLE, LATENCY_LOG, LOAD, POINT, REQUESTS, RUNGS, SAMPLES
 
 SAMPLE_NUMBERS = (
     "t_s",

@@ -21,9 +21,8 @@ from bench.live_app import HEALTHY
 from bench.modules import ROOT
 from bench.progress import Progress
 from bench.table import new_console
-from soak.contract import LIVE, LOAD_BEGAN, LOGS, ArmLive
+from soak.contract import LIVE, LOAD_BEGAN, LOGS, ArmLive, read_live
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, HarnessError, SoakError
-from soak.live import read_live
 
 LOAD_S = 300
 RATE_RPS = 150

@@ -13,10 +13,12 @@ from bench.progress import Progress
 from bench.rounds import Rounds, in_turn
 from bench.servers import Place, Server, gateway
 from soak.contract import CENSUS, CENSUS_COLUMNS, EVENTS, LOAD, SAMPLE_COLUMNS, SAMPLES
+from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.limit.base import Unlimited
 from soak.probe_client import PROBE_DIRECTORY_VARIABLE, PROBE_PATH, ProbeClient
-from soak.recording import CsvRecorder, EventLog, RunClock
+from soak.recording.csv_writer import CsvRecorder
+from soak.recording.events import EventLog
 from soak.sampler import Sampler, Target
 
 ON, OFF = "sampling on", "sampling off"

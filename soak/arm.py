@@ -11,6 +11,7 @@ from pathlib import Path
 
 from soak import contract
 from soak.config import Limit
+from soak.contract.clock import RunClock
 from soak.errors import UsageError
 from soak.guard import Guard
 from soak.limit import LifeLimit, LimitMechanism, who_ended
@@ -19,7 +20,7 @@ from soak.plan import ArmPlan
 from soak.probe_client import ProbeClient, ProbeError
 from soak.process import Child, describe_exit, last_words
 from soak.ready import what_failed
-from soak.recording import EventLog, RunClock
+from soak.recording.events import EventLog
 from soak.sampler import CENSUS_TIMEOUT_S, Sampler, Target
 from soak.workers import Workers
 

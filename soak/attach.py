@@ -14,6 +14,7 @@ from typing import Any
 
 from soak import contract
 from soak.censuses import Censuses, recorder_process
+from soak.contract.clock import RunClock
 from soak.errors import SoakError, UsageError
 from soak.guard import Guard
 from soak.launch import Outcome, seal
@@ -24,7 +25,9 @@ from soak.process import Child
 from soak.procfs import count_fds, descendants, environment_value, rss_bytes
 from soak.progress import ATTACHED, ArmNow, Now, Progress
 from soak.quantities import LeakRate
-from soak.recording import CsvRecorder, EventLog, RunClock, new_run_directory, write_json
+from soak.recording.csv_writer import CsvRecorder
+from soak.recording.events import EventLog
+from soak.recording.files import new_run_directory, write_json
 from soak.sampler import Sampler, Target
 from soak.workers import Identity, Workers
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from soak.contract import CENSUS_TAKEN
+from soak.contract.clock import RunClock
 from soak.heap.record import Suspect
 from soak.process import Child, LogFollower, ProcessSpec, describe_exit
-from soak.recording import RunClock
 from soak.sampler import Sampler
 
 NAME: Final = "census"

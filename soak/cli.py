@@ -17,6 +17,7 @@ from soak.attach import Watch, find_processes
 from soak.attach import attach as attach_to
 from soak.config import DEFAULT_MAX_LEAK, Profile
 from soak.contract import WEB_PASSWORD, WEB_USER
+from soak.contract.hashes import verify as verify_run
 from soak.errors import EXIT_HARNESS_FAILED, SoakError, UsageError
 from soak.init import NEXT, write_profile
 from soak.launch import Outcome, noted_signals, run_profile
@@ -29,7 +30,6 @@ from soak.profile_file import load_profile, profile_names
 from soak.progress import Progress
 from soak.quantities import parse_duration, parse_leak_rate, parse_size
 from soak.run import Run
-from soak.verify import verify as verify_run
 
 Value = TypeVar("Value")
 MetricsPort = Annotated[

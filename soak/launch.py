@@ -15,15 +15,16 @@ from pathlib import Path
 import psutil
 
 from soak.config import Profile
+from soak.contract.clock import RunClock
+from soak.contract.hashes import record_sums
 from soak.errors import HarnessError, SoakError, UsageError
 from soak.guard import Guard
 from soak.limit import choose
 from soak.load_plan import Web
 from soak.plan import make_plan
 from soak.progress import Progress
-from soak.recording import RunClock, new_run_directory
+from soak.recording.files import new_run_directory
 from soak.run import Run
-from soak.verify import record_sums
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -10,7 +10,7 @@ from soak import contract
 from soak.errors import CutShortError, HarnessError, UsageError
 from soak.plan import Plan
 from soak.process import Child, LogFollower, ProcessSpec, describe_exit, last_words
-from soak.recording import EventLog
+from soak.recording.events import EventLog
 
 
 class StartChild(Protocol):

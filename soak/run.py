@@ -13,17 +13,20 @@ from pathlib import Path
 from soak import contract
 from soak.arm import ArmRun
 from soak.censuses import CENSUS_GAP, Censuses, recorder_process
+from soak.contract import certain_failure, read_live
+from soak.contract.clock import RunClock
 from soak.errors import EXIT_USAGE, CutShortError, HarnessError, SoakError, UsageError
 from soak.guard import Guard
 from soak.limit import Choice
-from soak.live import certain_failure, read_live
 from soak.load_generator import LoadGenerator
 from soak.manifest import make_manifest
 from soak.plan import Plan
 from soak.points import Point, points
 from soak.process import Child, LogFollower, ProcessSpec, describe_exit, last_words
 from soak.progress import ArmNow, Now, Progress, RequestTail
-from soak.recording import CsvRecorder, EventLog, RunClock, write_json, write_text
+from soak.recording.csv_writer import CsvRecorder
+from soak.recording.events import EventLog
+from soak.recording.files import write_json, write_text
 from soak.sampler import CENSUS_TIMEOUT_S, Sampler
 
 LOOK_EVERY_S = 0.1

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from soak.contract import DRAIN, IDLE, POINT, PROBE, QUIESCE, SAMPLE_COLUMNS, names
+from soak.contract.clock import RunClock
 from soak.errors import HarnessError, SoakError
 from soak.heap.record import Suspect
 from soak.holders import name_holders
 from soak.limit import LifeLimit
 from soak.probe_client import ProbeClient, ProbeError
 from soak.procfs import count_fds, read_smaps, read_stat, rss_bytes
-from soak.recording import CsvRecorder, EventLog, RunClock
+from soak.recording.csv_writer import CsvRecorder
+from soak.recording.events import EventLog
 
 PROBE_TIMEOUT_S = 0.5
 CENSUS_TIMEOUT_S = 30.0

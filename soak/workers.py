@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from soak.probe_client import ProbeClient
 from soak.procfs import descendants, started_ticks
-from soak.recording import EventLog
+from soak.recording.events import EventLog
 from soak.sampler import Sampler, Target
 
 SCAN_EVERY_S = 1.0

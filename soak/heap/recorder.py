@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from soak import contract
+from soak.contract.clock import RunClock
 from soak.errors import SoakError
 from soak.heap.census import take_census
 from soak.heap.errors import HeapError, ProcessGoneError
 from soak.heap.life import LifeHeap
 from soak.heap.record import Census
-from soak.recording import CsvRecorder, RunClock
+from soak.recording.csv_writer import CsvRecorder
 
 CONTAINERS_OVER: Final = 100
 """Shorter containers are not followed: a list of sessions may leak long before it has a thousand."""

@@ -15,13 +15,7 @@ from statistics import median
 import pytest
 
 from locustfiles.schedule import schedule
-from soak.contract import (
-    FAILURE_KINDS,
-    LATENCY_LOG,
-    REQUESTS,
-    TRAFFIC_READY,
-    Traffic,
-)
+from soak.contract import FAILURE_KINDS, LATENCY_LOG, REQUESTS, TRAFFIC_READY, Traffic
 
 from .locust_processes import (
     NEVER_LATE_S,

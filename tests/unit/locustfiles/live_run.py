@@ -7,15 +7,7 @@ import json
 from pathlib import Path
 
 from locustfiles.live_recording import LiveRecording
-from soak.contract import (
-    EVENT_COLUMNS,
-    REQUEST_COLUMNS,
-    SAMPLE_COLUMNS,
-    ArmLive,
-    Column,
-    Live,
-    names,
-)
+from soak.contract import EVENT_COLUMNS, REQUEST_COLUMNS, SAMPLE_COLUMNS, ArmLive, Column, Live, names
 
 ARMS = {"leaky": "http://127.0.0.1:1", "fixed": "http://127.0.0.1:2"}
 

@@ -22,7 +22,8 @@ from soak.cli import app
 from soak.errors import HarnessError, UsageError
 from soak.progress import Progress
 from soak.quantities import LeakRate
-from soak.recording import CsvRecorder, EventLog
+from soak.recording.csv_writer import CsvRecorder
+from soak.recording.events import EventLog
 from soak.workers import Identity
 
 HERE = Identity(os.getpid(), 1)

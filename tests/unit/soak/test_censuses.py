@@ -11,8 +11,8 @@ import pytest
 
 from soak.censuses import CENSUS_GAP, Censuses
 from soak.contract import CENSUS_TAKEN, LOAD
+from soak.contract.clock import RunClock
 from soak.heap.record import Suspect
-from soak.recording import RunClock
 from soak.sampler import Gaps
 
 

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from soak.cli import app
+from soak.contract.hashes import record_sums
 from soak.findings import finish
 from soak.launch import Outcome
-from soak.verify import record_sums
 
 
 @pytest.fixture

@@ -13,13 +13,15 @@ import pytest
 
 from soak import sampler as module
 from soak.contract import CENSUS_COLUMNS, LOAD, POINT, SAMPLE_COLUMNS
+from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.limit.base import Unlimited
 from soak.plan import make_plan
 from soak.points import Point, points
 from soak.probe_client import ProbeError
 from soak.profile_file import load_profile
-from soak.recording import CsvRecorder, EventLog, RunClock
+from soak.recording.csv_writer import CsvRecorder
+from soak.recording.events import EventLog
 from soak.sampler import Sampler, Target
 
 PAUSE_END_S = 30.0

@@ -14,11 +14,13 @@ import pytest
 
 from soak import sampler as module
 from soak.contract import CENSUS_COLUMNS, HOLDER_COLUMNS, IDLE, LOAD, POINT, SAMPLE_COLUMNS
+from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.heap.record import Suspect
 from soak.limit.base import Unlimited
 from soak.probe_client import ProbeError
-from soak.recording import CsvRecorder, EventLog, RunClock
+from soak.recording.csv_writer import CsvRecorder
+from soak.recording.events import EventLog
 from soak.sampler import Gaps, Sampler, Target
 
 

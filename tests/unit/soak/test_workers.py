@@ -10,9 +10,11 @@ import pytest
 
 from soak import workers as module
 from soak.contract import CENSUS_COLUMNS, SAMPLE_COLUMNS
+from soak.contract.clock import RunClock
 from soak.limit.base import Unlimited
 from soak.probe_client import ProbeClient
-from soak.recording import CsvRecorder, EventLog, RunClock
+from soak.recording.csv_writer import CsvRecorder
+from soak.recording.events import EventLog
 from soak.sampler import Sampler, Target
 from soak.workers import MOST, Workers
 

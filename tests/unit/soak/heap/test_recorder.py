@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from soak.contract import CENSUS_TAKEN
+from soak.contract.clock import RunClock
 from soak.heap.errors import HeapError, ProcessGoneError
 from soak.heap.record import Census
 from soak.heap.recorder import Recorder, follow_orders
-from soak.recording import RunClock
 from tests.unit.soak.heap.censuses import census
 
 

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from soak.contract import EVENT_COLUMNS, Column, names
+from soak.contract.clock import RunClock
 from soak.errors import HarnessError
-from soak.recording import CsvRecorder, EventLog, RunClock, new_run_directory, write_json
+from soak.recording.csv_writer import CsvRecorder
+from soak.recording.events import EventLog
+from soak.recording.files import new_run_directory, write_json
 
 COLUMNS = (Column("t_s", ""), Column("size_bytes", ""), Column("gauges", ""))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from soak.contract.hashes import record_sums, verify
 from soak.errors import HarnessError, RecordingError
-from soak.verify import record_sums, verify
 
 FILES = {
     "manifest.json": "{}",

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from soak.contract import LIVE, MANIFEST, REPORT, SUMS
+from soak.contract.files import LIVE, MANIFEST, REPORT, SUMS
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, HarnessError, RecordingError
-from soak.recording import write_text
+from soak.recording.files import write_text
 
 NO_EVIDENCE: Final = frozenset({LIVE, SUMS})
 LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.contract import ArmLive, Live
-from soak.live import certain_failure, read_live
+from soak.contract import ArmLive, Live, certain_failure, read_live
 
 LIVE = Live(
     updated_t_s=61.5,

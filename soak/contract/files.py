@@ -1,0 +1,48 @@
+"""The file formats of a run directory: names, units and meaning of all that is recorded.
+
+Everything that writes or reads a recording takes its names from here. ``t_s`` is seconds since the run's start on
+the monotonic clock. An empty cell was not read; it is never 0. Sizes are bytes.
+
+    runs/<id>/manifest.json          what ran, where, with which configuration, and how it ended
+              events.csv             starts, phases, kills, restarts, readings that were missed
+              traffic.json           the planned load, as it was handed to Locust
+              live.json              the verdict so far, replaced while the run goes on
+              <arm>/samples.csv      one row per second of each process
+              <arm>/census.csv       objects by type, read from outside every census_every_s and on the quiesce ladder
+              <arm>/containers.csv   lengths of the containers that have grown, from the same censuses
+              <arm>/holders.csv      which path holds each of those that grow, named while nothing is loaded
+              <arm>/requests.csv     one row per second of load
+              <arm>/latency.hlog     HDR histogram log (standard format): tags "latency" and "service", microseconds
+              logs/                  the output of every process
+              SHA256SUMS             hashes of all of it but live.json, written at the run's end
+              report/                made from the rest, at any time
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA_VERSION: Final = 1
+"""History: 1, the first."""
+
+MANIFEST: Final = "manifest.json"
+EVENTS: Final = "events.csv"
+TRAFFIC: Final = "traffic.json"
+LIVE: Final = "live.json"
+SAMPLES: Final = "samples.csv"
+CENSUS: Final = "census.csv"
+CONTAINERS: Final = "containers.csv"
+HOLDERS: Final = "holders.csv"
+REQUESTS: Final = "requests.csv"
+LATENCY_LOG: Final = "latency.hlog"
+LOGS: Final = "logs"
+SUMS: Final = "SHA256SUMS"
+REPORT: Final = "report"
+SUMMARY: Final = "summary.json"
+"""In the report."""
+
+LATENCY_TAG: Final = "latency"
+SERVICE_TAG: Final = "service"
+HISTOGRAM_LOWEST_US: Final = 1
+HISTOGRAM_HIGHEST_US: Final = 60_000_000
+HISTOGRAM_DIGITS: Final = 3

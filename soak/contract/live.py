@@ -1,0 +1,84 @@
+"""The verdict so far, as the judge beside a run writes it to ``live.json``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from soak.contract.files import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class ArmLive:
+    """The verdict on one arm so far; None for what is not known, also for a time to OOM without end."""
+
+    verdict: str
+    """leak, no_leak or inconclusive."""
+    reason: str
+    """One sentence, without a full stop."""
+    rate_per_s: float | None = None
+    """Leak rate in bytes per second."""
+    rate_per_request: float | None = None
+    """The same in bytes per request."""
+    low: float | None = None
+    """Lower end of the interval of ``rate_per_s``."""
+    high: float | None = None
+    """Upper end of it."""
+    oom_low_s: float | None = None
+    """Earliest time to OOM, seconds from ``updated_t_s``."""
+    oom_high_s: float | None = None
+    """Latest."""
+    signals: Mapping[str, str] = field(default_factory=dict)
+    """Verdict by signal."""
+    certain_fail: bool = False
+    """A gate of this arm will fail whatever comes."""
+    suspect: str = ""
+    """What grows most and who holds it, in words with its rate; empty for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The verdict so far, written to ``live.json`` by ``soak judge --follow`` and read by the run."""
+
+    updated_t_s: float
+    """Until here the recording was read, ``t_s``."""
+    arms: Mapping[str, ArmLive]
+
+    def to_json(self) -> str:
+        """Return the text of ``live.json``; numbers that are not finite become null."""
+        arms = {
+            name: {key: _finite(value) for key, value in asdict(arm).items()}
+            for name, arm in self.arms.items()
+        }
+        fields = {"schema_version": SCHEMA_VERSION, "updated_t_s": self.updated_t_s, "arms": arms}
+        return json.dumps(fields, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Live:
+        """Read what ``to_json`` wrote; raises ValueError, TypeError, KeyError or AttributeError for anything else."""
+        fields = json.loads(text)
+        if (version := fields["schema_version"]) != SCHEMA_VERSION:
+            raise ValueError(f"live verdict of schema {version}, this is {SCHEMA_VERSION}")
+        arms = {name: ArmLive(**arm) for name, arm in fields["arms"].items()}
+        return cls(updated_t_s=float(fields["updated_t_s"]), arms=arms)
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_live(path: Path) -> Live | None:
+    """Return what stands in ``live.json``; None while there is none that can be read."""
+    try:
+        return Live.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None  # the run does not depend on its judge
+
+
+def certain_failure(live: Live | None, arm: str) -> str:
+    """Return why a gate of the arm is certain to fail; "" when none is, or that is not known."""
+    seen = None if live is None else live.arms.get(arm)
+    return f"a gate of {arm} is certain to fail: {seen.reason}" if seen and seen.certain_fail else ""

@@ -1,0 +1,84 @@
+"""Rows of a recording, flushed as they happen."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from soak.contract import Column, names
+from soak.errors import HarnessError
+
+
+class CsvRecorder:
+    """Appends rows to a CSV file and flushes each. Shared by threads; the first failed write is the last.
+
+    It appends, so that another process may write to the same file at another moment.
+    """
+
+    def __init__(self, path: Path, columns: tuple[Column, ...]) -> None:
+        self._path = path
+        self._names = names(columns)
+        self._lock = threading.Lock()
+        self._broken = False
+        try:
+            self._file = path.open("a", newline="", encoding="utf-8")
+            fresh = not self._file.tell()
+        except OSError as error:
+            raise self._refused(error) from error
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        if fresh:
+            self._write([self._names])
+
+    def write(self, row: Mapping[str, object]) -> None:
+        """Append one row; None and missing columns become empty cells.
+
+        Raises HarnessError when the disk takes no more, KeyError for a name that is no column.
+        """
+        self.write_all([row])
+
+    def write_all(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Append rows and flush them once; raises as ``write``."""
+        cells = []
+        for row in rows:
+            if unknown := row.keys() - set(self._names):
+                raise KeyError(f"{self._path.name} has no column {min(unknown)}")
+            cells.append([_cell(row.get(name)) for name in self._names])
+        self._write(cells)
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        with self._lock:
+            self._broken = True
+            with contextlib.suppress(OSError):  # a full disk was reported when the row failed
+                self._file.close()
+
+    def _write(self, rows: Iterable[Iterable[object]]) -> None:
+        with self._lock:
+            if self._broken:
+                return
+            try:
+                self._writer.writerows(rows)
+                self._file.flush()
+            except OSError as error:
+                self._broken = True
+                with contextlib.suppress(OSError):  # closing tries to write once more
+                    self._file.close()
+                raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> HarnessError:
+        return HarnessError(
+            f"{self._path}: cannot be written ({error.strerror}). What was recorded until now is kept; "
+            "make room, then make its report with soak report or run again."
+        )
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, Mapping):
+        return json.dumps(value) if value else None
+    return value

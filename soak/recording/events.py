@@ -1,0 +1,39 @@
+"""The run's events, in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from soak.contract import EVENT_COLUMNS, EVENT_NAMES
+from soak.contract.clock import RunClock
+from soak.recording.csv_writer import CsvRecorder
+
+
+class EventLog:
+    """The run's events, in a file."""
+
+    def __init__(self, path: Path, clock: RunClock) -> None:
+        self._recorder = CsvRecorder(path, EVENT_COLUMNS)
+        self._clock = clock
+
+    def record(
+        self,
+        event: str,
+        detail: str = "",
+        *,
+        arm: str = "",
+        life: int | None = None,
+        pid: int | None = None,
+        by: str = "",
+    ) -> None:
+        """Append one event, one of EVENT_NAMES."""
+        if event not in EVENT_NAMES:
+            raise KeyError(f"no such event: {event}")
+        self._recorder.write(
+            {"t_s": self._clock.t(), "wall_time": self._clock.wall(), "event": event, "arm": arm, "life": life,
+             "pid": pid, "by": by, "detail": detail}
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Close the file."""
+        self._recorder.close()

@@ -1,0 +1,57 @@
+"""The run directory, and files in it that are replaced in one step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from soak.errors import HarnessError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a reader never sees half of it; raises HarnessError."""
+    scratch = path.with_suffix(".tmp")
+    try:
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(path)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise HarnessError(
+            f"{path}: cannot be written ({error.strerror}); make room and run again."
+        ) from error
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Replace a JSON file in one step; raises HarnessError."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def new_run_directory(runs: Path, profile: str, now: datetime) -> Path:
+    """Make ``<runs>/<date>-<time>-<profile>`` and point ``<runs>/latest`` at it; an existing one is never reused."""
+    stem = f"{now:%Y%m%d-%H%M%S}-{profile}"
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        directory = _first_free(runs, stem)
+        scratch = runs / f".latest-{directory.name}"
+        scratch.symlink_to(directory.name)
+        scratch.replace(runs / "latest")
+    except OSError as error:
+        raise HarnessError(
+            f"{runs}: no run directory can be made there ({error.strerror}); give another place by --runs."
+        ) from error
+    return directory
+
+
+def _first_free(runs: Path, stem: str) -> Path:
+    number = 1
+    while True:
+        directory = runs / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            directory.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return directory
