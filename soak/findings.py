@@ -25,14 +25,14 @@ class Finding(Protocol):
 
 def report(directory: Path) -> Finding:
     """Make the report of a recording."""
-    from analysis.report import make_report  # noqa: PLC0415 - pandas and matplotlib have no place beside a run
+    from analysis.report.write import make_report  # noqa: PLC0415 - pandas and matplotlib have no place beside a run
 
     return make_report(directory)
 
 
 def ablation(directory: Path) -> Finding:
     """Make the report of an ablation, and what each fault leaks."""
-    from analysis.ablation import make_ablation  # noqa: PLC0415 - as in report
+    from analysis.commands.ablation import make_ablation  # noqa: PLC0415 - as in report
 
     report(directory)
     return make_ablation(directory)
@@ -40,7 +40,7 @@ def ablation(directory: Path) -> Finding:
 
 def judge_run(directory: Path) -> Finding:
     """Judge a recording without making its report."""
-    from analysis.judging import judge_run as judge  # noqa: PLC0415 - as in report
+    from analysis.commands.judge import judge_run as judge  # noqa: PLC0415 - as in report
 
     return judge(directory)
 
@@ -53,9 +53,9 @@ def judge_file(
     limit_bytes: float | None,
 ) -> Finding:
     """Judge another tool's file; ``names`` and ``units`` are of its columns, empty where the file tells them."""
-    from analysis.foreign import Columns  # noqa: PLC0415 - as in report
-    from analysis.judge.model import Margin  # noqa: PLC0415
-    from analysis.judging import judge_file as judge  # noqa: PLC0415
+    from analysis.commands.judge import judge_file as judge  # noqa: PLC0415
+    from analysis.external.files import Columns  # noqa: PLC0415 - as in report
+    from analysis.judge.types import Margin  # noqa: PLC0415
 
     time, rss, life = names
     columns = Columns(time, rss, *units, life) if time else None
@@ -64,14 +64,14 @@ def judge_file(
 
 def follow(directory: Path) -> None:
     """Judge a run while it goes on, until whoever asked is gone."""
-    from analysis.follow import follow as follow_run  # noqa: PLC0415 - as in report
+    from analysis.commands.live import follow as follow_run  # noqa: PLC0415 - as in report
 
     follow_run(directory)
 
 
 def compare(first: Path, second: Path) -> Finding:
     """Compare the verdicts of two recordings."""
-    from analysis.judging import compare_runs  # noqa: PLC0415 - as in report
+    from analysis.commands.compare import compare_runs  # noqa: PLC0415 - as in report
 
     return compare_runs(first, second)
 

@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from analysis.judge.decide import CLEARED, CLEARLY
-from tests.calibration.noise import Chance, Numbers
+from analysis.judge.decision import CLEARED, CLEARLY
+from analysis.judge.types import Numbers
+from tests.calibration.noise import Chance
 from tests.calibration.parts import draw_arenas
 from tests.calibration.simulate import MARGIN
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.judge.model import LEAK, NO_LEAK
+from analysis.judge.types import LEAK, NO_LEAK
 from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKY, TIMED, TINY
 from tests.calibration.score import CRASHED, METHOD_PREFIX
 from tests.calibration.simulate import FILLING

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.calibration.noise import Chance, Numbers, ar1, log_uniform
+from analysis.judge.types import Numbers
+from tests.calibration.noise import Chance, ar1, log_uniform
 
 
 def served(

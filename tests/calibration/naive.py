@@ -10,7 +10,8 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 from scipy.stats import linregress, rankdata, theilslopes
 
-from tests.calibration.noise import MIB, Numbers
+from analysis.judge.types import Numbers
+from tests.calibration.noise import MIB
 
 Method = Callable[[Numbers, Numbers], bool]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import lfilter  # type: ignore[attr-defined]  # exported by a star import
 
-Numbers = npt.NDArray[np.float64]
+from analysis.judge.types import Numbers
+
 Chance = np.random.Generator
 
 MIB: Final = float(1 << 20)

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from scipy.signal import lfilter  # type: ignore[attr-defined]  # exported by a star import
 
-from tests.calibration.noise import MIB, Chance, Numbers, log_uniform
+from analysis.judge.types import Numbers
+from tests.calibration.noise import MIB, Chance, log_uniform
 
 RELEVANT: Final = 0.1
 """A healthy part has settled when what it still gains is slower than this part of the margin."""

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tests.calibration.noise import MIB, Chance, Numbers, ar1, log_uniform
+from analysis.judge.types import Numbers
+from tests.calibration.noise import MIB, Chance, ar1, log_uniform
 
 PAGE = 4096.0
 
@@ -24,7 +25,7 @@ class Memory:
 
 
 def read(memory: Memory, draw: Chance, chance: Chance, tick_s: float) -> tuple[pd.DataFrame, float]:
-    """Return the columns of ``analysis.verdict:judge_frame``, and the bytes by which RSS is above USS at the end.
+    """Return the columns of ``analysis.external.frame:judge_frame``, and the bytes of RSS above USS at the end.
 
     A service in eight is read without USS.
     """

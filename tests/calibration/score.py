@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from analysis.external.frame import judge_frame
 from analysis.judge import judge
-from analysis.judge.model import LEAK, Margin, Readings
-from analysis.verdict import judge_frame
+from analysis.judge.types import LEAK, Margin, Readings
 from tests.calibration import naive
 from tests.calibration.plan import TIMED, Task
 from tests.calibration.simulate import FILLING, MARGIN, Trace, simulate

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.judge.types import Numbers
 from tests.calibration import parts
 from tests.calibration.load import served
-from tests.calibration.noise import MIB, Chance, Numbers, log_uniform, memory_noise
+from tests.calibration.noise import MIB, Chance, log_uniform, memory_noise
 from tests.calibration.parts import HEALTHY, Healthy, Life, Part
 from tests.calibration.readings import Memory, read
 
@@ -56,7 +57,7 @@ class Trace:
     seed: int
     hours: float
     frame: pd.DataFrame
-    """As ``analysis.verdict:judge_frame`` takes it, with the margin and the limit in ``attrs``."""
+    """As ``analysis.external.frame:judge_frame`` takes it, with the margin and the limit in ``attrs``."""
     leak: float
     """Bytes per second; of a leak that starts late, from then on."""
     decidable: bool

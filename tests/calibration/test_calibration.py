@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.judge.model import LEAK, NO_LEAK
+from analysis.judge.types import LEAK, NO_LEAK
 from tests.calibration.plan import HEALTHY, LEAKY, Task
 from tests.calibration.score import CRASHED, score, table
 from tests.calibration.simulate import HEALTHY_KINDS, LEAK_KINDS, OOM

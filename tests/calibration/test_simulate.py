@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
-from analysis.judge.model import INCONCLUSIVE, LEAK, NO_LEAK
+from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK
 from tests.calibration import naive
 from tests.calibration.figures import Figure, Share, figures
 from tests.calibration.noise import ar1

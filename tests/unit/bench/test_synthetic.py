@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.load_check import arm_load
-from analysis.recording import read_recording
+from analysis.recording.read import read_recording
+from analysis.verdict.validity import arm_load
 from bench.synthetic import RPS, write_run
 
 

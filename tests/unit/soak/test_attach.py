@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from analysis.manifest import read_manifest
+from analysis.recording.manifest import read_manifest
 from soak import attach as module
 from soak import contract
 from soak.attach import Watch, attach, find_processes, make_manifest

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 from soak import contract
 from soak.config import Arm, Incident, Profile, Stubs
+from tests.support.paths import ROOT
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = ROOT / "docs"
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
-from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -15,8 +14,9 @@ from soak.errors import UsageError
 from soak.metrics import RunMetrics, serve_metrics
 from soak.progress import ArmNow, Now
 from tests.monitoring import promtool
+from tests.support.paths import ROOT
 
-MONITORING = Path(__file__).parents[3] / "docs" / "monitoring"
+MONITORING = ROOT / "docs" / "monitoring"
 
 SAMPLE = {
     "rss_bytes": 64_626_688, "uss_bytes": 44_818_432, "fds": 17, "cpu_s": 0.43, "tasks_alive": 2, "loop_lag_ms": 1.5,

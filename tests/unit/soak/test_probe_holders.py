@@ -18,7 +18,9 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "soak" / "probe"))
+from tests.support.paths import ROOT
+
+sys.path.insert(0, str(ROOT / "soak" / "probe"))
 
 from soak_probe import creations, holders, objects, roots, walk
 from soak_probe.answers import Answers

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "soak" / "probe"))
+from tests.support.paths import ROOT
+
+sys.path.insert(0, str(ROOT / "soak" / "probe"))
 
 from soak_probe import allocators, gauges, looplag, tasks
 from soak_probe.imports import ModuleFinder

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from soak.contract import SAMPLE_COLUMNS, names
+from tests.support.paths import ROOT
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "soak" / "probe"))
+sys.path.insert(0, str(ROOT / "soak" / "probe"))
 
 from soak_probe import answers, lifecycle, server
 from soak_probe.sessions import Sessions

@@ -5,9 +5,9 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analysis.external.frame import judge_frame
 from analysis.judge import judge
-from analysis.judge.model import LEAK, NO_LEAK, Margin, Numbers
-from analysis.verdict import judge_frame
+from analysis.judge.types import LEAK, NO_LEAK, Margin, Numbers
 from tests.unit.analysis.judge.traces import MARGIN, MARGIN_PER_S, MIB, clock, frame, noise, readings
 
 T_S = clock(2.0, 60.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.judge.model import Margin, Numbers, Readings
+from analysis.judge.types import Margin, Numbers, Readings
 
 MIB = float(1 << 20)
 MARGIN_PER_S = MIB / 3600

@@ -1,0 +1,69 @@
+"""An ablation as text for the terminal."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from analysis.ablation.leak_per_fault import ALL, SESSIONS, SUM, Kept
+from analysis.recording.model import Recording
+from analysis.report.terminal.tables import new_table, outcome, render
+
+NOTE = (
+    "Bytes are slopes of RSS over the requests answered well, with an indicative 95% interval; above none is less "
+    "what the arm without faults gains."
+)
+
+
+def ablation_text(recording: Recording, kept: tuple[Kept, ...], reasons: tuple[str, ...]) -> str:
+    """Return what the command line prints, at most 100 columns wide."""
+    manifest = recording.manifest
+    table = new_table(
+        "faults", "requests", "RSS B/request", "above none", "blocks/request", "native B/request"
+    )
+    for line in kept:
+        table.add_row(
+            line.arm,
+            _number(line.requests, ","),
+            _with_interval(line.rss_bytes_per_request, line.rss_ci95_bytes_per_request),
+            _with_interval(line.above_none_bytes_per_request, line.above_none_ci95_bytes_per_request),
+            _number(line.live_blocks_per_request, "+.2f"),
+            _number(line.native_bytes_per_request, "+,.0f"),
+        )
+    parts: list[RenderableType] = [
+        Text(f"{manifest.run_id}: what each fault keeps per request, Python {manifest.python}.\n"),
+        table,
+        Text("\n" + NOTE),
+        *(Text(sentence) for sentence in (*_sum_against_all(kept), *_per_session(kept))),
+        *outcome(reasons),
+    ]
+    return render(parts)
+
+
+def _sum_against_all(kept: tuple[Kept, ...]) -> list[str]:
+    by_arm = {line.arm: line.above_none_bytes_per_request for line in kept}
+    together, added = by_arm[ALL], by_arm[SUM]
+    if not together or added is None:
+        return []
+    return [
+        f"The five alone add up to {added / together:.1%} of all together. An object that two faults keep, as cache "
+        "and history keep the same answer, counts twice in the sum."
+    ]
+
+
+def _per_session(kept: tuple[Kept, ...]) -> list[str]:
+    line = next(line for line in kept if line.arm == SESSIONS)
+    if line.sessions_opened is None or line.above_none_bytes_per_session is None:
+        return []
+    return [
+        f"Sessions come with new instance names, not with requests: {line.sessions_opened:,} were opened, "
+        f"{line.above_none_bytes_per_session:,.0f} B each."
+    ]
+
+
+def _with_interval(value: float | None, half: float | None) -> str:
+    return "-" if value is None or half is None else f"{value:+,.0f} ± {half:,.0f}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"

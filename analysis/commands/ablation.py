@@ -1,0 +1,54 @@
+"""Make the report of an ablation: what each fault of the leaky gateway keeps per request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.ablation.figure import ablation_figure
+from analysis.ablation.leak_per_fault import ALL, FAULTS, NONE, Kept, kept
+from analysis.ablation.text import ablation_text
+from analysis.recording.read import read_recording
+from analysis.report.files import csv_text, write_files
+from analysis.verdict.validity import arm_load, reasons
+from soak.contract import REPORT
+from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, RecordingError
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """What the command line needs of an ablation that was written."""
+
+    directory: Path
+    text: str
+    """To print: plain, at most 100 columns wide."""
+    reasons: tuple[str, ...]
+    """Why the recording is inconclusive; empty when it is complete and the load arrived."""
+
+    @property
+    def exit_code(self) -> int:
+        """An ablation signs nothing: it is inconclusive or done."""
+        return EXIT_INCONCLUSIVE if self.reasons else EXIT_OK
+
+
+def make_ablation(run_dir: Path) -> Ablation:
+    """Read a run directory and write ``ablation.csv`` and ``ablation.png`` into its ``report/``.
+
+    Raises RecordingError when the directory is no readable recording or lacks one of an ablation's arms, and
+    HarnessError when the files cannot be written.
+    """
+    recording = read_recording(run_dir)
+    names = [arm.name for arm in recording.arms]
+    if missing := [name for name in (ALL, *FAULTS, NONE) if name not in names]:
+        raise RecordingError(
+            f"{run_dir}: no arm {', '.join(missing)} (there are {', '.join(names)}), so this is no ablation; "
+            "give a run of the profile ablation."
+        )
+    found = kept(recording)
+    why = reasons(recording, tuple(arm_load(arm, recording.load) for arm in recording.arms))
+    directory = run_dir / REPORT
+    write_files(
+        directory,
+        {"ablation.csv": csv_text(Kept, found), "ablation.png": ablation_figure(recording, found)},
+    )
+    return Ablation(directory, ablation_text(recording, found, why), why)

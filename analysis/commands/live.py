@@ -1,0 +1,125 @@
+"""Judging a run while it goes on: look after look into ``live.json``."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from analysis.growth.classify import FILLING
+from analysis.growth.from_containers import container_growers
+from analysis.judge import judge
+from analysis.judge.types import LEAK
+from analysis.recording.heap_files import read_heap_files
+from analysis.recording.model import Arm, Recording
+from analysis.recording.read import read_recording
+from analysis.report.growth_wording import suspect_text
+from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, Judge, arm_verdict
+from analysis.verdict.gates import fails_for_good
+from analysis.verdict.wording import verdict_sentence
+from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live
+from soak.errors import HarnessError
+
+EVERY_S: Final = 5.0
+"""Between the end of a look and the next, at least;"""
+REST: Final = 4.0
+"""and so many times as long as the look took, so that it has a fifth of one core at most."""
+FIRST_LOOK_S: Final = 30.0
+"""Of load: a look before could decide nothing and would spend error all the same."""
+
+
+def look_error(look: int) -> float:
+    """Return the family-wise error of look number ``look``, from 1: all looks together spend FAMILY_ERROR.
+
+    The k-th has 1/(k (k+1)) of it, which sums to 1 over any number of looks (a union bound over them).
+    """
+    return FAMILY_ERROR / (look * (look + 1))
+
+
+def follow(
+    run_dir: Path,
+    *,
+    judge: Judge = judge,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    parent: Callable[[], int] = os.getppid,
+) -> None:
+    """Write ``live.json`` until the load has ended, the run has, or the process that started this one is gone.
+
+    Raises RecordingError when the directory is no readable recording, HarnessError when it cannot be written to.
+    """
+    born_of, look = parent(), 0
+    while parent() == born_of:
+        began_s = clock()
+        recording = read_recording(run_dir, latencies=False)
+        load = recording.load
+        if load is not None and load.end_s - load.start_s >= FIRST_LOOK_S:
+            look += 1
+            _write(run_dir / LIVE, live(recording, judge, look))
+        if recording.manifest.status != "running" or _load_is_over(recording):
+            return
+        sleep(max(EVERY_S, REST * (clock() - began_s)))
+
+
+def live(recording: Recording, judge: Judge, look: int) -> Live:
+    """Return the verdict so far, on every arm."""
+    until_s = recording.phases[-1].end_s if recording.phases else 0.0
+    arms = {arm.name: _arm(recording, arm, judge, look) for arm in recording.arms}
+    return Live(updated_t_s=until_s, arms=arms)
+
+
+def _arm(recording: Recording, arm: Arm, judge: Judge, look: int) -> ArmLive:
+    # The run is not over, so the load check would find that it was cut short: it has its say in the report.
+    verdict = arm_verdict(recording, arm, (), judge, error=look_error(look), detectable=False)
+    rising = fails_for_good(recording, arm)
+    leaks = [verdict_sentence(verdict)] if verdict.verdict == LEAK else []
+    found = ArmLive(
+        verdict=verdict.verdict,
+        reason="; ".join(filter(None, [*leaks, rising])) or verdict_sentence(verdict),
+        signals={signal.judgement.signal: signal.judgement.verdict for signal in verdict.signals},
+        certain_fail=bool(rising) or verdict.verdict == LEAK,
+    )
+    return _with_rate(replace(found, suspect=_suspect(recording, arm)), verdict)
+
+
+def _suspect(recording: Recording, arm: Arm) -> str:
+    """Return the container that grows most; the types, which are many rows, are left to the report."""
+    if recording.load is None:
+        return ""
+    files = read_heap_files(recording.directory / arm.name, types=False)
+    found = container_growers(arm, recording.load, files)
+    return next((suspect_text(one) for one in found if one.kind != FILLING), "")
+
+
+def _with_rate(found: ArmLive, verdict: ArmVerdict) -> ArmLive:
+    judgement = verdict.memory
+    if judgement is None or judgement.per_s is None:
+        return found
+    rate, oom = judgement.per_s, judgement.oom if verdict.verdict == LEAK else None
+    return replace(
+        found,
+        rate_per_s=rate.value,
+        rate_per_request=judgement.per_request.value if judgement.per_request else None,
+        low=rate.low,
+        high=rate.high,
+        oom_low_s=oom.low if oom else None,
+        oom_high_s=oom.high if oom else None,
+    )
+
+
+def _load_is_over(recording: Recording) -> bool:
+    """Return whether the newest load has been followed by its drain."""
+    names = [phase.name for phase in recording.phases]
+    return LOAD in names and DRAIN in names[len(names) - 1 - names[::-1].index(LOAD) :]
+
+
+def _write(path: Path, content: Live) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(content.to_json(), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be written ({error.strerror or error}); free the disk.") from None

@@ -1,0 +1,132 @@
+"""Judge a recording from elsewhere: a DataFrame in, a plain dictionary out."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.judge import judge
+from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, Numbers, Readings
+
+DEFAULT_MARGIN: Final = 2**20 / 3600
+"""Bytes per second: 1 MiB per hour, where the frame names none."""
+ENOUGH_USS: Final = 40
+"""Readings of USS from which on it is judged instead of RSS."""
+
+
+def judge_frame(
+    frame: pd.DataFrame, *, bounded: bool | None = None, detectable: bool = True
+) -> dict[str, Any]:
+    """Judge the memory of one service.
+
+    Columns: ``time_s`` and ``rss_bytes`` or ``uss_bytes``; ``requests_total``, ``pid`` and ``restart_id`` where they
+    are known. Cells may be NaN and rows missing. ``attrs``: ``margin_bytes_per_s`` (1 MiB per hour where it is missing
+    or no positive number) and ``memory_limit_bytes`` (of RSS). ``bounded`` and ``detectable`` are those of
+    :func:`analysis.judge.signal`.
+
+    Returns ``verdict`` (leak, no_leak or inconclusive), ``reason``, and floats or None where it was not computed:
+    ``slope_bytes_per_s`` with its 95% interval ``ci_low`` to ``ci_high``, ``mde_bytes_per_s``, and of a leak with a
+    limit ``oom_eta_low_s`` to ``oom_eta_high_s``, seconds after the last reading (inf: perhaps never). Bad data are
+    inconclusive and raise nothing.
+    """
+    t_s, rss, uss = (_column(frame, name) for name in ("time_s", "rss_bytes", "uss_bytes"))
+    known = t_s[np.isfinite(t_s)]
+    if len(known) and (np.diff(known) < 0).any():
+        return _answer(Judgement("rss_bytes", INCONCLUSIVE, "time goes backwards"))
+    life = _lives(frame)
+    value, shared = _private(t_s, rss, uss, life)
+    limit = _positive(frame.attrs.get("memory_limit_bytes"))
+    result = judge(
+        # A process without memory is none: 0 is as absurd as what is negative.
+        Readings(
+            "rss_bytes" if value is rss else "uss_bytes",
+            t_s,
+            np.where(value == 0, -1.0, value),
+            life,
+            _requests(frame),
+        ),
+        Margin(per_s=_positive(frame.attrs.get("margin_bytes_per_s")) or DEFAULT_MARGIN),
+        limit_bytes=None if limit is None else max(limit - shared, 1.0),
+        bounded=bounded,
+        detectable=detectable,
+    )
+    return _answer(result)
+
+
+def _answer(result: Judgement) -> dict[str, Any]:
+    rate, oom = result.per_s, result.oom if result.verdict == LEAK else None
+    return {
+        "verdict": result.verdict,
+        "slope_bytes_per_s": None if rate is None else rate.value,
+        "ci_low": None if rate is None else rate.low,
+        "ci_high": None if rate is None else rate.high,
+        "mde_bytes_per_s": result.detectable_per_s,
+        "oom_eta_low_s": None if oom is None else oom.low,
+        "oom_eta_high_s": None if oom is None else oom.high,
+        "reason": result.reason,
+    }
+
+
+def _private(t_s: Numbers, rss: Numbers, uss: Numbers, life: Numbers) -> tuple[Numbers, float]:
+    """Return private memory at every reading, and the shared pages at the end, bytes.
+
+    USS is dear to read and so read seldom: between its readings RSS says what moved, less the shared pages, which are
+    known where both were read. Without enough USS it is RSS, and the shared pages are in it.
+    """
+    if np.isfinite(uss).sum() < ENOUGH_USS:
+        return rss, 0.0
+    both = np.isfinite(rss) & np.isfinite(uss) & np.isfinite(t_s)
+    if both.sum() < ENOUGH_USS:
+        return uss, 0.0
+    value = uss.copy()
+    for one in np.unique(life):
+        mine = life == one
+        if (mine & both).any():
+            shared = np.interp(t_s[mine], t_s[mine & both], (rss - uss)[mine & both])
+            value[mine] = np.where(np.isfinite(uss[mine]), uss[mine], rss[mine] - shared)
+    return value, float(np.median((rss - uss)[both][-max(1, int(both.sum()) // 5) :]))
+
+
+def _positive(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) and number > 0 else None
+
+
+def _column(frame: pd.DataFrame, name: str) -> Numbers:
+    if name not in frame:
+        return np.full(len(frame), np.nan)
+    cells = frame[name]
+    if isinstance(cells, pd.DataFrame):  # a name that is there twice
+        cells = cells.iloc[:, 0]
+    if cells.dtype.kind in "mM":
+        # Times or durations; as plain numbers they would be nanoseconds or others, by the unit of the column.
+        apart = cells if cells.dtype.kind == "m" else cells - cells.min()
+        return np.asarray(apart.dt.total_seconds(), dtype=np.float64)
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
+    return np.where(np.isinf(numbers), np.nan, numbers)
+
+
+def _lives(frame: pd.DataFrame) -> Numbers:
+    """Return the number of the life of each row: each pair of restart_id and pid is one."""
+    pairs = (
+        pd.DataFrame({name: _column(frame, name) for name in ("restart_id", "pid")}).ffill().bfill().fillna(0)
+    )
+    return np.asarray(pairs.groupby(["restart_id", "pid"], sort=False).ngroup(), dtype=np.float64)
+
+
+def _requests(frame: pd.DataFrame) -> Numbers:
+    """Return the requests since the first row; a counter that falls began again with its process."""
+    done = _column(frame, "requests_total")
+    seen = np.flatnonzero(np.isfinite(done))
+    if len(seen) < 2:
+        return np.full(len(done), np.nan)
+    moved = np.diff(done[seen], prepend=done[seen[0]])
+    moved = np.where(moved < 0, done[seen], moved)
+    total = np.full(len(done), np.nan)
+    total[seen] = np.cumsum(np.maximum(moved, 0))
+    return total

@@ -1,0 +1,223 @@
+"""What grows from census to census: containers by address, types by their objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.judge.types import Numbers
+from analysis.recording.model import Arm, Phase
+from analysis.recording.requests import answered_by
+from analysis.slopes import Slope, fit
+from soak.contract import POINT, RUNGS
+
+DRAINED: Final = RUNGS[0]
+MIN_CENSUSES: Final = 3
+"""Nothing is named from fewer."""
+LATER_CENSUSES: Final = 5
+"""The later part of a life's load is its second half, but so many censuses where there are as many."""
+STILL_ITEMS: Final = 5.0
+"""What has not grown while its rate promised so many items has stopped: by chance that happens in less than 1%
+(a Poisson count of mean 5 is 0 in 0.7%)."""
+STEPS: Final = 12
+"""Growth is asked for in so many steps of the later part at most, and in no more than give STILL_ITEMS to each: a slow
+leak stands still between two censuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """A container, or the objects of a type, that grew in every step of the later part of a life's load."""
+
+    life: int
+    address: str
+    """Of the container, hexadecimal; empty for a type."""
+    type: str
+    censuses: int
+    """Of the later part."""
+    length: int
+    """Items, or objects, in the last of them."""
+    per_request: Slope | None
+    """Items per request; None where the requests were not recorded."""
+    per_s: Slope
+    """Items per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrowingType:
+    """A type whose bytes grow under load; its fields are those of ``types`` in summary.json."""
+
+    type: str
+    life: int
+    objects_per_request: float | None
+    bytes_per_request: float | None
+    bytes_per_request_low: float | None
+    bytes_per_request_high: float | None
+    bytes_per_s: float
+    share: float
+    """Of the growth of all types that grow."""
+    steady: bool
+    """Whether its objects grew in every step and did not stop."""
+    explained_by: str = ""
+    """What grows and holds such objects; empty where nothing that was found does."""
+
+
+def growing_containers(arm: Arm, load: Phase, containers: pd.DataFrame, types: pd.DataFrame) -> list[Growing]:
+    """Return the containers that grow; one whose growth stopped, as a cache's at its bound, is none of them."""
+    found = []
+    drained = containers[containers["rung"] == DRAINED] if len(containers) else containers
+    last_s = {life: float(rows["t_s"].max()) for life, rows in _lives(types, load)}
+    for life, rows in _lives(containers, load):
+        # A census in which no container was left ends them all.
+        latest_s = max(float(rows["t_s"].max()), last_s.get(life, 0.0))
+        moments = rows["t_s"].drop_duplicates()
+        for (address, name), own in rows.groupby(["address", "type"], sort=False):
+            if float(own["t_s"].max()) < latest_s - 1:
+                continue
+            one = _growing(arm, own, "length", moments)
+            at_end = drained[
+                (drained["life"] == life) & (drained["address"] == address) & (drained["type"] == name)
+            ]
+            if one and not _stopped_before_the_end(arm, own, at_end, one[0], one[1]):
+                per_s, per_request, censuses, length = one
+                found.append(Growing(life, str(address), str(name), censuses, length, per_request, per_s))
+    return found
+
+
+def growing_types(arm: Arm, load: Phase, types: pd.DataFrame) -> list[GrowingType]:
+    """Return the types whose bytes grow in the life with the most censuses, those with the most growth first.
+
+    The slope is least squares over the later part of its censuses; its lower end is above zero. To the figures of a
+    process those of the others add up that were alive in the middle of its censuses.
+    """
+    lives = list(_lives(types, load))
+    if not lives:
+        return []
+    life, rows = max(lives, key=lambda one: one[1]["t_s"].nunique())
+    moments = rows["t_s"].drop_duplicates()
+    alive = {one.number for one in arm.processes if one.start_s <= moments.median() <= one.end_s}
+    beside = [others for other, others in lives if other != life and other in alive]
+    found = []
+    for name, own in rows.groupby("type", sort=False):
+        size = _type_slopes(arm, rows, str(name), "bytes")
+        if size is None or _clear(size).low <= 0:
+            continue
+        objects = _type_slopes(arm, rows, str(name), "objects")
+        for others in beside:
+            size = _added(size, _type_slopes(arm, others, str(name), "bytes"))
+            objects = objects and _added(objects, _type_slopes(arm, others, str(name), "objects"))
+        per_s, per_request = size
+        found.append(
+            GrowingType(
+                type=str(name),
+                life=life,
+                objects_per_request=objects[1].value if objects and objects[1] else None,
+                bytes_per_request=per_request.value if per_request else None,
+                bytes_per_request_low=per_request.low if per_request else None,
+                bytes_per_request_high=per_request.high if per_request else None,
+                bytes_per_s=per_s.value,
+                share=0.0,
+                steady=_growing(arm, own, "objects", moments) is not None,
+            )
+        )
+    return sorted(found, key=lambda one: -one.bytes_per_s)
+
+
+def _type_slopes(arm: Arm, rows: pd.DataFrame, name: str, column: str) -> _Slopes | None:
+    own = rows[(rows["type"] == name) & (rows["t_s"] >= _later(rows["t_s"])[0])]
+    return _slopes(arm, own.drop_duplicates("t_s", keep="last"), column)
+
+
+def _added(one: _Slopes, other: _Slopes | None) -> _Slopes:
+    """Return the slopes of two processes together; the second may have none."""
+    if other is None:
+        return one
+    requests = None if one[1] is None or other[1] is None else _sum(one[1], other[1])
+    return _sum(one[0], other[0]), requests
+
+
+def _sum(one: Slope, other: Slope) -> Slope:
+    least = min(one.r_squared, other.r_squared)
+    return Slope(one.value + other.value, one.low + other.low, one.high + other.high, least)
+
+
+def census_count(load: Phase, files: pd.DataFrame) -> int:
+    """Return how many censuses of the load there are, over all lives."""
+    return sum(int(rows["t_s"].nunique()) for _, rows in _lives(files, load))
+
+
+_Slopes = tuple[Slope, Slope | None]
+
+
+def _lives(rows: pd.DataFrame, load: Phase) -> Iterator[tuple[int, pd.DataFrame]]:
+    if rows.empty:
+        return
+    loaded = rows[rows["t_s"].between(load.start_s, load.end_s) & rows["rung"].isin(["", POINT])]
+    for life, own in loaded.groupby("life"):
+        yield int(float(str(life))), own
+
+
+def _later(t_s: pd.Series[float]) -> Numbers:
+    """Return the moments of the later part of the censuses."""
+    moments: Numbers = np.unique(t_s.to_numpy(float)).astype(np.float64)
+    return moments[-max(LATER_CENSUSES, (len(moments) + 1) // 2) :]
+
+
+def _growing(
+    arm: Arm, own: pd.DataFrame, column: str, all_t_s: pd.Series[float]
+) -> tuple[Slope, Slope | None, int, int] | None:
+    """Return slopes, censuses and last number of what grew in every step of the later part; None for what did not.
+
+    Where there are no earlier censuses, it is what it was in since it was listed: before, it was no longer than then.
+    """
+    later = _later(all_t_s)
+    own = own.drop_duplicates("t_s", keep="last")
+    if later[0] == all_t_s.min():
+        later = later[later >= own["t_s"].min()]
+    before, part = own.loc[own["t_s"] < later[0], column], own[own["t_s"] >= later[0]]
+    numbers = part.set_index("t_s")[column].reindex(later).to_numpy(float)
+    if len(later) < MIN_CENSUSES or not numbers[-1] > numbers[0] or (before > numbers[0]).any():
+        return None
+    steps = min(STEPS, len(later) - 1, max(MIN_CENSUSES - 1, int((numbers[-1] - numbers[0]) / STILL_ITEMS)))
+    numbers = numbers[np.linspace(0, len(later) - 1, steps + 1).round().astype(int)]
+    if not np.all(np.diff(numbers) > 0):  # also where one is missing
+        return None
+    slopes = _slopes(arm, part, column)
+    if slopes is None or _clear(slopes).low <= 0 or _stands_still(arm, part, column, slopes):
+        return None
+    return *slopes, len(part), int(numbers[-1])
+
+
+def _stopped_before_the_end(
+    arm: Arm, own: pd.DataFrame, drained: pd.DataFrame, per_s: Slope, per_request: Slope | None
+) -> bool:
+    """Return whether a container was no longer once all was drained, although requests came after the last census."""
+    after = drained[drained["t_s"] > own["t_s"].max()]
+    if after.empty or per_request is None:
+        return False
+    both = pd.concat([own.tail(1), after.head(1)])
+    return _stands_still(arm, both, "length", (per_s, per_request))
+
+
+def _slopes(arm: Arm, part: pd.DataFrame, column: str) -> _Slopes | None:
+    t_s, number = part["t_s"].to_numpy(float), part[column].to_numpy(float)
+    per_s = fit(t_s, number, MIN_CENSUSES)
+    return None if per_s is None else (per_s, fit(answered_by(arm, t_s), number, MIN_CENSUSES))
+
+
+def _clear(slopes: _Slopes) -> Slope:
+    """Return the slope that decides: per request where requests are known."""
+    return slopes[1] or slopes[0]
+
+
+def _stands_still(arm: Arm, part: pd.DataFrame, column: str, slopes: _Slopes) -> bool:
+    """Return whether it has not grown while its rate promised STILL_ITEMS."""
+    t_s, number = part["t_s"].to_numpy(float), part[column].to_numpy(float)
+    done = answered_by(arm, t_s)
+    clock = done if np.isfinite(done).all() else t_s
+    grown = np.flatnonzero(np.diff(number) > 0)
+    last_growth = int(grown[-1]) + 1 if len(grown) else 0
+    return bool(_clear(slopes).value * (clock[-1] - clock[last_growth]) >= STILL_ITEMS)

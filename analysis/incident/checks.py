@@ -1,0 +1,152 @@
+"""By which rules a measurement reproduces the article, with the tolerances of all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from analysis.formatting import memory, not_unless
+from analysis.recording.measurements import (
+    Growth,
+    Reading,
+    ended,
+    keeps_growing,
+    life_at_hour_0,
+    memory_at,
+    peak,
+    when,
+)
+from analysis.recording.model import Arm, Recording
+
+GROWTH_WITHIN: Final = 0.15
+"""Before's growth above hour 0, of the article's."""
+STABLE_WITHIN: Final = 0.10
+"""After's memory, of its own at hour 0."""
+OOM_HOURS: Final = (5.0, 6.0)
+"""When before is to be OOM-killed."""
+LIMIT_REACHED_AT: Final = 0.98
+"""An arm that was not killed has reached its limit at this share of it."""
+START_CHANGE: Final = (-0.15, -0.05)
+"""After's memory at start against before's; the article has -10%."""
+TASKS_BEFORE: Final = 10_000
+"""Finished tasks still referenced, at their highest: at least."""
+TASKS_AFTER: Final = 50
+"""The same: fewer than."""
+SESSIONS_BEFORE: Final = 100
+"""Sessions open, at their highest: at least."""
+SESSIONS_AFTER: Final = 10
+"""The same: fewer than."""
+CACHE_ENTRIES: Final = 5_000
+"""Before exceeds it, after never does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition: met, not met, or None for not measurable; and the sentence that says so."""
+
+    met: bool | None
+    sentence: str
+
+
+def start_check(before: Reading, after: Reading) -> Check:
+    """Memory while idle: after is about a tenth below before."""
+    if not before.value or after.value is None:
+        return Check(None, before.why_not or after.why_not)
+    low, high = START_CHANGE
+    changed = after.value / before.value - 1
+    met = low <= changed <= high
+    rule = f"after idles {round(changed, 3) + 0.0:+.1%} from before, {not_unless(met)}between {low:.0%} and {high:.0%}"
+    return Check(met, f"{rule}: both variants use the same libraries" if abs(changed) < -high else rule)
+
+
+def growth_check(grown: Growth, article_bytes: float, scale: float) -> Check:
+    """Before's growth, times the scale, is about the article's."""
+    if grown.bytes is None:
+        return Check(None, grown.why_not)
+    met = abs(grown.bytes * scale / article_bytes - 1) <= GROWTH_WITHIN
+    return Check(
+        met,
+        f"before grew {_scaled(grown.bytes, scale)}, "
+        f"{not_unless(met)}within {GROWTH_WITHIN:.0%} of the article's {memory(article_bytes)}",
+    )
+
+
+def _scaled(grown_bytes: float, scale: float) -> str:
+    """Return the growth, and at the article's scale where that is another."""
+    return memory(grown_bytes) + ("" if scale == 1 else f", x {scale:g} = {memory(grown_bytes * scale)}")
+
+
+def stable_check(grown: Growth, article_bytes: float, scale: float) -> Check:
+    """After's memory stays about what it was at hour 0, or at least grows no more than the article's did."""
+    if grown.start.value is None or grown.now.value is None or grown.bytes is None:
+        return Check(None, grown.why_not)
+    if grown.start.value <= 0:
+        return Check(None, "after had no memory at hour 0")
+    share = grown.now.value / grown.start.value
+    stable = abs(share - 1) <= STABLE_WITHIN
+    sentence = f"after is at {share:.1%} of its hour 0, {not_unless(stable)}within {STABLE_WITHIN:.0%} of it"
+    if stable:
+        return Check(True, sentence)
+    met = grown.bytes * scale <= article_bytes
+    return Check(
+        met,
+        f"{sentence}, {'but' if met else 'and'} grew {_scaled(grown.bytes, scale)}, "
+        f"{'no ' if met else ''}more than the article's {memory(article_bytes)}",
+    )
+
+
+def oom_check(recording: Recording, before: Arm) -> Check:
+    """Before is OOM-killed in time, or at least reaches its limit."""
+    start, life = memory_at(recording, before, 0), life_at_hour_0(recording, before)
+    if recording.load is None or life is None or start.value is None:
+        return Check(None, start.why_not)
+    low, high = OOM_HOURS
+    if life.died:
+        met = life.oom_killed and low <= recording.hours(life.end_s) <= high
+        how = f"before {ended(recording, life)}"
+        return Check(met, how if met else f"{how}, not OOM-killed between hours {low:g} and {high:g}")
+    highest = max(peak(before, column, life).value or 0.0 for column in ("rss_bytes", "cgroup_bytes"))
+    limit = "no limit" if before.limit_bytes is None else f"its limit of {memory(before.limit_bytes)}"
+    if before.limit_bytes and highest >= LIMIT_REACHED_AT * before.limit_bytes:
+        return Check(met=True, sentence=f"before reached {memory(highest)} under {limit}")
+    if recording.hours(recording.load.end_s) < high - 0.01:
+        end = when(recording, recording.load.end_s)
+        return Check(None, f"the load ended at {end}, before that could happen")
+    return Check(met=False, sentence=f"before was not OOM-killed: it reached {memory(highest)} under {limit}")
+
+
+def at_least(before: Reading, least: int, unit: str) -> Check:
+    """Before keeps so many."""
+    if before.value is None:
+        return Check(None, before.why_not)
+    met = before.value >= least
+    return Check(met, f"before kept {before.value:,.0f} {unit}, {not_unless(met)}at least {least:,}")
+
+
+def fewer_than(after: Reading, bound: int, unit: str) -> Check:
+    """After keeps fewer."""
+    if after.value is None:
+        return Check(None, after.why_not)
+    met = after.value < bound
+    return Check(met, f"after kept {after.value:,.0f} {unit}, {not_unless(met)}fewer than {bound:,}")
+
+
+def unbounded_check(recording: Recording, before: Arm) -> Check:
+    """Before's cache passes the bound and grows as long as it is loaded."""
+    highest, growing = peak(before, "cache_entries"), keeps_growing(recording, before, "cache_entries")
+    if highest.value is None or growing is None:
+        return Check(None, highest.why_not or f"{before.name} has too few readings of cache_entries")
+    met = growing and highest.value > CACHE_ENTRIES
+    return Check(
+        met,
+        f"before held {highest.value:,.0f} entries, {not_unless(met)}more than {CACHE_ENTRIES:,} and growing to "
+        "its end",
+    )
+
+
+def bounded_check(after: Reading) -> Check:
+    """After's cache never passes the bound."""
+    if after.value is None:
+        return Check(None, after.why_not)
+    met = after.value <= CACHE_ENTRIES
+    return Check(met, f"after held {after.value:,.0f}, {not_unless(met)}at most {CACHE_ENTRIES:,}")

@@ -1,0 +1,202 @@
+"""The article's comparison table beside what was measured.
+
+Memory is compared as growth above each arm's own hour 0, because the scale of a run divides the growth but
+not the interpreter and its libraries. Beside the real figure stands the same at the article's scale: the
+article's memory at start plus the growth times the scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from analysis.formatting import memory
+from analysis.incident.checks import (
+    CACHE_ENTRIES,
+    SESSIONS_AFTER,
+    SESSIONS_BEFORE,
+    TASKS_AFTER,
+    TASKS_BEFORE,
+    Check,
+    at_least,
+    bounded_check,
+    fewer_than,
+    growth_check,
+    oom_check,
+    stable_check,
+    start_check,
+    unbounded_check,
+)
+from analysis.incident.row import Row, Side, count_side, make_row, memory_side
+from analysis.recording.measurements import (
+    Reading,
+    growth,
+    idle_memory,
+    keeps_growing,
+    life_at_hour_0,
+    memory_at,
+    peak,
+    when,
+)
+from analysis.recording.model import Arm, Recording, sides
+from soak.contract import ARTICLE_MEMORY_BYTES
+
+ARTICLE_BEFORE: Final = dict(ARTICLE_MEMORY_BYTES)
+ARTICLE_AFTER: Final = {0: 180e6, 1: 220e6, 6: 280e6}
+"""The article's gateway after the fix: hours since start, memory in bytes."""
+
+AS_MEASURED: Final = "as measured"
+
+
+def compare(recording: Recording) -> tuple[Row, ...]:
+    """Return the article's rows when the run reproduces it, else before and after without a judgement."""
+    before, after = sides(recording.arms)
+    if not recording.manifest.article or before is None or after is None:
+        return _plain_rows(recording, before, after)
+    return (
+        _start_row(recording, before, after),
+        *(_hour_row(recording, before, after, hour) for hour in (1, 2, 3, 4)),
+        _six_hour_row(recording, before, after),
+        _tasks_row(before, after),
+        _sessions_row(before, after),
+        _cache_row(recording, before, after),
+    )
+
+
+def _start_row(recording: Recording, before: Arm, after: Arm) -> Row:
+    first, second = idle_memory(recording, before), idle_memory(recording, after)
+    return make_row(
+        "memory at start",
+        (memory(ARTICLE_BEFORE[0]), memory(ARTICLE_AFTER[0]), "-10%"),
+        memory_side(first),
+        memory_side(second),
+        checks=(start_check(first, second),),
+        scale=AS_MEASURED,
+    )
+
+
+def _hour_row(recording: Recording, before: Arm, after: Arm, hour: int) -> Row:
+    """Compare one hour; the article has a memory after the fix for the first of them only."""
+    grown = growth(recording, before, hour)
+    checks = [growth_check(grown, ARTICLE_BEFORE[hour] - ARTICLE_BEFORE[0], recording.manifest.memory_scale)]
+    article = (memory(ARTICLE_BEFORE[hour]), "", "")
+    if hour in ARTICLE_AFTER:
+        checks.append(_stable_check(recording, after, hour))
+        article = (article[0], memory(ARTICLE_AFTER[hour]), "-74%")
+    return make_row(
+        f"after {hour} h",
+        article,
+        _scaled_side(recording, ARTICLE_BEFORE[0], grown.now, grown.start),
+        _after_side(recording, after, hour),
+        checks=tuple(checks),
+        scale=_growth_scale(recording),
+    )
+
+
+def _stable_check(recording: Recording, after: Arm, hour: int) -> Check:
+    article_bytes = ARTICLE_AFTER[hour] - ARTICLE_AFTER[0]
+    return stable_check(growth(recording, after, hour), article_bytes, recording.manifest.memory_scale)
+
+
+def _six_hour_row(recording: Recording, before: Arm, after: Arm) -> Row:
+    return make_row(
+        "after 6 h",
+        ("8 GB+ (OOM)", memory(ARTICLE_AFTER[6]), "-96%"),
+        _end_side(recording, before),
+        _after_side(recording, after, 6),
+        checks=(oom_check(recording, before), _stable_check(recording, after, 6)),
+        scale=_growth_scale(recording),
+    )
+
+
+def _tasks_row(before: Arm, after: Arm) -> Row:
+    first, second = peak(before, "tasks_finished"), peak(after, "tasks_finished")
+    return make_row(
+        "leaked tasks",
+        (f"{TASKS_BEFORE}+", f"<{TASKS_AFTER}", "-99%"),
+        count_side(first),
+        count_side(second),
+        checks=(at_least(first, TASKS_BEFORE, "finished tasks"), fewer_than(second, TASKS_AFTER, "of them")),
+        unit="tasks",
+        scale=AS_MEASURED,
+    )
+
+
+def _sessions_row(before: Arm, after: Arm) -> Row:
+    first, second = peak(before, "sessions_open"), peak(after, "sessions_open")
+    return make_row(
+        "leaked sessions",
+        ("hundreds", f"<{SESSIONS_AFTER}", "-95%"),
+        count_side(first),
+        count_side(second),
+        checks=(
+            at_least(first, SESSIONS_BEFORE, "open sessions"),
+            fewer_than(second, SESSIONS_AFTER, "of them"),
+        ),
+        unit="sessions",
+        scale=AS_MEASURED,
+    )
+
+
+def _cache_row(recording: Recording, before: Arm, after: Arm) -> Row:
+    first, second = peak(before, "cache_entries"), peak(after, "cache_entries")
+    bounded = bounded_check(second)
+    return make_row(
+        "cache size",
+        ("unbounded", f"{CACHE_ENTRIES} entries", "bounded"),
+        count_side(first, ", growing" if keeps_growing(recording, before, "cache_entries") else ""),
+        count_side(second),
+        checks=(unbounded_check(recording, before), bounded),
+        unit="entries",
+        scale=AS_MEASURED,
+        changed="bounded" if bounded.met else "",
+    )
+
+
+def _after_side(recording: Recording, after: Arm, hour: int) -> Side:
+    grown = growth(recording, after, hour)
+    return _scaled_side(recording, ARTICLE_AFTER[0], grown.now, grown.start)
+
+
+def _end_side(recording: Recording, before: Arm) -> Side:
+    """Return how the life that met the load ended and its highest memory; if it lives on, its memory at 6 h."""
+    life, grown = life_at_hour_0(recording, before), growth(recording, before, 6)
+    if life is None or not life.died:
+        return _scaled_side(recording, ARTICLE_BEFORE[0], grown.now, grown.start)
+    side = _scaled_side(recording, ARTICLE_BEFORE[0], peak(before, "rss_bytes", life), grown.start)
+    how = "OOM" if life.oom_killed else "ended"
+    return Side(f"{how} at {when(recording, life.end_s)}", side.raw, side.scaled)
+
+
+def _scaled_side(recording: Recording, article_start_bytes: float, now: Reading, start: Reading) -> Side:
+    if now.value is None or start.value is None:
+        return memory_side(now)
+    grown_bytes = now.value - start.value
+    return memory_side(now, article_start_bytes + grown_bytes * recording.manifest.memory_scale)
+
+
+def _growth_scale(recording: Recording) -> str:
+    scale = recording.manifest.memory_scale
+    return AS_MEASURED if scale == 1 else f"growth x {scale:g}"
+
+
+def _plain_rows(recording: Recording, before: Arm | None, after: Arm | None) -> tuple[Row, ...]:
+    """Return before and after side by side, without the article."""
+    end = recording.hours(recording.load.end_s) if recording.load else 0.0
+    measures: tuple[tuple[str, str, Callable[[Arm], Reading]], ...] = (
+        ("memory at start", "bytes", partial(idle_memory, recording)),
+        ("at start of load", "bytes", partial(memory_at, recording, hour=0)),
+        ("at end of load", "bytes", partial(memory_at, recording, hour=end)),
+        ("highest memory", "bytes", partial(peak, column="rss_bytes")),
+        ("finished tasks kept", "tasks", partial(peak, column="tasks_finished")),
+        ("sessions open", "sessions", partial(peak, column="sessions_open")),
+        ("cache entries", "entries", partial(peak, column="cache_entries")),
+        ("history entries", "entries", partial(peak, column="history_entries")),
+    )
+    rows = []
+    for measure, unit, read in measures:
+        side = memory_side if unit == "bytes" else count_side
+        first, second = (Side("") if arm is None else side(read(arm)) for arm in (before, after))
+        rows.append(make_row(measure, ("", "", ""), first, second, unit=unit))
+    return tuple(rows)

@@ -1,0 +1,102 @@
+"""A row of the comparison, put together from its two sides and its checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.formatting import change, memory
+from analysis.incident.checks import Check
+from analysis.recording.measurements import Reading
+
+Reproduced = Literal["yes", "no", "not measurable", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the comparison; its fields are the columns of comparison.csv."""
+
+    measure: str
+    article_before: str
+    article_after: str
+    article_change: str
+    measured_before: str
+    measured_after: str
+    measured_change: str
+    scale: str
+    reproduced: Reproduced
+    rule: str
+    unit: str
+    """Of the raw columns."""
+    measured_before_raw: float | None
+    measured_after_raw: float | None
+    article_scale_before_raw: float | None
+    """Memory at the article's scale; None for other measures."""
+    article_scale_after_raw: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One arm's part of a row: its text, the number behind it, and that number at the article's scale."""
+
+    text: str
+    raw: float | None = None
+    scaled: float | None = None
+
+
+def make_row(
+    measure: str,
+    article: tuple[str, str, str],
+    before: Side,
+    after: Side,
+    *,
+    checks: tuple[Check, ...] = (),
+    unit: str = "bytes",
+    scale: str = "",
+    changed: str | None = None,
+) -> Row:
+    """Return the row; ``article`` is its before, after and change, ``changed`` replaces the computed change."""
+    if changed is None and before.scaled is not None and after.scaled is not None:
+        changed = change(before.scaled, after.scaled)
+    return Row(
+        measure=measure,
+        article_before=article[0],
+        article_after=article[1],
+        article_change=article[2],
+        measured_before=before.text,
+        measured_after=after.text,
+        measured_change=change(before.raw, after.raw) if changed is None else changed,
+        scale=scale,
+        reproduced=reproduced(checks),
+        rule="; ".join(dict.fromkeys(check.sentence for check in checks)),
+        unit=unit,
+        measured_before_raw=before.raw,
+        measured_after_raw=after.raw,
+        article_scale_before_raw=before.scaled,
+        article_scale_after_raw=after.scaled,
+    )
+
+
+def reproduced(checks: tuple[Check, ...]) -> Reproduced:
+    """Return the outcome of a row: one condition not met is a no, whatever else was not measurable."""
+    met = [check.met for check in checks]
+    if not met:
+        return ""
+    if False in met:
+        return "no"
+    return "not measurable" if None in met else "yes"
+
+
+def memory_side(reading: Reading, scaled: float | None = None) -> Side:
+    """Return memory as ``119 MB``, with ``scaled`` as ``119 MB (850 MB)``."""
+    if reading.value is None:
+        return Side("not measured")
+    at_scale = "" if scaled is None else f" ({memory(scaled)})"
+    return Side(f"{memory(reading.value)}{at_scale}", reading.value, scaled)
+
+
+def count_side(reading: Reading, note: str = "") -> Side:
+    """Return a number of objects as ``13,360``, followed by ``note``."""
+    if reading.value is None:
+        return Side("not measured")
+    return Side(f"{reading.value:,.0f}{note}", reading.value)

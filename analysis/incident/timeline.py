@@ -1,0 +1,134 @@
+"""The lines of the article's log beside the same moments of the run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from analysis.formatting import clock, memory, not_unless
+from analysis.incident.checks import Check
+from analysis.incident.claims import Claim, Evidence, cut_short, unknown
+from analysis.incident.comparison import ARTICLE_BEFORE
+from analysis.recording.measurements import ended, life_at_hour_0, memory_at
+from analysis.recording.model import Arm, Life, Recording, sides
+
+WARNING_BYTES: Final = 4.2e9
+WARNING_H: Final = 3.126
+"""From 02:16:12, started, to 05:23:45, the warning."""
+SECOND_KILL_H: Final = 4.518
+"""From 02:16:12, started, to 06:47:18, OOM-killed again."""
+TIME_WITHIN: Final = 0.15
+"""A measured time, of the article's."""
+START_WITHIN: Final = 0.10
+"""Memory after a restart, of that after the first start; the article has 198 of 200 MB."""
+
+NOT_KILLED: Final = "before was not killed and started again"
+
+
+def timeline(recording: Recording) -> tuple[Claim, ...]:
+    """Return the five lines of the article's log; none when the run is not the article's or lacks a side."""
+    before, after = sides(recording.arms)
+    if not recording.manifest.article or before is None or after is None:
+        return ()
+    first = life_at_hour_0(recording, before)
+    killed = first if first and first.died else None
+    second = next((life for life in before.lives if killed and life.number == killed.number + 1), None)
+    warning, again = (f"{clock(hours)} after started" for hours in (WARNING_H, SECOND_KILL_H))
+    return (
+        Claim.of("log: OOM-killed", "02:15:32", "s since the run's start", _killed(recording, killed)),
+        Claim.of(
+            "log: restart attempt", "02:15:45, +13 s", "s since the kill", _attempt(recording, killed, second)
+        ),
+        Claim.of(
+            "log: started",
+            "02:16:12, +40 s, 198 MB",
+            "s since the kill",
+            _started(recording, before, killed, second),
+        ),
+        Claim.of("log: above 4.2 GB", f"05:23:45, {warning}", "article hours", _warning(recording, before)),
+        Claim.of(
+            "log: OOM-killed again", f"06:47:18, {again}", "article hours", _killed_again(recording, second)
+        ),
+    )
+
+
+def _killed(recording: Recording, first: Life | None) -> Evidence:
+    if first is None:
+        short = cut_short(recording)
+        return unknown(short) if short else Evidence("not killed", Check(False, NOT_KILLED))
+    check = Check(first.oom_killed, f"before {ended(recording, first)}")
+    return Evidence(wall_clock(recording, first.end_s), check, before=first.end_s)
+
+
+def _attempt(recording: Recording, first: Life | None, second: Life | None) -> Evidence:
+    if first is None or second is None:
+        return unknown(NOT_KILLED)
+    wait_s = second.start_s - first.end_s
+    check = Check(None, "the wait is the setting restart_delay_s, not a finding")
+    return Evidence(f"{wall_clock(recording, second.start_s)}, +{wait_s:.1f} s", check, before=wait_s)
+
+
+def _started(recording: Recording, before: Arm, first: Life | None, second: Life | None) -> Evidence:
+    if first is None or second is None or second.ready_s is None:
+        return unknown(NOT_KILLED)
+    at_start, again = (first_memory(before, life) for life in (first, second))
+    if at_start is None or again is None:
+        return unknown("before's memory at a start was not read")
+    after_s, share = second.ready_s - first.end_s, again / at_start
+    met = abs(share - 1) <= START_WITHIN
+    sentence = (
+        f"life {second.number} started with {share:.0%} of the memory of life {first.number}, {not_unless(met)}within "
+        f"{START_WITHIN:.0%} of it; neither the seconds nor a start's memory are scaled"
+    )
+    measured = f"{wall_clock(recording, second.ready_s)}, +{after_s:.1f} s, {memory(again)}"
+    return Evidence(measured, Check(met, sentence), before=after_s)
+
+
+def _warning(recording: Recording, before: Arm) -> Evidence:
+    """Find when before had grown to the warning's memory, in the life that met the load."""
+    start, life = memory_at(recording, before, 0), life_at_hour_0(recording, before)
+    if start.value is None or life is None:
+        return unknown(start.why_not)
+    grown = (WARNING_BYTES - ARTICLE_BEFORE[0]) / recording.manifest.memory_scale
+    rows = before.samples[before.samples["life"] == life.number]
+    above_s = rows.loc[rows["rss_bytes"] >= start.value + grown, "t_s"]
+    if above_s.empty and not life.died and cut_short(recording):
+        return unknown(cut_short(recording))
+    if above_s.empty:
+        check = Check(met=False, sentence=f"before never grew {memory(grown)} above its hour 0")
+        return Evidence("never", check)
+    hours = recording.hours(float(above_s.iloc[0]))
+    measured = f"{wall_clock(recording, float(above_s.iloc[0]))}, {clock(hours)} after hour 0"
+    check = _in_time(f"before had grown {memory(grown)}", hours, WARNING_H)
+    return Evidence(measured, check, before=hours)
+
+
+def _killed_again(recording: Recording, second: Life | None) -> Evidence:
+    if second is None or second.ready_s is None:
+        return unknown(NOT_KILLED)
+    hours = (second.end_s - second.ready_s) / recording.manifest.hour_s
+    if not second.oom_killed:
+        return unknown(f"life {second.number} was not killed in the {clock(hours)} that were left of the run")
+    measured = f"{wall_clock(recording, second.end_s)}, {clock(hours)} after started"
+    check = _in_time(f"life {second.number} was OOM-killed", hours, SECOND_KILL_H)
+    return Evidence(measured, check, before=hours)
+
+
+def wall_clock(recording: Recording, t_s: float) -> str:
+    """Return a moment as the time of day, UTC, to find it in events.csv."""
+    return f"{recording.manifest.started_wall_time + timedelta(seconds=t_s):%H:%M:%S}"
+
+
+def first_memory(arm: Arm, life: Life) -> float | None:
+    """Return the RSS, bytes, at a life's first reading."""
+    values = arm.samples.loc[arm.samples["life"] == life.number, "rss_bytes"].dropna()
+    return None if values.empty else float(values.iloc[0])
+
+
+def _in_time(what: str, hours: float, article_h: float) -> Check:
+    met = abs(hours / article_h - 1) <= TIME_WITHIN
+    sentence = (
+        f"{what} after {clock(hours)}, {not_unless(met)}within {TIME_WITHIN:.0%} of the article's "
+        f"{clock(article_h)}"
+    )
+    return Check(met, sentence)

@@ -1,0 +1,1 @@
+"""Readings go in, at most a hundred points with what loads them come out."""

@@ -1,0 +1,128 @@
+"""The numbers a comparison is made of, each measured or with the reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from analysis.formatting import clock
+from analysis.recording.model import Arm, Life, Recording
+from soak.contract import QUIESCE
+
+HOUR_WINDOW: Final = 0.02
+"""The memory at an hour is the median within this share of an hour around it,"""
+MIN_WINDOW_S: Final = 1.5
+"""but within at least this many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A number that was measured, or why it was not."""
+
+    value: float | None
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """An arm's memory, bytes, at hour 0 and at a later moment."""
+
+    start: Reading
+    now: Reading
+
+    @property
+    def bytes(self) -> float | None:
+        """The growth between them; None when either was not measured."""
+        return (
+            None if self.start.value is None or self.now.value is None else self.now.value - self.start.value
+        )
+
+    @property
+    def why_not(self) -> str:
+        """Why there is no growth."""
+        return self.start.why_not or self.now.why_not
+
+
+def life_at_hour_0(recording: Recording, arm: Arm) -> Life | None:
+    """Return the life in which the arm met the load."""
+    if (load := recording.load) is None:
+        return None
+    return next((life for life in arm.lives if life.start_s <= load.start_s <= life.end_s), None)
+
+
+def memory_at(recording: Recording, arm: Arm, hour: float) -> Reading:
+    """Return the median RSS, bytes, around an hour of the article, in the life that met the load."""
+    if (load := recording.load) is None:
+        return Reading(None, "the run did not reach the phase load")
+    if (life := life_at_hour_0(recording, arm)) is None:
+        return Reading(None, f"{arm.name} was not alive at hour 0")
+    t_s = load.start_s + hour * recording.manifest.hour_s
+    if life.died and life.end_s < t_s:
+        return Reading(None, f"{arm.name} {ended(recording, life)}")
+    window_s = max(MIN_WINDOW_S, HOUR_WINDOW * recording.manifest.hour_s)
+    near = (arm.samples["life"] == life.number) & arm.samples["t_s"].between(t_s - window_s, t_s + window_s)
+    return _median(
+        arm.samples.loc[near, "rss_bytes"],
+        f"{arm.name} has no reading of its memory at {when(recording, t_s)}",
+    )
+
+
+def growth(recording: Recording, arm: Arm, hour: float) -> Growth:
+    """Return the memory at an hour of the article against that at hour 0."""
+    return Growth(memory_at(recording, arm, 0), memory_at(recording, arm, hour))
+
+
+def idle_memory(recording: Recording, arm: Arm) -> Reading:
+    """Return the median RSS, bytes, of the phase idle."""
+    if (idle := recording.idle) is None:
+        return Reading(None, "the run has no phase idle")
+    rows = arm.samples[arm.samples["t_s"].between(idle.start_s, idle.end_s)]
+    return _median(rows["rss_bytes"], f"{arm.name} has no reading of its memory while idle")
+
+
+def peak(arm: Arm, column: str, life: Life | None = None) -> Reading:
+    """Return the highest reading of ``column``, in one life or in any.
+
+    The quiesce ladder is left out: to name holders, the probe takes memory of the target itself.
+    """
+    rows = arm.samples[arm.samples["phase"] != QUIESCE]
+    rows = rows if life is None else rows[rows["life"] == life.number]
+    values = rows[column].dropna()
+    if values.empty:
+        return Reading(None, f"{arm.name} has no reading of {column}")
+    return Reading(float(values.max()))
+
+
+def keeps_growing(recording: Recording, arm: Arm, column: str) -> bool | None:
+    """Return whether ``column`` never falls within a life and still grows at the end of the longest one.
+
+    The end is the last quarter of the readings under load. None when there are fewer than four.
+    """
+    if (load := recording.load) is None:
+        return None
+    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)].dropna(subset=column)
+    lives = [values for _, values in rows.groupby("life")[column]]
+    longest = max(lives, key=len, default=None)
+    if longest is None or len(longest) < 4:
+        return None
+    never_falls = all(bool(values.is_monotonic_increasing) for values in lives)
+    return never_falls and bool(longest.iloc[-1] > longest.iloc[len(longest) * 3 // 4 - 1])
+
+
+def ended(recording: Recording, life: Life) -> str:
+    """Say how and when a life ended: ``was OOM-killed by kernel at 5:37 h``."""
+    return f"{'was OOM-killed' if life.oom_killed else 'ended'} by {life.ended_by} at {when(recording, life.end_s)}"
+
+
+def when(recording: Recording, t_s: float) -> str:
+    """Return a moment as hours of the article, ``5:37 h``, else as minutes since the run's start."""
+    if recording.manifest.article and recording.load is not None:
+        return clock(recording.hours(t_s))
+    return f"{t_s / 60:.1f} min"
+
+
+def _median(values: pd.Series[float], why_not: str) -> Reading:
+    values = values.dropna()
+    return Reading(None, why_not) if values.empty else Reading(float(values.median()))

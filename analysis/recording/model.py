@@ -1,0 +1,124 @@
+"""A run directory as data: phases, arms, their lives, samples and requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.recording.latency import Latency
+from analysis.recording.manifest import Manifest
+from soak.contract import (
+    IDLE,
+    LOAD,
+)
+
+
+def sides(arms: tuple[Arm, ...]) -> tuple[Arm | None, Arm | None]:
+    """Return the arms to compare: by their role; one or two without roles are taken in the manifest's order."""
+    if len(arms) <= 2 and not any(arm.role for arm in arms):
+        return arms[0], arms[1] if len(arms) == 2 else None
+    by_role = {arm.role: arm for arm in arms}
+    return by_role.get("before"), by_role.get("after")
+
+
+OOM_KILLERS = ("kernel", "systemd-oomd", "watchdog")
+"""Those that end a process for its memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase of the run, seconds since its start."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One process of an arm between start and death, seconds since the run's start."""
+
+    number: int
+    pid: int | None
+    start_s: float
+    ready_s: float | None
+    """When it first answered; None when it never did."""
+    end_s: float
+    """Its death, or the last thing recorded when no death is."""
+    ended_by: str | None
+    """``by`` of its exit event; None when no exit is recorded."""
+
+    @property
+    def died(self) -> bool:
+        """Whether it ended without the run having asked for it."""
+        return self.ended_by not in (None, "soak")
+
+    @property
+    def oom_killed(self) -> bool:
+        """Whether it was ended for its memory."""
+        return self.ended_by in OOM_KILLERS
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What was recorded of one target build."""
+
+    name: str
+    role: str
+    limit_bytes: int | None
+    lives: tuple[Life, ...]
+    """Of an arm of several processes: the stretches in which they stay the same; its readings are their sums."""
+    samples: pd.DataFrame
+    """Rows of samples.csv since the life was ready, without those of the ladder and of the points; gauges without a
+    column of their own have one here."""
+    ladder: pd.DataFrame
+    """The rows of the quiesce ladder, one a rung; a target that stopped answering has fewer."""
+    points: pd.DataFrame
+    """The rows of the quiesce points, all lives in order; none where the profile asks for none."""
+    requests: pd.DataFrame
+    latency: Latency
+    notes: tuple[str, ...]
+    """What the events say of it beyond its lives: readings missed, given up."""
+    processes: tuple[Life, ...] = ()
+    """The lives of its processes, where several were alive at a time; else ``lives`` are they."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A run directory, read."""
+
+    directory: Path
+    manifest: Manifest
+    phases: tuple[Phase, ...]
+    arms: tuple[Arm, ...]
+    gaps: tuple[str, ...]
+    """What was not readable, one sentence each."""
+    stopped_early: str = ""
+    """Why the run ended its load before the plan did, because a gate was certain to fail; empty where it did not."""
+
+    def phase(self, name: str) -> Phase | None:
+        """Return the phase of that name, None when the run did not get there."""
+        return next((phase for phase in self.phases if phase.name == name), None)
+
+    @property
+    def load(self) -> Phase | None:
+        """The phase whose start is hour 0; of a run led by hand, the newest load."""
+        return last_load(self.phases)
+
+    @property
+    def idle(self) -> Phase | None:
+        """The phase before any request."""
+        return self.phase(IDLE)
+
+    def hours(self, t_s: float) -> float:
+        """Return ``t_s`` as hours of the article since hour 0; raises ValueError when there was no load."""
+        if self.load is None:
+            raise ValueError("no hour 0: the run has no load phase")
+        return (t_s - self.load.start_s) / self.manifest.hour_s
+
+
+def last_load(phases: tuple[Phase, ...]) -> Phase | None:
+    """Return the newest phase of that name, None when there was none."""
+    return next((phase for phase in reversed(phases) if phase.name == LOAD), None)

@@ -1,0 +1,43 @@
+"""What a page shows of the recording beside the findings: its events, and the hashes of its files."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.formatting import clock_of
+from analysis.recording.csv_table import read_table
+from soak.contract import EVENTS, SUMS
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Texts as they are shown."""
+
+    events: tuple[tuple[str, ...], ...]
+    """Time, event, arm, life, by, detail."""
+    sums: tuple[tuple[str, str], ...]
+    """File and SHA-256, as the run noted them at its end; none while it goes on."""
+
+
+def read_evidence(run_dir: Path) -> Evidence:
+    """Read events.csv and SHA256SUMS; what is missing or damaged is left out."""
+    frame = read_table(run_dir / EVENTS, ("t_s", "life"), ("event", "arm", "by", "detail")).frame
+    events = tuple(
+        (
+            clock_of(float(t_s), with_seconds=True),
+            event,
+            arm,
+            "" if math.isnan(life) else f"{life:.0f}",
+            by,
+            detail,
+        )
+        for t_s, life, event, arm, by, detail in frame.to_numpy().tolist()
+    )
+    try:
+        lines = (run_dir / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    sums = tuple((name, hash_) for hash_, _, name in (line.partition("  ") for line in lines) if name)
+    return Evidence(events, sums)

@@ -1,0 +1,184 @@
+"""A run directory as data: phases, arms, their lives, samples and requests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.recording.csv_table import read_table
+from analysis.recording.gauges import OTHER_GAUGES, spread
+from analysis.recording.latency import Latency, read_latency
+from analysis.recording.manifest import read_manifest
+from analysis.recording.model import Arm, Life, Phase, Recording, last_load
+from analysis.recording.process_sum import as_one, overlap
+from soak.contract import EVENTS, FAILURE_KINDS, LATENCY_LOG, POINT, REQUESTS, RUNGS, SAMPLES
+
+SAMPLE_NUMBERS = (
+    "t_s",
+    "life",
+    "rss_bytes",
+    "uss_bytes",
+    "cgroup_bytes",
+    "cpu_s",
+    "threads",
+    "fds",
+    "live_blocks",
+    "pymalloc_arena_bytes",
+    "pymalloc_free_bytes",
+    "malloc_in_use_bytes",
+    "malloc_free_bytes",
+    "tasks_alive",
+    "tasks_finished",
+    "sessions_open",
+    "cache_entries",
+    "history_entries",
+)
+SAMPLE_TEXTS = ("phase", "rung", OTHER_GAUGES)
+REQUEST_NUMBERS = (
+    "t_s",
+    "planned",
+    "sent",
+    "missed",
+    "ok",
+    *(f"failed_{kind}" for kind in FAILURE_KINDS),
+    "latency_p50_ms",
+    "latency_p99_ms",
+)
+REQUEST_TEXTS = ("phase",)
+EVENT_NUMBERS = ("t_s", "life", "pid")
+EVENT_TEXTS = ("event", "arm", "by", "detail")
+
+
+def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
+    """Read a run directory; the histograms of the latencies, which take longest, only if asked for.
+
+    Raises RecordingError when it is missing, has no readable manifest or is of another schema. Any other
+    damage is a sentence in ``gaps``.
+    """
+    manifest = read_manifest(run_dir)
+    events = read_table(run_dir / EVENTS, EVENT_NUMBERS, EVENT_TEXTS)
+    gaps = list(events.gaps)
+    samples, requests = {}, {}
+    for arm in manifest.arms:
+        samples[arm.name] = read_table(run_dir / arm.name / SAMPLES, SAMPLE_NUMBERS, SAMPLE_TEXTS)
+        requests[arm.name] = read_table(run_dir / arm.name / REQUESTS, REQUEST_NUMBERS, REQUEST_TEXTS)
+        unread = (
+            samples[arm.name].gaps
+            if manifest.attached
+            else (*samples[arm.name].gaps, *requests[arm.name].gaps)
+        )
+        gaps += (f"{arm.name}/{gap}" for gap in unread)
+    last_s = max(
+        (
+            float(t.frame["t_s"].max())
+            for t in (events, *samples.values(), *requests.values())
+            if len(t.frame)
+        ),
+        default=0.0,
+    )
+    phases = find_phases(events.frame, last_s)
+    load = last_load(phases)
+    arms = []
+    for arm in manifest.arms:
+        latency = (
+            read_latency(run_dir / arm.name / LATENCY_LOG, load.start_s, load.end_s)
+            if load and latencies
+            else Latency()
+        )
+        if not manifest.attached:  # the load of an attached process is not ours to record
+            gaps += (f"{arm.name}/{gap}" for gap in latency.gaps)
+        gaps += find_unsampled(events.frame, arm.name)
+        lives = find_lives(events.frame, arm.name, last_s)
+        rows = spread(samples[arm.name].frame)
+        processes: tuple[Life, ...] = ()
+        if overlap(rows):
+            processes = lives
+            rows, lives = as_one(rows, processes)
+        arms.append(
+            Arm(
+                name=arm.name,
+                role=arm.role,
+                limit_bytes=arm.memory_limit_bytes,
+                lives=lives,
+                samples=_ready_samples(rows, lives),
+                ladder=_ladder(rows, load),
+                points=_points(rows),
+                requests=requests[arm.name].frame,
+                latency=latency,
+                notes=find_notes(events.frame, arm.name, manifest.missed_readings.get(arm.name, {})),
+                processes=processes,
+            )
+        )
+    early = events.frame.loc[events.frame["event"] == "stopped_early", "detail"]
+    stopped_early = str(early.iloc[-1]) if len(early) else ""
+    return Recording(run_dir, manifest, phases, tuple(arms), tuple(gaps), stopped_early)
+
+
+def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:
+    """Return the phases in order; each ends where the next begins, the last at ``run_end`` or ``last_s``."""
+    rows = events[events["event"] == "phase"]
+    run_end = events.loc[events["event"] == "run_end", "t_s"]
+    starts = [float(t) for t in rows["t_s"]]
+    ends = [*starts[1:], float(run_end.iloc[-1]) if len(run_end) else last_s]
+    return tuple(
+        Phase(str(name), start, end) for name, start, end in zip(rows["detail"], starts, ends, strict=False)
+    )
+
+
+def find_lives(events: pd.DataFrame, arm: str, last_s: float) -> tuple[Life, ...]:
+    """Return the lives of ``arm`` in order, from its start, ready and exit events."""
+    lives = []
+    for number, rows in events[events["arm"] == arm].groupby("life"):
+        first = {str(event): rows[rows["event"] == event].iloc[0] for event in rows["event"].unique()}
+        if "start" not in first:
+            continue
+        start, ready, end = first["start"], first.get("ready"), first.get("exit")
+        lives.append(
+            Life(
+                number=int(float(str(number))),
+                pid=None if pd.isna(start["pid"]) else int(start["pid"]),
+                start_s=float(start["t_s"]),
+                ready_s=None if ready is None else float(ready["t_s"]),
+                end_s=last_s if end is None else float(end["t_s"]),
+                ended_by=None if end is None else str(end["by"]) or "unknown",
+            )
+        )
+    return tuple(lives)
+
+
+def find_unsampled(events: pd.DataFrame, arm: str) -> tuple[str, ...]:
+    """Return, in a sentence, that the arm had processes that nobody looked into."""
+    found = events[(events["arm"] == arm) & (events["event"] == "unsampled")]
+    return tuple(f"{arm}: {detail} were not sampled" for detail in found["detail"].unique())
+
+
+def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int]) -> tuple[str, ...]:
+    """Return what else befell ``arm``: that it stayed dead, and how often which readings were missed."""
+    mine = events[events["arm"] == arm]
+    given_up, gaps = mine[mine["event"] == "given_up"], mine[mine["event"] == "gap"]
+    notes = [f"given up at {row.t_s:.0f} s: {row.detail}" for row in given_up.itertuples()]
+    if len(gaps):
+        first = gaps.iloc[0]
+        counts = ", ".join(f"{count:,} {reading}" for reading, count in missed.items()) or "some"
+        notes.append(f"readings missed: {counts}; the first at {first['t_s']:.0f} s: {first['detail']}")
+    return tuple(notes)
+
+
+def _ladder(samples: pd.DataFrame, load: Phase | None) -> pd.DataFrame:
+    """Return the rows of the ladder after the last load: a run led by hand climbs down once after each."""
+    rungs = samples[samples["rung"].isin(RUNGS) & (samples["t_s"] >= (0.0 if load is None else load.start_s))]
+    return rungs.drop_duplicates("rung", keep="last").reset_index(drop=True)
+
+
+def _points(samples: pd.DataFrame) -> pd.DataFrame:
+    return samples[samples["rung"] == POINT].reset_index(drop=True)
+
+
+def _ready_samples(samples: pd.DataFrame, lives: tuple[Life, ...]) -> pd.DataFrame:
+    ready_by_life = {life.number: math.inf if life.ready_s is None else life.ready_s for life in lives}
+    # A life that the events do not know is kept: its rows are all there is.
+    ready_s = samples["life"].map(ready_by_life).astype(float).fillna(-math.inf)
+    return samples[(samples["t_s"] >= ready_s) & (samples["rung"] == "")].reset_index(drop=True)

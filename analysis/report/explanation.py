@@ -1,0 +1,106 @@
+"""How it was decided, in plain words and this run's own numbers."""
+
+from __future__ import annotations
+
+from analysis.formatting import span, verdict_name
+from analysis.judge.types import LEAK, NO_LEAK, Margin
+from analysis.report.contents import Findings
+from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, SignalVerdict
+from analysis.verdict.signals import in_bytes
+from analysis.verdict.wording import SIGNAL_NAMES, interval_text, margin_text, rate_text, signal_text
+
+
+def decided(findings: Findings) -> tuple[str, ...]:
+    """Return paragraphs: what was done, how each arm was judged, what the sign-off asks for."""
+    return (
+        _done(findings),
+        *(_judged(findings, verdict) for verdict in findings.judged.verdicts),
+        *_signed(findings),
+    )
+
+
+def _done(findings: Findings) -> str:
+    recording = findings.recording
+    manifest, load = recording.manifest, recording.load
+    if load is None:
+        return "The run did not reach the phase load, so there is nothing to judge."
+    lasted = span(load.end_s - load.start_s)
+    every = f"memory was read every {manifest.every_s:g} s"
+    if manifest.attached:
+        return f"The processes ran already, under a load that is not ours; for {lasted} {every}."
+    sent = " and ".join(f"{load.sent:,} to {load.arm}" for load in findings.loads)
+    how = (
+        "by the users of a locustfile"
+        if manifest.closed_loop
+        else "by one plan, at the same instants to all arms"
+    )
+    return (
+        f"For {lasted} requests were sent {how}: {sent}. From outside, {every}; "
+        "caches and pools were filled before, in a warm-up that does not count."
+    )
+
+
+def _judged(findings: Findings, verdict: ArmVerdict) -> str:
+    leading, rate, margin = verdict.leading, verdict.rate, verdict.margin
+    if leading is None or rate is None:
+        return f"{verdict.arm} is {verdict_name(verdict.verdict)}: {verdict.reason}."
+    name, judgement = leading.judgement.signal, leading.judgement
+    settled = ", where only what it keeps is left" if leading.settled else ""
+    why = {
+        LEAK: "The whole interval lies above zero and reaches beyond that: LEAK.",
+        NO_LEAK: "The whole interval lies below that: NO LEAK.",
+    }.get(verdict.verdict, f"That leaves it open: {verdict.reason}.")
+    since = ""
+    if judgement.steady_from_s is not None and findings.recording.load is not None:
+        settling = judgement.steady_from_s - findings.recording.load.start_s
+        since = f" from {span(settling)} into the load on, when it had settled" if settling > 1 else ""
+    return (
+        f"{verdict.arm} is judged by {signal_text(leading)}{settled}. The trend{since} is "
+        f"{rate_text(rate.value, name, margin)}, with 95% confidence {interval_text(rate, name, margin)}. "
+        f"A leak that would matter is {_matters(leading, margin)}. {why}{_others(verdict)}"
+    )
+
+
+def _matters(leading: SignalVerdict, margin: Margin) -> str:
+    """Return the margin in what was counted, and that of memory beside it where the two are not the same."""
+    name, own = leading.judgement.signal, leading.margin
+    value = own.per_s if margin.per_request is None else own.per_request
+    if in_bytes(name) or value is None:
+        return margin_text(margin)
+    return f"{rate_text(value, name, margin)} (of memory, {margin_text(margin)})"
+
+
+def _others(verdict: ArmVerdict) -> str:
+    others = [SIGNAL_NAMES[s.judgement.signal] for s in verdict.signals if s is not verdict.leading]
+    leaks = [
+        SIGNAL_NAMES[s.judgement.signal] for s in verdict.signals if s.leaks and s is not verdict.leading
+    ]
+    if not others:
+        return ""
+    said = (
+        f"{' and '.join(leaks)} {'is a leak' if len(leaks) == 1 else 'are leaks'} too"
+        if leaks
+        else "none is called a leak"
+    )
+    return (
+        f" Beside them {', '.join(others)} were judged; {said}. The {FAMILY_ERROR:.1%} chance of calling a healthy arm "
+        f"a leak is divided among all {len(verdict.signals)}."
+    )
+
+
+def _signed(findings: Findings) -> tuple[str, ...]:
+    signoff, lines = findings.judged.signoff, []
+    if signoff.control:
+        lines.append(
+            f"{signoff.control} is the control: it is known to leak, and unless its leak is seen here nothing is "
+            "signed."
+        )
+    if findings.reasons:
+        lines.append("Against the recording stands: " + "; ".join(findings.reasons) + ".")
+    elif findings.recording.manifest.attached:
+        lines.append("The recording is complete.")
+    elif findings.recording.manifest.closed_loop:
+        lines.append("The recording is complete, and the users never fell silent.")
+    else:
+        lines.append("The recording is complete, and the load arrived as planned.")
+    return tuple(lines)

@@ -1,0 +1,155 @@
+"""The figure of memory against the limit."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.formatting import binary, memory
+from analysis.recording.measurements import memory_at, peak
+from analysis.recording.model import Arm, Recording, sides
+from analysis.report.contents import Findings
+from analysis.report.figures.axes import (
+    TimeAxis,
+    draw_lives,
+    fit_time,
+    memory_axis,
+    new_axes,
+    nothing_read,
+    shade_phases,
+    time_axis,
+)
+from analysis.report.figures.labels import end_labels, key, write
+from analysis.report.figures.style import INK, Look, looks, new_figure
+from analysis.report.figures.trend_lines import fitted
+from soak.contract import ARTICLE_MEMORY_BYTES
+
+NEAR_LIMIT: Final = 2.5
+"""Times the highest memory: a limit beyond it is told and not drawn."""
+
+
+def memory_figure(findings: Findings) -> Figure:
+    """Draw RSS over time: every life, what ended it, the limit, and the article's points at the run's scale."""
+    recording, time = findings.recording, time_axis(findings.recording)
+    figure = new_figure("Resident memory under load", recording)
+    axes = new_axes(figure, figure.add_gridspec(1, 1)[0])
+    axes.set_xlabel(time.label, fontsize=8.5, color=INK)
+    fit_time(axes, recording, time)
+    for arm, look in looks(recording.arms):
+        draw_lives(axes, arm, look, "rss_bytes", time)
+    if not axes.lines:
+        nothing_read(axes, "RSS was not read")
+    _mark_deaths(axes, recording, time)
+    beyond = _draw_limits(axes, recording, time)
+    _draw_article(axes, recording)
+    highest = axes.get_ylim()[1]
+    key(axes, [*_draw_fits(axes, findings, time), *((text, None) for text in beyond)])
+    axes.set_ylim(0, highest * 1.2)  # room for the names of the phases; a wide band may leave the picture
+    memory_axis(axes)
+    shade_phases(axes, recording, time, names=True)
+    end_labels(
+        axes, [label for arm, look in looks(recording.arms) for label in _last_life(arm, look)], gap=0.045
+    )
+    return figure
+
+
+def _draw_fits(axes: Axes, findings: Findings, time: TimeAxis) -> list[tuple[str, Look | None]]:
+    """Lay what the judge found through each life: the rate as a dotted line, its interval as a band around it.
+
+    Returns what to write of it.
+    """
+    load = findings.recording.load
+    lines: list[tuple[str, Look | None]] = []
+    verdicts = {verdict.arm: verdict for verdict in findings.judged.verdicts}
+    for arm, look in looks(findings.recording.arms):
+        found = fitted(arm, verdicts[arm.name], load)
+        if found is None:
+            continue
+        lines.append((f"{arm.name}: {found.text}", look))
+        for life in found.lives:
+            x = time.at(life.t_s)
+            axes.fill_between(
+                x, life.low, life.high, facecolor=look.colour, alpha=0.25, linewidth=0, zorder=1
+            )
+            axes.plot(x, life.value, color=INK, linestyle=(0, (1, 2.5)), linewidth=1.1, zorder=3)
+    return lines
+
+
+def _mark_deaths(axes: Axes, recording: Recording, time: TimeAxis) -> None:
+    """Mark where lives died; an arm's first death is described, below those of other arms, the rest are counted."""
+    described = 0
+    for arm, look in looks(recording.arms):
+        rows = arm.samples.dropna(subset="rss_bytes")
+        deaths = [life for life in arm.lives if life.died and (rows["life"] == life.number).any()]
+        last = [rows[rows["life"] == life.number].iloc[-1] for life in deaths]
+        points = [(float(time.at(row["t_s"])), float(row["rss_bytes"])) for row in last]
+        for x, y in points:
+            axes.plot(
+                [x], [y], marker="X", markersize=8, color=look.colour, markeredgecolor="white", zorder=5
+            )
+        if deaths:
+            more = f"\nand {len(deaths) - 1} more" if len(deaths) > 1 else ""
+            how = "OOM-killed" if deaths[0].oom_killed else "ended"
+            when = time.text(float(time.at(deaths[0].end_s)))  # a moment after its last reading
+            text = f"{arm.name} {how}\nby {deaths[0].ended_by}, {when}{more}"
+            write(axes, text, points[0], offset=(10, -16 - 34 * described), va="top")
+            described += 1
+
+
+def _last_life(arm: Arm, look: Look) -> list[tuple[str, float, Look]]:
+    """Return the label of the life that the recording ends with."""
+    rows = arm.samples.dropna(subset="rss_bytes")
+    if rows.empty or (arm.lives and arm.lives[-1].died):
+        return []
+    last = rows.iloc[-1]
+    life = f", life {last['life']:.0f}" if last["life"] > 1 else ""
+    return [(f"{arm.name}{life}", float(last["rss_bytes"]), look)]
+
+
+def _draw_limits(axes: Axes, recording: Recording, time: TimeAxis) -> list[str]:
+    """Draw the limits that are near the curves; return words on those far above, which would press them flat."""
+    left = axes.get_xlim()[0] if recording.load is None else float(time.at(recording.load.start_s))
+    highest = max((peak(arm, "rss_bytes").value or 0.0 for arm in recording.arms), default=0.0)
+    beyond = []
+    for limit in sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes}):
+        text = f"memory limit {binary(limit)} ({recording.manifest.limit_mechanism}{_uncharged(recording, limit)})"
+        if limit > NEAR_LIMIT * highest:
+            beyond.append(f"{text}, above this picture")
+            continue
+        axes.axhline(limit, color=INK, linewidth=1, linestyle=(0, (1, 2)))
+        write(axes, text, (left, limit), offset=(4, 3))
+    return beyond
+
+
+def _uncharged(recording: Recording, limit: int) -> str:
+    """Say how much of the RSS the limit leaves out, where that shows: file pages are charged to who read them first."""
+    gaps = [
+        float((arm.samples["rss_bytes"] - arm.samples["cgroup_bytes"]).median())
+        for arm in recording.arms
+        if arm.limit_bytes == limit
+    ]
+    most = max((gap for gap in gaps if np.isfinite(gap)), default=0.0)
+    return f", which leaves out {binary(most)} of shared files" if most > 0.01 * limit else ""
+
+
+def _draw_article(axes: Axes, recording: Recording) -> None:
+    """Mark the article's memory as growth above the hour 0 of the arm that leaks."""
+    before, _ = sides(recording.arms)
+    start = memory_at(recording, before, 0).value if before and recording.manifest.article else None
+    if start is None:
+        return
+    first_bytes = ARTICLE_MEMORY_BYTES[0][1]
+    for hour, size_bytes in ARTICLE_MEMORY_BYTES[1:]:
+        y = start + (size_bytes - first_bytes) / recording.manifest.memory_scale
+        if hour > axes.get_xlim()[1]:
+            break  # the run was shorter
+        axes.plot([hour], [y], marker="D", markersize=5.5, color=INK, markerfacecolor="white", zorder=4)
+        if hour == 6 and hour > 0.3 * axes.get_xlim()[1]:
+            write(axes, "article: 8 GB+, OOM-killed", (hour, y), offset=(-4, 6), ha="right")
+        elif hour == 6:
+            write(axes, "article: 8 GB+, OOM-killed", (hour, y), offset=(7, -3))
+        else:
+            write(axes, f"article: {memory(size_bytes)}", (hour, y), offset=(7, -3), va="top")

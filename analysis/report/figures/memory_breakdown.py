@@ -1,0 +1,98 @@
+"""The picture of the byte waterfall: from USS at the start of the load to USS at its end, part by part."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.formatting import binary
+from analysis.growth.memory_breakdown import Waterfall
+from analysis.report.contents import Findings
+from analysis.report.figures.axes import new_axes
+from analysis.report.figures.labels import write
+from analysis.report.figures.style import FAINT, INK, new_figure
+
+LEVEL: Final = "#cfcfcf"
+GAINED: Final = "#d55e00"
+LOST: Final = "#56b4e9"
+"""Told apart in grey too: what was given back is lighter and hatched."""
+WIDTH: Final = 0.62
+MIB: Final = 2**20
+TICKS: Final = {
+    "live Python": "Python objects\nto 512 B",
+    "free in pools": "free in\nPython's pools",
+    "native in use": "native, and Python\nobjects over 512 B",
+    "free in malloc": "free in\nmalloc",
+}
+
+
+def waterfall_figure(findings: Findings) -> Figure:
+    """Draw the arms' waterfalls below each other, on one scale, in MiB; for findings that have at least one."""
+    flows = [arm.waterfall for arm in findings.grew if arm.waterfall is not None]
+    figure = new_figure(
+        "Where the memory of the load went: change of USS", findings.recording, 0.9 + 2.4 * len(flows)
+    )
+    grid = figure.add_gridspec(len(flows), 1)
+    highest = max(_highest(flow) for flow in flows)
+    for place, flow in enumerate(flows):
+        axes = new_axes(figure, grid[place], _title(flow))
+        _draw(axes, flow)
+        axes.set_ylim(min(0.0, _lowest(flow)) / MIB, 1.18 * highest / MIB)
+        axes.set_ylabel("USS, MiB", fontsize=8.5, color=INK)
+    return figure
+
+
+def _draw(axes: Axes, flow: Waterfall) -> None:
+    names = ["USS at\nthe start", *(TICKS.get(name, name) for name, _ in flow.parts), "USS at\nthe end"]
+    level = flow.uss_start_bytes
+    _bar(axes, 0, 0.0, level, binary(level), LEVEL)
+    for place, (_, part) in enumerate(flow.parts, 1):
+        axes.plot([place - 1 + WIDTH / 2, place - WIDTH / 2], [level / MIB] * 2, color=FAINT, linewidth=0.8)
+        _bar(axes, place, level, part, _signed(part), GAINED if part >= 0 else LOST)
+        level += part
+    last = len(names) - 1
+    axes.plot([last - 1 + WIDTH / 2, last - WIDTH / 2], [level / MIB] * 2, color=FAINT, linewidth=0.8)
+    _bar(axes, last, 0.0, flow.uss_end_bytes, binary(flow.uss_end_bytes), LEVEL)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_xlim(-0.5, last + 0.5)
+
+
+def _bar(axes: Axes, place: int, bottom: float, height: float, text: str, colour: str) -> None:
+    axes.bar(
+        place,
+        height / MIB,
+        WIDTH,
+        bottom / MIB,
+        color=colour,
+        edgecolor=INK,
+        linewidth=0.6,
+        hatch="////" if height < 0 else None,
+    )
+    top = max(bottom, bottom + height)
+    write(axes, text, (place, top / MIB), offset=(0, 3), ha="center")
+
+
+def _signed(size_bytes: float) -> str:
+    return f"{'-' if size_bytes < 0 else '+'}{binary(abs(size_bytes))}"
+
+
+def _title(flow: Waterfall) -> str:
+    read = "quiesce points" if flow.settled else "readings under load"
+    return f"{flow.arm}, life {flow.life}: between {read} at {flow.start_s:,.0f} s and {flow.end_s:,.0f} s"
+
+
+def _levels(flow: Waterfall) -> list[float]:
+    levels = [flow.uss_start_bytes]
+    for _, part in flow.parts:
+        levels.append(levels[-1] + part)
+    return levels
+
+
+def _highest(flow: Waterfall) -> float:
+    return max(_levels(flow))
+
+
+def _lowest(flow: Waterfall) -> float:
+    return min(_levels(flow))

@@ -1,0 +1,54 @@
+"""The figure of live blocks, tasks, sessions and gauges."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.recording.measurements import peak
+from analysis.report.contents import Findings
+from analysis.report.figures.axes import (
+    draw_lives,
+    fit_time,
+    new_axes,
+    nothing_read,
+    shade_phases,
+    time_axis,
+)
+from analysis.report.figures.labels import end_labels
+from analysis.report.figures.style import INK, looks, new_figure
+
+OBJECTS: Final = (
+    ("tasks_finished", "Finished tasks still referenced"),
+    ("sessions_open", "Client sessions open"),
+    ("cache_entries", "Cache entries"),
+    ("history_entries", "History entries"),
+)
+
+
+def objects_figure(findings: Findings) -> Figure:
+    """Draw what is kept: tasks, sessions, cache and history, each over time and with its highest number."""
+    recording, time = findings.recording, time_axis(findings.recording)
+    figure = new_figure("Objects kept under load, with the most of each arm", recording)
+    grid = figure.add_gridspec(2, 2)
+    for place, (column, title) in enumerate(OBJECTS):
+        axes = new_axes(figure, grid[place], title)
+        if place >= 2:
+            axes.set_xlabel(time.short_label, fontsize=8.5, color=INK)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+        for arm, look in looks(recording.arms):
+            draw_lives(axes, arm, look, column, time)
+        if not axes.lines:
+            nothing_read(axes, "not read: no probe, or no such gauge")
+        axes.set_ylim(0, max(1.0, axes.get_ylim()[1] * 1.05))
+        fit_time(axes, recording, time, most_ticks=5)
+        shade_phases(axes, recording, time, names=False)
+        highest = [(arm.name, look, peak(arm, column).value) for arm, look in looks(recording.arms)]
+        labels = [
+            (f"{name}: {value:,.0f}", value, look) for name, look, value in highest if value is not None
+        ]
+        end_labels(axes, labels, gap=0.11)
+    return figure

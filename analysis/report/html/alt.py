@@ -1,0 +1,70 @@
+"""What the figures show, in a sentence, for those who do not see them."""
+
+from __future__ import annotations
+
+from analysis.formatting import binary
+from analysis.recording.measurements import ended, peak
+from analysis.recording.model import Arm, Recording
+from analysis.report.contents import Findings
+from analysis.report.figures.objects import OBJECTS
+
+
+def memory_alt(findings: Findings) -> str:
+    """Return what the curves of memory do under load."""
+    recording = findings.recording
+    limits = sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes})
+    limit = f" The memory limit is {' and '.join(binary(size) for size in limits)}." if limits else ""
+    return f"Resident memory over time. {' '.join(_memory(recording, arm) for arm in recording.arms)}{limit}"
+
+
+def objects_alt(findings: Findings) -> str:
+    """Return the most of each kind that each arm kept."""
+    said = []
+    for column, title in OBJECTS:
+        most = [(arm.name, peak(arm, column).value) for arm in findings.recording.arms]
+        known = [f"{name} {value:,.0f}" for name, value in most if value is not None]
+        said.append(f"{title}, at most: {', '.join(known) or 'not read'}.")
+    return f"Objects kept over time. {' '.join(said)}"
+
+
+def latency_alt(findings: Findings) -> str:
+    """Return the quantiles of each arm and what failed."""
+    said = []
+    for arm, load in zip(findings.recording.arms, findings.loads, strict=True):
+        lost = f"{sum(load.failed.values()):,} failed and {load.missed:,} missed"
+        quantiles = arm.latency.latency_ms
+        times = (
+            f"p50 {quantiles[0]:.1f} ms, p99 {quantiles[2]:.1f} ms, "
+            if quantiles
+            else "latencies not recorded, "
+        )
+        said.append(f"{arm.name}: {times}{lost}.")
+    return f"Latency and failed requests over time. {' '.join(said)}"
+
+
+def waterfall_alt(findings: Findings) -> str:
+    """Return how far each arm's own memory rose, and what of it is what."""
+    flows = [one.waterfall for one in findings.grew if one.waterfall]
+    said = [
+        f"{flow.arm} from {binary(flow.uss_start_bytes)} to {binary(flow.uss_end_bytes)}: "
+        f"{', '.join(f'{name} {binary(change)}' for name, change in flow.parts)}."
+        for flow in flows
+    ]
+    return f"Memory at the start and the end of the load, and what changed between. {' '.join(said)}"
+
+
+def _memory(recording: Recording, arm: Arm) -> str:
+    load = recording.load
+    rows = arm.samples if load is None else arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    rows = rows.dropna(subset=["rss_bytes", "life"])
+    if rows.empty:
+        return f"{arm.name} was not read."
+    deaths = [life for life in arm.lives if life.died]
+    seen = rows[rows["life"] == rows["life"].iloc[0]] if deaths else rows
+    moved = (
+        f"{arm.name} went from {binary(seen['rss_bytes'].iloc[0])} to {binary(seen['rss_bytes'].iloc[-1])}"
+    )
+    if deaths:
+        more = f", and {len(deaths) - 1} more of its lives ended so" if len(deaths) > 1 else ""
+        return f"{moved} and {ended(recording, deaths[0])}{more}."
+    return f"{moved} under load."

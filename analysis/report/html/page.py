@@ -1,0 +1,67 @@
+"""``report.html``: one file, nothing loaded from elsewhere, that a release manager can sign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis.formatting import verdict_name
+from analysis.recording.provenance import Evidence
+from analysis.report.contents import Findings
+from analysis.report.explanation import decided
+from analysis.report.html.alt import latency_alt, memory_alt, objects_alt, waterfall_alt
+from analysis.report.html.provenance import config_text, provenance
+from analysis.report.html.svg import inline_svg
+from analysis.report.tables import comparison_grid, event_grid, gate_lines, grew_grid, load_grid
+from analysis.verdict.wording import verdict_sentence
+
+ALTS: Final = {
+    "memory": memory_alt,
+    "objects": objects_alt,
+    "latency": latency_alt,
+    "waterfall": waterfall_alt,
+}
+
+
+def report_html(findings: Findings, evidence: Evidence, figures: Mapping[str, str]) -> str:
+    """Return the page; ``figures`` are SVG files by name: memory, objects, latency, and waterfall where one was drawn.
+
+    All that a run, a profile or a service says of itself is escaped.
+    """
+    environment = Environment(
+        loader=PackageLoader("analysis.report.html", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = environment.loader.get_source(environment, "report.css")[0] if environment.loader else ""
+    judged, recording = findings.judged, findings.recording
+    return environment.get_template("report.html.jinja").render(
+        style=Markup(style),  # noqa: S704 - a file of ours
+        manifest=recording.manifest,
+        signoff=judged.signoff,
+        reasons=findings.reasons,
+        verdicts=[
+            (one.arm, one.verdict, verdict_name(one.verdict), verdict_sentence(one))
+            for one in judged.verdicts
+        ],
+        gates=gate_lines(findings),
+        figures={
+            name: Markup(inline_svg(figures[name], name, alt(findings)))  # noqa: S704 - the text is escaped there
+            for name, alt in ALTS.items()
+            if name in figures
+        },
+        comparison=comparison_grid(findings),
+        grew=grew_grid(findings),
+        load=None if recording.manifest.attached else load_grid(findings),
+        notes=[f"{arm.name}: {note}" for arm in recording.arms for note in arm.notes],
+        decided=decided(findings),
+        events=event_grid(evidence.events),
+        provenance=provenance(recording),
+        config=config_text(recording),
+        sums=evidence.sums,
+    )

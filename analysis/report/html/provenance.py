@@ -1,0 +1,68 @@
+"""Where a report comes from: what ran, on what, with which configuration."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from analysis.formatting import binary, span
+from analysis.recording.model import Recording
+
+
+def provenance(recording: Recording) -> tuple[tuple[str, str], ...]:
+    """Return names and values; what the manifest does not say is left out."""
+    manifest, host = recording.manifest, recording.manifest.host
+    load = recording.load
+    memory = host.get("memory_bytes")
+    packages = host.get("packages")
+    found: tuple[tuple[str, Any], ...] = (
+        ("run", manifest.run_id),
+        ("profile", manifest.profile),
+        ("started", f"{manifest.started_wall_time:%Y-%m-%d %H:%M:%S} UTC"),
+        ("status", f"{manifest.status}{f': {manifest.status_detail}' if manifest.status_detail else ''}"),
+        ("load", None if load is None else span(load.end_s - load.start_s)),
+        ("seed", manifest.seed),
+        ("memory limit", _limits(recording)),
+        ("soakproof, git revision", host.get("soakproof_revision")),
+        ("Python", manifest.python),
+        ("packages", _joined(packages) if isinstance(packages, dict) else None),
+        ("kernel", host.get("kernel")),
+        ("libc", host.get("libc")),
+        ("machine", host.get("machine")),
+        ("processors", host.get("cpus")),
+        ("memory", binary(memory) if isinstance(memory, int | float) else None),
+        ("locustfile, SHA-256", manifest.locustfile_sha256),
+        *((f"command of {name}", command) for name, command in _commands(manifest.config)),
+    )
+    return tuple((name, str(value)) for name, value in found if value not in (None, ""))
+
+
+def config_text(recording: Recording) -> str:
+    """Return the profile as it ran, JSON; empty for an attached run."""
+    config = recording.manifest.config
+    return json.dumps(config, indent=1, ensure_ascii=False) if config else ""
+
+
+def _limits(recording: Recording) -> str:
+    sizes = sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes})
+    if not sizes:
+        return "none"
+    return f"{' and '.join(binary(size) for size in sizes)} per arm, by {recording.manifest.limit_mechanism}"
+
+
+def _joined(packages: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in packages.items())
+
+
+def _commands(config: dict[str, Any]) -> list[tuple[str, str]]:
+    arms = config.get("arms")
+    commands = (
+        []
+        if not isinstance(arms, dict)
+        else [(name, arm) for name, arm in arms.items() if isinstance(arm, dict)]
+    )
+    return [
+        (str(name), " ".join(str(part) for part in arm["command"]))
+        for name, arm in commands
+        if isinstance(arm.get("command"), list)
+    ]

@@ -1,0 +1,75 @@
+"""``junit.xml``: a test case per gate, for what shows test results."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from analysis.judge.types import INCONCLUSIVE, LEAK
+from analysis.report.contents import Findings
+from analysis.verdict.gates import Gate
+
+NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold."""
+
+
+def junit_xml(findings: Findings) -> str:
+    """Return the file: the gates of the candidate, the control, and the recording.
+
+    A gate that failed is a failure, one that could not be decided is skipped with its reason. So is the control: where
+    it is no leak, a harness that sees none signs nothing.
+    """
+    manifest, signoff = findings.recording.manifest, findings.judged.signoff
+    suite = TestSuite(_clean(f"soak {manifest.run_id}"))
+    suite.timestamp = f"{manifest.started_wall_time:%Y-%m-%dT%H:%M:%S}"
+    suite.add_property("decision", signoff.decision)
+    suite.add_property("sentence", _clean(signoff.sentence))
+    cases = [_gate(gate, manifest.profile) for gate in findings.judged.gates]
+    if signoff.control:
+        cases.append(_control(findings))
+    cases.append(_recording(findings))
+    suite.add_testcases(cases)
+    untyped: Any = JUnitXml()
+    untyped.add_testsuite(suite)
+    untyped.update_statistics()
+    return f"{untyped.tostring().decode('utf-8')}\n"
+
+
+def _gate(gate: Gate, profile: str) -> TestCase:
+    case = TestCase(gate.gate, _clean(f"{profile}.{gate.arm}"))
+    interval = f"; interval: {gate.interval} at 95%" if gate.interval else ""
+    case.system_out = _clean(f"measured: {gate.measured}{interval}; limit: {gate.limit}; {gate.why}")
+    message = _clean(f"{gate.measured}, the limit is {gate.limit}: {gate.why}")
+    if gate.outcome == "fail":
+        case.result = [Failure(message, "gate")]
+    elif gate.outcome == "inconclusive":
+        case.result = [Skipped(message)]
+    return case
+
+
+def _control(findings: Findings) -> TestCase:
+    """The leak of the control must be seen, or the harness sees none."""
+    control = findings.judged.signoff.control
+    verdict = next((one for one in findings.judged.verdicts if one.arm == control), None)
+    case = TestCase("control", _clean(f"{findings.recording.manifest.profile}.{control}"))
+    seen = "it did not run" if verdict is None else f"{verdict.verdict}: {verdict.reason}"
+    case.system_out = _clean(f"the control {control} must be a leak; {seen}")
+    message = _clean(f"the leak of the control {control} was not seen: {seen}")
+    if verdict is not None and verdict.verdict == INCONCLUSIVE:
+        case.result = [Skipped(message)]
+    elif verdict is None or verdict.verdict != LEAK:
+        case.result = [Failure(message, "control")]
+    return case
+
+
+def _recording(findings: Findings) -> TestCase:
+    case = TestCase("recording", _clean(findings.recording.manifest.profile))
+    if findings.reasons:
+        case.result = [Skipped(_clean("; ".join(findings.reasons)))]
+    return case
+
+
+def _clean(text: str) -> str:
+    return NOT_XML.sub("\ufffd", text)

@@ -1,0 +1,107 @@
+"""``summary.json``: the report for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any, Final
+
+from analysis.recording.latency import QUANTILE_NAMES
+from analysis.recording.measurements import peak
+from analysis.recording.model import Arm
+from analysis.report.contents import Findings
+from analysis.verdict.arm import ArmVerdict
+from analysis.verdict.validity import Load
+from analysis.verdict.wording import verdict_sentence
+from soak.contract import SCHEMA_VERSION
+
+SUMMARY_VERSION: Final = 4
+"""History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
+gates and signoff; 4, with grew."""
+
+LEFT_OUT: Final = ("arms", "judge", "gates", "host", "config", "seed", "locustfile_sha256")
+"""Keys of the manifest that the summary does not repeat."""
+
+PEAKS: Final = (
+    "rss_bytes",
+    "cgroup_bytes",
+    "tasks_finished",
+    "sessions_open",
+    "cache_entries",
+    "history_entries",
+)
+
+
+def summary_json(findings: Findings) -> str:
+    """Return the text of ``summary.json``; what was not measured is null."""
+    manifest = findings.recording.manifest
+    content = {
+        "summary_version": SUMMARY_VERSION,
+        "schema_version": SCHEMA_VERSION,
+        **manifest.model_dump(mode="json", exclude=set(LEFT_OUT)),
+        "conclusive": not findings.reasons,
+        "reasons": findings.reasons,
+        "signoff": asdict(findings.judged.signoff),
+        "verdicts": [_verdict(verdict) for verdict in findings.judged.verdicts],
+        "gates": [asdict(gate) for gate in findings.judged.gates],
+        "grew": [_finite(asdict(arm)) for arm in findings.grew],
+        "phases": [asdict(phase) for phase in findings.recording.phases],
+        "arms": [
+            _arm(findings, arm, load)
+            for arm, load in zip(findings.recording.arms, findings.loads, strict=True)
+        ],
+        "comparison": [asdict(row) for row in findings.rows],
+        "claims": [asdict(claim) for claim in findings.claims],
+        "timeline": [asdict(line) for line in findings.timeline],
+    }
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _verdict(verdict: ArmVerdict) -> dict[str, Any]:
+    return {
+        "arm": verdict.arm,
+        "verdict": verdict.verdict,
+        "sentence": verdict_sentence(verdict),
+        "margin": asdict(verdict.margin),
+        "leading_signal": verdict.leading.judgement.signal if verdict.leading else None,
+        "headroom_bytes": verdict.headroom_bytes,
+        "signals": [
+            {
+                **_finite(asdict(signal.judgement)),
+                "margin": asdict(signal.margin),
+                "settled": signal.settled,
+                "held_by_allocator": signal.held,
+            }
+            for signal in verdict.signals
+        ],
+    }
+
+
+def _finite(value: Any) -> Any:
+    """Return the same with null for what is infinite or not a number: a time that never comes."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _arm(findings: Findings, arm: Arm, load: Load) -> dict[str, Any]:
+    return {
+        "name": arm.name,
+        "role": arm.role,
+        "limit_bytes": arm.limit_bytes,
+        "lives": [asdict(life) for life in arm.lives],
+        "oom_kills": sum(life.oom_killed for life in arm.lives),
+        "peaks": {column: peak(arm, column).value for column in PEAKS},
+        "slopes": [asdict(trend) for trend in findings.trends if trend.arm == arm.name],
+        "load": {**asdict(load), "arrived": load.arrived},
+        "latency_ms": _quantiles(arm.latency.latency_ms),
+        "service_ms": _quantiles(arm.latency.service_ms),
+        "notes": arm.notes,
+    }
+
+
+def _quantiles(values: tuple[float, ...] | None) -> dict[str, float] | None:
+    return None if values is None else dict(zip(QUANTILE_NAMES, values, strict=True))

@@ -1,0 +1,1 @@
+"""The report's contents go in, Markdown comes out."""

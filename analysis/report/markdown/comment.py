@@ -1,0 +1,83 @@
+"""``report.md``: the report as a comment on a pull request, or as a step's summary; the verdict first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from analysis.formatting import verdict_name
+from analysis.report.contents import Findings
+from analysis.report.explanation import decided
+from analysis.report.markdown.table import literal, markdown_table
+from analysis.report.tables import Grid, comparison_grid, gate_lines, grew_grid, load_grid
+from analysis.verdict.wording import verdict_sentence
+
+MOST_BYTES: Final = 60_000
+"""GitHub takes 65,536 characters in a comment."""
+
+
+def report_markdown(findings: Findings) -> str:
+    """Return the comment, below MOST_BYTES in UTF-8: sections that do not fit are left out, the last ones first."""
+    manifest, judged = findings.recording.manifest, findings.judged
+    running = ["", "Still running, or killed before it could end: this holds for what was recorded so far."]
+    head = [
+        f"## {literal(judged.signoff.sentence)}.",
+        *(running if manifest.status == "running" else []),
+        "",
+        *(
+            f"- **{literal(one.arm)}: {verdict_name(one.verdict)}**: {literal(verdict_sentence(one))}."
+            for one in judged.verdicts
+        ),
+        *(f"- {literal(reason)}." for reason in findings.reasons),
+    ]
+    sections = [
+        _gates(findings),
+        _folded(comparison_grid(findings)),
+        _folded(found) if (found := grew_grid(findings)) else [],
+        [] if manifest.attached else _folded(load_grid(findings)),
+        _details("How it was decided", [f"{literal(text)}\n" for text in decided(findings)]),
+        _provenance(findings),
+    ]
+    text = "\n".join([*head, ""])
+    left_out = "\nThe rest is in report.html.\n"
+    for lines in sections:
+        more = "\n".join(["", *lines, ""]) if lines else ""
+        if len((text + more + left_out).encode()) > MOST_BYTES:
+            return _cut(text, MOST_BYTES - len(left_out.encode())) + left_out
+        text += more
+    return text
+
+
+def _gates(findings: Findings) -> list[str]:
+    lines = gate_lines(findings)
+    head = ["gate", "measured", "95%", "limit", "outcome"]
+    rows = [[line.gate, line.measured, line.interval, line.limit, line.outcome] for line in lines]
+    why = [f"- {literal(line.gate)}: {literal(line.why)}." for line in lines if line.why]
+    return [*markdown_table(head, rows), *(["", *why] if why else [])] if lines else []
+
+
+def _folded(grid: Grid) -> list[str]:
+    rows = markdown_table(list(grid.head), [list(row) for row in grid.rows])
+    return _details(grid.caption, [*rows, *(["", literal(grid.note)] if grid.note else [])])
+
+
+def _details(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
+
+
+def _provenance(findings: Findings) -> list[str]:
+    manifest = findings.recording.manifest
+    revision = manifest.host.get("soakproof_revision")
+    facts = [
+        f"run {manifest.run_id}",
+        f"profile {manifest.profile}",
+        f"{manifest.started_wall_time:%Y-%m-%d %H:%M} UTC",
+        f"Python {manifest.python}",
+        f"limit by {manifest.limit_mechanism}",
+        *([f"soakproof {revision}"] if revision else []),
+    ]
+    return [literal(", ".join(facts)) + "."]
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    return text if len(text.encode()) <= most_bytes else text.encode()[:most_bytes].decode(errors="ignore")

@@ -1,0 +1,1 @@
+"""The report's contents go in, text for a terminal comes out."""

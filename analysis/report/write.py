@@ -1,0 +1,95 @@
+"""Make the report of a run directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis.growth.memory_breakdown import Waterfall
+from analysis.growth.suspect import Grower
+from analysis.incident.claims import Claim
+from analysis.incident.row import Row
+from analysis.judge import judge
+from analysis.recording.provenance import Evidence, read_evidence
+from analysis.recording.read import read_recording
+from analysis.report.contents import Findings, find
+from analysis.report.figures.latency import latency_figure
+from analysis.report.figures.memory import memory_figure
+from analysis.report.figures.memory_breakdown import waterfall_figure
+from analysis.report.figures.objects import objects_figure
+from analysis.report.files import csv_text, write_files
+from analysis.report.html.page import report_html
+from analysis.report.html.svg import svg_text
+from analysis.report.machine.junit import junit_xml
+from analysis.report.machine.summary import summary_json
+from analysis.report.markdown.comment import report_markdown
+from analysis.report.markdown.incident import claims_markdown, comparison_markdown
+from analysis.report.markdown.verdict import verdict_markdown
+from analysis.report.terminal.report import report_text
+from analysis.verdict.arm import Judge
+from analysis.verdict.gates import Gate
+from soak.contract import REPORT, SUMMARY
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the command line needs of a report that was written."""
+
+    directory: Path
+    text: str
+    """To print: plain, at most 100 columns wide."""
+    reasons: tuple[str, ...]
+    """Why the recording is inconclusive; empty when it is complete and the load arrived."""
+    exit_code: int
+    """Of the sign-off."""
+
+
+def make_report(run_dir: Path, judge: Judge = judge) -> Report:
+    """Read a run directory and write ``report/`` in it, each file replaced at once; ``judge`` judges one signal.
+
+    Raises RecordingError when the directory is missing, has no readable manifest or is of another schema, and
+    HarnessError when the report cannot be written.
+    """
+    findings = find(read_recording(run_dir), judge)
+    directory = run_dir / REPORT
+    write_files(directory, _files(findings, read_evidence(run_dir)))
+    return Report(
+        directory=directory,
+        text=report_text(findings),
+        reasons=findings.reasons,
+        exit_code=findings.judged.signoff.exit_code,
+    )
+
+
+def _files(findings: Findings, evidence: Evidence) -> dict[str, str | Figure]:
+    judged, run_id = findings.judged, findings.recording.manifest.run_id
+    figures = {
+        "memory": memory_figure(findings),
+        "objects": objects_figure(findings),
+        "latency": latency_figure(findings),
+    }
+    if flows := [arm.waterfall for arm in findings.grew if arm.waterfall is not None]:
+        figures["waterfall"] = waterfall_figure(findings)
+    drawn = {name: svg_text(figure, name) for name, figure in figures.items()}
+    files: dict[str, str | Figure] = {
+        "verdict.md": verdict_markdown(f"{run_id}: verdict", judged, findings.grew),
+        "report.html": report_html(findings, evidence, drawn),
+        "report.md": report_markdown(findings),
+        "junit.xml": junit_xml(findings),
+        "gates.csv": csv_text(Gate, judged.gates),
+        "comparison.csv": csv_text(Row, findings.rows),
+        "comparison.md": comparison_markdown(findings),
+        SUMMARY: summary_json(findings),
+        **{f"{name}.png": figure for name, figure in figures.items()},
+        **{f"{name}.svg": text for name, text in drawn.items()},
+    }
+    if flows:
+        files["waterfall.csv"] = csv_text(Waterfall, flows)
+    if any(arm.censuses for arm in findings.grew):
+        files["who.csv"] = csv_text(Grower, (grower for arm in findings.grew for grower in arm.growers))
+    if findings.recording.manifest.article:
+        files["claims.csv"] = csv_text(Claim, (*findings.claims, *findings.timeline))
+        files["claims.md"] = claims_markdown(findings)
+    return files

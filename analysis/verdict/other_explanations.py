@@ -1,0 +1,80 @@
+"""What the gauges of a target say of its caches: stopped at a bound, or growing still."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import pandas as pd
+
+from analysis.recording.gauges import PREFIX
+from analysis.recording.model import Arm, Phase
+from soak.contract import RUNGS
+
+GAUGES: Final = ("cache_entries", "history_entries")
+"""Those with columns of their own; all others count as well."""
+TAIL: Final = 0.3
+"""Of the readings: a gauge that holds its level for so long has stopped."""
+LEVEL: Final = 0.01
+"""Of its highest value: by so much may it move and still hold its level."""
+MIN_READINGS: Final = 10
+
+
+def bounded(arm: Arm, load: Phase) -> bool | None:
+    """Return True when every gauge that grew has stopped at a bound, False when one still grows, else None."""
+    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    others = (column for column in rows.columns if column.startswith(PREFIX))
+    found = [_stopped(rows.dropna(subset=gauge), gauge) for gauge in (*GAUGES, *others)]
+    known = [stopped for stopped in found if stopped is not None]
+    return all(known) if known else None
+
+
+def _stopped(rows: pd.DataFrame, gauge: str) -> bool | None:
+    """Judge the life with the most readings; one that only swings or holds nothing explains nothing."""
+    values = max((column for _, column in rows.groupby("life")[gauge]), key=len, default=None)
+    if values is None or len(values) < MIN_READINGS or values.max() <= 0:
+        return None
+    tail = values.iloc[int(len(values) * (1 - TAIL)) :]
+    if tail.max() - tail.min() <= LEVEL * values.max():
+        return True
+    never_falls = bool(values.is_monotonic_increasing)
+    return False if never_falls and tail.iloc[-1] > tail.iloc[0] else None
+
+
+EDGE: Final = 0.05
+"""Of the load, at its start and end: the median there is the level there."""
+
+
+def held_by_allocator(arm: Arm, load: Phase) -> float:
+    """Return the bytes that the allocators gained over the load without any object living in them.
+
+    That is what the Python allocator's free blocks and pools grew by in the life that saw the load's end, and what
+    malloc's free bytes did, as far as ``malloc_trim`` gave it back in the quiesce ladder.
+    """
+    rungs = arm.ladder.set_index("rung")["rss_bytes"].reindex(list(RUNGS))
+    trimmed = float(rungs["collected"] - rungs["trimmed"])
+    rows = _last_life(arm, load)
+    kept = min(trimmed, _grown(rows["malloc_free_bytes"])) if math.isfinite(trimmed) else 0.0
+    return max(0.0, kept) + max(0.0, _grown(rows["pymalloc_free_bytes"]))
+
+
+def _grown(free: pd.Series[float]) -> float:
+    """Return by how much it is more at the end than at the start; 0 where it was not read."""
+    free = free.dropna()
+    edge = max(1, int(EDGE * len(free)))
+    return float(free.tail(edge).median() - free.head(edge).median()) if len(free) else 0.0
+
+
+def end_memory(arm: Arm, load: Phase) -> float | None:
+    """Return the RSS, bytes, of all processes of the arm at the end of the load; None when it was not read."""
+    alive = [life.number for life in arm.lives if life.start_s <= load.end_s <= life.end_s]
+    since_s = load.end_s - max(EDGE * (load.end_s - load.start_s), 5.0)
+    rows = arm.samples[arm.samples["t_s"].between(since_s, load.end_s)].dropna(subset="rss_bytes")
+    rows = rows[rows["life"].isin(alive)] if alive else rows
+    levels = rows.groupby("life")["rss_bytes"].median()
+    return float(levels.sum()) if len(levels) else None
+
+
+def _last_life(arm: Arm, load: Phase) -> pd.DataFrame:
+    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    return rows[rows["life"].eq(rows["life"].max())]

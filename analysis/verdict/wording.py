@@ -1,0 +1,129 @@
+"""A verdict as one sentence."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from analysis.formatting import size, span, verdict_name
+from analysis.judge.types import LEAK, NO_LEAK, Margin, Rate
+from analysis.verdict.arm import ArmVerdict, SignalVerdict
+from analysis.verdict.signals import in_bytes
+
+SIGNAL_NAMES: Final = {
+    "live_bytes": "live bytes",
+    "live_blocks": "live blocks",
+    "malloc_in_use_bytes": "native bytes",
+    "rss_bytes": "RSS",
+    "uss_bytes": "USS",
+    "tasks_alive": "tasks",
+    "sessions_open": "open sessions",
+    "fds": "file descriptors",
+    "threads": "threads",
+}
+SMALLEST_BOUND: Final = 1.0
+"""Bytes per request or per hour: no bound is stated below it, as no reading is so exact."""
+HOUR_S: Final = 3600
+
+
+def verdict_line(verdict: ArmVerdict) -> str:
+    """Return the whole line: ``fixed: NO LEAK: any leak is below 61 B per request (95%); ...``."""
+    return f"{verdict.arm}: {verdict_name(verdict.verdict)}: {verdict_sentence(verdict)}."
+
+
+def verdict_sentence(verdict: ArmVerdict) -> str:
+    """Return the verdict in figures, without a full stop."""
+    if verdict.verdict == LEAK:
+        parts = _leak(verdict)
+    elif verdict.verdict == NO_LEAK:
+        parts = _no_leak(verdict)
+    else:
+        parts = [verdict.reason, *_more(verdict)]
+    held = [SIGNAL_NAMES[s.judgement.signal] for s in verdict.signals if s.held]
+    if held:
+        parts.append(f"what {' and '.join(held)} gained is held by the allocator")
+    return "; ".join(parts)
+
+
+def rate_text(value: float, signal: str, margin: Margin) -> str:
+    """Return a rate in the clock of the margin: ``61 B per request``, ``0.9 tasks per hour``, ``1 task per hour``."""
+    amount = _amount(value, signal, margin)
+    unit = "" if in_bytes(signal) else f" {SIGNAL_NAMES[signal]}"
+    if amount == "1":
+        unit = unit.removesuffix("s")
+    return f"{amount}{unit} per {'hour' if margin.per_request is None else 'request'}"
+
+
+def margin_text(margin: Margin) -> str:
+    """Return the leak that would matter, in bytes."""
+    rate = margin.per_s if margin.per_request is None else margin.per_request
+    return rate_text(rate or 0.0, "rss_bytes", margin)
+
+
+def interval_text(rate: Rate, signal: str, margin: Margin) -> str:
+    """Return the ends of the interval without the clock: ``-12 B to 61 B``, ``0.9 to 1.1``."""
+    return f"{_amount(rate.low, signal, margin)} to {_amount(rate.high, signal, margin)}"
+
+
+def signal_text(signal: SignalVerdict) -> str:
+    """Return what was judged: ``live bytes at quiesce points``."""
+    return SIGNAL_NAMES[signal.judgement.signal] + (" at quiesce points" if signal.settled else "")
+
+
+def _leak(verdict: ArmVerdict) -> list[str]:
+    leading, rate = verdict.leading, verdict.rate
+    if leading is None or rate is None:
+        return [verdict.reason]
+    name, margin = leading.judgement.signal, verdict.margin
+    parts = [
+        f"{rate_text(rate.value, name, margin)} ({interval_text(rate, name, margin)}, 95%) by {signal_text(leading)}"
+    ]
+    others = [SIGNAL_NAMES[s.judgement.signal] for s in verdict.signals if s.leaks and s is not leading]
+    if others:
+        parts.append(f"so say {', '.join(others)}")
+    parts += _detectable(verdict)
+    if verdict.oom_kills:
+        parts.append("OOM-killed once" if verdict.oom_kills == 1 else f"OOM-killed {verdict.oom_kills} times")
+    elif verdict.memory is not None and (oom := verdict.memory.oom) is not None:
+        late = "" if oom.high == float("inf") else f" and at most {span(oom.high)}"
+        parts.append(f"out of memory in at least {span(oom.low)}{late}")
+    return parts
+
+
+def _no_leak(verdict: ArmVerdict) -> list[str]:
+    leading, rate = verdict.leading, verdict.rate
+    if leading is None or rate is None:
+        return [verdict.reason]
+    name, margin = leading.judgement.signal, verdict.margin
+    smallest = SMALLEST_BOUND / (HOUR_S if margin.per_request is None else 1)
+    bound = rate_text(max(rate.high, smallest), name, margin)
+    parts = [f"any leak is below {bound} (95%) by {signal_text(leading)}", *_detectable(verdict)]
+    per_s = verdict.to_the_limit
+    if verdict.headroom_bytes is not None and verdict.headroom_bytes > 0 and per_s is not None:
+        least_s = verdict.headroom_bytes / max(per_s.high, SMALLEST_BOUND / HOUR_S)
+        parts.append(f"memory limit more than {span(least_s)} away")
+    return parts
+
+
+def _detectable(verdict: ArmVerdict) -> list[str]:
+    if verdict.detectable is None or verdict.leading is None:
+        return []
+    text = rate_text(verdict.detectable, verdict.leading.judgement.signal, verdict.margin)
+    return [f"minimum detectable leak {text}"]
+
+
+def _more(verdict: ArmVerdict) -> list[str]:
+    more_s = verdict.leading.judgement.more_s if verdict.leading else None
+    told = not more_s or "more of this load would tell" in verdict.reason
+    decided = [] if told else [f"about {span(more_s or 0.0)} more of the same load would decide"]
+    return [*decided, *_detectable(verdict)]
+
+
+def _amount(value: float, signal: str, margin: Margin) -> str:
+    times = HOUR_S if margin.per_request is None else 1
+    if in_bytes(signal):
+        return size(value * times)
+    digits = 3 if margin.per_request is None else 6  # below that it is the noise of the arithmetic
+    rate = round(value * times, digits) + 0.0  # adding 0.0 turns -0.0 into 0.0
+    return f"{rate:,.0f}" if abs(rate) >= 100 else np.format_float_positional(float(f"{rate:.2g}"), trim="-")

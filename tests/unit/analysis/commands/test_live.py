@@ -1,0 +1,116 @@
+"""Judging a run that goes on, with a scripted clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis.commands.live import EVERY_S, follow, look_error
+from analysis.judge.types import Judgement, Margin, Readings
+from analysis.verdict.arm import FAMILY_ERROR
+from soak.contract import GateLimit, Live
+from tests.support.planted_heap import FOUR_LEAKS, write_heap
+from tests.support.planted_judge import planted_judge
+
+Build = Callable[..., Path]
+
+
+class Looks:
+    """A clock that a sleep moves, and a parent that dies after some sleeps."""
+
+    def __init__(self, sleeps: int) -> None:
+        self.now_s = 0.0
+        self.left = sleeps
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now_s += seconds
+        self.left -= 1
+
+    def parent(self) -> int:
+        return 7 if self.left >= 0 else 1
+
+
+def test_the_verdict_so_far_is_written_for_every_arm(build_run: Build) -> None:
+    """In the middle of a load, whose cutting short is nobody's fault yet."""
+    run_dir = build_run(status="running", end_s=150.0)
+    looks = Looks(0)
+    follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    live = Live.from_json((run_dir / "live.json").read_text())
+    leaky, fixed = live.arms["leaky"], live.arms["fixed"]
+    assert live.updated_t_s == pytest.approx(149.0, abs=1.5)
+    assert (leaky.verdict, leaky.certain_fail) == ("leak", True)
+    assert (fixed.verdict, fixed.certain_fail) == ("no_leak", False)
+    assert leaky.rate_per_request == pytest.approx(30_000, rel=0.2)
+    assert leaky.oom_low_s is not None
+    assert fixed.signals["rss_bytes"] == "no_leak"
+    assert [path.name for path in run_dir.iterdir() if "partial" in path.name] == []
+
+
+def test_a_load_that_has_ended_is_judged_once_more_and_left(build_run: Build) -> None:
+    """The follower ends by itself, without a sleep."""
+    looks = Looks(5)
+    run_dir = build_run(status="running")
+    follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    assert looks.slept == []
+    assert (run_dir / "live.json").exists()
+
+
+def test_a_follower_ends_with_the_run_that_started_it(build_run: Build) -> None:
+    """Before the load there is nothing to judge; it looks again every few seconds until its parent is gone."""
+    looks = Looks(3)
+    run_dir = build_run(status="running", end_s=15.0)
+    follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    assert looks.slept == [EVERY_S] * 4
+    assert not (run_dir / "live.json").exists()
+
+
+def test_a_slow_look_is_followed_by_a_longer_rest(build_run: Build) -> None:
+    """So that judging never takes more than a fifth of one core from what it watches."""
+    looks = Looks(0)
+
+    def slow(readings: Readings, margin: Margin, **options: object) -> Judgement:  # noqa: ARG001
+        looks.now_s += 3.0
+        return planted_judge(readings, margin)
+
+    run_dir = build_run(status="running", end_s=150.0)
+    follow(run_dir, judge=slow, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    assert looks.slept == [4 * 3.0 * 8]
+
+
+def test_all_looks_together_spend_the_error_once() -> None:
+    """However many there are."""
+    assert sum(look_error(look) for look in range(1, 10_000)) == pytest.approx(FAMILY_ERROR, rel=1e-3)
+    assert look_error(1) == FAMILY_ERROR / 2
+
+
+def test_a_highest_memory_beyond_its_gate_is_certain_to_fail(build_run: Build) -> None:
+    """It can only rise; one below its gate is not certain of anything."""
+    for limit, certain in ((78e6, True), (80e6, False)):
+        gates = (GateLimit("max_rss", "<=", limit, of_before=False, text=f"<= {limit / 1e6:.0f} MB"),)
+        run_dir = build_run(status="running", end_s=150.0, gates=gates)
+        looks = Looks(0)
+        follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+        fixed = Live.from_json((run_dir / "live.json").read_text()).arms["fixed"]
+        assert fixed.certain_fail is certain
+        if certain:
+            assert fixed.reason == "its memory reached 78.7 MB, and the gate max_rss is <= 78 MB"
+        run_dir.rename(run_dir.with_name(f"planted-{limit}"))
+
+
+def test_the_container_that_grows_most_is_named_while_the_run_goes_on(build_run: Build) -> None:
+    """With its rate; of the arm in which nothing grows, nothing."""
+    run_dir = build_run(status="running", end_s=150.0)
+    write_heap(run_dir / "leaky", FOUR_LEAKS, end_s=150.0)
+    write_heap(run_dir / "fixed", (), end_s=150.0)
+    looks = Looks(0)
+    follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    arms = Live.from_json((run_dir / "live.json").read_text()).arms
+    assert arms["leaky"].suspect == "…gateway.request_history: +1.00 items/request"
+    assert arms["fixed"].suspect == ""

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from analysis.growth.classify import KINDS, entries_of, kind_of_container, kind_of_type
+
+
+@pytest.mark.parametrize(
+    ("entries", "kind"),
+    [
+        ([{"type": "_asyncio.Task", "state": "finished"}], "finished tasks kept"),
+        ([{"type": "asyncio.tasks.Task", "state": "pending"}], "tasks that never end"),
+        ([{"type": "app.ImportTask"}], "unbounded cache or list"),
+        ([{"type": "app.AsyncioTask", "state": "finished"}], "finished tasks kept"),
+        ([{"type": "str"}, {"type": "aiohttp.connector.TCPConnector"}], "unclosed sessions or connectors"),
+        ([{"type": "app.Order", "bytes": 48}], "unbounded cache or list"),
+        ([{"state": "unreferenced"}], "reference lost in native code"),
+        ([{"state": "cycle"}], "cycles awaiting gen-2"),
+        ([{"type": "functools._lru_list_elem"}], "bounded cache that still fills"),
+        ([{"state": "absent"}], "unbounded cache or list"),
+        ([], "unbounded cache or list"),
+    ],
+)
+def test_the_kind_of_a_container_is_what_it_holds(entries: list[dict[str, str]], kind: str) -> None:
+    """Also among other things; where nothing is known of it, it is a container that grows."""
+    assert kind_of_container("dict", entries).name == kind
+
+
+def test_the_evidence_stands_with_the_kind() -> None:
+    """Coroutine and place of a task's making, the types of entries."""
+    task = {"type": "_asyncio.Task", "state": "finished", "coroutine": "audit", "created": "app.py:7"}
+    assert kind_of_container("set", [task]).why == "it holds finished tasks of audit, made in app.py:7"
+    assert kind_of_container("dict", [{"type": "str"}, {"type": "str"}]).why == "a dict grows; it holds str"
+
+
+@pytest.mark.parametrize(
+    ("holder", "freed", "containers_grow", "kind"),
+    [
+        ("", False, False, "reference lost in native code"),
+        ("", False, True, "objects kept, holder unknown"),
+        ("", True, True, "cycles awaiting gen-2"),
+        ("app.registry", False, True, "unbounded cache or list"),
+    ],
+)
+def test_the_kind_of_a_type_without_a_container(
+    holder: str, kind: str, *, freed: bool, containers_grow: bool
+) -> None:
+    """A reference is lost only where nothing that grows could hold the objects."""
+    assert kind_of_type("app.Node", holder, [], freed=freed, containers_grow=containers_grow).name == kind
+
+
+def test_tasks_that_someone_holds_are_tasks() -> None:
+    """Also where no container that grows was found, but the type."""
+    entries = [{"type": "_asyncio.Task", "state": "finished"}]
+    found = kind_of_type("_asyncio.Task", "app.tasks", entries, freed=False, containers_grow=True)
+    assert found.name == "finished tasks kept"
+
+
+def test_damaged_entries_are_none() -> None:
+    """A cell cut short, no list, or a list of something else."""
+    assert [entries_of(text) for text in ("", '[{"type": "st', "7", '["a", {"type": "b"}]')] == [
+        [],
+        [],
+        [],
+        [{"type": "b"}],
+    ]
+
+
+def test_every_kind_has_one_name() -> None:
+    """No two kinds share it."""
+    assert len(set(KINDS)) == len(KINDS) == 12

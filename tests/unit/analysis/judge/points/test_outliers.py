@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.judge.points.outliers import without_spikes
+from analysis.judge.types import Numbers
+
+WIDTH = 11
+
+
+def noisy(value: Numbers, seed: int = 1) -> Numbers:
+    return value + np.random.default_rng(seed).normal(0, 1, len(value))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        np.zeros(100),
+        np.minimum(np.arange(100.0), 40) * 5,
+        np.where(np.arange(100) < 50, 0.0, 40.0),
+        30 * np.sin(np.arange(100) / 4),
+    ],
+    ids=["flat", "a fill", "a step", "waves"],
+)
+def test_what_is_no_spike_stays(shape: Numbers) -> None:
+    """Noise, a ramp that ends, a step and waves keep all but a few of their points, where the ramp is steep too."""
+    value = noisy(shape)
+    assert (without_spikes(value, WIDTH) != value).sum() <= 3
+
+
+def test_spikes_are_drawn_back() -> None:
+    """Three high points in a row, and one that is low, come back to the others; a ramp goes on through them."""
+    ramp = noisy(np.arange(100.0) / 2)
+    value = ramp.copy()
+    value[30:33] += 50
+    value[60] -= 50
+    drawn = without_spikes(value, WIDTH)
+    assert np.abs(drawn - ramp)[[30, 31, 32, 60]].max() < 5
+
+
+def test_a_spike_at_the_end_is_drawn_back_to_what_came_before() -> None:
+    """With neighbours on one side only: to their line where they rise, to their level where they fall."""
+    for slope in (0.5, -0.5):
+        value = noisy(slope * np.arange(100.0))
+        value[-3:] += 60
+        assert np.abs(without_spikes(value, WIDTH)[-3:] - slope * np.arange(97, 100)).max() < 10
+
+
+def test_waves_that_rise_at_the_end_stay() -> None:
+    """How far a line through those before told what came next is taken from the whole life."""
+    value = noisy(30 * np.sin(np.arange(100) / 4 + 0.9), 2)
+    assert (without_spikes(value, WIDTH)[-5:] == value[-5:]).all()
+
+
+def test_few_points_are_left_alone() -> None:
+    """Fewer than two windows have no neighbours to be compared with."""
+    value = noisy(np.zeros(2 * WIDTH))
+    value[5] = 100
+    assert (without_spikes(value, WIDTH) == value).all()

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from analysis.recording.latency import Latency, read_latency
+
+Build = Callable[..., Path]
+
+
+def test_the_intervals_of_the_load_are_added_up(build_run: Build) -> None:
+    """Quantiles are those of the load alone: the warm-up's 900 ms are in none of them."""
+    path = build_run() / "leaky" / "latency.hlog"
+    latency = read_latency(path, 21.0, 201.0)
+    assert latency.gaps == ()
+    assert latency.latency_ms is not None
+    assert latency.service_ms is not None
+    assert [round(ms, 1) for ms in latency.latency_ms] == [4.0, 8.0, 8.0, 8.0, 8.0]
+    assert [round(ms, 1) for ms in latency.service_ms] == [2.0, 4.0, 4.0, 4.0, 4.0]
+    warm = read_latency(path, 0.0, 21.0).latency_ms
+    assert warm is not None
+    assert round(warm[0]) == 900
+
+
+def test_a_damaged_line_is_stated_and_what_stands_before_it_counts(build_run: Build) -> None:
+    """A torn last line of the histogram log costs that line only."""
+    path = build_run() / "leaky" / "latency.hlog"
+    path.write_bytes(path.read_bytes()[:-30])
+    latency = read_latency(path, 21.0, 201.0)
+    assert latency.gaps == ("latency.hlog: a damaged line; what stands from there on was not read",)
+    assert latency.latency_ms is not None
+
+
+def test_a_line_torn_before_its_histogram_is_stated(build_run: Build) -> None:
+    """A tear inside the numbers, which the log's reader skips in silence, is stated all the same."""
+    path = build_run() / "leaky" / "latency.hlog"
+    whole = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(whole[:-1]) + "Tag=service,191.0")
+    assert read_latency(path, 21.0, 201.0).gaps == ("latency.hlog: its last line is torn",)
+
+
+def test_a_log_without_intervals_of_the_load_is_a_gap(build_run: Build) -> None:
+    """No histogram at all is no latency of zero."""
+    path = build_run() / "leaky" / "latency.hlog"
+    assert read_latency(path, 300.0, 400.0) == Latency(gaps=("latency.hlog: no latencies of the load",))
+    path.write_text("")
+    assert read_latency(path, 21.0, 201.0) == Latency(gaps=("latency.hlog: no latencies of the load",))

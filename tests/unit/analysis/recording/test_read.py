@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.recording.model import Life, Phase
+from analysis.recording.read import read_recording
+from soak.errors import RecordingError
+
+Build = Callable[..., Path]
+
+
+def test_phases_and_lives_come_from_the_events(build_run: Build) -> None:
+    """Each phase ends where the next begins, and a kill with its restart makes two lives."""
+    recording = read_recording(build_run())
+    assert recording.gaps == ()
+    assert recording.phases == (
+        Phase("idle", 0.0, 6.0),
+        Phase("warm-up", 6.0, 21.0),
+        Phase("load", 21.0, 201.0),
+        Phase("drain", 201.0, 211.0),
+        Phase("quiesce", 211.0, 216.0),
+    )
+    leaky, fixed = recording.arms
+    assert leaky.lives == (
+        Life(1, 100, 0.1, 0.9, 189.0, "kernel"),
+        Life(2, 200, 191.0, 192.0, 215.5, "soak"),
+    )
+    assert [life.oom_killed for life in leaky.lives] == [True, False]
+    assert fixed.lives == (Life(1, 101, 0.1, 0.9, 215.5, "soak"),)
+    assert recording.hours(189.0) == pytest.approx(5.6)
+
+
+def test_a_run_cut_short_ends_with_its_last_row(build_run: Build) -> None:
+    """Without run_end and exit events, what was recorded last ends the phase and the lives."""
+    recording = read_recording(build_run(status="running", end_s=100.0))
+    assert recording.phases[-1] == Phase("load", 21.0, 99.002)
+    assert {(life.end_s, life.ended_by) for arm in recording.arms for life in arm.lives} == {(99.002, None)}
+
+
+def test_samples_of_the_ladder_and_of_a_life_not_ready_are_left_out(build_run: Build) -> None:
+    """Memory after gc.collect, or of a process still importing, is no ordinary reading."""
+    run_dir = build_run()
+    path = run_dir / "fixed" / "samples.csv"
+    rows = path.read_text().splitlines()
+    early = rows[1].replace("1.002", "0.502", 1)
+    rung = rows[-1].replace("214.002", "214.502", 1).replace(",quiesce,,", ",quiesce,collected,", 1)
+    path.write_text("\n".join([*rows, early, rung, ""]))
+    fixed = read_recording(run_dir).arms[1]
+    assert len(fixed.samples) == len(rows) - 1
+    assert fixed.samples["t_s"].agg(["min", "max"]).to_list() == [1.002, 214.002]
+
+
+def test_a_ladder_before_the_load_is_that_of_an_earlier_one(build_run: Build) -> None:
+    """A run led by hand loads again: what was read before says nothing of what the last load left."""
+    run_dir = build_run()
+    path = run_dir / "fixed" / "samples.csv"
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([*(row.replace(",idle,,", ",quiesce,drained,", 1) for row in rows), ""]))
+    assert read_recording(run_dir).arms[1].ladder.empty
+    path.write_text("\n".join([*(row.replace(",quiesce,,", ",quiesce,drained,", 1) for row in rows), ""]))
+    assert read_recording(run_dir).arms[1].ladder["rung"].to_list() == ["drained"]
+
+
+def test_points_are_neither_samples_nor_rungs_of_the_ladder(build_run: Build) -> None:
+    """They stand apart, all of them, with the columns that make their live bytes."""
+    run_dir = build_run()
+    path = run_dir / "fixed" / "samples.csv"
+    rows = path.read_text().splitlines()
+    at_100, at_110 = (
+        next(row for row in rows if row.startswith(f"{t_s}.002")).replace(",load,,", ",load,point,", 1)
+        for t_s in (100, 110)
+    )
+    path.write_text("\n".join([*rows, at_100, at_110, ""]))
+    fixed = read_recording(run_dir).arms[1]
+    assert len(fixed.samples) == len(rows) - 1
+    assert fixed.ladder.empty
+    assert fixed.points["t_s"].to_list() == [100.002, 110.002]
+    live = {
+        "pymalloc_arena_bytes",
+        "pymalloc_free_bytes",
+        "malloc_in_use_bytes",
+        "uss_bytes",
+        "fds",
+        "threads",
+    }
+    assert live | {"live_blocks", "tasks_alive", "sessions_open"} <= set(fixed.points.columns)
+
+
+def test_samples_without_events_are_kept(build_run: Build) -> None:
+    """When events.csv is lost, the readings are still there to be drawn."""
+    run_dir = build_run()
+    (run_dir / "events.csv").unlink()
+    recording = read_recording(run_dir)
+    assert recording.gaps == ("events.csv is missing (No such file or directory)",)
+    assert recording.load is None
+    assert len(recording.arms[1].samples) == 214
+
+
+def test_gaps_and_giving_up_are_noted(build_run: Build) -> None:
+    """Missed readings are counted, not listed; an arm that stays dead is named."""
+    run_dir = build_run()
+    with (run_dir / "events.csv").open("a") as events:
+        events.write(
+            "50,,gap,fixed,1,101,,probe late\n60,,gap,fixed,1,101,,probe late\n70,,given_up,leaky,2,,,died twice\n"
+        )
+    leaky, fixed = read_recording(run_dir).arms
+    assert fixed.notes == ("readings missed: 3 probe; the first at 50 s: probe late",)
+    assert leaky.notes == ("given up at 70 s: died twice",)
+
+
+def test_a_damaged_file_is_named_with_its_arm(build_run: Build) -> None:
+    """Every gap says which file of which arm it is in."""
+    run_dir = build_run()
+    with (run_dir / "leaky" / "samples.csv").open("a") as samples:
+        samples.write("215.0,torn")
+    (run_dir / "fixed" / "requests.csv").write_text("")
+    (run_dir / "fixed" / "latency.hlog").unlink()
+    assert read_recording(run_dir).gaps == (
+        "leaky/samples.csv: its last line is torn and was dropped",
+        "fixed/requests.csv is empty",
+        "fixed/latency.hlog is missing",
+    )
+
+
+def change_manifest(run_dir: Path, **keys: Any) -> None:
+    """Replace keys of the manifest."""
+    path = run_dir / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | keys))
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"schema_version": 2}, "schema_version is 2, this version reads 1; make the report with"),
+        ({"schema_version": None}, "schema_version is None"),
+        ({"hour_s": 0}, "key hour_s: Input should be greater than 0"),
+        ({"arms": [{"name": "x", "role": "old", "memory_limit_bytes": None}]}, "key arms.0.role: "),
+        ({"arms": []}, "key arms: "),
+        *(
+            ({"arms": [{"name": name, "role": "", "memory_limit_bytes": None}]}, "key arms.0.name: ")
+            for name in ("", "..", "../fixed", "a/b", "nul\0", "x" * 300)
+        ),
+        ({"profile": "half \ud800"}, "not readable ("),
+        ({"status": "fine"}, "key status: "),
+    ],
+)
+def test_a_manifest_that_cannot_be_used_is_an_error(
+    build_run: Build, keys: dict[str, Any], said: str
+) -> None:
+    """Another schema version and a bad value are refused with the file and the key."""
+    run_dir = build_run()
+    change_manifest(run_dir, **keys)
+    with pytest.raises(RecordingError, match=r"manifest\.json: ") as error:
+        read_recording(run_dir)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'"x"', b"[" * 100_000])
+def test_a_damaged_manifest_is_an_error(build_run: Build, content: bytes) -> None:
+    """A manifest that is no JSON object is refused, without a traceback of its parser."""
+    run_dir = build_run()
+    (run_dir / "manifest.json").write_bytes(content)
+    with pytest.raises(RecordingError, match=r"manifest\.json: "):
+        read_recording(run_dir)
+
+
+def test_a_missing_run_is_an_error(tmp_path: Path) -> None:
+    """A directory that is not there, and one that is no run, are told apart."""
+    with pytest.raises(RecordingError, match="no such run directory"):
+        read_recording(tmp_path / "nothing")
+    with pytest.raises(RecordingError, match="is no run directory"):
+        read_recording(tmp_path)

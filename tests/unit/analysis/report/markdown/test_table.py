@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+from markdown_it import MarkdownIt
+
+from analysis.report.markdown.table import literal, markdown_table
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["app.__init__.cache", "shop.__main__ global _Cart._items_", "make.<locals>.handler of <lambda>", "~~gone~~",
+     "<img src=x onerror=y>", "a*b*c `d` [e](f) ![g](h)", "&lt; &#60; R&D", "back\\slash \\_", "<!-- <?x </b>",
+     "snake_case < 5 & 6 <= 7"],
+)  # fmt: skip
+def test_a_text_is_read_as_it_is(text: str) -> None:
+    """The names of Python's own modules, functions and types lose nothing, and nothing is an element of a page."""
+    [paragraph] = [
+        token for token in MarkdownIt().enable("strikethrough").parse(literal(text)) if token.children
+    ]
+    assert "".join(child.content for child in paragraph.children or ()) == text
+    assert {child.type for child in paragraph.children or ()} <= {"text", "text_special"}
+
+
+def test_plain_words_stay_as_they_are() -> None:
+    """Where nothing would be markup, the file reads as well as its picture."""
+    text = "min_time_to_oom <= 5 & any leak < 200 B per request (95%)"
+    assert literal(text) == text
+
+
+def test_a_cell_ends_neither_its_row_nor_its_column() -> None:
+    """A bar, a line break and a mention in a cell are part of it."""
+    assert markdown_table(["who"], [["a|b\nc @d"]]) == ["| who |", "| --- |", "| a&#124;b c &#64;d |"]

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from analysis.recording.read import read_recording
+from analysis.report.contents import Findings, find
+from analysis.report.markdown.growth import grew_markdown
+from analysis.report.markdown.incident import claims_markdown, comparison_markdown
+from analysis.report.markdown.verdict import verdict_markdown
+from analysis.report.terminal.growth import grew_parts
+from analysis.report.terminal.report import report_text
+from analysis.report.terminal.tables import render
+from soak.contract import GateLimit
+from tests.support.paths import EXPECTED
+from tests.support.planted_heap import FOUR_LEAKS, Container, write_heap
+from tests.support.planted_judge import planted_judge
+
+Build = Callable[..., Path]
+
+GATES = (
+    GateLimit("max_rss", "<=", 1.05, of_before=True, text="<= 1.05x before"),
+    GateLimit("p99_drift", "<=", 1.2, of_before=False, text="<= 1.2x"),
+    GateLimit("error_rate", "<=", 0.0001, of_before=False, text="<= 0.01%"),
+    GateLimit("tasks", "<=", 50.0, of_before=False, text="<= 50"),
+)
+
+
+def findings(run_dir: Path) -> Findings:
+    """Return what the recording shows."""
+    return find(read_recording(run_dir), planted_judge)
+
+
+def test_the_incident_is_told_whole(build_run: Build) -> None:
+    """The table, what does not reproduce, lives with the kill, slopes and load fit into 100 columns."""
+    assert report_text(findings(build_run())) == (EXPECTED / "incident.txt").read_text()
+
+
+def test_a_run_that_is_not_the_articles_is_told_without_it(build_run: Build) -> None:
+    """Time is minutes of the run, slopes are per hour of the clock, and nothing is judged."""
+    assert (
+        report_text(findings(build_run(article=False, roles=("", ""), kill_hour=3.0)))
+        == (EXPECTED / "plain.txt").read_text()
+    )
+
+
+def test_a_run_cut_short_says_why_it_is_inconclusive(build_run: Build) -> None:
+    """What was recorded is told, and each reason against it stands at the end."""
+    run_dir = build_run(status="interrupted", status_detail="Ctrl-C", end_s=41.0, probe=False)
+    with (run_dir / "leaky" / "samples.csv").open("a") as samples:
+        samples.write("41.0,2026")
+    assert report_text(findings(run_dir)) == (EXPECTED / "interrupted.txt").read_text()
+
+
+def test_what_was_attached_to_is_told_without_a_load(build_run: Build) -> None:
+    """Its load is not ours: no table of zeros, and no word that it arrived."""
+    run_dir = build_run(article=False, roles=("",), kill_hour=None, judge={"max_leak_bytes_per_s": 300.0})
+    path = run_dir / "manifest.json"
+    attached = {"attached": True, "profile": "attach", "limit_mechanism": "its owner", "planned_load_s": 0}
+    path.write_text(json.dumps(json.loads(path.read_text()) | attached))
+    for name in ("requests.csv", "latency.hlog"):
+        (run_dir / "leaky" / name).unlink()
+    assert report_text(findings(run_dir)) == (EXPECTED / "attached.txt").read_text()
+
+
+def test_the_verdict_as_markdown(build_run: Build) -> None:
+    """Sign-off first, a line per arm, the candidate's gates with why, and what each signal said."""
+    judged = findings(build_run(gates=GATES)).judged
+    assert verdict_markdown("planted: verdict", judged) == (EXPECTED / "verdict.md").read_text()
+
+
+def test_the_comparison_as_markdown(build_run: Build) -> None:
+    """Each row stands with its scale, its outcome and the rule."""
+    assert comparison_markdown(findings(build_run())) == (EXPECTED / "incident.md").read_text()
+
+
+def test_the_claims_as_markdown(build_run: Build) -> None:
+    """Each claim stands with its figure, outcome and sentence; below are the moments of the article's log."""
+    assert claims_markdown(findings(build_run())) == (EXPECTED / "claims.md").read_text()
+
+
+def test_the_comparison_as_markdown_without_the_article(build_run: Build) -> None:
+    """Columns that would be empty are left out."""
+    assert comparison_markdown(findings(build_run(article=False))) == (EXPECTED / "plain.md").read_text()
+
+
+def test_a_terminal_of_100_columns_is_enough() -> None:
+    """No line of the expected texts is longer, and the tests above hold the report to them."""
+    lines = [line for path in EXPECTED.glob("*.txt") for line in path.read_text().splitlines()]
+    assert max(map(len, lines)) == 100
+
+
+def test_names_are_printed_as_they_are(build_run: Build) -> None:
+    """Brackets and colons in what a run says of itself are no markup."""
+    run_dir = build_run(status="failed", status_detail="[bold]:fire:[/bold]")
+    assert "the run failed: [bold]:fire:[/bold]\n" in report_text(findings(run_dir))
+
+
+def test_the_quiesce_ladder_shows_what_let_go(build_run: Build) -> None:
+    """One row a rung, by arm; a reading that is missing is a dash, and without a ladder there is no table."""
+    run_dir = build_run()
+    assert "Quiesce ladder" not in report_text(findings(run_dir))
+    path = run_dir / "fixed" / "samples.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    planted = (
+        ("drained", "80500000", "3000000"),
+        ("collected", "70000000", "4000000"),
+        ("trimmed", "66000000", ""),
+    )
+    for rung, rss, free in planted:
+        rows.append(
+            {**rows[-1], "rung": rung, "rss_bytes": rss, "malloc_free_bytes": free, "live_blocks": "1000"}
+        )
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    lines = report_text(findings(run_dir)).splitlines()
+    start = lines.index("Quiesce ladder after the load") + 3
+    assert [line.split()[:4] + line.split()[5:6] for line in lines[start : start + 3]] == [
+        ["fixed", "drained", "80.5", "1,000", "3.0"],
+        ["fixed", "collected", "70.0", "1,000", "4.0"],
+        ["fixed", "trimmed", "66.0", "1,000", "-"],
+    ]
+
+
+def test_what_grew_is_told_with_who_holds_it(build_run: Build) -> None:
+    """The four leaks of one arm in order of bytes, nothing of the other; what was never named says why."""
+    run_dir = build_run(article=False, kill_hour=None)
+    unnamed = Container(0x7F0000000090, "collections.deque", lambda n: n / 50)
+    types = {"builtins.dict": (lambda n: 2 * n, 300.0), "_asyncio.Task": (lambda n: n, 200.0)}
+    write_heap(run_dir / "leaky", (*FOUR_LEAKS, unnamed), types)
+    write_heap(run_dir / "fixed", [Container(0x10, "builtins.dict", partial(min, 5000), "app.cache", 100)])
+    found = findings(run_dir)
+    assert render(grew_parts(found.grew)) == (EXPECTED / "grew.txt").read_text()
+    assert "\n".join(grew_markdown(found.grew)) + "\n" == (EXPECTED / "grew.md").read_text()
+    assert render(grew_parts(found.grew)).strip() in report_text(found)
+
+
+def test_rates_are_per_second_where_requests_are_not_known(build_run: Build) -> None:
+    """What was attached to has a load of its own, which nobody counted."""
+    run_dir = build_run(article=False, kill_hour=None)
+    (run_dir / "leaky" / "requests.csv").unlink()
+    write_heap(run_dir / "leaky", FOUR_LEAKS[2:3])
+    text = render(grew_parts(findings(run_dir).grew))
+    assert "leaky, per second:" in text
+    assert "response_cache   unbounded cache or list   80.00   320 kB" in text

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, Readings, Verdict
+from analysis.recording.read import read_recording
+from analysis.report.contents import find
+from analysis.report.explanation import decided
+from tests.support.planted_judge import planted_judge
+
+Build = Callable[..., Path]
+
+
+def sessions_leak(readings: Readings, margin: Margin, **settings: Any) -> Judgement:
+    """A judge that calls open sessions a leak, and leaves all else open."""
+    verdict: Verdict = LEAK if readings.signal == "sessions_open" else INCONCLUSIVE
+    return replace(planted_judge(readings, margin, **settings), verdict=verdict)
+
+
+def test_objects_are_held_against_a_margin_of_objects(build_run: Build) -> None:
+    """Sessions against bytes would say nothing; and what was left open is not said to be healthy."""
+    paragraph = decided(find(read_recording(build_run()), sessions_leak))[1]
+    assert paragraph.startswith(
+        "leaky is judged by open sessions. The trend is 0.025 open sessions per request"
+    )
+    assert (
+        "A leak that would matter is 0.032 open sessions per request (of memory, 200 B per request). "
+        in paragraph
+    )
+    assert "were judged; none is called a leak." in paragraph

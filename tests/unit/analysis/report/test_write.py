@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import csv
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis.recording.read import read_recording
+from analysis.report.contents import find
+from analysis.report.terminal.report import report_text
+from analysis.report.write import make_report
+from soak.errors import HarnessError, RecordingError
+from tests.support.planted_heap import FOUR_LEAKS, write_heap
+from tests.support.planted_judge import planted_judge
+
+Build = Callable[..., Path]
+
+FILES = [
+    "claims.csv",
+    "claims.md",
+    "comparison.csv",
+    "comparison.md",
+    "gates.csv",
+    "junit.xml",
+    "latency.png",
+    "latency.svg",
+    "memory.png",
+    "memory.svg",
+    "objects.png",
+    "objects.svg",
+    "report.html",
+    "report.md",
+    "summary.json",
+    "verdict.md",
+]
+
+
+def png_size(path: Path) -> tuple[int, int]:
+    """Return width and height from a PNG's first chunk."""
+    content = path.read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", content[16:24])
+    return width, height
+
+
+def test_a_report_is_written_whole_and_again(build_run: Build) -> None:
+    """Every file and nothing half-written; made again, a report takes the place of the last."""
+    run_dir = build_run()
+    (run_dir / "report").mkdir()
+    for name in FILES:
+        (run_dir / "report" / name).write_text("of the last time")
+    report = make_report(run_dir, planted_judge)
+    assert report.directory == run_dir / "report"
+    assert report.reasons == ()
+    assert report.exit_code == 0
+    assert report.text == report_text(find(read_recording(run_dir), planted_judge))
+    assert sorted(path.name for path in report.directory.iterdir()) == FILES
+    assert [png_size(report.directory / f"{name}.png") for name in ("memory", "objects", "latency")] == [
+        (1600, 900),
+        (1600, 900),
+        (1600, 1350),
+    ]
+    assert json.loads((report.directory / "summary.json").read_text())["conclusive"] is True
+    with (report.directory / "comparison.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["measure"] for row in rows[:2]] == ["memory at start", "after 1 h"]
+    assert rows[1]["measured_before_raw"] == "118625000.0"
+    assert rows[0]["article_scale_before_raw"] == ""
+    with (report.directory / "gates.csv").open(newline="") as file:
+        assert [(gate["gate"], gate["outcome"]) for gate in csv.DictReader(file)] == [("leak", "pass")]
+    with (report.directory / "claims.csv").open(newline="") as file:
+        claims = {row["claim"]: row for row in csv.DictReader(file)}
+    assert len(claims) == 13
+    assert claims["availability after"]["measured_after_raw"] == "1.0"
+    assert claims["log: OOM-killed"]["measured_before_raw"] == "189.0"
+
+
+def test_a_recording_with_nothing_but_its_manifest_is_reported(build_run: Build) -> None:
+    """Every file lost is a reason each, and the report is still written, without a warning; claims the article has."""
+    run_dir = build_run(article=False)
+    for path in run_dir.rglob("*"):
+        if path.is_file() and path.name != "manifest.json":
+            path.unlink()
+    report = make_report(run_dir, planted_judge)
+    assert len(report.reasons) == 6
+    assert sorted(path.name for path in report.directory.iterdir()) == FILES[2:]
+
+
+def test_a_report_that_cannot_be_written_says_so(build_run: Build) -> None:
+    """A file in the way, like a full disk, is one sentence with the mend."""
+    run_dir = build_run()
+    (run_dir / "report").write_text("in the way")
+    with pytest.raises(
+        HarnessError, match=r"/report: the report cannot be written \(File exists\); mend that"
+    ):
+        make_report(run_dir, planted_judge)
+
+
+def test_no_report_of_no_run(tmp_path: Path) -> None:
+    """A directory that is no run is refused, and nothing is written into it."""
+    with pytest.raises(RecordingError):
+        make_report(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_grew_and_the_waterfall_have_files_of_their_own(build_run: Build) -> None:
+    """who.csv with every line, waterfall.csv with every arm whose memory was read whole, and its picture."""
+    run_dir = build_run(kill_hour=None)
+    write_heap(run_dir / "leaky", FOUR_LEAKS)
+    path = run_dir / "leaky" / "samples.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    sizes = {"pymalloc_arena_bytes": "9000000", "pymalloc_free_bytes": "1000000", "malloc_free_bytes": "500"}
+    rows = [row | sizes | {"uss_bytes": row["rss_bytes"]} for row in rows]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    directory = make_report(run_dir, planted_judge).directory
+    with (directory / "who.csv").open(newline="") as file:
+        who = list(csv.DictReader(file))
+    assert [row["holder"].rpartition(".")[2] for row in who] == [
+        "request_history",
+        "response_cache",
+        "background_tasks",
+        "http_sessions",
+    ]
+    with (directory / "waterfall.csv").open(newline="") as file:
+        (flow,) = csv.DictReader(file)
+    grown = float(flow["uss_end_bytes"]) - float(flow["uss_start_bytes"])
+    assert (flow["arm"], float(flow["native_in_use_bytes"])) == ("leaky", grown)
+    assert png_size(directory / "waterfall.png") == (1600, 660)

@@ -1,0 +1,119 @@
+"""Gates on recordings whose figures are planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis.recording.read import read_recording
+from analysis.report.contents import find
+from analysis.verdict.gates import Gate
+from soak.contract import GateLimit
+from tests.support.planted_judge import planted_judge
+
+Build = Callable[..., Path]
+
+
+def held(run_dir: Path) -> Gate:
+    """Return the one gate beside ``leak``."""
+    gates = find(read_recording(run_dir), planted_judge).judged.gates
+    assert [gate.gate for gate in gates[:-1]] == ["leak"]
+    return gates[-1]
+
+
+def limit(gate: str, relation: str, value: float, *, of_before: bool = False) -> dict[str, tuple[GateLimit]]:
+    """Return the field of Planted that sets one gate."""
+    return {"gates": (GateLimit(gate, relation, value, of_before, f"{relation} {value:g}"),)}
+
+
+@pytest.mark.parametrize(
+    ("gate", "relation", "value", "measured"),
+    [
+        ("max_rss", "<=", 79e6, "79.0 MB"),
+        ("p99_ms", "<=", 9.0, "8.0 ms"),
+        ("p99_drift", "<=", 1.1, "1.00x"),
+        ("error_rate", "<=", 0.001, "0%"),
+        ("availability", ">=", 0.999, "100%"),
+        ("sessions", "<=", 4, "4"),
+        ("min_time_to_oom", ">=", 70_000, "21.7 h"),
+    ],
+)
+def test_a_gate_within_its_limit_passes(
+    build_run: Build, gate: str, relation: str, value: float, measured: str
+) -> None:
+    """What was planted in the arm after is what is measured."""
+    found = held(build_run(**limit(gate, relation, value)))
+    assert (found.measured, found.outcome, found.arm) == (measured, "pass", "fixed")
+
+
+def test_memory_is_told_in_the_units_of_its_limit(build_run: Build) -> None:
+    """They stand side by side: 79.0 MB under a limit of 80 MiB would have to be converted first."""
+    gate = GateLimit("max_rss", "<=", 80 * 2**20, of_before=False, text="<= 80 MiB")
+    found = held(build_run(gates=(gate,)))
+    assert (found.measured, found.limit) == ("75 MiB", "<= 80 MiB")
+
+
+@pytest.mark.parametrize(
+    ("gate", "value"), [("max_rss", 78e6), ("p99_ms", 7.0), ("p99_drift", 0.9), ("sessions", 3)]
+)
+def test_a_gate_above_its_limit_fails(build_run: Build, gate: str, value: float) -> None:
+    """And says on which side it is."""
+    found = held(build_run(**limit(gate, "<=", value)))
+    assert (found.outcome, found.why) == ("fail", "above the limit")
+
+
+def test_a_limit_of_the_baseline_is_its_value_times_the_factor(build_run: Build) -> None:
+    """Leaky has 4 ms and 8 ms as well, so 1.05 times that passes, and 0.9 times would not."""
+    found = held(build_run(**limit("p99_ms", "<=", 1.05, of_before=True)))
+    assert found.outcome == "pass"
+    assert found.limit_raw == pytest.approx(8.4, abs=0.01)
+    assert found.limit == "<= 1.05 (8.4 ms)"
+
+
+def test_a_limit_of_a_baseline_that_did_not_run_is_open(build_run: Build) -> None:
+    """Never a silent pass."""
+    found = held(build_run(roles=("after",), **limit("p99_ms", "<=", 1.05, of_before=True)))
+    assert (found.outcome, found.why) == ("inconclusive", "there is no arm before to compare with")
+
+
+def test_too_few_requests_do_not_show_a_small_share(build_run: Build) -> None:
+    """No failure in 14,400 requests bounds the error rate at 1 in 4,800, not at 1 in 10,000."""
+    found = held(build_run(**limit("error_rate", "<=", 0.0001)))
+    assert (found.outcome, found.why) == ("inconclusive", "14,400 requests cannot show it, 30,000 could")
+
+
+def test_what_was_not_read_is_open(build_run: Build) -> None:
+    """An arm without a probe has no sessions to count."""
+    found = held(build_run(probe=False, **limit("sessions", "<=", 4)))
+    assert (found.measured, found.outcome) == ("not measured", "inconclusive")
+    assert found.why == "fixed has no reading of sessions_open"
+
+
+def test_the_time_to_oom_is_judged_with_its_interval(build_run: Build) -> None:
+    """A limit between the ends of the interval is open; one beyond both fails."""
+    found = held(build_run(**limit("min_time_to_oom", ">=", 80_000)))
+    assert (found.outcome, found.interval) == ("inconclusive", "19.7 h to 24.1 h")
+    assert found.why == "the limit lies within the interval; a longer run would decide"
+
+
+def test_a_candidate_that_was_oom_killed_has_no_time_left(build_run: Build) -> None:
+    """Whatever its next life does."""
+    roles = {"candidate": "leaky", "max_leak_bytes_per_request": 200.0}
+    found = held(build_run(judge=roles, **limit("min_time_to_oom", ">=", 60)))
+    assert (found.measured, found.outcome) == ("0 s", "fail")
+
+
+@pytest.mark.parametrize(
+    ("gate", "value", "outcome"),
+    [("max_rss", 80e6, "inconclusive"), ("max_rss", 78e6, "fail"), ("p99_ms", 7.0, "inconclusive")],
+)
+def test_a_load_that_did_not_arrive_passes_nothing(
+    build_run: Build, gate: str, value: float, outcome: str
+) -> None:
+    """What is beyond its limit fails all the same, but a latency may be the load generator's."""
+    found = held(build_run(sent_share=0.9, **limit(gate, "<=", value)))
+    assert found.outcome == outcome
+    if outcome == "inconclusive":
+        assert "requests planned while it was alive were sent" in found.why

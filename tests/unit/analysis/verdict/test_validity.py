@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.recording.model import Life
+from analysis.recording.read import read_recording
+from analysis.report.contents import find
+from analysis.verdict.run import judge_recording
+from analysis.verdict.validity import alive_seconds, unread
+from tests.support.planted_judge import planted_judge
+
+Build = Callable[..., Path]
+
+
+def reasons(run_dir: Path) -> tuple[str, ...]:
+    """Return why the recording is inconclusive."""
+    return find(read_recording(run_dir), planted_judge).reasons
+
+
+def test_a_whole_recording_has_no_reason_against_it(build_run: Build) -> None:
+    """Requests missed while an arm was dead are stated, and are no reason."""
+    findings = find(read_recording(build_run()), planted_judge)
+    assert findings.reasons == ()
+    leaky, fixed = findings.loads
+    assert (leaky.planned, leaky.sent, leaky.missed, leaky.missed_dead) == (14_400, 14_160, 240, 240)
+    assert (fixed.planned, fixed.sent, fixed.missed, fixed.missed_dead) == (14_400, 14_400, 0, 0)
+    assert (leaky.arrived, fixed.arrived) == (1.0, 1.0)
+
+
+def test_a_load_that_did_not_arrive_is_a_reason(build_run: Build) -> None:
+    """Nothing can be said of a target that did not get its load."""
+    assert reasons(build_run(sent_share=0.975, kill_hour=None)) == (
+        "leaky: 14,040 of 14,400 requests planned while it was alive were sent (97.5%, at least 99% are needed)",
+        "fixed: 14,040 of 14,400 requests planned while it was alive were sent (97.5%, at least 99% are needed)",
+    )
+
+
+def test_lost_requests_are_a_reason(build_run: Build) -> None:
+    """Without requests.csv nobody knows whether the load arrived; one cut short says how far it goes."""
+    run_dir = build_run()
+    (run_dir / "leaky" / "requests.csv").unlink()
+    path = run_dir / "fixed" / "requests.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:100]))
+    assert reasons(run_dir) == (
+        "leaky/requests.csv is missing (No such file or directory)",
+        "fixed: requests.csv has 84 of the load's 180 seconds",
+    )
+
+
+def test_a_run_that_was_interrupted_is_a_reason(build_run: Build) -> None:
+    """A Ctrl-C in the middle is told with its detail, and how much of the load there was."""
+    assert reasons(build_run(status="interrupted", status_detail="Ctrl-C", end_s=81.0)) == (
+        "the run was interrupted: Ctrl-C",
+        "the load was cut short: 59 s of the planned 180 s",
+    )
+
+
+def test_a_supervisor_that_was_killed_is_a_reason(build_run: Build) -> None:
+    """A manifest that still says running has lost its supervisor."""
+    assert reasons(build_run(status="running", end_s=15.0))[0] == (
+        "the run never ended its recording: the supervisor was killed, or is still at work"
+    )
+
+
+def test_a_run_that_never_loaded_is_a_reason(build_run: Build) -> None:
+    """Without the phase load there is nothing to judge."""
+    assert reasons(build_run(status="failed", status_detail="port taken", end_s=15.0)) == (
+        "the run failed: port taken",
+        "the run did not reach the phase load",
+    )
+
+
+def test_missed_ticks_are_a_reason_beyond_one_in_twenty(build_run: Build) -> None:
+    """Nine of 180 seconds may be missed, or read without memory; ten may not."""
+    run_dir = build_run()
+    path = run_dir / "fixed" / "samples.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:60] + lines[69:]))
+    assert reasons(run_dir) == ()
+    path.write_text("".join(lines[:60] + lines[70:]))
+    assert reasons(run_dir) == (
+        "fixed: memory was read at 170 of the 180 ticks while it was alive and loaded",
+    )
+
+
+def _rewrite(path: Path, change: Callable[[dict[str, str]], None]) -> None:
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        change(row)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_a_load_that_was_refused_is_a_reason(build_run: Build) -> None:
+    """An arm that answers 404 to everything shows no growth, and that says nothing of the code behind it."""
+    run_dir = build_run()
+
+    def refuse(row: dict[str, str]) -> None:
+        row["failed_4xx"], row["ok"] = row["ok"], "0"
+
+    _rewrite(run_dir / "fixed" / "requests.csv", refuse)
+    assert reasons(run_dir) == (
+        "fixed: 14,400 of 14,400 requests sent while it was alive failed, 14,400 of them by 4xx (at most 5% may)",
+    )
+
+
+def test_failures_of_a_dead_arm_are_no_reason(build_run: Build) -> None:
+    """Connections that nobody accepts after a kill are the incident, not a load that went astray."""
+    run_dir = build_run()
+
+    def refuse(row: dict[str, str]) -> None:
+        if row["planned"] != row["sent"]:
+            row["failed_connect"] = row["planned"]
+
+    _rewrite(run_dir / "leaky" / "requests.csv", refuse)
+    assert reasons(run_dir) == ()
+
+
+def test_a_probe_that_fell_silent_is_a_reason(build_run: Build) -> None:
+    """It answered before the load, so its silence under load is missing evidence; an arm without a probe is none."""
+    run_dir = build_run()
+
+    def silence(row: dict[str, str]) -> None:
+        if row["phase"] == "load":
+            row["live_blocks"] = ""
+
+    _rewrite(run_dir / "fixed" / "samples.csv", silence)
+    assert reasons(run_dir) == ("fixed: its probe answered at 0 of 180 samples under load",)
+
+
+def test_an_arm_without_a_probe_is_no_reason(build_run: Build) -> None:
+    """It is sampled from outside, and the report says so."""
+    assert reasons(build_run(probe=False)) == ()
+
+
+def test_an_arm_that_was_dead_for_long_is_a_reason(build_run: Build) -> None:
+    """It ended by itself and stayed dead: what was seen of it shows no growth, and too little was seen."""
+    recording = read_recording(build_run())
+    leaky, fixed = recording.arms
+    dead = replace(fixed, lives=(replace(fixed.lives[0], end_s=90.0),))
+    reason = "fixed: was alive for 69 s of the load's 180 s (at least 90% are needed)"
+    assert unread(recording, fixed) == ()
+    assert unread(recording, dead) == (reason,)
+    judged = judge_recording(replace(recording, arms=(leaky, dead)), planted_judge)
+    assert judged.signoff.decision == "inconclusive"
+    assert judged.reasons == (reason,)
+
+
+def test_workers_that_take_turns_are_one_arm_alive(build_run: Build) -> None:
+    """Each is recycled after a second and a half, and the next is ready before it ends."""
+    arm, seconds = read_recording(build_run()).arms[1], pd.Series(np.arange(0.0, 60.0))
+    lives = tuple(Life(n, n, 1.5 * n, 1.5 * n, 1.5 * n + 1.6, "itself") for n in range(40))
+    assert alive_seconds(replace(arm, lives=lives), seconds).sum() == 59
+    apart = tuple(replace(life, end_s=life.end_s - 0.2) for life in lives)
+    assert alive_seconds(replace(arm, lives=apart), seconds).sum() == 0
+
+
+def test_the_rhythm_of_the_sampler_is_reckoned_with(build_run: Build) -> None:
+    """A sample every 0.1 s makes 1,800 ticks of three minutes: 180 are too few."""
+    run_dir = build_run()
+    manifest = run_dir / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"every_s": 1.0', '"every_s": 0.1'))
+    assert "fixed: memory was read at 180 of the 1800 ticks while it was alive and loaded" in reasons(run_dir)
+
+
+def test_processes_that_nobody_looked_into_are_a_reason(build_run: Build) -> None:
+    """The leak may be in a worker that was not sampled."""
+    run_dir = build_run()
+    with (run_dir / "events.csv").open("a") as file:
+        file.write("20,2026-01-01T00:00:20Z,unsampled,fixed,1,12,,2 processes below pid 12\n")
+    assert reasons(run_dir) == ("fixed: 2 processes below pid 12 were not sampled",)
+
+
+def test_users_who_stop_are_a_reason(build_run: Build) -> None:
+    """Without a plan, requests must be sent throughout; a pause of some seconds is none."""
+    run_dir = build_run(kill_hour=None)
+    manifest = run_dir / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(facts | {"config": {"traffic": {"locustfile": "team.py"}}}))
+    for arm, silent_s in (("leaky", 9), ("fixed", 30)):
+        path = run_dir / arm / "requests.csv"
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row in rows[60 : 60 + silent_s]:
+            row.update(dict.fromkeys(("planned", "sent", "ok"), "0"))
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    (reason,) = reasons(run_dir)
+    assert re.fullmatch(
+        r"fixed: in 21 of the 1\d\d seconds while it was alive and loaded no user had sent a request for 10 s "
+        r"\(at most 1% may\)",
+        reason,
+    )

@@ -1,0 +1,42 @@
+"""Rates as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.judge.types import Margin, Rate
+from analysis.verdict.wording import interval_text, rate_text
+
+PER_HOUR = Margin(per_s=1.0)
+PER_REQUEST = Margin(per_request=1.0)
+
+
+@pytest.mark.parametrize(
+    ("per_hour", "text"),
+    [
+        (-1e-6, "0 threads per hour"),
+        (0.0004, "0 threads per hour"),
+        (0.002, "0.002 threads per hour"),
+        (-0.91, "-0.91 threads per hour"),
+        (12.0, "12 threads per hour"),
+        (4321.0, "4,321 threads per hour"),
+    ],
+)
+def test_a_count_that_is_the_noise_of_the_arithmetic_is_nothing(per_hour: float, text: str) -> None:
+    """A thousandth of a thread per hour is the least that is told, and never by an exponent."""
+    assert rate_text(per_hour / 3600, "threads", PER_HOUR) == text
+
+
+@pytest.mark.parametrize(
+    ("per_request", "text"),
+    [(-4e-7, "0 tasks per request"), (1.2e-5, "0.000012 tasks per request"), (1.0, "1 task per request")],
+)
+def test_per_request_it_is_a_millionth(per_request: float, text: str) -> None:
+    """One task that is left behind by every 80,000th request is told."""
+    assert rate_text(per_request, "tasks_alive", PER_REQUEST) == text
+
+
+def test_no_bytes_are_0_bytes() -> None:
+    """In a rate as in an interval."""
+    assert rate_text(-1e-9, "rss_bytes", PER_HOUR) == "0 B per hour"
+    assert interval_text(Rate(0.0, -1e-7, 2e-3), "rss_bytes", PER_HOUR) == "0 B to 7.2 B"
