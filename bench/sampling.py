@@ -16,10 +16,12 @@ from soak.contract import CENSUS, CENSUS_COLUMNS, EVENTS, LOAD, SAMPLE_COLUMNS, 
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.limit.base import Unlimited
-from soak.probe_client import PROBE_DIRECTORY_VARIABLE, PROBE_PATH, ProbeClient
+from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.recording.csv_writer import CsvRecorder
 from soak.recording.events import EventLog
-from soak.sampler import Sampler, Target
+from soak.sampling.probe_client import ProbeClient
+from soak.sampling.sampler import Sampler
+from soak.sampling.target import Target
 
 ON, OFF = "sampling on", "sampling off"
 SAMPLE_EVERY_S = 1.0

@@ -15,8 +15,10 @@ from tempfile import TemporaryDirectory
 from bench.load import HOST, SERVICES
 from bench.modules import ROOT
 from soak.errors import HarnessError
-from soak.guard import Guard
-from soak.process import Child, ProcessSpec, describe_exit, last_words
+from soak.process.child import Child, describe_exit
+from soak.process.guard import Guard
+from soak.process.log import last_words
+from soak.process.spec import ProcessSpec
 
 STUB_LATENCY_MS = "1"
 READY_EVERY_S = 0.05

@@ -1,5 +1,5 @@
 """``python -m soak``."""
 
-from soak.cli import main
+from soak.cli.app import main
 
 main()

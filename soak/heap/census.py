@@ -12,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from soak.heap import canary
-from soak.heap import layout as at
+from soak.heap.cpython import layout as at
+from soak.heap.cpython import self_check as canary
+from soak.heap.cpython.chunks import Reader
+from soak.heap.cpython.interpreter import Interpreter, find_interpreter
+from soak.heap.cpython.memory import Mapping, Memory, ProcessMemory
+from soak.heap.cpython.scan import scan
+from soak.heap.cpython.type_names import Names
+from soak.heap.cpython.type_table import make_table, type_candidates
 from soak.heap.errors import HeapError, ProcessGoneError
-from soak.heap.interpreter import Interpreter, find_interpreter
-from soak.heap.memory import Mapping, Memory, ProcessMemory
-from soak.heap.names import Names
-from soak.heap.pieces import Reader
-from soak.heap.record import Census, Container, TypeCount
-from soak.heap.scan import scan
-from soak.heap.typetable import make_table, type_candidates
-from soak.procfs import started_ticks
+from soak.heap.model import Census, Container, TypeCount
+from soak.process.procfs import started_ticks
 
 CONTAINERS_OVER = 1000
 BY_SIBLING = "a sibling process"

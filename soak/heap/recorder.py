@@ -21,8 +21,8 @@ from soak.contract.clock import RunClock
 from soak.errors import SoakError
 from soak.heap.census import take_census
 from soak.heap.errors import HeapError, ProcessGoneError
-from soak.heap.life import LifeHeap
-from soak.heap.record import Census
+from soak.heap.growth import LifeHeap
+from soak.heap.model import Census
 from soak.recording.csv_writer import CsvRecorder
 
 CONTAINERS_OVER: Final = 100

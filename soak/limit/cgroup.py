@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 
 from soak.errors import HarnessError
-from soak.guard import Guard, remove_cgroup
 from soak.limit.base import Counters
+from soak.process.guard import Guard, remove_cgroup
 
 PROC_CGROUP = Path("/proc/self/cgroup")
 PROC_MOUNTINFO = Path("/proc/self/mountinfo")

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from soak.guard import Guard
 from soak.limit.base import LimitMechanism
 from soak.limit.cgroup import (
     PROC_CGROUP,
@@ -21,6 +20,7 @@ from soak.limit.cgroup import (
     v2_obstacle,
 )
 from soak.limit.watchdog import WatchdogMechanism
+from soak.process.guard import Guard
 
 SCOPE_MARK = "SOAKPROOF_IN_SCOPE"
 _SCOPE_COMMAND = ("systemd-run", "--user", "--scope", "--quiet", "-p", "Delegate=yes", "--")

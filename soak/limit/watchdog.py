@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from soak.limit.base import Counters
-from soak.procfs import descendants, rss_bytes
+from soak.process.procfs import descendants, rss_bytes
 
 WATCH_EVERY_S = 0.05
 

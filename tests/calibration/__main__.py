@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from soak.errors import EXIT_HARNESS_FAILED
-from soak.progress import clock_text
+from soak.status.terminal import clock_text
 from tests.calibration.figures import figures
 from tests.calibration.picture import draw
 from tests.calibration.plan import Task, tasks

@@ -21,10 +21,10 @@ import pytest
 
 from soak.heap import census as census_module
 from soak.heap.census import BY_LAYOUT, BY_SIBLING, read_heap, take_census
+from soak.heap.cpython.interpreter import find_interpreter
+from soak.heap.cpython.memory import PAGE_BYTES, Mapping, ProcessMemory
 from soak.heap.errors import HeapError, ProcessGoneError
-from soak.heap.interpreter import find_interpreter
-from soak.heap.memory import PAGE_BYTES, Mapping, ProcessMemory
-from soak.heap.record import Census
+from soak.heap.model import Census
 
 pytestmark = pytest.mark.integration
 
@@ -301,7 +301,7 @@ def test_a_program_that_cannot_be_started_again_is_checked_by_its_layout() -> No
     with _started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
         _line(target)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("soak.heap.canary.start_sibling", lambda _: None)
+            patch.setattr("soak.heap.cpython.self_check.start_sibling", lambda _: None)
             assert take_census(target.pid).checked_by == BY_LAYOUT
     census_module._sibling_check.cache_clear()
 

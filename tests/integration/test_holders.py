@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from soak.heap.census import take_census
-from soak.heap.record import Suspect
-from soak.holders import name_holders
-from soak.probe_client import PROBE_DIRECTORY_VARIABLE, PROBE_PATH, ProbeClient
+from soak.heap.model import Suspect
+from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
+from soak.sampling.holders import name_holders
+from soak.sampling.probe_client import ProbeClient
 
 from .test_gateway_process import request, serving
 from .test_probe_injection import find_interpreter

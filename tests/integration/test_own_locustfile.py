@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from soak.contract import FAILURE_KINDS, Traffic
-from soak.load_plan import OWN
+from soak.plan.traffic import OWN
 
 from .locust_processes import (
     PATIENCE_S,

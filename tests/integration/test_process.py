@@ -13,10 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from soak import process as module
 from soak.errors import UsageError
-from soak.guard import Guard
-from soak.process import Child, ProcessSpec, describe_exit, last_words
+from soak.process import child as module
+from soak.process.child import Child, describe_exit
+from soak.process.guard import Guard
+from soak.process.log import last_words
+from soak.process.spec import ProcessSpec
 
 pytestmark = pytest.mark.integration
 

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from soak import plan as plan_module
-from soak import run as run_module
+from soak.config.load import load_profile
 from soak.contract import PHASES, POINT, RUNGS
 from soak.contract.hashes import verify
-from soak.launch import run_profile
-from soak.phases import timed
-from soak.plan import make_plan
-from soak.process import ProcessSpec
-from soak.profile_file import load_profile
-from soak.progress import Progress
+from soak.plan import plan as plan_module
+from soak.plan.plan import make_plan
+from soak.process.spec import ProcessSpec
+from soak.status.terminal import Progress
+from soak.supervisor import run as run_module
+from soak.supervisor.launch import run_profile
+from soak.supervisor.phases import timed
 
 from .conftest import Soak, finish, is_running, start_soak, wait_for_event
 

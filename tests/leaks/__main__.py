@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from soak.errors import EXIT_HARNESS_FAILED, HarnessError, UsageError
-from soak.progress import clock_text
+from soak.status.terminal import clock_text
 from tests.leaks.case import Case, load_case, names
 from tests.leaks.outcome import Outcome, summary_line, too_many_skipped
 from tests.leaks.profile import effort

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from soak.config.load import load_profile
 from soak.errors import HarnessError, UsageError
-from soak.profile_file import load_profile
 from tests.leaks import environments, interpreters
 from tests.leaks.case import Case, Kind, Release, load_case, names
 from tests.leaks.outcome import Found, Outcome, read_outcome, summary_line, too_many_skipped

@@ -14,7 +14,7 @@ import pytest
 from locustfiles.schedule import arrivals, body, instance_name, live_instances, planned_starts, schedule
 from locustfiles.shapes import Segment
 from soak.contract import LOAD, WARMUP, Traffic
-from soak.points import points
+from soak.plan.quiesce_points import points
 
 
 def test_counts_are_exact(make_traffic: Callable[..., Traffic]) -> None:

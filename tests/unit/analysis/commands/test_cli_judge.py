@@ -16,7 +16,7 @@ import pytest
 from analysis.commands import compare, judge
 from analysis.commands import live as follow
 from soak import contract
-from soak.cli import main
+from soak.cli.app import main
 from soak.contract import GateLimit
 from tests.support.planted_judge import planted_judge
 

@@ -12,9 +12,9 @@ import pytest
 from soak.contract import CENSUS_TAKEN
 from soak.contract.clock import RunClock
 from soak.heap.errors import HeapError, ProcessGoneError
-from soak.heap.record import Census
+from soak.heap.model import Census
 from soak.heap.recorder import Recorder, follow_orders
-from tests.unit.soak.heap.censuses import census
+from tests.support.censuses import census
 
 
 class Clock(RunClock):

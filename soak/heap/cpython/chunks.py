@@ -1,0 +1,69 @@
+"""Cuts the memory that may hold objects into pieces that are read into one fixed buffer, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from soak.heap.cpython.layout import FIELDS_BYTES
+from soak.heap.cpython.memory import Mapping, Memory, Octets, Words
+from soak.heap.cpython.pymalloc_pools import outside_pools
+
+BLOCK_BYTES = 1 << 20
+"""What is worked on at once: the arrays made from it stay in the processor's cache."""
+_READ_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some memory as it was read; the arrays are only valid until the next piece."""
+
+    address: int
+    """Of the first word; a multiple of 16."""
+    words: Words
+    """From there on; FIELDS_BYTES more than are searched, zeros where nothing is."""
+    pairs: int
+    """How many pairs of words are searched: objects begin at multiples of 16 bytes."""
+
+    @property
+    def octets(self) -> Octets:
+        """The same, byte by byte."""
+        return self.words.view(np.uint8)
+
+
+class Reader:
+    """Reads mappings piece by piece, resident pages only."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._words = np.zeros((_READ_BYTES + FIELDS_BYTES) // 8, np.uint64)
+        self.read_bytes = 0
+
+    def pieces(self, mappings: Iterable[Mapping], *, small_blocks: bool = True) -> Iterator[Piece]:
+        """Yield all there is, or all but the pools of small blocks; what vanishes meanwhile is left out.
+
+        Raises HeapError when the process is gone.
+        """
+        for mapping in mappings:
+            for start, end in self._memory.resident(mapping.start, mapping.end):
+                if small_blocks:
+                    yield from self._stretch(start, end)
+                else:
+                    for begin, stop in outside_pools(self._memory, start, end):
+                        yield from self._stretch(begin, stop)
+
+    def _stretch(self, start: int, end: int) -> Iterator[Piece]:
+        octets = self._words.view(np.uint8)
+        for first in range(start, end, _READ_BYTES):
+            wanted = min(_READ_BYTES + FIELDS_BYTES, end - first)
+            got = self._memory.read_into(first, octets[:wanted]) & ~15
+            octets[got : got + FIELDS_BYTES] = 0
+            searched = min(got, _READ_BYTES)
+            self.read_bytes += searched
+            for block in range(0, searched, BLOCK_BYTES):
+                size = min(BLOCK_BYTES, searched - block)
+                yield Piece(
+                    first + block, self._words[block // 8 : (block + size + FIELDS_BYTES) // 8], size // 16
+                )

@@ -1,0 +1,205 @@
+"""Finds CPython in a process: which file holds it, its version, and where its own types are."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping as Names
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, Final
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from elftools.elf.hash import GNUHashSection
+from elftools.elf.sections import SymbolTableSection
+
+from soak.heap.cpython.layout import LAYOUTS, TP_BASICSIZE, Layout
+from soak.heap.cpython.memory import PAGE_BYTES, TOP, Mapping, Memory
+from soak.heap.errors import HeapError
+
+TYPE_SYMBOLS: Final = (
+    "PyType_Type",
+    "PyBaseObject_Type",
+    "PySet_Type",
+    "PyFrozenSet_Type",
+    "PyODict_Type",
+    "PyByteArray_Type",
+)
+_Table = GNUHashSection | SymbolTableSection
+_GARBAGE: Final = (
+    ELFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, MemoryError,
+    struct.error,
+)  # fmt: skip
+"""What pyelftools meets garbage with: the file is the target's."""
+_VERSION: Final = "Py_Version"
+"""PY_VERSION_HEX, exported since 3.11."""
+_OTHER_BUILDS: Final = {
+    "_Py_NegativeRefcount": "a debug build",
+    "_Py_MergeZeroLocalRefcount": "a free-threaded build",
+}
+"""Symbols that only these builds have."""
+_SUPPORTED: Final = "CPython 3.10 to 3.13, release builds with the GIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """The CPython of a process."""
+
+    path: str
+    """The file that holds it, as the process sees it."""
+    layout: Layout
+    types: Names[str, int]
+    """Addresses of TYPE_SYMBOLS."""
+    modules: tuple[Mapping, ...]
+    """Writable mappings of the executable and of libraries: they hold the static types."""
+    low: tuple[int, int]
+    """Where addresses are so small that they could pass for a reference count: from, to; (0, 0) for nowhere."""
+
+
+def find_interpreter(pid: int, maps: Sequence[Mapping], memory: Memory) -> Interpreter:
+    """Return the CPython of a process; raises HeapError when it has none, or one that is not supported."""
+    for path in _candidates(pid, maps):
+        found = _symbols(pid, path)
+        if "PyType_Type" in found:
+            return _interpreter(pid, path, maps, memory, found)
+    name = PurePath(_executable(pid) or "?").name
+    raise HeapError(
+        f"pid {pid} ({name}) shows no CPython: neither the executable nor a libpython has the symbol PyType_Type. "
+        f"Supported are {_SUPPORTED}, with dynamic symbols."
+    )
+
+
+def _interpreter(
+    pid: int, path: str, maps: Sequence[Mapping], memory: Memory, found: Names[str, int]
+) -> Interpreter:
+    for symbol, build in _OTHER_BUILDS.items():
+        if symbol in found:
+            raise HeapError(f"pid {pid} runs {build} of CPython ({path}); supported are {_SUPPORTED}.")
+    missing = [name for name in TYPE_SYMBOLS if name not in found]
+    if missing:
+        raise HeapError(
+            f"pid {pid}: {path} lacks the symbols {', '.join(missing)}; run it with an unstripped Python."
+        )
+    bias = _bias(pid, path, maps)
+    if not all(0 < bias + address < TOP for address in found.values()):
+        raise HeapError(_not_as_mapped(pid, path))
+    types = {name: bias + found[name] for name in TYPE_SYMBOLS}
+    size = int.from_bytes(memory.read_each([types["PyType_Type"] + TP_BASICSIZE], 8)[0], "little")
+    if not size:
+        raise HeapError(
+            f"pid {pid}: there is nothing of {path} in its memory; it may be starting or ending: try again."
+        )
+    version = None
+    if _VERSION in found:
+        number = int.from_bytes(memory.read_each([bias + found[_VERSION]], 8)[0], "little")
+        version = (number >> 24 & 0xFF, number >> 16 & 0xFF)
+    elif size == LAYOUTS[3, 10].heap_type_bytes:
+        version = (3, 10)
+    layout = LAYOUTS.get(version) if version else None
+    if layout is None:
+        named = re.search(r"python(\d\.\d+)", path)
+        text = f"{version[0]}.{version[1]}" if version else named[1] if named else "before 3.10"
+        raise HeapError(f"pid {pid} runs Python {text} ({path}); supported are {_SUPPORTED}.")
+    if layout.heap_type_bytes != size:
+        raise HeapError(
+            f"pid {pid}: {path} calls itself {layout.version[0]}.{layout.version[1]}, but its types have {size} bytes "
+            f"and not {layout.heap_type_bytes}: a patched or special build. Supported are {_SUPPORTED}."
+        )
+    programs = {mapping.path for mapping in maps if mapping.inode and "x" in mapping.permissions}
+    modules = tuple(
+        mapping
+        for mapping in maps
+        if mapping.path in programs and mapping.permissions.startswith("rw") and "p" in mapping.permissions
+    )
+    low = [mapping for mapping in maps if mapping.start < 1 << 32]
+    return Interpreter(
+        path, layout, types, modules, (low[0].start, max(mapping.end for mapping in low)) if low else (0, 0)
+    )
+
+
+def _candidates(pid: int, maps: Sequence[Mapping]) -> list[str]:
+    """Return the files that may hold CPython: the executable first, as it may have copies of a library's data."""
+    libraries = [mapping.path for mapping in maps if PurePath(mapping.path).name.startswith("libpython")]
+    executable = _executable(pid)
+    return list(dict.fromkeys([*([executable] if executable else []), *libraries]))
+
+
+def _executable(pid: int) -> str | None:
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return None
+
+
+def _open(pid: int, path: str) -> BinaryIO:
+    """Open a file the process has mapped, also in a mount namespace of its own, or when it was replaced meanwhile."""
+    if path == _executable(pid):
+        return Path(f"/proc/{pid}/exe").open("rb")
+    if path.endswith(" (deleted)"):
+        raise HeapError(
+            f"pid {pid}: {path} was replaced since the process started; restart it and try again."
+        )
+    return Path(f"/proc/{pid}/root{path}").open("rb")
+
+
+def _symbols(pid: int, path: str) -> dict[str, int]:
+    """Return the addresses, in the file, of the symbols we know, of those that the file defines."""
+    wanted = (*TYPE_SYMBOLS, _VERSION, *_OTHER_BUILDS)
+    try:
+        with _open(pid, path) as file:
+            return symbols_of(file, wanted)
+    except OSError as error:
+        raise HeapError(f"pid {pid}: its program {path} cannot be opened: {error.strerror}.") from None
+
+
+def symbols_of(file: BinaryIO, wanted: Sequence[str]) -> dict[str, int]:
+    """Return name and address of those of the wanted symbols an ELF file defines; none when it is no ELF file."""
+    found: dict[str, int] = {}
+    try:
+        elf = ELFFile(file)
+        sections = list(elf.iter_sections())
+        tables: list[_Table] = [section for section in sections if isinstance(section, GNUHashSection)]
+        tables += [section for section in sections if isinstance(section, SymbolTableSection)]
+        for table in tables:
+            for name in wanted:
+                if name not in found:
+                    found |= _lookup(table, name)
+            if "PyType_Type" in found:
+                break
+    except _GARBAGE:
+        return {}
+    return found
+
+
+def _lookup(table: _Table, name: str) -> dict[str, int]:
+    symbols: Sequence[Any]
+    if isinstance(table, GNUHashSection):  # noqa: SIM108 - as an expression it loses its type
+        symbols = [table.get_symbol(name)]
+    else:
+        symbols = table.get_symbol_by_name(name) or ()
+    defined = [symbol for symbol in symbols if symbol is not None and symbol["st_shndx"] != "SHN_UNDEF"]
+    return {name: int(defined[0]["st_value"])} if defined else {}
+
+
+def _bias(pid: int, path: str, maps: Sequence[Mapping]) -> int:
+    """Return what is added to an address in the file to have it in the process; 0 for a program of fixed addresses."""
+    try:
+        with _open(pid, path) as file:
+            segments = [
+                (int(segment["p_offset"]), int(segment["p_vaddr"]))
+                for segment in ELFFile(file).iter_segments("PT_LOAD")
+            ]
+    except (OSError, *_GARBAGE):
+        segments = []
+    for offset, address in segments:
+        page = offset - offset % PAGE_BYTES
+        for mapping in maps:
+            if mapping.path == path and mapping.offset == page:
+                return mapping.start - (address - address % PAGE_BYTES)
+    raise HeapError(_not_as_mapped(pid, path))
+
+
+def _not_as_mapped(pid: int, path: str) -> str:
+    return f"pid {pid}: {path} is not mapped as its headers say."

@@ -1,0 +1,196 @@
+"""A profile becomes a plan: every process, port and instant, before anything is started."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from soak import contract
+from soak.config.profile import Arm, Profile, Stubs
+from soak.errors import UsageError
+from soak.plan.ports import LOOPBACK, Ports
+from soak.plan.traffic import Web, load_plan
+from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
+from soak.process.spec import ProcessSpec
+
+ROOT = Path(__file__).parents[2]
+"""Where our packages are. ``python -m`` looks in the working directory first, and a team's may have a ``stubs``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPlan:
+    """One arm: how its process is started, and its part in the comparison."""
+
+    name: str
+    role: str
+    process: ProcessSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run will do, in the order in which it starts: stubs, arms, Locust."""
+
+    profile: Profile
+    run_directory: Path
+    stubs: ProcessSpec | None
+    arms: tuple[ArmPlan, ...]
+    locust: ProcessSpec
+    """The load generator, or the master of the workers."""
+    workers: tuple[ProcessSpec, ...]
+    invitation: str
+    """What to do on other machines, for people; empty when all workers are on this one."""
+    traffic: contract.Traffic
+    judge: ProcessSpec | None = None
+    """Writes the verdict so far while the load runs."""
+
+    @property
+    def processes(self) -> tuple[ProcessSpec, ...]:
+        """All processes, in the order in which they start."""
+        stubs = () if self.stubs is None else (self.stubs,)
+        judge = () if self.judge is None else (self.judge,)
+        return (*stubs, *(arm.process for arm in self.arms), self.locust, *self.workers, *judge)
+
+    def at(self, t0_monotonic_s: float) -> Plan:
+        """Return the plan of a run that starts at that instant."""
+        return replace(self, traffic=replace(self.traffic, t0_monotonic_s=t0_monotonic_s))
+
+    def describe(self) -> str:
+        """Return the plan for people, one process a paragraph."""
+        profile = self.profile
+        phases = profile.phases
+        limit = profile.limit
+        lines = [
+            f"profile  {profile.name}: {profile.about}",
+            f"phases   idle {phases.idle_s:g} s, warm-up {phases.warmup_s:g} s, load {phases.load_s:g} s, drain"
+            f" {phases.drain_s:g} s, quiesce {phases.quiesce_s:g} s",
+            f"limit    {_size(limit.memory)} per arm; restart after {limit.restart_delay_s:g} s,"
+            f" at most {limit.max_restarts} times",
+            f"traffic  {_load(profile)}",
+        ]
+        for process in self.processes:
+            at = f"  at {process.url}" if process.url else ""
+            lines += [f"start    {process.name}{at}", f"         {shlex.join(process.argv)}"]
+            if process.env:
+                lines.append(f"         with {', '.join(sorted(process.env))} set, in {process.cwd}")
+        if self.invitation:
+            lines.append(f"then     {self.invitation}")
+        return "\n".join(lines)
+
+
+def make_plan(
+    profile: Profile, run_directory: Path, probe_directory: Path, *, web: Web | None = None
+) -> Plan:
+    """Expand a profile; raises UsageError for a taken port or an unknown placeholder.
+
+    With ``web`` the load waits for Start in Locust's web UI there.
+    """
+    ports = Ports()
+    host = str(profile.traffic.bind_host)
+    stubs = None
+    words: dict[str, str] = {"python": sys.executable, "host": host}
+    if profile.stubs is not None:
+        port = ports.take(profile.stubs.port, "stubs.port")
+        stubs = _stubs_process(profile.stubs, profile.traffic.seed, port)
+        words["upstreams"] = ",".join(f"{service}={LOOPBACK}:{port}" for service in profile.stubs.services)
+    arms = tuple(
+        ArmPlan(
+            name=name,
+            role=arm.role,
+            process=_arm_process(
+                name,
+                arm,
+                {**words, "port": str(port), "arm": name},
+                url=f"http://{host}:{port}",
+                directory=profile.directory,
+                probe_directory=probe_directory,
+            ),
+        )
+        for name, arm in profile.arms.items()
+        for port in [ports.take(arm.port, f"arms.{name}.port", host)]
+    )
+    urls = {arm.name: arm.process.url for arm in arms}
+    load = load_plan(profile, run_directory, urls, ports, web)
+    return Plan(
+        profile=profile,
+        run_directory=run_directory,
+        stubs=stubs,
+        arms=arms,
+        locust=load.locust,
+        workers=load.workers,
+        invitation=load.invitation,
+        traffic=load.traffic,
+        judge=_judge_process(run_directory) if profile.judge.live else None,
+    )
+
+
+def _stubs_process(stubs: Stubs, seed: int, port: int) -> ProcessSpec:
+    argv = (
+        sys.executable, "-m", "stubs", "--port", str(port), "--seed", str(seed), "--services", ",".join(stubs.services),
+        "--body-bytes", str(stubs.body_bytes), "--latency-ms", str(stubs.latency_ms),
+        "--latency-sigma", str(stubs.latency_sigma), "--error-rate", _rates(stubs.error_rate, stubs.services),
+        "--hang-rate", _rates(stubs.hang_rate, stubs.services),
+    )  # fmt: skip
+    return ProcessSpec("stubs", argv, ROOT, url=f"http://{LOOPBACK}:{port}", ready="/healthz")
+
+
+def _rates(rate: float | Mapping[str, float], services: tuple[str, ...]) -> str:
+    if isinstance(rate, Mapping):
+        return ",".join(f"{service}={rate.get(service, 0)}" for service in services)
+    return str(rate)
+
+
+def _arm_process(
+    name: str, arm: Arm, words: Mapping[str, str], *, url: str, directory: Path, probe_directory: Path
+) -> ProcessSpec:
+    python_path = [str(PROBE_PATH), arm.env.get("PYTHONPATH") or os.environ.get("PYTHONPATH", "")]
+    return ProcessSpec(
+        name=name,
+        argv=tuple(_fill(word, words, f"arms.{name}.command") for word in arm.command),
+        cwd=(directory / arm.cwd) if arm.cwd else directory,
+        url=url,
+        ready=arm.ready,
+        ready_timeout_s=arm.ready_timeout_s,
+        stop_timeout_s=arm.stop_timeout_s,
+        env={
+            **{key: _fill(value, words, f"arms.{name}.env.{key}") for key, value in arm.env.items()},
+            "PYTHONPATH": os.pathsep.join(path for path in python_path if path),
+            PROBE_DIRECTORY_VARIABLE: str(probe_directory),
+        },
+    )
+
+
+def _fill(text: str, words: Mapping[str, str], key: str) -> str:
+    """Put the values in the place of ``{port}`` and the like; other braces must be doubled."""
+    try:
+        return text.format_map(words)
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
+        known = ", ".join(f"{{{word}}}" for word in words)
+        # the text itself is not shown: it may hold a secret
+        raise UsageError(
+            f"{key}: cannot fill in the placeholder {error}; known here: {known}. Write a literal brace twice."
+        ) from None
+
+
+def _judge_process(run_directory: Path) -> ProcessSpec:
+    """It leaves the processor to the target and the load."""
+    argv = ("nice", "-n", "10", sys.executable, "-m", "soak", "judge", "--follow", str(run_directory))
+    return ProcessSpec("judge", argv, run_directory, stop_timeout_s=2.0)
+
+
+def _load(profile: Profile) -> str:
+    traffic = profile.traffic
+    if traffic.locustfile is not None:
+        return f"{traffic.users} users of {traffic.locustfile} for each arm, {traffic.spawn_rate:g} more a second"
+    rate = "" if traffic.shape == "incident" else f" {traffic.rate_rps:g} requests/s"
+    return (
+        f"{traffic.shape}{rate}, POST {traffic.path}, bodies of {traffic.request_bytes} B,"
+        f" seed {traffic.seed}, the same for every arm"
+    )
+
+
+def _size(limit: int | None) -> str:
+    return "no memory limit" if limit is None else f"{limit / (1 << 20):.0f} MiB"

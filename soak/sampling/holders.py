@@ -1,0 +1,54 @@
+"""Asks the probe who holds what grows: rows of ``holders.csv``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from soak.heap.model import Suspect
+from soak.sampling.probe_client import ProbeClient, ProbeError
+
+MARGIN_S: Final = 2.0
+"""Of the time for an answer, for what the probe does after its budget: sizes, and a pass that has begun."""
+
+SHORT_SHARE: Final = 0.7
+"""Of a time that is not much longer than that."""
+Row = dict[str, object]
+MOST_BUDGET_S: Final = 60.0
+"""That the probe takes."""
+
+
+def name_holders(probe: ProbeClient, suspects: Sequence[Suspect], timeout_s: float) -> list[Row]:
+    """Return a row for each suspect, in their order, with the columns from ``address`` to ``entries``.
+
+    Ask while nothing is loaded: the target is slowed down for up to ``timeout_s`` seconds. What is said of a thing
+    that nobody holds by name is in ``entries``: ``[{"state": "cycle"}]``, "unreferenced" where references are counted
+    that no object has, "probe" for what is the probe's own, or "absent".
+
+    Raises ProbeError when the probe does not answer in time, or with something else, or has none for more than 256.
+    """
+    if not suspects:
+        return []
+    budget_s = min(max(timeout_s - MARGIN_S, SHORT_SHARE * timeout_s), MOST_BUDGET_S)
+    answer = probe.ask(
+        "who", timeout_s, suspects=[asdict(suspect) for suspect in suspects], budget_s=budget_s
+    )
+    try:
+        return [_row(holder) for holder in answer["holders"]]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ProbeError(f"probe: who: not an answer about holders: {error!r}") from error
+
+
+def _row(holder: Mapping[str, Any]) -> Row:
+    entries = [{"state": holder["state"]}] if "state" in holder else holder.get("entries")
+    return {
+        "address": f"{holder['address']:#x}" if holder["address"] else None,
+        "type": holder["type"],
+        "length": holder["length"],
+        "holder": holder["holder"] or None,
+        "retained_bytes": holder.get("retained_bytes"),
+        "retained_whole": holder.get("retained_whole"),
+        "entries": None if entries is None else json.dumps(entries),
+    }

@@ -1,0 +1,292 @@
+"""The sampler: a row per second of each process of an arm, from outside by /proc, from inside by the probe."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from soak.contract import DRAIN, IDLE, POINT, PROBE, QUIESCE, SAMPLE_COLUMNS, names
+from soak.contract.clock import RunClock
+from soak.errors import HarnessError, SoakError
+from soak.heap.model import Suspect
+from soak.process.procfs import count_fds, read_smaps, read_stat, rss_bytes
+from soak.recording.csv_writer import CsvRecorder
+from soak.recording.events import EventLog
+from soak.sampling.gaps import Gaps
+from soak.sampling.holders import name_holders
+from soak.sampling.probe_client import ProbeError
+from soak.sampling.row import Row, together
+from soak.sampling.target import Target
+
+PROBE_TIMEOUT_S = 0.5
+CENSUS_TIMEOUT_S = 30.0
+POINT_MARGIN_S = 0.1
+"""Of a pause of the load, kept free before it ends."""
+LEAST_NAMING_S = 0.2
+UNLOADED = frozenset({IDLE, DRAIN, QUIESCE})
+"""Phases in which a reading may pause the target."""
+_SAMPLE_NAMES = frozenset(names(SAMPLE_COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One process, read but not yet written."""
+
+    target: Target
+    whose: str
+    """Appended to the name of what was missed in it; "" for the arm's own process."""
+    row: Row
+    problems: Mapping[str, str]
+    """What is wrong with each reading, "" for nothing."""
+
+
+class Sampler:
+    """Samples one arm. ``tick`` makes a row of each process; ``run`` ticks on a grid that does not drift."""
+
+    def __init__(
+        self,
+        arm: str,
+        clock: RunClock,
+        events: EventLog,
+        samples: CsvRecorder,
+        census: CsvRecorder,
+        *,
+        every_s: float,
+        smaps_every_s: float,
+        holders: CsvRecorder | None = None,
+    ) -> None:
+        self.arm = arm
+        self._clock = clock
+        self._samples = samples
+        self._census = census
+        self._every_s = every_s
+        self._smaps_every_s = smaps_every_s
+        self._next_smaps_s = 0.0
+        self._lock = threading.Lock()
+        self.targets: tuple[Target, ...] = ()
+        """The arm's own process, then those below it; none while it is down."""
+        self.phase = IDLE
+        self.latest: Mapping[str, object] = {}
+        self.suspects: dict[int, tuple[Suspect, ...]] = {}
+        """By pid: what grew in the last censuses under load."""
+        self._holders = holders
+        self._named: dict[tuple[int, int, str], int] = {}
+        """By pid, address and type: its length when its holder was last asked for."""
+        self.failure: SoakError | None = None
+        self.gaps = Gaps(lambda detail: events.record("gap", detail, arm=arm))
+
+    def run(self, stop: threading.Event) -> None:
+        """Tick until ``stop``; an error of our own ends the sampling and waits in ``failure``."""
+        due = self._clock.t()
+        while self.failure is None and not stop.wait(max(0.0, due - self._clock.t())):
+            with self._failure_kept():
+                self.tick()
+                due = self._next_due(due)
+
+    @contextmanager
+    def _failure_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except SoakError as error:
+            self.failure = error
+        except Exception as error:  # noqa: BLE001 - a defect must end the run, not this thread in silence
+            self.failure = HarnessError(f"the sampler of {self.arm} failed: {type(error).__name__}: {error}")
+
+    def tick(self, rung: str = "", *, exact: bool = False) -> tuple[Row, ...]:
+        """Write one row of each process of the arm, all of one ``t_s``, and return them; none when it is down.
+
+        ``exact`` asks for readings whose cost grows with the heap: only while nothing is loaded.
+        """
+        with self._lock:
+            exact = exact or self.phase in UNLOADED
+            readings = self._read(
+                rung, exact=exact, patience_s=CENSUS_TIMEOUT_S if exact else PROBE_TIMEOUT_S
+            )
+            return self._write(readings)
+
+    def point(self, by_s: float) -> None:
+        """Collect and write one row of rung POINT for each process of the arm, while the load pauses until ``by_s``.
+
+        What is not read by then (``t_s``) is a counted gap: it would not be settled. A process without a probe is
+        read from outside. May be called in a thread; an error of our own waits in ``failure``.
+        """
+        with self._failure_kept(), self._lock:
+            try:
+                readings = self._read_settled(by_s)
+            except ProbeError as error:
+                self.gaps.missed(
+                    "point", f"not settled within the pause ({error}); raise sampling.quiesce_pause_s"
+                )
+            else:
+                self.gaps.read("point")
+                self._write(readings)
+        with self._failure_kept():
+            self.name_holders(POINT, by_s - POINT_MARGIN_S)
+
+    def name_holders(self, rung: str, by_s: float) -> None:
+        """Have the probes say until ``by_s`` (``t_s``) who holds what is suspected, and write it down.
+
+        At a quiesce point, where there is little time, only containers, and only what is new or has doubled since.
+        """
+        if self._holders is None:
+            return
+        for target in self.targets:
+            asked = [
+                one
+                for one in self.suspects.get(target.pid, ())
+                if rung != POINT
+                or (one.address and one.length >= 2 * self._named.get((target.pid, one.address, one.type), 0))
+            ]
+            if not asked or not target.probed or (left_s := by_s - self._clock.t()) < LEAST_NAMING_S:
+                continue
+            try:
+                rows = name_holders(target.probe, asked, left_s)
+            except ProbeError as error:
+                self.gaps.missed("holders", str(error))
+                continue
+            self.gaps.read("holders")
+            self._named |= {
+                (target.pid, one.address, one.type): one.length
+                for one, row in zip(asked, rows, strict=True)
+                if row["holder"] or row["entries"]  # else there was no time for it: ask again
+            }
+            of = {"t_s": self._clock.t(), "arm": self.arm, "pid": target.pid, "life": target.life,
+                  "phase": self.phase, "rung": rung}  # fmt: skip
+            self._holders.write_all({**of, **row} for row in rows)
+
+    def _read_settled(self, by_s: float) -> list[_Reading]:
+        """Collect and read; raises ProbeError when that takes longer than ``by_s`` or a probe fails."""
+
+        def left_s() -> float:
+            if (left_s := by_s - self._clock.t()) <= 0:
+                raise ProbeError("it is late")
+            return left_s
+
+        if not self.targets:
+            return []
+        for target in self.targets:
+            if target.probed:
+                try:
+                    target.probe.ask("collect", left_s(), if_enabled=True)
+                except ProbeError:
+                    if rss_bytes(target.pid) is not None:  # else it is dead: as in _read
+                        raise
+        readings = self._read(POINT, exact=True, patience_s=left_s())
+        left_s()
+        for reading in readings:
+            if reading.target.probed and (problem := reading.problems["probe"]):
+                raise ProbeError(problem)
+        return readings
+
+    def _read(self, rung: str, *, exact: bool, patience_s: float) -> list[_Reading]:
+        """Read each process of the arm; ``patience_s`` is the time its probe has to answer."""
+        targets = self.targets
+        if not targets:
+            return []
+        t_s = self._clock.t()
+        smaps = bool(rung) or t_s >= self._next_smaps_s
+        if smaps and not rung:  # a rung's own reading leaves the ordinary ones their rhythm
+            self._next_smaps_s = t_s + self._smaps_every_s - self._every_s / 2
+        shared: Row = {
+            "t_s": t_s,
+            "wall_time": self._clock.wall(),
+            "arm": self.arm,
+            "phase": self.phase,
+            "rung": rung,
+            "cgroup_bytes": targets[0].limit.usage_bytes(),
+        }
+        readings = []
+        for target in targets:
+            row = {**shared, "pid": target.pid, "life": target.life}
+            problems = {
+                **_read_outside(target.pid, row, smaps=smaps),
+                **self._read_probe(target, row, exact=exact, patience_s=patience_s),
+            }
+            if rss_bytes(target.pid) is not None:  # else it is dead or dying: an exit, not a missed reading
+                readings.append(
+                    _Reading(target, "" if target is targets[0] else f" of pid {target.pid}", row, problems)
+                )
+        return readings
+
+    def _write(self, readings: Sequence[_Reading]) -> tuple[Row, ...]:
+        for reading in readings:
+            for name, problem in reading.problems.items():
+                if problem:
+                    self.gaps.missed(f"{name}{reading.whose}", problem)
+                else:
+                    self.gaps.read(f"{name}{reading.whose}")
+            self._samples.write(reading.row)
+        rows = tuple(reading.row for reading in readings)
+        if rows:
+            self.latest = together(rows)
+        return rows
+
+    def take_census(self, rung: str = "") -> None:
+        """Write the census of each process of the arm; one without a probe has none."""
+        for target in self.targets:
+            if target.probed:
+                self._take_census(target, rung)
+
+    def _take_census(self, target: Target, rung: str) -> None:
+        try:
+            types = target.probe.ask("census", CENSUS_TIMEOUT_S)["types"]
+        except ProbeError as error:
+            self.gaps.missed("census", str(error))
+            return
+        self.gaps.read("census")
+        shared = {"t_s": self._clock.t(), "arm": target.arm, "pid": target.pid, "life": target.life,
+                  "phase": self.phase, "rung": rung}  # fmt: skip
+        for name, objects in types:
+            self._census.write({**shared, "by": PROBE, "type": name, "objects": objects})
+
+    def _next_due(self, due: float) -> float:
+        """Return the next tick on the grid; ticks that passed while we read are a counted gap."""
+        late = int((self._clock.t() - due) / self._every_s)
+        if late:
+            self.gaps.missed("tick", f"reading took {self._clock.t() - due:.1f} s", late)
+        else:
+            self.gaps.read("tick")
+        return due + (late + 1) * self._every_s
+
+    def _read_probe(self, target: Target, row: Row, *, exact: bool, patience_s: float) -> dict[str, str]:
+        """Fill the row from the probe; return what is wrong with the reading, "" for nothing."""
+        if target.outside_only:
+            return {}
+        if not target.probe.exists:
+            return {"probe": "none in this process; it is sampled from outside only"}
+        began = self._clock.t()
+        try:
+            answer = target.probe.ask("sample", patience_s, exact=exact)
+        except ProbeError as error:
+            return {"probe": str(error).removeprefix("probe: ")}
+        row["probe_ms"] = (self._clock.t() - began) * 1000
+        row.update(_cells(answer))
+        return {"probe": ""}
+
+
+def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str]:
+    """Fill the row from /proc; return what is wrong with each reading, "" for nothing."""
+    row["rss_bytes"] = rss_bytes(pid)
+    row["fds"] = count_fds(pid)
+    if stat := read_stat(pid):
+        row["cpu_s"], row["threads"] = stat.cpu_s, stat.threads
+    expected = ["fds", "cpu_s"]
+    if smaps:
+        if sizes := read_smaps(pid):
+            row["uss_bytes"], row["pss_bytes"] = sizes.uss_bytes, sizes.pss_bytes
+        expected.append("uss_bytes")
+    return {name: "not readable" if row.get(name) is None else "" for name in expected}
+
+
+def _cells(answer: Mapping[str, Any]) -> Row:
+    """Pick the columns from a probe's answer; gauges without a column of their own share one."""
+    read: Mapping[str, float] = answer.get("gauges") or {}
+    gauges = {name: int(value) if value == int(value) else value for name, value in read.items()}
+    cells: Row = {name: value for name, value in answer.items() if name in _SAMPLE_NAMES}
+    for name in ("cache_entries", "history_entries"):
+        cells[name] = gauges.pop(name, None)
+    cells["other_gauges"] = gauges
+    return cells

@@ -1,0 +1,1 @@
+"""What was read last goes in; the progress line and the metrics of Prometheus come out."""

@@ -1,0 +1,39 @@
+"""The run at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from soak.contract import ArmLive
+
+
+@dataclass(frozen=True, slots=True)
+class ArmNow:
+    """One arm at this moment; None for what is not known."""
+
+    name: str
+    life: int
+    oom_kills: int | None
+    up: bool
+    sample: Mapping[str, object]
+    requests: Mapping[str, int]
+    live: ArmLive | None = None
+    """The verdict so far."""
+
+
+ATTACHED: Final = "attached"
+"""Stands in the place of a phase where the load is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The run at this moment."""
+
+    phase: str
+    elapsed_s: float
+    left_s: float | None
+    """None when whoever stops the load decides."""
+    limit_bytes: int | None
+    arms: Sequence[ArmNow]

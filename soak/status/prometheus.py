@@ -1,0 +1,178 @@
+"""The run's newest samples and verdict so far, for Prometheus to scrape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from soak.contract import LOAD, PHASES
+from soak.errors import UsageError
+from soak.status.model import ATTACHED, ArmNow, Now
+
+LOOPBACK: Final = "127.0.0.1"
+VERDICTS: Final = ("leak", "no_leak", "inconclusive")
+OUTCOMES: Final = ("planned", "ok", "failed")
+
+GAUGES: Final = (
+    ("process_resident_memory_bytes", "rss_bytes", "Resident memory; of an arm with many processes the sum."),
+    ("process_open_fds", "fds", "Open file descriptors."),
+    ("soak_threads", "threads", "Threads."),
+    ("soak_uss_bytes", "uss_bytes", "Memory that only this process holds, as last read in its life."),
+    ("soak_cgroup_bytes", "cgroup_bytes", "Memory charged to the arm's limit."),
+    ("soak_native_bytes", "malloc_in_use_bytes", "Bytes that malloc has in use."),
+    ("soak_live_blocks", "live_blocks", "Live blocks of the Python allocator."),
+    ("soak_tasks_alive", "tasks_alive", "asyncio tasks alive, finished ones included."),
+    ("soak_tasks_finished", "tasks_finished", "Of those, finished but still referenced."),
+    ("soak_sessions_open", "sessions_open", "aiohttp sessions that are not closed."),
+    ("soak_loop_lag_seconds", "loop_lag_ms", "Delay of a callback in the event loop."),
+)
+"""Name, column of samples.csv, meaning. Names that Prometheus's own clients have are kept."""
+SCALED: Final = {"loop_lag_ms": 1e-3}
+TARGETS_OWN: Final = ("cache_entries", "history_entries")
+
+
+class RunMetrics(Collector):
+    """Says what it was shown last. What was not read has no series: it is never 0."""
+
+    def __init__(self) -> None:
+        self._now: Now | None = None
+        self._uss: dict[str, tuple[int, object]] = {}
+
+    def show(self, now: Now) -> None:
+        """Take the state of the run, once a second."""
+        for arm in now.arms:
+            if arm.sample.get("uss_bytes") is not None:
+                self._uss[arm.name] = (arm.life, arm.sample["uss_bytes"])
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics of a scrape."""
+        now = self._now
+        if now is None:
+            return
+        up = [arm for arm in now.arms if arm.up]
+        for name, column, meaning in GAUGES:
+            scale = SCALED.get(column, 1.0)
+            values = {arm.name: _scaled(self._read(arm, column), scale) for arm in up}
+            yield from _gauge(name, meaning, values)
+        yield from _own_gauges(up)
+        cpu_s = {arm.name: arm.sample.get("cpu_s") for arm in up}
+        yield from _counter("process_cpu_seconds", "User and system time of the process.", cpu_s)
+        yield from _counter(
+            "soak_oom_kills", "OOM kills of the arm.", {arm.name: arm.oom_kills for arm in now.arms}
+        )
+        yield from _gauge("soak_up", "Whether the arm is ready.", {arm.name: int(arm.up) for arm in now.arms})
+        yield from _gauge(
+            "soak_life", "Counts the arm's processes.", {arm.name: arm.life for arm in now.arms}
+        )
+        limits = {arm.name: now.limit_bytes for arm in now.arms}
+        yield from _gauge("soak_memory_limit_bytes", "The arm's memory limit.", limits)
+        yield _phases(now.phase)
+        yield from _requests(now.arms)
+        yield from _verdicts(now.arms)
+
+    def _read(self, arm: ArmNow, column: str) -> object:
+        value = arm.sample.get(column)
+        if column == "uss_bytes" and value is None and self._uss.get(arm.name, (0, None))[0] == arm.life:
+            return self._uss[arm.name][1]
+        return value
+
+
+def serve_metrics(port: int) -> RunMetrics:
+    """Serve metrics on loopback until the process ends; raises UsageError for a port that cannot be had."""
+    metrics, registry = RunMetrics(), CollectorRegistry()
+    registry.register(metrics)
+    try:
+        start_http_server(port, LOOPBACK, registry)
+    except OSError as error:
+        raise UsageError(
+            f"--metrics-port {port}: cannot listen there ({error.strerror}); choose another."
+        ) from None
+    return metrics
+
+
+def _gauge(name: str, meaning: str, values: dict[str, Any]) -> Iterator[Metric]:
+    family = GaugeMetricFamily(name, meaning, labels=["arm"])
+    for arm, value in values.items():
+        if value is not None:
+            family.add_metric([arm], float(value))
+    if family.samples:
+        yield family
+
+
+def _counter(name: str, meaning: str, values: dict[str, Any]) -> Iterator[Metric]:
+    family = CounterMetricFamily(name, meaning, labels=["arm"])
+    for arm, value in values.items():
+        if value is not None:
+            family.add_metric([arm], float(value))
+    if family.samples:
+        yield family
+
+
+def _own_gauges(arms: Iterable[ArmNow]) -> Iterator[Metric]:
+    family = GaugeMetricFamily("soak_gauge", "Gauges that the target registered.", labels=["arm", "name"])
+    for arm in arms:
+        own = {name: arm.sample.get(name) for name in TARGETS_OWN}
+        for name, value in (own | _others(arm.sample.get("other_gauges"))).items():
+            if isinstance(value, int | float):
+                family.add_metric([arm.name, name], float(value))
+    if family.samples:
+        yield family
+
+
+def _others(text: object) -> dict[str, object]:
+    try:
+        found = json.loads(str(text or "{}"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _phases(phase: str) -> Metric:
+    # No label of the others: each phase would begin new series, and cut every window of time at its start.
+    family = GaugeMetricFamily("soak_phase", "1 for the phase of the run.", labels=["phase"])
+    now = LOAD if phase == ATTACHED else phase
+    for name in PHASES:
+        family.add_metric([name], float(name == now))
+    return family
+
+
+def _requests(arms: Iterable[ArmNow]) -> Iterator[Metric]:
+    family = GaugeMetricFamily(
+        "soak_requests_per_second", "Requests of the newest second of load.", labels=["arm", "outcome"]
+    )
+    for arm in arms:
+        for outcome in OUTCOMES:
+            if outcome in arm.requests:
+                family.add_metric([arm.name, outcome], float(arm.requests[outcome]))
+    if family.samples:
+        yield family
+
+
+def _verdicts(arms: Iterable[ArmNow]) -> Iterator[Metric]:
+    judged = {arm.name: arm.live for arm in arms if arm.live is not None}
+    family = GaugeMetricFamily("soak_verdict", "1 for the verdict so far.", labels=["arm", "verdict"])
+    for arm, live in judged.items():
+        for verdict in VERDICTS:
+            family.add_metric([arm, verdict], float(live.verdict == verdict))
+    if family.samples:
+        yield family
+    rate = "Leak rate so far"
+    for name, meaning, values in (
+        ("soak_leak_rate_bytes_per_second", f"{rate}.", {arm: live.rate_per_s for arm, live in judged.items()}),
+        ("soak_leak_rate_low_bytes_per_second", f"{rate}: lower end of its interval.",
+         {arm: live.low for arm, live in judged.items()}),
+        ("soak_leak_rate_high_bytes_per_second", f"{rate}: upper end of its interval.",
+         {arm: live.high for arm, live in judged.items()}),
+        ("soak_time_to_oom_seconds", "Earliest time to OOM.", {arm: live.oom_low_s for arm, live in judged.items()}),
+    ):  # fmt: skip
+        yield from _gauge(name, meaning, values)
+
+
+def _scaled(value: object, scale: float) -> float | None:
+    return float(value) * scale if isinstance(value, int | float) else None

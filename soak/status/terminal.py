@@ -1,0 +1,116 @@
+"""What is seen while a run goes on: a table on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from soak.contract import ArmLive
+from soak.status.model import ArmNow, Now
+
+PLAIN_EVERY_S = 10.0
+_MIB = 1 << 20
+
+
+class Progress:
+    """Shows ``Now``, on the console and to ``others``; a context manager."""
+
+    def __init__(self, console: Console, others: Callable[[Now], None] = lambda _now: None) -> None:
+        self._console = console
+        self._others = others
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        )
+        self._next_plain_s = 0.0
+
+    def __enter__(self) -> Progress:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            with contextlib.suppress(OSError):  # the terminal is gone
+                self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line that stays; where nobody reads any more, the run goes on."""
+        with contextlib.suppress(OSError, SystemExit):  # rich ends the process when a pipe is closed
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def show(self, now: Now) -> None:
+        """Refresh the table, or print a line when the last one is old enough."""
+        self._others(now)
+        if self._live:
+            with contextlib.suppress(OSError):  # the terminal is gone
+                self._live.update(Group(Text(_headline(now)), _table(now)), refresh=True)
+        elif now.elapsed_s >= self._next_plain_s:
+            self._next_plain_s = now.elapsed_s + PLAIN_EVERY_S
+            self.say(plain_line(now))
+
+
+def plain_line(now: Now) -> str:
+    """Return the run at this moment in one line."""
+    arms = (
+        f"{arm.name} {', '.join(f'{name} {value}' for name, value in _cells(arm, now.limit_bytes))}"
+        for arm in now.arms
+    )
+    return f"{_headline(now)}: {'; '.join(arms)}"
+
+
+def _headline(now: Now) -> str:
+    left = "" if now.left_s is None else f", {clock_text(now.left_s)} left"
+    return f"[{clock_text(now.elapsed_s)}{left}] {now.phase}"
+
+
+def _cells(arm: ArmNow, limit_bytes: int | None) -> list[tuple[str, str]]:
+    cells = [("life", str(arm.life) if arm.up else "down")]
+    rss = arm.sample.get("rss_bytes")
+    if arm.up and isinstance(rss, int):
+        of_limit = f" of {limit_bytes / _MIB:.0f}" if limit_bytes else ""
+        cells.append(("MiB", f"{rss / _MIB:.0f}{of_limit}"))
+        for name, column in (("tasks", "tasks_alive"), ("sessions", "sessions_open")):
+            if (value := arm.sample.get(column)) is not None:
+                cells.append((name, f"{value}"))
+    if arm.requests:
+        cells += [("ok/s", str(arm.requests["ok"])), ("failed/s", str(arm.requests["failed"]))]
+    if arm.oom_kills is not None:
+        cells.append(("OOM kills", str(arm.oom_kills)))
+    if arm.live is not None:
+        cells.append(("so far", arm.live.verdict.replace("_", " ")))
+        if rate := _rate(arm.live):
+            cells.append(("rate", rate))
+        if arm.live.suspect:
+            cells.append(("grows", arm.live.suspect))
+    return cells
+
+
+def _rate(live: ArmLive) -> str:
+    """Return the leak rate per request, or per second where requests are not known."""
+    if live.rate_per_request is not None:
+        return f"{live.rate_per_request:,.0f} B/request"
+    return "" if live.rate_per_s is None else f"{live.rate_per_s:,.0f} B/s"
+
+
+def _table(now: Now) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    columns = ("life", "MiB", "tasks", "sessions", "ok/s", "failed/s", "OOM kills", "so far", "rate", "grows")
+    table.add_column("arm")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for arm in now.arms:
+        cells = dict(_cells(arm, now.limit_bytes))
+        table.add_row(arm.name, *(cells.get(name, "-") for name in columns))
+    return table
+
+
+def clock_text(seconds: float) -> str:
+    """Return a duration as m:ss or h:mm:ss."""
+    minutes, second = divmod(round(max(0.0, seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -1,0 +1,116 @@
+"""From a profile to a run that has ended: the machine is checked, borrowed, and given back."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from soak.config.profile import Profile
+from soak.contract.clock import RunClock
+from soak.contract.hashes import record_sums
+from soak.errors import HarnessError, SoakError, UsageError
+from soak.limit import choose
+from soak.plan.plan import make_plan
+from soak.plan.traffic import Web
+from soak.process.guard import Guard
+from soak.recording.files import new_run_directory
+from soak.status.terminal import Progress
+from soak.supervisor.run import Run
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run that has ended: its directory, and the error that ended it early, if one did."""
+
+    directory: Path
+    error: SoakError | None
+
+
+def run_profile(
+    profile: Profile,
+    runs: Path,
+    progress: Progress,
+    script: Callable[[Run], None],
+    *,
+    web: Web | None = None,
+) -> Outcome:
+    """Make one run; everything is stopped when this returns, and the recording is kept however it ended.
+
+    Raises UsageError when the profile cannot run on this machine. A run that Ctrl-C, SIGTERM or a dead load generator
+    cut short is no error: its manifest says so, and its report will.
+    """
+    if sys.platform != "linux":
+        raise UsageError(
+            f"soak runs on Linux only (this is {sys.platform}): it reads /proc and limits by cgroups."
+        )
+    _check_memory(profile)
+    with ExitStack() as stack:
+        interrupted = stack.enter_context(noted_signals())
+        guard = Guard()
+        stack.callback(guard.close)
+        probe_directory = Path(tempfile.mkdtemp(prefix="soak-"))
+        guard.add_directory(probe_directory)
+        make_plan(
+            profile, Path("runs"), probe_directory, web=web
+        )  # checked before a directory is made for it
+        directory = new_run_directory(runs, profile.name, datetime.now(UTC))
+        stack.callback(seal, directory)
+        choice = choose(guard, directory.name)
+        stack.callback(choice.mechanism.close)
+        clock = RunClock()
+        plan = make_plan(profile, directory, probe_directory, web=web).at(clock.t0_monotonic_s)
+        try:
+            run = Run(plan, choice, guard, clock, progress, interrupted, probe_directory)
+            stack.callback(run.close)
+            run.go(script)
+        except UsageError:
+            raise
+        except SoakError as error:
+            return Outcome(directory, error)
+        except OSError as error:
+            return Outcome(
+                directory, HarnessError(f"{error.filename or directory}: {error.strerror or error}.")
+            )
+    return Outcome(directory, None)
+
+
+def seal(directory: Path) -> None:
+    """Write the hashes of a recording that has ended."""
+    with contextlib.suppress(HarnessError):  # the report comes first; soak verify says that they are missing
+        record_sums(directory)
+
+
+def _check_memory(profile: Profile) -> None:
+    available = psutil.virtual_memory().available
+    if (needed := profile.limit.needs_free) is not None and available < needed:
+        raise UsageError(
+            f"Profile {profile.name} needs {needed / 1e9:.1f} GB of free memory, and {available / 1e9:.1f} GB are "
+            "free. Free some, or run the same at a smaller scale: soak run demo."
+        )
+
+
+@contextmanager
+def noted_signals() -> Iterator[list[str]]:
+    """Turn Ctrl-C, SIGTERM and a lost terminal into a note that the run reads when it is safe to stop."""
+    noted: list[str] = []
+    previous = {
+        number: signal.signal(number, lambda number, _: noted.append(signal.Signals(number).name))
+        for number in STOP_SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
+    }
+    try:
+        yield noted
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

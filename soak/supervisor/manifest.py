@@ -1,0 +1,115 @@
+"""The manifest: what ran, where, with which configuration. None of it secret."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from soak import contract
+from soak.config.profile import Profile
+from soak.errors import UsageError
+from soak.limit import Choice
+from soak.plan.plan import Plan
+
+PACKAGES = ("aiohttp", "fastapi", "hdrhistogram", "locust", "numpy", "pandas", "psutil", "uvicorn", "uvloop")
+
+
+def host_facts() -> dict[str, Any]:
+    """Return what makes two runs comparable: machine, kernel, Python, libc, packages and our own revision."""
+    return {
+        "libc": " ".join(platform.libc_ver()),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "soakproof_revision": _git_revision(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _git_revision() -> str | None:
+    """Return the commit of our checkout, ``-dirty`` behind it when files differ; None outside one."""
+    try:
+        result = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()
+
+
+def _judge_facts(profile: Profile) -> dict[str, Any]:
+    """Return the margin and the roles, so that a report needs no profile."""
+    margin = profile.judge.margin
+    return {
+        "max_leak_bytes_per_s": margin.per_s if margin else None,
+        "max_leak_bytes_per_request": margin.per_request if margin else None,
+        "min_time_to_oom_s": profile.judge.min_time_to_oom,
+        "candidate": profile.judge.candidate,
+        "control": profile.judge.control,
+    }
+
+
+def _sha256(locustfile: str) -> str | None:
+    """Return the hash of the file's content, so that runs under another load are told apart; None without a file."""
+    if not locustfile:
+        return None
+    try:
+        return hashlib.sha256(Path(locustfile).read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(
+            f"traffic.locustfile: {locustfile} cannot be read ({error.strerror}); make it readable."
+        ) from None
+
+
+def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
+    """Return the facts of the run; environment variables by name only, as their values may be secret.
+
+    Raises UsageError when the profile's locustfile cannot be read.
+    """
+    profile = plan.profile
+    limited = profile.limit.memory is not None
+    return {
+        "schema_version": contract.SCHEMA_VERSION,
+        "run_id": plan.run_directory.name,
+        "profile": profile.name,
+        "started_wall_time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "arms": [
+            {"name": arm.name, "role": arm.role, "memory_limit_bytes": profile.limit.memory}
+            for arm in plan.arms
+        ],
+        "limit_mechanism": choice.mechanism.name if limited else "none",
+        "limit_mechanisms_refused": list(choice.refused) if limited else [],
+        "article": profile.article,
+        "hour_s": profile.scale.hour_s,
+        "memory_scale": profile.scale.memory,
+        "planned_load_s": 0
+        if plan.locust.url
+        else profile.phases.load_s,  # in the web UI, whoever stops it plans
+        "every_s": profile.sampling.every_s,
+        "seed": profile.traffic.seed,
+        "locustfile_sha256": _sha256(plan.traffic.locustfile),
+        "judge": _judge_facts(profile),
+        "gates": [asdict(limit) for limit in profile.gates.limits],
+        "config": profile.model_dump(mode="json", exclude={"directory": True, "arms": {"__all__": {"env"}}}),
+        "processes": [
+            {"name": process.name, "argv": list(process.argv), "environment_names": sorted(process.env)}
+            for process in plan.processes
+        ],
+        "python": platform.python_version(),
+        "host": host_facts(),
+    }

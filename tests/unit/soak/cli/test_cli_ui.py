@@ -1,0 +1,79 @@
+"""Who may use Locust's web UI, from the command line to the processes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from soak.cli import app as cli
+from soak.config.load import load_profile
+from soak.contract import WEB_PASSWORD, WEB_USER
+from soak.errors import UsageError
+from soak.limit.choose import Choice
+from soak.limit.watchdog import WatchdogMechanism
+from soak.plan.plan import Plan, make_plan
+from soak.plan.ports import Ports
+from soak.plan.traffic import Web
+from soak.supervisor.manifest import make_manifest
+
+PASSWORD = "correct-horse"
+
+
+@pytest.fixture
+def web() -> Web:
+    """A web UI with a login, on a port that nobody uses."""
+    return Web(Ports().take(None, ""), "signer", PASSWORD)
+
+
+@pytest.fixture
+def plan(web: Web) -> Plan:
+    """A plan with that web UI."""
+    return make_plan(load_profile("demo", ()), Path("runs/1"), Path("probe"), web=web)
+
+
+def test_the_password_reaches_locust_and_nobody_else(plan: Plan, web: Web) -> None:
+    """By its environment alone: in no argv, no manifest, no printed plan, and not with the targets."""
+    assert [process.name for process in plan.processes if PASSWORD in process.env.values()] == ["locust"]
+    assert plan.locust.env == {WEB_USER: "signer", WEB_PASSWORD: PASSWORD}
+    assert "--web-login" in plan.locust.argv
+    assert PASSWORD not in repr([process.argv for process in plan.processes])
+    assert PASSWORD not in repr(make_manifest(plan, Choice(WatchdogMechanism(), ())))
+    assert PASSWORD not in plan.describe()
+    assert PASSWORD not in repr(web)
+
+
+def test_without_a_login_locust_gets_none(web: Web) -> None:
+    """A password that happens to be set asks nobody for it."""
+    plan = make_plan(load_profile("demo", ()), Path("runs/1"), Path("probe"), web=Web(web.port))
+    assert "--web-login" not in plan.locust.argv
+    assert plan.locust.env == {}
+
+
+def test_the_password_is_there_for_a_second_start_and_gone_for_the_targets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a scope of its own the command starts once more, and reads it again; children inherit what is left."""
+    seen: dict[str, Any] = {}
+
+    def run_profile(*_: object, web: Web) -> None:
+        seen.update(web=web, at_run=os.environ.get(WEB_PASSWORD))
+        raise UsageError("far enough")
+
+    monkeypatch.setenv(WEB_PASSWORD, PASSWORD)
+    monkeypatch.setattr(cli, "enter_scope", lambda: seen.update(at_scope=os.environ.get(WEB_PASSWORD)))
+    monkeypatch.setattr(cli, "run_profile", run_profile)
+    CliRunner().invoke(cli.app, ["ui", "--web-login", "--web-user", "signer"])
+    assert seen == {"at_scope": PASSWORD, "at_run": None, "web": Web(8089, "signer", PASSWORD)}
+
+
+@pytest.mark.parametrize("user", ["soak", ""])
+def test_a_login_without_a_password_names_the_variable(monkeypatch: pytest.MonkeyPatch, user: str) -> None:
+    """A usage error that says the mend."""
+    monkeypatch.setenv(WEB_PASSWORD, "")
+    result = CliRunner().invoke(cli.app, ["ui", "--web-login", "--web-user", user])
+    assert isinstance(result.exception, UsageError)
+    assert "set SOAK_WEB_PASSWORD in the environment" in str(result.exception)

@@ -1,0 +1,69 @@
+"""The profile that soak init writes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from soak.config.load import load_profile
+from soak.config.template import TEMPLATE, write_profile
+from soak.contract import GATES
+from soak.errors import UsageError
+from soak.plan.plan import make_plan
+
+
+def test_the_written_profile_loads_and_can_be_planned(tmp_path: Path) -> None:
+    """Its two commands stand for the user's; all else can stay."""
+    path = tmp_path / "soak.toml"
+    write_profile(path)
+    profile = load_profile(
+        str(path),
+        [
+            'arms.today.command=["{python}", "-m", "old", "{port}"]',
+            'arms.candidate.command=["new", "{port}"]',
+        ],
+    )
+    assert {arm.role for arm in profile.arms.values()} == {"before", "after"}
+    plan = make_plan(profile, tmp_path / "run", tmp_path)
+    assert plan.arms[1].process.argv[0] == "new"
+
+
+def test_it_can_be_tried_out_as_it_says(tmp_path: Path) -> None:
+    """The shorter times belong together with its quiesce points."""
+    path = tmp_path / "soak.toml"
+    write_profile(path)
+    assert load_profile(str(path), ["phases.load_s=120", "phases.warmup_s=30"]).phases.load_s == 120
+
+
+def test_every_key_that_is_commented_out_is_valid(tmp_path: Path) -> None:
+    """Whoever takes the comment sign away has a profile that loads."""
+    text = re.sub(r"^# (\w+ = )", r"\1", TEMPLATE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^(rate_rps|path|request_bytes) = .*\n", "", text, flags=re.MULTILINE)
+    path = tmp_path / "all.toml"
+    path.write_text(text.replace('"leaky"', '"today"'))
+    profile = load_profile(str(path))
+    assert {limit.gate for limit in profile.gates.limits} == set(GATES)
+    assert profile.traffic.locustfile is not None
+    assert profile.judge.control == "today"
+    assert profile.arms["today"].env
+
+
+def test_what_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    """The message names the file and the mend."""
+    path = tmp_path / "soak.toml"
+    path.write_text("mine")
+    with pytest.raises(UsageError, match=r"soak\.toml exists and is left as it is; give another name"):
+        write_profile(path)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("soak.cfg", "a profile's name ends in .toml"), ("no/such/soak.toml", "cannot be written")],
+)
+def test_a_place_where_no_profile_can_be_is_refused(tmp_path: Path, name: str, sentence: str) -> None:
+    """What soak run would not find, or what cannot be made."""
+    with pytest.raises(UsageError, match=sentence):
+        write_profile(tmp_path / name)

@@ -1,0 +1,218 @@
+"""Profiles: what is accepted, and what a user reads when it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from soak.config.load import load_profile, profile_names
+from soak.errors import UsageError
+
+Write = Callable[[str], str]
+SMALLEST = '[arms.app]\ncommand = ["serve", "{port}"]\n'
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def _write(text: str) -> str:
+        path = tmp_path / "mine.toml"
+        path.write_text(text)
+        return str(path)
+
+    return _write
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_that_comes_with_soakproof_is_valid(name: str) -> None:
+    """The profiles in the package load, and name themselves after their file."""
+    assert load_profile(name).name == name
+
+
+def test_a_profile_needs_no_more_than_one_arm_with_a_command(write: Write) -> None:
+    """Everything else has a default that works."""
+    profile = load_profile(write(SMALLEST))
+    assert profile.arms["app"].command == ("serve", "{port}")
+    assert profile.limit.memory is None
+
+
+def test_a_setting_changes_one_key_and_reads_sizes_without_quotes() -> None:
+    """--set takes TOML values, and bare words where TOML would want quotes."""
+    profile = load_profile("demo", ["limit.memory=256 MiB", "phases.load_s=60", "arms.leaky.role="])
+    assert profile.limit.memory == 256 << 20
+    assert profile.phases.load_s == 60
+    assert profile.arms["leaky"].role == ""
+    assert profile.phases.idle_s == load_profile("demo").phases.idle_s
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("phases.lod_s=3", "unknown key 'phases.lod_s': did you mean 'load_s'?"),
+        ("arms.leaky.comand=x", "unknown key 'arms.leaky.comand': did you mean 'command'?"),
+        (
+            "traffic.incident.zzz=1",
+            "unknown key 'traffic.incident.zzz': valid here: retained_bytes_per_request, start.",
+        ),
+        ("phases.load_s=-1", "'phases.load_s': Input should be greater than 0 (it is -1)."),
+        ("phases.load_s=inf", "'phases.load_s': Input should be a finite number (it is inf)."),
+        (
+            "limit.memory=lots",
+            "'limit.memory': a number and a unit are needed, for example '300 MiB', not 'lots' (it is 'lots').",
+        ),
+        ("limit.memory=1 MiBs", "'limit.memory': unknown unit 'MiBs': did you mean 'MiB'? (it is '1 MiBs')."),
+        (
+            "phases.load_s=1 week",
+            "'phases.load_s': unknown unit 'week': valid here: ms, s, min, m, h, d (it is '1 week').",
+        ),
+        (
+            "phases.load_s=true",
+            '\'phases.load_s\': give seconds, or a time with a unit such as "90s", "15m", "6h" or "3d" '
+            "(it is True).",
+        ),
+        (
+            "arms.leaky.command=uvicorn shop:app",
+            '\'arms.leaky.command\': give a list of words, such as ["uvicorn", "shop:app"] '
+            "(it is 'uvicorn shop:app').",
+        ),
+        ("arms.leaky.env.TOKEN=12345", "'arms.leaky.env.TOKEN': Input should be a valid string."),
+        ("arms.leaky.env=TOKEN", "'arms.leaky.env': Input should be a valid dictionary."),
+        ("arms.fixed.role=before", 'only one arm may have role = "before".'),
+        (
+            "sampling.quiesce_pause_s=6",
+            "sampling.quiesce_pause_s (6) is more than half of sampling.quiesce_every_s (10).",
+        ),
+        (
+            "phases.warmup_s=19",
+            "the warm-up ends 1 s before the end of a pause of 1 s; make phases.warmup_s a multiple of "
+            "sampling.quiesce_every_s (10).",
+        ),
+        (
+            "traffic.users=5",
+            "'traffic': users belongs to traffic.locustfile, and there is none.",
+        ),
+        (
+            "traffic.locustfile=team.py",
+            "'traffic': incident plans requests, and with traffic.locustfile its users decide: leave one of both out.",
+        ),
+        (
+            "traffic.remote_workers=2",
+            "'traffic': remote_workers cannot reach 127.0.0.1: give bind_host an address of this machine that they "
+            "reach.",
+        ),
+        (
+            "traffic.bind_host=0.0.0.0",
+            "'traffic': bind_host must be an address of this machine that the workers reach, not 0.0.0.0.",
+        ),
+        (
+            "traffic.shape=sawtooth",
+            "'traffic.shape': Input should be 'steady', 'incident', 'diurnal' or 'steps' (it is 'sawtooth').",
+        ),
+    ],
+)
+def test_a_bad_key_or_value_is_named_with_its_place(setting: str, sentence: str) -> None:
+    """An unknown key comes with the nearest valid one, a bad value with what it is."""
+    with pytest.raises(UsageError) as caught:
+        load_profile("demo", [setting])
+    assert str(caught.value).endswith(sentence)
+    assert "demo.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize("setting", ["phases.load_s", "=3", "phases..load_s=3"])
+def test_a_setting_without_key_or_value_is_refused(setting: str) -> None:
+    """The message shows the form it should have."""
+    with pytest.raises(UsageError, match="give it as key=value"):
+        load_profile("demo", [setting])
+
+
+def test_a_setting_below_a_value_is_refused() -> None:
+    """A value cannot be used as a table."""
+    with pytest.raises(UsageError, match="'hour_s' is a value, not a table"):
+        load_profile("demo", ["scale.hour_s.x=3"])
+
+
+def test_an_unknown_profile_is_answered_with_the_known_ones() -> None:
+    """A typing error costs one look."""
+    with pytest.raises(UsageError, match=r"No profile 'dmo'.*Did you mean 'demo'\?"):
+        load_profile("dmo")
+
+
+def test_a_file_that_is_no_toml_is_named(write: Write) -> None:
+    """The parser's own position is kept."""
+    with pytest.raises(UsageError, match=r"mine\.toml: not valid TOML: .*line 1, column 7"):
+        load_profile(write("a = 1 1"))
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    """Binary rubbish is a sentence, not a traceback."""
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match=r"mine\.toml: cannot be read"):
+        load_profile(str(path))
+
+
+def test_a_profile_cannot_name_itself(write: Write) -> None:
+    """The file's name is the profile's name."""
+    with pytest.raises(UsageError, match="unknown key 'name'"):
+        load_profile(write(f'name = "x"\n{SMALLEST}'))
+
+
+@pytest.mark.parametrize("name", ["stubs", "census", "logs"])
+def test_an_arm_may_not_take_the_name_of_our_own_processes(write: Write, name: str) -> None:
+    """Logs and events of an arm called stubs would be taken for ours."""
+    with pytest.raises(UsageError, match=f"may not be called {name}"):
+        load_profile(write(SMALLEST.replace("arms.app", f"arms.{name}")))
+
+
+def test_the_candidate_is_the_one_that_is_signed_off(write: Write) -> None:
+    """The judge's, else the one after, else the only one."""
+    assert load_profile(write(SMALLEST)).candidate == "app"
+    assert load_profile("demo").candidate == "fixed"
+    assert load_profile("demo", ["judge.candidate=leaky"]).candidate == "leaky"
+
+
+def test_the_incident_shape_needs_a_limit(write: Write) -> None:
+    """Its rates are solved from the limit."""
+    with pytest.raises(UsageError, match=r"needs \[traffic\.incident\] and limit\.memory"):
+        load_profile(write(f'{SMALLEST}[traffic]\nshape = "incident"\n'))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("15m", 900), ("6h", 21600), ("1.5d", 129600), ("90 min", 5400), ("7", 7)],
+)
+def test_durations_may_carry_a_unit(text: str, seconds: float) -> None:
+    """phases.load_s=6h reads better than 21600."""
+    assert load_profile("demo", [f"phases.load_s={text}"]).phases.load_s == seconds
+
+
+@pytest.mark.parametrize("text", ["h", "sixh", "-6h"])
+def test_a_duration_that_is_none_is_refused(text: str) -> None:
+    """With its place."""
+    with pytest.raises(UsageError, match=r"'phases\.load_s'"):
+        load_profile("demo", [f"phases.load_s={text}"])
+
+
+def test_optional_arms_run_only_when_they_are_named() -> None:
+    """And in the order in which they are named."""
+    assert list(load_profile("demo").arms) == ["leaky", "fixed"]
+    assert list(load_profile("demo", arms="fixed,published_fix").arms) == ["fixed", "published_fix"]
+
+
+def test_an_arm_that_is_not_there_is_refused_with_those_that_are() -> None:
+    """A typing error costs one look."""
+    with pytest.raises(UsageError, match="no arm 'fixd'; it has leaky, published_fix, fixed"):
+        load_profile("demo", arms="leaky,fixd")
+
+
+@pytest.mark.parametrize("warmup_s", [20, 10.0, 4, 18])
+def test_a_warmup_may_end_anywhere_well_before_a_pause(warmup_s: float) -> None:
+    """The first requests of the load then have room before it."""
+    assert load_profile("demo", [f"phases.warmup_s={warmup_s}"]).phases.warmup_s == warmup_s
+
+
+def test_stopping_early_needs_the_judge_that_it_acts_on() -> None:
+    """Without one the key would do nothing, in silence."""
+    with pytest.raises(UsageError, match="stop_on_fail needs live = true"):
+        load_profile("demo", ["judge.stop_on_fail=true", "judge.live=false"])

@@ -1,0 +1,111 @@
+"""Numbers with units: what is accepted, and what a user reads when it is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from soak.config.load import load_profile
+from soak.config.units import LeakRate, parse_duration, parse_leak_rate, parse_limit, parse_size
+from soak.contract import GATES
+from soak.errors import UsageError
+
+
+def test_sizes_durations_and_leak_rates_are_read_with_their_units() -> None:
+    """Powers of ten and of two are told apart, and a leak is per time or per request."""
+    assert (parse_size("300 MiB"), parse_size("1.5GB"), parse_size("200 b")) == (300 * 2**20, 1.5e9, 200)
+    assert (parse_duration("30d"), parse_duration("90 min")) == (2_592_000, 5400)
+    assert parse_leak_rate("1 MiB/h") == LeakRate(per_s=2**20 / 3600)
+    assert parse_leak_rate("0.5 kB / request") == LeakRate(per_request=500)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "1 MiB",
+            "a leak is a size per time or per request, for example 1 MiB/h or 200 B/request, not '1 MiB'",
+        ),
+        ("1 MiBs/h", "unknown unit 'MiBs': did you mean 'MiB'?"),
+        ("200 B/reqest", "unknown unit 'reqest': did you mean 'request'?"),
+        ("200/request", "a number and a unit are needed, for example '1 MiB', not '200'"),
+        ("-1 B/h", "a number and a unit are needed, for example '1 MiB', not '-1 B'"),
+        ("1e309 GiB/h", "'1e309 GiB' is too large for any machine; for example '1 MiB'"),
+        ("0 B/h", "a leak that would matter is above 0, not '0 B/h'"),
+        ("", "a leak is a size per time or per request, for example 1 MiB/h or 200 B/request, not ''"),
+    ],
+)
+def test_a_leak_rate_that_is_none_is_answered_with_the_mend(text: str, sentence: str) -> None:
+    """The nearest unit, or an example."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+        parse_leak_rate(text)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_every_gate_reads_its_own_example(gate: str) -> None:
+    """The example of the documentation and of the messages is valid, and stands for what it says."""
+    limit = parse_limit(gate, GATES[gate].example)
+    assert (limit.gate, limit.relation, limit.text) == (gate, GATES[gate].relation, GATES[gate].example)
+
+
+def test_a_limit_is_in_the_unit_of_its_gate() -> None:
+    """Percent become a share, seconds milliseconds, and a limit of the baseline stays a factor."""
+    assert parse_limit("availability", "≥99.9 %").limit == 0.999
+    assert parse_limit("p99_ms", "<= 2 s").limit == 2000
+    assert parse_limit("min_time_to_oom", ">= 2h").limit == 7200
+    relative = parse_limit("p99_ms", "≤ 1.05x before")
+    assert (relative.limit, relative.of_before, relative.text) == (1.05, True, "<= 1.05x before")
+
+
+@pytest.mark.parametrize(
+    ("gate", "text", "sentence"),
+    [
+        ("max_rss", "300 MiB", "a limit is written <= and a value, for example '<= 300 MiB'"),
+        ("max_rss", ">= 300 MiB", "max_rss is held <= a value, for example '<= 300 MiB'"),
+        ("max_rss", "<= 300", "a unit is missing: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, x before"),
+        ("max_rss", "<= 300 MiBs", "unknown unit 'MiBs': did you mean 'MiB'?"),
+        ("p99_ms", "<= 1.1x befor", "unknown unit 'x befor': did you mean 'x before'?"),
+        ("tasks", "<= 5 MB", "unknown unit 'MB': valid here: x before"),
+        (
+            "min_time_to_oom",
+            ">= 1.1x before",
+            "min_time_to_oom is not compared with before; for example '>= 30d'",
+        ),
+    ],
+)
+def test_a_limit_that_is_none_is_answered_with_the_mend(gate: str, text: str, sentence: str) -> None:
+    """The relation, the nearest unit, or an example."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+        parse_limit(gate, text)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (["gates.p99=<= 3 ms"], "unknown key 'gates.p99': did you mean 'p99_ms'?"),
+        (
+            ["gates.max_rss=<= 3 MBit"],
+            "'gates.max_rss': unknown unit 'MBit': did you mean 'MB'? (it is '<= 3 MBit').",
+        ),
+        (
+            ["judge.control=leak"],
+            "judge.control names 'leak', which is no arm; it has leaky, published_fix, fixed.",
+        ),
+        (
+            ["judge.min_time_to_oom=3d"],
+            "'judge': max_leak and min_time_to_oom both set the margin: keep one.",
+        ),
+    ],
+)
+def test_a_profile_with_a_wrong_gate_or_margin_is_refused(settings: list[str], sentence: str) -> None:
+    """The key is named, with what is wrong and the mend."""
+    with pytest.raises(UsageError) as caught:
+        load_profile("demo", settings)
+    assert str(caught.value).endswith(sentence)
+
+
+def test_a_profile_without_a_margin_has_one() -> None:
+    """1 MiB an hour is the leak that matters unless the profile says otherwise."""
+    assert load_profile("ablation").judge.margin == LeakRate(per_s=2**20 / 3600)
+    assert load_profile("demo").judge.margin == LeakRate(per_request=200)

@@ -1,0 +1,140 @@
+"""Maps, pools of small blocks, and why a process is not ours to read."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from soak.heap.cpython.memory import Mapping, ProcessMemory, parse_maps, refused_text
+from soak.heap.cpython.pymalloc_pools import POOL_BYTES, outside_pools
+from soak.heap.errors import HeapError
+from tests.support.fake_memory import HEAP, FakeMemory
+
+MAPS = """\
+00400000-00452000 r-xp 00000000 08:02 173521 /usr/bin/my python (deleted)
+00651000-00652000 rw-p 00051000 08:02 173521 /usr/bin/my python (deleted)
+01a2b000-01a4c000 rw-p 00000000 00:00 0      [heap]
+7f0000000000-7f0000100000 rw-p 00000000 00:00 0
+7f0000200000-7f0000300000 rw-p 00000000 00:00 0 [anon: glibc: malloc]
+7f0000400000-7f0000500000 rw-s 00000000 00:01 99 /dev/zero (deleted)
+7f0000600000-7f0000700000 ---p 00000000 00:00 0
+7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0 [stack]
+ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]
+this is no line of maps
+7f00-zz rw-p 0 0 0
+"""
+
+
+def test_allocators_memory_is_told_from_files_stacks_and_shared_memory() -> None:
+    """Private, writable, of no file: the heap, what mmap gave, named or not."""
+    maps = parse_maps(MAPS)
+    assert len(maps) == 8  # vsyscall is beyond user addresses
+    assert [mapping.start for mapping in maps if mapping.anonymous] == [
+        0x1A2B000,
+        0x7F0000000000,
+        0x7F0000200000,
+    ]
+    assert maps[1] == Mapping(0x651000, 0x652000, "rw-p", 0x51000, 173521, "/usr/bin/my python (deleted)")
+
+
+def _pool(size_index: int) -> bytes:
+    numbers = np.array([0, size_index, 4096, POOL_BYTES - 16 * (size_index + 1)], np.uint32)
+    return (bytes(32) + numbers.tobytes()).ljust(POOL_BYTES, b"x")
+
+
+def test_pools_are_left_out_and_nothing_else() -> None:
+    """Two pools side by side, one whose sizes disagree, and what lies before, between and after."""
+    start = HEAP - 4096
+    wrong = bytearray(_pool(3))
+    wrong[44] ^= 16
+    content = bytes(4096) + _pool(0) + _pool(31) + bytes(wrong) + _pool(7) + bytes(8192)
+    memory = FakeMemory({start: bytearray(content)})
+    assert list(outside_pools(memory, start, start + len(content))) == [
+        (start, HEAP),
+        (HEAP + 2 * POOL_BYTES, HEAP + 3 * POOL_BYTES),
+        (HEAP + 4 * POOL_BYTES, start + len(content)),
+    ]
+    assert list(outside_pools(memory, HEAP, HEAP + 4096)) == [(HEAP, HEAP + 4096)]
+
+
+def test_what_cannot_be_read_is_zeros_and_hides_nothing_beside_it() -> None:
+    """Rows of good and bad addresses in turn, a page's end among them."""
+    block = np.frombuffer(b"0123456789abcdef" * 4, np.uint8)
+    good = block.ctypes.data
+    with ProcessMemory(os.getpid()) as memory:
+        rows = memory.read_each([good, 1, good + 16, (1 << 63) + 5, 0, good + 32], 16)
+    assert [bytes(row) for row in rows] == [
+        b"0123456789abcdef", bytes(16), b"0123456789abcdef", bytes(16), bytes(16), b"0123456789abcdef"
+    ]  # fmt: skip
+
+
+def test_only_pages_that_hold_something_are_resident() -> None:
+    """Of a mapping, the stretches that were touched, to the page."""
+    import mmap
+
+    page = mmap.PAGESIZE
+    area = mmap.mmap(-1, 64 * page, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    area.madvise(mmap.MADV_NOHUGEPAGE)
+    for number in (3, 4, 9):
+        area[number * page] = 1
+    view = np.frombuffer(area, np.uint8)
+    start = view.ctypes.data
+    with ProcessMemory(os.getpid()) as memory:
+        found = list(memory.resident(start, start + 64 * page))
+    assert found == [(start + 3 * page, start + 5 * page), (start + 9 * page, start + 10 * page)]
+
+
+def test_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The layouts are those of x86-64."""
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with pytest.raises(HeapError, match="Linux on x86-64 only, and this is linux on aarch64"):
+        ProcessMemory(os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("us", "scope", "mend"),
+    [(12345678, "0", "run this as that user, or with sudo"), (None, "1", "sysctl kernel.yama.ptrace_scope=0"),
+     (None, "0", "--cap-add SYS_PTRACE"), (0, "1", "--cap-add SYS_PTRACE")],
+)  # fmt: skip
+def test_a_refusal_comes_with_its_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, us: int | None, scope: str, mend: str
+) -> None:
+    """Another user's process, a child of someone else, a container: each has its own."""
+    (tmp_path / "7").mkdir()
+    yama = tmp_path / "sys/kernel/yama"
+    yama.mkdir(parents=True)
+    (yama / "ptrace_scope").write_text(scope)
+    owner = (tmp_path / "7").stat().st_uid
+    if us is None and owner == 0:  # as root the scope does not matter: pretend to be somebody
+        os.chown(tmp_path / "7", 4711, -1)
+        owner = 4711
+    monkeypatch.setattr("os.geteuid", lambda: owner if us is None else us)
+    assert mend in refused_text(7, tmp_path)
+
+
+def test_a_process_that_is_refused_keeps_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder asks again every half minute; with ptrace_scope it is the first read that is refused."""
+
+    def refuse(memory: ProcessMemory, *_: object) -> int:
+        raise memory._refusal(errno.EPERM)
+
+    monkeypatch.setattr(ProcessMemory, "_transfer", refuse)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(HeapError, match="is refused"):
+            ProcessMemory(os.getpid())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_process_that_maps_more_than_can_be_looked_through_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To ask which pages of it are resident would take minutes, also where none is."""
+    huge = Mapping(1 << 40, 10 << 40, "rw-p", 0, 0, "")
+    monkeypatch.setattr("soak.heap.cpython.memory.parse_maps", lambda _: (huge,))
+    with pytest.raises(HeapError, match="maps 9 TiB of memory of its own, touched or not; at most 8 TiB"):
+        ProcessMemory(os.getpid())

@@ -1,0 +1,65 @@
+"""Saved censuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from soak.heap.errors import HeapError
+from soak.heap.model import load_census
+from tests.support.censuses import census
+
+
+def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
+    """Nothing is lost on the way."""
+    path = tmp_path / "census.json"
+    taken = census({"a.B": (3, 144)}, {0x7F00: 5000})
+    path.write_text(taken.to_json())
+    assert load_census(path) == taken
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is damaged"),
+        ("[1]", "is no census"),
+        ('{"format": "other"}', "is no census"),
+        ('{"format": "soak heap census", "format_version": 9}', "has format version 9"),
+        ('{"format": "soak heap census", "format_version": 1}', "is damaged"),
+        ('{"format": "soak heap census", "format_version": 1, "types": 7}', "is damaged"),
+        ("[" * 100_000, "is damaged"),
+    ],
+)
+def test_what_is_no_census_is_refused_by_name(tmp_path: Path, content: str, message: str) -> None:
+    """The message names the file and says how to make one."""
+    path = tmp_path / "census.json"
+    path.write_text(content)
+    with pytest.raises(HeapError, match=f"census.json {message}"):
+        load_census(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("pid", float("inf")), ("monotonic_s", float("nan")), ("python", "3.12\x1b[31m"), ("wall_time", 7),
+        ("types", [{"name": "a\x1b]0;b\x07", "objects": 1, "bytes": 1}]),
+        ("types", [{"name": "\ud800", "objects": 1, "bytes": 1}]),
+        ("containers", [{"address": 1, "type": "a\nb", "length": 1}]),
+    ],
+)  # fmt: skip
+def test_numbers_that_are_none_and_text_for_the_terminal_to_obey_are_damage(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    """A census may come from somebody else; what is read from a process is printable."""
+    path = tmp_path / "census.json"
+    path.write_text(json.dumps(json.loads(census().to_json()) | {key: value}))
+    with pytest.raises(HeapError, match=r"census\.json is damaged"):
+        load_census(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """As above."""
+    with pytest.raises(HeapError, match=r"absent\.json cannot be read: No such file"):
+        load_census(tmp_path / "absent.json")

@@ -1,0 +1,195 @@
+"""Workers come and go, on a scripted machine."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from soak.contract import CENSUS_COLUMNS, SAMPLE_COLUMNS
+from soak.contract.clock import RunClock
+from soak.limit.base import Unlimited
+from soak.recording.csv_writer import CsvRecorder
+from soak.recording.events import EventLog
+from soak.sampling import process_tree as module
+from soak.sampling.probe_client import ProbeClient
+from soak.sampling.process_tree import MOST, Workers
+from soak.sampling.sampler import Sampler
+from soak.sampling.target import Target
+
+MAIN = 100
+
+
+class Machine:
+    """The processes below MAIN, pid to start, and what the arm's supervisor sees of them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.running: dict[int, int] = {}
+        self.below: dict[int, int] = {}
+        self.killer = "unknown"
+        self.lives = 1
+        clock = RunClock()
+        self.events = EventLog(directory / "events.csv", clock)
+        self.samples = CsvRecorder(directory / "samples.csv", SAMPLE_COLUMNS)
+        self.census = CsvRecorder(directory / "census.csv", CENSUS_COLUMNS)
+        self.sampler = Sampler(
+            "shop", clock, self.events, self.samples, self.census, every_s=1.0, smaps_every_s=5.0
+        )
+        self.workers = Workers(
+            Target("shop", MAIN, 1, Unlimited(), ProbeClient(directory, MAIN)),
+            self.sampler,
+            self.events,
+            next_life=self._next_life,
+            probe_of=lambda pid: ProbeClient(directory, pid),
+            killer=lambda: self.killer,
+            below=lambda _: list(self.below),
+        )
+
+    def _next_life(self) -> int:
+        self.lives += 1
+        return self.lives
+
+    def start(self, *pids: int, ticks: int = 1) -> None:
+        self.running |= dict.fromkeys(pids, ticks)
+        self.below |= dict.fromkeys(pids, ticks)
+
+    def end(self, pid: int) -> None:
+        del self.running[pid], self.below[pid]
+
+    def sampled(self) -> dict[int, int]:
+        """Pid to life."""
+        return {target.pid: target.life for target in self.sampler.targets}
+
+    def told(self, *names: str) -> list[tuple[str, ...]]:
+        with (self.directory / "events.csv").open() as file:
+            return [tuple(row[name] for name in names) for row in csv.DictReader(file)]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    made = Machine(tmp_path)
+    monkeypatch.setattr(module, "started_ticks", made.running.get)
+    yield made
+    for recorder in (made.events, made.samples, made.census):
+        recorder.close()
+
+
+def test_an_arm_without_workers_is_its_own_process(machine: Machine) -> None:
+    """Nothing is told and one process is sampled."""
+    machine.workers.look(0, at_once=True)
+    assert machine.sampled() == {MAIN: 1}
+    assert machine.told("event") == []
+
+
+def test_who_is_there_when_the_arm_is_ready_is_a_life_at_once(machine: Machine) -> None:
+    """The oldest first, each with a number of its own."""
+    machine.start(7, ticks=20)
+    machine.start(9, ticks=10)
+    machine.workers.look(0, at_once=True)
+    assert machine.sampled() == {MAIN: 1, 9: 2, 7: 3}
+    assert machine.told("event", "life", "pid") == [
+        ("start", "2", "9"), ("ready", "2", "9"), ("start", "3", "7"), ("ready", "3", "7")
+    ]  # fmt: skip
+
+
+def test_a_worker_that_dies_ends_its_life_and_its_replacement_begins_the_next(machine: Machine) -> None:
+    """It is seen once it has settled."""
+    machine.start(7)
+    machine.workers.look(0, at_once=True)
+    machine.end(7)
+    machine.start(8, ticks=5)
+    machine.workers.look(1)
+    assert machine.sampled() == {MAIN: 1}
+    machine.workers.look(2)
+    machine.workers.look(3)
+    assert machine.sampled() == {MAIN: 1, 8: 3}
+    assert machine.told("event", "life", "by")[2:] == [
+        ("exit", "2", "unknown"), ("start", "3", ""), ("ready", "3", "")
+    ]  # fmt: skip
+
+
+def test_a_command_that_the_arm_runs_for_a_moment_is_no_life(machine: Machine) -> None:
+    """Something new each second, none older than that."""
+    for second in range(10):
+        machine.start(200 + second)
+        machine.workers.look(second)
+        machine.end(200 + second)
+    assert machine.told("event") == []
+    assert machine.lives == 1
+
+
+def test_a_pid_that_is_used_again_is_another_process(machine: Machine) -> None:
+    """It is told apart by when it started."""
+    machine.start(7, ticks=1)
+    machine.workers.look(0, at_once=True)
+    machine.start(7, ticks=2)
+    machine.workers.look(1, at_once=True)
+    assert machine.sampled() == {MAIN: 1, 7: 3}
+
+
+def test_a_worker_whose_parent_has_gone_is_sampled_on(machine: Machine) -> None:
+    """It is no longer found below the arm, but it is still there."""
+    machine.start(7)
+    machine.workers.look(0, at_once=True)
+    machine.below.clear()
+    machine.workers.look(1)
+    assert machine.sampled() == {MAIN: 1, 7: 2}
+
+
+def test_a_kill_that_the_limit_counted_is_told(machine: Machine) -> None:
+    """The kernel may kill a worker and leave the arm alive."""
+    machine.start(7)
+    machine.workers.look(0, at_once=True)
+    machine.end(7)
+    machine.killer = "kernel"
+    machine.workers.look(1)
+    assert machine.told("event", "by")[-1] == ("exit", "kernel")
+
+
+def test_all_lives_end_with_the_arm(machine: Machine) -> None:
+    """By what ended the arm."""
+    machine.start(7, 8)
+    machine.workers.look(0, at_once=True)
+    machine.workers.end("soak")
+    assert machine.sampled() == {}
+    assert machine.told("event", "pid", "by")[-2:] == [("exit", "7", "soak"), ("exit", "8", "soak")]
+
+
+def test_more_processes_than_are_sampled_are_told_once(machine: Machine) -> None:
+    """The first ones are sampled, and the number of the others stands in an event."""
+    machine.start(*range(1000, 1000 + MOST + 3))
+    for second in range(5):
+        machine.workers.look(second)
+    assert len(machine.sampled()) == 1 + MOST
+    left_out = [row for row in machine.told("event", "detail") if row[0] == "unsampled"]
+    assert left_out == [("unsampled", f"3 processes beyond the first {MOST} below pid {MAIN}")]
+
+
+def test_a_worker_without_a_probe_is_no_gap(machine: Machine) -> None:
+    """It may be no Python at all; the event says how it is sampled."""
+    machine.start(7)
+    machine.workers.look(0, at_once=True)
+    [_, worker] = machine.sampler.targets
+    assert worker.outside_only
+    assert ("ready", "no probe: sampled from outside, until there is one") in machine.told("event", "detail")
+
+
+def test_a_probe_that_comes_later_is_asked_from_then_on(machine: Machine) -> None:
+    """A worker may be seen before its interpreter is up; left out for good, its leak would be missed inside."""
+    machine.start(7)
+    machine.workers.look(0, at_once=True)
+    assert not machine.sampler.targets[1].probed
+    (machine.directory / "7.sock").touch()
+    machine.workers.look(1)
+    assert machine.sampler.targets[1].probed
+
+
+def test_a_launcher_around_the_service_misses_no_probe(machine: Machine) -> None:
+    """The command may be a shell; what it started has the probe."""
+    machine.start(7)
+    (machine.directory / "7.sock").touch()
+    machine.workers.look(0, at_once=True)
+    assert [target.outside_only for target in machine.sampler.targets] == [True, False]

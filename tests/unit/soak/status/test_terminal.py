@@ -1,0 +1,112 @@
+"""What is seen while a run goes on."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from soak.contract import REQUEST_COLUMNS, ArmLive, names
+from soak.status.model import ArmNow, Now
+from soak.status.requests_tail import RequestTail
+from soak.status.terminal import Progress, clock_text, plain_line
+
+
+def now(elapsed_s: float = 65.0, live: ArmLive | None = None) -> Now:
+    return Now(
+        phase="load",
+        elapsed_s=elapsed_s,
+        left_s=3725.0,
+        limit_bytes=512 << 20,
+        arms=[
+            ArmNow(
+                name="leaky",
+                life=2,
+                oom_kills=1,
+                up=True,
+                sample={"rss_bytes": 100 << 20, "tasks_alive": 7, "sessions_open": 3},
+                requests={"planned": 50, "ok": 48, "failed": 2},
+                live=live,
+            ),
+            ArmNow(name="fixed", life=1, oom_kills=0, up=False, sample={}, requests={}),
+        ],
+    )
+
+
+def test_without_a_terminal_a_run_is_one_line_now_and_then() -> None:
+    """Phase, time, time left, and for each arm its life, memory, tasks, sessions, rate and failures."""
+    assert plain_line(now()) == (
+        "[1:05, 1:02:05 left] load: "
+        "leaky life 2, MiB 100 of 512, tasks 7, sessions 3, ok/s 48, failed/s 2, OOM kills 1; "
+        "fixed life down, OOM kills 0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("live", "cells"),
+    [
+        (
+            ArmLive("no_leak", "", rate_per_s=3.0, rate_per_request=12.4),
+            ", so far no leak, rate 12 B/request",
+        ),
+        (ArmLive("leak", "", rate_per_s=17_400.0), ", so far leak, rate 17,400 B/s"),
+        (ArmLive("inconclusive", ""), ", so far inconclusive"),
+        (
+            ArmLive("leak", "", suspect="gateway…cache: +1.00 items/request"),
+            ", so far leak, grows gateway…cache: +1.00 items/request",
+        ),
+    ],
+)
+def test_the_verdict_so_far_is_shown_with_its_rate_and_suspect(live: ArmLive, cells: str) -> None:
+    """Per request where requests are known; an arm that is not judged yet has neither."""
+    leaky, _, fixed = plain_line(now(live=live)).partition("; fixed")
+    assert leaky.endswith(f"OOM kills 1{cells}")
+    assert "so far" not in fixed
+
+
+def test_plain_lines_come_every_ten_seconds() -> None:
+    """A log of hours stays readable."""
+    output = io.StringIO()
+    with Progress(Console(file=output, width=200)) as progress:
+        for second in range(25):
+            progress.show(now(float(second)))
+    assert len(output.getvalue().splitlines()) == 3
+
+
+def test_on_a_terminal_there_is_a_table_that_leaves_nothing_behind() -> None:
+    """Each arm is a row; the table is gone at the end."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    with Progress(console) as progress:
+        progress.show(now())
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "100 of 512" in text
+    assert "OOM kills" in text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3600, "1:00:00"), (-3, "0:00")])
+def test_durations_are_hours_minutes_seconds(seconds: float, text: str) -> None:
+    """Also at the edges."""
+    assert clock_text(seconds) == text
+
+
+def test_the_newest_whole_second_of_the_load_is_followed(tmp_path: Path) -> None:
+    """A row that is still being written waits for its end; failures of every kind and missed ones are added up."""
+    path = tmp_path / "requests.csv"
+    tail = RequestTail(path)
+    assert tail.latest({}) == {}
+    columns = names(REQUEST_COLUMNS)
+    row = {**dict.fromkeys(columns, "0"), "planned": "9", "ok": "5", "failed_timeout": "1", "missed": "3"}
+    line = ",".join(row.values())
+    path.write_text(",".join(columns) + "\n")
+    assert tail.latest({}) == {}
+    with path.open("a") as file:
+        file.write(line[:20])
+        file.flush()
+        assert tail.latest({}) == {}
+        file.write(line[20:] + "\n")
+        file.flush()
+    seen = tail.latest({})
+    assert seen == {"planned": 9, "ok": 5, "failed": 4}
+    assert tail.latest(seen) is seen

@@ -1,0 +1,50 @@
+"""What a manifest says of the load that no profile tells."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soak.config.load import load_profile
+from soak.errors import UsageError
+from soak.limit.choose import Choice
+from soak.limit.watchdog import WatchdogMechanism
+from soak.plan.plan import Plan, make_plan
+from soak.supervisor.manifest import make_manifest
+
+PROFILE = '[traffic]\nlocustfile = "team.py"\n[arms.old]\ncommand = ["a"]\n[arms.new]\ncommand = ["b"]\n'
+
+
+def own_plan(directory: Path, text: str = "USERS = 1\n") -> Plan:
+    """Return the plan of a profile whose load is a locustfile with this text."""
+    (directory / "team.py").write_text(text)
+    (directory / "own.toml").write_text(PROFILE)
+    return make_plan(load_profile(str(directory / "own.toml")), directory / "run", directory / "probe")
+
+
+def manifest(plan: Plan) -> dict[str, Any]:
+    return make_manifest(plan, Choice(WatchdogMechanism(), ()))
+
+
+def test_a_locustfile_is_known_by_its_content(tmp_path: Path) -> None:
+    """The same path with other requests in it is another load."""
+    first = manifest(own_plan(tmp_path))["locustfile_sha256"]
+    assert first == hashlib.sha256(b"USERS = 1\n").hexdigest()
+    assert manifest(own_plan(tmp_path, "USERS = 2\n"))["locustfile_sha256"] != first
+
+
+def test_a_load_of_ours_has_no_such_file(tmp_path: Path) -> None:
+    """What is not there has no hash."""
+    plan = make_plan(load_profile("demo"), tmp_path / "run", tmp_path / "probe")
+    assert manifest(plan)["locustfile_sha256"] is None
+
+
+def test_a_locustfile_that_has_gone_is_a_sentence(tmp_path: Path) -> None:
+    """Between the plan and the start."""
+    plan = own_plan(tmp_path)
+    (tmp_path / "team.py").unlink()
+    with pytest.raises(UsageError, match=r"traffic\.locustfile: .*team\.py cannot be read \(No such file"):
+        manifest(plan)

@@ -1,0 +1,72 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+
+import pytest
+from pydantic import BaseModel
+
+from soak import contract
+from soak.config.profile import Arm, Incident, Profile, Stubs
+from tests.support.paths import ROOT
+
+DOCS = ROOT / "docs"
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        tables: dict[str, type[object]] = {"arms": Arm, "incident": Incident, "stubs": Stubs}
+        table = tables.get(name, type(field.default))
+        place = f"{prefix}{name}" + (".NAME" if name == "arms" else "")
+        if issubclass(table, BaseModel):
+            yield from _keys(table, f"{place}.")
+        elif place not in ("name", "directory"):
+            yield place
+
+
+def test_every_key_of_a_profile_is_documented_and_no_other() -> None:
+    """docs/your-own-service.md has one row per key, in the order of the code."""
+    documented = re.findall(
+        r"^\| `([A-Za-z0-9_.]+)` \|", (DOCS / "your-own-service.md").read_text(), re.MULTILINE
+    )
+    assert sorted(documented) == sorted(_keys(Profile))
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns"),
+    [
+        ("samples.csv", contract.SAMPLE_COLUMNS),
+        ("requests.csv", contract.REQUEST_COLUMNS),
+        ("census.csv", contract.CENSUS_COLUMNS),
+        ("containers.csv", contract.CONTAINER_COLUMNS),
+        ("holders.csv", contract.HOLDER_COLUMNS),
+        ("events.csv", contract.EVENT_COLUMNS),
+    ],
+)
+def test_every_column_is_documented_with_its_meaning(
+    heading: str, columns: tuple[contract.Column, ...]
+) -> None:
+    """docs/file-formats.md has the contract's own words."""
+    text = (DOCS / "file-formats.md").read_text()
+    section = text.partition(f"## {heading}\n")[2]
+    section = re.split(r"\n##+ ", section)[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)
+    assert rows == [(column.name, column.meaning) for column in columns]
+
+
+def test_every_key_of_the_verdict_so_far_is_documented_in_order() -> None:
+    """The run's, then an arm's."""
+    text = (DOCS / "file-formats.md").read_text()
+    section = re.split(r"\n##+ ", text.partition("## live.json\n")[2])[0]
+    keys = [field.name for kind in (contract.Live, contract.ArmLive) for field in fields(kind)]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == ["schema_version", *keys]
+
+
+def test_every_event_is_documented() -> None:
+    """As above."""
+    text = (DOCS / "file-formats.md").read_text()
+    section = text.partition("### Events\n")[2]
+    assert dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)) == contract.EVENT_NAMES
