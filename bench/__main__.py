@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from bench.builds import compare_builds
-from bench.client import Client
-from bench.estimate import Finding, Verdict
-from bench.progress import Progress
+from bench.gateway import compare_builds
+from bench.harness.client import Client
+from bench.harness.estimate import Finding, Verdict
+from bench.harness.progress import Progress
+from bench.harness.rounds import Rounds
+from bench.harness.servers import open_place
+from bench.harness.table import findings_table, new_console
 from bench.report import time_reports
-from bench.rounds import Rounds
 from bench.sampling import compare_sampling
-from bench.servers import open_place
-from bench.table import findings_table, new_console
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, SoakError
 
 

@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 
 import typer
 
-from bench.client import Client
-from bench.estimate import Estimate, Finding, Goal, Verdict, estimate, ratios
-from bench.heap_app import EVERY_S, KINDS
-from bench.modules import ROOT
-from bench.progress import Progress
-from bench.rounds import in_turn
-from bench.servers import Command, Place, Server, open_place
-from bench.table import findings_table, new_console
+from bench.harness.client import Client
+from bench.harness.estimate import Estimate, Finding, Goal, Verdict, estimate, ratios
+from bench.harness.progress import Progress
+from bench.harness.rounds import in_turn
+from bench.harness.servers import Command, Place, Server, open_place
+from bench.harness.subprocesses import ROOT
+from bench.harness.table import findings_table, new_console
+from bench.targets.heap_app import EVERY_S, KINDS
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, HarnessError, SoakError
 
 LARGE, MIDDLE, SMALL = 10_000_000, 3_000_000, 1_000_000
@@ -37,7 +37,7 @@ _MB = 1e6
 
 
 def _app(name: str, objects: int, mode: str = "plain") -> Command:
-    return Command(name, ("-m", "bench.heap_app", str(objects), mode))
+    return Command(name, ("-m", "bench.targets.heap_app", str(objects), mode))
 
 
 def _soak_heap(pid: int, *words: str) -> list[str]:

@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 import typer
 from rich.table import Table
 
-from bench.live_app import HEALTHY
-from bench.modules import ROOT
-from bench.progress import Progress
-from bench.table import new_console
+from bench.harness.progress import Progress
+from bench.harness.subprocesses import ROOT
+from bench.harness.table import new_console
+from bench.targets.live_app import HEALTHY
 from soak.contract import LIVE, LOAD_BEGAN, LOGS, ArmLive, read_live
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, HarnessError, SoakError
 
@@ -58,7 +58,7 @@ path = "/"
 
 ARM = """
 [arms.{name}]
-command = ["{{python}}", "-m", "bench.live_app", "{kind}", "{{port}}"]
+command = ["{{python}}", "-m", "bench.targets.live_app", "{kind}", "{{port}}"]
 cwd = "{root}"
 ready = "port"
 """

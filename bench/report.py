@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.estimate import Finding, Goal, estimate, ratios
-from bench.modules import run_module
-from bench.progress import Progress
-from bench.rounds import in_turn
-from bench.synthetic import write_run
+from bench.harness.estimate import Finding, Goal, estimate, ratios
+from bench.harness.progress import Progress
+from bench.harness.rounds import in_turn
+from bench.harness.subprocesses import run_module
+from bench.harness.synthetic_run import write_run
 
 WHOLE_H, QUARTER_H = 72, 18
 TIMEOUT_S = 300.0

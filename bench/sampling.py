@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 
-from bench.client import Client
-from bench.estimate import Finding, Goal, estimate, ratios
-from bench.progress import Progress
-from bench.rounds import Rounds, in_turn
-from bench.servers import Place, Server, gateway
+from bench.harness.client import Client
+from bench.harness.estimate import Finding, Goal, estimate, ratios
+from bench.harness.progress import Progress
+from bench.harness.rounds import Rounds, in_turn
+from bench.harness.servers import Place, Server, gateway
 from soak.contract import CENSUS, CENSUS_COLUMNS, EVENTS, LOAD, SAMPLE_COLUMNS, SAMPLES
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
-from locustfiles.second import Second
+from locustfiles.counts import Second
 from soak.contract import Traffic
 
 HELLO: Final = "soak_hello"

@@ -8,11 +8,11 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from locustfiles.exit_codes import EXIT_OK
-from locustfiles.sender import Sender
-from locustfiles.soak_load import SoakLoad
-from locustfiles.spawning import SameUsersEverywhere
-from locustfiles.upkeep import StatsUpkeep
-from locustfiles.web_ui import WebUi
+from locustfiles.master.coordinator import SoakLoad
+from locustfiles.master.spawning import SameUsersEverywhere
+from locustfiles.stats_bounds import StatsUpkeep
+from locustfiles.web.extension import WebUi
+from locustfiles.worker.sender import Sender
 from soak.contract import Traffic
 
 

@@ -113,7 +113,7 @@ def worker(
 
     The profile of the run asks for it by traffic.remote_workers.
     """
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "locustfiles.join", master])  # noqa: S606 - a command of our own
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "locustfiles.remote_worker", master])  # noqa: S606 - a command of our own
 
 
 @app.command()

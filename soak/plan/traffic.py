@@ -14,8 +14,8 @@ from soak.plan.ports import LOOPBACK, Ports
 from soak.process.spec import ProcessSpec
 
 LOCUSTFILES = Path(__file__).parents[2] / "locustfiles"
-PLANNED = LOCUSTFILES / "soak_traffic.py"
-OWN = LOCUSTFILES / "own_locust.py"
+PLANNED = LOCUSTFILES / "planned_load.py"
+OWN = LOCUSTFILES / "custom_load.py"
 READY_TIMEOUT_S = 60.0
 
 

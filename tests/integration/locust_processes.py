@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 from hdrh.log import HistogramLogReader
 
-from locustfiles.timings import new_histogram
+from locustfiles.counts import new_histogram
 from soak.contract import (
     LATENCY_LOG,
     LATENCY_TAG,
@@ -110,7 +110,7 @@ def with_targets(stack: ExitStack, traffic: Traffic) -> tuple[Traffic, dict[str,
 def locust_command(traffic: Traffic, *options: str) -> list[str]:
     plan = Path(traffic.out_dir, "traffic.json")
     plan.write_text(traffic.to_json())
-    command = [sys.executable, "-m", "locust", "-f", "locustfiles/soak_traffic.py", "--loglevel", "WARNING"]
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/planned_load.py", "--loglevel", "WARNING"]
     return [*command, "--traffic", str(plan), *options]
 
 
@@ -129,7 +129,7 @@ def start_worker(
     copied = replace(traffic, out_dir=str(Path(traffic.out_dir, "elsewhere")), t0_monotonic_s=0.0)
     plan = Path(traffic.out_dir, "copy.json")
     plan.write_text(copied.to_json())
-    command = [sys.executable, "-m", "locust", "-f", "locustfiles/soak_traffic.py", "--loglevel", "WARNING"]
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/planned_load.py", "--loglevel", "WARNING"]
     where = ["--worker", "--master-host", host, "--master-port", str(port)]
     return start_process(stack, [*command, "--traffic", str(plan), *where], subprocess.PIPE)
 

@@ -14,7 +14,7 @@ from statistics import median
 
 import pytest
 
-from locustfiles.schedule import schedule
+from locustfiles.schedule.arrivals import schedule
 from soak.contract import FAILURE_KINDS, LATENCY_LOG, REQUESTS, TRAFFIC_READY, Traffic
 
 from .locust_processes import (

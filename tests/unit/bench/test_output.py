@@ -4,11 +4,11 @@ import io
 
 from rich.console import Console
 
-from bench.estimate import Estimate, Finding, Goal
-from bench.progress import Progress
-from bench.rounds import in_turn
-from bench.servers import Cores, divide
-from bench.table import findings_table
+from bench.harness.estimate import Estimate, Finding, Goal
+from bench.harness.progress import Progress
+from bench.harness.rounds import in_turn
+from bench.harness.servers import Cores, divide
+from bench.harness.table import findings_table
 
 
 def test_the_table_says_what_was_measured_and_what_it_means() -> None:

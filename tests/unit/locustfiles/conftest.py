@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hdrh.log import HistogramLogReader
 
-from locustfiles.timings import new_histogram
+from locustfiles.counts import new_histogram
 from soak.contract import LATENCY_LOG, REQUESTS, Incident, Traffic
 
 # At import Locust patches the standard library, which other rooms' tests use in the same process.

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from locust.rpc import Message
 
+from locustfiles.counts import Second
 from locustfiles.messages import BEGIN, REPORT, Begin, Report, fingerprint
-from locustfiles.second import Second
 from soak.contract import Traffic
 
 

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from locustfiles.timings import Timings, new_histogram, quantiles_us
+from locustfiles.counts import Timings, new_histogram, quantiles_us
 from soak.contract import HISTOGRAM_HIGHEST_US
 
 SHARES = (0.5, 0.9, 0.99, 1.0)

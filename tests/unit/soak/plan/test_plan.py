@@ -164,7 +164,7 @@ def test_a_locustfile_of_the_team(tmp_path: Path) -> None:
     assert plan.traffic.locustfile == str(own)
     assert [worker.argv[-2:] for worker in plan.workers] == [("--soak-arm", "old"), ("--soak-arm", "new")]
     master = " ".join(plan.locust.argv)
-    assert f"own_locust.py --loglevel WARNING -f {own} " in master
+    assert f"custom_load.py --loglevel WARNING -f {own} " in master
     assert "--users 7 --spawn-rate 2.5 --master" in master
     assert {process.cwd for process in (plan.locust, *plan.workers)} == {tmp_path}
     assert "traffic  7 users of team.py for each arm, 2.5 more a second" in plan.describe()

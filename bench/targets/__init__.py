@@ -1,0 +1,1 @@
+"""What is measured against: small apps in processes of their own."""

@@ -1,0 +1,116 @@
+"""The schedule: which request starts when, the same for every arm, from the seed alone."""
+
+from __future__ import annotations
+
+import math
+import random
+import string
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from locustfiles.schedule.rates import Segment, segments
+from soak.contract import WARMUP, Traffic
+
+PAYLOAD_OFFSETS = 1 << 16
+"""Payloads are slices of one random text; this many places to cut it keep them different, at the cost of a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRequest:
+    """One request, shared by all arms."""
+
+    index: int
+    planned_s: float
+    """Planned start, ``t_s``."""
+    path: str
+    body: bytes
+
+
+def schedule(traffic: Traffic, start_s: float) -> Iterator[PlannedRequest]:
+    """Yield the requests of a warm-up that starts at ``start_s`` (``t_s``) and of the load, in order of planned start.
+
+    Memory does not depend on the length of the run. The draws depend on the traffic's seed alone, a fixed number for
+    each request, so another set of arms or a slow one gets the same stream.
+    """
+    draw = random.Random(f"{traffic.seed} requests")
+    longest_bytes = max(traffic.request_bytes, traffic.warmup_request_bytes)
+    text = bytes(draw.choices(string.ascii_letters.encode(), k=longest_bytes + PAYLOAD_OFFSETS))
+    for index, (offset_s, segment) in enumerate(_offsets(traffic)):
+        live = live_instances(traffic, offset_s - traffic.warmup_s)
+        service = instance_name(traffic.services, live[int(draw.random() * len(live))])
+        yield PlannedRequest(
+            index,
+            start_s + offset_s,
+            traffic.path.replace("{service}", service),
+            body(
+                f"{traffic.seed}-{index}", segment.request_bytes, text[int(draw.random() * PAYLOAD_OFFSETS) :]
+            ),
+        )
+
+
+def planned_starts(traffic: Traffic, start_s: float) -> Iterator[float]:
+    """Yield the planned start (``t_s``) of each request of ``schedule``, without making the requests."""
+    for offset_s, _ in _offsets(traffic):
+        yield start_s + offset_s
+
+
+def _offsets(traffic: Traffic) -> Iterator[tuple[float, Segment]]:
+    for offset_s, segment in arrivals(segments(traffic), random.Random(f"{traffic.seed} arrivals")):
+        yield around_pauses(traffic, offset_s, segment.phase), segment
+
+
+def around_pauses(traffic: Traffic, offset_s: float, phase: str) -> float:
+    """Return a start, seconds into the warm-up, moved out of the pauses; order, phase and period stay as they are.
+
+    Of each period the stretch that belongs to the phase is squeezed evenly into its part before the pause.
+    """
+    every_s = traffic.quiesce_every_s
+    if every_s is None:
+        return offset_s
+    load_s = traffic.warmup_s
+    phase_start_s, phase_end_s = (0.0, load_s) if phase == WARMUP else (load_s, load_s + traffic.load_s)
+    period = math.floor(offset_s / every_s + 1e-9)  # 0.6 / 0.2 is a little less than 3
+    start_s = max(period * every_s, phase_start_s)
+    end_s = min((period + 1) * every_s, phase_end_s)
+    open_s = min(end_s, (period + 1) * every_s - traffic.quiesce_pause_s) - start_s
+    return start_s + max(0.0, offset_s - start_s) * open_s / (end_s - start_s)
+
+
+def arrivals(plan: Iterable[Segment], draw: random.Random) -> Iterator[tuple[float, Segment]]:
+    """Yield (start in seconds, its segment) of each request of a plan.
+
+    Request i starts where the plan's cumulative count reaches i + u, u uniform in [0, 1): the inverse of the cumulative
+    rate at jittered points. So counts are exact within one request, and neighbours are random.
+    """
+    index = 0
+    mark = draw.random()
+    before = 0.0
+    for segment in plan:
+        after = before + segment.rate_rps * (segment.end_s - segment.start_s)
+        while mark < after:
+            yield segment.start_s + (mark - before) / segment.rate_rps, segment
+            index += 1
+            mark = index + draw.random()
+        before = after
+
+
+def live_instances(traffic: Traffic, load_s: float) -> range:
+    """Return the numbers of the instances in use ``load_s`` seconds into the load; the first ones before it."""
+    first = int(max(load_s, 0.0) / traffic.hour_s * traffic.instances_per_hour)
+    return range(first, first + traffic.instances_live)
+
+
+def instance_name(services: tuple[str, ...], number: int) -> str:
+    """Return the name of an instance; numbers go round the services: orders-000, users-000, orders-001."""
+    of_service, service = divmod(number, len(services))
+    return f"{services[service]}-{of_service:03d}"
+
+
+def body(request_id: str, size_bytes: int, text: bytes) -> bytes:
+    """Return a JSON object of ``size_bytes`` with an id and a payload cut from ``text``, which needs no escaping.
+
+    A size too small for the id gives an empty payload.
+    """
+    head = b'{"id": "%s", "payload": "' % request_id.encode()
+    tail = b'"}'
+    return head + text[: max(0, size_bytes - len(head) - len(tail))] + tail

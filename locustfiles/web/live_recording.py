@@ -1,0 +1,172 @@
+"""What a run's directory says while the run goes on: readings, load, events and the verdict so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from locustfiles.web.csv_tail import CsvTail, Row, number
+from locustfiles.web.series import Series
+from soak import contract
+
+SUMMED: Final = {
+    "rss": "rss_bytes",
+    "uss": "uss_bytes",
+    "blocks": "live_blocks",
+    "tasks": "tasks_alive",
+    "sessions": "sessions_open",
+}
+"""Names on the page, and columns of samples.csv: of an arm with many processes the sum."""
+READINGS: Final = ("t", "life", *SUMMED)
+REQUESTS: Final = ("t", "ok", "failed", "p50", "p99")
+MOST_MARKS: Final = 500
+"""Phases and kills that are kept."""
+MOST_LIVE_BYTES: Final = 1 << 20
+
+
+@dataclass
+class ArmNow:
+    """One arm so far."""
+
+    readings: Series = field(default_factory=lambda: Series(READINGS))
+    requests: Series = field(default_factory=lambda: Series(REQUESTS))
+    now: dict[str, float | None] = field(default_factory=dict)
+    """The newest reading by name on the page; None for what was never read in this life."""
+    per_s: dict[str, float | None] = field(default_factory=dict)
+    """The newest second of load."""
+    kills: list[float] = field(default_factory=list)
+    """``t_s`` of each OOM kill."""
+
+
+class LiveRecording:
+    """Follows a run directory. A look reads what is new, at most a bounded part of it, and is cheap when nothing is."""
+
+    def __init__(self, directory: Path, arms: Mapping[str, str]) -> None:
+        self.directory = directory
+        self.arms = {arm: ArmNow() for arm in arms}
+        self.phases: list[tuple[float, str]] = []
+        """When each phase began, ``t_s``, and its name."""
+        self.verdicts: dict[str, dict[str, Any]] = {}
+        """By arm the fields of contract.ArmLive; empty before the first verdict."""
+        self.judged_t_s: float | None = None
+        self._events = CsvTail(directory / contract.EVENTS)
+        self._samples = {arm: CsvTail(directory / arm / contract.SAMPLES) for arm in arms}
+        self._loads = {arm: CsvTail(directory / arm / contract.REQUESTS) for arm in arms}
+        self._ticks: dict[str, list[Row]] = {arm: [] for arm in arms}
+        """Rows of the tick that may not be whole yet: an arm's processes share its ``t_s``."""
+        self._live_stamp: tuple[int, int] = (0, 0)
+        self._ever_read: dict[tuple[str, str], set[str]] = {}
+        self._limit: float | None = None
+
+    def look(self) -> None:
+        """Take in what was recorded since the last look."""
+        for row in self._events.look():
+            self._take_event(row)
+        for arm, tail in self._samples.items():
+            for row in tail.look():
+                self._take_sample(arm, row)
+        for arm, tail in self._loads.items():
+            for row in tail.look():
+                self._take_load(arm, row)
+        self._look_at_verdict()
+
+    @property
+    def phase(self) -> str:
+        """The phase now; empty before the first."""
+        return self.phases[-1][1] if self.phases else ""
+
+    @property
+    def limit_bytes(self) -> float | None:
+        """Each arm's memory limit; None where there is none or it is not known yet."""
+        if self._limit is None:
+            try:
+                config = json.loads((self.directory / contract.MANIFEST).read_text())["config"]
+                self._limit = float(config["limit"]["memory"] or 0)
+            except (OSError, ValueError, KeyError, TypeError):  # not written yet
+                return None
+        return self._limit or None
+
+    @property
+    def has_report(self) -> bool:
+        """Whether a report of this run can be opened."""
+        return (self.directory / contract.REPORT / "report.html").is_file()
+
+    def _take_event(self, row: Row) -> None:
+        t_s = number(row, "t_s")
+        if t_s is None:
+            return
+        if row.get("event") == "phase":
+            self.phases.append((t_s, row.get("detail", "")))
+            del self.phases[:-MOST_MARKS]
+        elif row.get("event") == "limit" and row.get("arm") in self.arms and _oom_kills(row):
+            kills = self.arms[row["arm"]].kills
+            kills.append(t_s)
+            del kills[:-MOST_MARKS]
+
+    def _take_sample(self, arm: str, row: Row) -> None:
+        tick = self._ticks[arm]
+        if tick and row.get("t_s") != tick[0].get("t_s"):
+            self._end_tick(arm)
+        self._ticks[arm].append(row)
+
+    def _end_tick(self, arm: str) -> None:
+        tick, self._ticks[arm] = self._ticks[arm], []
+        t_s = number(tick[0], "t_s")
+        if t_s is None:
+            return
+        life = number(tick[0], "life")
+        found = {name: self._sum(arm, tick, column) for name, column in SUMMED.items()}
+        one = self.arms[arm]
+        one.readings.add([t_s, life, *found.values()])
+        before = one.now if one.now.get("life") == life else {}
+        one.now = {"t": t_s, "life": life} | {
+            name: before.get(name) if value is None else value for name, value in found.items()
+        }
+
+    def _sum(self, arm: str, tick: list[Row], column: str) -> float | None:
+        """Return the sum over the processes that were ever read so; None unless all of them were."""
+        read = {row.get("life", ""): number(row, column) for row in tick}
+        ever = self._ever_read.get((arm, column), set()) & read.keys()
+        ever |= {life for life, value in read.items() if value is not None}
+        self._ever_read[arm, column] = ever
+        values = [value for life, value in read.items() if life in ever]
+        known = [value for value in values if value is not None]
+        return sum(known) if known and len(known) == len(values) else None
+
+    def _take_load(self, arm: str, row: Row) -> None:
+        failed = [number(row, f"failed_{kind}") or 0.0 for kind in contract.FAILURE_KINDS]
+        second = {
+            "t": number(row, "t_s"),
+            "ok": number(row, "ok"),
+            "failed": sum(failed) + (number(row, "missed") or 0.0),
+            "p50": number(row, "latency_p50_ms"),
+            "p99": number(row, "latency_p99_ms"),
+        }
+        if second["t"] is not None:
+            self.arms[arm].requests.add(list(second.values()))
+            self.arms[arm].per_s = second
+
+    def _look_at_verdict(self) -> None:
+        path = self.directory / contract.LIVE
+        try:
+            status = path.stat()
+            if (status.st_mtime_ns, status.st_ino) == self._live_stamp or status.st_size > MOST_LIVE_BYTES:
+                return
+            self._live_stamp = (status.st_mtime_ns, status.st_ino)
+            said = json.loads(path.read_text())
+            verdicts = {arm: dict(said["arms"][arm]) for arm in self.arms if arm in said["arms"]}
+            self.judged_t_s = float(said["updated_t_s"])
+        except (OSError, ValueError, KeyError, TypeError):  # no verdict yet, or one that is no more
+            return
+        self.verdicts = verdicts
+
+
+def _oom_kills(row: Row) -> int:
+    try:
+        counts = json.loads(row.get("detail", ""))
+        return sum(int(counts.get(name) or 0) for name in ("oom_kills", "oomd_kills", "watchdog_kills"))
+    except (ValueError, TypeError, AttributeError):
+        return 0

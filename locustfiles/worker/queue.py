@@ -1,0 +1,67 @@
+"""The queue of one arm: requests whose planned start has come and that no user has taken yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gevent.queue import SimpleQueue
+
+from locustfiles.counts import ArmCounter
+from locustfiles.schedule.arrivals import PlannedRequest
+
+
+class ArmQueue:
+    """Hands requests to the arm's users, and gives up those that waited longer than ``max_lateness_s``.
+
+    What is given up is counted as missed and never sent. So a slow or dead arm holds at most what was planned within
+    ``max_lateness_s``, as long as ``expire`` is called.
+    """
+
+    def __init__(self, max_lateness_s: float, now: Callable[[], float]) -> None:
+        self.counter = ArmCounter()
+        self._max_lateness_s = max_lateness_s
+        self._now = now
+        self._waiting = SimpleQueue()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request waits and none is in flight."""
+        return self._waiting.empty() and self.counter.in_flight == 0
+
+    def begin(self) -> None:
+        """Count anew: a request that was cut off in an earlier load never ends."""
+        self.counter = ArmCounter()
+
+    def offer(self, request: PlannedRequest) -> None:
+        """Put a request at the end of the queue."""
+        self._waiting.put(request)
+
+    def take(self) -> PlannedRequest:
+        """Wait for the next request that is still in time, and return it; the caller sends it at once."""
+        while True:
+            request: PlannedRequest = self._waiting.get()
+            now_s = self._now()
+            if not self._late(request, now_s):
+                return request
+            self.counter.missed(now_s)
+
+    def expire(self) -> None:
+        """Give up the requests that can no longer start in time."""
+        now_s = self._now()
+        while not self._waiting.empty() and self._late(self._waiting.peek_nowait(), now_s):
+            self._give_up(now_s)
+
+    def clear(self) -> None:
+        """Give up all requests that wait."""
+        while not self._waiting.empty():
+            self._give_up(self._now())
+
+    def _late(self, request: PlannedRequest, now_s: float) -> bool:
+        return now_s - request.planned_s > self._max_lateness_s
+
+    def _give_up(self, now_s: float) -> None:
+        self._waiting.get_nowait()
+        self.counter.missed(now_s)

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from locustfiles.counts import Second
+from locustfiles.master.ledger import Ledger, Row
+from locustfiles.messages import Report
+
+ARMS = ("leaky", "fixed")
+STARTS_S = [5 + index / 10 for index in range(30)]
+"""Ten requests a second, from 5 s to 8 s."""
+
+
+def _ledger(*senders: str, starts_s: Iterable[float] = STARTS_S) -> Ledger:
+    return Ledger(starts_s, 5, ARMS, senders)
+
+
+def _report(
+    ledger: Ledger, sender: str, second: int, *, sent: int, missed: int = 0, last: bool = False
+) -> None:
+    arms = {arm: Second(sent=sent, missed=missed, ok=sent) for arm in ARMS}
+    ledger.report(sender, Report(second, arms, last))
+
+
+def _counts(rows: Iterable[Row], arm: str = "leaky") -> list[tuple[int, int, int, int]]:
+    """Return second, planned, sent and missed of each row."""
+    return [(row.second, row.planned, row.arms[arm].sent, row.arms[arm].missed) for row in rows]
+
+
+def test_a_row_waits_for_every_sender() -> None:
+    """A second is complete when all senders have reported it; then it is yielded once, with their sum."""
+    ledger = _ledger("one", "two")
+    _report(ledger, "one", 5, sent=5)
+    _report(ledger, "one", 6, sent=5)
+    assert _counts(ledger.rows()) == []
+    _report(ledger, "two", 5, sent=5)
+    assert _counts(ledger.rows()) == [(5, 10, 10, 0)]
+    assert _counts(ledger.rows()) == []
+    _report(ledger, "two", 6, sent=4, missed=1)
+    assert _counts(ledger.rows(), "fixed") == [(6, 10, 9, 1)]
+
+
+def test_the_end_of_a_load() -> None:
+    """After the last report of every sender all rows are there, up to the last second of any of them."""
+    ledger = _ledger("one", "two")
+    for second in (5, 6, 7):
+        _report(ledger, "one", second, sent=5)
+        _report(ledger, "two", second, sent=5, last=second == 7)
+    assert list(ledger.sending) == ["one"]
+    ledger.report("one", Report(8, {arm: Second(ok=1) for arm in ARMS}, last=True))
+    assert not ledger.sending
+    assert _counts(ledger.rows()) == [(5, 10, 10, 0), (6, 10, 10, 0), (7, 10, 10, 0), (8, 0, 0, 0)]
+
+
+def test_a_sender_that_is_gone() -> None:
+    """The rest of its share is missed, second by second, at every arm; the others are not held up."""
+    ledger = _ledger("one", "two")
+    _report(ledger, "one", 5, sent=5)
+    _report(ledger, "two", 5, sent=3)
+    ledger.gone("two")
+    _report(ledger, "one", 6, sent=5)
+    _report(ledger, "one", 7, sent=5, last=True)
+    rows = list(ledger.rows())
+    for arm in ARMS:
+        assert _counts(rows, arm) == [(5, 10, 8, 2), (6, 10, 5, 5), (7, 10, 5, 5)]
+
+
+def test_what_a_sender_reports_after_it_is_gone() -> None:
+    """It does not count: those requests are missed already, and planned stays the sum of sent and missed."""
+    ledger = _ledger("one", "two")
+    ledger.gone("two")
+    _report(ledger, "two", 5, sent=5)
+    _report(ledger, "one", 5, sent=5)
+    assert _counts(ledger.rows()) == [(5, 10, 5, 5)]
+
+
+def test_what_waits_over_a_second_is_not_lost() -> None:
+    """Requests planned in one second and sent in the next are neither missed nor counted twice."""
+    ledger = _ledger("one")
+    _report(ledger, "one", 5, sent=7)
+    _report(ledger, "one", 6, sent=10)
+    _report(ledger, "one", 7, sent=13, last=True)
+    assert _counts(ledger.rows()) == [(5, 10, 7, 0), (6, 10, 10, 0), (7, 10, 13, 0)]
+
+
+def test_a_load_that_is_stopped() -> None:
+    """From the instant of the stop on nothing is planned."""
+    ledger = _ledger("one")
+    _report(ledger, "one", 5, sent=10)
+    assert _counts(ledger.rows()) == [(5, 10, 10, 0)]
+    ledger.stop(6.45)
+    _report(ledger, "one", 6, sent=5, last=True)
+    assert _counts(ledger.rows()) == [(6, 5, 5, 0)]
+
+
+def test_a_load_that_is_stopped_before_its_start() -> None:
+    """It has no row."""
+    ledger = _ledger("one")
+    ledger.stop(4.0)
+    ledger.report("one", Report(5, {}, last=True))
+    assert _counts(ledger.rows()) == []
+
+
+def test_it_holds_only_what_is_open() -> None:
+    """After minutes of rows it holds no second, and it walks the plan no further than its rows."""
+    walked: list[float] = []
+
+    def starts() -> Iterable[float]:
+        for index in range(3600):
+            walked.append(5 + index / 10)
+            yield walked[-1]
+
+    ledger = _ledger("one", starts_s=starts())
+    for second in range(5, 305):
+        _report(ledger, "one", second, sent=10)
+        (row,) = ledger.rows()
+        assert row.planned == 10
+    assert not ledger._sums
+    assert walked[-1] <= 305.0
+
+
+def test_a_report_of_an_earlier_load() -> None:
+    """A sender that did not hear of the end of a load ends nothing of the next one."""
+    ledger = _ledger("one")
+    _report(ledger, "one", 4, sent=5, last=True)
+    assert ledger.sending == ("one",)
+    _report(ledger, "one", 5, sent=10)
+    assert _counts(ledger.rows()) == [(5, 10, 10, 0)]

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from locustfiles.clock import RunClock
+from locustfiles.counts import Second
+from locustfiles.master.recorder import ArmRecorder, CannotRecordError
+from locustfiles.schedule.phases import Timetable
+from soak.contract import REQUEST_COLUMNS, names
+
+ReadRows = Callable[[Path], list[dict[str, str]]]
+ReadIntervals = Callable[[Path], list[tuple[str, float, float, int]]]
+
+TIMETABLE = Timetable(5, 8, 30)
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> ArmRecorder:
+    """Return a recorder that has begun with TIMETABLE."""
+    made = ArmRecorder(
+        "leaky", tmp_path, RunClock(0.0, monotonic_s=lambda: 50.0, wall_s=lambda: 1_720_137_650.0)
+    )
+    made.begin(TIMETABLE)
+    return made
+
+
+def _second(answers: int = 1) -> Second:
+    second = Second(sent=answers, ok=answers)
+    for _ in range(answers):
+        second.timings.record(3000, 2000)
+    return second
+
+
+def test_a_row(recorder: ArmRecorder, tmp_path: Path, read_rows: ReadRows) -> None:
+    """A row has its second, wall time, arm and phase before the counts, and is on disk at once."""
+    recorder.write(8, 9, _second(2))
+    (row,) = read_rows(tmp_path)
+    assert list(row.values())[:9] == [
+        "8", "2024-07-05T00:00:08.000+00:00", "leaky", "load", "9", "2", "0", "2", "0",
+    ]  # fmt: skip
+    recorder.close()
+
+
+def test_phases(recorder: ArmRecorder, tmp_path: Path, read_rows: ReadRows) -> None:
+    """Rows have the phase of the timetable, from the warm-up to the last second of the drain."""
+    for second in range(5, 33):
+        recorder.write(second, 0, Second())
+    recorder.close()
+    assert [row["phase"] for row in read_rows(tmp_path)] == ["warm-up"] * 3 + ["load"] * 22 + ["drain"] * 3
+
+
+def test_the_head_of_the_file(recorder: ArmRecorder, tmp_path: Path) -> None:
+    """The columns are the contract's, from the first moment on."""
+    assert (tmp_path / "requests.csv").read_text() == ",".join(names(REQUEST_COLUMNS)) + "\n"
+    recorder.close()
+
+
+def test_intervals_end_with_their_phase(
+    recorder: ArmRecorder, tmp_path: Path, read_intervals: ReadIntervals
+) -> None:
+    """An interval takes ten seconds or ends with its phase; those without answers are not written."""
+    answered = {6: 1, 8: 1, 17: 1, 18: 1, 29: 1, 30: 2}
+    for second in range(5, 50):
+        recorder.write(second, 0, _second(answered.get(second, 0)))
+    recorder.close()
+    found = read_intervals(tmp_path)
+    assert found[::2] == [
+        ("latency", 5, 8, 1),
+        ("latency", 8, 18, 2),
+        ("latency", 18, 28, 1),
+        ("latency", 28, 30, 1),
+        ("latency", 30, 40, 2),
+    ]
+    assert [interval[1:] for interval in found[1::2]] == [interval[1:] for interval in found[::2]]
+
+
+def test_one_load_after_the_other(
+    recorder: ArmRecorder, tmp_path: Path, read_rows: ReadRows, read_intervals: ReadIntervals
+) -> None:
+    """A second load goes on in the same files; no interval holds answers of both."""
+    recorder.write(8, 1, _second())
+    recorder.end()
+    recorder.begin(Timetable(12, 13, 20))
+    recorder.write(12, 1, _second())
+    recorder.write(13, 1, _second())
+    recorder.close()
+    assert [(row["t_s"], row["phase"]) for row in read_rows(tmp_path)] == [
+        ("8", "load"),
+        ("12", "warm-up"),
+        ("13", "load"),
+    ]
+    assert [interval[1:] for interval in read_intervals(tmp_path)[::2]] == [
+        (8, 9, 1),
+        (12, 13, 1),
+        (13, 14, 1),
+    ]
+
+
+def test_close_is_idempotent(recorder: ArmRecorder, tmp_path: Path) -> None:
+    """A second close writes nothing."""
+    recorder.write(5, 1, _second())
+    recorder.close()
+    before = (tmp_path / "latency.hlog").read_text()
+    recorder.close()
+    assert (tmp_path / "latency.hlog").read_text() == before
+
+
+@pytest.mark.parametrize("file", ["requests.csv", "latency.hlog"])
+def test_a_disk_that_is_full_from_the_start(tmp_path: Path, file: str) -> None:
+    """A recording that cannot be begun is one sentence with the file's name."""
+    (tmp_path / file).symlink_to("/dev/full")
+    with pytest.raises(CannotRecordError) as failed:
+        ArmRecorder("leaky", tmp_path, RunClock(0.0))
+    assert str(failed.value) == (
+        f"{tmp_path / file}: the recording cannot be written: No space left on device; "
+        "its directory must exist and have space"
+    )
+
+
+def test_a_directory_that_is_missing(tmp_path: Path) -> None:
+    """An arm without its directory is told by the file that cannot be made."""
+    with pytest.raises(CannotRecordError, match=r"nowhere/requests.csv: .* No such file or directory"):
+        ArmRecorder("leaky", tmp_path / "nowhere", RunClock(0.0))
+
+
+def test_a_disk_that_fills_up(recorder: ArmRecorder, tmp_path: Path, read_rows: ReadRows) -> None:
+    """An error while writing is raised with the file's name; the rows before it stay, and close then does nothing."""
+    recorder.write(5, 1, _second())
+    with Path("/dev/full").open("w") as full:
+        os.dup2(full.fileno(), recorder._csv_file.fileno())
+    with pytest.raises(CannotRecordError, match=r"requests.csv: .* No space left on device"):
+        recorder.write(6, 1, _second())
+    recorder.close()
+    assert [row["t_s"] for row in read_rows(tmp_path)] == ["5"]
+    assert "Tag=" not in (tmp_path / "latency.hlog").read_text()

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from locust import User
+from locust.runners import WorkerNode
+
+from locustfiles.master.spawning import FixedUsers, SameUsersEverywhere, same_users_per_arm
+
+
+class Leaky(User):
+    fixed_count = 3
+
+
+class Fixed(User):
+    fixed_count = 2
+
+
+USERS = {"Leaky": 3, "Fixed": 2}
+
+
+def test_every_worker_gets_all_users_at_once() -> None:
+    """One dispatch gives each worker the fixed number of users of each class, whatever number is asked for."""
+    dispatcher = SameUsersEverywhere([WorkerNode("one"), WorkerNode("two")], [Leaky, Fixed])
+    dispatcher.new_dispatch(1, 1.0)
+    assert list(dispatcher) == [{"one": USERS, "two": USERS}]
+
+
+def test_workers_that_join_and_leave_move_no_user() -> None:
+    """A worker that joins, in a dispatch or after it, gets the same users; those of the others never change."""
+    one, two, three = map(WorkerNode, ("one", "two", "three"))
+    dispatcher = SameUsersEverywhere([one], [Leaky, Fixed])
+    dispatcher.new_dispatch(5, 1.0)
+    assert next(dispatcher) == {"one": USERS}
+    dispatcher.add_worker(two)
+    assert list(dispatcher) == [{"one": USERS, "two": USERS}]
+    dispatcher.add_worker(three)
+    dispatcher.remove_worker(one)
+    dispatcher.remove_worker(one)
+    dispatcher.new_dispatch(5, 1.0)
+    assert list(dispatcher) == [{"two": USERS, "three": USERS}]
+
+
+def test_the_shape_never_changes() -> None:
+    """The shape asks for the same users at every tick, so Locust never starts or stops one in a load."""
+    shape = FixedUsers(6)
+    assert {shape.tick() for _ in range(5)} == {(6, 6.0)}
+
+
+class Buyer(User):
+    weight = 3
+
+
+class Visitor(User):
+    weight = 1
+
+
+def test_every_arm_gets_the_same_users() -> None:
+    """Locust decides for one arm, by weight and rate, only after the start; every arm's process gets the same."""
+    waited: list[bool] = []
+    one, two, three = map(WorkerNode, ("one", "two", "three"))
+    dispatcher = same_users_per_arm(lambda: waited.append(True))([one, two], [Buyer, Visitor])
+    dispatcher.new_dispatch(8, 100.0)
+    assert waited == [True]
+    users = {"Buyer": 6, "Visitor": 2}
+    assert list(dispatcher) == [{"one": users, "two": users}]
+    dispatcher.remove_worker(one)
+    dispatcher.add_worker(three)
+    dispatcher.new_dispatch(4, 100.0)
+    users = {"Buyer": 3, "Visitor": 1}
+    assert list(dispatcher)[-1] == {"two": users, "three": users}

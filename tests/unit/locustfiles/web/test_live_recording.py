@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from soak.contract import ArmLive
+from tests.unit.locustfiles.web.live_run import GrowingRun
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> GrowingRun:
+    return GrowingRun(tmp_path)
+
+
+def test_what_is_shown_is_what_was_read(run: GrowingRun) -> None:
+    """The newest whole tick; USS, which is read less often, stays until it is read again."""
+    run.sample("leaky", 1.5, rss_bytes=60_000_000, uss_bytes=40_000_000, tasks_alive=7)
+    run.sample("leaky", 2.5, rss_bytes=61_000_000, tasks_alive=9)
+    run.sample("leaky", 3.5, rss_bytes=62_000_000)
+    run.recording.look()
+    now = run.recording.arms["leaky"].now
+    assert (now["t"], now["rss"], now["uss"], now["tasks"]) == (2.5, 61_000_000, 40_000_000, 9)
+    points = run.recording.arms["leaky"].readings.since(-1, 0)["points"]
+    assert [point[:4] for point in points] == [[1.5, 1, 60_000_000, 40_000_000], [2.5, 1, 61_000_000, None]]
+
+
+def test_another_process_does_not_inherit_readings(run: GrowingRun) -> None:
+    """The USS of the life that was killed is not that of the next."""
+    run.sample("leaky", 1.5, uss_bytes=40_000_000)
+    run.sample("leaky", 9.5, life=2, rss_bytes=50_000_000)
+    run.sample("leaky", 10.5, life=2)
+    run.recording.look()
+    assert run.recording.arms["leaky"].now["uss"] is None
+
+
+def test_processes_of_one_arm_add_up(run: GrowingRun) -> None:
+    """Where one of them was not read, the sum is not known."""
+    for life, tasks in ((1, 3), (2, 4)):
+        run.sample("leaky", 1.5, life=life, rss_bytes=10_000_000, tasks_alive=tasks)
+    run.sample("leaky", 2.5, rss_bytes=10_000_000, tasks_alive=3)
+    run.sample("leaky", 2.5, life=2, rss_bytes=10_000_000)
+    run.sample("leaky", 3.5)
+    run.recording.look()
+    points = run.recording.arms["leaky"].readings.since(-1, 0)["points"]
+    assert [(point[2], point[5]) for point in points] == [(20_000_000, 7), (20_000_000, None)]
+
+
+def test_a_launcher_without_a_probe_hides_nothing(run: GrowingRun) -> None:
+    """A shell around the service never has blocks or tasks; once the service misses a reading, the sum is not known."""
+    for t_s, read in ((1.5, {"live_blocks": 50_000}), (2.5, {"live_blocks": 51_000}), (3.5, {})):
+        run.sample("leaky", t_s, rss_bytes=2_000_000)
+        run.sample("leaky", t_s, life=2, rss_bytes=60_000_000, **read)
+    run.sample("leaky", 4.5)
+    run.recording.look()
+    points = run.recording.arms["leaky"].readings.since(-1, 0)["points"]
+    assert [(point[2], point[4]) for point in points] == [
+        (62_000_000, 50_000), (62_000_000, 51_000), (62_000_000, None),
+    ]  # fmt: skip
+
+
+def test_phases_and_oom_kills_are_marked(run: GrowingRun) -> None:
+    """A life that was stopped by us, with its counters at zero, is no kill."""
+    run.event(1.0, "phase", "idle")
+    run.event(9.0, "phase", "load")
+    run.event(40.0, "limit", json.dumps({"oom_kills": 1, "oomd_kills": None}), "leaky")
+    run.event(50.0, "limit", json.dumps({"oom_kills": 0, "watchdog_kills": None}), "fixed")
+    run.event(51.0, "limit", "damaged", "fixed")
+    run.recording.look()
+    assert run.recording.phases == [(1.0, "idle"), (9.0, "load")]
+    assert run.recording.phase == "load"
+    assert (run.recording.arms["leaky"].kills, run.recording.arms["fixed"].kills) == ([40.0], [])
+
+
+def test_failed_and_missed_requests_are_one_number(run: GrowingRun) -> None:
+    """Beside those answered well, and the latency."""
+    run.second(
+        "fixed",
+        8.0,
+        ok=300,
+        failed_timeout=2,
+        failed_5xx=1,
+        missed=4,
+        latency_p50_ms=7.9,
+        latency_p99_ms=27.3,
+    )
+    run.recording.look()
+    expected = {"t": 8.0, "ok": 300.0, "failed": 7.0, "p50": 7.9, "p99": 27.3}
+    assert run.recording.arms["fixed"].per_s == expected
+
+
+def test_the_verdict_so_far_is_the_judges(run: GrowingRun) -> None:
+    """One that is half-written or nonsense leaves the last one standing."""
+    run.verdict(61.0, leaky=ArmLive("leak", "it grows"), fixed=ArmLive("no_leak", "it does not"))
+    run.recording.look()
+    assert run.recording.verdicts["leaky"]["verdict"] == "leak"
+    assert run.recording.judged_t_s == 61.0
+    (run.directory / "live.json").write_text('{"arms": ')
+    run.recording.look()
+    assert run.recording.verdicts["fixed"]["reason"] == "it does not"
+
+
+def test_a_directory_that_is_not_there_yet_says_nothing(tmp_path: Path) -> None:
+    """Nor one from which everything was taken away."""
+    run = GrowingRun(tmp_path)
+    (run.directory / "manifest.json").unlink()
+    run.recording.look()
+    assert (run.recording.phase, run.recording.limit_bytes, run.recording.verdicts) == ("", None, {})
+    assert not run.recording.has_report

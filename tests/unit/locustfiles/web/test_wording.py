@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from locustfiles.web.wording import clock_text, mebibytes, oom_text, rate_text, size, verdict_text
+
+LEAK = {"verdict": "leak", "rate_per_s": 2_600_000.0, "rate_per_request": 17_300.0, "low": 2_585_000.0,
+        "high": 2_615_000.0, "oom_low_s": 161.0, "oom_high_s": 3725.0}  # fmt: skip
+
+
+def test_a_rate_has_its_interval_in_the_same_clock() -> None:
+    """Per request where requests are known, else per hour; without a rate nothing is said."""
+    assert rate_text(LEAK) == "17.3 kB/request (17.2 kB to 17.4 kB, 95%)"
+    assert rate_text({**LEAK, "rate_per_request": None}) == "9.36 GB/hour (9.31 GB to 9.41 GB, 95%)"
+    assert rate_text({"rate_per_s": 10.0}) == "36 kB/hour"
+    assert rate_text({}) == rate_text({"rate_per_s": None}) == ""
+
+
+def test_the_time_to_oom_may_have_no_end() -> None:
+    """JSON has no infinity: null is never."""
+    assert oom_text(LEAK) == "in 0:02:41 to 1:02:05"
+    assert oom_text({**LEAK, "oom_high_s": None}) == "in 0:02:41 or more"
+    assert oom_text({"oom_low_s": None}) == ""
+
+
+def test_a_verdict_that_was_not_given_is_none() -> None:
+    """Also where the file says a word that is none."""
+    texts = [verdict_text({"verdict": word}) for word in ("leak", "no_leak", "inconclusive", "maybe")]
+    assert texts == ["LEAK", "NO LEAK", "INCONCLUSIVE", "none yet"]
+    assert verdict_text({}) == "none yet"
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [(0, "0 B"), (-0.001, "0 B"), (999.4, "999 B"), (999.6, "1 kB"), (17_284, "17.3 kB"), (-20, "-20 B"),
+     (2_500_000, "2.5 MB"), (8e9, "8 GB"), (100, "100 B"), (4.25, "4.25 B")],
+)  # fmt: skip
+def test_bytes_have_three_digits(size_bytes: float, text: str) -> None:
+    """A zero at the end of a whole number is no decimal."""
+    assert size(size_bytes) == text
+
+
+def test_memory_agrees_with_the_recording_to_the_last_digit() -> None:
+    """A tenth of a MiB; what was not read is empty and never 0."""
+    assert [mebibytes(value) for value in (64_626_688, 0, None)] == ["61.6", "0.0", ""]
+
+
+def test_long_times_stay_in_hours() -> None:
+    """A soak of three days is 72 hours."""
+    assert [clock_text(seconds) for seconds in (0, 59.6, 3600, 259_200)] == [
+        "0:00:00",
+        "0:01:00",
+        "1:00:00",
+        "72:00:00",
+    ]

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import gevent
+import pytest
+import requests
+import urllib3
+from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
+from geventhttpclient.useragent import RetriesExceeded
+
+from locustfiles.worker.outcome import answer_kind, error_kind, own_kind
+from soak.contract import FAILURE_KINDS
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, b'{"ok": 1}', None),
+        (200, b"", None),
+        (204, b"", None),
+        (200, b'{"error":"boom"}', "error_body"),
+        (200, b'{"error": "boom"}', "error_body"),
+        (200, b'{"errors": 0}', None),
+        (200, b'{"data": {"error": 1}}', None),
+        (302, b"", "other"),
+        (404, b'{"error": 1}', "4xx"),
+        (422, b"", "4xx"),
+        (503, b'{"error": 1}', "5xx"),
+    ],
+)
+def test_answers(status: int, body: bytes, kind: str | None) -> None:
+    """Status 200 is good unless the first key is error; other statuses go by their class."""
+    assert answer_kind(status, body) == kind
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (TimeoutError("timed out"), "timeout"),
+        (gevent.Timeout(5), "timeout"),
+        (RetriesExceeded("/", 0, original=TimeoutError("timed out")), "timeout"),
+        (RetriesExceeded("/", 0, original=BrokenPipeError()), "reset"),
+        (ConnectionResetError(), "reset"),
+        (HTTPConnectionClosed("connection closed."), "reset"),
+        (HTTPParseError("connection closed before end of the headers"), "reset"),
+        (ConnectionRefusedError(), "connect"),
+        (OSError(113, "No route to host"), "connect"),
+        (ValueError("Unknown content encoding"), "other"),
+    ],
+)
+def test_errors(error: BaseException, kind: str) -> None:
+    """An error tells whether there was no connection, it broke, or no answer came in time; wrapped ones too."""
+    assert error_kind(error) == kind
+    assert kind in FAILURE_KINDS
+
+
+class Answer:
+    def __init__(self, status_code: int) -> None:
+        self.status_code = status_code
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (None, 200, None),
+        (None, 404, None),
+        (ValueError("404"), 404, "4xx"),
+        (ValueError("500"), 500, "5xx"),
+        (ValueError("the team says so"), 200, "error_body"),
+        (ValueError("the team says so"), 301, "other"),
+        (TimeoutError(), 0, "timeout"),
+        (ValueError("their own client"), 0, "other"),
+    ],
+)
+def test_requests_of_an_own_locustfile(error: Exception | None, status: int, kind: str | None) -> None:
+    """The team decides what has failed; its status or its error says how."""
+    assert own_kind(error, Answer(status)) == kind
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [(ConnectionRefusedError(), "connect"), (ConnectionResetError(), "reset"), (TimeoutError(), "timeout")],
+)
+def test_what_the_socket_said_counts(said: Exception, kind: str) -> None:
+    """Clients wrap it, as errors that are connection errors all alike."""
+    error = requests.exceptions.ConnectionError("wrapped")
+    error.__context__ = urllib3.exceptions.ProtocolError("wrapped")
+    error.__context__.__cause__ = said
+    assert own_kind(error, None) == kind

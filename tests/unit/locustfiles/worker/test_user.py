@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+from gevent import monkey
+from gevent.server import StreamServer
+from locust.env import Environment
+
+from locustfiles.counts import Second
+from locustfiles.schedule.arrivals import PlannedRequest
+from locustfiles.worker.queue import ArmQueue
+from locustfiles.worker.user import ArmUser, user_class
+from soak.contract import Traffic
+
+MakeTraffic = Callable[..., Traffic]
+
+REQUEST = PlannedRequest(0, 0.0, "/api/orders-000", b'{"id": "7-0", "payload": "x"}')
+
+
+def _answer(status: str, body: bytes = b"{}", length: int | None = None) -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body) if length is None else length}\r\n\r\n"
+    return head.encode() + body
+
+
+class Target:
+    """A target that gives each request the same raw bytes, and counts connections."""
+
+    def __init__(self) -> None:
+        self.reply: bytes | None = _answer("200 OK")
+        """None: say nothing."""
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self.server = StreamServer(("127.0.0.1", 0), self._serve)
+        self.server.start()
+
+    def _serve(self, connection: socket.socket, _: object) -> None:
+        self.connections += 1
+        while received := connection.recv(65536):
+            self.requests.append(received)
+            if self.reply is None:
+                continue
+            connection.sendall(self.reply)
+            if b"Content-Length: 99" in self.reply or not self.reply:
+                return
+
+
+@pytest.fixture
+def target() -> Iterator[Target]:
+    """Return a target that answers well."""
+    made = Target()
+    yield made
+    made.server.stop(timeout=0)
+
+
+@pytest.fixture
+def make_user(make_traffic: MakeTraffic) -> Callable[[str], ArmUser]:
+    """Return a function that makes a user of an arm at a URL; its clock stands still."""
+
+    def now() -> float:
+        return 0.25
+
+    def make(url: str) -> ArmUser:
+        traffic = make_traffic(arms={"leaky": url}, network_timeout_s=0.3)
+        environment = Environment()
+        environment.create_local_runner()
+        user = user_class("leaky", traffic, ArmQueue(1.0, now), now)(environment)
+        user.on_start()
+        return user
+
+    return make
+
+
+def _send(user: ArmUser, times: int = 1) -> None:
+    """Let the user send REQUEST some times."""
+    for _ in range(times):
+        user.queue.offer(REQUEST)
+    greenlet = gevent.spawn(user.send_forever)
+    with gevent.Timeout(5):
+        while not user.queue.idle:
+            gevent.sleep(0.001)
+    greenlet.kill()
+    user.client.client.clientpool.close()
+
+
+def _url(target: Target) -> str:
+    return f"http://127.0.0.1:{target.server.server_port}"
+
+
+def _counts(user: ArmUser) -> dict[str, int]:
+    """Return what the user's requests became."""
+    second: Second = user.queue.counter.take(0)
+    assert second.sent == second.ok + second.failed.total() == second.timings.latency.get_total_count()
+    return dict(second.failed) | ({"ok": second.ok} if second.ok else {})
+
+
+def test_locust_patched_nothing() -> None:
+    """The tests of this room leave the standard library as it is."""
+    assert not monkey.is_module_patched("socket")
+    assert not socket.socket.__module__.startswith("gevent")
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (_answer("200 OK"), "ok"),
+        (_answer("200 OK", b'{"error": "boom"}'), "error_body"),
+        (_answer("404 Not Found"), "4xx"),
+        (_answer("503 Service Unavailable"), "5xx"),
+        (_answer("302 Found"), "other"),
+        (_answer("200 OK", b"cut", length=99), "reset"),
+        (b"", "reset"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: secret\r\nContent-Length: 1\r\n\r\nx", "other"),
+        (None, "timeout"),
+    ],
+)
+def test_each_outcome_is_counted_once(
+    target: Target,
+    make_user: Callable[[str], ArmUser],
+    reply: bytes | None,
+    kind: str,
+) -> None:
+    """Whatever the target does, the request is sent once and ends once, under its kind."""
+    target.reply = reply
+    user = make_user(_url(target))
+    _send(user)
+    assert _counts(user) == {kind: 1}
+    assert len(target.requests) == 1
+
+
+def test_a_dead_target(make_user: Callable[[str], ArmUser]) -> None:
+    """A refused connection fails as connect, one for each request."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        user = make_user(f"http://127.0.0.1:{reserved.getsockname()[1]}")
+        _send(user, times=3)
+    assert _counts(user) == {"connect": 3}
+
+
+def test_a_trickling_answer_times_out(target: Target, make_user: Callable[[str], ArmUser]) -> None:
+    """The timeout is for the whole request: an answer that comes byte by byte does not stretch it."""
+
+    def trickle(connection: socket.socket, _: object) -> None:
+        connection.recv(65536)
+        for byte in _answer("200 OK", b"x" * 1000):
+            connection.sendall(bytes([byte]))
+            gevent.sleep(0.05)
+
+    target.server.set_handle(trickle)
+    user = make_user(_url(target))
+    _send(user)
+    assert _counts(user) == {"timeout": 1}
+
+
+def test_what_is_sent(target: Target, make_user: Callable[[str], ArmUser]) -> None:
+    """A user sends path and body as planned, as JSON, over one connection that it keeps."""
+    user = make_user(_url(target))
+    _send(user, times=3)
+    head, _, body = target.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /api/orders-000 HTTP/1.1\r\n")
+    assert b"\r\nContent-Type: application/json" in head
+    assert body == REQUEST.body
+    assert target.connections == 1
+    assert _counts(user) == {"ok": 3}
+
+
+def test_a_timeout_costs_the_connection(target: Target, make_user: Callable[[str], ArmUser]) -> None:
+    """After a timeout the next request goes over a new connection, so that no late answer is taken for its own."""
+    target.reply = None
+    user = make_user(_url(target))
+    _send(user, times=2)
+    assert target.connections == 2
+    assert _counts(user) == {"timeout": 2}
+
+
+def test_locust_counts_one_entry_for_an_arm(target: Target, make_user: Callable[[str], ArmUser]) -> None:
+    """Locust's statistics have one entry for an arm, whatever the instance names, and our kinds as failures."""
+    target.reply = _answer("200 OK", b'{"error": "boom"}')
+    user = make_user(_url(target))
+    _send(user)
+    stats = user.environment.stats
+    assert list(stats.entries) == [("leaky /api/{service}", "POST")]
+    assert [str(error.error) for error in stats.errors.values()] == ["error_body"]
+
+
+def test_the_host_of_the_start_form_does_not_redirect(
+    target: Target, make_user: Callable[[str], ArmUser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locust's form sets the host of every user class; a user of an arm goes to its arm all the same."""
+    monkeypatch.setattr(ArmUser, "host", "nowhere", raising=False)
+    user = make_user(_url(target))
+    _send(user)
+    assert _counts(user) == {"ok": 1}
