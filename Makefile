@@ -49,10 +49,11 @@ bench-heap: .venv/installed ## What a census of the heap costs and how exact it 
 leaks: .venv/installed ## Soak 17 releases that leak, their mends and 4 healthy apps: make leaks JOBS=2, 40 minutes
 	@$(BIN)/python -m tests.leaks --jobs $(or $(JOBS),1) $(CASES)
 
-lint: .venv/installed ## Check style and types
+lint: .venv/installed ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 lock: ## Renew requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml \

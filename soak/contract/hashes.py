@@ -15,7 +15,6 @@ from typing import Final
 
 from soak.contract.files import LIVE, MANIFEST, REPORT, SUMS
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, HarnessError, RecordingError
-from soak.recording.files import write_text
 
 NO_EVIDENCE: Final = frozenset({LIVE, SUMS})
 LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")
@@ -31,18 +30,15 @@ class Verification:
     exit_code: int
 
 
-def record_sums(run_dir: Path) -> None:
-    """Write SHA256SUMS over every file of the recording; nothing may be written there any more.
-
-    Raises HarnessError when a file cannot be read or the hashes cannot be written.
-    """
+def sums_text(run_dir: Path) -> str:
+    """Return the text of SHA256SUMS over every file of the recording; raises HarnessError when one cannot be read."""
     try:
         lines = [f"{_sha256(run_dir / name)}  {name}\n" for name in sorted(_recorded(run_dir))]
     except OSError as error:
         raise HarnessError(
             f"{error.filename or run_dir}: cannot be hashed ({error.strerror}); the recording is kept without hashes."
         ) from error
-    write_text(run_dir / SUMS, "".join(lines))
+    return "".join(lines)
 
 
 def verify(run_dir: Path) -> Verification:

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from soak.contract import SUMS
+from soak.contract.hashes import sums_text
 from soak.errors import HarnessError
 
 
@@ -27,6 +29,14 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Replace a JSON file in one step; raises HarnessError."""
     write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def record_sums(run_dir: Path) -> None:
+    """Write SHA256SUMS over every file of the recording; nothing may be written there any more.
+
+    Raises HarnessError when a file cannot be read or the hashes cannot be written.
+    """
+    write_text(run_dir / SUMS, sums_text(run_dir))
 
 
 def new_run_directory(runs: Path, profile: str, now: datetime) -> Path:

@@ -16,13 +16,12 @@ import psutil
 
 from soak.config.profile import Profile
 from soak.contract.clock import RunClock
-from soak.contract.hashes import record_sums
 from soak.errors import HarnessError, SoakError, UsageError
 from soak.limit import choose
 from soak.plan.plan import make_plan
 from soak.plan.traffic import Web
 from soak.process.guard import Guard
-from soak.recording.files import new_run_directory
+from soak.recording.files import new_run_directory, record_sums
 from soak.status.terminal import Progress
 from soak.supervisor.run import Run
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from soak.cli.analysis_process import finish
 from soak.cli.app import app
-from soak.contract.hashes import record_sums
+from soak.recording.files import record_sums
 from soak.supervisor.launch import Outcome
 
 

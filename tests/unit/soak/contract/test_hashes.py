@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from soak.contract.hashes import record_sums, verify
+from soak.contract.hashes import verify
 from soak.errors import HarnessError, RecordingError
+from soak.recording.files import record_sums
 
 FILES = {
     "manifest.json": "{}",
