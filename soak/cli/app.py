@@ -17,9 +17,9 @@ from soak.cli.runs import list_runs, listing_json, listing_table
 from soak.config.load import load_profile, profile_names
 from soak.config.profile import DEFAULT_MAX_LEAK, Profile
 from soak.config.template import NEXT, write_profile
-from soak.config.units import parse_duration, parse_leak_rate, parse_size
 from soak.contract import WEB_PASSWORD, WEB_USER
 from soak.contract.hashes import verify as verify_run
+from soak.contract.units import parse_duration, parse_leak_rate, parse_size
 from soak.errors import EXIT_HARNESS_FAILED, SoakError, UsageError
 from soak.limit.choose import enter_scope
 from soak.plan.plan import make_plan

@@ -19,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from soak.config.units import LeakRate, parse_duration, parse_leak_rate, parse_limit, parse_size
 from soak.contract import GateLimit
+from soak.contract.units import LeakRate, parse_duration, parse_leak_rate, parse_limit, parse_size
 from soak.process.readiness import is_valid
 
 DEFAULT_MAX_LEAK = "1 MiB/h"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from soak import contract
-from soak.config.units import LeakRate
 from soak.contract.clock import RunClock
+from soak.contract.units import LeakRate
 from soak.errors import SoakError, UsageError
 from soak.limit.base import Unlimited
 from soak.process.child import Child

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from analysis.recording.manifest import read_manifest
 from soak import contract
 from soak.cli.app import app
-from soak.config.units import LeakRate
+from soak.contract.units import LeakRate
 from soak.errors import HarnessError, UsageError
 from soak.recording.csv_writer import CsvRecorder
 from soak.recording.events import EventLog

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from soak.config.load import load_profile
-from soak.config.units import LeakRate, parse_duration, parse_leak_rate, parse_limit, parse_size
 from soak.contract import GATES
+from soak.contract.units import LeakRate, parse_duration, parse_leak_rate, parse_limit, parse_size
 from soak.errors import UsageError
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from soak.contract import AT_LEAST, AT_MOST, GATES, GateLimit
+from soak.contract.gates import AT_LEAST, AT_MOST, GATES, GateLimit
 
 BYTES: Final[Mapping[str, float]] = {
     "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
