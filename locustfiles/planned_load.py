@@ -15,11 +15,11 @@ from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from locustfiles.exit_codes import EXIT_FAILED, EXIT_USAGE
 from locustfiles.master.recorder import CannotRecordError
 from locustfiles.roles import set_up
 from locustfiles.schedule.plan_file import TrafficFileError, read_traffic
 from locustfiles.worker.user import ArmUser
+from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE
 
 __all__ = ["ArmUser"]  # Locust wants a user class in the file; ``set_up`` puts one for each arm in its place.
 
@@ -43,7 +43,7 @@ def register(environment: Environment, **_: object) -> None:
         set_up(environment, read_traffic(Path(options.traffic)), orders)
     except (TrafficFileError, CannotRecordError) as error:
         print(error, file=sys.stderr)
-        sys.exit(EXIT_USAGE if isinstance(error, TrafficFileError) else EXIT_FAILED)
+        sys.exit(EXIT_USAGE if isinstance(error, TrafficFileError) else EXIT_HARNESS_FAILED)
 
 
 events.init_command_line_parser.add_listener(add_arguments)

@@ -16,8 +16,8 @@ import gevent
 from locust.rpc import Message
 from locust.rpc.zmqrpc import Client
 
-from locustfiles.exit_codes import EXIT_FAILED, EXIT_USAGE
 from locustfiles.messages import PLAN
+from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE
 
 ASK_EVERY_S = 2.0
 GIVE_UP_S = 600.0
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
             f"no run answered at {host}:{port} within {GIVE_UP_S:g} s; start it first, and see that the port is open",
             file=sys.stderr,
         )
-        return EXIT_FAILED
+        return EXIT_HARNESS_FAILED
     # In memory: this machine has no run directory, and what dies leaves nothing behind.
     file = os.memfd_create("traffic.json", 0)
     os.write(file, plan.encode())

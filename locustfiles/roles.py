@@ -7,13 +7,13 @@ from typing import BinaryIO
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from locustfiles.exit_codes import EXIT_OK
 from locustfiles.master.coordinator import SoakLoad
 from locustfiles.master.spawning import SameUsersEverywhere
 from locustfiles.stats_bounds import StatsUpkeep
 from locustfiles.web.extension import WebUi
 from locustfiles.worker.sender import Sender
 from soak.contract import Traffic
+from soak.errors import EXIT_OK
 
 
 def set_up(environment: Environment, traffic: Traffic, orders: BinaryIO) -> None:

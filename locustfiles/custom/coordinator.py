@@ -35,7 +35,7 @@ class OwnLoad(SoakLoad):
                 self._say_ready()
             while self._over.is_set():
                 gevent.sleep(LOOK_EVERY_S)
-            gevent.sleep(max(0.0, self._start_s - self._clock.now()))
+            gevent.sleep(max(0.0, self._start_s - self._clock.now_s()))
             if self._environment.shape_class is not None:
                 self._environment.shape_class.reset_time()
         # Otherwise Locust hands all workers the host of its start form.

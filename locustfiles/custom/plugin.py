@@ -18,11 +18,11 @@ from locust.runners import WorkerRunner
 
 from locustfiles.custom.coordinator import OwnLoad
 from locustfiles.custom.sender import OwnSender
-from locustfiles.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from locustfiles.master.recorder import CannotRecordError
 from locustfiles.schedule.plan_file import TrafficFileError, read_traffic
 from locustfiles.stats_bounds import StatsUpkeep
 from locustfiles.web.extension import WebUi
+from soak.errors import EXIT_HARNESS_FAILED, EXIT_OK, EXIT_USAGE
 
 
 def add_arguments(parser: LocustArgumentParser, **_: object) -> None:
@@ -49,7 +49,7 @@ def register(environment: Environment, **_: object) -> None:
             WebUi(traffic).register(environment)
     except (TrafficFileError, CannotRecordError) as error:
         print(error, file=sys.stderr)
-        sys.exit(EXIT_USAGE if isinstance(error, TrafficFileError) else EXIT_FAILED)
+        sys.exit(EXIT_USAGE if isinstance(error, TrafficFileError) else EXIT_HARNESS_FAILED)
     StatsUpkeep().register(environment)
 
 

@@ -18,8 +18,6 @@ from locust.rpc import Message
 from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner
 from locust.web import WebUI
 
-from locustfiles.clock import RunClock
-from locustfiles.exit_codes import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from locustfiles.master.ledger import Ledger, Row
 from locustfiles.master.recorder import ArmRecorder, CannotRecordError
 from locustfiles.master.spawning import FixedUsers
@@ -27,6 +25,8 @@ from locustfiles.messages import BEGIN, HELLO, PLAN, REFUSED, REPORT, STOP, Begi
 from locustfiles.schedule.arrivals import planned_starts
 from locustfiles.schedule.phases import Timetable, longest_drain_s
 from soak.contract import LOAD_BEGAN, LOAD_ENDED, TRAFFIC_READY, Traffic
+from soak.contract.clock import RunClock
+from soak.errors import EXIT_HARNESS_FAILED, EXIT_OK, EXIT_USAGE
 
 LOOK_EVERY_S = 0.1
 STOP_LEAD_S = 0.2
@@ -94,14 +94,14 @@ class SoakLoad:
     def close(self, **_: object) -> None:
         """Stop the load and write what is recorded; idempotent."""
         if not self._ready:
-            self._fail("Locust ended before the load was ready; the lines above say why", EXIT_FAILED)
+            self._fail("Locust ended before the load was ready; the lines above say why", EXIT_HARNESS_FAILED)
         self._stop()
         gevent.killall(self._greenlets)
         for recorder in self._recorders.values():
             try:
                 recorder.close()
             except CannotRecordError as error:
-                self._fail(str(error), EXIT_FAILED)
+                self._fail(str(error), EXIT_HARNESS_FAILED)
 
     def _have_users_spawned(self, environment: Environment, options: Namespace) -> None:
         """Set how many users Locust starts, and begin the load when they are there."""
@@ -155,7 +155,7 @@ class SoakLoad:
         self._idle.wait()
         if self._over.is_set() and self._runner.state in {STATE_SPAWNING, STATE_RUNNING}:
             self._idle.clear()
-            self._begin(math.ceil(self._clock.now()) + 1.0)
+            self._begin(math.ceil(self._clock.now_s()) + 1.0)
 
     def _on_hello(self, msg: Message, **_: object) -> None:
         if msg.data["fingerprint"] != fingerprint(self._traffic):
@@ -192,7 +192,7 @@ class SoakLoad:
         self._stopping = False
         print(f"{LOAD_BEGAN} {start_s:.3f} {start_s + traffic.warmup_s:.3f}", flush=True)
         for share, sender in enumerate(self._senders):
-            begin = Begin(traffic.seed, start_s, start_s - self._clock.now(), share, len(self._senders))
+            begin = Begin(traffic.seed, start_s, start_s - self._clock.now_s(), share, len(self._senders))
             self._runner.send_message(BEGIN, begin.pack(), client_id=sender)
         self._spawn(self._record)
 
@@ -218,10 +218,10 @@ class SoakLoad:
             for recorder in self._recorders.values():
                 recorder.end()
             if self._gone.issuperset(self._senders):
-                self._fail("no worker is left to send the load", EXIT_FAILED)
+                self._fail("no worker is left to send the load", EXIT_HARNESS_FAILED)
         except CannotRecordError as error:
-            self._fail(str(error), EXIT_FAILED)
-        print(f"{LOAD_ENDED} {self._clock.now():.3f}", flush=True)
+            self._fail(str(error), EXIT_HARNESS_FAILED)
+        print(f"{LOAD_ENDED} {self._clock.now_s():.3f}", flush=True)
         self._over.set()
         if self._environment.process_exit_code != EXIT_OK:
             self._quit()
@@ -245,7 +245,7 @@ class SoakLoad:
 
     def _tell_to_stop(self, sender: str) -> None:
         """It may only be cut off for a while, and would then go on."""
-        self._runner.send_message(STOP, {"end_s": self._clock.now()}, client_id=sender)
+        self._runner.send_message(STOP, {"end_s": self._clock.now_s()}, client_id=sender)
 
     def _there(self, sender: str) -> bool:
         if not isinstance(self._runner, MasterRunner):
@@ -257,7 +257,7 @@ class SoakLoad:
         """End the load that is under way, drain included, and wait for its last row."""
         if not self._over.is_set() and not self._stopping:
             self._stopping = True
-            end_s = self._clock.now() + STOP_LEAD_S
+            end_s = self._clock.now_s() + STOP_LEAD_S
             self._ledger.stop(end_s)
             self._runner.send_message(STOP, {"end_s": end_s})
         self._over.wait(longest_drain_s(self._traffic) + GIVE_UP_S)
@@ -279,7 +279,7 @@ class SoakLoad:
 
     def _on_fault(self, _: gevent.Greenlet) -> None:
         # gevent has printed the traceback; a load generator without its load must not look alive.
-        self._environment.process_exit_code = EXIT_FAILED
+        self._environment.process_exit_code = EXIT_HARNESS_FAILED
         self._over.set()
         gevent.spawn(self._quit)
 

@@ -10,10 +10,10 @@ from typing import TextIO
 
 from hdrh.log import HistogramLogWriter
 
-from locustfiles.clock import RunClock
 from locustfiles.counts import Second, Timings
 from locustfiles.schedule.phases import Timetable
 from soak.contract import LATENCY_LOG, LATENCY_TAG, REQUEST_COLUMNS, REQUESTS, SERVICE_TAG, names
+from soak.contract.clock import RunClock
 
 _US_PER_MS = 1000.0
 

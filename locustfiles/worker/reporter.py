@@ -15,11 +15,11 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import Runner, WorkerRunner
 
-from locustfiles.clock import RunClock
 from locustfiles.counts import Second
-from locustfiles.exit_codes import EXIT_FAILED, EXIT_USAGE
 from locustfiles.messages import BEGIN, HELLO, REFUSED, REPORT, STOP, Begin, Report, fingerprint
 from soak.contract import Traffic
+from soak.contract.clock import RunClock
+from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE
 
 
 class Reporter(ABC):
@@ -115,9 +115,9 @@ class Reporter(ABC):
         self._next_s += 1
 
     def _now(self) -> float:
-        return self._clock.now()
+        return self._clock.now_s()
 
     def _on_fault(self, _: gevent.Greenlet) -> None:
         # gevent has printed the traceback; a load generator without its load must not look alive.
-        self._environment.process_exit_code = EXIT_FAILED
+        self._environment.process_exit_code = EXIT_HARNESS_FAILED
         gevent.spawn(self._runner.quit)

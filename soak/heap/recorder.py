@@ -73,7 +73,7 @@ class Recorder:
             cost_s += census.cost_s
             heap = self._lives[pid]
             heap.add(census, settled=bool(order["rung"]))
-            of: Row = {"t_s": self._clock.t(), "arm": arm, "pid": pid, "life": life,
+            of: Row = {"t_s": self._clock.now_s(), "arm": arm, "pid": pid, "life": life,
                        "phase": order["phase"], "rung": order["rung"]}  # fmt: skip
             self._write(arm, of, heap)
             suspects[pid] = [(one.address, one.type, one.length) for one in heap.suspects()]

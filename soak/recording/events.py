@@ -30,7 +30,7 @@ class EventLog:
         if event not in EVENT_NAMES:
             raise KeyError(f"no such event: {event}")
         self._recorder.write(
-            {"t_s": self._clock.t(), "wall_time": self._clock.wall(), "event": event, "arm": arm, "life": life,
+            {"t_s": self._clock.now_s(), "wall_time": self._clock.wall_time(), "event": event, "arm": arm, "life": life,
              "pid": pid, "by": by, "detail": detail}
         )  # fmt: skip
 

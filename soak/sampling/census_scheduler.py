@@ -51,7 +51,7 @@ class Censuses:
     def tick(self) -> None:
         """Order the next census when it is due; only while the targets are loaded."""
         self.hear()
-        now_s = self._clock.t()
+        now_s = self._clock.now_s()
         if self._ended or now_s < self._next_s:
             return
         if self.busy and now_s - self._ordered_s < self._every_s:
@@ -67,7 +67,7 @@ class Censuses:
         """Have the targets of some arms counted now; the caller has seen that it is not busy."""
         targets = [(one.arm, one.pid, one.life) for sampler in samplers for one in sampler.targets]
         if targets and not self._ended:
-            self._asked, self._ordered_s = tuple(samplers), self._clock.t()
+            self._asked, self._ordered_s = tuple(samplers), self._clock.now_s()
             self.child.tell(json.dumps({"phase": samplers[0].phase, "rung": rung, "targets": targets}))
 
     def hear(self) -> None:

@@ -80,8 +80,8 @@ class Sampler:
 
     def run(self, stop: threading.Event) -> None:
         """Tick until ``stop``; an error of our own ends the sampling and waits in ``failure``."""
-        due = self._clock.t()
-        while self.failure is None and not stop.wait(max(0.0, due - self._clock.t())):
+        due = self._clock.now_s()
+        while self.failure is None and not stop.wait(max(0.0, due - self._clock.now_s())):
             with self._failure_kept():
                 self.tick()
                 due = self._next_due(due)
@@ -140,7 +140,7 @@ class Sampler:
                 if rung != POINT
                 or (one.address and one.length >= 2 * self._named.get((target.pid, one.address, one.type), 0))
             ]
-            if not asked or not target.probed or (left_s := by_s - self._clock.t()) < LEAST_NAMING_S:
+            if not asked or not target.probed or (left_s := by_s - self._clock.now_s()) < LEAST_NAMING_S:
                 continue
             try:
                 rows = name_holders(target.probe, asked, left_s)
@@ -153,7 +153,7 @@ class Sampler:
                 for one, row in zip(asked, rows, strict=True)
                 if row["holder"] or row["entries"]  # else there was no time for it: ask again
             }
-            of = {"t_s": self._clock.t(), "arm": self.arm, "pid": target.pid, "life": target.life,
+            of = {"t_s": self._clock.now_s(), "arm": self.arm, "pid": target.pid, "life": target.life,
                   "phase": self.phase, "rung": rung}  # fmt: skip
             self._holders.write_all({**of, **row} for row in rows)
 
@@ -161,7 +161,7 @@ class Sampler:
         """Collect and read; raises ProbeError when that takes longer than ``by_s`` or a probe fails."""
 
         def left_s() -> float:
-            if (left_s := by_s - self._clock.t()) <= 0:
+            if (left_s := by_s - self._clock.now_s()) <= 0:
                 raise ProbeError("it is late")
             return left_s
 
@@ -186,13 +186,13 @@ class Sampler:
         targets = self.targets
         if not targets:
             return []
-        t_s = self._clock.t()
+        t_s = self._clock.now_s()
         smaps = bool(rung) or t_s >= self._next_smaps_s
         if smaps and not rung:  # a rung's own reading leaves the ordinary ones their rhythm
             self._next_smaps_s = t_s + self._smaps_every_s - self._every_s / 2
         shared: Row = {
             "t_s": t_s,
-            "wall_time": self._clock.wall(),
+            "wall_time": self._clock.wall_time(),
             "arm": self.arm,
             "phase": self.phase,
             "rung": rung,
@@ -237,16 +237,16 @@ class Sampler:
             self.gaps.missed("census", str(error))
             return
         self.gaps.read("census")
-        shared = {"t_s": self._clock.t(), "arm": target.arm, "pid": target.pid, "life": target.life,
+        shared = {"t_s": self._clock.now_s(), "arm": target.arm, "pid": target.pid, "life": target.life,
                   "phase": self.phase, "rung": rung}  # fmt: skip
         for name, objects in types:
             self._census.write({**shared, "by": PROBE, "type": name, "objects": objects})
 
     def _next_due(self, due: float) -> float:
         """Return the next tick on the grid; ticks that passed while we read are a counted gap."""
-        late = int((self._clock.t() - due) / self._every_s)
+        late = int((self._clock.now_s() - due) / self._every_s)
         if late:
-            self.gaps.missed("tick", f"reading took {self._clock.t() - due:.1f} s", late)
+            self.gaps.missed("tick", f"reading took {self._clock.now_s() - due:.1f} s", late)
         else:
             self.gaps.read("tick")
         return due + (late + 1) * self._every_s
@@ -257,12 +257,12 @@ class Sampler:
             return {}
         if not target.probe.exists:
             return {"probe": "none in this process; it is sampled from outside only"}
-        began = self._clock.t()
+        began = self._clock.now_s()
         try:
             answer = target.probe.ask("sample", patience_s, exact=exact)
         except ProbeError as error:
             return {"probe": str(error).removeprefix("probe: ")}
-        row["probe_ms"] = (self._clock.t() - began) * 1000
+        row["probe_ms"] = (self._clock.now_s() - began) * 1000
         row.update(_cells(answer))
         return {"probe": ""}
 

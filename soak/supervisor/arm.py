@@ -107,7 +107,7 @@ class ArmRun:
             )
         child = Child(self._spec, self._log, self._guard, limit.procs)
         limit.watch(child.pid)
-        now = self._clock.t()
+        now = self._clock.now_s()
         self.life = Life(
             self._lives,
             child,
@@ -120,7 +120,7 @@ class ArmRun:
 
     def look(self) -> None:
         """Notice death, readiness and the time to restart; never blocks for longer than one readiness try."""
-        now = self._clock.t()
+        now = self._clock.now_s()
         if self._restart_at_s is not None and now >= self._restart_at_s:
             self.start()
         life = self.life
@@ -197,7 +197,7 @@ class ArmRun:
             )
 
     def _welcome(self, life: Life) -> None:
-        now = self._clock.t()
+        now = self._clock.now_s()
         self._record("ready", f"after {now - life.started_s:.1f} s", life)
         life.workers = Workers(
             Target(self.name, life.child.pid, life.number, life.limit, life.probe),
@@ -249,7 +249,7 @@ class ArmRun:
                 life, f"it ended after {self._settings.max_restarts} restarts, the most that are allowed"
             )
         else:
-            self._restart_at_s = self._clock.t() + self._settings.restart_delay_s
+            self._restart_at_s = self._clock.now_s() + self._settings.restart_delay_s
 
     def _give_up(self, life: Life, reason: str) -> None:
         self.given_up = reason

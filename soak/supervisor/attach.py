@@ -226,7 +226,7 @@ def _follow(
 ) -> None:
     next_show_s = 0.0
     while not interrupted and not all(arm.over for arm in arms):
-        now_s = clock.t()
+        now_s = clock.now_s()
         if watch.for_s is not None and now_s >= watch.for_s:
             return
         for arm in arms:

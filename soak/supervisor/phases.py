@@ -16,7 +16,7 @@ HEAR_EVERY_S = 0.1
 def timed(run: Run) -> None:
     """Go through the phases by the profile's own lengths."""
     phases = run.profile.phases
-    start_s = math.ceil(run.clock.t() + phases.idle_s)  # rows of the load are whole seconds
+    start_s = math.ceil(run.clock.now_s() + phases.idle_s)  # rows of the load are whole seconds
     load_s = start_s + phases.warmup_s
     drain_s = load_s + phases.load_s
     run.expect(load_ends_s=drain_s, ends_s=drain_s + phases.drain_s + phases.quiesce_s)
@@ -32,7 +32,7 @@ def timed(run: Run) -> None:
     run.begin(LOAD)
     if reason := run.wait_for_load(drain_s):
         run.stop_load(reason)
-        drain_s = run.clock.t()
+        drain_s = run.clock.now_s()
         run.expect(load_ends_s=drain_s, ends_s=drain_s + phases.drain_s + phases.quiesce_s)
     run.begin(DRAIN)
     run.wait_until(drain_s + phases.drain_s)
@@ -78,7 +78,7 @@ def led_by_ui(run: Run) -> None:
 
 def _heard(run: Run, beginning: str, until_s: float = math.inf) -> str | None:
     """Wait for a line of Locust's and return the rest of it; None when it has not come until then."""
-    while run.clock.t() < until_s:
+    while run.clock.now_s() < until_s:
         if (rest := run.locust_said(beginning)) is not None:
             return rest
         run.wait(HEAR_EVERY_S)

@@ -189,10 +189,10 @@ class Run:
 
     def _wait_ready(self, child: Child, is_ready: Callable[[], bool], timeout_s: float) -> None:
         name, log = child.spec.name, child.log
-        began = self.clock.t()
+        began = self.clock.now_s()
         while not is_ready():
             code = child.poll()
-            waited = self.clock.t() - began
+            waited = self.clock.now_s() - began
             if code is not None or waited > timeout_s:
                 what = "did not get ready" if code is None else f"ended ({describe_exit(code)})"
                 if code is not None and child in self._load.children:
@@ -205,7 +205,7 @@ class Run:
                     f"{name} {what} after {waited:.1f} s{awaited}. The last lines of {log}:\n{last_words(log)}"
                 )
             self.wait(LOOK_EVERY_S)
-        self._events.record("ready", f"after {self.clock.t() - began:.1f} s", arm=name, pid=child.pid)
+        self._events.record("ready", f"after {self.clock.now_s() - began:.1f} s", arm=name, pid=child.pid)
 
     @property
     def _recorder(self) -> Child | None:
@@ -247,7 +247,7 @@ class Run:
         That is a gate of the candidate, and only where the profile asks for it. At the ordinary end return "".
         """
         profile = self.profile
-        while (now_s := self.clock.t()) < until_s:
+        while (now_s := self.clock.now_s()) < until_s:
             if profile.judge.stop_on_fail and (reason := certain_failure(self._live, profile.candidate)):
                 return reason
             self.wait_until(min(until_s, now_s + SHOW_EVERY_S))
@@ -305,7 +305,7 @@ class Run:
                 self._look()
                 self._count(arm, rung)
                 if rung == contract.RUNGS[0]:
-                    arm.sampler.name_holders(rung, self.clock.t() + CENSUS_TIMEOUT_S)
+                    arm.sampler.name_holders(rung, self.clock.now_s() + CENSUS_TIMEOUT_S)
 
     def _count(self, arm: ArmRun, rung: str) -> None:
         """Have an arm's heap counted on a rung of the ladder, and wait until it is."""
@@ -320,8 +320,8 @@ class Run:
 
     def _wait_for_census(self) -> bool:
         """Wait for the census that is being taken; return whether it was in time."""
-        until_s = self.clock.t() + CENSUS_TIMEOUT_S
-        while self._censuses is not None and self._censuses.busy and self.clock.t() < until_s:
+        until_s = self.clock.now_s() + CENSUS_TIMEOUT_S
+        while self._censuses is not None and self._censuses.busy and self.clock.now_s() < until_s:
             self.wait(LOOK_EVERY_S)
         return self._censuses is None or not self._censuses.busy
 
@@ -332,14 +332,14 @@ class Run:
 
     def wait_until(self, until_s: float) -> None:
         """Look after everything until then; every wait of the run is this one. Raises what ends the run."""
-        while (left_s := until_s - self.clock.t()) > 0:
+        while (left_s := until_s - self.clock.now_s()) > 0:
             self._look()
-            to_point_s = self._points[0].at_s - self.clock.t() if self._points else math.inf
+            to_point_s = self._points[0].at_s - self.clock.now_s() if self._points else math.inf
             time.sleep(max(0.0, min(LOOK_EVERY_S, left_s, to_point_s)))
 
     def wait(self, seconds: float) -> None:
         """Look after everything for so long."""
-        self.wait_until(self.clock.t() + seconds)
+        self.wait_until(self.clock.now_s() + seconds)
 
     def _look(self) -> None:
         """Notice what has happened; raises what ends the run."""
@@ -351,7 +351,7 @@ class Run:
                 raise arm.sampler.failure
         if all(arm.given_up for arm in self._arms) and self._phase in contract.PHASES:
             raise CutShortError(f"no arm is left: {self._arms[0].name}: {self._arms[0].given_up}")
-        while self._points and self.clock.t() >= self._points[0].at_s:
+        while self._points and self.clock.now_s() >= self._points[0].at_s:
             point = self._points.popleft()
             for arm in self._arms:
                 arm.take_point(point.end_s)
@@ -363,8 +363,8 @@ class Run:
                 self._censuses.tick()
             else:
                 self._censuses.hear()
-        if self.clock.t() >= self._next_show_s:
-            self._next_show_s = self.clock.t() + SHOW_EVERY_S
+        if self.clock.now_s() >= self._next_show_s:
+            self._next_show_s = self.clock.now_s() + SHOW_EVERY_S
             self._live = read_live(self._directory / contract.LIVE)
             self._progress.show(self._now())
 
@@ -380,11 +380,11 @@ class Run:
             raise HarnessError(
                 f"stubs ended ({describe_exit(code)}). The last lines of {log}:\n{last_words(log)}"
             )
-        over = self.clock.t() >= self._load_ends_s - 1
+        over = self.clock.now_s() >= self._load_ends_s - 1
         self._load.look(self._phase, starting=self._phase == STARTING, over=over)
 
     def _now(self) -> Now:
-        elapsed_s = self.clock.t()
+        elapsed_s = self.clock.now_s()
         for name, tail in self._tails.items():
             self._requests[name] = tail.latest(self._requests[name])
         return Now(

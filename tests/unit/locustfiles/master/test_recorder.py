@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from locustfiles.clock import RunClock
 from locustfiles.counts import Second
 from locustfiles.master.recorder import ArmRecorder, CannotRecordError
 from locustfiles.schedule.phases import Timetable
 from soak.contract import REQUEST_COLUMNS, names
+from soak.contract.clock import RunClock
 
 ReadRows = Callable[[Path], list[dict[str, str]]]
 ReadIntervals = Callable[[Path], list[tuple[str, float, float, int]]]

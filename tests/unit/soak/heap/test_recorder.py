@@ -20,7 +20,7 @@ from tests.support.censuses import census
 class Clock(RunClock):
     """Stands at 5 s."""
 
-    def t(self) -> float:
+    def now_s(self) -> float:
         return 5.0
 
 

@@ -19,7 +19,7 @@ from soak.sampling.gaps import Gaps
 class Clock(RunClock):
     """Shows the time that was set."""
 
-    def t(self) -> float:
+    def now_s(self) -> float:
         return self.t0_monotonic_s
 
     def set(self, t_s: float) -> None:

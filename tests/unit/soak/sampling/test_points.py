@@ -34,7 +34,7 @@ class Clock(RunClock):
 
     now = 29.5
 
-    def t(self) -> float:
+    def now_s(self) -> float:
         return Clock.now
 
 

@@ -50,7 +50,7 @@ class ScriptedClock(RunClock):
         super().__init__(0.0)
         object.__setattr__(self, "_times", list(times))
 
-    def t(self) -> float:
+    def now_s(self) -> float:
         times: list[float] = self._times  # type: ignore[attr-defined]
         return times.pop(0) if len(times) > 1 else times[0]
 

@@ -17,7 +17,7 @@ from soak.supervisor.run import Run, StopRequestedError
 class Clock:
     now: float = 3.2
 
-    def t(self) -> float:
+    def now_s(self) -> float:
         return self.now
 
 
