@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from locustfiles.web.csv_tail import CsvTail, Row, number
 from locustfiles.web.series import Series
 from soak import contract
+from soak.contract.tail import CsvRow, CsvTail
 
 SUMMED: Final = {
     "rss": "rss_bytes",
@@ -55,7 +56,7 @@ class LiveRecording:
         self._events = CsvTail(directory / contract.EVENTS)
         self._samples = {arm: CsvTail(directory / arm / contract.SAMPLES) for arm in arms}
         self._loads = {arm: CsvTail(directory / arm / contract.REQUESTS) for arm in arms}
-        self._ticks: dict[str, list[Row]] = {arm: [] for arm in arms}
+        self._ticks: dict[str, list[CsvRow]] = {arm: [] for arm in arms}
         """Rows of the tick that may not be whole yet: an arm's processes share its ``t_s``."""
         self._live_stamp: tuple[int, int] = (0, 0)
         self._ever_read: dict[tuple[str, str], set[str]] = {}
@@ -63,13 +64,13 @@ class LiveRecording:
 
     def look(self) -> None:
         """Take in what was recorded since the last look."""
-        for row in self._events.look():
+        for row in self._events.new_rows():
             self._take_event(row)
         for arm, tail in self._samples.items():
-            for row in tail.look():
+            for row in tail.new_rows():
                 self._take_sample(arm, row)
         for arm, tail in self._loads.items():
-            for row in tail.look():
+            for row in tail.new_rows():
                 self._take_load(arm, row)
         self._look_at_verdict()
 
@@ -94,7 +95,7 @@ class LiveRecording:
         """Whether a report of this run can be opened."""
         return (self.directory / contract.REPORT / "report.html").is_file()
 
-    def _take_event(self, row: Row) -> None:
+    def _take_event(self, row: CsvRow) -> None:
         t_s = number(row, "t_s")
         if t_s is None:
             return
@@ -106,7 +107,7 @@ class LiveRecording:
             kills.append(t_s)
             del kills[:-MOST_MARKS]
 
-    def _take_sample(self, arm: str, row: Row) -> None:
+    def _take_sample(self, arm: str, row: CsvRow) -> None:
         tick = self._ticks[arm]
         if tick and row.get("t_s") != tick[0].get("t_s"):
             self._end_tick(arm)
@@ -126,7 +127,7 @@ class LiveRecording:
             name: before.get(name) if value is None else value for name, value in found.items()
         }
 
-    def _sum(self, arm: str, tick: list[Row], column: str) -> float | None:
+    def _sum(self, arm: str, tick: list[CsvRow], column: str) -> float | None:
         """Return the sum over the processes that were ever read so; None unless all of them were."""
         read = {row.get("life", ""): number(row, column) for row in tick}
         ever = self._ever_read.get((arm, column), set()) & read.keys()
@@ -136,7 +137,7 @@ class LiveRecording:
         known = [value for value in values if value is not None]
         return sum(known) if known and len(known) == len(values) else None
 
-    def _take_load(self, arm: str, row: Row) -> None:
+    def _take_load(self, arm: str, row: CsvRow) -> None:
         failed = [number(row, f"failed_{kind}") or 0.0 for kind in contract.FAILURE_KINDS]
         second = {
             "t": number(row, "t_s"),
@@ -164,9 +165,18 @@ class LiveRecording:
         self.verdicts = verdicts
 
 
-def _oom_kills(row: Row) -> int:
+def _oom_kills(row: CsvRow) -> int:
     try:
         counts = json.loads(row.get("detail", ""))
         return sum(int(counts.get(name) or 0) for name in ("oom_kills", "oomd_kills", "watchdog_kills"))
     except (ValueError, TypeError, AttributeError):
         return 0
+
+
+def number(row: CsvRow, name: str) -> float | None:
+    """Return a cell as a number; None where it was not read."""
+    try:
+        value = float(row[name])
+    except (KeyError, ValueError):
+        return None
+    return value if math.isfinite(value) else None

@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from soak.contract.tail import LineTail
 from soak.errors import UsageError
 from soak.process import exec_child
 from soak.process.guard import Guard
-from soak.process.log import LogFollower
 from soak.process.readiness import is_ready
 from soak.process.spec import ProcessSpec
 
@@ -64,7 +64,7 @@ class Child:
         ]
         # O_APPEND lets cap_log truncate the file under the child's feet
         with log.open("ab") as output:
-            self._printed = LogFollower(log, offset=output.tell())
+            self._printed = LineTail(log, offset=output.tell())
             self._process = subprocess.Popen(
                 [*launcher, *spec.argv],
                 cwd=spec.cwd,

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from soak.contract import CENSUS_TAKEN
 from soak.contract.clock import RunClock
+from soak.contract.tail import LineTail
 from soak.heap.model import Suspect
 from soak.process.child import Child, describe_exit
-from soak.process.log import LogFollower
 from soak.process.spec import ProcessSpec
 from soak.sampling.sampler import Sampler
 
@@ -37,7 +37,7 @@ class Censuses:
         self._clock = clock
         self._every_s = every_s
         self._samplers = samplers
-        self._answers = LogFollower(child.log)
+        self._answers = LineTail(child.log)
         self._asked: tuple[Sampler, ...] = ()
         self._ordered_s = 0.0
         self._next_s = 0.0

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from soak.contract import FAILURE_KINDS, REQUEST_COLUMNS, names
-from soak.process.log import LogFollower
+from soak.contract import FAILURE_KINDS
+from soak.contract.tail import CsvTail
 
 
 class RequestTail:
     """Follows an arm's requests.csv as Locust writes it; keeps the newest whole row."""
 
     def __init__(self, path: Path) -> None:
-        self._follower = LogFollower(path)
-        self._names = names(REQUEST_COLUMNS)
+        self._tail = CsvTail(path)
 
     def latest(self, previous: Mapping[str, int]) -> Mapping[str, int]:
         """Return planned, ok and failed of the newest second, or ``previous`` when there is no newer one."""
-        rows = list(csv.reader(self._follower.new_lines()[-1:]))
-        if not rows or rows[0][0] == self._names[0]:
+        rows = self._tail.new_rows()
+        if not rows:
             return previous
-        row = dict(zip(self._names, rows[0], strict=False))
+        row = rows[-1]
         failed = sum(int(row.get(f"failed_{kind}") or 0) for kind in FAILURE_KINDS)
         return {"planned": int(row["planned"]), "ok": int(row["ok"]), "failed": failed + int(row["missed"])}

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from soak import contract
+from soak.contract.tail import LineTail
 from soak.errors import CutShortError, HarnessError, UsageError
 from soak.plan.plan import Plan
 from soak.process.child import Child, describe_exit
-from soak.process.log import LogFollower, last_words
+from soak.process.log import last_words
 from soak.process.spec import ProcessSpec
 from soak.recording.events import EventLog
 
@@ -28,7 +29,7 @@ class LoadGenerator:
         self._plan = plan
         self._events = events
         self._stop_child = stop_child
-        self._log = LogFollower(logs / f"{plan.locust.name}.log")
+        self._log = LineTail(logs / f"{plan.locust.name}.log")
         self._lines: list[str] = []
         self._locust: Child | None = None
         self._workers: list[Child] = []

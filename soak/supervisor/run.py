@@ -13,13 +13,14 @@ from pathlib import Path
 from soak import contract
 from soak.contract import certain_failure, read_live
 from soak.contract.clock import RunClock
+from soak.contract.tail import LineTail
 from soak.errors import EXIT_USAGE, CutShortError, HarnessError, SoakError, UsageError
 from soak.limit import Choice
 from soak.plan.plan import Plan
 from soak.plan.quiesce_points import Point, points
 from soak.process.child import Child, describe_exit
 from soak.process.guard import Guard
-from soak.process.log import LogFollower, last_words
+from soak.process.log import last_words
 from soak.process.spec import ProcessSpec
 from soak.recording.csv_writer import CsvRecorder
 from soak.recording.events import EventLog
@@ -271,7 +272,7 @@ class Run:
         """Make the report of what is recorded so far, in a process of its own, and print it."""
         self._save_manifest("complete", "")
         argv = (sys.executable, "-m", "soak", "report", str(self._directory))
-        printed = LogFollower(self._logs / "report.log")
+        printed = LineTail(self._logs / "report.log")
         printed.new_lines()  # of an earlier report
         report = self._start_child(ProcessSpec("report", argv, self._directory))
         try:

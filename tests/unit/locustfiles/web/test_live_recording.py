@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from locustfiles.web.live_recording import number
 from soak.contract import ArmLive
 from tests.unit.locustfiles.web.live_run import GrowingRun
 
@@ -108,3 +109,9 @@ def test_a_directory_that_is_not_there_yet_says_nothing(tmp_path: Path) -> None:
     run.recording.look()
     assert (run.recording.phase, run.recording.limit_bytes, run.recording.verdicts) == ("", None, {})
     assert not run.recording.has_report
+
+
+def test_a_cell_that_was_not_read_is_no_number() -> None:
+    """Neither is one that is missing, damaged or no finite number; 0 is one."""
+    row = {"a": "", "b": "x", "c": "nan", "d": "inf", "e": "0"}
+    assert [number(row, name) for name in "abcdef"] == [None, None, None, None, 0.0, None]

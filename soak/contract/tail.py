@@ -1,0 +1,57 @@
+"""Following a file to which another process appends: a log, or a CSV file of the recording."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Final
+
+MOST_BYTES: Final = 1 << 18
+"""Bytes read at one look: what a whole minute of sampling writes. A line that is longer is cut there."""
+
+CsvRow = dict[str, str]
+
+
+class LineTail:
+    """Reads the lines appended since the last look: whole lines only, MOST_BYTES at most at one look.
+
+    A file that does not exist yet has no lines; one that was truncated is read from its start.
+    """
+
+    def __init__(self, path: Path, *, offset: int = 0) -> None:
+        self._path = path
+        self._offset = offset
+
+    def new_lines(self) -> list[str]:
+        """Return the new lines, without their ends."""
+        try:
+            with self._path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size < self._offset:
+                    self._offset = 0
+                file.seek(self._offset)
+                part = file.read(MOST_BYTES)
+        except (
+            OSError
+        ):  # not there yet, gone with its directory, or out of descriptors: a later look may succeed
+            return []
+        end = part.rfind(b"\n") + 1
+        if len(part) == MOST_BYTES and not end:
+            end = MOST_BYTES
+        self._offset += end
+        return part[:end].decode("utf-8", "replace").splitlines()
+
+
+class CsvTail:
+    """Reads the rows appended to a CSV file since the last look, by column name; cells may hold no line breaks."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines = LineTail(path)
+        self._names: list[str] = []
+
+    def new_rows(self) -> list[CsvRow]:
+        """Return the new rows, in order."""
+        rows = list(csv.reader(self._lines.new_lines()))
+        if rows and not self._names:
+            self._names = rows.pop(0)
+        return [dict(zip(self._names, cells, strict=False)) for cells in rows]
