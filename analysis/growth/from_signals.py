@@ -6,8 +6,6 @@ import math
 from dataclasses import replace
 from typing import Final
 
-import pandas as pd
-
 from analysis.growth.classify import (
     ALLOCATOR,
     CYCLES,
@@ -22,9 +20,9 @@ from analysis.growth.from_types import EXPLAINED
 from analysis.growth.suspect import UNKNOWN, Grower, Rates, thing
 from analysis.growth.trends import GrowingType
 from analysis.judge.types import LEAK, NO_LEAK
-from analysis.recording.model import Arm, Phase
+from analysis.recording.model import LIVE_BYTES, Arm, Phase
 from analysis.verdict.arm import ArmVerdict
-from analysis.verdict.signals import LIVE_BLOCKS, LIVE_BYTES, RSS, USS
+from analysis.verdict.signals import LIVE_BLOCKS, RSS, USS
 
 NATIVE_BYTES: Final = "malloc_in_use_bytes"
 
@@ -51,10 +49,9 @@ def memory_growth(verdict: ArmVerdict) -> Rates:
 
 def cycles(arm: Arm, load: Phase, verdict: ArmVerdict) -> list[Grower]:
     """Return the cycles that the ladder's collection freed, where they are half of what the load had left in use."""
-    rungs = _with_live_bytes(arm.ladder).set_index("rung")[LIVE_BYTES]
+    rungs = arm.ladder.set_index("rung")[LIVE_BYTES]
     freed = float(rungs.get("drained", math.nan)) - float(rungs.get("collected", math.nan))
-    rows = _with_live_bytes(arm.samples)
-    rows = rows[rows["t_s"].between(load.start_s, load.end_s)].dropna(subset=LIVE_BYTES)
+    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)].dropna(subset=LIVE_BYTES)
     rates = leak_rates(verdict).get(LIVE_BYTES)
     if rows.empty or rates is None or not math.isfinite(freed):
         return []
@@ -123,8 +120,3 @@ def counts(arm: Arm, verdict: ArmVerdict, growers: list[Grower]) -> list[Grower]
             )
         )
     return found
-
-
-def _with_live_bytes(rows: pd.DataFrame) -> pd.DataFrame:
-    python = rows["pymalloc_arena_bytes"] - rows["pymalloc_free_bytes"]
-    return rows.assign(**{LIVE_BYTES: python + rows["malloc_in_use_bytes"]})

@@ -7,15 +7,10 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.recording.model import Arm, Phase
+from analysis.recording.model import PYTHON_BYTES, Arm, Phase
 
-READ: Final = (
-    "uss_bytes",
-    "pymalloc_arena_bytes",
-    "pymalloc_free_bytes",
-    "malloc_in_use_bytes",
-    "malloc_free_bytes",
-)
+PARTS: Final = (PYTHON_BYTES, "pymalloc_free_bytes", "malloc_in_use_bytes", "malloc_free_bytes")
+"""Columns whose changes, with what none of them explains, add up to the change of USS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +65,22 @@ def waterfall(arm: Arm, load: Phase) -> Waterfall | None:
     if rows is None:
         return None
     first, last = rows
-    change = {name: float(last[name] - first[name]) for name in READ}
-    python = change["pymalloc_arena_bytes"] - change["pymalloc_free_bytes"]
-    parts = (
-        python,
-        change["pymalloc_free_bytes"],
-        change["malloc_in_use_bytes"],
-        change["malloc_free_bytes"],
-    )
+    parts = [float(last[name] - first[name]) for name in PARTS]
+    start_bytes, end_bytes = float(first["uss_bytes"]), float(last["uss_bytes"])
     return Waterfall(
         arm.name,
         int(first["life"]),
         settled is not None,
         float(first["t_s"]),
         float(last["t_s"]),
-        float(first["uss_bytes"]),
-        float(last["uss_bytes"]),
-        *parts,
-        change["uss_bytes"] - sum(parts),
+        start_bytes,
+        end_bytes,
+        *(*parts, end_bytes - start_bytes - sum(parts)),
     )
 
 
 def _whole(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.dropna(subset=list(READ))
+    return rows.dropna(subset=["uss_bytes", *PARTS])
 
 
 def _longest(rows: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float]] | None:

@@ -12,7 +12,7 @@ from analysis.recording.csv_table import read_table
 from analysis.recording.gauges import OTHER_GAUGES, spread
 from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import read_manifest
-from analysis.recording.model import Arm, Life, Phase, Recording, last_load
+from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Life, Phase, Recording, last_load
 from analysis.recording.process_sum import as_one, overlap
 from soak.contract import EVENTS, FAILURE_KINDS, LATENCY_LOG, POINT, REQUESTS, RUNGS, SAMPLES
 
@@ -97,6 +97,7 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
         if overlap(rows):
             processes = lives
             rows, lives = as_one(rows, processes)
+        rows = with_live_bytes(rows)
         arms.append(
             Arm(
                 name=arm.name,
@@ -115,6 +116,12 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
     early = events.frame.loc[events.frame["event"] == "stopped_early", "detail"]
     stopped_early = str(early.iloc[-1]) if len(early) else ""
     return Recording(run_dir, manifest, phases, tuple(arms), tuple(gaps), stopped_early)
+
+
+def with_live_bytes(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return ``samples`` with the columns PYTHON_BYTES and LIVE_BYTES, NaN where a part of them was not read."""
+    python = samples["pymalloc_arena_bytes"] - samples["pymalloc_free_bytes"]
+    return samples.assign(**{PYTHON_BYTES: python, LIVE_BYTES: python + samples["malloc_in_use_bytes"]})
 
 
 def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:

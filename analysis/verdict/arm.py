@@ -10,9 +10,9 @@ import numpy as np
 
 from analysis.formatting import verdict_name
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, Readings, Verdict
-from analysis.recording.model import Arm, Phase, Recording
+from analysis.recording.model import LIVE_BYTES, Arm, Phase, Recording
 from analysis.verdict.other_explanations import bounded, end_memory, held_by_allocator
-from analysis.verdict.signals import LIVE_BLOCKS, LIVE_BYTES, RSS, USS, Signal, in_bytes, leak_margin, signals
+from analysis.verdict.signals import LIVE_BLOCKS, RSS, USS, Signal, in_bytes, leak_margin, signals
 
 FAMILY_ERROR: Final = 0.025
 """Of calling any signal of a healthy arm a leak: divided evenly among those that are judged (Bonferroni)."""

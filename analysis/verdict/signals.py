@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.judge.types import Margin, Numbers, Readings
-from analysis.recording.model import Arm, Phase, Recording
+from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Phase, Recording
 from analysis.recording.requests import answered_by
 
-LIVE_BYTES: Final = "live_bytes"
-"""Bytes that are in use, Python's and native: pymalloc_arena_bytes - pymalloc_free_bytes + malloc_in_use_bytes."""
 LIVE_BLOCKS: Final = "live_blocks"
 RSS: Final = "rss_bytes"
 USS: Final = "uss_bytes"
@@ -58,8 +56,8 @@ def signals(arm: Arm, load: Phase, margin: Margin) -> tuple[Signal, ...]:
     What the probe and the kernel count is taken at quiesce points where there are enough of them. The last point before
     the load is the level that the load starts from.
     """
-    seconds = _with_live_bytes(arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)])
-    points = _with_live_bytes(_points(arm, load))
+    seconds = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    points = _points(arm, load)
     found = []
     for name in SIGNALS:
         settled = name not in FROM_OUTSIDE and int(points[name].count()) >= MIN_POINTS
@@ -78,11 +76,6 @@ def _points(arm: Arm, load: Phase) -> pd.DataFrame:
     points = arm.points[arm.points["t_s"] <= load.end_s]
     before = points.loc[points["t_s"] < load.start_s, "t_s"]
     return points[points["t_s"] >= (before.max() if len(before) else load.start_s)]
-
-
-def _with_live_bytes(rows: pd.DataFrame) -> pd.DataFrame:
-    python = rows["pymalloc_arena_bytes"] - rows["pymalloc_free_bytes"]
-    return rows.assign(**{LIVE_BYTES: python + rows["malloc_in_use_bytes"], "python_bytes": python})
 
 
 def _readings(arm: Arm, rows: pd.DataFrame, name: str, *, settled: bool) -> Readings:
@@ -107,6 +100,6 @@ def _margin(name: str, margin: Margin, rows: pd.DataFrame) -> Margin:
 
 def _bytes_per_block(rows: pd.DataFrame) -> float:
     """Return the mean size of a live block in this run; 64 bytes where the arenas were not read."""
-    sizes: Numbers = (rows["python_bytes"] / rows[LIVE_BLOCKS]).to_numpy(float)
+    sizes: Numbers = (rows[PYTHON_BYTES] / rows[LIVE_BLOCKS]).to_numpy(float)
     sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
     return float(np.median(sizes)) if len(sizes) else 64.0

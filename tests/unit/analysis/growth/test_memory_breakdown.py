@@ -9,7 +9,7 @@ import pytest
 from analysis.growth.memory_breakdown import waterfall
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm, Phase
-from analysis.recording.read import SAMPLE_NUMBERS
+from analysis.recording.read import SAMPLE_NUMBERS, with_live_bytes
 
 LOAD = Phase("load", 100.0, 200.0)
 MB = 1e6
@@ -17,7 +17,7 @@ MB = 1e6
 
 def rows(*cells: dict[str, float]) -> pd.DataFrame:
     """Readings of one life; what is not given was not read."""
-    return pd.DataFrame(list(cells), columns=list(SAMPLE_NUMBERS), dtype=float)
+    return with_live_bytes(pd.DataFrame(list(cells), columns=list(SAMPLE_NUMBERS), dtype=float))
 
 
 def arm(samples: pd.DataFrame, points: pd.DataFrame | None = None) -> Arm:

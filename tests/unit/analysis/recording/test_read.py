@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.recording.model import Life, Phase
-from analysis.recording.read import read_recording
+from analysis.recording.read import read_recording, with_live_bytes
 from soak.errors import RecordingError
 
 Build = Callable[..., Path]
@@ -175,3 +177,19 @@ def test_a_missing_run_is_an_error(tmp_path: Path) -> None:
         read_recording(tmp_path / "nothing")
     with pytest.raises(RecordingError, match="is no run directory"):
         read_recording(tmp_path)
+
+
+def test_live_bytes_are_a_column_from_the_reading_on(build_run: Build) -> None:
+    """Arenas less what is free in them, and with malloc's bytes in use; NaN where one of them was not read."""
+    samples = pd.DataFrame(
+        {
+            "pymalloc_arena_bytes": [300.0, np.nan, 300.0],
+            "pymalloc_free_bytes": [100.0, 100.0, 100.0],
+            "malloc_in_use_bytes": [50.0, 50.0, np.nan],
+        }
+    )
+    found = with_live_bytes(samples)
+    np.testing.assert_array_equal(found["python_bytes"], [200.0, np.nan, 200.0])
+    np.testing.assert_array_equal(found["live_bytes"], [250.0, np.nan, np.nan])
+    for arm in read_recording(build_run()).arms:
+        assert {"live_bytes", "python_bytes"} <= set(arm.samples) & set(arm.points) & set(arm.ladder)

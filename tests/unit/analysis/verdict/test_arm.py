@@ -19,7 +19,7 @@ from analysis.judge.types import (
     Verdict,
     Window,
 )
-from analysis.recording.read import read_recording
+from analysis.recording.read import read_recording, with_live_bytes
 from analysis.verdict.arm import ArmVerdict, arm_verdict
 from analysis.verdict.wording import verdict_line
 
@@ -149,7 +149,7 @@ def with_pools(run_dir: Path, free_bytes: float, verdicts: Mapping[str, Verdict]
         pymalloc_arena_bytes=50e6,
         pymalloc_free_bytes=1e6 + free_bytes * (arm.samples["t_s"] > half_s),
     )
-    return arm_verdict(recording, replace(arm, samples=samples), (), script)
+    return arm_verdict(recording, replace(arm, samples=with_live_bytes(samples)), (), script)
 
 
 def test_what_the_allocators_hold_is_no_leak(build_run: Build) -> None:

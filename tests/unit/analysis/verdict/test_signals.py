@@ -12,7 +12,7 @@ from analysis.judge.types import Margin
 from analysis.recording.gauges import spread
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm, Life, Phase
-from analysis.recording.read import SAMPLE_NUMBERS
+from analysis.recording.read import SAMPLE_NUMBERS, with_live_bytes
 from analysis.verdict.other_explanations import bounded, end_memory, held_by_allocator
 from analysis.verdict.signals import signals
 from soak.contract import LOAD, POINT
@@ -23,7 +23,7 @@ LOAD_PHASE = Phase(LOAD, 100.0, 200.0)
 def rows(t_s: np.ndarray, **columns: object) -> pd.DataFrame:
     """Return rows of samples with these columns, the others not read."""
     frame = pd.DataFrame({"t_s": t_s, "life": 1.0, **columns})
-    return frame.reindex(columns=[*SAMPLE_NUMBERS, "phase", "rung"])
+    return with_live_bytes(frame.reindex(columns=[*SAMPLE_NUMBERS, "phase", "rung"]))
 
 
 def arm(samples: pd.DataFrame, points: pd.DataFrame | None = None, ladder: pd.DataFrame | None = None) -> Arm:
