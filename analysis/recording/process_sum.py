@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from soak.contract import SAMPLE_COLUMNS
+
 if TYPE_CHECKING:
     from analysis.recording.model import Life
 
-OF_THE_ARM: Final = ("life", "t_s", "cgroup_bytes", "phase", "rung")
-"""Columns that all processes share, or that are not a reading."""
+NOT_SUMMED: Final = frozenset(column.name for column in SAMPLE_COLUMNS if not column.additive)
+"""Columns of samples.csv that the processes of an arm share, or that do not add up; every other column is summed."""
 
 
 def overlap(samples: pd.DataFrame) -> bool:
@@ -27,14 +29,14 @@ def overlap(samples: pd.DataFrame) -> bool:
 def as_one(samples: pd.DataFrame, processes: tuple[Life, ...]) -> tuple[pd.DataFrame, tuple[Life, ...]]:
     """Return one row a tick, with ``life`` the number of its stretch, and the stretches as lives.
 
-    ``samples`` has one row per process and tick, sorted; rows of one tick share their ``t_s``. A sum that lacks the
-    reading of a process which has it elsewhere is NaN; one that never has it, as without a probe, adds nothing.
+    ``samples`` has one row per process and tick, sorted; rows of one tick share their ``t_s``. The sums are those of
+    ``soak.contract.process_sum``, with NaN for None.
     """
     by_tick = samples.groupby("t_s")
     # Numbers of lives only rise, so who is there cannot change without their count or their sum.
     count, total = by_tick["life"].size(), by_tick["life"].sum()
     begins = (count != count.shift()) | (total != total.shift())
-    readings = [name for name in samples.columns if name not in OF_THE_ARM]
+    readings = [name for name in samples.columns if name not in NOT_SUMMED]
     known = samples.groupby("life")[readings].transform("count") > 0
     missing = (samples[readings].isna() & known).groupby(samples["t_s"]).any()
     rows = by_tick.first()

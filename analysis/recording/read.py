@@ -14,28 +14,9 @@ from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import read_manifest
 from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Life, Phase, Recording, last_load
 from analysis.recording.process_sum import as_one, overlap
-from soak.contract import EVENTS, FAILURE_KINDS, LATENCY_LOG, POINT, REQUESTS, RUNGS, SAMPLES
+from soak.contract import EVENTS, FAILURE_KINDS, LATENCY_LOG, POINT, REQUESTS, RUNGS, SAMPLE_COLUMNS, SAMPLES
 
-SAMPLE_NUMBERS = (
-    "t_s",
-    "life",
-    "rss_bytes",
-    "uss_bytes",
-    "cgroup_bytes",
-    "cpu_s",
-    "threads",
-    "fds",
-    "live_blocks",
-    "pymalloc_arena_bytes",
-    "pymalloc_free_bytes",
-    "malloc_in_use_bytes",
-    "malloc_free_bytes",
-    "tasks_alive",
-    "tasks_finished",
-    "sessions_open",
-    "cache_entries",
-    "history_entries",
-)
+SAMPLE_NUMBERS = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
 SAMPLE_TEXTS = ("phase", "rung", OTHER_GAUGES)
 REQUEST_NUMBERS = (
     "t_s",

@@ -59,7 +59,7 @@ class LiveRecording:
         self._ticks: dict[str, list[CsvRow]] = {arm: [] for arm in arms}
         """Rows of the tick that may not be whole yet: an arm's processes share its ``t_s``."""
         self._live_stamp: tuple[int, int] = (0, 0)
-        self._ever_read: dict[tuple[str, str], set[str]] = {}
+        self._sums = {arm: contract.ProcessSums() for arm in arms}
         self._limit: float | None = None
 
     def look(self) -> None:
@@ -128,14 +128,8 @@ class LiveRecording:
         }
 
     def _sum(self, arm: str, tick: list[CsvRow], column: str) -> float | None:
-        """Return the sum over the processes that were ever read so; None unless all of them were."""
-        read = {row.get("life", ""): number(row, column) for row in tick}
-        ever = self._ever_read.get((arm, column), set()) & read.keys()
-        ever |= {life for life, value in read.items() if value is not None}
-        self._ever_read[arm, column] = ever
-        values = [value for life, value in read.items() if life in ever]
-        known = [value for value in values if value is not None]
-        return sum(known) if known and len(known) == len(values) else None
+        """Return the sum over the arm's processes; None where it is unknown."""
+        return self._sums[arm].add(column, {row.get("life", ""): number(row, column) for row in tick})
 
     def _take_load(self, arm: str, row: CsvRow) -> None:
         failed = [number(row, f"failed_{kind}") or 0.0 for kind in contract.FAILURE_KINDS]

@@ -44,6 +44,7 @@ from soak.contract.files import (
 from soak.contract.gates import AT_LEAST, AT_MOST, GATES, GateKind, GateLimit
 from soak.contract.live import ArmLive, Live, certain_failure, read_live
 from soak.contract.phases import DRAIN, IDLE, LOAD, PHASES, POINT, QUIESCE, RUNGS, WARMUP
+from soak.contract.process_sum import ProcessSums, process_sum
 from soak.contract.protocol import (
     CENSUS_TAKEN,
     LOAD_BEGAN,
@@ -113,8 +114,10 @@ __all__ = [
     "GateLimit",
     "Incident",
     "Live",
+    "ProcessSums",
     "Traffic",
     "certain_failure",
     "names",
+    "process_sum",
     "read_live",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 FAILURE_KINDS: Final = ("timeout", "connect", "reset", "4xx", "5xx", "error_body", "other")
 """``connect``: no connection; ``reset``: it broke; ``error_body``: status 200 with an error inside."""
@@ -11,88 +11,111 @@ FAILURE_KINDS: Final = ("timeout", "connect", "reset", "4xx", "5xx", "error_body
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a recording: its name, which carries the unit, and what it holds."""
+    """One column of a recording."""
 
     name: str
+    """The name, which carries the unit."""
     meaning: str
+    kind: Literal["number", "text", "json"] = "number"
+    """What a cell holds; ``json`` is an object of numbers by name."""
+    additive: bool = False
+    """Whether the readings of the processes of an arm add up to that of the arm."""
 
 
-def _columns(*rows: tuple[str, str]) -> tuple[Column, ...]:
-    return tuple(Column(name, meaning) for name, meaning in rows)
+def _text(name: str, meaning: str) -> Column:
+    return Column(name, meaning, "text")
 
 
-SAMPLE_COLUMNS: Final = _columns(
-    ("t_s", "when the row was read, seconds since the run's start"),
-    ("wall_time", "the same in UTC, ISO 8601, for people"),
-    ("arm", "the target build"),
-    ("pid", "process id"),
-    ("life", "counts the arm's processes from 1: the next is its restart, or a worker below it"),
-    ("phase", "idle, warm-up, load, drain or quiesce"),
-    (
+def _amount(name: str, meaning: str) -> Column:
+    return Column(name, meaning, additive=True)
+
+
+SAMPLE_COLUMNS: Final = (
+    Column("t_s", "when the row was read, seconds since the run's start"),
+    _text("wall_time", "the same in UTC, ISO 8601, for people"),
+    _text("arm", "the target build"),
+    Column("pid", "process id"),
+    Column("life", "counts the arm's processes from 1: the next is its restart, or a worker below it"),
+    _text("phase", "idle, warm-up, load, drain or quiesce"),
+    _text(
         "rung",
         "of the quiesce ladder: drained, collected or trimmed; point in a pause of the load; empty in ordinary rows",
     ),
-    ("rss_bytes", "resident memory, /proc/PID/statm"),
-    ("uss_bytes", "memory that only this process holds, /proc/PID/smaps_rollup; read every smaps_every_s"),
-    ("pss_bytes", "the same with shared pages divided among their users"),
-    ("cgroup_bytes", "memory charged to the arm's limit"),
-    ("cpu_s", "user and system time of the process since its start, seconds"),
-    ("threads", "threads of the process"),
-    ("fds", "open file descriptors"),
-    ("probe_ms", "what one answer of the probe took, milliseconds; empty when the probe did not answer"),
-    ("live_blocks", "sys.getallocatedblocks(): live blocks of the Python allocator"),
-    ("pymalloc_arena_bytes", "arenas the Python allocator holds"),
-    ("pymalloc_free_bytes", "of those, bytes in free blocks and unused pools"),
-    ("malloc_in_use_bytes", "mallinfo2 uordblks + hblkhd: native bytes in use"),
-    ("malloc_free_bytes", "mallinfo2 fordblks: free, but kept by malloc"),
-    ("gc_gen2_collections", "full collections since the process started"),
-    ("gc_collected", "objects the cyclic collector has freed, all generations"),
-    ("gc_uncollectable", "objects it could not free"),
-    ("tasks_alive", "asyncio.Task objects alive, finished ones included"),
-    (
+    _amount("rss_bytes", "resident memory, /proc/PID/statm"),
+    _amount(
+        "uss_bytes", "memory that only this process holds, /proc/PID/smaps_rollup; read every smaps_every_s"
+    ),
+    _amount("pss_bytes", "the same with shared pages divided among their users"),
+    Column("cgroup_bytes", "memory charged to the arm's limit"),
+    _amount("cpu_s", "user and system time of the process since its start, seconds"),
+    _amount("threads", "threads of the process"),
+    _amount("fds", "open file descriptors"),
+    Column(
+        "probe_ms", "what one answer of the probe took, milliseconds; empty when the probe did not answer"
+    ),
+    _amount("live_blocks", "sys.getallocatedblocks(): live blocks of the Python allocator"),
+    _amount("pymalloc_arena_bytes", "arenas the Python allocator holds"),
+    _amount("pymalloc_free_bytes", "of those, bytes in free blocks and unused pools"),
+    _amount("malloc_in_use_bytes", "mallinfo2 uordblks + hblkhd: native bytes in use"),
+    _amount("malloc_free_bytes", "mallinfo2 fordblks: free, but kept by malloc"),
+    Column("gc_gen2_collections", "full collections since the process started"),
+    Column("gc_collected", "objects the cyclic collector has freed, all generations"),
+    Column("gc_uncollectable", "objects it could not free"),
+    _amount("tasks_alive", "asyncio.Task objects alive, finished ones included"),
+    _amount(
         "tasks_finished",
         "of those, finished but still referenced; exact up to 1,000, estimated from a stride beyond",
     ),
-    ("sessions_alive", "aiohttp.ClientSession objects alive"),
-    ("sessions_open", "of those, not closed"),
-    ("loop_lag_ms", "delay of a callback in the event loop, milliseconds"),
-    ("cache_entries", "gauge registered by the target"),
-    ("history_entries", "gauge registered by the target"),
-    ("other_gauges", "other gauges the target registered, a JSON object"),
+    _amount("sessions_alive", "aiohttp.ClientSession objects alive"),
+    _amount("sessions_open", "of those, not closed"),
+    Column("loop_lag_ms", "delay of a callback in the event loop, milliseconds"),
+    _amount("cache_entries", "gauge registered by the target"),
+    _amount("history_entries", "gauge registered by the target"),
+    Column(
+        "other_gauges",
+        "other gauges the target registered, a JSON object",
+        kind="json",
+        additive=True,
+    ),
 )
 
-REQUEST_COLUMNS: Final = _columns(
-    ("t_s", "start of the second, seconds since the run's start"),
-    ("wall_time", "the same in UTC, ISO 8601, for people"),
-    ("arm", "the target build"),
-    ("phase", "warm-up, load or drain"),
-    ("planned", "requests whose planned start lies in this second"),
-    ("sent", "requests sent in this second"),
-    ("missed", "requests given up in this second: not started within max_lateness_s, and never sent"),
-    ("ok", "requests answered well in this second"),
-    *((f"failed_{kind}", f"requests that failed in this second: {kind}") for kind in FAILURE_KINDS),
+REQUEST_COLUMNS: Final = (
+    Column("t_s", "start of the second, seconds since the run's start"),
+    _text("wall_time", "the same in UTC, ISO 8601, for people"),
+    _text("arm", "the target build"),
+    _text("phase", "warm-up, load or drain"),
+    Column("planned", "requests whose planned start lies in this second"),
+    Column("sent", "requests sent in this second"),
+    Column("missed", "requests given up in this second: not started within max_lateness_s, and never sent"),
+    Column("ok", "requests answered well in this second"),
+    *(Column(f"failed_{kind}", f"requests that failed in this second: {kind}") for kind in FAILURE_KINDS),
     *(
-        (
+        Column(
             f"latency_{q}_ms",
             f"{q} of the time from planned start to answer, milliseconds, all answers and failures",
         )
         for q in ("p50", "p90", "p99", "max")
     ),
     *(
-        (f"service_{q}_ms", f"{q} of the time from sending to answer, milliseconds, all answers and failures")
+        Column(
+            f"service_{q}_ms",
+            f"{q} of the time from sending to answer, milliseconds, all answers and failures",
+        )
         for q in ("p50", "p90", "p99", "max")
     ),
 )
 
-EVENT_COLUMNS: Final = _columns(
-    ("t_s", "seconds since the run's start"),
-    ("wall_time", "the same in UTC, ISO 8601, for people"),
-    ("event", "one of EVENT_NAMES"),
-    ("arm", "the arm it concerns, or stubs, locust, worker-N, judge, census or report; empty for the run"),
-    ("life", "the arm's life"),
-    ("pid", "process id"),
-    ("by", "for exit: what ended the process: kernel, systemd-oomd, watchdog, soak, itself or unknown"),
-    ("detail", "one sentence"),
+EVENT_COLUMNS: Final = (
+    Column("t_s", "seconds since the run's start"),
+    _text("wall_time", "the same in UTC, ISO 8601, for people"),
+    _text("event", "one of EVENT_NAMES"),
+    _text(
+        "arm", "the arm it concerns, or stubs, locust, worker-N, judge, census or report; empty for the run"
+    ),
+    Column("life", "the arm's life"),
+    Column("pid", "process id"),
+    _text("by", "for exit: what ended the process: kernel, systemd-oomd, watchdog, soak, itself or unknown"),
+    _text("detail", "one sentence"),
 )
 
 EVENT_NAMES: Final = {
@@ -116,41 +139,45 @@ OUTSIDE: Final = "outside"
 PROBE: Final = "probe"
 
 _CENSUS_OF = (
-    ("t_s", "seconds since the run's start"),
-    ("arm", "the target build"),
-    ("pid", "process id"),
-    ("life", "the arm's life"),
-    ("phase", "idle, warm-up, load, drain or quiesce"),
-    ("rung", "of the quiesce ladder; point in a pause of the load; empty in ordinary rows"),
+    Column("t_s", "seconds since the run's start"),
+    _text("arm", "the target build"),
+    Column("pid", "process id"),
+    Column("life", "the arm's life"),
+    _text("phase", "idle, warm-up, load, drain or quiesce"),
+    _text("rung", "of the quiesce ladder; point in a pause of the load; empty in ordinary rows"),
 )
 
-CENSUS_COLUMNS: Final = _columns(
+CENSUS_COLUMNS: Final = (
     *_CENSUS_OF,
-    (
+    _text(
         "by",
         "outside: every object, read from outside; probe: those the cyclic collector tracks, counted inside",
     ),
-    ("type", "module-qualified name of the type; of the many, the largest and those that grew most"),
-    ("objects", "objects of that type"),
-    ("bytes", "their size, as sys.getsizeof; empty when counted by the probe"),
+    _text("type", "module-qualified name of the type; of the many, the largest and those that grew most"),
+    Column("objects", "objects of that type"),
+    Column("bytes", "their size, as sys.getsizeof; empty when counted by the probe"),
 )
 
-CONTAINER_COLUMNS: Final = _columns(
+CONTAINER_COLUMNS: Final = (
     *_CENSUS_OF,
-    ("address", "where the container lies, hexadecimal; it is one container while address and type stay"),
-    ("type", "module-qualified name of its type"),
-    ("length", "its items"),
+    _text(
+        "address", "where the container lies, hexadecimal; it is one container while address and type stay"
+    ),
+    _text("type", "module-qualified name of its type"),
+    Column("length", "its items"),
 )
 
-HOLDER_COLUMNS: Final = _columns(
+HOLDER_COLUMNS: Final = (
     *_CENSUS_OF,
-    ("address", "of the container, hexadecimal; empty where the row is about a type"),
-    ("type", "module-qualified name of its type, or of the type whose objects grow in number"),
-    ("length", "its items, or the objects of the type"),
-    ("holder", "the path of references that holds it, as one would write it; empty where none was found"),
-    ("retained_bytes", "bytes that hang on it, by a bounded walk"),
-    ("retained_whole", "1 when that walk came to its end, 0 when it was cut short: then there is more"),
-    (
+    _text("address", "of the container, hexadecimal; empty where the row is about a type"),
+    _text("type", "module-qualified name of its type, or of the type whose objects grow in number"),
+    Column("length", "its items, or the objects of the type"),
+    _text(
+        "holder", "the path of references that holds it, as one would write it; empty where none was found"
+    ),
+    Column("retained_bytes", "bytes that hang on it, by a bounded walk"),
+    Column("retained_whole", "1 when that walk came to its end, 0 when it was cut short: then there is more"),
+    _text(
         "entries",
         "a sample of what it holds, a JSON list: types, sizes, of tasks the coroutine and its creation",
     ),

@@ -18,7 +18,7 @@ from soak.recording.events import EventLog
 from soak.sampling.gaps import Gaps
 from soak.sampling.holders import name_holders
 from soak.sampling.probe_client import ProbeError
-from soak.sampling.row import Row, together
+from soak.sampling.row import ArmRow, Row
 from soak.sampling.target import Target
 
 PROBE_TIMEOUT_S = 0.5
@@ -70,6 +70,7 @@ class Sampler:
         """The arm's own process, then those below it; none while it is down."""
         self.phase = IDLE
         self.latest: Mapping[str, object] = {}
+        self._arm_row = ArmRow()
         self.suspects: dict[int, tuple[Suspect, ...]] = {}
         """By pid: what grew in the last censuses under load."""
         self._holders = holders
@@ -221,7 +222,7 @@ class Sampler:
             self._samples.write(reading.row)
         rows = tuple(reading.row for reading in readings)
         if rows:
-            self.latest = together(rows)
+            self.latest = self._arm_row.join(rows)
         return rows
 
     def take_census(self, rung: str = "") -> None:

@@ -6,12 +6,15 @@ import math
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.recording.model import Life
 from analysis.recording.process_sum import as_one, overlap
 from analysis.recording.read import read_recording
 from analysis.slopes import life_trend
 from soak import contract
+from soak.contract import process_sum
 from tests.unit.analysis.conftest import Build, write_csv
 
 
@@ -59,6 +62,22 @@ def test_a_reading_that_one_process_missed_is_no_sum() -> None:
     assert rows["live_blocks"].to_list()[0] == 5
     assert math.isnan(rows["live_blocks"].to_list()[1])
     assert rows["rss_bytes"].to_list() == [35, 35]
+
+
+@given(
+    st.lists(
+        st.lists(st.one_of(st.none(), st.integers(0, 9)), min_size=3, max_size=3), min_size=2, max_size=5
+    )
+)
+def test_the_sums_of_a_table_are_those_of_the_rule(table: list[list[int | None]]) -> None:
+    """The vectorised form and the contract's rule agree on any pattern of missed readings."""
+    rows, _ = as_one(
+        ticks(*((t_s, life, 1, value) for t_s, tick in enumerate(table) for life, value in enumerate(tick))),
+        tuple(process(life, 0, 9) for life in range(3)),
+    )
+    known = {life for tick in table for life, value in enumerate(tick) if value is not None}
+    expected = [process_sum(dict(enumerate(tick)), known) for tick in table]
+    assert [None if math.isnan(one) else one for one in rows["live_blocks"]] == expected
 
 
 def test_a_worker_that_dies_and_its_replacement_make_three_stretches() -> None:
