@@ -1,15 +1,20 @@
-"""Make the report of an ablation: what each fault of the leaky gateway keeps per request."""
+"""The end of ``soak ablate``: the report of the run, and what each fault of the leaky gateway leaks per request."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from analysis.ablation.figure import ablation_figure
 from analysis.ablation.leak_per_fault import ALL, FAULTS, NONE, Kept, kept
 from analysis.ablation.text import ablation_text
+from analysis.commands.answer import answer
 from analysis.recording.read import read_recording
 from analysis.report.files import csv_text, write_files
+from analysis.report.write import make_report
 from analysis.verdict.validity import arm_load, reasons
 from soak.contract import REPORT
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, RecordingError
@@ -29,6 +34,17 @@ class Ablation:
     def exit_code(self) -> int:
         """An ablation signs nothing: it is inconclusive or done."""
         return EXIT_INCONCLUSIVE if self.reasons else EXIT_OK
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="The run directory of an ablation, for example runs/latest.")],
+) -> None:
+    """Write the report of an ablation, and what each fault leaks per request.
+
+    Exit codes: 0 done, 2 no readable ablation, 4 inconclusive.
+    """
+    make_report(run)
+    answer(make_ablation(run))
 
 
 def make_ablation(run_dir: Path) -> Ablation:

@@ -1,13 +1,17 @@
-"""Judges a recording or another tool's file: verdicts without figures."""
+"""``soak judge``: verdicts on a recording or on another tool's file, without figures."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.text import Text
 
+from analysis.commands.answer import answer
+from analysis.commands.live import follow as follow_run
 from analysis.external.files import Columns, read_foreign, restarts
 from analysis.judge import judge
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin
@@ -17,32 +21,114 @@ from analysis.report.terminal.verdict import judged_parts
 from analysis.verdict.arm import ArmVerdict, Judge, SignalVerdict
 from analysis.verdict.run import baseline_of, candidate_of, decide, judge_sides
 from analysis.verdict.wording import verdict_line
-from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE, EXIT_OK
+from soak.contract.units import (
+    DEFAULT_MAX_LEAK,
+    parse_duration,
+    parse_leak_rate,
+    parse_limit_option,
+    parse_option,
+    parse_size,
+)
+from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, UsageError
 
 MANY_FALLS = 2
 """One may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Verdicts:
     """What the command line needs."""
 
     text: str
     exit_code: int
 
 
-def judge_run(run_dir: Path, judge: Judge = judge) -> Answer:
+def command(
+    path: Annotated[
+        Path, typer.Argument(help="A run directory, or a file of memory over time that another tool wrote.")
+    ],
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Re-evaluate a running soak periodically and write live.json.")
+    ] = False,
+    time_column: Annotated[
+        str, typer.Option(metavar="NAME", help="CSV column of time: numbers, or moments in ISO 8601.")
+    ] = "",
+    rss_column: Annotated[str, typer.Option(metavar="NAME", help="CSV column of memory.")] = "",
+    life_column: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="CSV column that identifies the process, e.g. pid (default: one process)."
+        ),
+    ] = "",
+    time_unit: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="Unit of --time-column: ms, s, min, h or d (default: s)."),
+    ] = None,
+    rss_unit: Annotated[
+        str | None,
+        typer.Option(metavar="UNIT", help="Unit of --rss-column: B, kB, KiB, MB, ... (default: B)."),
+    ] = None,
+    max_leak: Annotated[
+        str, typer.Option(metavar="LEAK", help="Leak margin for file input, e.g. 1 MiB/h.")
+    ] = DEFAULT_MAX_LEAK,
+    limit: Annotated[
+        str,
+        typer.Option(metavar="SIZE", help="Memory limit for file input, e.g. 2 GiB: gives the time to OOM."),
+    ] = "",
+) -> None:
+    """Print verdict and gates of a recording, without figures and without writing a report.
+
+    A file may be psrecord's (--log) or mprof's, or a CSV whose columns are named.
+
+    Exit codes: 0 signed off or no leak, 2 usage, 3 a gate failed or a leak, 4 inconclusive or refused.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: no such file or run directory.")
+    if path.is_dir():
+        if follow:
+            follow_run(path)
+            return
+        answer(judge_run(path))
+    if follow:
+        raise UsageError(f"{path}: only a run directory can be followed.")
+    margin = parse_option("--max-leak", max_leak, parse_leak_rate)
+    if margin.per_s is None:
+        raise UsageError(
+            "--max-leak: requests are not known in a file; give it per time, for example 1 MiB/h."
+        )
+    columns = _columns((time_column, rss_column, life_column), time_unit, rss_unit)
+    answer(judge_file(path, columns, Margin(per_s=margin.per_s), parse_limit_option(limit)))
+
+
+def _columns(names: tuple[str, str, str], time_unit: str | None, rss_unit: str | None) -> Columns | None:
+    """Return the columns of a CSV and their units; None for the formats that are known. Raises UsageError."""
+    time, rss, life = names
+    if bool(time) != bool(rss):
+        raise UsageError("Name both columns: --time-column and --rss-column.")
+    if not time:
+        if (time_unit, rss_unit, life) != (None, None, ""):
+            raise UsageError(
+                "--time-unit, --rss-unit, --life-column: the formats of psrecord and mprof are known; of a CSV name "
+                "the columns, too."
+            )
+        return None
+    time_s = None if time_unit is None else parse_option("--time-unit", f"1 {time_unit}", parse_duration)
+    rss_bytes = None if rss_unit is None else parse_option("--rss-unit", f"1 {rss_unit}", parse_size)
+    return Columns(time, rss, time_s, rss_bytes, life)
+
+
+def judge_run(run_dir: Path, judge: Judge = judge) -> Verdicts:
     """Judge a recording; raises RecordingError when it cannot be read."""
     recording = read_recording(run_dir)
     seen = judge_sides(recording, judge)
     judged = decide(recording, seen, candidate_of(seen), baseline_of(seen))
     end = outcome(judged.reasons, attached=recording.manifest.attached)
-    return Answer(render([*judged_parts(judged), *end]), judged.signoff.exit_code)
+    return Verdicts(render([*judged_parts(judged), *end]), judged.signoff.exit_code)
 
 
 def judge_file(
     path: Path, columns: Columns | None, margin: Margin, limit_bytes: float | None, judge: Judge = judge
-) -> Answer:
+) -> Verdicts:
     """Judge the RSS in a file of another tool; raises RecordingError when it cannot be read.
 
     Restarts that are not told apart look like a sawtooth, which no leak outlasts: nothing is passed on that.
@@ -62,4 +148,4 @@ def judge_file(
         path.name, judgement.verdict, judgement.reason, margin, signal, (signal,), headroom, oom_kills=0
     )
     codes = {LEAK: EXIT_GATE_FAILED, NO_LEAK: EXIT_OK}
-    return Answer(render([Text(verdict_line(verdict))]), codes.get(judgement.verdict, EXIT_INCONCLUSIVE))
+    return Verdicts(render([Text(verdict_line(verdict))]), codes.get(judgement.verdict, EXIT_INCONCLUSIVE))

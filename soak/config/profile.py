@@ -20,10 +20,15 @@ from pydantic import (
 )
 
 from soak.contract import GateLimit
-from soak.contract.units import LeakRate, parse_duration, parse_leak_rate, parse_limit, parse_size
+from soak.contract.units import (
+    DEFAULT_MAX_LEAK,
+    LeakRate,
+    parse_duration,
+    parse_leak_rate,
+    parse_limit,
+    parse_size,
+)
 from soak.process.readiness import is_valid
-
-DEFAULT_MAX_LEAK = "1 MiB/h"
 
 LOOPBACK = IPv4Address("127.0.0.1")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from soak.contract.gates import AT_LEAST, AT_MOST, GATES, GateLimit
+from soak.errors import UsageError
 
 BYTES: Final[Mapping[str, float]] = {
     "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
@@ -33,6 +34,12 @@ _NUMBER: Final = r"\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _QUANTITY: Final = re.compile(rf"({_NUMBER})\s*(\D.*)?")
 _LIMIT: Final = re.compile(rf"(<=|>=|≤|≥)\s*({_NUMBER})\s*(\D.*)?")
 _RELATIONS: Final = {"<=": AT_MOST, "≤": AT_MOST, ">=": AT_LEAST, "≥": AT_LEAST}
+
+
+Value = TypeVar("Value")
+
+DEFAULT_MAX_LEAK: Final = "1 MiB/h"
+"""The leak that matters where nobody gives another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,24 @@ def parse_leak_rate(text: str) -> LeakRate:
     if per == REQUEST:
         return LeakRate(per_request=size_bytes)
     return LeakRate(per_s=size_bytes / _worth(per, {**SECONDS, REQUEST: 1}))
+
+
+def parse_option(option: str, text: str, parse: Callable[[str], Value]) -> Value:
+    """Return the value of a command's option; raises UsageError, with the option's name, where it is none."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}.") from None
+
+
+def parse_limit_option(text: str) -> int | None:
+    """Return the bytes of ``--limit``, None where it is empty; raises UsageError."""
+    if not text:
+        return None
+    limit_bytes = round(parse_option("--limit", text, parse_size))
+    if limit_bytes <= 0:
+        raise UsageError(f"--limit {text}: give a size above 0.")
+    return limit_bytes
 
 
 def parse_limit(gate: str, text: str) -> GateLimit:

@@ -177,7 +177,18 @@ def _fill(text: str, words: Mapping[str, str], key: str) -> str:
 
 def _judge_process(run_directory: Path) -> ProcessSpec:
     """It leaves the processor to the target and the load."""
-    argv = ("nice", "-n", "10", sys.executable, "-m", "soak", "judge", "--follow", str(run_directory))
+    argv = (
+        "nice",
+        "-n",
+        "10",
+        sys.executable,
+        "-P",
+        "-m",
+        "analysis",
+        "judge",
+        "--follow",
+        str(run_directory),
+    )
     return ProcessSpec("judge", argv, run_directory, stop_timeout_s=2.0)
 
 

@@ -271,7 +271,7 @@ class Run:
     def make_report(self) -> None:
         """Make the report of what is recorded so far, in a process of its own, and print it."""
         self._save_manifest("complete", "")
-        argv = (sys.executable, "-m", "soak", "report", str(self._directory))
+        argv = (sys.executable, "-P", "-m", "analysis", "report", str(self._directory))
         printed = LineTail(self._logs / "report.log")
         printed.new_lines()  # of an earlier report
         report = self._start_child(ProcessSpec("report", argv, self._directory))

@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from analysis.__main__ import main
 from analysis.commands import compare, judge
-from analysis.commands import live as follow
 from soak import contract
-from soak.cli.app import main
 from soak.contract import GateLimit
 from tests.support.planted_judge import planted_judge
 
@@ -51,7 +50,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> None:
         (judge, "judge_run"),
         (judge, "judge_file"),
         (compare, "compare_runs"),
-        (follow, "follow"),
+        (judge, "follow_run"),
     ):
         monkeypatch.setattr(module, name, partial(getattr(module, name), judge=planted_judge))
 

@@ -6,15 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 from typer.testing import CliRunner
 
-from soak.cli.analysis_process import finish
 from soak.cli.app import app
 from soak.recording.files import record_sums
-from soak.supervisor.launch import Outcome
 
 
 @pytest.fixture
@@ -64,16 +61,3 @@ def test_output_that_cannot_be_written_is_a_sentence(run_dir: Path) -> None:
     assert (told.returncode, told.stderr.count("\n")) == (1, 1)
     assert told.stderr.startswith("soak: the disk is full")
     assert (left.returncode, silent) == (1, "")
-
-
-def test_ctrl_c_while_the_report_is_made_says_how_to_make_it_later(
-    run_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The run has ended by then, and hours of it are kept."""
-
-    def make(_: Path) -> NoReturn:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        finish(Outcome(run_dir, None), make)
-    assert f"soak report {run_dir} makes its report" in capsys.readouterr().err

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from soak.cli import app as cli
+from soak.cli import run as cli
+from soak.cli.app import app
 from soak.config.load import load_profile
 from soak.contract import WEB_PASSWORD, WEB_USER
 from soak.errors import UsageError
@@ -66,7 +67,7 @@ def test_the_password_is_there_for_a_second_start_and_gone_for_the_targets(
     monkeypatch.setenv(WEB_PASSWORD, PASSWORD)
     monkeypatch.setattr(cli, "enter_scope", lambda: seen.update(at_scope=os.environ.get(WEB_PASSWORD)))
     monkeypatch.setattr(cli, "run_profile", run_profile)
-    CliRunner().invoke(cli.app, ["ui", "--web-login", "--web-user", "signer"])
+    CliRunner().invoke(app, ["ui", "--web-login", "--web-user", "signer"])
     assert seen == {"at_scope": PASSWORD, "at_run": None, "web": Web(8089, "signer", PASSWORD)}
 
 
@@ -74,6 +75,6 @@ def test_the_password_is_there_for_a_second_start_and_gone_for_the_targets(
 def test_a_login_without_a_password_names_the_variable(monkeypatch: pytest.MonkeyPatch, user: str) -> None:
     """A usage error that says the mend."""
     monkeypatch.setenv(WEB_PASSWORD, "")
-    result = CliRunner().invoke(cli.app, ["ui", "--web-login", "--web-user", user])
+    result = CliRunner().invoke(app, ["ui", "--web-login", "--web-user", user])
     assert isinstance(result.exception, UsageError)
     assert "set SOAK_WEB_PASSWORD in the environment" in str(result.exception)

@@ -104,7 +104,18 @@ def test_the_judge_beside_the_run_leaves_the_processor_to_the_others() -> None:
     """It is started niced, and not at all where the profile wants none."""
     judge = plan_of(load_profile("demo")).judge
     assert judge is not None
-    assert judge.argv == ("nice", "-n", "10", sys.executable, "-m", "soak", "judge", "--follow", str(RUN))
+    assert judge.argv == (
+        "nice",
+        "-n",
+        "10",
+        sys.executable,
+        "-P",
+        "-m",
+        "analysis",
+        "judge",
+        "--follow",
+        str(RUN),
+    )
     assert plan_of(load_profile("demo", ["judge.live=false"])).judge is None
 
 

@@ -1,0 +1,27 @@
+"""What every command ends with: text to print and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import NoReturn, Protocol
+
+import typer
+
+
+class Answer(Protocol):
+    """The result of a command."""
+
+    @property
+    def text(self) -> str:
+        """Plain text, at most 100 columns wide."""
+
+    @property
+    def exit_code(self) -> int:
+        """One of ours: 0 signed off, 3 a gate failed, 4 inconclusive or refused."""
+
+
+def answer(result: Answer) -> NoReturn:
+    """Print a result and exit with its code."""
+    with contextlib.suppress(OSError):  # the terminal is gone; what was written stands in its files
+        print(result.text, flush=True)
+    raise typer.Exit(result.exit_code)

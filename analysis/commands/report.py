@@ -1,0 +1,21 @@
+"""``soak report``: the report of a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analysis.commands.answer import answer
+from analysis.report.write import make_report
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="A run directory, for example runs/latest.")],
+) -> None:
+    """Regenerate the report of a run, including an interrupted one.
+
+    Exit codes: 0 signed off, 2 no readable recording, 3 a gate failed, 4 inconclusive or refused.
+    """
+    answer(make_report(run))

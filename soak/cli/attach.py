@@ -1,0 +1,68 @@
+"""``soak attach``: processes that are running already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soak.cli import options
+from soak.cli.analysis_process import finish
+from soak.cli.progress import make_progress
+from soak.contract.units import (
+    DEFAULT_MAX_LEAK,
+    parse_duration,
+    parse_leak_rate,
+    parse_limit_option,
+    parse_option,
+)
+from soak.errors import UsageError
+from soak.supervisor.attach import Watch, find_processes
+from soak.supervisor.attach import attach as attach_to
+from soak.supervisor.launch import noted_signals
+
+
+def attach(
+    pids: Annotated[
+        list[int],
+        typer.Option(
+            "--pid", min=1, help="A process to sample, with its children; may be given several times."
+        ),
+    ],
+    duration: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="Duration, e.g. 10m (default: until Ctrl-C).")
+    ] = "",
+    every: Annotated[str, typer.Option(metavar="TIME", help="Time between samples.")] = "1s",
+    max_leak: Annotated[
+        str, typer.Option(metavar="LEAK", help="Leak margin per time, e.g. 1 MiB/h.")
+    ] = DEFAULT_MAX_LEAK,
+    limit: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZE", help="Memory limit of the processes, e.g. 2 GiB: gives the time to OOM."
+        ),
+    ] = "",
+    metrics_port: options.MetricsPort = None,
+    runs: options.Runs = Path("runs"),
+) -> None:
+    """Sample and judge running processes under the load they have. Read-only: the processes are not modified.
+
+    Exit codes: 0 no leak, 1 the harness failed, 2 usage, 3 a leak, 4 inconclusive.
+    """
+    margin = parse_option("--max-leak", max_leak, parse_leak_rate)
+    if margin.per_s is None:
+        raise UsageError("--max-leak: requests are not known here; give it per time, for example 1 MiB/h.")
+    every_s = parse_option("--every", every, parse_duration)
+    if not 0.1 <= every_s <= 60:
+        raise UsageError(f"--every {every}: give a time from 0.1s to 60s.")
+    watch = Watch(
+        find_processes(pids),
+        every_s=every_s,
+        for_s=parse_option("--for", duration, parse_duration) if duration else None,
+        max_leak=margin,
+        limit_bytes=parse_limit_option(limit),
+    )
+    with make_progress(metrics_port) as progress, noted_signals() as interrupted:
+        outcome = attach_to(watch, runs.resolve(), progress, interrupted)
+    finish(outcome)

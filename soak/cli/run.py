@@ -1,0 +1,102 @@
+"""``soak run``, ``ui``, ``worker`` and ``ablate``: what starts a load."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soak.cli import options
+from soak.cli.analysis_process import finish
+from soak.cli.progress import make_progress
+from soak.config.load import load_profile
+from soak.config.profile import Profile
+from soak.contract import WEB_PASSWORD, WEB_USER
+from soak.errors import UsageError
+from soak.limit.choose import enter_scope
+from soak.plan.plan import make_plan
+from soak.plan.traffic import Web
+from soak.supervisor.launch import Outcome, run_profile
+from soak.supervisor.phases import led_by_ui, timed
+from soak.supervisor.run import Run
+
+RUNS = Path("runs")
+
+
+def run(
+    profile: options.Profile,
+    settings: options.Settings = None,
+    arms: options.Arms = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")] = False,
+    metrics_port: options.MetricsPort = None,
+    runs: options.Runs = RUNS,
+) -> None:
+    """Soak the arms of a profile under one load, and report.
+
+    Exit codes: 0 signed off, 1 the harness failed, 2 usage or configuration, 3 a gate failed, 4 inconclusive or
+    refused.
+    Ctrl-C ends the run early and still makes the report.
+    """
+    checked = load_profile(profile, settings or (), arms)
+    if dry_run:
+        print(make_plan(checked, runs / "RUN", Path("PROBE")).describe())
+        return
+    finish(_soak(checked, runs, timed, metrics_port))
+
+
+def ui(
+    profile: options.Profile = "demo",
+    settings: options.Settings = None,
+    arms: options.Arms = "",
+    web_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web UI, on 127.0.0.1.")] = 8089,
+    web_login: Annotated[
+        bool,
+        typer.Option("--web-login", help=f"Require a login; the password is read from {WEB_PASSWORD}."),
+    ] = False,
+    metrics_port: options.MetricsPort = None,
+    web_user: Annotated[str, typer.Option(envvar=WEB_USER, help="Name of the user who may log in.")] = "soak",
+    runs: options.Runs = RUNS,
+) -> None:
+    """Run interactively from Locust's web UI: Start and Stop begin and end the load; Stop makes the report.
+
+    Exit codes: as of soak run.
+    """
+    password = os.environ.get(WEB_PASSWORD, "")
+    if web_login and not (password and web_user):
+        raise UsageError(f"--web-login: set {WEB_PASSWORD} in the environment to the password to ask for.")
+    web = Web(web_port, web_user, password) if web_login else Web(web_port)
+    finish(_soak(load_profile(profile, settings or (), arms), runs, led_by_ui, metrics_port, web))
+
+
+def worker(
+    master: Annotated[
+        str, typer.Argument(metavar="HOST:PORT", help="Address of the master, as printed by soak run.")
+    ],
+) -> None:
+    """Send a share of a run's load from this machine until the run ends; no file of the run is needed here.
+
+    The profile of the run sets traffic.remote_workers.
+    """
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "locustfiles.remote_worker", master])  # noqa: S606 - a command of our own
+
+
+def ablate(settings: options.Settings = None, runs: options.Runs = RUNS) -> None:
+    """Measure what each fault of the leaky gateway leaks per request: each alone, all together, none."""
+    finish(_soak(load_profile("ablation", settings or ()), runs, timed), "ablation")
+
+
+def _soak(
+    profile: Profile,
+    runs: Path,
+    script: Callable[[Run], None],
+    metrics_port: int | None = None,
+    web: Web | None = None,
+) -> Outcome:
+    enter_scope()  # may start this command again, which needs the password too
+    os.environ.pop(WEB_PASSWORD, None)  # the targets would inherit it
+    with make_progress(metrics_port) as progress:
+        return run_profile(profile, runs.resolve(), progress, script, web=web)
