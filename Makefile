@@ -5,7 +5,7 @@ DURATION ?= 6h
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help soak soak-article soak-release ablate bench calibrate bench-live bench-heap leaks ui report test test-browser lint lock clean
+.PHONY: help soak soak-incident soak-article soak-release ablate bench calibrate bench-live bench-heap leaks ui report test test-browser lint lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,8 +13,12 @@ help: ## Show the targets
 soak: .venv/installed ## Soak the embedded gateways, leaky and fixed, for four minutes and make the report
 	@$(BIN)/soak run demo
 
-soak-article: .venv/installed ## The same at its real size: 8 GB, eight minutes, 10 GB of free memory
-	@$(BIN)/soak run article
+soak-incident: .venv/installed ## The same at its real size: 8 GB, eight minutes, 10 GB of free memory
+	@$(BIN)/soak run incident
+
+soak-article: .venv/installed
+	@echo 'make soak-article is deprecated; use make soak-incident.' >&2
+	@$(BIN)/soak run incident
 
 soak-release: .venv/installed ## In real time: make soak-release DURATION=6h
 	@$(BIN)/soak run release --set phases.load_s=$(DURATION)

@@ -1,4 +1,4 @@
-"""From a run directory to a report: readings, slopes, verdicts, the comparison with the article, figures."""
+"""From a run directory to a report: readings, slopes, verdicts, the comparison with the incident, figures."""
 
 import os
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def memory(size_bytes: float, *, sign: bool = False) -> str:
-    """Return bytes as MB or GB of the article, 10^6 and 10^9: ``74 MB``, ``1.8 GB``, signed ``+41 MB``."""
+    """Return bytes as MB or GB of the incident, 10^6 and 10^9: ``74 MB``, ``1.8 GB``, signed ``+41 MB``."""
     plus = "+" if sign else ""
     if abs(size_bytes) >= 0.9995e9:
         return f"{size_bytes / 1e9:{plus}.1f} GB"
@@ -16,7 +16,7 @@ def memory_note(scale: float) -> str:
     """Return what memory in brackets means."""
     times = "" if scale == 1 else f", times {scale:g}"
     return (
-        "Memory in brackets is at the article's scale: its memory at start plus the measured growth above hour 0"
+        "Memory in brackets is at the incident's scale: its memory at start plus the measured growth above hour 0"
         f"{times}."
     )
 

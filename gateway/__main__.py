@@ -33,7 +33,7 @@ def serve(
     variant: Annotated[
         Variant,
         typer.Option(
-            help="leaky: the article's faults; published_fix: the article's repair; fixed: none of the faults."
+            help="leaky: the incident's faults; published_fix: its published fix; fixed: none of the faults."
         ),
     ],
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")],

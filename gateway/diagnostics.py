@@ -1,4 +1,4 @@
-"""The article's diagnostics: what this process's memory is made of, at one moment."""
+"""The incident's diagnostics: what this process's memory is made of, at one moment."""
 
 from __future__ import annotations
 

@@ -45,9 +45,9 @@ class Limits:
     history_records: int = 5000
     sweep_every_s: float = 60.0
     warn_memory_bytes: int = 300_000_000
-    """Resident memory above this is logged; the article's repaired gateway claims to stay below it."""
+    """Resident memory above this is logged; the published fix is claimed to stay below it."""
     warn_growth_bytes_per_s: int = 100_000
-    """Growth above this is logged: about half of what the article's gateway gained in its first hour."""
+    """Growth above this is logged: about half of what the incident's gateway gained in its first hour."""
     shutdown_timeout_s: float = 1.0
 
 
@@ -61,7 +61,7 @@ class HistoryRecord:
 
 
 class FixedGateway:
-    """The gateway without the article's faults. Make it inside a running event loop."""
+    """The gateway without the incident's faults. Make it inside a running event loop."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The gateway before: the article's faults, each of which can be left out."""
+"""The gateway before: the incident's faults, each of which can be left out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from gateway.article_client import ask, open_session
+from gateway.aiohttp_client import ask, open_session
 from gateway.upstreams import Upstreams
 from gateway.variant import Stats
 
@@ -19,7 +19,7 @@ PROCESS_S: Final = 1.0
 
 
 class Fault(StrEnum):
-    """What the article's gateway does wrong."""
+    """What the incident's gateway does wrong."""
 
     TASKS = "tasks"
     SESSIONS = "sessions"
@@ -51,7 +51,7 @@ def drop_a_cycle() -> None:
 
 
 class LeakyGateway:
-    """The article's gateway, with its attribute names; a part whose fault is left out is done properly.
+    """The incident's gateway, with its attribute names; a part whose fault is left out is done properly.
 
     Make it inside a running event loop.
     """
@@ -78,7 +78,7 @@ class LeakyGateway:
                 self._remember(service_name, request_data, result)
             if Fault.CYCLES in self._faults:
                 drop_a_cycle()
-        except Exception as error:  # noqa: BLE001  the article's fault 5: whatever goes wrong is an answer
+        except Exception as error:  # noqa: BLE001  the incident's fault 5: whatever goes wrong is an answer
             result = {"error": str(error)}
         return json.dumps(result).encode()
 

@@ -1,4 +1,4 @@
-"""The gateway after, as the article published it: bounded where the article bounds it, and nowhere else.
+"""The gateway after, as it was published: bounded where its authors bounded it, and nowhere else.
 
 It is there to be measured. What it does at a cost or a risk is kept on purpose: a cache that scans all its entries
 for each new one, keys that can collide, a session for every name, a print per request, errors with status 200.
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from gateway.article_client import ask, open_session
+from gateway.aiohttp_client import ask, open_session
 from gateway.published_cache import LRUCache
 from gateway.published_tasks import TaskManager
 from gateway.upstreams import Upstreams
@@ -29,7 +29,7 @@ CLEANUP_EVERY_S: Final = 300.0
 
 
 class PublishedFixGateway:
-    """The article's repaired gateway, with its parts' names. Make it inside a running event loop."""
+    """The incident's gateway after its fix, with its attribute names. Make it inside a running event loop."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class PublishedFixGateway:
             self.task_manager.create_task(self.process_async(request_data), name=f"process_{service_name}")
             self.response_cache.put(key, result)
             self._remember(service_name, "success")
-        except Exception as error:  # noqa: BLE001  the article's fault 5, which its fix does not mention
+        except Exception as error:  # noqa: BLE001  the incident's fault 5, which its fix does not mention
             result = {"error": str(error)}
             self._remember(service_name, "error")
         print(f"{service_name}: asked")

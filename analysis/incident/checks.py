@@ -1,4 +1,4 @@
-"""By which rules a measurement reproduces the article, with the tolerances of all of them."""
+"""By which rules a measurement reproduces the incident, with the tolerances of all of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from analysis.recording.measurements import (
 from analysis.recording.model import Arm, Recording
 
 GROWTH_WITHIN: Final = 0.15
-"""Before's growth above hour 0, of the article's."""
+"""Before's growth above hour 0, of the incident's."""
 STABLE_WITHIN: Final = 0.10
 """After's memory, of its own at hour 0."""
 OOM_HOURS: Final = (5.0, 6.0)
@@ -27,7 +27,7 @@ OOM_HOURS: Final = (5.0, 6.0)
 LIMIT_REACHED_AT: Final = 0.98
 """An arm that was not killed has reached its limit at this share of it."""
 START_CHANGE: Final = (-0.15, -0.05)
-"""After's memory at start against before's; the article has -10%."""
+"""After's memory at start against before's; the incident has -10%."""
 TASKS_BEFORE: Final = 10_000
 """Finished tasks still referenced, at their highest: at least."""
 TASKS_AFTER: Final = 50
@@ -59,25 +59,25 @@ def start_check(before: Reading, after: Reading) -> Check:
     return Check(met, f"{rule}: both variants use the same libraries" if abs(changed) < -high else rule)
 
 
-def growth_check(grown: Growth, article_bytes: float, scale: float) -> Check:
-    """Before's growth, times the scale, is about the article's."""
+def growth_check(grown: Growth, incident_bytes: float, scale: float) -> Check:
+    """Before's growth, times the scale, is about the incident's."""
     if grown.bytes is None:
         return Check(None, grown.why_not)
-    met = abs(grown.bytes * scale / article_bytes - 1) <= GROWTH_WITHIN
+    met = abs(grown.bytes * scale / incident_bytes - 1) <= GROWTH_WITHIN
     return Check(
         met,
         f"before grew {_scaled(grown.bytes, scale)}, "
-        f"{not_unless(met)}within {GROWTH_WITHIN:.0%} of the article's {memory(article_bytes)}",
+        f"{not_unless(met)}within {GROWTH_WITHIN:.0%} of the incident's {memory(incident_bytes)}",
     )
 
 
 def _scaled(grown_bytes: float, scale: float) -> str:
-    """Return the growth, and at the article's scale where that is another."""
+    """Return the growth, and at the incident's scale where that is another."""
     return memory(grown_bytes) + ("" if scale == 1 else f", x {scale:g} = {memory(grown_bytes * scale)}")
 
 
-def stable_check(grown: Growth, article_bytes: float, scale: float) -> Check:
-    """After's memory stays about what it was at hour 0, or at least grows no more than the article's did."""
+def stable_check(grown: Growth, incident_bytes: float, scale: float) -> Check:
+    """After's memory stays about what it was at hour 0, or at least grows no more than the incident's did."""
     if grown.start.value is None or grown.now.value is None or grown.bytes is None:
         return Check(None, grown.why_not)
     if grown.start.value <= 0:
@@ -87,11 +87,11 @@ def stable_check(grown: Growth, article_bytes: float, scale: float) -> Check:
     sentence = f"after is at {share:.1%} of its hour 0, {not_unless(stable)}within {STABLE_WITHIN:.0%} of it"
     if stable:
         return Check(True, sentence)
-    met = grown.bytes * scale <= article_bytes
+    met = grown.bytes * scale <= incident_bytes
     return Check(
         met,
         f"{sentence}, {'but' if met else 'and'} grew {_scaled(grown.bytes, scale)}, "
-        f"{'no ' if met else ''}more than the article's {memory(article_bytes)}",
+        f"{'no ' if met else ''}more than the incident's {memory(incident_bytes)}",
     )
 
 

@@ -1,4 +1,4 @@
-"""The article's claims beyond its table, each with what was measured and whether that bears it out."""
+"""What was published of the incident beyond its table, each with what was measured and whether that bears it out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.formatting import clock, kilobytes, memory, not_unless
 from analysis.incident.checks import Check
-from analysis.incident.comparison import ARTICLE_AFTER
+from analysis.incident.comparison import INCIDENT_AFTER
 from analysis.incident.row import Reproduced, reproduced
 from analysis.recording.measurements import life_at_hour_0, memory_at, peak
 from analysis.recording.model import Arm, Phase, Recording, sides
@@ -19,7 +19,7 @@ from analysis.verdict.validity import Load
 from soak.contract import LOAD, LOW_TRAFFIC_H
 
 HOURS: Final = 6
-"""What the article tells of, and a claim of it stands for."""
+"""What the incident tells of, and a claim of it stands for."""
 LINEAR_R_SQUARED: Final = 0.95
 """Of RSS over requests: at least."""
 LOW_RATE_AT_MOST: Final = 0.5
@@ -32,7 +32,7 @@ CPU_WITHIN: Final = 0.25
 """Before's CPU time per request, of after's."""
 AFTER_BELOW_BYTES: Final = 300e6
 AVAILABLE_BEFORE: Final = (0.55, 0.65)
-"""The article has 60%."""
+"""The incident's is 60%."""
 AVAILABLE_AFTER: Final = 0.999
 CODE_TIMES: Final = (("cache TTL of 1800 s", 1800), ("clean-up every 300 s", 300), ("sweep every 60 s", 60))
 """Constants of the gateways' code, which no profile scales, and the second in which each first comes due."""
@@ -50,10 +50,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One claim, or one line of the article's log; its fields are the columns of claims.csv."""
+    """One claim, or one line of the incident's log; its fields are the columns of claims.csv."""
 
     claim: str
-    article: str
+    incident: str
     measured: str
     reproduced: Reproduced
     sentence: str
@@ -63,18 +63,18 @@ class Claim:
     measured_after_raw: float | None
 
     @classmethod
-    def of(cls, claim: str, article: str, unit: str, found: Evidence) -> Claim:
+    def of(cls, claim: str, incident: str, unit: str, found: Evidence) -> Claim:
         """Return the claim with the outcome of its check."""
         outcome = reproduced((found.check,))
         return cls(
-            claim, article, found.measured, outcome, found.check.sentence, unit, found.before, found.after
+            claim, incident, found.measured, outcome, found.check.sentence, unit, found.before, found.after
         )
 
 
 def claims(recording: Recording, trends: tuple[Trend, ...], loads: tuple[Load, ...]) -> tuple[Claim, ...]:
-    """Return the article's claims; none when the run is not the article's or lacks one of the two sides."""
+    """Return the claims about the incident; none when the run does not reproduce it or lacks one of the two sides."""
     before, after = sides(recording.arms)
-    if not recording.manifest.article or before is None or after is None:
+    if not recording.manifest.incident or before is None or after is None:
         return ()
     life = life_at_hour_0(recording, before)
     lives = [trend for trend in trends if trend.arm == before.name]
@@ -176,11 +176,11 @@ def _below(recording: Recording, after: Arm) -> Evidence:
     if cut_short(recording):
         return unknown(cut_short(recording))
     scale = recording.manifest.memory_scale
-    scaled = ARTICLE_AFTER[0] + (highest.value - start.value) * scale
+    scaled = INCIDENT_AFTER[0] + (highest.value - start.value) * scale
     # At 1:1 the memory as it is has to stay below the bound as well.
     below = (max(scaled, highest.value) if scale == 1 else scaled) < AFTER_BELOW_BYTES
     sentence = (
-        f"after reached {memory(highest.value)}, {memory(scaled)} at the article's scale, "
+        f"after reached {memory(highest.value)}, {memory(scaled)} at the incident's scale, "
         f"{not_unless(below)}below {memory(AFTER_BELOW_BYTES)}{' before it died' if life.died else ''}"
         f"{_never_due(recording, recording.load)}"
     )
@@ -196,7 +196,7 @@ def _available_before(recording: Recording, load: Load) -> Evidence:
     met = low <= share <= high
     sentence = (
         f"before answered {share:.2%} of the planned requests well, {not_unless(met)}between {low:.0%} and "
-        f"{high:.0%}; the article's own log, 40 s down after 4:31 h, comes to 99.8%"
+        f"{high:.0%}; the incident's own log, 40 s down after 4:31 h, comes to 99.8%"
     )
     return Evidence(f"{share:.2%}", Check(met, sentence), before=share)
 
@@ -257,7 +257,7 @@ def recovery_s(arm: Arm) -> float | None:
 
 
 def cut_short(recording: Recording) -> str:
-    """Return why the load says nothing of the article's six hours; empty when it lasted as long."""
+    """Return why the load says nothing of the incident's six hours; empty when it lasted as long."""
     if recording.load is None:
         return "the run did not reach the phase load"
     end_h = recording.hours(recording.load.end_s)

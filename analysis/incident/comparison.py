@@ -1,8 +1,8 @@
-"""The article's comparison table beside what was measured.
+"""The incident's comparison table beside what was measured.
 
 Memory is compared as growth above each arm's own hour 0, because the scale of a run divides the growth but
-not the interpreter and its libraries. Beside the real figure stands the same at the article's scale: the
-article's memory at start plus the growth times the scale.
+not the interpreter and its libraries. Beside the real figure stands the same at the incident's scale: the
+incident's memory at start plus the growth times the scale.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from analysis.recording.measurements import (
     when,
 )
 from analysis.recording.model import Arm, Recording, sides
-from soak.contract import ARTICLE_MEMORY_BYTES
+from soak.contract import INCIDENT_MEMORY_BYTES
 
-ARTICLE_BEFORE: Final = dict(ARTICLE_MEMORY_BYTES)
-ARTICLE_AFTER: Final = {0: 180e6, 1: 220e6, 6: 280e6}
-"""The article's gateway after the fix: hours since start, memory in bytes."""
+INCIDENT_BEFORE: Final = dict(INCIDENT_MEMORY_BYTES)
+INCIDENT_AFTER: Final = {0: 180e6, 1: 220e6, 6: 280e6}
+"""The incident's gateway after the fix: hours since start, memory in bytes."""
 
 AS_MEASURED: Final = "as measured"
 
 
 def compare(recording: Recording) -> tuple[Row, ...]:
-    """Return the article's rows when the run reproduces it, else before and after without a judgement."""
+    """Return the incident's rows when the run reproduces it, else before and after without a judgement."""
     before, after = sides(recording.arms)
-    if not recording.manifest.article or before is None or after is None:
+    if not recording.manifest.incident or before is None or after is None:
         return _plain_rows(recording, before, after)
     return (
         _start_row(recording, before, after),
@@ -68,7 +68,7 @@ def _start_row(recording: Recording, before: Arm, after: Arm) -> Row:
     first, second = idle_memory(recording, before), idle_memory(recording, after)
     return make_row(
         "memory at start",
-        (memory(ARTICLE_BEFORE[0]), memory(ARTICLE_AFTER[0]), "-10%"),
+        (memory(INCIDENT_BEFORE[0]), memory(INCIDENT_AFTER[0]), "-10%"),
         memory_side(first),
         memory_side(second),
         checks=(start_check(first, second),),
@@ -77,17 +77,19 @@ def _start_row(recording: Recording, before: Arm, after: Arm) -> Row:
 
 
 def _hour_row(recording: Recording, before: Arm, after: Arm, hour: int) -> Row:
-    """Compare one hour; the article has a memory after the fix for the first of them only."""
+    """Compare one hour; the incident has a memory after the fix for the first of them only."""
     grown = growth(recording, before, hour)
-    checks = [growth_check(grown, ARTICLE_BEFORE[hour] - ARTICLE_BEFORE[0], recording.manifest.memory_scale)]
-    article = (memory(ARTICLE_BEFORE[hour]), "", "")
-    if hour in ARTICLE_AFTER:
+    checks = [
+        growth_check(grown, INCIDENT_BEFORE[hour] - INCIDENT_BEFORE[0], recording.manifest.memory_scale)
+    ]
+    incident = (memory(INCIDENT_BEFORE[hour]), "", "")
+    if hour in INCIDENT_AFTER:
         checks.append(_stable_check(recording, after, hour))
-        article = (article[0], memory(ARTICLE_AFTER[hour]), "-74%")
+        incident = (incident[0], memory(INCIDENT_AFTER[hour]), "-74%")
     return make_row(
         f"after {hour} h",
-        article,
-        _scaled_side(recording, ARTICLE_BEFORE[0], grown.now, grown.start),
+        incident,
+        _scaled_side(recording, INCIDENT_BEFORE[0], grown.now, grown.start),
         _after_side(recording, after, hour),
         checks=tuple(checks),
         scale=_growth_scale(recording),
@@ -95,14 +97,14 @@ def _hour_row(recording: Recording, before: Arm, after: Arm, hour: int) -> Row:
 
 
 def _stable_check(recording: Recording, after: Arm, hour: int) -> Check:
-    article_bytes = ARTICLE_AFTER[hour] - ARTICLE_AFTER[0]
-    return stable_check(growth(recording, after, hour), article_bytes, recording.manifest.memory_scale)
+    incident_bytes = INCIDENT_AFTER[hour] - INCIDENT_AFTER[0]
+    return stable_check(growth(recording, after, hour), incident_bytes, recording.manifest.memory_scale)
 
 
 def _six_hour_row(recording: Recording, before: Arm, after: Arm) -> Row:
     return make_row(
         "after 6 h",
-        ("8 GB+ (OOM)", memory(ARTICLE_AFTER[6]), "-96%"),
+        ("8 GB+ (OOM)", memory(INCIDENT_AFTER[6]), "-96%"),
         _end_side(recording, before),
         _after_side(recording, after, 6),
         checks=(oom_check(recording, before), _stable_check(recording, after, 6)),
@@ -156,24 +158,24 @@ def _cache_row(recording: Recording, before: Arm, after: Arm) -> Row:
 
 def _after_side(recording: Recording, after: Arm, hour: int) -> Side:
     grown = growth(recording, after, hour)
-    return _scaled_side(recording, ARTICLE_AFTER[0], grown.now, grown.start)
+    return _scaled_side(recording, INCIDENT_AFTER[0], grown.now, grown.start)
 
 
 def _end_side(recording: Recording, before: Arm) -> Side:
     """Return how the life that met the load ended and its highest memory; if it lives on, its memory at 6 h."""
     life, grown = life_at_hour_0(recording, before), growth(recording, before, 6)
     if life is None or not life.died:
-        return _scaled_side(recording, ARTICLE_BEFORE[0], grown.now, grown.start)
-    side = _scaled_side(recording, ARTICLE_BEFORE[0], peak(before, "rss_bytes", life), grown.start)
+        return _scaled_side(recording, INCIDENT_BEFORE[0], grown.now, grown.start)
+    side = _scaled_side(recording, INCIDENT_BEFORE[0], peak(before, "rss_bytes", life), grown.start)
     how = "OOM" if life.oom_killed else "ended"
     return Side(f"{how} at {when(recording, life.end_s)}", side.raw, side.scaled)
 
 
-def _scaled_side(recording: Recording, article_start_bytes: float, now: Reading, start: Reading) -> Side:
+def _scaled_side(recording: Recording, incident_start_bytes: float, now: Reading, start: Reading) -> Side:
     if now.value is None or start.value is None:
         return memory_side(now)
     grown_bytes = now.value - start.value
-    return memory_side(now, article_start_bytes + grown_bytes * recording.manifest.memory_scale)
+    return memory_side(now, incident_start_bytes + grown_bytes * recording.manifest.memory_scale)
 
 
 def _growth_scale(recording: Recording) -> str:
@@ -182,7 +184,7 @@ def _growth_scale(recording: Recording) -> str:
 
 
 def _plain_rows(recording: Recording, before: Arm | None, after: Arm | None) -> tuple[Row, ...]:
-    """Return before and after side by side, without the article."""
+    """Return before and after side by side, without the incident."""
     end = recording.hours(recording.load.end_s) if recording.load else 0.0
     measures: tuple[tuple[str, str, Callable[[Arm], Reading]], ...] = (
         ("memory at start", "bytes", partial(idle_memory, recording)),

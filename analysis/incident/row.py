@@ -17,9 +17,9 @@ class Row:
     """One line of the comparison; its fields are the columns of comparison.csv."""
 
     measure: str
-    article_before: str
-    article_after: str
-    article_change: str
+    incident_before: str
+    incident_after: str
+    incident_change: str
     measured_before: str
     measured_after: str
     measured_change: str
@@ -30,14 +30,14 @@ class Row:
     """Of the raw columns."""
     measured_before_raw: float | None
     measured_after_raw: float | None
-    article_scale_before_raw: float | None
-    """Memory at the article's scale; None for other measures."""
-    article_scale_after_raw: float | None
+    incident_scale_before_raw: float | None
+    """Memory at the incident's scale; None for other measures."""
+    incident_scale_after_raw: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One arm's part of a row: its text, the number behind it, and that number at the article's scale."""
+    """One arm's part of a row: its text, the number behind it, and that number at the incident's scale."""
 
     text: str
     raw: float | None = None
@@ -46,7 +46,7 @@ class Side:
 
 def make_row(
     measure: str,
-    article: tuple[str, str, str],
+    incident: tuple[str, str, str],
     before: Side,
     after: Side,
     *,
@@ -55,14 +55,14 @@ def make_row(
     scale: str = "",
     changed: str | None = None,
 ) -> Row:
-    """Return the row; ``article`` is its before, after and change, ``changed`` replaces the computed change."""
+    """Return the row; ``incident`` is its before, after and change, ``changed`` replaces the computed change."""
     if changed is None and before.scaled is not None and after.scaled is not None:
         changed = change(before.scaled, after.scaled)
     return Row(
         measure=measure,
-        article_before=article[0],
-        article_after=article[1],
-        article_change=article[2],
+        incident_before=incident[0],
+        incident_after=incident[1],
+        incident_change=incident[2],
         measured_before=before.text,
         measured_after=after.text,
         measured_change=change(before.raw, after.raw) if changed is None else changed,
@@ -72,8 +72,8 @@ def make_row(
         unit=unit,
         measured_before_raw=before.raw,
         measured_after_raw=after.raw,
-        article_scale_before_raw=before.scaled,
-        article_scale_after_raw=after.scaled,
+        incident_scale_before_raw=before.scaled,
+        incident_scale_after_raw=after.scaled,
     )
 
 

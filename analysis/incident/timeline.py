@@ -1,4 +1,4 @@
-"""The lines of the article's log beside the same moments of the run."""
+"""The lines of the incident's log beside the same moments of the run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from analysis.formatting import clock, memory, not_unless
 from analysis.incident.checks import Check
 from analysis.incident.claims import Claim, Evidence, cut_short, unknown
-from analysis.incident.comparison import ARTICLE_BEFORE
+from analysis.incident.comparison import INCIDENT_BEFORE
 from analysis.recording.measurements import ended, life_at_hour_0, memory_at
 from analysis.recording.model import Arm, Life, Recording, sides
 
@@ -18,17 +18,17 @@ WARNING_H: Final = 3.126
 SECOND_KILL_H: Final = 4.518
 """From 02:16:12, started, to 06:47:18, OOM-killed again."""
 TIME_WITHIN: Final = 0.15
-"""A measured time, of the article's."""
+"""A measured time, of the incident's."""
 START_WITHIN: Final = 0.10
-"""Memory after a restart, of that after the first start; the article has 198 of 200 MB."""
+"""Memory after a restart, of that after the first start; the incident has 198 of 200 MB."""
 
 NOT_KILLED: Final = "before was not killed and started again"
 
 
 def timeline(recording: Recording) -> tuple[Claim, ...]:
-    """Return the five lines of the article's log; none when the run is not the article's or lacks a side."""
+    """Return the five lines of the incident's log; none when the run does not reproduce it or lacks a side."""
     before, after = sides(recording.arms)
-    if not recording.manifest.article or before is None or after is None:
+    if not recording.manifest.incident or before is None or after is None:
         return ()
     first = life_at_hour_0(recording, before)
     killed = first if first and first.died else None
@@ -45,9 +45,9 @@ def timeline(recording: Recording) -> tuple[Claim, ...]:
             "s since the kill",
             _started(recording, before, killed, second),
         ),
-        Claim.of("log: above 4.2 GB", f"05:23:45, {warning}", "article hours", _warning(recording, before)),
+        Claim.of("log: above 4.2 GB", f"05:23:45, {warning}", "incident hours", _warning(recording, before)),
         Claim.of(
-            "log: OOM-killed again", f"06:47:18, {again}", "article hours", _killed_again(recording, second)
+            "log: OOM-killed again", f"06:47:18, {again}", "incident hours", _killed_again(recording, second)
         ),
     )
 
@@ -89,7 +89,7 @@ def _warning(recording: Recording, before: Arm) -> Evidence:
     start, life = memory_at(recording, before, 0), life_at_hour_0(recording, before)
     if start.value is None or life is None:
         return unknown(start.why_not)
-    grown = (WARNING_BYTES - ARTICLE_BEFORE[0]) / recording.manifest.memory_scale
+    grown = (WARNING_BYTES - INCIDENT_BEFORE[0]) / recording.manifest.memory_scale
     rows = before.samples[before.samples["life"] == life.number]
     above_s = rows.loc[rows["rss_bytes"] >= start.value + grown, "t_s"]
     if above_s.empty and not life.died and cut_short(recording):
@@ -125,10 +125,10 @@ def first_memory(arm: Arm, life: Life) -> float | None:
     return None if values.empty else float(values.iloc[0])
 
 
-def _in_time(what: str, hours: float, article_h: float) -> Check:
-    met = abs(hours / article_h - 1) <= TIME_WITHIN
+def _in_time(what: str, hours: float, incident_h: float) -> Check:
+    met = abs(hours / incident_h - 1) <= TIME_WITHIN
     sentence = (
-        f"{what} after {clock(hours)}, {not_unless(met)}within {TIME_WITHIN:.0%} of the article's "
-        f"{clock(article_h)}"
+        f"{what} after {clock(hours)}, {not_unless(met)}within {TIME_WITHIN:.0%} of the incident's "
+        f"{clock(incident_h)}"
     )
     return Check(met, sentence)

@@ -6,7 +6,15 @@ import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from soak.contract import GATES, MANIFEST, SCHEMA_VERSION, GateLimit
 from soak.errors import RecordingError
@@ -61,11 +69,11 @@ class Manifest(BaseModel):
     arms: tuple[ManifestArm, ...] = Field(min_length=1)
     limit_mechanism: str
     hour_s: float = Field(gt=0, allow_inf_nan=False)
-    """Seconds that an hour of the article takes."""
+    """Seconds that an hour of the incident takes."""
     memory_scale: float = Field(gt=0, allow_inf_nan=False)
-    """The article's bytes are divided by this."""
-    article: bool
-    """Whether the profile reproduces the article's incident."""
+    """The incident's bytes are divided by this."""
+    incident: bool = Field(validation_alias=AliasChoices("incident", "article"))
+    """Whether the profile reproduces the published incident; ``article`` in recordings of older versions."""
     planned_load_s: float
     """0 where whoever stops the load plans it."""
     every_s: float = Field(gt=0, allow_inf_nan=False)

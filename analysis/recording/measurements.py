@@ -53,7 +53,7 @@ def life_at_hour_0(recording: Recording, arm: Arm) -> Life | None:
 
 
 def memory_at(recording: Recording, arm: Arm, hour: float) -> Reading:
-    """Return the median RSS, bytes, around an hour of the article, in the life that met the load."""
+    """Return the median RSS, bytes, around an hour of the incident, in the life that met the load."""
     if (load := recording.load) is None:
         return Reading(None, "the run did not reach the phase load")
     if (life := life_at_hour_0(recording, arm)) is None:
@@ -70,7 +70,7 @@ def memory_at(recording: Recording, arm: Arm, hour: float) -> Reading:
 
 
 def growth(recording: Recording, arm: Arm, hour: float) -> Growth:
-    """Return the memory at an hour of the article against that at hour 0."""
+    """Return the memory at an hour of the incident against that at hour 0."""
     return Growth(memory_at(recording, arm, 0), memory_at(recording, arm, hour))
 
 
@@ -117,8 +117,8 @@ def ended(recording: Recording, life: Life) -> str:
 
 
 def when(recording: Recording, t_s: float) -> str:
-    """Return a moment as hours of the article, ``5:37 h``, else as minutes since the run's start."""
-    if recording.manifest.article and recording.load is not None:
+    """Return a moment as hours of the incident, ``5:37 h``, else as minutes since the run's start."""
+    if recording.manifest.incident and recording.load is not None:
         return clock(recording.hours(t_s))
     return f"{t_s / 60:.1f} min"
 

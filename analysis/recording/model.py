@@ -116,7 +116,7 @@ class Recording:
         return self.phase(IDLE)
 
     def hours(self, t_s: float) -> float:
-        """Return ``t_s`` as hours of the article since hour 0; raises ValueError when there was no load."""
+        """Return ``t_s`` as hours of the incident since hour 0; raises ValueError when there was no load."""
         if self.load is None:
             raise ValueError("no hour 0: the run has no load phase")
         return (t_s - self.load.start_s) / self.manifest.hour_s

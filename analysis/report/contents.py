@@ -26,7 +26,7 @@ class Findings:
     rows: tuple[Row, ...]
     claims: tuple[Claim, ...]
     timeline: tuple[Claim, ...]
-    """The lines of the article's log."""
+    """The lines of the incident's log."""
     trends: tuple[Trend, ...]
     loads: tuple[Load, ...]
     """One per arm, in the manifest's order."""

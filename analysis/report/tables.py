@@ -96,21 +96,21 @@ def gate_lines(findings: Findings) -> tuple[GateLine, ...]:
 
 
 def comparison_grid(findings: Findings) -> Grid:
-    """Return before and after, against the article where the profile reproduces it."""
+    """Return before and after, against the incident where the profile reproduces it."""
     manifest = findings.recording.manifest
     rows: tuple[tuple[str, ...], ...]
-    if not manifest.article:
+    if not manifest.incident:
         rows = tuple(
             (row.measure, row.measured_before, row.measured_after, row.measured_change)
             for row in findings.rows
         )
         return Grid("Before and after", ("measure", "before", "after", "change"), rows, frozenset({1, 2, 3}))
-    head = ("measure", "article before", "article after", "before", "after", "change", "reproduced", "rule")
+    head = ("measure", "incident before", "incident after", "before", "after", "change", "reproduced", "rule")
     rows = tuple(
         (
             row.measure,
-            row.article_before,
-            row.article_after,
+            row.incident_before,
+            row.incident_after,
             row.measured_before,
             row.measured_after,
             row.measured_change,
@@ -120,7 +120,7 @@ def comparison_grid(findings: Findings) -> Grid:
         for row in findings.rows
     )
     return Grid(
-        "Before and after, against the article",
+        "Before and after, against the incident",
         head,
         rows,
         frozenset(range(1, 6)),

@@ -89,7 +89,7 @@ def _files(findings: Findings, evidence: Evidence) -> dict[str, str | Figure]:
         files["waterfall.csv"] = csv_text(Waterfall, flows)
     if any(arm.censuses for arm in findings.grew):
         files["who.csv"] = csv_text(Grower, (grower for arm in findings.grew for grower in arm.growers))
-    if findings.recording.manifest.article:
+    if findings.recording.manifest.incident:
         files["claims.csv"] = csv_text(Claim, (*findings.claims, *findings.timeline))
         files["claims.md"] = claims_markdown(findings)
     return files

@@ -73,7 +73,7 @@ def _manifest(run_id: str, hours: int) -> dict[str, object]:
         "limit_mechanism": "cgroup v2",
         "hour_s": HOUR_S,
         "memory_scale": 1.0,
-        "article": True,
+        "incident": True,
         "planned_load_s": hours * HOUR_S,
         "every_s": 1.0,
         "missed_readings": {},

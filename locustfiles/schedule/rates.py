@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from soak.contract import ARTICLE_MEMORY_BYTES, LOAD, LOW_TRAFFIC_H, SHAPES, WARMUP, Incident, Traffic
+from soak.contract import INCIDENT_MEMORY_BYTES, LOAD, LOW_TRAFFIC_H, SHAPES, WARMUP, IncidentPlan, Traffic
 
 SOLVED_FROM_H = 4
-"""Until here the rates follow the article's increments; from here one rate is solved."""
+"""Until here the rates follow the incident's increments; from here one rate is solved."""
 LOW_TRAFFIC_SHARE = 0.1
 LIMIT_MET_H = 5.6
 
@@ -62,7 +62,7 @@ def _rates(traffic: Traffic) -> tuple[tuple[float, float], ...]:
         case "steps", _:
             hours = traffic.load_s / traffic.hour_s / len(STEPS)
             return tuple((number * hours, traffic.rate_rps * share) for number, share in enumerate(STEPS, 1))
-        case "incident", Incident() as incident:
+        case "incident", IncidentPlan() as incident:
             return incident_rates(incident, traffic.hour_s)
         case "incident", None:
             raise ValueError("shape incident needs the key incident; give it, or take the shape steady")
@@ -71,7 +71,7 @@ def _rates(traffic: Traffic) -> tuple[tuple[float, float], ...]:
 
 
 def diurnal_rates(mean_rps: float, hours: float) -> tuple[tuple[float, float], ...]:
-    """Return (end in article hours, requests per second and arm) of ``hours`` of days: a sine from its mean upwards.
+    """Return (end in incident hours, requests per second and arm) of ``hours`` of days: a sine from its mean upwards.
 
     Each stretch of DIURNAL_STEP_H has the mean of the sine over it, so every whole day sends exactly its mean.
     """
@@ -87,16 +87,16 @@ def diurnal_rates(mean_rps: float, hours: float) -> tuple[tuple[float, float], .
     )
 
 
-def incident_rates(incident: Incident, hour_s: float) -> tuple[tuple[float, float], ...]:
-    """Return (end in article hours, requests per second and arm) of each stretch of the incident.
+def incident_rates(incident: IncidentPlan, hour_s: float) -> tuple[tuple[float, float], ...]:
+    """Return (end in incident hours, requests per second and arm) of each stretch of the incident.
 
-    Hours 1-4 leave behind what the article's gateway gained in that hour, scaled. After them one rate is solved so
+    Hours 1-4 leave behind what the incident's gateway gained in that hour, scaled. After them one rate is solved so
     that the planned memory meets the limit at LIMIT_MET_H; it falls to LOW_TRAFFIC_SHARE of itself within
     LOW_TRAFFIC_H, and holds as long as the load lasts. Raises ValueError when the limit is met before hour 4.
     """
     known = [
         (hour, memory / incident.memory_scale)
-        for hour, memory in ARTICLE_MEMORY_BYTES
+        for hour, memory in INCIDENT_MEMORY_BYTES
         if hour <= SOLVED_FROM_H
     ]
     growth_bytes = known[-1][1] - known[0][1]

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from soak.config.profile import (
-    Arm,
-    Gates,
-    Incident,
-    Judge,
-    Limit,
-    Phases,
-    Profile,
-    Sampling,
-    Scale,
-    Stubs,
-    Traffic,
-)
+from soak.config.profile import Arm, Profile
 from soak.errors import UsageError
 
-PROFILES = Path(__file__).parents[1] / "profiles"
+PROFILES: Final = Path(__file__).parents[1] / "profiles"
+FROM_THE_FILE: Final = ("name", "directory")
+"""Fields of a profile that its path sets, not its text."""
 
 
 def profile_names() -> list[str]:
@@ -48,7 +39,10 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
         raise UsageError(f"{path}: not valid TOML: {error}.") from error
     for setting in settings:
         _apply(table, setting)
-    for key in ("name", "directory"):
+    if "article" in table:
+        _deprecated(f"{path}: the key article", "incident")
+        table.setdefault("incident", table.pop("article"))
+    for key in FROM_THE_FILE:
         if key in table:
             raise UsageError(f"{path}: unknown key '{key}': a profile's name is its file's.")
     try:
@@ -68,7 +62,15 @@ def _chosen(known: dict[str, Arm], wanted: str, path: Path) -> dict[str, Arm]:
     return {name: known[name] for name in names}
 
 
+def _deprecated(what: str, instead: str) -> None:
+    """Keep to one version: remove what calls this in the next."""
+    print(f"{what} is deprecated; use {instead}.", file=sys.stderr)
+
+
 def _locate(name: str) -> Path:
+    if name == "article":
+        _deprecated("The profile article", "incident")
+        name = "incident"
     if name in profile_names():
         return PROFILES / f"{name}.toml"
     path = Path(name)
@@ -120,10 +122,14 @@ def _first_sentence(error: ValidationError) -> str:
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Profile
-    tables: dict[str, type[BaseModel]] = {
-        "scale": Scale, "phases": Phases, "limit": Limit, "sampling": Sampling, "stubs": Stubs,
-        "traffic": Traffic, "arms": Arm, "incident": Incident, "judge": Judge, "gates": Gates,
-    }  # fmt: skip
     for part in location[:-1]:
-        model = tables.get(str(part), model)
-    return [key for key in model.model_fields if key not in ("name", "directory")]
+        if (field := model.model_fields.get(str(part))) is not None:
+            model = table_within(field.annotation) or model
+    return [key for key in model.model_fields if key not in FROM_THE_FILE]
+
+
+def table_within(annotation: object) -> type[BaseModel] | None:
+    """Return the model in the type of a field: of a table, of one that may be left out, or of a table of tables."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((table for part in get_args(annotation) if (table := table_within(part))), None)

@@ -91,7 +91,7 @@ class _Table(BaseModel):
 
 
 class Scale(_Table):
-    """How the article's hours and bytes map onto this run."""
+    """How the hours and bytes of the incident map onto this run."""
 
     hour_s: Seconds = 3600.0
     memory: Annotated[float, Field(gt=0)] = 1.0
@@ -145,8 +145,8 @@ class Stubs(_Table):
         return self
 
 
-class Incident(_Table):
-    """What the shape ``incident`` needs to plan the article's growth."""
+class IncidentGrowth(_Table):
+    """What the shape ``incident`` needs to plan the growth of memory."""
 
     retained_bytes_per_request: Annotated[float, Field(gt=0)]
     start: Size
@@ -175,7 +175,7 @@ class Traffic(_Table):
     users_per_arm: Annotated[int, Field(ge=1, le=1000)] = 50
     max_lateness_s: Seconds = 1.0
     network_timeout_s: Seconds = 5.0
-    incident: Incident | None = None
+    incident: IncidentGrowth | None = None
 
     @model_validator(mode="after")
     def _somebody_decides_what_is_sent(self) -> Traffic:
@@ -282,7 +282,7 @@ class Profile(_Table):
     name: str
     directory: Path
     about: str = ""
-    article: bool = False
+    incident: bool = False
     scale: Scale = Scale()
     phases: Phases = Phases()
     limit: Limit = Limit()

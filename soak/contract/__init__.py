@@ -54,10 +54,9 @@ from soak.contract.protocol import (
     WEB_PASSWORD,
     WEB_USER,
 )
-from soak.contract.traffic import ARTICLE_MEMORY_BYTES, LOW_TRAFFIC_H, SHAPES, Incident, Traffic
+from soak.contract.traffic import INCIDENT_MEMORY_BYTES, LOW_TRAFFIC_H, SHAPES, IncidentPlan, Traffic
 
 __all__ = [
-    "ARTICLE_MEMORY_BYTES",
     "AT_LEAST",
     "AT_MOST",
     "CENSUS",
@@ -77,6 +76,7 @@ __all__ = [
     "HOLDERS",
     "HOLDER_COLUMNS",
     "IDLE",
+    "INCIDENT_MEMORY_BYTES",
     "LATENCY_LOG",
     "LATENCY_TAG",
     "LIVE",
@@ -112,7 +112,7 @@ __all__ = [
     "Column",
     "GateKind",
     "GateLimit",
-    "Incident",
+    "IncidentPlan",
     "Live",
     "ProcessSums",
     "Traffic",

@@ -8,21 +8,21 @@ from typing import Final
 
 from soak.contract.files import SCHEMA_VERSION
 
-ARTICLE_MEMORY_BYTES: Final = ((0, 200e6), (1, 850e6), (2, 1.8e9), (3, 3.2e9), (4, 5.1e9), (6, 8.0e9))
-"""The article's gateway before the fix: hours since start, memory. At 6 h it is OOM-killed."""
+INCIDENT_MEMORY_BYTES: Final = ((0, 200e6), (1, 850e6), (2, 1.8e9), (3, 3.2e9), (4, 5.1e9), (6, 8.0e9))
+"""The incident's gateway before the fix: hours since start, memory. At 6 h it is OOM-killed."""
 
 LOW_TRAFFIC_H: Final = (4.2, 4.6)
-"""The stretch of the shape ``incident`` at a tenth of the rate, article hours."""
+"""When the shape ``incident`` sends a tenth of its rate, hours of the incident."""
 
 SHAPES: Final = ("steady", "incident", "diurnal", "steps")
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
-    """What the shape ``incident`` needs to turn the article's growth into request rates."""
+class IncidentPlan:
+    """What the shape ``incident`` needs to turn the planned growth of memory into request rates."""
 
     memory_scale: float
-    """The article's bytes are divided by this."""
+    """The incident's bytes are divided by this."""
     retained_bytes_per_request: float
     """What one loaded request leaves behind in the arm that leaks."""
     start_bytes: float
@@ -46,11 +46,11 @@ class Traffic:
     """``/api/{service}``; the service is an instance name such as ``orders-017``."""
     services: tuple[str, ...]
     instances_per_hour: float
-    """New instance names per article hour."""
+    """New instance names per incident hour."""
     instances_live: int
     """Instance names in use at a time."""
     hour_s: float
-    """Seconds an article hour takes."""
+    """Seconds an incident hour takes."""
     warmup_s: float
     warmup_rps: float
     warmup_request_bytes: int
@@ -64,7 +64,7 @@ class Traffic:
     """Requests an arm can have in flight, for each process that sends."""
     max_lateness_s: float
     network_timeout_s: float
-    incident: Incident | None = None
+    incident: IncidentPlan | None = None
     quiesce_every_s: float | None = None
     """Period of the pauses, counted from the start of the warm-up; None: there are none."""
     quiesce_pause_s: float = 1.0
@@ -84,4 +84,4 @@ class Traffic:
             raise ValueError(f"traffic plan of schema {version}, this is {SCHEMA_VERSION}")
         incident = fields.pop("incident")
         fields["services"] = tuple(fields["services"])
-        return cls(**fields, incident=None if incident is None else Incident(**incident))
+        return cls(**fields, incident=None if incident is None else IncidentPlan(**incident))

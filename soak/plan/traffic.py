@@ -136,7 +136,7 @@ def _traffic(
     traffic = profile.traffic
     incident = None
     if traffic.incident is not None and profile.limit.memory is not None:
-        incident = contract.Incident(
+        incident = contract.IncidentPlan(
             memory_scale=profile.scale.memory,
             retained_bytes_per_request=traffic.incident.retained_bytes_per_request,
             start_bytes=traffic.incident.start,

@@ -162,7 +162,7 @@ def make_manifest(watch: Watch, run_id: str) -> dict[str, Any]:
         ],
         "limit_mechanism": "none" if watch.limit_bytes is None else "its owner",
         "limit_mechanisms_refused": [],
-        "article": False,
+        "incident": False,
         "hour_s": 3600.0,
         "memory_scale": 1.0,
         "planned_load_s": 0,

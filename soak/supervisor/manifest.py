@@ -94,7 +94,7 @@ def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
         ],
         "limit_mechanism": choice.mechanism.name if limited else "none",
         "limit_mechanisms_refused": list(choice.refused) if limited else [],
-        "article": profile.article,
+        "incident": profile.incident,
         "hour_s": profile.scale.hour_s,
         "memory_scale": profile.scale.memory,
         "planned_load_s": 0

@@ -42,7 +42,7 @@ class Soak:
     load_s: int
     rps: int
     hour_s: float
-    article: bool = False
+    incident: bool = False
     low_share: float = 1.0
     """Of the rate, in hours 4.2 to 4.6."""
 
@@ -95,7 +95,7 @@ def _manifest(run_id: str, soak: Soak, arms: Mapping[str, PlantedArm]) -> dict[s
         "limit_mechanism": "none",
         "hour_s": soak.hour_s,
         "memory_scale": 1.0,
-        "article": soak.article,
+        "incident": soak.incident,
         "planned_load_s": soak.load_s,
         "every_s": 1.0,
         "missed_readings": {},

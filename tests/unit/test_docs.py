@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from soak import contract
-from soak.config.profile import Arm, Incident, Profile, Stubs
+from soak.config.load import FROM_THE_FILE, table_within
+from soak.config.profile import Profile
 from tests.support.paths import ROOT
 
 DOCS = ROOT / "docs"
@@ -18,13 +19,11 @@ DOCS = ROOT / "docs"
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
-        tables: dict[str, type[object]] = {"arms": Arm, "incident": Incident, "stubs": Stubs}
-        table = tables.get(name, type(field.default))
-        place = f"{prefix}{name}" + (".NAME" if name == "arms" else "")
-        if issubclass(table, BaseModel):
-            yield from _keys(table, f"{place}.")
-        elif place not in ("name", "directory"):
-            yield place
+        table = table_within(field.annotation)
+        if table is not None:
+            yield from _keys(table, f"{prefix}{name}." + ("NAME." if name == "arms" else ""))
+        elif prefix or name not in FROM_THE_FILE:
+            yield f"{prefix}{name}"
 
 
 def test_every_key_of_a_profile_is_documented_and_no_other() -> None:

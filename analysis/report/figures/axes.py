@@ -39,7 +39,7 @@ SHORT_S: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class TimeAxis:
-    """Turns ``t_s`` into the figure's time, hours: the article's since hour 0, or those of the run since its start."""
+    """Turns ``t_s`` into the figure's time, hours: the incident's since hour 0, or those of the run since its start."""
 
     zero_s: float
     unit_s: float
@@ -59,10 +59,10 @@ class TimeAxis:
 def time_axis(recording: Recording) -> TimeAxis:
     """Return the time axis that fits the run."""
     manifest = recording.manifest
-    if manifest.article and recording.load is not None:
+    if manifest.incident and recording.load is not None:
         scale = "" if manifest.hour_s == 3600 else f" (1:00 is {manifest.hour_s:g} s of this run)"
-        label = f"hours of the article since the load began, h:mm{scale}"
-        return TimeAxis(recording.load.start_s, manifest.hour_s, label, "hours of the article, h:mm")
+        label = f"hours of the incident since the load began, h:mm{scale}"
+        return TimeAxis(recording.load.start_s, manifest.hour_s, label, "hours of the incident, h:mm")
     end_s = recording.phases[-1].end_s if recording.phases else 0.0
     form = "h:mm:ss" if end_s < SHORT_S else "h:mm"
     return TimeAxis(

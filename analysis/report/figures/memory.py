@@ -25,14 +25,14 @@ from analysis.report.figures.axes import (
 from analysis.report.figures.labels import end_labels, key, write
 from analysis.report.figures.style import INK, Look, looks, new_figure
 from analysis.report.figures.trend_lines import fitted
-from soak.contract import ARTICLE_MEMORY_BYTES
+from soak.contract import INCIDENT_MEMORY_BYTES
 
 NEAR_LIMIT: Final = 2.5
 """Times the highest memory: a limit beyond it is told and not drawn."""
 
 
 def memory_figure(findings: Findings) -> Figure:
-    """Draw RSS over time: every life, what ended it, the limit, and the article's points at the run's scale."""
+    """Draw RSS over time: every life, what ended it, the limit, and the incident's points at the run's scale."""
     recording, time = findings.recording, time_axis(findings.recording)
     figure = new_figure("Resident memory under load", recording)
     axes = new_axes(figure, figure.add_gridspec(1, 1)[0])
@@ -44,7 +44,7 @@ def memory_figure(findings: Findings) -> Figure:
         nothing_read(axes, "RSS was not read")
     _mark_deaths(axes, recording, time)
     beyond = _draw_limits(axes, recording, time)
-    _draw_article(axes, recording)
+    _draw_incident(axes, recording)
     highest = axes.get_ylim()[1]
     key(axes, [*_draw_fits(axes, findings, time), *((text, None) for text in beyond)])
     axes.set_ylim(0, highest * 1.2)  # room for the names of the phases; a wide band may leave the picture
@@ -135,21 +135,21 @@ def _uncharged(recording: Recording, limit: int) -> str:
     return f", which leaves out {binary(most)} of shared files" if most > 0.01 * limit else ""
 
 
-def _draw_article(axes: Axes, recording: Recording) -> None:
-    """Mark the article's memory as growth above the hour 0 of the arm that leaks."""
+def _draw_incident(axes: Axes, recording: Recording) -> None:
+    """Mark the incident's memory as growth above the hour 0 of the arm that leaks."""
     before, _ = sides(recording.arms)
-    start = memory_at(recording, before, 0).value if before and recording.manifest.article else None
+    start = memory_at(recording, before, 0).value if before and recording.manifest.incident else None
     if start is None:
         return
-    first_bytes = ARTICLE_MEMORY_BYTES[0][1]
-    for hour, size_bytes in ARTICLE_MEMORY_BYTES[1:]:
+    first_bytes = INCIDENT_MEMORY_BYTES[0][1]
+    for hour, size_bytes in INCIDENT_MEMORY_BYTES[1:]:
         y = start + (size_bytes - first_bytes) / recording.manifest.memory_scale
         if hour > axes.get_xlim()[1]:
             break  # the run was shorter
         axes.plot([hour], [y], marker="D", markersize=5.5, color=INK, markerfacecolor="white", zorder=4)
         if hour == 6 and hour > 0.3 * axes.get_xlim()[1]:
-            write(axes, "article: 8 GB+, OOM-killed", (hour, y), offset=(-4, 6), ha="right")
+            write(axes, "incident: 8 GB+, OOM-killed", (hour, y), offset=(-4, 6), ha="right")
         elif hour == 6:
-            write(axes, "article: 8 GB+, OOM-killed", (hour, y), offset=(7, -3))
+            write(axes, "incident: 8 GB+, OOM-killed", (hour, y), offset=(7, -3))
         else:
-            write(axes, f"article: {memory(size_bytes)}", (hour, y), offset=(7, -3), va="top")
+            write(axes, f"incident: {memory(size_bytes)}", (hour, y), offset=(7, -3), va="top")

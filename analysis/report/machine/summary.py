@@ -16,9 +16,9 @@ from analysis.verdict.validity import Load
 from analysis.verdict.wording import verdict_sentence
 from soak.contract import SCHEMA_VERSION
 
-SUMMARY_VERSION: Final = 4
+SUMMARY_VERSION: Final = 5
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
-gates and signoff; 4, with grew."""
+gates and signoff; 4, with grew; 5, with incident in the keys that said article."""
 
 LEFT_OUT: Final = ("arms", "judge", "gates", "host", "config", "seed", "locustfile_sha256")
 """Keys of the manifest that the summary does not repeat."""

@@ -13,34 +13,34 @@ from analysis.report.markdown.table import literal, markdown_table
 def comparison_markdown(findings: Findings) -> str:
     """Return the comparison as a Markdown table, with its rules."""
     manifest = findings.recording.manifest
-    article = manifest.article
-    head = ["measure", "article before", "article after", "article change"] if article else ["measure"]
+    incident = manifest.incident
+    head = ["measure", "incident before", "incident after", "incident change"] if incident else ["measure"]
     head += [*("measured " + name for name in ("before", "after", "change"))]
-    head += ["scale", "reproduced", "rule"] if article else []
+    head += ["scale", "reproduced", "rule"] if incident else []
     rows = []
     for row in findings.rows:
         cells = [row.measure]
-        cells += [row.article_before, row.article_after, row.article_change] if article else []
+        cells += [row.incident_before, row.incident_after, row.incident_change] if incident else []
         cells += [row.measured_before, row.measured_after, row.measured_change]
-        cells += [row.scale, row.reproduced, row.rule] if article else []
+        cells += [row.scale, row.reproduced, row.rule] if incident else []
         rows.append(cells)
-    note = ["", memory_note(manifest.memory_scale)] if article else []
+    note = ["", memory_note(manifest.memory_scale)] if incident else []
     return "\n".join(
         [f"# {literal(manifest.run_id)}: before and after", "", *markdown_table(head, rows), *note, ""]
     )
 
 
 def claims_markdown(findings: Findings) -> str:
-    """Return the claims and the lines of the article's log as two Markdown tables."""
+    """Return the claims and the lines of the incident's log as two Markdown tables."""
     manifest = findings.recording.manifest
     lines = [
-        f"# {literal(manifest.run_id)}: the article's claims",
+        f"# {literal(manifest.run_id)}: claims about the incident",
         "",
         *_claims("claim", findings.claims),
         "",
         memory_note(manifest.memory_scale),
         "",
-        "## The article's log, and the same moments of this run (UTC)",
+        "## The incident's log, and the same moments of this run (UTC)",
         "",
         *_claims("event", findings.timeline),
         "",
@@ -50,6 +50,6 @@ def claims_markdown(findings: Findings) -> str:
 
 def _claims(first: str, claims: Iterable[Claim]) -> list[str]:
     rows = [
-        [claim.claim, claim.article, claim.measured, claim.reproduced, claim.sentence] for claim in claims
+        [claim.claim, claim.incident, claim.measured, claim.reproduced, claim.sentence] for claim in claims
     ]
-    return markdown_table([first, "article", "measured", "reproduced", "in a sentence"], rows)
+    return markdown_table([first, "incident", "measured", "reproduced", "in a sentence"], rows)

@@ -38,7 +38,7 @@ def report_text(findings: Findings) -> str:
         Text(),
         _comparison_table(findings),
     ]
-    if recording.manifest.article:
+    if recording.manifest.incident:
         parts.append(Text("\n" + memory_note(recording.manifest.memory_scale)))
         parts += [
             Text(f"{row.measure}: {_verdict(row)}: {row.rule}.")
@@ -46,7 +46,7 @@ def report_text(findings: Findings) -> str:
             if row.reproduced in {"no", "not measurable"}
         ]
     if findings.claims:
-        parts += [Text("\nClaims of the article (each explained in claims.md)"), _claims_table(findings)]
+        parts += [Text("\nClaims about the incident (each explained in claims.md)"), _claims_table(findings)]
     parts += [Text("\nLives"), *(Text(line) for arm in recording.arms for line in _lives(recording, arm))]
     parts += [Text("\nSlopes under load"), _slope_table(findings), Text("\n" + SLOPE_NOTE)]
     if any(len(arm.ladder) for arm in recording.arms):
@@ -62,23 +62,23 @@ def _headline(recording: Recording) -> str:
     limits = {arm.limit_bytes for arm in recording.arms if arm.limit_bytes}
     limit = f"limit {' and '.join(memory(size) for size in sorted(limits))} by {manifest.limit_mechanism}"
     divided = "1:1" if manifest.memory_scale == 1 else f"divided by {manifest.memory_scale:g}"
-    scale = f"\nAn hour of the article is {manifest.hour_s:g} s of the run, its memory is {divided}."
+    scale = f"\nAn hour of the incident is {manifest.hour_s:g} s of the run, its memory is {divided}."
     return (
         f"{manifest.run_id}: profile {manifest.profile}, Python {manifest.python}, "
         f"{limit if limits else 'no memory limit'}."
-        f"{scale if manifest.article else ''}\n"
+        f"{scale if manifest.incident else ''}\n"
     )
 
 
 def _comparison_table(findings: Findings) -> Table:
-    if not findings.recording.manifest.article:
+    if not findings.recording.manifest.incident:
         table = new_table("measure", "before", "after", "change")
         for row in findings.rows:
             table.add_row(row.measure, row.measured_before, row.measured_after, row.measured_change)
         return table
     table = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     table.add_column("measure", width=15)
-    for name, width in (("article before", 11), ("article after", 12), ("article change", 7)):
+    for name, width in (("incident before", 11), ("incident after", 12), ("change", 7)):
         table.add_column(name, width=width, justify="right")
     for name, width in (("measured before", 15), ("measured after", 15), ("measured change", 8)):
         table.add_column(name, width=width, justify="right")
@@ -86,9 +86,9 @@ def _comparison_table(findings: Findings) -> Table:
     for row in findings.rows:
         table.add_row(
             row.measure,
-            row.article_before,
-            row.article_after,
-            row.article_change,
+            row.incident_before,
+            row.incident_after,
+            row.incident_change,
             row.measured_before,
             row.measured_after,
             row.measured_change,
@@ -98,9 +98,9 @@ def _comparison_table(findings: Findings) -> Table:
 
 
 def _claims_table(findings: Findings) -> Table:
-    table = new_table("claim", "article", "measured", "reproduced")
+    table = new_table("claim", "incident", "measured", "reproduced")
     for claim in findings.claims:
-        table.add_row(claim.claim, claim.article, claim.measured, claim.reproduced)
+        table.add_row(claim.claim, claim.incident, claim.measured, claim.reproduced)
     return table
 
 
@@ -130,8 +130,8 @@ def _lives(recording: Recording, arm: Arm) -> list[str]:
 
 def _slope_table(findings: Findings) -> Table:
     manifest = findings.recording.manifest
-    hour = "article hour" if manifest.article else "hour"
-    hours = manifest.hour_s / 3600 if manifest.article else 1.0
+    hour = "incident hour" if manifest.incident else "hour"
+    hours = manifest.hour_s / 3600 if manifest.incident else 1.0
     table = new_table(
         "life", "readings", f"RSS MB/{hour}", "RSS kB/request", "blocks/request", "native kB/request"
     )

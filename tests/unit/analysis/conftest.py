@@ -27,15 +27,15 @@ RESTART_S = 3.0
 
 @dataclass(frozen=True)
 class Planted:
-    """The truth of a recording; the defaults are an incident that reproduces the article."""
+    """The truth of a recording; the defaults reproduce the incident."""
 
-    article: bool = True
+    incident: bool = True
     status: str = "complete"
     status_detail: str = ""
     kill_hour: float | None = 5.6
     killed_by: str = "kernel"
     growth_share: float = 1.0
-    """Of the article's growth in before."""
+    """Of the incident's growth in before."""
     after_growth_bytes: float = 1e6
     """In after, from hour 0 to hour 6."""
     after_start_bytes: float = 70e6
@@ -81,7 +81,7 @@ def build_run(tmp_path: Path) -> Build:
             "limit_mechanism": "cgroup v2",
             "hour_s": HOUR_S,
             "memory_scale": SCALE,
-            "article": planted.article,
+            "incident": planted.incident,
             "planned_load_s": 180.0,
             "every_s": 1.0,
             "missed_readings": {"fixed": {"probe": 3}},
@@ -133,8 +133,8 @@ def events(planted: Planted, names: tuple[str, ...]) -> Iterable[dict[str, Any]]
 
 def samples(planted: Planted, name: str) -> Iterable[dict[str, Any]]:
     """The rows of an arm's samples.csv: one a second, none while it is dead."""
-    hours, article = zip(
-        *contract.ARTICLE_MEMORY_BYTES[:-1], (5.6, 200e6 + SCALE * (LIMIT - 80e6)), strict=True
+    hours, memory = zip(
+        *contract.INCIDENT_MEMORY_BYTES[:-1], (5.6, 200e6 + SCALE * (LIMIT - 80e6)), strict=True
     )
     killed_s = kill_s(planted, name)
     for t_s in np.arange(1.0, min(planted.end_s, END_S - 1)):
@@ -144,7 +144,7 @@ def samples(planted: Planted, name: str) -> Iterable[dict[str, Any]]:
         loaded_s = max(0.0, min(t_s, LOAD_S + 6 * HOUR_S) - born_s)
         warm_bytes = 8e6 * min(1.0, max(0.0, (t_s - 6.0) / 10.0))
         if name == "leaky":
-            grown = (np.interp(loaded_s / HOUR_S, hours, article) - article[0]) / SCALE * planted.growth_share
+            grown = (np.interp(loaded_s / HOUR_S, hours, memory) - memory[0]) / SCALE * planted.growth_share
             rss, tasks, sessions, cache = (
                 (70e6 + warm_bytes if life == 1 else planted.restart_bytes) + grown,
                 RPS * loaded_s,

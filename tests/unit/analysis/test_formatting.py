@@ -17,7 +17,7 @@ from analysis.formatting import binary, change, clock, clock_of, memory, size
         (8e9, "8.0 GB"),
     ],
 )
-def test_memory_is_in_the_articles_units(size_bytes: float, text: str) -> None:
+def test_memory_is_in_the_incidents_units(size_bytes: float, text: str) -> None:
     """Memory is MB of 10^6 bytes below 1 GB, and never minus zero."""
     assert memory(size_bytes) == text
 

@@ -66,7 +66,7 @@ def test_each_fault_can_be_left_out(upstream: Any, fault: Fault, expected: Stats
 
 
 def test_history_keeps_the_requests_data(upstream: Any) -> None:
-    """A record has the article's fields, and the very data of the request."""
+    """A record has the incident's fields, and the very data of the request."""
 
     async def scenario() -> None:
         async with upstream(answer) as services:
@@ -102,7 +102,7 @@ def _links() -> int:
 
 
 def test_an_exception_becomes_an_answer() -> None:
-    """Nobody listens, and yet there is an answer: the article's fault 5."""
+    """Nobody listens, and yet there is an answer: the incident's fault 5."""
 
     async def scenario() -> Any:
         gateway = LeakyGateway(Upstreams({"orders": Address("127.0.0.1", 1)}))

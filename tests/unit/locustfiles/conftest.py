@@ -12,7 +12,7 @@ import pytest
 from hdrh.log import HistogramLogReader
 
 from locustfiles.counts import new_histogram
-from soak.contract import LATENCY_LOG, REQUESTS, Incident, Traffic
+from soak.contract import LATENCY_LOG, REQUESTS, IncidentPlan, Traffic
 
 # At import Locust patches the standard library, which other rooms' tests use in the same process.
 with pytest.MonkeyPatch.context() as patch:
@@ -39,7 +39,7 @@ TRAFFIC = Traffic(
     users_per_arm=2,
     max_lateness_s=1.0,
     network_timeout_s=5.0,
-    incident=Incident(
+    incident=IncidentPlan(
         memory_scale=16.0, retained_bytes_per_request=15_000.0, start_bytes=80e6, limit_bytes=512e6
     ),
 )

@@ -87,7 +87,7 @@ def test_a_claim_follows_the_planted_truth(
 
 
 def test_a_repair_that_dies_recovers_no_faster(build_run: Build) -> None:
-    """When after is killed too, neither its memory nor its time to recover is the article's."""
+    """When after is killed too, neither its memory nor its time to recover is the incident's."""
     run_dir = build_run()
     path = run_dir / "events.csv"
     path.write_text(path.read_text().replace("fixed,1,101,soak", "fixed,1,101,kernel"))
@@ -97,7 +97,7 @@ def test_a_repair_that_dies_recovers_no_faster(build_run: Build) -> None:
         "after died too",
     )
     assert found["memory after stays below"].sentence.startswith(
-        "after reached 79 MB, 196 MB at the article's scale, below 300 MB before it died; "
+        "after reached 79 MB, 196 MB at the incident's scale, below 300 MB before it died; "
     )
     assert found["memory after stays below"].reproduced == "no"
 
@@ -114,7 +114,7 @@ def test_a_load_cut_short_proves_nothing_of_six_hours(build_run: Build) -> None:
 
 def incident(run_dir: Path, **changes: Any) -> Path:
     """Write 6 hours of 60 s with a tenth of the rate in hours 4.2 to 4.6, unless ``changes`` say otherwise."""
-    soak = Soak("demo", 360, rps=50, hour_s=60.0, article=True, **{"low_share": 0.1, **changes})
+    soak = Soak("demo", 360, rps=50, hour_s=60.0, incident=True, **{"low_share": 0.1, **changes})
     leaky = PlantedArm("before", rss_bytes=17_000, noise_bytes=2e3)
     return write_soak(run_dir, soak, {"leaky": leaky, "fixed": PlantedArm("after")})
 
@@ -157,8 +157,8 @@ def test_traffic_that_is_not_low_shows_nothing_of_it(tmp_path: Path) -> None:
 def test_at_one_to_one_the_memory_itself_stays_below(
     tmp_path: Path, bytes_per_request: float, reproduced: str
 ) -> None:
-    """Where nothing is scaled, 297 MB of 70 above the article's start of 180 MB would be beyond the bound too."""
-    soak = Soak("article", 360, rps=50, hour_s=60.0, article=True)
+    """Where nothing is scaled, 297 MB of 70 above the incident's start of 180 MB would be beyond the bound too."""
+    soak = Soak("incident", 360, rps=50, hour_s=60.0, incident=True)
     after = PlantedArm("after", rss_bytes=bytes_per_request)
     run_dir = write_soak(tmp_path / "run", soak, {"leaky": PlantedArm("before"), "fixed": after})
     assert claims(run_dir)["memory after stays below"].reproduced == reproduced
@@ -182,7 +182,7 @@ def test_the_codes_own_times_are_named_where_they_never_came(build_run: Build) -
     """A short load says which of them did not take part; one in real time says nothing of them."""
     recording, name = read_recording(build_run()), "memory after stays below"
     assert claims_of(recording)[name].sentence == (
-        "after reached 79 MB, 196 MB at the article's scale, below 300 MB; the code's own times are not scaled: in "
+        "after reached 79 MB, 196 MB at the incident's scale, below 300 MB; the code's own times are not scaled: in "
         "180 s of load the cache TTL of 1800 s and clean-up every 300 s never came due"
     )
     real_time = recording.manifest.model_copy(update={"hour_s": 3600.0})
@@ -193,7 +193,7 @@ def test_the_codes_own_times_are_named_where_they_never_came(build_run: Build) -
 
 def test_the_third_arm_is_no_side_of_a_claim(tmp_path: Path) -> None:
     """Claims are about the arms with the roles before and after, wherever they stand."""
-    soak = Soak("demo", 360, rps=50, hour_s=60.0, article=True)
+    soak = Soak("demo", 360, rps=50, hour_s=60.0, incident=True)
     arms = {
         "published_fix": PlantedArm(rss_bytes=9e3, cpu_ms=9.0),
         "fixed": PlantedArm("after"),

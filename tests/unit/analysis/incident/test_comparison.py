@@ -22,7 +22,7 @@ def rows(run_dir: Path) -> dict[str, Row]:
     return {row.measure: row for row in compare(read_recording(run_dir))}
 
 
-def test_the_planted_incident_reproduces_the_article(build_run: Build) -> None:
+def test_the_planted_run_reproduces_the_incident(build_run: Build) -> None:
     """Every row but memory at start reproduces, because both variants use the same libraries."""
     verdicts = {measure: row.reproduced for measure, row in rows(build_run()).items()}
     assert verdicts == {
@@ -38,13 +38,13 @@ def test_the_planted_incident_reproduces_the_article(build_run: Build) -> None:
     }
 
 
-def test_memory_is_shown_as_measured_and_at_the_articles_scale(build_run: Build) -> None:
-    """The growth above hour 0, times 16, on the article's start: beside the real megabytes, never instead."""
+def test_memory_is_shown_as_measured_and_at_the_incidents_scale(build_run: Build) -> None:
+    """The growth above hour 0, times 16, on the incident's start: beside the real megabytes, never instead."""
     row = rows(build_run())["after 1 h"]
     assert row.measured_before_raw == pytest.approx(78e6 + 650e6 / 16)
-    assert row.article_scale_before_raw == pytest.approx(850e6)
+    assert row.incident_scale_before_raw == pytest.approx(850e6)
     assert row.measured_after_raw == pytest.approx(78e6 + 1e6 / 6, rel=1e-6)
-    assert row.article_scale_after_raw == pytest.approx(180e6 + 16e6 / 6, rel=1e-6)
+    assert row.incident_scale_after_raw == pytest.approx(180e6 + 16e6 / 6, rel=1e-6)
     assert (row.measured_before, row.measured_after, row.measured_change) == (
         "119 MB (850 MB)",
         "78 MB (183 MB)",
@@ -63,7 +63,10 @@ NOT_IN_TIME = ", not OOM-killed between hours 5 and 6"
             {"after_start_bytes": 63e6, "growth_share": 1.14, "tasks_after": 49},
             {
                 "memory at start": ("yes", "after idles -10.0% from before, between -15% and -5%"),
-                "after 2 h": ("yes", "before grew 114 MB, x 16 = 1.8 GB, within 15% of the article's 1.6 GB"),
+                "after 2 h": (
+                    "yes",
+                    "before grew 114 MB, x 16 = 1.8 GB, within 15% of the incident's 1.6 GB",
+                ),
                 "leaked tasks": ("yes", TASKS_KEPT + "after kept 49 of them, fewer than 50"),
             },
         ),
@@ -73,7 +76,7 @@ NOT_IN_TIME = ", not OOM-killed between hours 5 and 6"
                 "memory at start": ("no", "after idles +14.3% from before, not between -15% and -5%"),
                 "after 2 h": (
                     "no",
-                    "before grew 116 MB, x 16 = 1.9 GB, not within 15% of the article's 1.6 GB",
+                    "before grew 116 MB, x 16 = 1.9 GB, not within 15% of the incident's 1.6 GB",
                 ),
                 "leaked tasks": ("no", TASKS_KEPT + "after kept 50 of them, not fewer than 50"),
             },
@@ -83,13 +86,13 @@ NOT_IN_TIME = ", not OOM-killed between hours 5 and 6"
             {
                 "after 1 h": (
                     "no",
-                    "before grew 34 MB, x 16 = 546 MB, not within 15% of the article's 650 MB; "
+                    "before grew 34 MB, x 16 = 546 MB, not within 15% of the incident's 650 MB; "
                     "after is at 110.3% of its hour 0, not within 10% of it, "
-                    "and grew 8.0 MB, x 16 = 128 MB, more than the article's 40 MB",
+                    "and grew 8.0 MB, x 16 = 128 MB, more than the incident's 40 MB",
                 ),
                 "after 4 h": (
                     "no",
-                    "before grew 257 MB, x 16 = 4.1 GB, not within 15% of the article's 4.9 GB",
+                    "before grew 257 MB, x 16 = 4.1 GB, not within 15% of the incident's 4.9 GB",
                 ),
             },
         ),
@@ -204,7 +207,7 @@ def test_the_cache_before_must_grow_to_its_end(
 
 
 def test_the_cache_after_must_stay_within_its_bound(build_run: Build) -> None:
-    """One entry more than the article's bound is no."""
+    """One entry more than the incident's bound is no."""
     run_dir = build_run()
     set_column(run_dir, "fixed", -3, lambda t_s: "5001" if t_s > 100 else "5000")
     row = rows(run_dir)["cache size"]
@@ -225,10 +228,10 @@ def test_memory_at_an_hour_is_a_median(build_run: Build) -> None:
     assert rows(run_dir)["after 1 h"].reproduced == "yes"
 
 
-def test_a_profile_that_is_not_the_articles_is_not_judged(build_run: Build) -> None:
-    """Before and after stand side by side, with no article and no verdict."""
+def test_a_profile_that_is_not_the_incidents_is_not_judged(build_run: Build) -> None:
+    """Before and after stand side by side, with no incident and no verdict."""
     found = compare(
-        read_recording(build_run(article=False, roles=("", ""), kill_hour=None, growth_share=0.1))
+        read_recording(build_run(incident=False, roles=("", ""), kill_hour=None, growth_share=0.1))
     )
     assert [(row.measure, row.measured_before, row.measured_after, row.measured_change) for row in found] == [
         ("memory at start", "70 MB", "70 MB", "0%"),
@@ -240,24 +243,24 @@ def test_a_profile_that_is_not_the_articles_is_not_judged(build_run: Build) -> N
         ("cache entries", "14,400", "5,000", "-65%"),
         ("history entries", "14,400", "5,000", "-65%"),
     ]
-    assert {(row.article_before, row.article_after, row.reproduced, row.rule) for row in found} == {
+    assert {(row.incident_before, row.incident_after, row.reproduced, row.rule) for row in found} == {
         ("", "", "", "")
     }
 
 
 def test_an_arm_alone_is_shown_alone(build_run: Build) -> None:
     """One target without a role fills the first side and leaves the other empty."""
-    found = rows(build_run(article=False, roles=("",)))
+    found = rows(build_run(incident=False, roles=("",)))
     assert (found["highest memory"].measured_before, found["highest memory"].measured_after) == ("507 MB", "")
 
 
-def test_after_may_grow_as_the_articles_did() -> None:
-    """At 1:1 twenty megabytes are a quarter of an interpreter, and a fifth of what the article's after gained."""
+def test_after_may_grow_as_the_incidents_did() -> None:
+    """At 1:1 twenty megabytes are a quarter of an interpreter, and a fifth of what the incident's after gained."""
     grown = Growth(start=Reading(70e6), now=Reading(90e6))
-    check = stable_check(grown, article_bytes=100e6, scale=1)
+    check = stable_check(grown, incident_bytes=100e6, scale=1)
     assert check.met
     assert check.sentence == (
-        "after is at 128.6% of its hour 0, not within 10% of it, but grew 20 MB, no more than the article's 100 MB"
+        "after is at 128.6% of its hour 0, not within 10% of it, but grew 20 MB, no more than the incident's 100 MB"
     )
-    assert not stable_check(grown, article_bytes=100e6, scale=16).met
-    assert stable_check(Growth(Reading(0.0), Reading(90e6)), article_bytes=100e6, scale=1).met is None
+    assert not stable_check(grown, incident_bytes=100e6, scale=16).met
+    assert stable_check(Growth(Reading(0.0), Reading(90e6)), incident_bytes=100e6, scale=1).met is None

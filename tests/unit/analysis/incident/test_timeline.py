@@ -14,7 +14,7 @@ Build = Callable[..., Path]
 
 
 def lines(run_dir: Path) -> dict[str, Claim]:
-    """Return the lines of the article's log by their name."""
+    """Return the lines of the incident's log by their name."""
     return {line.claim.removeprefix("log: "): line for line in timeline(read_recording(run_dir))}
 
 
@@ -65,7 +65,7 @@ def test_a_line_follows_the_planted_truth(
 
 @pytest.mark.parametrize(("kill_hour", "reproduced"), [(0.6, "yes"), (2.0, "no")])
 def test_the_second_kill_is_timed_from_its_start(build_run: Build, kill_hour: float, reproduced: str) -> None:
-    """Killed 5:06 h after it started again is within 15% of the article's 4:31 h, 3:42 h is not."""
+    """Killed 5:06 h after it started again is within 15% of the incident's 4:31 h, 3:42 h is not."""
     run_dir = build_run(kill_hour=kill_hour)
     path = run_dir / "events.csv"
     rows = path.read_text().splitlines()

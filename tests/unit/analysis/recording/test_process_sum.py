@@ -112,7 +112,7 @@ def test_a_restart_of_the_whole_arm_keeps_the_time_it_was_down() -> None:
 
 def test_a_leak_of_one_worker_among_three_processes_is_the_whole_leak(build_run: Build) -> None:
     """Read from a run directory: 1,000 bytes a request in one worker are 1,000 in the arm, in both of its stretches."""
-    run_dir = build_run(article=False, kill_hour=None)
+    run_dir = build_run(incident=False, kill_hour=None)
     lives = {1: (1, 216), 2: (1, 216), 3: (1, 100), 4: (102, 216)}
     with (run_dir / contract.EVENTS).open("a") as file:
         for life, (start_s, end_s) in lives.items():
@@ -139,7 +139,7 @@ def test_a_leak_of_one_worker_among_three_processes_is_the_whole_leak(build_run:
 
 def test_gauges_of_the_targets_own_are_summed_over_its_processes(build_run: Build) -> None:
     """A pool in one worker and one in another are the pool of the arm; a gauge that one worker has is its own."""
-    run_dir = build_run(article=False, kill_hour=None)
+    run_dir = build_run(incident=False, kill_hour=None)
     gauges = {1: '{"pool": 2, "jobs": 1}', 2: '{"pool": 3.5}'}
     rows = [
         {"t_s": t_s, "phase": "load", "rung": "", "life": life, "rss_bytes": 1, "other_gauges": text}

@@ -193,3 +193,11 @@ def test_live_bytes_are_a_column_from_the_reading_on(build_run: Build) -> None:
     np.testing.assert_array_equal(found["live_bytes"], [250.0, np.nan, np.nan])
     for arm in read_recording(build_run()).arms:
         assert {"live_bytes", "python_bytes"} <= set(arm.samples) & set(arm.points) & set(arm.ladder)
+
+
+def test_the_flag_of_the_incident_is_read_under_its_old_key(build_run: Build) -> None:
+    """Manifests of older versions have ``article`` where today's have ``incident``."""
+    path = build_run() / "manifest.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({"article": content.pop("incident"), **content}))
+    assert read_recording(path.parent).manifest.incident

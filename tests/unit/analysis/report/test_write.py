@@ -68,7 +68,7 @@ def test_a_report_is_written_whole_and_again(build_run: Build) -> None:
         rows = list(csv.DictReader(file))
     assert [row["measure"] for row in rows[:2]] == ["memory at start", "after 1 h"]
     assert rows[1]["measured_before_raw"] == "118625000.0"
-    assert rows[0]["article_scale_before_raw"] == ""
+    assert rows[0]["incident_scale_before_raw"] == ""
     with (report.directory / "gates.csv").open(newline="") as file:
         assert [(gate["gate"], gate["outcome"]) for gate in csv.DictReader(file)] == [("leak", "pass")]
     with (report.directory / "claims.csv").open(newline="") as file:
@@ -79,8 +79,8 @@ def test_a_report_is_written_whole_and_again(build_run: Build) -> None:
 
 
 def test_a_recording_with_nothing_but_its_manifest_is_reported(build_run: Build) -> None:
-    """Every file lost is a reason each, and the report is still written, without a warning; claims the article has."""
-    run_dir = build_run(article=False)
+    """Every file lost is a reason each, and the report is still written, without a warning; claims the incident has."""
+    run_dir = build_run(incident=False)
     for path in run_dir.rglob("*"):
         if path.is_file() and path.name != "manifest.json":
             path.unlink()

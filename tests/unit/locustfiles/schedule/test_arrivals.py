@@ -147,7 +147,7 @@ def test_a_body_too_small_for_its_id() -> None:
 
 
 def test_instances_come_and_go(make_traffic: Callable[..., Traffic]) -> None:
-    """Six article hours at 50 new ones an hour show about 300 names, a few at a time, of all services."""
+    """Six incident hours at 50 new ones an hour show about 300 names, a few at a time, of all services."""
     traffic = make_traffic(shape="incident", load_s=180.0)
     names = [(request.planned_s - 10.0, request.path) for request in schedule(traffic, 0.0)]
     assert 290 <= len({name for _, name in names}) <= 306

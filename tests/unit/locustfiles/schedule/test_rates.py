@@ -8,9 +8,9 @@ import pytest
 
 from locustfiles.schedule.arrivals import schedule
 from locustfiles.schedule.rates import DIURNAL_STEP_H, STEPS, Segment, incident_rates, segments
-from soak.contract import LOAD, WARMUP, Incident, Traffic
+from soak.contract import LOAD, WARMUP, IncidentPlan, Traffic
 
-INCIDENT = Incident(
+INCIDENT = IncidentPlan(
     memory_scale=16.0, retained_bytes_per_request=15_000.0, start_bytes=80e6, limit_bytes=512e6
 )
 
@@ -24,7 +24,7 @@ def planned_counts(traffic: Traffic, parts: int) -> list[int]:
     return counts
 
 
-def planned_bytes(traffic: Traffic, incident: Incident, hours: float) -> float:
+def planned_bytes(traffic: Traffic, incident: IncidentPlan, hours: float) -> float:
     """Planned memory at an hour of the load, summed segment by segment."""
     until_s = traffic.warmup_s + hours * traffic.hour_s
     requests = sum(
@@ -43,17 +43,17 @@ def test_steady(make_traffic: Callable[..., Traffic]) -> None:
     )
 
 
-@pytest.mark.parametrize(("hour", "article_bytes"), [(1, 650e6), (2, 1.6e9), (3, 3.0e9), (4, 4.9e9)])
-def test_incident_follows_the_article(
-    make_traffic: Callable[..., Traffic], hour: int, article_bytes: float
+@pytest.mark.parametrize(("hour", "incident_bytes"), [(1, 650e6), (2, 1.6e9), (3, 3.0e9), (4, 4.9e9)])
+def test_incident_follows_the_incident(
+    make_traffic: Callable[..., Traffic], hour: int, incident_bytes: float
 ) -> None:
-    """At hours 1-4 the planned growth is the article's, scaled."""
+    """At hours 1-4 the planned growth is the incident's, scaled."""
     traffic = make_traffic(shape="incident", load_s=180.0)
     growth = planned_bytes(traffic, INCIDENT, hour) - INCIDENT.start_bytes
-    assert growth == pytest.approx(article_bytes / 16, rel=1e-9)
+    assert growth == pytest.approx(incident_bytes / 16, rel=1e-9)
 
 
-def test_pauses_leave_the_article_its_growth(make_traffic: Callable[..., Traffic]) -> None:
+def test_pauses_leave_the_incident_its_growth(make_traffic: Callable[..., Traffic]) -> None:
     """With a pause every ten seconds, each hour still gets its requests."""
     traffic = make_traffic(shape="incident", load_s=180.0)
     paused = replace(traffic, quiesce_every_s=10.0, quiesce_pause_s=1.0)

@@ -216,3 +216,19 @@ def test_stopping_early_needs_the_judge_that_it_acts_on() -> None:
     """Without one the key would do nothing, in silence."""
     with pytest.raises(UsageError, match="stop_on_fail needs live = true"):
         load_profile("demo", ["judge.stop_on_fail=true", "judge.live=false"])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "line"),
+    [
+        ("article", [], "The profile article is deprecated; use incident.\n"),
+        ("release", ["article=true"], "release.toml: the key article is deprecated; use incident.\n"),
+    ],
+)
+def test_the_old_words_for_the_incident_still_hold(
+    name: str, settings: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``article`` names the profile and the key for one version more, and each use is called deprecated."""
+    profile = load_profile(name, settings)
+    assert (profile.name, profile.incident) == (name.replace("article", "incident"), True)
+    assert capsys.readouterr().err.endswith(line)

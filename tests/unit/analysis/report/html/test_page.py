@@ -96,7 +96,7 @@ def test_the_page_begins_with_what_is_signed(build_run: Build, gates: tuple[Gate
         "leak pass 69 B per request 49 B to 89 B, 95% < 200 B per request",
         "tasks inconclusive not measured <= 50 tasks: fixed has no reading of tasks_alive.",
         "Memory",
-        "Before and after, against the article",
+        "Before and after, against the incident",
         "Objects",
         "Latency and failures",
         "Load: planned, and arrived",
@@ -242,7 +242,7 @@ def test_a_run_that_goes_on_says_so(build_run: Build) -> None:
 
 def test_a_recording_with_nothing_but_its_manifest_has_a_page(build_run: Build) -> None:
     """Every file lost leaves a page that names them."""
-    run_dir = build_run(article=False)
+    run_dir = build_run(incident=False)
     for path in run_dir.rglob("*"):
         if path.is_file() and path.name != "manifest.json":
             path.unlink()

@@ -41,8 +41,8 @@ def test_the_published_schema_is_of_this_version() -> None:
     "truth",
     [
         {},
-        {"article": False, "roles": ("", "")},
-        {"article": False, "roles": ("before",)},
+        {"incident": False, "roles": ("", "")},
+        {"incident": False, "roles": ("before",)},
         {"status": "interrupted", "status_detail": "Ctrl-C", "end_s": 41.0, "probe": False},
         {"status": "running", "end_s": 15.0},
     ],

@@ -39,10 +39,10 @@ def test_the_incident_is_told_whole(build_run: Build) -> None:
     assert report_text(findings(build_run())) == (EXPECTED / "incident.txt").read_text()
 
 
-def test_a_run_that_is_not_the_articles_is_told_without_it(build_run: Build) -> None:
+def test_a_run_that_is_not_the_incidents_is_told_without_it(build_run: Build) -> None:
     """Time is minutes of the run, slopes are per hour of the clock, and nothing is judged."""
     assert (
-        report_text(findings(build_run(article=False, roles=("", ""), kill_hour=3.0)))
+        report_text(findings(build_run(incident=False, roles=("", ""), kill_hour=3.0)))
         == (EXPECTED / "plain.txt").read_text()
     )
 
@@ -57,7 +57,7 @@ def test_a_run_cut_short_says_why_it_is_inconclusive(build_run: Build) -> None:
 
 def test_what_was_attached_to_is_told_without_a_load(build_run: Build) -> None:
     """Its load is not ours: no table of zeros, and no word that it arrived."""
-    run_dir = build_run(article=False, roles=("",), kill_hour=None, judge={"max_leak_bytes_per_s": 300.0})
+    run_dir = build_run(incident=False, roles=("",), kill_hour=None, judge={"max_leak_bytes_per_s": 300.0})
     path = run_dir / "manifest.json"
     attached = {"attached": True, "profile": "attach", "limit_mechanism": "its owner", "planned_load_s": 0}
     path.write_text(json.dumps(json.loads(path.read_text()) | attached))
@@ -78,13 +78,13 @@ def test_the_comparison_as_markdown(build_run: Build) -> None:
 
 
 def test_the_claims_as_markdown(build_run: Build) -> None:
-    """Each claim stands with its figure, outcome and sentence; below are the moments of the article's log."""
+    """Each claim stands with its figure, outcome and sentence; below are the moments of the incident's log."""
     assert claims_markdown(findings(build_run())) == (EXPECTED / "claims.md").read_text()
 
 
-def test_the_comparison_as_markdown_without_the_article(build_run: Build) -> None:
+def test_the_comparison_as_markdown_without_the_incident(build_run: Build) -> None:
     """Columns that would be empty are left out."""
-    assert comparison_markdown(findings(build_run(article=False))) == (EXPECTED / "plain.md").read_text()
+    assert comparison_markdown(findings(build_run(incident=False))) == (EXPECTED / "plain.md").read_text()
 
 
 def test_a_terminal_of_100_columns_is_enough() -> None:
@@ -130,7 +130,7 @@ def test_the_quiesce_ladder_shows_what_let_go(build_run: Build) -> None:
 
 def test_what_grew_is_told_with_who_holds_it(build_run: Build) -> None:
     """The four leaks of one arm in order of bytes, nothing of the other; what was never named says why."""
-    run_dir = build_run(article=False, kill_hour=None)
+    run_dir = build_run(incident=False, kill_hour=None)
     unnamed = Container(0x7F0000000090, "collections.deque", lambda n: n / 50)
     types = {"builtins.dict": (lambda n: 2 * n, 300.0), "_asyncio.Task": (lambda n: n, 200.0)}
     write_heap(run_dir / "leaky", (*FOUR_LEAKS, unnamed), types)
@@ -143,7 +143,7 @@ def test_what_grew_is_told_with_who_holds_it(build_run: Build) -> None:
 
 def test_rates_are_per_second_where_requests_are_not_known(build_run: Build) -> None:
     """What was attached to has a load of its own, which nobody counted."""
-    run_dir = build_run(article=False, kill_hour=None)
+    run_dir = build_run(incident=False, kill_hour=None)
     (run_dir / "leaky" / "requests.csv").unlink()
     write_heap(run_dir / "leaky", FOUR_LEAKS[2:3])
     text = render(grew_parts(findings(run_dir).grew))

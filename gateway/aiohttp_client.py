@@ -1,4 +1,4 @@
-"""How the article's gateway asks a service, before and after its fix: aiohttp as it comes."""
+"""How the incident's gateway sends a request to a service, before and after its fix: aiohttp with its defaults."""
 
 from __future__ import annotations
 
