@@ -48,7 +48,10 @@ def command(
         Path, typer.Argument(help="A run directory, or a file of memory over time that another tool wrote.")
     ],
     follow: Annotated[
-        bool, typer.Option("--follow", help="Re-evaluate a running soak periodically and write live.json.")
+        bool,
+        typer.Option(
+            "--follow", metavar="", help="Re-evaluate a running soak periodically and write live.json."
+        ),
     ] = False,
     time_column: Annotated[
         str, typer.Option(metavar="NAME", help="CSV column of time: numbers, or moments in ISO 8601.")

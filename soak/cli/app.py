@@ -41,7 +41,11 @@ def options(
     _: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version of soakproof."
+            "--version",
+            metavar="",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version of soakproof.",
         ),
     ] = False,
 ) -> None:
@@ -85,7 +89,7 @@ def verify(directory: RunDirectory) -> None:
 @app.command("list")
 def list_(
     runs: Runs = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print JSON.")] = False,
 ) -> None:
     """List runs, newest first, with status, sign-off and verdicts."""
     listed = list_runs(runs)
@@ -114,7 +118,7 @@ def heap(
     ] = None,
     times: Annotated[int | None, typer.Option(min=1, help="Number of repetitions (with --watch).")] = None,
     growing: Annotated[
-        bool, typer.Option("--growing", help="Show the containers that keep growing.")
+        bool, typer.Option("--growing", metavar="", help="Show the containers that keep growing.")
     ] = False,
     diff: Annotated[
         tuple[Path, Path] | None, typer.Option(metavar="A B", help="Compare two saved censuses.")
@@ -122,8 +126,12 @@ def heap(
     save: Annotated[
         Path | None, typer.Option(help="File to save the census to; with --watch the latest.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line per census.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print type, objects and bytes as CSV.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print JSON, a line per census.")
+    ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", metavar="", help="Print type, objects and bytes as CSV.")
+    ] = False,
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 30,
 ) -> None:
     """Count the objects of a live Python process by type, from outside: nothing is stopped or injected."""

@@ -31,7 +31,9 @@ def run(
     profile: options.Profile,
     settings: options.Settings = None,
     arms: options.Arms = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Print the plan and start nothing.")
+    ] = False,
     metrics_port: options.MetricsPort = None,
     runs: options.Runs = RUNS,
 ) -> None:
@@ -55,7 +57,9 @@ def ui(
     web_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web UI, on 127.0.0.1.")] = 8089,
     web_login: Annotated[
         bool,
-        typer.Option("--web-login", help=f"Require a login; the password is read from {WEB_PASSWORD}."),
+        typer.Option(
+            "--web-login", metavar="", help=f"Require a login; the password is read from {WEB_PASSWORD}."
+        ),
     ] = False,
     metrics_port: options.MetricsPort = None,
     web_user: Annotated[str, typer.Option(envvar=WEB_USER, help="Name of the user who may log in.")] = "soak",
