@@ -49,7 +49,7 @@ class Upstreams:
 def parse_upstreams(text: str) -> Upstreams:
     """Read ``orders=127.0.0.1:9000,users=127.0.0.1:9001``.
 
-    Raises ValueError that names the bad part and its mend.
+    Raises ValueError that names the bad part and its fix.
     """
     addresses: dict[str, Address] = {}
     for part in text.split(","):

@@ -37,7 +37,7 @@ def parse_services(text: str) -> tuple[str, ...]:
 def per_service(option: str, text: str, services: tuple[str, ...], *, highest: float) -> dict[str, float]:
     """Read one number for all services, or ``orders=0.01,users=0`` with each of them.
 
-    Raises ValueError that names the option, the bad part and its mend.
+    Raises ValueError that names the option, the bad part and its fix.
     """
     if "=" not in text:
         return dict.fromkeys(services, _number(option, text, highest))

@@ -29,7 +29,7 @@ def write_files(directory: Path, files: Mapping[str, str | Figure]) -> None:
     except OSError as error:
         raise HarnessError(
             f"{directory}: the report cannot be written ({error.strerror or error}); "
-            "mend that and make the report again, the recording is whole."
+            "fix this and run soak report again; the recording is intact."
         ) from None
 
 

@@ -107,8 +107,8 @@ def _first_sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = _keys_beside(first["loc"])
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        mend = f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(known)}."
-        return f"unknown key '{place}': {mend}{more}"
+        fix = f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(known)}."
+        return f"unknown key '{place}': {fix}{more}"
     if first["type"] == "missing":
         return f"'{place}' is missing.{more}"
     message = first["msg"].removeprefix("Value error, ")

@@ -51,17 +51,17 @@ class LeakRate:
 
 
 def parse_size(text: str) -> float:
-    """Read ``300 MiB``; return bytes. Raises ValueError with the mend."""
+    """Read ``300 MiB``; return bytes. Raises ValueError with the fix."""
     return _quantity(text, BYTES, "300 MiB")
 
 
 def parse_duration(text: str) -> float:
-    """Read ``30d`` or ``90 min``; return seconds. Raises ValueError with the mend."""
+    """Read ``30d`` or ``90 min``; return seconds. Raises ValueError with the fix."""
     return _quantity(text, SECONDS, "30d")
 
 
 def parse_leak_rate(text: str) -> LeakRate:
-    """Read ``1 MiB/h`` or ``200 B/request``. Raises ValueError with the mend."""
+    """Read ``1 MiB/h`` or ``200 B/request``. Raises ValueError with the fix."""
     size, slash, per = (part.strip() for part in text.partition("/"))
     if not slash:
         raise ValueError(
@@ -96,7 +96,7 @@ def parse_limit_option(text: str) -> int | None:
 def parse_limit(gate: str, text: str) -> GateLimit:
     """Read the limit of a gate, ``<= 300 MiB`` or ``<= 1.05x before``.
 
-    Raises ValueError, with the mend, for another relation than the gate's own, an unknown unit, or no number.
+    Raises ValueError, with the fix, for another relation than the gate's own, an unknown unit, or no number.
     """
     kind = GATES[gate]
     parts = _LIMIT.fullmatch(text.strip())
@@ -134,5 +134,5 @@ def _worth(unit: str, units: Mapping[str, float], or_else: str = "") -> float:
         return by_name[unit.lower()]
     known = [name for name in (*units, or_else) if name]
     near = difflib.get_close_matches(unit, known, n=1)
-    mend = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(known) or 'a number alone'}"
-    raise ValueError(f"unknown unit {unit!r}: {mend}" if unit else f"a unit is missing: {', '.join(known)}")
+    fix = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(known) or 'a number alone'}"
+    raise ValueError(f"unknown unit {unit!r}: {fix}" if unit else f"a unit is missing: {', '.join(known)}")

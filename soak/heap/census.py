@@ -44,7 +44,7 @@ def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool
     The process is neither stopped nor changed. The way it is read is checked first, once per executable, against a
     sibling that holds a known number of objects; ``check=False`` leaves that out.
 
-    Raises HeapError, with the mend, when the process cannot be read or fails the check, ProcessGoneError when it ends
+    Raises HeapError, with the fix, when the process cannot be read or fails the check, ProcessGoneError when it ends
     meanwhile.
     """
     began_s, cpu_s = time.monotonic(), time.process_time()

@@ -192,7 +192,7 @@ class ArmRun:
         """Raise UsageError when the first life failed to get ready: the command is at fault."""
         if self.given_up:
             raise UsageError(
-                f"{self.name}: {self.given_up}. Mend arms.{self.name}.command or .ready in the profile. "
+                f"{self.name}: {self.given_up}. Fix arms.{self.name}.command or .ready in the profile. "
                 f"The last lines of {self._log}:\n{last_words(self._log)}"
             )
 

@@ -106,6 +106,6 @@ class LoadGenerator:
         """Raise UsageError when one of these that ended before it was ready has a file of the team's own."""
         if self._plan.profile.traffic.locustfile is not None:
             raise UsageError(
-                f"{child.spec.name} ended ({describe_exit(code)}). Mend traffic.locustfile: Locust has to load it, and "
+                f"{child.spec.name} ended ({describe_exit(code)}). Fix traffic.locustfile: Locust has to load it, and "
                 f"find users in it. The last lines of {child.log}:\n{last_words(child.log)}"
             )

@@ -53,7 +53,7 @@ def calibrate(
         bool, typer.Option("--quick", help="A tenth of the traces, with wide intervals.")
     ] = False,
     tuning: Annotated[
-        bool, typer.Option("--tuning", help="Traces to mend the judge by; never report these.")
+        bool, typer.Option("--tuning", help="Traces to tune the judge on; never report these.")
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = os.cpu_count() or 1,
     out: Annotated[

@@ -24,7 +24,7 @@ MARGIN: Final = MIB / 3600
 """Bytes per second: 1 MiB per hour."""
 TUNING_SEED: Final = 0
 REPORTING_SEED: Final = 1_000_000
-"""The first seeds of two ranges that do not meet: what a method is mended by is not what it is reported by."""
+"""The first seeds of two ranges that do not meet: what a method is tuned on is not what it is reported by."""
 SETTLED: Final = 0.4
 """A recording is decidable when its settled stretches make up this part of it."""
 

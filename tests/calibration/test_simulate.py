@@ -73,7 +73,7 @@ def test_what_fills_the_whole_run_is_not_decidable() -> None:
 
 
 def test_tuning_and_reporting_share_no_seed() -> None:
-    """What the judge is mended by is not what it is reported by, and no trace is used twice."""
+    """What the judge is tuned on is not what it is reported by, and no trace is used twice."""
     tuning, reporting = ([task.seed for task in tasks(first)] for first in (0, REPORTING_SEED))
     assert len(set(tuning + reporting)) == len(tuning) + len(reporting)
 

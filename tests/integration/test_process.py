@@ -107,7 +107,7 @@ def test_a_command_that_does_not_exist_is_named(guard: Guard, tmp_path: Path) ->
 
 
 def test_a_command_that_may_not_be_executed_is_named(guard: Guard, tmp_path: Path) -> None:
-    """It is there, so the mend is another one."""
+    """It is there, so the fix is another one."""
     (tmp_path / "serve.sh").write_text("#!/bin/sh\n")
     with pytest.raises(UsageError, match=r"app: command './serve\.sh' .*chmod \+x it"):
         Child(spec("./serve.sh", cwd=tmp_path), tmp_path / "log", guard)

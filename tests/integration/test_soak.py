@@ -280,7 +280,7 @@ def wait_until_gone(pid: int) -> None:
 def test_a_target_that_does_not_start_is_a_sentence_with_its_last_lines(
     starlette_profile: Path, tmp_path: Path, setting: str, sentence: str
 ) -> None:
-    """Exit code 2, what is wrong, and the mend; a target's own traceback is quoted, ours is not shown."""
+    """Exit code 2, what is wrong, and the fix; a target's own traceback is quoted, ours is not shown."""
     process = start_soak(starlette_profile, tmp_path, "--set", setting, "--set", "arms.old.ready_timeout_s=2")
     soak = finish(process, tmp_path)
     assert soak.code == 2, soak.stdout + soak.stderr
@@ -294,7 +294,7 @@ def test_a_target_that_does_not_start_is_a_sentence_with_its_last_lines(
 def test_a_locustfile_that_cannot_be_loaded_is_a_sentence_with_its_last_lines(
     starlette_profile: Path, tmp_path: Path
 ) -> None:
-    """The profile asked for it: exit code 2, the key to mend, and what Locust said."""
+    """The profile asked for it: exit code 2, the key to fix, and what Locust said."""
     broken = tmp_path / "broken.py"
     broken.write_text("import no_such_package\n")
     profile = tmp_path / "own.toml"
@@ -303,7 +303,7 @@ def test_a_locustfile_that_cannot_be_loaded_is_a_sentence_with_its_last_lines(
     )
     soak = finish(start_soak(profile, tmp_path / "runs"), tmp_path / "runs")
     assert soak.code == 2, soak.stdout + soak.stderr
-    assert "Mend traffic.locustfile" in soak.stderr
+    assert "Fix traffic.locustfile" in soak.stderr
     assert "  | ModuleNotFoundError: No module named 'no_such_package'" in soak.stderr
     assert soak.running() == []
 

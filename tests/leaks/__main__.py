@@ -79,7 +79,7 @@ def leaks(
     load_s: Annotated[int, typer.Option(min=10, max=180, help="Seconds of load for each case.")] = 180,
     jobs: Annotated[int, typer.Option(min=1, help="Cases at a time; each keeps half a core busy.")] = 1,
 ) -> None:
-    """Soak releases that are known to leak, their mends, and healthy apps that look like leaks.
+    """Soak releases that are known to leak, their fixes, and healthy apps that look like leaks.
 
     Exits with 1 where a verdict is wrong or more than a quarter of the cases are skipped, with 2 for an unknown case.
     """

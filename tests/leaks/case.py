@@ -32,7 +32,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A leak that was and its mend, or a healthy app that looks like a leak."""
+    """A leak that was and its fix, or a healthy app that looks like a leak."""
 
     name: str
     python: str

@@ -95,7 +95,7 @@ def test_a_missing_interpreter_is_the_reason_to_skip(tmp_path: Path, monkeypatch
     [("leaky", {"leak"}), ("fixed", {"no_leak"}), ("healthy", {"no_leak", "inconclusive"})],
 )
 def test_what_is_right_depends_on_the_release(kind: Kind, right: set[str]) -> None:
-    """A leak must be called, a mend must be cleared, and what only looks like a leak must not be called one."""
+    """A leak must be called, a fix must be cleared, and what only looks like a leak must not be called one."""
     release = Release(kind, Path("requirements.txt"), 0.0)
     assert {verdict for verdict in ("leak", "no_leak", "inconclusive") if release.is_right(verdict)} == right
 

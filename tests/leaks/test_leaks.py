@@ -1,4 +1,4 @@
-"""Two real leaks and their mends, soaked for half a minute; ``make leaks`` has them all."""
+"""Two real leaks and their fixes, soaked for half a minute; ``make leaks`` has them all."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ class ProcessMemory:
 
 
 def refused_text(pid: int, proc: Path = Path("/proc")) -> str:
-    """Say why a process is not ours to read, and the mend."""
+    """Say why a process is not ours to read, and the fix."""
     try:
         owner = (proc / str(pid)).stat().st_uid
     except OSError:

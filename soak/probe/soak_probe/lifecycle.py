@@ -28,7 +28,7 @@ def start(directory: str) -> None:
     a Unix socket (107 bytes with the file), and RuntimeError when the system gives no thread.
     """
     if os.stat(directory).st_mode & 0o077:
-        raise PermissionError(f"{directory} is open to other users; the mend: chmod 700 {directory}")
+        raise PermissionError(f"{directory} is open to other users; fix: chmod 700 {directory}")
     sessions = Sessions()
     probe = Probe(directory, sessions)
     probe.open()

@@ -91,7 +91,7 @@ def test_the_token_comes_from_the_environment(environment: dict[str, str], token
 
 @pytest.mark.parametrize("token", ["short", "0123456789 abcdef", "0123456789abcdefé", "0123456789abcdef\n"])
 def test_a_poor_token_is_refused(token: str) -> None:
-    """A token that could be guessed, or that no client could send, is refused with its mend and never shown."""
+    """A token that could be guessed, or that no client could send, is refused with its fix and never shown."""
     with pytest.raises(ValueError, match=r"^GATEWAY_DEBUG_TOKEN ") as error:
         read_token({"GATEWAY_DEBUG_TOKEN": token})
     assert str(error.value) == (

@@ -90,7 +90,7 @@ def test_parse() -> None:
     ],
 )
 def test_parse_refuses(text: str, message: str) -> None:
-    """What is wrong with the option is said with its mend."""
+    """What is wrong with the option is said with its fix."""
     with pytest.raises(ValueError, match=r"^--upstreams: ") as error:
         parse_upstreams(text)
     assert str(error.value) == message

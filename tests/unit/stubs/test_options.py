@@ -64,7 +64,7 @@ def test_each_service_can_have_its_own() -> None:
     ],
 )
 def test_bad_options(options: dict[str, str], message: str) -> None:
-    """What is wrong is said with the option, the bad part and the mend."""
+    """What is wrong is said with the option, the bad part and the fix."""
     with pytest.raises(ValueError, match=r"^--") as error:
         parse(**options)
     assert str(error.value) == message

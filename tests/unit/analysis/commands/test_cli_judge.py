@@ -197,7 +197,7 @@ def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
 def test_a_file_that_cannot_be_judged_is_a_sentence(
     tmp_path: Path, type_in: Type, text: str | None, options: tuple[str, ...], sentence: str
 ) -> None:
-    """Exit code 2 with the file or the option, what is wrong, and the mend."""
+    """Exit code 2 with the file or the option, what is wrong, and the fix."""
     path = tmp_path / "x.csv"
     if text is not None:
         path.write_text(text)

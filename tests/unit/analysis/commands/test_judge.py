@@ -139,7 +139,7 @@ def test_a_csv_is_read_by_its_columns_and_their_units(tmp_path: Path) -> None:
 def test_a_file_that_is_no_recording_says_why(
     tmp_path: Path, text: str, columns: Columns | None, sentence: str
 ) -> None:
-    """With the file and the mend, never a traceback."""
+    """With the file and the fix, never a traceback."""
     path = tmp_path / "x.csv"
     path.write_text(text)
     with pytest.raises(RecordingError) as caught:

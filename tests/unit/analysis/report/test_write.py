@@ -90,11 +90,11 @@ def test_a_recording_with_nothing_but_its_manifest_is_reported(build_run: Build)
 
 
 def test_a_report_that_cannot_be_written_says_so(build_run: Build) -> None:
-    """A file in the way, like a full disk, is one sentence with the mend."""
+    """A file in the way, like a full disk, is one sentence with the fix."""
     run_dir = build_run()
     (run_dir / "report").write_text("in the way")
     with pytest.raises(
-        HarnessError, match=r"/report: the report cannot be written \(File exists\); mend that"
+        HarnessError, match=r"/report: the report cannot be written \(File exists\); fix this"
     ):
         make_report(run_dir, planted_judge)
 

@@ -73,7 +73,7 @@ def test_the_password_is_there_for_a_second_start_and_gone_for_the_targets(
 
 @pytest.mark.parametrize("user", ["soak", ""])
 def test_a_login_without_a_password_names_the_variable(monkeypatch: pytest.MonkeyPatch, user: str) -> None:
-    """A usage error that says the mend."""
+    """A usage error that says the fix."""
     monkeypatch.setenv(WEB_PASSWORD, "")
     result = CliRunner().invoke(app, ["ui", "--web-login", "--web-user", user])
     assert isinstance(result.exception, UsageError)

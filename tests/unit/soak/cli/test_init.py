@@ -51,7 +51,7 @@ def test_every_key_that_is_commented_out_is_valid(tmp_path: Path) -> None:
 
 
 def test_what_is_there_is_left_as_it_is(tmp_path: Path) -> None:
-    """The message names the file and the mend."""
+    """The message names the file and the fix."""
     path = tmp_path / "soak.toml"
     path.write_text("mine")
     with pytest.raises(UsageError, match=r"soak\.toml exists and is left as it is; give another name"):

@@ -115,7 +115,7 @@ def test_markup_in_a_name_is_no_markup(runs: Path) -> None:
 
 
 def test_no_runs_and_no_directory(tmp_path: Path) -> None:
-    """An empty directory is no error; one that is not there is, and the mend is named."""
+    """An empty directory is no error; one that is not there is, and the fix is named."""
     console = Console(width=120, color_system=None)
     with console.capture() as capture:
         console.print(listing_table(list_runs(tmp_path), tmp_path))

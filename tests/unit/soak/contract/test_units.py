@@ -99,7 +99,7 @@ def test_a_limit_that_is_none_is_answered_with_the_mend(gate: str, text: str, se
     ],
 )
 def test_a_profile_with_a_wrong_gate_or_margin_is_refused(settings: list[str], sentence: str) -> None:
-    """The key is named, with what is wrong and the mend."""
+    """The key is named, with what is wrong and the fix."""
     with pytest.raises(UsageError) as caught:
         load_profile("demo", settings)
     assert str(caught.value).endswith(sentence)

@@ -65,7 +65,7 @@ def test_a_doubled_brace_is_a_brace() -> None:
 
 
 def test_a_taken_port_is_refused_with_its_key() -> None:
-    """The message names port, key and mend; nothing was started."""
+    """The message names port, key and fix; nothing was started."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()

@@ -224,7 +224,7 @@ class TestLifecycle:
         Path(directory).chmod(0o750)
         with pytest.raises(PermissionError) as caught:
             lifecycle.start(directory)
-        assert str(caught.value) == f"{directory} is open to other users; the mend: chmod 700 {directory}"
+        assert str(caught.value) == f"{directory} is open to other users; fix: chmod 700 {directory}"
 
     def test_sockets_of_dead_processes_are_removed(self, directory: str) -> None:
         """A new process removes what dead ones left, and nothing else."""

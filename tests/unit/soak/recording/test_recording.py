@@ -46,7 +46,7 @@ def test_a_column_that_is_in_no_contract_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_ends_the_recording_with_one_error() -> None:
-    """The first failed write names the file and the mend; nothing is glued to the torn line after it."""
+    """The first failed write names the file and the fix; nothing is glued to the torn line after it."""
     with pytest.raises(HarnessError, match=r"/dev/full: cannot be written \(No space left on device\)"):
         CsvRecorder(Path("/dev/full"), COLUMNS)
 

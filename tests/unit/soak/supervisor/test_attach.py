@@ -58,7 +58,7 @@ def test_a_living_process_of_ours_is_found(sleeper: subprocess.Popen[bytes]) -> 
 def test_a_pid_that_cannot_be_sampled_is_a_sentence(
     sleeper: subprocess.Popen[bytes], pids: list[int | str], sentence: str
 ) -> None:
-    """It names the pid and the mend."""
+    """It names the pid and the fix."""
     known = {"self": os.getpid(), "sleeper": sleeper.pid}
     with pytest.raises(UsageError, match=sentence):
         find_processes([pid if isinstance(pid, int) else known[pid] for pid in pids])

@@ -96,12 +96,12 @@ def test_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("us", "scope", "mend"),
+    ("us", "scope", "fix"),
     [(12345678, "0", "run this as that user, or with sudo"), (None, "1", "sysctl kernel.yama.ptrace_scope=0"),
      (None, "0", "--cap-add SYS_PTRACE"), (0, "1", "--cap-add SYS_PTRACE")],
 )  # fmt: skip
 def test_a_refusal_comes_with_its_mend(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, us: int | None, scope: str, mend: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, us: int | None, scope: str, fix: str
 ) -> None:
     """Another user's process, a child of someone else, a container: each has its own."""
     (tmp_path / "7").mkdir()
@@ -113,7 +113,7 @@ def test_a_refusal_comes_with_its_mend(
         os.chown(tmp_path / "7", 4711, -1)
         owner = 4711
     monkeypatch.setattr("os.geteuid", lambda: owner if us is None else us)
-    assert mend in refused_text(7, tmp_path)
+    assert fix in refused_text(7, tmp_path)
 
 
 def test_a_process_that_is_refused_keeps_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
