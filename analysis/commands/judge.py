@@ -73,7 +73,7 @@ def command(
     ] = None,
     max_leak: Annotated[
         str, typer.Option(metavar="LEAK", help="Leak margin for file input, e.g. 1 MiB/h.")
-    ] = DEFAULT_MAX_LEAK,
+    ] = DEFAULT_MAX_LEAK.text,
     limit: Annotated[
         str,
         typer.Option(metavar="SIZE", help="Memory limit for file input, e.g. 2 GiB: gives the time to OOM."),

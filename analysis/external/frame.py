@@ -9,9 +9,8 @@ import pandas as pd
 
 from analysis.judge import judge
 from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, Numbers, Readings
+from soak.contract.units import DEFAULT_MAX_LEAK
 
-DEFAULT_MARGIN: Final = 2**20 / 3600
-"""Bytes per second: 1 MiB per hour, where the frame names none."""
 ENOUGH_USS: Final = 40
 """Readings of USS from which on it is judged instead of RSS."""
 
@@ -47,7 +46,7 @@ def judge_frame(
             life,
             _requests(frame),
         ),
-        Margin(per_s=_positive(frame.attrs.get("margin_bytes_per_s")) or DEFAULT_MARGIN),
+        Margin(per_s=_positive(frame.attrs.get("margin_bytes_per_s")) or DEFAULT_MAX_LEAK.per_s),
         limit_bytes=None if limit is None else max(limit - shared, 1.0),
         bounded=bounded,
         detectable=detectable,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from pydantic import (
     AliasChoices,
@@ -17,10 +17,8 @@ from pydantic import (
 )
 
 from soak.contract import GATES, MANIFEST, SCHEMA_VERSION, GateLimit
+from soak.contract.units import DEFAULT_MAX_LEAK
 from soak.errors import RecordingError
-
-MAX_LEAK_BYTES_PER_S: Final = 2**20 / 3600
-"""The margin of a recording whose profile set none: 1 MiB an hour."""
 
 
 class ManifestArm(BaseModel):
@@ -81,7 +79,7 @@ class Manifest(BaseModel):
     missed_readings: dict[str, dict[str, int]]
     """By arm and reading; empty until the run has ended."""
     python: str
-    judge: ManifestJudge = ManifestJudge(max_leak_bytes_per_s=MAX_LEAK_BYTES_PER_S)
+    judge: ManifestJudge = ManifestJudge(max_leak_bytes_per_s=DEFAULT_MAX_LEAK.per_s)
     gates: tuple[GateLimit, ...] = ()
     attached: bool = False
     """Whether the processes were there before, under a load that is not ours and not recorded."""

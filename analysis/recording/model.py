@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.recording.latency import Latency
 from analysis.recording.manifest import Manifest
-from soak.contract import IDLE, LOAD
+from soak.contract import IDLE, LOAD, OOM_KILLERS
 
 LIVE_BYTES: Final = "live_bytes"
 """Column of the samples made when they are read: bytes in use, PYTHON_BYTES + malloc_in_use_bytes."""
@@ -24,10 +24,6 @@ def sides(arms: tuple[Arm, ...]) -> tuple[Arm | None, Arm | None]:
         return arms[0], arms[1] if len(arms) == 2 else None
     by_role = {arm.role: arm for arm in arms}
     return by_role.get("before"), by_role.get("after")
-
-
-OOM_KILLERS = ("kernel", "systemd-oomd", "watchdog")
-"""Those that end a process for its memory."""
 
 
 @dataclass(frozen=True, slots=True)

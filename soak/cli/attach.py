@@ -36,7 +36,7 @@ def attach(
     every: Annotated[str, typer.Option(metavar="TIME", help="Time between samples.")] = "1s",
     max_leak: Annotated[
         str, typer.Option(metavar="LEAK", help="Leak margin per time, e.g. 1 MiB/h.")
-    ] = DEFAULT_MAX_LEAK,
+    ] = DEFAULT_MAX_LEAK.text,
     limit: Annotated[
         str,
         typer.Option(

@@ -243,7 +243,7 @@ class Judge(_Table):
     @property
     def margin(self) -> LeakRate | None:
         """The leak that would matter; None where ``min_time_to_oom`` and the limit set it."""
-        return None if self.min_time_to_oom else parse_leak_rate(self.max_leak or DEFAULT_MAX_LEAK)
+        return None if self.min_time_to_oom else parse_leak_rate(self.max_leak or DEFAULT_MAX_LEAK.text)
 
 
 class Gates(_Table):

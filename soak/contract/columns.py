@@ -118,6 +118,9 @@ EVENT_COLUMNS: Final = (
     _text("detail", "one sentence"),
 )
 
+OOM_KILLERS: Final = ("kernel", "systemd-oomd", "watchdog")
+"""Values of an exit event's ``by`` that mean: ended because of its memory."""
+
 EVENT_NAMES: Final = {
     "run_start": "the run began",
     "start": "a process was started",

@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from soak.contract.gates import AT_LEAST, AT_MOST, GATES, GateLimit
@@ -38,9 +38,6 @@ _RELATIONS: Final = {"<=": AT_MOST, "≤": AT_MOST, ">=": AT_LEAST, "≥": AT_LE
 
 Value = TypeVar("Value")
 
-DEFAULT_MAX_LEAK: Final = "1 MiB/h"
-"""The leak that matters where nobody gives another."""
-
 
 @dataclass(frozen=True, slots=True)
 class LeakRate:
@@ -48,6 +45,12 @@ class LeakRate:
 
     per_s: float | None = None
     per_request: float | None = None
+    text: str = field(default="", compare=False)
+    """The rate as it was written."""
+
+
+DEFAULT_MAX_LEAK: Final = LeakRate(per_s=2**20 / 3600, text="1 MiB/h")
+"""The smallest leak that matters, where no other is given."""
 
 
 def parse_size(text: str) -> float:
@@ -71,8 +74,8 @@ def parse_leak_rate(text: str) -> LeakRate:
     if size_bytes <= 0:
         raise ValueError(f"a leak that would matter is above 0, not {text!r}")
     if per == REQUEST:
-        return LeakRate(per_request=size_bytes)
-    return LeakRate(per_s=size_bytes / _worth(per, {**SECONDS, REQUEST: 1}))
+        return LeakRate(per_request=size_bytes, text=text)
+    return LeakRate(per_s=size_bytes / _worth(per, {**SECONDS, REQUEST: 1}), text=text)
 
 
 def parse_option(option: str, text: str, parse: Callable[[str], Value]) -> Value:

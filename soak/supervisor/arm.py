@@ -27,7 +27,6 @@ from soak.sampling.sampler import CENSUS_TIMEOUT_S, Sampler
 from soak.sampling.target import Target
 
 READY_EVERY_S = 0.1
-MEMORY_KILLERS = frozenset({"kernel", "systemd-oomd", "watchdog"})
 SETTLE_S = 0.5
 """Between the rungs of the quiesce ladder."""
 
@@ -233,7 +232,7 @@ class ArmRun:
         self.life = None
         counters = life.limit.counters()
         by = who_ended(code, _without(counters, life.worker_kills), asked=asked)
-        self.oom_kills += by in MEMORY_KILLERS
+        self.oom_kills += by in contract.OOM_KILLERS
         self._record("exit", describe_exit(code), life, by=by)
         if life.workers is not None:
             life.workers.end(by)
