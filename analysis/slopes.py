@@ -37,7 +37,7 @@ class Slope:
 
 
 @dataclass(frozen=True, slots=True)
-class Trend:
+class LifeSlopes:
     """The slopes of one life over its part of the load; None where there are too few readings."""
 
     arm: str
@@ -69,7 +69,7 @@ def fit(x: Numbers, y: Numbers, least: int = MIN_READINGS) -> Slope | None:
     return Slope(slope, slope - half, slope + half, float(np.corrcoef(x, y)[0, 1] ** 2))
 
 
-def life_trend(arm: Arm, life: Life, stretch: Phase) -> Trend:
+def life_slopes(arm: Arm, life: Life, stretch: Phase) -> LifeSlopes:
     """Return the slopes of one life within a stretch of the run."""
     rows = arm.samples[
         (arm.samples["life"] == life.number) & arm.samples["t_s"].between(stretch.start_s, stretch.end_s)
@@ -80,7 +80,7 @@ def life_trend(arm: Arm, life: Life, stretch: Phase) -> Trend:
         rows[name].to_numpy(float)
         for name in ("rss_bytes", "live_blocks", "malloc_in_use_bytes", "sessions_open")
     )
-    return Trend(
+    return LifeSlopes(
         arm=arm.name,
         life=life.number,
         readings=int(np.isfinite(rss).sum()),
@@ -93,12 +93,12 @@ def life_trend(arm: Arm, life: Life, stretch: Phase) -> Trend:
     )
 
 
-def trends(arms: tuple[Arm, ...], load: Phase | None) -> tuple[Trend, ...]:
+def slopes_of_lives(arms: tuple[Arm, ...], load: Phase | None) -> tuple[LifeSlopes, ...]:
     """Return the slopes of every life that saw load, arm by arm."""
     if load is None:
         return ()
     return tuple(
-        life_trend(arm, life, load)
+        life_slopes(arm, life, load)
         for arm in arms
         for life in arm.lives
         if life.start_s < load.end_s and life.end_s > load.start_s

@@ -8,7 +8,7 @@ from typing import Final
 
 from analysis.recording.measurements import life_at_hour_0
 from analysis.recording.model import Arm, Recording
-from analysis.slopes import Trend, life_trend
+from analysis.slopes import LifeSlopes, life_slopes
 
 ALL: Final = "all"
 NONE: Final = "none"
@@ -48,12 +48,12 @@ def kept(recording: Recording) -> tuple[Kept, ...]:
     return (lines[ALL], _sum(singles, base), *singles, lines[NONE])
 
 
-def _trend(recording: Recording, arm: Arm) -> Trend | None:
+def _trend(recording: Recording, arm: Arm) -> LifeSlopes | None:
     life, load = life_at_hour_0(recording, arm), recording.load
-    return None if life is None or load is None else life_trend(arm, life, load)
+    return None if life is None or load is None else life_slopes(arm, life, load)
 
 
-def _kept(arm: str, trend: Trend | None, base: Trend | None) -> Kept:
+def _kept(arm: str, trend: LifeSlopes | None, base: LifeSlopes | None) -> Kept:
     if trend is None or trend.rss_bytes_per_request is None:
         return Kept(arm)
     rss, blocks = trend.rss_bytes_per_request, trend.live_blocks_per_request
@@ -79,7 +79,7 @@ def _kept(arm: str, trend: Trend | None, base: Trend | None) -> Kept:
     )
 
 
-def _sum(singles: tuple[Kept, ...], base: Trend | None) -> Kept:
+def _sum(singles: tuple[Kept, ...], base: LifeSlopes | None) -> Kept:
     """Add up the single faults; the arm without faults is subtracted, with its error, once for each."""
     above = [line.above_none_bytes_per_request for line in singles]
     own = [line.rss_ci95_bytes_per_request for line in singles]

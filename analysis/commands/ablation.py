@@ -15,7 +15,7 @@ from analysis.commands.answer import answer
 from analysis.recording.read import read_recording
 from analysis.report.files import csv_text, write_files
 from analysis.report.write import make_report
-from analysis.verdict.validity import arm_load, reasons
+from analysis.verdict.validity import load_summary, reasons
 from soak.contract import REPORT
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, RecordingError
 
@@ -61,7 +61,7 @@ def make_ablation(run_dir: Path) -> Ablation:
             "give a run of the profile ablation."
         )
     found = kept(recording)
-    why = reasons(recording, tuple(arm_load(arm, recording.load) for arm in recording.arms))
+    why = reasons(recording, tuple(load_summary(arm, recording.load) for arm in recording.arms))
     directory = run_dir / REPORT
     write_files(
         directory,

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.judge.types import Numbers, Readings
+from analysis.judge.types import Numbers, SignalSeries
 from soak.errors import RecordingError
 
 MIB: Final = float(2**20)
@@ -39,7 +39,7 @@ class Columns:
     """Whatever changes when another process takes over: a pid, a count of restarts; empty: it is one process."""
 
 
-def read_foreign(path: Path, columns: Columns | None) -> Readings:
+def read_foreign(path: Path, columns: Columns | None) -> SignalSeries:
     """Read RSS over time from a file of another tool; without ``columns`` it must be psrecord's or mprof's.
 
     Times may be numbers or ISO 8601. A row without a time is dropped, a memory that is no number is not read, and so is
@@ -65,7 +65,7 @@ def read_foreign(path: Path, columns: Columns | None) -> Readings:
     )
 
 
-def _from_csv(path: Path, text: str, columns: Columns) -> Readings:
+def _from_csv(path: Path, text: str, columns: Columns) -> SignalSeries:
     try:
         frame = pd.read_csv(StringIO(text), on_bad_lines="skip", skipinitialspace=True)
     except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
@@ -91,7 +91,7 @@ def _from_csv(path: Path, text: str, columns: Columns) -> Readings:
     return _made(t_s, rss_bytes, _lives(frame[columns.life]) if columns.life else None)
 
 
-def restarts(readings: Readings) -> int:
+def restarts(readings: SignalSeries) -> int:
     """Return how often memory fell by more than half from one reading of a life to the next, as restarts do."""
     read = np.isfinite(readings.value)
     value, life = readings.value[read], readings.life[read]
@@ -108,17 +108,17 @@ def _highest(numbers: Numbers) -> float:
     return float(np.max(numbers, initial=0.0, where=np.isfinite(numbers)))
 
 
-def _readings(rows: list[tuple[str, str]]) -> Readings:
+def _readings(rows: list[tuple[str, str]]) -> SignalSeries:
     """Return rows of seconds and MiB."""
     frame = pd.DataFrame(rows, columns=["t_s", "mib"])
     return _made(_numbers(frame["t_s"]), _numbers(frame["mib"]) * MIB)
 
 
-def _made(t_s: Numbers, rss_bytes: Numbers, life: Numbers | None = None) -> Readings:
+def _made(t_s: Numbers, rss_bytes: Numbers, life: Numbers | None = None) -> SignalSeries:
     kept = np.isfinite(t_s)
     t_s, rss_bytes = t_s[kept], rss_bytes[kept]
     start_s = t_s.min() if len(t_s) else 0.0
-    return Readings(
+    return SignalSeries(
         signal="rss_bytes",
         t_s=t_s - start_s,
         value=np.where(rss_bytes > 0, rss_bytes, np.nan),

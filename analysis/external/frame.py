@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.judge import judge
-from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, Numbers, Readings
+from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, Numbers, SignalSeries
 from soak.contract.units import DEFAULT_MAX_LEAK
 
 ENOUGH_USS: Final = 40
@@ -39,7 +39,7 @@ def judge_frame(
     limit = _positive(frame.attrs.get("memory_limit_bytes"))
     result = judge(
         # A process without memory is none: 0 is as absurd as what is negative.
-        Readings(
+        SignalSeries(
             "rss_bytes" if value is rss else "uss_bytes",
             t_s,
             np.where(value == 0, -1.0, value),

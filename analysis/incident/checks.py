@@ -8,7 +8,7 @@ from typing import Final
 from analysis.formatting import memory, not_unless
 from analysis.recording.measurements import (
     Growth,
-    Reading,
+    Measurement,
     ended,
     keeps_growing,
     life_at_hour_0,
@@ -48,7 +48,7 @@ class Check:
     sentence: str
 
 
-def start_check(before: Reading, after: Reading) -> Check:
+def start_check(before: Measurement, after: Measurement) -> Check:
     """Memory while idle: after is about a tenth below before."""
     if not before.value or after.value is None:
         return Check(None, before.why_not or after.why_not)
@@ -115,7 +115,7 @@ def oom_check(recording: Recording, before: Arm) -> Check:
     return Check(met=False, sentence=f"before was not OOM-killed: it reached {memory(highest)} under {limit}")
 
 
-def at_least(before: Reading, least: int, unit: str) -> Check:
+def at_least(before: Measurement, least: int, unit: str) -> Check:
     """Before keeps so many."""
     if before.value is None:
         return Check(None, before.why_not)
@@ -123,7 +123,7 @@ def at_least(before: Reading, least: int, unit: str) -> Check:
     return Check(met, f"before kept {before.value:,.0f} {unit}, {not_unless(met)}at least {least:,}")
 
 
-def fewer_than(after: Reading, bound: int, unit: str) -> Check:
+def fewer_than(after: Measurement, bound: int, unit: str) -> Check:
     """After keeps fewer."""
     if after.value is None:
         return Check(None, after.why_not)
@@ -144,7 +144,7 @@ def unbounded_check(recording: Recording, before: Arm) -> Check:
     )
 
 
-def bounded_check(after: Reading) -> Check:
+def bounded_check(after: Measurement) -> Check:
     """After's cache never passes the bound."""
     if after.value is None:
         return Check(None, after.why_not)

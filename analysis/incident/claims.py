@@ -14,8 +14,8 @@ from analysis.incident.row import Reproduced, reproduced
 from analysis.recording.measurements import life_at_hour_0, memory_at, peak
 from analysis.recording.model import Arm, Phase, Recording, sides
 from analysis.recording.requests import answered_by
-from analysis.slopes import MIN_READINGS, Trend, life_trend
-from analysis.verdict.validity import Load
+from analysis.slopes import MIN_READINGS, LifeSlopes, life_slopes
+from analysis.verdict.validity import LoadSummary
 from soak.contract import LOAD, LOW_TRAFFIC_H
 
 HOURS: Final = 6
@@ -39,7 +39,7 @@ CODE_TIMES: Final = (("cache TTL of 1800 s", 1800), ("clean-up every 300 s", 300
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ClaimResult:
     """What was measured for a claim: in words, the check of it, and the numbers behind it."""
 
     measured: str
@@ -63,7 +63,7 @@ class Claim:
     measured_after_raw: float | None
 
     @classmethod
-    def of(cls, claim: str, incident: str, unit: str, found: Evidence) -> Claim:
+    def of(cls, claim: str, incident: str, unit: str, found: ClaimResult) -> Claim:
         """Return the claim with the outcome of its check."""
         outcome = reproduced((found.check,))
         return cls(
@@ -71,7 +71,9 @@ class Claim:
         )
 
 
-def claims(recording: Recording, trends: tuple[Trend, ...], loads: tuple[Load, ...]) -> tuple[Claim, ...]:
+def claims(
+    recording: Recording, trends: tuple[LifeSlopes, ...], loads: tuple[LoadSummary, ...]
+) -> tuple[Claim, ...]:
     """Return the claims about the incident; none when the run does not reproduce it or lacks one of the two sides."""
     before, after = sides(recording.arms)
     if not recording.manifest.incident or before is None or after is None:
@@ -93,12 +95,12 @@ def claims(recording: Recording, trends: tuple[Trend, ...], loads: tuple[Load, .
     )
 
 
-def unknown(why: str) -> Evidence:
+def unknown(why: str) -> ClaimResult:
     """Return that nothing was measured, and why."""
-    return Evidence("not measured", Check(None, why))
+    return ClaimResult("not measured", Check(None, why))
 
 
-def _growth_goes_on(first: Trend | None) -> Evidence:
+def _growth_goes_on(first: LifeSlopes | None) -> ClaimResult:
     if first is None or first.rss_bytes_per_request is None or first.rss_bytes_per_hour is None:
         return _too_few("before's first life")
     line, over_time = first.rss_bytes_per_request, first.rss_bytes_per_hour
@@ -109,16 +111,16 @@ def _growth_goes_on(first: Trend | None) -> Evidence:
         f"{over_time.r_squared:.3f}"
     )
     measured = f"{kilobytes(line.value)} per request, R² {line.r_squared:.3f}"
-    return Evidence(measured, Check(met, sentence), before=line.r_squared)
+    return ClaimResult(measured, Check(met, sentence), before=line.r_squared)
 
 
-def _low_traffic(recording: Recording, before: Arm, first: Trend | None) -> Evidence:
+def _low_traffic(recording: Recording, before: Arm, first: LifeSlopes | None) -> ClaimResult:
     life, load = life_at_hour_0(recording, before), recording.load
     if life is None or load is None or first is None or first.rss_bytes_per_request is None:
         return _too_few("before's first life")
     start_s, end_s = (load.start_s + hour * recording.manifest.hour_s for hour in LOW_TRAFFIC_H)
     stretch, hours = Phase("low traffic", start_s, end_s), "hours {:g} to {:g}".format(*LOW_TRAFFIC_H)
-    low = life_trend(before, life, stretch).rss_bytes_per_request
+    low = life_slopes(before, life, stretch).rss_bytes_per_request
     if low is None:
         return _too_few(f"before in {hours}")
     rate = _planned_rps(before, stretch) / _planned_rps(before, load)
@@ -131,10 +133,10 @@ def _low_traffic(recording: Recording, before: Arm, first: Trend | None) -> Evid
         f"{not_unless(met)}at least {LOW_GROWTH_AT_LEAST:.0%} of the {kilobytes(usual)} of its whole life"
     )
     measured = f"{kilobytes(low.value)} per request at {rate:.0%} of the rate"
-    return Evidence(measured, Check(met, sentence), before=low.value)
+    return ClaimResult(measured, Check(met, sentence), before=low.value)
 
 
-def _restarted(lives: list[Trend], first: Trend | None) -> Evidence:
+def _restarted(lives: list[LifeSlopes], first: LifeSlopes | None) -> ClaimResult:
     if first is None or first.rss_bytes_per_request is None:
         return _too_few("before's first life")
     later = [trend for trend in lives if trend.life > first.life]
@@ -149,12 +151,12 @@ def _restarted(lives: list[Trend], first: Trend | None) -> Evidence:
         f"life {again.life} of before grew {kilobytes(slope)} per request, {not_unless(met)}within "
         f"{AGAIN_WITHIN:.0%} of the {kilobytes(usual)} of life {first.life}"
     )
-    return Evidence(
+    return ClaimResult(
         f"{kilobytes(slope)} per request in life {again.life}", Check(met, sentence), before=slope
     )
 
 
-def _cpu(recording: Recording, before: Arm, after: Arm) -> Evidence:
+def _cpu(recording: Recording, before: Arm, after: Arm) -> ClaimResult:
     first, second = (cpu_ms_per_request(recording, arm) for arm in (before, after))
     if first is None or not second:
         return _too_few("the CPU time of before or after")
@@ -165,10 +167,10 @@ def _cpu(recording: Recording, before: Arm, after: Arm) -> Evidence:
         f"{not_unless(met)}within {CPU_WITHIN:.0%} of it"
     )
     measured = f"{first:.2f} ms per request, after {second:.2f} ms"
-    return Evidence(measured, Check(met, sentence), first, second)
+    return ClaimResult(measured, Check(met, sentence), first, second)
 
 
-def _below(recording: Recording, after: Arm) -> Evidence:
+def _below(recording: Recording, after: Arm) -> ClaimResult:
     life, start = life_at_hour_0(recording, after), memory_at(recording, after, 0)
     highest = peak(after, "rss_bytes", life)
     if recording.load is None or life is None or start.value is None or highest.value is None:
@@ -185,10 +187,10 @@ def _below(recording: Recording, after: Arm) -> Evidence:
         f"{_never_due(recording, recording.load)}"
     )
     measured = f"{memory(highest.value)} ({memory(scaled)})"
-    return Evidence(measured, Check(below and not life.died, sentence), after=highest.value)
+    return ClaimResult(measured, Check(below and not life.died, sentence), after=highest.value)
 
 
-def _available_before(recording: Recording, load: Load) -> Evidence:
+def _available_before(recording: Recording, load: LoadSummary) -> ClaimResult:
     share = availability(load)
     if share is None or cut_short(recording):
         return unknown(cut_short(recording) or "no request was planned for before")
@@ -198,10 +200,10 @@ def _available_before(recording: Recording, load: Load) -> Evidence:
         f"before answered {share:.2%} of the planned requests well, {not_unless(met)}between {low:.0%} and "
         f"{high:.0%}; the incident's own log, 40 s down after 4:31 h, comes to 99.8%"
     )
-    return Evidence(f"{share:.2%}", Check(met, sentence), before=share)
+    return ClaimResult(f"{share:.2%}", Check(met, sentence), before=share)
 
 
-def _available_after(recording: Recording, load: Load) -> Evidence:
+def _available_after(recording: Recording, load: LoadSummary) -> ClaimResult:
     share = availability(load)
     if share is None or cut_short(recording):
         return unknown(cut_short(recording) or "no request was planned for after")
@@ -210,21 +212,21 @@ def _available_after(recording: Recording, load: Load) -> Evidence:
         f"after answered {share:.2%} of the planned requests well, {not_unless(met)}at least "
         f"{AVAILABLE_AFTER:.1%}"
     )
-    return Evidence(f"{share:.2%}", Check(met, sentence), after=share)
+    return ClaimResult(f"{share:.2%}", Check(met, sentence), after=share)
 
 
-def _recovery(before: Arm, after: Arm) -> Evidence:
+def _recovery(before: Arm, after: Arm) -> ClaimResult:
     """What never dies has no time to recover: there is a ratio to judge only where after died as well."""
     first, second = recovery_s(before), recovery_s(after)
     if any(life.died for life in after.lives):
-        return Evidence("after died too", Check(met=False, sentence="after died too"), first, second)
+        return ClaimResult("after died too", Check(met=False, sentence="after died too"), first, second)
     if first is None:
         return unknown("before was not killed and started again")
     sentence = (
         f"before took {first:.1f} s from kill to ready, the setting restart_delay_s included; after never died, "
         "so it has no such time"
     )
-    return Evidence(f"before {first:.1f} s, after never died", Check(None, sentence), before=first)
+    return ClaimResult(f"before {first:.1f} s, after never died", Check(None, sentence), before=first)
 
 
 def cpu_ms_per_request(recording: Recording, arm: Arm) -> float | None:
@@ -240,7 +242,7 @@ def cpu_ms_per_request(recording: Recording, arm: Arm) -> float | None:
     return 1000 * float(np.ptp(rows["cpu_s"])) / requests if requests > 0 else None
 
 
-def availability(load: Load) -> float | None:
+def availability(load: LoadSummary) -> float | None:
     """Return the share of the planned requests that were answered well; None when none were planned."""
     # Answers to the warm-up's last requests arrive in the load's first second, hence the bound.
     return min(1.0, load.ok / load.planned) if load.planned else None
@@ -281,5 +283,5 @@ def _never_due(recording: Recording, load: Phase) -> str:
     return f"; the code's own times are not scaled: in {load_s:.0f} s of load the {' and '.join(late)} never came due"
 
 
-def _too_few(whose: str) -> Evidence:
+def _too_few(whose: str) -> ClaimResult:
     return unknown(f"{whose}: fewer than {MIN_READINGS} readings under load")

@@ -28,9 +28,9 @@ from analysis.incident.checks import (
     start_check,
     unbounded_check,
 )
-from analysis.incident.row import Row, Side, count_side, make_row, memory_side
+from analysis.incident.row import Cell, ComparisonRow, count_cell, make_row, memory_cell
 from analysis.recording.measurements import (
-    Reading,
+    Measurement,
     growth,
     idle_memory,
     keeps_growing,
@@ -49,7 +49,7 @@ INCIDENT_AFTER: Final = {0: 180e6, 1: 220e6, 6: 280e6}
 AS_MEASURED: Final = "as measured"
 
 
-def compare(recording: Recording) -> tuple[Row, ...]:
+def compare(recording: Recording) -> tuple[ComparisonRow, ...]:
     """Return the incident's rows when the run reproduces it, else before and after without a judgement."""
     before, after = sides(recording.arms)
     if not recording.manifest.incident or before is None or after is None:
@@ -64,19 +64,19 @@ def compare(recording: Recording) -> tuple[Row, ...]:
     )
 
 
-def _start_row(recording: Recording, before: Arm, after: Arm) -> Row:
+def _start_row(recording: Recording, before: Arm, after: Arm) -> ComparisonRow:
     first, second = idle_memory(recording, before), idle_memory(recording, after)
     return make_row(
         "memory at start",
         (memory(INCIDENT_BEFORE[0]), memory(INCIDENT_AFTER[0]), "-10%"),
-        memory_side(first),
-        memory_side(second),
+        memory_cell(first),
+        memory_cell(second),
         checks=(start_check(first, second),),
         scale=AS_MEASURED,
     )
 
 
-def _hour_row(recording: Recording, before: Arm, after: Arm, hour: int) -> Row:
+def _hour_row(recording: Recording, before: Arm, after: Arm, hour: int) -> ComparisonRow:
     """Compare one hour; the incident has a memory after the fix for the first of them only."""
     grown = growth(recording, before, hour)
     checks = [
@@ -89,8 +89,8 @@ def _hour_row(recording: Recording, before: Arm, after: Arm, hour: int) -> Row:
     return make_row(
         f"after {hour} h",
         incident,
-        _scaled_side(recording, INCIDENT_BEFORE[0], grown.now, grown.start),
-        _after_side(recording, after, hour),
+        _scaled_cell(recording, INCIDENT_BEFORE[0], grown.now, grown.start),
+        _after_cell(recording, after, hour),
         checks=tuple(checks),
         scale=_growth_scale(recording),
     )
@@ -101,37 +101,37 @@ def _stable_check(recording: Recording, after: Arm, hour: int) -> Check:
     return stable_check(growth(recording, after, hour), incident_bytes, recording.manifest.memory_scale)
 
 
-def _six_hour_row(recording: Recording, before: Arm, after: Arm) -> Row:
+def _six_hour_row(recording: Recording, before: Arm, after: Arm) -> ComparisonRow:
     return make_row(
         "after 6 h",
         ("8 GB+ (OOM)", memory(INCIDENT_AFTER[6]), "-96%"),
-        _end_side(recording, before),
-        _after_side(recording, after, 6),
+        _end_cell(recording, before),
+        _after_cell(recording, after, 6),
         checks=(oom_check(recording, before), _stable_check(recording, after, 6)),
         scale=_growth_scale(recording),
     )
 
 
-def _tasks_row(before: Arm, after: Arm) -> Row:
+def _tasks_row(before: Arm, after: Arm) -> ComparisonRow:
     first, second = peak(before, "tasks_finished"), peak(after, "tasks_finished")
     return make_row(
         "leaked tasks",
         (f"{TASKS_BEFORE}+", f"<{TASKS_AFTER}", "-99%"),
-        count_side(first),
-        count_side(second),
+        count_cell(first),
+        count_cell(second),
         checks=(at_least(first, TASKS_BEFORE, "finished tasks"), fewer_than(second, TASKS_AFTER, "of them")),
         unit="tasks",
         scale=AS_MEASURED,
     )
 
 
-def _sessions_row(before: Arm, after: Arm) -> Row:
+def _sessions_row(before: Arm, after: Arm) -> ComparisonRow:
     first, second = peak(before, "sessions_open"), peak(after, "sessions_open")
     return make_row(
         "leaked sessions",
         ("hundreds", f"<{SESSIONS_AFTER}", "-95%"),
-        count_side(first),
-        count_side(second),
+        count_cell(first),
+        count_cell(second),
         checks=(
             at_least(first, SESSIONS_BEFORE, "open sessions"),
             fewer_than(second, SESSIONS_AFTER, "of them"),
@@ -141,14 +141,14 @@ def _sessions_row(before: Arm, after: Arm) -> Row:
     )
 
 
-def _cache_row(recording: Recording, before: Arm, after: Arm) -> Row:
+def _cache_row(recording: Recording, before: Arm, after: Arm) -> ComparisonRow:
     first, second = peak(before, "cache_entries"), peak(after, "cache_entries")
     bounded = bounded_check(second)
     return make_row(
         "cache size",
         ("unbounded", f"{CACHE_ENTRIES} entries", "bounded"),
-        count_side(first, ", growing" if keeps_growing(recording, before, "cache_entries") else ""),
-        count_side(second),
+        count_cell(first, ", growing" if keeps_growing(recording, before, "cache_entries") else ""),
+        count_cell(second),
         checks=(unbounded_check(recording, before), bounded),
         unit="entries",
         scale=AS_MEASURED,
@@ -156,26 +156,28 @@ def _cache_row(recording: Recording, before: Arm, after: Arm) -> Row:
     )
 
 
-def _after_side(recording: Recording, after: Arm, hour: int) -> Side:
+def _after_cell(recording: Recording, after: Arm, hour: int) -> Cell:
     grown = growth(recording, after, hour)
-    return _scaled_side(recording, INCIDENT_AFTER[0], grown.now, grown.start)
+    return _scaled_cell(recording, INCIDENT_AFTER[0], grown.now, grown.start)
 
 
-def _end_side(recording: Recording, before: Arm) -> Side:
+def _end_cell(recording: Recording, before: Arm) -> Cell:
     """Return how the life that met the load ended and its highest memory; if it lives on, its memory at 6 h."""
     life, grown = life_at_hour_0(recording, before), growth(recording, before, 6)
     if life is None or not life.died:
-        return _scaled_side(recording, INCIDENT_BEFORE[0], grown.now, grown.start)
-    side = _scaled_side(recording, INCIDENT_BEFORE[0], peak(before, "rss_bytes", life), grown.start)
+        return _scaled_cell(recording, INCIDENT_BEFORE[0], grown.now, grown.start)
+    cell = _scaled_cell(recording, INCIDENT_BEFORE[0], peak(before, "rss_bytes", life), grown.start)
     how = "OOM" if life.oom_killed else "ended"
-    return Side(f"{how} at {when(recording, life.end_s)}", side.raw, side.scaled)
+    return Cell(f"{how} at {when(recording, life.end_s)}", cell.raw, cell.scaled)
 
 
-def _scaled_side(recording: Recording, incident_start_bytes: float, now: Reading, start: Reading) -> Side:
+def _scaled_cell(
+    recording: Recording, incident_start_bytes: float, now: Measurement, start: Measurement
+) -> Cell:
     if now.value is None or start.value is None:
-        return memory_side(now)
+        return memory_cell(now)
     grown_bytes = now.value - start.value
-    return memory_side(now, incident_start_bytes + grown_bytes * recording.manifest.memory_scale)
+    return memory_cell(now, incident_start_bytes + grown_bytes * recording.manifest.memory_scale)
 
 
 def _growth_scale(recording: Recording) -> str:
@@ -183,10 +185,10 @@ def _growth_scale(recording: Recording) -> str:
     return AS_MEASURED if scale == 1 else f"growth x {scale:g}"
 
 
-def _plain_rows(recording: Recording, before: Arm | None, after: Arm | None) -> tuple[Row, ...]:
-    """Return before and after side by side, without the incident."""
+def _plain_rows(recording: Recording, before: Arm | None, after: Arm | None) -> tuple[ComparisonRow, ...]:
+    """Return before and after cell by cell, without the incident."""
     end = recording.hours(recording.load.end_s) if recording.load else 0.0
-    measures: tuple[tuple[str, str, Callable[[Arm], Reading]], ...] = (
+    measures: tuple[tuple[str, str, Callable[[Arm], Measurement]], ...] = (
         ("memory at start", "bytes", partial(idle_memory, recording)),
         ("at start of load", "bytes", partial(memory_at, recording, hour=0)),
         ("at end of load", "bytes", partial(memory_at, recording, hour=end)),
@@ -198,7 +200,7 @@ def _plain_rows(recording: Recording, before: Arm | None, after: Arm | None) -> 
     )
     rows = []
     for measure, unit, read in measures:
-        side = memory_side if unit == "bytes" else count_side
-        first, second = (Side("") if arm is None else side(read(arm)) for arm in (before, after))
+        cell = memory_cell if unit == "bytes" else count_cell
+        first, second = (Cell("") if arm is None else cell(read(arm)) for arm in (before, after))
         rows.append(make_row(measure, ("", "", ""), first, second, unit=unit))
     return tuple(rows)

@@ -7,13 +7,13 @@ from typing import Literal
 
 from analysis.formatting import change, memory
 from analysis.incident.checks import Check
-from analysis.recording.measurements import Reading
+from analysis.recording.measurements import Measurement
 
 Reproduced = Literal["yes", "no", "not measurable", ""]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparisonRow:
     """One line of the comparison; its fields are the columns of comparison.csv."""
 
     measure: str
@@ -36,7 +36,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class Cell:
     """One arm's part of a row: its text, the number behind it, and that number at the incident's scale."""
 
     text: str
@@ -47,18 +47,18 @@ class Side:
 def make_row(
     measure: str,
     incident: tuple[str, str, str],
-    before: Side,
-    after: Side,
+    before: Cell,
+    after: Cell,
     *,
     checks: tuple[Check, ...] = (),
     unit: str = "bytes",
     scale: str = "",
     changed: str | None = None,
-) -> Row:
+) -> ComparisonRow:
     """Return the row; ``incident`` is its before, after and change, ``changed`` replaces the computed change."""
     if changed is None and before.scaled is not None and after.scaled is not None:
         changed = change(before.scaled, after.scaled)
-    return Row(
+    return ComparisonRow(
         measure=measure,
         incident_before=incident[0],
         incident_after=incident[1],
@@ -87,16 +87,16 @@ def reproduced(checks: tuple[Check, ...]) -> Reproduced:
     return "not measurable" if None in met else "yes"
 
 
-def memory_side(reading: Reading, scaled: float | None = None) -> Side:
+def memory_cell(reading: Measurement, scaled: float | None = None) -> Cell:
     """Return memory as ``119 MB``, with ``scaled`` as ``119 MB (850 MB)``."""
     if reading.value is None:
-        return Side("not measured")
+        return Cell("not measured")
     at_scale = "" if scaled is None else f" ({memory(scaled)})"
-    return Side(f"{memory(reading.value)}{at_scale}", reading.value, scaled)
+    return Cell(f"{memory(reading.value)}{at_scale}", reading.value, scaled)
 
 
-def count_side(reading: Reading, note: str = "") -> Side:
+def count_cell(reading: Measurement, note: str = "") -> Cell:
     """Return a number of objects as ``13,360``, followed by ``note``."""
     if reading.value is None:
-        return Side("not measured")
-    return Side(f"{reading.value:,.0f}{note}", reading.value)
+        return Cell("not measured")
+    return Cell(f"{reading.value:,.0f}{note}", reading.value)

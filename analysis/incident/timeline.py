@@ -7,7 +7,7 @@ from typing import Final
 
 from analysis.formatting import clock, memory, not_unless
 from analysis.incident.checks import Check
-from analysis.incident.claims import Claim, Evidence, cut_short, unknown
+from analysis.incident.claims import Claim, ClaimResult, cut_short, unknown
 from analysis.incident.comparison import INCIDENT_BEFORE
 from analysis.recording.measurements import ended, life_at_hour_0, memory_at
 from analysis.recording.model import Arm, Life, Recording, sides
@@ -52,23 +52,23 @@ def timeline(recording: Recording) -> tuple[Claim, ...]:
     )
 
 
-def _killed(recording: Recording, first: Life | None) -> Evidence:
+def _killed(recording: Recording, first: Life | None) -> ClaimResult:
     if first is None:
         short = cut_short(recording)
-        return unknown(short) if short else Evidence("not killed", Check(False, NOT_KILLED))
+        return unknown(short) if short else ClaimResult("not killed", Check(False, NOT_KILLED))
     check = Check(first.oom_killed, f"before {ended(recording, first)}")
-    return Evidence(wall_clock(recording, first.end_s), check, before=first.end_s)
+    return ClaimResult(wall_clock(recording, first.end_s), check, before=first.end_s)
 
 
-def _attempt(recording: Recording, first: Life | None, second: Life | None) -> Evidence:
+def _attempt(recording: Recording, first: Life | None, second: Life | None) -> ClaimResult:
     if first is None or second is None:
         return unknown(NOT_KILLED)
     wait_s = second.start_s - first.end_s
     check = Check(None, "the wait is the setting restart_delay_s, not a finding")
-    return Evidence(f"{wall_clock(recording, second.start_s)}, +{wait_s:.1f} s", check, before=wait_s)
+    return ClaimResult(f"{wall_clock(recording, second.start_s)}, +{wait_s:.1f} s", check, before=wait_s)
 
 
-def _started(recording: Recording, before: Arm, first: Life | None, second: Life | None) -> Evidence:
+def _started(recording: Recording, before: Arm, first: Life | None, second: Life | None) -> ClaimResult:
     if first is None or second is None or second.ready_s is None:
         return unknown(NOT_KILLED)
     at_start, again = (first_memory(before, life) for life in (first, second))
@@ -81,10 +81,10 @@ def _started(recording: Recording, before: Arm, first: Life | None, second: Life
         f"{START_WITHIN:.0%} of it; neither the seconds nor a start's memory are scaled"
     )
     measured = f"{wall_clock(recording, second.ready_s)}, +{after_s:.1f} s, {memory(again)}"
-    return Evidence(measured, Check(met, sentence), before=after_s)
+    return ClaimResult(measured, Check(met, sentence), before=after_s)
 
 
-def _warning(recording: Recording, before: Arm) -> Evidence:
+def _warning(recording: Recording, before: Arm) -> ClaimResult:
     """Find when before had grown to the warning's memory, in the life that met the load."""
     start, life = memory_at(recording, before, 0), life_at_hour_0(recording, before)
     if start.value is None or life is None:
@@ -96,14 +96,14 @@ def _warning(recording: Recording, before: Arm) -> Evidence:
         return unknown(cut_short(recording))
     if above_s.empty:
         check = Check(met=False, sentence=f"before never grew {memory(grown)} above its hour 0")
-        return Evidence("never", check)
+        return ClaimResult("never", check)
     hours = recording.hours(float(above_s.iloc[0]))
     measured = f"{wall_clock(recording, float(above_s.iloc[0]))}, {clock(hours)} after hour 0"
     check = _in_time(f"before had grown {memory(grown)}", hours, WARNING_H)
-    return Evidence(measured, check, before=hours)
+    return ClaimResult(measured, check, before=hours)
 
 
-def _killed_again(recording: Recording, second: Life | None) -> Evidence:
+def _killed_again(recording: Recording, second: Life | None) -> ClaimResult:
     if second is None or second.ready_s is None:
         return unknown(NOT_KILLED)
     hours = (second.end_s - second.ready_s) / recording.manifest.hour_s
@@ -111,7 +111,7 @@ def _killed_again(recording: Recording, second: Life | None) -> Evidence:
         return unknown(f"life {second.number} was not killed in the {clock(hours)} that were left of the run")
     measured = f"{wall_clock(recording, second.end_s)}, {clock(hours)} after started"
     check = _in_time(f"life {second.number} was OOM-killed", hours, SECOND_KILL_H)
-    return Evidence(measured, check, before=hours)
+    return ClaimResult(measured, check, before=hours)
 
 
 def wall_clock(recording: Recording, t_s: float) -> str:

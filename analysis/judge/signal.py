@@ -10,7 +10,7 @@ from analysis.judge.decision import RELEVANT, Case, Trend
 from analysis.judge.minimum_detectable import detectable as find_detectable
 from analysis.judge.points.binning import Points, clean, to_points, usable
 from analysis.judge.reasons import reason
-from analysis.judge.types import INCONCLUSIVE, Judgement, Margin, Rate, Readings, Window
+from analysis.judge.types import INCONCLUSIVE, Judgement, Margin, Rate, SignalSeries, Window
 
 MIN_READINGS: Final = 12
 """Of a signal that is not settled: fewer are no trace."""
@@ -28,7 +28,7 @@ PAGE_BYTES: Final = 4096.0
 
 
 def judge(
-    readings: Readings,
+    readings: SignalSeries,
     margin: Margin,
     *,
     limit_bytes: float | None = None,
@@ -85,7 +85,7 @@ def judge(
     )
 
 
-def _little(readings: Readings) -> float:
+def _little(readings: SignalSeries) -> float:
     """Return the growth that says nothing of how it goes on: less than an arena, of what is read under load."""
     if readings.settled:
         return 0.0
@@ -94,7 +94,7 @@ def _little(readings: Readings) -> float:
     return ARENA_BYTES if readings.signal.endswith("bytes") else 0.0
 
 
-def _wrong(readings: Readings, margin: Margin) -> str | None:
+def _wrong(readings: SignalSeries, margin: Margin) -> str | None:
     """Return what forbids any judgement, in words; None when nothing does."""
     given = margin.per_s if margin.per_s is not None else margin.per_request
     if given is None or not np.isfinite(given) or given <= 0:
@@ -131,7 +131,7 @@ def _more_s(trend: Trend, points: Points, margin_per_s: float) -> float | None:
     return max(half / room - 1, 0.5) * points.span_s
 
 
-def oom_window(readings: Readings, rate: Rate, limit: float) -> Window:
+def oom_window(readings: SignalSeries, rate: Rate, limit: float) -> Window:
     """Return from when to when the limit may be met, seconds after the last reading.
 
     The earliest is from the highest level of the last readings at the highest rate, the latest from their lowest at the

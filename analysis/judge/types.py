@@ -17,7 +17,7 @@ INCONCLUSIVE: Final = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)
-class Readings:
+class SignalSeries:
     """One signal of one arm over all its lives; arrays of one length, in the order in which they were read."""
 
     signal: str

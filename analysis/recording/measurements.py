@@ -18,7 +18,7 @@ MIN_WINDOW_S: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Measurement:
     """A number that was measured, or why it was not."""
 
     value: float | None
@@ -29,8 +29,8 @@ class Reading:
 class Growth:
     """An arm's memory, bytes, at hour 0 and at a later moment."""
 
-    start: Reading
-    now: Reading
+    start: Measurement
+    now: Measurement
 
     @property
     def bytes(self) -> float | None:
@@ -52,15 +52,15 @@ def life_at_hour_0(recording: Recording, arm: Arm) -> Life | None:
     return next((life for life in arm.lives if life.start_s <= load.start_s <= life.end_s), None)
 
 
-def memory_at(recording: Recording, arm: Arm, hour: float) -> Reading:
+def memory_at(recording: Recording, arm: Arm, hour: float) -> Measurement:
     """Return the median RSS, bytes, around an hour of the incident, in the life that met the load."""
     if (load := recording.load) is None:
-        return Reading(None, "the run did not reach the phase load")
+        return Measurement(None, "the run did not reach the phase load")
     if (life := life_at_hour_0(recording, arm)) is None:
-        return Reading(None, f"{arm.name} was not alive at hour 0")
+        return Measurement(None, f"{arm.name} was not alive at hour 0")
     t_s = load.start_s + hour * recording.manifest.hour_s
     if life.died and life.end_s < t_s:
-        return Reading(None, f"{arm.name} {ended(recording, life)}")
+        return Measurement(None, f"{arm.name} {ended(recording, life)}")
     window_s = max(MIN_WINDOW_S, HOUR_WINDOW * recording.manifest.hour_s)
     near = (arm.samples["life"] == life.number) & arm.samples["t_s"].between(t_s - window_s, t_s + window_s)
     return _median(
@@ -74,15 +74,15 @@ def growth(recording: Recording, arm: Arm, hour: float) -> Growth:
     return Growth(memory_at(recording, arm, 0), memory_at(recording, arm, hour))
 
 
-def idle_memory(recording: Recording, arm: Arm) -> Reading:
+def idle_memory(recording: Recording, arm: Arm) -> Measurement:
     """Return the median RSS, bytes, of the phase idle."""
     if (idle := recording.idle) is None:
-        return Reading(None, "the run has no phase idle")
+        return Measurement(None, "the run has no phase idle")
     rows = arm.samples[arm.samples["t_s"].between(idle.start_s, idle.end_s)]
     return _median(rows["rss_bytes"], f"{arm.name} has no reading of its memory while idle")
 
 
-def peak(arm: Arm, column: str, life: Life | None = None) -> Reading:
+def peak(arm: Arm, column: str, life: Life | None = None) -> Measurement:
     """Return the highest reading of ``column``, in one life or in any.
 
     The quiesce ladder is left out: to name holders, the probe takes memory of the target itself.
@@ -91,8 +91,8 @@ def peak(arm: Arm, column: str, life: Life | None = None) -> Reading:
     rows = rows if life is None else rows[rows["life"] == life.number]
     values = rows[column].dropna()
     if values.empty:
-        return Reading(None, f"{arm.name} has no reading of {column}")
-    return Reading(float(values.max()))
+        return Measurement(None, f"{arm.name} has no reading of {column}")
+    return Measurement(float(values.max()))
 
 
 def keeps_growing(recording: Recording, arm: Arm, column: str) -> bool | None:
@@ -123,6 +123,6 @@ def when(recording: Recording, t_s: float) -> str:
     return f"{t_s / 60:.1f} min"
 
 
-def _median(values: pd.Series[float], why_not: str) -> Reading:
+def _median(values: pd.Series[float], why_not: str) -> Measurement:
     values = values.dropna()
-    return Reading(None, why_not) if values.empty else Reading(float(values.median()))
+    return Measurement(None, why_not) if values.empty else Measurement(float(values.median()))

@@ -12,7 +12,7 @@ from soak.contract import EVENTS, SUMS
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Provenance:
     """Texts as they are shown."""
 
     events: tuple[tuple[str, ...], ...]
@@ -21,7 +21,7 @@ class Evidence:
     """File and SHA-256, as the run noted them at its end; none while it goes on."""
 
 
-def read_evidence(run_dir: Path) -> Evidence:
+def read_provenance(run_dir: Path) -> Provenance:
     """Read events.csv and SHA256SUMS; what is missing or damaged is left out."""
     frame = read_table(run_dir / EVENTS, ("t_s", "life"), ("event", "arm", "by", "detail")).frame
     events = tuple(
@@ -40,4 +40,4 @@ def read_evidence(run_dir: Path) -> Evidence:
     except OSError:
         lines = []
     sums = tuple((name, hash_) for hash_, _, name in (line.partition("  ") for line in lines) if name)
-    return Evidence(events, sums)
+    return Provenance(events, sums)

@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from analysis.growth.arm import ArmGrew, grew
 from analysis.incident.claims import Claim, claims
 from analysis.incident.comparison import compare
-from analysis.incident.row import Row
+from analysis.incident.row import ComparisonRow
 from analysis.incident.timeline import timeline
 from analysis.judge import judge
 from analysis.recording.model import Recording
-from analysis.slopes import Trend, trends
+from analysis.slopes import LifeSlopes, slopes_of_lives
 from analysis.verdict.arm import Judge
 from analysis.verdict.run import Judged, judge_recording
-from analysis.verdict.validity import Load, arm_load
+from analysis.verdict.validity import LoadSummary, load_summary
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class ReportContents:
     """What a recording shows."""
 
     recording: Recording
     judged: Judged
-    rows: tuple[Row, ...]
+    rows: tuple[ComparisonRow, ...]
     claims: tuple[Claim, ...]
     timeline: tuple[Claim, ...]
     """The lines of the incident's log."""
-    trends: tuple[Trend, ...]
-    loads: tuple[Load, ...]
+    slopes: tuple[LifeSlopes, ...]
+    loads: tuple[LoadSummary, ...]
     """One per arm, in the manifest's order."""
     grew: tuple[ArmGrew, ...] = ()
     """What grew, one per arm in the same order; none where there was no load."""
@@ -39,18 +39,18 @@ class Findings:
         return self.judged.reasons
 
 
-def find(recording: Recording, judge: Judge = judge) -> Findings:
+def report_contents(recording: Recording, judge: Judge = judge) -> ReportContents:
     """Compute a report's content from a recording; ``judge`` judges one signal."""
-    loads = tuple(arm_load(arm, recording.load) for arm in recording.arms)
-    slopes = trends(recording.arms, recording.load)
+    loads = tuple(load_summary(arm, recording.load) for arm in recording.arms)
+    slopes = slopes_of_lives(recording.arms, recording.load)
     judged = judge_recording(recording, judge)
-    return Findings(
+    return ReportContents(
         recording=recording,
         judged=judged,
         rows=compare(recording),
         claims=claims(recording, slopes, loads),
         timeline=timeline(recording),
-        trends=slopes,
+        slopes=slopes,
         loads=loads,
         grew=grew(recording, judged.verdicts),
     )

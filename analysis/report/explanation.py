@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from analysis.formatting import span, verdict_name
 from analysis.judge.types import LEAK, NO_LEAK, Margin
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, SignalVerdict
 from analysis.verdict.signals import in_bytes
 from analysis.verdict.wording import SIGNAL_NAMES, interval_text, margin_text, rate_text, signal_text
 
 
-def decided(findings: Findings) -> tuple[str, ...]:
+def decided(findings: ReportContents) -> tuple[str, ...]:
     """Return paragraphs: what was done, how each arm was judged, what the sign-off asks for."""
     return (
         _done(findings),
@@ -19,7 +19,7 @@ def decided(findings: Findings) -> tuple[str, ...]:
     )
 
 
-def _done(findings: Findings) -> str:
+def _done(findings: ReportContents) -> str:
     recording = findings.recording
     manifest, load = recording.manifest, recording.load
     if load is None:
@@ -40,7 +40,7 @@ def _done(findings: Findings) -> str:
     )
 
 
-def _judged(findings: Findings, verdict: ArmVerdict) -> str:
+def _judged(findings: ReportContents, verdict: ArmVerdict) -> str:
     leading, rate, margin = verdict.leading, verdict.rate, verdict.margin
     if leading is None or rate is None:
         return f"{verdict.arm} is {verdict_name(verdict.verdict)}: {verdict.reason}."
@@ -88,7 +88,7 @@ def _others(verdict: ArmVerdict) -> str:
     )
 
 
-def _signed(findings: Findings) -> tuple[str, ...]:
+def _signed(findings: ReportContents) -> tuple[str, ...]:
     signoff, lines = findings.judged.signoff, []
     if signoff.control:
         lines.append(

@@ -8,7 +8,7 @@ from analysis.formatting import memory_note, size
 from analysis.growth.arm import ArmGrew
 from analysis.growth.suspect import Grower
 from analysis.recording.latency import QUANTILE_NAMES
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.report.growth_wording import number, told_and_small
 from analysis.verdict.gates import LEAK_GATE
 
@@ -17,7 +17,7 @@ MOST_GROWERS = 12
 """Of one arm; who.csv has all."""
 
 
-def grew_grid(findings: Findings) -> Grid | None:
+def grew_grid(findings: ReportContents) -> Grid | None:
     """Return a line for each thing that grew; None where no heap was counted and nothing grew."""
     if not any(one.censuses or one.growers for one in findings.grew):
         return None
@@ -80,7 +80,7 @@ class GateLine:
     why: str
 
 
-def gate_lines(findings: Findings) -> tuple[GateLine, ...]:
+def gate_lines(findings: ReportContents) -> tuple[GateLine, ...]:
     """Return the candidate's gates; the leak gate's reason is the verdict's own line."""
     return tuple(
         GateLine(
@@ -95,7 +95,7 @@ def gate_lines(findings: Findings) -> tuple[GateLine, ...]:
     )
 
 
-def comparison_grid(findings: Findings) -> Grid:
+def comparison_grid(findings: ReportContents) -> Grid:
     """Return before and after, against the incident where the profile reproduces it."""
     manifest = findings.recording.manifest
     rows: tuple[tuple[str, ...], ...]
@@ -128,7 +128,7 @@ def comparison_grid(findings: Findings) -> Grid:
     )
 
 
-def load_grid(findings: Findings) -> Grid:
+def load_grid(findings: ReportContents) -> Grid:
     """Return the load that was planned and what arrived of it."""
     rows = []
     for arm, load in zip(findings.recording.arms, findings.loads, strict=True):

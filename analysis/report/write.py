@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from analysis.growth.memory_breakdown import Waterfall
 from analysis.growth.suspect import Grower
 from analysis.incident.claims import Claim
-from analysis.incident.row import Row
+from analysis.incident.row import ComparisonRow
 from analysis.judge import judge
-from analysis.recording.provenance import Evidence, read_evidence
+from analysis.recording.provenance import Provenance, read_provenance
 from analysis.recording.read import read_recording
-from analysis.report.contents import Findings, find
+from analysis.report.contents import ReportContents, report_contents
 from analysis.report.figures.latency import latency_figure
 from analysis.report.figures.memory import memory_figure
 from analysis.report.figures.memory_breakdown import waterfall_figure
@@ -52,9 +52,9 @@ def make_report(run_dir: Path, judge: Judge = judge) -> Report:
     Raises RecordingError when the directory is missing, has no readable manifest or is of another schema, and
     HarnessError when the report cannot be written.
     """
-    findings = find(read_recording(run_dir), judge)
+    findings = report_contents(read_recording(run_dir), judge)
     directory = run_dir / REPORT
-    write_files(directory, _files(findings, read_evidence(run_dir)))
+    write_files(directory, _files(findings, read_provenance(run_dir)))
     return Report(
         directory=directory,
         text=report_text(findings),
@@ -63,7 +63,7 @@ def make_report(run_dir: Path, judge: Judge = judge) -> Report:
     )
 
 
-def _files(findings: Findings, evidence: Evidence) -> dict[str, str | Figure]:
+def _files(findings: ReportContents, evidence: Provenance) -> dict[str, str | Figure]:
     judged, run_id = findings.judged, findings.recording.manifest.run_id
     figures = {
         "memory": memory_figure(findings),
@@ -79,7 +79,7 @@ def _files(findings: Findings, evidence: Evidence) -> dict[str, str | Figure]:
         "report.md": report_markdown(findings),
         "junit.xml": junit_xml(findings),
         "gates.csv": csv_text(Gate, judged.gates),
-        "comparison.csv": csv_text(Row, findings.rows),
+        "comparison.csv": csv_text(ComparisonRow, findings.rows),
         "comparison.md": comparison_markdown(findings),
         SUMMARY: summary_json(findings),
         **{f"{name}.png": figure for name, figure in figures.items()},

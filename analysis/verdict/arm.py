@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from analysis.formatting import verdict_name
-from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, Readings, Verdict
+from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
 from analysis.recording.model import LIVE_BYTES, Arm, Phase, Recording
 from analysis.verdict.other_explanations import bounded, end_memory, held_by_allocator
 from analysis.verdict.signals import LIVE_BLOCKS, RSS, USS, Signal, in_bytes, leak_margin, signals
@@ -27,7 +27,7 @@ class Judge(Protocol):
 
     def __call__(  # noqa: D102
         self,
-        readings: Readings,
+        readings: SignalSeries,
         margin: Margin,
         *,
         limit_bytes: float | None = None,

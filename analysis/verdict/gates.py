@@ -10,11 +10,11 @@ from typing import Final, Literal
 from analysis.formatting import binary, size, span
 from analysis.judge.types import LEAK, NO_LEAK
 from analysis.recording.latency import QUANTILES
-from analysis.recording.measurements import Reading, peak
+from analysis.recording.measurements import Measurement, peak
 from analysis.recording.model import Arm, Recording
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.signals import in_bytes
-from analysis.verdict.validity import Load, load_rows
+from analysis.verdict.validity import LoadSummary, load_rows
 from analysis.verdict.wording import interval_text, margin_text, rate_text, verdict_sentence
 from soak.contract import AT_MOST, GATES, GateLimit
 
@@ -52,15 +52,15 @@ class Side:
 
     recording: Recording
     arm: Arm
-    load: Load
+    load: LoadSummary
     verdict: ArmVerdict
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class GateValue:
     """The value of a gate, its interval where it has one, and the requests it rests on where those count."""
 
-    reading: Reading
+    reading: Measurement
     low: float | None = None
     high: float | None = None
     requests: int | None = None
@@ -139,7 +139,7 @@ def _gate(limit: GateLimit, candidate: Side, baseline: Side | None, against: tup
 
 
 def _limit(
-    limit: GateLimit, baseline: Side | None, measure: Callable[[Side], Measured]
+    limit: GateLimit, baseline: Side | None, measure: Callable[[Side], GateValue]
 ) -> tuple[float | None, str, str]:
     """Return the limit as a number, as text, and why there is none."""
     if not limit.of_before:
@@ -153,7 +153,7 @@ def _limit(
     return value, f"{limit.text} ({_text(value, GATES[limit.gate].unit, limit)})", ""
 
 
-def _outcome(limit: GateLimit, measured: Measured, value_limit: float | None) -> tuple[Outcome, str]:
+def _outcome(limit: GateLimit, measured: GateValue, value_limit: float | None) -> tuple[Outcome, str]:
     value = measured.reading.value
     if value is None or value_limit is None:
         return "inconclusive", measured.reading.why_not
@@ -182,68 +182,70 @@ def _holds(relation: str, value: float, limit: float) -> bool:
     return value <= limit if relation == AT_MOST else value >= limit
 
 
-def _time_to_oom(side: Side) -> Measured:
+def _time_to_oom(side: Side) -> GateValue:
     """Return what is left to the limit over the leak rate, with its interval; infinite where nothing grows."""
     verdict = side.verdict
     if verdict.oom_kills:
-        return Measured(Reading(0.0))
+        return GateValue(Measurement(0.0))
     if verdict.headroom_bytes is None:
-        return Measured(Reading(None, f"{side.arm.name} has no memory limit, or its memory was not read"))
+        return GateValue(
+            Measurement(None, f"{side.arm.name} has no memory limit, or its memory was not read")
+        )
     if verdict.headroom_bytes <= 0:
-        return Measured(Reading(0.0))
+        return GateValue(Measurement(0.0))
     rate = verdict.to_the_limit
     if rate is None:
-        return Measured(Reading(None, f"{side.arm.name} has no leak rate in bytes"))
+        return GateValue(Measurement(None, f"{side.arm.name} has no leak rate in bytes"))
     value, low, high = (
         verdict.headroom_bytes / per_s if per_s > 0 else math.inf
         for per_s in (rate.value, rate.high, rate.low)
     )
-    return Measured(Reading(value), low, high)
+    return GateValue(Measurement(value), low, high)
 
 
-def _max_rss(side: Side) -> Measured:
-    return Measured(peak(side.arm, "rss_bytes"))
+def _max_rss(side: Side) -> GateValue:
+    return GateValue(peak(side.arm, "rss_bytes"))
 
 
-def _p99(side: Side) -> Measured:
+def _p99(side: Side) -> GateValue:
     quantiles = side.arm.latency.latency_ms
     if quantiles is None:
-        return Measured(Reading(None, f"{side.arm.name} has no latencies of the load"))
-    return Measured(Reading(quantiles[QUANTILES.index(99.0)]))
+        return GateValue(Measurement(None, f"{side.arm.name} has no latencies of the load"))
+    return GateValue(Measurement(quantiles[QUANTILES.index(99.0)]))
 
 
-def _p99_drift(side: Side) -> Measured:
+def _p99_drift(side: Side) -> GateValue:
     quarters = side.arm.latency.quarters_p99_ms
     if quarters is None or quarters[0] <= 0:
-        return Measured(Reading(None, f"{side.arm.name} has no latencies in every quarter of the load"))
-    return Measured(Reading(quarters[-1] / quarters[0]))
+        return GateValue(Measurement(None, f"{side.arm.name} has no latencies in every quarter of the load"))
+    return GateValue(Measurement(quarters[-1] / quarters[0]))
 
 
-def _error_rate(side: Side) -> Measured:
+def _error_rate(side: Side) -> GateValue:
     load = side.load
     if not load.sent:
-        return Measured(Reading(None, f"{side.arm.name} was sent no requests"))
-    return Measured(Reading(sum(load.failed.values()) / load.sent), requests=load.sent)
+        return GateValue(Measurement(None, f"{side.arm.name} was sent no requests"))
+    return GateValue(Measurement(sum(load.failed.values()) / load.sent), requests=load.sent)
 
 
-def _availability(side: Side) -> Measured:
+def _availability(side: Side) -> GateValue:
     load = side.load
     if not load.planned or load_rows(side.arm, side.recording.load).empty:
-        return Measured(Reading(None, f"no requests were planned for {side.arm.name}"))
-    return Measured(Reading(load.ok / load.planned), requests=load.planned)
+        return GateValue(Measurement(None, f"no requests were planned for {side.arm.name}"))
+    return GateValue(Measurement(load.ok / load.planned), requests=load.planned)
 
 
-def _drained(column: str) -> Callable[[Side], Measured]:
+def _drained(column: str) -> Callable[[Side], GateValue]:
     """Return how to read what is left after the drain; without a ladder, the most under load is the nearest to it."""
 
-    def read(side: Side) -> Measured:
+    def read(side: Side) -> GateValue:
         rungs = side.arm.ladder[side.arm.ladder["rung"] == "drained"][column].dropna()
-        return Measured(Reading(float(rungs.iloc[-1])) if len(rungs) else peak(side.arm, column))
+        return GateValue(Measurement(float(rungs.iloc[-1])) if len(rungs) else peak(side.arm, column))
 
     return read
 
 
-MEASURES: Final[dict[str, Callable[[Side], Measured]]] = {
+MEASURES: Final[dict[str, Callable[[Side], GateValue]]] = {
     "min_time_to_oom": _time_to_oom,
     "max_rss": _max_rss,
     "p99_ms": _p99,

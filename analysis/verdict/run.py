@@ -10,7 +10,7 @@ from analysis.recording.model import Arm, Recording, sides
 from analysis.verdict.arm import ArmVerdict, Judge, arm_verdict
 from analysis.verdict.gates import Gate, Side, gates
 from analysis.verdict.signoff import SignOff, sign_off
-from analysis.verdict.validity import against_arm, arm_load, reasons, unread
+from analysis.verdict.validity import against_arm, load_summary, reasons, unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def judge_sides(recording: Recording, judge: Judge = judge) -> tuple[Side, ...]:
 
 
 def _side(recording: Recording, arm: Arm, judge: Judge) -> Side:
-    load = arm_load(arm, recording.load)
+    load = load_summary(arm, recording.load)
     against, missing = against_arm(recording, arm, load), unread(recording, arm)
     return Side(recording, arm, load, arm_verdict(recording, arm, against, judge, unread=missing))
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.judge.types import Margin, Numbers, Readings
+from analysis.judge.types import Margin, Numbers, SignalSeries
 from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Phase, Recording
 from analysis.recording.requests import answered_by
 
@@ -33,7 +33,7 @@ MIN_READINGS: Final = 10
 class Signal:
     """One signal of an arm, ready to be judged."""
 
-    readings: Readings
+    readings: SignalSeries
     margin: Margin
     """In the signal's unit."""
 
@@ -78,9 +78,9 @@ def _points(arm: Arm, load: Phase) -> pd.DataFrame:
     return points[points["t_s"] >= (before.max() if len(before) else load.start_s)]
 
 
-def _readings(arm: Arm, rows: pd.DataFrame, name: str, *, settled: bool) -> Readings:
+def _readings(arm: Arm, rows: pd.DataFrame, name: str, *, settled: bool) -> SignalSeries:
     t_s = rows["t_s"].to_numpy(float)
-    return Readings(
+    return SignalSeries(
         signal=name,
         t_s=t_s,
         value=rows[name].to_numpy(float),

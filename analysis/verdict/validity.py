@@ -27,7 +27,7 @@ FAILED_AT_MOST: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadSummary:
     """Requests of the phase load at one arm."""
 
     arm: str
@@ -59,11 +59,11 @@ def load_rows(arm: Arm, load: Phase | None) -> pd.DataFrame:
     return arm.requests[during]
 
 
-def arm_load(arm: Arm, load: Phase | None) -> Load:
+def load_summary(arm: Arm, load: Phase | None) -> LoadSummary:
     """Sum the rows of the load."""
     rows = load_rows(arm, load)
     alive = alive_seconds(arm, rows["t_s"])
-    return Load(
+    return LoadSummary(
         arm=arm.name,
         planned=_total(rows["planned"]),
         sent=_total(rows["sent"]),
@@ -106,7 +106,7 @@ def _total(column: pd.Series[float]) -> int:
     return int(column.sum())
 
 
-def reasons(recording: Recording, loads: tuple[Load, ...]) -> tuple[str, ...]:
+def reasons(recording: Recording, loads: tuple[LoadSummary, ...]) -> tuple[str, ...]:
     """Return why the recording is inconclusive, one sentence each; empty when nothing stands against it."""
     found = [*_status(recording), *recording.gaps, *_length(recording)]
     for arm, sums in zip(recording.arms, loads, strict=True):
@@ -114,7 +114,7 @@ def reasons(recording: Recording, loads: tuple[Load, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def against_arm(recording: Recording, arm: Arm, sums: Load) -> tuple[str, ...]:
+def against_arm(recording: Recording, arm: Arm, sums: LoadSummary) -> tuple[str, ...]:
     """Return what stands against a verdict on this arm: what concerns the whole run, and it alone."""
     others = tuple(
         f"{other.name}{mark}" for other in recording.arms if other.name != arm.name for mark in ":/"
@@ -123,7 +123,7 @@ def against_arm(recording: Recording, arm: Arm, sums: Load) -> tuple[str, ...]:
     return (*_status(recording), *gaps, *_length(recording), *arm_reasons(recording, arm, sums))
 
 
-def arm_reasons(recording: Recording, arm: Arm, sums: Load) -> tuple[str, ...]:
+def arm_reasons(recording: Recording, arm: Arm, sums: LoadSummary) -> tuple[str, ...]:
     """Return what its load and its sampling hold against one arm."""
     if (load := recording.load) is None:
         return ()
@@ -162,7 +162,7 @@ def _status(recording: Recording) -> list[str]:
     ]
 
 
-def _arrival(arm: Arm, sums: Load, load: Phase) -> list[str]:
+def _arrival(arm: Arm, sums: LoadSummary, load: Phase) -> list[str]:
     if arm.requests.empty:
         return []  # stated as a gap already
     seconds, ran_s = len(load_rows(arm, load)), load.end_s - load.start_s
@@ -192,7 +192,7 @@ def _silence(arm: Arm, load: Phase) -> list[str]:
     ]
 
 
-def _success(sums: Load) -> list[str]:
+def _success(sums: LoadSummary) -> list[str]:
     failed = sum(sums.failed_alive.values())
     if failed <= FAILED_AT_MOST * sums.sent_alive:
         return []

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.external.frame import judge_frame
 from analysis.judge import judge
-from analysis.judge.types import LEAK, Margin, Readings
+from analysis.judge.types import LEAK, Margin, SignalSeries
 from tests.calibration import naive
 from tests.calibration.plan import TIMED, Task
 from tests.calibration.simulate import FILLING, MARGIN, Trace, simulate
@@ -107,7 +107,7 @@ def _with_gauge(trace: Trace) -> str:
     """Return the verdict on USS, or RSS where there is none, by a judge told that the cache has not met its bound."""
     frame = trace.frame
     name = "uss_bytes" if frame["uss_bytes"].notna().any() else "rss_bytes"
-    readings = Readings(
+    readings = SignalSeries(
         signal=name,
         t_s=frame["time_s"].to_numpy(np.float64),
         value=frame[name].to_numpy(np.float64),

@@ -12,7 +12,7 @@ from analysis.judge.types import (
     Margin,
     Numbers,
     Rate,
-    Readings,
+    SignalSeries,
     Verdict,
     Window,
 )
@@ -22,7 +22,7 @@ HALF: float = 0.1
 
 
 def planted_judge(
-    readings: Readings,
+    readings: SignalSeries,
     margin: Margin,
     *,
     limit_bytes: float | None = None,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from analysis.judge.points.load_regressors import load_of
 from analysis.judge.points.outliers import without_spikes
 from analysis.judge.points.sawtooth import floors
-from analysis.judge.types import Numbers, Readings
+from analysis.judge.types import Numbers, SignalSeries
 
 MAX_BINS: Final = 100
 """Of one signal: a noisy trace says no more with more of them, and the time of a judgement grows with their cube."""
@@ -56,7 +56,7 @@ def usable(value: Numbers) -> npt.NDArray[np.bool_]:
         return np.isfinite(value) & (value >= 0) & (value < ABSURD)
 
 
-def clean(readings: Readings) -> Readings:
+def clean(readings: SignalSeries) -> SignalSeries:
     """Return the readings that can be used: read, finite, not negative, in order of time within each life.
 
     Repeated rows are taken once.
@@ -70,12 +70,12 @@ def clean(readings: Readings) -> Readings:
     t_s, value, life, requests = (column[good][order] for column in (t_s, value, life, requests))
     first = np.ones(len(t_s), dtype=bool)
     first[1:] = (np.diff(t_s) > 0) | (np.diff(life) != 0)
-    return Readings(
+    return SignalSeries(
         readings.signal, t_s[first], value[first], life[first], requests[first], settled=readings.settled
     )
 
 
-def to_points(readings: Readings) -> Points:
+def to_points(readings: SignalSeries) -> Points:
     """Return the points of cleaned readings: low quantiles of bins of equal width, or of the floors of a sawtooth."""
     mean_rps = _mean_rps(readings)
     if not readings.settled:
@@ -106,7 +106,7 @@ def to_points(readings: Readings) -> Points:
     return _without_short_lives(_without_spikes(points, settled=readings.settled))
 
 
-def _mean_rps(readings: Readings) -> float:
+def _mean_rps(readings: SignalSeries) -> float:
     """Return the requests per second from the first reading to the last; the points begin later and end earlier."""
     seen = np.isfinite(readings.requests)
     if seen.sum() < 2:

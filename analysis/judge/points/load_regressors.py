@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.judge.types import Numbers, Readings
+from analysis.judge.types import Numbers, SignalSeries
 
 LAGS: Final = (0.0, 0.004, 0.01, 0.02, 0.045)
 """How much later than the request rate memory may move, in shares of the run: exponential averages."""
@@ -15,7 +15,7 @@ WINDOWS: Final = (0.01, 0.02, 0.05, 0.1, 0.16, 0.25, 0.35)
 GRID: Final = 2000
 
 
-def load_of(readings: Readings, t_s: Numbers, life: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+def load_of(readings: SignalSeries, t_s: Numbers, life: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """Return, for points at ``t_s``: requests so far, requests per second, and the load by LAGS and WINDOWS.
 
     All are NaN when fewer than two counts are known. The load has a mean of the order of 1.

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from analysis.judge.types import Numbers, Readings
+from analysis.judge.types import Numbers, SignalSeries
 
 MIN_CYCLES: Final = 5
 """Fewer floors are no series: the sawtooth stays in, as noise."""
@@ -22,7 +22,7 @@ ROUNDS: Final = 2
 """Small collections ride on the cycles of great ones."""
 
 
-def floors(readings: Readings) -> Readings:
+def floors(readings: SignalSeries) -> SignalSeries:
     """Return the readings at the bottom of each cycle when they are a sawtooth, else the readings as they are."""
     for _ in range(ROUNDS):
         keep = [
@@ -32,7 +32,7 @@ def floors(readings: Readings) -> Readings:
         if not keep or any(part is None for part in keep):
             return readings
         index = np.concatenate([part for part in keep if part is not None])
-        readings = Readings(
+        readings = SignalSeries(
             readings.signal,
             readings.t_s[index],
             readings.value[index],

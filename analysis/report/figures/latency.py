@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.model import Recording
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.report.figures.axes import (
     TimeAxis,
     fit_time,
@@ -28,7 +28,7 @@ from soak.contract import FAILURE_KINDS
 TABLE_LINE_INCHES: Final = 0.27
 
 
-def latency_figure(findings: Findings) -> Figure:
+def latency_figure(findings: ReportContents) -> Figure:
     """Draw p50 and p99 of the latency and what failed over time, and the quantiles of the whole load below."""
     recording, time = findings.recording, time_axis(findings.recording)
     table = _quantile_table(recording)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from analysis.formatting import binary, memory
 from analysis.recording.measurements import memory_at, peak
 from analysis.recording.model import Arm, Recording, sides
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.report.figures.axes import (
     TimeAxis,
     draw_lives,
@@ -31,7 +31,7 @@ NEAR_LIMIT: Final = 2.5
 """Times the highest memory: a limit beyond it is told and not drawn."""
 
 
-def memory_figure(findings: Findings) -> Figure:
+def memory_figure(findings: ReportContents) -> Figure:
     """Draw RSS over time: every life, what ended it, the limit, and the incident's points at the run's scale."""
     recording, time = findings.recording, time_axis(findings.recording)
     figure = new_figure("Resident memory under load", recording)
@@ -56,7 +56,7 @@ def memory_figure(findings: Findings) -> Figure:
     return figure
 
 
-def _draw_fits(axes: Axes, findings: Findings, time: TimeAxis) -> list[tuple[str, Look | None]]:
+def _draw_fits(axes: Axes, findings: ReportContents, time: TimeAxis) -> list[tuple[str, Look | None]]:
     """Lay what the judge found through each life: the rate as a dotted line, its interval as a band around it.
 
     Returns what to write of it.

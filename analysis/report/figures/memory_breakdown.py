@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.formatting import binary
 from analysis.growth.memory_breakdown import Waterfall
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.report.figures.axes import new_axes
 from analysis.report.figures.labels import write
 from analysis.report.figures.style import FAINT, INK, new_figure
@@ -28,7 +28,7 @@ TICKS: Final = {
 }
 
 
-def waterfall_figure(findings: Findings) -> Figure:
+def waterfall_figure(findings: ReportContents) -> Figure:
     """Draw the arms' waterfalls below each other, on one scale, in MiB; for findings that have at least one."""
     flows = [arm.waterfall for arm in findings.grew if arm.waterfall is not None]
     figure = new_figure(

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.recording.measurements import peak
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.report.figures.axes import (
     draw_lives,
     fit_time,
@@ -28,7 +28,7 @@ OBJECTS: Final = (
 )
 
 
-def objects_figure(findings: Findings) -> Figure:
+def objects_figure(findings: ReportContents) -> Figure:
     """Draw what is kept: tasks, sessions, cache and history, each over time and with its highest number."""
     recording, time = findings.recording, time_axis(findings.recording)
     figure = new_figure("Objects kept under load, with the most of each arm", recording)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from analysis.formatting import binary
 from analysis.recording.measurements import ended, peak
 from analysis.recording.model import Arm, Recording
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.report.figures.objects import OBJECTS
 
 
-def memory_alt(findings: Findings) -> str:
+def memory_alt(findings: ReportContents) -> str:
     """Return what the curves of memory do under load."""
     recording = findings.recording
     limits = sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes})
@@ -17,7 +17,7 @@ def memory_alt(findings: Findings) -> str:
     return f"Resident memory over time. {' '.join(_memory(recording, arm) for arm in recording.arms)}{limit}"
 
 
-def objects_alt(findings: Findings) -> str:
+def objects_alt(findings: ReportContents) -> str:
     """Return the most of each kind that each arm kept."""
     said = []
     for column, title in OBJECTS:
@@ -27,7 +27,7 @@ def objects_alt(findings: Findings) -> str:
     return f"Objects kept over time. {' '.join(said)}"
 
 
-def latency_alt(findings: Findings) -> str:
+def latency_alt(findings: ReportContents) -> str:
     """Return the quantiles of each arm and what failed."""
     said = []
     for arm, load in zip(findings.recording.arms, findings.loads, strict=True):
@@ -42,7 +42,7 @@ def latency_alt(findings: Findings) -> str:
     return f"Latency and failed requests over time. {' '.join(said)}"
 
 
-def waterfall_alt(findings: Findings) -> str:
+def waterfall_alt(findings: ReportContents) -> str:
     """Return how far each arm's own memory rose, and what of it is what."""
     flows = [one.waterfall for one in findings.grew if one.waterfall]
     said = [

@@ -9,8 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.formatting import verdict_name
-from analysis.recording.provenance import Evidence
-from analysis.report.contents import Findings
+from analysis.recording.provenance import Provenance
+from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
 from analysis.report.html.alt import latency_alt, memory_alt, objects_alt, waterfall_alt
 from analysis.report.html.provenance import config_text, provenance
@@ -26,7 +26,7 @@ ALTS: Final = {
 }
 
 
-def report_html(findings: Findings, evidence: Evidence, figures: Mapping[str, str]) -> str:
+def report_html(findings: ReportContents, evidence: Provenance, figures: Mapping[str, str]) -> str:
     """Return the page; ``figures`` are SVG files by name: memory, objects, latency, and waterfall where one was drawn.
 
     All that a run, a profile or a service says of itself is escaped.

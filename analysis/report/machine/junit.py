@@ -8,14 +8,14 @@ from typing import Any, Final
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from analysis.judge.types import INCONCLUSIVE, LEAK
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.verdict.gates import Gate
 
 NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold."""
 
 
-def junit_xml(findings: Findings) -> str:
+def junit_xml(findings: ReportContents) -> str:
     """Return the file: the gates of the candidate, the control, and the recording.
 
     A gate that failed is a failure, one that could not be decided is skipped with its reason. So is the control: where
@@ -49,7 +49,7 @@ def _gate(gate: Gate, profile: str) -> TestCase:
     return case
 
 
-def _control(findings: Findings) -> TestCase:
+def _control(findings: ReportContents) -> TestCase:
     """The leak of the control must be seen, or the harness sees none."""
     control = findings.judged.signoff.control
     verdict = next((one for one in findings.judged.verdicts if one.arm == control), None)
@@ -64,7 +64,7 @@ def _control(findings: Findings) -> TestCase:
     return case
 
 
-def _recording(findings: Findings) -> TestCase:
+def _recording(findings: ReportContents) -> TestCase:
     case = TestCase("recording", _clean(findings.recording.manifest.profile))
     if findings.reasons:
         case.result = [Skipped(_clean("; ".join(findings.reasons)))]

@@ -10,9 +10,9 @@ from typing import Any, Final
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.measurements import peak
 from analysis.recording.model import Arm
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.verdict.arm import ArmVerdict
-from analysis.verdict.validity import Load
+from analysis.verdict.validity import LoadSummary
 from analysis.verdict.wording import verdict_sentence
 from soak.contract import SCHEMA_VERSION
 
@@ -33,7 +33,7 @@ PEAKS: Final = (
 )
 
 
-def summary_json(findings: Findings) -> str:
+def summary_json(findings: ReportContents) -> str:
     """Return the text of ``summary.json``; what was not measured is null."""
     manifest = findings.recording.manifest
     content = {
@@ -87,7 +87,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _arm(findings: Findings, arm: Arm, load: Load) -> dict[str, Any]:
+def _arm(findings: ReportContents, arm: Arm, load: LoadSummary) -> dict[str, Any]:
     return {
         "name": arm.name,
         "role": arm.role,
@@ -95,7 +95,7 @@ def _arm(findings: Findings, arm: Arm, load: Load) -> dict[str, Any]:
         "lives": [asdict(life) for life in arm.lives],
         "oom_kills": sum(life.oom_killed for life in arm.lives),
         "peaks": {column: peak(arm, column).value for column in PEAKS},
-        "slopes": [asdict(trend) for trend in findings.trends if trend.arm == arm.name],
+        "slopes": [asdict(trend) for trend in findings.slopes if trend.arm == arm.name],
         "load": {**asdict(load), "arrived": load.arrived},
         "latency_ms": _quantiles(arm.latency.latency_ms),
         "service_ms": _quantiles(arm.latency.service_ms),

@@ -13,16 +13,16 @@ from pydantic import TypeAdapter
 
 from analysis.growth.arm import ArmGrew
 from analysis.incident.claims import Claim
-from analysis.incident.row import Row
+from analysis.incident.row import ComparisonRow
 from analysis.judge.types import Judgement, Margin
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.manifest import Manifest
 from analysis.recording.model import Life, Phase
 from analysis.report.machine.summary import LEFT_OUT, PEAKS, SUMMARY_VERSION
-from analysis.slopes import Trend
+from analysis.slopes import LifeSlopes
 from analysis.verdict.gates import Gate
 from analysis.verdict.signoff import SignOff
-from analysis.verdict.validity import Load
+from analysis.verdict.validity import LoadSummary
 from soak.contract import SCHEMA_VERSION
 
 Schema = dict[str, Any]
@@ -65,8 +65,8 @@ def summary_schema() -> Schema:
         lives=_list(of(Life)),
         oom_kills=COUNT,
         peaks=_object(**dict.fromkeys(PEAKS, NUMBER_OR_NULL)),
-        slopes=_list(of(Trend)),
-        load=_with(of(Load), arrived=NUMBER_OR_NULL),
+        slopes=_list(of(LifeSlopes)),
+        load=_with(of(LoadSummary), arrived=NUMBER_OR_NULL),
         latency_ms=quantiles,
         service_ms=quantiles,
         notes=_list(TEXT),
@@ -84,7 +84,7 @@ def summary_schema() -> Schema:
         grew=_list(of(ArmGrew, finite=False)),
         phases=_list(of(Phase)),
         arms=_list(arm),
-        comparison=_list(of(Row)),
+        comparison=_list(of(ComparisonRow)),
         claims=_list(of(Claim)),
         timeline=_list(of(Claim)),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from analysis.formatting import verdict_name
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
 from analysis.report.markdown.table import literal, markdown_table
 from analysis.report.tables import Grid, comparison_grid, gate_lines, grew_grid, load_grid
@@ -16,7 +16,7 @@ MOST_BYTES: Final = 60_000
 """GitHub takes 65,536 characters in a comment."""
 
 
-def report_markdown(findings: Findings) -> str:
+def report_markdown(findings: ReportContents) -> str:
     """Return the comment, below MOST_BYTES in UTF-8: sections that do not fit are left out, the last ones first."""
     manifest, judged = findings.recording.manifest, findings.judged
     running = ["", "Still running, or killed before it could end: this holds for what was recorded so far."]
@@ -48,7 +48,7 @@ def report_markdown(findings: Findings) -> str:
     return text
 
 
-def _gates(findings: Findings) -> list[str]:
+def _gates(findings: ReportContents) -> list[str]:
     lines = gate_lines(findings)
     head = ["gate", "measured", "95%", "limit", "outcome"]
     rows = [[line.gate, line.measured, line.interval, line.limit, line.outcome] for line in lines]
@@ -65,7 +65,7 @@ def _details(title: str, lines: Sequence[str]) -> list[str]:
     return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
 
 
-def _provenance(findings: Findings) -> list[str]:
+def _provenance(findings: ReportContents) -> list[str]:
     manifest = findings.recording.manifest
     revision = manifest.host.get("soakproof_revision")
     facts = [

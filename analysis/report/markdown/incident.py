@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from analysis.formatting import memory_note
 from analysis.incident.claims import Claim
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.report.markdown.table import literal, markdown_table
 
 
-def comparison_markdown(findings: Findings) -> str:
+def comparison_markdown(findings: ReportContents) -> str:
     """Return the comparison as a Markdown table, with its rules."""
     manifest = findings.recording.manifest
     incident = manifest.incident
@@ -30,7 +30,7 @@ def comparison_markdown(findings: Findings) -> str:
     )
 
 
-def claims_markdown(findings: Findings) -> str:
+def claims_markdown(findings: ReportContents) -> str:
     """Return the claims and the lines of the incident's log as two Markdown tables."""
     manifest = findings.recording.manifest
     lines = [

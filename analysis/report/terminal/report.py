@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.formatting import memory, memory_note
-from analysis.incident.row import Row
+from analysis.incident.row import ComparisonRow
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.measurements import ended
 from analysis.recording.model import Arm, Recording
-from analysis.report.contents import Findings
+from analysis.report.contents import ReportContents
 from analysis.report.terminal.growth import grew_parts
 from analysis.report.terminal.tables import new_table, outcome, render
 from analysis.report.terminal.verdict import judged_parts
@@ -28,7 +28,7 @@ LADDER_NOTE = (
 )
 
 
-def report_text(findings: Findings) -> str:
+def report_text(findings: ReportContents) -> str:
     """Return what the command line prints, at most 100 columns wide."""
     recording = findings.recording
     parts: list[RenderableType] = [
@@ -70,7 +70,7 @@ def _headline(recording: Recording) -> str:
     )
 
 
-def _comparison_table(findings: Findings) -> Table:
+def _comparison_table(findings: ReportContents) -> Table:
     if not findings.recording.manifest.incident:
         table = new_table("measure", "before", "after", "change")
         for row in findings.rows:
@@ -97,14 +97,14 @@ def _comparison_table(findings: Findings) -> Table:
     return table
 
 
-def _claims_table(findings: Findings) -> Table:
+def _claims_table(findings: ReportContents) -> Table:
     table = new_table("claim", "incident", "measured", "reproduced")
     for claim in findings.claims:
         table.add_row(claim.claim, claim.incident, claim.measured, claim.reproduced)
     return table
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: ComparisonRow) -> str:
     return "not reproduced" if row.reproduced == "no" else row.reproduced
 
 
@@ -128,14 +128,14 @@ def _lives(recording: Recording, arm: Arm) -> list[str]:
     return lines or [f"  {arm.name}: no life recorded"]
 
 
-def _slope_table(findings: Findings) -> Table:
+def _slope_table(findings: ReportContents) -> Table:
     manifest = findings.recording.manifest
     hour = "incident hour" if manifest.incident else "hour"
     hours = manifest.hour_s / 3600 if manifest.incident else 1.0
     table = new_table(
         "life", "readings", f"RSS MB/{hour}", "RSS kB/request", "blocks/request", "native kB/request"
     )
-    for trend in findings.trends:
+    for trend in findings.slopes:
         table.add_row(
             f"{trend.arm} {trend.life}",
             f"{trend.readings:,}",
@@ -176,7 +176,7 @@ def _cell(value: object, factor: float, digits: int) -> str:
     return "-" if math.isnan(number) else f"{number:,.{digits}f}"
 
 
-def _load_table(findings: Findings) -> Table:
+def _load_table(findings: ReportContents) -> Table:
     table = new_table("arm", "planned", "sent", "ok", "failed", "missed", "missed dead", "p50 ms", "p99 ms")
     for arm, load in zip(findings.recording.arms, findings.loads, strict=True):
         quantiles = dict(zip(QUANTILE_NAMES, arm.latency.latency_ms or (), strict=False))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.recording.read import read_recording
-from analysis.slopes import Slope, fit, trends
+from analysis.slopes import Slope, fit, slopes_of_lives
 
 Build = Callable[..., Path]
 
@@ -50,7 +50,7 @@ def test_no_slope_without_enough_to_fit() -> None:
 def test_each_life_under_load_has_its_slopes(build_run: Build) -> None:
     """A restart in the middle does not hide the leak: life 1 is fitted on its own, per hour and per request."""
     recording = read_recording(build_run(after_growth_bytes=0.0))
-    first, second, fixed = trends(recording.arms, recording.load)
+    first, second, fixed = slopes_of_lives(recording.arms, recording.load)
     assert [(trend.arm, trend.life, trend.readings) for trend in (first, second, fixed)] == [
         ("leaky", 1, 168),
         ("leaky", 2, 9),
@@ -74,6 +74,6 @@ def test_without_requests_there_is_no_slope_per_request(build_run: Build) -> Non
     run_dir = build_run()
     (run_dir / "leaky" / "requests.csv").unlink()
     recording = read_recording(run_dir)
-    first = trends(recording.arms, recording.load)[0]
+    first = slopes_of_lives(recording.arms, recording.load)[0]
     assert first.rss_bytes_per_hour is not None
     assert (first.rss_bytes_per_request, first.requests) == (None, 0)

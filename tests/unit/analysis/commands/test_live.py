@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.commands.live import EVERY_S, follow, look_error
-from analysis.judge.types import Judgement, Margin, Readings
+from analysis.judge.types import Judgement, Margin, SignalSeries
 from analysis.verdict.arm import FAMILY_ERROR
 from soak.contract import GateLimit, Live
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
@@ -75,7 +75,7 @@ def test_a_slow_look_is_followed_by_a_longer_rest(build_run: Build) -> None:
     """So that judging never takes more than a fifth of one core from what it watches."""
     looks = Looks(0)
 
-    def slow(readings: Readings, margin: Margin, **options: object) -> Judgement:  # noqa: ARG001
+    def slow(readings: SignalSeries, margin: Margin, **options: object) -> Judgement:  # noqa: ARG001
         looks.now_s += 3.0
         return planted_judge(readings, margin)
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from analysis.growth.arm import ArmGrew
-from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, Readings, Verdict
+from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, SignalSeries, Verdict
 from analysis.recording.read import read_recording
-from analysis.report.contents import find
+from analysis.report.contents import report_contents
 from analysis.report.growth_wording import suspect_text
 from soak import contract
 from tests.support.planted_heap import FOUR_LEAKS, STATE, Container, served, write_heap
@@ -26,7 +26,7 @@ Build = Callable[..., Path]
 
 def grew(run_dir: Path) -> dict[str, ArmGrew]:
     """Return what grew, by arm."""
-    return {arm.arm: arm for arm in find(read_recording(run_dir), planted_judge).grew}
+    return {arm.arm: arm for arm in report_contents(read_recording(run_dir), planted_judge).grew}
 
 
 def holders(arm: ArmGrew) -> list[str]:
@@ -117,11 +117,11 @@ def test_a_dict_with_weak_keys_follows_who_holds_them(run_dir: Path) -> None:
 def test_without_a_census_the_counts_are_named(run_dir: Path) -> None:
     """Of a Python that the census does not know, tasks and sessions that are judged a leak are told all the same."""
 
-    def sessions_leak(readings: Readings, margin: Margin, **settings: Any) -> Judgement:
+    def sessions_leak(readings: SignalSeries, margin: Margin, **settings: Any) -> Judgement:
         verdict: Verdict = LEAK if readings.signal == "sessions_open" else NO_LEAK
         return replace(planted_judge(readings, margin, **settings), verdict=verdict)
 
-    leaky = find(read_recording(run_dir), sessions_leak).grew[0]
+    leaky = report_contents(read_recording(run_dir), sessions_leak).grew[0]
     assert [one.kind for one in leaky.growers] == ["unclosed sessions or connectors"]
     assert leaky.censuses == 0
     assert grew(run_dir)["fixed"].growers == ()
@@ -185,14 +185,14 @@ def test_half_written_rows_are_left_out(run_dir: Path) -> None:
     for name in HEAP:
         with (run_dir / "leaky" / name).open("ab") as file:
             file.write(b"garbage,,\xff\xfe\n200.0,leaky,100,1,load,,zzz,list,\n200.0,lea")
-    found = find(read_recording(run_dir), planted_judge)
+    found = report_contents(read_recording(run_dir), planted_judge)
     assert holders(found.grew[0])[:2] == ["request_history", "response_cache"]
-    assert found.reasons == find(read_recording(run_dir), planted_judge).reasons == ()
+    assert found.reasons == report_contents(read_recording(run_dir), planted_judge).reasons == ()
 
 
 def test_a_recording_without_a_census_has_no_such_part(run_dir: Path) -> None:
     """An old run directory is judged as before."""
-    found = find(read_recording(run_dir), planted_judge)
+    found = report_contents(read_recording(run_dir), planted_judge)
     assert [(arm.censuses, arm.growers, arm.types) for arm in found.grew] == [(0, (), ())] * 2
 
 

@@ -11,8 +11,8 @@ from analysis.incident.claims import Claim, availability, recovery_s
 from analysis.incident.claims import claims as make_claims
 from analysis.recording.model import Phase, Recording
 from analysis.recording.read import read_recording
-from analysis.slopes import trends
-from analysis.verdict.validity import arm_load
+from analysis.slopes import slopes_of_lives
+from analysis.verdict.validity import load_summary
 from tests.support.planted_arms import PlantedArm, Soak, write_soak
 
 Build = Callable[..., Path]
@@ -25,8 +25,8 @@ def claims(run_dir: Path) -> dict[str, Claim]:
 
 def claims_of(recording: Recording) -> dict[str, Claim]:
     """Return the claims by their name."""
-    loads = tuple(arm_load(arm, recording.load) for arm in recording.arms)
-    found = make_claims(recording, trends(recording.arms, recording.load), loads)
+    loads = tuple(load_summary(arm, recording.load) for arm in recording.arms)
+    found = make_claims(recording, slopes_of_lives(recording.arms, recording.load), loads)
     return {claim.claim: claim for claim in found}
 
 
@@ -219,7 +219,7 @@ def test_availability_is_bounded_and_recovery_is_a_mean(build_run: Build) -> Non
     """An answer that came over from the warm-up makes no 101%; what never died has no time to recover."""
     recording = read_recording(build_run())
     leaky, fixed = recording.arms
-    assert availability(arm_load(fixed, recording.load)) == 1.0
-    assert availability(arm_load(leaky, recording.load)) == pytest.approx(14_160 / 14_400)
+    assert availability(load_summary(fixed, recording.load)) == 1.0
+    assert availability(load_summary(leaky, recording.load)) == pytest.approx(14_160 / 14_400)
     assert recovery_s(leaky) == pytest.approx(3.0)
     assert recovery_s(fixed) is None

@@ -8,8 +8,8 @@ import pytest
 
 from analysis.incident.checks import stable_check
 from analysis.incident.comparison import compare
-from analysis.incident.row import Row
-from analysis.recording.measurements import Growth, Reading
+from analysis.incident.row import ComparisonRow
+from analysis.recording.measurements import Growth, Measurement
 from analysis.recording.read import read_recording
 
 Build = Callable[..., Path]
@@ -17,7 +17,7 @@ Build = Callable[..., Path]
 TASKS_KEPT = "before kept 13,360 finished tasks, at least 10,000; "
 
 
-def rows(run_dir: Path) -> dict[str, Row]:
+def rows(run_dir: Path) -> dict[str, ComparisonRow]:
     """Return the rows by their measure."""
     return {row.measure: row for row in compare(read_recording(run_dir))}
 
@@ -256,11 +256,13 @@ def test_an_arm_alone_is_shown_alone(build_run: Build) -> None:
 
 def test_after_may_grow_as_the_incidents_did() -> None:
     """At 1:1 twenty megabytes are a quarter of an interpreter, and a fifth of what the incident's after gained."""
-    grown = Growth(start=Reading(70e6), now=Reading(90e6))
+    grown = Growth(start=Measurement(70e6), now=Measurement(90e6))
     check = stable_check(grown, incident_bytes=100e6, scale=1)
     assert check.met
     assert check.sentence == (
         "after is at 128.6% of its hour 0, not within 10% of it, but grew 20 MB, no more than the incident's 100 MB"
     )
     assert not stable_check(grown, incident_bytes=100e6, scale=16).met
-    assert stable_check(Growth(Reading(0.0), Reading(90e6)), incident_bytes=100e6, scale=1).met is None
+    assert (
+        stable_check(Growth(Measurement(0.0), Measurement(90e6)), incident_bytes=100e6, scale=1).met is None
+    )

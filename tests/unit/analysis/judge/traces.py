@@ -1,11 +1,11 @@
-"""Readings with a planted truth."""
+"""SignalSeries with a planted truth."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from analysis.judge.types import Margin, Numbers, Readings
+from analysis.judge.types import Margin, Numbers, SignalSeries
 
 MIB = float(1 << 20)
 MARGIN_PER_S = MIB / 3600
@@ -35,9 +35,9 @@ def readings(
     requests: Numbers | None = None,
     signal: str = "uss_bytes",
     settled: bool = False,
-) -> Readings:
+) -> SignalSeries:
     """Return readings of one life and of unknown requests, unless they are given."""
-    return Readings(
+    return SignalSeries(
         signal,
         t_s,
         value,
@@ -55,7 +55,7 @@ def points(
     noise_bytes: float = 5e3,
     fill_bytes: float = 0.0,
     full_at: float = 0.4,
-) -> Readings:
+) -> SignalSeries:
     """Return quiesce points of live bytes, one each 15 s at 150 requests/s; the first is still warming up."""
     chance = np.random.default_rng(seed)
     requests = np.cumsum(chance.poisson(150 * 15, count)).astype(float)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from analysis.recording.model import Life
 from analysis.recording.process_sum import as_one, overlap
 from analysis.recording.read import read_recording
-from analysis.slopes import life_trend
+from analysis.slopes import life_slopes
 from soak import contract
 from soak.contract import process_sum
 from tests.unit.analysis.conftest import Build, write_csv
@@ -133,7 +133,7 @@ def test_a_leak_of_one_worker_among_three_processes_is_the_whole_leak(build_run:
     assert recording.load is not None
     assert [life.number for life in arm.processes] == [1, 2, 3, 4]
     assert single.processes == ()
-    slopes = [life_trend(arm, life, recording.load).rss_bytes_per_hour for life in arm.lives]
+    slopes = [life_slopes(arm, life, recording.load).rss_bytes_per_hour for life in arm.lives]
     assert [slope and slope.value for slope in slopes if slope] == [pytest.approx(80_000 * 3600)] * 2
 
 

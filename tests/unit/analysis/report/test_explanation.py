@@ -5,16 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, Readings, Verdict
+from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, SignalSeries, Verdict
 from analysis.recording.read import read_recording
-from analysis.report.contents import find
+from analysis.report.contents import report_contents
 from analysis.report.explanation import decided
 from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
 
 
-def sessions_leak(readings: Readings, margin: Margin, **settings: Any) -> Judgement:
+def sessions_leak(readings: SignalSeries, margin: Margin, **settings: Any) -> Judgement:
     """A judge that calls open sessions a leak, and leaves all else open."""
     verdict: Verdict = LEAK if readings.signal == "sessions_open" else INCONCLUSIVE
     return replace(planted_judge(readings, margin, **settings), verdict=verdict)
@@ -22,7 +22,7 @@ def sessions_leak(readings: Readings, margin: Margin, **settings: Any) -> Judgem
 
 def test_objects_are_held_against_a_margin_of_objects(build_run: Build) -> None:
     """Sessions against bytes would say nothing; and what was left open is not said to be healthy."""
-    paragraph = decided(find(read_recording(build_run()), sessions_leak))[1]
+    paragraph = decided(report_contents(read_recording(build_run()), sessions_leak))[1]
     assert paragraph.startswith(
         "leaky is judged by open sessions. The trend is 0.025 open sessions per request"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.recording.read import read_recording
-from analysis.report.contents import find
+from analysis.report.contents import report_contents
 from analysis.report.terminal.report import report_text
 from analysis.report.write import make_report
 from soak.errors import HarnessError, RecordingError
@@ -56,7 +56,7 @@ def test_a_report_is_written_whole_and_again(build_run: Build) -> None:
     assert report.directory == run_dir / "report"
     assert report.reasons == ()
     assert report.exit_code == 0
-    assert report.text == report_text(find(read_recording(run_dir), planted_judge))
+    assert report.text == report_text(report_contents(read_recording(run_dir), planted_judge))
     assert sorted(path.name for path in report.directory.iterdir()) == FILES
     assert [png_size(report.directory / f"{name}.png") for name in ("memory", "objects", "latency")] == [
         (1600, 900),

@@ -15,7 +15,7 @@ from analysis.judge.types import (
     Judgement,
     Margin,
     Rate,
-    Readings,
+    SignalSeries,
     Verdict,
     Window,
 )
@@ -38,7 +38,7 @@ class Script:
 
     def __call__(
         self,
-        readings: Readings,
+        readings: SignalSeries,
         margin: Margin,  # noqa: ARG002 - as the real judge has it
         *,
         limit_bytes: float | None = None,

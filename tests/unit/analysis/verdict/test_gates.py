@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.recording.read import read_recording
-from analysis.report.contents import find
+from analysis.report.contents import report_contents
 from analysis.verdict.gates import Gate
 from soak.contract import GateLimit
 from tests.support.planted_judge import planted_judge
@@ -18,7 +18,7 @@ Build = Callable[..., Path]
 
 def held(run_dir: Path) -> Gate:
     """Return the one gate beside ``leak``."""
-    gates = find(read_recording(run_dir), planted_judge).judged.gates
+    gates = report_contents(read_recording(run_dir), planted_judge).judged.gates
     assert [gate.gate for gate in gates[:-1]] == ["leak"]
     return gates[-1]
 

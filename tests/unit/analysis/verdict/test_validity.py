@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.recording.model import Life
 from analysis.recording.read import read_recording
-from analysis.report.contents import find
+from analysis.report.contents import report_contents
 from analysis.verdict.run import judge_recording
 from analysis.verdict.validity import alive_seconds, unread
 from tests.support.planted_judge import planted_judge
@@ -22,12 +22,12 @@ Build = Callable[..., Path]
 
 def reasons(run_dir: Path) -> tuple[str, ...]:
     """Return why the recording is inconclusive."""
-    return find(read_recording(run_dir), planted_judge).reasons
+    return report_contents(read_recording(run_dir), planted_judge).reasons
 
 
 def test_a_whole_recording_has_no_reason_against_it(build_run: Build) -> None:
     """Requests missed while an arm was dead are stated, and are no reason."""
-    findings = find(read_recording(build_run()), planted_judge)
+    findings = report_contents(read_recording(build_run()), planted_judge)
     assert findings.reasons == ()
     leaky, fixed = findings.loads
     assert (leaky.planned, leaky.sent, leaky.missed, leaky.missed_dead) == (14_400, 14_160, 240, 240)

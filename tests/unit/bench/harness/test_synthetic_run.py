@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.recording.read import read_recording
-from analysis.verdict.validity import arm_load
+from analysis.verdict.validity import load_summary
 from bench.harness.synthetic_run import RPS, write_run
 
 
@@ -14,6 +14,6 @@ def test_a_synthetic_run_is_a_whole_recording(tmp_path: Path) -> None:
     assert [arm.name for arm in recording.arms] == ["leaky", "fixed"]
     for arm in recording.arms:
         assert len(arm.samples) > 3600
-        load = arm_load(arm, recording.load)
+        load = load_summary(arm, recording.load)
         assert (load.planned, load.arrived) == (3600 * RPS, 1.0)
         assert arm.latency.gaps == ()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.recording.read import read_recording
-from analysis.report.contents import find
+from analysis.report.contents import report_contents
 from analysis.report.figures.trend_lines import FittedArm, fitted
 from tests.support.planted_judge import planted_judge
 
@@ -16,7 +16,7 @@ Build = Callable[..., Path]
 
 def fits(run_dir: Path) -> list[FittedArm | None]:
     """The lines of leaky and fixed."""
-    findings = find(read_recording(run_dir), planted_judge)
+    findings = report_contents(read_recording(run_dir), planted_judge)
     arms, verdicts = findings.recording.arms, findings.judged.verdicts
     return [fitted(arm, one, findings.recording.load) for arm, one in zip(arms, verdicts, strict=True)]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from matplotlib.text import Text
 
-from analysis.recording.provenance import read_evidence
+from analysis.recording.provenance import read_provenance
 from analysis.recording.read import read_recording
-from analysis.report.contents import find
+from analysis.report.contents import report_contents
 from analysis.report.figures.latency import latency_figure
 from analysis.report.figures.memory import memory_figure
 from analysis.report.figures.objects import objects_figure
@@ -71,11 +71,11 @@ FIGURES = {"memory": memory_figure, "objects": objects_figure, "latency": latenc
 
 def page_text(run_dir: Path, *, draw: bool = False) -> str:
     """The page of a run; its figures are empty unless asked for."""
-    findings = find(read_recording(run_dir), planted_judge)
+    findings = report_contents(read_recording(run_dir), planted_judge)
     drawn = dict.fromkeys(FIGURES, '<svg viewBox="0 0 1 1"></svg>')
     if draw:
         drawn = {name: svg_text(figure(findings), name) for name, figure in FIGURES.items()}
-    return report_html(findings, read_evidence(run_dir), drawn)
+    return report_html(findings, read_provenance(run_dir), drawn)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_a_load_that_nobody_planned_is_not_called_planned(build_run: Build) -> N
     manifest = run_dir / "manifest.json"
     facts = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(facts | {"config": {"traffic": {"locustfile": "team.py"}}}))
-    drawn = latency_figure(find(read_recording(run_dir), planted_judge)).findobj(Text)
+    drawn = latency_figure(report_contents(read_recording(run_dir), planted_judge)).findobj(Text)
     titles = [text.get_text() for text in drawn if isinstance(text, Text)]
     assert "Latency from the request to the answer or failure" in titles
     text = Page(page_text(run_dir)).text

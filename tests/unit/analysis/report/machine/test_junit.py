@@ -7,7 +7,7 @@ from pathlib import Path
 from junitparser import JUnitXml
 
 from analysis.recording.read import read_recording
-from analysis.report.contents import find
+from analysis.report.contents import report_contents
 from analysis.report.machine.junit import junit_xml
 from soak.contract import GateLimit
 from tests.support.paths import EXPECTED
@@ -26,7 +26,7 @@ GATES = (
 
 def written(run_dir: Path) -> str:
     """Return junit.xml, each test case on a line of its own."""
-    text = junit_xml(find(read_recording(run_dir), planted_judge))
+    text = junit_xml(report_contents(read_recording(run_dir), planted_judge))
     return text.replace("<testcase", "\n<testcase").replace("</testsuite>", "\n</testsuite>")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.recording.read import read_recording
-from analysis.report.contents import find
+from analysis.report.contents import report_contents
 from analysis.report.machine.summary import summary_json
 from tests.support.planted_judge import planted_judge
 
@@ -22,7 +22,7 @@ def summary(run_dir: Path) -> dict[str, Any]:
         pytest.fail(f"{constant} is no JSON")
 
     content: dict[str, Any] = json.loads(
-        summary_json(find(read_recording(run_dir), planted_judge)), parse_constant=refuse
+        summary_json(report_contents(read_recording(run_dir), planted_judge)), parse_constant=refuse
     )
     return content
 

@@ -9,7 +9,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator, meta
 
 from analysis.recording.read import read_recording
-from analysis.report.contents import find
+from analysis.report.contents import report_contents
 from analysis.report.machine.summary import summary_json
 from analysis.report.machine.summary_schema import summary_schema
 from tests.support.paths import ROOT
@@ -21,7 +21,9 @@ PUBLISHED = ROOT / "docs" / "summary.schema.json"
 
 
 def summary(run_dir: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(summary_json(find(read_recording(run_dir), planted_judge)))
+    content: dict[str, Any] = json.loads(
+        summary_json(report_contents(read_recording(run_dir), planted_judge))
+    )
     return content
 
 

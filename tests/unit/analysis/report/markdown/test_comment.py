@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from analysis.recording.read import read_recording
-from analysis.report.contents import Findings, find
+from analysis.report.contents import ReportContents, report_contents
 from analysis.report.markdown.comment import MOST_BYTES, report_markdown
 from soak.contract import GateLimit
 from tests.support.paths import EXPECTED
@@ -20,9 +20,9 @@ GATES = (
 )
 
 
-def findings(run_dir: Path) -> Findings:
+def findings(run_dir: Path) -> ReportContents:
     """Return what the recording shows."""
-    return find(read_recording(run_dir), planted_judge)
+    return report_contents(read_recording(run_dir), planted_judge)
 
 
 def test_the_comment_is_told_whole(build_run: Build) -> None:

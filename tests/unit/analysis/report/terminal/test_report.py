@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from analysis.recording.read import read_recording
-from analysis.report.contents import Findings, find
+from analysis.report.contents import ReportContents, report_contents
 from analysis.report.markdown.growth import grew_markdown
 from analysis.report.markdown.incident import claims_markdown, comparison_markdown
 from analysis.report.markdown.verdict import verdict_markdown
@@ -29,9 +29,9 @@ GATES = (
 )
 
 
-def findings(run_dir: Path) -> Findings:
+def findings(run_dir: Path) -> ReportContents:
     """Return what the recording shows."""
-    return find(read_recording(run_dir), planted_judge)
+    return report_contents(read_recording(run_dir), planted_judge)
 
 
 def test_the_incident_is_told_whole(build_run: Build) -> None:
