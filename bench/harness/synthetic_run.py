@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from hdrh.histogram import HdrHistogram
 
 from soak import contract
+from tests.support import run_directory
+from tests.support.run_directory import Latencies, write_latency_log, write_table
 
 HOUR_S: Final = 3600
 IDLE_S: Final = 10
@@ -39,57 +39,27 @@ def write_run(run_dir: Path, hours: int) -> Path:
         contract.DRAIN: load_s + hours * HOUR_S,
     }
     end_s = starts_s[contract.DRAIN] + DRAIN_S
-    run_dir.mkdir()
-    (run_dir / contract.MANIFEST).write_text(json.dumps(_manifest(run_dir.name, hours)), encoding="utf-8")
-    _write(run_dir / contract.EVENTS, contract.EVENT_COLUMNS, _events(starts_s, end_s))
+    manifest = run_directory.manifest(
+        ARMS, hours * HOUR_S, limit_bytes=LIMIT_BYTES, profile="synthetic", hour_s=HOUR_S
+    )
     t_s = np.arange(end_s)
     phases = np.array(list(starts_s))[np.searchsorted(list(starts_s.values()), t_s, side="right") - 1]
-    for number, arm in enumerate(ARMS, 1):
-        (run_dir / arm).mkdir()
+    tables: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
+    for number, arm in enumerate(ARMS, 100):
         rows = pd.DataFrame({"t_s": t_s, "arm": arm, "phase": phases})
         rows["wall_time"] = pd.to_datetime(t_s, unit="s", utc=True).strftime("%Y-%m-%dT%H:%M:%S.000+00:00")
         samples = _samples(
             rows.assign(pid=number, life=1), np.random.default_rng(number), leaks=arm == "leaky"
         )
-        _write(run_dir / arm / contract.SAMPLES, contract.SAMPLE_COLUMNS, samples)
-        loaded = rows[rows["t_s"] >= IDLE_S]
-        _write(run_dir / arm / contract.REQUESTS, contract.REQUEST_COLUMNS, _requests(loaded))
+        tables[arm] = (samples, _requests(rows[rows["t_s"] >= IDLE_S]))
+    run_directory.write_run(run_dir, manifest, run_directory.events(starts_s, end_s, ARMS), tables)
+    latencies = _latencies()
+    for number, arm in enumerate(ARMS, 100):
         _write_censuses(run_dir / arm, range(load_s, end_s - DRAIN_S, CENSUS_S), number, leaks=arm == "leaky")
-        _write_latencies(run_dir / arm / contract.LATENCY_LOG, range(load_s, end_s - DRAIN_S, INTERVAL_S))
+        starts = range(load_s, end_s - DRAIN_S, INTERVAL_S)
+        intervals = ((start_s, INTERVAL_S, latencies) for start_s in starts)
+        write_latency_log(run_dir / arm / contract.LATENCY_LOG, intervals)
     return run_dir
-
-
-def _manifest(run_id: str, hours: int) -> dict[str, object]:
-    return {
-        "schema_version": contract.SCHEMA_VERSION,
-        "run_id": run_id,
-        "profile": "synthetic",
-        "started_wall_time": "2026-01-01T00:00:00Z",
-        "status": "complete",
-        "status_detail": "",
-        "arms": [
-            {"name": name, "role": role, "memory_limit_bytes": LIMIT_BYTES} for name, role in ARMS.items()
-        ],
-        "limit_mechanism": "cgroup v2",
-        "hour_s": HOUR_S,
-        "memory_scale": 1.0,
-        "incident": True,
-        "planned_load_s": hours * HOUR_S,
-        "every_s": 1.0,
-        "missed_readings": {},
-        "python": "3.11.0",
-    }
-
-
-def _events(starts_s: dict[str, int], end_s: int) -> pd.DataFrame:
-    rows: list[dict[str, object]] = [{"t_s": 0, "event": "run_start"}]
-    for number, arm in enumerate(ARMS, 1):
-        life = {"arm": arm, "life": 1, "pid": number}
-        rows += [{"t_s": 0, "event": "start", **life}, {"t_s": 0.5, "event": "ready", **life}]
-        rows += [{"t_s": end_s, "event": "exit", "by": "soak", **life}]
-    rows += [{"t_s": start_s, "event": "phase", "detail": phase} for phase, start_s in starts_s.items()]
-    rows += [{"t_s": end_s, "event": "run_end"}]
-    return pd.DataFrame(rows).sort_values("t_s")
 
 
 def _samples(rows: pd.DataFrame, random: np.random.Generator, *, leaks: bool) -> pd.DataFrame:
@@ -137,10 +107,7 @@ def _requests(rows: pd.DataFrame) -> pd.DataFrame:
 def _write_censuses(arm_dir: Path, t_s: range, pid: int, *, leaks: bool) -> None:
     """Write what each census counts: the first types and containers grow in the leaky arm, others stay."""
     at: dict[str, Any] = {"arm": arm_dir.name, "pid": pid, "life": 1, "phase": contract.LOAD, "rung": ""}
-    for path, columns, many in (
-        (arm_dir / contract.CENSUS, contract.CENSUS_COLUMNS, TYPES),
-        (arm_dir / contract.CONTAINERS, contract.CONTAINER_COLUMNS, CONTAINERS),
-    ):
+    for path, many in ((arm_dir / contract.CENSUS, TYPES), (arm_dir / contract.CONTAINERS, CONTAINERS)):
         which = np.tile(np.arange(many), len(t_s))
         rows = pd.DataFrame({"t_s": np.repeat(np.asarray(t_s), many)}).assign(**at)
         grown = (rows["t_s"] - t_s[0]) * RPS * (which < GROWING) * leaks
@@ -150,24 +117,10 @@ def _write_censuses(arm_dir: Path, t_s: range, pid: int, *, leaks: bool) -> None
             "bytes": 64_000 + 64 * grown,
             "length": 200 + grown,
         }
-        _write(path, columns, rows.assign(by=contract.OUTSIDE, type=kinds, address=addresses, **numbers))
+        write_table(path, rows.assign(by=contract.OUTSIDE, type=kinds, address=addresses, **numbers))
 
 
-def _write_latencies(path: Path, starts_s: range) -> None:
-    """Write an interval of latencies for each start; all alike, as reading one takes what reading another does."""
-    untyped: Any = HdrHistogram
-    histogram = untyped(
-        contract.HISTOGRAM_LOWEST_US, contract.HISTOGRAM_HIGHEST_US, contract.HISTOGRAM_DIGITS
-    )
-    for latency_us in np.random.default_rng(1).lognormal(np.log(5000), 0.3, RPS * INTERVAL_S):
-        histogram.record_value(round(latency_us))
-    text = f"{INTERVAL_S:.3f},{histogram.get_max_value() / 1000:.3f},{histogram.encode().decode()}"
-    with path.open("w", encoding="ascii") as file:
-        file.write("#[Histogram log format version 1.2]\n")
-        for start_s in starts_s:
-            for tag in (contract.LATENCY_TAG, contract.SERVICE_TAG):
-                file.write(f"Tag={tag},{start_s:.3f},{text}\n")
-
-
-def _write(path: Path, columns: tuple[contract.Column, ...], rows: pd.DataFrame) -> None:
-    rows.reindex(columns=list(contract.names(columns))).to_csv(path, index=False)
+def _latencies() -> Latencies:
+    """Return the latencies of every interval; all alike, as reading one takes what reading another does."""
+    random = np.random.default_rng(1)
+    return tuple((round(us), 1) for us in random.lognormal(np.log(5000), 0.3, RPS * INTERVAL_S))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from hdrh.histogram import HdrHistogram
 
 from soak import contract
+from tests.support import run_directory
+from tests.support.run_directory import write_latency_log
 
 Numbers = npt.NDArray[Any]
 
@@ -71,47 +71,21 @@ class Soak:
 
 def write_soak(run_dir: Path, soak: Soak, arms: Mapping[str, PlantedArm]) -> Path:
     """Write a whole run directory at 1:1 memory and return it."""
-    run_dir.mkdir()
-    (run_dir / contract.MANIFEST).write_text(json.dumps(_manifest(run_dir.name, soak, arms)))
-    _write(run_dir / contract.EVENTS, contract.EVENT_COLUMNS, _events(soak, arms))
+    manifest = run_directory.manifest(
+        {name: arm.role for name, arm in arms.items()},
+        soak.load_s,
+        profile=soak.profile,
+        hour_s=soak.hour_s,
+        incident=soak.incident,
+    )
+    events = run_directory.events(soak.phases, soak.end_s, arms)
     random = np.random.default_rng(1)
-    for name, planted in arms.items():
-        (run_dir / name).mkdir()
-        _write(run_dir / name / contract.SAMPLES, contract.SAMPLE_COLUMNS, _samples(soak, planted, random))
-        _write(run_dir / name / contract.REQUESTS, contract.REQUEST_COLUMNS, _requests(soak))
-        _write_latency(run_dir / name / contract.LATENCY_LOG, soak)
+    tables = {name: (_samples(soak, planted, random), _requests(soak)) for name, planted in arms.items()}
+    run_directory.write_run(run_dir, manifest, events, tables)
+    for name in arms:
+        load = (soak.phases[contract.LOAD], soak.load_s, ((5000, soak.rps * soak.load_s),))
+        write_latency_log(run_dir / name / contract.LATENCY_LOG, [load])
     return run_dir
-
-
-def _manifest(run_id: str, soak: Soak, arms: Mapping[str, PlantedArm]) -> dict[str, Any]:
-    return {
-        "schema_version": contract.SCHEMA_VERSION,
-        "run_id": run_id,
-        "profile": soak.profile,
-        "started_wall_time": "2026-01-01T00:00:00Z",
-        "status": "complete",
-        "status_detail": "",
-        "arms": [{"name": name, "role": arm.role, "memory_limit_bytes": None} for name, arm in arms.items()],
-        "limit_mechanism": "none",
-        "hour_s": soak.hour_s,
-        "memory_scale": 1.0,
-        "incident": soak.incident,
-        "planned_load_s": soak.load_s,
-        "every_s": 1.0,
-        "missed_readings": {},
-        "python": "3.11.7",
-    }
-
-
-def _events(soak: Soak, arms: Mapping[str, PlantedArm]) -> pd.DataFrame:
-    rows: list[dict[str, Any]] = []
-    for pid, name in enumerate(arms, 100):
-        life = {"arm": name, "life": 1, "pid": pid}
-        rows += [{"t_s": 0.1, "event": "start", **life}, {"t_s": 0.9, "event": "ready", **life}]
-        rows.append({"t_s": soak.end_s - 0.5, "event": "exit", "by": "soak", **life})
-    rows += [{"t_s": start_s, "event": "phase", "detail": phase} for phase, start_s in soak.phases.items()]
-    rows.append({"t_s": soak.end_s, "event": "run_end"})
-    return pd.DataFrame(rows).sort_values("t_s", kind="stable")
 
 
 def _samples(soak: Soak, planted: PlantedArm, random: np.random.Generator) -> pd.DataFrame:
@@ -138,20 +112,3 @@ def _requests(soak: Soak) -> pd.DataFrame:
     counts = {"planned": rate, "sent": rate, "missed": 0, "ok": rate}
     failures = dict.fromkeys((f"failed_{kind}" for kind in contract.FAILURE_KINDS), 0)
     return pd.DataFrame({"t_s": t_s, "phase": soak.phase_at(t_s), **counts, **failures})
-
-
-def _write_latency(path: Path, soak: Soak) -> None:
-    """Write one interval that spans the load."""
-    untyped: Any = HdrHistogram
-    histogram = untyped(
-        contract.HISTOGRAM_LOWEST_US, contract.HISTOGRAM_HIGHEST_US, contract.HISTOGRAM_DIGITS
-    )
-    histogram.record_value(5000, soak.rps * soak.load_s)
-    interval = f"{soak.phases[contract.LOAD]}.0,{soak.load_s}.0,5.0,{histogram.encode().decode()}"
-    tags = (contract.LATENCY_TAG, contract.SERVICE_TAG)
-    lines = ["#[Histogram log format version 1.2]", *(f"Tag={tag},{interval}" for tag in tags), ""]
-    path.write_text("\n".join(lines))
-
-
-def _write(path: Path, columns: tuple[contract.Column, ...], frame: pd.DataFrame) -> None:
-    frame.reindex(columns=list(contract.names(columns))).to_csv(path, index=False, lineterminator="\n")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from soak import contract
-from tests.unit.analysis.conftest import LOAD_S, RPS, phase_at, write_csv
+from tests.support.planted_incident import LOAD_S, RPS, phase_at
+from tests.support.run_directory import write_table
 
 EVERY_S = 15.0
 END_S = 200.0
@@ -65,7 +66,7 @@ def write_heap(
             for one in containers
             if (length := one.length(served(END_S, born_s))) > 0
         ]
-    write_csv(arm_dir / contract.CONTAINERS, contract.CONTAINER_COLUMNS, rows)
+    write_table(arm_dir / contract.CONTAINERS, rows)
     census = [
         {
             **_of(arm_dir, t, life),
@@ -77,7 +78,7 @@ def write_heap(
         for t in moments
         for name, (count, each) in {"builtins.str": (_flat, 70.0), **(types or {})}.items()
     ]
-    write_csv(arm_dir / contract.CENSUS, contract.CENSUS_COLUMNS, census)
+    write_table(arm_dir / contract.CENSUS, census)
     named: list[dict[str, Any]] = []
     for one in containers:
         if one.holder:
@@ -95,7 +96,7 @@ def write_heap(
                 }
             )
     named += [{**_of(arm_dir, end_s, life), **row} for row in more_holders]
-    write_csv(arm_dir / contract.HOLDERS, contract.HOLDER_COLUMNS, named)
+    write_table(arm_dir / contract.HOLDERS, named)
 
 
 def _flat(_: float) -> float:

@@ -18,8 +18,9 @@ from analysis.report.contents import report_contents
 from analysis.report.growth_wording import suspect_text
 from soak import contract
 from tests.support.planted_heap import FOUR_LEAKS, STATE, Container, served, write_heap
+from tests.support.planted_incident import HOUR_S, LOAD_S
 from tests.support.planted_judge import planted_judge
-from tests.unit.analysis.conftest import HOUR_S, LOAD_S, RESTART_S
+from tests.support.run_directory import RESTART_S
 
 Build = Callable[..., Path]
 

@@ -15,7 +15,8 @@ from analysis.recording.read import read_recording
 from analysis.slopes import life_slopes
 from soak import contract
 from soak.contract import process_sum
-from tests.unit.analysis.conftest import Build, write_csv
+from tests.support.planted_incident import Build
+from tests.support.run_directory import write_table
 
 
 def process(number: int, start_s: float, end_s: float, by: str | None = "soak") -> Life:
@@ -127,7 +128,7 @@ def test_a_leak_of_one_worker_among_three_processes_is_the_whole_leak(build_run:
         for life, (start_s, end_s) in lives.items()
         if start_s <= t_s <= end_s
     ]  # fmt: skip
-    write_csv(run_dir / "leaky" / contract.SAMPLES, contract.SAMPLE_COLUMNS, rows)
+    write_table(run_dir / "leaky" / contract.SAMPLES, rows)
     recording = read_recording(run_dir)
     arm, single = recording.arms
     assert recording.load is not None
@@ -146,7 +147,7 @@ def test_gauges_of_the_targets_own_are_summed_over_its_processes(build_run: Buil
         for t_s in range(22, 60)
         for life, text in gauges.items()
     ]
-    write_csv(run_dir / "leaky" / contract.SAMPLES, contract.SAMPLE_COLUMNS, rows)
+    write_table(run_dir / "leaky" / contract.SAMPLES, rows)
     samples = read_recording(run_dir).arms[0].samples
     assert set(samples["other_gauges.pool"]) == {5.5}
     assert set(samples["other_gauges.jobs"]) == {1.0}
