@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from analysis.formatting import memory, not_unless
+from analysis.recording.gauges import PREFIX
 from analysis.recording.measurements import (
     Growth,
     Measurement,
@@ -36,6 +37,8 @@ SESSIONS_BEFORE: Final = 100
 """Sessions open, at their highest: at least."""
 SESSIONS_AFTER: Final = 10
 """The same: fewer than."""
+CACHE: Final = PREFIX + "cache_entries"
+"""The gauge that the incident's gateways register for their cache."""
 CACHE_ENTRIES: Final = 5_000
 """Before exceeds it, after never does."""
 
@@ -133,7 +136,7 @@ def fewer_than(after: Measurement, bound: int, unit: str) -> Check:
 
 def unbounded_check(recording: Recording, before: Arm) -> Check:
     """Before's cache passes the bound and grows as long as it is loaded."""
-    highest, growing = peak(before, "cache_entries"), keeps_growing(recording, before, "cache_entries")
+    highest, growing = peak(before, CACHE), keeps_growing(recording, before, CACHE)
     if highest.value is None or growing is None:
         return Check(None, highest.why_not or f"{before.name} has too few readings of cache_entries")
     met = growing and highest.value > CACHE_ENTRIES

@@ -13,6 +13,7 @@ from typing import Final
 
 from analysis.formatting import memory
 from analysis.incident.checks import (
+    CACHE,
     CACHE_ENTRIES,
     SESSIONS_AFTER,
     SESSIONS_BEFORE,
@@ -29,6 +30,7 @@ from analysis.incident.checks import (
     unbounded_check,
 )
 from analysis.incident.row import Cell, ComparisonRow, count_cell, make_row, memory_cell
+from analysis.recording.gauges import PREFIX, gauge_names
 from analysis.recording.measurements import (
     Measurement,
     growth,
@@ -142,12 +144,12 @@ def _sessions_row(before: Arm, after: Arm) -> ComparisonRow:
 
 
 def _cache_row(recording: Recording, before: Arm, after: Arm) -> ComparisonRow:
-    first, second = peak(before, "cache_entries"), peak(after, "cache_entries")
+    first, second = peak(before, CACHE), peak(after, CACHE)
     bounded = bounded_check(second)
     return make_row(
         "cache size",
         ("unbounded", f"{CACHE_ENTRIES} entries", "bounded"),
-        count_cell(first, ", growing" if keeps_growing(recording, before, "cache_entries") else ""),
+        count_cell(first, ", growing" if keeps_growing(recording, before, CACHE) else ""),
         count_cell(second),
         checks=(unbounded_check(recording, before), bounded),
         unit="entries",
@@ -195,8 +197,10 @@ def _plain_rows(recording: Recording, before: Arm | None, after: Arm | None) -> 
         ("highest memory", "bytes", partial(peak, column="rss_bytes")),
         ("finished tasks kept", "tasks", partial(peak, column="tasks_finished")),
         ("sessions open", "sessions", partial(peak, column="sessions_open")),
-        ("cache entries", "entries", partial(peak, column="cache_entries")),
-        ("history entries", "entries", partial(peak, column="history_entries")),
+        *(
+            (name.replace("_", " "), "entries", partial(peak, column=PREFIX + name))
+            for name in gauge_names(arm.samples for arm in recording.arms)
+        ),
     )
     rows = []
     for measure, unit, read in measures:

@@ -1,30 +1,42 @@
-"""The gauges that share one column of ``samples.csv``, each as a column of its own."""
+"""The gauges that the target registered, each as a column of its own."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Final
 
 import pandas as pd
 
-OTHER_GAUGES: Final = "other_gauges"
-PREFIX: Final = "other_gauges."
-"""Of the columns made here: ``other_gauges.pool``."""
+GAUGES: Final = "gauges"
+PREFIX: Final = "gauges."
+"""Begins the name of each column that is made of a gauge: ``gauges.pool``."""
+SCHEMA_1_OBJECT: Final = "other_gauges"
+"""The column of JSON objects in recordings of schema 1."""
+SCHEMA_1_COLUMNS: Final = ("cache_entries", "history_entries")
+"""Gauges that had columns of their own in recordings of schema 1."""
 
 
 def spread(samples: pd.DataFrame) -> pd.DataFrame:
-    """Return ``samples`` with a column for each gauge instead of the JSON objects; NaN where it was not read."""
-    texts = samples[OTHER_GAUGES]
+    """Return ``samples`` with a column for each gauge instead of the JSON objects; NaN where it was not read.
+
+    Takes the columns of every schema. A gauge that was never read has no column.
+    """
+    objects, singles = (SCHEMA_1_OBJECT, SCHEMA_1_COLUMNS) if SCHEMA_1_OBJECT in samples else (GAUGES, ())
+    texts = samples[objects]
     read = {text: _gauges(text) for text in texts.unique()}
-    names = sorted({name for gauges in read.values() for name in gauges})
-    columns = {
-        PREFIX + name: texts.map({text: gauges.get(name, math.nan) for text, gauges in read.items()}).astype(
-            float
-        )
-        for name in names
-    }
-    return samples.drop(columns=OTHER_GAUGES).assign(**columns)
+    columns = {PREFIX + name: samples[name] for name in singles if samples[name].notna().any()}
+    for name in sorted({name for gauges in read.values() for name in gauges}):
+        values = texts.map({text: gauges.get(name, math.nan) for text, gauges in read.items()})
+        columns[PREFIX + name] = values.astype(float)
+    return samples.drop(columns=[objects, *singles]).assign(**columns)
+
+
+def gauge_names(samples: Iterable[pd.DataFrame]) -> tuple[str, ...]:
+    """Return the names of the gauges that any of the tables has, in alphabetical order."""
+    found = {column for frame in samples for column in frame.columns if column.startswith(PREFIX)}
+    return tuple(sorted(column.removeprefix(PREFIX) for column in found))
 
 
 def _gauges(text: str) -> dict[str, float]:

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from soak.contract import GATES, MANIFEST, SCHEMA_VERSION, GateLimit
+from soak.contract import GATES, MANIFEST, READABLE_SCHEMAS, GateLimit
 from soak.contract.units import DEFAULT_MAX_LEAK
 from soak.errors import RecordingError
 
@@ -59,6 +59,8 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    schema_version: int
+    """Of the recording's files."""
     run_id: str
     profile: str
     started_wall_time: AwareDatetime
@@ -121,9 +123,10 @@ def read_manifest(run_dir: Path) -> Manifest:
     except (OSError, ValueError, RecursionError) as error:
         raise RecordingError(f"{path}: not readable ({error}); restore it or repeat the run.") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
-    if version != SCHEMA_VERSION:
+    if version not in READABLE_SCHEMAS:
         raise RecordingError(
-            f"{path}: schema_version is {version!r}, this version reads {SCHEMA_VERSION}; "
+            f"{path}: schema_version is {version!r}, this version reads "
+            f"{' and '.join(str(one) for one in READABLE_SCHEMAS)}; "
             "make the report with the version that made the recording."
         )
     try:

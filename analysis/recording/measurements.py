@@ -8,6 +8,7 @@ from typing import Final
 import pandas as pd
 
 from analysis.formatting import clock
+from analysis.recording.gauges import PREFIX
 from analysis.recording.model import Arm, Life, Recording
 from soak.contract import QUIESCE
 
@@ -89,9 +90,9 @@ def peak(arm: Arm, column: str, life: Life | None = None) -> Measurement:
     """
     rows = arm.samples[arm.samples["phase"] != QUIESCE]
     rows = rows if life is None else rows[rows["life"] == life.number]
-    values = rows[column].dropna()
+    values = rows[column].dropna() if column in rows else rows["t_s"].iloc[:0]
     if values.empty:
-        return Measurement(None, f"{arm.name} has no reading of {column}")
+        return Measurement(None, f"{arm.name} has no reading of {column.removeprefix(PREFIX)}")
     return Measurement(float(values.max()))
 
 
@@ -100,7 +101,7 @@ def keeps_growing(recording: Recording, arm: Arm, column: str) -> bool | None:
 
     The end is the last quarter of the readings under load. None when there are fewer than four.
     """
-    if (load := recording.load) is None:
+    if (load := recording.load) is None or column not in arm.samples:
         return None
     rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)].dropna(subset=column)
     lives = [values for _, values in rows.groupby("life")[column]]

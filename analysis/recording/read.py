@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.recording.csv_table import read_table
-from analysis.recording.gauges import OTHER_GAUGES, spread
+from analysis.recording.csv_table import Table, read_table
+from analysis.recording.gauges import GAUGES, SCHEMA_1_COLUMNS, SCHEMA_1_OBJECT, spread
 from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import read_manifest
 from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Life, Phase, Recording, last_load
@@ -17,7 +17,7 @@ from analysis.recording.process_sum import as_one, overlap
 from soak.contract import EVENTS, FAILURE_KINDS, LATENCY_LOG, POINT, REQUESTS, RUNGS, SAMPLE_COLUMNS, SAMPLES
 
 SAMPLE_NUMBERS = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
-SAMPLE_TEXTS = ("phase", "rung", OTHER_GAUGES)
+SAMPLE_TEXTS = ("phase", "rung")
 REQUEST_NUMBERS = (
     "t_s",
     "planned",
@@ -44,7 +44,7 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
     gaps = list(events.gaps)
     samples, requests = {}, {}
     for arm in manifest.arms:
-        samples[arm.name] = read_table(run_dir / arm.name / SAMPLES, SAMPLE_NUMBERS, SAMPLE_TEXTS)
+        samples[arm.name] = _read_samples(run_dir / arm.name / SAMPLES, manifest.schema_version)
         requests[arm.name] = read_table(run_dir / arm.name / REQUESTS, REQUEST_NUMBERS, REQUEST_TEXTS)
         unread = (
             samples[arm.name].gaps
@@ -103,6 +103,12 @@ def with_live_bytes(samples: pd.DataFrame) -> pd.DataFrame:
     """Return ``samples`` with the columns PYTHON_BYTES and LIVE_BYTES, NaN where a part of them was not read."""
     python = samples["pymalloc_arena_bytes"] - samples["pymalloc_free_bytes"]
     return samples.assign(**{PYTHON_BYTES: python, LIVE_BYTES: python + samples["malloc_in_use_bytes"]})
+
+
+def _read_samples(path: Path, schema_version: int) -> Table:
+    if schema_version == 1:
+        return read_table(path, (*SAMPLE_NUMBERS, *SCHEMA_1_COLUMNS), (*SAMPLE_TEXTS, SCHEMA_1_OBJECT))
+    return read_table(path, SAMPLE_NUMBERS, (*SAMPLE_TEXTS, GAUGES))
 
 
 def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:

@@ -11,8 +11,6 @@ from analysis.recording.gauges import PREFIX
 from analysis.recording.model import Arm, Phase
 from soak.contract import RUNGS
 
-GAUGES: Final = ("cache_entries", "history_entries")
-"""Those with columns of their own; all others count as well."""
 TAIL: Final = 0.3
 """Of the readings: a gauge that holds its level for so long has stopped."""
 LEVEL: Final = 0.01
@@ -23,8 +21,8 @@ MIN_READINGS: Final = 10
 def bounded(arm: Arm, load: Phase) -> bool | None:
     """Return True when every gauge that grew has stopped at a bound, False when one still grows, else None."""
     rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
-    others = (column for column in rows.columns if column.startswith(PREFIX))
-    found = [_stopped(rows.dropna(subset=gauge), gauge) for gauge in (*GAUGES, *others)]
+    gauges = [column for column in rows.columns if column.startswith(PREFIX)]
+    found = [_stopped(rows.dropna(subset=gauge), gauge) for gauge in gauges]
     known = [stopped for stopped in found if stopped is not None]
     return all(known) if known else None
 

@@ -90,8 +90,7 @@ def _samples(rows: pd.DataFrame, random: np.random.Generator, *, leaks: bool) ->
         sessions_alive=1,
         sessions_open=1,
         loop_lag_ms=random.gamma(2, 0.2, len(rows)).round(3),
-        cache_entries=kept,
-        history_entries=kept,
+        gauges=[f'{{"cache_entries": {one}, "history_entries": {one}}}' for one in kept],
     )
 
 

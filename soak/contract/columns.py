@@ -69,14 +69,7 @@ SAMPLE_COLUMNS: Final = (
     _amount("sessions_alive", "aiohttp.ClientSession objects alive"),
     _amount("sessions_open", "of those, not closed"),
     Column("loop_lag_ms", "delay of a callback in the event loop, milliseconds"),
-    _amount("cache_entries", "gauge registered by the target"),
-    _amount("history_entries", "gauge registered by the target"),
-    Column(
-        "other_gauges",
-        "other gauges the target registered, a JSON object",
-        kind="json",
-        additive=True,
-    ),
+    Column("gauges", "gauges the target registered, a JSON object", kind="json", additive=True),
 )
 
 REQUEST_COLUMNS: Final = (

@@ -22,8 +22,13 @@ from __future__ import annotations
 
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
-"""History: 1, the first."""
+SCHEMA_VERSION: Final = 2
+"""The version of all files of a recording.
+
+History: 1, the first; 2, the gauges ``cache_entries`` and ``history_entries`` have no columns of their own any more.
+"""
+READABLE_SCHEMAS: Final = (1, 2)
+"""Versions of the recordings that a report can be made of."""
 
 MANIFEST: Final = "manifest.json"
 EVENTS: Final = "events.csv"

@@ -283,11 +283,8 @@ def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str]:
 
 
 def _cells(answer: Mapping[str, Any]) -> Row:
-    """Pick the columns from a probe's answer; gauges without a column of their own share one."""
+    """Pick the columns from a probe's answer."""
     read: Mapping[str, float] = answer.get("gauges") or {}
     gauges = {name: int(value) if value == int(value) else value for name, value in read.items()}
     cells: Row = {name: value for name, value in answer.items() if name in _SAMPLE_NAMES}
-    for name in ("cache_entries", "history_entries"):
-        cells[name] = gauges.pop(name, None)
-    cells["other_gauges"] = gauges
-    return cells
+    return {**cells, "gauges": gauges}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -33,7 +32,6 @@ GAUGES: Final = (
 )
 """Name, column of samples.csv, meaning. Names that Prometheus's own clients have are kept."""
 SCALED: Final = {"loop_lag_ms": 1e-3}
-TARGETS_OWN: Final = ("cache_entries", "history_entries")
 
 
 class RunMetrics(Collector):
@@ -60,7 +58,7 @@ class RunMetrics(Collector):
             scale = SCALED.get(column, 1.0)
             values = {arm.name: _scaled(self._read(arm, column), scale) for arm in up}
             yield from _gauge(name, meaning, values)
-        yield from _own_gauges(up)
+        yield from _target_gauges(up)
         cpu_s = {arm.name: arm.sample.get("cpu_s") for arm in up}
         yield from _counter("process_cpu_seconds", "User and system time of the process.", cpu_s)
         yield from _counter(
@@ -114,23 +112,15 @@ def _counter(name: str, meaning: str, values: dict[str, Any]) -> Iterator[Metric
         yield family
 
 
-def _own_gauges(arms: Iterable[ArmNow]) -> Iterator[Metric]:
+def _target_gauges(arms: Iterable[ArmNow]) -> Iterator[Metric]:
     family = GaugeMetricFamily("soak_gauge", "Gauges that the target registered.", labels=["arm", "name"])
     for arm in arms:
-        own = {name: arm.sample.get(name) for name in TARGETS_OWN}
-        for name, value in (own | _others(arm.sample.get("other_gauges"))).items():
-            if isinstance(value, int | float):
+        gauges = arm.sample.get("gauges")
+        for name, value in gauges.items() if isinstance(gauges, dict) else ():
+            if value is not None:
                 family.add_metric([arm.name, name], float(value))
     if family.samples:
         yield family
-
-
-def _others(text: object) -> dict[str, object]:
-    try:
-        found = json.loads(str(text or "{}"))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _phases(phase: str) -> Metric:

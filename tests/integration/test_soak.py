@@ -108,8 +108,10 @@ def test_both_arms_are_sampled_from_outside_and_inside_through_every_phase(oom_r
         last[arm] = loaded[-1]
         growth[arm] = {
             name: int(loaded[-1][name]) - int(loaded[0][name])
-            for name in ("rss_bytes", "live_blocks", "tasks_finished", "sessions_open", "history_entries")
+            for name in ("rss_bytes", "live_blocks", "tasks_finished", "sessions_open")
         }
+        first, newest = (json.loads(row["gauges"]) for row in (loaded[0], loaded[-1]))
+        growth[arm]["history_entries"] = newest["history_entries"] - first["history_entries"]
     assert growth["leaky"]["rss_bytes"] > max(10_000_000, 2 * growth["fixed"]["rss_bytes"])
     assert growth["leaky"]["tasks_finished"] > 100
     assert growth["leaky"]["live_blocks"] > 1_000
@@ -210,7 +212,7 @@ def test_another_asgi_app_is_sampled_probed_and_reported(starlette_profile: Path
     assert "INCONCLUSIVE: " in soak.stdout
     rows = soak.rows("old/samples.csv")
     assert all(row["live_blocks"] and row["tasks_alive"] for row in rows)
-    assert not any(row["sessions_open"] or row["cache_entries"] for row in rows)
+    assert not any(row["sessions_open"] or row["gauges"] for row in rows)
     requests = soak.rows("old/requests.csv")
     assert sum(int(row["ok"]) for row in requests) == sum(int(row["planned"]) for row in requests) > 200
     assert (soak.directory / "report" / "memory.png").exists()
@@ -408,7 +410,7 @@ def judged_run(
 ) -> Soak:
     """Run beside a judge that says one thing at once; it stays for a while and dies."""
     arm = {"verdict": "leak", "reason": "its blocks grow", "certain_fail": certain}
-    text = json.dumps({"schema_version": 1, "updated_t_s": 1.0, "arms": {"new": arm}})
+    text = json.dumps({"schema_version": 2, "updated_t_s": 1.0, "arms": {"new": arm}})
 
     def judge(run_directory: Path) -> ProcessSpec:
         argv = (sys.executable, "-c", FAKE_JUDGE, str(run_directory), text, str(stays_s))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -134,8 +135,7 @@ def samples(planted: Planted, name: str) -> Iterable[dict[str, Any]]:
             "malloc_in_use_bytes": round(rss - 30e6),
             "tasks_finished": round(tasks),
             "sessions_open": round(sessions),
-            "cache_entries": round(cache),
-            "history_entries": round(cache),
+            "gauges": json.dumps({"cache_entries": round(cache), "history_entries": round(cache)}),
         }
         yield row | inside if planted.probe else row
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.recording.gauges import PREFIX, gauge_names
 from analysis.recording.measurements import peak
+from analysis.recording.model import Recording
 from analysis.report.contents import ReportContents
 from analysis.report.figures.axes import (
     draw_lives,
@@ -23,26 +26,36 @@ from analysis.report.figures.style import INK, looks, new_figure
 OBJECTS: Final = (
     ("tasks_finished", "Finished tasks still referenced"),
     ("sessions_open", "Client sessions open"),
-    ("cache_entries", "Cache entries"),
-    ("history_entries", "History entries"),
 )
+"""Columns that have a panel in every report, and their titles."""
+MOST_GAUGES: Final = 4
+"""Gauges that have a panel; of more, those with the highest readings."""
+
+
+def panels(recording: Recording) -> tuple[tuple[str, str], ...]:
+    """Return column and title of each panel: tasks, sessions, and the gauges that the targets registered."""
+    names = gauge_names(arm.samples for arm in recording.arms)
+    highest = {name: max(peak(arm, PREFIX + name).value or 0.0 for arm in recording.arms) for name in names}
+    drawn = sorted(sorted(names, key=lambda name: -highest[name])[:MOST_GAUGES])
+    return (*OBJECTS, *((PREFIX + name, name.replace("_", " ").capitalize()) for name in drawn))
 
 
 def objects_figure(findings: ReportContents) -> Figure:
-    """Draw what is kept: tasks, sessions, cache and history, each over time and with its highest number."""
+    """Draw what is kept: tasks, sessions and the target's gauges, each over time and with its highest number."""
     recording, time = findings.recording, time_axis(findings.recording)
     figure = new_figure("Objects kept under load, with the most of each arm", recording)
-    grid = figure.add_gridspec(2, 2)
-    for place, (column, title) in enumerate(OBJECTS):
+    drawn = panels(recording)
+    grid = figure.add_gridspec(math.ceil(len(drawn) / 2), 2)
+    for place, (column, title) in enumerate(drawn):
         axes = new_axes(figure, grid[place], title)
-        if place >= 2:
+        if place >= len(drawn) - 2:
             axes.set_xlabel(time.short_label, fontsize=8.5, color=INK)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         axes.yaxis.set_major_formatter("{x:,.0f}")
         for arm, look in looks(recording.arms):
             draw_lives(axes, arm, look, column, time)
         if not axes.lines:
-            nothing_read(axes, "not read: no probe, or no such gauge")
+            nothing_read(axes, "not read: no probe")
         axes.set_ylim(0, max(1.0, axes.get_ylim()[1] * 1.05))
         fit_time(axes, recording, time, most_ticks=5)
         shade_phases(axes, recording, time, names=False)

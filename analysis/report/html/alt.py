@@ -6,7 +6,7 @@ from analysis.formatting import binary
 from analysis.recording.measurements import ended, peak
 from analysis.recording.model import Arm, Recording
 from analysis.report.contents import ReportContents
-from analysis.report.figures.objects import OBJECTS
+from analysis.report.figures.objects import panels
 
 
 def memory_alt(findings: ReportContents) -> str:
@@ -20,7 +20,7 @@ def memory_alt(findings: ReportContents) -> str:
 def objects_alt(findings: ReportContents) -> str:
     """Return the most of each kind that each arm kept."""
     said = []
-    for column, title in OBJECTS:
+    for column, title in panels(findings.recording):
         most = [(arm.name, peak(arm, column).value) for arm in findings.recording.arms]
         known = [f"{name} {value:,.0f}" for name, value in most if value is not None]
         said.append(f"{title}, at most: {', '.join(known) or 'not read'}.")

@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict
 from typing import Any, Final
 
+from analysis.recording.gauges import PREFIX, gauge_names
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.measurements import peak
 from analysis.recording.model import Arm
@@ -14,7 +15,6 @@ from analysis.report.contents import ReportContents
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.validity import LoadSummary
 from analysis.verdict.wording import verdict_sentence
-from soak.contract import SCHEMA_VERSION
 
 SUMMARY_VERSION: Final = 5
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
@@ -28,9 +28,8 @@ PEAKS: Final = (
     "cgroup_bytes",
     "tasks_finished",
     "sessions_open",
-    "cache_entries",
-    "history_entries",
 )
+"""Columns whose highest readings the summary gives, beside those of all gauges."""
 
 
 def summary_json(findings: ReportContents) -> str:
@@ -38,7 +37,6 @@ def summary_json(findings: ReportContents) -> str:
     manifest = findings.recording.manifest
     content = {
         "summary_version": SUMMARY_VERSION,
-        "schema_version": SCHEMA_VERSION,
         **manifest.model_dump(mode="json", exclude=set(LEFT_OUT)),
         "conclusive": not findings.reasons,
         "reasons": findings.reasons,
@@ -94,7 +92,10 @@ def _arm(findings: ReportContents, arm: Arm, load: LoadSummary) -> dict[str, Any
         "limit_bytes": arm.limit_bytes,
         "lives": [asdict(life) for life in arm.lives],
         "oom_kills": sum(life.oom_killed for life in arm.lives),
-        "peaks": {column: peak(arm, column).value for column in PEAKS},
+        "peaks": {
+            **{name: peak(arm, PREFIX + name).value for name in gauge_names([arm.samples])},
+            **{column: peak(arm, column).value for column in PEAKS},
+        },
         "slopes": [asdict(trend) for trend in findings.slopes if trend.arm == arm.name],
         "load": {**asdict(load), "arrived": load.arrived},
         "latency_ms": _quantiles(arm.latency.latency_ms),

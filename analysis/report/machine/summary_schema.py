@@ -23,7 +23,6 @@ from analysis.slopes import LifeSlopes
 from analysis.verdict.gates import Gate
 from analysis.verdict.signoff import SignOff
 from analysis.verdict.validity import LoadSummary
-from soak.contract import SCHEMA_VERSION
 
 Schema = dict[str, Any]
 
@@ -64,7 +63,7 @@ def summary_schema() -> Schema:
         limit_bytes={"type": ["integer", "null"]},
         lives=_list(of(Life)),
         oom_kills=COUNT,
-        peaks=_object(**dict.fromkeys(PEAKS, NUMBER_OR_NULL)),
+        peaks={**_object(**dict.fromkeys(PEAKS, NUMBER_OR_NULL)), "additionalProperties": NUMBER_OR_NULL},
         slopes=_list(of(LifeSlopes)),
         load=_with(of(LoadSummary), arrived=NUMBER_OR_NULL),
         latency_ms=quantiles,
@@ -74,7 +73,6 @@ def summary_schema() -> Schema:
     manifest = _plain(Manifest.model_json_schema(mode="serialization"))["properties"]
     content = _object(
         summary_version={"const": SUMMARY_VERSION},
-        schema_version={"const": SCHEMA_VERSION},
         **{key: value for key, value in manifest.items() if key not in LEFT_OUT},
         conclusive=TRUTH,
         reasons=_list(TEXT),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from analysis.incident.checks import stable_check
@@ -175,16 +176,13 @@ def test_an_arm_without_a_probe_has_no_objects(build_run: Build) -> None:
     }
 
 
-def set_column(run_dir: Path, arm: str, column: int, values: Callable[[float], str]) -> None:
-    """Replace a column of samples.csv, by its place from the end, with a function of t_s."""
+def set_cache(run_dir: Path, arm: str, values: Callable[[float], str]) -> None:
+    """Replace the gauge of the cache by a function of t_s; "" where it was not read."""
     path = run_dir / arm / "samples.csv"
-    head, *body = path.read_text().splitlines()
-    lines = []
-    for line in body:
-        cells = line.split(",")
-        cells[column] = values(float(cells[0]))
-        lines.append(",".join(cells))
-    path.write_text("\n".join([head, *lines, ""]))
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    read = [values(float(t_s)) for t_s in frame["t_s"]]
+    frame["gauges"] = [f'{{"cache_entries": {value}}}' if value else "" for value in read]
+    frame.to_csv(path, index=False)
 
 
 @pytest.mark.parametrize(
@@ -202,14 +200,14 @@ def test_the_cache_before_must_grow_to_its_end(
 ) -> None:
     """A cache that grows is unbounded; one with a larger bound, one that evicts and a small one are not."""
     run_dir = build_run()
-    set_column(run_dir, "leaky", -3, values)
+    set_cache(run_dir, "leaky", values)
     assert rows(run_dir)["cache size"].reproduced == reproduced
 
 
 def test_the_cache_after_must_stay_within_its_bound(build_run: Build) -> None:
     """One entry more than the incident's bound is no."""
     run_dir = build_run()
-    set_column(run_dir, "fixed", -3, lambda t_s: "5001" if t_s > 100 else "5000")
+    set_cache(run_dir, "fixed", lambda t_s: "5001" if t_s > 100 else "5000")
     row = rows(run_dir)["cache size"]
     assert (row.reproduced, row.measured_change) == ("no", "")
     assert row.rule.endswith("after held 5,001, not at most 5,000")

@@ -143,11 +143,11 @@ def test_gauges_of_the_targets_own_are_summed_over_its_processes(build_run: Buil
     run_dir = build_run(incident=False, kill_hour=None)
     gauges = {1: '{"pool": 2, "jobs": 1}', 2: '{"pool": 3.5}'}
     rows = [
-        {"t_s": t_s, "phase": "load", "rung": "", "life": life, "rss_bytes": 1, "other_gauges": text}
+        {"t_s": t_s, "phase": "load", "rung": "", "life": life, "rss_bytes": 1, "gauges": text}
         for t_s in range(22, 60)
         for life, text in gauges.items()
     ]
     write_table(run_dir / "leaky" / contract.SAMPLES, rows)
     samples = read_recording(run_dir).arms[0].samples
-    assert set(samples["other_gauges.pool"]) == {5.5}
-    assert set(samples["other_gauges.jobs"]) == {1.0}
+    assert set(samples["gauges.pool"]) == {5.5}
+    assert set(samples["gauges.jobs"]) == {1.0}

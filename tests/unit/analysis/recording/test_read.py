@@ -138,7 +138,7 @@ def change_manifest(run_dir: Path, **keys: Any) -> None:
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"schema_version": 2}, "schema_version is 2, this version reads 1; make the report with"),
+        ({"schema_version": 3}, "schema_version is 3, this version reads 1 and 2; make the report with"),
         ({"schema_version": None}, "schema_version is None"),
         ({"hour_s": 0}, "key hour_s: Input should be greater than 0"),
         ({"arms": [{"name": "x", "role": "old", "memory_limit_bytes": None}]}, "key arms.0.role: "),

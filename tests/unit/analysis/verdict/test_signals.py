@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from analysis.judge.types import Margin
-from analysis.recording.gauges import spread
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm, Life, Phase
 from analysis.recording.read import SAMPLE_NUMBERS, with_live_bytes
@@ -119,50 +118,12 @@ def test_what_was_hardly_read_is_no_signal() -> None:
     ],
 )
 def test_a_gauge_tells_whether_a_cache_has_stopped(
-    cache: object, history: object, answer: bool | None
+    cache: float | np.ndarray, history: float | np.ndarray, answer: bool | None
 ) -> None:
     """One that holds its level has; one that rises has not, whatever the other does; one that swings does not tell."""
-    samples = rows(SECONDS, cache_entries=cache, history_entries=history)
+    samples = rows(SECONDS)
+    samples["gauges.cache_entries"], samples["gauges.history_entries"] = cache, history
     assert bounded(arm(samples), LOAD_PHASE) is answer
-
-
-@pytest.mark.parametrize(
-    ("pool", "cache", "answer"),
-    [
-        (np.minimum(SECONDS - 60, 80.0), np.nan, True),
-        (SECONDS - 60, np.minimum(SECONDS - 60, 80.0), False),
-        (np.nan, SECONDS - 60, False),
-        (np.nan, np.nan, None),
-    ],
-)
-def test_gauges_of_any_name_count(pool: float | np.ndarray, cache: object, answer: bool | None) -> None:
-    """One under a name of the target's own says as much as ``cache_entries``."""
-    samples = rows(SECONDS, cache_entries=cache)
-    samples["other_gauges.pool"] = pool
-    assert bounded(arm(samples), LOAD_PHASE) is answer
-
-
-def test_gauges_without_a_column_get_one() -> None:
-    """Numbers by name; what is damaged, no number or not finite was not read, and other columns stay."""
-    cells = [
-        '{"pool": 2.5, "jobs": 3}',
-        '{"pool": 4}',
-        "",
-        '{"pool": "x", "jobs": NaN}',
-        '{"po',
-        "[1]",
-        '{"jobs": true}',
-    ]
-    found = spread(pd.DataFrame({"t_s": range(7), "other_gauges": cells}))
-    assert list(found.columns) == ["t_s", "other_gauges.jobs", "other_gauges.pool"]
-    np.testing.assert_array_equal(found["other_gauges.pool"], [2.5, 4, *[np.nan] * 5])
-    np.testing.assert_array_equal(found["other_gauges.jobs"], [3, *[np.nan] * 6])
-
-
-def test_an_arm_without_other_gauges_has_no_columns_of_them() -> None:
-    """Nor has one of which nothing was read."""
-    assert list(spread(pd.DataFrame({"t_s": [1.0], "other_gauges": ["{}"]})).columns) == ["t_s"]
-    assert list(spread(pd.DataFrame({"t_s": [], "other_gauges": []}, dtype=str)).columns) == ["t_s"]
 
 
 @pytest.mark.parametrize(("kept_bytes", "held_bytes"), [(9e6, 8e6), (2e6, 5e6), (0.0, 3e6), (np.nan, 3e6)])

@@ -33,7 +33,7 @@ def test_no_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 99}, "traffic plan of schema 99, this is 1"),
+        ({"schema_version": 99}, "traffic plan of schema 99, this is 2"),
         ({"load_s": 0}, "load_s is 0; it must be a number above 0"),
         ({"rate_rps": -1.5}, "rate_rps is -1.5; it must be a number from 0"),
         ({"users_per_arm": "many"}, "users_per_arm is 'many'; it must be a number above 0"),

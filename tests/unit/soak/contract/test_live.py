@@ -41,9 +41,9 @@ def test_a_time_to_oom_without_end_is_null() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[]", "3", "{}", '{"schema_version": 99, "updated_t_s": 1, "arms": {}}',
-     '{"schema_version": 1, "updated_t_s": null, "arms": {}}', '{"schema_version": 1, "updated_t_s": 1, "arms": []}',
-     '{"schema_version": 1, "updated_t_s": 1, "arms": {"app": {"verdict": "leak"}}}',
-     '{"schema_version": 1, "updated_t_s": 1, "arms": {"app": {"verdict": "leak", "reason": "", "mood": 1}}}'],
+     '{"schema_version": 2, "updated_t_s": null, "arms": {}}', '{"schema_version": 2, "updated_t_s": 1, "arms": []}',
+     '{"schema_version": 2, "updated_t_s": 1, "arms": {"app": {"verdict": "leak"}}}',
+     '{"schema_version": 2, "updated_t_s": 1, "arms": {"app": {"verdict": "leak", "reason": "", "mood": 1}}}'],
 )  # fmt: skip
 def test_a_file_that_is_no_verdict_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     """The run goes on without a judge, also beside one that writes nonsense."""

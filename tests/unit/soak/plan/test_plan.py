@@ -87,7 +87,7 @@ def test_traffic_of_another_schema_is_refused() -> None:
     """An old file is not read as if it were new."""
     text = plan_of(load_profile("demo")).traffic.to_json()
     with pytest.raises(ValueError, match="traffic plan of schema 99"):
-        Traffic.from_json(text.replace('"schema_version": 1', '"schema_version": 99'))
+        Traffic.from_json(text.replace('"schema_version": 2', '"schema_version": 99'))
 
 
 def test_the_plan_can_be_read_before_it_runs() -> None:

@@ -110,16 +110,15 @@ ANSWER = {"ok": True, "live_blocks": 1000, "tasks_alive": 3, "gauges": {"cache_e
 
 
 def test_a_row_joins_what_is_seen_from_outside_and_from_inside(make_bench: MakeBench) -> None:
-    """Both views of one moment stand in one row; a gauge without a column shares one."""
+    """Both views of one moment stand in one row; all gauges share a column."""
     bench = make_bench(RunClock(), FakeProbe(ANSWER))
     bench.sampler.tick()
     [row] = bench.rows("samples.csv")
     assert (row["arm"], row["life"], row["phase"], row["pid"]) == ("leaky", "1", LOAD, str(os.getpid()))
     assert int(row["rss_bytes"]) > 1_000_000
     assert int(row["uss_bytes"]) > 1_000_000
-    assert (row["live_blocks"], row["tasks_alive"], row["cache_entries"]) == ("1000", "3", "5")
-    assert row["other_gauges"] == '{"pool": 2.5}'
-    assert row["history_entries"] == ""
+    assert (row["live_blocks"], row["tasks_alive"]) == ("1000", "3")
+    assert row["gauges"] == '{"cache_entries": 5, "pool": 2.5}'
 
 
 def test_a_probe_that_does_not_answer_leaves_empty_cells_and_one_gap(make_bench: MakeBench) -> None:

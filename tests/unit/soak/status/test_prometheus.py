@@ -20,7 +20,7 @@ MONITORING = ROOT / "docs" / "monitoring"
 
 SAMPLE = {
     "rss_bytes": 64_626_688, "uss_bytes": 44_818_432, "fds": 17, "cpu_s": 0.43, "tasks_alive": 2, "loop_lag_ms": 1.5,
-    "sessions_open": None, "cache_entries": 12, "history_entries": None, "other_gauges": '{"queue": 3, "odd": "x"}',
+    "sessions_open": None, "gauges": {"cache_entries": 12, "history_entries": None, "queue": 3},
 }  # fmt: skip
 LIVE = ArmLive("leak", "so", rate_per_s=2000.5, low=1900.0, high=2100.0, oom_low_s=500.0)
 

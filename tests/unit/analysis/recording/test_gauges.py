@@ -1,0 +1,62 @@
+"""Gauges of the target as columns, from recordings of either schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.recording.gauges import gauge_names, spread
+from analysis.recording.read import read_recording
+from tests.unit.analysis.conftest import Build
+
+
+def test_each_gauge_gets_a_column() -> None:
+    """Numbers by name; what is damaged, no number or not finite was not read, and other columns stay."""
+    cells = [
+        '{"pool": 2.5, "jobs": 3}',
+        '{"pool": 4}',
+        "",
+        '{"pool": "x", "jobs": NaN}',
+        '{"po',
+        "[1]",
+        '{"jobs": true}',
+    ]
+    found = spread(pd.DataFrame({"t_s": range(7), "gauges": cells}))
+    assert list(found.columns) == ["t_s", "gauges.jobs", "gauges.pool"]
+    np.testing.assert_array_equal(found["gauges.pool"], [2.5, 4, *[np.nan] * 5])
+    np.testing.assert_array_equal(found["gauges.jobs"], [3, *[np.nan] * 6])
+
+
+def test_an_arm_without_gauges_has_no_columns_of_them() -> None:
+    """Nor has one of which nothing was read."""
+    assert list(spread(pd.DataFrame({"t_s": [1.0], "gauges": ["{}"]})).columns) == ["t_s"]
+    assert list(spread(pd.DataFrame({"t_s": [], "gauges": []}, dtype=str)).columns) == ["t_s"]
+
+
+def test_recordings_of_schema_1_have_their_gauges_under_the_same_names(build_run: Build) -> None:
+    """Two had columns of their own, the rest shared one; what was never read is no gauge of the arm."""
+    new = build_run()
+    expected = [arm.samples for arm in read_recording(new).arms]
+    as_schema_1(new)
+    recording = read_recording(new)
+    assert recording.gaps == ()
+    assert recording.manifest.schema_version == 1
+    for arm, samples in zip(recording.arms, expected, strict=True):
+        assert gauge_names([arm.samples]) == ("cache_entries", "pool")
+        pd.testing.assert_series_equal(arm.samples["gauges.cache_entries"], samples["gauges.cache_entries"])
+
+
+def as_schema_1(run_dir: Path) -> None:
+    """Rewrite a recording as one of schema 1; its history was never read, and it has a gauge named pool."""
+    manifest = json.loads((run_dir / "manifest.json").read_text())
+    (run_dir / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 1}))
+    for path in run_dir.glob("*/samples.csv"):
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+        gauges = [json.loads(text or "{}") for text in rows["gauges"]]
+        rows["cache_entries"] = [one.get("cache_entries", "") for one in gauges]
+        rows["history_entries"] = ""
+        rows["other_gauges"] = '{"pool": 2.5}'
+        rows.drop(columns="gauges").to_csv(path, index=False)
