@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.recording.gauges import gauge_names, spread
 from analysis.recording.read import read_recording
-from tests.unit.analysis.conftest import Build
+from tests.support.planted_incident import Build
 
 
 def test_each_gauge_gets_a_column() -> None:
