@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.recording.latency import Latency
 from analysis.recording.manifest import Manifest
-from soak.contract import IDLE, LOAD, OOM_KILLERS
+from soak.contract import IDLE, LOAD, OOM_KILLERS, compared_arms
 
 LIVE_BYTES: Final = "live_bytes"
 """Column of the samples made when they are read: bytes in use, PYTHON_BYTES + malloc_in_use_bytes."""
@@ -20,10 +20,9 @@ PYTHON_BYTES: Final = "python_bytes"
 
 def sides(arms: tuple[Arm, ...]) -> tuple[Arm | None, Arm | None]:
     """Return the arms to compare: by their role; one or two without roles are taken in the manifest's order."""
-    if len(arms) <= 2 and not any(arm.role for arm in arms):
-        return arms[0], arms[1] if len(arms) == 2 else None
-    by_role = {arm.role: arm for arm in arms}
-    return by_role.get("before"), by_role.get("after")
+    by_name: dict[str | None, Arm] = {arm.name: arm for arm in arms}
+    before, after = compared_arms({arm.name: arm.role for arm in arms})
+    return by_name.get(before), by_name.get(after)
 
 
 @dataclass(frozen=True, slots=True)

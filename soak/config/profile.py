@@ -293,13 +293,6 @@ class Profile(_Table):
     judge: Judge = Judge()
     gates: Gates = Gates()
 
-    @property
-    def candidate(self) -> str:
-        """The arm that is signed off: the judge's, else the one after, else of one or two without roles the last."""
-        after = next((name for name, arm in self.arms.items() if arm.role == "after"), "")
-        plain = len(self.arms) <= 2 and not any(arm.role for arm in self.arms.values())
-        return self.judge.candidate or after or (list(self.arms)[-1] if plain else "")
-
     @model_validator(mode="after")
     def _belongs_together(self) -> Profile:
         if self.traffic.shape == "incident" and (self.traffic.incident is None or self.limit.memory is None):

@@ -56,6 +56,7 @@ from soak.contract.protocol import (
     WEB_PASSWORD,
     WEB_USER,
 )
+from soak.contract.roles import candidate_arm, compared_arms
 from soak.contract.traffic import INCIDENT_MEMORY_BYTES, LOW_TRAFFIC_H, SHAPES, IncidentPlan, Traffic
 
 __all__ = [
@@ -120,7 +121,9 @@ __all__ = [
     "Live",
     "ProcessSums",
     "Traffic",
+    "candidate_arm",
     "certain_failure",
+    "compared_arms",
     "names",
     "process_sum",
     "read_live",

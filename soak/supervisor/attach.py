@@ -32,7 +32,7 @@ from soak.sampling.target import Target
 from soak.status.model import ATTACHED, ArmNow, Now
 from soak.status.terminal import Progress
 from soak.supervisor.launch import Outcome, seal
-from soak.supervisor.manifest import host_facts
+from soak.supervisor.manifest import host_facts, judge_facts
 
 LOOK_EVERY_S = 0.1
 SHOW_EVERY_S = 1.0
@@ -167,10 +167,7 @@ def make_manifest(watch: Watch, run_id: str) -> dict[str, Any]:
         "memory_scale": 1.0,
         "planned_load_s": 0,
         "every_s": watch.every_s,
-        "judge": {
-            "max_leak_bytes_per_s": watch.max_leak.per_s,
-            "max_leak_bytes_per_request": watch.max_leak.per_request,
-        },
+        **judge_facts({arm_name(one): "" for one in watch.processes}, watch.max_leak),
         "gates": [],
         "processes": [{"name": arm_name(one), "pid": one.pid} for one in watch.processes],
         "python": platform.python_version(),

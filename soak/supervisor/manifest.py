@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
@@ -15,7 +16,8 @@ from typing import Any
 import psutil
 
 from soak import contract
-from soak.config.profile import Profile
+from soak.contract import candidate_arm, compared_arms
+from soak.contract.units import LeakRate
 from soak.errors import UsageError
 from soak.limit import Choice
 from soak.plan.plan import Plan
@@ -52,15 +54,27 @@ def _git_revision() -> str | None:
     return result.stdout.strip()
 
 
-def _judge_facts(profile: Profile) -> dict[str, Any]:
-    """Return the margin and the roles, so that a report needs no profile."""
-    margin = profile.judge.margin
+def judge_facts(
+    roles: Mapping[str, str],
+    max_leak: LeakRate | None,
+    min_time_to_oom_s: float | None = None,
+    candidate: str = "",
+    control: str = "",
+) -> dict[str, Any]:
+    """Return what is judged and by which margin, so that a report needs no profile; ``roles`` is by arm.
+
+    ``judge`` holds what was asked for; ``candidate``, ``baseline`` and ``margin`` what that means for this run.
+    """
+    margin = {
+        "max_leak_bytes_per_s": max_leak.per_s if max_leak else None,
+        "max_leak_bytes_per_request": max_leak.per_request if max_leak else None,
+        "min_time_to_oom_s": min_time_to_oom_s,
+    }
     return {
-        "max_leak_bytes_per_s": margin.per_s if margin else None,
-        "max_leak_bytes_per_request": margin.per_request if margin else None,
-        "min_time_to_oom_s": profile.judge.min_time_to_oom,
-        "candidate": profile.judge.candidate,
-        "control": profile.judge.control,
+        "judge": {**margin, "candidate": candidate, "control": control},
+        "candidate": candidate_arm(roles, candidate),
+        "baseline": compared_arms(roles)[0],
+        "margin": margin,
     }
 
 
@@ -81,7 +95,7 @@ def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
 
     Raises UsageError when the profile's locustfile cannot be read.
     """
-    profile = plan.profile
+    profile, judge = plan.profile, plan.profile.judge
     limited = profile.limit.memory is not None
     return {
         "schema_version": contract.SCHEMA_VERSION,
@@ -103,7 +117,13 @@ def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
         "every_s": profile.sampling.every_s,
         "seed": profile.traffic.seed,
         "locustfile_sha256": _sha256(plan.traffic.locustfile),
-        "judge": _judge_facts(profile),
+        **judge_facts(
+            {arm.name: arm.role for arm in plan.arms},
+            judge.margin,
+            judge.min_time_to_oom,
+            judge.candidate,
+            judge.control,
+        ),
         "gates": [asdict(limit) for limit in profile.gates.limits],
         "config": profile.model_dump(mode="json", exclude={"directory": True, "arms": {"__all__": {"env"}}}),
         "processes": [

@@ -249,7 +249,9 @@ class Run:
         """
         profile = self.profile
         while (now_s := self.clock.now_s()) < until_s:
-            if profile.judge.stop_on_fail and (reason := certain_failure(self._live, profile.candidate)):
+            if profile.judge.stop_on_fail and (
+                reason := certain_failure(self._live, self._manifest["candidate"])
+            ):
                 return reason
             self.wait_until(min(until_s, now_s + SHOW_EVERY_S))
         return ""

@@ -165,13 +165,6 @@ def test_an_arm_may_not_take_the_name_of_our_own_processes(write: Write, name: s
         load_profile(write(SMALLEST.replace("arms.app", f"arms.{name}")))
 
 
-def test_the_candidate_is_the_one_that_is_signed_off(write: Write) -> None:
-    """The judge's, else the one after, else the only one."""
-    assert load_profile(write(SMALLEST)).candidate == "app"
-    assert load_profile("demo").candidate == "fixed"
-    assert load_profile("demo", ["judge.candidate=leaky"]).candidate == "leaky"
-
-
 def test_the_incident_shape_needs_a_limit(write: Write) -> None:
     """Its rates are solved from the limit."""
     with pytest.raises(UsageError, match=r"needs \[traffic\.incident\] and limit\.memory"):

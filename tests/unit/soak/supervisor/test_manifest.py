@@ -29,6 +29,24 @@ def manifest(plan: Plan) -> dict[str, Any]:
     return make_manifest(plan, Choice(WatchdogMechanism(), ()))
 
 
+def demo(directory: Path, *overrides: str) -> dict[str, Any]:
+    return manifest(make_plan(load_profile("demo", overrides), directory / "run", directory / "probe"))
+
+
+def test_candidate_baseline_and_margin_are_resolved(tmp_path: Path) -> None:
+    """A reader needs no profile, no roles and no default to know what is judged and by what."""
+    found = demo(tmp_path)
+    assert (found["candidate"], found["baseline"]) == ("fixed", "leaky")
+    assert found["judge"]["candidate"] == ""
+    chosen = demo(tmp_path, "judge.candidate=leaky", "judge.max_leak=200 B/request")
+    assert chosen["candidate"] == chosen["judge"]["candidate"] == "leaky"
+    assert chosen["margin"] == {
+        "max_leak_bytes_per_s": None,
+        "max_leak_bytes_per_request": 200.0,
+        "min_time_to_oom_s": None,
+    }
+
+
 def test_a_locustfile_is_known_by_its_content(tmp_path: Path) -> None:
     """The same path with other requests in it is another load."""
     first = manifest(own_plan(tmp_path))["locustfile_sha256"]
