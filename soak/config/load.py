@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from soak.config.profile import Arm, Profile
+from soak.config.profile import ArmSettings, Profile
 from soak.errors import UsageError
 
 PROFILES: Final = Path(__file__).parents[1] / "profiles"
@@ -52,7 +52,7 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
     return profile.model_copy(update={"arms": _chosen(profile.arms, arms, path)})
 
 
-def _chosen(known: dict[str, Arm], wanted: str, path: Path) -> dict[str, Arm]:
+def _chosen(known: dict[str, ArmSettings], wanted: str, path: Path) -> dict[str, ArmSettings]:
     if not wanted:
         return {name: arm for name, arm in known.items() if not arm.optional} or known
     names = [name.strip() for name in wanted.split(",")]

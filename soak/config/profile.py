@@ -1,239 +1,118 @@
-"""A profile: what to run, how hard, under which limit; checked and frozen."""
+"""A profile: what to run, under which load and limit; checked and frozen.
+
+The docstrings of the fields are the reference of the keys in the documentation.
+"""
 
 from __future__ import annotations
 
 import math
-from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ByteSize,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from soak.contract import GateLimit
-from soak.contract.units import (
-    DEFAULT_MAX_LEAK,
-    LeakRate,
-    parse_duration,
-    parse_leak_rate,
-    parse_limit,
-    parse_size,
-)
-from soak.process.readiness import is_valid
+from soak.config.traffic_settings import StubSettings, TrafficSettings
+from soak.config.values import ArmName, ParsedLeak, ParsedLimit, Port, Ready, Seconds, Size, Table, Words
+from soak.contract import GATES, LOGS, REPORT, GateLimit
+from soak.contract.units import DEFAULT_MAX_LEAK, LeakRate, parse_limit
 
-LOOPBACK = IPv4Address("127.0.0.1")
-
-OF_A_LOCUSTFILE = frozenset({"users", "spawn_rate"})
-OF_PLANNED_REQUESTS = frozenset({
-    "shape", "workers", "remote_workers", "path", "rate_rps", "request_bytes", "warmup_rps", "warmup_request_bytes",
-    "instances_per_hour", "instances_live", "users_per_arm", "max_lateness_s", "incident",
-})  # fmt: skip
-"""Keys of [traffic] that mean nothing to the users of a locustfile of the team's own."""
+RESERVED: Final = frozenset({"stubs", "locust", "judge", "census", REPORT, LOGS})
+"""Names that no arm may have: of soakproof's processes, and of the directories beside those of the arms."""
 
 
-def _duration(value: object) -> object:
-    """Read "90s", "15m", "6h" or "3d"; a number is left to pydantic."""
-    if isinstance(value, bool):
-        raise ValueError('give seconds, or a time with a unit such as "90s", "15m", "6h" or "3d"')  # noqa: TRY004 - pydantic's
-    if isinstance(value, str) and not _is_number(value):
-        return parse_duration(value)
-    return value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _size(value: object) -> object:
-    """Say how a size is written where pydantic would not."""
-    if isinstance(value, str) and not _is_number(value):
-        parse_size(value)
-    return value
-
-
-def _words(value: object) -> object:
-    if isinstance(value, str):
-        raise ValueError('give a list of words, such as ["uvicorn", "shop:app"]')  # noqa: TRY004 - as in _duration
-    return value
-
-
-Seconds = Annotated[float, Field(gt=0), BeforeValidator(_duration)]
-Size = Annotated[ByteSize, BeforeValidator(_size)]
-Ratio = Annotated[float, Field(ge=0, le=1)]
-
-
-def _ready(value: str) -> str:
-    if not is_valid(value):
-        raise ValueError('give a URL path such as "/healthz", "port", or "log: words of a line it prints"')
-    return value
-
-
-UrlPath = Annotated[str, Field(pattern=r"^/[!-~]*$")]
-Ready = Annotated[str, AfterValidator(_ready)]
-ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Scale(_Table):
-    """How the hours and bytes of the incident map onto this run."""
+class ScaleSettings(Table):
+    """How hours and bytes of the incident map onto the run."""
 
     hour_s: Seconds = 3600.0
+    """Seconds of the run for one hour, of the incident and of a day of `diurnal`. Incident only"""
     memory: Annotated[float, Field(gt=0)] = 1.0
+    """The incident's bytes are divided by this. Incident only"""
 
 
-class Phases(_Table):
-    """Lengths of the phases around the load, seconds."""
+class PhaseSettings(Table):
+    """Lengths of the phases."""
 
     idle_s: Seconds = 10.0
+    """Seconds without traffic before the warm-up"""
     warmup_s: Seconds = 60.0
+    """Seconds of warm-up; long enough to fill caches and pools"""
     load_s: Seconds = 3600.0
+    """Seconds of load, on which the verdict rests"""
     drain_s: Seconds = 10.0
+    """Seconds for requests in flight to end after the load"""
     quiesce_s: Seconds = 10.0
+    """Seconds for the quiesce ladder after the drain"""
 
 
-class Limit(_Table):
+class LimitSettings(Table):
     """The memory limit of each arm, and what happens after it was met."""
 
-    memory: Size | None = Field(default=None, gt=0)
-    needs_free: Size | None = Field(default=None, gt=0)
+    memory: Size | None = None
+    """Memory limit of each arm, all its processes together ("512 MiB")"""
+    needs_free: Size | None = None
+    """Free memory without which the run does not start. Incident only"""
     restart_delay_s: Seconds = 13.0
+    """Seconds from the death of an arm to its restart"""
     max_restarts: Annotated[int, Field(ge=0)] = 10
+    """Restarts of an arm after which it stays down"""
 
 
-class Sampling(_Table):
-    """The rhythm of the sampler."""
+class SamplingSettings(Table):
+    """How often the arms are read."""
 
     every_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    """Seconds between two samples"""
     smaps_every_s: Seconds = 30.0
+    """Seconds between two readings of USS and PSS"""
     census_every_s: Annotated[float, Field(ge=0)] = 30.0
+    """Seconds between two heap censuses from outside during warm-up and load; 0: none"""
     quiesce_every_s: Seconds | None = None
+    """Seconds between two quiesce points during warm-up and load; none are taken without it"""
     quiesce_pause_s: Seconds = 1.0
+    """Seconds the load pauses for a quiesce point: twice the time of a request or a full garbage collection"""
 
 
-class Stubs(_Table):
-    """The upstream services, answered by one process of ours."""
+class ArmSettings(Table):
+    """One build of the target: any command that listens on ``{port}``."""
 
-    services: Annotated[tuple[str, ...], Field(min_length=1)] = ("orders", "users", "stock")
-    body_bytes: Annotated[int, Field(ge=64, le=1_000_000)] = 256
-    latency_ms: Annotated[float, Field(ge=0)] = 5.0
-    latency_sigma: Annotated[float, Field(ge=0, le=3)] = 0.3
-    error_rate: Ratio | dict[str, Ratio] = 0.0
-    hang_rate: Ratio | dict[str, Ratio] = 0.0
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-
-    @model_validator(mode="after")
-    def _services_are_known(self) -> Stubs:
-        for name, rates in (("error_rate", self.error_rate), ("hang_rate", self.hang_rate)):
-            if isinstance(rates, dict) and (unknown := rates.keys() - set(self.services)):
-                raise ValueError(f"{name} names '{min(unknown)}', which is not among the services")
-        return self
-
-
-class IncidentGrowth(_Table):
-    """What the shape ``incident`` needs to plan the growth of memory."""
-
-    retained_bytes_per_request: Annotated[float, Field(gt=0)]
-    start: Size
-
-
-class Traffic(_Table):
-    """The load, the same for every arm."""
-
-    seed: int = 1
-    shape: Literal["steady", "incident", "diurnal", "steps"] = "steady"
-    workers: Annotated[int, Field(ge=0, le=64)] = 0
-    remote_workers: Annotated[int, Field(ge=0, le=64)] = 0
-    remote_timeout_s: Seconds = 300.0
-    bind_host: IPv4Address = LOOPBACK
-    bind_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    locustfile: Path | None = None
-    users: Annotated[int, Field(ge=1, le=100_000)] = 50
-    spawn_rate: Annotated[float, Field(gt=0, le=1000)] = 10.0
-    path: UrlPath = "/api/{service}"
-    rate_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
-    request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 1000
-    warmup_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
-    warmup_request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 200
-    instances_per_hour: Annotated[float, Field(ge=0)] = 50.0
-    instances_live: Annotated[int, Field(ge=1, le=1000)] = 4
-    users_per_arm: Annotated[int, Field(ge=1, le=1000)] = 50
-    max_lateness_s: Seconds = 1.0
-    network_timeout_s: Seconds = 5.0
-    incident: IncidentGrowth | None = None
-
-    @model_validator(mode="after")
-    def _somebody_decides_what_is_sent(self) -> Traffic:
-        if self.locustfile is None:
-            if given := self.model_fields_set & OF_A_LOCUSTFILE:
-                raise ValueError(f"{min(given)} belongs to traffic.locustfile, and there is none")
-        elif given := self.model_fields_set & OF_PLANNED_REQUESTS:
-            raise ValueError(
-                f"{min(given)} plans requests, and with traffic.locustfile its users decide: leave one of both out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _other_machines_reach_it(self) -> Traffic:
-        if self.bind_host.is_unspecified:
-            raise ValueError(
-                "bind_host must be an address of this machine that the workers reach, not 0.0.0.0"
-            )
-        if self.remote_workers and self.bind_host == LOOPBACK:
-            raise ValueError(
-                f"remote_workers cannot reach {LOOPBACK}: give bind_host an address of this machine that they reach"
-            )
-        return self
-
-
-class Arm(_Table):
-    """One target build: any command that listens on ``{port}``."""
-
-    command: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
+    command: Words
+    """Command of the arm, a list of words"""
     role: Literal["before", "after", ""] = ""
+    """Part of the arm in the comparison: "before", "after", or none"""
     optional: bool = False
+    """Whether the arm runs only when named: `soak run mine.toml --arms old,new`"""
     cwd: Path | None = None
-    env: dict[str, str] = {}
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Working directory of the arm, relative to the profile"""
+    env: Annotated[dict[str, str], Field(default_factory=dict)]
+    """Environment variables of the arm, added to the inherited; recorded by name only, so secrets belong here"""
+    port: Port | None = None
+    """Port on which the arm listens"""
     ready: Ready = "/healthz"
+    """When traffic may begin: a path that answers below 400, "port" or "log: words"; see below"""
     ready_timeout_s: Seconds = 30.0
+    """Seconds for the arm to get ready"""
     stop_timeout_s: Seconds = 10.0
+    """Seconds from SIGTERM to SIGKILL when the arm is stopped"""
 
 
-class Judge(_Table):
-    """The leak that would matter, and who is judged beside whom."""
+class JudgeSettings(Table):
+    """The leak that matters, and the parts of the arms in the sign-off."""
 
-    max_leak: str | None = None
+    max_leak: ParsedLeak | None = None
+    """Margin: the smallest leak that matters, per time or per request ("200 B/request")"""
     min_time_to_oom: Seconds | None = None
+    """Margin, instead of `max_leak`: the leak that would reach `limit.memory` within this time ("30d")"""
     candidate: str = ""
+    """Arm that is signed off"""
     control: str = ""
+    """Arm that is known to leak; without its leak detected, nothing is signed off"""
     live: bool = True
+    """Whether the run is judged while it goes on, for the display and `live.json`"""
     stop_on_fail: bool = False
-
-    @field_validator("max_leak")
-    @classmethod
-    def _is_a_leak_rate(cls, text: str | None) -> str | None:
-        if text is not None:
-            parse_leak_rate(text)
-        return text
+    """Whether the load ends as soon as a gate of the candidate is certain to fail"""
 
     @model_validator(mode="after")
-    def _has_one_margin(self) -> Judge:
+    def _has_one_margin(self) -> JudgeSettings:
         if self.max_leak and self.min_time_to_oom:
             raise ValueError("max_leak and min_time_to_oom both set the margin: keep one")
         if self.stop_on_fail and not self.live:
@@ -242,56 +121,59 @@ class Judge(_Table):
 
     @property
     def margin(self) -> LeakRate | None:
-        """The leak that would matter; None where ``min_time_to_oom`` and the limit set it."""
-        return None if self.min_time_to_oom else parse_leak_rate(self.max_leak or DEFAULT_MAX_LEAK.text)
+        """The smallest leak that matters; None where ``min_time_to_oom`` and the limit set it."""
+        return None if self.min_time_to_oom else self.max_leak or DEFAULT_MAX_LEAK
 
 
-class Gates(_Table):
-    """What else the candidate must hold to be signed off; each is a relation and a value."""
+def _gate(name: str) -> Any:
+    return Field(default=None, description=f'"{GATES[name].example}": {GATES[name].meaning}')
 
-    min_time_to_oom: str | None = None
-    max_rss: str | None = None
-    p99_ms: str | None = None
-    p99_drift: str | None = None
-    error_rate: str | None = None
-    availability: str | None = None
-    tasks: str | None = None
-    sessions: str | None = None
-    fds: str | None = None
 
-    @field_validator("*")
+class GateSettings(Table):
+    """What the candidate must hold to be signed off, beside the verdict; each is a relation and a value."""
+
+    min_time_to_oom: ParsedLimit | None = _gate("min_time_to_oom")
+    max_rss: ParsedLimit | None = _gate("max_rss")
+    p99_ms: ParsedLimit | None = _gate("p99_ms")
+    p99_drift: ParsedLimit | None = _gate("p99_drift")
+    error_rate: ParsedLimit | None = _gate("error_rate")
+    availability: ParsedLimit | None = _gate("availability")
+    tasks: ParsedLimit | None = _gate("tasks")
+    sessions: ParsedLimit | None = _gate("sessions")
+    fds: ParsedLimit | None = _gate("fds")
+
+    @field_validator("*", mode="before")
     @classmethod
-    def _is_a_limit(cls, text: str | None, info: ValidationInfo) -> str | None:
-        if text is not None and info.field_name:
-            parse_limit(info.field_name, text)
-        return text
+    def _parse(cls, value: object, info: ValidationInfo) -> GateLimit:
+        gate = str(info.field_name)
+        if not isinstance(value, str):
+            raise ValueError(f"give a relation and a value, for example {GATES[gate].example!r}")  # noqa: TRY004
+        return parse_limit(gate, value)
 
     @property
     def limits(self) -> tuple[GateLimit, ...]:
         """The gates that are set, in the order of their declaration."""
-        return tuple(parse_limit(gate, text) for gate, text in self.model_dump(exclude_none=True).items())
+        return tuple(limit for _, limit in self if limit is not None)
 
 
-OURS: Final = frozenset({"stubs", "locust", "judge", "census", "report", "logs"})
-"""Our own processes, and the directories beside those of the arms."""
-
-
-class Profile(_Table):
+class Profile(Table):
     """A whole profile. ``name`` and ``directory`` come from the file it was read from."""
 
     name: str
     directory: Path
     about: str = ""
+    """What the profile is for, one line"""
     incident: bool = False
-    scale: Scale = Scale()
-    phases: Phases = Phases()
-    limit: Limit = Limit()
-    sampling: Sampling = Sampling()
-    stubs: Stubs | None = None
-    traffic: Traffic = Traffic()
-    arms: Annotated[dict[ArmName, Arm], Field(min_length=1)]
-    judge: Judge = Judge()
-    gates: Gates = Gates()
+    """Whether the report compares the run with the published incident. Incident only"""
+    scale: ScaleSettings = ScaleSettings()
+    phases: PhaseSettings = PhaseSettings()
+    limit: LimitSettings = LimitSettings()
+    sampling: SamplingSettings = SamplingSettings()
+    stubs: StubSettings | None = None
+    traffic: TrafficSettings = TrafficSettings()
+    arms: Annotated[dict[ArmName, ArmSettings], Field(min_length=1)]
+    judge: JudgeSettings = JudgeSettings()
+    gates: GateSettings = GateSettings()
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Profile:
@@ -300,9 +182,9 @@ class Profile(_Table):
         for role in ("before", "after"):
             if sum(arm.role == role for arm in self.arms.values()) > 1:
                 raise ValueError(f'only one arm may have role = "{role}"')
-        if taken := OURS & self.arms.keys():
+        if taken := RESERVED & self.arms.keys():
             raise ValueError(
-                f"an arm may not be called {min(taken)}: that names something of ours in the recording"
+                f"an arm may not be called {min(taken)}: soakproof uses that name in the recording"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""What a gate of a sign-off is held to."""
+"""The gates of a sign-off: their units, relations and limits."""
 
 from __future__ import annotations
 
@@ -11,25 +11,37 @@ AT_LEAST: Final = ">="
 
 @dataclass(frozen=True, slots=True)
 class GateKind:
-    """What a gate of a sign-off is held to."""
+    """A gate that a profile may set."""
 
     unit: str
-    """Of its value and its limit: bytes, s, ms, share (of 1), times or count."""
+    """Unit of its value and its limit: bytes, s, ms, share (of 1), times or count."""
     relation: str
-    """AT_MOST or AT_LEAST."""
+    """Relation of the value to the limit: AT_MOST or AT_LEAST."""
     example: str
+    """A limit as a profile writes it."""
     meaning: str
+    """What is measured."""
 
 
 GATES: Final = {
     "min_time_to_oom": GateKind(
-        "s", AT_LEAST, ">= 30d", "time until the memory limit is met at the leak rate"
+        "s", AT_LEAST, ">= 30d", "time until the memory limit is reached at the leak rate"
     ),
-    "max_rss": GateKind("bytes", AT_MOST, "<= 300 MiB", "highest resident memory, before the quiesce ladder"),
+    "max_rss": GateKind(
+        "bytes",
+        AT_MOST,
+        "<= 300 MiB",
+        "highest resident memory of all processes of the arm",
+    ),
     "p99_ms": GateKind("ms", AT_MOST, "<= 50 ms", "p99 of the latency over the whole load"),
-    "p99_drift": GateKind("times", AT_MOST, "<= 1.2x", "that of the load's last quarter, against its first"),
-    "error_rate": GateKind("share", AT_MOST, "<= 0.1%", "requests that failed, of those sent"),
-    "availability": GateKind("share", AT_LEAST, ">= 99.9%", "requests answered well, of those planned"),
+    "p99_drift": GateKind(
+        "times",
+        AT_MOST,
+        "<= 1.2x",
+        "p99 of the latency, last quarter of the load over its first",
+    ),
+    "error_rate": GateKind("share", AT_MOST, "<= 0.1%", "share of the requests sent that failed"),
+    "availability": GateKind("share", AT_LEAST, ">= 99.9%", "share of the planned requests that succeeded"),
     "tasks": GateKind("count", AT_MOST, "<= 50", "asyncio tasks alive once the load is drained"),
     "sessions": GateKind("count", AT_MOST, "<= 10", "client sessions open once the load is drained"),
     "fds": GateKind("count", AT_MOST, "<= 100", "file descriptors open once the load is drained"),
@@ -48,4 +60,4 @@ class GateLimit:
     """In the gate's unit; where ``of_before``, times the baseline arm's own value."""
     of_before: bool
     text: str
-    """As the profile says it."""
+    """The limit as the profile writes it."""

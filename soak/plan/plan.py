@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from soak import contract
-from soak.config.profile import Arm, Profile, Stubs
+from soak.config.profile import ArmSettings, Profile
+from soak.config.traffic_settings import LOOPBACK, StubSettings
 from soak.errors import UsageError
-from soak.plan.ports import LOOPBACK, Ports
+from soak.plan.ports import Ports
 from soak.plan.traffic import Web, load_plan
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.process.spec import ProcessSpec
@@ -127,7 +128,7 @@ def make_plan(
     )
 
 
-def _stubs_process(stubs: Stubs, seed: int, port: int) -> ProcessSpec:
+def _stubs_process(stubs: StubSettings, seed: int, port: int) -> ProcessSpec:
     argv = (
         sys.executable, "-m", "stubs", "--port", str(port), "--seed", str(seed), "--services", ",".join(stubs.services),
         "--body-bytes", str(stubs.body_bytes), "--latency-ms", str(stubs.latency_ms),
@@ -144,7 +145,7 @@ def _rates(rate: float | Mapping[str, float], services: tuple[str, ...]) -> str:
 
 
 def _arm_process(
-    name: str, arm: Arm, words: Mapping[str, str], *, url: str, directory: Path, probe_directory: Path
+    name: str, arm: ArmSettings, words: Mapping[str, str], *, url: str, directory: Path, probe_directory: Path
 ) -> ProcessSpec:
     python_path = [str(PROBE_PATH), arm.env.get("PYTHONPATH") or os.environ.get("PYTHONPATH", "")]
     return ProcessSpec(

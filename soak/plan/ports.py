@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 
+from soak.config.traffic_settings import LOOPBACK
 from soak.errors import UsageError
-
-LOOPBACK = "127.0.0.1"
 
 
 class Ports:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from soak import contract
 from soak.config.profile import Profile
+from soak.config.traffic_settings import LOOPBACK
 from soak.errors import UsageError
-from soak.plan.ports import LOOPBACK, Ports
+from soak.plan.ports import Ports
 from soak.process.spec import ProcessSpec
 
 LOCUSTFILES = Path(__file__).parents[2] / "locustfiles"

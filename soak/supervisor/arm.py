@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from soak import contract
-from soak.config.profile import Limit
+from soak.config.profile import LimitSettings
 from soak.contract.clock import RunClock
 from soak.errors import UsageError
 from soak.limit import LifeLimit, LimitMechanism, who_ended
@@ -58,7 +58,7 @@ class ArmRun:
     def __init__(
         self,
         plan: ArmPlan,
-        settings: Limit,
+        settings: LimitSettings,
         mechanism: LimitMechanism,
         *,
         guard: Guard,

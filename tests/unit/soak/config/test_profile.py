@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from soak.config.load import load_profile, profile_names
+from soak.contract import GateLimit
+from soak.contract.units import LeakRate
 from soak.errors import UsageError
 
 Write = Callable[[str], str]
@@ -89,8 +91,17 @@ def test_a_setting_changes_one_key_and_reads_sizes_without_quotes() -> None:
             "sampling.quiesce_every_s (10).",
         ),
         (
+            "limit.memory=true",
+            "'limit.memory': give bytes, or a size with a unit such as \"512 MiB\" (it is True).",
+        ),
+        (
+            "judge.max_leak=5",
+            '\'judge.max_leak\': give a leak per time or per request, such as "1 MiB/h" or "200 B/request" (it is 5).',
+        ),
+        ("gates.tasks=50", "'gates.tasks': give a relation and a value, for example '<= 50' (it is 50)."),
+        (
             "traffic.users=5",
-            "'traffic': users belongs to traffic.locustfile, and there is none.",
+            "'traffic': users needs traffic.locustfile, and there is none.",
         ),
         (
             "traffic.locustfile=team.py",
@@ -225,3 +236,16 @@ def test_the_old_words_for_the_incident_still_hold(
     profile = load_profile(name, settings)
     assert (profile.name, profile.incident) == (name.replace("article", "incident"), True)
     assert capsys.readouterr().err.endswith(line)
+
+
+def test_limits_and_leaks_are_parsed_once_and_written_as_they_were_given() -> None:
+    """A checked profile holds numbers; the manifest's copy of it keeps the text."""
+    profile = load_profile("demo", ["gates.max_rss=≤300 MiB", "judge.max_leak=2 kB/request"])
+    assert (profile.gates.max_rss, profile.judge.max_leak) == (
+        GateLimit("max_rss", "<=", 300 * 2**20, of_before=False, text="<= 300 MiB"),
+        LeakRate(per_request=2000.0),
+    )
+    written = profile.model_dump(mode="json")
+    assert written["judge"]["max_leak"] == "2 kB/request"
+    assert written["gates"]["max_rss"] == "<= 300 MiB"
+    assert written["gates"]["p99_ms"] is None

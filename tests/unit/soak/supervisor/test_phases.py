@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from soak.config.profile import Phases
+from soak.config.profile import PhaseSettings
 from soak.contract import LOAD_BEGAN, LOAD_ENDED
 from soak.supervisor.phases import led_by_ui, timed
 from soak.supervisor.run import Run, StopRequestedError
@@ -23,8 +23,8 @@ class Clock:
 
 @dataclass
 class Profile:
-    phases: Phases = field(
-        default_factory=lambda: Phases(idle_s=5, warmup_s=10, load_s=60, drain_s=4, quiesce_s=2)
+    phases: PhaseSettings = field(
+        default_factory=lambda: PhaseSettings(idle_s=5, warmup_s=10, load_s=60, drain_s=4, quiesce_s=2)
     )
 
 

@@ -1,0 +1,128 @@
+"""The keys of a profile that describe the load: [traffic], and [stubs] for its upstream services."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, model_validator
+
+from soak.config.values import Port, Seconds, Share, Size, Table, UrlPath
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+class StubSettings(Table):
+    """The upstream services, all answered by one process."""
+
+    services: Annotated[tuple[str, ...], Field(min_length=1)] = ("orders", "users", "stock")
+    """Names of the upstream services; without `[stubs]` none are started"""
+    body_bytes: Annotated[int, Field(ge=64, le=1_000_000)] = 256
+    """Size of an upstream answer, bytes"""
+    latency_ms: Annotated[float, Field(ge=0)] = 5.0
+    """Median latency of an upstream answer, milliseconds; lognormal"""
+    latency_sigma: Annotated[float, Field(ge=0, le=3)] = 0.3
+    """Standard deviation of the logarithm of the upstream latency. Incident only"""
+    error_rate: Share | dict[str, Share] = 0.0
+    """Share of upstream answers with status 500; a number, or a table by service"""
+    hang_rate: Share | dict[str, Share] = 0.0
+    """Share of upstream requests that are never answered; a number, or a table by service"""
+    port: Port | None = None
+    """Port of the upstream services"""
+
+    @model_validator(mode="after")
+    def _services_are_known(self) -> StubSettings:
+        for name, rates in (("error_rate", self.error_rate), ("hang_rate", self.hang_rate)):
+            if isinstance(rates, dict) and (unknown := rates.keys() - set(self.services)):
+                raise ValueError(f"{name} names '{min(unknown)}', which is not among the services")
+        return self
+
+
+class IncidentGrowth(Table):
+    """What the shape ``incident`` needs to plan the growth of memory."""
+
+    retained_bytes_per_request: Annotated[float, Field(gt=0)]
+    """Bytes that a request leaves behind in the leaky arm. Incident only"""
+    start: Size
+    """Memory charged to the leaky arm after the warm-up, as planned. Incident only"""
+
+
+class PlannedRequests(Table):
+    """Keys of [traffic] for requests that are planned; a locustfile's users decide these things themselves."""
+
+    shape: Literal["steady", "incident", "diurnal", "steps"] = "steady"
+    """Rate over time: "steady", "diurnal", "steps", or "incident" for the incident's own profiles"""
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
+    """Locust workers on this machine; with none here and elsewhere, one process sends all requests"""
+    remote_workers: Annotated[int, Field(ge=0, le=64)] = 0
+    """Locust workers that join from other machines"""
+    path: UrlPath = "/api/{service}"
+    """Path of each POST; `{service}` becomes an instance name of a stub service (`orders-017`), or of `service`"""
+    rate_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
+    """Requests per second and arm; the mean, for `diurnal`; the peak, for `steps`"""
+    request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 1000
+    """Size of a request's JSON body, bytes"""
+    warmup_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
+    """Requests per second and arm during the warm-up"""
+    warmup_request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 200
+    """Size of a request's JSON body during the warm-up, bytes. Incident only"""
+    instances_per_hour: Annotated[float, Field(ge=0)] = 50.0
+    """New instance names per hour. Incident only"""
+    instances_live: Annotated[int, Field(ge=1, le=1000)] = 4
+    """Instance names in use at a time. Incident only"""
+    users_per_arm: Annotated[int, Field(ge=1, le=1000)] = 50
+    """Requests that can be in flight at an arm, for each Locust process"""
+    max_lateness_s: Seconds = 1.0
+    """Seconds after its planned instant by which a request must start, or it is dropped"""
+    incident: IncidentGrowth | None = None
+    """Figures for the shape `incident`"""
+
+
+class LocustfileUsers(Table):
+    """Keys of [traffic] for the users of a locustfile."""
+
+    users: Annotated[int, Field(ge=1, le=100_000)] = 50
+    """Users of the locustfile, for each arm"""
+    spawn_rate: Annotated[float, Field(gt=0, le=1000)] = 10.0
+    """Users of the locustfile started per second"""
+
+
+class TrafficSettings(PlannedRequests, LocustfileUsers):
+    """The load, the same for every arm."""
+
+    seed: int = 1
+    """Seed of all random choices; the same seed gives the same load"""
+    locustfile: Path | None = None
+    """A custom locustfile, relative to the profile; not with keys that plan requests"""
+    network_timeout_s: Seconds = 5.0
+    """Seconds for the answer to a request, and for users of a locustfile to finish their task at the end"""
+    bind_host: IPv4Address = IPv4Address(LOOPBACK)
+    """IPv4 address of this machine on which the arms and Locust's master listen"""
+    bind_port: Port | None = None
+    """Port of Locust's master"""
+    remote_timeout_s: Seconds = 300.0
+    """Seconds to wait for workers from other machines"""
+
+    @model_validator(mode="after")
+    def _requests_have_one_source(self) -> TrafficSettings:
+        if self.locustfile is None:
+            if given := self.model_fields_set & LocustfileUsers.model_fields.keys():
+                raise ValueError(f"{min(given)} needs traffic.locustfile, and there is none")
+        elif given := self.model_fields_set & PlannedRequests.model_fields.keys():
+            raise ValueError(
+                f"{min(given)} plans requests, and with traffic.locustfile its users decide: leave one of both out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _is_reached_from_other_machines(self) -> TrafficSettings:
+        if self.bind_host.is_unspecified:
+            raise ValueError(
+                "bind_host must be an address of this machine that the workers reach, not 0.0.0.0"
+            )
+        if self.remote_workers and str(self.bind_host) == LOOPBACK:
+            raise ValueError(
+                f"remote_workers cannot reach {LOOPBACK}: give bind_host an address of this machine that they reach"
+            )
+        return self

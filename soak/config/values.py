@@ -1,0 +1,73 @@
+"""What the tables of a profile are made of: values, parsed once from their text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from soak.contract import GateLimit
+from soak.contract.units import LeakRate, parse_duration, parse_leak_rate, parse_size
+from soak.process.readiness import is_valid
+
+A_DURATION: Final = 'give seconds, or a time with a unit such as "90s", "15m", "6h" or "3d"'
+A_SIZE: Final = 'give bytes, or a size with a unit such as "512 MiB"'
+A_LEAK: Final = 'give a leak per time or per request, such as "1 MiB/h" or "200 B/request"'
+
+
+def _quantity(parse: Callable[[str], float], form: str) -> BeforeValidator:
+    """Parse a number with a unit; a plain number, also in quotes, is left to pydantic."""
+
+    def read(value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError(form)  # noqa: TRY004 - pydantic takes ValueError only
+        return parse(value) if isinstance(value, str) and not _is_number(value) else value
+
+    return BeforeValidator(read)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _leak_rate(value: object) -> LeakRate:
+    if not isinstance(value, str):
+        raise ValueError(A_LEAK)  # noqa: TRY004 - as above
+    return parse_leak_rate(value)
+
+
+def _words(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError('give a list of words, such as ["uvicorn", "shop:app"]')  # noqa: TRY004 - as above
+    return value
+
+
+def _ready(value: str) -> str:
+    if not is_valid(value):
+        raise ValueError('give a URL path such as "/healthz", "port", or "log: words of a line it prints"')
+    return value
+
+
+Seconds = Annotated[float, Field(gt=0), _quantity(parse_duration, A_DURATION)]
+Size = Annotated[int, Field(gt=0), _quantity(lambda text: int(parse_size(text)), A_SIZE)]
+"""Bytes."""
+ParsedLeak = Annotated[LeakRate, BeforeValidator(_leak_rate), PlainSerializer(lambda rate: rate.text)]
+ParsedLimit = Annotated[GateLimit, PlainSerializer(lambda limit: limit.text)]
+"""Parsed by the model, since what is valid depends on the name of the gate."""
+Share = Annotated[float, Field(ge=0, le=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Words = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
+UrlPath = Annotated[str, Field(pattern=r"^/[!-~]*$")]
+Ready = Annotated[str, AfterValidator(_ready)]
+ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class Table(BaseModel):
+    """A table of a profile; the docstrings of its fields are the documentation of its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
