@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from analysis.growth.classify import FILLING
-from analysis.growth.from_containers import container_growers
+from analysis.growth.from_containers import container_suspects
 from analysis.judge import judge
 from analysis.judge.types import LEAK
 from analysis.recording.heap_files import read_heap_files
@@ -90,7 +90,7 @@ def _suspect(recording: Recording, arm: Arm) -> str:
     if recording.load is None:
         return ""
     files = read_heap_files(recording.directory / arm.name, types=False)
-    found = container_growers(arm, recording.load, files)
+    found = container_suspects(arm, recording.load, files)
     return next((suspect_text(one) for one in found if one.kind != FILLING), "")
 
 

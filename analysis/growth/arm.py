@@ -1,4 +1,4 @@
-"""What grew in each arm, and who holds it."""
+"""The leak suspects of each arm, and where its memory went."""
 
 from __future__ import annotations
 
@@ -6,75 +6,84 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from analysis.growth.classify import FILLING
-from analysis.growth.from_containers import container_growers
-from analysis.growth.from_signals import counts, cycles, leaks, memory, memory_growth
-from analysis.growth.from_types import explained, types_alone
-from analysis.growth.memory_breakdown import Waterfall, waterfall
-from analysis.growth.suspect import Grower, by_bytes, with_share
-from analysis.growth.trends import MIN_CENSUSES, GrowingType, census_count, growing_types
+from analysis.growth.from_containers import container_suspects
+from analysis.growth.from_signals import (
+    count_suspects,
+    cycle_suspects,
+    has_leak,
+    memory_growth,
+    memory_suspects,
+)
+from analysis.growth.from_types import attribute_type, type_suspects
+from analysis.growth.memory_breakdown import MemoryBreakdown, memory_breakdown
+from analysis.growth.suspect import LeakSuspect, sort_by_bytes, with_share
+from analysis.growth.trends import MIN_CENSUSES, TypeGrowth, census_count, find_type_growth
 from analysis.recording.heap_files import HeapFiles, read_heap_files
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.verdict.arm import ArmVerdict
 
 TOP_TYPES: Final = 8
+"""The number of types in an arm's growth."""
 
 
 @dataclass(frozen=True, slots=True)
-class ArmGrew:
-    """What grew in one arm."""
+class ArmGrowth:
+    """What grew in one arm under load."""
 
     arm: str
     censuses: int
-    """Of the heap from outside, under load; 0 where there was none."""
-    growers: tuple[Grower, ...]
+    """Censuses of the heap, taken from outside under load; 0 where there were none."""
+    suspects: tuple[LeakSuspect, ...]
     """Those with the most bytes first."""
-    types: tuple[GrowingType, ...]
-    """Types with the most growth in bytes first, TOP_TYPES at most."""
-    waterfall: Waterfall | None
+    types: tuple[TypeGrowth, ...]
+    """The TOP_TYPES types with the most growth in bytes, the largest growth first."""
+    breakdown: MemoryBreakdown | None
+    """None where USS and the allocators were not read."""
 
 
-def grew(recording: Recording, verdicts: tuple[ArmVerdict, ...]) -> tuple[ArmGrew, ...]:
-    """Return what grew in each arm, in the manifest's order; reads the arms' heap files."""
+def find_growth(recording: Recording, verdicts: tuple[ArmVerdict, ...]) -> tuple[ArmGrowth, ...]:
+    """Return the growth of each arm, in the manifest's order; reads the arms' heap files."""
     load = recording.load
     if load is None:
         return ()
     return tuple(
-        arm_grew(arm, load, verdict, read_heap_files(recording.directory / arm.name))
+        arm_growth(arm, load, verdict, read_heap_files(recording.directory / arm.name))
         for arm, verdict in zip(recording.arms, verdicts, strict=True)
     )
 
 
-def arm_grew(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> ArmGrew:
-    """Return what grew in one arm.
+def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> ArmGrowth:
+    """Return the growth of one arm.
 
-    Of an arm without a leak only containers are named: other figures rise by chance, and the verdict has judged them.
-    Without a census there are only the counts that the verdict calls a leak.
+    In an arm without a leak only containers are suspects: the other figures rise by chance, and the verdict is on them.
+    Without a census the suspects are the counts that the verdict calls a leak.
     """
-    flow = waterfall(arm, load)
+    breakdown = memory_breakdown(arm, load)
+    leaks = has_leak(verdict)
     if not files.recorded:
-        known = [*cycles(arm, load, verdict), *counts(arm, verdict, [])] if leaks(verdict) else []
-        return ArmGrew(arm.name, 0, tuple(known), (), flow)
-    growers = container_growers(arm, load, files)
-    kinds = growing_types(arm, load, files.types)
-    total = sum(one.bytes_per_s for one in kinds)
+        known = [*cycle_suspects(arm, load, verdict), *count_suspects(arm, verdict, [])] if leaks else []
+        return ArmGrowth(arm.name, 0, tuple(known), (), breakdown)
+    suspects = container_suspects(arm, load, files)
+    types = find_type_growth(arm, load, files.types)
+    total = sum(one.bytes_per_s for one in types)
     censuses = max(census_count(load, files.types), census_count(load, files.containers))
-    if not leaks(verdict):
-        growers = [one for one in growers if one.kind != FILLING]
-    told = leaks(verdict) and censuses >= MIN_CENSUSES
-    if told:
-        growers += cycles(arm, load, verdict)
-    kinds = [
-        replace(explained(one, growers, files.types, total), share=one.bytes_per_s / total) for one in kinds
+    if not leaks:
+        suspects = [one for one in suspects if one.kind != FILLING]
+    if leaks and censuses >= MIN_CENSUSES:
+        suspects += cycle_suspects(arm, load, verdict)
+    types = [
+        replace(attribute_type(one, suspects, files.types, total), share=one.bytes_per_s / total)
+        for one in types
     ]
-    if told:
-        growers += types_alone(arm, load, kinds, growers, files)
-        growers += memory(arm, verdict, kinds, growers)
-        growers += counts(arm, verdict, growers)
-    growth = memory_growth(verdict)
-    return ArmGrew(
+    if leaks and censuses >= MIN_CENSUSES:
+        suspects += type_suspects(arm, load, types, suspects, files)
+        suspects += memory_suspects(arm, verdict, types, suspects)
+        suspects += count_suspects(arm, verdict, suspects)
+    memory = memory_growth(verdict)
+    return ArmGrowth(
         arm=arm.name,
         censuses=censuses,
-        growers=tuple(by_bytes([with_share(one, growth) for one in growers])),
-        types=tuple(kinds[:TOP_TYPES]),
-        waterfall=flow,
+        suspects=tuple(sort_by_bytes([with_share(one, memory) for one in suspects])),
+        types=tuple(types[:TOP_TYPES]),
+        breakdown=breakdown,
     )

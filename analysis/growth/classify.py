@@ -1,4 +1,4 @@
-"""What kind of growth it is, in words, with the evidence for it."""
+"""The kind of a leak suspect, in words, with the evidence for it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-FINISHED_TASKS: Final = "finished tasks kept"
-PENDING_TASKS: Final = "tasks that never end"
+FINISHED_TASKS: Final = "finished tasks still referenced"
+PENDING_TASKS: Final = "pending tasks"
 SESSIONS: Final = "unclosed sessions or connectors"
 CONTAINER: Final = "unbounded cache or list"
-FILLING: Final = "bounded cache that still fills"
-CYCLES: Final = "cycles awaiting gen-2"
+FILLING: Final = "bounded cache, still filling"
+CYCLES: Final = "uncollected reference cycles"
 LOST: Final = "reference lost in native code"
-KEPT: Final = "objects kept, holder unknown"
+HOLDER_UNKNOWN: Final = "retained objects, holder unknown"
 NATIVE: Final = "native memory"
-ALLOCATOR: Final = "held by the allocator"
+ALLOCATOR: Final = "retained by the allocator"
 THREADS: Final = "threads"
 FDS: Final = "file descriptors"
 KINDS: Final = (
-    FINISHED_TASKS, PENDING_TASKS, SESSIONS, CONTAINER, FILLING, CYCLES, LOST, KEPT, NATIVE, ALLOCATOR, THREADS, FDS,
+    FINISHED_TASKS, PENDING_TASKS, SESSIONS, CONTAINER, FILLING, CYCLES, LOST, HOLDER_UNKNOWN, NATIVE, ALLOCATOR,
+    THREADS, FDS,
 )  # fmt: skip
 
 TASK_TYPES: Final = ("_asyncio.Task", "asyncio.tasks.Task")
 TASK_STATES: Final = ("finished", "pending")
-"""The probe says of every task, those of subclasses too, which it is; a class of the program's own has none."""
+"""States that the probe gives to every task, of subclasses too; a class that is no task has none."""
 CONNECTION_ENDINGS: Final = (
     "Session", "Connector", "Connection", "Transport", "StreamWriter", "AsyncClient", "socket",
 )  # fmt: skip
-"""Ends of the names of types that are one end of a connection, or keep some open."""
+"""Name endings of types that are one end of a connection, or keep some open."""
 BOUNDED_ENTRY: Final = "functools._lru_list_elem"
-"""An entry of an lru_cache with a bound; one without keeps its results bare."""
+"""The type of an entry of an lru_cache with a bound; one without a bound stores its results bare."""
 UNREFERENCED: Final = "unreferenced"
 CYCLE: Final = "cycle"
 PROBE: Final = "probe"
@@ -41,7 +42,7 @@ WEAK: Final = "weak"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of growth and why it is that."""
+    """A kind of growth, and the evidence for it."""
 
     name: str
     """One of KINDS."""
@@ -58,36 +59,36 @@ def entries_of(text: str) -> list[Mapping[str, Any]]:
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
-def short(type_name: str) -> str:
-    """Return a type as one would write it: those of builtins without their module."""
+def short_type(type_name: str) -> str:
+    """Return the name of a type, of builtins without their module."""
     return type_name.removeprefix("builtins.")
 
 
 def types_of(entries: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the types of the entries, short, each once."""
-    return list(dict.fromkeys(short(str(entry["type"])) for entry in entries if entry.get("type")))
+    return list(dict.fromkeys(short_type(str(entry["type"])) for entry in entries if entry.get("type")))
 
 
-def holds_nothing(entries: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether a container grows with what others hold: it is the probe's own, or has weak references only."""
+def retains_nothing(entries: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a container retains none of its entries: it belongs to the probe, or has weak references only."""
     if any(entry.get("state") == PROBE for entry in entries):
         return True
     held = types_of(entries)
     return bool(held) and all(name.startswith("weakref.") for name in held)
 
 
-def follows_others(entries: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether its entries stay for as long as others hold their keys, as those of a WeakKeyDictionary do."""
+def is_keyed_weakly(entries: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether others retain the keys that its entries depend on, as in a WeakKeyDictionary."""
     return bool(entries) and all(entry.get("state") == WEAK for entry in entries)
 
 
 def kind_of_container(type_name: str, entries: Sequence[Mapping[str, Any]]) -> Kind:
-    """Return the kind of a container that grows, by its type and a sample of what it holds, the commonest first."""
+    """Return the kind of a container that grows, by its type and a sample of its entries, the commonest first."""
     states = {entry.get("state") for entry in entries}
     if UNREFERENCED in states:
-        return Kind(LOST, f"a {short(type_name)} grows to which there are references that no object holds")
+        return Kind(LOST, f"a {short_type(type_name)} grows; no object has the references to it")
     if CYCLE in states:
-        return Kind(CYCLES, f"a {short(type_name)} grows that only its own contents refer to")
+        return Kind(CYCLES, f"a {short_type(type_name)} grows; only its own contents refer to it")
     for entry in entries:
         held = str(entry.get("type", ""))
         if entry.get("state") in TASK_STATES or held in TASK_TYPES:
@@ -95,31 +96,31 @@ def kind_of_container(type_name: str, entries: Sequence[Mapping[str, Any]]) -> K
             made = ", made in " + str(entry["created"]) if entry.get("created") else ""
             of = f" of {entry['coroutine']}" if entry.get("coroutine") else ""
             state = "finished" if finished else "unfinished"
-            return Kind(FINISHED_TASKS if finished else PENDING_TASKS, f"it holds {state} tasks{of}{made}")
+            return Kind(FINISHED_TASKS if finished else PENDING_TASKS, f"it contains {state} tasks{of}{made}")
         if held == BOUNDED_ENTRY:
-            return Kind(FILLING, "it is an lru_cache with a bound that it has not met")
+            return Kind(FILLING, "it is an lru_cache with a bound that it has not reached")
         if held.endswith(CONNECTION_ENDINGS):
-            return Kind(SESSIONS, f"it holds objects of {held}")
+            return Kind(SESSIONS, f"it contains objects of {held}")
     held = ", ".join(types_of(entries))
-    return Kind(CONTAINER, f"a {short(type_name)} grows" + (f"; it holds {held}" if held else ""))
+    return Kind(CONTAINER, f"a {short_type(type_name)} grows" + (f"; it contains {held}" if held else ""))
 
 
 def kind_of_type(
     type_name: str, holder: str, entries: Sequence[Mapping[str, Any]], *, freed: bool, containers_grow: bool
 ) -> Kind:
-    """Return the kind of a type whose objects grow although no container that grows was found to hold them.
+    """Return the kind of a type whose objects grow in number and are in no container that grows.
 
-    ``freed``: the collector freed them after the load.
+    ``freed``: gc.collect() freed them after the load.
     """
     states = {str(entry.get("state", "")) for entry in entries}
     if UNREFERENCED in states:
-        return Kind(LOST, "the objects have references that no object holds")
+        return Kind(LOST, "no object has the references to these objects")
     if CYCLE in states or freed:
-        return Kind(CYCLES, "the objects hold each other; the collector frees them")
+        return Kind(CYCLES, "the objects refer to each other; gc.collect() frees them")
     if holder:
         known = kind_of_container(type_name, [*entries, {"type": type_name}])
-        why = "a growing number of its objects hangs there"
+        why = "a growing number of its objects is reachable from there"
         return Kind(known.name, known.why if known.name != CONTAINER else why)
     if not containers_grow:
-        return Kind(LOST, "its objects grow, and no container does that could hold them")
-    return Kind(KEPT, "its objects grow; no holder was found")
+        return Kind(LOST, "its objects grow in number, and no container that could retain them grows")
+    return Kind(HOLDER_UNKNOWN, "its objects grow in number; no holder was found")

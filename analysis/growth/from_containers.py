@@ -1,4 +1,4 @@
-"""The containers of an arm that grow, each with who holds it."""
+"""Suspects from containers that grow, each with what retains it."""
 
 from __future__ import annotations
 
@@ -6,57 +6,60 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from analysis.growth.classify import follows_others, holds_nothing, kind_of_container, short, types_of
-from analysis.growth.holders import Held, held
-from analysis.growth.suspect import Grower, by_bytes
-from analysis.growth.trends import Growing, growing_containers
+from analysis.growth.classify import is_keyed_weakly, kind_of_container, retains_nothing, short_type, types_of
+from analysis.growth.holders import HolderAnswer, holder_of_container
+from analysis.growth.suspect import LeakSuspect, sort_by_bytes
+from analysis.growth.trends import ContainerGrowth, find_container_growth
 from analysis.recording.heap_files import HeapFiles
 from analysis.recording.model import Arm, Life, Phase
 from analysis.verdict.signals import LIVE_BLOCKS
 
-NEEDS_PROBE: Final = "naming needs the probe"
-NO_PAUSE: Final = "not named: no pause after it was found"
-NO_PATH: Final = "no path to it was found"
+NEEDS_PROBE: Final = "holder unknown: no probe"
+NO_PAUSE: Final = "holder unknown: no pause after it was found"
+NO_PATH: Final = "holder unknown: no path to it"
 
 
-def container_growers(arm: Arm, load: Phase, files: HeapFiles) -> list[Grower]:
-    """Return the containers that grow, those with the most bytes first; one line for those with the same holder.
+def container_suspects(arm: Arm, load: Phase, files: HeapFiles) -> list[LeakSuspect]:
+    """Return the containers that grow, those with the most bytes first; one suspect for those with the same holder.
 
-    A registry of weak references, as asyncio's of all tasks, holds nothing and is left out; one that is keyed by them
-    where there is another that may hold the keys.
+    A registry of weak references, such as asyncio's of all tasks, retains nothing and is left out; so is one keyed by
+    them where another container may retain the keys.
     """
-    found: dict[str, list[Grower]] = {}
-    following: dict[str, list[Grower]] = {}
-    for growing in growing_containers(arm, load, files.containers, files.types):
-        known = held(files.holders, growing)
-        if known and holds_nothing(known.entries):
+    found: dict[str, list[LeakSuspect]] = {}
+    weakly_keyed: dict[str, list[LeakSuspect]] = {}
+    for container in find_container_growth(arm, load, files.containers, files.types):
+        known = holder_of_container(files.holders, container)
+        if known and retains_nothing(known.entries):
             continue
-        one = _container(arm, growing, known)
-        lines = following if known and follows_others(known.entries) else found
-        lines.setdefault(one.holder or f"{growing.life} {growing.address} {growing.type}", []).append(one)
-    found = found or following
-    return by_bytes([joined(lines, arm.processes) for lines in found.values()])
+        one = _suspect_of(arm, container, known)
+        lines = weakly_keyed if known and is_keyed_weakly(known.entries) else found
+        lines.setdefault(one.holder or f"{container.life} {container.address} {container.type}", []).append(
+            one
+        )
+    found = found or weakly_keyed
+    return sort_by_bytes([merge_lives(lines, arm.processes) for lines in found.values()])
 
 
-def _container(arm: Arm, growing: Growing, known: Held | None) -> Grower:
-    kind = kind_of_container(growing.type, known.entries if known else [])
+def _suspect_of(arm: Arm, container: ContainerGrowth, known: HolderAnswer | None) -> LeakSuspect:
+    kind = kind_of_container(container.type, known.entries if known else [])
     each = known.bytes_each if known else None
-    request, second = growing.per_request, growing.per_s
+    request, second = container.per_request, container.per_s
     if known is None:
         probed = bool(arm.samples[LIVE_BLOCKS].notna().any())
         unnamed = NO_PAUSE if probed else NEEDS_PROBE
     else:
         unnamed = NO_PATH
-    return Grower(
+    return LeakSuspect(
         arm=arm.name,
-        name=(known.holder if known else "") or f"{short(growing.type)} at {growing.address} ({unnamed})",
+        name=(known.holder if known else "")
+        or f"{short_type(container.type)} at {container.address} ({unnamed})",
         kind=kind.name,
         holder=known.holder if known else "",
-        type=growing.type,
-        address=growing.address,
-        lives=str(growing.life),
-        censuses=growing.censuses,
-        length=growing.length,
+        type=container.type,
+        address=container.address,
+        lives=str(container.life),
+        censuses=container.censuses,
+        length=container.length,
         holds=", ".join(types_of(known.entries)) if known else "",
         items_per_request=request.value if request else None,
         items_per_request_low=request.low if request else None,
@@ -71,8 +74,8 @@ def _container(arm: Arm, growing: Growing, known: Held | None) -> Grower:
     )
 
 
-def joined(lines: list[Grower], processes: tuple[Life, ...]) -> Grower:
-    """Return one line for the lives of an arm that hold the same; ``processes`` that were alive together add up."""
+def merge_lives(lines: list[LeakSuspect], processes: tuple[Life, ...]) -> LeakSuspect:
+    """Return one suspect for an arm's lives with the same holder; ``processes`` that were alive together add up."""
     longest = max(lines, key=lambda one: (one.censuses or 0, one.length or 0))
     lives = " ".join(sorted({one.lives for one in lines}, key=int))
     if not processes:
@@ -90,8 +93,8 @@ def joined(lines: list[Grower], processes: tuple[Life, ...]) -> Grower:
     )
 
 
-def _alive_together(lines: list[Grower], processes: tuple[Life, ...]) -> list[Grower]:
-    """Return the lines of the processes alive at one moment, of all moments that at which they grew fastest."""
+def _alive_together(lines: list[LeakSuspect], processes: tuple[Life, ...]) -> list[LeakSuspect]:
+    """Return the suspects of the processes that were alive at one moment, the moment at which they grew fastest."""
     alive = {str(life.number): life for life in processes}
     known = [one for one in lines if one.lives in alive]
     at_once = [

@@ -17,8 +17,8 @@ from analysis.growth.classify import (
     THREADS,
 )
 from analysis.growth.from_types import EXPLAINED
-from analysis.growth.suspect import UNKNOWN, Grower, Rates, thing
-from analysis.growth.trends import GrowingType
+from analysis.growth.suspect import UNKNOWN, LeakSuspect, Rates, suspect_without_container
+from analysis.growth.trends import TypeGrowth
 from analysis.judge.types import LEAK, NO_LEAK
 from analysis.recording.model import LIVE_BYTES, Arm, Phase
 from analysis.verdict.arm import ArmVerdict
@@ -27,7 +27,7 @@ from analysis.verdict.signals import LIVE_BLOCKS, RSS, USS
 NATIVE_BYTES: Final = "malloc_in_use_bytes"
 
 
-def leaks(verdict: ArmVerdict) -> bool:
+def has_leak(verdict: ArmVerdict) -> bool:
     """Return whether any signal of the arm is a leak."""
     return any(signal.judgement.verdict == LEAK for signal in verdict.signals)
 
@@ -47,8 +47,8 @@ def memory_growth(verdict: ArmVerdict) -> Rates:
     return rates.get(USS) or rates.get(RSS) or UNKNOWN
 
 
-def cycles(arm: Arm, load: Phase, verdict: ArmVerdict) -> list[Grower]:
-    """Return the cycles that the ladder's collection freed, where they are half of what the load had left in use."""
+def cycle_suspects(arm: Arm, load: Phase, verdict: ArmVerdict) -> list[LeakSuspect]:
+    """Return the cycles that the ladder's collection freed, where they are half of the growth under load."""
     rungs = arm.ladder.set_index("rung")[LIVE_BYTES]
     freed = float(rungs.get("drained", math.nan)) - float(rungs.get("collected", math.nan))
     rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)].dropna(subset=LIVE_BYTES)
@@ -59,56 +59,56 @@ def cycles(arm: Arm, load: Phase, verdict: ArmVerdict) -> list[Grower]:
     grown = float(last.iloc[-1] - last.iloc[0])
     if grown <= 0 or freed < EXPLAINED * grown:
         return []
-    why = (
-        f"the collection after the load freed {min(1.0, freed / grown):.0%} of what the load had left in use"
-    )
-    return [thing(arm, CYCLES, "objects that hold each other", why, rates)]
+    why = f"gc.collect() after the load freed {min(1.0, freed / grown):.0%} of the growth under load"
+    return [suspect_without_container(arm, CYCLES, "reference cycles", why, rates)]
 
 
-def memory(arm: Arm, verdict: ArmVerdict, kinds: list[GrowingType], growers: list[Grower]) -> list[Grower]:
-    """Return growth of memory that is in no Python object: native, or kept by the allocator.
+def memory_suspects(
+    arm: Arm, verdict: ArmVerdict, types: list[TypeGrowth], suspects: list[LeakSuspect]
+) -> list[LeakSuspect]:
+    """Return growth of memory that is in no Python object: native, or retained by the allocator.
 
-    What the objects of the census gain, or the containers that grow, is no native memory, although malloc serves
-    objects of more than 512 bytes.
+    Growth of the objects in the census, or of the containers, is no native memory, although malloc serves objects of
+    more than 512 bytes.
     """
     rates, judged = leak_rates(verdict), {signal.judgement.signal: signal for signal in verdict.signals}
     if native := rates.get(NATIVE_BYTES):
-        held = sum(one.bytes_per_s or 0.0 for one in growers)
-        objects = max(held, sum(one.bytes_per_s for one in kinds))
+        retained = sum(one.bytes_per_s or 0.0 for one in suspects)
+        objects = max(retained, sum(one.bytes_per_s for one in types))
         if native[1] is None or objects >= EXPLAINED * native[1].value:
             return []
         flat = LIVE_BLOCKS in judged and judged[LIVE_BLOCKS].judgement.verdict == NO_LEAK
         why = "malloc's bytes in use grow, " + (
             "Python's blocks do not" if flat else "Python's objects by less than half of it"
         )
-        return [thing(arm, NATIVE, "native memory", why, native)]
+        return [suspect_without_container(arm, NATIVE, "native memory", why, native)]
     if LIVE_BYTES in rates:
         return []
     resident = rates.get(USS) or rates.get(RSS)
     if resident and any(signal.held for signal in verdict.signals):
-        why = "it is free in the allocators' hands, or malloc_trim gave it back"
-        return [thing(arm, ALLOCATOR, "free memory", why, resident)]
+        why = "it is free memory of the allocators, or malloc_trim returned it"
+        return [suspect_without_container(arm, ALLOCATOR, "free memory", why, resident)]
     if resident and LIVE_BYTES in judged:
         why = "resident memory grows, and neither Python's blocks nor malloc's bytes in use do"
-        return [thing(arm, NATIVE, "native memory mapped past malloc", why, resident)]
+        return [suspect_without_container(arm, NATIVE, "native memory mapped past malloc", why, resident)]
     return []
 
 
-def counts(arm: Arm, verdict: ArmVerdict, growers: list[Grower]) -> list[Grower]:
-    """Return tasks, sessions, threads and file descriptors that grow, where no container names them already."""
-    named = {one.kind for one in growers}
+def count_suspects(arm: Arm, verdict: ArmVerdict, suspects: list[LeakSuspect]) -> list[LeakSuspect]:
+    """Return tasks, sessions, threads and file descriptors that grow in number, where no container explains them."""
+    named = {one.kind for one in suspects}
     finished = arm.samples["tasks_finished"].dropna()
     half = len(finished) and finished.max() >= EXPLAINED * arm.samples["tasks_alive"].max()
     of_tasks = FINISHED_TASKS if half else PENDING_TASKS
     kinds = {"tasks_alive": of_tasks, "sessions_open": SESSIONS, "fds": FDS, "threads": THREADS}
-    found: list[Grower] = []
+    found: list[LeakSuspect] = []
     for signal, rates in leak_rates(verdict).items():
         kind = kinds.get(signal)
         if kind is None or kind in named or (kind == of_tasks and named & {FINISHED_TASKS, PENDING_TASKS}):
             continue
         if kind == FDS and SESSIONS in named | {one.kind for one in found}:
             continue
-        one = thing(arm, kind, kind, f"their number grows ({signal})", UNKNOWN)
+        one = suspect_without_container(arm, kind, kind, f"their number grows ({signal})", UNKNOWN)
         request, second = rates
         found.append(
             replace(

@@ -1,4 +1,4 @@
-"""Suspects from types whose objects grow in number without a container that explains them."""
+"""Suspects from types whose objects grow in number and that no container explains."""
 
 from __future__ import annotations
 
@@ -8,40 +8,35 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.growth.classify import (
-    CYCLES,
-    LOST,
-    kind_of_type,
-    short,
-)
-from analysis.growth.holders import held_type
-from analysis.growth.suspect import UNKNOWN, Grower, thing
-from analysis.growth.trends import GrowingType
+from analysis.growth.classify import CYCLES, LOST, kind_of_type, short_type
+from analysis.growth.holders import holder_of_type
+from analysis.growth.suspect import UNKNOWN, LeakSuspect, suspect_without_container
+from analysis.growth.trends import TypeGrowth
 from analysis.recording.heap_files import HeapFiles
 from analysis.recording.model import Arm, Phase
 
-TOP_LOST: Final = 3
-"""Types without a holder that get a line."""
+MOST_TYPE_SUSPECTS: Final = 3
+"""The most types that become suspects."""
 EXPLAINED: Final = 0.5
-"""Of a growth in bytes: what explains so much of it is the explanation."""
+"""The share of a growth that explains all of it."""
 
 
-def explained(
-    one: GrowingType, growers: list[Grower], types: pd.DataFrame, total_bytes_per_s: float
-) -> GrowingType:
-    """Say which grower holds objects of a type: by its own type or its sample of entries, else by most of the bytes."""
-    for grower in growers:
-        if grower.kind == CYCLES and collected(types, one):
-            return replace(one, explained_by=grower.name)
-        if one.type == grower.type or short(one.type) in grower.holds.split(", "):
-            return replace(one, explained_by=grower.name)
-    if sum(grower.bytes_per_s or 0.0 for grower in growers) >= EXPLAINED * total_bytes_per_s > 0:
+def attribute_type(
+    one: TypeGrowth, suspects: list[LeakSuspect], types: pd.DataFrame, total_bytes_per_s: float
+) -> TypeGrowth:
+    """Return the type with the suspect that explains it: by type or sample of entries, else by most of the bytes."""
+    for suspect in suspects:
+        if suspect.kind == CYCLES and freed_by_collection(types, one):
+            return replace(one, explained_by=suspect.name)
+        if one.type == suspect.type or short_type(one.type) in suspect.holds.split(", "):
+            return replace(one, explained_by=suspect.name)
+    if sum(suspect.bytes_per_s or 0.0 for suspect in suspects) >= EXPLAINED * total_bytes_per_s > 0:
         return replace(one, explained_by="all of these together")
     return one
 
 
-def collected(types: pd.DataFrame, one: GrowingType) -> bool:
-    """Return whether the ladder's collection freed most of what a type had at its rung ``drained``.
+def freed_by_collection(types: pd.DataFrame, one: TypeGrowth) -> bool:
+    """Return whether the collection of the quiesce ladder freed most objects of a type that were left after the drain.
 
     A type of which it left nothing has no row in the census after it.
     """
@@ -56,34 +51,36 @@ def _objects_at(rows: pd.DataFrame, name: str) -> float:
     return math.nan if last.empty else float(last.loc[last["type"] == name, "objects"].sum())
 
 
-def types_alone(
-    arm: Arm, load: Phase, kinds: list[GrowingType], growers: list[Grower], files: HeapFiles
-) -> list[Grower]:
-    """Return the types that grow steadily and that nothing explains.
+def type_suspects(
+    arm: Arm, load: Phase, types: list[TypeGrowth], suspects: list[LeakSuspect], files: HeapFiles
+) -> list[LeakSuspect]:
+    """Return the types that grow steadily and that no suspect explains.
 
-    Beside a container whose contents are not known only those are told of which the probe says what they are.
+    Where the contents of a container are not known, they may explain a type, unless the probe has named its kind.
     """
-    containers = [one for one in growers if one.address]
+    containers = [one for one in suspects if one.address]
     unread = any(one.bytes_per_s is None for one in containers)
-    found: list[Grower] = []
-    for one in kinds:
-        if not one.steady or one.explained_by or len(found) == TOP_LOST:
+    found: list[LeakSuspect] = []
+    for one in types:
+        if not one.steady or one.explained_by or len(found) == MOST_TYPE_SUSPECTS:
             continue
-        known = held_type(files.holders, load, one.life, one.type)
+        known = holder_of_type(files.holders, load, one.life, one.type)
         holder, entries = (known.holder, known.entries) if known else ("", [])
         kind = kind_of_type(
             one.type,
             holder,
             entries,
-            freed=collected(files.types, one),
+            freed=freed_by_collection(files.types, one),
             containers_grow=bool(containers),
         )
         if unread and kind.name not in {LOST, CYCLES}:
             continue
-        nobody = thing(arm, kind.name, holder or f"objects of {short(one.type)}", kind.why, UNKNOWN)
+        suspect = suspect_without_container(
+            arm, kind.name, holder or f"objects of {short_type(one.type)}", kind.why, UNKNOWN
+        )
         found.append(
             replace(
-                nobody,
+                suspect,
                 holder=holder,
                 type=one.type,
                 lives=str(one.life),

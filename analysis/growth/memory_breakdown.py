@@ -14,7 +14,7 @@ PARTS: Final = (PYTHON_BYTES, "pymalloc_free_bytes", "malloc_in_use_bytes", "mal
 
 
 @dataclass(frozen=True, slots=True)
-class Waterfall:
+class MemoryBreakdown:
     """The change of one life's USS over its load, bytes; its fields are the columns of waterfall.csv.
 
     On Linux the Python allocator maps its arenas itself, so they are no part of malloc's figures, and the parts add up.
@@ -25,20 +25,21 @@ class Waterfall:
     settled: bool
     """Both ends are quiesce points."""
     start_s: float
-    """``t_s`` of the first reading, and below of the last."""
+    """``t_s`` of the first reading."""
     end_s: float
+    """``t_s`` of the last reading."""
     uss_start_bytes: float
     uss_end_bytes: float
     live_python_bytes: float
     """Change of pymalloc_arena_bytes - pymalloc_free_bytes: Python objects of up to 512 bytes."""
     free_in_pools_bytes: float
-    """Change of pymalloc_free_bytes: kept by the Python allocator."""
+    """Change of pymalloc_free_bytes: retained by the Python allocator."""
     native_in_use_bytes: float
     """Change of malloc_in_use_bytes: native memory, and Python objects of more than 512 bytes."""
     free_in_malloc_bytes: float
-    """Change of malloc_free_bytes: kept by malloc."""
+    """Change of malloc_free_bytes: retained by malloc."""
     unexplained_bytes: float
-    """What is left: mapped past malloc, stacks, pages read in; less what the allocators count and is not resident."""
+    """The rest: mapped past malloc, stacks, pages read in; less what the allocators count and is not resident."""
 
     @property
     def parts(self) -> tuple[tuple[str, float], ...]:
@@ -52,7 +53,7 @@ class Waterfall:
         )
 
 
-def waterfall(arm: Arm, load: Phase) -> Waterfall | None:
+def memory_breakdown(arm: Arm, load: Phase) -> MemoryBreakdown | None:
     """Return the change of USS of the life that was read longest under load; None where it was not read twice.
 
     Quiesce points are preferred: the last before the load is then the start.
@@ -67,7 +68,7 @@ def waterfall(arm: Arm, load: Phase) -> Waterfall | None:
     first, last = rows
     parts = [float(last[name] - first[name]) for name in PARTS]
     start_bytes, end_bytes = float(first["uss_bytes"]), float(last["uss_bytes"])
-    return Waterfall(
+    return MemoryBreakdown(
         arm.name,
         int(first["life"]),
         settled is not None,

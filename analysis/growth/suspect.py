@@ -1,4 +1,4 @@
-"""One thing that grows: a container that someone holds, or what nobody does."""
+"""A leak suspect: a container that grows, a type whose objects do, or a signal that neither explains."""
 
 from __future__ import annotations
 
@@ -9,49 +9,52 @@ from analysis.judge.types import Rate
 from analysis.recording.model import Arm
 
 Rates = tuple[Rate | None, Rate | None]
-"""Per request and per second; None where it is not known."""
+"""A rate per request and the same per second; None where it is not known."""
 UNKNOWN: Final[Rates] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
-class Grower:
-    """One thing that grows; its fields are the columns of who.csv, None where there is no such figure."""
+class LeakSuspect:
+    """What grows and what retains it; its fields are the columns of who.csv, None where there is no such figure."""
 
     arm: str
     name: str
-    """Who holds it, or what it is where nobody does."""
+    """What retains it; what it is where that is not known."""
     kind: str
     """One of analysis.growth.classify.KINDS."""
     holder: str
-    """The path of references; empty where none is known."""
+    """The path of references to it; empty where none is known."""
     type: str
     address: str
     lives: str
-    """Of the arm, in which it grew, with a space between."""
+    """Numbers of the arm's lives in which it grew, with a space between."""
     censuses: int | None
-    """In which its items were counted."""
+    """Censuses in which its items were counted."""
     length: int | None
-    """Items in the last of them."""
+    """Items in the last census."""
     holds: str
     """The types of a sample of its entries, with a comma between."""
     items_per_request: float | None
     items_per_request_low: float | None
-    """Lower end of the 95% interval, and below the upper."""
+    """Lower end of the 95% interval."""
     items_per_request_high: float | None
+    """Upper end of the 95% interval."""
     items_per_s: float | None
     bytes_per_request: float | None
     bytes_per_s: float | None
     share: float | None
-    """Of the growth of the arm's USS, else of its RSS."""
+    """Share of the growth of the arm's USS, else of its RSS."""
     retained_bytes: float | None
+    """Memory that only it keeps alive, as the probe measured it."""
     retained_whole: bool | None
+    """False where the probe stopped before it had followed all references: ``retained_bytes`` is a lower bound."""
     why: str
     """The evidence for the kind, one sentence without a full stop."""
 
 
-def thing(arm: Arm, kind: str, name: str, why: str, rates: Rates) -> Grower:
-    """Return a line without a container; ``rates`` are bytes."""
-    return Grower(
+def suspect_without_container(arm: Arm, kind: str, name: str, why: str, rates: Rates) -> LeakSuspect:
+    """Return a suspect that is no container; ``rates`` are bytes."""
+    return LeakSuspect(
         arm=arm.name,
         name=name,
         kind=kind,
@@ -75,13 +78,13 @@ def thing(arm: Arm, kind: str, name: str, why: str, rates: Rates) -> Grower:
     )
 
 
-def by_bytes(growers: list[Grower]) -> list[Grower]:
-    """Return them with the most bytes first; those of unknown bytes last, by their items."""
-    return sorted(growers, key=lambda one: (-(one.bytes_per_s or 0.0), -(one.items_per_s or 0.0), one.name))
+def sort_by_bytes(suspects: list[LeakSuspect]) -> list[LeakSuspect]:
+    """Return the suspects with the most bytes first; those of unknown bytes last, by their items."""
+    return sorted(suspects, key=lambda one: (-(one.bytes_per_s or 0.0), -(one.items_per_s or 0.0), one.name))
 
 
-def with_share(one: Grower, growth: Rates) -> Grower:
-    """Add its share of ``growth``, which is that of the arm's memory."""
+def with_share(one: LeakSuspect, growth: Rates) -> LeakSuspect:
+    """Return the suspect with its share of ``growth``, which is that of the arm's memory."""
     request, second = growth
     if one.bytes_per_request is not None and request and request.value > 0:
         return replace(one, share=one.bytes_per_request / request.value)

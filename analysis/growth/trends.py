@@ -1,4 +1,4 @@
-"""What grows from census to census: containers by address, types by their objects."""
+"""Growth from census to census: of containers by address, of types by their objects."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from soak.contract import POINT, RUNGS
 
 DRAINED: Final = RUNGS[0]
 MIN_CENSUSES: Final = 3
-"""Nothing is named from fewer."""
+"""The fewest censuses in which growth is found."""
 LATER_CENSUSES: Final = 5
-"""The later part of a life's load is its second half, but so many censuses where there are as many."""
-STILL_ITEMS: Final = 5.0
-"""What has not grown while its rate promised so many items has stopped: by chance that happens in less than 1%
+"""Censuses in the later part of a life's load, at least; it is the second half where that has more."""
+STOPPED_AFTER_ITEMS: Final = 5.0
+"""Growth has stopped where none was seen while so many items were expected at its rate: the chance of that is below 1%
 (a Poisson count of mean 5 is 0 in 0.7%)."""
 STEPS: Final = 12
-"""Growth is asked for in so many steps of the later part at most, and in no more than give STILL_ITEMS to each: a slow
-leak stands still between two censuses."""
+"""The later part is divided into so many steps at most, and into no more than give STOPPED_AFTER_ITEMS to each: a slow
+leak adds nothing between two censuses."""
 
 
 @dataclass(frozen=True, slots=True)
-class Growing:
-    """A container, or the objects of a type, that grew in every step of the later part of a life's load."""
+class ContainerGrowth:
+    """A container that grew in every step of the later part of a life's load."""
 
     life: int
     address: str
-    """Of the container, hexadecimal; empty for a type."""
+    """Hexadecimal."""
     type: str
     censuses: int
-    """Of the later part."""
+    """Censuses in the later part."""
     length: int
-    """Items, or objects, in the last of them."""
+    """Items in the last census."""
     per_request: Slope | None
     """Items per request; None where the requests were not recorded."""
     per_s: Slope
@@ -47,7 +47,7 @@ class Growing:
 
 
 @dataclass(frozen=True, slots=True)
-class GrowingType:
+class TypeGrowth:
     """A type whose bytes grow under load; its fields are those of ``types`` in summary.json."""
 
     type: str
@@ -58,15 +58,17 @@ class GrowingType:
     bytes_per_request_high: float | None
     bytes_per_s: float
     share: float
-    """Of the growth of all types that grow."""
+    """Share of the growth in bytes of all types that grow."""
     steady: bool
     """Whether its objects grew in every step and did not stop."""
     explained_by: str = ""
-    """What grows and holds such objects; empty where nothing that was found does."""
+    """The name of the suspect that retains such objects; empty where none does."""
 
 
-def growing_containers(arm: Arm, load: Phase, containers: pd.DataFrame, types: pd.DataFrame) -> list[Growing]:
-    """Return the containers that grow; one whose growth stopped, as a cache's at its bound, is none of them."""
+def find_container_growth(
+    arm: Arm, load: Phase, containers: pd.DataFrame, types: pd.DataFrame
+) -> list[ContainerGrowth]:
+    """Return the containers that grow, without those whose growth stopped, as a cache does at its bound."""
     found = []
     drained = containers[containers["rung"] == DRAINED] if len(containers) else containers
     last_s = {life: float(rows["t_s"].max()) for life, rows in _lives(types, load)}
@@ -77,17 +79,19 @@ def growing_containers(arm: Arm, load: Phase, containers: pd.DataFrame, types: p
         for (address, name), own in rows.groupby(["address", "type"], sort=False):
             if float(own["t_s"].max()) < latest_s - 1:
                 continue
-            one = _growing(arm, own, "length", moments)
+            one = _steady_growth(arm, own, "length", moments)
             at_end = drained[
                 (drained["life"] == life) & (drained["address"] == address) & (drained["type"] == name)
             ]
-            if one and not _stopped_before_the_end(arm, own, at_end, one[0], one[1]):
+            if one and not _stopped_during_the_drain(arm, own, at_end, one[0], one[1]):
                 per_s, per_request, censuses, length = one
-                found.append(Growing(life, str(address), str(name), censuses, length, per_request, per_s))
+                found.append(
+                    ContainerGrowth(life, str(address), str(name), censuses, length, per_request, per_s)
+                )
     return found
 
 
-def growing_types(arm: Arm, load: Phase, types: pd.DataFrame) -> list[GrowingType]:
+def find_type_growth(arm: Arm, load: Phase, types: pd.DataFrame) -> list[TypeGrowth]:
     """Return the types whose bytes grow in the life with the most censuses, those with the most growth first.
 
     The slope is least squares over the later part of its censuses; its lower end is above zero. To the figures of a
@@ -103,7 +107,7 @@ def growing_types(arm: Arm, load: Phase, types: pd.DataFrame) -> list[GrowingTyp
     found = []
     for name, own in rows.groupby("type", sort=False):
         size = _type_slopes(arm, rows, str(name), "bytes")
-        if size is None or _clear(size).low <= 0:
+        if size is None or _deciding_slope(size).low <= 0:
             continue
         objects = _type_slopes(arm, rows, str(name), "objects")
         for others in beside:
@@ -111,7 +115,7 @@ def growing_types(arm: Arm, load: Phase, types: pd.DataFrame) -> list[GrowingTyp
             objects = objects and _added(objects, _type_slopes(arm, others, str(name), "objects"))
         per_s, per_request = size
         found.append(
-            GrowingType(
+            TypeGrowth(
                 type=str(name),
                 life=life,
                 objects_per_request=objects[1].value if objects and objects[1] else None,
@@ -120,7 +124,7 @@ def growing_types(arm: Arm, load: Phase, types: pd.DataFrame) -> list[GrowingTyp
                 bytes_per_request_high=per_request.high if per_request else None,
                 bytes_per_s=per_s.value,
                 share=0.0,
-                steady=_growing(arm, own, "objects", moments) is not None,
+                steady=_steady_growth(arm, own, "objects", moments) is not None,
             )
         )
     return sorted(found, key=lambda one: -one.bytes_per_s)
@@ -166,12 +170,13 @@ def _later(t_s: pd.Series[float]) -> Numbers:
     return moments[-max(LATER_CENSUSES, (len(moments) + 1) // 2) :]
 
 
-def _growing(
+def _steady_growth(
     arm: Arm, own: pd.DataFrame, column: str, all_t_s: pd.Series[float]
 ) -> tuple[Slope, Slope | None, int, int] | None:
     """Return slopes, censuses and last number of what grew in every step of the later part; None for what did not.
 
-    Where there are no earlier censuses, it is what it was in since it was listed: before, it was no longer than then.
+    Where the later part is the whole load, only the censuses since the container was first listed count: before that it
+    was no longer than then.
     """
     later = _later(all_t_s)
     own = own.drop_duplicates("t_s", keep="last")
@@ -181,25 +186,27 @@ def _growing(
     numbers = part.set_index("t_s")[column].reindex(later).to_numpy(float)
     if len(later) < MIN_CENSUSES or not numbers[-1] > numbers[0] or (before > numbers[0]).any():
         return None
-    steps = min(STEPS, len(later) - 1, max(MIN_CENSUSES - 1, int((numbers[-1] - numbers[0]) / STILL_ITEMS)))
+    steps = min(
+        STEPS, len(later) - 1, max(MIN_CENSUSES - 1, int((numbers[-1] - numbers[0]) / STOPPED_AFTER_ITEMS))
+    )
     numbers = numbers[np.linspace(0, len(later) - 1, steps + 1).round().astype(int)]
     if not np.all(np.diff(numbers) > 0):  # also where one is missing
         return None
     slopes = _slopes(arm, part, column)
-    if slopes is None or _clear(slopes).low <= 0 or _stands_still(arm, part, column, slopes):
+    if slopes is None or _deciding_slope(slopes).low <= 0 or _has_stopped(arm, part, column, slopes):
         return None
     return *slopes, len(part), int(numbers[-1])
 
 
-def _stopped_before_the_end(
+def _stopped_during_the_drain(
     arm: Arm, own: pd.DataFrame, drained: pd.DataFrame, per_s: Slope, per_request: Slope | None
 ) -> bool:
-    """Return whether a container was no longer once all was drained, although requests came after the last census."""
+    """Return whether a container was no longer after the drain, although requests followed the last census."""
     after = drained[drained["t_s"] > own["t_s"].max()]
     if after.empty or per_request is None:
         return False
     both = pd.concat([own.tail(1), after.head(1)])
-    return _stands_still(arm, both, "length", (per_s, per_request))
+    return _has_stopped(arm, both, "length", (per_s, per_request))
 
 
 def _slopes(arm: Arm, part: pd.DataFrame, column: str) -> _Slopes | None:
@@ -208,16 +215,16 @@ def _slopes(arm: Arm, part: pd.DataFrame, column: str) -> _Slopes | None:
     return None if per_s is None else (per_s, fit(answered_by(arm, t_s), number, MIN_CENSUSES))
 
 
-def _clear(slopes: _Slopes) -> Slope:
+def _deciding_slope(slopes: _Slopes) -> Slope:
     """Return the slope that decides: per request where requests are known."""
     return slopes[1] or slopes[0]
 
 
-def _stands_still(arm: Arm, part: pd.DataFrame, column: str, slopes: _Slopes) -> bool:
-    """Return whether it has not grown while its rate promised STILL_ITEMS."""
+def _has_stopped(arm: Arm, part: pd.DataFrame, column: str, slopes: _Slopes) -> bool:
+    """Return whether no growth was seen while STOPPED_AFTER_ITEMS were expected at its rate."""
     t_s, number = part["t_s"].to_numpy(float), part[column].to_numpy(float)
     done = answered_by(arm, t_s)
     clock = done if np.isfinite(done).all() else t_s
     grown = np.flatnonzero(np.diff(number) > 0)
     last_growth = int(grown[-1]) + 1 if len(grown) else 0
-    return bool(_clear(slopes).value * (clock[-1] - clock[last_growth]) >= STILL_ITEMS)
+    return bool(_deciding_slope(slopes).value * (clock[-1] - clock[last_growth]) >= STOPPED_AFTER_ITEMS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.growth.arm import ArmGrew, grew
+from analysis.growth.arm import ArmGrowth, find_growth
 from analysis.incident.claims import Claim, claims
 from analysis.incident.comparison import compare
 from analysis.incident.row import ComparisonRow
@@ -30,8 +30,8 @@ class ReportContents:
     slopes: tuple[LifeSlopes, ...]
     loads: tuple[LoadSummary, ...]
     """One per arm, in the manifest's order."""
-    grew: tuple[ArmGrew, ...] = ()
-    """What grew, one per arm in the same order; none where there was no load."""
+    growth: tuple[ArmGrowth, ...] = ()
+    """Leak suspects and memory breakdown, one per arm in the same order; empty without a load."""
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -52,5 +52,5 @@ def report_contents(recording: Recording, judge: Judge = judge) -> ReportContent
         timeline=timeline(recording),
         slopes=slopes,
         loads=loads,
-        grew=grew(recording, judged.verdicts),
+        growth=find_growth(recording, judged.verdicts),
     )

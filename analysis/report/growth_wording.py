@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from analysis.formatting import size
-from analysis.growth.arm import ArmGrew
-from analysis.growth.classify import short
-from analysis.growth.suspect import Grower
+from analysis.growth.arm import ArmGrowth
+from analysis.growth.classify import short_type
+from analysis.growth.suspect import LeakSuspect
 
 SMALL: Final = 0.001
 """Of the growth of memory: what is less gets no line of its own."""
 
 
-def clock_text(arm: ArmGrew) -> str:
+def clock_text(arm: ArmGrowth) -> str:
     """Return what the rates of an arm are counted by: requests, or seconds where the requests are not known."""
     return "per request" if _per_request(arm) else "per second"
 
 
-def figures(one: Grower, *, interval: bool = False) -> tuple[str, str, str]:
+def figures(one: LeakSuspect, *, interval: bool = False) -> tuple[str, str, str]:
     """Return items, bytes and the share of a line, in the clock that is known; empty where there is none."""
     requests = one.items_per_request is not None or one.bytes_per_request is not None
     items = one.items_per_request if requests else one.items_per_s
@@ -42,10 +42,10 @@ def number(items: float) -> str:
     return f"{items:.{digits}f}" if abs(items) >= 0.0995 else f"{items:.2g}"
 
 
-def suspect_text(one: Grower) -> str:
+def suspect_text(one: LeakSuspect) -> str:
     """Return a line's holder, the last two names of its path, and its rate: ``…state.cache: +1.00 items/request``."""
     path = one.holder.rpartition(" ")[2]
-    name = one.holder or short(one.type) or one.kind
+    name = one.holder or short_type(one.type) or one.kind
     if path.count(".") > 1 or path != one.holder:
         name = "…" + ".".join(path.split(".")[-2:])
     items, unit = (
@@ -54,14 +54,14 @@ def suspect_text(one: Grower) -> str:
     return name if items is None else f"{name}: +{number(items)} items/{unit}"
 
 
-def _per_request(arm: ArmGrew) -> bool:
+def _per_request(arm: ArmGrowth) -> bool:
     return any(
-        one.items_per_request is not None or one.bytes_per_request is not None for one in arm.growers
+        one.items_per_request is not None or one.bytes_per_request is not None for one in arm.suspects
     ) or any(one.bytes_per_request is not None for one in arm.types)
 
 
-def told_and_small(arm: ArmGrew) -> tuple[list[Grower], str]:
+def split_small_suspects(arm: ArmGrowth) -> tuple[list[LeakSuspect], str]:
     """Return the lines to show, and a sentence on those too small to matter; who.csv has them all."""
-    told = [one for one in arm.growers if one.share is None or one.share >= SMALL]
-    small = len(arm.growers) - len(told)
+    told = [one for one in arm.suspects if one.share is None or one.share >= SMALL]
+    small = len(arm.suspects) - len(told)
     return told, f"{small} more, each less than {SMALL:.1%} of the growth of memory." if small else ""

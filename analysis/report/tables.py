@@ -5,49 +5,51 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analysis.formatting import memory_note, size
-from analysis.growth.arm import ArmGrew
-from analysis.growth.suspect import Grower
+from analysis.growth.arm import ArmGrowth
+from analysis.growth.suspect import LeakSuspect
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.report.contents import ReportContents
-from analysis.report.growth_wording import number, told_and_small
+from analysis.report.growth_wording import number, split_small_suspects
 from analysis.verdict.gates import LEAK_GATE
 
 HOUR_S = 3600
-MOST_GROWERS = 12
+MOST_SUSPECTS = 12
 """Of one arm; who.csv has all."""
 
 
-def grew_grid(findings: ReportContents) -> Grid | None:
+def growth_grid(findings: ReportContents) -> Grid | None:
     """Return a line for each thing that grew; None where no heap was counted and nothing grew."""
-    if not any(one.censuses or one.growers for one in findings.grew):
+    if not any(one.censuses or one.suspects for one in findings.growth):
         return None
-    rows = tuple(_row(grower) for one in findings.grew for grower in told_and_small(one)[0][:MOST_GROWERS])
+    rows = tuple(
+        _row(grower) for one in findings.growth for grower in split_small_suspects(one)[0][:MOST_SUSPECTS]
+    )
     head = ("arm", "who holds it", "kind", "items", "bytes", "share of growth", "evidence")
-    note = " ".join(said for one in findings.grew if (said := _said(one)))
+    note = " ".join(said for one in findings.growth if (said := _said(one)))
     return Grid("What grew, and who holds it", head, rows, frozenset({3, 4, 5}), note)
 
 
-def _said(one: ArmGrew) -> str:
+def _said(one: ArmGrowth) -> str:
     if not one.censuses:
         return f"Of {one.arm} the heap was not counted under load."
-    if not one.growers:
+    if not one.suspects:
         return f"In {one.arm} nothing grew, in {one.censuses} censuses of its heap."
-    left = len(one.growers) - min(len(told_and_small(one)[0]), MOST_GROWERS)
+    left = len(one.suspects) - min(len(split_small_suspects(one)[0]), MOST_SUSPECTS)
     return f"{left} more of {one.arm} {'is' if left == 1 else 'are'} in who.csv." if left > 0 else ""
 
 
-def _row(one: Grower) -> tuple[str, ...]:
+def _row(one: LeakSuspect) -> tuple[str, ...]:
     share = "" if one.share is None else f"{one.share:.0%}"
     return one.arm, one.name, one.kind, _items(one), _bytes(one), share, one.why
 
 
-def _items(one: Grower) -> str:
+def _items(one: LeakSuspect) -> str:
     if one.items_per_request is not None:
         return f"{number(one.items_per_request)} per request"
     return "" if one.items_per_s is None else f"{number(one.items_per_s * HOUR_S)} per hour"
 
 
-def _bytes(one: Grower) -> str:
+def _bytes(one: LeakSuspect) -> str:
     if one.bytes_per_request is not None:
         return f"{size(one.bytes_per_request)} per request"
     return "" if one.bytes_per_s is None else f"{size(one.bytes_per_s * HOUR_S)} per hour"

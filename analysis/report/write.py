@@ -7,8 +7,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from analysis.growth.memory_breakdown import Waterfall
-from analysis.growth.suspect import Grower
+from analysis.growth.memory_breakdown import MemoryBreakdown
+from analysis.growth.suspect import LeakSuspect
 from analysis.incident.claims import Claim
 from analysis.incident.row import ComparisonRow
 from analysis.judge import judge
@@ -17,7 +17,7 @@ from analysis.recording.read import read_recording
 from analysis.report.contents import ReportContents, report_contents
 from analysis.report.figures.latency import latency_figure
 from analysis.report.figures.memory import memory_figure
-from analysis.report.figures.memory_breakdown import waterfall_figure
+from analysis.report.figures.memory_breakdown import memory_breakdown_figure
 from analysis.report.figures.objects import objects_figure
 from analysis.report.files import csv_text, write_files
 from analysis.report.html.page import report_html
@@ -70,11 +70,11 @@ def _files(findings: ReportContents, evidence: Provenance) -> dict[str, str | Fi
         "objects": objects_figure(findings),
         "latency": latency_figure(findings),
     }
-    if flows := [arm.waterfall for arm in findings.grew if arm.waterfall is not None]:
-        figures["waterfall"] = waterfall_figure(findings)
+    if flows := [arm.breakdown for arm in findings.growth if arm.breakdown is not None]:
+        figures["waterfall"] = memory_breakdown_figure(findings)
     drawn = {name: svg_text(figure, name) for name, figure in figures.items()}
     files: dict[str, str | Figure] = {
-        "verdict.md": verdict_markdown(f"{run_id}: verdict", judged, findings.grew),
+        "verdict.md": verdict_markdown(f"{run_id}: verdict", judged, findings.growth),
         "report.html": report_html(findings, evidence, drawn),
         "report.md": report_markdown(findings),
         "junit.xml": junit_xml(findings),
@@ -86,9 +86,11 @@ def _files(findings: ReportContents, evidence: Provenance) -> dict[str, str | Fi
         **{f"{name}.svg": text for name, text in drawn.items()},
     }
     if flows:
-        files["waterfall.csv"] = csv_text(Waterfall, flows)
-    if any(arm.censuses for arm in findings.grew):
-        files["who.csv"] = csv_text(Grower, (grower for arm in findings.grew for grower in arm.growers))
+        files["waterfall.csv"] = csv_text(MemoryBreakdown, flows)
+    if any(arm.censuses for arm in findings.growth):
+        files["who.csv"] = csv_text(
+            LeakSuspect, (suspect for arm in findings.growth for suspect in arm.suspects)
+        )
     if findings.recording.manifest.incident:
         files["claims.csv"] = csv_text(Claim, (*findings.claims, *findings.timeline))
         files["claims.md"] = claims_markdown(findings)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.formatting import binary
-from analysis.growth.memory_breakdown import Waterfall
+from analysis.growth.memory_breakdown import MemoryBreakdown
 from analysis.report.contents import ReportContents
 from analysis.report.figures.axes import new_axes
 from analysis.report.figures.labels import write
@@ -28,9 +28,9 @@ TICKS: Final = {
 }
 
 
-def waterfall_figure(findings: ReportContents) -> Figure:
+def memory_breakdown_figure(findings: ReportContents) -> Figure:
     """Draw the arms' waterfalls below each other, on one scale, in MiB; for findings that have at least one."""
-    flows = [arm.waterfall for arm in findings.grew if arm.waterfall is not None]
+    flows = [arm.breakdown for arm in findings.growth if arm.breakdown is not None]
     figure = new_figure(
         "Where the memory of the load went: change of USS", findings.recording, 0.9 + 2.4 * len(flows)
     )
@@ -44,7 +44,7 @@ def waterfall_figure(findings: ReportContents) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, flow: Waterfall) -> None:
+def _draw(axes: Axes, flow: MemoryBreakdown) -> None:
     names = ["USS at\nthe start", *(TICKS.get(name, name) for name, _ in flow.parts), "USS at\nthe end"]
     level = flow.uss_start_bytes
     _bar(axes, 0, 0.0, level, binary(level), LEVEL)
@@ -78,21 +78,21 @@ def _signed(size_bytes: float) -> str:
     return f"{'-' if size_bytes < 0 else '+'}{binary(abs(size_bytes))}"
 
 
-def _title(flow: Waterfall) -> str:
+def _title(flow: MemoryBreakdown) -> str:
     read = "quiesce points" if flow.settled else "readings under load"
     return f"{flow.arm}, life {flow.life}: between {read} at {flow.start_s:,.0f} s and {flow.end_s:,.0f} s"
 
 
-def _levels(flow: Waterfall) -> list[float]:
+def _levels(flow: MemoryBreakdown) -> list[float]:
     levels = [flow.uss_start_bytes]
     for _, part in flow.parts:
         levels.append(levels[-1] + part)
     return levels
 
 
-def _highest(flow: Waterfall) -> float:
+def _highest(flow: MemoryBreakdown) -> float:
     return max(_levels(flow))
 
 
-def _lowest(flow: Waterfall) -> float:
+def _lowest(flow: MemoryBreakdown) -> float:
     return min(_levels(flow))

@@ -42,9 +42,9 @@ def latency_alt(findings: ReportContents) -> str:
     return f"Latency and failed requests over time. {' '.join(said)}"
 
 
-def waterfall_alt(findings: ReportContents) -> str:
+def memory_breakdown_alt(findings: ReportContents) -> str:
     """Return how far each arm's own memory rose, and what of it is what."""
-    flows = [one.waterfall for one in findings.grew if one.waterfall]
+    flows = [one.breakdown for one in findings.growth if one.breakdown]
     said = [
         f"{flow.arm} from {binary(flow.uss_start_bytes)} to {binary(flow.uss_end_bytes)}: "
         f"{', '.join(f'{name} {binary(change)}' for name, change in flow.parts)}."

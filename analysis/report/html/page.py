@@ -12,17 +12,17 @@ from analysis.formatting import verdict_name
 from analysis.recording.provenance import Provenance
 from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
-from analysis.report.html.alt import latency_alt, memory_alt, objects_alt, waterfall_alt
+from analysis.report.html.alt import latency_alt, memory_alt, memory_breakdown_alt, objects_alt
 from analysis.report.html.provenance import config_text, provenance
 from analysis.report.html.svg import inline_svg
-from analysis.report.tables import comparison_grid, event_grid, gate_lines, grew_grid, load_grid
+from analysis.report.tables import comparison_grid, event_grid, gate_lines, growth_grid, load_grid
 from analysis.verdict.wording import verdict_sentence
 
 ALTS: Final = {
     "memory": memory_alt,
     "objects": objects_alt,
     "latency": latency_alt,
-    "waterfall": waterfall_alt,
+    "waterfall": memory_breakdown_alt,
 }
 
 
@@ -56,7 +56,7 @@ def report_html(findings: ReportContents, evidence: Provenance, figures: Mapping
             if name in figures
         },
         comparison=comparison_grid(findings),
-        grew=grew_grid(findings),
+        growth=growth_grid(findings),
         load=None if recording.manifest.attached else load_grid(findings),
         notes=[f"{arm.name}: {note}" for arm in recording.arms for note in arm.notes],
         decided=decided(findings),

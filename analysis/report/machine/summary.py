@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict
 from typing import Any, Final
 
+from analysis.growth.arm import ArmGrowth
 from analysis.recording.gauges import PREFIX, gauge_names
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.measurements import peak
@@ -22,6 +23,9 @@ gates and signoff; 4, with grew; 5, with incident in the keys that said article.
 
 LEFT_OUT: Final = ("arms", "judge", "gates", "host", "config", "seed", "locustfile_sha256")
 """Keys of the manifest that the summary does not repeat."""
+
+GROWTH_KEYS: Final = {"suspects": "growers", "breakdown": "waterfall"}
+"""Keys of an arm's growth that have another name in the summary."""
 
 PEAKS: Final = (
     "rss_bytes",
@@ -43,7 +47,7 @@ def summary_json(findings: ReportContents) -> str:
         "signoff": asdict(findings.judged.signoff),
         "verdicts": [_verdict(verdict) for verdict in findings.judged.verdicts],
         "gates": [asdict(gate) for gate in findings.judged.gates],
-        "grew": [_finite(asdict(arm)) for arm in findings.grew],
+        "grew": [_growth(arm) for arm in findings.growth],
         "phases": [asdict(phase) for phase in findings.recording.phases],
         "arms": [
             _arm(findings, arm, load)
@@ -54,6 +58,11 @@ def summary_json(findings: ReportContents) -> str:
         "timeline": [asdict(line) for line in findings.timeline],
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _growth(arm: ArmGrowth) -> dict[str, Any]:
+    found: dict[str, Any] = _finite(asdict(arm))
+    return {GROWTH_KEYS.get(name, name): value for name, value in found.items()}
 
 
 def _verdict(verdict: ArmVerdict) -> dict[str, Any]:

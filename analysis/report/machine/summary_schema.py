@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from analysis.growth.arm import ArmGrew
+from analysis.growth.arm import ArmGrowth
 from analysis.incident.claims import Claim
 from analysis.incident.row import ComparisonRow
 from analysis.judge.types import Judgement, Margin
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.manifest import Manifest
 from analysis.recording.model import Life, Phase
-from analysis.report.machine.summary import LEFT_OUT, PEAKS, SUMMARY_VERSION
+from analysis.report.machine.summary import GROWTH_KEYS, LEFT_OUT, PEAKS, SUMMARY_VERSION
 from analysis.slopes import LifeSlopes
 from analysis.verdict.gates import Gate
 from analysis.verdict.signoff import SignOff
@@ -70,6 +70,9 @@ def summary_schema() -> Schema:
         service_ms=quantiles,
         notes=_list(TEXT),
     )
+    growth = of(ArmGrowth, finite=False)
+    growth["properties"] = {GROWTH_KEYS.get(key, key): value for key, value in growth["properties"].items()}
+    growth["required"] = list(growth["properties"])
     manifest = _plain(Manifest.model_json_schema(mode="serialization"))["properties"]
     content = _object(
         summary_version={"const": SUMMARY_VERSION},
@@ -79,7 +82,7 @@ def summary_schema() -> Schema:
         signoff=of(SignOff),
         verdicts=_list(verdict),
         gates=_list(of(Gate)),
-        grew=_list(of(ArmGrew, finite=False)),
+        grew=_list(growth),
         phases=_list(of(Phase)),
         arms=_list(arm),
         comparison=_list(of(ComparisonRow)),

@@ -9,7 +9,7 @@ from analysis.formatting import verdict_name
 from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
 from analysis.report.markdown.table import literal, markdown_table
-from analysis.report.tables import Grid, comparison_grid, gate_lines, grew_grid, load_grid
+from analysis.report.tables import Grid, comparison_grid, gate_lines, growth_grid, load_grid
 from analysis.verdict.wording import verdict_sentence
 
 MOST_BYTES: Final = 60_000
@@ -33,7 +33,7 @@ def report_markdown(findings: ReportContents) -> str:
     sections = [
         _gates(findings),
         _folded(comparison_grid(findings)),
-        _folded(found) if (found := grew_grid(findings)) else [],
+        _folded(found) if (found := growth_grid(findings)) else [],
         [] if manifest.attached else _folded(load_grid(findings)),
         _details("How it was decided", [f"{literal(text)}\n" for text in decided(findings)]),
         _provenance(findings),

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from analysis.formatting import size
-from analysis.growth.arm import ArmGrew
-from analysis.growth.classify import short
-from analysis.report.growth_wording import clock_text, figures, number, told_and_small
+from analysis.growth.arm import ArmGrowth
+from analysis.growth.classify import short_type
+from analysis.report.growth_wording import clock_text, figures, number, split_small_suspects
 from analysis.report.markdown.table import literal, markdown_table
 from analysis.report.terminal.growth import NOTHING
 
 
-def grew_markdown(grew: tuple[ArmGrew, ...]) -> list[str]:
+def growth_markdown(growth: tuple[ArmGrowth, ...]) -> list[str]:
     """Return the same as lines of Markdown, with the growing types."""
-    seen = [arm for arm in grew if arm.censuses or arm.growers]
+    seen = [arm for arm in growth if arm.censuses or arm.suspects]
     lines = []
     for arm in seen:
         lines += ["", f"## What grew in {literal(arm.arm)}", ""]
-        if not arm.growers:
+        if not arm.suspects:
             lines.append(f"{NOTHING.capitalize()}.")
         else:
             clock = clock_text(arm)
@@ -28,17 +28,17 @@ def grew_markdown(grew: tuple[ArmGrew, ...]) -> list[str]:
                 "share of memory's growth",
                 "why",
             ]
-            told, small = told_and_small(arm)
+            told, small = split_small_suspects(arm)
             rows = [[one.name, one.kind, *figures(one, interval=True), one.why] for one in told]
             lines += markdown_table(head, rows)
             lines += ["", small] if small else []
-        if arm.growers and arm.types:
+        if arm.suspects and arm.types:
             head = ["type", f"objects {clock_text(arm)}", f"bytes {clock_text(arm)}", "share", "held by"]
             lines += ["", "Types whose bytes grow:", "", *markdown_table(head, _types(arm))]
     return lines
 
 
-def _types(arm: ArmGrew) -> list[list[str]]:
+def _types(arm: ArmGrowth) -> list[list[str]]:
     rows = []
     for one in arm.types:
         size_bytes = one.bytes_per_s if one.bytes_per_request is None else one.bytes_per_request
@@ -49,6 +49,6 @@ def _types(arm: ArmGrew) -> list[list[str]]:
         )
         objects = "" if one.objects_per_request is None else number(one.objects_per_request)
         rows.append(
-            [short(one.type), objects, size(size_bytes) + interval, f"{one.share:.0%}", one.explained_by]
+            [short_type(one.type), objects, size(size_bytes) + interval, f"{one.share:.0%}", one.explained_by]
         )
     return rows

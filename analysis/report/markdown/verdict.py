@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from analysis.formatting import verdict_name
-from analysis.growth.arm import ArmGrew
-from analysis.report.markdown.growth import grew_markdown
+from analysis.growth.arm import ArmGrowth
+from analysis.report.markdown.growth import growth_markdown
 from analysis.report.markdown.table import literal, markdown_table
 from analysis.verdict.arm import ArmVerdict, SignalVerdict
 from analysis.verdict.run import Judged
 from analysis.verdict.wording import interval_text, rate_text, signal_text, verdict_line
 
 
-def verdict_markdown(title: str, judged: Judged, grew: tuple[ArmGrew, ...] = ()) -> str:
+def verdict_markdown(title: str, judged: Judged, growth: tuple[ArmGrowth, ...] = ()) -> str:
     """Return ``verdict.md``: verdicts, gates, what grew, and what every signal said."""
     lines = [f"# {literal(title)}", "", f"**{literal(judged.signoff.sentence)}.**", ""]
     lines += [f"- {literal(verdict_line(verdict))}" for verdict in judged.verdicts]
@@ -19,7 +19,7 @@ def verdict_markdown(title: str, judged: Judged, grew: tuple[ArmGrew, ...] = ())
         rows = [[g.gate, g.measured, g.interval, g.limit, g.outcome, g.why] for g in judged.gates]
         head = ["gate", "measured", "interval (95%)", "limit", "outcome", "why"]
         lines += ["", f"## Gates of {literal(judged.gates[0].arm)}", "", *markdown_table(head, rows)]
-    lines += grew_markdown(grew)
+    lines += growth_markdown(growth)
     for verdict in judged.verdicts:
         if verdict.signals:
             lines += ["", f"## Signals of {literal(verdict.arm)}", "", *_signals(verdict)]

@@ -15,7 +15,7 @@ from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.measurements import ended
 from analysis.recording.model import Arm, Recording
 from analysis.report.contents import ReportContents
-from analysis.report.terminal.growth import grew_parts
+from analysis.report.terminal.growth import growth_parts
 from analysis.report.terminal.tables import new_table, outcome, render
 from analysis.report.terminal.verdict import judged_parts
 from analysis.slopes import Slope
@@ -34,7 +34,7 @@ def report_text(findings: ReportContents) -> str:
     parts: list[RenderableType] = [
         Text(_headline(recording)),
         *judged_parts(findings.judged),
-        *grew_parts(findings.grew),
+        *growth_parts(findings.growth),
         Text(),
         _comparison_table(findings),
     ]

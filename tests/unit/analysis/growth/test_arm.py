@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from analysis.growth.arm import ArmGrew
+from analysis.growth.arm import ArmGrowth
 from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, SignalSeries, Verdict
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
@@ -25,14 +25,14 @@ from tests.support.run_directory import RESTART_S
 Build = Callable[..., Path]
 
 
-def grew(run_dir: Path) -> dict[str, ArmGrew]:
+def find_growth(run_dir: Path) -> dict[str, ArmGrowth]:
     """Return what grew, by arm."""
-    return {arm.arm: arm for arm in report_contents(read_recording(run_dir), planted_judge).grew}
+    return {arm.arm: arm for arm in report_contents(read_recording(run_dir), planted_judge).growth}
 
 
-def holders(arm: ArmGrew) -> list[str]:
+def holders(arm: ArmGrowth) -> list[str]:
     """Return the last parts of the paths."""
-    return [grower.holder.rpartition(".")[2] for grower in arm.growers]
+    return [grower.holder.rpartition(".")[2] for grower in arm.suspects]
 
 
 @pytest.fixture
@@ -45,22 +45,22 @@ def test_four_leaks_are_named_in_order_of_bytes(run_dir: Path) -> None:
     """Each with its path, its kind, its items and bytes per request; what is flat is not among them."""
     flat = Container(0x7F0000000050, "dict", lambda _: 400, "gateway.app.routes", 100)
     write_heap(run_dir / "leaky", (*FOUR_LEAKS, flat))
-    found = grew(run_dir)["leaky"]
+    found = find_growth(run_dir)["leaky"]
     assert holders(found) == ["request_history", "response_cache", "background_tasks", "http_sessions"]
-    assert [one.kind for one in found.growers] == [
+    assert [one.kind for one in found.suspects] == [
         "unbounded cache or list",
         "unbounded cache or list",
-        "finished tasks kept",
+        "finished tasks still referenced",
         "unclosed sessions or connectors",
     ]
-    assert [one.items_per_request for one in found.growers] == [
+    assert [one.items_per_request for one in found.suspects] == [
         pytest.approx(rate, rel=0.02) for rate in (1, 1, 1, 0.01)
     ]
-    assert [one.bytes_per_request for one in found.growers] == [
+    assert [one.bytes_per_request for one in found.suspects] == [
         pytest.approx(rate, rel=0.02) for rate in (22_000, 4_000, 1_300, 600)
     ]
-    assert found.growers[0].share == pytest.approx(22_000 / 34_800, rel=0.03)
-    assert found.growers[2].why == "it holds finished tasks of audit, made in gateway/leaky.py:57"
+    assert found.suspects[0].share == pytest.approx(22_000 / 34_800, rel=0.03)
+    assert found.suspects[2].why == "it contains finished tasks of audit, made in gateway/leaky.py:57"
     assert found.censuses == 12
 
 
@@ -69,7 +69,7 @@ def test_a_cache_that_stops_at_its_bound_did_not_grow(run_dir: Path) -> None:
     for bound, named in ((5_000, []), (13_000, []), (1_000_000, ["cache"])):
         cache = Container(0x10, "builtins.dict", partial(min, bound), "app.cache", 100)
         write_heap(run_dir / "fixed", [cache])
-        assert holders(grew(run_dir)["fixed"]) == named
+        assert holders(find_growth(run_dir)["fixed"]) == named
 
 
 def test_a_container_that_goes_up_and_down_did_not_grow(run_dir: Path) -> None:
@@ -78,24 +78,24 @@ def test_a_container_that_goes_up_and_down_did_not_grow(run_dir: Path) -> None:
     in_flight = Container(0x10, "set", lambda n: 100 + n / 1000 + 40 * (next(waves) % 2), "app.flight", 10)
     emptied = Container(0x20, "list", lambda n: n if n < 13_000 else 0, "app.batch", 10)
     write_heap(run_dir / "fixed", [in_flight, emptied])
-    assert grew(run_dir)["fixed"].growers == ()
+    assert find_growth(run_dir)["fixed"].suspects == ()
 
 
 def test_a_bounded_cache_that_still_fills_is_no_suspect_of_a_healthy_arm(run_dir: Path) -> None:
     """Its entries say that it has a bound; in an arm that leaks it is told for what it is."""
     entries = [{"type": "functools._lru_list_elem", "bytes": 72}]
     cache = Container(0x10, "builtins.dict", lambda n: n, "app.lookup<dict>", 100, entries)
-    for arm, kinds in (("fixed", []), ("leaky", ["bounded cache that still fills", "native memory"])):
+    for arm, kinds in (("fixed", []), ("leaky", ["bounded cache, still filling", "native memory"])):
         write_heap(run_dir / arm, [cache])
-        assert sorted(one.kind for one in grew(run_dir)[arm].growers) == kinds
+        assert sorted(one.kind for one in find_growth(run_dir)[arm].suspects) == kinds
 
 
 def test_an_answer_that_ran_out_of_time_hides_none_before_it(run_dir: Path) -> None:
     """The path and the entries of an earlier pause are kept."""
     late = {"address": hex(FOUR_LEAKS[0].address), "type": "builtins.set", "length": 14_000}
     write_heap(run_dir / "leaky", FOUR_LEAKS, more_holders=[late])
-    found = {one.holder: one.kind for one in grew(run_dir)["leaky"].growers}
-    assert found[f"{STATE}.background_tasks"] == "finished tasks kept"
+    found = {one.holder: one.kind for one in find_growth(run_dir)["leaky"].suspects}
+    assert found[f"{STATE}.background_tasks"] == "finished tasks still referenced"
 
 
 @pytest.mark.parametrize("entry", [{"type": "weakref.ReferenceType", "bytes": 72}, {"state": "probe"}])
@@ -103,7 +103,7 @@ def test_a_registry_of_weak_references_holds_nothing(run_dir: Path, entry: dict[
     """It grows with what others keep; those are named. The probe's own count of sessions is one, too."""
     registry = Container(0x10, "builtins.set", lambda n: n, "asyncio.tasks._all_tasks.data", 1, [entry])
     write_heap(run_dir / "leaky", (*FOUR_LEAKS, registry))
-    assert len(grew(run_dir)["leaky"].growers) == 4
+    assert len(find_growth(run_dir)["leaky"].suspects) == 4
 
 
 def test_a_dict_with_weak_keys_follows_who_holds_them(run_dir: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_dict_with_weak_keys_follows_who_holds_them(run_dir: Path) -> None:
     states = Container(0x10, "builtins.dict", lambda n: n, "anyio._task_states.data", 1, [{"state": "weak"}])
     for others in (FOUR_LEAKS, ()):
         write_heap(run_dir / "leaky", (*others, states))
-        found = {one.holder for one in grew(run_dir)["leaky"].growers}
+        found = {one.holder for one in find_growth(run_dir)["leaky"].suspects}
         assert (states.holder in found) == (not others)
 
 
@@ -122,10 +122,10 @@ def test_without_a_census_the_counts_are_named(run_dir: Path) -> None:
         verdict: Verdict = LEAK if readings.signal == "sessions_open" else NO_LEAK
         return replace(planted_judge(readings, margin, **settings), verdict=verdict)
 
-    leaky = report_contents(read_recording(run_dir), sessions_leak).grew[0]
-    assert [one.kind for one in leaky.growers] == ["unclosed sessions or connectors"]
+    leaky = report_contents(read_recording(run_dir), sessions_leak).growth[0]
+    assert [one.kind for one in leaky.suspects] == ["unclosed sessions or connectors"]
     assert leaky.censuses == 0
-    assert grew(run_dir)["fixed"].growers == ()
+    assert find_growth(run_dir)["fixed"].suspects == ()
 
 
 def test_nothing_is_named_from_two_censuses(run_dir: Path) -> None:
@@ -133,8 +133,8 @@ def test_nothing_is_named_from_two_censuses(run_dir: Path) -> None:
     leak = FOUR_LEAKS[3]
     for end_s, named in ((LOAD_S + 25, 0), (LOAD_S + 40, 1)):
         write_heap(run_dir / "leaky", [leak], end_s=end_s)
-        assert len(grew(run_dir)["leaky"].growers) == named
-    assert grew(run_dir)["fixed"] == ArmGrew("fixed", 0, (), (), None)
+        assert len(find_growth(run_dir)["leaky"].suspects) == named
+    assert find_growth(run_dir)["fixed"] == ArmGrowth("fixed", 0, (), (), None)
 
 
 def test_two_lives_that_hold_the_same_are_one_line(build_run: Build) -> None:
@@ -148,9 +148,9 @@ def test_two_lives_that_hold_the_same_are_one_line(build_run: Build) -> None:
         parts.append({name: (run_dir / "leaky" / name).read_text() for name in HEAP})
     for name in HEAP:
         (run_dir / "leaky" / name).write_text(parts[0][name] + parts[1][name].split("\n", 1)[1])
-    found = grew(run_dir)["leaky"]
-    assert [one.lives for one in found.growers] == ["1 2"] * 4
-    assert [one.items_per_request for one in found.growers][:3] == [pytest.approx(1, rel=0.03)] * 3
+    found = find_growth(run_dir)["leaky"]
+    assert [one.lives for one in found.suspects] == ["1 2"] * 4
+    assert [one.items_per_request for one in found.suspects][:3] == [pytest.approx(1, rel=0.03)] * 3
 
 
 HEAP = (contract.CENSUS, contract.CONTAINERS, contract.HOLDERS)
@@ -160,12 +160,12 @@ def test_a_life_that_died_unnamed_says_so(run_dir: Path) -> None:
     """Its containers are told by type and address; without a probe, that naming needs one."""
     leak = Container(0xABC0, "collections.deque", lambda n: n)
     write_heap(run_dir / "leaky", [leak])
-    (one,) = (g for g in grew(run_dir)["leaky"].growers if g.address)
-    assert one.name == "collections.deque at 0xabc0 (not named: no pause after it was found)"
+    (one,) = (g for g in find_growth(run_dir)["leaky"].suspects if g.address)
+    assert one.name == "collections.deque at 0xabc0 (holder unknown: no pause after it was found)"
     assert (one.holder, one.bytes_per_request, one.share) == ("", None, None)
     strip_probe(run_dir / "leaky")
-    (one,) = (g for g in grew(run_dir)["leaky"].growers if g.address)
-    assert one.name == "collections.deque at 0xabc0 (naming needs the probe)"
+    (one,) = (g for g in find_growth(run_dir)["leaky"].suspects if g.address)
+    assert one.name == "collections.deque at 0xabc0 (holder unknown: no probe)"
 
 
 def strip_probe(arm_dir: Path) -> None:
@@ -187,21 +187,21 @@ def test_half_written_rows_are_left_out(run_dir: Path) -> None:
         with (run_dir / "leaky" / name).open("ab") as file:
             file.write(b"garbage,,\xff\xfe\n200.0,leaky,100,1,load,,zzz,list,\n200.0,lea")
     found = report_contents(read_recording(run_dir), planted_judge)
-    assert holders(found.grew[0])[:2] == ["request_history", "response_cache"]
+    assert holders(found.growth[0])[:2] == ["request_history", "response_cache"]
     assert found.reasons == report_contents(read_recording(run_dir), planted_judge).reasons == ()
 
 
 def test_a_recording_without_a_census_has_no_such_part(run_dir: Path) -> None:
     """An old run directory is judged as before."""
     found = report_contents(read_recording(run_dir), planted_judge)
-    assert [(arm.censuses, arm.growers, arm.types) for arm in found.grew] == [(0, (), ())] * 2
+    assert [(arm.censuses, arm.suspects, arm.types) for arm in found.growth] == [(0, (), ())] * 2
 
 
 def test_types_are_ranked_by_bytes_and_say_what_holds_them(run_dir: Path) -> None:
     """The tasks and what the sample of entries shows; a type that does not grow is not there."""
     types = {"_asyncio.Task": (lambda n: n, 200.0), "builtins.dict": (lambda n: 2 * n, 300.0)}
     write_heap(run_dir / "leaky", FOUR_LEAKS, types)
-    found = grew(run_dir)["leaky"].types
+    found = find_growth(run_dir)["leaky"].types
     assert [(one.type, one.explained_by.rpartition(".")[2]) for one in found] == [
         ("builtins.dict", "request_history"),
         ("_asyncio.Task", "background_tasks"),
@@ -217,31 +217,31 @@ def test_objects_that_no_container_holds_are_lost_in_native_code(run_dir: Path) 
     """Also a str, which the collector does not track; where the probe found the holder, that is said instead."""
     types = {"multidict._multidict.istr": (lambda n: n, 20_000.0)}
     write_heap(run_dir / "leaky", [], types)
-    one = grew(run_dir)["leaky"].growers[0]
+    one = find_growth(run_dir)["leaky"].suspects[0]
     assert (one.kind, one.name) == ("reference lost in native code", "objects of multidict._multidict.istr")
     assert one.items_per_request == pytest.approx(1, rel=0.03)
     row = {"type": "multidict._multidict.istr", "length": 9, "holder": "app.registry", "entries": "[]"}
     write_heap(run_dir / "leaky", [], types, more_holders=[row])
-    one = grew(run_dir)["leaky"].growers[0]
+    one = find_growth(run_dir)["leaky"].suspects[0]
     assert (one.kind, one.name) == ("unbounded cache or list", "app.registry")
 
 
 @pytest.mark.parametrize(
     ("state", "kind"),
-    [("unreferenced", "reference lost in native code"), ("cycle", "cycles awaiting gen-2")],
+    [("unreferenced", "reference lost in native code"), ("cycle", "uncollected reference cycles")],
 )
 def test_what_the_probe_says_of_a_type_is_its_kind(run_dir: Path, state: str, kind: str) -> None:
     """Although a container grows, too."""
     row = {"type": "app.Node", "length": 9, "entries": f'[{{"state": "{state}"}}]'}
     small = Container(0x10, "builtins.list", lambda n: n / 100 + 100, "app.log", 10)
     write_heap(run_dir / "leaky", [small], {"app.Node": (lambda n: n, 20_000.0)}, more_holders=[row])
-    assert grew(run_dir)["leaky"].growers[0].kind == kind
+    assert find_growth(run_dir)["leaky"].suspects[0].kind == kind
 
 
 def test_memory_that_no_object_explains_is_native(run_dir: Path) -> None:
     """Malloc's bytes grow by 34.8 kB a request, and no type and no container with them."""
     write_heap(run_dir / "leaky", [])
-    (one,) = grew(run_dir)["leaky"].growers
+    (one,) = find_growth(run_dir)["leaky"].suspects
     assert one.kind == "native memory"
     assert one.share == pytest.approx(1, rel=0.01)
 
@@ -249,15 +249,15 @@ def test_memory_that_no_object_explains_is_native(run_dir: Path) -> None:
 def test_an_arm_without_a_leak_has_no_lost_objects(run_dir: Path) -> None:
     """Types rise by chance and by warm caches; the verdict has judged the bytes."""
     write_heap(run_dir / "fixed", [], {"app.Node": (lambda n: n / 100, 50.0)})
-    found = grew(run_dir)["fixed"]
-    assert found.growers == ()
+    found = find_growth(run_dir)["fixed"]
+    assert found.suspects == ()
     assert [one.type for one in found.types] == ["app.Node"]
 
 
 def test_a_suspect_fits_on_the_line_of_the_run_so_far(run_dir: Path) -> None:
     """First and last part of its path, and its rate."""
     write_heap(run_dir / "leaky", [FOUR_LEAKS[2]])
-    (one,) = (g for g in grew(run_dir)["leaky"].growers if g.address)
+    (one,) = (g for g in find_growth(run_dir)["leaky"].suspects if g.address)
     assert one.holder == f"{STATE}.response_cache"
     assert suspect_text(one) == "…gateway.response_cache: +1.00 items/request"
 

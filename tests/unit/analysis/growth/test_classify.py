@@ -8,15 +8,15 @@ from analysis.growth.classify import KINDS, entries_of, kind_of_container, kind_
 @pytest.mark.parametrize(
     ("entries", "kind"),
     [
-        ([{"type": "_asyncio.Task", "state": "finished"}], "finished tasks kept"),
-        ([{"type": "asyncio.tasks.Task", "state": "pending"}], "tasks that never end"),
+        ([{"type": "_asyncio.Task", "state": "finished"}], "finished tasks still referenced"),
+        ([{"type": "asyncio.tasks.Task", "state": "pending"}], "pending tasks"),
         ([{"type": "app.ImportTask"}], "unbounded cache or list"),
-        ([{"type": "app.AsyncioTask", "state": "finished"}], "finished tasks kept"),
+        ([{"type": "app.AsyncioTask", "state": "finished"}], "finished tasks still referenced"),
         ([{"type": "str"}, {"type": "aiohttp.connector.TCPConnector"}], "unclosed sessions or connectors"),
         ([{"type": "app.Order", "bytes": 48}], "unbounded cache or list"),
         ([{"state": "unreferenced"}], "reference lost in native code"),
-        ([{"state": "cycle"}], "cycles awaiting gen-2"),
-        ([{"type": "functools._lru_list_elem"}], "bounded cache that still fills"),
+        ([{"state": "cycle"}], "uncollected reference cycles"),
+        ([{"type": "functools._lru_list_elem"}], "bounded cache, still filling"),
         ([{"state": "absent"}], "unbounded cache or list"),
         ([], "unbounded cache or list"),
     ],
@@ -29,16 +29,18 @@ def test_the_kind_of_a_container_is_what_it_holds(entries: list[dict[str, str]],
 def test_the_evidence_stands_with_the_kind() -> None:
     """Coroutine and place of a task's making, the types of entries."""
     task = {"type": "_asyncio.Task", "state": "finished", "coroutine": "audit", "created": "app.py:7"}
-    assert kind_of_container("set", [task]).why == "it holds finished tasks of audit, made in app.py:7"
-    assert kind_of_container("dict", [{"type": "str"}, {"type": "str"}]).why == "a dict grows; it holds str"
+    assert kind_of_container("set", [task]).why == "it contains finished tasks of audit, made in app.py:7"
+    assert (
+        kind_of_container("dict", [{"type": "str"}, {"type": "str"}]).why == "a dict grows; it contains str"
+    )
 
 
 @pytest.mark.parametrize(
     ("holder", "freed", "containers_grow", "kind"),
     [
         ("", False, False, "reference lost in native code"),
-        ("", False, True, "objects kept, holder unknown"),
-        ("", True, True, "cycles awaiting gen-2"),
+        ("", False, True, "retained objects, holder unknown"),
+        ("", True, True, "uncollected reference cycles"),
         ("app.registry", False, True, "unbounded cache or list"),
     ],
 )
@@ -53,7 +55,7 @@ def test_tasks_that_someone_holds_are_tasks() -> None:
     """Also where no container that grows was found, but the type."""
     entries = [{"type": "_asyncio.Task", "state": "finished"}]
     found = kind_of_type("_asyncio.Task", "app.tasks", entries, freed=False, containers_grow=True)
-    assert found.name == "finished tasks kept"
+    assert found.name == "finished tasks still referenced"
 
 
 def test_damaged_entries_are_none() -> None:

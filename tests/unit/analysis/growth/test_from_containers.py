@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.growth.from_containers import joined
-from analysis.growth.suspect import Grower
+from analysis.growth.from_containers import merge_lives
+from analysis.growth.suspect import LeakSuspect
 from analysis.recording.model import Life
 
-NOTHING = Grower(
+NOTHING = LeakSuspect(
     arm="app", name="shop.orders", kind="unbounded cache or list", holder="shop.orders", type="builtins.list",
     address="0x1", lives="1", censuses=9, length=900, holds="", items_per_request=None, items_per_request_low=None,
     items_per_request_high=None, items_per_s=None, bytes_per_request=None, bytes_per_s=None, share=None,
@@ -19,7 +19,7 @@ NOTHING = Grower(
 )  # fmt: skip
 
 
-def lines(items: Mapping[int, float]) -> list[Grower]:
+def lines(items: Mapping[int, float]) -> list[LeakSuspect]:
     """Return a line for each life, with its items per request, ten requests a second."""
     return [
         replace(
@@ -36,13 +36,13 @@ def test_workers_that_were_recycled_do_not_count_twice() -> None:
         for turn in range(3)
         for worker in (2, 3)
     )
-    found = joined(lines({life.number: 0.5 for life in processes}), processes)
+    found = merge_lives(lines({life.number: 0.5 for life in processes}), processes)
     assert found.lives == "2 3 4 5 6 7"
     assert (found.items_per_request, found.items_per_s, found.bytes_per_s) == (1.0, 10.0, 80.0)
 
 
 def test_lives_of_one_process_are_not_added_at_all() -> None:
     """The line of the longest stands for all of them."""
-    found = joined(lines({1: 1.0, 2: 1.0}), ())
+    found = merge_lives(lines({1: 1.0, 2: 1.0}), ())
     assert found.lives == "1 2"
     assert found.items_per_request == pytest.approx(1.0)

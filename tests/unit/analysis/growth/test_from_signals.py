@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.growth.from_types import collected
-from analysis.growth.trends import GrowingType
+from analysis.growth.from_types import freed_by_collection
+from analysis.growth.trends import TypeGrowth
 
-NODE = GrowingType(
+NODE = TypeGrowth(
     type="app.Node",
     life=1,
     objects_per_request=1.0,
@@ -38,4 +38,4 @@ STAYS: list[Row] = [(200.0, "drained", "app.Other", 5), (201.0, "collected", "ap
 def test_a_type_is_collected_where_most_or_all_of_it_is_gone(rows: list[Row], *, freed: bool) -> None:
     """Of what is all gone there is no row; where there was no census after the collection nothing is known."""
     types = pd.DataFrame(rows, columns=["t_s", "rung", "type", "objects"]).assign(life=1)
-    assert collected(types, NODE) is freed
+    assert freed_by_collection(types, NODE) is freed

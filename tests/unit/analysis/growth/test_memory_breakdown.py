@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.growth.memory_breakdown import waterfall
+from analysis.growth.memory_breakdown import memory_breakdown
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm, Phase
 from analysis.recording.read import SAMPLE_NUMBERS, with_live_bytes
@@ -42,7 +42,9 @@ def reading(
 
 def test_the_parts_add_up_to_the_change_of_uss() -> None:
     """What none of them explains is told as such, also where a part was given back."""
-    found = waterfall(arm(rows(reading(110, 60, 20, 5, 30, 4), reading(190, 100, 50, 10, 37, 1))), LOAD)
+    found = memory_breakdown(
+        arm(rows(reading(110, 60, 20, 5, 30, 4), reading(190, 100, 50, 10, 37, 1))), LOAD
+    )
     assert found is not None
     assert [(name, size / MB) for name, size in found.parts] == [
         ("live Python", 25),
@@ -58,7 +60,9 @@ def test_the_parts_add_up_to_the_change_of_uss() -> None:
 def test_quiesce_points_are_preferred_and_the_last_before_the_load_is_the_start() -> None:
     """Nothing is in flight in them, and cycles are collected."""
     points = rows(*(reading(t, t, 20, 5, 30, 4) for t in (50.0, 95.0, 150.0, 195.0, 230.0)))
-    found = waterfall(arm(rows(reading(110, 60, 20, 5, 30, 4), reading(190, 99, 20, 5, 30, 4)), points), LOAD)
+    found = memory_breakdown(
+        arm(rows(reading(110, 60, 20, 5, 30, 4), reading(190, 99, 20, 5, 30, 4)), points), LOAD
+    )
     assert found is not None
     assert (found.start_s, found.end_s, found.settled) == (95, 195, True)
     assert found.unexplained_bytes == 100 * MB
@@ -68,7 +72,7 @@ def test_the_life_that_was_read_longest_counts() -> None:
     """Memory of two processes is never subtracted."""
     dead = [reading(t, 60, 20, 5, 30, 4) for t in (105, 120)]
     alive = [{**reading(t, 70 + t, 20, 5, 30, 4), "life": 2.0} for t in (125, 190)]
-    found = waterfall(arm(rows(*dead, *alive)), LOAD)
+    found = memory_breakdown(arm(rows(*dead, *alive)), LOAD)
     assert found is not None
     assert (found.life, found.start_s, found.end_s) == (2, 125, 190)
 
@@ -77,4 +81,4 @@ def test_the_life_that_was_read_longest_counts() -> None:
 def test_without_a_reading_there_is_none(missing: str) -> None:
     """A kernel without smaps_rollup, a target without a probe: no picture instead of a wrong one."""
     cells = [reading(110, 60, 20, 5, 30, 4) | {missing: np.nan}, reading(190, 99, 20, 5, 30, 4)]
-    assert waterfall(arm(rows(*cells)), LOAD) is None
+    assert memory_breakdown(arm(rows(*cells)), LOAD) is None

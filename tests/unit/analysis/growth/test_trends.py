@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from analysis.growth.trends import Growing, growing_containers, growing_types
+from analysis.growth.trends import ContainerGrowth, find_container_growth, find_type_growth
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm, Life, Phase
 
@@ -21,7 +21,7 @@ EVERY_S = 30.0
 
 def found(
     lengths: Mapping[str, npt.NDArray[Any]], drained: dict[str, float] | None = None
-) -> dict[str, Growing]:
+) -> dict[str, ContainerGrowth]:
     """Return what grows, by address; one length a census."""
     censuses = len(next(iter(lengths.values())))
     t_s = EVERY_S * np.arange(1, censuses + 1)
@@ -41,7 +41,7 @@ def found(
         for address, n in (drained or {}).items()
     ]
     containers = pd.concat([*rows, *ends]).assign(type="builtins.list")
-    grown = growing_containers(arm, load, containers, pd.DataFrame())
+    grown = find_container_growth(arm, load, containers, pd.DataFrame())
     return {one.address: one for one in grown}
 
 
@@ -107,10 +107,10 @@ def test_types_of_processes_that_live_together_add_up() -> None:
         pd.DataFrame({"t_s": at, "life": float(life), "rung": "", "type": "app.Order", "objects": at * RPS})
         for life, at in every
     )
-    (one,) = growing_types(arm, load, types.assign(bytes=64 * types["objects"]))
+    (one,) = find_type_growth(arm, load, types.assign(bytes=64 * types["objects"]))
     assert one.bytes_per_request == pytest.approx(128, rel=0.01)
     assert one.objects_per_request == pytest.approx(2, rel=0.01)
-    (alone,) = growing_types(replace(arm, processes=()), load, types.assign(bytes=64 * types["objects"]))
+    (alone,) = find_type_growth(replace(arm, processes=()), load, types.assign(bytes=64 * types["objects"]))
     assert alone.bytes_per_request == pytest.approx(64, rel=0.01)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from analysis.recording.read import read_recording
 from analysis.report.contents import ReportContents, report_contents
-from analysis.report.markdown.growth import grew_markdown
+from analysis.report.markdown.growth import growth_markdown
 from analysis.report.markdown.incident import claims_markdown, comparison_markdown
 from analysis.report.markdown.verdict import verdict_markdown
-from analysis.report.terminal.growth import grew_parts
+from analysis.report.terminal.growth import growth_parts
 from analysis.report.terminal.report import report_text
 from analysis.report.terminal.tables import render
 from soak.contract import GateLimit
@@ -136,9 +136,9 @@ def test_what_grew_is_told_with_who_holds_it(build_run: Build) -> None:
     write_heap(run_dir / "leaky", (*FOUR_LEAKS, unnamed), types)
     write_heap(run_dir / "fixed", [Container(0x10, "builtins.dict", partial(min, 5000), "app.cache", 100)])
     found = findings(run_dir)
-    assert render(grew_parts(found.grew)) == (EXPECTED / "grew.txt").read_text()
-    assert "\n".join(grew_markdown(found.grew)) + "\n" == (EXPECTED / "grew.md").read_text()
-    assert render(grew_parts(found.grew)).strip() in report_text(found)
+    assert render(growth_parts(found.growth)) == (EXPECTED / "growth.txt").read_text()
+    assert "\n".join(growth_markdown(found.growth)) + "\n" == (EXPECTED / "growth.md").read_text()
+    assert render(growth_parts(found.growth)).strip() in report_text(found)
 
 
 def test_rates_are_per_second_where_requests_are_not_known(build_run: Build) -> None:
@@ -146,6 +146,6 @@ def test_rates_are_per_second_where_requests_are_not_known(build_run: Build) -> 
     run_dir = build_run(incident=False, kill_hour=None)
     (run_dir / "leaky" / "requests.csv").unlink()
     write_heap(run_dir / "leaky", FOUR_LEAKS[2:3])
-    text = render(grew_parts(findings(run_dir).grew))
+    text = render(growth_parts(findings(run_dir).growth))
     assert "leaky, per second:" in text
     assert "response_cache   unbounded cache or list   80.00   320 kB" in text
