@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -46,13 +46,18 @@ class Report:
     """Of the sign-off."""
 
 
-def make_report(run_dir: Path, judge: Judge = judge) -> Report:
+def make_report(run_dir: Path, judge: Judge = judge, *, load_ended: bool = False) -> Report:
     """Read a run directory and write ``report/`` in it, each file replaced at once; ``judge`` judges one signal.
+
+    ``load_ended``: the run goes on, but the load to report on is whole.
 
     Raises RecordingError when the directory is missing, has no readable manifest or is of another schema, and
     HarnessError when the report cannot be written.
     """
-    findings = report_contents(read_recording(run_dir), judge)
+    recording = read_recording(run_dir)
+    if load_ended:
+        recording = replace(recording, manifest=recording.manifest.model_copy(update={"status": "complete"}))
+    findings = report_contents(recording, judge)
     directory = run_dir / REPORT
     write_files(directory, _files(findings, read_provenance(run_dir)))
     return Report(

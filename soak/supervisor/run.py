@@ -272,8 +272,8 @@ class Run:
 
     def make_report(self) -> None:
         """Make the report of what is recorded so far, in a process of its own, and print it."""
-        self._save_manifest("complete", "")
-        argv = (sys.executable, "-P", "-m", "analysis", "report", str(self._directory))
+        self._save_manifest("running", "")  # with the readings missed so far
+        argv = (sys.executable, "-P", "-m", "analysis", "report", "--load-ended", str(self._directory))
         printed = LineTail(self._logs / "report.log")
         printed.new_lines()  # of an earlier report
         report = self._start_child(ProcessSpec("report", argv, self._directory))
@@ -283,7 +283,6 @@ class Run:
         finally:
             self._stop_child(report)
         self.say("\n".join(printed.new_lines()))
-        self._save_manifest("running", "")
 
     def tell_locust(self, line: str) -> None:
         """Give Locust an order."""

@@ -89,6 +89,14 @@ def test_a_recording_with_nothing_but_its_manifest_is_reported(build_run: Build)
     assert sorted(path.name for path in report.directory.iterdir()) == FILES[2:]
 
 
+def test_a_load_that_ended_is_reported_while_its_run_goes_on(build_run: Build) -> None:
+    """The report counts the recording as complete; the manifest goes on stating that the run is running."""
+    run_dir = build_run(status="running")
+    assert "never ended its recording" in make_report(run_dir, planted_judge).reasons[0]
+    assert make_report(run_dir, planted_judge, load_ended=True).reasons == ()
+    assert json.loads((run_dir / "manifest.json").read_text())["status"] == "running"
+
+
 def test_a_report_that_cannot_be_written_says_so(build_run: Build) -> None:
     """A file in the way, like a full disk, is one sentence with the fix."""
     run_dir = build_run()
