@@ -5,7 +5,7 @@ DURATION ?= 6h
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help soak soak-incident soak-article soak-release ablate bench calibrate bench-live bench-heap leaks ui report test test-browser lint lock clean
+.PHONY: help soak soak-incident soak-article soak-release ablate bench calibrate bench-live bench-heap leaks ui report test test-fast test-browser lint lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,11 @@ ui: .venv/installed ## Soak by hand in Locust's web UI: Start, Stop, report
 report: .venv/installed ## Make a report again: make report RUN=runs/<id>
 	@$(BIN)/soak report $(RUN)
 
-test: .venv/installed ## Run all tests, one short real soak with an OOM kill among them
-	@$(BIN)/pytest
+test: .venv/installed ## Run all tests, short real soaks among them, in six minutes on two cores
+	@$(BIN)/pytest -n logical --dist loadgroup
+
+test-fast: .venv/installed ## Run the unit tests but those that compute for long, in less than a minute
+	@$(BIN)/pytest tests/unit -n logical -m "not slow"
 
 test-browser: .venv/installed ## Run the tests of the web UI in a real browser, a minute and a half
 	@SOAKPROOF_REQUIRE_BROWSER=1 $(BIN)/pytest tests/browser

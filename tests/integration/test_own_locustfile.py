@@ -32,7 +32,7 @@ from .locust_processes import (
     with_targets,
 )
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("load")]
 
 USERS = """
 import itertools

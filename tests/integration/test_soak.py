@@ -26,7 +26,7 @@ from soak.supervisor.phases import timed
 
 from .conftest import Soak, finish, is_running, start_soak, wait_for_event
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("load")]
 
 GATEWAYS = """
 about = "half a minute of leaking against a small limit"

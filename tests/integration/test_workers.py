@@ -17,7 +17,7 @@ import pytest
 
 from .conftest import HERE, Soak, finish, is_running, start_soak, temporary_of, wait_for_event
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("load")]
 
 WORKERS = f"""
 [phases]
