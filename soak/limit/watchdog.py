@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from soak.limit.base import Counters
@@ -14,13 +15,33 @@ from soak.process.procfs import descendants, rss_bytes
 WATCH_EVERY_S = 0.05
 
 
+def resident_bytes(pid: int) -> int | None:
+    """Return the resident memory of a process and its descendants, None once all are gone."""
+    readings = [rss_bytes(each) for each in (pid, *descendants(pid))]
+    known = [reading for reading in readings if reading is not None]
+    return sum(known) if known else None
+
+
+def kill_group(pid: int) -> None:
+    """Kill the process group that ``pid`` leads; one that has ended is left alone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
 class WatchdogLife:
     """Reads the resident memory of a process and its descendants at 20 Hz and kills its group above the limit."""
 
     procs: Path | None = None
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        limit_bytes: int,
+        usage: Callable[[int], int | None] = resident_bytes,
+        kill: Callable[[int], None] = kill_group,
+    ) -> None:
         self._limit_bytes = limit_bytes
+        self._usage = usage
+        self._kill = kill
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._pid: int | None = None
@@ -30,28 +51,23 @@ class WatchdogLife:
     def watch(self, pid: int) -> None:
         """Begin to watch ``pid``, the leader of its process group."""
         self._pid = pid
-        self._thread = threading.Thread(target=self._run, name=f"watchdog-{pid}", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(pid,), name=f"watchdog-{pid}", daemon=True)
         self._thread.start()
 
     def usage_bytes(self) -> int | None:
         """Return the resident memory of the process and its descendants, None once it is gone."""
-        if self._pid is None:
-            return None
-        readings = [rss_bytes(pid) for pid in (self._pid, *descendants(self._pid))]
-        known = [reading for reading in readings if reading is not None]
-        return sum(known) if known else None
+        return None if self._pid is None else self._usage(self._pid)
 
-    def check(self) -> bool:
-        """Look once; kill above the limit. Return whether the life goes on."""
-        usage = self.usage_bytes()
-        if usage is None or self._pid is None:
+    def check(self, pid: int) -> bool:
+        """Read the memory once and kill above the limit; return whether the process lives on."""
+        usage = self._usage(pid)
+        if usage is None:
             return False
         self._peak_bytes = max(self._peak_bytes, usage)
         if usage <= self._limit_bytes:
             return True
         self._kills += 1
-        with contextlib.suppress(ProcessLookupError):  # it was quicker
-            os.killpg(self._pid, signal.SIGKILL)
+        self._kill(pid)
         return False
 
     def counters(self) -> Counters:
@@ -65,8 +81,8 @@ class WatchdogLife:
             self._thread.join()
             self._thread = None
 
-    def _run(self) -> None:
-        while not self._stop.wait(WATCH_EVERY_S) and self.check():
+    def _run(self, pid: int) -> None:
+        while not self._stop.wait(WATCH_EVERY_S) and self.check(pid):
             pass
 
 

@@ -114,7 +114,7 @@ def test_a_command_that_may_not_be_executed_is_named(guard: Guard, tmp_path: Pat
 
 
 def test_a_working_directory_that_does_not_exist_is_named(guard: Guard, tmp_path: Path) -> None:
-    """As above."""
+    """The message names the key and the path, and nothing is started."""
     with pytest.raises(UsageError, match=r"app: cwd .*/nowhere is no directory"):
         Child(spec("true", cwd=tmp_path / "nowhere"), tmp_path / "log", guard)
 

@@ -66,7 +66,7 @@ def test_every_key_of_the_verdict_so_far_is_documented_in_order() -> None:
 
 
 def test_every_event_is_documented() -> None:
-    """As above."""
+    """docs/file-formats.md has the contract's own words for each event, and no event besides."""
     text = (DOCS / "file-formats.md").read_text()
     section = text.partition("### Events\n")[2]
     assert dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)) == contract.EVENT_NAMES

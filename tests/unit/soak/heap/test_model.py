@@ -60,6 +60,6 @@ def test_numbers_that_are_none_and_text_for_the_terminal_to_obey_are_damage(
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """As above."""
+    """The message has its path and the reason; no traceback of open() reaches the user."""
     with pytest.raises(HeapError, match=r"absent\.json cannot be read: No such file"):
         load_census(tmp_path / "absent.json")

@@ -143,29 +143,20 @@ def _as_kernel(path: Path) -> None:
     (path / V1.usage).write_text("77\n")
 
 
-def test_the_watchdog_kills_above_the_limit_and_not_below(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_watchdog_kills_above_the_limit_and_not_below() -> None:
     """A scripted process grows past its limit; only then is its group killed, once, and counted."""
     readings = iter([50, 100, 101])
-    killed: list[tuple[int, int]] = []
-    monkeypatch.setattr("soak.limit.watchdog.rss_bytes", lambda _: next(readings))
-    monkeypatch.setattr("soak.limit.watchdog.descendants", lambda _: [])
-    monkeypatch.setattr("os.killpg", lambda pid, number: killed.append((pid, number)))
-    life = WatchdogLife(limit_bytes=100)
-    monkeypatch.setattr("threading.Thread.start", lambda _: None)
-    monkeypatch.setattr("threading.Thread.join", lambda _: None)
-    life.watch(1234)
-    assert [life.check(), life.check(), life.check()] == [True, True, False]
-    assert killed == [(1234, signal.SIGKILL)]
+    killed: list[int] = []
+    life = WatchdogLife(100, usage=lambda _: next(readings), kill=killed.append)
+    assert [life.check(1234), life.check(1234), life.check(1234)] == [True, True, False]
+    assert killed == [1234]
     assert life.counters() == Counters(peak_bytes=101, watchdog_kills=1)
-    life.close()
 
 
-def test_the_watchdog_ends_with_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_watchdog_ends_with_its_process() -> None:
     """A process that is gone is neither killed nor counted."""
-    monkeypatch.setattr("soak.limit.watchdog.rss_bytes", lambda _: None)
-    monkeypatch.setattr("soak.limit.watchdog.descendants", lambda _: [])
-    monkeypatch.setattr("threading.Thread.start", lambda _: None)
-    life = WatchdogLife(limit_bytes=100)
-    life.watch(1234)
-    assert life.check() is False
+    killed: list[int] = []
+    life = WatchdogLife(100, usage=lambda _: None, kill=killed.append)
+    assert life.check(1234) is False
+    assert killed == []
     assert life.counters() == Counters(watchdog_kills=0)

@@ -157,7 +157,7 @@ def test_a_process_that_dies_in_its_pause_is_no_missed_point(
 
 
 def test_an_arm_that_is_down_has_no_point_and_no_gap(bench: Bench) -> None:
-    """As above, however late it is."""
+    """However late it is: nothing could have been read."""
     Clock.now = 31.0
     assert bench.point() == []
     assert bench.gaps() == []

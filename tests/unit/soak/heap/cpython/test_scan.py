@@ -234,7 +234,7 @@ def test_no_content_of_memory_crashes_hangs_or_bloats_the_census(
 @settings(max_examples=60, deadline=2000)
 @given(st.binary(min_size=1, max_size=2000), st.sampled_from(VERSIONS))
 def test_random_bytes_do_no_harm(pattern: bytes, version: tuple[int, int]) -> None:
-    """As above, of bytes without any sense."""
+    """A heap of any bytes gives a census; nothing is raised."""
     memory, maps, interpreter = fake_process(version)
     memory.segments[HEAP][:] = (pattern * (HEAP_BYTES // len(pattern) + 1))[:HEAP_BYTES]
     read_heap(maps, memory, interpreter, containers_over=3)
