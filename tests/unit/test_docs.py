@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -14,7 +15,7 @@ from soak.config.load import FROM_THE_FILE, table_within
 from soak.config.profile import Profile
 from tests.support.paths import ROOT
 
-DOCS = ROOT / "docs"
+REFERENCE = ROOT / "docs" / "reference"
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -27,9 +28,28 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]
             yield f"{prefix}{name}", field.description or ""
 
 
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    """To a file that is there, and to a heading of it where one is named."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        name, _, anchor = target.partition("#")
+        if name.startswith("http"):
+            continue
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w\- ]", "", one).lower().replace(" ", "-") for one in headings], (
+                target
+            )
+
+
 def test_every_key_of_a_profile_is_documented_and_no_other() -> None:
     """The table of the keys has the code's own words, one row per key; links may be added."""
-    text = (DOCS / "your-own-service.md").read_text()
+    text = (REFERENCE / "profile.md").read_text()
     rows = re.findall(r"^\| `([A-Za-z0-9_.]+)` \| .*? ?\| (.*) \|$", text, re.MULTILINE)
     documented = {key: re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", meaning) for key, meaning in rows}
     assert documented == dict(_keys(Profile))
@@ -49,8 +69,8 @@ def test_every_key_of_a_profile_is_documented_and_no_other() -> None:
 def test_every_column_is_documented_with_its_meaning(
     heading: str, columns: tuple[contract.Column, ...]
 ) -> None:
-    """docs/file-formats.md has the contract's own words."""
-    text = (DOCS / "file-formats.md").read_text()
+    """docs/reference/file-formats.md has the contract's own words."""
+    text = (REFERENCE / "file-formats.md").read_text()
     section = text.partition(f"## {heading}\n")[2]
     section = re.split(r"\n##+ ", section)[0]
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)
@@ -59,14 +79,14 @@ def test_every_column_is_documented_with_its_meaning(
 
 def test_every_key_of_the_verdict_so_far_is_documented_in_order() -> None:
     """The run's, then an arm's."""
-    text = (DOCS / "file-formats.md").read_text()
+    text = (REFERENCE / "file-formats.md").read_text()
     section = re.split(r"\n##+ ", text.partition("## live.json\n")[2])[0]
     keys = [field.name for kind in (contract.Live, contract.ArmLive) for field in fields(kind)]
     assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == ["schema_version", *keys]
 
 
 def test_every_event_is_documented() -> None:
-    """docs/file-formats.md has the contract's own words for each event, and no event besides."""
-    text = (DOCS / "file-formats.md").read_text()
+    """With the contract's own words, and no event besides."""
+    text = (REFERENCE / "file-formats.md").read_text()
     section = text.partition("### Events\n")[2]
     assert dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)) == contract.EVENT_NAMES
