@@ -1,4 +1,4 @@
-"""What happened in each second of load, counted by arm: requests, failures and times."""
+"""Counts of each second of load, by arm: requests, failures and times."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Timings:
         self.service = new_histogram()
 
     def record(self, latency_us: int, service_us: int) -> None:
-        """Count one request; what is beyond the histogram's range counts as its end."""
+        """Count one request; a time beyond the histogram's range counts as the end of the range."""
         self.latency.record_value(min(latency_us, HISTOGRAM_HIGHEST_US))
         self.service.record_value(min(service_us, HISTOGRAM_HIGHEST_US))
 
     def add(self, other: Timings) -> None:
-        """Count the requests of ``other`` too."""
+        """Add the requests of ``other``."""
         self.latency.add(other.latency)
         self.service.add(other.service)
 
@@ -48,9 +48,9 @@ def new_histogram() -> HdrHistogram:
 
 
 def quantiles_us(histogram: HdrHistogram, shares: tuple[float, ...]) -> tuple[int, ...]:
-    """Return for each share the smallest value which that share of all values do not exceed; none of no values.
+    """Return for each share the smallest value that this share of all values does not exceed; () without values.
 
-    hdrh's own search walks the counts in Python and holds up the users for milliseconds, which their times would show.
+    The search in hdrh walks the counts in Python and delays the users for milliseconds, which their times would show.
     """
     if not histogram.get_total_count():
         return ()
@@ -61,22 +61,31 @@ def quantiles_us(histogram: HdrHistogram, shares: tuple[float, ...]) -> tuple[in
     )
 
 
-QUANTILES = (0.5, 0.9, 0.99, 1.0)
+CSV_QUANTILES = (0.5, 0.9, 0.99, 1.0)
+"""Shares of the quantiles in requests.csv, as its columns name them."""
 
 
 @dataclass(slots=True)
 class Second:
-    """Counts of one second, of one process or of all; the times are those of the requests that ended in it."""
+    """Counts of one second, of one process or of all; its times are those of the requests that ended in it."""
 
     sent: int = 0
     missed: int = 0
     ok: int = 0
     failed: Counter[str] = field(default_factory=Counter)
-    """Requests by kind of failure."""
+    """Failed requests by kind of failure."""
     timings: Timings = field(default_factory=Timings)
 
+    def ended(self, failure: str | None, latency_us: int, service_us: int) -> None:
+        """Count a request that was answered well (None) or failed, by its kind of failure."""
+        if failure is None:
+            self.ok += 1
+        else:
+            self.failed[failure] += 1
+        self.timings.record(latency_us, service_us)
+
     def add(self, other: Second) -> None:
-        """Count what ``other`` counted too."""
+        """Add the counts of ``other``."""
         self.sent += other.sent
         self.missed += other.missed
         self.ok += other.ok
@@ -95,7 +104,7 @@ class Second:
         )
 
     def pack(self) -> dict[str, Any]:
-        """Return the same as what Locust's messages carry."""
+        """Return the counts as plain data for a message of Locust's."""
         return {
             "sent": self.sent,
             "missed": self.missed,
@@ -113,20 +122,20 @@ class Second:
 
 
 def _quantiles_ms(histogram: HdrHistogram) -> tuple[str, ...]:
-    found = quantiles_us(histogram, QUANTILES)
-    return tuple(f"{value_us / 1000:.3f}" for value_us in found) or ("",) * len(QUANTILES)
+    found = quantiles_us(histogram, CSV_QUANTILES)
+    return tuple(f"{value_us / 1000:.3f}" for value_us in found) or ("",) * len(CSV_QUANTILES)
 
 
 class ArmCounter:
-    """Each thing counts in the second (``t_s``) in which it happens, until that second is taken."""
+    """Counts each event of an arm in the second (``t_s``) in which it happens, until that second is taken."""
 
     def __init__(self) -> None:
         self.in_flight = 0
-        """Requests that were sent and have not ended."""
+        """Number of requests that were sent and have not ended."""
         self._seconds: defaultdict[int, Second] = defaultdict(Second)
 
     def missed(self, now_s: float) -> None:
-        """Count a request that is given up."""
+        """Count a request that is dropped unsent."""
         self._seconds[int(now_s)].missed += 1
 
     def sent(self, now_s: float) -> None:
@@ -136,14 +145,11 @@ class ArmCounter:
 
     def ended(self, now_s: float, planned_s: float, sent_s: float, failure: str | None) -> None:
         """Count a request that was answered well (None) or failed."""
-        second = self._seconds[int(now_s)]
-        if failure is None:
-            second.ok += 1
-        else:
-            second.failed[failure] += 1
-        second.timings.record(*(round((now_s - since_s) * 1e6) for since_s in (planned_s, sent_s)))
+        self._seconds[int(now_s)].ended(
+            failure, round((now_s - planned_s) * 1e6), round((now_s - sent_s) * 1e6)
+        )
         self.in_flight -= 1
 
     def take(self, second: int) -> Second:
-        """Return the counts of a second and let them go."""
+        """Return the counts of a second, and drop them."""
         return self._seconds.pop(second, None) or Second()

@@ -1,6 +1,7 @@
-"""What the process that records and those that send say to each other, over Locust's own messages.
+"""The messages between master and workers, over Locust's own protocol.
 
-All times are ``t_s`` on the recorder's clock; a sender sets its own clock by ``Begin``.
+All times are ``t_s`` on the master's clock; ``Begin`` sets a worker's clock. Where one process is both, it is its own
+worker.
 """
 
 from __future__ import annotations
@@ -13,31 +14,33 @@ from locustfiles.counts import Second
 from soak.contract import Traffic
 
 HELLO: Final = "soak_hello"
-"""A sender is there; its data is the ``fingerprint`` of its plan."""
+"""From a worker: it can take a share; the data is the ``fingerprint`` of its plan."""
 PLAN: Final = "soak_plan"
-"""Asks for the plan; the answer's data is the text of ``traffic.json``."""
+"""From a worker to be: it asks for the plan; the data of the answer is the text of ``traffic.json``."""
 BEGIN: Final = "soak_begin"
-REPORT: Final = "soak_report"
+"""To a worker: a load begins; the data is a packed ``Begin``."""
+SECOND_REPORT: Final = "soak_report"
+"""From a worker: the data is a packed ``SecondReport``."""
 STOP: Final = "soak_stop"
-"""To senders: nothing planned at this ``t_s`` or later is sent."""
+"""To workers: nothing planned at ``end_s`` (``t_s``) or later is sent."""
 REFUSED: Final = "soak_refused"
-"""To a sender: it gets no share; its data is the reason."""
+"""To a worker: it gets no share; the data is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """To a sender: its share of a load is every request whose index modulo ``shares`` is ``share``."""
+    """A worker's share of a load: every request whose index modulo ``shares`` is ``share``."""
 
     seed: int
     start_s: float
     """Start of the warm-up."""
     in_s: float
-    """The same, seconds from now."""
+    """Start of the warm-up, seconds from the sending of this message."""
     share: int
     shares: int
 
     def pack(self) -> dict[str, Any]:
-        """Return the same as the data of a message."""
+        """Return the data of a message."""
         return asdict(self)
 
     @classmethod
@@ -47,27 +50,27 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """From a sender: what happened to each arm in a second that is over. Seconds come in order, none is left out."""
+class SecondReport:
+    """A worker's counts of a second that is over, by arm. Seconds come in order, none is left out."""
 
     second: int
     arms: dict[str, Second]
     last: bool
-    """Its share of the load is over."""
+    """Whether the worker's share of the load is over."""
 
     def pack(self) -> dict[str, Any]:
-        """Return the same as the data of a message."""
+        """Return the data of a message."""
         arms = {arm: second.pack() for arm, second in self.arms.items()}
         return {"second": self.second, "arms": arms, "last": self.last}
 
     @classmethod
-    def unpack(cls, data: dict[str, Any]) -> Report:
+    def unpack(cls, data: dict[str, Any]) -> SecondReport:
         """Return what ``pack`` packed."""
         arms = {arm: Second.unpack(packed) for arm, packed in data["arms"].items()}
         return cls(data["second"], arms, data["last"])
 
 
 def fingerprint(traffic: Traffic) -> str:
-    """Return what two plans share that mean the same requests; directories, clocks and URLs may differ."""
+    """Return the same text for plans of the same requests; directories, clocks and URLs may differ."""
     same = replace(traffic, out_dir="", t0_monotonic_s=0.0, arms=dict.fromkeys(traffic.arms, ""))
     return sha256(same.to_json().encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Records an arm's requests, second by second, and its histogram log."""
+"""Writes an arm's ``requests.csv``, a row a second, and its histogram log."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from locustfiles.counts import Second, Timings
 from locustfiles.schedule.phases import Timetable
 from soak.contract import LATENCY_LOG, LATENCY_TAG, REQUEST_COLUMNS, REQUESTS, SERVICE_TAG, names
 from soak.contract.clock import RunClock
+from soak.errors import HarnessError
 
 _US_PER_MS = 1000.0
 
 
 class LatencyLog:
-    """Writes intervals to an open text file; times are ``t_s``. Raises OSError when the file cannot be written."""
+    """Writes histograms of intervals to an open text file; times are ``t_s``. Raises OSError when writing fails."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._writer = HistogramLogWriter(file)
         self._writer.output_comment("[microseconds; times are seconds since the run's start]")
         self._writer.output_log_format_version()
-        # Base 0 keeps readers from taking the first interval for the start of time.
+        # Without base 0 readers take the first interval as the start of time.
         self._writer.output_base_time(0)
         self._writer.output_legend()
         file.flush()
@@ -34,7 +35,7 @@ class LatencyLog:
     def write(self, timings: Timings, start_s: float, end_s: float) -> None:
         """Append both histograms of an interval, each under its tag, and flush."""
         for tag, histogram in ((LATENCY_TAG, timings.latency), (SERVICE_TAG, timings.service)):
-            # The writer takes a time of 0 from the histogram's own stamps, milliseconds, and knows no tags.
+            # The writer takes a time of 0 from the histogram's own stamps, milliseconds, and writes no tags.
             histogram.set_start_time_stamp(start_s * 1000)
             histogram.set_end_time_stamp(end_s * 1000)
             self._file.write(f"Tag={tag},")
@@ -42,15 +43,15 @@ class LatencyLog:
         self._file.flush()
 
 
-class CannotRecordError(Exception):
+class CannotRecordError(HarnessError):
     """A recording cannot be written; the message names the file."""
 
 
 class ArmRecorder:
     """Records one arm, one load after the other: ``begin``, ``write`` for each second in order, ``end``.
 
-    What is written is flushed. The constructor, ``write``, ``end`` and ``close`` raise CannotRecordError, and after it
-    nothing more is written.
+    Every write is flushed. The constructor, ``write``, ``end`` and ``close`` raise CannotRecordError; after it nothing
+    more is written.
     """
 
     _timetable: Timetable
@@ -76,16 +77,16 @@ class ArmRecorder:
         """Begin a load."""
         self._timetable = timetable
 
-    def write(self, second: int, planned: int, happened: Second) -> None:
+    def write(self, second: int, planned: int, counts: Second) -> None:
         """Write the row of a second (``t_s``), and the interval before it when a new one begins."""
         row = (second, self._clock.wall_time(second), self._arm, self._timetable.phase(second), planned)
         with self._writing(self._csv_path):
-            self._write_row((*row, *happened.cells()))
+            self._write_row((*row, *counts.cells()))
         interval_s = self._timetable.interval_s(second)
         if self._interval is None or interval_s != self._interval_s:
             self.end()
             self._interval, self._interval_s = Timings(), interval_s
-        self._interval.add(happened.timings)
+        self._interval.add(counts.timings)
         self._next_s = second + 1
 
     def end(self) -> None:
@@ -121,7 +122,7 @@ class ArmRecorder:
 
     def _close_files(self) -> None:
         for file in self._files:
-            # Every write was flushed; what an error left in the buffer fails again here and was told already.
+            # Every write was flushed; what an error left in the buffer fails again here and was reported then.
             with suppress(OSError):
                 file.close()
         self._files.clear()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from locustfiles.schedule.rates import segments
 from soak.contract import Traffic
+from soak.errors import UsageError
 
 ABOVE_ZERO = (
     "hour_s",
@@ -19,8 +20,8 @@ ABOVE_ZERO = (
 NOT_NEGATIVE = ("warmup_s", "warmup_rps", "warmup_request_bytes", "rate_rps", "instances_per_hour")
 
 
-class TrafficFileError(Exception):
-    """The planned load is missing or makes no sense; the message names the file and the key."""
+class TrafficFileError(UsageError):
+    """The planned load is missing or invalid; the message names the file and the key."""
 
 
 def read_traffic(path: Path) -> Traffic:

@@ -1,4 +1,4 @@
-"""The queue of one arm: requests whose planned start has come and that no user has taken yet."""
+"""The queue of one arm: requests whose planned start is past and that no user has taken yet."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from locustfiles.schedule.arrivals import PlannedRequest
 
 
 class ArmQueue:
-    """Hands requests to the arm's users, and gives up those that waited longer than ``max_lateness_s``.
+    """Hands requests to the arm's users, and drops those that waited longer than ``max_lateness_s``.
 
-    What is given up is counted as missed and never sent. So a slow or dead arm holds at most what was planned within
-    ``max_lateness_s``, as long as ``expire`` is called.
+    A dropped request is counted as missed and never sent. So a slow or dead arm holds at most the requests planned
+    within ``max_lateness_s``, as long as ``expire`` is called.
     """
 
-    def __init__(self, max_lateness_s: float, now: Callable[[], float]) -> None:
+    def __init__(self, max_lateness_s: float, now_s: Callable[[], float]) -> None:
         self.counter = ArmCounter()
         self._max_lateness_s = max_lateness_s
-        self._now = now
+        self._now_s = now_s
         self._waiting = SimpleQueue()
 
     def __len__(self) -> int:
@@ -32,7 +32,7 @@ class ArmQueue:
         return self._waiting.empty() and self.counter.in_flight == 0
 
     def begin(self) -> None:
-        """Count anew: a request that was cut off in an earlier load never ends."""
+        """Count anew: a request that was cut off in an earlier load never counts as ended."""
         self.counter = ArmCounter()
 
     def offer(self, request: PlannedRequest) -> None:
@@ -43,25 +43,25 @@ class ArmQueue:
         """Wait for the next request that is still in time, and return it; the caller sends it at once."""
         while True:
             request: PlannedRequest = self._waiting.get()
-            now_s = self._now()
+            now_s = self._now_s()
             if not self._late(request, now_s):
                 return request
             self.counter.missed(now_s)
 
     def expire(self) -> None:
-        """Give up the requests that can no longer start in time."""
-        now_s = self._now()
+        """Drop the requests that can no longer start in time."""
+        now_s = self._now_s()
         while not self._waiting.empty() and self._late(self._waiting.peek_nowait(), now_s):
-            self._give_up(now_s)
+            self._drop(now_s)
 
     def clear(self) -> None:
-        """Give up all requests that wait."""
+        """Drop all requests that wait."""
         while not self._waiting.empty():
-            self._give_up(self._now())
+            self._drop(self._now_s())
 
     def _late(self, request: PlannedRequest, now_s: float) -> bool:
         return now_s - request.planned_s > self._max_lateness_s
 
-    def _give_up(self, now_s: float) -> None:
+    def _drop(self, now_s: float) -> None:
         self._waiting.get_nowait()
         self.counter.missed(now_s)

@@ -1,123 +1,137 @@
-"""Reports to the master, each second, what was counted."""
+"""Reports the counts of each second to the master."""
 
 from __future__ import annotations
 
 import math
-import sys
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
-from typing import cast
+from typing import Final, Protocol
 
 import gevent
-from locust.env import Environment
 from locust.rpc import Message
-from locust.runners import Runner, WorkerRunner
+from locust.runners import WorkerRunner
 
 from locustfiles.counts import Second
-from locustfiles.messages import BEGIN, HELLO, REFUSED, REPORT, STOP, Begin, Report, fingerprint
+from locustfiles.locust_process import LocustProcess
+from locustfiles.messages import BEGIN, HELLO, REFUSED, SECOND_REPORT, STOP, Begin, SecondReport, fingerprint
 from soak.contract import Traffic
-from soak.contract.clock import RunClock
-from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE
+from soak.errors import UsageError
+
+CHECK_EVERY_S: Final = 0.1
+"""How often the reporter checks whether a second is over, seconds."""
 
 
-class Reporter(ABC):
-    """Drives one load after the other and reports them; what is driven is up to the subclass.
+class MasterClock:
+    """The master's ``t_s`` as this process reads it, possibly on another machine; each ``Begin`` sets it."""
 
-    It writes no file and knows the time from the ``Begin`` message, so it may run on another machine.
-    """
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic_s = monotonic_s
+        self._t0_s = 0.0
 
-    def __init__(self, traffic: Traffic, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def set(self, t_s: float) -> None:
+        """Let it be ``t_s`` now."""
+        self._t0_s = self._monotonic_s() - t_s
+
+    def now_s(self) -> float:
+        """Return ``t_s``, seconds."""
+        return self._monotonic_s() - self._t0_s
+
+
+class LoadDriver(Protocol):
+    """Sends this process's share of one load after the other, and counts what happens to it."""
+
+    def prepare(self, begin: Begin) -> None:
+        """Count anew for the load that begins; the clock is set."""
+
+    def drive(self, begin: Begin) -> None:
+        """Send until the load is over, drain included."""
+
+    def stop_at(self, end_s: float) -> None:
+        """Let the load end at ``end_s`` (``t_s``), if it does not end earlier."""
+
+    def give_up(self) -> None:
+        """Count as missed what still waits: the load is over."""
+
+    def take(self, second: int) -> dict[str, Second]:
+        """Return the counts of a second by arm, and drop them."""
+
+
+class Reporter:
+    """Has one load after the other driven as the master orders, and reports each second when it is over."""
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        driver: LoadDriver,
+        clock: MasterClock,
+        check_every_s: float = CHECK_EVERY_S,
+    ) -> None:
         self._traffic = traffic
-        self._clock = RunClock(0.0, monotonic_s)
-        self._greenlet: gevent.Greenlet | None = None
-        """Drives the load that is under way."""
+        self._driver = driver
+        self._clock = clock
+        self._check_every_s = check_every_s
+        self._load: gevent.Greenlet | None = None
+        """The greenlet of the load that is under way."""
         self._next_s = 0
         """The first second that is not reported yet."""
 
-    @abstractmethod
-    def _prepare(self, begin: Begin) -> None:
-        """Count anew; the clock is set."""
-
-    @abstractmethod
-    def _drive(self, begin: Begin) -> None:
-        """Send until the load is over, drain included, and call ``_report_what_is_over`` meanwhile."""
-
-    @abstractmethod
-    def _stop_at(self, end_s: float) -> None:
-        """Let the load end at ``end_s`` (``t_s``), if it does not end earlier."""
-
-    @abstractmethod
-    def _give_up(self) -> None:
-        """Count what waits as missed: the load is over."""
-
-    @abstractmethod
-    def _take(self, second: int) -> dict[str, Second]:
-        """Return what happened to each arm in a second, and let it go."""
-
-    def register(self, environment: Environment) -> None:
-        """Listen to the process that records, and tell it that this one is there."""
-        self._environment = environment
-        self._runner = cast(Runner, environment.runner)
+    def register(self, process: LocustProcess) -> None:
+        """Listen to the master and announce this process to it."""
+        self._process = process
+        self._runner = process.runner
         self._runner.register_message(BEGIN, self._on_begin)
         self._runner.register_message(STOP, self._on_stop)
         self._runner.register_message(REFUSED, self._on_refused)
         if isinstance(self._runner, WorkerRunner):
-            environment.events.quitting.add_listener(self.close)
+            process.environment.events.quitting.add_listener(self.close)
         self._runner.send_message(HELLO, {"fingerprint": fingerprint(self._traffic)})
 
     def close(self, **_: object) -> None:
         """Give up what waits and report up to now; the rest of the share is not sent. Idempotent."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
+        if self._load is not None:
+            self._load.kill()
             self._finish(last=False)
 
     def _on_begin(self, msg: Message, **_: object) -> None:
         begin = Begin.unpack(msg.data)
-        self.close()  # a load that this process was cut off from when it was stopped
-        self._clock = replace(
-            self._clock, t0_monotonic_s=self._clock.monotonic_s() + begin.in_s - begin.start_s
-        )
+        self.close()  # a load that goes on since this process was cut off when it was stopped
+        self._clock.set(begin.start_s - begin.in_s)
         self._next_s = math.floor(begin.start_s)
-        self._prepare(begin)
-        self._greenlet = gevent.spawn(self._run, begin)
-        self._greenlet.link_exception(self._on_fault)
+        self._driver.prepare(begin)
+        self._load = self._process.spawn(self._run, begin)
 
     def _on_stop(self, msg: Message, **_: object) -> None:
-        if self._greenlet is not None:
-            self._stop_at(msg.data["end_s"])
+        if self._load is not None:
+            self._driver.stop_at(msg.data["end_s"])
 
     def _on_refused(self, msg: Message, **_: object) -> None:
-        print(msg.data["reason"], file=sys.stderr, flush=True)
-        self._environment.process_exit_code = EXIT_USAGE
-        gevent.spawn(self._runner.quit)
+        self._process.fail(UsageError(msg.data["reason"]))
+        gevent.spawn(self._process.quit)
 
     def _run(self, begin: Begin) -> None:
-        self._drive(begin)
-        self._finish(last=True)
+        driving = self._process.spawn(self._driver.drive, begin)
+        try:
+            while not driving.ready():
+                self._report_what_is_over()
+                driving.join(self._check_every_s)
+        finally:
+            driving.kill()
+        if driving.successful():
+            self._finish(last=True)
 
     def _finish(self, *, last: bool) -> None:
-        self._greenlet = None
-        self._give_up()
+        self._load = None
+        self._driver.give_up()
         self._report_what_is_over()
         self._report(last=last)
 
     def _report_what_is_over(self) -> None:
-        while self._next_s < int(self._now()):
+        while self._next_s < int(self._clock.now_s()):
             self._report(last=False)
 
     def _report(self, *, last: bool) -> None:
         second = self._next_s
         # A load that is stopped before its start has no second.
-        arms = self._take(second) if second <= self._now() else {}
-        self._runner.send_message(REPORT, Report(second, arms, last).pack())
+        arms = self._driver.take(second) if second <= self._clock.now_s() else {}
+        self._runner.send_message(SECOND_REPORT, SecondReport(second, arms, last).pack())
         self._next_s += 1
-
-    def _now(self) -> float:
-        return self._clock.now_s()
-
-    def _on_fault(self, _: gevent.Greenlet) -> None:
-        # gevent has printed the traceback; a load generator without its load must not look alive.
-        self._environment.process_exit_code = EXIT_HARNESS_FAILED
-        gevent.spawn(self._runner.quit)

@@ -1,8 +1,7 @@
-"""The sender: a process's share of the planned requests, handed to Locust's users at their instants."""
+"""A process's share of the planned requests, handed to Locust's users at their planned instants."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
@@ -15,28 +14,35 @@ from locustfiles.schedule.arrivals import schedule
 from locustfiles.schedule.phases import longest_drain_s
 from locustfiles.worker.dispatcher import Dispatcher
 from locustfiles.worker.queue import ArmQueue
-from locustfiles.worker.reporter import Reporter
+from locustfiles.worker.reporter import MasterClock
 from locustfiles.worker.user import user_class
 from soak.contract import Traffic
 
 
-class Sender(Reporter):
-    """Sends its share of each load to every arm at the planned instants."""
+class PlannedSender:
+    """Drives the planned load: offers its share of the requests to every arm at the planned instants."""
 
-    def __init__(self, traffic: Traffic, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(traffic, monotonic_s)
-        self._queues = {arm: ArmQueue(traffic.max_lateness_s, self._now) for arm in traffic.arms}
-        self._dispatcher = self._new_dispatcher()
+    _dispatcher: Dispatcher
+
+    def __init__(
+        self, traffic: Traffic, clock: MasterClock, sleep: Callable[[float], object] = gevent.sleep
+    ) -> None:
+        self._traffic = traffic
+        self._clock = clock
+        self._sleep = sleep
+        self._queues = {arm: ArmQueue(traffic.max_lateness_s, clock.now_s) for arm in traffic.arms}
         self.user_classes = [
-            user_class(arm, traffic, queue, self._now) for arm, queue in self._queues.items()
+            user_class(arm, traffic, queue, clock.now_s) for arm, queue in self._queues.items()
         ]
 
-    def _prepare(self, begin: Begin) -> None:  # noqa: ARG002 - others need it
+    def prepare(self, begin: Begin) -> None:  # noqa: ARG002 - a custom load needs it
+        """Count anew for the load that begins."""
         for queue in self._queues.values():
             queue.begin()
-        self._dispatcher = self._new_dispatcher()
+        self._dispatcher = Dispatcher(tuple(self._queues.values()), self._clock.now_s, self._sleep)
 
-    def _drive(self, begin: Begin) -> None:
+    def drive(self, begin: Begin) -> None:
+        """Offer the requests of the share until the load is over, drain included."""
         traffic = replace(self._traffic, seed=begin.seed)
         self._dispatcher.run(
             islice(schedule(traffic, begin.start_s), begin.share, None, begin.shares),
@@ -44,15 +50,15 @@ class Sender(Reporter):
             drain_s=longest_drain_s(traffic),
         )
 
-    def _stop_at(self, end_s: float) -> None:
+    def stop_at(self, end_s: float) -> None:
+        """Offer nothing planned at ``end_s`` (``t_s``) or later."""
         self._dispatcher.stop(end_s)
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """Count as missed what still waits."""
         for queue in self._queues.values():
             queue.clear()
 
-    def _take(self, second: int) -> dict[str, Second]:
+    def take(self, second: int) -> dict[str, Second]:
+        """Return the counts of a second by arm, and drop them."""
         return {arm: queue.counter.take(second) for arm, queue in self._queues.items()}
-
-    def _new_dispatcher(self) -> Dispatcher:
-        return Dispatcher(tuple(self._queues.values()), self._now, gevent.sleep, self._report_what_is_over)

@@ -9,11 +9,11 @@ from locust import FastHttpUser, task
 from locust.env import Environment
 
 from locustfiles.schedule.arrivals import PlannedRequest
-from locustfiles.worker.outcome import answer_kind, error_kind
+from locustfiles.worker.failure_kind import answer_kind, error_kind
 from locustfiles.worker.queue import ArmQueue
 from soak.contract import Traffic
 
-HEADERS = {"Content-Type": "application/json"}
+REQUEST_HEADERS = {"Content-Type": "application/json"}
 
 
 class ArmUser(FastHttpUser):
@@ -26,7 +26,7 @@ class ArmUser(FastHttpUser):
     url = ""
     statistics_name: str
     queue: ArmQueue
-    now: Callable[[], float]
+    now_s: Callable[[], float]
 
     def __init__(self, environment: Environment) -> None:
         # Locust gives the class the host of its start form, which would turn every arm's users to one target.
@@ -45,10 +45,10 @@ class ArmUser(FastHttpUser):
 
     def _send(self, request: PlannedRequest) -> None:
         counter = self.queue.counter
-        sent_s = self.now()
+        sent_s = self.now_s()
         counter.sent(sent_s)
         failure = self._post(request)
-        counter.ended(self.now(), request.planned_s, sent_s, failure)
+        counter.ended(self.now_s(), request.planned_s, sent_s, failure)
 
     def _post(self, request: PlannedRequest) -> str | None:
         try:
@@ -58,7 +58,7 @@ class ArmUser(FastHttpUser):
                 self.client.post(
                     request.path,
                     data=request.body,  # type: ignore[arg-type]  # bytes pass as they are
-                    headers=HEADERS,
+                    headers=REQUEST_HEADERS,
                     name=self.statistics_name,
                     catch_response=True,
                 ) as response,
@@ -75,7 +75,7 @@ class ArmUser(FastHttpUser):
         return failure
 
 
-def user_class(arm: str, traffic: Traffic, queue: ArmQueue, now: Callable[[], float]) -> type[ArmUser]:
+def user_class(arm: str, traffic: Traffic, queue: ArmQueue, now_s: Callable[[], float]) -> type[ArmUser]:
     """Return the class of an arm's users, ``traffic.users_per_arm`` of them in this process."""
     return type(
         arm,
@@ -87,6 +87,6 @@ def user_class(arm: str, traffic: Traffic, queue: ArmQueue, now: Callable[[], fl
             "connection_timeout": traffic.network_timeout_s,
             "statistics_name": f"{arm} {traffic.path}",
             "queue": queue,
-            "now": staticmethod(now),
+            "now_s": staticmethod(now_s),
         },
     )

@@ -328,6 +328,6 @@ def test_the_port_of_the_web_ui_is_taken(processes: ExitStack, traffic: Traffic)
         )
         assert locust.wait(PATIENCE_S) == 1
     assert "Address already in use" in log_of(traffic)
-    assert "Locust ended before the load was ready; the lines above say why" in log_of(traffic)
+    assert "Locust ended before the load was ready; see the lines above" in log_of(traffic)
     assert locust.stdout is not None
     assert TRAFFIC_READY not in locust.stdout.read()

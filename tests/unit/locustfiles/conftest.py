@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,6 +72,20 @@ class ScriptedClock:
 def clock() -> ScriptedClock:
     """Return a clock at 0."""
     return ScriptedClock()
+
+
+@pytest.fixture
+def fill_disk() -> Callable[[Path], None]:
+    """Return a function after which writes to an open file of this process fail as on a full disk."""
+
+    def fill(path: Path) -> None:
+        with Path("/dev/full").open("w") as full:
+            for link in Path("/proc/self/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):  # the descriptor of this listing
+                    if link.readlink() == path:
+                        os.dup2(full.fileno(), int(link.name))
+
+    return fill
 
 
 @pytest.fixture

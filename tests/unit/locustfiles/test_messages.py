@@ -5,18 +5,18 @@ from collections.abc import Callable
 from locust.rpc import Message
 
 from locustfiles.counts import Second
-from locustfiles.messages import BEGIN, REPORT, Begin, Report, fingerprint
+from locustfiles.messages import BEGIN, SECOND_REPORT, Begin, SecondReport, fingerprint
 from soak.contract import Traffic
 
 
 def test_messages_survive_locusts_wire() -> None:
     """What a message carries is read back on the other side."""
     begin = Begin(seed=7, start_s=12.5, in_s=1.25, share=1, shares=3)
-    report = Report(12, {"leaky": Second(sent=3, ok=3)}, last=True)
-    sent = [Message(BEGIN, begin.pack(), "worker"), Message(REPORT, report.pack(), "worker")]
+    report = SecondReport(12, {"leaky": Second(sent=3, ok=3)}, last=True)
+    sent = [Message(BEGIN, begin.pack(), "worker"), Message(SECOND_REPORT, report.pack(), "worker")]
     first, second = (Message.unserialize(message.serialize()).data for message in sent)
     assert Begin.unpack(first) == begin
-    read = Report.unpack(second)
+    read = SecondReport.unpack(second)
     assert (read.second, read.last, read.arms["leaky"].cells()) == (12, True, report.arms["leaky"].cells())
 
 

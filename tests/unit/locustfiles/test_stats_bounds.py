@@ -6,7 +6,7 @@ import pytest
 from locust import stats as locust_stats
 from locust.env import Environment
 
-from locustfiles.stats_bounds import EVERY_S, KEEP_ERRORS, KEEP_HISTORY, KEEP_NAMES, KEEP_S, StatsUpkeep
+from locustfiles.stats_bounds import KEEP_ERRORS, KEEP_HISTORY, KEEP_NAMES, KEEP_S, TRIM_EVERY_S, StatsBounds
 
 if TYPE_CHECKING:
     from tests.unit.locustfiles.conftest import ScriptedClock
@@ -78,7 +78,7 @@ def test_without_upkeep_it_grows(environment: Environment, clock: ScriptedClock)
 
 def test_with_upkeep_it_does_not(environment: Environment, clock: ScriptedClock) -> None:
     """With upkeep all of it is bounded, and Locust's current and total figures are what they are without."""
-    upkeep = StatsUpkeep(clock.now)
+    upkeep = StatsBounds(clock.now)
     upkeep.register(environment)
     _run(environment, clock)
     sizes = _sizes(environment)
@@ -96,7 +96,7 @@ def test_with_upkeep_it_does_not(environment: Environment, clock: ScriptedClock)
 def test_a_masters_statistics(environment: Environment, clock: ScriptedClock) -> None:
     """On a master, which sees no request but its workers' reports, the same is bounded."""
     locust_stats.setup_distributed_stats_event_listeners(environment.events, environment.stats)
-    upkeep = StatsUpkeep(clock.now)
+    upkeep = StatsBounds(clock.now)
     upkeep.register(environment)
     for second in range(600):
         worker = locust_stats.RequestStats()
@@ -117,8 +117,8 @@ def test_a_masters_statistics(environment: Environment, clock: ScriptedClock) ->
 
 def test_close_is_idempotent(environment: Environment, clock: ScriptedClock) -> None:
     """After close nothing is dropped any more; a second close, or one without register, does nothing."""
-    StatsUpkeep(clock.now).close()
-    upkeep = StatsUpkeep(clock.now)
+    StatsBounds(clock.now).close()
+    upkeep = StatsBounds(clock.now)
     upkeep.register(environment)
     upkeep.close()
     upkeep.close()
@@ -130,7 +130,7 @@ def test_names_that_come_once_are_forgotten_and_stay_counted(
     environment: Environment, clock: ScriptedClock
 ) -> None:
     """A locustfile with an id in each URL has a name for each request; the one that comes again keeps its figures."""
-    StatsUpkeep(clock.now).register(environment)
+    StatsBounds(clock.now).register(environment)
     for second in range(2 * KEEP_NAMES):
         for name in ("/login", f"/orders/{second}"):
             environment.events.request.fire(
@@ -142,6 +142,6 @@ def test_names_that_come_once_are_forgotten_and_stay_counted(
                 context={},
             )
         clock.t_s += 1.0
-    assert len(environment.stats.entries) <= KEEP_NAMES + 2 * EVERY_S
+    assert len(environment.stats.entries) <= KEEP_NAMES + 2 * TRIM_EVERY_S
     assert environment.stats.entries["/login", "GET"].num_requests == 2 * KEEP_NAMES
     assert environment.stats.total.num_requests == 4 * KEEP_NAMES

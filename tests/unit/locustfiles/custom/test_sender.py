@@ -1,21 +1,25 @@
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-import gevent
 import pytest
 from locust import HttpUser, User, constant, task
 from locust.env import Environment
-from locust.rpc import Message
 
-from locustfiles.custom.sender import OwnSender
+from locustfiles.custom.sender import CustomSender
 from locustfiles.custom.user import bound_to, past_pause
-from locustfiles.messages import BEGIN, HELLO, REPORT, STOP, Begin, Report
-from soak.contract import Traffic
+from locustfiles.messages import Begin
+from locustfiles.worker.reporter import MasterClock
+from tests.support.locust_wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from soak.contract import Traffic
+    from tests.unit.locustfiles.conftest import ScriptedClock
 
 URL = "http://127.0.0.1:1"
+BEGIN_AT_40 = Begin(7, 40.0, 0.0, 1, 2)
 
 
 class Buyer(HttpUser):
@@ -32,108 +36,91 @@ class Buyer(HttpUser):
         """Send nothing here."""
 
 
-class Wire:
-    """Stands for Locust's runner: keeps what the sender says, and hands it what the test says."""
+class Rehearsal:
+    """A custom sender of one arm; at scripted times its users' requests end, or it is stopped."""
 
-    def __init__(self) -> None:
-        self.heard: dict[str, Callable[..., None]] = {}
-        self.said: list[tuple[str, Any]] = []
-        self.stop_timeouts: list[float] = []
+    def __init__(self, traffic: Traffic, clock: ScriptedClock) -> None:
+        clock.t_s = 40.0
+        self.clock = clock
+        self.wire = Wire(Environment(user_classes=[Buyer]))
+        self.script: list[tuple[float, Callable[[], None]]] = []
+        """Times (``t_s``) and what happens then, in order."""
+        self.sender = CustomSender(traffic, "fixed", MasterClock(clock.now), self.sleep)
+        self.sender.register(self.wire.process)
 
-    def register_message(self, name: str, listener: Callable[..., None]) -> None:
-        self.heard[name] = listener
+    def sleep(self, seconds: float) -> None:
+        self.clock.t_s += seconds
+        while self.script and self.script[0][0] <= self.clock.t_s:
+            self.script.pop(0)[1]()
 
-    def send_message(self, name: str, data: object) -> None:
-        self.said.append((name, data))
+    def drive(self) -> None:
+        self.sender.prepare(BEGIN_AT_40)
+        self.sender.drive(BEGIN_AT_40)
 
-    def stop(self) -> None:
-        self.stop_timeouts.append(self.environment.stop_timeout)
+    def request(self, took_ms: float, error: Exception | None = None) -> None:
+        """Let a request of a user end."""
+        self.wire.environment.events.request.fire(
+            request_type="GET",
+            name="/",
+            response_time=took_ms,
+            response_length=0,
+            exception=error,
+            response=None,
+        )
 
-    environment: Environment
 
-    def say(self, name: str, data: object) -> None:
-        self.heard[name](environment=None, msg=Message(name, data, "master"))
-
-    def reports(self) -> list[Report]:
-        return [Report.unpack(data) for name, data in self.said if name == REPORT]
+@pytest.fixture
+def rehearsal(make_traffic: Callable[..., Traffic], clock: ScriptedClock) -> Rehearsal:
+    """Return a rehearsal of a load of 0.6 s."""
+    return Rehearsal(make_traffic(warmup_s=0.2, load_s=0.4, network_timeout_s=3.0), clock)
 
 
 @pytest.fixture
 def environment() -> Environment:
-    """Return the environment of an arm's process with one class of users."""
-    made = Environment(user_classes=[Buyer])
-    wire = Wire()
-    wire.environment = made
-    made.runner = wire  # type: ignore[assignment]
-    return made
+    """Return an environment with one class of users."""
+    return Environment(user_classes=[Buyer])
 
 
-def _fire(environment: Environment, took_ms: float, error: Exception | None = None) -> None:
-    environment.events.request.fire(
-        request_type="GET", name="/", response_time=took_ms, response_length=0, exception=error, response=None
-    )
-
-
-def test_requests_are_counted_while_the_load_is_on(
-    environment: Environment, make_traffic: Callable[..., Traffic]
-) -> None:
-    """What ends in the load is sent, answered and timed once; before and after nothing counts; then users stop."""
-    traffic = make_traffic(warmup_s=0.1, load_s=0.2, network_timeout_s=3.0)
-    OwnSender(traffic, "fixed", lambda: time.monotonic() + 5e6).register(environment)
-    wire = environment.runner
-    assert isinstance(wire, Wire)
-    _fire(environment, 5)
-    wire.say(BEGIN, Begin(7, 40.0, 0.0, 1, 2).pack())
-    gevent.sleep(0)
-    _fire(environment, 12.5)
-    _fire(environment, 20, ConnectionResetError())
-    with gevent.Timeout(5):
-        while not (wire.reports() and wire.reports()[-1].last):
-            gevent.sleep(0.01)
-    _fire(environment, 5)
-    assert wire.said[0][0] == HELLO
-    (report,) = wire.reports()
-    (counted,) = report.arms.values()
-    assert (list(report.arms), report.second) == (["fixed"], 40)
+def test_requests_are_counted_while_the_load_is_on(rehearsal: Rehearsal) -> None:
+    """A request that ends in the load is sent, answered and timed once; others are not counted; then users stop."""
+    rehearsal.request(5)
+    rehearsal.script = [
+        (40.1, lambda: rehearsal.request(12.5)),
+        (40.2, lambda: rehearsal.request(20, ConnectionResetError())),
+    ]
+    rehearsal.drive()
+    rehearsal.sender.give_up()
+    rehearsal.request(5)
+    (counted,) = rehearsal.sender.take(40).values()
     assert (counted.sent, counted.ok, counted.missed, dict(counted.failed)) == (2, 1, 0, {"reset": 1})
     assert counted.timings.latency.get_total_count() == counted.timings.service.get_total_count() == 2
     assert counted.timings.service.get_max_value() == pytest.approx(20_000, rel=0.01)
-    assert wire.stop_timeouts == [3.0]
-    assert environment.stop_timeout == 0
+    assert rehearsal.wire.stop_timeouts == [3.0]
+    assert rehearsal.wire.environment.stop_timeout == 0
 
 
-def test_a_reset_of_locusts_statistics_loses_no_request(
-    environment: Environment, make_traffic: Callable[..., Traffic]
-) -> None:
-    """What was counted before Reset in the web UI is reported all the same."""
-    OwnSender(make_traffic(warmup_s=0.1, load_s=0.2), "fixed", lambda: time.monotonic() + 5e6).register(
-        environment
-    )
-    wire = environment.runner
-    assert isinstance(wire, Wire)
-    wire.say(BEGIN, Begin(7, 40.0, 0.0, 1, 2).pack())
-    gevent.sleep(0)
-    _fire(environment, 12.5)
-    environment.events.reset_stats.fire()
-    environment.stats.reset_all()
-    _fire(environment, 20)
-    with gevent.Timeout(5):
-        while not (wire.reports() and wire.reports()[-1].last):
-            gevent.sleep(0.01)
-    assert sum(report.arms["fixed"].ok for report in wire.reports()) == 2
+def test_a_reset_of_locusts_statistics_loses_no_request(rehearsal: Rehearsal) -> None:
+    """Requests counted before Reset in the web UI are reported all the same."""
+    environment = rehearsal.wire.environment
+
+    def reset() -> None:
+        environment.events.reset_stats.fire()
+        environment.stats.reset_all()
+
+    rehearsal.script = [
+        (40.1, lambda: rehearsal.request(12.5)),
+        (40.2, reset),
+        (40.3, lambda: rehearsal.request(20)),
+    ]
+    rehearsal.drive()
+    assert rehearsal.sender.take(40)["fixed"].ok == 2
 
 
-def test_a_stop_ends_it_early(environment: Environment, make_traffic: Callable[..., Traffic]) -> None:
-    """A load of hours is over when it is stopped."""
-    OwnSender(make_traffic(load_s=9000.0), "leaky").register(environment)
-    wire = environment.runner
-    assert isinstance(wire, Wire)
-    wire.say(BEGIN, Begin(7, 40.0, 0.0, 0, 1).pack())
-    wire.say(STOP, {"end_s": 40.05})
-    with gevent.Timeout(5):
-        while not wire.reports():
-            gevent.sleep(0.01)
-    assert wire.reports()[-1].last
+def test_a_stop_ends_it_early(rehearsal: Rehearsal, clock: ScriptedClock) -> None:
+    """A load is over when it is stopped."""
+    rehearsal.script = [(40.1, lambda: rehearsal.sender.stop_at(40.25))]
+    rehearsal.drive()
+    assert clock.t_s == pytest.approx(40.25)
 
 
 def test_users_are_bound_to_the_arm(environment: Environment) -> None:

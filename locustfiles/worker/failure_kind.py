@@ -1,4 +1,4 @@
-"""What became of a request: answered well (None), or one of the contract's kinds of failure."""
+"""The kind of failure of a request: one of ``soak.contract.FAILURE_KINDS``, or None when it was answered well."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gevent
 from geventhttpclient.response import HTTPParseError
 
 ERROR_PREFIX = b'{"error"'
-"""An answer whose first key is "error"; looking at the prefix spares parsing every answer."""
+"""Beginning of a body whose first key is "error"; comparing it avoids parsing every answer."""
 
 
 def answer_kind(status: int, body: bytes) -> str | None:
@@ -20,7 +20,7 @@ def answer_kind(status: int, body: bytes) -> str | None:
 
 
 def error_kind(error: BaseException) -> str:
-    """Return the kind of failure of a request without an answer, by the error the client gave."""
+    """Return the kind of failure of a request without an answer, by the error the client raised."""
     # geventhttpclient wraps the errors after which it would have sent an idempotent request again.
     match getattr(error, "original", error):
         case TimeoutError() | gevent.Timeout():
@@ -34,10 +34,10 @@ def error_kind(error: BaseException) -> str:
             return "other"
 
 
-def own_kind(error: BaseException | None, response: object) -> str | None:
-    """Return the kind of failure of a request of a team's own locustfile, from what Locust tells of it.
+def custom_kind(error: BaseException | None, response: object) -> str | None:
+    """Return the kind of failure of a request of a custom locustfile, from Locust's event.
 
-    The team decides what a failure is: a status of 404 may be well, and one of 200 may not.
+    The locustfile decides what a failure is: a status of 404 may be a success, and one of 200 a failure.
     """
     if error is None:
         return None
@@ -49,7 +49,7 @@ def own_kind(error: BaseException | None, response: object) -> str | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and those it was made from: the clients wrap what the socket said."""
+    """Yield the error and its causes: HTTP clients wrap the errors of the socket."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

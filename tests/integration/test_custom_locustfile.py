@@ -1,4 +1,4 @@
-"""A team's own locustfile, unchanged, against every arm."""
+"""A custom locustfile, unchanged, against every arm."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ def _start(
 ) -> tuple[subprocess.Popen[str], list[subprocess.Popen[str]]]:
     """Start the master and a worker for each arm, as a plan has them; return both."""
     directory = Path(traffic.out_dir)
-    own, plan = directory / "team.py", directory / "traffic.json"
-    own.write_text(users)
-    plan.write_text(replace(traffic, locustfile=str(own)).to_json())
+    team, plan = directory / "team.py", directory / "traffic.json"
+    team.write_text(users)
+    plan.write_text(replace(traffic, locustfile=str(team)).to_json())
     port = str(free_port())
     command = [sys.executable, str(OWN), "--loglevel", "WARNING"]
-    command += ["-f", str(own), "--soak-traffic", str(plan)]
+    command += ["-f", str(team), "--soak-traffic", str(plan)]
     where = ["--worker", "--master-host", "127.0.0.1", "--master-port", port]
     workers = [
         start_process(processes, [*command, *where, "--soak-arm", arm], subprocess.DEVNULL)
@@ -100,7 +100,7 @@ def _has_visitors(target: Target, visitors: int) -> bool:
     return sum(name.startswith(target.url) for name in target.received()) == visitors
 
 
-def test_an_own_locustfile(processes: ExitStack, traffic: Traffic) -> None:
+def test_a_custom_locustfile(processes: ExitStack, traffic: Traffic) -> None:
     """The same users go to every arm from the start on, whatever their host, and each request is in a row once."""
     traffic, targets = with_targets(processes, traffic)
     counted = ("--headless", "--only-summary", "--users", "6", "--spawn-rate", "100")
@@ -122,7 +122,7 @@ def test_an_own_locustfile(processes: ExitStack, traffic: Traffic) -> None:
         assert min(received.values()) - traffic.t0_monotonic_s >= start_s
 
 
-def test_an_own_shape_and_sigterm(processes: ExitStack, traffic: Traffic) -> None:
+def test_a_custom_shape_and_sigterm(processes: ExitStack, traffic: Traffic) -> None:
     """A shape of the team's own counts from the load's start, and SIGTERM in it keeps what is recorded."""
     traffic, targets = with_targets(processes, replace(traffic, load_s=9000.0))
     master, _ = _start(processes, traffic, USERS + SHAPE, "--headless", "--only-summary")
@@ -139,7 +139,7 @@ def test_an_own_shape_and_sigterm(processes: ExitStack, traffic: Traffic) -> Non
         assert 0 <= tried - total_of(rows, "sent") <= 8
 
 
-def test_an_own_locustfile_in_the_web_ui(processes: ExitStack, traffic: Traffic) -> None:
+def test_a_custom_locustfile_in_the_web_ui(processes: ExitStack, traffic: Traffic) -> None:
     """The number of users in the start form counts, for each arm; its host does not; a second load goes on."""
     traffic, targets = with_targets(processes, replace(traffic, load_s=9000.0))
     port, options = web_options()
@@ -161,7 +161,7 @@ def test_an_own_locustfile_in_the_web_ui(processes: ExitStack, traffic: Traffic)
     assert "Traceback" not in log_of(traffic)
 
 
-def test_packages_of_the_team_that_are_called_like_ours(tmp_path: Path) -> None:
+def test_packages_of_the_team_with_the_names_of_ours(tmp_path: Path) -> None:
     """Their file gets its own, and our plugin is in Locust all the same."""
     for package in ("locustfiles", "soak"):
         (tmp_path / package).mkdir()

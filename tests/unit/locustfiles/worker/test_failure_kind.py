@@ -7,7 +7,7 @@ import urllib3
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from geventhttpclient.useragent import RetriesExceeded
 
-from locustfiles.worker.outcome import answer_kind, error_kind, own_kind
+from locustfiles.worker.failure_kind import answer_kind, custom_kind, error_kind
 from soak.contract import FAILURE_KINDS
 
 
@@ -73,7 +73,7 @@ class Answer:
 )
 def test_requests_of_an_own_locustfile(error: Exception | None, status: int, kind: str | None) -> None:
     """The team decides what has failed; its status or its error says how."""
-    assert own_kind(error, Answer(status)) == kind
+    assert custom_kind(error, Answer(status)) == kind
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_what_the_socket_said_counts(said: Exception, kind: str) -> None:
     error = requests.exceptions.ConnectionError("wrapped")
     error.__context__ = urllib3.exceptions.ProtocolError("wrapped")
     error.__context__.__cause__ = said
-    assert own_kind(error, None) == kind
+    assert custom_kind(error, None) == kind

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import gc
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+from locust.rpc import Message
+
+from locustfiles.counts import ArmCounter, Second, Timings, new_histogram, quantiles_us
+from soak.contract import FAILURE_KINDS, HISTOGRAM_HIGHEST_US, REQUEST_COLUMNS, names
+
+SHARES = (0.5, 0.9, 0.99, 1.0)
+
+
+def _timings(*latencies_us: int) -> Timings:
+    made = Timings()
+    for latency_us in latencies_us:
+        made.record(latency_us, latency_us // 2)
+    return made
+
+
+@pytest.mark.parametrize("count", [1, 2, 99, 1000])
+def test_quantiles_are_those_of_the_values(count: int) -> None:
+    """The quantile q is the smallest value that a share q does not exceed, within the histogram's three digits."""
+    draw = random.Random(count)
+    values = [round(draw.lognormvariate(8, 2)) for _ in range(count)]
+    expected = np.quantile(values, SHARES, method="inverted_cdf")
+    assert quantiles_us(_timings(*values).latency, SHARES) == pytest.approx(expected, rel=1e-3, abs=1)
+
+
+def test_no_values_have_no_quantiles() -> None:
+    """Of nothing there is no quantile, not even 0."""
+    assert quantiles_us(new_histogram(), SHARES) == ()
+
+
+def test_what_is_beyond_the_range_is_counted() -> None:
+    """A time above the highest value of the histogram is not lost."""
+    timings = _timings(10 * HISTOGRAM_HIGHEST_US)
+    assert timings.latency.get_total_count() == 1
+    assert quantiles_us(timings.latency, (1.0,)) == pytest.approx((HISTOGRAM_HIGHEST_US,), rel=1e-3)
+
+
+def test_packed_and_added_is_as_if_recorded_in_one_place() -> None:
+    """Histograms that went through messages and were added have the counts of one that saw all values."""
+    total = Timings()
+    for part in (_timings(1000, 2000), _timings(), _timings(5_000_000)):
+        total.add(Timings.unpack(part.pack()))
+    whole = _timings(1000, 2000, 5_000_000)
+    for ours, theirs in ((total.latency, whole.latency), (total.service, whole.service)):
+        assert list(ours.counts) == list(theirs.counts)
+        assert ours.get_total_count() == 3
+        assert ours.get_max_value() == pytest.approx(theirs.get_max_value(), rel=1e-3)
+
+
+def _row(second: Second) -> dict[str, int | str]:
+    columns = names(REQUEST_COLUMNS)
+    return dict(zip(columns[columns.index("sent") :], second.cells(), strict=True))
+
+
+def _second() -> Second:
+    second = Second(sent=8, missed=7, ok=6, failed=Counter({"reset": 2}))
+    second.timings.record(3000, 2500)
+    return second
+
+
+def test_a_second_in_which_nothing_happened() -> None:
+    """Counts are 0; quantiles of no request are empty, never 0."""
+    cells = _row(Second())
+    assert {cells[name] for name in ("sent", "missed", "ok", *(f"failed_{k}" for k in FAILURE_KINDS))} == {0}
+    assert {value for name, value in cells.items() if name.endswith("_ms")} == {""}
+
+
+def test_each_count_has_its_column() -> None:
+    """Counts and kinds of failure land in the columns of the contract."""
+    second = Second(sent=8, missed=7, ok=6)
+    for count, kind in enumerate(FAILURE_KINDS, start=20):
+        second.failed[kind] = count
+    cells = _row(second)
+    assert (cells["sent"], cells["missed"], cells["ok"]) == (8, 7, 6)
+    assert [cells[f"failed_{kind}"] for kind in FAILURE_KINDS] == list(range(20, 27))
+
+
+def test_quantiles_are_milliseconds() -> None:
+    """The quantiles of both times are there, in milliseconds with the three digits of the histogram."""
+    second = Second()
+    for latency_ms in range(1, 101):
+        second.timings.record(latency_ms * 1000, 2500)
+    cells = _row(second)
+    found = [float(cells[f"latency_{q}_ms"]) for q in ("p50", "p90", "p99", "max")]
+    assert found == pytest.approx([50, 90, 99, 100], rel=1e-3)
+    assert [cells[f"service_{q}_ms"] for q in ("p50", "p90", "p99", "max")] == ["2.501"] * 4
+
+
+def test_seconds_add_up() -> None:
+    """The sum of two processes' seconds has the counts, failures and times of both."""
+    total = _second()
+    total.add(_second())
+    assert (total.sent, total.missed, total.ok, total.failed) == (16, 14, 12, {"reset": 4})
+    assert total.timings.latency.get_total_count() == 2
+
+
+def test_it_survives_a_message() -> None:
+    """A second that went through one of Locust's messages gives the same row."""
+    message = Message("report", _second().pack(), "worker")
+    assert _row(Second.unpack(Message.unserialize(message.serialize()).data)) == _row(_second())
+
+
+@pytest.fixture
+def counter() -> ArmCounter:
+    """Return a counter of an arm to which nothing happened."""
+    return ArmCounter()
+
+
+def test_each_thing_counts_in_its_own_second(counter: ArmCounter) -> None:
+    """A request sent in one second and answered in the next is in both; its times are in the last."""
+    counter.sent(9.1)
+    counter.ended(10.0, planned_s=8.9, sent_s=9.1, failure=None)
+    nine, ten = counter.take(9), counter.take(10)
+    assert (nine.sent, nine.ok, ten.sent, ten.ok) == (1, 0, 0, 1)
+    assert nine.timings.latency.get_total_count() == 0
+    assert quantiles_us(ten.timings.latency, (1.0,)) == pytest.approx((1_100_000,), rel=1e-3)
+    assert quantiles_us(ten.timings.service, (1.0,)) == pytest.approx((900_000,), rel=1e-3)
+
+
+def test_every_kind_of_failure(counter: ArmCounter) -> None:
+    """What failed counts by its kind, and its times count like those of an answer."""
+    for kind in (*FAILURE_KINDS, None):
+        counter.sent(5.0)
+        counter.ended(5.5, 5.0, 5.0, kind)
+    counter.missed(5.9)
+    second = counter.take(5)
+    assert second.failed == dict.fromkeys(FAILURE_KINDS, 1)
+    assert (second.sent, second.ok, second.missed) == (8, 1, 1)
+    assert second.timings.latency.get_total_count() == 8
+
+
+def test_in_flight(counter: ArmCounter) -> None:
+    """What was sent and has not ended is in flight."""
+    counter.sent(5.0)
+    counter.sent(5.1)
+    counter.ended(5.2, 5.0, 5.0, "reset")
+    assert counter.in_flight == 1
+
+
+def test_it_holds_only_what_is_not_taken(counter: ArmCounter) -> None:
+    """A second that was taken is dropped: after an hour none is held."""
+
+    def alive() -> int:
+        return sum(isinstance(one, Second) for one in gc.get_objects())
+
+    before = alive()
+    for second in range(3600):
+        counter.sent(second)
+        assert counter.take(second).sent == 1
+    assert alive() <= before
+    assert counter.take(7).sent == 0
