@@ -12,7 +12,7 @@ from bench.harness.estimate import Finding, Goal, estimate, ratios
 from bench.harness.progress import Progress
 from bench.harness.rounds import Rounds, in_turn
 from bench.harness.servers import Place, Server, gateway
-from soak.contract import CENSUS, CENSUS_COLUMNS, EVENTS, LOAD, SAMPLE_COLUMNS, SAMPLES
+from soak.contract import EVENTS, LOAD, SAMPLE_COLUMNS, SAMPLES
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.limit.base import Unlimited
@@ -39,13 +39,11 @@ class Sampling:
         self._directory = place.directory
         self._events = EventLog(place.directory / EVENTS, clock)
         self._samples = CsvRecorder(place.directory / SAMPLES, SAMPLE_COLUMNS)
-        self._census = CsvRecorder(place.directory / CENSUS, CENSUS_COLUMNS)
         self._sampler = Sampler(
             ON,
             clock,
             self._events,
             self._samples,
-            self._census,
             every_s=SAMPLE_EVERY_S,
             smaps_every_s=SMAPS_EVERY_S,
         )
@@ -72,7 +70,7 @@ class Sampling:
 
     def close(self) -> None:
         """Close the recordings."""
-        for recorder in (self._events, self._samples, self._census):
+        for recorder in (self._events, self._samples):
             recorder.close()
 
 

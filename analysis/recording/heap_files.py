@@ -9,10 +9,12 @@ from typing import Final
 import pandas as pd
 
 from analysis.recording.csv_table import read_table
-from soak.contract import CENSUS, CONTAINERS, HOLDERS, OUTSIDE
+from soak.contract import CENSUS, CONTAINERS, HOLDERS
 
 TYPE_NUMBERS: Final = ("t_s", "life", "objects", "bytes")
 TYPE_TEXTS: Final = ("rung", "by", "type")
+PROBE: Final = "probe"
+"""In the column ``by`` of recordings of schema 1: rows that the probe counted, of which nothing is read."""
 CONTAINER_NUMBERS: Final = ("t_s", "life", "length")
 CONTAINER_TEXTS: Final = ("rung", "address", "type")
 HOLDER_NUMBERS: Final = ("t_s", "life", "length", "retained_bytes", "retained_whole")
@@ -21,7 +23,7 @@ HOLDER_TEXTS: Final = ("rung", "address", "type", "holder", "entries")
 
 @dataclass(frozen=True, slots=True)
 class HeapFiles:
-    """The rows of census.csv (those read from outside), containers.csv and holders.csv; none where a file is missing.
+    """The rows of census.csv, containers.csv and holders.csv; none where a file is missing.
 
     Damaged rows are left out: a name that is missing stands against no verdict.
     """
@@ -40,7 +42,7 @@ def read_heap_files(arm_dir: Path, *, types: bool = True) -> HeapFiles:
     """Read the three files of an arm; ``types``, which has most rows, only if asked for. Raises nothing."""
     found = read_table(arm_dir / CENSUS, TYPE_NUMBERS, TYPE_TEXTS).frame if types else pd.DataFrame()
     if types:
-        found = found[found["by"] == OUTSIDE].dropna(subset=["life", "objects"])
+        found = found[found["by"] != PROBE].dropna(subset=["life", "objects"])
     containers = read_table(arm_dir / CONTAINERS, CONTAINER_NUMBERS, CONTAINER_TEXTS).frame
     holders = read_table(arm_dir / HOLDERS, HOLDER_NUMBERS, HOLDER_TEXTS).frame
     return HeapFiles(

@@ -116,7 +116,7 @@ def _write_censuses(arm_dir: Path, t_s: range, pid: int, *, leaks: bool) -> None
             "bytes": 64_000 + 64 * grown,
             "length": 200 + grown,
         }
-        write_table(path, rows.assign(by=contract.OUTSIDE, type=kinds, address=addresses, **numbers))
+        write_table(path, rows.assign(type=kinds, address=addresses, **numbers))
 
 
 def _latencies() -> Latencies:

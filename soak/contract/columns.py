@@ -131,9 +131,6 @@ EVENT_NAMES: Final = {
     "run_end": "the run ended",
 }
 
-OUTSIDE: Final = "outside"
-PROBE: Final = "probe"
-
 _CENSUS_OF = (
     Column("t_s", "seconds since the run's start"),
     _text("arm", "the target build"),
@@ -145,13 +142,9 @@ _CENSUS_OF = (
 
 CENSUS_COLUMNS: Final = (
     *_CENSUS_OF,
-    _text(
-        "by",
-        "outside: every object, read from outside; probe: those the cyclic collector tracks, counted inside",
-    ),
     _text("type", "module-qualified name of the type; of the many, the largest and those that grew most"),
     Column("objects", "objects of that type"),
-    Column("bytes", "their size, as sys.getsizeof; empty when counted by the probe"),
+    Column("bytes", "their size, as sys.getsizeof"),
 )
 
 CONTAINER_COLUMNS: Final = (

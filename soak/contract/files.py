@@ -25,7 +25,8 @@ from typing import Final
 SCHEMA_VERSION: Final = 2
 """The version of all files of a recording.
 
-History: 1, the first; 2, the gauges ``cache_entries`` and ``history_entries`` have no columns of their own any more.
+History: 1, the first; 2, all gauges stand in the column ``gauges``, ``cache_entries`` and ``history_entries`` among
+them, and census.csv has no column ``by`` and no rows by the probe.
 """
 READABLE_SCHEMAS: Final = (1, 2)
 """Versions of the recordings that a report can be made of."""

@@ -94,8 +94,7 @@ class Recorder:
             )
         files = self._files[arm]
         files.census.write_all(
-            {**of, "by": contract.OUTSIDE, "type": one.name, "objects": one.objects, "bytes": one.bytes}
-            for one in heap.types()
+            {**of, "type": one.name, "objects": one.objects, "bytes": one.bytes} for one in heap.types()
         )
         files.containers.write_all(
             {**of, "address": f"{one.address:#x}", "type": one.type, "length": one.length}

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from soak.contract import DRAIN, IDLE, POINT, PROBE, QUIESCE, SAMPLE_COLUMNS, names
+from soak.contract import DRAIN, IDLE, POINT, QUIESCE, SAMPLE_COLUMNS, names
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError, SoakError
 from soak.heap.model import Suspect
@@ -52,7 +52,6 @@ class Sampler:
         clock: RunClock,
         events: EventLog,
         samples: CsvRecorder,
-        census: CsvRecorder,
         *,
         every_s: float,
         smaps_every_s: float,
@@ -61,7 +60,6 @@ class Sampler:
         self.arm = arm
         self._clock = clock
         self._samples = samples
-        self._census = census
         self._every_s = every_s
         self._smaps_every_s = smaps_every_s
         self._next_smaps_s = 0.0
@@ -224,24 +222,6 @@ class Sampler:
         if rows:
             self.latest = self._arm_row.join(rows)
         return rows
-
-    def take_census(self, rung: str = "") -> None:
-        """Write the census of each process of the arm; one without a probe has none."""
-        for target in self.targets:
-            if target.probed:
-                self._take_census(target, rung)
-
-    def _take_census(self, target: Target, rung: str) -> None:
-        try:
-            types = target.probe.ask("census", CENSUS_TIMEOUT_S)["types"]
-        except ProbeError as error:
-            self.gaps.missed("census", str(error))
-            return
-        self.gaps.read("census")
-        shared = {"t_s": self._clock.now_s(), "arm": target.arm, "pid": target.pid, "life": target.life,
-                  "phase": self.phase, "rung": rung}  # fmt: skip
-        for name, objects in types:
-            self._census.write({**shared, "by": PROBE, "type": name, "objects": objects})
 
     def _next_due(self, due: float) -> float:
         """Return the next tick on the grid; ticks that passed while we read are a counted gap."""

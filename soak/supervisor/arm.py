@@ -155,7 +155,7 @@ class ArmRun:
         point.start()
 
     def quiesce(self) -> Iterator[str]:
-        """Walk the ladder, yielding each rung: row and census; collect, row, census; trim, row, census.
+        """Walk the ladder, yielding each rung once its row is written: drained; collected; trimmed.
 
         Each drop says what held the memory. A target that no longer answers is left at the rung it reached.
         """
@@ -175,7 +175,6 @@ class ArmRun:
             rows = self.sampler.tick(rung, exact=True)
             if not rows or any(row["pid"] in probed and row.get("probe_ms") is None for row in rows):
                 return
-            self.sampler.take_census(rung)
             yield rung
 
     def stop(self) -> None:

@@ -191,10 +191,8 @@ def _make_sampler(
     directory.mkdir()
     samples = CsvRecorder(directory / contract.SAMPLES, contract.SAMPLE_COLUMNS)
     stack.callback(samples.close)
-    census = CsvRecorder(directory / contract.CENSUS, contract.CENSUS_COLUMNS)
-    stack.callback(census.close)
     sampler = Sampler(
-        directory.name, clock, events, samples, census, every_s=watch.every_s, smaps_every_s=SMAPS_EVERY_S
+        directory.name, clock, events, samples, every_s=watch.every_s, smaps_every_s=SMAPS_EVERY_S
     )
     sampler.phase = contract.LOAD
     return sampler

@@ -294,8 +294,6 @@ class Run:
 
     def take_census(self) -> None:
         """Take the census of all arms; only while nothing is loaded."""
-        for arm in self._arms:
-            arm.sampler.take_census()
         if self._censuses and not self._censuses.busy:
             self._censuses.order([arm.sampler for arm in self._arms])
 
@@ -416,16 +414,14 @@ class Run:
         directory = self._directory / arm
         directory.mkdir()
         samples = CsvRecorder(directory / contract.SAMPLES, contract.SAMPLE_COLUMNS)
-        census = CsvRecorder(directory / contract.CENSUS, contract.CENSUS_COLUMNS)
         holders = CsvRecorder(directory / contract.HOLDERS, contract.HOLDER_COLUMNS)
-        self._recorders += [samples, census, holders]
+        self._recorders += [samples, holders]
         sampling = self.profile.sampling
         return Sampler(
             arm,
             self.clock,
             self._events,
             samples,
-            census,
             every_s=sampling.every_s,
             smaps_every_s=sampling.smaps_every_s,
             holders=holders,

@@ -70,7 +70,6 @@ def write_heap(
     census = [
         {
             **_of(arm_dir, t, life),
-            "by": "outside",
             "type": name,
             "objects": round(count(served(t, born_s))),
             "bytes": round(each * count(served(t, born_s))),

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import time
-from collections import Counter
 from typing import Any, TypeVar
 
 from . import allocators, tasks
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from .sessions import Sessions
 
 PROBE_VERSION = 1
-CENSUS_TOP = 40
-CENSUS_MOST = 1_000
 
 Figure = TypeVar("Figure")
 
@@ -30,7 +27,7 @@ Figure = TypeVar("Figure")
 class Answers:
     """Answers the requests to this process.
 
-    Only ``census``, ``collect``, ``trim``, ``who`` and exact samples pause it.
+    Only ``collect``, ``trim``, ``who`` and exact samples pause it.
     """
 
     def __init__(self, sessions: Sessions) -> None:
@@ -39,7 +36,6 @@ class Answers:
         self._ops: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "hello": self.hello,
             "sample": self.sample,
-            "census": self.census,
             "collect": self.collect,
             "trim": self.trim,
             "who": self.who,
@@ -99,20 +95,6 @@ class Answers:
             "gauges": gauges,
             "gauge_errors": gauge_errors,
         }
-
-    def census(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Count the objects the cyclic collector tracks, by type, and name the ``top`` most frequent types.
-
-        Pauses the target for about 0.1 s per million objects.
-        """
-        top = request.get("top", CENSUS_TOP)
-        if not (isinstance(top, int) and 1 <= top <= CENSUS_MOST):
-            raise ValueError(f"top {top!r} is not a whole number from 1 to {CENSUS_MOST}")
-        by_type = Counter(map(type, gc.get_objects()))
-        by_name: Counter[str] = Counter()
-        for kind, count in by_type.items():
-            by_name[f"{kind.__module__}.{kind.__qualname__}"] += count
-        return {"types": by_name.most_common(top), "total": sum(by_name.values())}
 
     def collect(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run a full collection.

@@ -270,10 +270,6 @@ class TestLifecycle:
         assert capsys.readouterr().err == f"soak_probe: pid {os.getpid()} is not probed: {reason}\n"
 
 
-class Planted:
-    """What the census must find."""
-
-
 @pytest.fixture
 def ask() -> Callable[..., dict[str, Any]]:
     """Return a function that puts a request to this process and returns the answer."""
@@ -319,17 +315,6 @@ class TestAnswers:
         sample = ask(op="sample")
         assert (sample["ok"], sample["sessions_alive"], sample["sessions_open"]) == (True, None, None)
 
-    def test_the_census_counts_by_type(self, ask: Ask) -> None:
-        """5,000 planted objects are found under the name of their type; only the most frequent types are named."""
-        kept = [Planted() for _ in range(5_000)]
-        census = ask(op="census", top=1_000)
-        assert [f"{__name__}.Planted", len(kept)] in census["types"]
-        assert census["total"] >= sum(count for _, count in census["types"])
-        assert len(ask(op="census")["types"]) == 40
-        counts = [count for _, count in ask(op="census", top=3)["types"]]
-        assert len(counts) == 3
-        assert counts == sorted(counts, reverse=True)
-
     def test_collect_frees_cycles(self, ask: Ask) -> None:
         """100 planted cycles are freed by the collection, which says how long it took."""
         gc.collect()
@@ -373,11 +358,9 @@ class TestAnswers:
             (b"", "Expecting value"),
             (b"\xff", "codec can't decode"),
             (b"[" * 60_000, "RecursionError"),
-            (b"7", "op None is not one of hello, sample, census, collect, trim"),
-            (b'{"op": "exec"}', "op 'exec' is not one of hello, sample, census, collect, trim"),
+            (b"7", "op None is not one of hello, sample, collect, trim"),
+            (b'{"op": "exec"}', "op 'exec' is not one of hello, sample, collect, trim"),
             (b'{"op": []}', "unhashable"),
-            (b'{"op": "census", "top": 0}', "top 0 is not a whole number from 1 to 1000"),
-            (b'{"op": "census", "top": "all"}', "top 'all' is not a whole number from 1 to 1000"),
         ],
     )
     def test_bad_requests_are_answered_with_what_is_wrong(self, line: bytes, error: str) -> None:

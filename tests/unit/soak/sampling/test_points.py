@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from soak.config.load import load_profile
-from soak.contract import CENSUS_COLUMNS, LOAD, POINT, SAMPLE_COLUMNS
+from soak.contract import LOAD, POINT, SAMPLE_COLUMNS
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.limit.base import Unlimited
@@ -64,10 +64,7 @@ class Bench:
         self.directory = directory
         self.events = EventLog(directory / "events.csv", clock)
         self.samples = CsvRecorder(directory / "samples.csv", SAMPLE_COLUMNS)
-        self.census = CsvRecorder(directory / "census.csv", CENSUS_COLUMNS)
-        self.sampler = Sampler(
-            "fixed", clock, self.events, self.samples, self.census, every_s=1.0, smaps_every_s=600.0
-        )
+        self.sampler = Sampler("fixed", clock, self.events, self.samples, every_s=1.0, smaps_every_s=600.0)
         self.sampler.phase = LOAD
 
     def point(self, *probes: Probe) -> list[dict[str, str]]:
@@ -91,7 +88,7 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
-    for recorder in (made.events, made.samples, made.census):
+    for recorder in (made.events, made.samples):
         recorder.close()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.contract import CENSUS_COLUMNS, SAMPLE_COLUMNS
+from soak.contract import SAMPLE_COLUMNS
 from soak.contract.clock import RunClock
 from soak.limit.base import Unlimited
 from soak.recording.csv_writer import CsvRecorder
@@ -34,10 +34,7 @@ class Machine:
         clock = RunClock()
         self.events = EventLog(directory / "events.csv", clock)
         self.samples = CsvRecorder(directory / "samples.csv", SAMPLE_COLUMNS)
-        self.census = CsvRecorder(directory / "census.csv", CENSUS_COLUMNS)
-        self.sampler = Sampler(
-            "shop", clock, self.events, self.samples, self.census, every_s=1.0, smaps_every_s=5.0
-        )
+        self.sampler = Sampler("shop", clock, self.events, self.samples, every_s=1.0, smaps_every_s=5.0)
         self.workers = Workers(
             Target("shop", MAIN, 1, Unlimited(), ProbeClient(directory, MAIN)),
             self.sampler,
@@ -73,7 +70,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     made = Machine(tmp_path)
     monkeypatch.setattr(module, "started_ticks", made.running.get)
     yield made
-    for recorder in (made.events, made.samples, made.census):
+    for recorder in (made.events, made.samples):
         recorder.close()
 
 

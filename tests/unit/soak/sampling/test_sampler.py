@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from soak.contract import CENSUS_COLUMNS, HOLDER_COLUMNS, IDLE, LOAD, POINT, SAMPLE_COLUMNS
+from soak.contract import HOLDER_COLUMNS, IDLE, LOAD, POINT, SAMPLE_COLUMNS
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.heap.model import Suspect
@@ -64,14 +64,12 @@ class Bench:
         self.directory = directory
         self.events = EventLog(directory / "events.csv", clock)
         self.samples = CsvRecorder(directory / "samples.csv", SAMPLE_COLUMNS)
-        self.census = CsvRecorder(directory / "census.csv", CENSUS_COLUMNS)
         self.holders = CsvRecorder(directory / "holders.csv", HOLDER_COLUMNS)
         self.sampler = Sampler(
             "leaky",
             clock,
             self.events,
             self.samples,
-            self.census,
             every_s=1.0,
             smaps_every_s=smaps_every_s,
             holders=self.holders,
@@ -80,7 +78,7 @@ class Bench:
         self.sampler.phase = LOAD
 
     def close(self) -> None:
-        for recorder in (self.events, self.samples, self.census, self.holders):
+        for recorder in (self.events, self.samples, self.holders):
             recorder.close()
 
     def rows(self, name: str) -> list[dict[str, str]]:
@@ -205,18 +203,6 @@ def test_an_error_of_ours_ends_the_sampling_and_is_kept(
     monkeypatch.setattr(bench.samples, "write", refuse)
     bench.sampler.run(threading.Event())
     assert bench.sampler.failure is error
-
-
-def test_the_census_is_one_row_per_type(make_bench: MakeBench) -> None:
-    """With the phase and rung it was taken at."""
-    bench = make_bench(
-        RunClock(), FakeProbe({"ok": True, "types": [["builtins.dict", 12], ["app.Thing", 3]]})
-    )
-    bench.sampler.take_census("drained")
-    assert [(row["type"], row["objects"], row["rung"]) for row in bench.rows("census.csv")] == [
-        ("builtins.dict", "12", "drained"),
-        ("app.Thing", "3", "drained"),
-    ]
 
 
 def test_gaps_tell_begin_and_end_only() -> None:
