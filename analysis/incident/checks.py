@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.formatting import memory, not_unless
+from analysis.incident.formatting import format_megabytes, not_unless
 from analysis.recording.gauges import PREFIX
 from analysis.recording.measurements import (
     Growth,
@@ -70,13 +70,15 @@ def growth_check(grown: Growth, incident_bytes: float, scale: float) -> Check:
     return Check(
         met,
         f"before grew {_scaled(grown.bytes, scale)}, "
-        f"{not_unless(met)}within {GROWTH_WITHIN:.0%} of the incident's {memory(incident_bytes)}",
+        f"{not_unless(met)}within {GROWTH_WITHIN:.0%} of the incident's {format_megabytes(incident_bytes)}",
     )
 
 
 def _scaled(grown_bytes: float, scale: float) -> str:
     """Return the growth, and at the incident's scale where that is another."""
-    return memory(grown_bytes) + ("" if scale == 1 else f", x {scale:g} = {memory(grown_bytes * scale)}")
+    return format_megabytes(grown_bytes) + (
+        "" if scale == 1 else f", x {scale:g} = {format_megabytes(grown_bytes * scale)}"
+    )
 
 
 def stable_check(grown: Growth, incident_bytes: float, scale: float) -> Check:
@@ -94,7 +96,7 @@ def stable_check(grown: Growth, incident_bytes: float, scale: float) -> Check:
     return Check(
         met,
         f"{sentence}, {'but' if met else 'and'} grew {_scaled(grown.bytes, scale)}, "
-        f"{'no ' if met else ''}more than the incident's {memory(incident_bytes)}",
+        f"{'no ' if met else ''}more than the incident's {format_megabytes(incident_bytes)}",
     )
 
 
@@ -109,13 +111,17 @@ def oom_check(recording: Recording, before: Arm) -> Check:
         how = f"before {ended(recording, life)}"
         return Check(met, how if met else f"{how}, not OOM-killed between hours {low:g} and {high:g}")
     highest = max(peak(before, column, life).value or 0.0 for column in ("rss_bytes", "cgroup_bytes"))
-    limit = "no limit" if before.limit_bytes is None else f"its limit of {memory(before.limit_bytes)}"
+    limit = (
+        "no limit" if before.limit_bytes is None else f"its limit of {format_megabytes(before.limit_bytes)}"
+    )
     if before.limit_bytes and highest >= LIMIT_REACHED_AT * before.limit_bytes:
-        return Check(met=True, sentence=f"before reached {memory(highest)} under {limit}")
+        return Check(met=True, sentence=f"before reached {format_megabytes(highest)} under {limit}")
     if recording.hours(recording.load.end_s) < high - 0.01:
         end = when(recording, recording.load.end_s)
         return Check(None, f"the load ended at {end}, before that could happen")
-    return Check(met=False, sentence=f"before was not OOM-killed: it reached {memory(highest)} under {limit}")
+    return Check(
+        met=False, sentence=f"before was not OOM-killed: it reached {format_megabytes(highest)} under {limit}"
+    )
 
 
 def at_least(before: Measurement, least: int, unit: str) -> Check:

@@ -7,9 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from analysis.formatting import clock, kilobytes, memory, not_unless
+from analysis.formatting import format_hours
 from analysis.incident.checks import Check
 from analysis.incident.comparison import INCIDENT_AFTER
+from analysis.incident.formatting import format_kilobytes, format_megabytes, not_unless
 from analysis.incident.row import Reproduced, reproduced
 from analysis.recording.measurements import life_at_hour_0, memory_at, peak
 from analysis.recording.model import Arm, Phase, Recording, sides
@@ -88,7 +89,9 @@ def claims(
         Claim.of("grows at low traffic too", "yes", per_request, _low_traffic(recording, before, first)),
         Claim.of("a restart brings it back", "yes", per_request, _restarted(lives, first)),
         Claim.of("CPU is normal", "yes", "ms of CPU per request", _cpu(recording, before, after)),
-        Claim.of("memory after stays below", memory(AFTER_BELOW_BYTES), "bytes", _below(recording, after)),
+        Claim.of(
+            "memory after stays below", format_megabytes(AFTER_BELOW_BYTES), "bytes", _below(recording, after)
+        ),
         Claim.of("availability before", "60%", "share", _available_before(recording, load_of[before.name])),
         Claim.of("availability after", "99.9%", "share", _available_after(recording, load_of[after.name])),
         Claim.of("time to recover", "-90%", "s", _recovery(before, after)),
@@ -106,11 +109,11 @@ def _growth_goes_on(first: LifeSlopes | None) -> ClaimResult:
     line, over_time = first.rss_bytes_per_request, first.rss_bytes_per_hour
     met = line.low > 0 and line.r_squared >= LINEAR_R_SQUARED
     sentence = (
-        f"before's RSS over its requests: {kilobytes(line.value)} each, R² {line.r_squared:.3f}, "
+        f"before's RSS over its requests: {format_kilobytes(line.value)} each, R² {line.r_squared:.3f}, "
         f"{not_unless(met)}growing with an R² of at least {LINEAR_R_SQUARED}; over time R² is "
         f"{over_time.r_squared:.3f}"
     )
-    measured = f"{kilobytes(line.value)} per request, R² {line.r_squared:.3f}"
+    measured = f"{format_kilobytes(line.value)} per request, R² {line.r_squared:.3f}"
     return ClaimResult(measured, Check(met, sentence), before=line.r_squared)
 
 
@@ -129,10 +132,10 @@ def _low_traffic(recording: Recording, before: Arm, first: LifeSlopes | None) ->
     usual = first.rss_bytes_per_request.value
     met = low.low > 0 and low.value >= LOW_GROWTH_AT_LEAST * usual
     sentence = (
-        f"in {hours}, at {rate:.0%} of the mean rate, before grew {kilobytes(low.value)} per request, "
-        f"{not_unless(met)}at least {LOW_GROWTH_AT_LEAST:.0%} of the {kilobytes(usual)} of its whole life"
+        f"in {hours}, at {rate:.0%} of the mean rate, before grew {format_kilobytes(low.value)} per request, "
+        f"{not_unless(met)}at least {LOW_GROWTH_AT_LEAST:.0%} of the {format_kilobytes(usual)} of its whole life"
     )
-    measured = f"{kilobytes(low.value)} per request at {rate:.0%} of the rate"
+    measured = f"{format_kilobytes(low.value)} per request at {rate:.0%} of the rate"
     return ClaimResult(measured, Check(met, sentence), before=low.value)
 
 
@@ -148,11 +151,11 @@ def _restarted(lives: list[LifeSlopes], first: LifeSlopes | None) -> ClaimResult
     slope, usual = again.rss_bytes_per_request.value, first.rss_bytes_per_request.value
     met = abs(slope - usual) <= AGAIN_WITHIN * abs(usual)
     sentence = (
-        f"life {again.life} of before grew {kilobytes(slope)} per request, {not_unless(met)}within "
-        f"{AGAIN_WITHIN:.0%} of the {kilobytes(usual)} of life {first.life}"
+        f"life {again.life} of before grew {format_kilobytes(slope)} per request, {not_unless(met)}within "
+        f"{AGAIN_WITHIN:.0%} of the {format_kilobytes(usual)} of life {first.life}"
     )
     return ClaimResult(
-        f"{kilobytes(slope)} per request in life {again.life}", Check(met, sentence), before=slope
+        f"{format_kilobytes(slope)} per request in life {again.life}", Check(met, sentence), before=slope
     )
 
 
@@ -182,11 +185,11 @@ def _below(recording: Recording, after: Arm) -> ClaimResult:
     # At 1:1 the memory as it is has to stay below the bound as well.
     below = (max(scaled, highest.value) if scale == 1 else scaled) < AFTER_BELOW_BYTES
     sentence = (
-        f"after reached {memory(highest.value)}, {memory(scaled)} at the incident's scale, "
-        f"{not_unless(below)}below {memory(AFTER_BELOW_BYTES)}{' before it died' if life.died else ''}"
+        f"after reached {format_megabytes(highest.value)}, {format_megabytes(scaled)} at the incident's scale, "
+        f"{not_unless(below)}below {format_megabytes(AFTER_BELOW_BYTES)}{' before it died' if life.died else ''}"
         f"{_never_due(recording, recording.load)}"
     )
-    measured = f"{memory(highest.value)} ({memory(scaled)})"
+    measured = f"{format_megabytes(highest.value)} ({format_megabytes(scaled)})"
     return ClaimResult(measured, Check(below and not life.died, sentence), after=highest.value)
 
 
@@ -264,7 +267,9 @@ def cut_short(recording: Recording) -> str:
         return "the run did not reach the phase load"
     end_h = recording.hours(recording.load.end_s)
     return (
-        "" if end_h >= HOURS - 0.01 else f"the load ended at {clock(end_h)}, before {HOURS} hours were over"
+        ""
+        if end_h >= HOURS - 0.01
+        else f"the load ended at {format_hours(end_h)} h, before {HOURS} hours were over"
     )
 
 

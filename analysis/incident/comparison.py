@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from analysis.formatting import memory
+from analysis.formatting import format_bytes
 from analysis.incident.checks import (
     CACHE,
     CACHE_ENTRIES,
@@ -29,6 +29,7 @@ from analysis.incident.checks import (
     start_check,
     unbounded_check,
 )
+from analysis.incident.formatting import format_megabytes
 from analysis.incident.row import Cell, ComparisonRow, count_cell, make_row, memory_cell
 from analysis.recording.gauges import PREFIX, gauge_names
 from analysis.recording.measurements import (
@@ -70,7 +71,7 @@ def _start_row(recording: Recording, before: Arm, after: Arm) -> ComparisonRow:
     first, second = idle_memory(recording, before), idle_memory(recording, after)
     return make_row(
         "memory at start",
-        (memory(INCIDENT_BEFORE[0]), memory(INCIDENT_AFTER[0]), "-10%"),
+        (format_megabytes(INCIDENT_BEFORE[0]), format_megabytes(INCIDENT_AFTER[0]), "-10%"),
         memory_cell(first),
         memory_cell(second),
         checks=(start_check(first, second),),
@@ -84,10 +85,10 @@ def _hour_row(recording: Recording, before: Arm, after: Arm, hour: int) -> Compa
     checks = [
         growth_check(grown, INCIDENT_BEFORE[hour] - INCIDENT_BEFORE[0], recording.manifest.memory_scale)
     ]
-    incident = (memory(INCIDENT_BEFORE[hour]), "", "")
+    incident = (format_megabytes(INCIDENT_BEFORE[hour]), "", "")
     if hour in INCIDENT_AFTER:
         checks.append(_stable_check(recording, after, hour))
-        incident = (incident[0], memory(INCIDENT_AFTER[hour]), "-74%")
+        incident = (incident[0], format_megabytes(INCIDENT_AFTER[hour]), "-74%")
     return make_row(
         f"after {hour} h",
         incident,
@@ -106,7 +107,7 @@ def _stable_check(recording: Recording, after: Arm, hour: int) -> Check:
 def _six_hour_row(recording: Recording, before: Arm, after: Arm) -> ComparisonRow:
     return make_row(
         "after 6 h",
-        ("8 GB+ (OOM)", memory(INCIDENT_AFTER[6]), "-96%"),
+        ("8 GB+ (OOM)", format_megabytes(INCIDENT_AFTER[6]), "-96%"),
         _end_cell(recording, before),
         _after_cell(recording, after, 6),
         checks=(oom_check(recording, before), _stable_check(recording, after, 6)),
@@ -195,7 +196,7 @@ def _plain_rows(recording: Recording, before: Arm | None, after: Arm | None) -> 
         ("at start of load", "bytes", partial(memory_at, recording, hour=0)),
         ("at end of load", "bytes", partial(memory_at, recording, hour=end)),
         ("highest memory", "bytes", partial(peak, column="rss_bytes")),
-        ("finished tasks kept", "tasks", partial(peak, column="tasks_finished")),
+        ("finished tasks still referenced", "tasks", partial(peak, column="tasks_finished")),
         ("sessions open", "sessions", partial(peak, column="sessions_open")),
         *(
             (name.replace("_", " "), "entries", partial(peak, column=PREFIX + name))
@@ -204,7 +205,11 @@ def _plain_rows(recording: Recording, before: Arm | None, after: Arm | None) -> 
     )
     rows = []
     for measure, unit, read in measures:
-        cell = memory_cell if unit == "bytes" else count_cell
+        cell = _binary_cell if unit == "bytes" else count_cell
         first, second = (Cell("") if arm is None else cell(read(arm)) for arm in (before, after))
         rows.append(make_row(measure, ("", "", ""), first, second, unit=unit))
     return tuple(rows)
+
+
+def _binary_cell(reading: Measurement) -> Cell:
+    return Cell("not measured") if reading.value is None else Cell(format_bytes(reading.value), reading.value)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.formatting import change, memory
+from analysis.formatting import format_change
 from analysis.incident.checks import Check
+from analysis.incident.formatting import format_megabytes
 from analysis.recording.measurements import Measurement
 
 Reproduced = Literal["yes", "no", "not measurable", ""]
@@ -57,7 +58,7 @@ def make_row(
 ) -> ComparisonRow:
     """Return the row; ``incident`` is its before, after and change, ``changed`` replaces the computed change."""
     if changed is None and before.scaled is not None and after.scaled is not None:
-        changed = change(before.scaled, after.scaled)
+        changed = format_change(before.scaled, after.scaled)
     return ComparisonRow(
         measure=measure,
         incident_before=incident[0],
@@ -65,7 +66,7 @@ def make_row(
         incident_change=incident[2],
         measured_before=before.text,
         measured_after=after.text,
-        measured_change=change(before.raw, after.raw) if changed is None else changed,
+        measured_change=format_change(before.raw, after.raw) if changed is None else changed,
         scale=scale,
         reproduced=reproduced(checks),
         rule="; ".join(dict.fromkeys(check.sentence for check in checks)),
@@ -88,11 +89,11 @@ def reproduced(checks: tuple[Check, ...]) -> Reproduced:
 
 
 def memory_cell(reading: Measurement, scaled: float | None = None) -> Cell:
-    """Return memory as ``119 MB``, with ``scaled`` as ``119 MB (850 MB)``."""
+    """Return memory in the incident's units: ``119 MB``, with ``scaled`` as ``119 MB (850 MB)``."""
     if reading.value is None:
         return Cell("not measured")
-    at_scale = "" if scaled is None else f" ({memory(scaled)})"
-    return Cell(f"{memory(reading.value)}{at_scale}", reading.value, scaled)
+    at_scale = "" if scaled is None else f" ({format_megabytes(scaled)})"
+    return Cell(f"{format_megabytes(reading.value)}{at_scale}", reading.value, scaled)
 
 
 def count_cell(reading: Measurement, note: str = "") -> Cell:

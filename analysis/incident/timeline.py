@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from analysis.formatting import clock, memory, not_unless
+from analysis.formatting import format_hours
 from analysis.incident.checks import Check
 from analysis.incident.claims import Claim, ClaimResult, cut_short, unknown
 from analysis.incident.comparison import INCIDENT_BEFORE
+from analysis.incident.formatting import format_megabytes, not_unless
 from analysis.recording.measurements import ended, life_at_hour_0, memory_at
 from analysis.recording.model import Arm, Life, Recording, sides
 
@@ -33,7 +34,7 @@ def timeline(recording: Recording) -> tuple[Claim, ...]:
     first = life_at_hour_0(recording, before)
     killed = first if first and first.died else None
     second = next((life for life in before.lives if killed and life.number == killed.number + 1), None)
-    warning, again = (f"{clock(hours)} after started" for hours in (WARNING_H, SECOND_KILL_H))
+    warning, again = (f"{format_hours(hours)} h after started" for hours in (WARNING_H, SECOND_KILL_H))
     return (
         Claim.of("log: OOM-killed", "02:15:32", "s since the run's start", _killed(recording, killed)),
         Claim.of(
@@ -80,7 +81,7 @@ def _started(recording: Recording, before: Arm, first: Life | None, second: Life
         f"life {second.number} started with {share:.0%} of the memory of life {first.number}, {not_unless(met)}within "
         f"{START_WITHIN:.0%} of it; neither the seconds nor a start's memory are scaled"
     )
-    measured = f"{wall_clock(recording, second.ready_s)}, +{after_s:.1f} s, {memory(again)}"
+    measured = f"{wall_clock(recording, second.ready_s)}, +{after_s:.1f} s, {format_megabytes(again)}"
     return ClaimResult(measured, Check(met, sentence), before=after_s)
 
 
@@ -95,11 +96,11 @@ def _warning(recording: Recording, before: Arm) -> ClaimResult:
     if above_s.empty and not life.died and cut_short(recording):
         return unknown(cut_short(recording))
     if above_s.empty:
-        check = Check(met=False, sentence=f"before never grew {memory(grown)} above its hour 0")
+        check = Check(met=False, sentence=f"before never grew {format_megabytes(grown)} above its hour 0")
         return ClaimResult("never", check)
     hours = recording.hours(float(above_s.iloc[0]))
-    measured = f"{wall_clock(recording, float(above_s.iloc[0]))}, {clock(hours)} after hour 0"
-    check = _in_time(f"before had grown {memory(grown)}", hours, WARNING_H)
+    measured = f"{wall_clock(recording, float(above_s.iloc[0]))}, {format_hours(hours)} h after hour 0"
+    check = _in_time(f"before had grown {format_megabytes(grown)}", hours, WARNING_H)
     return ClaimResult(measured, check, before=hours)
 
 
@@ -108,8 +109,10 @@ def _killed_again(recording: Recording, second: Life | None) -> ClaimResult:
         return unknown(NOT_KILLED)
     hours = (second.end_s - second.ready_s) / recording.manifest.hour_s
     if not second.oom_killed:
-        return unknown(f"life {second.number} was not killed in the {clock(hours)} that were left of the run")
-    measured = f"{wall_clock(recording, second.end_s)}, {clock(hours)} after started"
+        return unknown(
+            f"life {second.number} was not killed in the {format_hours(hours)} h that were left of the run"
+        )
+    measured = f"{wall_clock(recording, second.end_s)}, {format_hours(hours)} h after started"
     check = _in_time(f"life {second.number} was OOM-killed", hours, SECOND_KILL_H)
     return ClaimResult(measured, check, before=hours)
 
@@ -128,7 +131,7 @@ def first_memory(arm: Arm, life: Life) -> float | None:
 def _in_time(what: str, hours: float, incident_h: float) -> Check:
     met = abs(hours / incident_h - 1) <= TIME_WITHIN
     sentence = (
-        f"{what} after {clock(hours)}, {not_unless(met)}within {TIME_WITHIN:.0%} of the incident's "
-        f"{clock(incident_h)}"
+        f"{what} after {format_hours(hours)} h, {not_unless(met)}within {TIME_WITHIN:.0%} of the incident's "
+        f"{format_hours(incident_h)} h"
     )
     return Check(met, sentence)

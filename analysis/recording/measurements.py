@@ -7,7 +7,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.formatting import clock
+from analysis.formatting import format_hours
 from analysis.recording.gauges import PREFIX
 from analysis.recording.model import Arm, Life, Recording
 from soak.contract import QUIESCE
@@ -120,7 +120,7 @@ def ended(recording: Recording, life: Life) -> str:
 def when(recording: Recording, t_s: float) -> str:
     """Return a moment as hours of the incident, ``5:37 h``, else as minutes since the run's start."""
     if recording.manifest.incident and recording.load is not None:
-        return clock(recording.hours(t_s))
+        return f"{format_hours(recording.hours(t_s))} h"
     return f"{t_s / 60:.1f} min"
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.formatting import clock_of
+from analysis.formatting import format_hours
 from analysis.recording.csv_table import read_table
 from soak.contract import EVENTS, SUMS
 
@@ -26,7 +26,7 @@ def read_provenance(run_dir: Path) -> Provenance:
     frame = read_table(run_dir / EVENTS, ("t_s", "life"), ("event", "arm", "by", "detail")).frame
     events = tuple(
         (
-            clock_of(float(t_s), with_seconds=True),
+            format_hours(float(t_s) / 3600, with_seconds=True),
             event,
             arm,
             "" if math.isnan(life) else f"{life:.0f}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.formatting import span, verdict_name
+from analysis.formatting import format_duration, verdict_name
 from analysis.judge.types import LEAK, NO_LEAK, Margin
 from analysis.report.contents import ReportContents
 from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, SignalVerdict
@@ -24,7 +24,7 @@ def _done(findings: ReportContents) -> str:
     manifest, load = recording.manifest, recording.load
     if load is None:
         return "The run did not reach the phase load, so there is nothing to judge."
-    lasted = span(load.end_s - load.start_s)
+    lasted = format_duration(load.end_s - load.start_s)
     every = f"memory was read every {manifest.every_s:g} s"
     if manifest.attached:
         return f"The processes ran already, under a load that is not ours; for {lasted} {every}."
@@ -53,7 +53,9 @@ def _judged(findings: ReportContents, verdict: ArmVerdict) -> str:
     since = ""
     if judgement.steady_from_s is not None and findings.recording.load is not None:
         settling = judgement.steady_from_s - findings.recording.load.start_s
-        since = f" from {span(settling)} into the load on, when it had settled" if settling > 1 else ""
+        since = (
+            f" from {format_duration(settling)} into the load on, when it had settled" if settling > 1 else ""
+        )
     return (
         f"{verdict.arm} is judged by {signal_text(leading)}{settled}. The trend{since} is "
         f"{rate_text(rate.value, name, margin)}, with 95% confidence {interval_text(rate, name, margin)}. "

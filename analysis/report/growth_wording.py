@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis.formatting import size
+from analysis.formatting import format_bytes
 from analysis.growth.arm import ArmGrowth
 from analysis.growth.classify import short_type
 from analysis.growth.suspect import LeakSuspect
@@ -29,7 +29,7 @@ def figures(one: LeakSuspect, *, interval: bool = False) -> tuple[str, str, str]
     )
     return (
         "" if items is None else number(items) + around,
-        "" if size_bytes is None else size(size_bytes),
+        "" if size_bytes is None else format_bytes(size_bytes),
         "" if one.share is None else f"{one.share:.0%}",
     )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.formatting import memory_note, size
+from analysis.formatting import format_bytes
 from analysis.growth.arm import ArmGrowth
 from analysis.growth.suspect import LeakSuspect
+from analysis.incident.formatting import memory_note
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.report.contents import ReportContents
 from analysis.report.growth_wording import number, split_small_suspects
@@ -51,8 +52,8 @@ def _items(one: LeakSuspect) -> str:
 
 def _bytes(one: LeakSuspect) -> str:
     if one.bytes_per_request is not None:
-        return f"{size(one.bytes_per_request)} per request"
-    return "" if one.bytes_per_s is None else f"{size(one.bytes_per_s * HOUR_S)} per hour"
+        return f"{format_bytes(one.bytes_per_request)} per request"
+    return "" if one.bytes_per_s is None else f"{format_bytes(one.bytes_per_s * HOUR_S)} per hour"
 
 
 MOST_EVENTS = 200

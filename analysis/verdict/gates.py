@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from analysis.formatting import binary, size, span
+from analysis.formatting import format_bytes, format_duration
 from analysis.judge.types import LEAK, NO_LEAK
 from analysis.recording.latency import QUANTILES
 from analysis.recording.measurements import Measurement, peak
@@ -102,9 +102,7 @@ def fails_for_good(recording: Recording, arm: Arm) -> str:
     highest = peak(arm, "rss_bytes").value
     for limit in recording.manifest.gates:
         if limit.gate == "max_rss" and not limit.of_before and highest is not None and highest > limit.limit:
-            return (
-                f"its memory reached {_text(highest, 'bytes', limit)}, and the gate max_rss is {limit.text}"
-            )
+            return f"its memory reached {format_bytes(highest)}, and the gate max_rss is {_limit_text(limit)}"
     return ""
 
 
@@ -121,11 +119,9 @@ def _gate(limit: GateLimit, candidate: Side, baseline: Side | None, against: tup
     return Gate(
         gate=limit.gate,
         arm=candidate.arm.name,
-        measured="not measured"
-        if measured.reading.value is None
-        else _text(measured.reading.value, unit, limit),
+        measured="not measured" if measured.reading.value is None else _text(measured.reading.value, unit),
         limit=limit_text,
-        interval=f"{_text(measured.low or 0.0, unit, limit)} to {_text(measured.high or 0.0, unit, limit)}"
+        interval=f"{_text(measured.low or 0.0, unit)} to {_text(measured.high or 0.0, unit)}"
         if has_interval
         else "",
         outcome=outcome,
@@ -143,14 +139,14 @@ def _limit(
 ) -> tuple[float | None, str, str]:
     """Return the limit as a number, as text, and why there is none."""
     if not limit.of_before:
-        return limit.limit, limit.text, ""
+        return limit.limit, _limit_text(limit), ""
     if baseline is None:
         return None, limit.text, "there is no arm before to compare with"
     before = measure(baseline).reading
     if before.value is None:
         return None, limit.text, f"before was not measured: {before.why_not}"
     value = limit.limit * before.value
-    return value, f"{limit.text} ({_text(value, GATES[limit.gate].unit, limit)})", ""
+    return value, f"{limit.text} ({_text(value, GATES[limit.gate].unit)})", ""
 
 
 def _outcome(limit: GateLimit, measured: GateValue, value_limit: float | None) -> tuple[Outcome, str]:
@@ -258,11 +254,17 @@ MEASURES: Final[dict[str, Callable[[Side], GateValue]]] = {
 }
 
 
-def _text(value: float, unit: str, limit: GateLimit) -> str:
-    """Return a measured value, memory in binary units where the limit has such: the two stand side by side."""
+def _limit_text(limit: GateLimit) -> str:
+    """Return the limit as the profile has it, but memory as it is measured: the two stand side by side."""
+    if limit.of_before or GATES[limit.gate].unit != "bytes":
+        return limit.text
+    return f"{limit.relation} {format_bytes(limit.limit)}"
+
+
+def _text(value: float, unit: str) -> str:
     texts: dict[str, Callable[[float], str]] = {
-        "bytes": binary if "iB" in limit.text else size,
-        "s": lambda value: "never" if math.isinf(value) else span(value),
+        "bytes": format_bytes,
+        "s": lambda value: "never" if math.isinf(value) else format_duration(value),
         "ms": lambda value: f"{value:,.1f} ms",
         "share": lambda value: f"{100 * value:.4g}%",
         "times": lambda value: f"{value:.2f}x",

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.formatting import size, span, verdict_name
+from analysis.formatting import format_bytes, format_duration, verdict_name
 from analysis.judge.types import LEAK, NO_LEAK, Margin, Rate
 from analysis.verdict.arm import ArmVerdict, SignalVerdict
 from analysis.verdict.signals import in_bytes
@@ -86,8 +86,8 @@ def _leak(verdict: ArmVerdict) -> list[str]:
     if verdict.oom_kills:
         parts.append("OOM-killed once" if verdict.oom_kills == 1 else f"OOM-killed {verdict.oom_kills} times")
     elif verdict.memory is not None and (oom := verdict.memory.oom) is not None:
-        late = "" if oom.high == float("inf") else f" and at most {span(oom.high)}"
-        parts.append(f"out of memory in at least {span(oom.low)}{late}")
+        late = "" if oom.high == float("inf") else f" and at most {format_duration(oom.high)}"
+        parts.append(f"out of memory in at least {format_duration(oom.low)}{late}")
     return parts
 
 
@@ -102,7 +102,7 @@ def _no_leak(verdict: ArmVerdict) -> list[str]:
     per_s = verdict.to_the_limit
     if verdict.headroom_bytes is not None and verdict.headroom_bytes > 0 and per_s is not None:
         least_s = verdict.headroom_bytes / max(per_s.high, SMALLEST_BOUND / HOUR_S)
-        parts.append(f"memory limit more than {span(least_s)} away")
+        parts.append(f"memory limit more than {format_duration(least_s)} away")
     return parts
 
 
@@ -116,14 +116,14 @@ def _detectable(verdict: ArmVerdict) -> list[str]:
 def _more(verdict: ArmVerdict) -> list[str]:
     more_s = verdict.leading.judgement.more_s if verdict.leading else None
     told = not more_s or "more of this load would tell" in verdict.reason
-    decided = [] if told else [f"about {span(more_s or 0.0)} more of the same load would decide"]
+    decided = [] if told else [f"about {format_duration(more_s or 0.0)} more of the same load would decide"]
     return [*decided, *_detectable(verdict)]
 
 
 def _amount(value: float, signal: str, margin: Margin) -> str:
     times = HOUR_S if margin.per_request is None else 1
     if in_bytes(signal):
-        return size(value * times)
+        return format_bytes(value * times)
     digits = 3 if margin.per_request is None else 6  # below that it is the noise of the arithmetic
     rate = round(value * times, digits) + 0.0  # adding 0.0 turns -0.0 into 0.0
     return f"{rate:,.0f}" if abs(rate) >= 100 else np.format_float_positional(float(f"{rate:.2g}"), trim="-")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from matplotlib.ticker import LogLocator, MultipleLocator, NullLocator
 
-from analysis.formatting import clock_of
+from analysis.formatting import format_hours
 from analysis.judge.types import Numbers
 from analysis.recording.model import Arm, Recording
 from analysis.report.figures.style import (
@@ -53,7 +53,7 @@ class TimeAxis:
 
     def text(self, hours: float) -> str:
         """Return a position as ``5:37``, in a short run as ``0:05:37``."""
-        return clock_of(3600 * hours, with_seconds=self.with_seconds)
+        return format_hours(hours, with_seconds=self.with_seconds)
 
 
 def time_axis(recording: Recording) -> TimeAxis:

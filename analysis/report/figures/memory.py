@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.formatting import binary, memory
+from analysis.formatting import format_bytes
+from analysis.incident.formatting import format_megabytes
 from analysis.recording.measurements import memory_at, peak
 from analysis.recording.model import Arm, Recording, sides
 from analysis.report.contents import ReportContents
@@ -115,7 +116,8 @@ def _draw_limits(axes: Axes, recording: Recording, time: TimeAxis) -> list[str]:
     highest = max((peak(arm, "rss_bytes").value or 0.0 for arm in recording.arms), default=0.0)
     beyond = []
     for limit in sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes}):
-        text = f"memory limit {binary(limit)} ({recording.manifest.limit_mechanism}{_uncharged(recording, limit)})"
+        how = recording.manifest.limit_mechanism + _uncharged(recording, limit)
+        text = f"memory limit {format_bytes(limit)} ({how})"
         if limit > NEAR_LIMIT * highest:
             beyond.append(f"{text}, above this picture")
             continue
@@ -132,7 +134,7 @@ def _uncharged(recording: Recording, limit: int) -> str:
         if arm.limit_bytes == limit
     ]
     most = max((gap for gap in gaps if np.isfinite(gap)), default=0.0)
-    return f", which leaves out {binary(most)} of shared files" if most > 0.01 * limit else ""
+    return f", which leaves out {format_bytes(most)} of shared files" if most > 0.01 * limit else ""
 
 
 def _draw_incident(axes: Axes, recording: Recording) -> None:
@@ -152,4 +154,4 @@ def _draw_incident(axes: Axes, recording: Recording) -> None:
         elif hour == 6:
             write(axes, "incident: 8 GB+, OOM-killed", (hour, y), offset=(7, -3))
         else:
-            write(axes, f"incident: {memory(size_bytes)}", (hour, y), offset=(7, -3), va="top")
+            write(axes, f"incident: {format_megabytes(size_bytes)}", (hour, y), offset=(7, -3), va="top")

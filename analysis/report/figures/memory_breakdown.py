@@ -7,7 +7,7 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.formatting import binary
+from analysis.formatting import format_bytes
 from analysis.growth.memory_breakdown import MemoryBreakdown
 from analysis.report.contents import ReportContents
 from analysis.report.figures.axes import new_axes
@@ -47,14 +47,14 @@ def memory_breakdown_figure(findings: ReportContents) -> Figure:
 def _draw(axes: Axes, flow: MemoryBreakdown) -> None:
     names = ["USS at\nthe start", *(TICKS.get(name, name) for name, _ in flow.parts), "USS at\nthe end"]
     level = flow.uss_start_bytes
-    _bar(axes, 0, 0.0, level, binary(level), LEVEL)
+    _bar(axes, 0, 0.0, level, format_bytes(level, "MiB"), LEVEL)
     for place, (_, part) in enumerate(flow.parts, 1):
         axes.plot([place - 1 + WIDTH / 2, place - WIDTH / 2], [level / MIB] * 2, color=FAINT, linewidth=0.8)
-        _bar(axes, place, level, part, _signed(part), GAINED if part >= 0 else LOST)
+        _bar(axes, place, level, part, format_bytes(part, "MiB", sign=True), GAINED if part >= 0 else LOST)
         level += part
     last = len(names) - 1
     axes.plot([last - 1 + WIDTH / 2, last - WIDTH / 2], [level / MIB] * 2, color=FAINT, linewidth=0.8)
-    _bar(axes, last, 0.0, flow.uss_end_bytes, binary(flow.uss_end_bytes), LEVEL)
+    _bar(axes, last, 0.0, flow.uss_end_bytes, format_bytes(flow.uss_end_bytes, "MiB"), LEVEL)
     axes.set_xticks(range(len(names)), names)
     axes.set_xlim(-0.5, last + 0.5)
 
@@ -72,10 +72,6 @@ def _bar(axes: Axes, place: int, bottom: float, height: float, text: str, colour
     )
     top = max(bottom, bottom + height)
     write(axes, text, (place, top / MIB), offset=(0, 3), ha="center")
-
-
-def _signed(size_bytes: float) -> str:
-    return f"{'-' if size_bytes < 0 else '+'}{binary(abs(size_bytes))}"
 
 
 def _title(flow: MemoryBreakdown) -> str:

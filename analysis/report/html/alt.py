@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.formatting import binary
+from analysis.formatting import format_bytes
 from analysis.recording.measurements import ended, peak
 from analysis.recording.model import Arm, Recording
 from analysis.report.contents import ReportContents
@@ -13,7 +13,7 @@ def memory_alt(findings: ReportContents) -> str:
     """Return what the curves of memory do under load."""
     recording = findings.recording
     limits = sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes})
-    limit = f" The memory limit is {' and '.join(binary(size) for size in limits)}." if limits else ""
+    limit = f" The memory limit is {' and '.join(format_bytes(size) for size in limits)}." if limits else ""
     return f"Resident memory over time. {' '.join(_memory(recording, arm) for arm in recording.arms)}{limit}"
 
 
@@ -46,8 +46,8 @@ def memory_breakdown_alt(findings: ReportContents) -> str:
     """Return how far each arm's own memory rose, and what of it is what."""
     flows = [one.breakdown for one in findings.growth if one.breakdown]
     said = [
-        f"{flow.arm} from {binary(flow.uss_start_bytes)} to {binary(flow.uss_end_bytes)}: "
-        f"{', '.join(f'{name} {binary(change)}' for name, change in flow.parts)}."
+        f"{flow.arm} from {format_bytes(flow.uss_start_bytes)} to {format_bytes(flow.uss_end_bytes)}: "
+        f"{', '.join(f'{name} {format_bytes(change, sign=True)}' for name, change in flow.parts)}."
         for flow in flows
     ]
     return f"Memory at the start and the end of the load, and what changed between. {' '.join(said)}"
@@ -61,9 +61,8 @@ def _memory(recording: Recording, arm: Arm) -> str:
         return f"{arm.name} was not read."
     deaths = [life for life in arm.lives if life.died]
     seen = rows[rows["life"] == rows["life"].iloc[0]] if deaths else rows
-    moved = (
-        f"{arm.name} went from {binary(seen['rss_bytes'].iloc[0])} to {binary(seen['rss_bytes'].iloc[-1])}"
-    )
+    first, last = (format_bytes(seen["rss_bytes"].iloc[place]) for place in (0, -1))
+    moved = f"{arm.name} went from {first} to {last}"
     if deaths:
         more = f", and {len(deaths) - 1} more of its lives ended so" if len(deaths) > 1 else ""
         return f"{moved} and {ended(recording, deaths[0])}{more}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from analysis.formatting import binary, span
+from analysis.formatting import format_bytes, format_duration
 from analysis.recording.model import Recording
 
 
@@ -20,7 +20,7 @@ def provenance(recording: Recording) -> tuple[tuple[str, str], ...]:
         ("profile", manifest.profile),
         ("started", f"{manifest.started_wall_time:%Y-%m-%d %H:%M:%S} UTC"),
         ("status", f"{manifest.status}{f': {manifest.status_detail}' if manifest.status_detail else ''}"),
-        ("load", None if load is None else span(load.end_s - load.start_s)),
+        ("load", None if load is None else format_duration(load.end_s - load.start_s)),
         ("seed", manifest.seed),
         ("memory limit", _limits(recording)),
         ("soakproof, git revision", host.get("soakproof_revision")),
@@ -30,7 +30,7 @@ def provenance(recording: Recording) -> tuple[tuple[str, str], ...]:
         ("libc", host.get("libc")),
         ("machine", host.get("machine")),
         ("processors", host.get("cpus")),
-        ("memory", binary(memory) if isinstance(memory, int | float) else None),
+        ("memory", format_bytes(memory) if isinstance(memory, int | float) else None),
         ("locustfile, SHA-256", manifest.locustfile_sha256),
         *((f"command of {name}", command) for name, command in _commands(manifest.config)),
     )
@@ -47,7 +47,7 @@ def _limits(recording: Recording) -> str:
     sizes = sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes})
     if not sizes:
         return "none"
-    return f"{' and '.join(binary(size) for size in sizes)} per arm, by {recording.manifest.limit_mechanism}"
+    return f"{' and '.join(format_bytes(size) for size in sizes)} per arm, by {recording.manifest.limit_mechanism}"
 
 
 def _joined(packages: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.formatting import size
+from analysis.formatting import format_bytes
 from analysis.growth.arm import ArmGrowth
 from analysis.growth.classify import short_type
 from analysis.report.growth_wording import clock_text, figures, number, split_small_suspects
@@ -43,12 +43,18 @@ def _types(arm: ArmGrowth) -> list[list[str]]:
     for one in arm.types:
         size_bytes = one.bytes_per_s if one.bytes_per_request is None else one.bytes_per_request
         interval = (
-            f" ({size(one.bytes_per_request_low)} to {size(one.bytes_per_request_high)})"
+            f" ({format_bytes(one.bytes_per_request_low)} to {format_bytes(one.bytes_per_request_high)})"
             if one.bytes_per_request_low is not None and one.bytes_per_request_high is not None
             else ""
         )
         objects = "" if one.objects_per_request is None else number(one.objects_per_request)
         rows.append(
-            [short_type(one.type), objects, size(size_bytes) + interval, f"{one.share:.0%}", one.explained_by]
+            [
+                short_type(one.type),
+                objects,
+                format_bytes(size_bytes) + interval,
+                f"{one.share:.0%}",
+                one.explained_by,
+            ]
         )
     return rows

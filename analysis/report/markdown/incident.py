@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from analysis.formatting import memory_note
 from analysis.incident.claims import Claim
+from analysis.incident.formatting import memory_note
 from analysis.report.contents import ReportContents
 from analysis.report.markdown.table import literal, markdown_table
 

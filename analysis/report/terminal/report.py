@@ -9,7 +9,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from analysis.formatting import memory, memory_note
+from analysis.formatting import format_bytes
+from analysis.incident.formatting import memory_note
 from analysis.incident.row import ComparisonRow
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.measurements import ended
@@ -60,7 +61,9 @@ def report_text(findings: ReportContents) -> str:
 def _headline(recording: Recording) -> str:
     manifest = recording.manifest
     limits = {arm.limit_bytes for arm in recording.arms if arm.limit_bytes}
-    limit = f"limit {' and '.join(memory(size) for size in sorted(limits))} by {manifest.limit_mechanism}"
+    limit = (
+        f"limit {' and '.join(format_bytes(size) for size in sorted(limits))} by {manifest.limit_mechanism}"
+    )
     divided = "1:1" if manifest.memory_scale == 1 else f"divided by {manifest.memory_scale:g}"
     scale = f"\nAn hour of the incident is {manifest.hour_s:g} s of the run, its memory is {divided}."
     return (
@@ -133,16 +136,16 @@ def _slope_table(findings: ReportContents) -> Table:
     hour = "incident hour" if manifest.incident else "hour"
     hours = manifest.hour_s / 3600 if manifest.incident else 1.0
     table = new_table(
-        "life", "readings", f"RSS MB/{hour}", "RSS kB/request", "blocks/request", "native kB/request"
+        "life", "readings", f"RSS MiB/{hour}", "RSS KiB/request", "blocks/request", "native KiB/request"
     )
     for trend in findings.slopes:
         table.add_row(
             f"{trend.arm} {trend.life}",
             f"{trend.readings:,}",
-            slope(trend.rss_bytes_per_hour, hours / 1e6),
-            slope(trend.rss_bytes_per_request, 1e-3),
+            slope(trend.rss_bytes_per_hour, hours / 2**20),
+            slope(trend.rss_bytes_per_request, 2**-10),
             slope(trend.live_blocks_per_request, 1.0),
-            slope(trend.malloc_in_use_bytes_per_request, 1e-3),
+            slope(trend.malloc_in_use_bytes_per_request, 2**-10),
         )
     return table
 
@@ -156,16 +159,16 @@ def slope(value: Slope | None, factor: float) -> str:
 
 
 def _ladder_table(recording: Recording) -> Table:
-    table = new_table("arm", "rung", "RSS MB", "live blocks", "native MB", "native free MB", "tasks kept")
+    table = new_table("arm", "rung", "RSS MiB", "live blocks", "native MiB", "native free MiB", "tasks kept")
     for arm in recording.arms:
         for row in arm.ladder.itertuples():
             table.add_row(
                 arm.name,
                 str(row.rung),
-                _cell(row.rss_bytes, 1e-6, 1),
+                _cell(row.rss_bytes, 2**-20, 1),
                 _cell(row.live_blocks, 1, 0),
-                _cell(row.malloc_in_use_bytes, 1e-6, 1),
-                _cell(row.malloc_free_bytes, 1e-6, 1),
+                _cell(row.malloc_in_use_bytes, 2**-20, 1),
+                _cell(row.malloc_free_bytes, 2**-20, 1),
                 _cell(row.tasks_finished, 1, 0),
             )
     return table

@@ -2,24 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.formatting import binary, change, clock, clock_of, memory, size
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "text"),
-    [
-        (0, "0.0 MB"),
-        (-4e3, "0.0 MB"),
-        (3.14e6, "3.1 MB"),
-        (74.4e6, "74 MB"),
-        (999.4e6, "999 MB"),
-        (999.6e6, "1.0 GB"),
-        (8e9, "8.0 GB"),
-    ],
-)
-def test_memory_is_in_the_incidents_units(size_bytes: float, text: str) -> None:
-    """Memory is MB of 10^6 bytes below 1 GB, and never minus zero."""
-    assert memory(size_bytes) == text
+from analysis.formatting import format_bytes, format_change, format_duration, format_hours
 
 
 @pytest.mark.parametrize(
@@ -29,14 +12,27 @@ def test_memory_is_in_the_incidents_units(size_bytes: float, text: str) -> None:
         (-0.04, "0 B"),
         (0.06, "0.1 B"),
         (-5.24, "-5.2 B"),
+        (5, "5 B"),
         (61.4, "61 B"),
-        (-1.44e3, "-1.4 kB"),
-        (999.9e3, "1.0 MB"),
+        (-1.44 * 2**10, "-1.4 KiB"),
+        (2**10, "1 KiB"),
+        (99.9 * 2**10, "99.9 KiB"),
+        (99.96 * 2**10, "100 KiB"),
+        (0.99951 * 2**20, "1.0 MiB"),
+        (512 * 2**20, "512 MiB"),
+        (7.5 * 2**30, "7.5 GiB"),
+        (3000 * 2**30, "3,000 GiB"),
     ],
 )
-def test_size_is_in_the_unit_that_suits_it(size_bytes: float, text: str) -> None:
-    """Nothing is 0 B, without a decimal that was not measured, and never minus zero."""
-    assert size(size_bytes) == text
+def test_bytes_are_in_the_binary_unit_that_suits_them(size_bytes: float, text: str) -> None:
+    """Three digits at most below 1,000; whole numbers have no decimal that was not measured; zero has no sign."""
+    assert format_bytes(size_bytes) == text
+
+
+def test_bytes_can_have_a_given_unit_and_a_sign() -> None:
+    """Figures that stand beside each other are in one unit; a change has a plus, nothing has none."""
+    assert [format_bytes(size, "MiB") for size in (300, 2**19, 2**31)] == ["0 MiB", "0.5 MiB", "2,048 MiB"]
+    assert [format_bytes(size, sign=True) for size in (2**20, 0, -(2**20))] == ["+1 MiB", "0 B", "-1 MiB"]
 
 
 @pytest.mark.parametrize(
@@ -51,34 +47,38 @@ def test_size_is_in_the_unit_that_suits_it(size_bytes: float, text: str) -> None
         (5, None, ""),
     ],
 )
-def test_change_is_in_whole_percent(before: float | None, after: float | None, text: str) -> None:
+def test_a_change_is_in_whole_percent(before: float | None, after: float | None, text: str) -> None:
     """A change is whole percent of before, and empty when it cannot be known."""
-    assert change(before, after) == text
+    assert format_change(before, after) == text
 
 
 @pytest.mark.parametrize(
-    ("hours", "text"),
-    [(0, "0:00 h"), (5.6, "5:36 h"), (-0.5, "-0:30 h"), (-0.001, "0:00 h"), (1.9999, "2:00 h")],
+    ("hours", "short", "whole"),
+    [
+        (0, "0:00", "0:00:00"),
+        (5.6, "5:36", "5:36:00"),
+        (59 / 3600, "0:01", "0:00:59"),
+        (-0.5, "-0:30", "-0:30:00"),
+        (-0.001, "0:00", "-0:00:04"),
+        (1.9999, "2:00", "2:00:00"),
+        (72, "72:00", "72:00:00"),
+    ],
 )
-def test_clock_is_hours_and_minutes(hours: float, text: str) -> None:
-    """Minutes are rounded, never 60."""
-    assert clock(hours) == text
+def test_hours_are_hours_and_minutes(hours: float, short: str, whole: str) -> None:
+    """Minutes are rounded and never 60, seconds are shown where they matter, and zero has no sign."""
+    assert (format_hours(hours), format_hours(hours, with_seconds=True)) == (short, whole)
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "text"),
-    [(61, "61 B"), (1024, "1 KiB"), (512 * 2**20, "512 MiB"), (7.5 * 2**30, "7.5 GiB"), (66.4e6, "63 MiB")],
+    ("seconds", "text"),
+    [
+        (45, "45 s"),
+        (720, "12 min"),
+        (5.2 * 3600, "5.2 h"),
+        (40 * 86400, "40 days"),
+        (1e12, "10 years"),
+    ],
 )
-def test_limits_are_in_binary_units(size_bytes: float, text: str) -> None:
-    """As a profile and the kernel count them."""
-    assert binary(size_bytes) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "short", "whole"),
-    [(0, "0:00", "0:00:00"), (337 * 60, "5:37", "5:37:00"), (59, "0:01", "0:00:59"), (-1800, "-0:30", "-0:30:00"),
-     (72 * 3600, "72:00", "72:00:00"), (-10, "0:00", "-0:00:10")],
-)  # fmt: skip
-def test_time_is_hours_and_minutes(seconds: float, short: str, whole: str) -> None:
-    """With seconds where they matter, and never minus zero."""
-    assert (clock_of(seconds), clock_of(seconds, with_seconds=True)) == (short, whole)
+def test_a_duration_is_in_the_unit_that_suits_it(seconds: float, text: str) -> None:
+    """Nothing is promised for longer than ten years."""
+    assert format_duration(seconds) == text

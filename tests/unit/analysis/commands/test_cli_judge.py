@@ -107,7 +107,7 @@ def test_the_exit_code_of_a_run_is_that_of_its_sign_off(
     ("rss_bytes", "code", "start"),
     [
         (80e6 + ALTERNATING, 0, "x.csv: NO LEAK: any leak is below "),
-        (80e6 + ALTERNATING + 600e3 * np.arange(240), 3, "x.csv: LEAK: 36.0 MB per hour "),
+        (80e6 + ALTERNATING + 600e3 * np.arange(240), 3, "x.csv: LEAK: 34.3 MiB per hour "),
         (80e6 + ALTERNATING[:3], 4, "x.csv: INCONCLUSIVE: "),
         (-80e6 + ALTERNATING, 4, "x.csv: INCONCLUSIVE: "),
     ],
@@ -138,24 +138,25 @@ def test_rows_that_go_back_in_time_decide_nothing(tmp_path: Path, type_in: Type)
 )
 @pytest.mark.usefixtures("planted")
 def test_psrecord_and_mprof_need_no_options(tmp_path: Path, type_in: Type, head: str, row: str) -> None:
-    """A mebibyte a minute is 62.9 MB per hour in either format, and the limit tells when memory ends."""
+    """A mebibyte a minute is 60 MiB per hour in either format, and the limit tells when memory ends."""
     path = tmp_path / "memory.dat"
     rows = [row.format(t=60.0 * n, epoch=1.7e9 + 60 * n, mib=70.0 + n) for n in range(60)]
     path.write_text("\n".join([head, *rows, ""]))
     code, out, _ = type_in("judge", path, "--limit", "256 MiB")
     assert code == 3
-    assert out.startswith("memory.dat: LEAK: 62.9 MB per hour")
+    assert out.startswith("memory.dat: LEAK: 60.0 MiB per hour")
     assert "out of memory in at least " in out
 
 
 @pytest.mark.usefixtures("planted")
 def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
-    """Minutes and KiB: 60 KiB a minute are 3.7 MB per hour, a leak by one margin and none by another."""
+    """Minutes and KiB: 60 KiB a minute are 3.5 MiB per hour, a leak by one margin and none by another."""
     path = csv(tmp_path / "x.csv", 80e3 + 60.0 * np.arange(60), every_s=1.0)
     words = ("judge", path, *COLUMNS, "--time-unit", "min", "--rss-unit", "KiB")
     assert type_in(*words)[:2] == (
         3,
-        "x.csv: LEAK: 3.7 MB per hour (3.6 MB to 3.8 MB, 95%) by RSS; minimum detectable leak 524 kB per\nhour.\n\n",
+        "x.csv: LEAK: 3.5 MiB per hour (3.4 MiB to 3.6 MiB, 95%) by RSS; minimum detectable leak 512 KiB per\n"
+        "hour.\n\n",
     )
     assert type_in(*words, "--max-leak", "10 MB/h")[0] == 0
 

@@ -44,7 +44,7 @@ def test_a_recording_is_judged_without_figures(build_run: Build) -> None:
     run_dir = build_run()
     answer = judge_run(run_dir, planted_judge)
     assert answer.exit_code == 0
-    assert answer.text.startswith("leaky: LEAK: 34.8 kB per request")
+    assert answer.text.startswith("leaky: LEAK: 34.0 KiB per request")
     assert "SIGNED: fixed passes its gate" in answer.text
     assert not (run_dir / "report").exists()
 
@@ -55,7 +55,7 @@ def test_two_runs_made_apart_are_compared(two_runs: tuple[Path, Path]) -> None:
     assert answer.exit_code == 3
     assert answer.text.startswith("release: fixed: NO LEAK: any leak is below 89 B per request (95%) by RSS;")
     assert "\ncandidate:\nleaky: LEAK:" in answer.text
-    assert "<= 1.05x before (83.0 MB)" in answer.text
+    assert "<= 1.05x before (79.1 MiB)" in answer.text
     assert "NOT SIGNED: fixed fails the gate max_rss." in answer.text
 
 
@@ -157,9 +157,9 @@ def test_a_file_is_judged_like_an_arm(tmp_path: Path, slope: float, code: int) -
     answer = judge_file(path, Columns("t", "rss"), MARGIN, 100e6, planted_judge)
     assert answer.exit_code == code
     lines = {
-        0: "x.csv: NO LEAK: any leak is below 105 kB per hour (95%) by RSS; minimum detectable leak 524 kB per hour;\n"
-        "memory limit more than 20 days away.\n",
-        3: "x.csv: LEAK: 3.6 MB per hour (3.5 MB to 3.7 MB, 95%) by RSS; minimum detectable leak 524 kB per\n"
+        0: "x.csv: NO LEAK: any leak is below 102 KiB per hour (95%) by RSS; minimum detectable leak 512 KiB per\n"
+        "hour; memory limit more than 20 days away.\n",
+        3: "x.csv: LEAK: 3.4 MiB per hour (3.3 MiB to 3.5 MiB, 95%) by RSS; minimum detectable leak 512 KiB per\n"
         "hour; out of memory in at least 11.6 h and at most 14.2 h.\n",
     }
     assert answer.text.split() == lines[code].split()

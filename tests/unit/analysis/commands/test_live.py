@@ -100,7 +100,7 @@ def test_a_highest_memory_beyond_its_gate_is_certain_to_fail(build_run: Build) -
         fixed = Live.from_json((run_dir / "live.json").read_text()).arms["fixed"]
         assert fixed.certain_fail is certain
         if certain:
-            assert fixed.reason == "its memory reached 78.7 MB, and the gate max_rss is <= 78 MB"
+            assert fixed.reason == "its memory reached 75.1 MiB, and the gate max_rss is <= 74.4 MiB"
         run_dir.rename(run_dir.with_name(f"planted-{limit}"))
 
 

@@ -232,11 +232,11 @@ def test_a_profile_that_is_not_the_incidents_is_not_judged(build_run: Build) -> 
         read_recording(build_run(incident=False, roles=("", ""), kill_hour=None, growth_share=0.1))
     )
     assert [(row.measure, row.measured_before, row.measured_after, row.measured_change) for row in found] == [
-        ("memory at start", "70 MB", "70 MB", "0%"),
-        ("at start of load", "78 MB", "78 MB", "0%"),
-        ("at end of load", "121 MB", "79 MB", "-35%"),
-        ("highest memory", "121 MB", "79 MB", "-35%"),
-        ("finished tasks kept", "14,400", "3", "-100%"),
+        ("memory at start", "66.8 MiB", "66.8 MiB", "0%"),
+        ("at start of load", "74.4 MiB", "74.4 MiB", "0%"),
+        ("at end of load", "116 MiB", "75.3 MiB", "-35%"),
+        ("highest memory", "116 MiB", "75.3 MiB", "-35%"),
+        ("finished tasks still referenced", "14,400", "3", "-100%"),
         ("sessions open", "361", "4", "-99%"),
         ("cache entries", "14,400", "5,000", "-65%"),
         ("history entries", "14,400", "5,000", "-65%"),
@@ -249,7 +249,10 @@ def test_a_profile_that_is_not_the_incidents_is_not_judged(build_run: Build) -> 
 def test_an_arm_alone_is_shown_alone(build_run: Build) -> None:
     """One target without a role fills the first side and leaves the other empty."""
     found = rows(build_run(incident=False, roles=("",)))
-    assert (found["highest memory"].measured_before, found["highest memory"].measured_after) == ("507 MB", "")
+    assert (found["highest memory"].measured_before, found["highest memory"].measured_after) == (
+        "484 MiB",
+        "",
+    )
 
 
 def test_after_may_grow_as_the_incidents_did() -> None:

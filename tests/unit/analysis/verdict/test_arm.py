@@ -156,7 +156,7 @@ def test_what_the_allocators_hold_is_no_leak(build_run: Build) -> None:
     """Free pools that make up most of what RSS gained: the arm is cleared by its live bytes, and the line says so."""
     verdict = with_pools(build_run(), 120e3, {"rss_bytes": LEAK})
     assert verdict_line(verdict) == (
-        "fixed: NO LEAK: any leak is below 1.0 kB per request (95%) by live bytes; minimum detectable leak 80 B per "
+        "fixed: NO LEAK: any leak is below 1,010 B per request (95%) by live bytes; minimum detectable leak 80 B per "
         "request; memory limit more than 5 days away; what RSS gained is held by the allocator."
     )
 

@@ -90,7 +90,7 @@ def test_the_page_begins_with_what_is_signed(build_run: Build, gates: tuple[Gate
     page = Page(page_text(run_dir))
     order = [
         "NOT SIGNED: fixed: the gate tasks could not be decided.",
-        "Verdicts leaky LEAK 34.8 kB per request",
+        "Verdicts leaky LEAK 34.0 KiB per request",
         "fixed NO LEAK any leak is below 89 B per request (95%) by RSS",
         "Gates of fixed",
         "leak pass 69 B per request 49 B to 89 B, 95% < 200 B per request",
@@ -130,8 +130,8 @@ def test_nothing_is_loaded_and_every_picture_has_words(build_run: Build) -> None
     assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
     alts = [svg["aria-label"] or "" for svg in page.of("svg")]
     assert alts[0] == (
-        "Resident memory over time. leaky went from 74 MiB to 484 MiB and was OOM-killed by kernel at 5:36 h. "
-        "fixed went from 74 MiB to 75 MiB under load. The memory limit is 488 MiB."
+        "Resident memory over time. leaky went from 74.4 MiB to 484 MiB and was OOM-killed by kernel at 5:36 h. "
+        "fixed went from 74.4 MiB to 75.3 MiB under load. The memory limit is 488 MiB."
     )
     assert alts[1].startswith(
         "Objects kept over time. Finished tasks still referenced, at most: leaky 13,360, fixed 3."

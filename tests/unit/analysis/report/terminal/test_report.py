@@ -107,9 +107,9 @@ def test_the_quiesce_ladder_shows_what_let_go(build_run: Build) -> None:
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     planted = (
-        ("drained", "80500000", "3000000"),
-        ("collected", "70000000", "4000000"),
-        ("trimmed", "66000000", ""),
+        ("drained", "80740352", "3145728"),
+        ("collected", "70254592", "4194304"),
+        ("trimmed", "65011712", ""),
     )
     for rung, rss, free in planted:
         rows.append(
@@ -122,9 +122,9 @@ def test_the_quiesce_ladder_shows_what_let_go(build_run: Build) -> None:
     lines = report_text(findings(run_dir)).splitlines()
     start = lines.index("Quiesce ladder after the load") + 3
     assert [line.split()[:4] + line.split()[5:6] for line in lines[start : start + 3]] == [
-        ["fixed", "drained", "80.5", "1,000", "3.0"],
-        ["fixed", "collected", "70.0", "1,000", "4.0"],
-        ["fixed", "trimmed", "66.0", "1,000", "-"],
+        ["fixed", "drained", "77.0", "1,000", "3.0"],
+        ["fixed", "collected", "67.0", "1,000", "4.0"],
+        ["fixed", "trimmed", "62.0", "1,000", "-"],
     ]
 
 
@@ -148,4 +148,4 @@ def test_rates_are_per_second_where_requests_are_not_known(build_run: Build) -> 
     write_heap(run_dir / "leaky", FOUR_LEAKS[2:3])
     text = render(growth_parts(findings(run_dir).growth))
     assert "leaky, per second:" in text
-    assert "response_cache   unbounded cache or list   80.00   320 kB" in text
+    assert "response_cache   unbounded cache or list   80.00   312 KiB" in text
