@@ -18,8 +18,8 @@ from soak.config.profile import Profile
 from soak.contract import WEB_PASSWORD, WEB_USER
 from soak.errors import UsageError
 from soak.limit.choose import enter_scope
-from soak.plan.plan import make_plan
-from soak.plan.traffic import Web
+from soak.plan.load_plan import WebAccess
+from soak.plan.run_plan import plan_run
 from soak.supervisor.launch import Outcome, run_profile
 from soak.supervisor.phases import led_by_ui, timed
 from soak.supervisor.run import Run
@@ -45,7 +45,7 @@ def run(
     """
     checked = load_profile(profile, settings or (), arms)
     if dry_run:
-        print(make_plan(checked, runs / "RUN", Path("PROBE")).describe())
+        print(plan_run(checked, runs / "RUN", Path("PROBE")).describe())
         return
     finish(_soak(checked, runs, timed, metrics_port))
 
@@ -72,7 +72,7 @@ def ui(
     password = os.environ.get(WEB_PASSWORD, "")
     if web_login and not (password and web_user):
         raise UsageError(f"--web-login: set {WEB_PASSWORD} in the environment to the password to ask for.")
-    web = Web(web_port, web_user, password) if web_login else Web(web_port)
+    web = WebAccess(web_port, web_user, password) if web_login else WebAccess(web_port)
     finish(_soak(load_profile(profile, settings or (), arms), runs, led_by_ui, metrics_port, web))
 
 
@@ -98,7 +98,7 @@ def _soak(
     runs: Path,
     script: Callable[[Run], None],
     metrics_port: int | None = None,
-    web: Web | None = None,
+    web: WebAccess | None = None,
 ) -> Outcome:
     enter_scope()  # may start this command again, which needs the password too
     os.environ.pop(WEB_PASSWORD, None)  # the targets would inherit it

@@ -15,7 +15,7 @@ from soak.contract.clock import RunClock
 from soak.errors import UsageError
 from soak.limit import LifeLimit, LimitMechanism, who_ended
 from soak.limit.base import Counters, Unlimited
-from soak.plan.plan import ArmPlan
+from soak.plan.run_plan import ArmPlan
 from soak.process.child import Child, describe_exit
 from soak.process.guard import Guard
 from soak.process.log import last_words

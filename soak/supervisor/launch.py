@@ -18,8 +18,8 @@ from soak.config.profile import Profile
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError, SoakError, UsageError
 from soak.limit import choose
-from soak.plan.plan import make_plan
-from soak.plan.traffic import Web
+from soak.plan.load_plan import WebAccess
+from soak.plan.run_plan import plan_run
 from soak.process.guard import Guard
 from soak.recording.files import new_run_directory, record_sums
 from soak.status.terminal import Progress
@@ -42,7 +42,7 @@ def run_profile(
     progress: Progress,
     script: Callable[[Run], None],
     *,
-    web: Web | None = None,
+    web: WebAccess | None = None,
 ) -> Outcome:
     """Make one run; everything is stopped when this returns, and the recording is kept however it ended.
 
@@ -60,15 +60,13 @@ def run_profile(
         stack.callback(guard.close)
         probe_directory = Path(tempfile.mkdtemp(prefix="soak-"))
         guard.add_directory(probe_directory)
-        make_plan(
-            profile, Path("runs"), probe_directory, web=web
-        )  # checked before a directory is made for it
+        plan_run(profile, Path("runs"), probe_directory, web=web)  # checked before a directory is made for it
         directory = new_run_directory(runs, profile.name, datetime.now(UTC))
         stack.callback(seal, directory)
         choice = choose(guard, directory.name)
         stack.callback(choice.mechanism.close)
         clock = RunClock()
-        plan = make_plan(profile, directory, probe_directory, web=web).at(clock.t0_monotonic_s)
+        plan = plan_run(profile, directory, probe_directory, web=web).at(clock.t0_monotonic_s)
         try:
             run = Run(plan, choice, guard, clock, progress, interrupted, probe_directory)
             stack.callback(run.close)

@@ -9,7 +9,7 @@ from typing import Protocol
 from soak import contract
 from soak.contract.tail import LineTail
 from soak.errors import CutShortError, HarnessError, UsageError
-from soak.plan.plan import Plan
+from soak.plan.run_plan import RunPlan
 from soak.process.child import Child, describe_exit
 from soak.process.log import last_words
 from soak.process.spec import ProcessSpec
@@ -25,7 +25,9 @@ class StartChild(Protocol):
 class LoadGenerator:
     """The processes that send the load. Orders go to Locust's standard input, its answers are lines of its log."""
 
-    def __init__(self, plan: Plan, logs: Path, events: EventLog, stop_child: Callable[[Child], None]) -> None:
+    def __init__(
+        self, plan: RunPlan, logs: Path, events: EventLog, stop_child: Callable[[Child], None]
+    ) -> None:
         self._plan = plan
         self._events = events
         self._stop_child = stop_child

@@ -20,7 +20,7 @@ from soak.contract import candidate_arm, compared_arms
 from soak.contract.units import LeakRate
 from soak.errors import UsageError
 from soak.limit import Choice
-from soak.plan.plan import Plan
+from soak.plan.run_plan import RunPlan
 
 PACKAGES = ("aiohttp", "fastapi", "hdrhistogram", "locust", "numpy", "pandas", "psutil", "uvicorn", "uvloop")
 
@@ -90,7 +90,7 @@ def _sha256(locustfile: str) -> str | None:
         ) from None
 
 
-def make_manifest(plan: Plan, choice: Choice) -> dict[str, Any]:
+def make_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
     """Return the facts of the run; environment variables by name only, as their values may be secret.
 
     Raises UsageError when the profile's locustfile cannot be read.

@@ -16,8 +16,8 @@ from soak.contract.clock import RunClock
 from soak.contract.tail import LineTail
 from soak.errors import EXIT_USAGE, CutShortError, HarnessError, SoakError, UsageError
 from soak.limit import Choice
-from soak.plan.plan import Plan
 from soak.plan.quiesce_points import Point, points
+from soak.plan.run_plan import RunPlan
 from soak.process.child import Child, describe_exit
 from soak.process.guard import Guard
 from soak.process.log import last_words
@@ -48,7 +48,7 @@ class Run:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: RunPlan,
         choice: Choice,
         guard: Guard,
         clock: RunClock,

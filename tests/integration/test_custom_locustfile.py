@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from soak.contract import FAILURE_KINDS, Traffic
-from soak.plan.traffic import OWN
+from soak.plan.load_plan import CUSTOM
 
 from .locust_processes import (
     PATIENCE_S,
@@ -82,7 +82,7 @@ def _start(
     team.write_text(users)
     plan.write_text(replace(traffic, locustfile=str(team)).to_json())
     port = str(free_port())
-    command = [sys.executable, str(OWN), "--loglevel", "WARNING"]
+    command = [sys.executable, str(CUSTOM), "--loglevel", "WARNING"]
     command += ["-f", str(team), "--soak-traffic", str(plan)]
     where = ["--worker", "--master-host", "127.0.0.1", "--master-port", port]
     workers = [
@@ -173,7 +173,7 @@ def test_packages_of_the_team_with_the_names_of_ours(tmp_path: Path) -> None:
     )
     listing = ["-f", str(tmp_path / "team.py"), "--soak-traffic", "traffic.json", "--list"]
     listed = subprocess.run(
-        [sys.executable, str(OWN), *listing],
+        [sys.executable, str(CUSTOM), *listing],
         cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert listed.returncode == 0, listed.stderr

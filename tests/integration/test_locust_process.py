@@ -102,11 +102,12 @@ def test_the_end_of_standard_input_ends_it(processes: ExitStack, traffic: Traffi
 
 
 def test_a_bad_plan(processes: ExitStack, traffic: Traffic) -> None:
-    """A plan without arms is one line on stderr that names file and key, and exit code 2."""
-    locust = start_locust(processes, traffic)
+    """A plan of an unknown shape is one line on stderr that names file and key, and exit code 2."""
+    locust = start_locust(processes, replace(traffic, shape="spike"))
     assert locust.wait(PATIENCE_S) == 2
     (line,) = log_of(traffic).splitlines()
-    assert line == f"{traffic.out_dir}/traffic.json: arms is {{}}; it must give at least one arm its URL"
+    known = "steady, incident, diurnal, steps"
+    assert line == f"{traffic.out_dir}/traffic.json: shape 'spike' is unknown; it is one of {known}"
 
 
 def test_a_full_disk(processes: ExitStack, traffic: Traffic) -> None:

@@ -16,8 +16,8 @@ from rich.console import Console
 from soak.config.load import load_profile
 from soak.contract import PHASES, POINT, RUNGS
 from soak.contract.hashes import verify
-from soak.plan import plan as plan_module
-from soak.plan.plan import make_plan
+from soak.plan import run_plan as plan_module
+from soak.plan.run_plan import plan_run
 from soak.process.spec import ProcessSpec
 from soak.status.terminal import Progress
 from soak.supervisor import run as run_module
@@ -308,7 +308,7 @@ def test_stubs_are_ours_where_the_working_directory_has_others(
     (tmp_path / "stubs").mkdir()
     (tmp_path / "stubs" / "__init__.py").touch()
     monkeypatch.chdir(tmp_path)
-    plan = make_plan(load_profile("demo"), tmp_path / "run", tmp_path)
+    plan = plan_run(load_profile("demo"), tmp_path / "run", tmp_path)
     assert plan.stubs is not None
     help_text = subprocess.run(
         [*plan.stubs.argv[:3], "--help"], cwd=plan.stubs.cwd, capture_output=True, text=True, check=False

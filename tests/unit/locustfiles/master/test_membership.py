@@ -6,7 +6,7 @@ import pytest
 from locust.runners import STATE_MISSING, STATE_RUNNING
 
 from locustfiles.messages import PLAN, REFUSED, STOP
-from soak.contract import Traffic
+from locustfiles.schedule.plan_file import parse_traffic
 
 if TYPE_CHECKING:
     from tests.unit.locustfiles.master.conftest import Master
@@ -63,4 +63,4 @@ def test_the_plan_is_given_to_whoever_asks(master: Master) -> None:
     """A worker to be gets the plan as it was read, before it joins."""
     master.receive("somebody", PLAN, None)
     ((who, answer),) = master.sent(PLAN)
-    assert (who, Traffic.from_json(answer["traffic"])) == ("somebody", master.traffic)
+    assert (who, parse_traffic(answer["traffic"])) == ("somebody", master.traffic)

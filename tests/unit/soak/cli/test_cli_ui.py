@@ -16,27 +16,27 @@ from soak.contract import WEB_PASSWORD, WEB_USER
 from soak.errors import UsageError
 from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
-from soak.plan.plan import Plan, make_plan
+from soak.plan.load_plan import WebAccess
 from soak.plan.ports import Ports
-from soak.plan.traffic import Web
+from soak.plan.run_plan import RunPlan, plan_run
 from soak.supervisor.manifest import make_manifest
 
 PASSWORD = "correct-horse"
 
 
 @pytest.fixture
-def web() -> Web:
+def web() -> WebAccess:
     """A web UI with a login, on a port that nobody uses."""
-    return Web(Ports().take(None, ""), "signer", PASSWORD)
+    return WebAccess(Ports().take(None, ""), "signer", PASSWORD)
 
 
 @pytest.fixture
-def plan(web: Web) -> Plan:
+def plan(web: WebAccess) -> RunPlan:
     """A plan with that web UI."""
-    return make_plan(load_profile("demo", ()), Path("runs/1"), Path("probe"), web=web)
+    return plan_run(load_profile("demo", ()), Path("runs/1"), Path("probe"), web=web)
 
 
-def test_the_password_reaches_locust_and_nobody_else(plan: Plan, web: Web) -> None:
+def test_the_password_reaches_locust_and_nobody_else(plan: RunPlan, web: WebAccess) -> None:
     """By its environment alone: in no argv, no manifest, no printed plan, and not with the targets."""
     assert [process.name for process in plan.processes if PASSWORD in process.env.values()] == ["locust"]
     assert plan.locust.env == {WEB_USER: "signer", WEB_PASSWORD: PASSWORD}
@@ -47,9 +47,9 @@ def test_the_password_reaches_locust_and_nobody_else(plan: Plan, web: Web) -> No
     assert PASSWORD not in repr(web)
 
 
-def test_without_a_login_locust_gets_none(web: Web) -> None:
+def test_without_a_login_locust_gets_none(web: WebAccess) -> None:
     """A password that happens to be set asks nobody for it."""
-    plan = make_plan(load_profile("demo", ()), Path("runs/1"), Path("probe"), web=Web(web.port))
+    plan = plan_run(load_profile("demo", ()), Path("runs/1"), Path("probe"), web=WebAccess(web.port))
     assert "--web-login" not in plan.locust.argv
     assert plan.locust.env == {}
 
@@ -60,7 +60,7 @@ def test_the_password_is_there_for_a_second_start_and_gone_for_the_targets(
     """In a scope of its own the command starts once more, and reads it again; children inherit what is left."""
     seen: dict[str, Any] = {}
 
-    def run_profile(*_: object, web: Web) -> None:
+    def run_profile(*_: object, web: WebAccess) -> None:
         seen.update(web=web, at_run=os.environ.get(WEB_PASSWORD))
         raise UsageError("far enough")
 
@@ -68,7 +68,7 @@ def test_the_password_is_there_for_a_second_start_and_gone_for_the_targets(
     monkeypatch.setattr(cli, "enter_scope", lambda: seen.update(at_scope=os.environ.get(WEB_PASSWORD)))
     monkeypatch.setattr(cli, "run_profile", run_profile)
     CliRunner().invoke(app, ["ui", "--web-login", "--web-user", "signer"])
-    assert seen == {"at_scope": PASSWORD, "at_run": None, "web": Web(8089, "signer", PASSWORD)}
+    assert seen == {"at_scope": PASSWORD, "at_run": None, "web": WebAccess(8089, "signer", PASSWORD)}
 
 
 @pytest.mark.parametrize("user", ["soak", ""])

@@ -11,7 +11,7 @@ from soak.config.load import load_profile
 from soak.config.template import TEMPLATE, write_profile
 from soak.contract import GATES
 from soak.errors import UsageError
-from soak.plan.plan import make_plan
+from soak.plan.run_plan import plan_run
 
 
 def test_the_written_profile_loads_and_can_be_planned(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_the_written_profile_loads_and_can_be_planned(tmp_path: Path) -> None:
         ],
     )
     assert {arm.role for arm in profile.arms.values()} == {"before", "after"}
-    plan = make_plan(profile, tmp_path / "run", tmp_path)
+    plan = plan_run(profile, tmp_path / "run", tmp_path)
     assert plan.arms[1].process.argv[0] == "new"
 
 

@@ -16,8 +16,8 @@ from soak.contract import LOAD, POINT, SAMPLE_COLUMNS
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.limit.base import Unlimited
-from soak.plan.plan import make_plan
 from soak.plan.quiesce_points import Point, points
+from soak.plan.run_plan import plan_run
 from soak.recording.csv_writer import CsvRecorder
 from soak.recording.events import EventLog
 from soak.sampling import sampler as module
@@ -183,7 +183,7 @@ def test_an_error_of_ours_at_a_point_reaches_the_run(bench: Bench, monkeypatch: 
 
 
 def planned(*settings: str) -> list[Point]:
-    plan = make_plan(load_profile("demo", settings), Path("/runs/r"), Path("/tmp/probe"))
+    plan = plan_run(load_profile("demo", settings), Path("/runs/r"), Path("/tmp/probe"))
     return list(points(plan.traffic, 7.0))
 
 
@@ -204,4 +204,4 @@ def test_without_a_period_there_are_no_points() -> None:
     """Nothing pauses unless the profile asks for it."""
     profile = load_profile("release")
     assert profile.sampling.quiesce_every_s is None
-    assert list(points(make_plan(profile, Path("/runs/r"), Path("/tmp/probe")).traffic, 0.0)) == []
+    assert list(points(plan_run(profile, Path("/runs/r"), Path("/tmp/probe")).traffic, 0.0)) == []

@@ -12,25 +12,25 @@ from soak.config.load import load_profile
 from soak.errors import UsageError
 from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
-from soak.plan.plan import Plan, make_plan
+from soak.plan.run_plan import RunPlan, plan_run
 from soak.supervisor.manifest import make_manifest
 
 PROFILE = '[traffic]\nlocustfile = "team.py"\n[arms.old]\ncommand = ["a"]\n[arms.new]\ncommand = ["b"]\n'
 
 
-def own_plan(directory: Path, text: str = "USERS = 1\n") -> Plan:
+def own_plan(directory: Path, text: str = "USERS = 1\n") -> RunPlan:
     """Return the plan of a profile whose load is a locustfile with this text."""
     (directory / "team.py").write_text(text)
     (directory / "own.toml").write_text(PROFILE)
-    return make_plan(load_profile(str(directory / "own.toml")), directory / "run", directory / "probe")
+    return plan_run(load_profile(str(directory / "own.toml")), directory / "run", directory / "probe")
 
 
-def manifest(plan: Plan) -> dict[str, Any]:
+def manifest(plan: RunPlan) -> dict[str, Any]:
     return make_manifest(plan, Choice(WatchdogMechanism(), ()))
 
 
 def demo(directory: Path, *overrides: str) -> dict[str, Any]:
-    return manifest(make_plan(load_profile("demo", overrides), directory / "run", directory / "probe"))
+    return manifest(plan_run(load_profile("demo", overrides), directory / "run", directory / "probe"))
 
 
 def test_candidate_baseline_and_margin_are_resolved(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_locustfile_is_known_by_its_content(tmp_path: Path) -> None:
 
 def test_a_load_of_ours_has_no_such_file(tmp_path: Path) -> None:
     """What is not there has no hash."""
-    plan = make_plan(load_profile("demo"), tmp_path / "run", tmp_path / "probe")
+    plan = plan_run(load_profile("demo"), tmp_path / "run", tmp_path / "probe")
     assert manifest(plan)["locustfile_sha256"] is None
 
 

@@ -1,4 +1,4 @@
-"""A profile becomes a plan: every process, port and instant, before anything is started."""
+"""The plan of a run: every process and port of a profile, before anything is started."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from soak import contract
 from soak.config.profile import ArmSettings, Profile
 from soak.config.traffic_settings import LOOPBACK, StubSettings
 from soak.errors import UsageError
+from soak.plan.load_plan import WebAccess, plan_load
 from soak.plan.ports import Ports
-from soak.plan.traffic import Web, load_plan
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.process.spec import ProcessSpec
 
 ROOT = Path(__file__).parents[2]
-"""Where our packages are. ``python -m`` looks in the working directory first, and a team's may have a ``stubs``."""
+"""Directory of soakproof's packages. ``python -m`` searches the working directory first, and a team's may have a
+``stubs``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArmPlan:
-    """One arm: how its process is started, and its part in the comparison."""
+    """The process of an arm, and its part in the comparison."""
 
     name: str
     role: str
@@ -32,8 +33,8 @@ class ArmPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """All that a run will do, in the order in which it starts: stubs, arms, Locust."""
+class RunPlan:
+    """All processes of a run, in the order of their start: stubs, arms, Locust, judge."""
 
     profile: Profile
     run_directory: Path
@@ -43,10 +44,10 @@ class Plan:
     """The load generator, or the master of the workers."""
     workers: tuple[ProcessSpec, ...]
     invitation: str
-    """What to do on other machines, for people; empty when all workers are on this one."""
+    """Text on how other machines join; empty when all workers are on this machine."""
     traffic: contract.Traffic
     judge: ProcessSpec | None = None
-    """Writes the verdict so far while the load runs."""
+    """The process that writes the verdict so far while the load runs."""
 
     @property
     def processes(self) -> tuple[ProcessSpec, ...]:
@@ -55,12 +56,12 @@ class Plan:
         judge = () if self.judge is None else (self.judge,)
         return (*stubs, *(arm.process for arm in self.arms), self.locust, *self.workers, *judge)
 
-    def at(self, t0_monotonic_s: float) -> Plan:
+    def at(self, t0_monotonic_s: float) -> RunPlan:
         """Return the plan of a run that starts at that instant."""
         return replace(self, traffic=replace(self.traffic, t0_monotonic_s=t0_monotonic_s))
 
     def describe(self) -> str:
-        """Return the plan for people, one process a paragraph."""
+        """Return the plan as text, a paragraph for each process."""
         profile = self.profile
         phases = profile.phases
         limit = profile.limit
@@ -82,12 +83,12 @@ class Plan:
         return "\n".join(lines)
 
 
-def make_plan(
-    profile: Profile, run_directory: Path, probe_directory: Path, *, web: Web | None = None
-) -> Plan:
-    """Expand a profile; raises UsageError for a taken port or an unknown placeholder.
+def plan_run(
+    profile: Profile, run_directory: Path, probe_directory: Path, *, web: WebAccess | None = None
+) -> RunPlan:
+    """Return the plan of a profile; with ``web`` the load waits for Start in Locust's web UI.
 
-    With ``web`` the load waits for Start in Locust's web UI there.
+    Raises UsageError for a port that cannot be used, an unknown placeholder and a locustfile that Locust cannot load.
     """
     ports = Ports()
     host = str(profile.traffic.bind_host)
@@ -114,8 +115,8 @@ def make_plan(
         for port in [ports.take(arm.port, f"arms.{name}.port", host)]
     )
     urls = {arm.name: arm.process.url for arm in arms}
-    load = load_plan(profile, run_directory, urls, ports, web)
-    return Plan(
+    load = plan_load(profile, run_directory, urls, ports, web)
+    return RunPlan(
         profile=profile,
         run_directory=run_directory,
         stubs=stubs,
@@ -165,12 +166,12 @@ def _arm_process(
 
 
 def _fill(text: str, words: Mapping[str, str], key: str) -> str:
-    """Put the values in the place of ``{port}`` and the like; other braces must be doubled."""
+    """Replace placeholders such as ``{port}``; other braces must be doubled."""
     try:
         return text.format_map(words)
     except (KeyError, ValueError, IndexError, AttributeError) as error:
         known = ", ".join(f"{{{word}}}" for word in words)
-        # the text itself is not shown: it may hold a secret
+        # The text is not shown, since it may hold a secret.
         raise UsageError(
             f"{key}: cannot fill in the placeholder {error}; known here: {known}. Write a literal brace twice."
         ) from None

@@ -1,0 +1,85 @@
+"""The load's part of a plan: Locust's processes and the planned requests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from locustfiles.schedule.plan_file import parse_traffic
+from soak.config.load import load_profile
+from soak.config.profile import Profile
+from soak.errors import UsageError
+from soak.plan.run_plan import RunPlan, plan_run
+
+
+def plan_of(profile: Profile) -> RunPlan:
+    return plan_run(profile, Path("/runs/r"), Path("/tmp/probe"))
+
+
+def test_the_traffic_survives_its_file() -> None:
+    """What the locustfile reads is what was planned."""
+    traffic = plan_of(load_profile("demo")).at(12.5).traffic
+    assert traffic.t0_monotonic_s == 12.5
+    assert parse_traffic(traffic.to_json()) == traffic
+    assert traffic.incident is not None
+    assert traffic.incident.limit_bytes == 512 << 20
+
+
+def _with_traffic(*settings: str) -> Profile:
+    return load_profile("release", [f"traffic.{setting}" for setting in settings])
+
+
+def test_by_default_nothing_listens_beyond_this_machine() -> None:
+    """Arms, master and workers are on loopback, and nobody is waited for."""
+    plan = plan_of(_with_traffic("workers=2"))
+    assert {arm.process.url.rpartition(":")[0] for arm in plan.arms} == {"http://127.0.0.1"}
+    assert "--master-bind-host 127.0.0.1" in " ".join(plan.locust.argv)
+    assert [worker.name for worker in plan.workers] == ["worker-1", "worker-2"]
+    assert plan.invitation == ""
+
+
+def test_workers_of_other_machines_are_invited() -> None:
+    """Arms and master listen where the profile says, and the command for the other machines can be copied."""
+    plan = plan_of(
+        _with_traffic("workers=1", "remote_workers=2", "bind_host=127.0.0.2", "remote_timeout_s=90")
+    )
+    port = plan.locust.argv[plan.locust.argv.index("--master-bind-port") + 1]
+    assert plan.invitation == (
+        f"waiting for 2 workers from other machines, 90 s at most; start each with: soak worker 127.0.0.2:{port}"
+    )
+    assert plan.describe().splitlines()[-1] == f"then     {plan.invitation}"
+    assert plan.locust.ready_timeout_s == 90
+    assert plan.locust.argv[-2:] == ("--expect-workers", "3")
+    assert len(plan.workers) == 1
+    for arm in plan.arms:
+        assert arm.process.url.startswith("http://127.0.0.2:")
+        assert arm.process.argv[arm.process.argv.index("--host") + 1] == "127.0.0.2"
+
+
+def test_an_address_of_another_machine() -> None:
+    """An address that this machine does not have is refused with its key before anything starts."""
+    with pytest.raises(UsageError, match=r"traffic\.bind_host: 192\.0\.2\.1 is no address of this machine"):
+        plan_of(_with_traffic("remote_workers=1", "bind_host=192.0.2.1"))
+
+
+def test_a_locustfile_of_the_team(tmp_path: Path) -> None:
+    """One process for each arm runs it from the profile's directory, under a master that counts users per arm."""
+    own = tmp_path / "team.py"
+    own.touch()
+    profile = tmp_path / "own.toml"
+    profile.write_text(
+        '[traffic]\nlocustfile = "team.py"\nusers = 7\nspawn_rate = 2.5\n[arms.old]\ncommand = ["a"]\n'
+        '[arms.new]\ncommand = ["b"]\n'
+    )
+    plan = plan_of(load_profile(str(profile)))
+    assert plan.traffic.locustfile == str(own)
+    assert [worker.argv[-2:] for worker in plan.workers] == [("--soak-arm", "old"), ("--soak-arm", "new")]
+    master = " ".join(plan.locust.argv)
+    assert f"custom_load.py -f {own} --soak-traffic /runs/r/traffic.json " in master
+    assert "--users 7 --spawn-rate 2.5 --master" in master
+    assert {process.cwd for process in (plan.locust, *plan.workers)} == {tmp_path}
+    assert "traffic  7 users of team.py for each arm, 2.5 more a second" in plan.describe()
+    own.unlink()
+    with pytest.raises(UsageError, match=r"traffic\.locustfile: .*team\.py is not a Python file"):
+        plan_of(load_profile(str(profile)))
