@@ -29,7 +29,7 @@ class Variant(StrEnum):
     FIXED = "fixed"
 
 
-def serve(
+def serve_gateway(
     variant: Annotated[
         Variant,
         typer.Option(
@@ -65,9 +65,9 @@ def serve(
     try:
         services = parse_upstreams(upstreams)
         limits = Limits(warn_memory_bytes=warn_memory_bytes, warn_growth_bytes_per_s=warn_growth_bytes_per_s)
-        build = choose(variant, services, parse_faults(without), limits)
+        build = choose_variant(variant, services, parse_faults(without), limits)
         debug_token = read_token(os.environ)
-        listener = listen(host, port)
+        listener = bind_gateway(host, port)
     except ValueError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
@@ -90,10 +90,10 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def choose(
+def choose_variant(
     variant: Variant, upstreams: Upstreams, without: frozenset[Fault], limits: Limits
 ) -> Callable[[], Gateway]:
-    """Return what makes the variant; raises ValueError when one that is not leaky is to leave faults out."""
+    """Return what makes the variant; raises ValueError when faults are to be left out of a variant that has none."""
     if variant is Variant.LEAKY:
         return lambda: LeakyGateway(upstreams, without)
     if without:
@@ -106,8 +106,8 @@ def choose(
     return lambda: FixedGateway(upstreams, limits)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a bound socket; raises ValueError when the port cannot be had."""
+def bind_gateway(host: str, port: int) -> socket.socket:
+    """Return a bound socket; raises ValueError when the port cannot be used."""
     try:
         return socket.create_server((host, port))
     except OSError as error:
@@ -119,7 +119,7 @@ def listen(host: str, port: int) -> socket.socket:
 def main() -> None:
     """Run the command line."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(serve)
+    app.command()(serve_gateway)
     app(prog_name="python -m gateway")
 
 

@@ -149,7 +149,7 @@ def error_response(failure: RequestFailedError) -> Response:
 
 
 def register_gauges(gateway: Gateway) -> None:
-    """Show the sizes of cache and history to the probe, if a harness put one into this process."""
+    """Register the sizes of cache and history as gauges of the probe, where a harness has injected one."""
     probe = sys.modules.get("soak_probe")
     if probe is not None:
         probe.gauge("cache_entries", lambda: float(gateway.stats().cache_entries))

@@ -1,4 +1,4 @@
-"""``GET /debug/memory``, for who has the token and is on this machine."""
+"""``GET /debug/memory``, for clients on this machine that have the token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BEARER = HTTPBearer(auto_error=False)
 
 
 def read_token(environment: Mapping[str, str]) -> str | None:
-    """Return the debug token, None when it is not set; raises ValueError for one that is no good."""
+    """Return the debug token, None when it is not set; raises ValueError when it is invalid."""
     token = environment.get(TOKEN_VARIABLE)
     if token and not _TOKEN.fullmatch(token):
         raise ValueError(
@@ -35,7 +35,7 @@ def read_token(environment: Mapping[str, str]) -> str | None:
 def add_debug_routes(app: FastAPI, token: str) -> None:
     """Add ``GET /debug/memory?description=...``: JSON of a snapshot, and its text.
 
-    403 for a peer that is not loopback, whatever it knows; 401 without the token as ``Authorization: Bearer``.
+    403 for a peer that is not on loopback, even with the token; 401 without the token as ``Authorization: Bearer``.
     Each answer pauses the event loop, see MemoryDiagnostics.take_snapshot.
     """
     diagnostics = MemoryDiagnostics()

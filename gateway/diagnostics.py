@@ -44,7 +44,7 @@ class MemorySnapshot:
     """Flat dicts of plain values are not tracked, and so not counted: a cache of them stays unseen."""
 
     def text(self) -> str:
-        """Return the snapshot as lines for people."""
+        """Return the snapshot as lines of text."""
         if self.largest is None:
             sites = ["  not traced: start Python with -X tracemalloc"]
         else:
@@ -67,7 +67,7 @@ class MemoryDiagnostics:
     """Takes snapshots of this process; growth counts from its making."""
 
     def __init__(self) -> None:
-        self._start_bytes = resident_bytes()
+        self._start_bytes = process_memory_bytes()
 
     def take_snapshot(self, description: str) -> MemorySnapshot:
         """Return memory and objects as they are now.
@@ -76,7 +76,7 @@ class MemoryDiagnostics:
         traces allocations. Another thread would be no better place: it could come to hold the last reference to
         a transport, and would end it outside of its loop.
         """
-        rss_bytes = resident_bytes()
+        rss_bytes = process_memory_bytes()
         # one list and one pass for all types: objgraph.count makes both anew for each
         counts = objgraph.typestats(gc.get_objects(), filter=lambda thing: type(thing) in COUNTED)
         return MemorySnapshot(
@@ -88,7 +88,7 @@ class MemoryDiagnostics:
         )
 
 
-def resident_bytes() -> int:
+def process_memory_bytes() -> int:
     """Return the resident memory of this process."""
     return int(psutil.Process().memory_info().rss)
 

@@ -16,7 +16,7 @@ from cachetools import Cache, TTLCache
 from pydantic_core import from_json
 
 from gateway.failures import FailureLog, InvalidBodyError, UpstreamFailedError, UpstreamTimeoutError
-from gateway.tasks import TaskManager
+from gateway.tasks import BoundedTaskManager
 from gateway.upstreams import UpstreamResolver, Upstreams
 from gateway.variant import Stats
 from gateway.watchdog import MemoryWatchdog
@@ -76,7 +76,7 @@ class FixedGateway:
         self._limits = limits
         self._process_s = process_s
         self._sleep = sleep
-        self._tasks = TaskManager(limits.max_work, on_error=FailureLog().record)
+        self._tasks = BoundedTaskManager(limits.max_work, on_error=FailureLog().record)
         self._cache: TTLCache[bytes, bytes] = TTLCache(limits.cache_entries, limits.cache_ttl_s, timer=clock)
         self._history: deque[HistoryRecord] = deque(maxlen=limits.history_records)
         self._session = _open_session(upstreams, limits)
@@ -101,7 +101,7 @@ class FixedGateway:
             self._history.append(HistoryRecord(service_name, time.time(), error))
 
     async def process_async(self, request_data: dict[str, Any]) -> None:
-        """Stand for work that is done after the answer."""
+        """Simulate work that is done after the answer."""
         del request_data
         await asyncio.sleep(self._process_s)
 

@@ -15,7 +15,7 @@ from gateway.aiohttp_client import ask, open_session
 from gateway.upstreams import Upstreams
 from gateway.variant import Stats
 
-PROCESS_S: Final = 1.0
+LEAKY_PROCESS_S: Final = 1.0
 
 
 class Fault(StrEnum):
@@ -57,7 +57,7 @@ class LeakyGateway:
     """
 
     def __init__(
-        self, upstreams: Upstreams, without: Collection[Fault] = (), *, process_s: float = PROCESS_S
+        self, upstreams: Upstreams, without: Collection[Fault] = (), *, process_s: float = LEAKY_PROCESS_S
     ) -> None:
         self._upstreams = upstreams
         self._faults = frozenset(Fault).difference(without)
@@ -83,7 +83,7 @@ class LeakyGateway:
         return json.dumps(result).encode()
 
     async def process_async(self, request_data: dict[str, Any]) -> None:
-        """Stand for work that is done after the answer."""
+        """Simulate work that is done after the answer."""
         del request_data
         await asyncio.sleep(self._process_s)
 

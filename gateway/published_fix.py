@@ -21,8 +21,8 @@ from gateway.published_tasks import TaskManager
 from gateway.upstreams import Upstreams
 from gateway.variant import Stats
 
-PROCESS_S: Final = 0.1
-CACHE_ENTRIES: Final = 5000
+PUBLISHED_PROCESS_S: Final = 0.1
+PUBLISHED_CACHE_ENTRIES: Final = 5000
 CACHE_TTL_S: Final = 1800.0
 HISTORY_RECORDS: Final = 5000
 CLEANUP_EVERY_S: Final = 300.0
@@ -35,7 +35,7 @@ class PublishedFixGateway:
         self,
         upstreams: Upstreams,
         *,
-        process_s: float = PROCESS_S,
+        process_s: float = PUBLISHED_PROCESS_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._upstreams = upstreams
@@ -43,7 +43,7 @@ class PublishedFixGateway:
         self._sleep = sleep
         self.task_manager = TaskManager()
         self.http_sessions: dict[str, aiohttp.ClientSession] = {}
-        self.response_cache = LRUCache(CACHE_ENTRIES, CACHE_TTL_S)
+        self.response_cache = LRUCache(PUBLISHED_CACHE_ENTRIES, CACHE_TTL_S)
         self.request_history: list[dict[str, Any]] = []
         self.task_manager.create_task(self._periodic_cleanup(), name="periodic_cleanup")
 
@@ -65,7 +65,7 @@ class PublishedFixGateway:
         return json.dumps(result).encode()
 
     async def process_async(self, request_data: dict[str, Any]) -> None:
-        """Stand for work that is done after the answer."""
+        """Simulate work that is done after the answer."""
         del request_data
         await asyncio.sleep(self._process_s)
 

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.failures import OverloadedError
 
 
-class TaskManager:
+class BoundedTaskManager:
     """Holds each background task until it is done, and never more work than ``max_work``.
 
     Work is a request in flight, which may become a task, or a task. ``on_error`` gets what a task raised.

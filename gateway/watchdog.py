@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from gateway.diagnostics import resident_bytes
+from gateway.diagnostics import process_memory_bytes
 
-CHECK_EVERY_S: Final = 10.0
+WATCH_EVERY_S: Final = 10.0
 WINDOW_S: Final = 300.0
 REPEAT_S: Final = 300.0
 
-READINGS: Final = round(WINDOW_S / CHECK_EVERY_S) + 1
+WINDOW_READINGS: Final = round(WINDOW_S / WATCH_EVERY_S) + 1
 """As many as span the window."""
 
 logger = logging.getLogger("gateway")
@@ -33,7 +33,7 @@ class MemoryWatchdog:
         memory_bytes: float,
         growth_bytes_per_s: float,
         *,
-        read: Callable[[], int] = resident_bytes,
+        read: Callable[[], int] = process_memory_bytes,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -42,14 +42,14 @@ class MemoryWatchdog:
         self._read = read
         self._clock = clock
         self._sleep = sleep
-        self._readings: deque[tuple[float, int]] = deque(maxlen=READINGS)
+        self._readings: deque[tuple[float, int]] = deque(maxlen=WINDOW_READINGS)
         self._warned_at_s: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Check every CHECK_EVERY_S until cancelled."""
+        """Check every WATCH_EVERY_S until cancelled."""
         while True:
             self.check()
-            await self._sleep(CHECK_EVERY_S)
+            await self._sleep(WATCH_EVERY_S)
 
     def check(self) -> None:
         """Read the memory once, and warn if there is reason to."""
@@ -71,7 +71,7 @@ class MemoryWatchdog:
             )
 
     def _growth_rate(self) -> float | None:
-        if len(self._readings) < READINGS:
+        if len(self._readings) < WINDOW_READINGS:
             return None
         (first_s, first_bytes), (last_s, last_bytes) = self._readings[0], self._readings[-1]
         return (last_bytes - first_bytes) / (last_s - first_s)

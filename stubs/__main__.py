@@ -10,16 +10,16 @@ import typer
 import uvicorn
 
 from stubs.answers import answers
-from stubs.app import create_app
+from stubs.app import stub_app
 from stubs.options import parse_behaviours
 
 
-def serve(
+def serve_stubs(
     *,
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port to listen on.")],
     services: Annotated[str, typer.Option(help="Services to answer for: orders,users")],
     host: Annotated[str, typer.Option(help="IPv4 address to listen on.")] = "127.0.0.1",
-    seed: Annotated[int, typer.Option(help="Decides every answer of every service.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of all answers.")] = 1,
     body_bytes: Annotated[int, typer.Option(min=1, max=1024 * 1024, help="Size of an answer.")] = 256,
     latency_ms: Annotated[str, typer.Option(help="Median latency.")] = "5",
     latency_sigma: Annotated[
@@ -45,12 +45,12 @@ def serve(
             error_rate=error_rate,
             hang_rate=hang_rate,
         )
-        listener = listen(host, port)
+        listener = bind_stubs(host, port)
     except ValueError as problem:
         typer.echo(f"Error: {problem}", err=True)
         raise typer.Exit(2) from None
     config = uvicorn.Config(
-        create_app({name: answers(name, behaviour, seed) for name, behaviour in behaviours.items()}),
+        stub_app({name: answers(name, behaviour, seed) for name, behaviour in behaviours.items()}),
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -69,8 +69,8 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a bound socket; raises ValueError when the port cannot be had."""
+def bind_stubs(host: str, port: int) -> socket.socket:
+    """Return a bound socket; raises ValueError when the port cannot be used."""
     try:
         return socket.create_server((host, port))
     except OSError as error:
@@ -82,7 +82,7 @@ def listen(host: str, port: int) -> socket.socket:
 def main() -> None:
     """Run the command line."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.command()(serve)
+    app.command()(serve_stubs)
     app(prog_name="python -m stubs")
 
 

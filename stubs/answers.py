@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Outcome(Enum):
+class StubOutcome(Enum):
     """How a request ends."""
 
     OK = "ok"
@@ -32,15 +32,15 @@ class Behaviour:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StubAnswer:
     """One answer: how the request ends, after how long, and the JSON body if it ends well."""
 
-    outcome: Outcome
+    outcome: StubOutcome
     latency_s: float
     body: bytes
 
 
-def answers(service: str, behaviour: Behaviour, seed: int) -> Iterator[Answer]:
+def answers(service: str, behaviour: Behaviour, seed: int) -> Iterator[StubAnswer]:
     """Yield the answers of a service, without end."""
     draw = random.Random(f"{seed} {service}")
     number = 0
@@ -49,15 +49,15 @@ def answers(service: str, behaviour: Behaviour, seed: int) -> Iterator[Answer]:
         latency_s = behaviour.latency_ms / 1000 * math.exp(draw.gauss(0.0, behaviour.latency_sigma))
         chance = draw.random()
         if chance < behaviour.hang_rate:
-            outcome = Outcome.HANG
+            outcome = StubOutcome.HANG
         elif chance < behaviour.hang_rate + behaviour.error_rate:
-            outcome = Outcome.ERROR
+            outcome = StubOutcome.ERROR
         else:
-            outcome = Outcome.OK
-        yield Answer(outcome, latency_s, body(service, number, behaviour.body_bytes))
+            outcome = StubOutcome.OK
+        yield StubAnswer(outcome, latency_s, answer_body(service, number, behaviour.body_bytes))
 
 
-def body(service: str, number: int, size_bytes: int) -> bytes:
+def answer_body(service: str, number: int, size_bytes: int) -> bytes:
     """Return an answer filled up to ``size_bytes``; longer when service and number alone need more."""
     bare = len(json.dumps({"service": service, "id": number, "data": ""}))
     return json.dumps({"service": service, "id": number, "data": "x" * (size_bytes - bare)}).encode()

@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from stubs.answers import Answer, Outcome
+from stubs.answers import StubAnswer, StubOutcome
 
 HANG_S: Final = 60.0
 """A request that hangs is given up after this."""
@@ -18,7 +18,7 @@ HANG_S: Final = 60.0
 _INSTANCE_NUMBER = re.compile(r"-[0-9]+\Z")
 
 
-def create_app(services: Mapping[str, Iterator[Answer]], *, hang_s: float = HANG_S) -> ASGIApp:
+def stub_app(services: Mapping[str, Iterator[StubAnswer]], *, hang_s: float = HANG_S) -> ASGIApp:
     """Return an application that answers GET /api for the service in the Host header, and GET /healthz."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,9 +37,9 @@ def create_app(services: Mapping[str, Iterator[Answer]], *, hang_s: float = HANG
     return app
 
 
-async def give(answer: Answer, receive: Receive, send: Send, hang_s: float) -> None:
+async def give(answer: StubAnswer, receive: Receive, send: Send, hang_s: float) -> None:
     """Send the answer after its latency; one that hangs is silent until the client leaves or ``hang_s`` pass."""
-    if answer.outcome is Outcome.HANG:
+    if answer.outcome is StubOutcome.HANG:
         try:
             async with asyncio.timeout(hang_s):
                 await receive()  # the body is drained: all that can come is the client's leaving
@@ -47,7 +47,7 @@ async def give(answer: Answer, receive: Receive, send: Send, hang_s: float) -> N
             await respond(send, 500, error("planned to hang"))
         return
     await asyncio.sleep(answer.latency_s)
-    if answer.outcome is Outcome.ERROR:
+    if answer.outcome is StubOutcome.ERROR:
         await respond(send, 500, error("planned to fail"))
     else:
         await respond(send, 200, answer.body)

@@ -58,5 +58,5 @@ def _number(option: str, text: str, highest: float) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value <= highest:
-        raise ValueError(f"{option}: {text!r} is no number from 0 to {highest:g}")
+        raise ValueError(f"{option}: {text!r} is not a number from 0 to {highest:g}")
     return value

@@ -1,4 +1,4 @@
-"""The file of a profile: found by name or path, read, changed by ``key=value``, and told what is wrong with it."""
+"""Loading a profile: find the file by name or path, read it, apply ``key=value`` settings, check it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def profile_names() -> list[str]:
 
 
 def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Profile:
-    """Read a profile by its name or path, apply ``key=value`` settings, and keep the arms that are asked for.
+    """Load a profile by its name or path, with ``key=value`` settings and a choice of its arms.
 
-    ``arms`` names them, separated by commas; by default they are all that are not optional. Raises UsageError for a
-    profile that does not exist, is no TOML, holds an unknown key or a bad value, or lacks an arm.
+    ``arms`` are names separated by commas; by default all arms that are not optional. Raises UsageError for a profile
+    that does not exist, is not TOML, has an unknown key or an invalid value, or lacks an arm.
     """
     path = _locate(name)
     try:
@@ -63,7 +63,7 @@ def _chosen(known: dict[str, ArmSettings], wanted: str, path: Path) -> dict[str,
 
 
 def _deprecated(what: str, instead: str) -> None:
-    """Keep to one version: remove what calls this in the next."""
+    """Print that a name is deprecated; the next version drops it."""
     print(f"{what} is deprecated; use {instead}.", file=sys.stderr)
 
 
@@ -90,7 +90,7 @@ def _apply(table: dict[str, Any], setting: str) -> None:
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text  # a bare word or a size such as 256 MiB needs no quotes on a command line
+        value = text  # a bare word, or a size such as 256 MiB, needs no quotes on a command line
     *parents, last = key.split(".")
     for parent in parents:
         table = table.setdefault(parent, {})
@@ -100,7 +100,7 @@ def _apply(table: dict[str, Any], setting: str) -> None:
 
 
 def _first_sentence(error: ValidationError) -> str:
-    """Say the first thing that is wrong, with its place and, for an unknown key, the nearest valid one."""
+    """Return the first fault with its key and, for an unknown key, the nearest valid one."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     more = f" ({error.error_count() - 1} more like this.)" if error.error_count() > 1 else ""

@@ -12,7 +12,17 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from soak.config.traffic_settings import StubSettings, TrafficSettings
-from soak.config.values import ArmName, ParsedLeak, ParsedLimit, Port, Ready, Seconds, Size, Table, Words
+from soak.config.values import (
+    ArmName,
+    ParsedLeak,
+    ParsedLimit,
+    Port,
+    ProfileTable,
+    Ready,
+    Seconds,
+    Size,
+    WordList,
+)
 from soak.contract import GATES, LOGS, REPORT, GateLimit
 from soak.contract.units import DEFAULT_MAX_LEAK, LeakRate, parse_limit
 
@@ -20,7 +30,7 @@ RESERVED: Final = frozenset({"stubs", "locust", "judge", "census", REPORT, LOGS}
 """Names that no arm may have: of soakproof's processes, and of the directories beside those of the arms."""
 
 
-class ScaleSettings(Table):
+class ScaleSettings(ProfileTable):
     """How hours and bytes of the incident map onto the run."""
 
     hour_s: Seconds = 3600.0
@@ -29,7 +39,7 @@ class ScaleSettings(Table):
     """The incident's bytes are divided by this. Incident only"""
 
 
-class PhaseSettings(Table):
+class PhaseSettings(ProfileTable):
     """Lengths of the phases."""
 
     idle_s: Seconds = 10.0
@@ -44,7 +54,7 @@ class PhaseSettings(Table):
     """Seconds for the quiesce ladder after the drain"""
 
 
-class LimitSettings(Table):
+class LimitSettings(ProfileTable):
     """The memory limit of each arm, and what happens after it was met."""
 
     memory: Size | None = None
@@ -57,7 +67,7 @@ class LimitSettings(Table):
     """Restarts of an arm after which it stays down"""
 
 
-class SamplingSettings(Table):
+class SamplingSettings(ProfileTable):
     """How often the arms are read."""
 
     every_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
@@ -72,10 +82,10 @@ class SamplingSettings(Table):
     """Seconds the load pauses for a quiesce point: twice the time of a request or a full garbage collection"""
 
 
-class ArmSettings(Table):
+class ArmSettings(ProfileTable):
     """One build of the target: any command that listens on ``{port}``."""
 
-    command: Words
+    command: WordList
     """Command of the arm, a list of words"""
     role: Literal["before", "after", ""] = ""
     """Part of the arm in the comparison: "before", "after", or none"""
@@ -95,7 +105,7 @@ class ArmSettings(Table):
     """Seconds from SIGTERM to SIGKILL when the arm is stopped"""
 
 
-class JudgeSettings(Table):
+class JudgeSettings(ProfileTable):
     """The leak that matters, and the parts of the arms in the sign-off."""
 
     max_leak: ParsedLeak | None = None
@@ -129,7 +139,7 @@ def _gate(name: str) -> Any:
     return Field(default=None, description=f'"{GATES[name].example}": {GATES[name].meaning}')
 
 
-class GateSettings(Table):
+class GateSettings(ProfileTable):
     """What the candidate must hold to be signed off, beside the verdict; each is a relation and a value."""
 
     min_time_to_oom: ParsedLimit | None = _gate("min_time_to_oom")
@@ -156,7 +166,7 @@ class GateSettings(Table):
         return tuple(limit for _, limit in self if limit is not None)
 
 
-class Profile(Table):
+class Profile(ProfileTable):
     """A whole profile. ``name`` and ``directory`` come from the file it was read from."""
 
     name: str

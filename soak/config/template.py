@@ -1,4 +1,4 @@
-"""The first step with a service of one's own: a commented profile to fill in."""
+"""A commented profile to fill in, for `soak init`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from soak.errors import UsageError
 
-TEMPLATE = Path(__file__).parent / "template.toml"
+PROFILE_TEMPLATE = Path(__file__).parent / "template.toml"
 NEXT = """{path} is written. Put your two commands, their directories and your load into it, then:
 
     soak run {path} --dry-run    # print the plan, start nothing
@@ -15,15 +15,15 @@ NEXT = """{path} is written. Put your two commands, their directories and your l
 
 
 def write_profile(path: Path) -> None:
-    """Write the commented profile; raises UsageError where a file is in the way or none can be written."""
+    """Write the commented profile; raises UsageError when the file exists or cannot be written."""
     if path.suffix != ".toml":
         raise UsageError(f"{path}: a profile's name ends in .toml, for example soak.toml.")
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE.read_text(encoding="utf-8"))
+            file.write(PROFILE_TEMPLATE.read_text(encoding="utf-8"))
     except FileExistsError:
         raise UsageError(
-            f"{path} exists and is left as it is; give another name: soak init other.toml."
+            f"{path} already exists and was not changed; give another name: soak init other.toml."
         ) from None
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror}); give a path that can.") from error
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); give another path.") from error

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from soak.config.values import Port, Seconds, Share, Size, Table, UrlPath
+from soak.config.values import Port, ProfileTable, Seconds, Share, Size, UrlPath
+from soak.contract.protocol import LOOPBACK
 
-LOOPBACK: Final = "127.0.0.1"
 
-
-class StubSettings(Table):
+class StubSettings(ProfileTable):
     """The upstream services, all answered by one process."""
 
     services: Annotated[tuple[str, ...], Field(min_length=1)] = ("orders", "users", "stock")
@@ -39,7 +38,7 @@ class StubSettings(Table):
         return self
 
 
-class IncidentGrowth(Table):
+class IncidentGrowth(ProfileTable):
     """What the shape ``incident`` needs to plan the growth of memory."""
 
     retained_bytes_per_request: Annotated[float, Field(gt=0)]
@@ -48,7 +47,7 @@ class IncidentGrowth(Table):
     """Memory charged to the leaky arm after the warm-up, as planned. Incident only"""
 
 
-class PlannedRequests(Table):
+class PlannedRequests(ProfileTable):
     """Keys of [traffic] for requests that are planned; a locustfile's users decide these things themselves."""
 
     shape: Literal["steady", "incident", "diurnal", "steps"] = "steady"
@@ -74,12 +73,12 @@ class PlannedRequests(Table):
     users_per_arm: Annotated[int, Field(ge=1, le=1000)] = 50
     """Requests that can be in flight at an arm, for each Locust process"""
     max_lateness_s: Seconds = 1.0
-    """Seconds after its planned instant by which a request must start, or it is dropped"""
+    """Seconds after its planned instant by which a request must start, or it is missed"""
     incident: IncidentGrowth | None = None
     """Figures for the shape `incident`"""
 
 
-class LocustfileUsers(Table):
+class LocustfileUsers(ProfileTable):
     """Keys of [traffic] for the users of a locustfile."""
 
     users: Annotated[int, Field(ge=1, le=100_000)] = 50

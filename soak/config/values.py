@@ -61,13 +61,13 @@ ParsedLimit = Annotated[GateLimit, PlainSerializer(lambda limit: limit.text)]
 """Parsed by the model, since what is valid depends on the name of the gate."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Words = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
+WordList = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
 UrlPath = Annotated[str, Field(pattern=r"^/[!-~]*$")]
 Ready = Annotated[str, AfterValidator(_ready)]
 ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
-class Table(BaseModel):
+class ProfileTable(BaseModel):
     """A table of a profile; the docstrings of its fields are the documentation of its keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)

@@ -1,22 +1,25 @@
-"""The lines and variables by which the run, Locust and the heap recorder talk to each other."""
+"""Lines, environment variables and the address by which the run, Locust and the heap recorder communicate."""
 
 from __future__ import annotations
 
 from typing import Final
 
+LOOPBACK: Final = "127.0.0.1"
+"""Address on which processes listen that only this machine may reach."""
 TRAFFIC_READY: Final = "soak: load ready"
-"""Locust prints this line when it can start; it then waits for ``start <t_s>`` on its standard input.
+"""Line that Locust prints when it can start; it then waits for ``start <t_s>`` on its standard input.
 
-With its web UI it waits for Start there, as often as it comes.
+With its web UI it waits for Start there, for any number of loads.
 """
 LOAD_BEGAN: Final = "soak: load began"
-"""Locust prints it with the starts of warm-up and load, ``t_s``, when a load is about to begin."""
+"""Line that Locust prints when a load is about to begin, followed by the ``t_s`` of warm-up and load."""
 LOAD_ENDED: Final = "soak: load ended"
-"""Locust prints it with the ``t_s`` when the last answer of a load is recorded."""
+"""Line that Locust prints when the last answer of a load is recorded, followed by its ``t_s``."""
 WEB_USER: Final = "SOAK_WEB_USER"
+"""Environment variable with the user name of Locust's web UI."""
 WEB_PASSWORD: Final = "SOAK_WEB_PASSWORD"  # noqa: S105 - the name of the variable
-"""Variables that tell Locust who may use its web UI."""
+"""Environment variable with the password of Locust's web UI."""
 STATS_RESET: Final = "soak: stats reset"
-"""Locust prints it when somebody resets its statistics in the web UI."""
+"""Line that Locust prints when its statistics are reset in the web UI."""
 CENSUS_TAKEN: Final = "soak: census taken"
-"""The recorder of the heap prints it, with JSON, when it has obeyed an order."""
+"""Line that the heap recorder prints when it has carried out an order, followed by JSON."""

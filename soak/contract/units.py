@@ -27,9 +27,9 @@ _UNITS: Final[Mapping[str, Mapping[str, float]]] = {
     "times": {"x": 1, "": 1},
     "count": {"": 1},
 }
-"""By the unit of a gate: what may stand behind its number, and what that is worth."""
+"""Units that the limit of a gate may have, with their factors, by the unit of the gate."""
 _NO_BASELINE: Final = ("s", "times")
-"""Units of the gates that are not compared with the baseline: a time without an end, and what is relative already."""
+"""Units of gates that cannot be relative to the baseline: a time may be infinite, a ratio is relative already."""
 _NUMBER: Final = r"\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _QUANTITY: Final = re.compile(rf"({_NUMBER})\s*(\D.*)?")
 _LIMIT: Final = re.compile(rf"(<=|>=|≤|≥)\s*({_NUMBER})\s*(\D.*)?")
@@ -41,7 +41,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class LeakRate:
-    """A leak: bytes per second or per request, exactly one of the two."""
+    """A leak rate, bytes per second or per request: exactly one of the two is set."""
 
     per_s: float | None = None
     per_request: float | None = None
@@ -72,14 +72,14 @@ def parse_leak_rate(text: str) -> LeakRate:
         )
     size_bytes = _quantity(size, BYTES, "1 MiB")
     if size_bytes <= 0:
-        raise ValueError(f"a leak that would matter is above 0, not {text!r}")
+        raise ValueError(f"the smallest leak that matters must be above 0, not {text!r}")
     if per == REQUEST:
         return LeakRate(per_request=size_bytes, text=text)
     return LeakRate(per_s=size_bytes / _worth(per, {**SECONDS, REQUEST: 1}), text=text)
 
 
 def parse_option(option: str, text: str, parse: Callable[[str], Value]) -> Value:
-    """Return the value of a command's option; raises UsageError, with the option's name, where it is none."""
+    """Return the value of a command's option; raises UsageError, with the option's name, when it is invalid."""
     try:
         return parse(text)
     except ValueError as error:
@@ -99,7 +99,7 @@ def parse_limit_option(text: str) -> int | None:
 def parse_limit(gate: str, text: str) -> GateLimit:
     """Read the limit of a gate, ``<= 300 MiB`` or ``<= 1.05x before``.
 
-    Raises ValueError, with the fix, for another relation than the gate's own, an unknown unit, or no number.
+    Raises ValueError, with the fix, for a relation that is not the gate's, an unknown unit and a missing number.
     """
     kind = GATES[gate]
     parts = _LIMIT.fullmatch(text.strip())
@@ -107,10 +107,10 @@ def parse_limit(gate: str, text: str) -> GateLimit:
         raise ValueError(f"a limit is written {kind.relation} and a value, for example {kind.example!r}")
     relation, number, unit = parts.group(1), float(parts.group(2)), (parts.group(3) or "").strip()
     if _RELATIONS[relation] != kind.relation:
-        raise ValueError(f"{gate} is held {kind.relation} a value, for example {kind.example!r}")
+        raise ValueError(f"{gate} takes {kind.relation} and a value, for example {kind.example!r}")
     of_before = re.fullmatch(r"x\s+before", unit) is not None
     if of_before and kind.unit in _NO_BASELINE:
-        raise ValueError(f"{gate} is not compared with before; for example {kind.example!r}")
+        raise ValueError(f"{gate} cannot be relative to before; for example {kind.example!r}")
     worth = 1.0 if of_before else _worth(unit, _UNITS[kind.unit], or_else="x before")
     return GateLimit(
         gate,
@@ -127,7 +127,7 @@ def _quantity(text: str, units: Mapping[str, float], example: str) -> float:
         raise ValueError(f"a number and a unit are needed, for example {example!r}, not {text!r}")
     value = float(parts.group(1)) * _worth(parts.group(2).strip(), units)
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is too large for any machine; for example {example!r}")
+        raise ValueError(f"{text!r} is too large; for example {example!r}")
     return value
 
 

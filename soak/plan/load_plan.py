@@ -9,7 +9,7 @@ from pathlib import Path
 
 from soak import contract
 from soak.config.profile import Profile
-from soak.config.traffic_settings import LOOPBACK
+from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError
 from soak.plan.ports import Ports
 from soak.process.spec import ProcessSpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from soak.config.traffic_settings import LOOPBACK
+from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError
 
 
@@ -16,24 +16,24 @@ class Ports:
         self._taken: set[int] = set()
 
     def take(self, wanted: int | None, key: str, host: str = LOOPBACK) -> int:
-        """Return the wanted port, or a free one of that address; raises UsageError when it cannot be had.
+        """Return the wanted port, or a free one of that address; raises UsageError when it cannot be used.
 
-        ``key`` is what sets the port, for the message.
+        ``key`` names the setting of the port in the message.
         """
         while True:
             with socket.socket() as probe:
-                # as servers do, so that a port in TIME_WAIT from an earlier run is free
+                # As servers do: a port in TIME_WAIT from an earlier run is free.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
                     probe.bind((host, wanted or 0))
                 except OSError as error:
                     if error.errno == errno.EADDRNOTAVAIL:
                         raise UsageError(
-                            f"traffic.bind_host: {host} is no address of this machine; `ip address` lists those it has."
+                            f"traffic.bind_host: {host} is not an address of this machine; see `ip address`."
                         ) from error
                     raise UsageError(
                         f"Port {wanted} ({key}) cannot be used: {error.strerror}. "
-                        "End what listens there, or leave the key out to take a free one."
+                        "Stop the process that listens there, or leave the key out to use a free port."
                     ) from error
                 port: int = probe.getsockname()[1]
             if port not in self._taken:

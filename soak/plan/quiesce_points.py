@@ -1,4 +1,4 @@
-"""Quiesce points: when the load pauses, and when in a pause the arms are read."""
+"""Quiesce points: the instants in the pauses of a load at which the arms are read."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from soak.contract import Traffic
 
 SETTLED_SHARE = 0.5
-"""Of a pause: what was in flight has had so long to end."""
+"""Share of a pause that passes before the arms are read, so that requests in flight can end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One quiesce point, ``t_s``."""
+class QuiescePoint:
+    """A quiesce point; times are ``t_s``."""
 
     at_s: float
-    """When the arms are collected and read."""
+    """Instant at which the arms collect garbage and are read."""
     end_s: float
-    """When requests start again; what is read later is not settled."""
+    """Instant at which requests start again; a reading after it is not settled."""
 
 
-def points(traffic: Traffic, start_s: float) -> Iterator[Point]:
+def points(traffic: Traffic, start_s: float) -> Iterator[QuiescePoint]:
     """Yield the points of a load whose warm-up starts at ``start_s`` (``t_s``), one in each of its whole pauses."""
     every_s = traffic.quiesce_every_s
     if every_s is None:
@@ -29,4 +29,4 @@ def points(traffic: Traffic, start_s: float) -> Iterator[Point]:
     end_s = traffic.warmup_s + traffic.load_s
     for number in range(1, int(end_s / every_s + 1e-9) + 1):
         pause_end_s = start_s + number * every_s
-        yield Point(pause_end_s - (1 - SETTLED_SHARE) * traffic.quiesce_pause_s, pause_end_s)
+        yield QuiescePoint(pause_end_s - (1 - SETTLED_SHARE) * traffic.quiesce_pause_s, pause_end_s)

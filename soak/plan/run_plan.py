@@ -11,14 +11,15 @@ from pathlib import Path
 
 from soak import contract
 from soak.config.profile import ArmSettings, Profile
-from soak.config.traffic_settings import LOOPBACK, StubSettings
+from soak.config.traffic_settings import StubSettings
+from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError
 from soak.plan.load_plan import WebAccess, plan_load
 from soak.plan.ports import Ports
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.process.spec import ProcessSpec
 
-ROOT = Path(__file__).parents[2]
+PACKAGES = Path(__file__).parents[2]
 """Directory of soakproof's packages. ``python -m`` searches the working directory first, and a team's may have a
 ``stubs``."""
 
@@ -57,7 +58,7 @@ class RunPlan:
         return (*stubs, *(arm.process for arm in self.arms), self.locust, *self.workers, *judge)
 
     def at(self, t0_monotonic_s: float) -> RunPlan:
-        """Return the plan of a run that starts at that instant."""
+        """Return the plan of a run that starts at this instant of the monotonic clock."""
         return replace(self, traffic=replace(self.traffic, t0_monotonic_s=t0_monotonic_s))
 
     def describe(self) -> str:
@@ -136,7 +137,7 @@ def _stubs_process(stubs: StubSettings, seed: int, port: int) -> ProcessSpec:
         "--latency-sigma", str(stubs.latency_sigma), "--error-rate", _rates(stubs.error_rate, stubs.services),
         "--hang-rate", _rates(stubs.hang_rate, stubs.services),
     )  # fmt: skip
-    return ProcessSpec("stubs", argv, ROOT, url=f"http://{LOOPBACK}:{port}", ready="/healthz")
+    return ProcessSpec("stubs", argv, PACKAGES, url=f"http://{LOOPBACK}:{port}", ready="/healthz")
 
 
 def _rates(rate: float | Mapping[str, float], services: tuple[str, ...]) -> str:
@@ -178,7 +179,7 @@ def _fill(text: str, words: Mapping[str, str], key: str) -> str:
 
 
 def _judge_process(run_directory: Path) -> ProcessSpec:
-    """It leaves the processor to the target and the load."""
+    """Return the judge beside the run; niced, so that target and load have the processor."""
     argv = (
         "nice",
         "-n",
@@ -197,7 +198,7 @@ def _judge_process(run_directory: Path) -> ProcessSpec:
 def _load(profile: Profile) -> str:
     traffic = profile.traffic
     if traffic.locustfile is not None:
-        return f"{traffic.users} users of {traffic.locustfile} for each arm, {traffic.spawn_rate:g} more a second"
+        return f"{traffic.users} users of {traffic.locustfile} for each arm, {traffic.spawn_rate:g} started per second"
     rate = "" if traffic.shape == "incident" else f" {traffic.rate_rps:g} requests/s"
     return (
         f"{traffic.shape}{rate}, POST {traffic.path}, bodies of {traffic.request_bytes} B,"

@@ -10,10 +10,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from soak.contract import LOAD, PHASES
+from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError
 from soak.status.model import ATTACHED, ArmNow, Now
 
-LOOPBACK: Final = "127.0.0.1"
 VERDICTS: Final = ("leak", "no_leak", "inconclusive")
 OUTCOMES: Final = ("planned", "ok", "failed")
 

@@ -16,7 +16,7 @@ from soak.contract.clock import RunClock
 from soak.contract.tail import LineTail
 from soak.errors import EXIT_USAGE, CutShortError, HarnessError, SoakError, UsageError
 from soak.limit import Choice
-from soak.plan.quiesce_points import Point, points
+from soak.plan.quiesce_points import QuiescePoint, points
 from soak.plan.run_plan import RunPlan
 from soak.process.child import Child, describe_exit
 from soak.process.guard import Guard
@@ -91,7 +91,7 @@ class Run:
         self._judge: Child | None = None
         self._censuses: Censuses | None = None
         self._live: contract.Live | None = None
-        self._points: deque[Point] = deque()
+        self._points: deque[QuiescePoint] = deque()
         self._phase = STARTING
         self._load_ends_s = math.inf
         self._ends_s = 0.0

@@ -77,7 +77,7 @@ def test_planted_objects_are_counted() -> None:
 def test_growth_counts_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Growth is what was gained since the diagnostics were made, not since the last snapshot."""
     readings = iter([100, 150, 130])
-    monkeypatch.setattr("gateway.diagnostics.resident_bytes", lambda: next(readings))
+    monkeypatch.setattr("gateway.diagnostics.process_memory_bytes", lambda: next(readings))
     diagnostics = MemoryDiagnostics()
     snapshots = [diagnostics.take_snapshot("") for _ in range(2)]
     assert [(taken.rss_bytes, taken.growth_bytes) for taken in snapshots] == [(150, 50), (130, 30)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import typer
 
-from gateway.__main__ import Variant, choose, serve
+from gateway.__main__ import Variant, choose_variant, serve_gateway
 from gateway.fixed import FixedGateway, Limits
 from gateway.leaky import LeakyGateway
 from gateway.published_fix import PublishedFixGateway
@@ -42,7 +42,7 @@ def test_bad_options(
 ) -> None:
     """A bad option ends with status 2 and one line that names the valid ones."""
     with pytest.raises(typer.Exit) as ended:
-        serve(variant=variant, port=1, upstreams=UPSTREAMS, without=without)
+        serve_gateway(variant=variant, port=1, upstreams=UPSTREAMS, without=without)
     assert ended.value.exit_code == 2
     assert capsys.readouterr().err == message
 
@@ -51,7 +51,7 @@ def test_a_poor_debug_token(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     """A debug token that could be guessed ends with status 2 and one line that does not show it."""
     monkeypatch.setenv("GATEWAY_DEBUG_TOKEN", "guess-me")
     with pytest.raises(typer.Exit) as ended:
-        serve(variant=Variant.FIXED, port=1, upstreams=UPSTREAMS)
+        serve_gateway(variant=Variant.FIXED, port=1, upstreams=UPSTREAMS)
     assert ended.value.exit_code == 2
     assert capsys.readouterr().err == (
         "Error: GATEWAY_DEBUG_TOKEN must be 16 or more ASCII characters without spaces; "
@@ -70,7 +70,7 @@ def test_each_variant_is_built(variant: Variant) -> None:
 
     async def scenario() -> None:
         limits = Limits(warn_memory_bytes=7)
-        gateway = choose(variant, parse_upstreams(UPSTREAMS), frozenset(), limits)()
+        gateway = choose_variant(variant, parse_upstreams(UPSTREAMS), frozenset(), limits)()
         assert type(gateway) is built[variant]
         if isinstance(gateway, FixedGateway):
             assert gateway._limits is limits
@@ -82,7 +82,7 @@ def test_each_variant_is_built(variant: Variant) -> None:
 def test_a_taken_port(taken_port: int, capsys: pytest.CaptureFixture[str]) -> None:
     """A port that is taken ends with status 2 and one line that names it."""
     with pytest.raises(typer.Exit) as ended:
-        serve(variant=Variant.LEAKY, port=taken_port, upstreams=UPSTREAMS)
+        serve_gateway(variant=Variant.LEAKY, port=taken_port, upstreams=UPSTREAMS)
     assert ended.value.exit_code == 2
     assert capsys.readouterr().err == (
         f"Error: cannot listen on 127.0.0.1:{taken_port}: Address already in use (while attempting to bind on "

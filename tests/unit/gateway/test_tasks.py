@@ -4,12 +4,12 @@ from collections.abc import Coroutine
 import pytest
 
 from gateway.failures import OverloadedError
-from gateway.tasks import TaskManager
+from gateway.tasks import BoundedTaskManager
 
 
-def manager(max_work: int = 2) -> TaskManager:
+def manager(max_work: int = 2) -> BoundedTaskManager:
     """Return a manager whose tasks are expected to raise nothing."""
-    return TaskManager(max_work, on_error=lambda error: pytest.fail(repr(error)))
+    return BoundedTaskManager(max_work, on_error=lambda error: pytest.fail(repr(error)))
 
 
 async def settle() -> None:
@@ -82,7 +82,7 @@ def test_an_error_in_a_task_is_handed_over() -> None:
     errors: list[BaseException] = []
 
     async def scenario() -> None:
-        tasks = TaskManager(1, on_error=errors.append)
+        tasks = BoundedTaskManager(1, on_error=errors.append)
         tasks.create_task(_fail(), "work")
         await settle()
         tasks.sweep()

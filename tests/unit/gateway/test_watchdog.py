@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.watchdog import CHECK_EVERY_S, REPEAT_S, WINDOW_S, MemoryWatchdog
+from gateway.watchdog import REPEAT_S, WATCH_EVERY_S, WINDOW_S, MemoryWatchdog
 
 MB = 1_000_000
 
@@ -22,10 +22,10 @@ class Script:
 
     def play(self, watchdog: MemoryWatchdog, seconds: float, bytes_per_s: float = 0.0) -> None:
         """Let time pass and memory grow, with a check at each of its instants."""
-        for _ in range(round(seconds / CHECK_EVERY_S)):
+        for _ in range(round(seconds / WATCH_EVERY_S)):
             watchdog.check()
-            self.now_s += CHECK_EVERY_S
-            self.size_bytes += bytes_per_s * CHECK_EVERY_S
+            self.now_s += WATCH_EVERY_S
+            self.size_bytes += bytes_per_s * WATCH_EVERY_S
 
 
 def test_a_level_is_warned_of_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
@@ -38,7 +38,7 @@ def test_a_level_is_warned_of_once_in_a_while(caplog: pytest.LogCaptureFixture) 
     script.play(watchdog, REPEAT_S)
     message = "memory above the threshold: 301 MB, more than 300 MB"
     assert caplog.messages == [message]
-    script.play(watchdog, CHECK_EVERY_S)
+    script.play(watchdog, WATCH_EVERY_S)
     assert caplog.messages == [message, message]
     script.size_bytes = 100 * MB
     script.play(watchdog, 3 * REPEAT_S)
@@ -51,12 +51,12 @@ def test_growth_is_warned_of_when_the_window_is_full(caplog: pytest.LogCaptureFi
     watchdog = script.watchdog(memory_bytes=1e12)
     script.play(watchdog, WINDOW_S, bytes_per_s=150_000)
     assert caplog.messages == []
-    script.play(watchdog, CHECK_EVERY_S, bytes_per_s=150_000)
+    script.play(watchdog, WATCH_EVERY_S, bytes_per_s=150_000)
     message = "memory grows: 150 kB/s over 300 s, more than 100 kB/s"
     assert caplog.messages == [message]
-    script.play(watchdog, REPEAT_S - CHECK_EVERY_S, bytes_per_s=150_000)
+    script.play(watchdog, REPEAT_S - WATCH_EVERY_S, bytes_per_s=150_000)
     assert caplog.messages == [message]
-    script.play(watchdog, CHECK_EVERY_S, bytes_per_s=150_000)
+    script.play(watchdog, WATCH_EVERY_S, bytes_per_s=150_000)
     assert caplog.messages == [message, message]
     assert {record.levelname for record in caplog.records} == {"WARNING"}
 
@@ -82,7 +82,7 @@ def test_a_step_leaves_the_window(caplog: pytest.LogCaptureFixture) -> None:
 def test_level_and_growth_are_warned_of_apart(caplog: pytest.LogCaptureFixture) -> None:
     """One warning does not use up the other's turn."""
     script = Script(size_bytes=290 * MB)
-    script.play(script.watchdog(), WINDOW_S + CHECK_EVERY_S, bytes_per_s=1 * MB)
+    script.play(script.watchdog(), WINDOW_S + WATCH_EVERY_S, bytes_per_s=1 * MB)
     assert caplog.messages == [
         "memory above the threshold: 310 MB, more than 300 MB",
         "memory grows: 1000 kB/s over 300 s, more than 100 kB/s",
@@ -107,7 +107,7 @@ def test_it_checks_until_it_is_cancelled() -> None:
 
         watching = asyncio.create_task(MemoryWatchdog(2, 1, read=read, sleep=sleep).run())
         for checks in (1, 2, 3):
-            assert await pauses.get() == CHECK_EVERY_S == 10
+            assert await pauses.get() == WATCH_EVERY_S == 10
             assert len(reads) == checks
             ticks.put_nowait(None)
         watching.cancel()

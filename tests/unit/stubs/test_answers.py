@@ -3,12 +3,14 @@ import statistics
 from dataclasses import replace
 from itertools import islice
 
-from stubs.answers import Answer, Behaviour, Outcome, answers, body
+from stubs.answers import Behaviour, StubAnswer, StubOutcome, answer_body, answers
 
 CALM = Behaviour(body_bytes=256, latency_ms=5, latency_sigma=0.3, error_rate=0, hang_rate=0)
 
 
-def take(number: int, *, service: str = "orders", behaviour: Behaviour = CALM, seed: int = 1) -> list[Answer]:
+def take(
+    number: int, *, service: str = "orders", behaviour: Behaviour = CALM, seed: int = 1
+) -> list[StubAnswer]:
     """Return the first answers of a service."""
     return list(islice(answers(service, behaviour, seed), number))
 
@@ -48,25 +50,29 @@ def test_errors_and_hangs_come_at_their_rates() -> None:
     outcomes = [
         answer.outcome for answer in take(20_000, behaviour=replace(CALM, error_rate=0.1, hang_rate=0.02))
     ]
-    assert abs(outcomes.count(Outcome.ERROR) - 2000) < 4 * (20_000 * 0.1 * 0.9) ** 0.5
-    assert abs(outcomes.count(Outcome.HANG) - 400) < 4 * (20_000 * 0.02 * 0.98) ** 0.5
+    assert abs(outcomes.count(StubOutcome.ERROR) - 2000) < 4 * (20_000 * 0.1 * 0.9) ** 0.5
+    assert abs(outcomes.count(StubOutcome.HANG) - 400) < 4 * (20_000 * 0.02 * 0.98) ** 0.5
 
 
 def test_rates_of_0_and_1_are_exact() -> None:
     """A service that never fails never fails, and one that always does always does."""
-    assert {answer.outcome for answer in take(500)} == {Outcome.OK}
-    assert {answer.outcome for answer in take(500, behaviour=replace(CALM, error_rate=1))} == {Outcome.ERROR}
-    assert {answer.outcome for answer in take(500, behaviour=replace(CALM, hang_rate=1))} == {Outcome.HANG}
+    assert {answer.outcome for answer in take(500)} == {StubOutcome.OK}
+    assert {answer.outcome for answer in take(500, behaviour=replace(CALM, error_rate=1))} == {
+        StubOutcome.ERROR
+    }
+    assert {answer.outcome for answer in take(500, behaviour=replace(CALM, hang_rate=1))} == {
+        StubOutcome.HANG
+    }
 
 
 def test_a_body_has_its_size() -> None:
     """A body says service and number, and is filled up to its size; numbers that grow do not change that."""
     for number in (1, 99_999):
-        text = body("orders", number, 256)
+        text = answer_body("orders", number, 256)
         content = json.loads(text)
         assert (content["service"], content["id"], len(text)) == ("orders", number, 256)
 
 
 def test_a_body_too_small_to_be_filled() -> None:
     """Service and number are said even when the size is smaller."""
-    assert body("orders", 7, 1) == b'{"service": "orders", "id": 7, "data": ""}'
+    assert answer_body("orders", 7, 1) == b'{"service": "orders", "id": 7, "data": ""}'

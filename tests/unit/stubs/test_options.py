@@ -3,7 +3,7 @@ import socket
 import pytest
 import typer
 
-from stubs.__main__ import serve
+from stubs.__main__ import serve_stubs
 from stubs.answers import Behaviour
 from stubs.options import parse_behaviours
 
@@ -48,10 +48,10 @@ def test_each_service_can_have_its_own() -> None:
             {"services": "orders,orders"},
             "--services: 'orders,orders' has an empty or repeated name; write it as orders,users",
         ),
-        ({"error_rate": "much"}, "--error-rate: 'much' is no number from 0 to 1"),
-        ({"error_rate": "1.1"}, "--error-rate: '1.1' is no number from 0 to 1"),
-        ({"hang_rate": "orders=-1,users=0"}, "--hang-rate: '-1' is no number from 0 to 1"),
-        ({"latency_ms": "nan"}, "--latency-ms: 'nan' is no number from 0 to 60000"),
+        ({"error_rate": "much"}, "--error-rate: 'much' is not a number from 0 to 1"),
+        ({"error_rate": "1.1"}, "--error-rate: '1.1' is not a number from 0 to 1"),
+        ({"hang_rate": "orders=-1,users=0"}, "--hang-rate: '-1' is not a number from 0 to 1"),
+        ({"latency_ms": "nan"}, "--latency-ms: 'nan' is not a number from 0 to 60000"),
         ({"latency_ms": "cart=1"}, "--latency-ms: no service 'cart'; there are orders, users"),
         (
             {"latency_ms": "orders=1"},
@@ -73,9 +73,9 @@ def test_bad_options(options: dict[str, str], message: str) -> None:
 def test_the_command_says_it_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """A bad option ends the command with status 2 and one line."""
     with pytest.raises(typer.Exit) as ended:
-        serve(port=1, services="orders", error_rate="2")
+        serve_stubs(port=1, services="orders", error_rate="2")
     assert ended.value.exit_code == 2
-    assert capsys.readouterr().err == "Error: --error-rate: '2' is no number from 0 to 1\n"
+    assert capsys.readouterr().err == "Error: --error-rate: '2' is not a number from 0 to 1\n"
 
 
 def test_a_taken_port(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +83,7 @@ def test_a_taken_port(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(typer.Exit) as ended:
-            serve(port=port, services="orders")
+            serve_stubs(port=port, services="orders")
     assert ended.value.exit_code == 2
     assert capsys.readouterr().err.startswith(
         f"Error: cannot listen on 127.0.0.1:{port}: Address already in use"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from soak.config.load import load_profile
-from soak.config.template import TEMPLATE, write_profile
+from soak.config.template import PROFILE_TEMPLATE, write_profile
 from soak.contract import GATES
 from soak.errors import UsageError
 from soak.plan.run_plan import plan_run
@@ -39,7 +39,7 @@ def test_it_can_be_tried_out_as_it_says(tmp_path: Path) -> None:
 
 def test_every_key_that_is_commented_out_is_valid(tmp_path: Path) -> None:
     """Whoever takes the comment sign away has a profile that loads."""
-    text = re.sub(r"^# (\w+ = )", r"\1", TEMPLATE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^# (\w+ = )", r"\1", PROFILE_TEMPLATE.read_text(), flags=re.MULTILINE)
     text = re.sub(r"^(rate_rps|path|request_bytes) = .*\n", "", text, flags=re.MULTILINE)
     path = tmp_path / "all.toml"
     path.write_text(text.replace('"leaky"', '"today"'))
@@ -54,7 +54,7 @@ def test_what_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     """The message names the file and the fix."""
     path = tmp_path / "soak.toml"
     path.write_text("mine")
-    with pytest.raises(UsageError, match=r"soak\.toml exists and is left as it is; give another name"):
+    with pytest.raises(UsageError, match=r"soak\.toml already exists and was not changed; give another name"):
         write_profile(path)
     assert path.read_text() == "mine"
 

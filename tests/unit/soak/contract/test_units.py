@@ -29,12 +29,12 @@ def test_sizes_durations_and_leak_rates_are_read_with_their_units() -> None:
         ("200 B/reqest", "unknown unit 'reqest': did you mean 'request'?"),
         ("200/request", "a number and a unit are needed, for example '1 MiB', not '200'"),
         ("-1 B/h", "a number and a unit are needed, for example '1 MiB', not '-1 B'"),
-        ("1e309 GiB/h", "'1e309 GiB' is too large for any machine; for example '1 MiB'"),
-        ("0 B/h", "a leak that would matter is above 0, not '0 B/h'"),
+        ("1e309 GiB/h", "'1e309 GiB' is too large; for example '1 MiB'"),
+        ("0 B/h", "the smallest leak that matters must be above 0, not '0 B/h'"),
         ("", "a leak is a size per time or per request, for example 1 MiB/h or 200 B/request, not ''"),
     ],
 )
-def test_a_leak_rate_that_is_none_is_answered_with_the_mend(text: str, sentence: str) -> None:
+def test_a_leak_rate_that_is_none_is_answered_with_the_fix(text: str, sentence: str) -> None:
     """The nearest unit, or an example."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
         parse_leak_rate(text)
@@ -61,7 +61,7 @@ def test_a_limit_is_in_the_unit_of_its_gate() -> None:
     ("gate", "text", "sentence"),
     [
         ("max_rss", "300 MiB", "a limit is written <= and a value, for example '<= 300 MiB'"),
-        ("max_rss", ">= 300 MiB", "max_rss is held <= a value, for example '<= 300 MiB'"),
+        ("max_rss", ">= 300 MiB", "max_rss takes <= and a value, for example '<= 300 MiB'"),
         ("max_rss", "<= 300", "a unit is missing: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, x before"),
         ("max_rss", "<= 300 MiBs", "unknown unit 'MiBs': did you mean 'MiB'?"),
         ("p99_ms", "<= 1.1x befor", "unknown unit 'x befor': did you mean 'x before'?"),
@@ -69,11 +69,11 @@ def test_a_limit_is_in_the_unit_of_its_gate() -> None:
         (
             "min_time_to_oom",
             ">= 1.1x before",
-            "min_time_to_oom is not compared with before; for example '>= 30d'",
+            "min_time_to_oom cannot be relative to before; for example '>= 30d'",
         ),
     ],
 )
-def test_a_limit_that_is_none_is_answered_with_the_mend(gate: str, text: str, sentence: str) -> None:
+def test_a_limit_that_is_none_is_answered_with_the_fix(gate: str, text: str, sentence: str) -> None:
     """The relation, the nearest unit, or an example."""
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
         parse_limit(gate, text)

@@ -59,7 +59,9 @@ def test_workers_of_other_machines_are_invited() -> None:
 
 def test_an_address_of_another_machine() -> None:
     """An address that this machine does not have is refused with its key before anything starts."""
-    with pytest.raises(UsageError, match=r"traffic\.bind_host: 192\.0\.2\.1 is no address of this machine"):
+    with pytest.raises(
+        UsageError, match=r"traffic\.bind_host: 192\.0\.2\.1 is not an address of this machine"
+    ):
         plan_of(_with_traffic("remote_workers=1", "bind_host=192.0.2.1"))
 
 
@@ -79,7 +81,7 @@ def test_a_locustfile_of_the_team(tmp_path: Path) -> None:
     assert f"custom_load.py -f {own} --soak-traffic /runs/r/traffic.json " in master
     assert "--users 7 --spawn-rate 2.5 --master" in master
     assert {process.cwd for process in (plan.locust, *plan.workers)} == {tmp_path}
-    assert "traffic  7 users of team.py for each arm, 2.5 more a second" in plan.describe()
+    assert "traffic  7 users of team.py for each arm, 2.5 started per second" in plan.describe()
     own.unlink()
     with pytest.raises(UsageError, match=r"traffic\.locustfile: .*team\.py is not a Python file"):
         plan_of(load_profile(str(profile)))

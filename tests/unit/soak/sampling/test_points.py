@@ -16,7 +16,7 @@ from soak.contract import LOAD, POINT, SAMPLE_COLUMNS
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.limit.base import Unlimited
-from soak.plan.quiesce_points import Point, points
+from soak.plan.quiesce_points import QuiescePoint, points
 from soak.plan.run_plan import plan_run
 from soak.recording.csv_writer import CsvRecorder
 from soak.recording.events import EventLog
@@ -182,7 +182,7 @@ def test_an_error_of_ours_at_a_point_reaches_the_run(bench: Bench, monkeypatch: 
     assert bench.sampler.failure is error
 
 
-def planned(*settings: str) -> list[Point]:
+def planned(*settings: str) -> list[QuiescePoint]:
     plan = plan_run(load_profile("demo", settings), Path("/runs/r"), Path("/tmp/probe"))
     return list(points(plan.traffic, 7.0))
 
@@ -190,7 +190,7 @@ def planned(*settings: str) -> list[Point]:
 def test_points_lie_in_the_middle_of_the_pauses_of_warmup_and_load() -> None:
     """The demo has two in its warm-up and eighteen in its load, the last of them at its end."""
     taken = planned()
-    assert taken[:2] == [Point(16.5, 17.0), Point(26.5, 27.0)]
+    assert taken[:2] == [QuiescePoint(16.5, 17.0), QuiescePoint(26.5, 27.0)]
     assert len(taken) == 20
     assert taken[-1].end_s == 7 + 20 + 180
 
