@@ -15,7 +15,7 @@ from analysis.commands.answer import answer
 from analysis.recording.read import read_recording
 from analysis.report.files import csv_text, write_files
 from analysis.report.write import make_report
-from analysis.verdict.validity import load_summary, reasons
+from analysis.verdict.validity import all_objections, arm_objections, load_summary
 from soak.contract import REPORT
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, RecordingError
 
@@ -61,7 +61,11 @@ def make_ablation(run_dir: Path) -> Ablation:
             "give a run of the profile ablation."
         )
     found = kept(recording)
-    why = reasons(recording, tuple(load_summary(arm, recording.load) for arm in recording.arms))
+    objections = all_objections(
+        recording,
+        (arm_objections(recording, arm, load_summary(arm, recording.load)) for arm in recording.arms),
+    )
+    why = tuple(one.sentence for one in objections)
     directory = run_dir / REPORT
     write_files(
         directory,

@@ -10,14 +10,12 @@ from rich.text import Text
 
 from analysis.commands.answer import answer
 from analysis.commands.judge import Verdicts
-from analysis.judge import judge
+from analysis.recording.manifest import Manifest
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
 from analysis.report.terminal.verdict import judged_parts
-from analysis.verdict.arm import Judge
 from analysis.verdict.comparability import differences
-from analysis.verdict.gates import Side
-from analysis.verdict.run import candidate_of, decide, judge_sides
+from analysis.verdict.run import Release, arm_named, judged_run
 from analysis.verdict.wording import verdict_line
 from soak.errors import UsageError
 
@@ -35,30 +33,30 @@ def command(
     answer(compare_runs(first, second))
 
 
-def compare_runs(first: Path, second: Path, judge: Judge = judge) -> Verdicts:
+def compare_runs(first: Path, second: Path) -> Verdicts:
     """Judge the candidates of two recordings; ``x before`` in the second's gates is the first's candidate.
 
     Raises UsageError when the runs do not compare or one has no candidate, RecordingError when one cannot be read.
     """
-    recordings = (read_recording(first), read_recording(second))
-    if found := differences(recordings[0].manifest, recordings[1].manifest):
+    earlier, later = read_recording(first), read_recording(second)
+    if found := differences(earlier.manifest, later.manifest):
         raise UsageError(
             f"{first} and {second} do not compare: {'; '.join(found)}. Repeat one of them as the other was made."
         )
-    seen = tuple(judge_sides(recording, judge) for recording in recordings)
-    before, after = (_candidate(run_dir, sides) for run_dir, sides in zip((first, second), seen, strict=True))
-    judged = decide(recordings[1], seen[1], after, before)
-    earlier = Text(f"{recordings[0].manifest.run_id}: {verdict_line(before.verdict)}")
-    later = Text(f"\n{recordings[1].manifest.run_id}:")
-    text = render([earlier, later, *judged_parts(judged), *outcome(judged.reasons)])
+    for run_dir, recording in ((first, earlier), (second, later)):
+        _require_candidate(run_dir, recording.manifest)
+    before = arm_named(judged_run(earlier).arms, earlier.manifest.candidate)
+    assert before is not None  # noqa: S101 - required above
+    run_ids = earlier.manifest.run_id, later.manifest.run_id
+    judged = judged_run(later, Release(run_ids[0], before))
+    head = [Text(f"{run_ids[0]}: {verdict_line(before.verdict)}"), Text(f"\n{run_ids[1]}:")]
+    text = render([*head, *judged_parts(judged), *outcome(judged.reasons)])
     return Verdicts(text, judged.signoff.exit_code)
 
 
-def _candidate(run_dir: Path, seen: tuple[Side, ...]) -> Side:
-    candidate = candidate_of(seen)
-    if candidate is None:
-        names = ", ".join(side.arm.name for side in seen)
+def _require_candidate(run_dir: Path, manifest: Manifest) -> None:
+    names = [arm.name for arm in manifest.arms]
+    if manifest.candidate not in names:
         raise UsageError(
-            f'{run_dir}: no arm is the candidate ({names}): give one role = "after" and run it again.'
+            f'{run_dir}: no arm is the candidate ({", ".join(names)}): give one role = "after" and run it again.'
         )
-    return candidate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +12,12 @@ from rich.text import Text
 from analysis.commands.answer import answer
 from analysis.commands.live import follow as follow_run
 from analysis.external.files import Columns, read_foreign, restarts
-from analysis.judge import judge
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
 from analysis.report.terminal.verdict import judged_parts
-from analysis.verdict.arm import ArmVerdict, Judge, SignalVerdict
-from analysis.verdict.run import baseline_of, candidate_of, decide, judge_sides
+from analysis.verdict.arm import series_verdict
+from analysis.verdict.run import judged_run
 from analysis.verdict.wording import verdict_line
 from soak.contract.units import (
     DEFAULT_MAX_LEAK,
@@ -120,35 +118,26 @@ def _columns(names: tuple[str, str, str], time_unit: str | None, rss_unit: str |
     return Columns(time, rss, time_s, rss_bytes, life)
 
 
-def judge_run(run_dir: Path, judge: Judge = judge) -> Verdicts:
+def judge_run(run_dir: Path) -> Verdicts:
     """Judge a recording; raises RecordingError when it cannot be read."""
     recording = read_recording(run_dir)
-    seen = judge_sides(recording, judge)
-    judged = decide(recording, seen, candidate_of(seen), baseline_of(seen))
+    judged = judged_run(recording)
     end = outcome(judged.reasons, attached=recording.manifest.attached)
     return Verdicts(render([*judged_parts(judged), *end]), judged.signoff.exit_code)
 
 
-def judge_file(
-    path: Path, columns: Columns | None, margin: Margin, limit_bytes: float | None, judge: Judge = judge
-) -> Verdicts:
+def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes: float | None) -> Verdicts:
     """Judge the RSS in a file of another tool; raises RecordingError when it cannot be read.
 
     Restarts that are not told apart look like a sawtooth, which no leak outlasts: nothing is passed on that.
     """
     readings = read_foreign(path, columns)
-    judgement = judge(readings, margin, limit_bytes=limit_bytes)
-    if judgement.verdict == NO_LEAK and (falls := restarts(readings)) >= MANY_FALLS:
+    verdict = series_verdict(path.name, readings, margin, limit_bytes)
+    if verdict.verdict == NO_LEAK and (falls := restarts(readings)) >= MANY_FALLS:
         reason = (
             f"its memory fell by more than half {falls} times, as it does when a process is started again, and that "
             "hides a leak: name the column that tells the processes apart by --life-column"
         )
-        judgement = replace(judgement, verdict=INCONCLUSIVE, reason=reason)
-    known = [float(value) for value in readings.value if math.isfinite(value)]
-    headroom = limit_bytes - known[-1] if limit_bytes is not None and known else None
-    signal = SignalVerdict(judgement, margin, settled=False)
-    verdict = ArmVerdict(
-        path.name, judgement.verdict, judgement.reason, margin, signal, (signal,), headroom, oom_kills=0
-    )
+        verdict = replace(verdict, verdict=INCONCLUSIVE, reason=reason)
     codes = {LEAK: EXIT_GATE_FAILED, NO_LEAK: EXIT_OK}
-    return Verdicts(render([Text(verdict_line(verdict))]), codes.get(judgement.verdict, EXIT_INCONCLUSIVE))
+    return Verdicts(render([Text(verdict_line(verdict))]), codes.get(verdict.verdict, EXIT_INCONCLUSIVE))

@@ -11,14 +11,14 @@ from typing import Final
 
 from analysis.growth.classify import FILLING
 from analysis.growth.from_containers import container_suspects
-from analysis.judge import judge
 from analysis.judge.types import LEAK
 from analysis.recording.heap_files import read_heap_files
 from analysis.recording.model import Arm, Recording
 from analysis.recording.read import read_recording
+from analysis.report.gates import gate_row
 from analysis.report.growth_wording import suspect_text
-from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, Judge, arm_verdict
-from analysis.verdict.gates import fails_for_good
+from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, arm_verdict
+from analysis.verdict.gates import certain_failure
 from analysis.verdict.wording import verdict_sentence
 from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live
 from soak.errors import HarnessError
@@ -42,7 +42,6 @@ def look_error(look: int) -> float:
 def follow(
     run_dir: Path,
     *,
-    judge: Judge = judge,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
     parent: Callable[[], int] = os.getppid,
@@ -58,23 +57,23 @@ def follow(
         load = recording.load
         if load is not None and load.end_s - load.start_s >= FIRST_LOOK_S:
             look += 1
-            _write(run_dir / LIVE, live(recording, judge, look))
+            _write(run_dir / LIVE, live(recording, look))
         if recording.manifest.status != "running" or _load_is_over(recording):
             return
         sleep(max(EVERY_S, REST * (clock() - began_s)))
 
 
-def live(recording: Recording, judge: Judge, look: int) -> Live:
+def live(recording: Recording, look: int) -> Live:
     """Return the verdict so far, on every arm."""
     until_s = recording.phases[-1].end_s if recording.phases else 0.0
-    arms = {arm.name: _arm(recording, arm, judge, look) for arm in recording.arms}
+    arms = {arm.name: _arm(recording, arm, look) for arm in recording.arms}
     return Live(updated_t_s=until_s, arms=arms)
 
 
-def _arm(recording: Recording, arm: Arm, judge: Judge, look: int) -> ArmLive:
-    # The run is not over, so the load check would find that it was cut short: it has its say in the report.
-    verdict = arm_verdict(recording, arm, (), judge, error=look_error(look), detectable=False)
-    rising = fails_for_good(recording, arm)
+def _arm(recording: Recording, arm: Arm, look: int) -> ArmLive:
+    # The run is not over, so its load is not complete: objections are left to the report.
+    verdict = arm_verdict(recording, arm, error=look_error(look), detectable=False)
+    rising = _certain_failure_text(recording, arm)
     leaks = [verdict_sentence(verdict)] if verdict.verdict == LEAK else []
     found = ArmLive(
         verdict=verdict.verdict,
@@ -83,6 +82,14 @@ def _arm(recording: Recording, arm: Arm, judge: Judge, look: int) -> ArmLive:
         certain_fail=bool(rising) or verdict.verdict == LEAK,
     )
     return _with_rate(replace(found, suspect=_suspect(recording, arm)), verdict)
+
+
+def _certain_failure_text(recording: Recording, arm: Arm) -> str:
+    failed = certain_failure(recording, arm)
+    if failed is None:
+        return ""
+    row = gate_row(failed)
+    return f"its memory reached {row.measured}, and the gate {row.gate} is {row.limit}"
 
 
 def _suspect(recording: Recording, arm: Arm) -> str:

@@ -85,7 +85,7 @@ def memory_suspects(
     if LIVE_BYTES in rates:
         return []
     resident = rates.get(USS) or rates.get(RSS)
-    if resident and any(signal.held for signal in verdict.signals):
+    if resident and any(signal.explained_by_allocator for signal in verdict.signals):
         why = "it is free memory of the allocators, or malloc_trim returned it"
         return [suspect_without_container(arm, ALLOCATOR, "free memory", why, resident)]
     if resident and LIVE_BYTES in judged:

@@ -194,7 +194,7 @@ def _below(recording: Recording, after: Arm) -> ClaimResult:
 
 
 def _available_before(recording: Recording, load: LoadSummary) -> ClaimResult:
-    share = availability(load)
+    share = load.availability
     if share is None or cut_short(recording):
         return unknown(cut_short(recording) or "no request was planned for before")
     low, high = AVAILABLE_BEFORE
@@ -207,7 +207,7 @@ def _available_before(recording: Recording, load: LoadSummary) -> ClaimResult:
 
 
 def _available_after(recording: Recording, load: LoadSummary) -> ClaimResult:
-    share = availability(load)
+    share = load.availability
     if share is None or cut_short(recording):
         return unknown(cut_short(recording) or "no request was planned for after")
     met = share >= AVAILABLE_AFTER
@@ -243,12 +243,6 @@ def cpu_ms_per_request(recording: Recording, arm: Arm) -> float | None:
         return None
     requests = float(np.ptp(answered_by(arm, rows["t_s"].to_numpy(float))))
     return 1000 * float(np.ptp(rows["cpu_s"])) / requests if requests > 0 else None
-
-
-def availability(load: LoadSummary) -> float | None:
-    """Return the share of the planned requests that were answered well; None when none were planned."""
-    # Answers to the warm-up's last requests arrive in the load's first second, hence the bound.
-    return min(1.0, load.ok / load.planned) if load.planned else None
 
 
 def recovery_s(arm: Arm) -> float | None:

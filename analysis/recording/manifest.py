@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from soak.contract import GATES, MANIFEST, READABLE_SCHEMAS, GateLimit
+from soak.contract import GATES, MANIFEST, READABLE_SCHEMAS, GateLimit, candidate_arm, compared_arms
 from soak.contract.units import DEFAULT_MAX_LEAK
 from soak.errors import RecordingError
 
@@ -32,8 +32,8 @@ class ManifestArm(BaseModel):
     memory_limit_bytes: int | None
 
 
-class ManifestJudge(BaseModel):
-    """The margin and the roles; one of the first three sets the margin. The defaults are for older recordings."""
+class ManifestMargin(BaseModel):
+    """The leak that would matter, by exactly one of the three."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,17 +41,22 @@ class ManifestJudge(BaseModel):
     max_leak_bytes_per_request: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     min_time_to_oom_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """The leak that would meet the memory limit sooner is one that matters."""
-    candidate: str = ""
-    """The arm that is signed off; empty: the one with the role after."""
-    control: str = ""
-    """The arm whose leak must be seen; empty: none."""
 
     @model_validator(mode="after")
-    def _has_one_margin(self) -> ManifestJudge:
+    def _is_one(self) -> ManifestMargin:
         margins = (self.max_leak_bytes_per_s, self.max_leak_bytes_per_request, self.min_time_to_oom_s)
         if sum(margin is not None for margin in margins) != 1:
             raise ValueError("exactly one of the three must set the margin")
         return self
+
+
+class ManifestJudge(BaseModel):
+    """What the profile asks of the judge beside the margin and the candidate."""
+
+    model_config = ConfigDict(frozen=True)
+
+    control: str = ""
+    """The arm whose leak must be detected; empty: none."""
 
 
 class Manifest(BaseModel):
@@ -81,7 +86,12 @@ class Manifest(BaseModel):
     missed_readings: dict[str, dict[str, int]]
     """By arm and reading; empty until the run has ended."""
     python: str
-    judge: ManifestJudge = ManifestJudge(max_leak_bytes_per_s=DEFAULT_MAX_LEAK.per_s)
+    judge: ManifestJudge = ManifestJudge()
+    candidate: str | None
+    """The arm to sign off, which may not have been among those that ran; None: none."""
+    baseline: str | None
+    """The arm that limits with ``x before`` refer to; None: none."""
+    margin: ManifestMargin
     gates: tuple[GateLimit, ...] = ()
     attached: bool = False
     """Whether the processes were there before, under a load that is not ours and not recorded."""
@@ -97,6 +107,22 @@ class Manifest(BaseModel):
         """Whether users of a locustfile decided what was sent, instead of a plan."""
         traffic = self.config.get("traffic")
         return isinstance(traffic, dict) and bool(traffic.get("locustfile"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, content: Any) -> Any:
+        """Resolve candidate, baseline and margin as a run does, where an older version did not write them."""
+        try:
+            roles = {arm["name"]: arm["role"] for arm in content["arms"]}
+            judge = content.get("judge") or {"max_leak_bytes_per_s": DEFAULT_MAX_LEAK.per_s}
+            resolved = {
+                "candidate": candidate_arm(roles, judge.get("candidate", "")),
+                "baseline": compared_arms(roles)[0],
+                "margin": {key: judge.get(key) for key in ManifestMargin.model_fields},
+            }
+        except (AttributeError, LookupError, TypeError):
+            return content  # the checks of the fields name what is wrong
+        return resolved | content
 
     @model_validator(mode="after")
     def _gates_are_known(self) -> Manifest:

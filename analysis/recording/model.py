@@ -84,6 +84,16 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A part of a recording that was not readable, or was not recorded."""
+
+    arm: str | None
+    """The arm whose part it is; None for the whole run."""
+    text: str
+    """A clause, without the arm: ``samples.csv is empty``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """A run directory, read."""
 
@@ -91,8 +101,7 @@ class Recording:
     manifest: Manifest
     phases: tuple[Phase, ...]
     arms: tuple[Arm, ...]
-    gaps: tuple[str, ...]
-    """What was not readable, one sentence each."""
+    gaps: tuple[Gap, ...]
     stopped_early: str = ""
     """Why the run ended its load before the plan did, because a gate was certain to fail; empty where it did not."""
 

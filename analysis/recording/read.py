@@ -12,7 +12,7 @@ from analysis.recording.csv_table import Table, read_table
 from analysis.recording.gauges import GAUGES, SCHEMA_1_COLUMNS, SCHEMA_1_OBJECT, spread
 from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import read_manifest
-from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Life, Phase, Recording, last_load
+from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Gap, Life, Phase, Recording, last_load
 from analysis.recording.process_sum import as_one, overlap
 from soak.contract import EVENTS, FAILURE_KINDS, LATENCY_LOG, POINT, REQUESTS, RUNGS, SAMPLE_COLUMNS, SAMPLES
 
@@ -37,11 +37,11 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
     """Read a run directory; the histograms of the latencies, which take longest, only if asked for.
 
     Raises RecordingError when it is missing, has no readable manifest or is of another schema. Any other
-    damage is a sentence in ``gaps``.
+    damage is a gap.
     """
     manifest = read_manifest(run_dir)
     events = read_table(run_dir / EVENTS, EVENT_NUMBERS, EVENT_TEXTS)
-    gaps = list(events.gaps)
+    gaps = [Gap(None, text) for text in events.gaps]
     samples, requests = {}, {}
     for arm in manifest.arms:
         samples[arm.name] = _read_samples(run_dir / arm.name / SAMPLES, manifest.schema_version)
@@ -51,7 +51,7 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
             if manifest.attached
             else (*samples[arm.name].gaps, *requests[arm.name].gaps)
         )
-        gaps += (f"{arm.name}/{gap}" for gap in unread)
+        gaps += (Gap(arm.name, text) for text in unread)
     last_s = max(
         (
             float(t.frame["t_s"].max())
@@ -70,7 +70,7 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
             else Latency()
         )
         if not manifest.attached:  # the load of an attached process is not ours to record
-            gaps += (f"{arm.name}/{gap}" for gap in latency.gaps)
+            gaps += (Gap(arm.name, text) for text in latency.gaps)
         gaps += find_unsampled(events.frame, arm.name)
         lives = find_lives(events.frame, arm.name, last_s)
         rows = spread(samples[arm.name].frame)
@@ -143,10 +143,10 @@ def find_lives(events: pd.DataFrame, arm: str, last_s: float) -> tuple[Life, ...
     return tuple(lives)
 
 
-def find_unsampled(events: pd.DataFrame, arm: str) -> tuple[str, ...]:
-    """Return, in a sentence, that the arm had processes that nobody looked into."""
+def find_unsampled(events: pd.DataFrame, arm: str) -> tuple[Gap, ...]:
+    """Return the processes of the arm that were not sampled, a gap for each event."""
     found = events[(events["arm"] == arm) & (events["event"] == "unsampled")]
-    return tuple(f"{arm}: {detail} were not sampled" for detail in found["detail"].unique())
+    return tuple(Gap(arm, f"{detail} were not sampled") for detail in found["detail"].unique())
 
 
 def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int]) -> tuple[str, ...]:

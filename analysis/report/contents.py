@@ -9,12 +9,10 @@ from analysis.incident.claims import Claim, claims
 from analysis.incident.comparison import compare
 from analysis.incident.row import ComparisonRow
 from analysis.incident.timeline import timeline
-from analysis.judge import judge
 from analysis.recording.model import Recording
 from analysis.slopes import LifeSlopes, slopes_of_lives
-from analysis.verdict.arm import Judge
-from analysis.verdict.run import Judged, judge_recording
-from analysis.verdict.validity import LoadSummary, load_summary
+from analysis.verdict.run import JudgedRun, judged_run
+from analysis.verdict.validity import LoadSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +20,19 @@ class ReportContents:
     """What a recording shows."""
 
     recording: Recording
-    judged: Judged
+    judged: JudgedRun
     rows: tuple[ComparisonRow, ...]
     claims: tuple[Claim, ...]
     timeline: tuple[Claim, ...]
     """The lines of the incident's log."""
     slopes: tuple[LifeSlopes, ...]
-    loads: tuple[LoadSummary, ...]
-    """One per arm, in the manifest's order."""
     growth: tuple[ArmGrowth, ...] = ()
     """Leak suspects and memory breakdown, one per arm in the same order; empty without a load."""
+
+    @property
+    def loads(self) -> tuple[LoadSummary, ...]:
+        """The load of each arm, in the manifest's order."""
+        return tuple(one.load for one in self.judged.arms)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -39,18 +40,16 @@ class ReportContents:
         return self.judged.reasons
 
 
-def report_contents(recording: Recording, judge: Judge = judge) -> ReportContents:
-    """Compute a report's content from a recording; ``judge`` judges one signal."""
-    loads = tuple(load_summary(arm, recording.load) for arm in recording.arms)
+def report_contents(recording: Recording) -> ReportContents:
+    """Compute a report's content from a recording."""
     slopes = slopes_of_lives(recording.arms, recording.load)
-    judged = judge_recording(recording, judge)
+    judged = judged_run(recording)
     return ReportContents(
         recording=recording,
         judged=judged,
         rows=compare(recording),
-        claims=claims(recording, slopes, loads),
+        claims=claims(recording, slopes, tuple(one.load for one in judged.arms)),
         timeline=timeline(recording),
         slopes=slopes,
-        loads=loads,
         growth=find_growth(recording, judged.verdicts),
     )

@@ -50,16 +50,19 @@ def _judged(findings: ReportContents, verdict: ArmVerdict) -> str:
         LEAK: "The whole interval lies above zero and reaches beyond that: LEAK.",
         NO_LEAK: "The whole interval lies below that: NO LEAK.",
     }.get(verdict.verdict, f"That leaves it open: {verdict.reason}.")
-    since = ""
+    since = "The"
     if judgement.steady_from_s is not None and findings.recording.load is not None:
         settling = judgement.steady_from_s - findings.recording.load.start_s
-        since = (
-            f" from {format_duration(settling)} into the load on, when it had settled" if settling > 1 else ""
-        )
+        since = f"Once settled, {format_duration(settling)} into the load, the" if settling > 1 else "The"
+    detectable = (
+        ""
+        if verdict.detectable is None
+        else f"The minimum detectable leak is {rate_text(verdict.detectable, name, margin)}. "
+    )
     return (
-        f"{verdict.arm} is judged by {signal_text(leading)}{settled}. The trend{since} is "
+        f"{verdict.arm} is judged by {signal_text(leading)}{settled}. {since} trend is "
         f"{rate_text(rate.value, name, margin)}, with 95% confidence {interval_text(rate, name, margin)}. "
-        f"A leak that would matter is {_matters(leading, margin)}. {why}{_others(verdict)}"
+        f"A leak that would matter is {_matters(leading, margin)}. {detectable}{why}{_others(verdict)}"
     )
 
 
@@ -79,14 +82,9 @@ def _others(verdict: ArmVerdict) -> str:
     ]
     if not others:
         return ""
-    said = (
-        f"{' and '.join(leaks)} {'is a leak' if len(leaks) == 1 else 'are leaks'} too"
-        if leaks
-        else "none is called a leak"
-    )
     return (
-        f" Beside them {', '.join(others)} were judged; {said}. The {FAMILY_ERROR:.1%} chance of calling a healthy arm "
-        f"a leak is divided among all {len(verdict.signals)}."
+        f" Also tested: {', '.join(others)}. Also leaking: {', '.join(leaks) or 'none'}. The family-wise false-alarm "
+        f"rate of {FAMILY_ERROR:.1%} is split over the {len(verdict.signals)} signals (Bonferroni)."
     )
 
 
@@ -94,11 +92,10 @@ def _signed(findings: ReportContents) -> tuple[str, ...]:
     signoff, lines = findings.judged.signoff, []
     if signoff.control:
         lines.append(
-            f"{signoff.control} is the control: it is known to leak, and unless its leak is seen here nothing is "
-            "signed."
+            f"{signoff.control} is the control: it is known to leak, and sign-off requires its leak to be detected."
         )
     if findings.reasons:
-        lines.append("Against the recording stands: " + "; ".join(findings.reasons) + ".")
+        lines.append("Problems with this recording: " + "; ".join(findings.reasons) + ".")
     elif findings.recording.manifest.attached:
         lines.append("The recording is complete.")
     elif findings.recording.manifest.closed_loop:

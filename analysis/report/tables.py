@@ -11,7 +11,6 @@ from analysis.incident.formatting import memory_note
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.report.contents import ReportContents
 from analysis.report.growth_wording import number, split_small_suspects
-from analysis.verdict.gates import LEAK_GATE
 
 HOUR_S = 3600
 MOST_SUSPECTS = 12
@@ -69,33 +68,6 @@ class Grid:
     figures: frozenset[int] = frozenset()
     """Columns that are figures, set on the right."""
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GateLine:
-    """A gate, with a word where the table leaves open why."""
-
-    gate: str
-    measured: str
-    interval: str
-    limit: str
-    outcome: str
-    why: str
-
-
-def gate_lines(findings: ReportContents) -> tuple[GateLine, ...]:
-    """Return the candidate's gates; the leak gate's reason is the verdict's own line."""
-    return tuple(
-        GateLine(
-            gate.gate,
-            gate.measured,
-            gate.interval,
-            gate.limit,
-            gate.outcome,
-            gate.why if gate.outcome != "pass" and gate.gate != LEAK_GATE else "",
-        )
-        for gate in findings.judged.gates
-    )
 
 
 def comparison_grid(findings: ReportContents) -> Grid:

@@ -11,7 +11,6 @@ from analysis.growth.memory_breakdown import MemoryBreakdown
 from analysis.growth.suspect import LeakSuspect
 from analysis.incident.claims import Claim
 from analysis.incident.row import ComparisonRow
-from analysis.judge import judge
 from analysis.recording.provenance import Provenance, read_provenance
 from analysis.recording.read import read_recording
 from analysis.report.contents import ReportContents, report_contents
@@ -20,6 +19,7 @@ from analysis.report.figures.memory import memory_figure
 from analysis.report.figures.memory_breakdown import memory_breakdown_figure
 from analysis.report.figures.objects import objects_figure
 from analysis.report.files import csv_text, write_files
+from analysis.report.gates import GateRow, gate_rows
 from analysis.report.html.page import report_html
 from analysis.report.html.svg import svg_text
 from analysis.report.machine.junit import junit_xml
@@ -28,8 +28,6 @@ from analysis.report.markdown.comment import report_markdown
 from analysis.report.markdown.incident import claims_markdown, comparison_markdown
 from analysis.report.markdown.verdict import verdict_markdown
 from analysis.report.terminal.report import report_text
-from analysis.verdict.arm import Judge
-from analysis.verdict.gates import Gate
 from soak.contract import REPORT, SUMMARY
 
 
@@ -46,8 +44,8 @@ class Report:
     """Of the sign-off."""
 
 
-def make_report(run_dir: Path, judge: Judge = judge, *, load_ended: bool = False) -> Report:
-    """Read a run directory and write ``report/`` in it, each file replaced at once; ``judge`` judges one signal.
+def make_report(run_dir: Path, *, load_ended: bool = False) -> Report:
+    """Read a run directory and write ``report/`` in it, each file replaced at once.
 
     ``load_ended``: the run goes on, but the load to report on is whole.
 
@@ -57,7 +55,7 @@ def make_report(run_dir: Path, judge: Judge = judge, *, load_ended: bool = False
     recording = read_recording(run_dir)
     if load_ended:
         recording = replace(recording, manifest=recording.manifest.model_copy(update={"status": "complete"}))
-    findings = report_contents(recording, judge)
+    findings = report_contents(recording)
     directory = run_dir / REPORT
     write_files(directory, _files(findings, read_provenance(run_dir)))
     return Report(
@@ -83,7 +81,7 @@ def _files(findings: ReportContents, evidence: Provenance) -> dict[str, str | Fi
         "report.html": report_html(findings, evidence, drawn),
         "report.md": report_markdown(findings),
         "junit.xml": junit_xml(findings),
-        "gates.csv": csv_text(Gate, judged.gates),
+        "gates.csv": csv_text(GateRow, gate_rows(judged)),
         "comparison.csv": csv_text(ComparisonRow, findings.rows),
         "comparison.md": comparison_markdown(findings),
         SUMMARY: summary_json(findings),

@@ -1,40 +1,29 @@
-"""The verdict on an arm, from the verdicts on its signals."""
+"""The verdict on an arm, from the verdicts on its signals and the objections to its recording.
+
+Every signal is judged here, by ``judge`` of this module: what replaces it there replaces it everywhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Protocol
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from analysis.formatting import verdict_name
+from analysis.judge import judge
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
 from analysis.recording.model import LIVE_BYTES, Arm, Phase, Recording
-from analysis.verdict.other_explanations import bounded, end_memory, held_by_allocator
+from analysis.verdict.other_explanations import bounded, end_memory, retained_by_allocator
 from analysis.verdict.signals import LIVE_BLOCKS, RSS, USS, Signal, in_bytes, leak_margin, signals
+from analysis.verdict.validity import LoadSummary, Objection, ObjectionKind, arm_objections, load_summary
 
 FAMILY_ERROR: Final = 0.025
-"""Of calling any signal of a healthy arm a leak: divided evenly among those that are judged (Bonferroni)."""
+"""Probability of calling any signal of a healthy arm a leak: divided evenly among those judged (Bonferroni)."""
 BEST_FIRST: Final = (LIVE_BYTES, USS, RSS)
 """The byte signals that can clear an arm; the best that was read must."""
-HELD_AT_LEAST: Final = 0.5
-"""Of the growth of resident memory, for it to be called held by the allocator."""
-
-
-class Judge(Protocol):
-    """What judges one signal: ``analysis.judge.signal``."""
-
-    def __call__(  # noqa: D102
-        self,
-        readings: SignalSeries,
-        margin: Margin,
-        *,
-        limit_bytes: float | None = None,
-        alpha: float = 0.025,
-        bounded: bool | None = None,
-        detectable: bool = True,
-    ) -> Judgement: ...
+RETAINED_AT_LEAST: Final = 0.5
+"""Share of the growth of resident memory that the allocators must retain for that growth to be no leak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +35,13 @@ class SignalVerdict:
     """In the signal's unit."""
     settled: bool
     """At quiesce points."""
-    held: bool = False
-    """A leak of resident memory that no object holds: the allocator does."""
+    explained_by_allocator: bool = False
+    """Growth of resident memory that is free memory the allocators retain, not live objects."""
 
     @property
     def leaks(self) -> bool:
-        """Whether the arm must answer for a leak here."""
-        return self.judgement.verdict == LEAK and not self.held
+        """Whether the signal makes the arm a leak."""
+        return self.judgement.verdict == LEAK and not self.explained_by_allocator
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +60,8 @@ class ArmVerdict:
     headroom_bytes: float | None
     """What the memory limit leaves above the arm's memory at the end of the load."""
     oom_kills: int
+    objection: Objection | None = None
+    """The first objection that leaves the arm INCONCLUSIVE whatever its signals are; None where there is none."""
 
     @property
     def rate(self) -> Rate | None:
@@ -89,8 +80,11 @@ class ArmVerdict:
 
     @property
     def to_the_limit(self) -> Rate | None:
-        """Bytes per second by which resident memory may come to its limit: of what leads and what is held, the most."""
-        grown = [signal.judgement.per_s for signal in self.signals if signal.held]
+        """Bytes per second by which memory may come to its limit.
+
+        That is the fastest of the leading signal, where it is one of memory, and those that the allocator explains.
+        """
+        grown = [signal.judgement.per_s for signal in self.signals if signal.explained_by_allocator]
         if self.leading is not None and in_bytes(self.leading.judgement.signal):
             grown.insert(0, self.leading.judgement.per_s)
         return max((rate for rate in grown if rate is not None), key=lambda rate: rate.high, default=None)
@@ -105,21 +99,42 @@ class ArmVerdict:
         return judgement.detectable_per_request if per_request else judgement.detectable_per_s
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedArm:
+    """One arm with all that is decided about it, computed once."""
+
+    arm: Arm
+    load: LoadSummary
+    objections: tuple[Objection, ...]
+    """All that concern it, those to the whole run first."""
+    verdict: ArmVerdict
+
+    @property
+    def standing(self) -> tuple[Objection, ...]:
+        """The objections that stand: readings that are missing can hide a leak, and make none."""
+        return _standing(self.objections, self.verdict.verdict)
+
+
+def judged_arm(recording: Recording, arm: Arm) -> JudgedArm:
+    """Sum up the load of an arm, collect the objections to it and judge it."""
+    load = load_summary(arm, recording.load)
+    objections = arm_objections(recording, arm, load)
+    return JudgedArm(arm, load, objections, arm_verdict(recording, arm, objections))
+
+
 def arm_verdict(
     recording: Recording,
     arm: Arm,
-    against: Iterable[str],
-    judge: Judge,
+    objections: tuple[Objection, ...] = (),
     *,
-    unread: Iterable[str] = (),
     error: float = FAMILY_ERROR,
     detectable: bool = True,
 ) -> ArmVerdict:
     """Judge every signal of an arm, then the arm.
 
-    ``against`` is what the check of the load holds against this arm: with any of it, what the signals say stands in the
-    reason only. What of it is ``unread``, readings that are missing, does not stand against a leak. ``error`` is the
-    family-wise error of this look. The minimum detectable leak is found only if asked for, as it takes longest.
+    With an objection that stands the arm is INCONCLUSIVE, and the verdict of its signals is in the reason only.
+    ``error`` is the family-wise error of this look. The minimum detectable leak is found only if asked for, as it takes
+    longest.
     """
     margin, load = leak_margin(recording, arm), recording.load
     kills = sum(life.oom_killed for life in arm.lives)
@@ -129,26 +144,38 @@ def arm_verdict(
         )
     end_bytes = end_memory(arm, load)
     headroom = None if arm.limit_bytes is None or end_bytes is None else arm.limit_bytes - end_bytes
-    judged = _judged(arm, load, signals(arm, load, margin), judge, headroom, error, detectable=detectable)
-    verdict, leading, reason = _decide(judged)
+    judged = _signal_verdicts(arm, load, signals(arm, load, margin), headroom, error, detectable=detectable)
+    leading = _leading(judged)
+    verdict: Verdict = INCONCLUSIVE
+    reason = "no signal of its memory was read often enough under load"
     if leading is not None:
-        reason = leading.judgement.reason if verdict == leading.judgement.verdict else reason
-    missing = set(unread) if verdict == LEAK else set()
-    if reasons := [reason for reason in against if reason not in missing]:
-        says = (
-            ""
-            if verdict == INCONCLUSIVE
-            else f"; the readings alone would say {verdict_name(verdict)}: {reason}"
-        )
-        verdict, reason = INCONCLUSIVE, reasons[0].removeprefix(f"{arm.name}: ") + says
-    return ArmVerdict(arm.name, verdict, reason, margin, leading, judged, headroom, kills)
+        verdict, reason = leading.judgement.verdict, leading.judgement.reason
+    objection = next(iter(_standing(objections, verdict)), None)
+    if objection is not None:
+        alone = "" if verdict == INCONCLUSIVE else f"; on the data alone: {verdict_name(verdict)} ({reason})"
+        verdict, reason = INCONCLUSIVE, objection.text + alone
+    return ArmVerdict(arm.name, verdict, reason, margin, leading, judged, headroom, kills, objection)
 
 
-def _judged(
+def series_verdict(
+    name: str, readings: SignalSeries, margin: Margin, limit_bytes: float | None
+) -> ArmVerdict:
+    """Judge one signal, of memory and without a recording around it, as the arm ``name``."""
+    judgement = judge(readings, margin, limit_bytes=limit_bytes)
+    known = readings.value[np.isfinite(readings.value)]
+    headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
+    signal = SignalVerdict(judgement, margin, settled=False)
+    return ArmVerdict(name, judgement.verdict, judgement.reason, margin, signal, (signal,), headroom, 0)
+
+
+def _standing(objections: tuple[Objection, ...], verdict: Verdict) -> tuple[Objection, ...]:
+    return tuple(one for one in objections if verdict != LEAK or one.kind is not ObjectionKind.UNREAD)
+
+
+def _signal_verdicts(
     arm: Arm,
     load: Phase,
     found: tuple[Signal, ...],
-    judge: Judge,
     headroom: float | None,
     error: float,
     *,
@@ -170,7 +197,7 @@ def _judged(
             detectable=detectable and name == best,
         )
         verdicts.append(SignalVerdict(judgement, signal.margin, signal.readings.settled))
-    return _with_held(arm, load, verdicts)
+    return _with_allocator(arm, load, verdicts)
 
 
 def _limit(signal: Signal, headroom: float | None) -> float | None:
@@ -181,36 +208,27 @@ def _limit(signal: Signal, headroom: float | None) -> float | None:
     return float(values[-1]) + max(0.0, headroom)
 
 
-def _with_held(arm: Arm, load: Phase, verdicts: list[SignalVerdict]) -> tuple[SignalVerdict, ...]:
-    """Mark a leak of resident memory as held where live bytes do not leak and the allocators hold most of it."""
+def _with_allocator(arm: Arm, load: Phase, verdicts: list[SignalVerdict]) -> tuple[SignalVerdict, ...]:
+    """Mark a leak of resident memory as the allocators' where live bytes do not leak and they retain most of it."""
     live = next((v for v in verdicts if v.judgement.signal == LIVE_BYTES), None)
     if live is None or live.judgement.verdict != NO_LEAK:
         return tuple(verdicts)
-    kept = held_by_allocator(arm, load)
+    retained_bytes = retained_by_allocator(arm, load)
     return tuple(
-        SignalVerdict(v.judgement, v.margin, v.settled, held=_is_held(v.judgement, kept, load))
-        for v in verdicts
+        replace(v, explained_by_allocator=_is_retained(v.judgement, retained_bytes, load)) for v in verdicts
     )
 
 
-def _is_held(judgement: Judgement, kept_bytes: float, load: Phase) -> bool:
+def _is_retained(judgement: Judgement, retained_bytes: float, load: Phase) -> bool:
     if judgement.signal not in (RSS, USS) or judgement.verdict != LEAK or judgement.per_s is None:
         return False
     since_s = max(load.start_s, judgement.steady_from_s or load.start_s)
-    return kept_bytes >= HELD_AT_LEAST * judgement.per_s.value * (load.end_s - since_s)
+    return retained_bytes >= RETAINED_AT_LEAST * judgement.per_s.value * (load.end_s - since_s)
 
 
-def _decide(judged: tuple[SignalVerdict, ...]) -> tuple[Verdict, SignalVerdict | None, str]:
-    """Return the arm's verdict, the signal that leads it, and the reason where that is not the signal's own."""
-    by_name = {verdict.judgement.signal: verdict for verdict in judged}
-    best = next((by_name[name] for name in BEST_FIRST if name in by_name), None)
-    leaks = [verdict for verdict in judged if verdict.leaks]
-    if leaks:
-        return (
-            LEAK,
-            next((v for name in BEST_FIRST for v in leaks if v.judgement.signal == name), leaks[0]),
-            "",
-        )
-    if best is None:
-        return INCONCLUSIVE, None, "no signal of its memory was read often enough under load"
-    return best.judgement.verdict, best, ""
+def _leading(judged: tuple[SignalVerdict, ...]) -> SignalVerdict | None:
+    """Return the signal whose verdict and figures are the arm's: a leak before what would clear the arm."""
+    leaks = [one for one in judged if one.leaks]
+    ranked = {one.judgement.signal: one for one in leaks or judged}
+    best = next((ranked[name] for name in BEST_FIRST if name in ranked), None)
+    return best or next(iter(leaks), None)

@@ -43,8 +43,8 @@ EDGE: Final = 0.05
 """Of the load, at its start and end: the median there is the level there."""
 
 
-def held_by_allocator(arm: Arm, load: Phase) -> float:
-    """Return the bytes that the allocators gained over the load without any object living in them.
+def retained_by_allocator(arm: Arm, load: Phase) -> float:
+    """Return the free bytes that the allocators gained over the load, in which no object lives.
 
     That is what the Python allocator's free blocks and pools grew by in the life that saw the load's end, and what
     malloc's free bytes did, as far as ``malloc_trim`` gave it back in the quiesce ladder.

@@ -4,96 +4,74 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.judge import judge
-from analysis.judge.types import LEAK
-from analysis.recording.model import Arm, Recording, sides
-from analysis.verdict.arm import ArmVerdict, Judge, arm_verdict
-from analysis.verdict.gates import Gate, Side, gates
+from analysis.recording.model import Recording
+from analysis.verdict.arm import ArmVerdict, JudgedArm, judged_arm
+from analysis.verdict.gates import Gate, GateResult, candidate_gates
 from analysis.verdict.signoff import SignOff, sign_off
-from analysis.verdict.validity import against_arm, load_summary, reasons, unread
+from analysis.verdict.validity import Objection, ObjectionKind, all_objections
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """The verdicts, gates and sign-off of a recording."""
+class JudgedRun:
+    """The arms, gates and sign-off of a recording."""
 
-    verdicts: tuple[ArmVerdict, ...]
-    """One per arm, in the manifest's order."""
+    arms: tuple[JudgedArm, ...]
+    """In the manifest's order."""
     gates: tuple[Gate, ...]
-    """Of the candidate."""
+    """The gates of the candidate."""
     signoff: SignOff
-    reasons: tuple[str, ...]
-    """What stands against the recording as a whole; empty when it is complete and the load arrived."""
+    objections: tuple[Objection, ...]
+    """All that stand against the recording as a whole; empty when it is complete and the load arrived."""
+
+    @property
+    def verdicts(self) -> tuple[ArmVerdict, ...]:
+        """The verdicts, one per arm."""
+        return tuple(one.verdict for one in self.arms)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The objections as sentences, each with its arm."""
+        return tuple(one.sentence for one in self.objections)
 
 
-def judge_recording(recording: Recording, judge: Judge = judge) -> Judged:
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The candidate of an earlier recording, to which limits with ``x before`` refer instead of an arm of the run."""
+
+    run_id: str
+    arm: JudgedArm
+
+
+def judged_run(recording: Recording, release: Release | None = None) -> JudgedRun:
     """Judge every arm, hold the candidate to its gates, and decide on the sign-off."""
-    seen = judge_sides(recording, judge)
-    candidate = candidate_of(seen)
-    return decide(recording, seen, candidate, baseline_of(seen))
-
-
-def judge_sides(recording: Recording, judge: Judge = judge) -> tuple[Side, ...]:
-    """Judge every arm, each with its own load held against it."""
-    return tuple(_side(recording, arm, judge) for arm in recording.arms)
-
-
-def _side(recording: Recording, arm: Arm, judge: Judge) -> Side:
-    load = load_summary(arm, recording.load)
-    against, missing = against_arm(recording, arm, load), unread(recording, arm)
-    return Side(recording, arm, load, arm_verdict(recording, arm, against, judge, unread=missing))
-
-
-def decide(
-    recording: Recording, seen: tuple[Side, ...], candidate: Side | None, baseline: Side | None
-) -> Judged:
-    """Hold the candidate, which may be none, to the gates of its profile, and decide on the sign-off."""
-    verdicts = tuple(side.verdict for side in seen)
-    found: tuple[Gate, ...] = ()
-    if candidate is not None:
-        found = gates(candidate, baseline, against_arm(recording, candidate.arm, candidate.load))
-    name = candidate.arm.name if candidate else recording.manifest.judge.candidate
-    excused = {
-        reason for side in seen if side.verdict.verdict == LEAK for reason in unread(recording, side.arm)
-    }
-    against = (
-        *(
-            reason
-            for reason in reasons(recording, tuple(side.load for side in seen))
-            if reason not in excused
-        ),
-        *_against_baseline(recording, baseline),
+    manifest = recording.manifest
+    arms = tuple(judged_arm(recording, arm) for arm in recording.arms)
+    candidate = arm_named(arms, manifest.candidate)
+    baseline = release.arm if release else arm_named(arms, manifest.baseline)
+    gates = candidate_gates(candidate, baseline, manifest.gates) if candidate else ()
+    objections = (
+        *all_objections(recording, (arm.standing for arm in arms)),
+        *_against_release(recording, release),
     )
-    if recording.stopped_early and not any(gate.outcome == "fail" for gate in found):
+    if recording.stopped_early and not any(gate.result is GateResult.FAIL for gate in gates):
         # It was ended because a gate was certain to fail; when none did, there is no ground to sign on.
-        against = (*against, f"the load was ended early: {recording.stopped_early}")
-    signoff = sign_off(name, recording.manifest.judge.control, found, verdicts, against)
-    return Judged(verdicts, found, signoff, against)
+        text = f"the load was ended early: {recording.stopped_early}"
+        objections = (*objections, Objection(None, ObjectionKind.NO_FAILED_GATE, text))
+    verdicts = tuple(one.verdict for one in arms)
+    signoff = sign_off(manifest.candidate, manifest.judge.control, gates, verdicts, objections)
+    return JudgedRun(arms, gates, signoff, objections)
 
 
-def _against_baseline(recording: Recording, baseline: Side | None) -> tuple[str, ...]:
-    """Return what stands against the arm of another recording that limits with ``x before`` refer to."""
-    compared = any(limit.of_before for limit in recording.manifest.gates)
-    if not compared or baseline is None or baseline.recording is recording:
+def arm_named(arms: tuple[JudgedArm, ...], name: str | None) -> JudgedArm | None:
+    """Return the arm of that name; None where there is none."""
+    return next((one for one in arms if one.arm.name == name), None)
+
+
+def _against_release(recording: Recording, release: Release | None) -> tuple[Objection, ...]:
+    """Return the objections to the earlier recording, where a gate refers to its arm."""
+    if release is None or not any(limit.of_before for limit in recording.manifest.gates):
         return ()
-    run_id = baseline.recording.manifest.run_id
     return tuple(
-        f"{run_id}: {reason}" for reason in against_arm(baseline.recording, baseline.arm, baseline.load)
+        Objection(None, ObjectionKind.BASELINE, f"{release.run_id}: {one.sentence}")
+        for one in release.arm.objections
     )
-
-
-def candidate_of(seen: tuple[Side, ...]) -> Side | None:
-    """Return the arm that is signed off: the profile's, else the one after, else the only one."""
-    by_name = {side.arm.name: side for side in seen}
-    wanted = seen[0].recording.manifest.judge.candidate
-    if wanted:
-        return by_name.get(wanted)
-    before, after = sides(tuple(side.arm for side in seen))
-    arm = after or (before if before is not None and not before.role and len(seen) == 1 else None)
-    return by_name[arm.name] if arm else None
-
-
-def baseline_of(seen: tuple[Side, ...]) -> Side | None:
-    """Return the arm that limits with ``x before`` refer to."""
-    before, _ = sides(tuple(side.arm for side in seen))
-    return next((side for side in seen if before is not None and side.arm.name == before.name), None)

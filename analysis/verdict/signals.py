@@ -43,11 +43,11 @@ def leak_margin(recording: Recording, arm: Arm) -> Margin:
 
     Where the profile names a time to OOM, it is what the limit leaves above the arm's highest memory, over that time.
     """
-    judge = recording.manifest.judge
-    if judge.min_time_to_oom_s is None:
-        return Margin(per_s=judge.max_leak_bytes_per_s, per_request=judge.max_leak_bytes_per_request)
+    asked = recording.manifest.margin
+    if asked.min_time_to_oom_s is None:
+        return Margin(per_s=asked.max_leak_bytes_per_s, per_request=asked.max_leak_bytes_per_request)
     left_bytes = max(1.0, (arm.limit_bytes or 0) - float(arm.samples[RSS].max(skipna=True) or 0))
-    return Margin(per_s=left_bytes / judge.min_time_to_oom_s)
+    return Margin(per_s=left_bytes / asked.min_time_to_oom_s)
 
 
 def signals(arm: Arm, load: Phase, margin: Margin) -> tuple[Signal, ...]:

@@ -8,7 +8,8 @@ from typing import Final, Literal
 from analysis.formatting import verdict_name
 from analysis.judge.types import LEAK, Verdict
 from analysis.verdict.arm import ArmVerdict
-from analysis.verdict.gates import Gate
+from analysis.verdict.gates import Gate, GateResult
+from analysis.verdict.validity import Objection
 from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE, EXIT_OK
 
 Decision = Literal["signed", "failed", "inconclusive", "refused", "none"]
@@ -19,7 +20,7 @@ class SignOff:
     """The end of a report."""
 
     decision: Decision
-    """``refused``: the control's leak was not seen, so the harness signs nothing; ``none``: no arm is the candidate."""
+    """``refused``: the control's known leak was not detected; ``none``: no arm is the candidate."""
     sentence: str
     candidate: str
     control: str
@@ -36,52 +37,55 @@ EXIT_CODES: Final[dict[Decision, int]] = {
 
 
 def sign_off(
-    candidate: str,
+    candidate: str | None,
     control: str,
     gates: tuple[Gate, ...],
     verdicts: tuple[ArmVerdict, ...],
-    reasons: tuple[str, ...],
+    objections: tuple[Objection, ...],
 ) -> SignOff:
-    """Decide from the candidate's ``gates`` and the control's verdict; either name may be empty.
+    """Decide from the candidate's ``gates`` and the control's verdict; there may be none of either.
 
-    A gate that failed says so whatever else is the matter. Without a control the gates decide alone. ``reasons`` are
-    what stands against the recording as a whole.
+    A gate that failed decides before all else. Without a control the gates decide alone. ``objections`` are those that
+    stand against the recording as a whole.
     """
     by_arm = {verdict.arm: verdict.verdict for verdict in verdicts}
-    failed = [gate.gate for gate in gates if gate.outcome == "fail"]
+    failed = [gate.gate for gate in gates if gate.result is GateResult.FAIL]
     if not candidate:
         found: tuple[Decision, str] = (
             "none",
-            "Nothing to sign: no arm has the role after, and none is the candidate",
+            'No sign-off: no candidate arm (set role = "after" or judge.candidate)',
         )
     elif candidate not in by_arm:
         found = "refused", f"REFUSED: the candidate {candidate} did not run"
     elif failed:
-        found = "failed", f"NOT SIGNED: {candidate} fails {_names(failed)}"
+        found = "failed", f"NOT SIGNED OFF: {candidate} failed {_names(failed)}"
     elif control and by_arm.get(control) != LEAK:
         found = "refused", _refusal(control, by_arm.get(control))
     else:
-        found = _passed(candidate, control, gates, reasons)
-    code = EXIT_INCONCLUSIVE if found[0] == "none" and reasons else EXIT_CODES[found[0]]
-    return SignOff(*found, candidate=candidate, control=control, exit_code=code)
+        found = _passed(candidate, control, gates, objections)
+    code = EXIT_INCONCLUSIVE if found[0] == "none" and objections else EXIT_CODES[found[0]]
+    return SignOff(*found, candidate=candidate or "", control=control, exit_code=code)
 
 
 def _refusal(control: str, seen: Verdict | None) -> str:
     how = "did not run" if seen is None else f"is {verdict_name(seen)}"
-    return f"REFUSED: the control {control} {how} but must be LEAK: a harness that does not see a leak signs nothing"
+    return f"REFUSED: control {control} {how}; sign-off requires its known leak to be detected"
 
 
 def _passed(
-    candidate: str, control: str, gates: tuple[Gate, ...], reasons: tuple[str, ...]
+    candidate: str, control: str, gates: tuple[Gate, ...], objections: tuple[Objection, ...]
 ) -> tuple[Decision, str]:
-    undecided = [gate.gate for gate in gates if gate.outcome != "pass"]
+    undecided = [gate.gate for gate in gates if gate.result is not GateResult.PASS]
     if undecided:
-        return "inconclusive", f"NOT SIGNED: {candidate}: {_names(undecided)} could not be decided"
-    if reasons:
-        return "inconclusive", f"NOT SIGNED: {candidate} passes its gates, but the recording is inconclusive"
+        return "inconclusive", f"NOT SIGNED OFF: {candidate}: {_names(undecided)} could not be decided"
+    if objections:
+        return (
+            "inconclusive",
+            f"NOT SIGNED OFF: {candidate} passed its gates, but the recording is inconclusive",
+        )
     count = "its gate" if len(gates) == 1 else f"all {len(gates)} gates"
-    with_control = f"the leak of the control {control} was seen" if control else "no control ran"
-    return "signed", f"SIGNED: {candidate} passes {count}, and {with_control}"
+    with_control = f"the leak in the control ({control}) was detected" if control else "no control ran"
+    return "signed", f"SIGNED OFF: {candidate} passed {count}; {with_control}"
 
 
 def _names(gates: list[str]) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain
 from operator import itemgetter
 from typing import Final
 
@@ -24,6 +27,43 @@ SILENT_S: Final = 10
 """A load of users who decide themselves has stopped when none of them has sent a request for so long."""
 FAILED_AT_MOST: Final = 0.05
 """Of the requests sent while the arm was alive; beyond it the load may never have reached the code it is meant for."""
+
+
+class ObjectionKind(StrEnum):
+    """What an objection is about."""
+
+    STATUS = "status"
+    """The run did not end as planned."""
+    GAP = "gap"
+    """A file is missing or damaged, or processes were not sampled."""
+    DURATION = "duration"
+    """The load did not last as long as planned."""
+    ARRIVAL = "arrival"
+    """Planned requests were not sent, or the users of a locustfile stopped sending."""
+    FAILURES = "failures"
+    """Too many requests failed."""
+    UNREAD = "unread"
+    """The arm was dead or its readings are missing, which can hide a leak and makes none."""
+    BASELINE = "baseline"
+    """An objection to the recording that limits with ``x before`` refer to."""
+    NO_FAILED_GATE = "no failed gate"
+    """The load was ended early for a gate that did not fail in the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """A reason why a recording, or an arm of it, supports no verdict."""
+
+    arm: str | None
+    """The arm it concerns; None for the whole run."""
+    kind: ObjectionKind
+    text: str
+    """A clause, without the arm and without a full stop."""
+
+    @property
+    def sentence(self) -> str:
+        """The text with its arm, without a full stop."""
+        return self.text if self.arm is None else f"{self.arm}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +89,14 @@ class LoadSummary:
     def arrived(self) -> float | None:
         """Share of the requests planned for an arm alive that were sent; None when none were planned."""
         return self.sent_alive / self.planned_alive if self.planned_alive else None
+
+    @property
+    def availability(self) -> float | None:
+        """Share of the planned requests that were answered well, at most 1; None when none were planned.
+
+        Answers to the warm-up's last requests arrive in the load's first second, hence the bound.
+        """
+        return min(1.0, self.ok / self.planned) if self.planned else None
 
 
 def load_rows(arm: Arm, load: Phase | None) -> pd.DataFrame:
@@ -106,117 +154,109 @@ def _total(column: pd.Series[float]) -> int:
     return int(column.sum())
 
 
-def reasons(recording: Recording, loads: tuple[LoadSummary, ...]) -> tuple[str, ...]:
-    """Return why the recording is inconclusive, one sentence each; empty when nothing stands against it."""
-    found = [*_status(recording), *recording.gaps, *_length(recording)]
-    for arm, sums in zip(recording.arms, loads, strict=True):
-        found += arm_reasons(recording, arm, sums)
-    return tuple(found)
+def run_objections(recording: Recording) -> tuple[Objection, ...]:
+    """Return the objections to the run as a whole, and the gaps, each to the arm that it concerns."""
+    gaps = (Objection(gap.arm, ObjectionKind.GAP, gap.text) for gap in recording.gaps)
+    return (*_status(recording), *gaps, *_length(recording))
 
 
-def against_arm(recording: Recording, arm: Arm, sums: LoadSummary) -> tuple[str, ...]:
-    """Return what stands against a verdict on this arm: what concerns the whole run, and it alone."""
-    others = tuple(
-        f"{other.name}{mark}" for other in recording.arms if other.name != arm.name for mark in ":/"
-    )
-    gaps = (gap for gap in recording.gaps if not gap.startswith(others))
-    return (*_status(recording), *gaps, *_length(recording), *arm_reasons(recording, arm, sums))
-
-
-def arm_reasons(recording: Recording, arm: Arm, sums: LoadSummary) -> tuple[str, ...]:
-    """Return what its load and its sampling hold against one arm."""
+def arm_objections(recording: Recording, arm: Arm, sums: LoadSummary) -> tuple[Objection, ...]:
+    """Return every objection to a verdict on this arm, those to the whole run first."""
+    shared = (one for one in run_objections(recording) if one.arm in {None, arm.name})
     if (load := recording.load) is None:
-        return ()
+        return tuple(shared)
     return (
+        *shared,
         *_arrival(arm, sums, load),
         *(_silence(arm, load) if recording.manifest.closed_loop else ()),
         *_success(sums),
-        *unread(recording, arm),
+        *_absence(arm, load),
+        *_sampling(arm, load, recording.manifest.every_s),
     )
 
 
-def unread(recording: Recording, arm: Arm) -> tuple[str, ...]:
-    """Return what was not seen of one arm, which was dead or not read: that can hide a leak, and makes none."""
-    if (load := recording.load) is None:
-        return ()
-    return (*_absence(arm, load), *_sampling(arm, load, recording.manifest.every_s))
+def all_objections(recording: Recording, by_arm: Iterable[tuple[Objection, ...]]) -> tuple[Objection, ...]:
+    """Return the objections to the run and to its arms, each once; ``by_arm`` holds those of :func:`arm_objections`."""
+    return tuple(dict.fromkeys((*run_objections(recording), *chain.from_iterable(by_arm))))
 
 
-def _length(recording: Recording) -> list[str]:
+def _length(recording: Recording) -> list[Objection]:
     if (load := recording.load) is None:
-        return ["the run did not reach the phase load"]
+        return [Objection(None, ObjectionKind.DURATION, "the run did not reach the phase load")]
     planned_s, ran_s = recording.manifest.planned_load_s, load.end_s - load.start_s
     if ran_s >= LOAD_TIME_AT_LEAST * planned_s or recording.stopped_early:
         return []
-    return [f"the load was cut short: {ran_s:.0f} s of the planned {planned_s:.0f} s"]
+    text = f"the load was cut short: {ran_s:.0f} s of the planned {planned_s:.0f} s"
+    return [Objection(None, ObjectionKind.DURATION, text)]
 
 
-def _status(recording: Recording) -> list[str]:
+def _status(recording: Recording) -> list[Objection]:
     status, detail = recording.manifest.status, recording.manifest.status_detail
     if status == "complete":
         return []
-    if status == "running":
-        return ["the run never ended its recording: the supervisor was killed, or is still at work"]
-    return [
+    text = (
         f"the run {status if status == 'failed' else f'was {status}'}: {detail or 'no detail was recorded'}"
-    ]
+    )
+    if status == "running":
+        text = "the run never ended its recording: the supervisor was killed, or is still at work"
+    return [Objection(None, ObjectionKind.STATUS, text)]
 
 
-def _arrival(arm: Arm, sums: LoadSummary, load: Phase) -> list[str]:
+def _arrival(arm: Arm, sums: LoadSummary, load: Phase) -> list[Objection]:
     if arm.requests.empty:
         return []  # stated as a gap already
     seconds, ran_s = len(load_rows(arm, load)), load.end_s - load.start_s
     found = []
     if seconds < LOAD_TIME_AT_LEAST * math.floor(ran_s):
-        found.append(f"{arm.name}: requests.csv has {seconds} of the load's {ran_s:.0f} seconds")
+        found.append(f"requests.csv has {seconds} of the load's {ran_s:.0f} seconds")
     if sums.arrived is None:
-        found.append(f"{arm.name}: no request was planned while it was alive and loaded")
+        found.append("no request was planned while it was alive and loaded")
     elif sums.arrived < ARRIVED_AT_LEAST:
         found.append(
-            f"{arm.name}: {sums.sent_alive:,} of {sums.planned_alive:,} requests planned while it was alive "
+            f"{sums.sent_alive:,} of {sums.planned_alive:,} requests planned while it was alive "
             f"were sent ({sums.arrived:.1%}, at least {ARRIVED_AT_LEAST:.0%} are needed)"
         )
-    return found
+    return [Objection(arm.name, ObjectionKind.ARRIVAL, text) for text in found]
 
 
-def _silence(arm: Arm, load: Phase) -> list[str]:
+def _silence(arm: Arm, load: Phase) -> list[Objection]:
     """Users who decide themselves have no plan that their requests could be held against; they must not stop."""
     rows = load_rows(arm, load)
     alive = alive_seconds(arm, rows["t_s"])
     silent = (rows["sent"].rolling(SILENT_S).sum() == 0) & (alive.rolling(SILENT_S).min() == 1)
     if silent.sum() <= (1 - ARRIVED_AT_LEAST) * alive.sum():
         return []
-    return [
-        f"{arm.name}: in {silent.sum()} of the {alive.sum()} seconds while it was alive and loaded no user had sent a "
+    text = (
+        f"in {silent.sum()} of the {alive.sum()} seconds while it was alive and loaded no user had sent a "
         f"request for {SILENT_S} s (at most {1 - ARRIVED_AT_LEAST:.0%} may)"
-    ]
+    )
+    return [Objection(arm.name, ObjectionKind.ARRIVAL, text)]
 
 
-def _success(sums: LoadSummary) -> list[str]:
+def _success(sums: LoadSummary) -> list[Objection]:
     failed = sum(sums.failed_alive.values())
     if failed <= FAILED_AT_MOST * sums.sent_alive:
         return []
     kind, most = max(sums.failed_alive.items(), key=itemgetter(1))
-    return [
-        f"{sums.arm}: {failed:,} of {sums.sent_alive:,} requests sent while it was alive failed, {most:,} of them by "
+    text = (
+        f"{failed:,} of {sums.sent_alive:,} requests sent while it was alive failed, {most:,} of them by "
         f"{kind} (at most {FAILED_AT_MOST:.0%} may)"
-    ]
+    )
+    return [Objection(sums.arm, ObjectionKind.FAILURES, text)]
 
 
-def _absence(arm: Arm, load: Phase) -> list[str]:
+def _absence(arm: Arm, load: Phase) -> list[Objection]:
     alive_s = sum(
         max(0.0, min(end_s, load.end_s) - max(ready_s, load.start_s)) for ready_s, end_s in _stretches(arm)
     )
     ran_s = load.end_s - load.start_s
     if arm.samples.empty or alive_s >= ALIVE_AT_LEAST * ran_s:
         return []
-    return [
-        f"{arm.name}: was alive for {alive_s:.0f} s of the load's {ran_s:.0f} s "
-        f"(at least {ALIVE_AT_LEAST:.0%} are needed)"
-    ]
+    text = f"was alive for {alive_s:.0f} s of the load's {ran_s:.0f} s (at least {ALIVE_AT_LEAST:.0%} are needed)"
+    return [Objection(arm.name, ObjectionKind.UNREAD, text)]
 
 
-def _sampling(arm: Arm, load: Phase, every_s: float) -> list[str]:
+def _sampling(arm: Arm, load: Phase, every_s: float) -> list[Objection]:
     if arm.samples.empty:
         return []  # stated as a gap already, or the arm was never ready
     alive_s = sum(
@@ -228,7 +268,9 @@ def _sampling(arm: Arm, load: Phase, every_s: float) -> list[str]:
     ticks, read = math.floor(alive_s / every_s), int(rows["rss_bytes"].notna().sum())
     answered = int(rows["live_blocks"].notna().sum())
     if read < TICKS_AT_LEAST * ticks:
-        return [f"{arm.name}: memory was read at {read} of the {ticks} ticks while it was alive and loaded"]
-    if arm.samples["live_blocks"].notna().any() and answered < TICKS_AT_LEAST * read:
-        return [f"{arm.name}: its probe answered at {answered} of {read} samples under load"]
-    return []
+        text = f"memory was read at {read} of the {ticks} ticks while it was alive and loaded"
+    elif arm.samples["live_blocks"].notna().any() and answered < TICKS_AT_LEAST * read:
+        text = f"its probe answered at {answered} of {read} samples under load"
+    else:
+        return []
+    return [Objection(arm.name, ObjectionKind.UNREAD, text)]

@@ -28,7 +28,7 @@ HOUR_S: Final = 3600
 
 
 def verdict_line(verdict: ArmVerdict) -> str:
-    """Return the whole line: ``fixed: NO LEAK: any leak is below 61 B per request (95%); ...``."""
+    """Return the whole line: ``fixed: NO LEAK: leak < 61 B/request (95% upper bound; RSS)``."""
     return f"{verdict.arm}: {verdict_name(verdict.verdict)}: {verdict_sentence(verdict)}."
 
 
@@ -39,20 +39,20 @@ def verdict_sentence(verdict: ArmVerdict) -> str:
     elif verdict.verdict == NO_LEAK:
         parts = _no_leak(verdict)
     else:
-        parts = [verdict.reason, *_more(verdict)]
-    held = [SIGNAL_NAMES[s.judgement.signal] for s in verdict.signals if s.held]
-    if held:
-        parts.append(f"what {' and '.join(held)} gained is held by the allocator")
+        parts = [verdict.reason, *_more(verdict), *_detectable(verdict)]
+    retained = [SIGNAL_NAMES[s.judgement.signal] for s in verdict.signals if s.explained_by_allocator]
+    if retained:
+        parts.append(f"{' and '.join(retained)} growth is memory the allocator retains, not live objects")
     return "; ".join(parts)
 
 
 def rate_text(value: float, signal: str, margin: Margin) -> str:
-    """Return a rate in the clock of the margin: ``61 B per request``, ``0.9 tasks per hour``, ``1 task per hour``."""
+    """Return a rate in the clock of the margin: ``61 B/request``, ``0.9 tasks/h``, ``1 task/h``."""
     amount = _amount(value, signal, margin)
     unit = "" if in_bytes(signal) else f" {SIGNAL_NAMES[signal]}"
     if amount == "1":
         unit = unit.removesuffix("s")
-    return f"{amount}{unit} per {'hour' if margin.per_request is None else 'request'}"
+    return f"{amount}{unit}/{'h' if margin.per_request is None else 'request'}"
 
 
 def margin_text(margin: Margin) -> str:
@@ -81,13 +81,12 @@ def _leak(verdict: ArmVerdict) -> list[str]:
     ]
     others = [SIGNAL_NAMES[s.judgement.signal] for s in verdict.signals if s.leaks and s is not leading]
     if others:
-        parts.append(f"so say {', '.join(others)}")
-    parts += _detectable(verdict)
+        parts.append(f"confirmed by {', '.join(others)}")
     if verdict.oom_kills:
         parts.append("OOM-killed once" if verdict.oom_kills == 1 else f"OOM-killed {verdict.oom_kills} times")
     elif verdict.memory is not None and (oom := verdict.memory.oom) is not None:
-        late = "" if oom.high == float("inf") else f" and at most {format_duration(oom.high)}"
-        parts.append(f"out of memory in at least {format_duration(oom.low)}{late}")
+        late = "" if oom.high == float("inf") else f" to {format_duration(oom.high)}"
+        parts.append(f"time to OOM: {'' if late else 'at least '}{format_duration(oom.low)}{late}")
     return parts
 
 
@@ -98,11 +97,13 @@ def _no_leak(verdict: ArmVerdict) -> list[str]:
     name, margin = leading.judgement.signal, verdict.margin
     smallest = SMALLEST_BOUND / (HOUR_S if margin.per_request is None else 1)
     bound = rate_text(max(rate.high, smallest), name, margin)
-    parts = [f"any leak is below {bound} (95%) by {signal_text(leading)}", *_detectable(verdict)]
+    parts = [f"leak < {bound} (95% upper bound; {signal_text(leading)})"]
     per_s = verdict.to_the_limit
     if verdict.headroom_bytes is not None and verdict.headroom_bytes > 0 and per_s is not None:
         least_s = verdict.headroom_bytes / max(per_s.high, SMALLEST_BOUND / HOUR_S)
-        parts.append(f"memory limit more than {format_duration(least_s)} away")
+        parts.append(
+            f"at this bound the memory limit is reached in {format_duration(least_s)} at the earliest"
+        )
     return parts
 
 
@@ -114,10 +115,11 @@ def _detectable(verdict: ArmVerdict) -> list[str]:
 
 
 def _more(verdict: ArmVerdict) -> list[str]:
+    """Return how much more load would decide, where the reason is an objection; a signal's own reason states it."""
     more_s = verdict.leading.judgement.more_s if verdict.leading else None
-    told = not more_s or "more of this load would tell" in verdict.reason
-    decided = [] if told else [f"about {format_duration(more_s or 0.0)} more of the same load would decide"]
-    return [*decided, *_detectable(verdict)]
+    if verdict.objection is None or not more_s:
+        return []
+    return [f"about {format_duration(more_s)} more of the same load would decide"]
 
 
 def _amount(value: float, signal: str, margin: Margin) -> str:

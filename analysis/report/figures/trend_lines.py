@@ -36,7 +36,7 @@ class FittedArm:
 
     lives: tuple[FittedLife, ...]
     text: str
-    """``RSS fit: 17.4 kB per request (17.3 kB to 17.4 kB, 95%)``; where the RSS alone is NO LEAK, the bound."""
+    """``RSS fit: 17.4 kB/request (17.3 kB to 17.4 kB, 95%)``; where the RSS alone is NO LEAK, the bound."""
 
 
 def fitted(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> FittedArm | None:

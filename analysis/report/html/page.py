@@ -12,10 +12,11 @@ from analysis.formatting import verdict_name
 from analysis.recording.provenance import Provenance
 from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
+from analysis.report.gates import gate_rows
 from analysis.report.html.alt import latency_alt, memory_alt, memory_breakdown_alt, objects_alt
 from analysis.report.html.provenance import config_text, provenance
 from analysis.report.html.svg import inline_svg
-from analysis.report.tables import comparison_grid, event_grid, gate_lines, growth_grid, load_grid
+from analysis.report.tables import comparison_grid, event_grid, growth_grid, load_grid
 from analysis.verdict.wording import verdict_sentence
 
 ALTS: Final = {
@@ -49,7 +50,7 @@ def report_html(findings: ReportContents, evidence: Provenance, figures: Mapping
             (one.arm, one.verdict, verdict_name(one.verdict), verdict_sentence(one))
             for one in judged.verdicts
         ],
-        gates=gate_lines(findings),
+        gates=gate_rows(findings.judged),
         figures={
             name: Markup(inline_svg(figures[name], name, alt(findings)))  # noqa: S704 - the text is escaped there
             for name, alt in ALTS.items()

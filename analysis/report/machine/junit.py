@@ -9,7 +9,8 @@ from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from analysis.judge.types import INCONCLUSIVE, LEAK
 from analysis.report.contents import ReportContents
-from analysis.verdict.gates import Gate
+from analysis.report.gates import GateRow, gate_rows
+from analysis.verdict.gates import GateResult
 
 NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold."""
@@ -26,7 +27,7 @@ def junit_xml(findings: ReportContents) -> str:
     suite.timestamp = f"{manifest.started_wall_time:%Y-%m-%dT%H:%M:%S}"
     suite.add_property("decision", signoff.decision)
     suite.add_property("sentence", _clean(signoff.sentence))
-    cases = [_gate(gate, manifest.profile) for gate in findings.judged.gates]
+    cases = [_gate(gate, manifest.profile) for gate in gate_rows(findings.judged)]
     if signoff.control:
         cases.append(_control(findings))
     cases.append(_recording(findings))
@@ -37,14 +38,14 @@ def junit_xml(findings: ReportContents) -> str:
     return f"{untyped.tostring().decode('utf-8')}\n"
 
 
-def _gate(gate: Gate, profile: str) -> TestCase:
+def _gate(gate: GateRow, profile: str) -> TestCase:
     case = TestCase(gate.gate, _clean(f"{profile}.{gate.arm}"))
     interval = f"; interval: {gate.interval} at 95%" if gate.interval else ""
     case.system_out = _clean(f"measured: {gate.measured}{interval}; limit: {gate.limit}; {gate.why}")
     message = _clean(f"{gate.measured}, the limit is {gate.limit}: {gate.why}")
-    if gate.outcome == "fail":
+    if gate.outcome is GateResult.FAIL:
         case.result = [Failure(message, "gate")]
-    elif gate.outcome == "inconclusive":
+    elif gate.outcome is GateResult.INCONCLUSIVE:
         case.result = [Skipped(message)]
     return case
 

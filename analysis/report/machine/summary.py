@@ -13,6 +13,7 @@ from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.measurements import peak
 from analysis.recording.model import Arm
 from analysis.report.contents import ReportContents
+from analysis.report.gates import gate_rows
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.validity import LoadSummary
 from analysis.verdict.wording import verdict_sentence
@@ -21,7 +22,18 @@ SUMMARY_VERSION: Final = 5
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
 gates and signoff; 4, with grew; 5, with incident in the keys that said article."""
 
-LEFT_OUT: Final = ("arms", "judge", "gates", "host", "config", "seed", "locustfile_sha256")
+LEFT_OUT: Final = (
+    "candidate",
+    "baseline",
+    "margin",
+    "arms",
+    "judge",
+    "gates",
+    "host",
+    "config",
+    "seed",
+    "locustfile_sha256",
+)
 """Keys of the manifest that the summary does not repeat."""
 
 GROWTH_KEYS: Final = {"suspects": "growers", "breakdown": "waterfall"}
@@ -46,7 +58,7 @@ def summary_json(findings: ReportContents) -> str:
         "reasons": findings.reasons,
         "signoff": asdict(findings.judged.signoff),
         "verdicts": [_verdict(verdict) for verdict in findings.judged.verdicts],
-        "gates": [asdict(gate) for gate in findings.judged.gates],
+        "gates": [asdict(row) for row in gate_rows(findings.judged)],
         "grew": [_growth(arm) for arm in findings.growth],
         "phases": [asdict(phase) for phase in findings.recording.phases],
         "arms": [
@@ -78,7 +90,7 @@ def _verdict(verdict: ArmVerdict) -> dict[str, Any]:
                 **_finite(asdict(signal.judgement)),
                 "margin": asdict(signal.margin),
                 "settled": signal.settled,
-                "held_by_allocator": signal.held,
+                "held_by_allocator": signal.explained_by_allocator,
             }
             for signal in verdict.signals
         ],

@@ -18,9 +18,9 @@ from analysis.judge.types import Judgement, Margin
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.manifest import Manifest
 from analysis.recording.model import Life, Phase
+from analysis.report.gates import GateRow
 from analysis.report.machine.summary import GROWTH_KEYS, LEFT_OUT, PEAKS, SUMMARY_VERSION
 from analysis.slopes import LifeSlopes
-from analysis.verdict.gates import Gate
 from analysis.verdict.signoff import SignOff
 from analysis.verdict.validity import LoadSummary
 
@@ -81,7 +81,7 @@ def summary_schema() -> Schema:
         reasons=_list(TEXT),
         signoff=of(SignOff),
         verdicts=_list(verdict),
-        gates=_list(of(Gate)),
+        gates=_list(of(GateRow)),
         grew=_list(growth),
         phases=_list(of(Phase)),
         arms=_list(arm),

@@ -8,8 +8,9 @@ from typing import Final
 from analysis.formatting import verdict_name
 from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
+from analysis.report.gates import gate_rows
 from analysis.report.markdown.table import literal, markdown_table
-from analysis.report.tables import Grid, comparison_grid, gate_lines, growth_grid, load_grid
+from analysis.report.tables import Grid, comparison_grid, growth_grid, load_grid
 from analysis.verdict.wording import verdict_sentence
 
 MOST_BYTES: Final = 60_000
@@ -49,10 +50,10 @@ def report_markdown(findings: ReportContents) -> str:
 
 
 def _gates(findings: ReportContents) -> list[str]:
-    lines = gate_lines(findings)
+    lines = gate_rows(findings.judged)
     head = ["gate", "measured", "95%", "limit", "outcome"]
     rows = [[line.gate, line.measured, line.interval, line.limit, line.outcome] for line in lines]
-    why = [f"- {literal(line.gate)}: {literal(line.why)}." for line in lines if line.why]
+    why = [f"- {literal(line.gate)}: {literal(line.open_why)}." for line in lines if line.open_why]
     return [*markdown_table(head, rows), *(["", *why] if why else [])] if lines else []
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from analysis.formatting import verdict_name
 from analysis.growth.arm import ArmGrowth
+from analysis.report.gates import gate_rows
 from analysis.report.markdown.growth import growth_markdown
 from analysis.report.markdown.table import literal, markdown_table
 from analysis.verdict.arm import ArmVerdict, SignalVerdict
-from analysis.verdict.run import Judged
+from analysis.verdict.run import JudgedRun
 from analysis.verdict.wording import interval_text, rate_text, signal_text, verdict_line
 
 
-def verdict_markdown(title: str, judged: Judged, growth: tuple[ArmGrowth, ...] = ()) -> str:
+def verdict_markdown(title: str, judged: JudgedRun, growth: tuple[ArmGrowth, ...] = ()) -> str:
     """Return ``verdict.md``: verdicts, gates, what grew, and what every signal said."""
     lines = [f"# {literal(title)}", "", f"**{literal(judged.signoff.sentence)}.**", ""]
     lines += [f"- {literal(verdict_line(verdict))}" for verdict in judged.verdicts]
     if judged.gates:
-        rows = [[g.gate, g.measured, g.interval, g.limit, g.outcome, g.why] for g in judged.gates]
+        rows = [[g.gate, g.measured, g.interval, g.limit, g.outcome, g.why] for g in gate_rows(judged)]
         head = ["gate", "measured", "interval (95%)", "limit", "outcome", "why"]
         lines += ["", f"## Gates of {literal(judged.gates[0].arm)}", "", *markdown_table(head, rows)]
     lines += growth_markdown(growth)
@@ -38,7 +39,8 @@ def _signal(verdict: ArmVerdict, signal: SignalVerdict) -> list[str]:
     name = judgement.signal
     return [
         signal_text(signal),
-        verdict_name(judgement.verdict) + (", held by the allocator" if signal.held else ""),
+        verdict_name(judgement.verdict)
+        + (", retained by the allocator" if signal.explained_by_allocator else ""),
         "" if rate is None else rate_text(rate.value, name, verdict.margin),
         "" if rate is None else interval_text(rate, name, verdict.margin),
         rate_text(margin or 0.0, name, verdict.margin),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analysis.judge.types import Judgement
 from tests.support.planted_incident import Build, Planted, write_incident
+from tests.support.planted_judge import planted_judge
+
+JudgeBy = Callable[[Callable[..., Judgement]], None]
 
 
 @pytest.fixture
@@ -18,3 +23,19 @@ def build_run(tmp_path: Path) -> Build:
         return write_incident(tmp_path / "planted", Planted(**truth))
 
     return build
+
+
+@pytest.fixture
+def judge_by(monkeypatch: pytest.MonkeyPatch) -> JudgeBy:
+    """A function that sets what judges the signals of every recording."""
+
+    def judge_by(judge: Callable[..., Judgement]) -> None:
+        monkeypatch.setattr("analysis.verdict.arm.judge", judge)
+
+    return judge_by
+
+
+@pytest.fixture
+def planted_verdicts(judge_by: JudgeBy) -> None:
+    """Signals are judged by what can be calculated by hand, instead of by the real judge."""
+    judge_by(planted_judge)

@@ -77,7 +77,7 @@ def test_an_arm_that_was_not_sampled_leaves_a_gap(run_dir: Path) -> None:
     """Without one fault there is no sum, and the reasons say what is missing; the others stand."""
     (run_dir / "cache" / "samples.csv").unlink()
     found = make_ablation(run_dir)
-    assert found.reasons == ("cache/samples.csv is missing (No such file or directory)",)
+    assert found.reasons == ("cache: samples.csv is missing (No such file or directory)",)
     assert re.search(r"^cache( +-){5}$", found.text, re.MULTILINE)
     assert re.search(r"^sum of the five( +-){5}$", found.text, re.MULTILINE)
     assert "of all together" not in found.text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,8 @@ import numpy.typing as npt
 import pytest
 
 from analysis.__main__ import main
-from analysis.commands import compare, judge
 from soak import contract
 from soak.contract import GateLimit
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
 Type = Callable[..., tuple[int, str, str]]
@@ -43,18 +40,6 @@ def type_in(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return type_in
 
 
-@pytest.fixture
-def planted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The judge whose answers can be reckoned by hand, instead of the real one."""
-    for module, name in (
-        (judge, "judge_run"),
-        (judge, "judge_file"),
-        (compare, "compare_runs"),
-        (judge, "follow_run"),
-    ):
-        monkeypatch.setattr(module, name, partial(getattr(module, name), judge=planted_judge))
-
-
 def csv(path: Path, rss_bytes: Numbers, every_s: float = 60.0) -> Path:
     """Write a CSV of RSS every minute."""
     rows = (f"{n * every_s:g},{value:.0f}\n" for n, value in enumerate(rss_bytes))
@@ -77,23 +62,23 @@ ALTERNATING = np.where(np.arange(240) % 2, 8192.0, -8192.0)
 @pytest.mark.parametrize(
     ("truth", "code", "sentence"),
     [
-        ({}, 0, "SIGNED: fixed passes its gate, and the leak of the control leaky was seen."),
-        ({"gates": FAILS}, 3, "NOT SIGNED: fixed fails the gate max_rss."),
+        ({}, 0, "SIGNED OFF: fixed passed its gate; the leak in the control (leaky) was detected."),
+        ({"gates": FAILS}, 3, "NOT SIGNED OFF: fixed failed the gate max_rss."),
         (
             {"roles": ("after", "before"), "judge": {"max_leak_bytes_per_request": 200.0}},
             3,
-            "leaky fails the gate leak",
+            "leaky failed the gate leak",
         ),
         (
             {"growth_share": 0.0, "kill_hour": None, "probe": False},
             4,
-            "REFUSED: the control leaky is NO LEAK but must be LEAK",
+            "REFUSED: control leaky is NO LEAK; sign-off requires",
         ),
         ({"status": "interrupted", "status_detail": "Ctrl-C"}, 4, "- the run was interrupted: Ctrl-C"),
         ({"sent_share": 0.9}, 4, "INCONCLUSIVE:\n- leaky: 12,672 of 14,080 requests planned"),
     ],
 )
-@pytest.mark.usefixtures("planted")
+@pytest.mark.usefixtures("planted_verdicts")
 def test_the_exit_code_of_a_run_is_that_of_its_sign_off(
     build_run: Build, type_in: Type, truth: dict[str, Any], code: int, sentence: str
 ) -> None:
@@ -106,8 +91,8 @@ def test_the_exit_code_of_a_run_is_that_of_its_sign_off(
 @pytest.mark.parametrize(
     ("rss_bytes", "code", "start"),
     [
-        (80e6 + ALTERNATING, 0, "x.csv: NO LEAK: any leak is below "),
-        (80e6 + ALTERNATING + 600e3 * np.arange(240), 3, "x.csv: LEAK: 34.3 MiB per hour "),
+        (80e6 + ALTERNATING, 0, "x.csv: NO LEAK: leak < "),
+        (80e6 + ALTERNATING + 600e3 * np.arange(240), 3, "x.csv: LEAK: 34.3 MiB/h "),
         (80e6 + ALTERNATING[:3], 4, "x.csv: INCONCLUSIVE: "),
         (-80e6 + ALTERNATING, 4, "x.csv: INCONCLUSIVE: "),
     ],
@@ -136,7 +121,7 @@ def test_rows_that_go_back_in_time_decide_nothing(tmp_path: Path, type_in: Type)
         ("CMDLINE python app.py", "MEM {mib:.6f} {epoch:.4f}"),
     ],
 )
-@pytest.mark.usefixtures("planted")
+@pytest.mark.usefixtures("planted_verdicts")
 def test_psrecord_and_mprof_need_no_options(tmp_path: Path, type_in: Type, head: str, row: str) -> None:
     """A mebibyte a minute is 60 MiB per hour in either format, and the limit tells when memory ends."""
     path = tmp_path / "memory.dat"
@@ -144,19 +129,18 @@ def test_psrecord_and_mprof_need_no_options(tmp_path: Path, type_in: Type, head:
     path.write_text("\n".join([head, *rows, ""]))
     code, out, _ = type_in("judge", path, "--limit", "256 MiB")
     assert code == 3
-    assert out.startswith("memory.dat: LEAK: 60.0 MiB per hour")
-    assert "out of memory in at least " in out
+    assert out.startswith("memory.dat: LEAK: 60.0 MiB/h")
+    assert "time to OOM: " in out
 
 
-@pytest.mark.usefixtures("planted")
+@pytest.mark.usefixtures("planted_verdicts")
 def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
     """Minutes and KiB: 60 KiB a minute are 3.5 MiB per hour, a leak by one margin and none by another."""
     path = csv(tmp_path / "x.csv", 80e3 + 60.0 * np.arange(60), every_s=1.0)
     words = ("judge", path, *COLUMNS, "--time-unit", "min", "--rss-unit", "KiB")
     assert type_in(*words)[:2] == (
         3,
-        "x.csv: LEAK: 3.5 MiB per hour (3.4 MiB to 3.6 MiB, 95%) by RSS; minimum detectable leak 512 KiB per\n"
-        "hour.\n\n",
+        "x.csv: LEAK: 3.5 MiB/h (3.4 MiB to 3.6 MiB, 95%) by RSS.\n\n",
     )
     assert type_in(*words, "--max-leak", "10 MB/h")[0] == 0
 
@@ -230,7 +214,7 @@ def test_a_directory_that_is_no_run_is_a_sentence(
     assert "manifest.json: missing, so" in err
 
 
-@pytest.mark.usefixtures("planted")
+@pytest.mark.usefixtures("planted_verdicts")
 def test_a_run_that_is_over_is_followed_once(build_run: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its verdict so far stands in live.json, and the command ends by itself with 0."""
     run_dir = build_run()
@@ -245,12 +229,12 @@ def test_a_run_that_is_over_is_followed_once(build_run: Build, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("gates", "keys", "code", "sentence"),
     [
-        ((), {}, 0, "SIGNED: fixed passes its gate"),
-        (FAILS, {}, 3, "NOT SIGNED: fixed fails the gate max_rss."),
+        ((), {}, 0, "SIGNED OFF: fixed passed its gate"),
+        (FAILS, {}, 3, "NOT SIGNED OFF: fixed failed the gate max_rss."),
         ((), {"status": "interrupted", "status_detail": "Ctrl-C"}, 4, "- the run was interrupted: Ctrl-C"),
     ],
 )
-@pytest.mark.usefixtures("planted")
+@pytest.mark.usefixtures("planted_verdicts")
 def test_the_exit_code_of_two_runs_is_that_of_the_candidates_sign_off(
     build_run: Build,
     type_in: Type,
@@ -277,7 +261,7 @@ def test_the_exit_code_of_two_runs_is_that_of_the_candidates_sign_off(
         ({"roles": ("before", "")}, {}, "no arm is the candidate (leaky, fixed): give one role"),
     ],
 )
-@pytest.mark.usefixtures("planted")
+@pytest.mark.usefixtures("planted_verdicts")
 def test_two_runs_that_do_not_compare_are_refused(
     build_run: Build, type_in: Type, truth: dict[str, Any], keys: dict[str, Any], sentence: str
 ) -> None:

@@ -16,7 +16,6 @@ from analysis.external.files import MIB, Columns, read_foreign
 from analysis.judge.types import Margin
 from soak.contract import GateLimit
 from soak.errors import RecordingError, UsageError
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
 MARGIN = Margin(per_s=2**20 / 3600)
@@ -39,24 +38,26 @@ def two_runs(build_run: Build, tmp_path: Path) -> tuple[Path, Path]:
     return first, second
 
 
+@pytest.mark.usefixtures("planted_verdicts")
 def test_a_recording_is_judged_without_figures(build_run: Build) -> None:
     """Verdicts, gates and sign-off are printed, and no report is written."""
     run_dir = build_run()
-    answer = judge_run(run_dir, planted_judge)
+    answer = judge_run(run_dir)
     assert answer.exit_code == 0
-    assert answer.text.startswith("leaky: LEAK: 34.0 KiB per request")
-    assert "SIGNED: fixed passes its gate" in answer.text
+    assert answer.text.startswith("leaky: LEAK: 34.0 KiB/request")
+    assert "SIGNED OFF: fixed passed its gate" in answer.text
     assert not (run_dir / "report").exists()
 
 
+@pytest.mark.usefixtures("planted_verdicts")
 def test_two_runs_made_apart_are_compared(two_runs: tuple[Path, Path]) -> None:
     """The release's own arm is what ``x before`` means, not the leaky one that ran beside the candidate."""
-    answer = compare_runs(*two_runs, planted_judge)
+    answer = compare_runs(*two_runs)
     assert answer.exit_code == 3
-    assert answer.text.startswith("release: fixed: NO LEAK: any leak is below 89 B per request (95%) by RSS;")
+    assert answer.text.startswith("release: fixed: NO LEAK: leak < 89 B/request (95% upper bound; RSS); at")
     assert "\ncandidate:\nleaky: LEAK:" in answer.text
     assert "<= 1.05x before (79.1 MiB)" in answer.text
-    assert "NOT SIGNED: fixed fails the gate max_rss." in answer.text
+    assert "NOT SIGNED OFF: fixed failed the gate max_rss." in answer.text
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_runs_that_differ_are_refused_with_the_difference(
     """Host, Python, load and limits must be the same."""
     change(two_runs[1], **keys)
     with pytest.raises(UsageError) as caught:
-        compare_runs(*two_runs, planted_judge)
+        compare_runs(*two_runs)
     assert f"do not compare: {sentence}. Repeat one of them" in str(caught.value)
 
 
@@ -85,7 +86,7 @@ def test_runs_of_another_schema_are_refused(two_runs: tuple[Path, Path]) -> None
     """As everywhere."""
     change(two_runs[0], schema_version=99)
     with pytest.raises(RecordingError, match="schema_version is 99"):
-        compare_runs(*two_runs, planted_judge)
+        compare_runs(*two_runs)
 
 
 def test_psrecord_and_mprof_are_recognised(tmp_path: Path) -> None:
@@ -148,19 +149,19 @@ def test_a_file_that_is_no_recording_says_why(
     assert sentence in str(caught.value)
 
 
+@pytest.mark.usefixtures("planted_verdicts")
 @pytest.mark.parametrize(("slope", "code"), [(0.0, 0), (1000.0, 3)])
 def test_a_file_is_judged_like_an_arm(tmp_path: Path, slope: float, code: int) -> None:
     """The exit code is that of the verdict."""
     path = tmp_path / "x.csv"
     rows = "".join(f"{t},{50e6 + slope * t}\n" for t in range(0, 3600, 60))
     path.write_text("t,rss\n" + rows)
-    answer = judge_file(path, Columns("t", "rss"), MARGIN, 100e6, planted_judge)
+    answer = judge_file(path, Columns("t", "rss"), MARGIN, 100e6)
     assert answer.exit_code == code
     lines = {
-        0: "x.csv: NO LEAK: any leak is below 102 KiB per hour (95%) by RSS; minimum detectable leak 512 KiB per\n"
-        "hour; memory limit more than 20 days away.\n",
-        3: "x.csv: LEAK: 3.4 MiB per hour (3.3 MiB to 3.5 MiB, 95%) by RSS; minimum detectable leak 512 KiB per\n"
-        "hour; out of memory in at least 11.6 h and at most 14.2 h.\n",
+        0: "x.csv: NO LEAK: leak < 102 KiB/h (95% upper bound; RSS); at this bound the memory limit is reached in "
+        "20 days at the earliest.",
+        3: "x.csv: LEAK: 3.4 MiB/h (3.3 MiB to 3.5 MiB, 95%) by RSS; time to OOM: 11.6 h to 14.2 h.",
     }
     assert answer.text.split() == lines[code].split()
 

@@ -13,8 +13,10 @@ from analysis.verdict.arm import FAMILY_ERROR
 from soak.contract import GateLimit, Live
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
 from tests.support.planted_judge import planted_judge
+from tests.unit.analysis.conftest import JudgeBy
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 
 class Looks:
@@ -41,7 +43,7 @@ def test_the_verdict_so_far_is_written_for_every_arm(build_run: Build) -> None:
     """In the middle of a load, whose cutting short is nobody's fault yet."""
     run_dir = build_run(status="running", end_s=150.0)
     looks = Looks(0)
-    follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
     live = Live.from_json((run_dir / "live.json").read_text())
     leaky, fixed = live.arms["leaky"], live.arms["fixed"]
     assert live.updated_t_s == pytest.approx(149.0, abs=1.5)
@@ -57,7 +59,7 @@ def test_a_load_that_has_ended_is_judged_once_more_and_left(build_run: Build) ->
     """The follower ends by itself, without a sleep."""
     looks = Looks(5)
     run_dir = build_run(status="running")
-    follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
     assert looks.slept == []
     assert (run_dir / "live.json").exists()
 
@@ -66,12 +68,12 @@ def test_a_follower_ends_with_the_run_that_started_it(build_run: Build) -> None:
     """Before the load there is nothing to judge; it looks again every few seconds until its parent is gone."""
     looks = Looks(3)
     run_dir = build_run(status="running", end_s=15.0)
-    follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
     assert looks.slept == [EVERY_S] * 4
     assert not (run_dir / "live.json").exists()
 
 
-def test_a_slow_look_is_followed_by_a_longer_rest(build_run: Build) -> None:
+def test_a_slow_look_is_followed_by_a_longer_rest(build_run: Build, judge_by: JudgeBy) -> None:
     """So that judging never takes more than a fifth of one core from what it watches."""
     looks = Looks(0)
 
@@ -80,7 +82,8 @@ def test_a_slow_look_is_followed_by_a_longer_rest(build_run: Build) -> None:
         return planted_judge(readings, margin)
 
     run_dir = build_run(status="running", end_s=150.0)
-    follow(run_dir, judge=slow, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    judge_by(slow)
+    follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
     assert looks.slept == [4 * 3.0 * 8]
 
 
@@ -96,7 +99,7 @@ def test_a_highest_memory_beyond_its_gate_is_certain_to_fail(build_run: Build) -
         gates = (GateLimit("max_rss", "<=", limit, of_before=False, text=f"<= {limit / 1e6:.0f} MB"),)
         run_dir = build_run(status="running", end_s=150.0, gates=gates)
         looks = Looks(0)
-        follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+        follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
         fixed = Live.from_json((run_dir / "live.json").read_text()).arms["fixed"]
         assert fixed.certain_fail is certain
         if certain:
@@ -110,7 +113,7 @@ def test_the_container_that_grows_most_is_named_while_the_run_goes_on(build_run:
     write_heap(run_dir / "leaky", FOUR_LEAKS, end_s=150.0)
     write_heap(run_dir / "fixed", (), end_s=150.0)
     looks = Looks(0)
-    follow(run_dir, judge=planted_judge, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
     arms = Live.from_json((run_dir / "live.json").read_text()).arms
     assert arms["leaky"].suspect == "…gateway.request_history: +1.00 items/request"
     assert arms["fixed"].suspect == ""

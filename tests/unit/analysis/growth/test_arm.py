@@ -21,13 +21,15 @@ from tests.support.planted_heap import FOUR_LEAKS, STATE, Container, served, wri
 from tests.support.planted_incident import HOUR_S, LOAD_S
 from tests.support.planted_judge import planted_judge
 from tests.support.run_directory import RESTART_S
+from tests.unit.analysis.conftest import JudgeBy
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 
 def find_growth(run_dir: Path) -> dict[str, ArmGrowth]:
     """Return what grew, by arm."""
-    return {arm.arm: arm for arm in report_contents(read_recording(run_dir), planted_judge).growth}
+    return {arm.arm: arm for arm in report_contents(read_recording(run_dir)).growth}
 
 
 def holders(arm: ArmGrowth) -> list[str]:
@@ -115,16 +117,18 @@ def test_a_dict_with_weak_keys_follows_who_holds_them(run_dir: Path) -> None:
         assert (states.holder in found) == (not others)
 
 
-def test_without_a_census_the_counts_are_named(run_dir: Path) -> None:
+def test_without_a_census_the_counts_are_named(run_dir: Path, judge_by: JudgeBy) -> None:
     """Of a Python that the census does not know, tasks and sessions that are judged a leak are told all the same."""
 
     def sessions_leak(readings: SignalSeries, margin: Margin, **settings: Any) -> Judgement:
         verdict: Verdict = LEAK if readings.signal == "sessions_open" else NO_LEAK
         return replace(planted_judge(readings, margin, **settings), verdict=verdict)
 
-    leaky = report_contents(read_recording(run_dir), sessions_leak).growth[0]
+    judge_by(sessions_leak)
+    leaky = report_contents(read_recording(run_dir)).growth[0]
     assert [one.kind for one in leaky.suspects] == ["unclosed sessions or connectors"]
     assert leaky.censuses == 0
+    judge_by(planted_judge)
     assert find_growth(run_dir)["fixed"].suspects == ()
 
 
@@ -186,14 +190,14 @@ def test_half_written_rows_are_left_out(run_dir: Path) -> None:
     for name in HEAP:
         with (run_dir / "leaky" / name).open("ab") as file:
             file.write(b"garbage,,\xff\xfe\n200.0,leaky,100,1,load,,zzz,list,\n200.0,lea")
-    found = report_contents(read_recording(run_dir), planted_judge)
+    found = report_contents(read_recording(run_dir))
     assert holders(found.growth[0])[:2] == ["request_history", "response_cache"]
-    assert found.reasons == report_contents(read_recording(run_dir), planted_judge).reasons == ()
+    assert found.reasons == report_contents(read_recording(run_dir)).reasons == ()
 
 
 def test_a_recording_without_a_census_has_no_such_part(run_dir: Path) -> None:
     """An old run directory is judged as before."""
-    found = report_contents(read_recording(run_dir), planted_judge)
+    found = report_contents(read_recording(run_dir))
     assert [(arm.censuses, arm.suspects, arm.types) for arm in found.growth] == [(0, (), ())] * 2
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis.incident.claims import Claim, availability, recovery_s
+from analysis.incident.claims import Claim, recovery_s
 from analysis.incident.claims import claims as make_claims
 from analysis.recording.model import Phase, Recording
 from analysis.recording.read import read_recording
@@ -219,7 +219,7 @@ def test_availability_is_bounded_and_recovery_is_a_mean(build_run: Build) -> Non
     """An answer that came over from the warm-up makes no 101%; what never died has no time to recover."""
     recording = read_recording(build_run())
     leaky, fixed = recording.arms
-    assert availability(load_summary(fixed, recording.load)) == 1.0
-    assert availability(load_summary(leaky, recording.load)) == pytest.approx(14_160 / 14_400)
+    assert load_summary(fixed, recording.load).availability == 1.0
+    assert load_summary(leaky, recording.load).availability == pytest.approx(14_160 / 14_400)
     assert recovery_s(leaky) == pytest.approx(3.0)
     assert recovery_s(fixed) is None

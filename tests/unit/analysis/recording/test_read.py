@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.recording.model import Life, Phase
+from analysis.recording.model import Gap, Life, Phase
 from analysis.recording.read import read_recording, with_live_bytes
 from soak.errors import RecordingError
 
@@ -98,7 +98,7 @@ def test_samples_without_events_are_kept(build_run: Build) -> None:
     run_dir = build_run()
     (run_dir / "events.csv").unlink()
     recording = read_recording(run_dir)
-    assert recording.gaps == ("events.csv is missing (No such file or directory)",)
+    assert recording.gaps == (Gap(None, "events.csv is missing (No such file or directory)"),)
     assert recording.load is None
     assert len(recording.arms[1].samples) == 214
 
@@ -123,9 +123,9 @@ def test_a_damaged_file_is_named_with_its_arm(build_run: Build) -> None:
     (run_dir / "fixed" / "requests.csv").write_text("")
     (run_dir / "fixed" / "latency.hlog").unlink()
     assert read_recording(run_dir).gaps == (
-        "leaky/samples.csv: its last line is torn and was dropped",
-        "fixed/requests.csv is empty",
-        "fixed/latency.hlog is missing",
+        Gap("leaky", "samples.csv: its last line is torn and was dropped"),
+        Gap("fixed", "requests.csv is empty"),
+        Gap("fixed", "latency.hlog is missing"),
     )
 
 
@@ -201,3 +201,40 @@ def test_the_flag_of_the_incident_is_read_under_its_old_key(build_run: Build) ->
     content = json.loads(path.read_text())
     path.write_text(json.dumps({"article": content.pop("incident"), **content}))
     assert read_recording(path.parent).manifest.incident
+
+
+@pytest.mark.parametrize(
+    ("roles", "judge", "candidate", "baseline"),
+    [
+        (("before", "after"), {}, "fixed", "leaky"),
+        (("", ""), {}, "fixed", "leaky"),
+        (("",), {}, "leaky", "leaky"),
+        (("before",), {}, None, "leaky"),
+        (("before", "after"), {"candidate": "other"}, "other", "leaky"),
+    ],
+)
+def test_an_older_manifest_has_its_roles_and_margin_resolved(
+    build_run: Build,
+    roles: tuple[str, ...],
+    judge: dict[str, str],
+    candidate: str | None,
+    baseline: str | None,
+) -> None:
+    """As a run resolves them today."""
+    margin = {"max_leak_bytes_per_request": 7.0}
+    manifest = read_recording(build_run(roles=roles, judge=judge | margin)).manifest
+    assert (manifest.candidate, manifest.baseline) == (candidate, baseline)
+    assert manifest.margin.max_leak_bytes_per_request == 7.0
+
+
+def test_what_a_manifest_resolved_is_not_resolved_again(build_run: Build) -> None:
+    """A run writes candidate, baseline and margin; null is no arm. The oldest manifests have no judge at all."""
+    run_dir = build_run()
+    path = run_dir / "manifest.json"
+    facts = json.loads(path.read_text())
+    margin = {"max_leak_bytes_per_s": 5.0}
+    path.write_text(json.dumps(facts | {"candidate": None, "baseline": "fixed", "margin": margin}))
+    manifest = read_recording(run_dir).manifest
+    assert (manifest.candidate, manifest.baseline, manifest.margin.max_leak_bytes_per_s) == (None, "fixed", 5)
+    path.write_text(json.dumps({key: value for key, value in facts.items() if key != "judge"}))
+    assert read_recording(run_dir).manifest.margin.max_leak_bytes_per_s == pytest.approx(2**20 / 3600)

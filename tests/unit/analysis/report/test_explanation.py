@@ -10,6 +10,7 @@ from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.report.explanation import decided
 from tests.support.planted_judge import planted_judge
+from tests.unit.analysis.conftest import JudgeBy
 
 Build = Callable[..., Path]
 
@@ -20,14 +21,10 @@ def sessions_leak(readings: SignalSeries, margin: Margin, **settings: Any) -> Ju
     return replace(planted_judge(readings, margin, **settings), verdict=verdict)
 
 
-def test_objects_are_held_against_a_margin_of_objects(build_run: Build) -> None:
+def test_objects_are_held_against_a_margin_of_objects(build_run: Build, judge_by: JudgeBy) -> None:
     """Sessions against bytes would say nothing; and what was left open is not said to be healthy."""
-    paragraph = decided(report_contents(read_recording(build_run()), sessions_leak))[1]
-    assert paragraph.startswith(
-        "leaky is judged by open sessions. The trend is 0.025 open sessions per request"
-    )
-    assert (
-        "A leak that would matter is 0.032 open sessions per request (of memory, 200 B per request). "
-        in paragraph
-    )
-    assert "were judged; none is called a leak." in paragraph
+    judge_by(sessions_leak)
+    paragraph = decided(report_contents(read_recording(build_run())))[1]
+    assert paragraph.startswith("leaky is judged by open sessions. The trend is 0.025 open sessions/request")
+    assert "A leak that would matter is 0.032 open sessions/request (of memory, 200 B/request). " in paragraph
+    assert "Also leaking: none." in paragraph

@@ -14,9 +14,9 @@ from analysis.report.terminal.report import report_text
 from analysis.report.write import make_report
 from soak.errors import HarnessError, RecordingError
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 FILES = [
     "claims.csv",
@@ -52,11 +52,11 @@ def test_a_report_is_written_whole_and_again(build_run: Build) -> None:
     (run_dir / "report").mkdir()
     for name in FILES:
         (run_dir / "report" / name).write_text("of the last time")
-    report = make_report(run_dir, planted_judge)
+    report = make_report(run_dir)
     assert report.directory == run_dir / "report"
     assert report.reasons == ()
     assert report.exit_code == 0
-    assert report.text == report_text(report_contents(read_recording(run_dir), planted_judge))
+    assert report.text == report_text(report_contents(read_recording(run_dir)))
     assert sorted(path.name for path in report.directory.iterdir()) == FILES
     assert [png_size(report.directory / f"{name}.png") for name in ("memory", "objects", "latency")] == [
         (1600, 900),
@@ -84,7 +84,7 @@ def test_a_recording_with_nothing_but_its_manifest_is_reported(build_run: Build)
     for path in run_dir.rglob("*"):
         if path.is_file() and path.name != "manifest.json":
             path.unlink()
-    report = make_report(run_dir, planted_judge)
+    report = make_report(run_dir)
     assert len(report.reasons) == 6
     assert sorted(path.name for path in report.directory.iterdir()) == FILES[2:]
 
@@ -92,8 +92,8 @@ def test_a_recording_with_nothing_but_its_manifest_is_reported(build_run: Build)
 def test_a_load_that_ended_is_reported_while_its_run_goes_on(build_run: Build) -> None:
     """The report counts the recording as complete; the manifest goes on stating that the run is running."""
     run_dir = build_run(status="running")
-    assert "never ended its recording" in make_report(run_dir, planted_judge).reasons[0]
-    assert make_report(run_dir, planted_judge, load_ended=True).reasons == ()
+    assert "never ended its recording" in make_report(run_dir).reasons[0]
+    assert make_report(run_dir, load_ended=True).reasons == ()
     assert json.loads((run_dir / "manifest.json").read_text())["status"] == "running"
 
 
@@ -104,7 +104,7 @@ def test_a_report_that_cannot_be_written_says_so(build_run: Build) -> None:
     with pytest.raises(
         HarnessError, match=r"/report: the report cannot be written \(File exists\); fix this"
     ):
-        make_report(run_dir, planted_judge)
+        make_report(run_dir)
 
 
 def test_no_report_of_no_run(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_what_grew_and_the_waterfall_have_files_of_their_own(build_run: Build) -
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    directory = make_report(run_dir, planted_judge).directory
+    directory = make_report(run_dir).directory
     with (directory / "who.csv").open(newline="") as file:
         who = list(csv.DictReader(file))
     assert [row["holder"].rpartition(".")[2] for row in who] == [

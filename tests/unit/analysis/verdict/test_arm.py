@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from analysis.judge.types import (
 )
 from analysis.recording.read import read_recording, with_live_bytes
 from analysis.verdict.arm import ArmVerdict, arm_verdict
+from analysis.verdict.validity import Objection, ObjectionKind
 from analysis.verdict.wording import verdict_line
 
 Build = Callable[..., Path]
@@ -57,23 +59,32 @@ class Script:
         return Judgement(readings.signal, verdict, "as scripted", rate, rate, 80.0, 80.0, oom, more)
 
 
+@contextmanager
+def judged_by(script: Script) -> Iterator[None]:
+    """Let the script judge every signal."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("analysis.verdict.arm.judge", script)
+        yield
+
+
 def judged(
     run_dir: Path,
     verdicts: Mapping[str, Verdict] | None = None,
     rate: float = 0.0,
-    against: tuple[str, ...] = (),
+    against: tuple[Objection, ...] = (),
 ) -> tuple[ArmVerdict, Script]:
     """Judge the arm ``fixed`` by a script; its signals are live blocks, native bytes, RSS and open sessions."""
     recording, script = read_recording(run_dir), Script(verdicts or {}, rate)
-    return arm_verdict(recording, recording.arms[1], against, script), script
+    with judged_by(script):
+        return arm_verdict(recording, recording.arms[1], against), script
 
 
 def test_an_arm_is_cleared_by_its_best_signal(build_run: Build) -> None:
-    """NO LEAK states the bound, the minimum detectable leak and the time to the limit."""
+    """NO LEAK states its bound and the time to the limit at that bound."""
     verdict, _ = judged(build_run())
     assert verdict_line(verdict) == (
-        "fixed: NO LEAK: any leak is below 10 B per request (95%) by RSS; minimum detectable leak 80 B per request; "
-        "memory limit more than 501 days away."
+        "fixed: NO LEAK: leak < 10 B/request (95% upper bound; RSS); at this bound the memory limit is reached in "
+        "501 days at the earliest."
     )
 
 
@@ -99,8 +110,8 @@ def test_a_leak_is_told_with_its_rate_and_when_memory_ends(build_run: Build) -> 
     """And which other signals agree."""
     verdict, _ = judged(build_run(), {"rss_bytes": LEAK, "live_blocks": LEAK}, rate=500.0)
     assert verdict_line(verdict) == (
-        "fixed: LEAK: 500 B per request (490 B to 510 B, 95%) by RSS; so say live blocks; minimum detectable leak "
-        "80 B per request; out of memory in at least 60 min and at most 2.0 h."
+        "fixed: LEAK: 500 B/request (490 B to 510 B, 95%) by RSS; confirmed by live blocks; "
+        "time to OOM: 60 min to 2.0 h."
     )
 
 
@@ -108,25 +119,46 @@ def test_a_leak_of_tasks_is_told_with_when_memory_ends(build_run: Build) -> None
     """By the growth of memory, which is above zero though not yet a leak of its own."""
     verdict, _ = judged(build_run(), {"sessions_open": LEAK, "rss_bytes": INCONCLUSIVE}, rate=500.0)
     assert verdict_line(verdict) == (
-        "fixed: LEAK: 500 open sessions per request (490 to 510, 95%) by open sessions; minimum detectable leak "
-        "80 open sessions per request; out of memory in at least 60 min and at most 2.0 h."
+        "fixed: LEAK: 500 open sessions/request (490 to 510, 95%) by open sessions; time to OOM: 60 min to 2.0 h."
     )
 
 
 def test_an_undecided_best_signal_leaves_the_arm_undecided(build_run: Build) -> None:
-    """With its reason, and how much longer it would take."""
+    """With the signal's reason, which states how much more load would decide, and the minimum detectable leak."""
     verdict, _ = judged(build_run(), {"rss_bytes": INCONCLUSIVE})
     assert verdict_line(verdict) == (
-        "fixed: INCONCLUSIVE: as scripted; about 2.0 h more of the same load would decide; minimum detectable leak "
-        "80 B per request."
+        "fixed: INCONCLUSIVE: as scripted; minimum detectable leak 80 B/request."
+    )
+
+
+def test_an_objection_to_an_undecided_arm_leaves_room_for_how_much_more_load_would_decide(
+    build_run: Build,
+) -> None:
+    """The reason is the objection's, so that of the signal is missing."""
+    objection = Objection("fixed", ObjectionKind.ARRIVAL, "too few requests")
+    verdict, _ = judged(build_run(), {"rss_bytes": INCONCLUSIVE}, against=(objection,))
+    assert verdict_line(verdict) == (
+        "fixed: INCONCLUSIVE: too few requests; about 2.0 h more of the same load would decide; "
+        "minimum detectable leak 80 B/request."
     )
 
 
 def test_a_load_that_did_not_arrive_decides_nothing(build_run: Build) -> None:
-    """What the readings say is told, but is no verdict."""
-    verdict, _ = judged(build_run(), {"rss_bytes": LEAK}, against=("fixed: too few requests",))
+    """The verdict on the data alone is stated, but is no verdict."""
+    objection = Objection("fixed", ObjectionKind.ARRIVAL, "too few requests")
+    verdict, _ = judged(build_run(), {"rss_bytes": LEAK}, against=(objection,))
     assert verdict.verdict == INCONCLUSIVE
-    assert verdict.reason == "too few requests; the readings alone would say LEAK: as scripted"
+    assert verdict.reason == "too few requests; on the data alone: LEAK (as scripted)"
+
+
+@pytest.mark.parametrize(("of_rss", "of_arm"), [(LEAK, LEAK), (NO_LEAK, INCONCLUSIVE)])
+def test_readings_that_are_missing_do_not_stand_against_a_leak(
+    build_run: Build, of_rss: Verdict, of_arm: Verdict
+) -> None:
+    """By the kind of the objection, whatever its text."""
+    objection = Objection("fixed", ObjectionKind.UNREAD, "memory was read at 1 of the 9 ticks")
+    verdict, _ = judged(build_run(), {"rss_bytes": of_rss}, against=(objection,))
+    assert verdict.verdict == of_arm
 
 
 def test_an_arm_without_a_memory_signal_is_undecided(build_run: Build) -> None:
@@ -149,15 +181,16 @@ def with_pools(run_dir: Path, free_bytes: float, verdicts: Mapping[str, Verdict]
         pymalloc_arena_bytes=50e6,
         pymalloc_free_bytes=1e6 + free_bytes * (arm.samples["t_s"] > half_s),
     )
-    return arm_verdict(recording, replace(arm, samples=with_live_bytes(samples)), (), script)
+    with judged_by(script):
+        return arm_verdict(recording, replace(arm, samples=with_live_bytes(samples)))
 
 
 def test_what_the_allocators_hold_is_no_leak(build_run: Build) -> None:
     """Free pools that make up most of what RSS gained: the arm is cleared by its live bytes, and the line says so."""
     verdict = with_pools(build_run(), 120e3, {"rss_bytes": LEAK})
     assert verdict_line(verdict) == (
-        "fixed: NO LEAK: any leak is below 1,010 B per request (95%) by live bytes; minimum detectable leak 80 B per "
-        "request; memory limit more than 5 days away; what RSS gained is held by the allocator."
+        "fixed: NO LEAK: leak < 1,010 B/request (95% upper bound; live bytes); at this bound the memory limit is "
+        "reached in 5 days at the earliest; RSS growth is memory the allocator retains, not live objects."
     )
 
 
@@ -166,10 +199,14 @@ def test_the_limit_is_met_by_what_is_held_too(build_run: Build) -> None:
     verdict = with_pools(build_run(), 120e3, {"rss_bytes": LEAK})
     fast = Rate(19e3, 18e3, 20e3)
     signals = tuple(
-        replace(signal, judgement=replace(signal.judgement, per_s=fast)) if signal.held else signal
+        replace(signal, judgement=replace(signal.judgement, per_s=fast))
+        if signal.explained_by_allocator
+        else signal
         for signal in verdict.signals
     )
-    assert "memory limit more than 6.0 h away" in verdict_line(replace(verdict, signals=signals))
+    assert "the memory limit is reached in 6.0 h at the earliest" in verdict_line(
+        replace(verdict, signals=signals)
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,7 +223,7 @@ def test_memory_that_the_allocators_do_not_hold_is_a_leak(
     """Where the free pools are a third of the growth, or live bytes are not cleared, RSS calls the leak."""
     verdict = with_pools(build_run(), free_bytes, verdicts)
     assert verdict.verdict == LEAK
-    assert not any(signal.held for signal in verdict.signals)
+    assert not any(signal.explained_by_allocator for signal in verdict.signals)
 
 
 @pytest.mark.parametrize(("kill_hour", "answer"), [(5.6, None), (None, False)])
@@ -195,7 +232,8 @@ def test_a_cache_that_fills_until_its_process_is_killed_explains_nothing(
 ) -> None:
     """It has no bound; one that still fills in an arm that lives may have one, and is told to the judge."""
     recording, script = read_recording(build_run(kill_hour=kill_hour)), Script({})
-    arm_verdict(recording, recording.arms[0], (), script)
+    with judged_by(script):
+        arm_verdict(recording, recording.arms[0])
     assert script.bounded["rss_bytes"] is answer
     assert script.bounded["live_blocks"] is answer
     assert script.bounded["sessions_open"] is None
@@ -206,5 +244,6 @@ def test_a_cache_that_stops_is_known_also_in_an_arm_that_was_killed(build_run: B
     recording, script = read_recording(build_run()), Script({})
     before, after = recording.arms
     killed = replace(after, lives=before.lives)
-    arm_verdict(recording, killed, (), script)
+    with judged_by(script):
+        arm_verdict(recording, killed)
     assert script.bounded["rss_bytes"] is True

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from analysis.recording.read import read_recording
-from analysis.report.contents import report_contents
-from analysis.verdict.gates import Gate
+from analysis.report.gates import GateRow, gate_rows
+from analysis.verdict.run import judged_run
 from soak.contract import GateLimit
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 
-def held(run_dir: Path) -> Gate:
-    """Return the one gate beside ``leak``."""
-    gates = report_contents(read_recording(run_dir), planted_judge).judged.gates
+def held(run_dir: Path) -> GateRow:
+    """Return the one gate beside ``leak``, in words."""
+    gates = gate_rows(judged_run(read_recording(run_dir)))
     assert [gate.gate for gate in gates[:-1]] == ["leak"]
     return gates[-1]
 
@@ -48,11 +48,15 @@ def test_a_gate_within_its_limit_passes(
     assert (found.measured, found.outcome, found.arm) == (measured, "pass", "fixed")
 
 
-def test_memory_is_in_binary_units_whatever_the_profile_has(build_run: Build) -> None:
-    """A value and its limit are read side by side, so both are in MiB."""
-    gate = GateLimit("max_rss", "<=", 80 * 2**20, of_before=False, text="<= 83886080 B")
-    found = held(build_run(gates=(gate,)))
-    assert (found.measured, found.limit) == ("75.3 MiB", "<= 80 MiB")
+@pytest.mark.parametrize(("value", "text"), [(80 * 2**20, "<= 80 MiB"), (80e6, "<= 76.3 MiB")])
+def test_memory_is_in_binary_units_whatever_the_profile_wrote(
+    build_run: Build, value: float, text: str
+) -> None:
+    """A value and its limit are read side by side."""
+    found = held(
+        build_run(gates=(GateLimit("max_rss", "<=", value, of_before=False, text=f"<= {value:.0f} B"),))
+    )
+    assert (found.measured, found.limit) == ("75.3 MiB", text)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +85,7 @@ def test_a_limit_of_a_baseline_that_did_not_run_is_open(build_run: Build) -> Non
 def test_too_few_requests_do_not_show_a_small_share(build_run: Build) -> None:
     """No failure in 14,400 requests bounds the error rate at 1 in 4,800, not at 1 in 10,000."""
     found = held(build_run(**limit("error_rate", "<=", 0.0001)))
-    assert (found.outcome, found.why) == ("inconclusive", "14,400 requests cannot show it, 30,000 could")
+    assert (found.outcome, found.why) == ("inconclusive", "too few requests to decide: 14,400, need 30,000")
 
 
 def test_what_was_not_read_is_open(build_run: Build) -> None:

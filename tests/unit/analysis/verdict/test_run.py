@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from analysis.recording.read import read_recording
-from analysis.verdict.run import baseline_of, candidate_of, decide, judge_recording, judge_sides
+from analysis.verdict.run import Release, arm_named, judged_run
 from soak import contract
 from soak.contract import GateLimit
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 EARLY = "its memory reached 90.0 MB, and the gate max_rss is <= 85 MB"
 MAX_RSS = (GateLimit("max_rss", "<=", 1.05, of_before=True, text="<= 1.05x before"),)
@@ -29,14 +29,14 @@ def stop_early(run_dir: Path) -> Path:
 
 def test_a_whole_recording_is_signed(build_run: Build) -> None:
     """Nothing stands against it."""
-    judged = judge_recording(read_recording(build_run()), planted_judge)
+    judged = judged_run(read_recording(build_run()))
     assert (judged.signoff.decision, judged.signoff.exit_code, judged.reasons) == ("signed", 0, ())
 
 
 def test_a_run_stopped_early_that_fails_no_gate_is_not_signed(build_run: Build) -> None:
     """The gate it was stopped for must have failed; where it did not, half a load is no ground to sign on."""
-    judged = judge_recording(read_recording(stop_early(build_run())), planted_judge)
-    assert [gate.outcome for gate in judged.gates] == ["pass"]
+    judged = judged_run(read_recording(stop_early(build_run())))
+    assert [gate.result for gate in judged.gates] == ["pass"]
     assert (judged.signoff.decision, judged.signoff.exit_code) == ("inconclusive", 4)
     assert judged.reasons == (f"the load was ended early: {EARLY}",)
 
@@ -44,7 +44,7 @@ def test_a_run_stopped_early_that_fails_no_gate_is_not_signed(build_run: Build) 
 def test_a_run_stopped_early_for_a_gate_that_failed_has_failed(build_run: Build) -> None:
     """That is what stop_on_fail is for: exit code 3, and its shorter load is nothing against it."""
     gates = (GateLimit("max_rss", "<=", 1e6, of_before=False, text="<= 1 MB"),)
-    judged = judge_recording(read_recording(stop_early(build_run(gates=gates))), planted_judge)
+    judged = judged_run(read_recording(stop_early(build_run(gates=gates))))
     assert (judged.signoff.decision, judged.signoff.exit_code, judged.reasons) == ("failed", 3, ())
 
 
@@ -59,11 +59,10 @@ def test_a_baseline_made_apart_must_be_whole_where_a_gate_refers_to_it(
     cut = recording.manifest.model_copy(
         update={"run_id": "release", "status": "interrupted", "status_detail": "Ctrl-C"}
     )
-    release = judge_sides(replace(recording, manifest=cut), planted_judge)
-    seen = judge_sides(recording, planted_judge)
-    judged = decide(recording, seen, candidate_of(seen), candidate_of(release))
-    assert judged.reasons == reasons
-    assert decide(recording, seen, candidate_of(seen), baseline_of(seen)).reasons == ()
+    fixed = arm_named(judged_run(replace(recording, manifest=cut)).arms, "fixed")
+    assert fixed is not None
+    assert judged_run(recording, Release("release", fixed)).reasons == reasons
+    assert judged_run(recording).reasons == ()
 
 
 @pytest.mark.parametrize(("silent", "decision"), [("leaky", "signed"), ("fixed", "inconclusive")])
@@ -83,7 +82,7 @@ def test_readings_that_are_missing_hide_a_leak_and_make_none(
         else arm
         for arm in recording.arms
     )
-    judged = judge_recording(replace(recording, arms=arms), planted_judge)
+    judged = judged_run(replace(recording, arms=arms))
     assert {verdict.arm: verdict.verdict for verdict in judged.verdicts}["leaky"] == "leak"
     assert judged.signoff.decision == decision
     assert bool(judged.reasons) == (decision != "signed")

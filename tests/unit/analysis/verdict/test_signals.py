@@ -12,7 +12,7 @@ from analysis.judge.types import Margin
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm, Life, Phase
 from analysis.recording.read import SAMPLE_NUMBERS, with_live_bytes
-from analysis.verdict.other_explanations import bounded, end_memory, held_by_allocator
+from analysis.verdict.other_explanations import bounded, end_memory, retained_by_allocator
 from analysis.verdict.signals import signals
 from soak.contract import LOAD, POINT
 
@@ -137,8 +137,8 @@ def test_what_the_allocators_hold_is_what_they_gained(kept_bytes: float, held_by
     ladder = rows(np.array([1.0, 2.0, 3.0]), rss_bytes=[90e6, 80e6, 75e6])
     ladder["rung"] = ["drained", "collected", "trimmed"]
     found = arm(rows(SECONDS, pymalloc_free_bytes=free, malloc_free_bytes=malloc), ladder=ladder)
-    assert held_by_allocator(found, LOAD_PHASE) == pytest.approx(held_bytes)
-    assert held_by_allocator(arm(rows(SECONDS)), LOAD_PHASE) == 0.0
+    assert retained_by_allocator(found, LOAD_PHASE) == pytest.approx(held_bytes)
+    assert retained_by_allocator(arm(rows(SECONDS)), LOAD_PHASE) == 0.0
 
 
 def test_the_memory_at_the_end_is_that_of_the_life_that_saw_it() -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin, Verdict
 from analysis.verdict.arm import ArmVerdict
-from analysis.verdict.gates import Gate, Outcome
+from analysis.verdict.gates import Gate, GateReason, GateResult
 from analysis.verdict.signoff import SignOff, sign_off
+from analysis.verdict.validity import Objection, ObjectionKind
 
 
 def verdict(arm: str, of: Verdict) -> ArmVerdict:
@@ -15,29 +16,30 @@ def verdict(arm: str, of: Verdict) -> ArmVerdict:
     return ArmVerdict(arm, of, "", Margin(per_s=1.0), None, (), None, 0)
 
 
-def gate(name: str, outcome: Outcome) -> Gate:
+def gate(name: str, result: str) -> Gate:
     """Return a gate without figures."""
-    return Gate(name, "new", "", "", "", outcome, "", "", None, None, None, None)
+    return Gate(name, "new", "count", None, None, None, None, GateResult(result), GateReason.WITHIN)
 
 
 def decide(
-    *outcomes: Outcome,
+    *results: str,
     old: Verdict | None = LEAK,
     candidate: str = "new",
     control: str = "old",
     reasons: tuple[str, ...] = (),
 ) -> SignOff:
-    """Decide on a candidate ``new`` whose gates have these outcomes, beside a control ``old``."""
-    gates = tuple(gate(f"g{number}", outcome) for number, outcome in enumerate(outcomes))
+    """Decide on a candidate ``new`` whose gates have these results, beside a control ``old``."""
+    gates = tuple(gate(f"g{number}", result) for number, result in enumerate(results))
     verdicts = (verdict("new", NO_LEAK), *((verdict("old", old),) if old else ()))
-    return sign_off(candidate, control, gates, verdicts, reasons)
+    objections = tuple(Objection(None, ObjectionKind.GAP, text) for text in reasons)
+    return sign_off(candidate or None, control, gates, verdicts, objections)
 
 
 def test_all_gates_and_a_leaking_control_sign() -> None:
     """Exit code 0, and the sentence says that the control was seen."""
     found = decide("pass", "pass")
     assert (found.decision, found.exit_code) == ("signed", 0)
-    assert found.sentence == "SIGNED: new passes all 2 gates, and the leak of the control old was seen"
+    assert found.sentence == "SIGNED OFF: new passed all 2 gates; the leak in the control (old) was detected"
 
 
 @pytest.mark.parametrize("seen", [LEAK, NO_LEAK])
@@ -45,7 +47,7 @@ def test_a_gate_that_fails_is_not_signed_whatever_the_control(seen: Verdict) -> 
     """Exit code 3 names the gates; neither an undecided gate nor a healthy control hides them."""
     found = decide("pass", "fail", "inconclusive", "fail", old=seen, reasons=("cut short",))
     assert (found.decision, found.exit_code) == ("failed", 3)
-    assert found.sentence == "NOT SIGNED: new fails the gates g1, g3"
+    assert found.sentence == "NOT SIGNED OFF: new failed the gates g1, g3"
 
 
 @pytest.mark.parametrize(
@@ -56,16 +58,14 @@ def test_a_harness_that_does_not_see_a_leak_signs_nothing(seen: Verdict | None, 
     """A control that is healthy, undecided or absent refuses the sign-off: exit code 4."""
     found = decide("pass", old=seen)
     assert (found.decision, found.exit_code) == ("refused", 4)
-    assert found.sentence == (
-        f"REFUSED: the control old {how} but must be LEAK: a harness that does not see a leak signs nothing"
-    )
+    assert found.sentence == (f"REFUSED: control old {how}; sign-off requires its known leak to be detected")
 
 
 def test_an_undecided_gate_is_not_signed() -> None:
     """Exit code 4 names it."""
     found = decide("pass", "inconclusive")
     assert (found.decision, found.exit_code) == ("inconclusive", 4)
-    assert found.sentence == "NOT SIGNED: new: the gate g1 could not be decided"
+    assert found.sentence == "NOT SIGNED OFF: new: the gate g1 could not be decided"
 
 
 def test_a_recording_with_something_against_it_is_not_signed() -> None:
@@ -77,12 +77,15 @@ def test_a_recording_with_something_against_it_is_not_signed() -> None:
 def test_a_profile_without_a_control_is_signed_and_says_so() -> None:
     """A service of one's own has no leaky build to hand."""
     found = decide("pass", control="", old=None)
-    assert (found.sentence, found.exit_code) == ("SIGNED: new passes its gate, and no control ran", 0)
+    assert (found.sentence, found.exit_code) == ("SIGNED OFF: new passed its gate; no control ran", 0)
 
 
 def test_without_a_candidate_there_is_nothing_to_sign() -> None:
     """A lone baseline is no failure; a named candidate that did not run is a refusal."""
     assert decide(candidate="").exit_code == 0
+    assert decide(candidate="").sentence == (
+        'No sign-off: no candidate arm (set role = "after" or judge.candidate)'
+    )
     assert decide(candidate="", reasons=("cut short",)).exit_code == 4
     missing = decide("pass", candidate="newer")
     assert (missing.decision, missing.exit_code) == ("refused", 4)

@@ -9,25 +9,26 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from analysis.recording.model import Life
+from analysis.recording.model import Gap, Life
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
-from analysis.verdict.run import judge_recording
-from analysis.verdict.validity import alive_seconds, unread
-from tests.support.planted_judge import planted_judge
+from analysis.verdict.run import judged_run
+from analysis.verdict.validity import Objection, ObjectionKind, alive_seconds, arm_objections, load_summary
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 
 def reasons(run_dir: Path) -> tuple[str, ...]:
     """Return why the recording is inconclusive."""
-    return report_contents(read_recording(run_dir), planted_judge).reasons
+    return report_contents(read_recording(run_dir)).reasons
 
 
 def test_a_whole_recording_has_no_reason_against_it(build_run: Build) -> None:
     """Requests missed while an arm was dead are stated, and are no reason."""
-    findings = report_contents(read_recording(build_run()), planted_judge)
+    findings = report_contents(read_recording(build_run()))
     assert findings.reasons == ()
     leaky, fixed = findings.loads
     assert (leaky.planned, leaky.sent, leaky.missed, leaky.missed_dead) == (14_400, 14_160, 240, 240)
@@ -50,7 +51,7 @@ def test_lost_requests_are_a_reason(build_run: Build) -> None:
     path = run_dir / "fixed" / "requests.csv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:100]))
     assert reasons(run_dir) == (
-        "leaky/requests.csv is missing (No such file or directory)",
+        "leaky: requests.csv is missing (No such file or directory)",
         "fixed: requests.csv has 84 of the load's 180 seconds",
     )
 
@@ -149,12 +150,13 @@ def test_an_arm_that_was_dead_for_long_is_a_reason(build_run: Build) -> None:
     recording = read_recording(build_run())
     leaky, fixed = recording.arms
     dead = replace(fixed, lives=(replace(fixed.lives[0], end_s=90.0),))
-    reason = "fixed: was alive for 69 s of the load's 180 s (at least 90% are needed)"
-    assert unread(recording, fixed) == ()
-    assert unread(recording, dead) == (reason,)
-    judged = judge_recording(replace(recording, arms=(leaky, dead)), planted_judge)
+    text = "was alive for 69 s of the load's 180 s (at least 90% are needed)"
+    loads = [load_summary(arm, recording.load) for arm in (fixed, dead)]
+    assert arm_objections(recording, fixed, loads[0]) == ()
+    assert arm_objections(recording, dead, loads[1]) == (Objection("fixed", ObjectionKind.UNREAD, text),)
+    judged = judged_run(replace(recording, arms=(leaky, dead)))
     assert judged.signoff.decision == "inconclusive"
-    assert judged.reasons == (reason,)
+    assert judged.reasons == (f"fixed: {text}",)
 
 
 def test_workers_that_take_turns_are_one_arm_alive(build_run: Build) -> None:
@@ -204,3 +206,28 @@ def test_users_who_stop_are_a_reason(build_run: Build) -> None:
         r"\(at most 1% may\)",
         reason,
     )
+
+
+def test_an_objection_to_another_arm_is_none_to_this_one(build_run: Build) -> None:
+    """Whatever its text is: the arms are told apart by the record, also where one's name begins another's sentence."""
+    recording = read_recording(build_run())
+    leaky, fixed = recording.arms
+    gaps = (Gap(None, "events.csv is empty"), Gap("leaky", "fixed: samples.csv is empty"))
+    changed = replace(recording, gaps=gaps)
+    texts = {
+        arm.name: [one.text for one in arm_objections(changed, arm, load_summary(arm, recording.load))]
+        for arm in (leaky, fixed)
+    }
+    assert texts == {
+        "leaky": ["events.csv is empty", "fixed: samples.csv is empty"],
+        "fixed": ["events.csv is empty"],
+    }
+    assert judged_run(changed).reasons == ("events.csv is empty", "leaky: fixed: samples.csv is empty")
+
+
+@pytest.mark.parametrize(("ok", "planned", "share"), [(99, 100, 0.99), (101, 100, 1.0), (0, 0, None)])
+def test_availability_is_at_most_1(build_run: Build, ok: int, planned: int, share: float | None) -> None:
+    """Answers of the warm-up fall into the load's first second; claims and gates use the one figure."""
+    recording = read_recording(build_run())
+    load = replace(load_summary(recording.arms[1], recording.load), ok=ok, planned=planned)
+    assert load.availability == share

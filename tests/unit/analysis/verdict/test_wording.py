@@ -14,12 +14,12 @@ PER_REQUEST = Margin(per_request=1.0)
 @pytest.mark.parametrize(
     ("per_hour", "text"),
     [
-        (-1e-6, "0 threads per hour"),
-        (0.0004, "0 threads per hour"),
-        (0.002, "0.002 threads per hour"),
-        (-0.91, "-0.91 threads per hour"),
-        (12.0, "12 threads per hour"),
-        (4321.0, "4,321 threads per hour"),
+        (-1e-6, "0 threads/h"),
+        (0.0004, "0 threads/h"),
+        (0.002, "0.002 threads/h"),
+        (-0.91, "-0.91 threads/h"),
+        (12.0, "12 threads/h"),
+        (4321.0, "4,321 threads/h"),
     ],
 )
 def test_a_count_that_is_the_noise_of_the_arithmetic_is_nothing(per_hour: float, text: str) -> None:
@@ -29,7 +29,7 @@ def test_a_count_that_is_the_noise_of_the_arithmetic_is_nothing(per_hour: float,
 
 @pytest.mark.parametrize(
     ("per_request", "text"),
-    [(-4e-7, "0 tasks per request"), (1.2e-5, "0.000012 tasks per request"), (1.0, "1 task per request")],
+    [(-4e-7, "0 tasks/request"), (1.2e-5, "0.000012 tasks/request"), (1.0, "1 task/request")],
 )
 def test_per_request_it_is_a_millionth(per_request: float, text: str) -> None:
     """One task that is left behind by every 80,000th request is told."""
@@ -38,5 +38,5 @@ def test_per_request_it_is_a_millionth(per_request: float, text: str) -> None:
 
 def test_no_bytes_are_0_bytes() -> None:
     """In a rate as in an interval."""
-    assert rate_text(-1e-9, "rss_bytes", PER_HOUR) == "0 B per hour"
+    assert rate_text(-1e-9, "rss_bytes", PER_HOUR) == "0 B/h"
     assert interval_text(Rate(0.0, -1e-7, 2e-3), "rss_bytes", PER_HOUR) == "0 B to 7.2 B"

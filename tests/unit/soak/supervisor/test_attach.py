@@ -84,7 +84,7 @@ def test_the_manifest_says_attached_and_can_be_read(tmp_path: Path) -> None:
     (tmp_path / contract.MANIFEST).write_text(json.dumps(manifest))
     read = read_manifest(tmp_path)
     assert read.attached
-    assert read.judge.max_leak_bytes_per_s == 10
+    assert read.margin.max_leak_bytes_per_s == 10
     assert [(arm.name, arm.memory_limit_bytes) for arm in read.arms] == [(f"pid_{os.getpid()}", 1 << 30)]
 
 

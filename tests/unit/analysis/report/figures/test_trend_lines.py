@@ -9,14 +9,14 @@ import pytest
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.report.figures.trend_lines import FittedArm, fitted
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 
 def fits(run_dir: Path) -> list[FittedArm | None]:
     """The lines of leaky and fixed."""
-    findings = report_contents(read_recording(run_dir), planted_judge)
+    findings = report_contents(read_recording(run_dir))
     arms, verdicts = findings.recording.arms, findings.judged.verdicts
     return [fitted(arm, one, findings.recording.load) for arm, one in zip(arms, verdicts, strict=True)]
 
@@ -31,8 +31,8 @@ def test_the_line_has_the_judges_rate_and_meets_the_middle_of_the_readings(build
     assert per_s == pytest.approx(34_800 * 80, rel=0.01)
     assert (first.high - first.low)[[0, -1]].tolist() != [0.0, 0.0]
     assert np.abs(first.high - first.low).argmin() in range(90, 110)
-    assert leaky.text == "RSS fit: 34.0 KiB per request (34.0 KiB to 34.0 KiB, 95%)"
-    assert fixed.text == "RSS bound: below 89 B per request (95%)"
+    assert leaky.text == "RSS fit: 34.0 KiB/request (34.0 KiB to 34.0 KiB, 95%)"
+    assert fixed.text == "RSS bound: below 89 B/request (95%)"
 
 
 def test_a_life_has_a_line_of_its_own(build_run: Build) -> None:

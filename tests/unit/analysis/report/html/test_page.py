@@ -21,9 +21,9 @@ from analysis.report.html.svg import svg_text
 from analysis.report.tables import MOST_EVENTS
 from soak.contract import GateLimit
 from tests.support.paths import ROOT
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 VOID = {"meta", "link", "br"}
 LOADS = {"src", "href", "xlink:href", "action", "data", "poster", "srcset"}
@@ -71,7 +71,7 @@ FIGURES = {"memory": memory_figure, "objects": objects_figure, "latency": latenc
 
 def page_text(run_dir: Path, *, draw: bool = False) -> str:
     """The page of a run; its figures are empty unless asked for."""
-    findings = report_contents(read_recording(run_dir), planted_judge)
+    findings = report_contents(read_recording(run_dir))
     drawn = dict.fromkeys(FIGURES, '<svg viewBox="0 0 1 1"></svg>')
     if draw:
         drawn = {name: svg_text(figure(findings), name) for name, figure in FIGURES.items()}
@@ -89,11 +89,11 @@ def test_the_page_begins_with_what_is_signed(build_run: Build, gates: tuple[Gate
     (run_dir / "SHA256SUMS").write_text(f"{'a' * 64}  events.csv\n")
     page = Page(page_text(run_dir))
     order = [
-        "NOT SIGNED: fixed: the gate tasks could not be decided.",
-        "Verdicts leaky LEAK 34.0 KiB per request",
-        "fixed NO LEAK any leak is below 89 B per request (95%) by RSS",
+        "NOT SIGNED OFF: fixed: the gate tasks could not be decided.",
+        "Verdicts leaky LEAK 34.0 KiB/request",
+        "fixed NO LEAK leak < 89 B/request (95% upper bound; RSS)",
         "Gates of fixed",
-        "leak pass 69 B per request 49 B to 89 B, 95% < 200 B per request",
+        "leak pass 69 B/request 49 B to 89 B, 95% < 200 B/request",
         "tasks inconclusive not measured <= 50 tasks: fixed has no reading of tasks_alive.",
         "Memory",
         "Before and after, against the incident",
@@ -101,7 +101,7 @@ def test_the_page_begins_with_what_is_signed(build_run: Build, gates: tuple[Gate
         "Latency and failures",
         "Load: planned, and arrived",
         "How it was decided",
-        "fixed is judged by RSS. The trend is 69 B per request, with 95% confidence 49 B to 89 B.",
+        "fixed is judged by RSS. The trend is 69 B/request, with 95% confidence 49 B to 89 B.",
         "Events",
         "0:03:09 exit leaky 1 kernel",
         "Provenance",
@@ -147,7 +147,7 @@ def test_a_load_that_nobody_planned_is_not_called_planned(build_run: Build) -> N
     manifest = run_dir / "manifest.json"
     facts = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(facts | {"config": {"traffic": {"locustfile": "team.py"}}}))
-    drawn = latency_figure(report_contents(read_recording(run_dir), planted_judge)).findobj(Text)
+    drawn = latency_figure(report_contents(read_recording(run_dir))).findobj(Text)
     titles = [text.get_text() for text in drawn if isinstance(text, Text)]
     assert "Latency from the request to the answer or failure" in titles
     text = Page(page_text(run_dir)).text

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from junitparser import JUnitXml
 
 from analysis.recording.read import read_recording
@@ -11,9 +12,9 @@ from analysis.report.contents import report_contents
 from analysis.report.machine.junit import junit_xml
 from soak.contract import GateLimit
 from tests.support.paths import EXPECTED
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 
 JUDGE = {"max_leak_bytes_per_request": 200.0, "control": "fixed"}
@@ -26,7 +27,7 @@ GATES = (
 
 def written(run_dir: Path) -> str:
     """Return junit.xml, each test case on a line of its own."""
-    text = junit_xml(report_contents(read_recording(run_dir), planted_judge))
+    text = junit_xml(report_contents(read_recording(run_dir)))
     return text.replace("<testcase", "\n<testcase").replace("</testsuite>", "\n</testsuite>")
 
 

@@ -10,9 +10,9 @@ import pytest
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.report.machine.summary import summary_json
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 
 def summary(run_dir: Path) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def summary(run_dir: Path) -> dict[str, Any]:
         pytest.fail(f"{constant} is no JSON")
 
     content: dict[str, Any] = json.loads(
-        summary_json(report_contents(read_recording(run_dir), planted_judge)), parse_constant=refuse
+        summary_json(report_contents(read_recording(run_dir))), parse_constant=refuse
     )
     return content
 
@@ -44,7 +44,7 @@ def test_the_summary_holds_what_the_report_says(build_run: Build) -> None:
         "rss_bytes",
         "sessions_open",
     ]
-    assert [(gate["gate"], gate["measured"]) for gate in found["gates"]] == [("leak", "69 B per request")]
+    assert [(gate["gate"], gate["measured"]) for gate in found["gates"]] == [("leak", "69 B/request")]
     leaky, fixed = found["arms"]
     assert (leaky["oom_kills"], fixed["oom_kills"]) == (1, 0)
     assert leaky["lives"][0]["ended_by"] == "kernel"

@@ -13,17 +13,15 @@ from analysis.report.contents import report_contents
 from analysis.report.machine.summary import summary_json
 from analysis.report.machine.summary_schema import summary_schema
 from tests.support.paths import ROOT
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 PUBLISHED = ROOT / "docs" / "summary.schema.json"
 
 
 def summary(run_dir: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(
-        summary_json(report_contents(read_recording(run_dir), planted_judge))
-    )
+    content: dict[str, Any] = json.loads(summary_json(report_contents(read_recording(run_dir))))
     return content
 
 

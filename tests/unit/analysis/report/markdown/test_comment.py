@@ -4,14 +4,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from analysis.recording.read import read_recording
 from analysis.report.contents import ReportContents, report_contents
 from analysis.report.markdown.comment import MOST_BYTES, report_markdown
 from soak.contract import GateLimit
 from tests.support.paths import EXPECTED
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 
 GATES = (
@@ -22,7 +24,7 @@ GATES = (
 
 def findings(run_dir: Path) -> ReportContents:
     """Return what the recording shows."""
-    return report_contents(read_recording(run_dir), planted_judge)
+    return report_contents(read_recording(run_dir))
 
 
 def test_the_comment_is_told_whole(build_run: Build) -> None:
@@ -34,8 +36,7 @@ def test_a_run_that_goes_on_says_so(build_run: Build) -> None:
     """Asked for while the run goes on, the comment begins with what it holds for, and with what stands against it."""
     lines = report_markdown(findings(build_run(status="running", end_s=100.0))).splitlines()
     assert lines[:3] == [
-        "## REFUSED: the control leaky is INCONCLUSIVE but must be LEAK: a harness that does not see a leak signs "
-        "nothing.",
+        "## REFUSED: control leaky is INCONCLUSIVE; sign-off requires its known leak to be detected.",
         "",
         "Still running, or killed before it could end: this holds for what was recorded so far.",
     ]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from analysis.recording.read import read_recording
 from analysis.report.contents import ReportContents, report_contents
 from analysis.report.markdown.growth import growth_markdown
@@ -17,9 +19,9 @@ from analysis.report.terminal.tables import render
 from soak.contract import GateLimit
 from tests.support.paths import EXPECTED
 from tests.support.planted_heap import FOUR_LEAKS, Container, write_heap
-from tests.support.planted_judge import planted_judge
 
 Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 GATES = (
     GateLimit("max_rss", "<=", 1.05, of_before=True, text="<= 1.05x before"),
@@ -31,7 +33,7 @@ GATES = (
 
 def findings(run_dir: Path) -> ReportContents:
     """Return what the recording shows."""
-    return report_contents(read_recording(run_dir), planted_judge)
+    return report_contents(read_recording(run_dir))
 
 
 def test_the_incident_is_told_whole(build_run: Build) -> None:

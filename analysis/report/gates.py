@@ -1,0 +1,117 @@
+"""The gates in words: a line of gates.csv each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from analysis.formatting import format_bytes, format_duration
+from analysis.verdict.arm import ArmVerdict
+from analysis.verdict.gates import LEAK_GATE, Gate, GateReason, GateResult, needed_requests
+from analysis.verdict.run import JudgedRun
+from analysis.verdict.signals import RSS
+from analysis.verdict.wording import interval_text, margin_text, rate_text, verdict_sentence
+from soak.contract import AT_MOST
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """One gate as text; its fields are the columns of gates.csv."""
+
+    gate: str
+    arm: str
+    measured: str
+    limit: str
+    interval: str
+    """The 95% interval; empty where the value has none."""
+    outcome: GateResult
+    why: str
+    unit: str
+    """Unit of the raw columns."""
+    measured_raw: float | None
+    limit_raw: float | None
+    low_raw: float | None
+    high_raw: float | None
+
+    @property
+    def open_why(self) -> str:
+        """Why it did not pass; empty where the limit or, of the gate ``leak``, the verdict's own line gives it."""
+        return self.why if self.outcome is not GateResult.PASS and self.gate != LEAK_GATE else ""
+
+
+TEXTS: Final[dict[str, Callable[[float], str]]] = {
+    "bytes": format_bytes,
+    "s": lambda value: "never" if math.isinf(value) else format_duration(value),
+    "ms": lambda value: f"{value:,.1f} ms",
+    "share": lambda value: f"{100 * value:.4g}%",
+    "times": lambda value: f"{value:.2f}x",
+    "count": lambda value: f"{value:,.0f}",
+}
+"""How a value is written, by its unit."""
+
+
+def gate_rows(judged: JudgedRun) -> tuple[GateRow, ...]:
+    """Return the candidate's gates in words."""
+    verdicts = {one.arm: one for one in judged.verdicts}
+    return tuple(
+        _leak_row(gate, verdicts[gate.arm]) if gate.gate == LEAK_GATE else gate_row(gate)
+        for gate in judged.gates
+    )
+
+
+def gate_row(gate: Gate) -> GateRow:
+    """Return a gate of the profile in words."""
+    text = TEXTS[gate.unit]
+    asked = "" if gate.asked is None else gate.asked.text
+    if gate.asked is not None and gate.limit is not None:
+        if gate.asked.of_before:
+            asked = f"{asked} ({text(gate.limit)})"
+        elif gate.unit == "bytes":
+            asked = f"{gate.asked.relation} {text(gate.limit)}"
+    interval = "" if gate.low is None or gate.high is None else f"{text(gate.low)} to {text(gate.high)}"
+    return _row(gate, "not measured" if gate.value is None else text(gate.value), asked, interval, _why(gate))
+
+
+def _leak_row(gate: Gate, verdict: ArmVerdict) -> GateRow:
+    rate, margin = verdict.rate, verdict.margin
+    name = verdict.leading.judgement.signal if verdict.leading else RSS
+    measured = "not measured" if rate is None else rate_text(rate.value, name, margin)
+    interval = "" if rate is None else interval_text(rate, name, margin)
+    return _row(gate, measured, f"< {margin_text(margin)}", interval, verdict_sentence(verdict))
+
+
+def _row(gate: Gate, measured: str, limit: str, interval: str, why: str) -> GateRow:
+    return GateRow(
+        gate=gate.gate,
+        arm=gate.arm,
+        measured=measured,
+        limit=limit,
+        interval=interval,
+        outcome=gate.result,
+        why=why,
+        unit=gate.unit,
+        measured_raw=_finite(gate.value),
+        limit_raw=gate.limit,
+        low_raw=_finite(gate.low),
+        high_raw=_finite(gate.high),
+    )
+
+
+def _why(gate: Gate) -> str:
+    if gate.reason is GateReason.BEYOND:
+        return f"{'above' if gate.asked and gate.asked.relation == AT_MOST else 'below'} the limit"
+    if gate.reason is GateReason.TOO_FEW_REQUESTS and gate.asked is not None:
+        needed = math.ceil(needed_requests(gate.asked.relation, gate.limit or 0.0))
+        return f"too few requests to decide: {gate.requests:,}, need {needed:,}"
+    return {
+        GateReason.WITHIN: "within the limit",
+        GateReason.LIMIT_IN_INTERVAL: "the limit lies within the interval; a longer run would decide",
+        GateReason.NO_BASELINE: "there is no arm before to compare with",
+        GateReason.BASELINE_NOT_MEASURED: f"before was not measured: {gate.detail}",
+    }.get(gate.reason, gate.detail)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
