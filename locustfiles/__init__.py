@@ -1,1 +1,1 @@
-"""The load: one Locust process drives the same seeded requests at every arm."""
+"""The load: Locust sends the same seeded requests, or the same custom users, to every arm."""

@@ -1,6 +1,6 @@
 """Joins a run from another machine: ``python -m locustfiles.remote_worker HOST:PORT``.
 
-It asks the run's Locust master for the plan and becomes a worker of it. Nothing is written.
+It asks the run's Locust master for the plan and becomes a worker of that master. No file is written.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from locustfiles.messages import PLAN
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE
 
 ASK_EVERY_S = 2.0
-GIVE_UP_S = 600.0
+JOIN_TIMEOUT_S = 600.0
 
 
-def ask_for_plan(host: str, port: int, timeout_s: float = GIVE_UP_S) -> str | None:
+def ask_for_plan(host: str, port: int, timeout_s: float = JOIN_TIMEOUT_S) -> str | None:
     """Return the text of the run's ``traffic.json``; None when no master has answered in time."""
     name = f"{socket.gethostname()}_{uuid4().hex}"
     client = Client(host, port, name)
@@ -45,8 +45,8 @@ def worker_command(plan: str, host: str, port: int) -> list[str]:
     return [*command, "--traffic", plan, "--worker", "--master-host", host, "--master-port", str(port)]
 
 
-def main(arguments: list[str]) -> int:
-    """Become a worker of the run; return an exit code when that cannot be."""
+def join_run(arguments: list[str]) -> int:
+    """Become a worker of the run; return an exit code when that fails."""
     match = re.fullmatch(r"([^\s:]+):(\d{1,5})", arguments[0] if len(arguments) == 1 else "")
     if match is None:
         print("give the address that the run printed, HOST:PORT", file=sys.stderr)
@@ -56,11 +56,12 @@ def main(arguments: list[str]) -> int:
     plan = ask_for_plan(host, port)
     if plan is None:
         print(
-            f"no run answered at {host}:{port} within {GIVE_UP_S:g} s; start it first, and see that the port is open",
+            f"no run answered at {host}:{port} within {JOIN_TIMEOUT_S:g} s; start it first, and check that the port is "
+            "open",
             file=sys.stderr,
         )
         return EXIT_HARNESS_FAILED
-    # In memory: this machine has no run directory, and what dies leaves nothing behind.
+    # In memory: this machine has no run directory, and a worker that is killed leaves no file.
     file = os.memfd_create("traffic.json", 0)
     os.write(file, plan.encode())
     command = worker_command(f"/proc/self/fd/{file}", host, port)
@@ -69,4 +70,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(join_run(sys.argv[1:]))

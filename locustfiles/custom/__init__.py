@@ -1,1 +1,1 @@
-"""A team's own locustfile goes in; it is driven, counted and recorded as the planned load is."""
+"""A custom locustfile goes in; it is driven, counted and recorded as the planned load is."""

@@ -1,4 +1,4 @@
-"""The users of a team's own locustfile, bound to an arm."""
+"""The users of a custom locustfile, bound to an arm."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from soak.contract import Traffic
 
 
 def bound_to(url: str, user_class: type[User], past_pause: Callable[[float], float] | None) -> type[User]:
-    """Return the same users with the arm's URL for their host.
+    """Return the same users with the arm's URL as their host.
 
     ``past_pause`` turns a wait between two tasks, seconds, into one that does not end in a pause of the load; None
     where there are no pauses.
     """
 
     def init(user: User, environment: Environment) -> None:
-        # Locust gives the environment, and the class by it, the host of its start form.
+        # Locust sets the host of its start form in the environment, and by it in the class.
         environment.host = user.host = url
         user_class.__init__(user, environment)
 
     members: dict[str, Any] = {"host": url, "__init__": init, "__module__": user_class.__module__}
-    # Without a wait of its own a user has one in each set of tasks.
+    # A user without a wait of its own has one in each set of tasks.
     if past_pause is not None and user_class.wait_time is not None:
 
         def wait_time(user: User) -> float:
@@ -40,7 +40,7 @@ def bound_to(url: str, user_class: type[User], past_pause: Callable[[float], flo
 def past_pause(traffic: Traffic, offset_s: float, wait_s: float) -> float:
     """Return the wait, seconds, that begins ``offset_s`` into the warm-up, longer by a pause when it would end in one.
 
-    So those who are held back keep their distances, and do not all go on at the same instant.
+    So users that are held back keep their distances, and do not all continue at the same instant.
     """
     every_s = traffic.quiesce_every_s
     end_s = offset_s + wait_s

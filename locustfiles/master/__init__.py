@@ -1,1 +1,1 @@
-"""The workers' reports go in; orders to them, and one row a second of each arm, come out."""
+"""The run's orders and the workers' reports go in; messages to the workers, and a row a second and arm, come out."""

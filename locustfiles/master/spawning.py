@@ -1,4 +1,4 @@
-"""How Locust starts the users: all at once, the same in every process, whatever its start form says."""
+"""How Locust starts the users: the same in every process, whatever its start form asks for."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ class SameUsersEverywhere(UsersDispatcher):
     """Gives every process ``fixed_count`` users of each class.
 
     Locust's own dispatcher spreads one number of users over the workers, and moves them when a worker joins or leaves;
-    a user that is moved drops its request.
+    a user that is moved loses its request.
     """
 
     dispatch_in_progress = False
 
     def __init__(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> None:
         self._nodes = dict.fromkeys(node.id for node in worker_nodes)
-        self._told: list[str] = []
+        self._dispatched: list[str] = []
         self._users = {user_class.__name__: user_class.fixed_count for user_class in user_classes}
 
     def __next__(self) -> dict[str, dict[str, int]]:
-        if self._told == list(self._nodes):
+        if self._dispatched == list(self._nodes):
             raise StopIteration
-        self._told = list(self._nodes)
+        self._dispatched = list(self._nodes)
         return {node: self._users.copy() for node in self._nodes}
 
     def new_dispatch(self, *_: object, **__: object) -> None:
-        """Tell all processes anew, whatever the number of users asked for."""
-        self._told = []
+        """Start the users of all processes again, whatever the number asked for."""
+        self._dispatched = []
 
     def add_worker(self, worker_node: WorkerNode) -> None:
-        """Count on a worker that joins."""
+        """Include a worker that joins."""
         self._nodes[worker_node.id] = None
 
     def remove_worker(self, worker_node: WorkerNode) -> None:
-        """No longer count on a worker that left."""
+        """Exclude a worker that left."""
         self._nodes.pop(worker_node.id, None)
 
 
 class SameUsersPerArm(UsersDispatcher):
-    """Has Locust's own dispatcher decide for one arm, and gives every arm's process the same users at the same time."""
+    """Gives every arm's process, at the same time, the users that Locust's own dispatcher chooses for one arm."""
 
     @staticmethod
     def await_start() -> None:
@@ -67,11 +67,11 @@ class SameUsersPerArm(UsersDispatcher):
         super().new_dispatch(target_user_count, spawn_rate, user_classes)
 
     def add_worker(self, worker_node: WorkerNode) -> None:
-        """Count on a worker that joins."""
+        """Include a worker that joins."""
         self._nodes[worker_node.id] = None
 
     def remove_worker(self, worker_node: WorkerNode) -> None:
-        """No longer count on a worker that left."""
+        """Exclude a worker that left."""
         self._nodes.pop(worker_node.id, None)
 
 

@@ -1,4 +1,8 @@
-"""The schedule: which request starts when, the same for every arm, from the seed alone."""
+"""The schedule: which request starts when, the same for every arm, from the seed alone.
+
+It is generated twice on purpose: each worker walks ``schedule`` to send its share, and the master's ledger walks
+``planned_starts`` to count what is planned. So the number planned never depends on a worker's reports.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from locustfiles.schedule.rates import Segment, segments
 from soak.contract import WARMUP, Traffic
 
 PAYLOAD_OFFSETS = 1 << 16
-"""Payloads are slices of one random text; this many places to cut it keep them different, at the cost of a copy."""
+"""Number of places at which one random text is cut for payloads: enough to keep them different."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ def schedule(traffic: Traffic, start_s: float) -> Iterator[PlannedRequest]:
             index,
             start_s + offset_s,
             traffic.path.replace("{service}", service),
-            body(
+            request_body(
                 f"{traffic.seed}-{index}", segment.request_bytes, text[int(draw.random() * PAYLOAD_OFFSETS) :]
             ),
         )
@@ -106,7 +110,7 @@ def instance_name(services: tuple[str, ...], number: int) -> str:
     return f"{services[service]}-{of_service:03d}"
 
 
-def body(request_id: str, size_bytes: int, text: bytes) -> bytes:
+def request_body(request_id: str, size_bytes: int, text: bytes) -> bytes:
     """Return a JSON object of ``size_bytes`` with an id and a payload cut from ``text``, which needs no escaping.
 
     A size too small for the id gives an empty payload.

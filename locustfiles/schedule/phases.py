@@ -1,4 +1,4 @@
-"""How the phases of a load follow each other, in intervals of a second."""
+"""The phases of a load, second by second."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from soak.contract import DRAIN, LOAD, WARMUP, Traffic
 
 DRAIN_MARGIN_S = 1.0
-"""Beyond the last request's lateness and timeout: what the machine may take to notice both."""
+"""Time beyond the last request's lateness and timeout in which the machine notices both, seconds."""
 
 
 def longest_drain_s(traffic: Traffic) -> float:
-    """Return how long a process waits at most for what is under way at the end of the load, seconds."""
+    """Return the longest wait for requests in flight at the end of the load, seconds."""
     return traffic.max_lateness_s + traffic.network_timeout_s + DRAIN_MARGIN_S
 
 
-INTERVAL_S = 10
+HISTOGRAM_INTERVAL_S = 10
+"""Length of an interval of the histogram log, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Timetable:
 
     def interval_s(self, second: int) -> int:
         """Return the first second of the interval that holds a second; no interval spans two phases."""
-        return second - (second - self._phase(second)[1]) % INTERVAL_S
+        return second - (second - self._phase(second)[1]) % HISTOGRAM_INTERVAL_S
 
     def _phase(self, second: int) -> tuple[str, int]:
         if second < self.load_s:

@@ -1,4 +1,4 @@
-"""Shapes: how many requests per second each arm gets, stretch by stretch."""
+"""Shapes of the load: the rate of requests to each arm, segment by segment."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ from itertools import pairwise
 from soak.contract import INCIDENT_MEMORY_BYTES, LOAD, LOW_TRAFFIC_H, SHAPES, WARMUP, IncidentPlan, Traffic
 
 SOLVED_FROM_H = 4
-"""Until here the rates follow the incident's increments; from here one rate is solved."""
+"""Hour of the incident until which the rates follow its increments; from it on one rate is solved."""
 LOW_TRAFFIC_SHARE = 0.1
+"""Rate in the incident's hours of low traffic, as a share of the solved rate."""
 LIMIT_MET_H = 5.6
+"""Hour of the incident at which the planned memory meets the limit."""
 
 DAY_H = 24
 DIURNAL_SWING = 0.75
-"""The rate of a day lies this share below and above its mean."""
+"""Amplitude of the rate over a day, as a share of its mean."""
 DIURNAL_STEP_H = 0.25
-STEPS = (0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25)
-"""Shares of the rate. Each one comes before and after the peak: does memory follow the rate back?"""
+"""Length of a segment of one rate in the diurnal shape, hours."""
+STEP_SHARES = (0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25)
+"""Rates of the shape steps, as shares of the peak. Each comes before and after it: does memory follow the rate back?"""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of one rate; times are seconds since the start of the warm-up."""
+    """A segment of one rate; times are seconds since the start of the warm-up."""
 
     phase: str
     start_s: float
     end_s: float
     rate_rps: float
-    """Requests per second and arm."""
+    """Rate in requests per second and arm."""
     request_bytes: int
 
 
 def segments(traffic: Traffic) -> tuple[Segment, ...]:
-    """Return the warm-up and the load as stretches of one rate, in order and without gaps.
+    """Return the warm-up and the load as segments of one rate, in order and without gaps.
 
     Raises ValueError when the shape is unknown or the incident's figures have no solution.
     """
@@ -60,8 +63,10 @@ def _rates(traffic: Traffic) -> tuple[tuple[float, float], ...]:
         case "diurnal", _:
             return diurnal_rates(traffic.rate_rps, traffic.load_s / traffic.hour_s)
         case "steps", _:
-            hours = traffic.load_s / traffic.hour_s / len(STEPS)
-            return tuple((number * hours, traffic.rate_rps * share) for number, share in enumerate(STEPS, 1))
+            hours = traffic.load_s / traffic.hour_s / len(STEP_SHARES)
+            return tuple(
+                (number * hours, traffic.rate_rps * share) for number, share in enumerate(STEP_SHARES, 1)
+            )
         case "incident", IncidentPlan() as incident:
             return incident_rates(incident, traffic.hour_s)
         case "incident", None:
@@ -73,7 +78,7 @@ def _rates(traffic: Traffic) -> tuple[tuple[float, float], ...]:
 def diurnal_rates(mean_rps: float, hours: float) -> tuple[tuple[float, float], ...]:
     """Return (end in incident hours, requests per second and arm) of ``hours`` of days: a sine from its mean upwards.
 
-    Each stretch of DIURNAL_STEP_H has the mean of the sine over it, so every whole day sends exactly its mean.
+    Each segment of DIURNAL_STEP_H has the mean of the sine over it, so every whole day sends exactly its mean.
     """
     turn = 2 * math.pi / DAY_H
 
@@ -88,10 +93,10 @@ def diurnal_rates(mean_rps: float, hours: float) -> tuple[tuple[float, float], .
 
 
 def incident_rates(incident: IncidentPlan, hour_s: float) -> tuple[tuple[float, float], ...]:
-    """Return (end in incident hours, requests per second and arm) of each stretch of the incident.
+    """Return (end in incident hours, requests per second and arm) of each segment of the incident.
 
-    Hours 1-4 leave behind what the incident's gateway gained in that hour, scaled. After them one rate is solved so
-    that the planned memory meets the limit at LIMIT_MET_H; it falls to LOW_TRAFFIC_SHARE of itself within
+    Hours 1-4 retain what the incident's gateway gained in that hour, scaled. After them one rate is solved so that
+    the planned memory meets the limit at LIMIT_MET_H; it falls to LOW_TRAFFIC_SHARE of itself within
     LOW_TRAFFIC_H, and holds as long as the load lasts. Raises ValueError when the limit is met before hour 4.
     """
     known = [

@@ -1,1 +1,1 @@
-"""A recording goes in; what is added to Locust's web UI comes out: a tab, a page, downloads, login."""
+"""A recording goes in; the additions to Locust's web UI come out: a tab, a page, downloads, a login."""

@@ -1,4 +1,4 @@
-"""Reports and recordings of this run and earlier ones, to be opened from Locust's web UI."""
+"""Serves reports and recordings of this run and earlier ones in Locust's web UI."""
 
 from __future__ import annotations
 
@@ -16,51 +16,53 @@ from locust.web import WebUI
 
 from soak import contract
 
-ADDRESS: Final = "/soak/files"
-TEMPLATE: Final = Path(__file__).parent / "static" / "files.html"
-OF_REPORT: Final = frozenset({".html", ".md", ".csv", ".json", ".xml", ".png", ".svg"})
-OF_RUN: Final = frozenset({contract.MANIFEST, contract.EVENTS, contract.SUMS})
+FILES_ADDRESS: Final = "/soak/files"
+FILES_PAGE: Final = Path(__file__).parent / "static" / "files.html"
+REPORT_SUFFIXES: Final = frozenset({".html", ".md", ".csv", ".json", ".xml", ".png", ".svg"})
+RUN_FILES: Final = frozenset({contract.MANIFEST, contract.EVENTS, contract.SUMS})
 MOST_RUNS: Final = 100
 MOST_SUMMARY_BYTES: Final = 1 << 24
 PART_BYTES: Final = 1 << 16
 REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-"""A report loads nothing and runs nothing."""
+"""Content security policy of a report: it loads nothing and runs nothing."""
 
 View = Callable[..., Response]
+"""A function that answers a request of the web UI."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """One run to be looked into."""
+class ListedRun:
+    """A run and its files that are served."""
 
     name: str
     decision: str
-    """signed, failed, inconclusive or refused; empty without a report."""
+    """Decision of the sign-off: signed, failed, inconclusive or refused; empty without a report."""
     report: tuple[str, ...]
+    """Files of the report, relative to the run directory."""
     recording: tuple[str, ...]
-    """Paths of files within the run directory."""
+    """Files of the recording, relative to the run directory."""
 
 
 class Downloads:
-    """Lists the runs beside this one, and serves what is listed: nothing else is ever opened."""
+    """Lists the runs beside this one, and serves the listed files; no other file is ever opened."""
 
     def __init__(self, run_directory: Path) -> None:
         self._runs = run_directory.parent
 
     def register(self, web_ui: WebUI) -> None:
         """Add the pages to the web UI, behind its login where it has one."""
-        routes = Blueprint("soak_files", __name__, url_prefix=ADDRESS)
+        routes = Blueprint("soak_files", __name__, url_prefix=FILES_ADDRESS)
         login = cast(Callable[[View], View], web_ui.auth_required_if_enabled)
 
         @routes.route("")
         @login
         def index() -> Response:
-            return make_response(render_template_string(TEMPLATE.read_text(), runs=listed_runs(self._runs)))
+            return make_response(render_template_string(FILES_PAGE.read_text(), runs=listed_runs(self._runs)))
 
         @routes.route("/<run>/<path:name>")
         @login
         def file(run: str, name: str) -> Response:
-            path = find(self._runs, run, name)
+            path = find_listed(self._runs, run, name)
             try:
                 return abort(404) if path is None else _sent(path)
             except OSError:  # gone since it was listed
@@ -69,14 +71,14 @@ class Downloads:
         cast(Flask, web_ui.app).register_blueprint(routes)
 
 
-def listed_runs(runs: Path) -> list[Listed]:
-    """Return the runs of a directory that can be looked into, the newest first, MOST_RUNS at most."""
+def listed_runs(runs: Path) -> list[ListedRun]:
+    """Return the runs of a directory, newest first, MOST_RUNS at most."""
     directories = sorted(_run_directories(runs), key=lambda path: path.name, reverse=True)[:MOST_RUNS]
     return [_listed(directory) for directory in directories]
 
 
-def find(runs: Path, run: str, name: str) -> Path | None:
-    """Return a file that is listed; None for everything else. The names are compared, never opened."""
+def find_listed(runs: Path, run: str, name: str) -> Path | None:
+    """Return the path of a listed file; None for any other. The names are compared, never opened."""
     for directory in _run_directories(runs):
         if directory.name == run:
             one = _listed(directory)
@@ -102,12 +104,12 @@ def _sent(path: Path) -> Response:
 def parts(file: BinaryIO, size: int) -> Iterator[bytes]:
     """Yield the first ``size`` bytes of a file, a part at a time.
 
-    A recording grows meanwhile: what is beyond the announced length would be taken for the next answer's head.
+    A recording grows meanwhile: bytes beyond the announced length would be read as the head of the next answer.
     """
     while size > 0 and (part := file.read(min(size, PART_BYTES))):
         size -= len(part)
         yield part
-        gevent.sleep(0)  # a fast reader never blocks us, and the load needs its turn
+        gevent.sleep(0)  # a fast reader never blocks this greenlet, and the load needs its turn
 
 
 def _run_directories(runs: Path) -> list[Path]:
@@ -118,12 +120,12 @@ def _run_directories(runs: Path) -> list[Path]:
     return [path for path in found if not path.is_symlink() and (path / contract.MANIFEST).is_file()]
 
 
-def _listed(directory: Path) -> Listed:
-    report = _files(directory / contract.REPORT, lambda path: path.suffix in OF_REPORT)
+def _listed(directory: Path) -> ListedRun:
+    report = _files(directory / contract.REPORT, lambda path: path.suffix in REPORT_SUFFIXES)
     arms = [path for path in _children(directory) if path.is_dir() and (path / contract.SAMPLES).is_file()]
-    recording = [*_files(directory, lambda path: path.name in OF_RUN)]
+    recording = [*_files(directory, lambda path: path.name in RUN_FILES)]
     recording += [file for arm in arms for file in _files(arm, lambda path: path.suffix in {".csv", ".hlog"})]
-    return Listed(
+    return ListedRun(
         directory.name,
         _decision(directory / contract.REPORT / contract.SUMMARY),
         tuple(path.relative_to(directory).as_posix() for path in report),

@@ -1,4 +1,4 @@
-"""Keeps other sites' pages away from Locust's web UI, which has no login as a rule."""
+"""Protects Locust's web UI, which usually has no login, from pages of other sites."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from flask import Flask, Response, request
 from locust.web import WebUI
 from werkzeug.datastructures import Headers
 
-NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-"""The web UI is bound to loopback; from elsewhere one comes through a tunnel, by the same names."""
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-HEADERS: Final = {
+HOST_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Host names of the web UI: it is bound to loopback, and a tunnel from elsewhere ends at the same names."""
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",  # none at all makes the Origin of a form "null"
 }
-OWN_PAGES: Final = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'"
+SOAK_PAGE_POLICY: Final = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'"
 CROSS_ORIGIN: Final = ("Access-Control-Allow-Origin", "Access-Control-Allow-Credentials")
 
 
 class WebGuard:
-    """Refuses requests for another host's name (DNS rebinding), and what other sites' pages ask for.
+    """Refuses requests for another host name (DNS rebinding) and requests from pages of other sites.
 
-    ``own`` is the prefix of our own pages, which get a content security policy as well.
+    Pages below ``prefix``, the additions to the web UI, get a content security policy as well.
     """
 
-    def __init__(self, own: str) -> None:
-        self._own = own
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
 
     def register(self, web_ui: WebUI) -> None:
-        """Stand before every route of the web UI."""
+        """Check every request to the web UI."""
         app = cast(Flask, web_ui.app)
         app.before_request(self._check)
-        # Locust's own adds open CORS headers after each request; ours runs later, as the first that was added does.
+        # Locust adds open CORS headers after each request; the function added first runs last.
         app.after_request_funcs.setdefault(None, []).insert(0, self._add_headers)
 
     def _check(self) -> Response | None:
@@ -46,21 +46,21 @@ class WebGuard:
     def _add_headers(self, response: Response) -> Response:
         for name in CROSS_ORIGIN:
             response.headers.pop(name, None)
-        response.headers.update(HEADERS)
-        if request.path.startswith(self._own) and response.mimetype == "text/html":
-            response.headers.setdefault("Content-Security-Policy", OWN_PAGES)
+        response.headers.update(SECURITY_HEADERS)
+        if request.path.startswith(self._prefix) and response.mimetype == "text/html":
+            response.headers.setdefault("Content-Security-Policy", SOAK_PAGE_POLICY)
         return response
 
 
 def refusal(method: str, headers: Headers) -> str:
-    """Return why a request is refused, for people; empty when it is not."""
+    """Return the reason to refuse a request, for people; empty when it is accepted."""
     host = headers.get("Host", "")
-    if _name_of(host) not in NAMES:
+    if _name_of(host) not in HOST_NAMES:
         return f"Host {host!r} is not this web UI; open it by the address that soak ui printed."
     origin = headers.get("Origin")
     if origin is not None and _place_of(origin) != host.lower():
         return f"A page of {origin} may neither read this web UI nor change the load."
-    followed_link = method in SAFE and headers.get("Sec-Fetch-Mode") == "navigate"
+    followed_link = method in SAFE_METHODS and headers.get("Sec-Fetch-Mode") == "navigate"
     if headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"} and not followed_link:
         return "A page of another site may neither read this web UI nor change the load."
     return ""

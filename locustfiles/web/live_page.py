@@ -1,4 +1,4 @@
-"""The page /soak beside Locust's own: verdict and curves, alive from idle to report."""
+"""The page /soak in Locust's web UI: verdict and curves, updated from idle to report."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from typing import Any, Final, cast
 from flask import Blueprint, Flask, Response, abort, jsonify, request, send_file
 from locust.web import WebUI
 
-from locustfiles.web.live_recording import ArmNow, LiveRecording
+from locustfiles.web.downloads import FILES_ADDRESS, View
+from locustfiles.web.live_recording import LiveArm, LiveRecording
 from locustfiles.web.series import Series
-from locustfiles.web.wording import clock_text, count, mebibytes, oom_text, rate_text, verdict_text
+from locustfiles.web.wording import count, hours_text, live_rate_text, mebibytes, oom_text, verdict_text
 
-WEB: Final = Path(__file__).parent / "static"
+STATIC: Final = Path(__file__).parent / "static"
 ASSETS: Final = {
-    "soak.js": WEB / "soak.js",
-    "soak.css": WEB / "soak.css",
-    "uPlot.iife.min.js": WEB / "vendor" / "uplot" / "uPlot.iife.min.js",
-    "uPlot.min.css": WEB / "vendor" / "uplot" / "uPlot.min.css",
+    "soak.js": STATIC / "soak.js",
+    "soak.css": STATIC / "soak.css",
+    "uPlot.iife.min.js": STATIC / "vendor" / "uplot" / "uPlot.iife.min.js",
+    "uPlot.min.css": STATIC / "vendor" / "uplot" / "uPlot.min.css",
 }
-ADDRESS: Final = "/soak"
+PAGE_ADDRESS: Final = "/soak"
 
-View = Callable[..., Response]
 Have = list[tuple[int, int]]
-"""Epoch and count of the points that a reader has, of each series in turn."""
+"""Epoch and number of the points that a browser has of each series, in order."""
 
 
 class SoakPage:
-    """Serves the page and what is new since its last poll."""
+    """Serves the page, and the data that is new since its last poll."""
 
     def __init__(self, recording: LiveRecording) -> None:
         self._recording = recording
 
     def register(self, web_ui: WebUI) -> None:
         """Add the page to the web UI, behind its login where it has one."""
-        routes = Blueprint("soak", __name__, url_prefix=ADDRESS)
+        routes = Blueprint("soak", __name__, url_prefix=PAGE_ADDRESS)
         login = cast(Callable[[View], View], web_ui.auth_required_if_enabled)
 
         @routes.route("")
         @login
         def page() -> Response:
-            return send_file(WEB / "soak.html")
+            return send_file(STATIC / "soak.html")
 
         @routes.route("/assets/<name>")
         @login
@@ -56,7 +56,7 @@ class SoakPage:
         cast(Flask, web_ui.app).register_blueprint(routes)
 
     def data(self, have: Have) -> dict[str, Any]:
-        """Return the state of the run, and of each series the points that the reader lacks."""
+        """Return the state of the run, and the points of each series that the browser lacks."""
         recording = self._recording
         every = [series for one in recording.arms.values() for series in (one.readings, one.requests)]
         had = dict(zip(map(id, every), have, strict=False))
@@ -65,16 +65,16 @@ class SoakPage:
             "phase": recording.phase,
             "phases": recording.phases,
             "limit": recording.limit_bytes,
-            "judged": None if recording.judged_t_s is None else clock_text(recording.judged_t_s),
-            "report": f"{ADDRESS}/files/{recording.directory.name}/report/report.html"
+            "judged": None if recording.judged_t_s is None else hours_text(recording.judged_t_s),
+            "report": f"{FILES_ADDRESS}/{recording.directory.name}/report/report.html"
             if recording.has_report
             else None,
             "arms": [self._arm(name, one, had) for name, one in recording.arms.items()],
             "have": ",".join(f"{series.epoch}.{len(series)}" for series in every),
         }
 
-    def _arm(self, name: str, one: ArmNow, had: dict[int, tuple[int, int]]) -> dict[str, Any]:
-        said = self._recording.verdicts.get(name, {})
+    def _arm(self, name: str, one: LiveArm, had: dict[int, tuple[int, int]]) -> dict[str, Any]:
+        live = self._recording.verdicts.get(name, {})
 
         def lacking(series: Series) -> dict[str, Any]:
             return series.since(*had.get(id(series), (-1, 0)))
@@ -82,12 +82,12 @@ class SoakPage:
         now = one.now.get
         return {
             "name": name,
-            "verdict": verdict_text(said),
-            "state": str(said.get("verdict") or ""),
-            "reason": str(said.get("reason") or ""),
-            "rate": rate_text(said),
-            "oom": oom_text(said),
-            "suspect": str(said.get("suspect") or ""),
+            "verdict": verdict_text(live),
+            "state": str(live.get("verdict") or ""),
+            "reason": str(live.get("reason") or ""),
+            "rate": live_rate_text(live),
+            "oom": oom_text(live),
+            "suspect": str(live.get("suspect") or ""),
             "kills": one.kills,
             "rss": mebibytes(now("rss")),
             "uss": mebibytes(now("uss")),
@@ -103,7 +103,7 @@ class SoakPage:
 
 
 def parse_have(text: str) -> Have:
-    """Return what a reader says it has, ``0.12,0.3``; nothing where it says anything else."""
+    """Parse the points that a browser has, ``0.12,0.3``; [] for any other text."""
     try:
         return [
             (int(epoch), int(points)) for epoch, _, points in (one.partition(".") for one in text.split(","))

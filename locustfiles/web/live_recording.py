@@ -1,4 +1,4 @@
-"""What a run's directory says while the run goes on: readings, load, events and the verdict so far."""
+"""Follows a run directory while the run goes on: readings, load, events and the verdict so far."""
 
 from __future__ import annotations
 
@@ -20,50 +20,51 @@ SUMMED: Final = {
     "tasks": "tasks_alive",
     "sessions": "sessions_open",
 }
-"""Names on the page, and columns of samples.csv: of an arm with many processes the sum."""
-READINGS: Final = ("t", "life", *SUMMED)
-REQUESTS: Final = ("t", "ok", "failed", "p50", "p99")
+"""Names on the page and their columns of samples.csv, which are summed over the processes of an arm."""
+READING_NAMES: Final = ("t", "life", *SUMMED)
+REQUEST_NAMES: Final = ("t", "ok", "failed", "p50", "p99")
 MOST_MARKS: Final = 500
-"""Phases and kills that are kept."""
+"""Number of phases, and of kills of each arm, that are kept."""
 MOST_LIVE_BYTES: Final = 1 << 20
 
 
 @dataclass
-class ArmNow:
-    """One arm so far."""
+class LiveArm:
+    """The recording of one arm so far."""
 
-    readings: Series = field(default_factory=lambda: Series(READINGS))
-    requests: Series = field(default_factory=lambda: Series(REQUESTS))
+    readings: Series = field(default_factory=lambda: Series(READING_NAMES))
+    requests: Series = field(default_factory=lambda: Series(REQUEST_NAMES))
     now: dict[str, float | None] = field(default_factory=dict)
-    """The newest reading by name on the page; None for what was never read in this life."""
+    """The newest reading by name on the page; None where it was never read in this life."""
     per_s: dict[str, float | None] = field(default_factory=dict)
-    """The newest second of load."""
+    """The newest second of load by name in REQUEST_NAMES."""
     kills: list[float] = field(default_factory=list)
     """``t_s`` of each OOM kill."""
 
 
 class LiveRecording:
-    """Follows a run directory. A look reads what is new, at most a bounded part of it, and is cheap when nothing is."""
+    """Reads what is new in a run directory, a bounded part at a time."""
 
     def __init__(self, directory: Path, arms: Mapping[str, str]) -> None:
         self.directory = directory
-        self.arms = {arm: ArmNow() for arm in arms}
+        self.arms = {arm: LiveArm() for arm in arms}
         self.phases: list[tuple[float, str]] = []
-        """When each phase began, ``t_s``, and its name."""
+        """Start (``t_s``) and name of each phase."""
         self.verdicts: dict[str, dict[str, Any]] = {}
-        """By arm the fields of contract.ArmLive; empty before the first verdict."""
+        """Fields of contract.ArmLive by arm; empty before the first verdict."""
         self.judged_t_s: float | None = None
+        """End (``t_s``) of the recording that the verdict is based on; None before the first verdict."""
         self._events = CsvTail(directory / contract.EVENTS)
         self._samples = {arm: CsvTail(directory / arm / contract.SAMPLES) for arm in arms}
         self._loads = {arm: CsvTail(directory / arm / contract.REQUESTS) for arm in arms}
         self._ticks: dict[str, list[CsvRow]] = {arm: [] for arm in arms}
-        """Rows of the tick that may not be whole yet: an arm's processes share its ``t_s``."""
+        """Rows of the newest tick of each arm, maybe not all yet: an arm's processes share its ``t_s``."""
         self._live_stamp: tuple[int, int] = (0, 0)
         self._sums = {arm: contract.ProcessSums() for arm in arms}
         self._limit: float | None = None
 
-    def look(self) -> None:
-        """Take in what was recorded since the last look."""
+    def read_new(self) -> None:
+        """Read what was recorded since the last call."""
         for row in self._events.new_rows():
             self._take_event(row)
         for arm, tail in self._samples.items():
@@ -72,16 +73,16 @@ class LiveRecording:
         for arm, tail in self._loads.items():
             for row in tail.new_rows():
                 self._take_load(arm, row)
-        self._look_at_verdict()
+        self._read_verdict()
 
     @property
     def phase(self) -> str:
-        """The phase now; empty before the first."""
+        """The current phase; empty before the first."""
         return self.phases[-1][1] if self.phases else ""
 
     @property
     def limit_bytes(self) -> float | None:
-        """Each arm's memory limit; None where there is none or it is not known yet."""
+        """Memory limit of each arm, bytes; None without a limit, or before it is known."""
         if self._limit is None:
             try:
                 config = json.loads((self.directory / contract.MANIFEST).read_text())["config"]
@@ -92,11 +93,11 @@ class LiveRecording:
 
     @property
     def has_report(self) -> bool:
-        """Whether a report of this run can be opened."""
+        """Whether the run has a report."""
         return (self.directory / contract.REPORT / "report.html").is_file()
 
     def _take_event(self, row: CsvRow) -> None:
-        t_s = number(row, "t_s")
+        t_s = cell_number(row, "t_s")
         if t_s is None:
             return
         if row.get("event") == "phase":
@@ -115,10 +116,10 @@ class LiveRecording:
 
     def _end_tick(self, arm: str) -> None:
         tick, self._ticks[arm] = self._ticks[arm], []
-        t_s = number(tick[0], "t_s")
+        t_s = cell_number(tick[0], "t_s")
         if t_s is None:
             return
-        life = number(tick[0], "life")
+        life = cell_number(tick[0], "life")
         found = {name: self._sum(arm, tick, column) for name, column in SUMMED.items()}
         one = self.arms[arm]
         one.readings.add([t_s, life, *found.values()])
@@ -129,32 +130,32 @@ class LiveRecording:
 
     def _sum(self, arm: str, tick: list[CsvRow], column: str) -> float | None:
         """Return the sum over the arm's processes; None where it is unknown."""
-        return self._sums[arm].add(column, {row.get("life", ""): number(row, column) for row in tick})
+        return self._sums[arm].add(column, {row.get("life", ""): cell_number(row, column) for row in tick})
 
     def _take_load(self, arm: str, row: CsvRow) -> None:
-        failed = [number(row, f"failed_{kind}") or 0.0 for kind in contract.FAILURE_KINDS]
+        failed = [cell_number(row, f"failed_{kind}") or 0.0 for kind in contract.FAILURE_KINDS]
         second = {
-            "t": number(row, "t_s"),
-            "ok": number(row, "ok"),
-            "failed": sum(failed) + (number(row, "missed") or 0.0),
-            "p50": number(row, "latency_p50_ms"),
-            "p99": number(row, "latency_p99_ms"),
+            "t": cell_number(row, "t_s"),
+            "ok": cell_number(row, "ok"),
+            "failed": sum(failed) + (cell_number(row, "missed") or 0.0),
+            "p50": cell_number(row, "latency_p50_ms"),
+            "p99": cell_number(row, "latency_p99_ms"),
         }
         if second["t"] is not None:
             self.arms[arm].requests.add(list(second.values()))
             self.arms[arm].per_s = second
 
-    def _look_at_verdict(self) -> None:
+    def _read_verdict(self) -> None:
         path = self.directory / contract.LIVE
         try:
             status = path.stat()
             if (status.st_mtime_ns, status.st_ino) == self._live_stamp or status.st_size > MOST_LIVE_BYTES:
                 return
             self._live_stamp = (status.st_mtime_ns, status.st_ino)
-            said = json.loads(path.read_text())
-            verdicts = {arm: dict(said["arms"][arm]) for arm in self.arms if arm in said["arms"]}
-            self.judged_t_s = float(said["updated_t_s"])
-        except (OSError, ValueError, KeyError, TypeError):  # no verdict yet, or one that is no more
+            live = json.loads(path.read_text())
+            verdicts = {arm: dict(live["arms"][arm]) for arm in self.arms if arm in live["arms"]}
+            self.judged_t_s = float(live["updated_t_s"])
+        except (OSError, ValueError, KeyError, TypeError):  # no verdict yet, or an invalid one
             return
         self.verdicts = verdicts
 
@@ -167,7 +168,7 @@ def _oom_kills(row: CsvRow) -> int:
         return 0
 
 
-def number(row: CsvRow, name: str) -> float | None:
+def cell_number(row: CsvRow, name: str) -> float | None:
     """Return a cell as a number; None where it was not read."""
     try:
         value = float(row[name])

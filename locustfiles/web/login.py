@@ -1,4 +1,4 @@
-"""The login of Locust's web UI: Locust's own form, one user, and a password that only the environment knows."""
+"""The login of Locust's web UI: Locust's own form, one user, and a password from the environment."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from locust.web import WebUI
 
 from soak.contract import WEB_PASSWORD, WEB_USER
 
-ADDRESS: Final = "/soak/login"
-WRONG_TAKES_S: Final = 1.0
-"""A wrong password is answered this late, one after the other, so that they cannot be tried by the thousand."""
+LOGIN_ADDRESS: Final = "/soak/login"
+WRONG_DELAY_S: Final = 1.0
+"""Delay of the answer to a wrong password, seconds; one at a time, so that passwords cannot be tried fast."""
 
 
 class _User(UserMixin):
@@ -41,11 +41,11 @@ class WebLogin:
         app.secret_key = secrets.token_bytes(32)
         app.config.update(SESSION_COOKIE_SAMESITE="Strict", SESSION_COOKIE_HTTPONLY=True)
         cast(LoginManager, web_ui.login_manager).user_loader(self._load)
-        web_ui.auth_args = {"username_password_callback": ADDRESS}
-        app.add_url_rule(ADDRESS, "soak_login", self._log_in, methods=["POST"])
+        web_ui.auth_args = {"username_password_callback": LOGIN_ADDRESS}
+        app.add_url_rule(LOGIN_ADDRESS, "soak_login", self._log_in, methods=["POST"])
 
-    def knows(self, user: str, password: str) -> bool:
-        """Return whether these are the user and the password; takes as long whichever is wrong."""
+    def accepts(self, user: str, password: str) -> bool:
+        """Return whether user and password are right; takes the same time whichever is wrong."""
         same_user = hmac.compare_digest(user.encode(), self._user.encode())
         return hmac.compare_digest(password.encode(), self._password.encode()) and same_user
 
@@ -53,10 +53,10 @@ class WebLogin:
         return _User(name) if name == self._user else None
 
     def _log_in(self) -> Response:
-        if self.knows(request.form.get("username", ""), request.form.get("password", "")):
+        if self.accepts(request.form.get("username", ""), request.form.get("password", "")):
             login_user(_User(self._user))
             return cast(Response, redirect(url_for("locust.index")))
         with self._one_at_a_time:
-            gevent.sleep(WRONG_TAKES_S)
+            gevent.sleep(WRONG_DELAY_S)
         session["auth_error"] = "Wrong user or password"
         return cast(Response, redirect(url_for("locust.login")))

@@ -1,4 +1,4 @@
-"""The Memory tab of Locust's web UI: both arms' memory, objects and verdict so far, beside the requests."""
+"""The Memory tab of Locust's web UI: memory, objects and verdict so far of each arm."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from flask import Flask, Response, request
 from locust.web import WebUI
 
 from locustfiles.web.live_recording import LiveRecording
-from locustfiles.web.wording import count, mebibytes, oom_text, rate_text, verdict_text
+from locustfiles.web.wording import count, live_rate_text, mebibytes, oom_text, verdict_text
 
-KEY: Final = "memory"
-STRUCTURE: Final = (
+TAB_KEY: Final = "memory"
+TAB_COLUMNS: Final = (
     ("name", "Arm"),
     ("verdict", "Verdict so far"),
     ("rate", "Leak rate"),
-    ("suspect", "Grows most, and who holds it"),
+    ("suspect", "Leak suspect"),
     ("rss", "RSS, MiB"),
     ("uss", "USS, MiB"),
     ("blocks", "Live blocks"),
@@ -26,11 +26,11 @@ STRUCTURE: Final = (
     ("kills", "OOM kills"),
     ("life", "Life"),
 )
-"""Keys and titles of its columns; Locust's page takes no underscores."""
+"""Keys and titles of the tab's columns; keys may not hold underscores."""
 
 
 class MemoryTab:
-    """Adds the tab through Locust's extension points; it is filled by the page's own poll of the statistics."""
+    """Adds the tab through Locust's extension points; the page's own poll of the statistics fills it."""
 
     def __init__(self, recording: LiveRecording) -> None:
         self._recording = recording
@@ -38,9 +38,9 @@ class MemoryTab:
     def register(self, web_ui: WebUI) -> None:
         """Add the tab to the web UI."""
         web_ui.template_args |= {
-            "extended_tabs": [{"title": "Memory", "key": KEY}],
+            "extended_tabs": [{"title": "Memory", "key": TAB_KEY}],
             "extended_tables": [
-                {"key": KEY, "structure": [{"key": key, "title": title} for key, title in STRUCTURE]}
+                {"key": TAB_KEY, "structure": [{"key": key, "title": title} for key, title in TAB_COLUMNS]}
             ],
         }
         cast(Flask, web_ui.app).after_request(self._extend)
@@ -50,19 +50,19 @@ class MemoryTab:
         return [self._row(arm) for arm in self._recording.arms]
 
     def _row(self, arm: str) -> dict[str, str]:
-        one, said = self._recording.arms[arm], self._recording.verdicts.get(arm, {})
+        one, live = self._recording.arms[arm], self._recording.verdicts.get(arm, {})
         now = one.now.get
         return {
             "name": arm,
-            "verdict": verdict_text(said),
-            "rate": rate_text(said),
-            "suspect": str(said.get("suspect") or ""),
+            "verdict": verdict_text(live),
+            "rate": live_rate_text(live),
+            "suspect": str(live.get("suspect") or ""),
             "rss": mebibytes(now("rss")),
             "uss": mebibytes(now("uss")),
             "blocks": count(now("blocks")),
             "tasks": count(now("tasks")),
             "sessions": count(now("sessions")),
-            "oom": oom_text(said),
+            "oom": oom_text(live),
             "kills": str(len(one.kills)),
             "life": count(now("life")),
         }
@@ -70,8 +70,8 @@ class MemoryTab:
     def _extend(self, response: Response) -> Response:
         if request.path == "/stats/requests" and response.status_code == 200 and response.is_json:
             statistics = response.get_json()
-            # Locust keeps its answer for two seconds, with what was added to it.
-            others = [one for one in statistics.get("extended_stats", ()) if one.get("key") != KEY]
-            statistics["extended_stats"] = [*others, {"key": KEY, "data": self.rows()}]
+            # Locust caches its answer for two seconds, additions included.
+            others = [one for one in statistics.get("extended_stats", ()) if one.get("key") != TAB_KEY]
+            statistics["extended_stats"] = [*others, {"key": TAB_KEY, "data": self.rows()}]
             response.set_data(json.dumps(statistics))
         return response

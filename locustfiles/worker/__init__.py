@@ -1,1 +1,1 @@
-"""The master's orders go in; requests are sent, and counted each second, to be reported."""
+"""The master's messages go in; requests are sent, and the counts of each second come out."""

@@ -17,7 +17,7 @@ from locustfiles.messages import BEGIN, HELLO, REFUSED, SECOND_REPORT, STOP, Beg
 from soak.contract import Traffic
 from soak.errors import UsageError
 
-CHECK_EVERY_S: Final = 0.1
+REPORT_CHECK_EVERY_S: Final = 0.1
 """How often the reporter checks whether a second is over, seconds."""
 
 
@@ -64,7 +64,7 @@ class Reporter:
         traffic: Traffic,
         driver: LoadDriver,
         clock: MasterClock,
-        check_every_s: float = CHECK_EVERY_S,
+        check_every_s: float = REPORT_CHECK_EVERY_S,
     ) -> None:
         self._traffic = traffic
         self._driver = driver

@@ -1,4 +1,4 @@
-"""The users of an arm: each one holds a connection and sends what it takes from the arm's queue."""
+"""The users of an arm: each holds a connection and sends requests that it takes from the arm's queue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ArmUser(FastHttpUser):
     """A user of one arm; ``user_class`` binds it to the arm."""
 
     host = "set by the profile"
-    """What the web UI's form shows; a user's own host is its arm's."""
+    """Text in the web UI's start form; the host of a user is its arm's URL."""
     concurrency = 1
     max_redirects = 0
     url = ""
@@ -29,17 +29,17 @@ class ArmUser(FastHttpUser):
     now_s: Callable[[], float]
 
     def __init__(self, environment: Environment) -> None:
-        # Locust gives the class the host of its start form, which would turn every arm's users to one target.
+        # Locust sets the class's host from its start form, which would send every arm's users to one target.
         self.host = self.url
         super().__init__(environment)
 
     def on_start(self) -> None:
-        """Let the client take every status for an answer: it would build a report of each other one."""
+        """Let the client accept every status as an answer: it would build an exception for each other one."""
         self.client.client.valid_response_codes = frozenset(range(100, 600))  # type: ignore[misc]
 
     @task
     def send_forever(self) -> None:
-        """Send what the queue hands out, until Locust ends the user."""
+        """Send the requests of the queue, until Locust ends the user."""
         while True:
             self._send(self.queue.take())
 
@@ -52,7 +52,7 @@ class ArmUser(FastHttpUser):
 
     def _post(self, request: PlannedRequest) -> str | None:
         try:
-            # The client's own timeouts count anew for each packet.
+            # The client's own timeouts start again with each packet.
             with (
                 gevent.Timeout(self.network_timeout),
                 self.client.post(
@@ -67,7 +67,7 @@ class ArmUser(FastHttpUser):
                 failure = error_kind(error) if error else answer_kind(response.status_code, response.content)
                 if failure:
                     response.failure(failure)
-        except Exception:  # noqa: BLE001 - whatever an answer does to the client's parser, it ends once in the recording
+        except Exception:  # noqa: BLE001 - whatever error the client's parser raises, the request ends once in the recording
             failure = "other"
         if failure == "timeout":
             # A timeout in the middle of sending leaves the connection unusable.

@@ -15,6 +15,8 @@ from soak.status.model import ArmNow, Now
 
 PLAIN_EVERY_S = 10.0
 _MIB = 1 << 20
+_PLAIN = {"life": "{}", "verdict": "verdict: {}", "rate": "{}", "suspect": "suspect: {}"}
+"""How a cell is written in a plain line, by column; others are the name and the value."""
 
 
 class Progress:
@@ -56,11 +58,12 @@ class Progress:
 
 def plain_line(now: Now) -> str:
     """Return the run at this moment in one line."""
-    arms = (
-        f"{arm.name} {', '.join(f'{name} {value}' for name, value in _cells(arm, now.limit_bytes))}"
-        for arm in now.arms
-    )
-    return f"{_headline(now)}: {'; '.join(arms)}"
+    return f"{_headline(now)}: {'; '.join(_plain_arm(arm, now.limit_bytes) for arm in now.arms)}"
+
+
+def _plain_arm(arm: ArmNow, limit_bytes: int | None) -> str:
+    cells = (_PLAIN.get(name, f"{name} {{}}").format(value) for name, value in _cells(arm, limit_bytes))
+    return f"{arm.name} {', '.join(cells)}"
 
 
 def _headline(now: Now) -> str:
@@ -69,7 +72,7 @@ def _headline(now: Now) -> str:
 
 
 def _cells(arm: ArmNow, limit_bytes: int | None) -> list[tuple[str, str]]:
-    cells = [("life", str(arm.life) if arm.up else "down")]
+    cells = [("life", f"#{arm.life}" if arm.up else "down")]
     rss = arm.sample.get("rss_bytes")
     if arm.up and isinstance(rss, int):
         of_limit = f" of {limit_bytes / _MIB:.0f}" if limit_bytes else ""
@@ -82,11 +85,11 @@ def _cells(arm: ArmNow, limit_bytes: int | None) -> list[tuple[str, str]]:
     if arm.oom_kills is not None:
         cells.append(("OOM kills", str(arm.oom_kills)))
     if arm.live is not None:
-        cells.append(("so far", arm.live.verdict.replace("_", " ")))
+        cells.append(("verdict", arm.live.verdict.replace("_", " ")))
         if rate := _rate(arm.live):
             cells.append(("rate", rate))
         if arm.live.suspect:
-            cells.append(("grows", arm.live.suspect))
+            cells.append(("suspect", arm.live.suspect))
     return cells
 
 
@@ -99,7 +102,18 @@ def _rate(live: ArmLive) -> str:
 
 def _table(now: Now) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    columns = ("life", "MiB", "tasks", "sessions", "ok/s", "failed/s", "OOM kills", "so far", "rate", "grows")
+    columns = (
+        "life",
+        "MiB",
+        "tasks",
+        "sessions",
+        "ok/s",
+        "failed/s",
+        "OOM kills",
+        "verdict",
+        "rate",
+        "suspect",
+    )
     table.add_column("arm")
     for name in columns:
         table.add_column(name, justify="right")

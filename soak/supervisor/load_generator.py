@@ -91,7 +91,7 @@ class LoadGenerator:
                 self._stop_child(worker)  # its share is missing from here on: the load check sees that
                 self._workers.remove(worker)
                 if starting:
-                    self.check_own_locustfile(worker, code)
+                    self.check_custom_locustfile(worker, code)
                     raise HarnessError(
                         f"{worker.spec.name} ended ({describe_exit(code)}). The last lines of {worker.log}:\n"
                         f"{last_words(worker.log)}"
@@ -104,8 +104,8 @@ class LoadGenerator:
             log = self._locust.log
             raise CutShortError(f"Locust ended in phase {phase} ({describe_exit(code)}); its log is {log}")
 
-    def check_own_locustfile(self, child: Child, code: int) -> None:
-        """Raise UsageError when one of these that ended before it was ready has a file of the team's own."""
+    def check_custom_locustfile(self, child: Child, code: int) -> None:
+        """Raise UsageError when a process of a custom locustfile ended before it was ready."""
         if self._plan.profile.traffic.locustfile is not None:
             raise UsageError(
                 f"{child.spec.name} ended ({describe_exit(code)}). Fix traffic.locustfile: Locust has to load it, and "

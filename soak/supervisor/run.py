@@ -197,7 +197,7 @@ class Run:
             if code is not None or waited > timeout_s:
                 what = "did not get ready" if code is None else f"ended ({describe_exit(code)})"
                 if code is not None and child in self._load.children:
-                    self._load.check_own_locustfile(child, code)
+                    self._load.check_custom_locustfile(child, code)
                 error = (
                     UsageError if code == EXIT_USAGE else HarnessError
                 )  # what it refuses, the profile asked for

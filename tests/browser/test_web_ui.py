@@ -177,7 +177,7 @@ def test_a_leak_is_seen_and_called_without_a_terminal(browser: Browser, soak_ui:
         expect(leaky.locator(".verdict")).to_have_text("LEAK", timeout=90_000)
         expect(leaky).to_contain_text("per request", timeout=30_000)
         expect(leaky).to_contain_text(
-            re.compile(r"Grows most: .*request_history: \+1\.\d\d items/request"), timeout=30_000
+            re.compile(r"Leak suspect: .*request_history: \+1\.\d\d items/request"), timeout=30_000
         )
         expect(live.locator("article", has_text="fixed").locator(".verdict")).not_to_have_text("LEAK")
         expect(page.get_by_role("row").filter(has_text="leaky")).to_contain_text("LEAK")

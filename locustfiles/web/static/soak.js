@@ -14,7 +14,7 @@ const CHARTS = [
   { title: "Resident memory, MiB", from: "readings", column: "rss", scale: 1 / MIB, digits: 1, memory: true },
   { title: "Tasks alive, finished ones included", from: "readings", column: "tasks", digits: 0 },
   { title: "Open client sessions", from: "readings", column: "sessions", digits: 0 },
-  { title: "Memory of its own (USS), MiB", from: "readings", column: "uss", scale: 1 / MIB, digits: 1 },
+  { title: "Unique set size (USS), MiB", from: "readings", column: "uss", scale: 1 / MIB, digits: 1 },
   { title: "Live blocks of the Python allocator", from: "readings", column: "blocks", digits: 0 },
   { title: "Requests answered well, per second", from: "requests", column: "ok", digits: 0 },
   { title: "Requests failed or missed, per second", from: "requests", column: "failed", digits: 0 },
@@ -142,15 +142,15 @@ function mark(plot) {
   latest.arms.forEach((arm, n) => {
     ctx.strokeStyle = style(`--arm-${n % 4}`);
     ctx.fillStyle = style("--ink");
-    let told = -Infinity;
+    let last = -Infinity;
     for (const t of arm.kills) {
       const x = plot.valToPos(t, "x", true);
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      if (x - told < KILL_PX * ratio) continue; // its words would lie on those of the kill before
-      told = x;
+      if (x - last < KILL_PX * ratio) continue; // its words would lie on those of the kill before
+      last = x;
       ctx.textAlign = x > bbox.left + bbox.width / 2 ? "right" : "left";
       ctx.fillText(`${arm.name} OOM-killed`, x + (ctx.textAlign === "right" ? -4 : 4) * ratio, bbox.top + bbox.height - (8 + 14 * n) * ratio);
     }
@@ -190,8 +190,8 @@ function build() {
           width: 1.75,
           points: { show: false },
           value: (plot, value, place, at) => {
-            const told = at === null ? newest(plot.data[place]) : value;
-            return told === null || told === undefined ? "" : write(told, chart.digits);
+            const last = at === null ? newest(plot.data[place]) : value;
+            return last === null || last === undefined ? "" : write(last, chart.digits);
           },
         })),
       ],
@@ -242,7 +242,7 @@ function figure(list, name, value) {
   list.append(pair);
 }
 
-function tell(data) {
+function showState(data) {
   const phase = data.phase || "start";
   const doing = phase === "quiesce" ? "quiesce, then the report is made" : phase;
   byId("state").textContent = `${data.run}, ${clock(end())} since its start, now ${doing}` + (data.judged ? `; verdict so far as of ${data.judged}` : "");
@@ -255,8 +255,8 @@ function tell(data) {
     const head = element("h2", `${arm.name}: `);
     head.append(element("span", arm.verdict === "none yet" ? "no verdict yet" : arm.verdict, "verdict"));
     made.append(head);
-    if (arm.rate) made.append(element("p", `Leak rate now: ${arm.rate}` + (arm.oom ? `; out of memory ${arm.oom}` : "")));
-    if (arm.suspect) made.append(element("p", `Grows most: ${arm.suspect}`));
+    if (arm.rate) made.append(element("p", `Leak rate now: ${arm.rate}` + (arm.oom ? `; time to OOM: ${arm.oom}` : "")));
+    if (arm.suspect) made.append(element("p", `Leak suspect: ${arm.suspect}`));
     if (arm.reason) made.append(element("p", `${arm.reason}.`, "reason"));
     const list = element("dl");
     figure(list, "RSS", arm.rss && `${arm.rss} MiB`);
@@ -289,10 +289,10 @@ async function poll() {
     keep(data);
     latest = data;
     if (first) build();
-    tell(data);
+    showState(data);
     draw();
   } catch (error) {
-    byId("state").textContent = "No answer: the run has ended, or its web UI is busy. What is shown is the last that was heard.";
+    byId("state").textContent = "No answer: the run has ended, or its web UI is busy. The last data received is shown.";
     byId("state").className = "gone";
   }
   setTimeout(poll, POLL_MS);

@@ -13,10 +13,10 @@ import pytest
 
 from locustfiles.schedule.arrivals import (
     arrivals,
-    body,
     instance_name,
     live_instances,
     planned_starts,
+    request_body,
     schedule,
 )
 from locustfiles.schedule.rates import Segment
@@ -143,7 +143,7 @@ def test_bodies(make_traffic: Callable[..., Traffic]) -> None:
 
 def test_a_body_too_small_for_its_id() -> None:
     """A size below what the id needs gives an empty payload, not a broken object."""
-    assert json.loads(body("7-123456", 5, b"abc")) == {"id": "7-123456", "payload": ""}
+    assert json.loads(request_body("7-123456", 5, b"abc")) == {"id": "7-123456", "payload": ""}
 
 
 def test_instances_come_and_go(make_traffic: Callable[..., Traffic]) -> None:

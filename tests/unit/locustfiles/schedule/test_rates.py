@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from locustfiles.schedule.arrivals import schedule
-from locustfiles.schedule.rates import DIURNAL_STEP_H, STEPS, Segment, incident_rates, segments
+from locustfiles.schedule.rates import DIURNAL_STEP_H, STEP_SHARES, Segment, incident_rates, segments
 from soak.contract import LOAD, WARMUP, IncidentPlan, Traffic
 
 INCIDENT = IncidentPlan(
@@ -118,7 +118,7 @@ def test_unknown_shape(make_traffic: Callable[..., Traffic]) -> None:
 def test_steps(make_traffic: Callable[..., Traffic]) -> None:
     """The rate climbs in four equal steps to its peak and comes down the same way, with exact counts."""
     traffic = make_traffic(shape="steps", load_s=140.0, rate_rps=40.0)
-    assert planned_counts(traffic, len(STEPS)) == [200, 400, 600, 800, 600, 400, 200]
+    assert planned_counts(traffic, len(STEP_SHARES)) == [200, 400, 600, 800, 600, 400, 200]
     plan = segments(traffic)
     assert [segment.end_s for segment in plan] == pytest.approx([10, 30, 50, 70, 90, 110, 130, 150])
     assert [segment.request_bytes for segment in plan] == [300] + [1500] * 7

@@ -17,7 +17,7 @@ from locust.env import Environment
 from locust.web import WebUI
 
 from locustfiles.web import login as web_login
-from locustfiles.web.downloads import PART_BYTES, find
+from locustfiles.web.downloads import PART_BYTES, find_listed
 from locustfiles.web.extension import WebUi
 from locustfiles.web.live_page import ASSETS, parse_have
 from locustfiles.web.login import WebLogin
@@ -60,7 +60,7 @@ def open_ui(
         ours = WebUi(make_traffic(out_dir=str(run.directory), arms=ARMS))
         ours.register(environment)
         opened.append((ours, environment))
-        ours._recording.look()
+        ours.recording.read_new()
         app = cast(Flask, web_ui.app)
         app.test_client_class = Client
         return app.test_client()
@@ -94,7 +94,7 @@ def test_the_tab_has_a_row_for_each_arm(run: GrowingRun, open_ui: Open) -> None:
     assert table["data"][0] == {
         "name": "leaky", "verdict": "LEAK", "rate": "20 B/request (18 B to 22 B, 95%)",
         "suspect": "…gateway.request_history: +1.00 items/request", "rss": "61.6", "uss": "42.7", "blocks": "276,574",
-        "tasks": "3,358", "sessions": "121", "oom": "in 0:01:00 or more", "kills": "0", "life": "1",
+        "tasks": "3,358", "sessions": "121", "oom": "at least 0:01:00", "kills": "0", "life": "1",
     }  # fmt: skip
     assert [table["data"][1][key] for key in ("name", "verdict", "rss", "life")] == [
         "fixed",
@@ -226,7 +226,7 @@ def test_nothing_that_is_not_listed_is_opened(run: GrowingRun, open_ui: Open, ad
 def test_what_is_listed_is_found(run: GrowingRun) -> None:
     """The check that refuses the others lets this one through."""
     run.event(1.0, "phase", "idle")
-    found = find(run.directory.parent, run.directory.name, "events.csv")
+    found = find_listed(run.directory.parent, run.directory.name, "events.csv")
     assert found == run.directory / "events.csv"
 
 
@@ -295,7 +295,7 @@ class TestLogin:
     def client(self, open_ui: Open, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
         monkeypatch.setenv(WEB_USER, "soak")
         monkeypatch.setenv(WEB_PASSWORD, "correct horse")
-        monkeypatch.setattr(web_login, "WRONG_TAKES_S", 0.0)
+        monkeypatch.setattr(web_login, "WRONG_DELAY_S", 0.0)
         return open_ui(login=True)
 
     @pytest.mark.parametrize(
@@ -323,7 +323,9 @@ class TestLogin:
 
     @staticmethod
     def log_in(client: FlaskClient, user: str, password: str) -> Any:
-        return client.post(web_login.ADDRESS, data={"username": user, "password": password}, headers=HOST)
+        return client.post(
+            web_login.LOGIN_ADDRESS, data={"username": user, "password": password}, headers=HOST
+        )
 
 
 def test_a_login_without_a_password_is_no_login() -> None:

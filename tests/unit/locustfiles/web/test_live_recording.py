@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from locustfiles.web.live_recording import number
+from locustfiles.web.live_recording import cell_number
 from soak.contract import ArmLive
 from tests.unit.locustfiles.web.live_run import GrowingRun
 
@@ -20,7 +20,7 @@ def test_what_is_shown_is_what_was_read(run: GrowingRun) -> None:
     run.sample("leaky", 1.5, rss_bytes=60_000_000, uss_bytes=40_000_000, tasks_alive=7)
     run.sample("leaky", 2.5, rss_bytes=61_000_000, tasks_alive=9)
     run.sample("leaky", 3.5, rss_bytes=62_000_000)
-    run.recording.look()
+    run.recording.read_new()
     now = run.recording.arms["leaky"].now
     assert (now["t"], now["rss"], now["uss"], now["tasks"]) == (2.5, 61_000_000, 40_000_000, 9)
     points = run.recording.arms["leaky"].readings.since(-1, 0)["points"]
@@ -32,7 +32,7 @@ def test_another_process_does_not_inherit_readings(run: GrowingRun) -> None:
     run.sample("leaky", 1.5, uss_bytes=40_000_000)
     run.sample("leaky", 9.5, life=2, rss_bytes=50_000_000)
     run.sample("leaky", 10.5, life=2)
-    run.recording.look()
+    run.recording.read_new()
     assert run.recording.arms["leaky"].now["uss"] is None
 
 
@@ -43,7 +43,7 @@ def test_processes_of_one_arm_add_up(run: GrowingRun) -> None:
     run.sample("leaky", 2.5, rss_bytes=10_000_000, tasks_alive=3)
     run.sample("leaky", 2.5, life=2, rss_bytes=10_000_000)
     run.sample("leaky", 3.5)
-    run.recording.look()
+    run.recording.read_new()
     points = run.recording.arms["leaky"].readings.since(-1, 0)["points"]
     assert [(point[2], point[5]) for point in points] == [(20_000_000, 7), (20_000_000, None)]
 
@@ -54,7 +54,7 @@ def test_a_launcher_without_a_probe_hides_nothing(run: GrowingRun) -> None:
         run.sample("leaky", t_s, rss_bytes=2_000_000)
         run.sample("leaky", t_s, life=2, rss_bytes=60_000_000, **read)
     run.sample("leaky", 4.5)
-    run.recording.look()
+    run.recording.read_new()
     points = run.recording.arms["leaky"].readings.since(-1, 0)["points"]
     assert [(point[2], point[4]) for point in points] == [
         (62_000_000, 50_000), (62_000_000, 51_000), (62_000_000, None),
@@ -68,7 +68,7 @@ def test_phases_and_oom_kills_are_marked(run: GrowingRun) -> None:
     run.event(40.0, "limit", json.dumps({"oom_kills": 1, "oomd_kills": None}), "leaky")
     run.event(50.0, "limit", json.dumps({"oom_kills": 0, "watchdog_kills": None}), "fixed")
     run.event(51.0, "limit", "damaged", "fixed")
-    run.recording.look()
+    run.recording.read_new()
     assert run.recording.phases == [(1.0, "idle"), (9.0, "load")]
     assert run.recording.phase == "load"
     assert (run.recording.arms["leaky"].kills, run.recording.arms["fixed"].kills) == ([40.0], [])
@@ -86,7 +86,7 @@ def test_failed_and_missed_requests_are_one_number(run: GrowingRun) -> None:
         latency_p50_ms=7.9,
         latency_p99_ms=27.3,
     )
-    run.recording.look()
+    run.recording.read_new()
     expected = {"t": 8.0, "ok": 300.0, "failed": 7.0, "p50": 7.9, "p99": 27.3}
     assert run.recording.arms["fixed"].per_s == expected
 
@@ -94,11 +94,11 @@ def test_failed_and_missed_requests_are_one_number(run: GrowingRun) -> None:
 def test_the_verdict_so_far_is_the_judges(run: GrowingRun) -> None:
     """One that is half-written or nonsense leaves the last one standing."""
     run.verdict(61.0, leaky=ArmLive("leak", "it grows"), fixed=ArmLive("no_leak", "it does not"))
-    run.recording.look()
+    run.recording.read_new()
     assert run.recording.verdicts["leaky"]["verdict"] == "leak"
     assert run.recording.judged_t_s == 61.0
     (run.directory / "live.json").write_text('{"arms": ')
-    run.recording.look()
+    run.recording.read_new()
     assert run.recording.verdicts["fixed"]["reason"] == "it does not"
 
 
@@ -106,7 +106,7 @@ def test_a_directory_that_is_not_there_yet_says_nothing(tmp_path: Path) -> None:
     """Nor one from which everything was taken away."""
     run = GrowingRun(tmp_path)
     (run.directory / "manifest.json").unlink()
-    run.recording.look()
+    run.recording.read_new()
     assert (run.recording.phase, run.recording.limit_bytes, run.recording.verdicts) == ("", None, {})
     assert not run.recording.has_report
 
@@ -114,4 +114,4 @@ def test_a_directory_that_is_not_there_yet_says_nothing(tmp_path: Path) -> None:
 def test_a_cell_that_was_not_read_is_no_number() -> None:
     """Neither is one that is missing, damaged or no finite number; 0 is one."""
     row = {"a": "", "b": "x", "c": "nan", "d": "inf", "e": "0"}
-    assert [number(row, name) for name in "abcdef"] == [None, None, None, None, 0.0, None]
+    assert [cell_number(row, name) for name in "abcdef"] == [None, None, None, None, 0.0, None]

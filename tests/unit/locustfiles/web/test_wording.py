@@ -2,24 +2,24 @@ from __future__ import annotations
 
 import pytest
 
-from locustfiles.web.wording import clock_text, mebibytes, oom_text, rate_text, size, verdict_text
+from locustfiles.web.wording import hours_text, live_rate_text, mebibytes, oom_text, verdict_text
 
 LEAK = {"verdict": "leak", "rate_per_s": 2_600_000.0, "rate_per_request": 17_300.0, "low": 2_585_000.0,
         "high": 2_615_000.0, "oom_low_s": 161.0, "oom_high_s": 3725.0}  # fmt: skip
 
 
 def test_a_rate_has_its_interval_in_the_same_clock() -> None:
-    """Per request where requests are known, else per hour; without a rate nothing is said."""
-    assert rate_text(LEAK) == "17.3 kB/request (17.2 kB to 17.4 kB, 95%)"
-    assert rate_text({**LEAK, "rate_per_request": None}) == "9.36 GB/hour (9.31 GB to 9.41 GB, 95%)"
-    assert rate_text({"rate_per_s": 10.0}) == "36 kB/hour"
-    assert rate_text({}) == rate_text({"rate_per_s": None}) == ""
+    """Per request where requests are known, else per hour; without a rate there is no text."""
+    assert live_rate_text(LEAK) == "16.9 KiB/request (16.8 KiB to 17 KiB, 95%)"
+    assert live_rate_text({**LEAK, "rate_per_request": None}) == "8.72 GiB/hour (8.67 GiB to 8.77 GiB, 95%)"
+    assert live_rate_text({"rate_per_s": 10.0}) == "35.2 KiB/hour"
+    assert live_rate_text({}) == live_rate_text({"rate_per_s": None}) == ""
 
 
 def test_the_time_to_oom_may_have_no_end() -> None:
     """JSON has no infinity: null is never."""
-    assert oom_text(LEAK) == "in 0:02:41 to 1:02:05"
-    assert oom_text({**LEAK, "oom_high_s": None}) == "in 0:02:41 or more"
+    assert oom_text(LEAK) == "0:02:41 to 1:02:05"
+    assert oom_text({**LEAK, "oom_high_s": None}) == "at least 0:02:41"
     assert oom_text({"oom_low_s": None}) == ""
 
 
@@ -31,13 +31,13 @@ def test_a_verdict_that_was_not_given_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "text"),
-    [(0, "0 B"), (-0.001, "0 B"), (999.4, "999 B"), (999.6, "1 kB"), (17_284, "17.3 kB"), (-20, "-20 B"),
-     (2_500_000, "2.5 MB"), (8e9, "8 GB"), (100, "100 B"), (4.25, "4.25 B")],
+    ("per_request", "text"),
+    [(0, "0 B"), (-0.001, "0 B"), (999.4, "999 B"), (1023.6, "1 KiB"), (17_284, "16.9 KiB"), (-20, "-20 B"),
+     (2.5 * 2**20, "2.5 MiB"), (8 * 2**30, "8 GiB"), (100, "100 B"), (4.25, "4.25 B")],
 )  # fmt: skip
-def test_bytes_have_three_digits(size_bytes: float, text: str) -> None:
+def test_bytes_have_three_digits(per_request: float, text: str) -> None:
     """A zero at the end of a whole number is no decimal."""
-    assert size(size_bytes) == text
+    assert live_rate_text({"rate_per_s": 1.0, "rate_per_request": per_request}) == f"{text}/request"
 
 
 def test_memory_agrees_with_the_recording_to_the_last_digit() -> None:
@@ -47,7 +47,7 @@ def test_memory_agrees_with_the_recording_to_the_last_digit() -> None:
 
 def test_long_times_stay_in_hours() -> None:
     """A soak of three days is 72 hours."""
-    assert [clock_text(seconds) for seconds in (0, 59.6, 3600, 259_200)] == [
+    assert [hours_text(seconds) for seconds in (0, 59.6, 3600, 259_200)] == [
         "0:00:00",
         "0:01:00",
         "1:00:00",

@@ -39,8 +39,8 @@ def test_without_a_terminal_a_run_is_one_line_now_and_then() -> None:
     """Phase, time, time left, and for each arm its life, memory, tasks, sessions, rate and failures."""
     assert plain_line(now()) == (
         "[1:05, 1:02:05 left] load: "
-        "leaky life 2, MiB 100 of 512, tasks 7, sessions 3, ok/s 48, failed/s 2, OOM kills 1; "
-        "fixed life down, OOM kills 0"
+        "leaky #2, MiB 100 of 512, tasks 7, sessions 3, ok/s 48, failed/s 2, OOM kills 1; "
+        "fixed down, OOM kills 0"
     )
 
 
@@ -49,13 +49,13 @@ def test_without_a_terminal_a_run_is_one_line_now_and_then() -> None:
     [
         (
             ArmLive("no_leak", "", rate_per_s=3.0, rate_per_request=12.4),
-            ", so far no leak, rate 12 B/request",
+            ", verdict: no leak, 12 B/request",
         ),
-        (ArmLive("leak", "", rate_per_s=17_400.0), ", so far leak, rate 17,400 B/s"),
-        (ArmLive("inconclusive", ""), ", so far inconclusive"),
+        (ArmLive("leak", "", rate_per_s=17_400.0), ", verdict: leak, 17,400 B/s"),
+        (ArmLive("inconclusive", ""), ", verdict: inconclusive"),
         (
             ArmLive("leak", "", suspect="gateway…cache: +1.00 items/request"),
-            ", so far leak, grows gateway…cache: +1.00 items/request",
+            ", verdict: leak, suspect: gateway…cache: +1.00 items/request",
         ),
     ],
 )
@@ -63,7 +63,7 @@ def test_the_verdict_so_far_is_shown_with_its_rate_and_suspect(live: ArmLive, ce
     """Per request where requests are known; an arm that is not judged yet has neither."""
     leaky, _, fixed = plain_line(now(live=live)).partition("; fixed")
     assert leaky.endswith(f"OOM kills 1{cells}")
-    assert "so far" not in fixed
+    assert "verdict" not in fixed
 
 
 def test_plain_lines_come_every_ten_seconds() -> None:
