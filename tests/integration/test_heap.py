@@ -265,7 +265,7 @@ def test_a_pid_that_is_no_process_is_refused() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-def test_a_process_of_another_user_is_refused_with_the_mend() -> None:
+def test_a_process_of_another_user_is_refused_with_the_fix() -> None:
     """Exit code 2, one line, no traceback."""
     with _started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
         _line(target)

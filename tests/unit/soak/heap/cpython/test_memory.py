@@ -100,7 +100,7 @@ def test_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     [(12345678, "0", "run this as that user, or with sudo"), (None, "1", "sysctl kernel.yama.ptrace_scope=0"),
      (None, "0", "--cap-add SYS_PTRACE"), (0, "1", "--cap-add SYS_PTRACE")],
 )  # fmt: skip
-def test_a_refusal_comes_with_its_mend(
+def test_a_refusal_comes_with_its_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, us: int | None, scope: str, fix: str
 ) -> None:
     """Another user's process, a child of someone else, a container: each has its own."""
