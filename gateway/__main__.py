@@ -14,11 +14,11 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.debug import read_token
-from gateway.fixed import FixedGateway, Limits
-from gateway.leaky import Fault, LeakyGateway, parse_faults
-from gateway.published_fix import PublishedFixGateway
+from gateway.interface import Gateway
 from gateway.upstreams import Upstreams, parse_upstreams
-from gateway.variant import Gateway
+from gateway.variants.fixed import FixedGateway, Limits
+from gateway.variants.leaky import Fault, LeakyGateway, parse_faults
+from gateway.variants.published_fix import PublishedFixGateway
 
 
 class Variant(StrEnum):

@@ -25,10 +25,10 @@ from gateway.failures import (
     RequestFailedError,
     TooLargeError,
 )
+from gateway.interface import Gateway, Stats
 from gateway.metrics import Metrics
 from gateway.openapi import DocumentedApp
 from gateway.upstreams import Upstreams
-from gateway.variant import Gateway, Stats
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 

@@ -12,7 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from gateway.variant import Stats
+from gateway.interface import Stats
 
 STATUS_CLASSES: Final = ("2xx", "4xx", "5xx")
 

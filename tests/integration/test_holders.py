@@ -155,7 +155,7 @@ def test_the_four_leaks_of_the_gateway_are_named(sockets: Path, tmp_path: Path) 
     assert all(str(row["holder"]).endswith(f"app.state.gateway.{name}") for name, row in holder.items())
     assert holder["http_sessions"]["entries"][0]["type"] == "aiohttp.client.ClientSession"
     assert holder["background_tasks"]["entries"][0]["coroutine"] == "LeakyGateway.process_async"
-    assert holder["background_tasks"]["entries"][0]["created"].startswith("gateway/leaky.py:")
+    assert holder["background_tasks"]["entries"][0]["created"].startswith("variants/leaky.py:")
     assert elapsed_s < 10
 
 

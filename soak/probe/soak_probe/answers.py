@@ -116,7 +116,7 @@ class Answers:
         The target is slowed down meanwhile, and stands still for a pass over all objects where a way has to be found
         back.
         """
-        from .holders import parse, who
+        from .holders.who import parse, who
 
         return who(*parse(request), hidden=[self._sessions, self._sessions.kept()])
 

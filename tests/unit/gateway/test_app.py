@@ -9,8 +9,8 @@ from starlette.types import Message
 
 from gateway.app import MAX_BODY_BYTES, create_app
 from gateway.failures import REFUSALS, OverloadedError, RequestFailedError
+from gateway.interface import Stats
 from gateway.upstreams import Address, Upstreams
-from gateway.variant import Stats
 
 UPSTREAMS = Upstreams({"orders": Address("127.0.0.1", 1)})
 

@@ -33,13 +33,13 @@ def test_the_text_without_tracing() -> None:
 
 def test_the_text_with_sites() -> None:
     """Each allocation site is a line; memory that shrank has its sign."""
-    site = AllocationSite("gateway/leaky.py", 75, 123_456_789, 1000)
+    site = AllocationSite("gateway/variants/leaky.py", 75, 123_456_789, 1000)
     shrunk = replace(SNAPSHOT, growth_bytes=-1_500_000, largest=(site,))
     assert shrunk.text() == (
         "Memory: after an hour\n"
         "RSS: 850.0 MB, -1.5 MB since the start\n"
         "Largest allocations:\n"
-        "  gateway/leaky.py:75: 123.5 MB in 1000 blocks\n"
+        "  gateway/variants/leaky.py:75: 123.5 MB in 1000 blocks\n"
         "Objects: 10001 Task, 300 ClientSession, 45678 dict"
     )
 

@@ -6,10 +6,10 @@ import pytest
 import typer
 
 from gateway.__main__ import Variant, choose_variant, serve_gateway
-from gateway.fixed import FixedGateway, Limits
-from gateway.leaky import LeakyGateway
-from gateway.published_fix import PublishedFixGateway
 from gateway.upstreams import parse_upstreams
+from gateway.variants.fixed import FixedGateway, Limits
+from gateway.variants.leaky import LeakyGateway
+from gateway.variants.published_fix import PublishedFixGateway
 
 UPSTREAMS = "orders=127.0.0.1:9000"
 

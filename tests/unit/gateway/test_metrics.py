@@ -1,7 +1,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.interface import Stats
 from gateway.metrics import Metrics
-from gateway.variant import Stats
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, str], float]:

@@ -22,12 +22,14 @@ from tests.support.paths import ROOT
 
 sys.path.insert(0, str(ROOT / "soak" / "probe"))
 
-from soak_probe import creations, holders, objects, roots, walk
+from soak_probe import creations
 from soak_probe.answers import Answers
-from soak_probe.climb import state_of
-from soak_probe.holders import Suspect, who
-from soak_probe.objects import Kinds
-from soak_probe.retained import Retention
+from soak_probe.holders import objects, roots, walk
+from soak_probe.holders import who as holders
+from soak_probe.holders.climb import state_of
+from soak_probe.holders.objects import Kinds
+from soak_probe.holders.retained import Retention
+from soak_probe.holders.who import Suspect, who
 from soak_probe.sessions import Sessions
 
 BUDGET_S = 20.0

@@ -7,12 +7,12 @@ import time
 from _thread import get_ident
 from typing import Any, NamedTuple
 
+from ..tasks import registry
 from .climb import Found, climb
 from .objects import Kinds
 from .paths import write_path
 from .retained import Retained, Retention
 from .roots import find_roots, hidden_names
-from .tasks import registry
 from .walk import FRAME_START, Walk
 
 TYPE_CHECKING = False

@@ -6,7 +6,7 @@ import gc
 import time
 from typing import Any, NamedTuple
 
-from . import creations
+from .. import creations
 from .objects import entries_of
 from .roots import coroutine_of, function_name, is_done, is_task
 

@@ -8,6 +8,7 @@ import types
 from typing import Any, NamedTuple
 
 from .paths import write_path
+from .roots import is_of_the_probe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,4 +110,4 @@ def _is_ours(referrer: Any) -> bool:
     frame = referrer.gi_frame if type(referrer) is types.GeneratorType else referrer
     if type(frame) is not types.FrameType:
         return False
-    return str(dict.get(frame.f_globals, "__name__")).startswith(f"{__package__}.")
+    return is_of_the_probe(dict.get(frame.f_globals, "__name__"))

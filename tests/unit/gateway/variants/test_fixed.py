@@ -15,9 +15,9 @@ from gateway.failures import (
     UpstreamFailedError,
     UpstreamTimeoutError,
 )
-from gateway.fixed import FixedGateway, Limits, cache_key, canonical_json
+from gateway.interface import Stats
 from gateway.upstreams import Address, Upstreams
-from gateway.variant import Stats
+from gateway.variants.fixed import FixedGateway, Limits, cache_key, canonical_json
 
 LIMITS = Limits(upstream_timeout_s=5, shutdown_timeout_s=0.05)
 

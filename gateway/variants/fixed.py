@@ -16,9 +16,9 @@ from cachetools import Cache, TTLCache
 from pydantic_core import from_json
 
 from gateway.failures import FailureLog, InvalidBodyError, UpstreamFailedError, UpstreamTimeoutError
-from gateway.tasks import BoundedTaskManager
+from gateway.interface import Stats
 from gateway.upstreams import UpstreamResolver, Upstreams
-from gateway.variant import Stats
+from gateway.variants.bounded_tasks import BoundedTaskManager
 from gateway.watchdog import MemoryWatchdog
 
 PROCESS_S: Final = 0.1

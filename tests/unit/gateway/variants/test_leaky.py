@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway.leaky import Fault, LeakyGateway, Link, parse_faults
+from gateway.interface import Stats
 from gateway.upstreams import Address, Upstreams
-from gateway.variant import Stats
+from gateway.variants.leaky import Fault, LeakyGateway, Link, parse_faults
 
 REQUESTS = 6
 NAMES = ("orders-1", "orders-2", "users-1")

@@ -1,6 +1,6 @@
 import asyncio
 
-from gateway.published_tasks import TaskManager
+from gateway.variants.published_tasks import TaskManager
 
 
 async def settle() -> None:

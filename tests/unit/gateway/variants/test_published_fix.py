@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway.published_fix import HISTORY_RECORDS, PublishedFixGateway
+from gateway.interface import Stats
 from gateway.upstreams import Address, Upstreams
-from gateway.variant import Stats
+from gateway.variants.published_fix import HISTORY_RECORDS, PublishedFixGateway
 
 IDLE_TASKS = 1
 """The periodic clean-up."""
@@ -82,7 +82,7 @@ def test_history_is_cut_to_the_newest(upstream: Any) -> None:
 
 def test_equal_hashes_share_an_answer(upstream: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As published: when the hashes of two requests collide, one gets the answer of the other."""
-    monkeypatch.setattr("gateway.published_fix.hash", lambda _: 7, raising=False)
+    monkeypatch.setattr("gateway.variants.published_fix.hash", lambda _: 7, raising=False)
 
     async def scenario(gateway: PublishedFixGateway, asked: list[str]) -> None:
         first = await gateway.handle_request("orders", {"mine": 1})

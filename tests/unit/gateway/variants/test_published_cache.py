@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from gateway.published_cache import LRUCache
+from gateway.variants.published_cache import LRUCache
 
 
 @dataclass

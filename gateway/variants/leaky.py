@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import aiohttp
 
-from gateway.aiohttp_client import ask, open_session
+from gateway.interface import Stats
 from gateway.upstreams import Upstreams
-from gateway.variant import Stats
+from gateway.variants.aiohttp_client import ask, open_session
 
 LEAKY_PROCESS_S: Final = 1.0
 

@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import aiohttp
 
-from gateway.aiohttp_client import ask, open_session
-from gateway.published_cache import LRUCache
-from gateway.published_tasks import TaskManager
+from gateway.interface import Stats
 from gateway.upstreams import Upstreams
-from gateway.variant import Stats
+from gateway.variants.aiohttp_client import ask, open_session
+from gateway.variants.published_cache import LRUCache
+from gateway.variants.published_tasks import TaskManager
 
 PUBLISHED_PROCESS_S: Final = 0.1
 PUBLISHED_CACHE_ENTRIES: Final = 5000

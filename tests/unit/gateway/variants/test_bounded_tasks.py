@@ -4,7 +4,7 @@ from collections.abc import Coroutine
 import pytest
 
 from gateway.failures import OverloadedError
-from gateway.tasks import BoundedTaskManager
+from gateway.variants.bounded_tasks import BoundedTaskManager
 
 
 def manager(max_work: int = 2) -> BoundedTaskManager:

@@ -7,7 +7,7 @@ import sys
 import types
 from typing import Any, NamedTuple
 
-from . import tasks
+from .. import tasks
 from .objects import attributes_of, is_a, locals_of, mro_of, type_name
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ MOST_FRAMES = 100
 
 _STANDARD_PATH = os.path.dirname(os.__file__) + os.sep
 _INSTALLED_PATHS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-_PROBE = __package__ or "soak_probe"
+_PROBE = (__package__ or "soak_probe").partition(".")[0]
 
 
 class Root(NamedTuple):
@@ -49,7 +49,7 @@ def find_roots(own_thread: int) -> list[Root]:
 
 def hidden_names() -> list[dict[str, Any]]:
     """Return the names of the probe's own modules: what only they hold is no part of the target."""
-    return [vars(module) for name, module in list(sys.modules.items()) if _is_probe(name)]
+    return [vars(module) for name, module in list(sys.modules.items()) if is_of_the_probe(name)]
 
 
 def function_name(code: types.CodeType) -> str:
@@ -105,7 +105,7 @@ def _modules() -> Iterator[Root]:
     loaded = list(sys.modules.items())
     loaded.sort(key=lambda entry: entry[0] != "__main__")
     for name, module in loaded:
-        if type(name) is str and is_a(module, types.ModuleType) and not _is_probe(name):
+        if type(name) is str and is_a(module, types.ModuleType) and not is_of_the_probe(name):
             names = attributes_of(module)
             if names is not None:
                 file = names.get("__file__")
@@ -166,5 +166,6 @@ def _module(frame: types.FrameType) -> str:
     return name if type(name) is str else "?"
 
 
-def _is_probe(name: Any) -> bool:
+def is_of_the_probe(name: Any) -> bool:
+    """Return whether a module name is the probe's own."""
     return type(name) is str and (name == _PROBE or name.startswith(f"{_PROBE}."))

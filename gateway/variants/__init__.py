@@ -1,0 +1,1 @@
+"""The three gateways: upstream services go in, a ``Gateway`` that answers requests comes out."""
