@@ -59,8 +59,8 @@ class ManifestJudge(BaseModel):
     """The arm whose leak must be detected; empty: none."""
 
 
-class Manifest(BaseModel):
-    """The keys of ``manifest.json`` that a report uses; others are let through unread."""
+class RunFacts(BaseModel):
+    """What ran and how it went: the keys of ``manifest.json`` that ``summary.json`` repeats."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -71,7 +71,6 @@ class Manifest(BaseModel):
     started_wall_time: AwareDatetime
     status: Literal["running", "complete", "interrupted", "failed"]
     status_detail: str
-    arms: tuple[ManifestArm, ...] = Field(min_length=1)
     limit_mechanism: str
     hour_s: float = Field(gt=0, allow_inf_nan=False)
     """Seconds that an hour of the incident takes."""
@@ -86,6 +85,14 @@ class Manifest(BaseModel):
     missed_readings: dict[str, dict[str, int]]
     """By arm and reading; empty until the run has ended."""
     python: str
+    attached: bool = False
+    """Whether the processes were there before, under a load that is not ours and not recorded."""
+
+
+class Manifest(RunFacts):
+    """The keys of ``manifest.json`` that a report uses; others are let through unread."""
+
+    arms: tuple[ManifestArm, ...] = Field(min_length=1)
     judge: ManifestJudge = ManifestJudge()
     candidate: str | None
     """The arm to sign off, which may not have been among those that ran; None: none."""
@@ -93,8 +100,6 @@ class Manifest(BaseModel):
     """The arm that limits with ``x before`` refer to; None: none."""
     margin: ManifestMargin
     gates: tuple[GateLimit, ...] = ()
-    attached: bool = False
-    """Whether the processes were there before, under a load that is not ours and not recorded."""
     host: dict[str, Any] = {}
     seed: int | None = None
     config: dict[str, Any] = {}

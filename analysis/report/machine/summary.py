@@ -1,129 +1,236 @@
-"""``summary.json``: the report for programs."""
+"""``summary.json``: the report for programs, and its JSON schema.
+
+``python -m analysis.report.machine.summary > docs/summary.schema.json`` publishes the schema, which a test checks.
+"""
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
-from analysis.growth.arm import ArmGrowth
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from analysis.growth.memory_breakdown import MemoryBreakdown
+from analysis.growth.suspect import LeakSuspect
+from analysis.growth.trends import TypeGrowth
+from analysis.incident.claims import Claim
+from analysis.incident.row import ComparisonRow
+from analysis.judge.types import Judgement, Margin, Verdict
 from analysis.recording.gauges import PREFIX, gauge_names
 from analysis.recording.latency import QUANTILE_NAMES
+from analysis.recording.manifest import RunFacts
 from analysis.recording.measurements import peak
-from analysis.recording.model import Arm
+from analysis.recording.model import Life, Phase
 from analysis.report.contents import ReportContents
-from analysis.report.gates import gate_rows
-from analysis.verdict.arm import ArmVerdict
-from analysis.verdict.validity import LoadSummary
+from analysis.report.gates import GateRow, gate_rows
+from analysis.slopes import LifeSlopes
+from analysis.verdict.arm import ArmVerdict, JudgedArm
+from analysis.verdict.signoff import SignOff
 from analysis.verdict.wording import verdict_sentence
 
 SUMMARY_VERSION: Final = 5
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
 gates and signoff; 4, with grew; 5, with incident in the keys that said article."""
-
-LEFT_OUT: Final = (
-    "candidate",
-    "baseline",
-    "margin",
-    "arms",
-    "judge",
-    "gates",
-    "host",
-    "config",
-    "seed",
-    "locustfile_sha256",
-)
-"""Keys of the manifest that the summary does not repeat."""
-
-GROWTH_KEYS: Final = {"suspects": "growers", "breakdown": "waterfall"}
-"""Keys of an arm's growth that have another name in the summary."""
-
-PEAKS: Final = (
-    "rss_bytes",
-    "cgroup_bytes",
-    "tasks_finished",
-    "sessions_open",
-)
+PEAKS: Final = ("rss_bytes", "cgroup_bytes", "tasks_finished", "sessions_open")
 """Columns whose highest readings the summary gives, beside those of all gauges."""
 
 
-def summary_json(findings: ReportContents) -> str:
-    """Return the text of ``summary.json``; what was not measured is null."""
-    manifest = findings.recording.manifest
-    content = {
-        "summary_version": SUMMARY_VERSION,
-        **manifest.model_dump(mode="json", exclude=set(LEFT_OUT)),
-        "conclusive": not findings.reasons,
-        "reasons": findings.reasons,
-        "signoff": asdict(findings.judged.signoff),
-        "verdicts": [_verdict(verdict) for verdict in findings.judged.verdicts],
-        "gates": [asdict(row) for row in gate_rows(findings.judged)],
-        "grew": [_growth(arm) for arm in findings.growth],
-        "phases": [asdict(phase) for phase in findings.recording.phases],
-        "arms": [
-            _arm(findings, arm, load)
-            for arm, load in zip(findings.recording.arms, findings.loads, strict=True)
-        ],
-        "comparison": [asdict(row) for row in findings.rows],
-        "claims": [asdict(claim) for claim in findings.claims],
-        "timeline": [asdict(line) for line in findings.timeline],
-    }
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+class SummaryPart(BaseModel):
+    """An object of the summary; other keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
 
 
-def _growth(arm: ArmGrowth) -> dict[str, Any]:
-    found: dict[str, Any] = _finite(asdict(arm))
-    return {GROWTH_KEYS.get(name, name): value for name, value in found.items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalSummary(Judgement):
+    """A signal with its judgement."""
+
+    margin: Margin
+    settled: bool
+    held_by_allocator: bool
 
 
-def _verdict(verdict: ArmVerdict) -> dict[str, Any]:
-    return {
-        "arm": verdict.arm,
-        "verdict": verdict.verdict,
-        "sentence": verdict_sentence(verdict),
-        "margin": asdict(verdict.margin),
-        "leading_signal": verdict.leading.judgement.signal if verdict.leading else None,
-        "headroom_bytes": verdict.headroom_bytes,
-        "signals": [
-            {
-                **_finite(asdict(signal.judgement)),
-                "margin": asdict(signal.margin),
-                "settled": signal.settled,
-                "held_by_allocator": signal.explained_by_allocator,
-            }
+class Quantiles(SummaryPart):
+    """Quantiles of a latency, ms."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    p50: float
+    p90: float
+    p99: float
+    p99_9: float = Field(alias="p99.9")
+    max: float
+
+
+class VerdictSummary(SummaryPart):
+    """The verdict on an arm."""
+
+    arm: str
+    verdict: Verdict
+    sentence: str
+    margin: Margin
+    leading_signal: str | None
+    headroom_bytes: float | None
+    signals: tuple[SignalSummary, ...]
+
+
+class GrowthSummary(SummaryPart):
+    """What grew in an arm."""
+
+    arm: str
+    censuses: int
+    growers: tuple[LeakSuspect, ...] = Field(validation_alias="suspects")
+    types: tuple[TypeGrowth, ...]
+    waterfall: MemoryBreakdown | None = Field(validation_alias="breakdown")
+
+
+class ArmLoadSummary(SummaryPart):
+    """The requests of the phase load at an arm."""
+
+    arm: str
+    planned: int
+    sent: int
+    ok: int
+    failed: dict[str, int]
+    missed: int
+    planned_alive: int
+    sent_alive: int
+    failed_alive: dict[str, int]
+    missed_dead: int
+    arrived: float | None
+
+
+class ArmSummary(SummaryPart):
+    """An arm, its lives and its load."""
+
+    name: str
+    role: str
+    limit_bytes: int | None
+    lives: tuple[Life, ...]
+    oom_kills: int
+    peaks: dict[str, float | None]
+    slopes: tuple[LifeSlopes, ...]
+    load: ArmLoadSummary
+    latency_ms: Quantiles | None
+    service_ms: Quantiles | None
+    notes: tuple[str, ...]
+
+
+class SummaryHead(BaseModel):
+    """The key that comes first."""
+
+    summary_version: Literal[5] = SUMMARY_VERSION
+
+
+class Summary(RunFacts, SummaryHead):
+    """The content of ``summary.json``; what was not measured, or is infinite, is null."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    conclusive: bool
+    reasons: tuple[str, ...]
+    signoff: SignOff
+    verdicts: tuple[VerdictSummary, ...]
+    gates: tuple[GateRow, ...]
+    grew: tuple[GrowthSummary, ...]
+    phases: tuple[Phase, ...]
+    arms: tuple[ArmSummary, ...]
+    comparison: tuple[ComparisonRow, ...]
+    claims: tuple[Claim, ...]
+    timeline: tuple[Claim, ...]
+
+
+def summary_json(contents: ReportContents) -> str:
+    """Return the text of ``summary.json``."""
+    judged = contents.judged
+    summary = Summary(
+        **{name: getattr(contents.recording.manifest, name) for name in RunFacts.model_fields},
+        conclusive=not contents.reasons,
+        reasons=contents.reasons,
+        signoff=judged.signoff,
+        verdicts=tuple(_verdict(verdict) for verdict in judged.verdicts),
+        gates=gate_rows(judged),
+        grew=tuple(GrowthSummary.model_validate(arm) for arm in contents.growth),
+        phases=contents.recording.phases,
+        arms=tuple(_arm(one, contents.slopes) for one in judged.arms),
+        comparison=contents.rows,
+        claims=contents.claims,
+        timeline=contents.timeline,
+    )
+    return summary.model_dump_json(indent=1) + "\n"
+
+
+def _verdict(verdict: ArmVerdict) -> VerdictSummary:
+    return VerdictSummary(
+        arm=verdict.arm,
+        verdict=verdict.verdict,
+        sentence=verdict_sentence(verdict),
+        margin=verdict.margin,
+        leading_signal=verdict.leading.judgement.signal if verdict.leading else None,
+        headroom_bytes=verdict.headroom_bytes,
+        signals=tuple(
+            SignalSummary(
+                **{name: getattr(signal.judgement, name) for name in Judgement.__dataclass_fields__},
+                margin=signal.margin,
+                settled=signal.settled,
+                held_by_allocator=signal.explained_by_allocator,
+            )
             for signal in verdict.signals
-        ],
-    }
+        ),
+    )
 
 
-def _finite(value: Any) -> Any:
-    """Return the same with null for what is infinite or not a number: a time that never comes."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _arm(findings: ReportContents, arm: Arm, load: LoadSummary) -> dict[str, Any]:
-    return {
-        "name": arm.name,
-        "role": arm.role,
-        "limit_bytes": arm.limit_bytes,
-        "lives": [asdict(life) for life in arm.lives],
-        "oom_kills": sum(life.oom_killed for life in arm.lives),
-        "peaks": {
+def _arm(judged: JudgedArm, slopes: tuple[LifeSlopes, ...]) -> ArmSummary:
+    arm = judged.arm
+    return ArmSummary(
+        name=arm.name,
+        role=arm.role,
+        limit_bytes=arm.limit_bytes,
+        lives=arm.lives,
+        oom_kills=judged.verdict.oom_kills,
+        peaks={
             **{name: peak(arm, PREFIX + name).value for name in gauge_names([arm.samples])},
             **{column: peak(arm, column).value for column in PEAKS},
         },
-        "slopes": [asdict(trend) for trend in findings.slopes if trend.arm == arm.name],
-        "load": {**asdict(load), "arrived": load.arrived},
-        "latency_ms": _quantiles(arm.latency.latency_ms),
-        "service_ms": _quantiles(arm.latency.service_ms),
-        "notes": arm.notes,
-    }
+        slopes=tuple(one for one in slopes if one.arm == arm.name),
+        load=ArmLoadSummary.model_validate(judged.load),
+        latency_ms=_quantiles(arm.latency.latency_ms),
+        service_ms=_quantiles(arm.latency.service_ms),
+        notes=arm.notes,
+    )
 
 
-def _quantiles(values: tuple[float, ...] | None) -> dict[str, float] | None:
-    return None if values is None else dict(zip(QUANTILE_NAMES, values, strict=True))
+def _quantiles(values: tuple[float, ...] | None) -> Quantiles | None:
+    return (
+        None if values is None else Quantiles.model_validate(dict(zip(QUANTILE_NAMES, values, strict=True)))
+    )
+
+
+class SummarySchema(GenerateJsonSchema):
+    """Every key is required, no other is allowed, and null stands for a number without end."""
+
+    def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:  # noqa: D102
+        finite = schema.get("allow_inf_nan") is False
+        return super().float_schema(schema) if finite else {"type": ["number", "null"]}
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002, D102
+        return False
+
+    def field_is_required(self, field: Any, total: bool) -> bool:  # noqa: ARG002, D102 - pydantic's
+        return True
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:  # noqa: D102
+        return super().dataclass_schema(schema) | {"additionalProperties": False}
+
+
+def summary_schema() -> dict[str, Any]:
+    """Return the JSON schema of ``summary.json``, draft 2020-12."""
+    schema = Summary.model_json_schema(mode="serialization", schema_generator=SummarySchema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+if __name__ == "__main__":
+    print(json.dumps(summary_schema(), indent=1))
