@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import cast
+from typing import BinaryIO, cast
 
 import gevent
+from gevent.fileobject import FileObject
 from gevent.pool import Group
 from locust.env import Environment
 from locust.runners import Runner
@@ -55,3 +56,14 @@ class LocustProcess:
         # gevent has printed the traceback; a load generator without its load must not look alive.
         self.environment.process_exit_code = EXIT_HARNESS_FAILED
         gevent.spawn(self.quit)
+
+
+def set_up(environment: Environment, part: Callable[[LocustProcess, BinaryIO], None]) -> None:
+    """Set up a part of the load with the process and its standard input; exits with the code of a SoakError."""
+    # Unbuffered: gevent's buffer would hold a line back until it is full.
+    orders = FileObject(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    try:
+        part(LocustProcess(environment), orders)
+    except SoakError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -6,7 +6,7 @@ worker.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ HELLO: Final = "soak_hello"
 PLAN: Final = "soak_plan"
 """From a worker to be: it asks for the plan; the data of the answer is the text of ``traffic.json``."""
 BEGIN: Final = "soak_begin"
-"""To a worker: a load begins; the data is a packed ``Begin``."""
+"""To a worker: a load begins; the data is a ``Begin`` as a dictionary."""
 SECOND_REPORT: Final = "soak_report"
 """From a worker: the data is a packed ``SecondReport``."""
 STOP: Final = "soak_stop"
@@ -38,15 +38,6 @@ class Begin:
     """Start of the warm-up, seconds from the sending of this message."""
     share: int
     shares: int
-
-    def pack(self) -> dict[str, Any]:
-        """Return the data of a message."""
-        return asdict(self)
-
-    @classmethod
-    def unpack(cls, data: dict[str, Any]) -> Begin:
-        """Return what ``pack`` packed."""
-        return cls(**data)
 
 
 @dataclass(frozen=True, slots=True)

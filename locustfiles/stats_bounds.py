@@ -19,33 +19,17 @@ KEEP_NAMES = 500
 """Number of request names kept, the most frequent ones; in a custom locustfile each order may have its own."""
 
 
-class StatsBounds:
-    """Drops old per-second counts, history rows and errors, and rare request names, as requests or reports come."""
+def bound_statistics(environment: Environment, clock: Callable[[], float] = time.time) -> None:
+    """Drop old per-second counts, history rows and errors, and rare request names, as requests or reports come."""
+    stats = environment.stats
+    next_s = 0.0
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._environment: Environment | None = None
-        self._next_s = 0.0
-
-    def register(self, environment: Environment) -> None:
-        """Trim the environment's statistics from now on."""
-        self._environment = environment
-        for event in (environment.events.request, environment.events.worker_report):
-            event.add_listener(self._on_event)
-
-    def close(self) -> None:
-        """Stop; idempotent."""
-        if self._environment is not None:
-            for event in (self._environment.events.request, self._environment.events.worker_report):
-                event.remove_listener(self._on_event)
-            self._environment = None
-
-    def _on_event(self, **_: object) -> None:
-        now_s = self._clock()
-        if self._environment is None or now_s < self._next_s:
+    def on_event(**_: object) -> None:
+        nonlocal next_s
+        now_s = clock()
+        if now_s < next_s:
             return
-        self._next_s = now_s + TRIM_EVERY_S
-        stats = self._environment.stats
+        next_s = now_s + TRIM_EVERY_S
         fewest_first = sorted(stats.entries, key=lambda name: stats.entries[name].num_requests)
         for name in fewest_first[:-KEEP_NAMES]:
             del stats.entries[name]  # their requests stay in the total
@@ -54,6 +38,9 @@ class StatsBounds:
         del stats.history[:-KEEP_HISTORY]
         for key in list(stats.errors)[:-KEEP_ERRORS]:
             del stats.errors[key]
+
+    environment.events.request.add_listener(on_event)
+    environment.events.worker_report.add_listener(on_event)
 
 
 def _drop_before(entry: StatsEntry, before_s: int) -> None:

@@ -26,7 +26,7 @@ def coordinate_custom(process: LocustProcess, traffic: Traffic, orders: BinaryIO
     def await_start() -> None:
         if not made.loads.under_way.is_set():
             made.members.complete.wait()
-            (made.orders.begin_when_idle if environment.web_ui else made.orders.follow_start)()
+            made.await_order()
             made.loads.under_way.wait()
             gevent.sleep(max(0.0, made.loads.start_s - made.clock.now_s()))
             if environment.shape_class is not None:

@@ -5,12 +5,10 @@ It runs as Locust's master and as one worker for each arm, ``--worker --soak-arm
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from gevent.fileobject import FileObject
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -18,13 +16,11 @@ from locust.runners import WorkerRunner
 
 from locustfiles.custom.coordinator import coordinate_custom
 from locustfiles.custom.sender import CustomSender
-from locustfiles.locust_process import LocustProcess
+from locustfiles.locust_process import LocustProcess, set_up
 from locustfiles.schedule.plan_file import read_traffic
-from locustfiles.stats_bounds import StatsBounds
+from locustfiles.stats_bounds import bound_statistics
 from locustfiles.web.extension import WebUi
 from locustfiles.worker.reporter import MasterClock, Reporter
-from soak.contract import Traffic
-from soak.errors import SoakError
 
 
 def add_soak_arguments(parser: LocustArgumentParser, **_: object) -> None:
@@ -36,28 +32,22 @@ def add_soak_arguments(parser: LocustArgumentParser, **_: object) -> None:
 
 
 def register_custom(environment: Environment, **_: object) -> None:
-    """Set up the process's part of the load; exits with the code of a SoakError."""
-    options = cast(Namespace, environment.parsed_options)
-    # Unbuffered: gevent's buffer would hold a line back until it is full.
-    orders = FileObject(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
-    try:
-        _set_up(environment, read_traffic(Path(options.soak_traffic)), options.soak_arm, orders)
-    except SoakError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+    """Let the process coordinate and record (the master) or send to its arm (a worker)."""
+    set_up(environment, _set_up_custom)
 
 
-def _set_up(environment: Environment, traffic: Traffic, arm: str, orders: BinaryIO) -> None:
-    process = LocustProcess(environment)
+def _set_up_custom(process: LocustProcess, orders: BinaryIO) -> None:
+    options = cast(Namespace, process.environment.parsed_options)
+    traffic = read_traffic(Path(options.soak_traffic))
     if isinstance(process.runner, WorkerRunner):
         clock = MasterClock()
-        sender = CustomSender(traffic, arm, clock)
+        sender = CustomSender(traffic, options.soak_arm, clock)
         sender.register(process)
         Reporter(traffic, sender, clock).register(process)
     else:
         coordinate_custom(process, traffic, orders)
-        WebUi(traffic).register(environment)
-    StatsBounds().register(environment)
+        WebUi(traffic).register(process.environment)
+    bound_statistics(process.environment)
 
 
 events.init_command_line_parser.add_listener(add_soak_arguments)

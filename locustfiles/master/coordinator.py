@@ -35,8 +35,15 @@ class Coordinator:
         self.loads = Loads(traffic, process, self.members, self.clock, planned)
         self.orders = Orders(orders, process, self.loads, self.clock)
         if web_ui := process.environment.web_ui:
-            self.orders.follow_web_ui(web_ui, self.members)
+            process.spawn(self.orders.follow_web_ui, web_ui, self.members)
         process.environment.events.quitting.add_listener(self.close)
+
+    def await_order(self, **_: object) -> None:
+        """Begin a load when it is ordered; for Locust's events, which may come more than once for a load."""
+        if self._process.environment.web_ui:
+            self._process.spawn(self.orders.begin_when_idle)
+        else:
+            self.orders.follow_start()
 
     def close(self, **_: object) -> None:
         """End the load that is under way and write what is recorded; idempotent."""
@@ -53,14 +60,9 @@ def coordinate_planned(process: LocustProcess, traffic: Traffic, orders: BinaryI
     made = Coordinator(process, traffic, orders, planned_starts, LOST_SHARE)
     users = traffic.users_per_arm * len(traffic.arms) * made.members.expected
     environment.dispatcher_class = SameUsersEverywhere
-
-    def on_users_spawned(**_: object) -> None:
-        # Locust fires it again when a worker joins or leaves.
-        (made.orders.begin_when_idle if environment.web_ui else made.orders.follow_start)()
-
     if environment.web_ui:
         environment.shape_class = FixedUsers(users)
     elif options is not None:
         options.num_users, options.spawn_rate = users, 1
-    environment.events.spawning_complete.add_listener(on_users_spawned)
+    environment.events.spawning_complete.add_listener(made.await_order)
     return made

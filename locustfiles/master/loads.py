@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -83,7 +83,7 @@ class Loads:
         print(f"{LOAD_BEGAN} {start_s:.3f} {start_s + traffic.warmup_s:.3f}", flush=True)
         for share, worker in enumerate(workers):
             begin = Begin(traffic.seed, start_s, start_s - self._clock.now_s(), share, len(workers))
-            self._process.runner.send_message(BEGIN, begin.pack(), client_id=worker)
+            self._process.runner.send_message(BEGIN, asdict(begin), client_id=worker)
         self._recording = self._process.spawn(self._record)
 
     def stop(self, **_: object) -> None:

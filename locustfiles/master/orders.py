@@ -46,16 +46,23 @@ class Orders:
             self._print_ready()
 
     def follow_web_ui(self, web_ui: WebUI, members: Membership) -> None:
-        """Print TRAFFIC_READY when web UI and workers are up, then follow the orders ``idle``."""
-        self._process.spawn(self._follow_web_ui, web_ui, members)
+        """Print TRAFFIC_READY when web UI and workers are up, then follow the orders ``idle`` to their end."""
+        members.complete.wait()
+        while not (web_ui.server and web_ui.server.started):
+            gevent.sleep(SERVER_CHECK_EVERY_S)
+        self._print_ready()
+        for order in self._lines:
+            if order.strip() == IDLE_ORDER:
+                self._idle.set()
+        self._process.quit()
 
     def begin_when_idle(self) -> None:
         """Begin the load that Start in the web UI asked for, unless Stop comes first."""
-        self._process.spawn(self._begin_when_idle)
-
-    def _print_ready(self) -> None:
-        self.ready = True
-        print(TRAFFIC_READY, flush=True)
+        self._idle.wait()
+        started = self._process.runner.state in {STATE_SPAWNING, STATE_RUNNING}
+        if started and not self._loads.under_way.is_set():
+            self._idle.clear()
+            self._loads.begin(math.ceil(self._clock.now_s()) + 1.0)
 
     def _follow_start(self) -> None:
         if order := self._lines.readline():
@@ -68,24 +75,9 @@ class Orders:
                     pass
         self._process.quit()
 
-    def _follow_web_ui(self, web_ui: WebUI, members: Membership) -> None:
-        members.complete.wait()
-        while not (web_ui.server and web_ui.server.started):
-            gevent.sleep(SERVER_CHECK_EVERY_S)
-        self._print_ready()
-        for order in self._lines:
-            if order.strip() == IDLE_ORDER:
-                self._idle.set()
-        self._process.quit()
-
-    def _begin_when_idle(self) -> None:
-        self._idle.wait()
-        if not self._loads.under_way.is_set() and self._process.runner.state in {
-            STATE_SPAWNING,
-            STATE_RUNNING,
-        }:
-            self._idle.clear()
-            self._loads.begin(math.ceil(self._clock.now_s()) + 1.0)
+    def _print_ready(self) -> None:
+        self.ready = True
+        print(TRAFFIC_READY, flush=True)
 
 
 def start_of(order: bytes) -> float:

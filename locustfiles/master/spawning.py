@@ -10,7 +10,21 @@ from locust.runners import WorkerNode
 from locust.shape import LoadTestShape
 
 
-class SameUsersEverywhere(UsersDispatcher):
+class _PerNode(UsersDispatcher):
+    """Keeps the ids of the workers, in order."""
+
+    _nodes: dict[str, None]
+
+    def add_worker(self, worker_node: WorkerNode) -> None:
+        """Include a worker that joins."""
+        self._nodes[worker_node.id] = None
+
+    def remove_worker(self, worker_node: WorkerNode) -> None:
+        """Exclude a worker that left."""
+        self._nodes.pop(worker_node.id, None)
+
+
+class SameUsersEverywhere(_PerNode):
     """Gives every process ``fixed_count`` users of each class.
 
     Locust's own dispatcher spreads one number of users over the workers, and moves them when a worker joins or leaves;
@@ -34,16 +48,8 @@ class SameUsersEverywhere(UsersDispatcher):
         """Start the users of all processes again, whatever the number asked for."""
         self._dispatched = []
 
-    def add_worker(self, worker_node: WorkerNode) -> None:
-        """Include a worker that joins."""
-        self._nodes[worker_node.id] = None
 
-    def remove_worker(self, worker_node: WorkerNode) -> None:
-        """Exclude a worker that left."""
-        self._nodes.pop(worker_node.id, None)
-
-
-class SameUsersPerArm(UsersDispatcher):
+class SameUsersPerArm(_PerNode):
     """Gives every arm's process, at the same time, the users that Locust's own dispatcher chooses for one arm."""
 
     @staticmethod
@@ -65,14 +71,6 @@ class SameUsersPerArm(UsersDispatcher):
         """Wait for the load's start, then go to that number of users for each arm."""
         self.await_start()
         super().new_dispatch(target_user_count, spawn_rate, user_classes)
-
-    def add_worker(self, worker_node: WorkerNode) -> None:
-        """Include a worker that joins."""
-        self._nodes[worker_node.id] = None
-
-    def remove_worker(self, worker_node: WorkerNode) -> None:
-        """Exclude a worker that left."""
-        self._nodes.pop(worker_node.id, None)
 
 
 def same_users_per_arm(await_start: Callable[[], None]) -> type[SameUsersPerArm]:

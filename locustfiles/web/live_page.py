@@ -12,7 +12,7 @@ from locust.web import WebUI
 from locustfiles.web.downloads import FILES_ADDRESS, View
 from locustfiles.web.live_recording import LiveArm, LiveRecording
 from locustfiles.web.series import Series
-from locustfiles.web.wording import count, hours_text, live_rate_text, mebibytes, oom_text, verdict_text
+from locustfiles.web.wording import arm_texts, count, hours_text
 
 STATIC: Final = Path(__file__).parent / "static"
 ASSETS: Final = {
@@ -65,7 +65,7 @@ class SoakPage:
             "phase": recording.phase,
             "phases": recording.phases,
             "limit": recording.limit_bytes,
-            "judged": None if recording.judged_t_s is None else hours_text(recording.judged_t_s),
+            "judged": None if recording.live is None else hours_text(recording.live.updated_t_s),
             "report": f"{FILES_ADDRESS}/{recording.directory.name}/report/report.html"
             if recording.has_report
             else None,
@@ -73,32 +73,20 @@ class SoakPage:
             "have": ",".join(f"{series.epoch}.{len(series)}" for series in every),
         }
 
-    def _arm(self, name: str, one: LiveArm, had: dict[int, tuple[int, int]]) -> dict[str, Any]:
-        live = self._recording.verdicts.get(name, {})
+    def _arm(self, name: str, arm: LiveArm, had: dict[int, tuple[int, int]]) -> dict[str, Any]:
+        live = self._recording.live_of(name)
 
         def lacking(series: Series) -> dict[str, Any]:
             return series.since(*had.get(id(series), (-1, 0)))
 
-        now = one.now.get
-        return {
-            "name": name,
-            "verdict": verdict_text(live),
-            "state": str(live.get("verdict") or ""),
-            "reason": str(live.get("reason") or ""),
-            "rate": live_rate_text(live),
-            "oom": oom_text(live),
-            "suspect": str(live.get("suspect") or ""),
-            "kills": one.kills,
-            "rss": mebibytes(now("rss")),
-            "uss": mebibytes(now("uss")),
-            "tasks": count(now("tasks")),
-            "sessions": count(now("sessions")),
-            "blocks": count(now("blocks")),
-            "life": count(now("life")),
-            "ok": count(one.per_s.get("ok")),
-            "failed": count(one.per_s.get("failed")),
-            "readings": lacking(one.readings),
-            "requests": lacking(one.requests),
+        return arm_texts(name, arm, live) | {
+            "state": live.verdict,
+            "reason": live.reason,
+            "kills": arm.kills,
+            "ok": count(arm.per_s.get("ok")),
+            "failed": count(arm.per_s.get("failed")),
+            "readings": lacking(arm.readings),
+            "requests": lacking(arm.requests),
         }
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from locustfiles.web.series import Series
 from soak import contract
@@ -25,7 +25,6 @@ READING_NAMES: Final = ("t", "life", *SUMMED)
 REQUEST_NAMES: Final = ("t", "ok", "failed", "p50", "p99")
 MOST_MARKS: Final = 500
 """Number of phases, and of kills of each arm, that are kept."""
-MOST_LIVE_BYTES: Final = 1 << 20
 
 
 @dataclass
@@ -50,10 +49,8 @@ class LiveRecording:
         self.arms = {arm: LiveArm() for arm in arms}
         self.phases: list[tuple[float, str]] = []
         """Start (``t_s``) and name of each phase."""
-        self.verdicts: dict[str, dict[str, Any]] = {}
-        """Fields of contract.ArmLive by arm; empty before the first verdict."""
-        self.judged_t_s: float | None = None
-        """End (``t_s``) of the recording that the verdict is based on; None before the first verdict."""
+        self.live: contract.Live | None = None
+        """The verdict so far; None before the first."""
         self._events = CsvTail(directory / contract.EVENTS)
         self._samples = {arm: CsvTail(directory / arm / contract.SAMPLES) for arm in arms}
         self._loads = {arm: CsvTail(directory / arm / contract.REQUESTS) for arm in arms}
@@ -90,6 +87,10 @@ class LiveRecording:
             except (OSError, ValueError, KeyError, TypeError):  # not written yet
                 return None
         return self._limit or None
+
+    def live_of(self, arm: str) -> contract.ArmLive:
+        """Return the verdict so far on an arm; one of empty texts before the first."""
+        return (self.live.arms if self.live else {}).get(arm) or contract.ArmLive("", "")
 
     @property
     def has_report(self) -> bool:
@@ -149,15 +150,12 @@ class LiveRecording:
         path = self.directory / contract.LIVE
         try:
             status = path.stat()
-            if (status.st_mtime_ns, status.st_ino) == self._live_stamp or status.st_size > MOST_LIVE_BYTES:
-                return
-            self._live_stamp = (status.st_mtime_ns, status.st_ino)
-            live = json.loads(path.read_text())
-            verdicts = {arm: dict(live["arms"][arm]) for arm in self.arms if arm in live["arms"]}
-            self.judged_t_s = float(live["updated_t_s"])
-        except (OSError, ValueError, KeyError, TypeError):  # no verdict yet, or an invalid one
+        except OSError:  # no verdict yet
             return
-        self.verdicts = verdicts
+        stamp = (status.st_mtime_ns, status.st_ino)
+        if stamp != self._live_stamp:
+            self._live_stamp = stamp
+            self.live = contract.read_live(path) or self.live
 
 
 def _oom_kills(row: CsvRow) -> int:

@@ -9,7 +9,7 @@ from flask import Flask, Response, request
 from locust.web import WebUI
 
 from locustfiles.web.live_recording import LiveRecording
-from locustfiles.web.wording import count, live_rate_text, mebibytes, oom_text, verdict_text
+from locustfiles.web.wording import arm_texts
 
 TAB_KEY: Final = "memory"
 TAB_COLUMNS: Final = (
@@ -47,25 +47,11 @@ class MemoryTab:
 
     def rows(self) -> list[dict[str, str]]:
         """Return a row for each arm, with a text for each column."""
-        return [self._row(arm) for arm in self._recording.arms]
-
-    def _row(self, arm: str) -> dict[str, str]:
-        one, live = self._recording.arms[arm], self._recording.verdicts.get(arm, {})
-        now = one.now.get
-        return {
-            "name": arm,
-            "verdict": verdict_text(live),
-            "rate": live_rate_text(live),
-            "suspect": str(live.get("suspect") or ""),
-            "rss": mebibytes(now("rss")),
-            "uss": mebibytes(now("uss")),
-            "blocks": count(now("blocks")),
-            "tasks": count(now("tasks")),
-            "sessions": count(now("sessions")),
-            "oom": oom_text(live),
-            "kills": str(len(one.kills)),
-            "life": count(now("life")),
-        }
+        recording = self._recording
+        return [
+            arm_texts(name, arm, recording.live_of(name)) | {"kills": str(len(arm.kills))}
+            for name, arm in recording.arms.items()
+        ]
 
     def _extend(self, response: Response) -> Response:
         if request.path == "/stats/requests" and response.status_code == 200 and response.is_json:

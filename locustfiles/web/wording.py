@@ -1,36 +1,47 @@
-"""Texts of the verdict so far, as the report words it: for the Memory tab and the page /soak."""
+"""Texts of an arm at this moment, as the report words them: for the Memory tab and the page /soak."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
+
+from locustfiles.web.live_recording import LiveArm
+from soak.contract import ArmLive
 
 VERDICT_TEXTS: Final = {"leak": "LEAK", "no_leak": "NO LEAK", "inconclusive": "INCONCLUSIVE"}
-NONE_YET: Final = "none yet"
-
-LiveFields = Mapping[str, Any]
-"""Fields of contract.ArmLive; empty before the first verdict."""
 
 
-def verdict_text(live: LiveFields) -> str:
-    """Return the verdict so far: ``LEAK``; before the first ``none yet``."""
-    return VERDICT_TEXTS.get(str(live.get("verdict")), NONE_YET)
+def arm_texts(name: str, arm: LiveArm, live: ArmLive) -> dict[str, str]:
+    """Return the texts of an arm that tab and page share, by their keys there; empty for what is not known."""
+    now = arm.now.get
+    return {
+        "name": name,
+        "verdict": VERDICT_TEXTS.get(live.verdict, "none yet"),
+        "rate": live_rate_text(live),
+        "suspect": live.suspect,
+        "rss": mebibytes(now("rss")),
+        "uss": mebibytes(now("uss")),
+        "blocks": count(now("blocks")),
+        "tasks": count(now("tasks")),
+        "sessions": count(now("sessions")),
+        "oom": oom_text(live),
+        "life": count(now("life")),
+    }
 
 
-def live_rate_text(live: LiveFields) -> str:
+def live_rate_text(live: ArmLive) -> str:
     """Return the leak rate and its interval: ``17.3 KiB/request (17.1 KiB to 17.5 KiB, 95%)``; empty if unknown."""
-    per_s, low, high = (live.get(name) for name in ("rate_per_s", "low", "high"))
+    per_s, low, high = live.rate_per_s, live.low, live.high
     if per_s is None:
         return ""
-    per_request = live.get("rate_per_request")
+    per_request = live.rate_per_request
     scale, clock = (per_request / per_s, "request") if per_request is not None and per_s else (3600.0, "hour")
     interval = "" if low is None or high is None else f" ({_size(low * scale)} to {_size(high * scale)}, 95%)"
     return f"{_size(per_s * scale)}/{clock}{interval}"
 
 
-def oom_text(live: LiveFields) -> str:
+def oom_text(live: ArmLive) -> str:
     """Return the time to OOM, counted from the verdict; empty where nothing leaks."""
-    low, high = live.get("oom_low_s"), live.get("oom_high_s")
+    low, high = live.oom_low_s, live.oom_high_s
     if low is None:
         return ""
     return f"at least {hours_text(low)}" if high is None else f"{hours_text(low)} to {hours_text(high)}"

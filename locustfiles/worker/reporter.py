@@ -93,7 +93,7 @@ class Reporter:
             self._finish(last=False)
 
     def _on_begin(self, msg: Message, **_: object) -> None:
-        begin = Begin.unpack(msg.data)
+        begin = Begin(**msg.data)
         self.close()  # a load that goes on since this process was cut off when it was stopped
         self._clock.set(begin.start_s - begin.in_s)
         self._next_s = math.floor(begin.start_s)

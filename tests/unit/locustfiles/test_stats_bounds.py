@@ -6,7 +6,14 @@ import pytest
 from locust import stats as locust_stats
 from locust.env import Environment
 
-from locustfiles.stats_bounds import KEEP_ERRORS, KEEP_HISTORY, KEEP_NAMES, KEEP_S, TRIM_EVERY_S, StatsBounds
+from locustfiles.stats_bounds import (
+    KEEP_ERRORS,
+    KEEP_HISTORY,
+    KEEP_NAMES,
+    KEEP_S,
+    TRIM_EVERY_S,
+    bound_statistics,
+)
 
 if TYPE_CHECKING:
     from tests.unit.locustfiles.conftest import ScriptedClock
@@ -63,8 +70,8 @@ def _sizes(environment: Environment) -> dict[str, int]:
     }
 
 
-def test_without_upkeep_it_grows(environment: Environment, clock: ScriptedClock) -> None:
-    """The locked Locust keeps a count for every second, a row for every 5 s and every error text: upkeep is needed."""
+def test_without_bounds_it_grows(environment: Environment, clock: ScriptedClock) -> None:
+    """The locked Locust keeps a count for every second, a row for every 5 s and every error text."""
     _run(environment, clock)
     assert _sizes(environment) == {
         "seconds": HOURS * 3600,
@@ -76,10 +83,9 @@ def test_without_upkeep_it_grows(environment: Environment, clock: ScriptedClock)
     }
 
 
-def test_with_upkeep_it_does_not(environment: Environment, clock: ScriptedClock) -> None:
-    """With upkeep all of it is bounded, and Locust's current and total figures are what they are without."""
-    upkeep = StatsBounds(clock.now)
-    upkeep.register(environment)
+def test_with_bounds_it_does_not(environment: Environment, clock: ScriptedClock) -> None:
+    """All of it is bounded, and Locust's current and total figures are what they are without."""
+    bound_statistics(environment, clock.now)
     _run(environment, clock)
     sizes = _sizes(environment)
     assert sizes["seconds"] <= KEEP_S + 11
@@ -96,8 +102,7 @@ def test_with_upkeep_it_does_not(environment: Environment, clock: ScriptedClock)
 def test_a_masters_statistics(environment: Environment, clock: ScriptedClock) -> None:
     """On a master, which sees no request but its workers' reports, the same is bounded."""
     locust_stats.setup_distributed_stats_event_listeners(environment.events, environment.stats)
-    upkeep = StatsBounds(clock.now)
-    upkeep.register(environment)
+    bound_statistics(environment, clock.now)
     for second in range(600):
         worker = locust_stats.RequestStats()
         worker.log_request("POST", "leaky", 5, 10)
@@ -115,22 +120,11 @@ def test_a_masters_statistics(environment: Environment, clock: ScriptedClock) ->
     assert sizes["errors"] <= KEEP_ERRORS + 20
 
 
-def test_close_is_idempotent(environment: Environment, clock: ScriptedClock) -> None:
-    """After close nothing is dropped any more; a second close, or one without register, does nothing."""
-    StatsBounds(clock.now).close()
-    upkeep = StatsBounds(clock.now)
-    upkeep.register(environment)
-    upkeep.close()
-    upkeep.close()
-    _run(environment, clock, 200)
-    assert _sizes(environment)["seconds"] == 200
-
-
 def test_names_that_come_once_are_forgotten_and_stay_counted(
     environment: Environment, clock: ScriptedClock
 ) -> None:
     """A locustfile with an id in each URL has a name for each request; the one that comes again keeps its figures."""
-    StatsBounds(clock.now).register(environment)
+    bound_statistics(environment, clock.now)
     for second in range(2 * KEEP_NAMES):
         for name in ("/login", f"/orders/{second}"):
             environment.events.request.fire(

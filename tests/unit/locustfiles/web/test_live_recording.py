@@ -95,11 +95,12 @@ def test_the_verdict_so_far_is_the_judges(run: GrowingRun) -> None:
     """One that is half-written or nonsense leaves the last one standing."""
     run.verdict(61.0, leaky=ArmLive("leak", "it grows"), fixed=ArmLive("no_leak", "it does not"))
     run.recording.read_new()
-    assert run.recording.verdicts["leaky"]["verdict"] == "leak"
-    assert run.recording.judged_t_s == 61.0
+    assert run.recording.live_of("leaky").verdict == "leak"
+    assert run.recording.live is not None
+    assert run.recording.live.updated_t_s == 61.0
     (run.directory / "live.json").write_text('{"arms": ')
     run.recording.read_new()
-    assert run.recording.verdicts["fixed"]["reason"] == "it does not"
+    assert run.recording.live_of("fixed").reason == "it does not"
 
 
 def test_a_directory_that_is_not_there_yet_says_nothing(tmp_path: Path) -> None:
@@ -107,7 +108,7 @@ def test_a_directory_that_is_not_there_yet_says_nothing(tmp_path: Path) -> None:
     run = GrowingRun(tmp_path)
     (run.directory / "manifest.json").unlink()
     run.recording.read_new()
-    assert (run.recording.phase, run.recording.limit_bytes, run.recording.verdicts) == ("", None, {})
+    assert (run.recording.phase, run.recording.limit_bytes, run.recording.live) == ("", None, None)
     assert not run.recording.has_report
 
 

@@ -1,33 +1,38 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from locustfiles.web.wording import hours_text, live_rate_text, mebibytes, oom_text, verdict_text
+from locustfiles.web.live_recording import LiveArm
+from locustfiles.web.wording import arm_texts, hours_text, live_rate_text, mebibytes, oom_text
+from soak.contract import ArmLive
 
-LEAK = {"verdict": "leak", "rate_per_s": 2_600_000.0, "rate_per_request": 17_300.0, "low": 2_585_000.0,
-        "high": 2_615_000.0, "oom_low_s": 161.0, "oom_high_s": 3725.0}  # fmt: skip
+LEAK = ArmLive("leak", "", rate_per_s=2_600_000.0, rate_per_request=17_300.0, low=2_585_000.0,
+               high=2_615_000.0, oom_low_s=161.0, oom_high_s=3725.0)  # fmt: skip
+NOTHING = ArmLive("", "")
 
 
 def test_a_rate_has_its_interval_in_the_same_clock() -> None:
     """Per request where requests are known, else per hour; without a rate there is no text."""
     assert live_rate_text(LEAK) == "16.9 KiB/request (16.8 KiB to 17 KiB, 95%)"
-    assert live_rate_text({**LEAK, "rate_per_request": None}) == "8.72 GiB/hour (8.67 GiB to 8.77 GiB, 95%)"
-    assert live_rate_text({"rate_per_s": 10.0}) == "35.2 KiB/hour"
-    assert live_rate_text({}) == live_rate_text({"rate_per_s": None}) == ""
+    assert live_rate_text(replace(LEAK, rate_per_request=None)) == "8.72 GiB/hour (8.67 GiB to 8.77 GiB, 95%)"
+    assert live_rate_text(replace(NOTHING, rate_per_s=10.0)) == "35.2 KiB/hour"
+    assert live_rate_text(NOTHING) == ""
 
 
 def test_the_time_to_oom_may_have_no_end() -> None:
     """JSON has no infinity: null is never."""
     assert oom_text(LEAK) == "0:02:41 to 1:02:05"
-    assert oom_text({**LEAK, "oom_high_s": None}) == "at least 0:02:41"
-    assert oom_text({"oom_low_s": None}) == ""
+    assert oom_text(replace(LEAK, oom_high_s=None)) == "at least 0:02:41"
+    assert oom_text(NOTHING) == ""
 
 
 def test_a_verdict_that_was_not_given_is_none() -> None:
     """Also where the file says a word that is none."""
-    texts = [verdict_text({"verdict": word}) for word in ("leak", "no_leak", "inconclusive", "maybe")]
-    assert texts == ["LEAK", "NO LEAK", "INCONCLUSIVE", "none yet"]
-    assert verdict_text({}) == "none yet"
+    words = ("leak", "no_leak", "inconclusive", "maybe", "")
+    texts = [arm_texts("leaky", LiveArm(), ArmLive(word, ""))["verdict"] for word in words]
+    assert texts == ["LEAK", "NO LEAK", "INCONCLUSIVE", "none yet", "none yet"]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +42,7 @@ def test_a_verdict_that_was_not_given_is_none() -> None:
 )  # fmt: skip
 def test_bytes_have_three_digits(per_request: float, text: str) -> None:
     """A zero at the end of a whole number is no decimal."""
-    assert live_rate_text({"rate_per_s": 1.0, "rate_per_request": per_request}) == f"{text}/request"
+    assert live_rate_text(replace(NOTHING, rate_per_s=1.0, rate_per_request=per_request)) == f"{text}/request"
 
 
 def test_memory_agrees_with_the_recording_to_the_last_digit() -> None:

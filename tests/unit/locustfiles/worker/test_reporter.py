@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import gevent
@@ -62,7 +63,7 @@ class Worker:
         self.reporter.register(self.wire.process)
 
     def begin(self, start_s: float, in_s: float = 0.0) -> None:
-        self.wire.receive(BEGIN, Begin(7, start_s, in_s, 0, 1).pack())
+        self.wire.receive(BEGIN, asdict(Begin(7, start_s, in_s, 0, 1)))
         self.turn()
 
     def advance(self, seconds: float) -> None:
