@@ -1,4 +1,4 @@
-"""What each arm of an ablation keeps per request: the slope of its memory, less that of the arm without faults."""
+"""What each arm of an ablation leaks per request: the slope of its memory, less that of the arm without faults."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUM: Final = "sum of the five"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class FaultLeak:
     """One line of the ablation; its fields are the columns of ablation.csv, None where there is no such figure.
 
     ``ci95`` is half of a 95% interval: the slopes' own, taken for independent of each other.
@@ -26,24 +26,24 @@ class Kept:
 
     arm: str
     requests: int | None = None
-    """Answered well while the slopes were read."""
+    """Successful requests in the stretch of the slopes."""
     rss_bytes_per_request: float | None = None
     rss_ci95_bytes_per_request: float | None = None
     above_none_bytes_per_request: float | None = None
-    """RSS, less what it gains in the arm without faults."""
+    """Slope of RSS, less that of the arm without faults."""
     above_none_ci95_bytes_per_request: float | None = None
     live_blocks_per_request: float | None = None
     native_bytes_per_request: float | None = None
     sessions_opened: int | None = None
-    """Of the arm that keeps them only."""
+    """Sessions opened in that stretch; of the arm that leaks sessions only."""
     above_none_bytes_per_session: float | None = None
 
 
-def kept(recording: Recording) -> tuple[Kept, ...]:
+def fault_leaks(recording: Recording) -> tuple[FaultLeak, ...]:
     """Return all faults, the sum of the single ones, each alone, and none; every arm must have been recorded."""
     trends = {arm.name: _trend(recording, arm) for arm in recording.arms}
     base = trends[NONE]
-    lines = {name: _kept(name, trends[name], base) for name in (ALL, *FAULTS, NONE)}
+    lines = {name: _fault_leak(name, trends[name], base) for name in (ALL, *FAULTS, NONE)}
     singles = tuple(lines[name] for name in FAULTS)
     return (lines[ALL], _sum(singles, base), *singles, lines[NONE])
 
@@ -53,12 +53,12 @@ def _trend(recording: Recording, arm: Arm) -> LifeSlopes | None:
     return None if life is None or load is None else life_slopes(arm, life, load)
 
 
-def _kept(arm: str, trend: LifeSlopes | None, base: LifeSlopes | None) -> Kept:
+def _fault_leak(arm: str, trend: LifeSlopes | None, base: LifeSlopes | None) -> FaultLeak:
     if trend is None or trend.rss_bytes_per_request is None:
-        return Kept(arm)
+        return FaultLeak(arm)
     rss, blocks = trend.rss_bytes_per_request, trend.live_blocks_per_request
     native, sessions = trend.malloc_in_use_bytes_per_request, trend.sessions_open_per_request
-    own = Kept(
+    own = FaultLeak(
         arm,
         requests=trend.requests,
         rss_bytes_per_request=rss.value,
@@ -79,13 +79,13 @@ def _kept(arm: str, trend: LifeSlopes | None, base: LifeSlopes | None) -> Kept:
     )
 
 
-def _sum(singles: tuple[Kept, ...], base: LifeSlopes | None) -> Kept:
+def _sum(singles: tuple[FaultLeak, ...], base: LifeSlopes | None) -> FaultLeak:
     """Add up the single faults; the arm without faults is subtracted, with its error, once for each."""
     above = [line.above_none_bytes_per_request for line in singles]
     own = [line.rss_ci95_bytes_per_request for line in singles]
     if base is None or base.rss_bytes_per_request is None or None in above:
-        return Kept(SUM)
-    return Kept(
+        return FaultLeak(SUM)
+    return FaultLeak(
         SUM,
         above_none_bytes_per_request=sum(value for value in above if value is not None),
         above_none_ci95_bytes_per_request=math.hypot(

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from rich.console import RenderableType
 from rich.text import Text
 
-from analysis.ablation.leak_per_fault import ALL, SESSIONS, SUM, Kept
+from analysis.ablation.leak_per_fault import ALL, SESSIONS, SUM, FaultLeak
 from analysis.recording.model import Recording
-from analysis.report.terminal.tables import new_table, outcome, render
+from analysis.report.tables import Table
+from analysis.report.terminal.tables import outcome, render, terminal_table
 
 NOTE = (
-    "Bytes are slopes of RSS over the requests answered well, with an indicative 95% interval; above none is less "
-    "what the arm without faults gains."
+    'Bytes are slopes of RSS over the successful requests, with an indicative 95% interval; from "above none" the '
+    "slope of the arm without faults is subtracted."
 )
 
 
-def ablation_text(recording: Recording, kept: tuple[Kept, ...], reasons: tuple[str, ...]) -> str:
+def ablation_text(recording: Recording, leaks: tuple[FaultLeak, ...], reasons: tuple[str, ...]) -> str:
     """Return what the command line prints, at most 100 columns wide."""
     manifest = recording.manifest
-    table = new_table(
-        "faults", "requests", "RSS B/request", "above none", "blocks/request", "native B/request"
-    )
-    for line in kept:
-        table.add_row(
+    head = ("faults", "requests", "RSS B/request", "above none", "blocks/request", "native B/request")
+    rows = tuple(
+        (
             line.arm,
             _number(line.requests, ","),
             _with_interval(line.rss_bytes_per_request, line.rss_ci95_bytes_per_request),
@@ -30,29 +28,33 @@ def ablation_text(recording: Recording, kept: tuple[Kept, ...], reasons: tuple[s
             _number(line.live_blocks_per_request, "+.2f"),
             _number(line.native_bytes_per_request, "+,.0f"),
         )
-    parts: list[RenderableType] = [
-        Text(f"{manifest.run_id}: what each fault keeps per request, Python {manifest.python}.\n"),
-        table,
-        Text("\n" + NOTE),
-        *(Text(sentence) for sentence in (*_sum_against_all(kept), *_per_session(kept))),
-        *outcome(reasons),
-    ]
-    return render(parts)
+        for line in leaks
+    )
+    caption = f"{manifest.run_id}: memory that each fault leaks per request, Python {manifest.python}"
+    return render(
+        [
+            Text(f"{caption}\n"),
+            terminal_table(Table(caption, head, rows, frozenset(head[1:]))),
+            Text("\n" + NOTE),
+            *(Text(sentence) for sentence in (*_sum_against_all(leaks), *_per_session(leaks))),
+            *outcome(reasons),
+        ]
+    )
 
 
-def _sum_against_all(kept: tuple[Kept, ...]) -> list[str]:
-    by_arm = {line.arm: line.above_none_bytes_per_request for line in kept}
+def _sum_against_all(leaks: tuple[FaultLeak, ...]) -> list[str]:
+    by_arm = {line.arm: line.above_none_bytes_per_request for line in leaks}
     together, added = by_arm[ALL], by_arm[SUM]
     if not together or added is None:
         return []
     return [
-        f"The five alone add up to {added / together:.1%} of all together. An object that two faults keep, as cache "
-        "and history keep the same answer, counts twice in the sum."
+        f"The five alone add up to {added / together:.1%} of all together. An object that two faults retain, as "
+        "cache and history retain the same answer, counts twice in the sum."
     ]
 
 
-def _per_session(kept: tuple[Kept, ...]) -> list[str]:
-    line = next(line for line in kept if line.arm == SESSIONS)
+def _per_session(leaks: tuple[FaultLeak, ...]) -> list[str]:
+    line = next(line for line in leaks if line.arm == SESSIONS)
     if line.sessions_opened is None or line.above_none_bytes_per_session is None:
         return []
     return [

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from analysis.ablation.figure import ablation_figure
-from analysis.ablation.leak_per_fault import ALL, FAULTS, NONE, Kept, kept
+from analysis.ablation.leak_per_fault import ALL, FAULTS, NONE, FaultLeak, fault_leaks
 from analysis.ablation.text import ablation_text
 from analysis.commands.answer import answer
 from analysis.recording.read import read_recording
@@ -60,7 +60,7 @@ def make_ablation(run_dir: Path) -> Ablation:
             f"{run_dir}: no arm {', '.join(missing)} (there are {', '.join(names)}), so this is no ablation; "
             "give a run of the profile ablation."
         )
-    found = kept(recording)
+    found = fault_leaks(recording)
     objections = all_objections(
         recording,
         (arm_objections(recording, arm, load_summary(arm, recording.load)) for arm in recording.arms),
@@ -69,6 +69,6 @@ def make_ablation(run_dir: Path) -> Ablation:
     directory = run_dir / REPORT
     write_files(
         directory,
-        {"ablation.csv": csv_text(Kept, found), "ablation.png": ablation_figure(recording, found)},
+        {"ablation.csv": csv_text(FaultLeak, found), "ablation.png": ablation_figure(recording, found)},
     )
     return Ablation(directory, ablation_text(recording, found, why), why)

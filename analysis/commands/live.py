@@ -16,7 +16,7 @@ from analysis.recording.heap_files import read_heap_files
 from analysis.recording.model import Arm, Recording
 from analysis.recording.read import read_recording
 from analysis.report.gates import gate_row
-from analysis.report.growth_wording import suspect_text
+from analysis.report.growth_tables import suspect_text
 from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, arm_verdict
 from analysis.verdict.gates import certain_failure
 from analysis.verdict.wording import verdict_sentence

@@ -1,144 +1,218 @@
-"""What grew, and who holds it, as a table."""
+"""Every table of a report, built once; terminal, Markdown and HTML show all of its columns or some."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from analysis.formatting import format_bytes
-from analysis.growth.arm import ArmGrowth
-from analysis.growth.suspect import LeakSuspect
+from analysis.formatting import verdict_name
+from analysis.incident.claims import Claim
 from analysis.incident.formatting import memory_note
 from analysis.recording.latency import QUANTILE_NAMES
+from analysis.recording.model import Recording
 from analysis.report.contents import ReportContents
-from analysis.report.growth_wording import number, split_small_suspects
+from analysis.report.gates import gate_rows
+from analysis.slopes import Slope
+from analysis.verdict.arm import ArmVerdict, SignalVerdict
+from analysis.verdict.run import JudgedRun
+from analysis.verdict.wording import interval_text, rate_text, signal_text
 
-HOUR_S = 3600
-MOST_SUSPECTS = 12
-"""Of one arm; who.csv has all."""
-
-
-def growth_grid(findings: ReportContents) -> Grid | None:
-    """Return a line for each thing that grew; None where no heap was counted and nothing grew."""
-    if not any(one.censuses or one.suspects for one in findings.growth):
-        return None
-    rows = tuple(
-        _row(grower) for one in findings.growth for grower in split_small_suspects(one)[0][:MOST_SUSPECTS]
-    )
-    head = ("arm", "who holds it", "kind", "items", "bytes", "share of growth", "evidence")
-    note = " ".join(said for one in findings.growth if (said := _said(one)))
-    return Grid("What grew, and who holds it", head, rows, frozenset({3, 4, 5}), note)
-
-
-def _said(one: ArmGrowth) -> str:
-    if not one.censuses:
-        return f"Of {one.arm} the heap was not counted under load."
-    if not one.suspects:
-        return f"In {one.arm} nothing grew, in {one.censuses} censuses of its heap."
-    left = len(one.suspects) - min(len(split_small_suspects(one)[0]), MOST_SUSPECTS)
-    return f"{left} more of {one.arm} {'is' if left == 1 else 'are'} in who.csv." if left > 0 else ""
-
-
-def _row(one: LeakSuspect) -> tuple[str, ...]:
-    share = "" if one.share is None else f"{one.share:.0%}"
-    return one.arm, one.name, one.kind, _items(one), _bytes(one), share, one.why
-
-
-def _items(one: LeakSuspect) -> str:
-    if one.items_per_request is not None:
-        return f"{number(one.items_per_request)} per request"
-    return "" if one.items_per_s is None else f"{number(one.items_per_s * HOUR_S)} per hour"
-
-
-def _bytes(one: LeakSuspect) -> str:
-    if one.bytes_per_request is not None:
-        return f"{format_bytes(one.bytes_per_request)} per request"
-    return "" if one.bytes_per_s is None else f"{format_bytes(one.bytes_per_s * HOUR_S)} per hour"
-
-
-MOST_EVENTS = 200
+MIB: Final = 2**20
+KIB: Final = 2**10
+MOST_EVENTS: Final = 200
+"""Events in the table; of more, the first and the last are shown."""
+UNKNOWN: Final = "-"
+"""A cell whose number is not known."""
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """A table: all cells are text as it is to be read."""
+class Table:
+    """A table whose cells are text as it is to be read."""
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    figures: frozenset[int] = frozenset()
-    """Columns that are figures, set on the right."""
+    numeric: frozenset[str] = frozenset()
+    """Columns of numbers, by their heads; they are aligned on the right."""
     note: str = ""
 
+    def without(self, *heads: str) -> Table:
+        """Return the table without these columns."""
+        kept = [place for place, name in enumerate(self.head) if name not in heads]
+        rows = tuple(tuple(row[place] for place in kept) for row in self.rows)
+        return Table(self.caption, tuple(self.head[place] for place in kept), rows, self.numeric, self.note)
 
-def comparison_grid(findings: ReportContents) -> Grid:
+
+def gate_table(judged: JudgedRun) -> Table | None:
+    """Return the gates of the candidate; None where there are none."""
+    gates = gate_rows(judged)
+    head = ("gate", "measured", "95%", "limit", "outcome", "reason")
+    rows = tuple((g.gate, g.measured, g.interval, g.limit, g.outcome, g.why) for g in gates)
+    return Table(f"Gates of {gates[0].arm}", head, rows, frozenset(head[1:4])) if gates else None
+
+
+def open_reasons(judged: JudgedRun) -> tuple[tuple[str, str], ...]:
+    """Return name and reason of each gate that did not pass, but for a leak: its reason is the verdict."""
+    return tuple((gate.gate, gate.open_why) for gate in gate_rows(judged) if gate.open_why)
+
+
+def signal_table(verdict: ArmVerdict) -> Table:
+    """Return the judgement on each signal of an arm."""
+    head = ("signal", "verdict", "rate", "95%", "margin", "reason")
+    rows = tuple(_signal(verdict, signal) for signal in verdict.signals)
+    return Table(f"Signals of {verdict.arm}", head, rows, frozenset({"rate", "95%", "margin"}))
+
+
+def _signal(verdict: ArmVerdict, signal: SignalVerdict) -> tuple[str, ...]:
+    judgement = signal.judgement
+    rate = judgement.per_s if verdict.margin.per_request is None else judgement.per_request
+    margin = signal.margin.per_s if signal.margin.per_request is None else signal.margin.per_request
+    name = judgement.signal
+    return (
+        signal_text(signal),
+        verdict_name(judgement.verdict)
+        + (", retained by the allocator" if signal.explained_by_allocator else ""),
+        "" if rate is None else rate_text(rate.value, name, verdict.margin),
+        "" if rate is None else interval_text(rate, name, verdict.margin),
+        rate_text(margin or 0.0, name, verdict.margin),
+        judgement.reason,
+    )
+
+
+def comparison_table(contents: ReportContents) -> Table:
     """Return before and after, against the incident where the profile reproduces it."""
-    manifest = findings.recording.manifest
-    rows: tuple[tuple[str, ...], ...]
+    manifest = contents.recording.manifest
+    head: tuple[str, ...] = ("measure", "before", "after", "change")
     if not manifest.incident:
-        rows = tuple(
+        plain = tuple(
             (row.measure, row.measured_before, row.measured_after, row.measured_change)
-            for row in findings.rows
+            for row in contents.rows
         )
-        return Grid("Before and after", ("measure", "before", "after", "change"), rows, frozenset({1, 2, 3}))
-    head = ("measure", "incident before", "incident after", "before", "after", "change", "reproduced", "rule")
+        return Table("Before and after", head, plain, frozenset(head[1:]))
+    head = (
+        "measure", "incident before", "incident after", "incident change",
+        "measured before", "measured after", "measured change", "scale", "reproduced", "rule",
+    )  # fmt: skip
     rows = tuple(
         (
-            row.measure,
-            row.incident_before,
-            row.incident_after,
-            row.measured_before,
-            row.measured_after,
-            row.measured_change,
-            row.reproduced,
-            row.rule,
+            row.measure, row.incident_before, row.incident_after, row.incident_change,
+            row.measured_before, row.measured_after, row.measured_change, row.scale, row.reproduced, row.rule,
         )
-        for row in findings.rows
-    )
-    return Grid(
-        "Before and after, against the incident",
-        head,
-        rows,
-        frozenset(range(1, 6)),
-        memory_note(manifest.memory_scale),
-    )
+        for row in contents.rows
+    )  # fmt: skip
+    note = memory_note(manifest.memory_scale)
+    return Table("Before and after, against the incident", head, rows, frozenset(head[1:7]), note)
 
 
-def load_grid(findings: ReportContents) -> Grid:
-    """Return the load that was planned and what arrived of it."""
+def claims_table(contents: ReportContents) -> Table:
+    """Return the claims about the incident, each with what was measured."""
+    note = memory_note(contents.recording.manifest.memory_scale)
+    return _claims("Claims about the incident", "claim", contents.claims, note)
+
+
+def timeline_table(contents: ReportContents) -> Table:
+    """Return the lines of the incident's log, each with the same moment of the run."""
+    return _claims("The incident's log, and the same moments of this run (UTC)", "event", contents.timeline)
+
+
+def _claims(caption: str, first: str, claims: Iterable[Claim], note: str = "") -> Table:
+    head = (first, "incident", "measured", "reproduced", "explanation")
+    rows = tuple(
+        (claim.claim, claim.incident, claim.measured, claim.reproduced, claim.sentence) for claim in claims
+    )
+    return Table(caption, head, rows, note=note)
+
+
+def load_table(contents: ReportContents) -> Table:
+    """Return the load that was planned, and how much of it was delivered."""
+    head = (
+        "arm", "planned", "sent", "delivered while up", "ok", "failed", "missed", "of which while down",
+        "p50, ms", "p99, ms",
+    )  # fmt: skip
     rows = []
-    for arm, load in zip(findings.recording.arms, findings.loads, strict=True):
+    for arm, load in zip(contents.recording.arms, contents.loads, strict=True):
         quantiles = dict(zip(QUANTILE_NAMES, arm.latency.latency_ms or (), strict=False))
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in load.failed.items() if n)
         rows.append(
             (
                 arm.name,
                 *(f"{n:,}" for n in (load.planned, load.sent)),
-                "" if load.arrived is None else f"{load.arrived:.2%}",
+                UNKNOWN if load.arrived is None else f"{load.arrived:.2%}",
                 f"{load.ok:,}",
                 f"{sum(load.failed.values()):,}{f' ({kinds})' if kinds else ''}",
                 *(f"{n:,}" for n in (load.missed, load.missed_dead)),
-                *(f"{quantiles[q]:.1f}" if q in quantiles else "" for q in ("p50", "p99")),
+                *(f"{quantiles[q]:,.1f}" if q in quantiles else UNKNOWN for q in ("p50", "p99")),
             )
         )
-    closed_loop = findings.recording.manifest.closed_loop
-    head = ("arm", "planned", "sent", "arrived while alive", "ok", "failed", "missed", "of them while dead")
-    return Grid(
-        "Load", (*head, "p50, ms", "p99, ms"), tuple(rows), frozenset(range(1, 10)),
-        "What was sent was up to the users of a locustfile: nothing was planned, and latency is the service time."
-        if closed_loop else
-        "Every request has a planned start and goes to every arm at that instant; one that cannot start in time is "
-        "missed and never sent late.",
-    )  # fmt: skip
+    note = (
+        "The users of a locustfile decided what was sent: no request was planned, and latency is the service time."
+        if contents.recording.manifest.closed_loop
+        else "Every request has a planned start and is sent to every arm at that instant; one that cannot start in "
+        "time is missed and is never sent late."
+    )
+    return Table("Load", head, tuple(rows), frozenset(head[1:]), note)
 
 
-def event_grid(events: tuple[tuple[str, ...], ...]) -> Grid:
+def slope_table(contents: ReportContents) -> Table:
+    """Return the plain slopes of each life under load."""
+    manifest = contents.recording.manifest
+    hour = "incident hour" if manifest.incident else "h"
+    hours = manifest.hour_s / 3600 if manifest.incident else 1.0
+    head = ("life", "readings", f"RSS MiB/{hour}", "RSS KiB/request", "blocks/request", "native KiB/request")
+    rows = tuple(
+        (
+            f"{life.arm} {life.life}",
+            f"{life.readings:,}",
+            _slope(life.rss_bytes_per_hour, hours / MIB),
+            _slope(life.rss_bytes_per_request, 1 / KIB),
+            _slope(life.live_blocks_per_request, 1.0),
+            _slope(life.malloc_in_use_bytes_per_request, 1 / KIB),
+        )
+        for life in contents.slopes
+    )
+    note = "Least-squares slopes of all readings under load; their 95% intervals are indicative only."
+    return Table("Slopes under load", head, rows, frozenset(head[1:]), note)
+
+
+def _slope(value: Slope | None, factor: float) -> str:
+    """Return ``+76.32 ± 0.41``, in the unit that ``factor`` leads to."""
+    if value is None:
+        return UNKNOWN
+    digits = 2 if abs(value.value * factor) < 1000 else 0
+    return f"{value.value * factor:+,.{digits}f} ± {value.half * factor:,.{digits}f}"
+
+
+def ladder_table(recording: Recording) -> Table | None:
+    """Return the readings of the quiesce ladder; None where no arm has one."""
+    head = ("arm", "rung", "RSS MiB", "live blocks", "native MiB", "native free MiB", "finished tasks")
+    rows = tuple(
+        (
+            arm.name,
+            str(row.rung),
+            _cell(row.rss_bytes, MIB, 1),
+            _cell(row.live_blocks, 1, 0),
+            _cell(row.malloc_in_use_bytes, MIB, 1),
+            _cell(row.malloc_free_bytes, MIB, 1),
+            _cell(row.tasks_finished, 1, 0),
+        )
+        for arm in recording.arms
+        for row in arm.ladder.itertuples()
+    )
+    note = "After the drain, after gc.collect(), after malloc_trim(): what remains then is retained by the program."
+    return Table("Quiesce ladder after the load", head, rows, frozenset(head[2:]), note) if rows else None
+
+
+def _cell(value: object, unit: float, digits: int) -> str:
+    number = float(str(value)) / unit
+    return UNKNOWN if math.isnan(number) else f"{number:,.{digits}f}"
+
+
+def event_table(events: tuple[tuple[str, ...], ...]) -> Table:
     """Return the events, bounded: the first and the last of very many."""
     half = MOST_EVENTS // 2
     shown = events if len(events) <= MOST_EVENTS else (*events[:half], *events[-half:])
     left = len(events) - len(shown)
-    note = (
-        f"{left:,} events between the first {half} and the last {half} are left out; events.csv has all."
-        if left
-        else ""
-    )
-    return Grid("Events", ("time", "event", "arm", "life", "by", "detail"), shown, note=note)
+    note = f"{left:,} events between the first {half} and the last {half} are left out; events.csv has all."
+    return Table("Events", ("time", "event", "arm", "life", "by", "detail"), shown, note=note if left else "")

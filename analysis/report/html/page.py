@@ -13,10 +13,11 @@ from analysis.recording.provenance import Provenance
 from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
 from analysis.report.gates import gate_rows
+from analysis.report.growth_tables import suspect_tables
 from analysis.report.html.alt import latency_alt, memory_alt, memory_breakdown_alt, objects_alt
 from analysis.report.html.provenance import config_text, provenance
 from analysis.report.html.svg import inline_svg
-from analysis.report.tables import comparison_grid, event_grid, growth_grid, load_grid
+from analysis.report.tables import comparison_table, event_table, load_table
 from analysis.verdict.wording import verdict_sentence
 
 ALTS: Final = {
@@ -50,18 +51,18 @@ def report_html(findings: ReportContents, evidence: Provenance, figures: Mapping
             (one.arm, one.verdict, verdict_name(one.verdict), verdict_sentence(one))
             for one in judged.verdicts
         ],
-        gates=gate_rows(findings.judged),
+        gates=gate_rows(judged),
         figures={
             name: Markup(inline_svg(figures[name], name, alt(findings)))  # noqa: S704 - the text is escaped there
             for name, alt in ALTS.items()
             if name in figures
         },
-        comparison=comparison_grid(findings),
-        growth=growth_grid(findings),
-        load=None if recording.manifest.attached else load_grid(findings),
+        comparison=comparison_table(findings).without("incident change", "scale"),
+        growth=suspect_tables(findings.growth),
+        load=None if recording.manifest.attached else load_table(findings),
         notes=[f"{arm.name}: {note}" for arm in recording.arms for note in arm.notes],
         decided=decided(findings),
-        events=event_grid(evidence.events),
+        events=event_table(evidence.events),
         provenance=provenance(recording),
         config=config_text(recording),
         sums=evidence.sums,

@@ -8,9 +8,10 @@ from typing import Final
 from analysis.formatting import verdict_name
 from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
-from analysis.report.gates import gate_rows
+from analysis.report.growth_tables import suspect_tables
 from analysis.report.markdown.table import literal, markdown_table
-from analysis.report.tables import Grid, comparison_grid, growth_grid, load_grid
+from analysis.report.tables import Table, comparison_table, gate_table, load_table, open_reasons
+from analysis.verdict.run import JudgedRun
 from analysis.verdict.wording import verdict_sentence
 
 MOST_BYTES: Final = 60_000
@@ -32,10 +33,10 @@ def report_markdown(findings: ReportContents) -> str:
         *(f"- {literal(reason)}." for reason in findings.reasons),
     ]
     sections = [
-        _gates(findings),
-        _folded(comparison_grid(findings)),
-        _folded(found) if (found := growth_grid(findings)) else [],
-        [] if manifest.attached else _folded(load_grid(findings)),
+        _gates(judged),
+        _folded(comparison_table(findings).without("incident change", "scale")),
+        *(_folded(table) for table in suspect_tables(findings.growth)),
+        [] if manifest.attached else _folded(load_table(findings)),
         _details("How it was decided", [f"{literal(text)}\n" for text in decided(findings)]),
         _provenance(findings),
     ]
@@ -49,17 +50,16 @@ def report_markdown(findings: ReportContents) -> str:
     return text
 
 
-def _gates(findings: ReportContents) -> list[str]:
-    lines = gate_rows(findings.judged)
-    head = ["gate", "measured", "95%", "limit", "outcome"]
-    rows = [[line.gate, line.measured, line.interval, line.limit, line.outcome] for line in lines]
-    why = [f"- {literal(line.gate)}: {literal(line.open_why)}." for line in lines if line.open_why]
-    return [*markdown_table(head, rows), *(["", *why] if why else [])] if lines else []
+def _gates(judged: JudgedRun) -> list[str]:
+    table = gate_table(judged)
+    if table is None:
+        return []
+    why = [f"- {literal(gate)}: {literal(reason)}." for gate, reason in open_reasons(judged)]
+    return [*markdown_table(table.without("reason")), *(["", *why] if why else [])]
 
 
-def _folded(grid: Grid) -> list[str]:
-    rows = markdown_table(list(grid.head), [list(row) for row in grid.rows])
-    return _details(grid.caption, [*rows, *(["", literal(grid.note)] if grid.note else [])])
+def _folded(table: Table) -> list[str]:
+    return _details(literal(table.caption), markdown_table(table))
 
 
 def _details(title: str, lines: Sequence[str]) -> list[str]:

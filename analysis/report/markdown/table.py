@@ -5,21 +5,28 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from analysis.report.tables import Table
+
 MARKUP: Final = re.compile(r"&(?=[#\w])|<(?=[A-Za-z/!?])|[|@\[\]`*\\]|(?<![^\W_])_|_(?![^\W_])|~")
 """What would be markup or a mention; an underscore within a word and a ``<`` before no letter are none."""
 
 
 def literal(text: str) -> str:
-    """Return a text that is read as it is: what a run says of itself is no markup, no mention and no other line."""
+    """Return a text that is read as it is: no markup, no mention and no line break, whatever a run wrote into it."""
     return MARKUP.sub(_escaped, text.replace("\r", " ").replace("\n", " "))
 
 
-def markdown_table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Return the lines of a table; its cells are read as they are."""
-    return [
-        _line(cells)
-        for cells in (head, ["---"] * len(head), *([literal(cell) for cell in row] for row in rows))
-    ]
+def markdown_table(table: Table) -> list[str]:
+    """Return the lines of a table, without its caption, and of its note; all is read as it is."""
+    rules = ["---:" if name in table.numeric else "---" for name in table.head]
+    rows = [[literal(cell) for cell in row] for row in table.rows]
+    lines = [_line(cells) for cells in (list(table.head), rules, *rows)] if rows else []
+    return [*lines, *([""] if lines and table.note else []), *([literal(table.note)] if table.note else [])]
+
+
+def section(table: Table) -> list[str]:
+    """Return a table below its caption as a heading."""
+    return ["", f"## {literal(table.caption)}", "", *markdown_table(table)]
 
 
 def _escaped(mark: re.Match[str]) -> str:

@@ -1,23 +1,44 @@
-"""What the texts for the terminal share: tables, the outcome at the end, plain lines."""
+"""Tables, the outcome at the end and plain lines, for a terminal."""
 
 from __future__ import annotations
 
 from io import StringIO
+from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
-WIDTH = 100
+from analysis.report.tables import Table
+
+WIDTH: Final = 100
+"""Columns of a line, at most."""
+
+WIDE: Final = 7
+"""A table of so many columns has less room between them."""
 
 
-def new_table(*names: str) -> Table:
-    """Return an empty table: names on the left, figures on the right."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
-    for position, name in enumerate(names):
-        table.add_column(name, justify="right" if position else "left")
-    return table
+def terminal_table(table: Table, widths: dict[str, int] | None = None) -> RichTable:
+    """Return a table to print, without its caption and note; ``widths`` bounds columns by their heads."""
+    gap = 2 if len(table.head) < WIDE else 1
+    shown = RichTable(box=SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
+    for name in table.head:
+        shown.add_column(
+            name,
+            justify="right" if name in table.numeric else "left",
+            overflow="fold",
+            max_width=(widths or {}).get(name),
+        )
+    for row in table.rows:
+        shown.add_row(*(Text(cell) for cell in row))
+    return shown
+
+
+def captioned(table: Table, widths: dict[str, int] | None = None) -> list[RenderableType]:
+    """Return a table below its caption, and its note below it."""
+    parts: list[RenderableType] = [Text(f"\n{table.caption}"), terminal_table(table, widths)]
+    return [*parts, Text(f"\n{table.note}")] if table.note else parts
 
 
 def outcome(reasons: tuple[str, ...], *, attached: bool = False) -> list[Text]:

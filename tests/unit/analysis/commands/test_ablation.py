@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.ablation.leak_per_fault import kept
+from analysis.ablation.leak_per_fault import fault_leaks
 from analysis.commands.ablation import make_ablation
 from analysis.recording.read import read_recording
 from soak.errors import RecordingError
@@ -53,7 +53,7 @@ def test_an_ablation_is_told_and_written(run_dir: Path) -> None:
 def test_each_planted_fault_is_found_and_nothing_else(run_dir: Path) -> None:
     """What was planted above none lies within twice the interval of each arm, zero for cycles; no interval is wide."""
     planted = {"all": 18_000, "tasks": 600, "sessions": 1_200, "cache": 700, "history": 15_900, "cycles": 0}
-    lines = {line.arm: line for line in kept(read_recording(run_dir))}
+    lines = {line.arm: line for line in fault_leaks(read_recording(run_dir))}
     for arm, size_bytes in {**planted, "sum of the five": 18_400}.items():
         above, half = lines[arm].above_none_bytes_per_request, lines[arm].above_none_ci95_bytes_per_request
         assert above is not None
@@ -66,7 +66,7 @@ def test_each_planted_fault_is_found_and_nothing_else(run_dir: Path) -> None:
 
 def test_the_sum_carries_the_error_of_what_is_subtracted(run_dir: Path) -> None:
     """None is subtracted five times, so its error counts five times, not once for each arm's own."""
-    lines = {line.arm: line for line in kept(read_recording(run_dir))}
+    lines = {line.arm: line for line in fault_leaks(read_recording(run_dir))}
     halves = {arm: line.rss_ci95_bytes_per_request or 0.0 for arm, line in lines.items()}
     singles = [halves[name] for name in ("tasks", "sessions", "cache", "history", "cycles")]
     expected = (sum(half**2 for half in singles) + (5 * halves["none"]) ** 2) ** 0.5

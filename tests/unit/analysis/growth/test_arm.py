@@ -15,7 +15,7 @@ from analysis.growth.arm import ArmGrowth
 from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, SignalSeries, Verdict
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
-from analysis.report.growth_wording import suspect_text
+from analysis.report.growth_tables import suspect_text
 from soak import contract
 from tests.support.planted_heap import FOUR_LEAKS, STATE, Container, served, write_heap
 from tests.support.planted_incident import HOUR_S, LOAD_S

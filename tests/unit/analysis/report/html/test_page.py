@@ -99,7 +99,7 @@ def test_the_page_begins_with_what_is_signed(build_run: Build, gates: tuple[Gate
         "Before and after, against the incident",
         "Objects",
         "Latency and failures",
-        "Load: planned, and arrived",
+        "Load: planned and delivered",
         "How it was decided",
         "fixed is judged by RSS. The trend is 69 B/request, with 95% confidence 49 B to 89 B.",
         "Events",
@@ -151,7 +151,7 @@ def test_a_load_that_nobody_planned_is_not_called_planned(build_run: Build) -> N
     titles = [text.get_text() for text in drawn if isinstance(text, Text)]
     assert "Latency from the request to the answer or failure" in titles
     text = Page(page_text(run_dir)).text
-    assert "nothing was planned, and latency is the service time" in text
+    assert "no request was planned, and latency is the service time" in text
     assert "the users never fell silent" in text
     assert "planned start" not in text
     assert "arrived as planned" not in text
@@ -236,7 +236,7 @@ def test_a_run_that_goes_on_says_so(build_run: Build) -> None:
     """Half of a recording makes a page that says what it holds for, without hashes."""
     page = Page(page_text(build_run(status="running", end_s=60.0, probe=False)))
     assert "Still running, or killed before it could end" in page.text
-    assert "What stands against the recording" in page.text
+    assert "Problems with this recording" in page.text
     assert "There are none yet" in page.text
 
 

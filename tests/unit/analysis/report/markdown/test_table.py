@@ -4,6 +4,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from analysis.report.markdown.table import literal, markdown_table
+from analysis.report.tables import Table
 
 
 @pytest.mark.parametrize(
@@ -29,4 +30,8 @@ def test_plain_words_stay_as_they_are() -> None:
 
 def test_a_cell_ends_neither_its_row_nor_its_column() -> None:
     """A bar, a line break and a mention in a cell are part of it."""
-    assert markdown_table(["who"], [["a|b\nc @d"]]) == ["| who |", "| --- |", "| a&#124;b c &#64;d |"]
+    assert markdown_table(Table("", ("who",), (("a|b\nc @d",),))) == [
+        "| who |",
+        "| --- |",
+        "| a&#124;b c &#64;d |",
+    ]

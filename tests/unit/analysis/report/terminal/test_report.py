@@ -10,11 +10,11 @@ import pytest
 
 from analysis.recording.read import read_recording
 from analysis.report.contents import ReportContents, report_contents
-from analysis.report.markdown.growth import growth_markdown
+from analysis.report.growth_tables import suspect_tables, type_tables
 from analysis.report.markdown.incident import claims_markdown, comparison_markdown
+from analysis.report.markdown.table import section
 from analysis.report.markdown.verdict import verdict_markdown
-from analysis.report.terminal.growth import growth_parts
-from analysis.report.terminal.report import report_text
+from analysis.report.terminal.report import report_text, suspect_parts
 from analysis.report.terminal.tables import render
 from soak.contract import GateLimit
 from tests.support.paths import EXPECTED
@@ -138,16 +138,20 @@ def test_what_grew_is_told_with_who_holds_it(build_run: Build) -> None:
     write_heap(run_dir / "leaky", (*FOUR_LEAKS, unnamed), types)
     write_heap(run_dir / "fixed", [Container(0x10, "builtins.dict", partial(min, 5000), "app.cache", 100)])
     found = findings(run_dir)
-    assert render(growth_parts(found.growth)) == (EXPECTED / "growth.txt").read_text()
-    assert "\n".join(growth_markdown(found.growth)) + "\n" == (EXPECTED / "growth.md").read_text()
-    assert render(growth_parts(found.growth)).strip() in report_text(found)
+    assert render(suspect_parts(found.growth)) == (EXPECTED / "growth.txt").read_text()
+    tables = (*suspect_tables(found.growth), *type_tables(found.growth))
+    assert (
+        "\n".join(line for table in tables for line in section(table)) + "\n"
+        == (EXPECTED / "growth.md").read_text()
+    )
+    assert render(suspect_parts(found.growth)).strip() in report_text(found)
 
 
-def test_rates_are_per_second_where_requests_are_not_known(build_run: Build) -> None:
+def test_rates_are_per_hour_where_requests_are_not_known(build_run: Build) -> None:
     """What was attached to has a load of its own, which nobody counted."""
     run_dir = build_run(incident=False, kill_hour=None)
     (run_dir / "leaky" / "requests.csv").unlink()
     write_heap(run_dir / "leaky", FOUR_LEAKS[2:3])
-    text = render(growth_parts(findings(run_dir).growth))
-    assert "leaky, per second:" in text
-    assert "response_cache   unbounded cache or list   80.00   312 KiB" in text
+    text = render(suspect_parts(findings(run_dir).growth))
+    assert "Leak suspects in leaky, per hour\n" in text
+    assert "unbounded cache or list   288,000   1.1 GiB" in text

@@ -1,0 +1,126 @@
+"""Leak suspects and growing types as tables: one clock and one unit for each arm."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from analysis.formatting import format_bytes
+from analysis.growth.arm import ArmGrowth
+from analysis.growth.classify import short_type
+from analysis.growth.suspect import LeakSuspect
+from analysis.growth.trends import TypeGrowth
+from analysis.report.tables import Table
+
+HOUR_S: Final = 3600
+SMALL_SHARE: Final = 0.001
+"""Share of the growth of memory below which a suspect is not shown."""
+MOST_SUSPECTS: Final = 12
+"""Suspects of an arm that are shown; who.csv has all."""
+
+
+def suspect_tables(growth: tuple[ArmGrowth, ...]) -> tuple[Table, ...]:
+    """Return the suspects of each arm; empty where no arm has a census or a suspect."""
+    known = any(arm.censuses or arm.suspects for arm in growth)
+    return tuple(_suspect_table(arm) for arm in growth) if known else ()
+
+
+def type_tables(growth: tuple[ArmGrowth, ...]) -> tuple[Table, ...]:
+    """Return the types that grow, of each arm with suspects."""
+    return tuple(_type_table(arm) for arm in growth if arm.suspects and arm.types)
+
+
+def _suspect_table(arm: ArmGrowth) -> Table:
+    clock = _clock(arm)
+    head = ("retained by", "kind", "items", "95%", "bytes", "share", "evidence")
+    shown = [one for one in arm.suspects if one.share is None or one.share >= SMALL_SHARE][:MOST_SUSPECTS]
+    rows = tuple(_suspect(one, clock) for one in shown)
+    caption = f"Leak suspects in {arm.arm}" + (f", per {clock}" if rows else "")
+    return Table(caption, head, rows, frozenset(head[2:6]), _note(arm, len(shown)))
+
+
+def _note(arm: ArmGrowth, shown: int) -> str:
+    if not arm.censuses and not arm.suspects:
+        return f"No heap census of {arm.arm} was taken under load."
+    if not arm.suspects:
+        return f"No leak suspects in {arm.censuses} heap censuses."
+    left = len(arm.suspects) - shown
+    if not left:
+        return ""
+    small = f" (< {SMALL_SHARE:.1%} of growth)" if shown < MOST_SUSPECTS else ""
+    return f"{left} smaller {'suspect' if left == 1 else 'suspects'} not shown{small}; who.csv lists all."
+
+
+def _suspect(one: LeakSuspect, clock: str) -> tuple[str, ...]:
+    low, high = one.items_per_request_low, one.items_per_request_high
+    known = clock == "request" and low is not None and high is not None
+    items, size_bytes = (
+        (one.items_per_request, one.bytes_per_request)
+        if clock == "request"
+        else (_hourly(one.items_per_s), _hourly(one.bytes_per_s))
+    )
+    return (
+        one.name,
+        one.kind,
+        "" if items is None else number_text(items),
+        f"{number_text(low or 0.0)} to {number_text(high or 0.0)}" if known else "",
+        "" if size_bytes is None else format_bytes(size_bytes),
+        "" if one.share is None else f"{one.share:.0%}",
+        one.why,
+    )
+
+
+def _type_table(arm: ArmGrowth) -> Table:
+    clock = _clock(arm)
+    head = ("type", "objects", "bytes", "95%", "share", "explained by")
+    rows = tuple(_type(one, clock) for one in arm.types)
+    return Table(f"Types that grow in {arm.arm}, per {clock}", head, rows, frozenset(head[1:5]))
+
+
+def _type(one: TypeGrowth, clock: str) -> tuple[str, ...]:
+    size_bytes, objects, interval = _hourly(one.bytes_per_s), None, ""
+    if clock == "request":
+        size_bytes, objects = one.bytes_per_request, one.objects_per_request
+        if one.bytes_per_request_low is not None and one.bytes_per_request_high is not None:
+            interval = (
+                f"{format_bytes(one.bytes_per_request_low)} to {format_bytes(one.bytes_per_request_high)}"
+            )
+    return (
+        short_type(one.type),
+        "" if objects is None else number_text(objects),
+        "" if size_bytes is None else format_bytes(size_bytes),
+        interval,
+        f"{one.share:.0%}",
+        one.explained_by,
+    )
+
+
+def _clock(arm: ArmGrowth) -> str:
+    """Return what the rates of an arm are counted by: requests, or hours where the requests are not known."""
+    counted = any(
+        one.items_per_request is not None or one.bytes_per_request is not None for one in arm.suspects
+    )
+    return "request" if counted or any(one.bytes_per_request is not None for one in arm.types) else "hour"
+
+
+def _hourly(per_s: float | None) -> float | None:
+    return None if per_s is None else per_s * HOUR_S
+
+
+def number_text(items: float) -> str:
+    """Return a number of items in three digits: ``1.00``, ``0.0123``, ``1,240``."""
+    if abs(items) >= 100:
+        return f"{items:,.0f}"
+    digits = 2 if abs(items) >= 0.995 else 3
+    return f"{items:.{digits}f}" if abs(items) >= 0.0995 else f"{items:.2g}"
+
+
+def suspect_text(one: LeakSuspect) -> str:
+    """Return the last two names of a suspect's holder, and its rate: ``…state.cache: +1.00 items/request``."""
+    path = one.holder.rpartition(" ")[2]
+    name = one.holder or short_type(one.type) or one.kind
+    if path.count(".") > 1 or path != one.holder:
+        name = "…" + ".".join(path.split(".")[-2:])
+    items, unit = (
+        (one.items_per_s, "s") if one.items_per_request is None else (one.items_per_request, "request")
+    )
+    return name if items is None else f"{name}: +{number_text(items)} items/{unit}"
