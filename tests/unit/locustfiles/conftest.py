@@ -59,7 +59,7 @@ def make_traffic() -> Callable[..., Traffic]:
 
 @dataclass
 class ScriptedClock:
-    """A clock that moves when the test says so."""
+    """A clock that moves only when the test sets it."""
 
     t_s: float = 0.0
 

@@ -32,8 +32,8 @@ def _counts(rows: Iterable[CompleteSecond], arm: str = "leaky") -> list[tuple[in
     return [(row.second, row.planned[arm], row.arms[arm].sent, row.arms[arm].missed) for row in rows]
 
 
-def test_a_row_waits_for_every_sender() -> None:
-    """A second is complete when all senders have reported it; then it is yielded once, with their sum."""
+def test_a_second_waits_for_every_worker() -> None:
+    """A second is complete when all workers have reported it; then it is yielded once, with their sum."""
     ledger = _ledger("one", "two")
     _report(ledger, "one", 5, sent=5)
     _report(ledger, "one", 6, sent=5)
@@ -46,7 +46,7 @@ def test_a_row_waits_for_every_sender() -> None:
 
 
 def test_the_end_of_a_load() -> None:
-    """After the last report of every sender all rows are there, up to the last second of any of them."""
+    """After the last report of every worker all seconds are there, up to the last second of any of them."""
     ledger = _ledger("one", "two")
     for second in (5, 6, 7):
         _report(ledger, "one", second, sent=5)
@@ -57,7 +57,7 @@ def test_the_end_of_a_load() -> None:
     assert _counts(ledger.complete()) == [(5, 10, 10, 0), (6, 10, 10, 0), (7, 10, 10, 0), (8, 0, 0, 0)]
 
 
-def test_a_sender_that_is_gone() -> None:
+def test_a_worker_that_is_gone() -> None:
     """The rest of its share is missed, second by second, at every arm; the others are not held up."""
     ledger = _ledger("one", "two")
     _report(ledger, "one", 5, sent=5)
@@ -126,7 +126,7 @@ def test_it_holds_only_what_is_open() -> None:
 
 
 def test_a_report_of_an_earlier_load() -> None:
-    """A sender that did not hear of the end of a load ends nothing of the next one."""
+    """A worker that did not receive the end of a load ends nothing of the next one."""
     ledger = _ledger("one")
     _report(ledger, "one", 4, sent=5, last=True)
     assert ledger.sending == ("one",)

@@ -275,7 +275,7 @@ def test_a_link_from_elsewhere_can_be_followed_but_not_to_a_change(open_ui: Open
 
 
 def test_our_own_page_can(open_ui: Open, capfd: pytest.CaptureFixture[str]) -> None:
-    """And a reset of Locust's statistics is told to the run, which records it."""
+    """A reset of Locust's statistics is printed to the run, which records it."""
     headers = {**HOST, "Origin": "http://127.0.0.1:8089", "Sec-Fetch-Site": "same-origin"}
     assert open_ui().post("/stats/reset", headers=headers).status_code == 200
     assert capfd.readouterr().out == "soak: stats reset\n"

@@ -48,7 +48,7 @@ def test_answers(status: int, body: bytes, kind: str | None) -> None:
     ],
 )
 def test_errors(error: BaseException, kind: str) -> None:
-    """An error tells whether there was no connection, it broke, or no answer came in time; wrapped ones too."""
+    """The error decides whether there was no connection, it broke, or no answer came in time; wrapped ones too."""
     assert error_kind(error) == kind
     assert kind in FAILURE_KINDS
 
@@ -72,17 +72,17 @@ class Answer:
     ],
 )
 def test_requests_of_an_own_locustfile(error: Exception | None, status: int, kind: str | None) -> None:
-    """The team decides what has failed; its status or its error says how."""
+    """The team decides what has failed; its status or its error gives the kind."""
     assert custom_kind(error, Answer(status)) == kind
 
 
 @pytest.mark.parametrize(
-    ("said", "kind"),
+    ("cause", "kind"),
     [(ConnectionRefusedError(), "connect"), (ConnectionResetError(), "reset"), (TimeoutError(), "timeout")],
 )
-def test_what_the_socket_said_counts(said: Exception, kind: str) -> None:
+def test_the_cause_counts(cause: Exception, kind: str) -> None:
     """Clients wrap it, as errors that are connection errors all alike."""
     error = requests.exceptions.ConnectionError("wrapped")
     error.__context__ = urllib3.exceptions.ProtocolError("wrapped")
-    error.__context__.__cause__ = said
+    error.__context__.__cause__ = cause
     assert custom_kind(error, None) == kind
