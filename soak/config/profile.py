@@ -77,9 +77,9 @@ class SamplingSettings(ProfileTable):
     census_every_s: Annotated[float, Field(ge=0)] = 30.0
     """Seconds between two heap censuses from outside during warm-up and load; 0: none"""
     quiesce_every_s: Seconds | None = None
-    """Seconds between two quiesce points during warm-up and load; none are taken without it"""
+    """Seconds between two quiesce points in warm-up and load"""
     quiesce_pause_s: Seconds = 1.0
-    """Seconds the load pauses for a quiesce point: twice the time of a request or a full garbage collection"""
+    """Seconds of each pause: twice the slowest request or full garbage collection"""
 
 
 class ArmSettings(ProfileTable):
@@ -88,17 +88,17 @@ class ArmSettings(ProfileTable):
     command: WordList
     """Command of the arm, a list of words"""
     role: Literal["before", "after", ""] = ""
-    """Part of the arm in the comparison: "before", "after", or none"""
+    """Role of the arm in the comparison: "before", "after", or none"""
     optional: bool = False
     """Whether the arm runs only when named: `soak run mine.toml --arms old,new`"""
     cwd: Path | None = None
     """Working directory of the arm, relative to the profile"""
     env: Annotated[dict[str, str], Field(default_factory=dict)]
-    """Environment variables of the arm, added to the inherited; recorded by name only, so secrets belong here"""
+    """Environment variables, added to the inherited ones; recorded by name only"""
     port: Port | None = None
     """Port on which the arm listens"""
     ready: Ready = "/healthz"
-    """When traffic may begin: a path that answers below 400, "port" or "log: words"; see below"""
+    """Condition for readiness: "port", "log: words", or a path"""
     ready_timeout_s: Seconds = 30.0
     """Seconds for the arm to get ready"""
     stop_timeout_s: Seconds = 10.0
@@ -111,13 +111,13 @@ class JudgeSettings(ProfileTable):
     max_leak: ParsedLeak | None = None
     """Margin: the smallest leak that matters, per time or per request ("200 B/request")"""
     min_time_to_oom: Seconds | None = None
-    """Margin, instead of `max_leak`: the leak that would reach `limit.memory` within this time ("30d")"""
+    """Margin instead of `max_leak`: the leak that reaches `limit.memory` in this time ("30d")"""
     candidate: str = ""
-    """Arm that is signed off"""
+    """Arm to sign off"""
     control: str = ""
-    """Arm that is known to leak; without its leak detected, nothing is signed off"""
+    """Arm with a known leak; sign-off requires its leak to be detected"""
     live: bool = True
-    """Whether the run is judged while it goes on, for the display and `live.json`"""
+    """Whether the run is judged while it runs, for the display and `live.json`"""
     stop_on_fail: bool = False
     """Whether the load ends as soon as a gate of the candidate is certain to fail"""
 

@@ -51,13 +51,13 @@ class PlannedRequests(ProfileTable):
     """Keys of [traffic] for requests that are planned; a locustfile's users decide these things themselves."""
 
     shape: Literal["steady", "incident", "diurnal", "steps"] = "steady"
-    """Rate over time: "steady", "diurnal", "steps", or "incident" for the incident's own profiles"""
+    """Rate over time: "steady", "diurnal", "steps"; "incident" for the incident's profiles"""
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Locust workers on this machine; with none here and elsewhere, one process sends all requests"""
     remote_workers: Annotated[int, Field(ge=0, le=64)] = 0
-    """Locust workers that join from other machines"""
+    """Locust workers on other machines"""
     path: UrlPath = "/api/{service}"
-    """Path of each POST; `{service}` becomes an instance name of a stub service (`orders-017`), or of `service`"""
+    """Path of each POST; `{service}` becomes an instance of a service: `orders-017`"""
     rate_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
     """Requests per second and arm; the mean, for `diurnal`; the peak, for `steps`"""
     request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 1000
@@ -93,9 +93,9 @@ class TrafficSettings(PlannedRequests, LocustfileUsers):
     seed: int = 1
     """Seed of all random choices; the same seed gives the same load"""
     locustfile: Path | None = None
-    """A custom locustfile, relative to the profile; not with keys that plan requests"""
+    """Custom locustfile, relative to the profile"""
     network_timeout_s: Seconds = 5.0
-    """Seconds for the answer to a request, and for users of a locustfile to finish their task at the end"""
+    """Seconds for an answer, and for users of a locustfile to finish at the end"""
     bind_host: IPv4Address = IPv4Address(LOOPBACK)
     """IPv4 address of this machine on which the arms and Locust's master listen"""
     bind_port: Port | None = None

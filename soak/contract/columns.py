@@ -31,45 +31,41 @@ def _amount(name: str, meaning: str) -> Column:
 
 
 SAMPLE_COLUMNS: Final = (
-    Column("t_s", "when the row was read, seconds since the run's start"),
+    Column("t_s", "time of the reading, seconds since the run's start"),
     _text("wall_time", "the same in UTC, ISO 8601, for people"),
     _text("arm", "the target build"),
     Column("pid", "process id"),
-    Column("life", "counts the arm's processes from 1: the next is its restart, or a worker below it"),
+    Column("life", "number of the process within the arm, from 1: a restart or a worker gets the next one"),
     _text("phase", "idle, warm-up, load, drain or quiesce"),
     _text(
         "rung",
-        "of the quiesce ladder: drained, collected or trimmed; point in a pause of the load; empty in ordinary rows",
+        "drained, collected or trimmed on the quiesce ladder; point at a quiesce point; otherwise empty",
     ),
     _amount("rss_bytes", "resident memory, /proc/PID/statm"),
-    _amount(
-        "uss_bytes", "memory that only this process holds, /proc/PID/smaps_rollup; read every smaps_every_s"
-    ),
-    _amount("pss_bytes", "the same with shared pages divided among their users"),
+    _amount("uss_bytes", "memory private to the process, /proc/PID/smaps_rollup; read every smaps_every_s"),
+    _amount("pss_bytes", "USS plus a proportional share of the shared pages, from the same file"),
     Column("cgroup_bytes", "memory charged to the arm's limit"),
     _amount("cpu_s", "user and system time of the process since its start, seconds"),
     _amount("threads", "threads of the process"),
     _amount("fds", "open file descriptors"),
-    Column(
-        "probe_ms", "what one answer of the probe took, milliseconds; empty when the probe did not answer"
-    ),
+    Column("probe_ms", "time of the probe's answer, milliseconds; empty without an answer"),
     _amount("live_blocks", "sys.getallocatedblocks(): live blocks of the Python allocator"),
-    _amount("pymalloc_arena_bytes", "arenas the Python allocator holds"),
+    _amount("pymalloc_arena_bytes", "arenas of the Python allocator"),
     _amount("pymalloc_free_bytes", "of those, bytes in free blocks and unused pools"),
     _amount("malloc_in_use_bytes", "mallinfo2 uordblks + hblkhd: native bytes in use"),
-    _amount("malloc_free_bytes", "mallinfo2 fordblks: free, but kept by malloc"),
+    _amount("malloc_free_bytes", "mallinfo2 fordblks: free bytes that malloc retains"),
     Column("gc_gen2_collections", "full collections since the process started"),
-    Column("gc_collected", "objects the cyclic collector has freed, all generations"),
-    Column("gc_uncollectable", "objects it could not free"),
+    Column("gc_collected", "objects that the cyclic collector freed, all generations"),
+    Column("gc_uncollectable", "objects that it could not free"),
     _amount("tasks_alive", "asyncio.Task objects alive, finished ones included"),
     _amount(
         "tasks_finished",
-        "of those, finished but still referenced; exact up to 1,000, estimated from a stride beyond",
+        "of those, finished but still referenced; exact up to 1,000, estimated from a sample beyond",
     ),
     _amount("sessions_alive", "aiohttp.ClientSession objects alive"),
     _amount("sessions_open", "of those, not closed"),
     Column("loop_lag_ms", "delay of a callback in the event loop, milliseconds"),
-    Column("gauges", "gauges the target registered, a JSON object", kind="json", additive=True),
+    Column("gauges", "gauges that the target registered, a JSON object", kind="json", additive=True),
 )
 
 REQUEST_COLUMNS: Final = (
@@ -79,20 +75,20 @@ REQUEST_COLUMNS: Final = (
     _text("phase", "warm-up, load or drain"),
     Column("planned", "requests whose planned start lies in this second"),
     Column("sent", "requests sent in this second"),
-    Column("missed", "requests given up in this second: not started within max_lateness_s, and never sent"),
-    Column("ok", "requests answered well in this second"),
+    Column("missed", "requests dropped in this second: not started within max_lateness_s, never sent"),
+    Column("ok", "requests answered without failure in this second"),
     *(Column(f"failed_{kind}", f"requests that failed in this second: {kind}") for kind in FAILURE_KINDS),
     *(
         Column(
             f"latency_{q}_ms",
-            f"{q} of the time from planned start to answer, milliseconds, all answers and failures",
+            f"{q} of the time from planned start to answer, milliseconds, failures included",
         )
         for q in ("p50", "p90", "p99", "max")
     ),
     *(
         Column(
             f"service_{q}_ms",
-            f"{q} of the time from sending to answer, milliseconds, all answers and failures",
+            f"{q} of the time from sending to answer, milliseconds, failures included",
         )
         for q in ("p50", "p90", "p99", "max")
     ),
@@ -102,12 +98,10 @@ EVENT_COLUMNS: Final = (
     Column("t_s", "seconds since the run's start"),
     _text("wall_time", "the same in UTC, ISO 8601, for people"),
     _text("event", "one of EVENT_NAMES"),
-    _text(
-        "arm", "the arm it concerns, or stubs, locust, worker-N, judge, census or report; empty for the run"
-    ),
+    _text("arm", "the arm, or stubs, locust, worker-N, judge, census or report; empty for the run"),
     Column("life", "the arm's life"),
     Column("pid", "process id"),
-    _text("by", "for exit: what ended the process: kernel, systemd-oomd, watchdog, soak, itself or unknown"),
+    _text("by", "of an exit, the cause: kernel, systemd-oomd, watchdog, soak, itself or unknown"),
     _text("detail", "one sentence"),
 )
 
@@ -117,17 +111,17 @@ OOM_KILLERS: Final = ("kernel", "systemd-oomd", "watchdog")
 EVENT_NAMES: Final = {
     "run_start": "the run began",
     "start": "a process was started",
-    "ready": "it answered; detail says after how long",
+    "ready": "a process became ready; detail: after how long",
     "phase": "a phase began; detail is its name",
     "exit": "a process ended",
     "restart": "a dead arm is about to be started again",
     "given_up": "a dead arm stays dead: max_restarts is reached, or it died before it was ready",
     "gap": "readings were missed; detail says which and why",
-    "unsampled": "the arm has more processes than are sampled; detail says how many",
+    "unsampled": "the arm has more processes than are sampled; detail: how many",
     "limit": "counters of the arm's memory limit, read before it was removed",
-    "stopped_early": "the load was ended because a gate was certain to fail (stop_on_fail); detail says why",
-    "stats_reset": "somebody reset Locust's own statistics in the web UI; nothing that is recorded changes",
-    "interrupted": "Ctrl-C, SIGTERM or an error cut the run short; detail says which",
+    "stopped_early": "the load was ended because a gate was certain to fail (stop_on_fail); detail: why",
+    "stats_reset": "Locust's own statistics were reset in the web UI; the recording is unchanged",
+    "interrupted": "Ctrl-C, SIGTERM or an error ended the run early; detail: which",
     "run_end": "the run ended",
 }
 
@@ -137,38 +131,34 @@ _CENSUS_OF = (
     Column("pid", "process id"),
     Column("life", "the arm's life"),
     _text("phase", "idle, warm-up, load, drain or quiesce"),
-    _text("rung", "of the quiesce ladder; point in a pause of the load; empty in ordinary rows"),
+    _text("rung", "rung of the quiesce ladder; point at a quiesce point; otherwise empty"),
 )
 
 CENSUS_COLUMNS: Final = (
     *_CENSUS_OF,
-    _text("type", "module-qualified name of the type; of the many, the largest and those that grew most"),
+    _text("type", "module-qualified name of the type; the largest types and those that grew most"),
     Column("objects", "objects of that type"),
-    Column("bytes", "their size, as sys.getsizeof"),
+    Column("bytes", "size of these objects, as sys.getsizeof"),
 )
 
 CONTAINER_COLUMNS: Final = (
     *_CENSUS_OF,
-    _text(
-        "address", "where the container lies, hexadecimal; it is one container while address and type stay"
-    ),
+    _text("address", "address of the container, hexadecimal; with the type it identifies the container"),
     _text("type", "module-qualified name of its type"),
-    Column("length", "its items"),
+    Column("length", "number of items"),
 )
 
 HOLDER_COLUMNS: Final = (
     *_CENSUS_OF,
-    _text("address", "of the container, hexadecimal; empty where the row is about a type"),
-    _text("type", "module-qualified name of its type, or of the type whose objects grow in number"),
-    Column("length", "its items, or the objects of the type"),
-    _text(
-        "holder", "the path of references that holds it, as one would write it; empty where none was found"
-    ),
-    Column("retained_bytes", "bytes that hang on it, by a bounded walk"),
-    Column("retained_whole", "1 when that walk came to its end, 0 when it was cut short: then there is more"),
+    _text("address", "address of the container, hexadecimal; empty in a row about a type"),
+    _text("type", "module-qualified name of the container's type, or of the type that grows"),
+    Column("length", "number of items, or of objects of the type"),
+    _text("holder", "path of references that retains it, in Python notation; empty where none was found"),
+    Column("retained_bytes", "bytes that it retains, by a bounded walk"),
+    Column("retained_whole", "1 for a complete walk; 0 for an incomplete one, whose bytes are a lower bound"),
     _text(
         "entries",
-        "a sample of what it holds, a JSON list: types, sizes, of tasks the coroutine and its creation",
+        "sample of its entries, a JSON list: types, sizes, of a task its coroutine and creation",
     ),
 )
 

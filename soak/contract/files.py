@@ -4,18 +4,18 @@ Everything that writes or reads a recording takes its names from here. ``t_s`` i
 the monotonic clock. An empty cell was not read; it is never 0. Sizes are bytes.
 
     runs/<id>/manifest.json          what ran, where, with which configuration, and how it ended
-              events.csv             starts, phases, kills, restarts, readings that were missed
-              traffic.json           the planned load, as it was handed to Locust
+              events.csv             starts, phases, kills, restarts, missed readings
+              traffic.json           the planned load, as passed to Locust
               live.json              the verdict so far, replaced while the run goes on
               <arm>/samples.csv      one row per second of each process
               <arm>/census.csv       objects by type, read from outside every census_every_s and on the quiesce ladder
-              <arm>/containers.csv   lengths of the containers that have grown, from the same censuses
-              <arm>/holders.csv      which path holds each of those that grow, named while nothing is loaded
+              <arm>/containers.csv   lengths of the containers that grew, from the same censuses
+              <arm>/holders.csv      the path that retains each container and type that grows, found without load
               <arm>/requests.csv     one row per second of load
               <arm>/latency.hlog     HDR histogram log (standard format): tags "latency" and "service", microseconds
               logs/                  the output of every process
-              SHA256SUMS             hashes of all of it but live.json, written at the run's end
-              report/                made from the rest, at any time
+              SHA256SUMS             hashes of these files except live.json, written at the end of the run
+              report/                made from the other files, at any time
 """
 
 from __future__ import annotations
