@@ -22,7 +22,9 @@ def format_bytes(size_bytes: float, unit: str = "", *, sign: bool = False) -> st
     digits = (
         0 if abs(value) >= (9.95 if worth == 1 else 99.95) or round(value, 1) == 0 or value % 1 == 0 else 1
     )
-    return f"{round(value, digits) + 0.0:{'+' if sign and value > 0 else ''},.{digits}f} {name}"
+
+
+X
 
 
 def format_duration(seconds: float) -> str:

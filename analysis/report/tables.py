@@ -128,7 +128,7 @@ def _claims(caption: str, first: str, claims: Iterable[Claim], note: str = "") -
 def load_table(contents: ReportContents) -> Table:
     """Return the load that was planned, and how much of it was delivered."""
     head = (
-        "arm", "planned", "sent", "delivered while up", "ok", "failed", "missed", "of which while down",
+        "arm", "planned", "sent", "delivered while up", "ok", "failed", "failures", "missed", "of which while down",
         "p50, ms", "p99, ms",
     )  # fmt: skip
     rows = []
@@ -141,7 +141,8 @@ def load_table(contents: ReportContents) -> Table:
                 *(f"{n:,}" for n in (load.planned, load.sent)),
                 UNKNOWN if load.arrived is None else f"{load.arrived:.2%}",
                 f"{load.ok:,}",
-                f"{sum(load.failed.values()):,}{f' ({kinds})' if kinds else ''}",
+                f"{sum(load.failed.values()):,}",
+                kinds,
                 *(f"{n:,}" for n in (load.missed, load.missed_dead)),
                 *(f"{quantiles[q]:,.1f}" if q in quantiles else UNKNOWN for q in ("p50", "p99")),
             )
@@ -152,7 +153,7 @@ def load_table(contents: ReportContents) -> Table:
         else "Every request has a planned start and is sent to every arm at that instant; one that cannot start in "
         "time is missed and is never sent late."
     )
-    return Table("Load", head, tuple(rows), frozenset(head[1:]), note)
+    return Table("Load", head, tuple(rows), frozenset(head[1:]) - {"failures"}, note)
 
 
 def slope_table(contents: ReportContents) -> Table:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,9 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-
-CHROMIUM = shutil.which("chromium")
+from playwright.sync_api import Browser, Page, expect
 
 PROFILE = """
 about = "two gateways for as long as Start and Stop say"
@@ -100,26 +97,6 @@ def soak_ui(tmp_path: Path) -> Iterator[Callable[..., Ui]]:
     yield start
     for ui in started:
         ui.end()
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        reason = "no chromium on this machine; on Debian: apt-get install chromium"
-        assert "SOAKPROOF_REQUIRE_BROWSER" not in os.environ, reason
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-            ],
-        )
-        yield browser
-        browser.close()
 
 
 def wait_for(condition: str, text: Path, times: int = 1, timeout_s: float = 60.0) -> None:

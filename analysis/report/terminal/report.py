@@ -29,7 +29,9 @@ def report_text(contents: ReportContents) -> str:
     recording = contents.recording
     attached = recording.manifest.attached
     ladder = ladder_table(recording)
-    load = [] if attached else captioned(load_table(contents))  # the load of an attached run was not recorded
+    load = (
+        [] if attached else captioned(load_table(contents).without("failures"))
+    )  # the load of an attached run was not recorded
     return render(
         [
             Text(_headline(recording)),
