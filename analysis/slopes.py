@@ -12,8 +12,8 @@ from analysis.judge.types import Numbers
 from analysis.recording.model import Arm, Life, Phase
 from analysis.recording.requests import answered_by
 
-MIN_READINGS: Final = 10
-"""Fewer make no interval worth printing."""
+MIN_SLOPE_READINGS: Final = 10
+"""Least number of readings for a slope; fewer make no useful interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class LifeSlopes:
     sessions_open_per_request: Slope | None
 
 
-def fit(x: Numbers, y: Numbers, least: int = MIN_READINGS) -> Slope | None:
+def fit(x: Numbers, y: Numbers, least: int = MIN_SLOPE_READINGS) -> Slope | None:
     """Return the slope of ``y`` over ``x``, leaving out pairs that hold a NaN; None when fewer than ``least`` are left.
 
     ``least`` is 3 or more: two make a line without an interval.

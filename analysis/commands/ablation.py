@@ -22,11 +22,11 @@ from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, RecordingError
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """What the command line needs of an ablation that was written."""
+    """An ablation that was written: the text to print and the exit code."""
 
     directory: Path
     text: str
-    """To print: plain, at most 100 columns wide."""
+    """Plain text, at most 100 columns wide."""
     reasons: tuple[str, ...]
     """Why the recording is inconclusive; empty when it is complete and the load arrived."""
 

@@ -1,4 +1,4 @@
-"""What every command ends with: text to print and an exit code."""
+"""The end of every command: text to print and an exit code."""
 
 from __future__ import annotations
 

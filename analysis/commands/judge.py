@@ -30,12 +30,12 @@ from soak.contract.units import (
 from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, UsageError
 
 MANY_FALLS = 2
-"""One may be anything."""
+"""Number of falls from which on a file looks like restarts; one may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What the command line needs."""
+    """The printed verdicts and the exit code."""
 
     text: str
     exit_code: int
@@ -129,14 +129,14 @@ def judge_run(run_dir: Path) -> Verdicts:
 def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes: float | None) -> Verdicts:
     """Judge the RSS in a file of another tool; raises RecordingError when it cannot be read.
 
-    Restarts that are not told apart look like a sawtooth, which no leak outlasts: nothing is passed on that.
+    Restarts that are taken for one process look like a sawtooth without growth, so such a file is never NO LEAK.
     """
     readings = read_foreign(path, columns)
     verdict = series_verdict(path.name, readings, margin, limit_bytes)
     if verdict.verdict == NO_LEAK and (falls := restarts(readings)) >= MANY_FALLS:
         reason = (
             f"its memory fell by more than half {falls} times, as it does when a process is started again, and that "
-            "hides a leak: name the column that tells the processes apart by --life-column"
+            "hides a leak: name the column that identifies the process by --life-column"
         )
         verdict = replace(verdict, verdict=INCONCLUSIVE, reason=reason)
     codes = {LEAK: EXIT_GATE_FAILED, NO_LEAK: EXIT_OK}

@@ -18,17 +18,17 @@ from analysis.recording.read import read_recording
 from analysis.report.gates import gate_row
 from analysis.report.growth_tables import suspect_text
 from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, arm_verdict
-from analysis.verdict.gates import certain_failure
+from analysis.verdict.gates import failed_already
 from analysis.verdict.wording import verdict_sentence
 from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live
 from soak.errors import HarnessError
 
-EVERY_S: Final = 5.0
-"""Between the end of a look and the next, at least;"""
-REST: Final = 4.0
-"""and so many times as long as the look took, so that it has a fifth of one core at most."""
+LOOK_PAUSE_S: Final = 5.0
+"""Least number of seconds between the end of a look and the next."""
+PAUSE_PER_LOOK: Final = 4.0
+"""Least pause after a look, in durations of that look: judging takes a fifth of one core at most."""
 FIRST_LOOK_S: Final = 30.0
-"""Of load: a look before could decide nothing and would spend error all the same."""
+"""Seconds of load before the first look: an earlier one could decide nothing and would spend error all the same."""
 
 
 def look_error(look: int) -> float:
@@ -60,7 +60,7 @@ def follow(
             _write(run_dir / LIVE, live(recording, look))
         if recording.manifest.status != "running" or _load_is_over(recording):
             return
-        sleep(max(EVERY_S, REST * (clock() - began_s)))
+        sleep(max(LOOK_PAUSE_S, PAUSE_PER_LOOK * (clock() - began_s)))
 
 
 def live(recording: Recording, look: int) -> Live:
@@ -85,7 +85,7 @@ def _arm(recording: Recording, arm: Arm, look: int) -> ArmLive:
 
 
 def _certain_failure_text(recording: Recording, arm: Arm) -> str:
-    failed = certain_failure(recording, arm)
+    failed = failed_already(recording, arm)
     if failed is None:
         return ""
     row = gate_row(failed)

@@ -1,4 +1,4 @@
-"""By which rules a measurement reproduces the incident, with the tolerances of all of them."""
+"""The rules by which a measurement reproduces the incident, with their tolerances."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 from analysis.incident.formatting import format_megabytes, not_unless
 from analysis.recording.gauges import PREFIX
 from analysis.recording.measurements import (
-    Growth,
     Measurement,
+    MemoryGrowth,
     ended,
     keeps_growing,
     life_at_hour_0,
@@ -20,32 +20,32 @@ from analysis.recording.measurements import (
 from analysis.recording.model import Arm, Recording
 
 GROWTH_WITHIN: Final = 0.15
-"""Before's growth above hour 0, of the incident's."""
+"""Greatest share by which before's growth above hour 0 may differ from the incident's."""
 STABLE_WITHIN: Final = 0.10
-"""After's memory, of its own at hour 0."""
+"""Greatest share by which after's memory may differ from its memory at hour 0."""
 OOM_HOURS: Final = (5.0, 6.0)
-"""When before is to be OOM-killed."""
+"""The hours between which before must be OOM-killed."""
 LIMIT_REACHED_AT: Final = 0.98
 """An arm that was not killed has reached its limit at this share of it."""
 START_CHANGE: Final = (-0.15, -0.05)
-"""After's memory at start against before's; the incident has -10%."""
+"""Bounds of the change from before's memory at start to after's; the incident has -10%."""
 TASKS_BEFORE: Final = 10_000
-"""Finished tasks still referenced, at their highest: at least."""
+"""Least peak of finished tasks still referenced in before."""
 TASKS_AFTER: Final = 50
-"""The same: fewer than."""
+"""The peak of finished tasks still referenced in after must be below this."""
 SESSIONS_BEFORE: Final = 100
-"""Sessions open, at their highest: at least."""
+"""Least peak of open sessions in before."""
 SESSIONS_AFTER: Final = 10
-"""The same: fewer than."""
+"""The peak of open sessions in after must be below this."""
 CACHE: Final = PREFIX + "cache_entries"
 """The gauge that the incident's gateways register for their cache."""
-CACHE_ENTRIES: Final = 5_000
-"""Before exceeds it, after never does."""
+CACHE_BOUND_ENTRIES: Final = 5_000
+"""Cache entries that before must exceed and after must never exceed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One condition: met, not met, or None for not measurable; and the sentence that says so."""
+    """One condition: met, not met, or None for not measurable; and its sentence."""
 
     met: bool | None
     sentence: str
@@ -62,7 +62,7 @@ def start_check(before: Measurement, after: Measurement) -> Check:
     return Check(met, f"{rule}: both variants use the same libraries" if abs(changed) < -high else rule)
 
 
-def growth_check(grown: Growth, incident_bytes: float, scale: float) -> Check:
+def growth_check(grown: MemoryGrowth, incident_bytes: float, scale: float) -> Check:
     """Before's growth, times the scale, is about the incident's."""
     if grown.bytes is None:
         return Check(None, grown.why_not)
@@ -81,7 +81,7 @@ def _scaled(grown_bytes: float, scale: float) -> str:
     )
 
 
-def stable_check(grown: Growth, incident_bytes: float, scale: float) -> Check:
+def stable_check(grown: MemoryGrowth, incident_bytes: float, scale: float) -> Check:
     """After's memory stays about what it was at hour 0, or at least grows no more than the incident's did."""
     if grown.start.value is None or grown.now.value is None or grown.bytes is None:
         return Check(None, grown.why_not)
@@ -125,7 +125,7 @@ def oom_check(recording: Recording, before: Arm) -> Check:
 
 
 def at_least(before: Measurement, least: int, unit: str) -> Check:
-    """Before keeps so many."""
+    """Check that before retained at least so many."""
     if before.value is None:
         return Check(None, before.why_not)
     met = before.value >= least
@@ -133,7 +133,7 @@ def at_least(before: Measurement, least: int, unit: str) -> Check:
 
 
 def fewer_than(after: Measurement, bound: int, unit: str) -> Check:
-    """After keeps fewer."""
+    """Check that after retained fewer."""
     if after.value is None:
         return Check(None, after.why_not)
     met = after.value < bound
@@ -145,11 +145,11 @@ def unbounded_check(recording: Recording, before: Arm) -> Check:
     highest, growing = peak(before, CACHE), keeps_growing(recording, before, CACHE)
     if highest.value is None or growing is None:
         return Check(None, highest.why_not or f"{before.name} has too few readings of cache_entries")
-    met = growing and highest.value > CACHE_ENTRIES
+    met = growing and highest.value > CACHE_BOUND_ENTRIES
     return Check(
         met,
-        f"before held {highest.value:,.0f} entries, {not_unless(met)}more than {CACHE_ENTRIES:,} and growing to "
-        "its end",
+        f"before held {highest.value:,.0f} entries, {not_unless(met)}more than {CACHE_BOUND_ENTRIES:,} "
+        "and growing to its end",
     )
 
 
@@ -157,5 +157,5 @@ def bounded_check(after: Measurement) -> Check:
     """After's cache never passes the bound."""
     if after.value is None:
         return Check(None, after.why_not)
-    met = after.value <= CACHE_ENTRIES
-    return Check(met, f"after held {after.value:,.0f}, {not_unless(met)}at most {CACHE_ENTRIES:,}")
+    met = after.value <= CACHE_BOUND_ENTRIES
+    return Check(met, f"after held {after.value:,.0f}, {not_unless(met)}at most {CACHE_BOUND_ENTRIES:,}")

@@ -1,4 +1,4 @@
-"""What was published of the incident beyond its table, each with what was measured and whether that bears it out."""
+"""The published claims of the incident beyond its table, each with its measurement and whether that confirms it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from analysis.incident.row import Reproduced, reproduced
 from analysis.recording.measurements import life_at_hour_0, memory_at, peak
 from analysis.recording.model import Arm, Phase, Recording, sides
 from analysis.recording.requests import answered_by
-from analysis.slopes import MIN_READINGS, LifeSlopes, life_slopes
+from analysis.slopes import MIN_SLOPE_READINGS, LifeSlopes, life_slopes
 from analysis.verdict.validity import LoadSummary
 from soak.contract import LOAD, LOW_TRAFFIC_H
 
 HOURS: Final = 6
-"""What the incident tells of, and a claim of it stands for."""
+"""Hours that the published incident, and so each of its claims, covers."""
 LINEAR_R_SQUARED: Final = 0.95
-"""Of RSS over requests: at least."""
+"""Least R² of RSS over requests for growth to be linear."""
 LOW_RATE_AT_MOST: Final = 0.5
-"""Of the load's mean rate, for that stretch to count as low traffic."""
+"""Greatest share of the load's mean rate for a stretch to count as low traffic."""
 LOW_GROWTH_AT_LEAST: Final = 0.5
-"""In that stretch, of before's growth per request in its whole life."""
+"""Least growth per request at low traffic, as a share of before's in its whole life."""
 AGAIN_WITHIN: Final = 0.25
-"""The growth per request of a restarted process, of that of the first."""
+"""Greatest share by which a restarted process's growth per request may differ from the first one's."""
 CPU_WITHIN: Final = 0.25
-"""Before's CPU time per request, of after's."""
+"""Greatest share by which before's CPU time per request may differ from after's."""
 AFTER_BELOW_BYTES: Final = 300e6
 AVAILABLE_BEFORE: Final = (0.55, 0.65)
 """The incident's is 60%."""
@@ -41,7 +41,7 @@ CODE_TIMES: Final = (("cache TTL of 1800 s", 1800), ("clean-up every 300 s", 300
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
-    """What was measured for a claim: in words, the check of it, and the numbers behind it."""
+    """The measurement for a claim: its text, its check, and the numbers."""
 
     measured: str
     check: Check
@@ -59,7 +59,7 @@ class Claim:
     reproduced: Reproduced
     sentence: str
     unit: str
-    """Of the raw columns."""
+    """Unit of the raw columns."""
     measured_before_raw: float | None
     measured_after_raw: float | None
 
@@ -219,7 +219,7 @@ def _available_after(recording: Recording, load: LoadSummary) -> ClaimResult:
 
 
 def _recovery(before: Arm, after: Arm) -> ClaimResult:
-    """What never dies has no time to recover: there is a ratio to judge only where after died as well."""
+    """Return the times to recover; an arm that never died has none, so only where both died is there a ratio."""
     first, second = recovery_s(before), recovery_s(after)
     if any(life.died for life in after.lives):
         return ClaimResult("after died too", Check(met=False, sentence="after died too"), first, second)
@@ -239,7 +239,7 @@ def cpu_ms_per_request(recording: Recording, arm: Arm) -> float | None:
         return None
     under_load = arm.samples["t_s"].between(load.start_s, load.end_s)
     rows = arm.samples[(arm.samples["life"] == life.number) & under_load].dropna(subset="cpu_s")
-    if len(rows) < MIN_READINGS:
+    if len(rows) < MIN_SLOPE_READINGS:
         return None
     requests = float(np.ptp(answered_by(arm, rows["t_s"].to_numpy(float))))
     return 1000 * float(np.ptp(rows["cpu_s"])) / requests if requests > 0 else None
@@ -256,7 +256,7 @@ def recovery_s(arm: Arm) -> float | None:
 
 
 def cut_short(recording: Recording) -> str:
-    """Return why the load says nothing of the incident's six hours; empty when it lasted as long."""
+    """Return why the load does not cover the incident's six hours; empty when it does."""
     if recording.load is None:
         return "the run did not reach the phase load"
     end_h = recording.hours(recording.load.end_s)
@@ -283,4 +283,4 @@ def _never_due(recording: Recording, load: Phase) -> str:
 
 
 def _too_few(whose: str) -> ClaimResult:
-    return unknown(f"{whose}: fewer than {MIN_READINGS} readings under load")
+    return unknown(f"{whose}: fewer than {MIN_SLOPE_READINGS} readings under load")

@@ -14,7 +14,7 @@ from typing import Final
 from analysis.formatting import format_bytes
 from analysis.incident.checks import (
     CACHE,
-    CACHE_ENTRIES,
+    CACHE_BOUND_ENTRIES,
     SESSIONS_AFTER,
     SESSIONS_BEFORE,
     TASKS_AFTER,
@@ -52,7 +52,7 @@ INCIDENT_AFTER: Final = {0: 180e6, 1: 220e6, 6: 280e6}
 AS_MEASURED: Final = "as measured"
 
 
-def compare(recording: Recording) -> tuple[ComparisonRow, ...]:
+def comparison_rows(recording: Recording) -> tuple[ComparisonRow, ...]:
     """Return the incident's rows when the run reproduces it, else before and after without a judgement."""
     before, after = sides(recording.arms)
     if not recording.manifest.incident or before is None or after is None:
@@ -149,7 +149,7 @@ def _cache_row(recording: Recording, before: Arm, after: Arm) -> ComparisonRow:
     bounded = bounded_check(second)
     return make_row(
         "cache size",
-        ("unbounded", f"{CACHE_ENTRIES} entries", "bounded"),
+        ("unbounded", f"{CACHE_BOUND_ENTRIES} entries", "bounded"),
         count_cell(first, ", growing" if keeps_growing(recording, before, CACHE) else ""),
         count_cell(second),
         checks=(unbounded_check(recording, before), bounded),

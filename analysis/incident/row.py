@@ -28,7 +28,7 @@ class ComparisonRow:
     reproduced: Reproduced
     rule: str
     unit: str
-    """Of the raw columns."""
+    """Unit of the raw columns."""
     measured_before_raw: float | None
     measured_after_raw: float | None
     incident_scale_before_raw: float | None

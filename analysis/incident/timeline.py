@@ -15,13 +15,14 @@ from analysis.recording.model import Arm, Life, Recording, sides
 
 WARNING_BYTES: Final = 4.2e9
 WARNING_H: Final = 3.126
-"""From 02:16:12, started, to 05:23:45, the warning."""
+"""Hours from the start at 02:16:12 to the warning at 05:23:45."""
 SECOND_KILL_H: Final = 4.518
-"""From 02:16:12, started, to 06:47:18, OOM-killed again."""
+"""Hours from the start at 02:16:12 to the second OOM kill at 06:47:18."""
 TIME_WITHIN: Final = 0.15
-"""A measured time, of the incident's."""
+"""Greatest share by which a measured time may differ from the incident's."""
 START_WITHIN: Final = 0.10
-"""Memory after a restart, of that after the first start; the incident has 198 of 200 MB."""
+"""Greatest share by which memory after a restart may differ from that after the first start; the incident has 198 of
+200 MB."""
 
 NOT_KILLED: Final = "before was not killed and started again"
 

@@ -18,7 +18,7 @@ SCHEMA_1_COLUMNS: Final = ("cache_entries", "history_entries")
 """Gauges that had columns of their own in recordings of schema 1."""
 
 
-def spread(samples: pd.DataFrame) -> pd.DataFrame:
+def spread_gauges(samples: pd.DataFrame) -> pd.DataFrame:
     """Return ``samples`` with a column for each gauge instead of the JSON objects; NaN where it was not read.
 
     Takes the columns of every schema. A gauge that was never read has no column.

@@ -23,7 +23,7 @@ from soak.contract import (
 )
 
 QUANTILES: Final = (50.0, 90.0, 99.0, 99.9, 100.0)
-"""In percent; 100 is the maximum."""
+"""The quantiles that are read, percent; 100 is the maximum."""
 QUANTILE_NAMES: Final = ("p50", "p90", "p99", "p99.9", "max")
 
 
@@ -32,9 +32,9 @@ class Latency:
     """Quantiles in milliseconds, in the order of QUANTILES; None when there are no histograms."""
 
     latency_ms: tuple[float, ...] | None = None
-    """From the planned start to the answer."""
+    """Time from the planned start to the answer."""
     service_ms: tuple[float, ...] | None = None
-    """From the sending to the answer."""
+    """Time from the sending to the answer."""
     gaps: tuple[str, ...] = ()
     quarters_p99_ms: tuple[float, float, float, float] | None = None
     """p99 of the latency in each quarter of the load; None where one of them has no interval."""
@@ -56,7 +56,7 @@ def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
                 those[min(part, len(those) - 1)].add(histogram)
     except (ValueError, IndexError, RuntimeError, zlib.error, HdrCookieException, HdrLengthException):
         # All that the reader raises for a line that is torn or damaged.
-        gaps = (f"{path.name}: a damaged line; what stands from there on was not read",)
+        gaps = (f"{path.name}: a damaged line; nothing after it was read",)
     quantiles = {tag: _quantiles_ms(those) for tag, those in parts.items()}
     if not gaps and quantiles[LATENCY_TAG] is None:
         gaps = (f"{path.name}: no latencies of the load",)

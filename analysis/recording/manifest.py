@@ -1,4 +1,4 @@
-"""What the manifest of a run says, as far as a report needs it."""
+"""Reading the manifest of a run, as far as a report needs it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ManifestMargin(BaseModel):
 
 
 class ManifestJudge(BaseModel):
-    """What the profile asks of the judge beside the margin and the candidate."""
+    """The keys of the profile's [judge] beside the margin and the candidate."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,12 +60,12 @@ class ManifestJudge(BaseModel):
 
 
 class RunFacts(BaseModel):
-    """What ran and how it went: the keys of ``manifest.json`` that ``summary.json`` repeats."""
+    """The keys of ``manifest.json`` that ``summary.json`` repeats."""
 
     model_config = ConfigDict(frozen=True)
 
     schema_version: int
-    """Of the recording's files."""
+    """Schema version of the recording's files."""
     run_id: str
     profile: str
     started_wall_time: AwareDatetime
@@ -79,11 +79,11 @@ class RunFacts(BaseModel):
     incident: bool = Field(validation_alias=AliasChoices("incident", "article"))
     """Whether the profile reproduces the published incident; ``article`` in recordings of older versions."""
     planned_load_s: float
-    """0 where whoever stops the load plans it."""
+    """Planned duration of the load, seconds; 0 where it is ended by hand."""
     every_s: float = Field(gt=0, allow_inf_nan=False)
     """Seconds between two samples."""
     missed_readings: dict[str, dict[str, int]]
-    """By arm and reading; empty until the run has ended."""
+    """Number of readings that were missed, by arm and reading; empty until the run has ended."""
     python: str
     attached: bool = False
     """Whether the processes were there before, under a load that is not ours and not recorded."""
@@ -105,7 +105,7 @@ class Manifest(RunFacts):
     config: dict[str, Any] = {}
     """The profile."""
     locustfile_sha256: str | None = None
-    """Of the content of ``traffic.locustfile``; None where the profile names none."""
+    """Hash of the content of ``traffic.locustfile``; None where the profile names none."""
 
     @property
     def closed_loop(self) -> bool:

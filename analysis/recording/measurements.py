@@ -13,9 +13,9 @@ from analysis.recording.model import Arm, Life, Recording
 from soak.contract import QUIESCE
 
 HOUR_WINDOW: Final = 0.02
-"""The memory at an hour is the median within this share of an hour around it,"""
+"""Share of an hour before and after it whose median is the memory at that hour."""
 MIN_WINDOW_S: Final = 1.5
-"""but within at least this many seconds."""
+"""Least number of seconds before and after an hour whose median is the memory at that hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class MemoryGrowth:
     """An arm's memory, bytes, at hour 0 and at a later moment."""
 
     start: Measurement
@@ -70,9 +70,9 @@ def memory_at(recording: Recording, arm: Arm, hour: float) -> Measurement:
     )
 
 
-def growth(recording: Recording, arm: Arm, hour: float) -> Growth:
+def growth(recording: Recording, arm: Arm, hour: float) -> MemoryGrowth:
     """Return the memory at an hour of the incident against that at hour 0."""
-    return Growth(memory_at(recording, arm, 0), memory_at(recording, arm, hour))
+    return MemoryGrowth(memory_at(recording, arm, 0), memory_at(recording, arm, hour))
 
 
 def idle_memory(recording: Recording, arm: Arm) -> Measurement:

@@ -15,7 +15,8 @@ from soak.contract import IDLE, LOAD, OOM_KILLERS, compared_arms
 LIVE_BYTES: Final = "live_bytes"
 """Column of the samples made when they are read: bytes in use, PYTHON_BYTES + malloc_in_use_bytes."""
 PYTHON_BYTES: Final = "python_bytes"
-"""Likewise: bytes in use of the Python allocator, pymalloc_arena_bytes - pymalloc_free_bytes."""
+"""Column of the samples made when they are read: bytes in use of the Python allocator, pymalloc_arena_bytes -
+pymalloc_free_bytes."""
 
 
 def sides(arms: tuple[Arm, ...]) -> tuple[Arm | None, Arm | None]:
@@ -42,7 +43,7 @@ class Life:
     pid: int | None
     start_s: float
     ready_s: float | None
-    """When it first answered; None when it never did."""
+    """The moment of its first answer; None when it never answered."""
     end_s: float
     """Its death, or the last thing recorded when no death is."""
     ended_by: str | None
@@ -61,13 +62,14 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What was recorded of one target build."""
+    """The recording of one target build."""
 
     name: str
     role: str
     limit_bytes: int | None
     lives: tuple[Life, ...]
-    """Of an arm of several processes: the stretches in which they stay the same; its readings are their sums."""
+    """The processes in order; of an arm with several at a time, the stretches in which they stay the same: their
+    readings are sums."""
     samples: pd.DataFrame
     """Rows of samples.csv since the life was ready, without those of the ladder and of the points; gauges without a
     column of their own have one here, and so have LIVE_BYTES and PYTHON_BYTES."""
@@ -78,7 +80,7 @@ class Arm:
     requests: pd.DataFrame
     latency: Latency
     notes: tuple[str, ...]
-    """What the events say of it beyond its lives: readings missed, given up."""
+    """Sentences on its other events: readings that were missed, and that it was not restarted."""
     processes: tuple[Life, ...] = ()
     """The lives of its processes, where several were alive at a time; else ``lives`` are they."""
 

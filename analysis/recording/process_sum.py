@@ -56,7 +56,7 @@ def _lives(stretches: list[tuple[frozenset[int], float]], processes: tuple[Life,
     for index, (members, first_s) in enumerate(stretches):
         main = known.get(min(members))
         if main is None:
-            continue  # the events do not know it: its rows are all there is
+            continue  # no event names it: its rows are all there is
         if index and min(members) in stretches[index - 1][0]:
             main = replace(main, start_s=first_s, ready_s=first_s)
         if index + 1 < len(stretches):

@@ -1,4 +1,4 @@
-"""What a page shows of the recording beside the findings: its events, and the hashes of its files."""
+"""The events of a recording and the hashes of its files, as a page shows them."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.recording.csv_table import Table, read_table
-from analysis.recording.gauges import GAUGES, SCHEMA_1_COLUMNS, SCHEMA_1_OBJECT, spread
+from analysis.recording.gauges import GAUGES, SCHEMA_1_COLUMNS, SCHEMA_1_OBJECT, spread_gauges
 from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import read_manifest
 from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Gap, Life, Phase, Recording, last_load
@@ -73,7 +73,7 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
             gaps += (Gap(arm.name, text) for text in latency.gaps)
         gaps += find_unsampled(events.frame, arm.name)
         lives = find_lives(events.frame, arm.name, last_s)
-        rows = spread(samples[arm.name].frame)
+        rows = spread_gauges(samples[arm.name].frame)
         processes: tuple[Life, ...] = ()
         if overlap(rows):
             processes = lives
@@ -150,7 +150,7 @@ def find_unsampled(events: pd.DataFrame, arm: str) -> tuple[Gap, ...]:
 
 
 def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int]) -> tuple[str, ...]:
-    """Return what else befell ``arm``: that it stayed dead, and how often which readings were missed."""
+    """Return sentences on the other events of ``arm``: not restarted, and how many of which readings were missed."""
     mine = events[events["arm"] == arm]
     given_up, gaps = mine[mine["event"] == "given_up"], mine[mine["event"] == "gap"]
     notes = [f"given up at {row.t_s:.0f} s: {row.detail}" for row in given_up.itertuples()]
@@ -173,6 +173,6 @@ def _points(samples: pd.DataFrame) -> pd.DataFrame:
 
 def _ready_samples(samples: pd.DataFrame, lives: tuple[Life, ...]) -> pd.DataFrame:
     ready_by_life = {life.number: math.inf if life.ready_s is None else life.ready_s for life in lives}
-    # A life that the events do not know is kept: its rows are all there is.
+    # A life that no event names is kept: its rows are all there is.
     ready_s = samples["life"].map(ready_by_life).astype(float).fillna(-math.inf)
     return samples[(samples["t_s"] >= ready_s) & (samples["rung"] == "")].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""All that a report says, computed once; what prints, draws and writes it computes nothing more."""
+"""The contents of a report, computed once; the modules that print, draw and write it compute nothing more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from analysis.growth.arm import ArmGrowth, find_growth
 from analysis.incident.claims import Claim, claims
-from analysis.incident.comparison import compare
+from analysis.incident.comparison import comparison_rows
 from analysis.incident.row import ComparisonRow
 from analysis.incident.timeline import timeline
 from analysis.recording.model import Recording
@@ -17,7 +17,7 @@ from analysis.verdict.validity import LoadSummary
 
 @dataclass(frozen=True, slots=True)
 class ReportContents:
-    """What a recording shows."""
+    """Everything computed of a recording that a report shows."""
 
     recording: Recording
     judged: JudgedRun
@@ -47,7 +47,7 @@ def report_contents(recording: Recording) -> ReportContents:
     return ReportContents(
         recording=recording,
         judged=judged,
-        rows=compare(recording),
+        rows=comparison_rows(recording),
         claims=claims(recording, slopes, tuple(one.load for one in judged.arms)),
         timeline=timeline(recording),
         slopes=slopes,

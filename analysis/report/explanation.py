@@ -1,4 +1,4 @@
-"""How it was decided, in plain words and this run's own numbers."""
+"""How the run was judged, in plain words and with its numbers."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def _judged(findings: ReportContents, verdict: ArmVerdict) -> str:
 
 def _matters(leading: SignalVerdict, margin: Margin) -> str:
     """Return the margin in what was counted, and that of memory beside it where the two are not the same."""
-    name, own = leading.judgement.signal, leading.margin
-    value = own.per_s if margin.per_request is None else own.per_request
+    name, of_signal = leading.judgement.signal, leading.margin
+    value = of_signal.per_s if margin.per_request is None else of_signal.per_request
     if in_bytes(name) or value is None:
         return margin_text(margin)
     return f"{rate_text(value, name, margin)} (of memory, {margin_text(margin)})"

@@ -37,7 +37,7 @@ class GateRow:
 
     @property
     def open_why(self) -> str:
-        """Why it did not pass; empty where the limit or, of the gate ``leak``, the verdict's own line gives it."""
+        """Why it did not pass; empty where the limit or, of the gate ``leak``, the line of the verdict gives it."""
         return self.why if self.outcome is not GateResult.PASS and self.gate != LEAK_GATE else ""
 
 

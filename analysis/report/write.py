@@ -33,15 +33,15 @@ from soak.contract import REPORT, SUMMARY
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the command line needs of a report that was written."""
+    """A report that was written: the text to print and the exit code."""
 
     directory: Path
     text: str
-    """To print: plain, at most 100 columns wide."""
+    """Plain text, at most 100 columns wide."""
     reasons: tuple[str, ...]
     """Why the recording is inconclusive; empty when it is complete and the load arrived."""
     exit_code: int
-    """Of the sign-off."""
+    """The exit code of the sign-off."""
 
 
 def make_report(run_dir: Path, *, load_ended: bool = False) -> Report:

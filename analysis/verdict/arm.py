@@ -32,9 +32,9 @@ class SignalVerdict:
 
     judgement: Judgement
     margin: Margin
-    """In the signal's unit."""
+    """The leak that would matter, in the signal's unit."""
     settled: bool
-    """At quiesce points."""
+    """Whether it was read at quiesce points."""
     explained_by_allocator: bool = False
     """Growth of resident memory that is free memory the allocators retain, not live objects."""
 
@@ -58,7 +58,7 @@ class ArmVerdict:
     """The signal whose figures are the arm's; None when none could be judged."""
     signals: tuple[SignalVerdict, ...]
     headroom_bytes: float | None
-    """What the memory limit leaves above the arm's memory at the end of the load."""
+    """Bytes between the arm's memory at the end of the load and its limit; None without a limit or a reading."""
     oom_kills: int
     objection: Objection | None = None
     """The first objection that leaves the arm INCONCLUSIVE whatever its signals are; None where there is none."""
@@ -201,7 +201,7 @@ def _signal_verdicts(
 
 
 def _limit(signal: Signal, headroom: float | None) -> float | None:
-    """Return the value at which the signal meets the memory limit: what is left, above its own last level."""
+    """Return the value at which the signal meets the memory limit: its last level plus the headroom."""
     values = signal.readings.value[np.isfinite(signal.readings.value)]
     if headroom is None or not in_bytes(signal.readings.signal) or not len(values):
         return None

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from analysis.recording.manifest import Manifest
 
-HOST: Final = ("machine", "cpus", "kernel", "libc")
+HOST_KEYS: Final = ("machine", "cpus", "kernel", "libc")
 MEMORY_WITHIN: Final = 0.01
-"""Of the host's memory: a kernel reserves a little more or less at each boot."""
+"""Share of the host's memory by which two hosts may differ: a kernel reserves more or less at each boot."""
 LOAD_TABLES: Final = ("traffic", "stubs", "scale")
-PHASES: Final = ("warmup_s", "load_s")
-LIMITS: Final = ("memory", "restart_delay_s", "max_restarts")
-SAMPLING: Final = ("every_s", "quiesce_every_s", "quiesce_pause_s")
+PHASE_KEYS: Final = ("warmup_s", "load_s")
+LIMIT_KEYS: Final = ("memory", "restart_delay_s", "max_restarts")
+SAMPLING_KEYS: Final = ("every_s", "quiesce_every_s", "quiesce_pause_s")
 
 
 def differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
@@ -22,7 +22,7 @@ def differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
     of the quiesce points must be the same. The schema is the same, or the manifests would not have been read.
     """
     found = [_difference("Python", first.python, second.python)]
-    found += [_difference(f"host {key}", first.host.get(key), second.host.get(key)) for key in HOST]
+    found += [_difference(f"host {key}", first.host.get(key), second.host.get(key)) for key in HOST_KEYS]
     sizes = [manifest.host.get("memory_bytes") or 0 for manifest in (first, second)]
     if abs(sizes[0] - sizes[1]) > MEMORY_WITHIN * max(sizes):
         found.append(_difference("host memory_bytes", *sizes))
@@ -34,7 +34,7 @@ def differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
     found.append(
         _difference("sha256 of traffic.locustfile", first.locustfile_sha256, second.locustfile_sha256)
     )
-    for table, keys in (("phases", PHASES), ("limit", LIMITS), ("sampling", SAMPLING)):
+    for table, keys in (("phases", PHASE_KEYS), ("limit", LIMIT_KEYS), ("sampling", SAMPLING_KEYS)):
         mine, other = (_table(manifest, table) for manifest in (first, second))
         found += [_difference(f"{table}.{key}", mine.get(key), other.get(key)) for key in keys]
     return tuple(sentence for sentence in found if sentence)
@@ -46,8 +46,8 @@ def _table(manifest: Manifest, name: str) -> dict[str, Any]:
 
 
 def _difference(name: str, first: object, second: object) -> str:
-    return "" if first == second else f"{name}: {_said(first)}, {_said(second)}"
+    return "" if first == second else f"{name}: {_text(first)}, {_text(second)}"
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return "not set" if value is None else str(value)

@@ -24,7 +24,7 @@ LOAD_DEPENDENT: Final = ("p99_ms", "p99_drift")
 
 
 class GateResult(StrEnum):
-    """What became of a gate."""
+    """The result of a gate."""
 
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
@@ -55,9 +55,9 @@ class Gate:
     gate: str
     arm: str
     unit: str
-    """That of the kind of gate in ``soak.contract.GATES``; of the gate ``leak``, bytes or objects per s or request."""
+    """The unit of its kind in ``soak.contract.GATES``; of the gate ``leak``, bytes or objects per s or request."""
     value: float | None
-    """What was measured; inf for a time that never comes."""
+    """The measured value; inf for a time that never comes."""
     limit: float | None
     low: float | None
     """Lower end of the 95% interval of ``value``; None where the value has none."""
@@ -90,7 +90,7 @@ def candidate_gates(
 
 
 def leak_gate(verdict: ArmVerdict) -> Gate:
-    """Return the gate that every arm can be held to: LEAK fails, NO LEAK passes."""
+    """Return the gate on the verdict, which every arm has: LEAK fails, NO LEAK passes."""
     leading, rate, margin = verdict.leading, verdict.rate, verdict.margin
     name = leading.judgement.signal if leading else RSS
     per = "s" if margin.per_request is None else "request"
@@ -109,7 +109,7 @@ def leak_gate(verdict: ArmVerdict) -> Gate:
     )
 
 
-def certain_failure(recording: Recording, arm: Arm) -> Gate | None:
+def failed_already(recording: Recording, arm: Arm) -> Gate | None:
     """Return a gate of this arm that fails whatever comes, while the run goes on; None where none is certain to.
 
     That is a highest memory that is above its limit already; every other measure can still fall.
@@ -183,10 +183,10 @@ def _compared(
         value if measured.low is None else measured.low,
         value if measured.high is None else measured.high,
     )
-    held = [_holds(limit.relation, end, bound) for end in ends]
-    if not any(held):
+    within = [_within(limit.relation, end, bound) for end in ends]
+    if not any(within):
         return GateResult.FAIL, GateReason.BEYOND, ""
-    if not all(held):
+    if not all(within):
         return GateResult.INCONCLUSIVE, GateReason.LIMIT_IN_INTERVAL, ""
     if measured.requests is not None and measured.requests < needed_requests(limit.relation, bound):
         return GateResult.INCONCLUSIVE, GateReason.TOO_FEW_REQUESTS, ""
@@ -199,7 +199,7 @@ def needed_requests(relation: str, limit: float) -> float:
     return ENOUGH / rare if rare > 0 else 0.0
 
 
-def _holds(relation: str, value: float, limit: float) -> bool:
+def _within(relation: str, value: float, limit: float) -> bool:
     return value <= limit if relation == AT_MOST else value >= limit
 
 

@@ -1,4 +1,4 @@
-"""What the gauges of a target say of its caches: stopped at a bound, or growing still."""
+"""Other explanations of growth: a cache that is still filling, by its gauge, and memory the allocators retain."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from analysis.recording.gauges import PREFIX
 from analysis.recording.model import Arm, Phase
 from soak.contract import RUNGS
 
-TAIL: Final = 0.3
-"""Of the readings: a gauge that holds its level for so long has stopped."""
-LEVEL: Final = 0.01
-"""Of its highest value: by so much may it move and still hold its level."""
-MIN_READINGS: Final = 10
+GAUGE_TAIL_SHARE: Final = 0.3
+"""Share of the readings, at their end, over which a gauge must keep its level to have stopped."""
+GAUGE_LEVEL_SHARE: Final = 0.01
+"""Share of its highest value by which a gauge may move and still keep its level."""
+MIN_GAUGE_READINGS: Final = 10
+"""Least number of readings of a gauge in one life."""
+EDGE: Final = 0.05
+"""Share of the load whose median, at its start and its end, is the level there."""
 
 
 def bounded(arm: Arm, load: Phase) -> bool | None:
@@ -28,19 +31,15 @@ def bounded(arm: Arm, load: Phase) -> bool | None:
 
 
 def _stopped(rows: pd.DataFrame, gauge: str) -> bool | None:
-    """Judge the life with the most readings; one that only swings or holds nothing explains nothing."""
+    """Return the answer of the life with the most readings; None of a gauge that swings or is zero."""
     values = max((column for _, column in rows.groupby("life")[gauge]), key=len, default=None)
-    if values is None or len(values) < MIN_READINGS or values.max() <= 0:
+    if values is None or len(values) < MIN_GAUGE_READINGS or values.max() <= 0:
         return None
-    tail = values.iloc[int(len(values) * (1 - TAIL)) :]
-    if tail.max() - tail.min() <= LEVEL * values.max():
+    tail = values.iloc[int(len(values) * (1 - GAUGE_TAIL_SHARE)) :]
+    if tail.max() - tail.min() <= GAUGE_LEVEL_SHARE * values.max():
         return True
     never_falls = bool(values.is_monotonic_increasing)
     return False if never_falls and tail.iloc[-1] > tail.iloc[0] else None
-
-
-EDGE: Final = 0.05
-"""Of the load, at its start and end: the median there is the level there."""
 
 
 def retained_by_allocator(arm: Arm, load: Phase) -> float:

@@ -21,12 +21,15 @@ BYTES_EACH: Final = {"tasks_alive": 1300.0, "sessions_open": 6200.0, "fds": 3500
 as tracemalloc counts them. A file descriptor: one end of an idle TCP connection in the kernel, by ``Slab`` of
 /proc/meminfo over 2,000 of them (3.4 to 4.1 kB; a plain file is 0.2 kB). A thread: an idle Python one, by USS (16 kB)
 and by ``Slab`` and ``KernelStack`` (21 kB) over 200 of them. Measured on Linux 6.18 with CPython 3.11. A lower bound:
-what they hold is not in it."""
+the objects they reference are not included."""
 SIGNALS: Final = (LIVE_BYTES, LIVE_BLOCKS, "malloc_in_use_bytes", RSS, USS, *BYTES_EACH)
 FROM_OUTSIDE: Final = (RSS, USS)
-"""Read each second also where there are quiesce points: many noisy readings say more of them than few quiet ones."""
-MIN_POINTS: Final = 6
-MIN_READINGS: Final = 10
+"""Signals judged by the readings of each second also where there are quiesce points: they are read from outside, and
+many noisy readings narrow the interval more than few quiet ones."""
+MIN_SIGNAL_POINTS: Final = 6
+"""Least number of quiesce points for a signal to be judged by them."""
+MIN_SIGNAL_READINGS: Final = 10
+"""Least number of readings under load for a signal to be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Signal:
 
     readings: SignalSeries
     margin: Margin
-    """In the signal's unit."""
+    """The leak that would matter, in the signal's unit."""
 
 
 def leak_margin(recording: Recording, arm: Arm) -> Margin:
@@ -60,9 +63,9 @@ def signals(arm: Arm, load: Phase, margin: Margin) -> tuple[Signal, ...]:
     points = _points(arm, load)
     found = []
     for name in SIGNALS:
-        settled = name not in FROM_OUTSIDE and int(points[name].count()) >= MIN_POINTS
+        settled = name not in FROM_OUTSIDE and int(points[name].count()) >= MIN_SIGNAL_POINTS
         rows = points if settled else seconds
-        if settled or rows[name].count() >= MIN_READINGS:
+        if settled or rows[name].count() >= MIN_SIGNAL_READINGS:
             found.append(Signal(_readings(arm, rows, name, settled=settled), _margin(name, margin, rows)))
     return tuple(found)
 

@@ -16,21 +16,23 @@ from analysis.recording.model import Arm, Phase, Recording
 from soak.contract import FAILURE_KINDS, LOAD
 
 ARRIVED_AT_LEAST: Final = 0.99
-"""Of the requests planned while the arm was alive."""
+"""Least share of the requests planned while the arm was alive that must have been sent."""
 LOAD_TIME_AT_LEAST: Final = 0.99
-"""Of the planned duration, for the load and for its record."""
+"""Least share of the planned duration that the load, and its record in requests.csv, must have lasted."""
 TICKS_AT_LEAST: Final = 0.95
-"""Of the ticks while an arm was alive and loaded, sampled; of its samples, answered by a probe that ever answered."""
+"""Least share of the ticks while an arm was alive and loaded that must have been sampled, and of its samples that a
+probe which ever answered must have answered."""
 ALIVE_AT_LEAST: Final = 0.9
-"""Of the load; what was dead for longer has not been soaked."""
+"""Least share of the load during which an arm must have been alive to have been soaked."""
 SILENT_S: Final = 10
-"""A load of users who decide themselves has stopped when none of them has sent a request for so long."""
+"""Seconds without a request after which a load of users of a locustfile has stopped."""
 FAILED_AT_MOST: Final = 0.05
-"""Of the requests sent while the arm was alive; beyond it the load may never have reached the code it is meant for."""
+"""Greatest share of the requests sent while the arm was alive that may fail; with more, the load may never have
+reached the code under test."""
 
 
 class ObjectionKind(StrEnum):
-    """What an objection is about."""
+    """The subject of an objection."""
 
     STATUS = "status"
     """The run did not end as planned."""
@@ -75,15 +77,15 @@ class LoadSummary:
     sent: int
     ok: int
     failed: dict[str, int]
-    """By FAILURE_KINDS."""
+    """Requests that failed, by FAILURE_KINDS."""
     missed: int
     planned_alive: int
-    """Planned for seconds in which the arm was alive."""
+    """Requests planned for seconds in which the arm was alive."""
     sent_alive: int
     failed_alive: dict[str, int]
-    """By FAILURE_KINDS, in the same seconds."""
+    """Requests that failed in those seconds, by FAILURE_KINDS."""
     missed_dead: int
-    """Missed in the other seconds"""
+    """Requests missed in all other seconds."""
 
     @property
     def arrived(self) -> float | None:
@@ -176,7 +178,7 @@ def arm_objections(recording: Recording, arm: Arm, sums: LoadSummary) -> tuple[O
 
 
 def all_objections(recording: Recording, by_arm: Iterable[tuple[Objection, ...]]) -> tuple[Objection, ...]:
-    """Return the objections to the run and to its arms, each once; ``by_arm`` holds those of :func:`arm_objections`."""
+    """Return the objections to the run and to its arms, each once; ``by_arm`` are those of :func:`arm_objections`."""
     return tuple(dict.fromkeys((*run_objections(recording), *chain.from_iterable(by_arm))))
 
 
@@ -220,7 +222,7 @@ def _arrival(arm: Arm, sums: LoadSummary, load: Phase) -> list[Objection]:
 
 
 def _silence(arm: Arm, load: Phase) -> list[Objection]:
-    """Users who decide themselves have no plan that their requests could be held against; they must not stop."""
+    """Return an objection where the users of a locustfile stopped: no plan exists to compare their requests with."""
     rows = load_rows(arm, load)
     alive = alive_seconds(arm, rows["t_s"])
     silent = (rows["sent"].rolling(SILENT_S).sum() == 0) & (alive.rolling(SILENT_S).min() == 1)

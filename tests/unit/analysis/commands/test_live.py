@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.commands.live import EVERY_S, follow, look_error
+from analysis.commands.live import LOOK_PAUSE_S, follow, look_error
 from analysis.judge.types import Judgement, Margin, SignalSeries
 from analysis.verdict.arm import FAMILY_ERROR
 from soak.contract import GateLimit, Live
@@ -69,7 +69,7 @@ def test_a_follower_ends_with_the_run_that_started_it(build_run: Build) -> None:
     looks = Looks(3)
     run_dir = build_run(status="running", end_s=15.0)
     follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
-    assert looks.slept == [EVERY_S] * 4
+    assert looks.slept == [LOOK_PAUSE_S] * 4
     assert not (run_dir / "live.json").exists()
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from analysis.incident.checks import stable_check
-from analysis.incident.comparison import compare
+from analysis.incident.comparison import comparison_rows
 from analysis.incident.row import ComparisonRow
-from analysis.recording.measurements import Growth, Measurement
+from analysis.recording.measurements import Measurement, MemoryGrowth
 from analysis.recording.read import read_recording
 
 Build = Callable[..., Path]
@@ -20,7 +20,7 @@ TASKS_KEPT = "before kept 13,360 finished tasks, at least 10,000; "
 
 def rows(run_dir: Path) -> dict[str, ComparisonRow]:
     """Return the rows by their measure."""
-    return {row.measure: row for row in compare(read_recording(run_dir))}
+    return {row.measure: row for row in comparison_rows(read_recording(run_dir))}
 
 
 def test_the_planted_run_reproduces_the_incident(build_run: Build) -> None:
@@ -228,7 +228,7 @@ def test_memory_at_an_hour_is_a_median(build_run: Build) -> None:
 
 def test_a_profile_that_is_not_the_incidents_is_not_judged(build_run: Build) -> None:
     """Before and after stand side by side, with no incident and no verdict."""
-    found = compare(
+    found = comparison_rows(
         read_recording(build_run(incident=False, roles=("", ""), kill_hour=None, growth_share=0.1))
     )
     assert [(row.measure, row.measured_before, row.measured_after, row.measured_change) for row in found] == [
@@ -257,7 +257,7 @@ def test_an_arm_alone_is_shown_alone(build_run: Build) -> None:
 
 def test_after_may_grow_as_the_incidents_did() -> None:
     """At 1:1 twenty megabytes are a quarter of an interpreter, and a fifth of what the incident's after gained."""
-    grown = Growth(start=Measurement(70e6), now=Measurement(90e6))
+    grown = MemoryGrowth(start=Measurement(70e6), now=Measurement(90e6))
     check = stable_check(grown, incident_bytes=100e6, scale=1)
     assert check.met
     assert check.sentence == (
@@ -265,5 +265,6 @@ def test_after_may_grow_as_the_incidents_did() -> None:
     )
     assert not stable_check(grown, incident_bytes=100e6, scale=16).met
     assert (
-        stable_check(Growth(Measurement(0.0), Measurement(90e6)), incident_bytes=100e6, scale=1).met is None
+        stable_check(MemoryGrowth(Measurement(0.0), Measurement(90e6)), incident_bytes=100e6, scale=1).met
+        is None
     )

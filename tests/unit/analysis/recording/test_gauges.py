@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.recording.gauges import gauge_names, spread
+from analysis.recording.gauges import gauge_names, spread_gauges
 from analysis.recording.read import read_recording
 from tests.support.planted_incident import Build
 
@@ -24,7 +24,7 @@ def test_each_gauge_gets_a_column() -> None:
         "[1]",
         '{"jobs": true}',
     ]
-    found = spread(pd.DataFrame({"t_s": range(7), "gauges": cells}))
+    found = spread_gauges(pd.DataFrame({"t_s": range(7), "gauges": cells}))
     assert list(found.columns) == ["t_s", "gauges.jobs", "gauges.pool"]
     np.testing.assert_array_equal(found["gauges.pool"], [2.5, 4, *[np.nan] * 5])
     np.testing.assert_array_equal(found["gauges.jobs"], [3, *[np.nan] * 6])
@@ -32,8 +32,8 @@ def test_each_gauge_gets_a_column() -> None:
 
 def test_an_arm_without_gauges_has_no_columns_of_them() -> None:
     """Nor has one of which nothing was read."""
-    assert list(spread(pd.DataFrame({"t_s": [1.0], "gauges": ["{}"]})).columns) == ["t_s"]
-    assert list(spread(pd.DataFrame({"t_s": [], "gauges": []}, dtype=str)).columns) == ["t_s"]
+    assert list(spread_gauges(pd.DataFrame({"t_s": [1.0], "gauges": ["{}"]})).columns) == ["t_s"]
+    assert list(spread_gauges(pd.DataFrame({"t_s": [], "gauges": []}, dtype=str)).columns) == ["t_s"]
 
 
 def test_recordings_of_schema_1_have_their_gauges_under_the_same_names(build_run: Build) -> None:

@@ -27,7 +27,7 @@ def test_a_damaged_line_is_stated_and_what_stands_before_it_counts(build_run: Bu
     path = build_run() / "leaky" / "latency.hlog"
     path.write_bytes(path.read_bytes()[:-30])
     latency = read_latency(path, 21.0, 201.0)
-    assert latency.gaps == ("latency.hlog: a damaged line; what stands from there on was not read",)
+    assert latency.gaps == ("latency.hlog: a damaged line; nothing after it was read",)
     assert latency.latency_ms is not None
 
 
