@@ -167,7 +167,7 @@ def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
         (
             "t,rss\n1,2\n",
             (*COLUMNS, "--max-leak", "0 MiB/h"),
-            "--max-leak: a leak that would matter is above 0",
+            "--max-leak: the smallest leak that matters must be above 0",
         ),
         (
             "t,rss\n1,2\n",
