@@ -23,8 +23,8 @@ def format_bytes(size_bytes: float, unit: str = "", *, sign: bool = False) -> st
         0 if abs(value) >= (9.95 if worth == 1 else 99.95) or round(value, 1) == 0 or value % 1 == 0 else 1
     )
 
-
-X
+    shown = round(value, digits) + 0.0  # adding 0.0 turns -0.0 into 0.0
+    return f"{shown:{'+' if sign and shown > 0 else ''},.{digits}f} {name}"
 
 
 def format_duration(seconds: float) -> str:
