@@ -11,7 +11,7 @@ def format_bytes(size_bytes: float, unit: str = "", *, sign: bool = False) -> st
     """Return bytes in ``unit``, else in the one that suits: ``61 B``, ``1.4 KiB``, ``512 MiB``; never minus zero.
 
     Below 100 of a unit there is one decimal, but none of a whole number and none of bytes from 10 on. With ``sign`` a
-    plus stands before what is above zero.
+    positive number has a plus.
     """
     size = abs(size_bytes)
     units = [

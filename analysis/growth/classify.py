@@ -73,8 +73,8 @@ def retains_nothing(entries: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether a container retains none of its entries: it belongs to the probe, or has weak references only."""
     if any(entry.get("state") == PROBE for entry in entries):
         return True
-    held = types_of(entries)
-    return bool(held) and all(name.startswith("weakref.") for name in held)
+    contained = types_of(entries)
+    return bool(contained) and all(name.startswith("weakref.") for name in contained)
 
 
 def is_keyed_weakly(entries: Sequence[Mapping[str, Any]]) -> bool:
@@ -90,19 +90,21 @@ def kind_of_container(type_name: str, entries: Sequence[Mapping[str, Any]]) -> K
     if CYCLE in states:
         return Kind(CYCLES, f"a {short_type(type_name)} grows; only its own contents refer to it")
     for entry in entries:
-        held = str(entry.get("type", ""))
-        if entry.get("state") in TASK_STATES or held in TASK_TYPES:
+        contained = str(entry.get("type", ""))
+        if entry.get("state") in TASK_STATES or contained in TASK_TYPES:
             finished = entry.get("state") == "finished"
             made = ", made in " + str(entry["created"]) if entry.get("created") else ""
             of = f" of {entry['coroutine']}" if entry.get("coroutine") else ""
             state = "finished" if finished else "unfinished"
             return Kind(FINISHED_TASKS if finished else PENDING_TASKS, f"it contains {state} tasks{of}{made}")
-        if held == BOUNDED_ENTRY:
+        if contained == BOUNDED_ENTRY:
             return Kind(FILLING, "it is an lru_cache with a bound that it has not reached")
-        if held.endswith(CONNECTION_ENDINGS):
-            return Kind(SESSIONS, f"it contains objects of {held}")
-    held = ", ".join(types_of(entries))
-    return Kind(CONTAINER, f"a {short_type(type_name)} grows" + (f"; it contains {held}" if held else ""))
+        if contained.endswith(CONNECTION_ENDINGS):
+            return Kind(SESSIONS, f"it contains objects of {contained}")
+    contained = ", ".join(types_of(entries))
+    return Kind(
+        CONTAINER, f"a {short_type(type_name)} grows" + (f"; it contains {contained}" if contained else "")
+    )
 
 
 def kind_of_type(

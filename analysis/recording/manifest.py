@@ -108,6 +108,11 @@ class Manifest(RunFacts):
     """Hash of the content of ``traffic.locustfile``; None where the profile names none."""
 
     @property
+    def limit_source(self) -> str:
+        """What sets the memory limit, in words: a mechanism of soak's, or whoever started an attached process."""
+        return "set externally" if self.limit_mechanism == "its owner" else self.limit_mechanism
+
+    @property
     def closed_loop(self) -> bool:
         """Whether users of a locustfile decided what was sent, instead of a plan."""
         traffic = self.config.get("traffic")

@@ -27,16 +27,18 @@ def _done(findings: ReportContents) -> str:
     lasted = format_duration(load.end_s - load.start_s)
     every = f"memory was read every {manifest.every_s:g} s"
     if manifest.attached:
-        return f"The processes ran already, under a load that is not ours; for {lasted} {every}."
-    sent = " and ".join(f"{load.sent:,} to {load.arm}" for load in findings.loads)
+        return (
+            f"soak attached to running processes, whose load it did not send or record; for {lasted} {every}."
+        )
+    sent = ", ".join(f"{load.arm} {load.sent:,}" for load in findings.loads)
     how = (
-        "by the users of a locustfile"
+        "the users of a locustfile sent requests"
         if manifest.closed_loop
-        else "by one plan, at the same instants to all arms"
+        else "all arms received the same scheduled requests"
     )
     return (
-        f"For {lasted} requests were sent {how}: {sent}. From outside, {every}; "
-        "caches and pools were filled before, in a warm-up that does not count."
+        f"For {lasted} {how}: {sent}. {every.capitalize()}, from outside the process; a warm-up, which is not judged, "
+        "had filled caches and pools."
     )
 
 
@@ -45,11 +47,11 @@ def _judged(findings: ReportContents, verdict: ArmVerdict) -> str:
     if leading is None or rate is None:
         return f"{verdict.arm} is {verdict_name(verdict.verdict)}: {verdict.reason}."
     name, judgement = leading.judgement.signal, leading.judgement
-    settled = ", where only what it keeps is left" if leading.settled else ""
+    settled = ", where no request is in flight" if leading.settled else ""
     why = {
-        LEAK: "The whole interval lies above zero and reaches beyond that: LEAK.",
-        NO_LEAK: "The whole interval lies below that: NO LEAK.",
-    }.get(verdict.verdict, f"That leaves it open: {verdict.reason}.")
+        LEAK: "The interval lies above zero and reaches beyond the margin: LEAK.",
+        NO_LEAK: "The interval lies below the margin: NO LEAK.",
+    }.get(verdict.verdict, f"This does not decide: {verdict.reason}.")
     since = "The"
     if judgement.steady_from_s is not None and findings.recording.load is not None:
         settling = judgement.steady_from_s - findings.recording.load.start_s
@@ -61,13 +63,14 @@ def _judged(findings: ReportContents, verdict: ArmVerdict) -> str:
     )
     return (
         f"{verdict.arm} is judged by {signal_text(leading)}{settled}. {since} trend is "
-        f"{rate_text(rate.value, name, margin)}, with 95% confidence {interval_text(rate, name, margin)}. "
-        f"A leak that would matter is {_matters(leading, margin)}. {detectable}{why}{_others(verdict)}"
+        f"{rate_text(rate.value, name, margin)}, with a 95% interval of {interval_text(rate, name, margin)}. "
+        f"The margin, the smallest leak that matters, is {_margin(leading, margin)}. "
+        f"{detectable}{why}{_others(verdict)}"
     )
 
 
-def _matters(leading: SignalVerdict, margin: Margin) -> str:
-    """Return the margin in what was counted, and that of memory beside it where the two are not the same."""
+def _margin(leading: SignalVerdict, margin: Margin) -> str:
+    """Return the margin in the unit of the signal, and in bytes where that is another."""
     name, of_signal = leading.judgement.signal, leading.margin
     value = of_signal.per_s if margin.per_request is None else of_signal.per_request
     if in_bytes(name) or value is None:
@@ -92,14 +95,14 @@ def _signed(findings: ReportContents) -> tuple[str, ...]:
     signoff, lines = findings.judged.signoff, []
     if signoff.control:
         lines.append(
-            f"{signoff.control} is the control: it is known to leak, and sign-off requires its leak to be detected."
+            f"{signoff.control} is the control: its leak is known, and sign-off requires it to be detected."
         )
     if findings.reasons:
         lines.append("Problems with this recording: " + "; ".join(findings.reasons) + ".")
     elif findings.recording.manifest.attached:
         lines.append("The recording is complete.")
     elif findings.recording.manifest.closed_loop:
-        lines.append("The recording is complete, and the users never fell silent.")
+        lines.append("The recording is complete, and the users sent requests throughout the load.")
     else:
         lines.append("The recording is complete, and the load arrived as planned.")
     return tuple(lines)

@@ -40,9 +40,9 @@ class Table:
 
     def without(self, *heads: str) -> Table:
         """Return the table without these columns."""
-        kept = [place for place, name in enumerate(self.head) if name not in heads]
-        rows = tuple(tuple(row[place] for place in kept) for row in self.rows)
-        return Table(self.caption, tuple(self.head[place] for place in kept), rows, self.numeric, self.note)
+        places = [place for place, name in enumerate(self.head) if name not in heads]
+        rows = tuple(tuple(row[place] for place in places) for row in self.rows)
+        return Table(self.caption, tuple(self.head[place] for place in places), rows, self.numeric, self.note)
 
 
 def gate_table(judged: JudgedRun) -> Table | None:

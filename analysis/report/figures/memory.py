@@ -29,7 +29,7 @@ from analysis.report.figures.trend_lines import fitted
 from soak.contract import INCIDENT_MEMORY_BYTES
 
 NEAR_LIMIT: Final = 2.5
-"""Times the highest memory: a limit beyond it is told and not drawn."""
+"""A limit above so many times the highest memory is written and not drawn."""
 
 
 def memory_figure(findings: ReportContents) -> Figure:
@@ -116,7 +116,7 @@ def _draw_limits(axes: Axes, recording: Recording, time: TimeAxis) -> list[str]:
     highest = max((peak(arm, "rss_bytes").value or 0.0 for arm in recording.arms), default=0.0)
     beyond = []
     for limit in sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes}):
-        how = recording.manifest.limit_mechanism + _uncharged(recording, limit)
+        how = recording.manifest.limit_source + _uncharged(recording, limit)
         text = f"memory limit {format_bytes(limit)} ({how})"
         if limit > NEAR_LIMIT * highest:
             beyond.append(f"{text}, above this picture")
@@ -127,14 +127,14 @@ def _draw_limits(axes: Axes, recording: Recording, time: TimeAxis) -> list[str]:
 
 
 def _uncharged(recording: Recording, limit: int) -> str:
-    """Say how much of the RSS the limit leaves out, where that shows: file pages are charged to who read them first."""
+    """Return how much RSS the limit does not charge, where that shows: file pages are charged to their first reader."""
     gaps = [
         float((arm.samples["rss_bytes"] - arm.samples["cgroup_bytes"]).median())
         for arm in recording.arms
         if arm.limit_bytes == limit
     ]
     most = max((gap for gap in gaps if np.isfinite(gap)), default=0.0)
-    return f", which leaves out {format_bytes(most)} of shared files" if most > 0.01 * limit else ""
+    return f", without {format_bytes(most)} of shared files" if most > 0.01 * limit else ""
 
 
 def _draw_incident(axes: Axes, recording: Recording) -> None:

@@ -1,4 +1,4 @@
-"""The picture of the byte waterfall: from USS at the start of the load to USS at its end, part by part."""
+"""The figure of the memory breakdown: a waterfall from USS at the start of the load to USS at its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from analysis.report.figures.style import FAINT, INK, new_figure
 LEVEL: Final = "#cfcfcf"
 GAINED: Final = "#d55e00"
 LOST: Final = "#56b4e9"
-"""Told apart in grey too: what was given back is lighter and hatched."""
+"""Colours of what grew and of what shrank; in grey, too, they differ: what shrank is lighter and hatched."""
 WIDTH: Final = 0.62
 MIB: Final = 2**20
 TICKS: Final = {
@@ -29,11 +29,9 @@ TICKS: Final = {
 
 
 def memory_breakdown_figure(findings: ReportContents) -> Figure:
-    """Draw the arms' waterfalls below each other, on one scale, in MiB; for findings that have at least one."""
+    """Draw the waterfalls of the arms below each other, on one scale, in MiB; at least one arm has a breakdown."""
     flows = [arm.breakdown for arm in findings.growth if arm.breakdown is not None]
-    figure = new_figure(
-        "Where the memory of the load went: change of USS", findings.recording, 0.9 + 2.4 * len(flows)
-    )
+    figure = new_figure("Change of USS under load, by part", findings.recording, 0.9 + 2.4 * len(flows))
     grid = figure.add_gridspec(len(flows), 1)
     highest = max(_highest(flow) for flow in flows)
     for place, flow in enumerate(flows):

@@ -41,9 +41,9 @@ def panels(recording: Recording) -> tuple[tuple[str, str], ...]:
 
 
 def objects_figure(findings: ReportContents) -> Figure:
-    """Draw what is kept: tasks, sessions and the target's gauges, each over time and with its highest number."""
+    """Draw tasks, sessions and the target's gauges over time, each with its highest number."""
     recording, time = findings.recording, time_axis(findings.recording)
-    figure = new_figure("Objects kept under load, with the most of each arm", recording)
+    figure = new_figure("Objects over time, with the maximum of each arm", recording)
     drawn = panels(recording)
     grid = figure.add_gridspec(math.ceil(len(drawn) / 2), 2)
     for place, (column, title) in enumerate(drawn):

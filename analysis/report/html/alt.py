@@ -1,4 +1,4 @@
-"""What the figures show, in a sentence, for those who do not see them."""
+"""The figures in words, for screen readers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis.report.figures.objects import panels
 
 
 def memory_alt(findings: ReportContents) -> str:
-    """Return what the curves of memory do under load."""
+    """Return the memory of each arm at the start and the end of the load."""
     recording = findings.recording
     limits = sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes})
     limit = f" The memory limit is {' and '.join(format_bytes(size) for size in limits)}." if limits else ""
@@ -18,18 +18,18 @@ def memory_alt(findings: ReportContents) -> str:
 
 
 def objects_alt(findings: ReportContents) -> str:
-    """Return the most of each kind that each arm kept."""
-    said = []
+    """Return the highest number of each kind of object, by arm."""
+    sentences = []
     for column, title in panels(findings.recording):
         most = [(arm.name, peak(arm, column).value) for arm in findings.recording.arms]
         known = [f"{name} {value:,.0f}" for name, value in most if value is not None]
-        said.append(f"{title}, at most: {', '.join(known) or 'not read'}.")
-    return f"Objects kept over time. {' '.join(said)}"
+        sentences.append(f"{title}, maximum: {', '.join(known) or 'not read'}.")
+    return f"Objects over time. {' '.join(sentences)}"
 
 
 def latency_alt(findings: ReportContents) -> str:
-    """Return the quantiles of each arm and what failed."""
-    said = []
+    """Return the quantiles of each arm, and its failed and missed requests."""
+    sentences = []
     for arm, load in zip(findings.recording.arms, findings.loads, strict=True):
         lost = f"{sum(load.failed.values()):,} failed and {load.missed:,} missed"
         quantiles = arm.latency.latency_ms
@@ -38,19 +38,19 @@ def latency_alt(findings: ReportContents) -> str:
             if quantiles
             else "latencies not recorded, "
         )
-        said.append(f"{arm.name}: {times}{lost}.")
-    return f"Latency and failed requests over time. {' '.join(said)}"
+        sentences.append(f"{arm.name}: {times}{lost}.")
+    return f"Latency and failed requests over time. {' '.join(sentences)}"
 
 
 def memory_breakdown_alt(findings: ReportContents) -> str:
-    """Return how far each arm's own memory rose, and what of it is what."""
+    """Return the USS of each arm at the start and the end of the load, and the change of each part."""
     flows = [one.breakdown for one in findings.growth if one.breakdown]
-    said = [
+    sentences = [
         f"{flow.arm} from {format_bytes(flow.uss_start_bytes)} to {format_bytes(flow.uss_end_bytes)}: "
         f"{', '.join(f'{name} {format_bytes(change, sign=True)}' for name, change in flow.parts)}."
         for flow in flows
     ]
-    return f"Memory at the start and the end of the load, and what changed between. {' '.join(said)}"
+    return f"USS at the start and the end of the load, and the change of each part. {' '.join(sentences)}"
 
 
 def _memory(recording: Recording, arm: Arm) -> str:
@@ -64,6 +64,6 @@ def _memory(recording: Recording, arm: Arm) -> str:
     first, last = (format_bytes(seen["rss_bytes"].iloc[place]) for place in (0, -1))
     moved = f"{arm.name} went from {first} to {last}"
     if deaths:
-        more = f", and {len(deaths) - 1} more of its lives ended so" if len(deaths) > 1 else ""
+        more = f", and so did {len(deaths) - 1} more lives" if len(deaths) > 1 else ""
         return f"{moved} and {ended(recording, deaths[0])}{more}."
     return f"{moved} under load."

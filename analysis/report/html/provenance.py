@@ -1,4 +1,4 @@
-"""Where a report comes from: what ran, on what, with which configuration."""
+"""The provenance of a report: what ran, on which machine, with which configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analysis.recording.model import Recording
 
 
 def provenance(recording: Recording) -> tuple[tuple[str, str], ...]:
-    """Return names and values; what the manifest does not say is left out."""
+    """Return names and values, without those that the manifest does not have."""
     manifest, host = recording.manifest, recording.manifest.host
     load = recording.load
     memory = host.get("memory_bytes")
@@ -47,7 +47,7 @@ def _limits(recording: Recording) -> str:
     sizes = sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes})
     if not sizes:
         return "none"
-    return f"{' and '.join(format_bytes(size) for size in sizes)} per arm, by {recording.manifest.limit_mechanism}"
+    return f"{' and '.join(format_bytes(size) for size in sizes)} per arm ({recording.manifest.limit_source})"
 
 
 def _joined(packages: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ MOST_BYTES: Final = 60_000
 def report_markdown(findings: ReportContents) -> str:
     """Return the comment, below MOST_BYTES in UTF-8: sections that do not fit are left out, the last ones first."""
     manifest, judged = findings.recording.manifest, findings.judged
-    running = ["", "Still running, or killed before it could end: this holds for what was recorded so far."]
+    running = ["", "The run is not over, or it was killed: this report covers what was recorded so far."]
     head = [
         f"## {literal(judged.signoff.sentence)}.",
         *(running if manifest.status == "running" else []),
@@ -74,7 +74,7 @@ def _provenance(findings: ReportContents) -> list[str]:
         f"profile {manifest.profile}",
         f"{manifest.started_wall_time:%Y-%m-%d %H:%M} UTC",
         f"Python {manifest.python}",
-        f"limit by {manifest.limit_mechanism}",
+        f"memory limit: {manifest.limit_source}",
         *([f"soakproof {revision}"] if revision else []),
     ]
     return [literal(", ".join(facts)) + "."]

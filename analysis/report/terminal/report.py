@@ -75,9 +75,7 @@ def _comparison(contents: ReportContents) -> list[RenderableType]:
 def _headline(recording: Recording) -> str:
     manifest = recording.manifest
     limits = {arm.limit_bytes for arm in recording.arms if arm.limit_bytes}
-    limit = (
-        f"limit {' and '.join(format_bytes(size) for size in sorted(limits))} by {manifest.limit_mechanism}"
-    )
+    limit = f"memory limit {' and '.join(format_bytes(size) for size in sorted(limits))} ({manifest.limit_source})"
     divided = "1:1" if manifest.memory_scale == 1 else f"divided by {manifest.memory_scale:g}"
     scale = f"\nAn hour of the incident is {manifest.hour_s:g} s of the run, its memory is {divided}."
     return (

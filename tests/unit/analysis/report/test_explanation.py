@@ -26,5 +26,8 @@ def test_objects_are_held_against_a_margin_of_objects(build_run: Build, judge_by
     judge_by(sessions_leak)
     paragraph = decided(report_contents(read_recording(build_run())))[1]
     assert paragraph.startswith("leaky is judged by open sessions. The trend is 0.025 open sessions/request")
-    assert "A leak that would matter is 0.032 open sessions/request (of memory, 200 B/request). " in paragraph
+    assert (
+        "The margin, the smallest leak that matters, is 0.032 open sessions/request (of memory, 200 B/request). "
+        in paragraph
+    )
     assert "Also leaking: none." in paragraph

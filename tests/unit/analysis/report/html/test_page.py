@@ -99,9 +99,9 @@ def test_the_page_begins_with_what_is_signed(build_run: Build, gates: tuple[Gate
         "Before and after, against the incident",
         "Objects",
         "Latency and failures",
-        "Load: planned and delivered",
+        "Load arm planned sent",
         "How it was decided",
-        "fixed is judged by RSS. The trend is 69 B/request, with 95% confidence 49 B to 89 B.",
+        "fixed is judged by RSS. The trend is 69 B/request, with a 95% interval of 49 B to 89 B.",
         "Events",
         "0:03:09 exit leaky 1 kernel",
         "Provenance",
@@ -134,7 +134,7 @@ def test_nothing_is_loaded_and_every_picture_has_words(build_run: Build) -> None
         "fixed went from 74.4 MiB to 75.3 MiB under load. The memory limit is 488 MiB."
     )
     assert alts[1].startswith(
-        "Objects kept over time. Finished tasks still referenced, at most: leaky 13,360, fixed 3."
+        "Objects over time. Finished tasks still referenced, maximum: leaky 13,360, fixed 3."
     )
     assert "leaky: p50 4.0 ms, p99 8.0 ms, 0 failed and 240 missed." in alts[2]
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
@@ -152,7 +152,7 @@ def test_a_load_that_nobody_planned_is_not_called_planned(build_run: Build) -> N
     assert "Latency from the request to the answer or failure" in titles
     text = Page(page_text(run_dir)).text
     assert "no request was planned, and latency is the service time" in text
-    assert "the users never fell silent" in text
+    assert "the users sent requests throughout the load" in text
     assert "planned start" not in text
     assert "arrived as planned" not in text
 
@@ -235,9 +235,9 @@ def test_very_many_events_are_bounded(build_run: Build) -> None:
 def test_a_run_that_goes_on_says_so(build_run: Build) -> None:
     """Half of a recording makes a page that says what it holds for, without hashes."""
     page = Page(page_text(build_run(status="running", end_s=60.0, probe=False)))
-    assert "Still running, or killed before it could end" in page.text
+    assert "The run is not over, or it was killed" in page.text
     assert "Problems with this recording" in page.text
-    assert "There are none yet" in page.text
+    assert "None: they are written at the end of a run." in page.text
 
 
 def test_a_recording_with_nothing_but_its_manifest_has_a_page(build_run: Build) -> None:

@@ -38,7 +38,7 @@ def test_a_run_that_goes_on_says_so(build_run: Build) -> None:
     assert lines[:3] == [
         "## REFUSED: control leaky is INCONCLUSIVE; sign-off requires its known leak to be detected.",
         "",
-        "Still running, or killed before it could end: this holds for what was recorded so far.",
+        "The run is not over, or it was killed: this report covers what was recorded so far.",
     ]
     assert any(line.startswith("- the run never ended its recording") for line in lines)
 
