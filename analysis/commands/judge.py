@@ -12,12 +12,14 @@ from rich.text import Text
 from analysis.commands.answer import answer
 from analysis.commands.live import follow as follow_run
 from analysis.external.files import Columns, read_foreign, restarts
-from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin
+from analysis.judge.types import INCONCLUSIVE, NO_LEAK, Margin
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
 from analysis.report.terminal.verdict import judged_parts
 from analysis.verdict.arm import series_verdict
+from analysis.verdict.gates import leak_gate
 from analysis.verdict.run import judged_run
+from analysis.verdict.signoff import sign_off
 from analysis.verdict.wording import verdict_line
 from soak.contract.units import (
     DEFAULT_MAX_LEAK,
@@ -27,7 +29,7 @@ from soak.contract.units import (
     parse_option,
     parse_size,
 )
-from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, UsageError
+from soak.errors import UsageError
 
 MANY_FALLS = 2
 """Number of falls from which on a file looks like restarts; one may be anything."""
@@ -139,5 +141,5 @@ def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes:
             "hides a leak: name the column that identifies the process by --life-column"
         )
         verdict = replace(verdict, verdict=INCONCLUSIVE, reason=reason)
-    codes = {LEAK: EXIT_GATE_FAILED, NO_LEAK: EXIT_OK}
-    return Verdicts(render([Text(verdict_line(verdict))]), codes.get(verdict.verdict, EXIT_INCONCLUSIVE))
+    signoff = sign_off(path.name, "", (leak_gate(verdict),), (verdict,), ())
+    return Verdicts(render([Text(verdict_line(verdict))]), signoff.exit_code)

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from analysis.judge.types import LEAK, NO_LEAK
 from analysis.recording.latency import QUANTILES
-from analysis.recording.measurements import Measurement, peak
+from analysis.recording.measurements import peak
 from analysis.recording.model import Arm, Recording
 from analysis.verdict.arm import ArmVerdict, JudgedArm
 from analysis.verdict.signals import RSS, in_bytes
@@ -59,11 +60,11 @@ class Gate:
     value: float | None
     """The measured value; inf for a time that never comes."""
     limit: float | None
-    low: float | None
-    """Lower end of the 95% interval of ``value``; None where the value has none."""
-    high: float | None
     result: GateResult
     reason: GateReason
+    low: float | None = None
+    """Lower end of the 95% interval of ``value``; None where the value has none."""
+    high: float | None = None
     asked: GateLimit | None = None
     """The limit as the profile has it; None of the gate ``leak``."""
     detail: str = ""
@@ -74,12 +75,14 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GateValue:
-    """The value of a gate, its interval where it has one, and the requests it rests on where those count."""
+    """The value of a gate, or why there is none, and its interval where it has one."""
 
-    reading: Measurement
+    value: float | None
+    why_not: str = ""
     low: float | None = None
     high: float | None = None
     requests: int | None = None
+    """The requests the value rests on, where it is a share of them."""
 
 
 def candidate_gates(
@@ -94,18 +97,17 @@ def leak_gate(verdict: ArmVerdict) -> Gate:
     leading, rate, margin = verdict.leading, verdict.rate, verdict.margin
     name = leading.judgement.signal if leading else RSS
     per = "s" if margin.per_request is None else "request"
+    results = {LEAK: GateResult.FAIL, NO_LEAK: GateResult.PASS}
     return Gate(
         gate=LEAK_GATE,
         arm=verdict.arm,
         unit=f"{'bytes' if in_bytes(name) else name} per {per}",
         value=rate.value if rate else None,
         limit=margin.per_s if margin.per_request is None else margin.per_request,
+        result=results.get(verdict.verdict, GateResult.INCONCLUSIVE),
+        reason=GateReason.VERDICT,
         low=rate.low if rate else None,
         high=rate.high if rate else None,
-        result={LEAK: GateResult.FAIL, NO_LEAK: GateResult.PASS}.get(
-            verdict.verdict, GateResult.INCONCLUSIVE
-        ),
-        reason=GateReason.VERDICT,
     )
 
 
@@ -115,82 +117,57 @@ def failed_already(recording: Recording, arm: Arm) -> Gate | None:
     That is a highest memory that is above its limit already; every other measure can still fall.
     """
     highest = peak(arm, RSS).value
-    for limit in recording.manifest.gates:
-        if limit.gate == "max_rss" and not limit.of_before and highest is not None and highest > limit.limit:
-            unit = GATES[limit.gate].unit
-            return Gate(
-                limit.gate,
-                arm.name,
-                unit,
-                highest,
-                limit.limit,
-                None,
-                None,
-                GateResult.FAIL,
-                GateReason.BEYOND,
-                limit,
-            )
+    for asked in recording.manifest.gates:
+        if asked.gate == "max_rss" and not asked.of_before and highest is not None and highest > asked.limit:
+            unit, fails = GATES[asked.gate].unit, (GateResult.FAIL, GateReason.BEYOND)
+            return Gate(asked.gate, arm.name, unit, highest, asked.limit, *fails, asked=asked)
     return None
 
 
-def _gate(limit: GateLimit, candidate: JudgedArm, baseline: JudgedArm | None) -> Gate:
-    measure = MEASURES[limit.gate]
-    measured = measure(candidate)
-    bound, reason, detail = _bound(limit, baseline, measure)
-    result = GateResult.INCONCLUSIVE
-    if reason is None:
-        result, reason, detail = _compared(limit, measured, bound)
-    objections = candidate.objections
-    if objections and (result is GateResult.PASS or limit.gate in LOAD_DEPENDENT):
-        result, reason, detail = GateResult.INCONCLUSIVE, GateReason.OBJECTION, objections[0].sentence
+def _gate(asked: GateLimit, candidate: JudgedArm, baseline: JudgedArm | None) -> Gate:
+    measured = MEASURES[asked.gate](candidate)
+    before = MEASURES[asked.gate](baseline) if asked.of_before and baseline else None
+    limit = None if asked.of_before else asked.limit
+    if before is not None and before.value is not None:
+        limit = asked.limit * before.value
+    reason, detail = _reason(asked, measured, before, limit)
+    if candidate.objections and (reason is GateReason.WITHIN or asked.gate in LOAD_DEPENDENT):
+        reason, detail = GateReason.OBJECTION, candidate.objections[0].sentence
+    results = {GateReason.WITHIN: GateResult.PASS, GateReason.BEYOND: GateResult.FAIL}
     return Gate(
-        gate=limit.gate,
+        gate=asked.gate,
         arm=candidate.arm.name,
-        unit=GATES[limit.gate].unit,
-        value=measured.reading.value,
-        limit=bound,
+        unit=GATES[asked.gate].unit,
+        value=measured.value,
+        limit=limit,
+        result=results.get(reason, GateResult.INCONCLUSIVE),
+        reason=reason,
         low=measured.low,
         high=measured.high,
-        result=result,
-        reason=reason,
-        asked=limit,
+        asked=asked,
         detail=detail,
         requests=measured.requests,
     )
 
 
-def _bound(
-    limit: GateLimit, baseline: JudgedArm | None, measure: Callable[[JudgedArm], GateValue]
-) -> tuple[float | None, GateReason | None, str]:
-    """Return the limit as a number, or why there is none with its detail."""
-    if not limit.of_before:
-        return limit.limit, None, ""
-    if baseline is None:
-        return None, GateReason.NO_BASELINE, ""
-    before = measure(baseline).reading
-    if before.value is None:
-        return None, GateReason.BASELINE_NOT_MEASURED, before.why_not
-    return limit.limit * before.value, None, ""
-
-
-def _compared(
-    limit: GateLimit, measured: GateValue, bound: float | None
-) -> tuple[GateResult, GateReason, str]:
-    value = measured.reading.value
-    if value is None or bound is None:
-        return GateResult.INCONCLUSIVE, GateReason.NOT_MEASURED, measured.reading.why_not
-    ends = (
-        value if measured.low is None else measured.low,
-        value if measured.high is None else measured.high,
-    )
-    within = [_within(limit.relation, end, bound) for end in ends]
+def _reason(
+    asked: GateLimit, measured: GateValue, before: GateValue | None, limit: float | None
+) -> tuple[GateReason, str]:
+    """Compare a value, with its whole interval, with its limit; return the reason and its detail."""
+    if asked.of_before and before is None:
+        return GateReason.NO_BASELINE, ""
+    if limit is None:
+        return GateReason.BASELINE_NOT_MEASURED, before.why_not if before else ""
+    if measured.value is None:
+        return GateReason.NOT_MEASURED, measured.why_not
+    ends = (end if end is not None else measured.value for end in (measured.low, measured.high))
+    within = [end <= limit if asked.relation == AT_MOST else end >= limit for end in ends]
     if not any(within):
-        return GateResult.FAIL, GateReason.BEYOND, ""
+        return GateReason.BEYOND, ""
     if not all(within):
-        return GateResult.INCONCLUSIVE, GateReason.LIMIT_IN_INTERVAL, ""
-    if measured.requests is not None and measured.requests < needed_requests(limit.relation, bound):
-        return GateResult.INCONCLUSIVE, GateReason.TOO_FEW_REQUESTS, ""
-    return GateResult.PASS, GateReason.WITHIN, ""
+        return GateReason.LIMIT_IN_INTERVAL, ""
+    few = measured.requests is not None and measured.requests < needed_requests(asked.relation, limit)
+    return GateReason.TOO_FEW_REQUESTS if few else GateReason.WITHIN, ""
 
 
 def needed_requests(relation: str, limit: float) -> float:
@@ -199,83 +176,73 @@ def needed_requests(relation: str, limit: float) -> float:
     return ENOUGH / rare if rare > 0 else 0.0
 
 
-def _within(relation: str, value: float, limit: float) -> bool:
-    return value <= limit if relation == AT_MOST else value >= limit
-
-
 def _time_to_oom(judged: JudgedArm) -> GateValue:
     """Return what is left to the limit over the leak rate, with its interval; infinite where nothing grows."""
     verdict = judged.verdict
     if verdict.oom_kills:
-        return GateValue(Measurement(0.0))
+        return GateValue(0.0)
     if verdict.headroom_bytes is None:
-        return GateValue(
-            Measurement(None, f"{judged.arm.name} has no memory limit, or its memory was not read")
-        )
+        return GateValue(None, f"{verdict.arm} has no memory limit, or its memory was not read")
     if verdict.headroom_bytes <= 0:
-        return GateValue(Measurement(0.0))
+        return GateValue(0.0)
     rate = verdict.to_the_limit
     if rate is None:
-        return GateValue(Measurement(None, f"{judged.arm.name} has no leak rate in bytes"))
+        return GateValue(None, f"{verdict.arm} has no leak rate in bytes")
     value, low, high = (
         verdict.headroom_bytes / per_s if per_s > 0 else math.inf
         for per_s in (rate.value, rate.high, rate.low)
     )
-    return GateValue(Measurement(value), low, high)
-
-
-def _max_rss(judged: JudgedArm) -> GateValue:
-    return GateValue(peak(judged.arm, "rss_bytes"))
+    return GateValue(value, low=low, high=high)
 
 
 def _p99(judged: JudgedArm) -> GateValue:
     quantiles = judged.arm.latency.latency_ms
     if quantiles is None:
-        return GateValue(Measurement(None, f"{judged.arm.name} has no latencies of the load"))
-    return GateValue(Measurement(quantiles[QUANTILES.index(99.0)]))
+        return GateValue(None, f"{judged.arm.name} has no latencies of the load")
+    return GateValue(quantiles[QUANTILES.index(99.0)])
 
 
 def _p99_drift(judged: JudgedArm) -> GateValue:
     quarters = judged.arm.latency.quarters_p99_ms
     if quarters is None or quarters[0] <= 0:
-        return GateValue(
-            Measurement(None, f"{judged.arm.name} has no latencies in every quarter of the load")
-        )
-    return GateValue(Measurement(quarters[-1] / quarters[0]))
+        return GateValue(None, f"{judged.arm.name} has no latencies in every quarter of the load")
+    return GateValue(quarters[-1] / quarters[0])
 
 
 def _error_rate(judged: JudgedArm) -> GateValue:
     load = judged.load
     if not load.sent:
-        return GateValue(Measurement(None, f"{judged.arm.name} was sent no requests"))
-    return GateValue(Measurement(sum(load.failed.values()) / load.sent), requests=load.sent)
+        return GateValue(None, f"{load.arm} was sent no requests")
+    return GateValue(sum(load.failed.values()) / load.sent, requests=load.sent)
 
 
 def _availability(judged: JudgedArm) -> GateValue:
-    share = judged.load.availability
-    if share is None:
-        return GateValue(Measurement(None, f"no requests were planned for {judged.arm.name}"))
-    return GateValue(Measurement(share), requests=judged.load.planned)
+    load = judged.load
+    if load.availability is None:
+        return GateValue(None, f"no requests were planned for {load.arm}")
+    return GateValue(load.availability, requests=load.planned)
 
 
-def _drained(column: str) -> Callable[[JudgedArm], GateValue]:
-    """Return how to read what is left after the drain; without a ladder, the most under load is the nearest to it."""
+def _peak(judged: JudgedArm, column: str) -> GateValue:
+    highest = peak(judged.arm, column)
+    return GateValue(highest.value, highest.why_not)
 
-    def read(judged: JudgedArm) -> GateValue:
-        rungs = judged.arm.ladder[judged.arm.ladder["rung"] == "drained"][column].dropna()
-        return GateValue(Measurement(float(rungs.iloc[-1])) if len(rungs) else peak(judged.arm, column))
 
-    return read
+def _drained(judged: JudgedArm, column: str) -> GateValue:
+    """Return what is left after the drain; without a ladder, the most under load is the nearest to it."""
+    rungs = judged.arm.ladder[judged.arm.ladder["rung"] == "drained"][column].dropna()
+    return GateValue(float(rungs.iloc[-1])) if len(rungs) else _peak(judged, column)
 
 
 MEASURES: Final[dict[str, Callable[[JudgedArm], GateValue]]] = {
     "min_time_to_oom": _time_to_oom,
-    "max_rss": _max_rss,
+    "max_rss": partial(_peak, column=RSS),
     "p99_ms": _p99,
     "p99_drift": _p99_drift,
     "error_rate": _error_rate,
     "availability": _availability,
-    "tasks": _drained("tasks_alive"),
-    "sessions": _drained("sessions_open"),
-    "fds": _drained("fds"),
+    "tasks": partial(_drained, column="tasks_alive"),
+    "sessions": partial(_drained, column="sessions_open"),
+    "fds": partial(_drained, column="fds"),
 }
+"""The measure of each gate that a profile may set."""

@@ -56,7 +56,7 @@ def judged_run(recording: Recording, release: Release | None = None) -> JudgedRu
     if recording.stopped_early and not any(gate.result is GateResult.FAIL for gate in gates):
         # It was ended because a gate was certain to fail; when none did, there is no ground to sign on.
         text = f"the load was ended early: {recording.stopped_early}"
-        objections = (*objections, Objection(None, ObjectionKind.NO_FAILED_GATE, text))
+        objections = (*objections, Objection(None, ObjectionKind.RUN, text))
     verdicts = tuple(one.verdict for one in arms)
     signoff = sign_off(manifest.candidate, manifest.judge.control, gates, verdicts, objections)
     return JudgedRun(arms, gates, signoff, objections)

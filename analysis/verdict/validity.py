@@ -34,22 +34,16 @@ reached the code under test."""
 class ObjectionKind(StrEnum):
     """The subject of an objection."""
 
-    STATUS = "status"
-    """The run did not end as planned."""
+    RUN = "run"
+    """The run did not end as planned, or its load did not last as long."""
     GAP = "gap"
     """A file is missing or damaged, or processes were not sampled."""
-    DURATION = "duration"
-    """The load did not last as long as planned."""
-    ARRIVAL = "arrival"
-    """Planned requests were not sent, or the users of a locustfile stopped sending."""
-    FAILURES = "failures"
-    """Too many requests failed."""
+    LOAD = "load"
+    """Planned requests were not sent, users stopped sending, or too many requests failed."""
     UNREAD = "unread"
     """The arm was dead or its readings are missing, which can hide a leak and makes none."""
     BASELINE = "baseline"
     """An objection to the recording that limits with ``x before`` refer to."""
-    NO_FAILED_GATE = "no failed gate"
-    """The load was ended early for a gate that did not fail in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +80,8 @@ class LoadSummary:
     """Requests that failed in those seconds, by FAILURE_KINDS."""
     missed_dead: int
     """Requests missed in all other seconds."""
-
-    @property
-    def arrived(self) -> float | None:
-        """Share of the requests planned for an arm alive that were sent; None when none were planned."""
-        return self.sent_alive / self.planned_alive if self.planned_alive else None
+    arrived: float | None
+    """Share of the requests planned for an arm alive that were sent; None when none were planned."""
 
     @property
     def availability(self) -> float | None:
@@ -113,6 +104,7 @@ def load_summary(arm: Arm, load: Phase | None) -> LoadSummary:
     """Sum the rows of the load."""
     rows = load_rows(arm, load)
     alive = alive_seconds(arm, rows["t_s"])
+    planned_alive, sent_alive = (_total(rows.loc[alive, column]) for column in ("planned", "sent"))
     return LoadSummary(
         arm=arm.name,
         planned=_total(rows["planned"]),
@@ -120,10 +112,11 @@ def load_summary(arm: Arm, load: Phase | None) -> LoadSummary:
         ok=_total(rows["ok"]),
         failed={kind: _total(rows[f"failed_{kind}"]) for kind in FAILURE_KINDS},
         missed=_total(rows["missed"]),
-        planned_alive=_total(rows.loc[alive, "planned"]),
-        sent_alive=_total(rows.loc[alive, "sent"]),
+        planned_alive=planned_alive,
+        sent_alive=sent_alive,
         failed_alive={kind: _total(rows.loc[alive, f"failed_{kind}"]) for kind in FAILURE_KINDS},
         missed_dead=_total(rows.loc[~alive, "missed"]),
+        arrived=sent_alive / planned_alive if planned_alive else None,
     )
 
 
@@ -184,12 +177,12 @@ def all_objections(recording: Recording, by_arm: Iterable[tuple[Objection, ...]]
 
 def _length(recording: Recording) -> list[Objection]:
     if (load := recording.load) is None:
-        return [Objection(None, ObjectionKind.DURATION, "the run did not reach the phase load")]
+        return [Objection(None, ObjectionKind.RUN, "the run did not reach the phase load")]
     planned_s, ran_s = recording.manifest.planned_load_s, load.end_s - load.start_s
     if ran_s >= LOAD_TIME_AT_LEAST * planned_s or recording.stopped_early:
         return []
     text = f"the load was cut short: {ran_s:.0f} s of the planned {planned_s:.0f} s"
-    return [Objection(None, ObjectionKind.DURATION, text)]
+    return [Objection(None, ObjectionKind.RUN, text)]
 
 
 def _status(recording: Recording) -> list[Objection]:
@@ -201,7 +194,7 @@ def _status(recording: Recording) -> list[Objection]:
     )
     if status == "running":
         text = "the run never ended its recording: the supervisor was killed, or is still at work"
-    return [Objection(None, ObjectionKind.STATUS, text)]
+    return [Objection(None, ObjectionKind.RUN, text)]
 
 
 def _arrival(arm: Arm, sums: LoadSummary, load: Phase) -> list[Objection]:
@@ -218,7 +211,7 @@ def _arrival(arm: Arm, sums: LoadSummary, load: Phase) -> list[Objection]:
             f"{sums.sent_alive:,} of {sums.planned_alive:,} requests planned while it was alive "
             f"were sent ({sums.arrived:.1%}, at least {ARRIVED_AT_LEAST:.0%} are needed)"
         )
-    return [Objection(arm.name, ObjectionKind.ARRIVAL, text) for text in found]
+    return [Objection(arm.name, ObjectionKind.LOAD, text) for text in found]
 
 
 def _silence(arm: Arm, load: Phase) -> list[Objection]:
@@ -232,7 +225,7 @@ def _silence(arm: Arm, load: Phase) -> list[Objection]:
         f"in {silent.sum()} of the {alive.sum()} seconds while it was alive and loaded no user had sent a "
         f"request for {SILENT_S} s (at most {1 - ARRIVED_AT_LEAST:.0%} may)"
     )
-    return [Objection(arm.name, ObjectionKind.ARRIVAL, text)]
+    return [Objection(arm.name, ObjectionKind.LOAD, text)]
 
 
 def _success(sums: LoadSummary) -> list[Objection]:
@@ -244,7 +237,7 @@ def _success(sums: LoadSummary) -> list[Objection]:
         f"{failed:,} of {sums.sent_alive:,} requests sent while it was alive failed, {most:,} of them by "
         f"{kind} (at most {FAILED_AT_MOST:.0%} may)"
     )
-    return [Objection(sums.arm, ObjectionKind.FAILURES, text)]
+    return [Objection(sums.arm, ObjectionKind.LOAD, text)]
 
 
 def _absence(arm: Arm, load: Phase) -> list[Objection]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from analysis.formatting import verdict_name
 from analysis.judge.types import INCONCLUSIVE, LEAK
 from analysis.report.contents import ReportContents
 from analysis.report.gates import GateRow, gate_rows
@@ -19,8 +20,8 @@ NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010
 def junit_xml(findings: ReportContents) -> str:
     """Return the file: the gates of the candidate, the control, and the recording.
 
-    A gate that failed is a failure, one that could not be decided is skipped with its reason. So is the control: where
-    it is no leak, a harness that sees none signs nothing.
+    A gate that failed is a failure, one that could not be decided is skipped with its reason. So is the control, whose
+    known leak must be detected.
     """
     manifest, signoff = findings.recording.manifest, findings.judged.signoff
     suite = TestSuite(_clean(f"soak {manifest.run_id}"))
@@ -51,13 +52,13 @@ def _gate(gate: GateRow, profile: str) -> TestCase:
 
 
 def _control(findings: ReportContents) -> TestCase:
-    """The leak of the control must be seen, or the harness sees none."""
+    """Return the case of the control, whose known leak must be detected."""
     control = findings.judged.signoff.control
     verdict = next((one for one in findings.judged.verdicts if one.arm == control), None)
     case = TestCase("control", _clean(f"{findings.recording.manifest.profile}.{control}"))
-    seen = "it did not run" if verdict is None else f"{verdict.verdict}: {verdict.reason}"
-    case.system_out = _clean(f"the control {control} must be a leak; {seen}")
-    message = _clean(f"the leak of the control {control} was not seen: {seen}")
+    seen = "it did not run" if verdict is None else f"{verdict_name(verdict.verdict)}: {verdict.reason}"
+    case.system_out = _clean(f"control {control} must be LEAK; {seen}")
+    message = _clean(f"the leak in the control ({control}) was not detected: {seen}")
     if verdict is not None and verdict.verdict == INCONCLUSIVE:
         case.result = [Skipped(message)]
     elif verdict is None or verdict.verdict != LEAK:

@@ -29,6 +29,7 @@ from analysis.report.gates import GateRow, gate_rows
 from analysis.slopes import LifeSlopes
 from analysis.verdict.arm import ArmVerdict, JudgedArm
 from analysis.verdict.signoff import SignOff
+from analysis.verdict.validity import LoadSummary
 from analysis.verdict.wording import verdict_sentence
 
 SUMMARY_VERSION: Final = 5
@@ -87,22 +88,6 @@ class GrowthSummary(SummaryPart):
     waterfall: MemoryBreakdown | None = Field(validation_alias="breakdown")
 
 
-class ArmLoadSummary(SummaryPart):
-    """The requests of the phase load at an arm."""
-
-    arm: str
-    planned: int
-    sent: int
-    ok: int
-    failed: dict[str, int]
-    missed: int
-    planned_alive: int
-    sent_alive: int
-    failed_alive: dict[str, int]
-    missed_dead: int
-    arrived: float | None
-
-
 class ArmSummary(SummaryPart):
     """An arm, its lives and its load."""
 
@@ -113,7 +98,7 @@ class ArmSummary(SummaryPart):
     oom_kills: int
     peaks: dict[str, float | None]
     slopes: tuple[LifeSlopes, ...]
-    load: ArmLoadSummary
+    load: LoadSummary
     latency_ms: Quantiles | None
     service_ms: Quantiles | None
     notes: tuple[str, ...]
@@ -196,7 +181,7 @@ def _arm(judged: JudgedArm, slopes: tuple[LifeSlopes, ...]) -> ArmSummary:
             **{column: peak(arm, column).value for column in PEAKS},
         },
         slopes=tuple(one for one in slopes if one.arm == arm.name),
-        load=ArmLoadSummary.model_validate(judged.load),
+        load=judged.load,
         latency_ms=_quantiles(arm.latency.latency_ms),
         service_ms=_quantiles(arm.latency.service_ms),
         notes=arm.notes,

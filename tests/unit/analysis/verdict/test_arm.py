@@ -135,7 +135,7 @@ def test_an_objection_to_an_undecided_arm_leaves_room_for_how_much_more_load_wou
     build_run: Build,
 ) -> None:
     """The reason is the objection's, so that of the signal is missing."""
-    objection = Objection("fixed", ObjectionKind.ARRIVAL, "too few requests")
+    objection = Objection("fixed", ObjectionKind.LOAD, "too few requests")
     verdict, _ = judged(build_run(), {"rss_bytes": INCONCLUSIVE}, against=(objection,))
     assert verdict_line(verdict) == (
         "fixed: INCONCLUSIVE: too few requests; about 2.0 h more of the same load would decide; "
@@ -145,7 +145,7 @@ def test_an_objection_to_an_undecided_arm_leaves_room_for_how_much_more_load_wou
 
 def test_a_load_that_did_not_arrive_decides_nothing(build_run: Build) -> None:
     """The verdict on the data alone is stated, but is no verdict."""
-    objection = Objection("fixed", ObjectionKind.ARRIVAL, "too few requests")
+    objection = Objection("fixed", ObjectionKind.LOAD, "too few requests")
     verdict, _ = judged(build_run(), {"rss_bytes": LEAK}, against=(objection,))
     assert verdict.verdict == INCONCLUSIVE
     assert verdict.reason == "too few requests; on the data alone: LEAK (as scripted)"

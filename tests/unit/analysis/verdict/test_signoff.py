@@ -18,7 +18,7 @@ def verdict(arm: str, of: Verdict) -> ArmVerdict:
 
 def gate(name: str, result: str) -> Gate:
     """Return a gate without figures."""
-    return Gate(name, "new", "count", None, None, None, None, GateResult(result), GateReason.WITHIN)
+    return Gate(name, "new", "count", None, None, GateResult(result), GateReason.WITHIN)
 
 
 def decide(

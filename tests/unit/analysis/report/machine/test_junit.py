@@ -42,7 +42,7 @@ def test_a_control_whose_leak_was_not_seen_fails(build_run: Build) -> None:
     assert (suite.tests, suite.failures, suite.skipped) == (3, 1, 0)
     control = next(case for case in suite if case.name == "control")
     assert control.result[0].message == (
-        "the leak of the control fixed was not seen: no_leak: it holds its level"
+        "the leak in the control (fixed) was not detected: NO LEAK: it holds its level"
     )
 
 
