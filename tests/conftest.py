@@ -15,7 +15,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests that drive load have the processor when they want it: what runs beside them on another worker yields.
 
-    They are one group, and groups come first: a worker that has begun with other tests gets none of them any more.
+    They are the largest group, and that comes first: a worker that has begun with other tests gets none of them.
     """
-    if "PYTEST_XDIST_WORKER" in os.environ and item.get_closest_marker("xdist_group") is None:
+    group = item.get_closest_marker("xdist_group")
+    if "PYTEST_XDIST_WORKER" in os.environ and (group is None or group.args != ("load",)):
         os.setpriority(os.PRIO_PROCESS, 0, max(10, os.getpriority(os.PRIO_PROCESS, 0)))

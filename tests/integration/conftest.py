@@ -95,7 +95,7 @@ def wait_for_event(runs: Path, name: str, detail: str = "", timeout_s: float = 6
 
 @pytest.fixture(scope="session")
 def starlette_profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A profile of two arms that are not our gateway, without stubs and limit, ten seconds in all."""
+    """A profile of two arms that are not our gateway, without stubs and limit, six seconds in all."""
     path = tmp_path_factory.mktemp("profile") / "starlette.toml"
     arm = f'''
 command = ["{{python}}", "-m", "uvicorn", "starlette_app:app", "--port", "{{port}}", "--log-level", "warning"]
@@ -105,11 +105,11 @@ cwd = "{HERE}"
         f"""
 about = "ten lines of Starlette"
 [phases]
-idle_s = 2
-warmup_s = 1
-load_s = 5
-drain_s = 1
-quiesce_s = 1
+idle_s = 1
+warmup_s = 0.5
+load_s = 3
+drain_s = 0.5
+quiesce_s = 0.5
 [traffic]
 rate_rps = 40
 [arms.old]

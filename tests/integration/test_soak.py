@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -10,19 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
-from rich.console import Console
 
 from soak.config.load import load_profile
-from soak.contract import PHASES, POINT, RUNGS
+from soak.contract import PHASES, POINT, RUNGS, ArmLive, Live
 from soak.contract.hashes import verify
-from soak.plan import run_plan as plan_module
 from soak.plan.run_plan import plan_run
-from soak.process.spec import ProcessSpec
-from soak.status.terminal import Progress
-from soak.supervisor import run as run_module
-from soak.supervisor.launch import run_profile
-from soak.supervisor.phases import timed
 
 from .conftest import Soak, finish, is_running, start_soak, wait_for_event
 
@@ -33,10 +26,10 @@ about = "half a minute of leaking against a small limit"
 [scale]
 hour_s = 10
 [phases]
-idle_s = 3
+idle_s = 1
 warmup_s = 2
 load_s = 18
-drain_s = 3
+drain_s = 2
 quiesce_s = 2
 [limit]
 memory = "96 MiB"
@@ -193,20 +186,52 @@ def test_the_run_ends_with_a_report_and_nothing_left_behind(oom_run: Soak) -> No
     assert not list(Path("/sys/fs/cgroup").rglob(f"soakproof-{oom_run.directory.resolve().name}*"))
 
 
-def test_another_asgi_app_is_sampled_probed_and_reported(starlette_profile: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def strangers(starlette_profile: Path, tmp_path_factory: pytest.TempPathFactory) -> Soak:
+    """A run of two arms that are not our gateway: one has a process that left its session, the other no probe."""
+    directory = tmp_path_factory.mktemp("strangers")
+    leaving = (
+        f'arms.old.command=["sh", "-c", "setsid sleep 300 & echo $! > {directory}/pid; '
+        'exec {python} -m uvicorn starlette_app:app --port {port} --log-level warning"]'
+    )
+    without_probe = (
+        'arms.new.command=["{python}", "-I", "-c", "import sys, uvicorn; sys.path.insert(0, \'.\'); '
+        "uvicorn.run('starlette_app:app', port={port}, log_level='warning')\"]"
+    )
+    runs = directory / "runs"
+    return finish(start_soak(starlette_profile, runs, "--set", leaving, "--set", without_probe), runs)
+
+
+def test_another_asgi_app_is_sampled_probed_and_reported(strangers: Soak) -> None:
     """Ten lines of Starlette, without stubs, limit or aiohttp: what is not there is empty, and nothing fails.
 
-    Five seconds of load are too few for a verdict, and that is said.
+    Three seconds of load are too few for a verdict, and that is said.
     """
-    soak = finish(start_soak(starlette_profile, tmp_path), tmp_path)
-    assert soak.code == 4, soak.stdout + soak.stderr
-    assert "INCONCLUSIVE: " in soak.stdout
-    rows = soak.rows("old/samples.csv")
+    assert strangers.code == 4, strangers.stdout + strangers.stderr
+    assert "INCONCLUSIVE: " in strangers.stdout
+    rows = [row for row in strangers.rows("old/samples.csv") if row["life"] == "1"]
     assert all(row["live_blocks"] and row["tasks_alive"] for row in rows)
     assert not any(row["sessions_open"] or row["gauges"] for row in rows)
-    requests = soak.rows("old/requests.csv")
-    assert sum(int(row["ok"]) for row in requests) == sum(int(row["planned"]) for row in requests) > 200
-    assert (soak.directory / "report" / "memory.png").exists()
+    requests = strangers.rows("old/requests.csv")
+    assert sum(int(row["ok"]) for row in requests) == sum(int(row["planned"]) for row in requests) > 120
+    assert (strangers.directory / "report" / "memory.png").exists()
+
+
+def test_a_target_started_without_our_probe_is_sampled_from_outside(strangers: Soak) -> None:
+    """python -I skips the probe: outside readings go on and the events say so."""
+    rows = strangers.rows("new/samples.csv")
+    assert rows
+    assert all(row["rss_bytes"] and not row["live_blocks"] for row in rows)
+    assert any("sampled from outside only" in row["detail"] for row in strangers.events("gap"))
+
+
+def test_a_process_that_left_the_session_of_its_target_ends_with_the_run(strangers: Soak) -> None:
+    """setsid takes it out of the group we kill; its environment still names the run."""
+    left = (strangers.directory.parents[1] / "pid").read_text().strip()
+    wait_until_gone(int(left))
+    [below] = [row for row in strangers.events("start") if row["life"] == "2"]
+    assert below["pid"] == left
+    assert any(row["pid"] == left and row["rss_bytes"] for row in strangers.rows("old/samples.csv"))
 
 
 def test_ctrl_c_in_the_middle_still_makes_a_report(starlette_profile: Path, tmp_path: Path) -> None:
@@ -316,28 +341,11 @@ def test_stubs_are_ours_where_the_working_directory_has_others(
     assert (help_text.returncode, "--hang-rate" in help_text.stdout) == (0, True)
 
 
-def test_a_target_started_without_our_probe_is_sampled_from_outside(
-    starlette_profile: Path, tmp_path: Path
-) -> None:
-    """python -I skips the probe: outside readings go on and the events say so."""
-    command = (
-        'arms.old.command=["{python}", "-I", "-c", "import sys, uvicorn; sys.path.insert(0, \'.\'); '
-        "uvicorn.run('starlette_app:app', port={port}, log_level='warning')\"]"
-    )
-    soak = finish(
-        start_soak(starlette_profile, tmp_path, "--set", command, "--set", "phases.load_s=2"), tmp_path
-    )
-    rows = soak.rows("old/samples.csv")
-    assert rows
-    assert all(row["rss_bytes"] and not row["live_blocks"] for row in rows)
-    assert any("sampled from outside only" in row["detail"] for row in soak.events("gap"))
-
-
 def test_stubs_that_die_end_the_run_as_a_fault_of_ours_with_a_report(tmp_path: Path) -> None:
     """Exit code 1 and the last words; what was recorded is reported."""
     profile = tmp_path / "short.toml"
     profile.write_text(GATEWAYS)
-    process = start_soak(profile, tmp_path / "runs")
+    process = start_soak(profile, tmp_path / "runs", "--set", "phases.idle_s=1")
     wait_for_event(tmp_path / "runs", "phase", "load")
     [stubs] = [row for row in Soak.of(tmp_path / "runs").events("start") if row["arm"] == "stubs"]
     os.kill(int(stubs["pid"]), signal.SIGKILL)
@@ -346,24 +354,6 @@ def test_stubs_that_die_end_the_run_as_a_fault_of_ours_with_a_report(tmp_path: P
     assert "stubs ended (killed by SIGKILL)" in soak.stderr
     assert (soak.directory / "report" / "summary.json").exists()
     assert soak.running() == []
-
-
-def test_a_process_that_left_the_session_of_its_target_ends_with_the_run(
-    starlette_profile: Path, tmp_path: Path
-) -> None:
-    """setsid takes it out of the group we kill; its environment still names the run."""
-    command = (
-        f'arms.old.command=["sh", "-c", "setsid sleep 300 & echo $! > {tmp_path}/pid; '
-        'exec {python} -m uvicorn starlette_app:app --port {port} --log-level warning"]'
-    )
-    soak = finish(
-        start_soak(starlette_profile, tmp_path / "runs", "--set", command, "--set", "phases.load_s=1"),
-        tmp_path / "runs",
-    )
-    wait_until_gone(int((tmp_path / "pid").read_text()))
-    [below] = [row for row in soak.events("start") if row["life"] == "2"]
-    assert below["pid"] == (tmp_path / "pid").read_text().strip()
-    assert any(row["pid"] == below["pid"] and row["rss_bytes"] for row in soak.rows("old/samples.csv"))
 
 
 def test_a_full_disk_ends_the_run_and_loses_nothing(starlette_profile: Path, tmp_path: Path) -> None:
@@ -387,42 +377,31 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(starlette_profile: Path, tmp
         subprocess.run(["umount", "--lazy", str(runs)], check=True)
 
 
-FAKE_JUDGE = """
-import pathlib, sys, time
-live = pathlib.Path(sys.argv[1], "live.json")
-live.with_suffix(".tmp").write_text(sys.argv[2])
-live.with_suffix(".tmp").rename(live)
-time.sleep(float(sys.argv[3]))
-"""
+def helper_of(process: subprocess.Popen[str], command: str) -> psutil.Process:
+    """Return the process that a run started with this in its command line."""
+    below = psutil.Process(process.pid).children(recursive=True)
+    [found] = [each for each in below if is_running(each.pid) and command in " ".join(each.cmdline())]
+    return found
 
 
-def judged_run(
-    monkeypatch: pytest.MonkeyPatch, profile: Path, runs: Path, *settings: str, certain: bool, stays_s: float
-) -> Soak:
-    """Run beside a judge that says one thing at once; it stays for a while and dies."""
-    arm = {"verdict": "leak", "reason": "its blocks grow", "certain_fail": certain}
-    text = json.dumps({"schema_version": 2, "updated_t_s": 1.0, "arms": {"new": arm}})
-
-    def judge(run_directory: Path) -> ProcessSpec:
-        argv = (sys.executable, "-c", FAKE_JUDGE, str(run_directory), text, str(stays_s))
-        return ProcessSpec("judge", argv, run_directory)
-
-    monkeypatch.setattr(plan_module, "_judge_process", judge)
-    short = ("phases.idle_s=1", "phases.warmup_s=0.5", *settings)
-    with Progress(Console(file=io.StringIO())) as progress:
-        outcome = run_profile(load_profile(str(profile), short), runs, progress, timed)
-    assert outcome.error is None
-    return Soak(0, "", "", outcome.directory, runs)
+def judge_a_certain_failure(runs: Path) -> None:
+    """Write the verdict so far in the place of the judge: a gate of the candidate is certain to fail."""
+    certain = ArmLive("leak", "its blocks grow", certain_fail=True)
+    aside = runs / "live.tmp"
+    aside.write_text(Live(1.0, {"new": certain}).to_json())
+    aside.replace(runs / "latest" / "live.json")
 
 
 def test_a_certain_failure_ends_the_load_early_and_not_the_recording(
-    starlette_profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    starlette_profile: Path, tmp_path: Path
 ) -> None:
     """Asked to stop on it, the run goes on to drain and quiesce, complete, with the reason as an event."""
-    soak = judged_run(
-        monkeypatch, starlette_profile, tmp_path, "judge.stop_on_fail=true", "phases.load_s=600",
-        certain=True, stays_s=60.0,
-    )  # fmt: skip
+    settings = ("--set", "judge.stop_on_fail=true", "--set", "phases.load_s=600")
+    process = start_soak(starlette_profile, tmp_path, *settings)
+    wait_for_event(tmp_path, "phase", "load")
+    helper_of(process, "--follow").suspend()
+    judge_a_certain_failure(tmp_path)
+    soak = finish(process, tmp_path)
     [stopped] = soak.events("stopped_early")
     assert stopped["detail"] == "a gate of new is certain to fail: its blocks grow"
     phases = {row["detail"]: float(row["t_s"]) for row in soak.events("phase")}
@@ -435,30 +414,32 @@ def test_a_certain_failure_ends_the_load_early_and_not_the_recording(
     assert soak.running() == []
 
 
-def test_a_recorder_of_the_heap_that_dies_is_a_gap_and_the_run_goes_on(
-    starlette_profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def bereft(starlette_profile: Path, tmp_path_factory: pytest.TempPathFactory) -> Soak:
+    """A run whose judge and whose recorder of the heap are killed as soon as the load begins."""
+    runs = tmp_path_factory.mktemp("bereft") / "runs"
+    process = start_soak(starlette_profile, runs)
+    wait_for_event(runs, "phase", "load")
+    for command in ("--follow", "soak.heap.recorder"):
+        helper_of(process, command).kill()
+    judge_a_certain_failure(runs)
+    return finish(process, runs)
+
+
+def test_a_recorder_of_the_heap_that_dies_is_a_gap_and_the_run_goes_on(bereft: Soak) -> None:
     """The censuses are missing; all else is there."""
-    argv = (sys.executable, "-c", "import sys; sys.stdin.readline(); sys.exit(7)")
-    monkeypatch.setattr(
-        run_module, "recorder_process", lambda directory, _t0: ProcessSpec("census", argv, directory)
-    )
-    soak = judged_run(monkeypatch, starlette_profile, tmp_path, "phases.load_s=2", certain=False, stays_s=0.0)
-    gaps = [row for row in soak.events("gap") if row["detail"].startswith("census from outside: ")]
+    gaps = [row for row in bereft.events("gap") if row["detail"].startswith("census from outside: ")]
     assert [gap["arm"] for gap in gaps] == ["old", "new"]
-    assert all("its process ended (exit code 7)" in gap["detail"] for gap in gaps)
-    assert json.loads((soak.directory / "manifest.json").read_text())["status"] == "complete"
-    assert [row["rung"] for row in soak.rows("new/samples.csv") if row["rung"]] == list(RUNGS)
-    assert soak.running() == []
+    assert all("its process ended (killed by SIGKILL)" in gap["detail"] for gap in gaps)
+    assert json.loads((bereft.directory / "manifest.json").read_text())["status"] == "complete"
+    assert [row["rung"] for row in bereft.rows("new/samples.csv") if row["rung"]] == list(RUNGS)
+    assert bereft.running() == []
 
 
-def test_a_judge_that_dies_is_an_event_and_the_run_goes_on(
-    starlette_profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_judge_that_dies_is_an_event_and_the_run_goes_on(bereft: Soak) -> None:
     """Unasked, a certain failure stops nothing either."""
-    soak = judged_run(monkeypatch, starlette_profile, tmp_path, "phases.load_s=2", certain=True, stays_s=0.0)
-    [died] = [row for row in soak.events("exit") if row["arm"] == "judge"]
-    assert (died["by"], died["detail"]) == ("itself", "exit code 0")
-    assert soak.events("stopped_early") == []
-    phases = {row["detail"]: float(row["t_s"]) for row in soak.events("phase")}
-    assert phases["drain"] - phases["load"] == pytest.approx(2.0, abs=0.3)
+    [died] = [row for row in bereft.events("exit") if row["arm"] == "judge"]
+    assert died["detail"] == "killed by SIGKILL"
+    assert bereft.events("stopped_early") == []
+    phases = {row["detail"]: float(row["t_s"]) for row in bereft.events("phase")}
+    assert phases["drain"] - phases["load"] == pytest.approx(3.0, abs=0.3)

@@ -21,9 +21,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("load")]
 
 WORKERS = f"""
 [phases]
-idle_s = 2
+idle_s = 1
 warmup_s = 1
-load_s = 12
+load_s = 10
 drain_s = 1
 quiesce_s = 1
 [limit]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +10,8 @@ from analysis.external.frame import judge_frame
 from analysis.judge import judge
 from analysis.judge.types import LEAK, NO_LEAK, Margin, Numbers
 from tests.unit.analysis.judge.traces import MARGIN, MARGIN_PER_S, MIB, clock, frame, noise, readings
+
+pytestmark = pytest.mark.slow
 
 T_S = clock(2.0, 60.0)
 QUICK = settings(

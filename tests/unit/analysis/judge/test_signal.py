@@ -37,6 +37,7 @@ def test_what_falls_for_hours_is_not_passed() -> None:
     assert found.reason.startswith("it changes by -")
 
 
+@pytest.mark.slow
 def test_a_linear_leak_is_called_and_its_interval_holds_its_rate() -> None:
     """A leak of three margins is a LEAK in all of ten seeds, and at least eight of the 95% intervals hold its rate."""
     rate = 3 * MARGIN_PER_S
@@ -144,6 +145,7 @@ def test_less_than_an_arena_in_a_minute_is_not_called(grown_bytes: float, verdic
     assert found.detectable_per_s is None or found.detectable_per_s * t_s[-1] >= MIB
 
 
+@pytest.mark.slow
 def test_what_falls_once_or_hardly_does_not_fall_again_and_again() -> None:
     """Something given back half way, and a little before, hides no leak of three margins."""
     share = T_S / T_S[-1]
@@ -246,6 +248,7 @@ def test_the_margin_per_request_is_that_per_second_at_the_mean_rate() -> None:
     assert "bytes per request" in by_request.reason
 
 
+@pytest.mark.slow
 def test_the_stated_minimum_detectable_leak_is_found_when_it_is_there() -> None:
     """Added to other noise of the same kind, a leak of that size is called at least four times of five."""
     stated = judge(readings(T_S, FLAT), MARGIN).detectable_per_s

@@ -32,6 +32,8 @@ from soak_probe.holders.retained import Retention
 from soak_probe.holders.who import Suspect, who
 from soak_probe.sessions import Sessions
 
+pytestmark = pytest.mark.slow  # each walks all objects of the process of the tests
+
 BUDGET_S = 20.0
 
 
