@@ -32,7 +32,7 @@ load_s = 18
 drain_s = 2
 quiesce_s = 2
 [limit]
-memory = "96 MiB"
+memory = "112 MiB"
 restart_delay_s = 1
 max_restarts = 9
 [sampling]
@@ -76,7 +76,7 @@ def test_the_kernel_kills_the_leaky_gateway_and_it_is_restarted(oom_run: Soak) -
     [limit, *_] = [row for row in oom_run.events("limit") if row["arm"] == "leaky"]
     counters = json.loads(limit["detail"])
     assert counters["oom_kills"] == 1
-    assert 0.95 * (96 << 20) <= counters["peak_bytes"] <= 96 << 20
+    assert 0.95 * (112 << 20) <= counters["peak_bytes"] <= 112 << 20
 
 
 def test_the_fixed_gateway_lives_through_it(oom_run: Soak) -> None:
@@ -357,11 +357,11 @@ def test_stubs_that_die_end_the_run_as_a_fault_of_ours_with_a_report(tmp_path: P
 
 
 def test_a_full_disk_ends_the_run_and_loses_nothing(starlette_profile: Path, tmp_path: Path) -> None:
-    """A file system of 160 kB fills up: exit code 1, the file named, whole rows kept."""
+    """A file system of 112 KiB fills up: exit code 1, the file named, whole rows kept."""
     runs = tmp_path / "runs"
     runs.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(runs)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=112k", "tmpfs", str(runs)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("no small file system can be mounted here (needs root)")
