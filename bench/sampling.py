@@ -17,7 +17,7 @@ from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.limit.base import Unlimited
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
-from soak.recording.csv_writer import CsvRecorder
+from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.sampler import Sampler
@@ -38,7 +38,7 @@ class Sampling:
         clock = RunClock()
         self._directory = place.directory
         self._events = EventLog(place.directory / EVENTS, clock)
-        self._samples = CsvRecorder(place.directory / SAMPLES, SAMPLE_COLUMNS)
+        self._samples = CsvWriter(place.directory / SAMPLES, SAMPLE_COLUMNS)
         self._sampler = Sampler(
             ON,
             clock,

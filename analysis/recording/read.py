@@ -28,6 +28,8 @@ REQUEST_NUMBERS = (
     "latency_p50_ms",
     "latency_p99_ms",
 )
+NOT_RESTARTED = ("not_restarted", "given_up")
+"""The event of an arm that stays dead; the second is its name in recordings of schema 1."""
 REQUEST_TEXTS = ("phase",)
 EVENT_NUMBERS = ("t_s", "life", "pid")
 EVENT_TEXTS = ("event", "arm", "by", "detail")
@@ -152,8 +154,8 @@ def find_unsampled(events: pd.DataFrame, arm: str) -> tuple[Gap, ...]:
 def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int]) -> tuple[str, ...]:
     """Return sentences on the other events of ``arm``: not restarted, and how many of which readings were missed."""
     mine = events[events["arm"] == arm]
-    given_up, gaps = mine[mine["event"] == "given_up"], mine[mine["event"] == "gap"]
-    notes = [f"given up at {row.t_s:.0f} s: {row.detail}" for row in given_up.itertuples()]
+    dead, gaps = mine[mine["event"].isin(NOT_RESTARTED)], mine[mine["event"] == "gap"]
+    notes = [f"not restarted, {row.t_s:.0f} s: {row.detail}" for row in dead.itertuples()]
     if len(gaps):
         first = gaps.iloc[0]
         counts = ", ".join(f"{count:,} {reading}" for reading, count in missed.items()) or "some"

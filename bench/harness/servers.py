@@ -118,7 +118,7 @@ def _running(command: Command, directory: Path, guard: Guard, cores: Set[int]) -
 
 def _wait_ready(child: Child) -> None:
     deadline = time.monotonic() + child.spec.ready_timeout_s
-    while not child.answers():
+    while not child.is_ready():
         code = child.poll()
         if code is not None or time.monotonic() > deadline:
             what = (

@@ -63,6 +63,6 @@ def attach(
         max_leak=margin,
         limit_bytes=parse_limit_option(limit),
     )
-    with make_progress(metrics_port) as progress, noted_signals() as interrupted:
-        outcome = attach_to(watch, runs.resolve(), progress, interrupted)
+    with make_progress(metrics_port) as progress, noted_signals() as stop_request:
+        outcome = attach_to(watch, runs.resolve(), progress, stop_request)
     finish(outcome)

@@ -1,4 +1,4 @@
-"""Censuses as text for people and for programs."""
+"""CensusScheduler as text for people and for programs."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ EVENT_NAMES: Final = {
     "phase": "a phase began; detail is its name",
     "exit": "a process ended",
     "restart": "a dead arm is about to be started again",
-    "given_up": "a dead arm stays dead: max_restarts is reached, or it died before it was ready",
+    "not_restarted": "a dead arm will not be restarted: max_restarts is reached, or it died before it was ready",
     "gap": "readings were missed; detail says which and why",
     "unsampled": "the arm has more processes than are sampled; detail: how many",
     "limit": "counters of the arm's memory limit, read before it was removed",

@@ -78,7 +78,7 @@ def read_live(path: Path) -> Live | None:
         return None  # the run does not depend on its judge
 
 
-def certain_failure(live: Live | None, arm: str | None) -> str:
-    """Return why a gate of the arm is certain to fail; "" when none is, or that is not known."""
+def certain_failure(live: Live | None, arm: str | None) -> str | None:
+    """Return why a gate of the arm is certain to fail; None when none is, or that is not known."""
     seen = None if live is None else live.arms.get(arm or "")
-    return f"a gate of {arm} is certain to fail: {seen.reason}" if seen and seen.certain_fail else ""
+    return f"a gate of {arm} is certain to fail: {seen.reason}" if seen and seen.certain_fail else None

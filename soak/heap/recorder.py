@@ -23,18 +23,16 @@ from soak.heap.census import take_census
 from soak.heap.errors import HeapError, ProcessGoneError
 from soak.heap.growth import LifeHeap
 from soak.heap.model import Census
-from soak.recording.csv_writer import CsvRecorder
+from soak.recording.csv_writer import CsvWriter, Row
 
 CONTAINERS_OVER: Final = 100
 """Shorter containers are not followed: a list of sessions may leak long before it has a thousand."""
 
-Row = dict[str, object]
-
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    census: CsvRecorder
-    containers: CsvRecorder
+    census: CsvWriter
+    containers: CsvWriter
 
 
 class Recorder:
@@ -89,8 +87,8 @@ class Recorder:
         if arm not in self._files:
             directory = self._directory / arm
             self._files[arm] = _Files(
-                CsvRecorder(directory / contract.CENSUS, contract.CENSUS_COLUMNS),
-                CsvRecorder(directory / contract.CONTAINERS, contract.CONTAINER_COLUMNS),
+                CsvWriter(directory / contract.CENSUS, contract.CENSUS_COLUMNS),
+                CsvWriter(directory / contract.CONTAINERS, contract.CONTAINER_COLUMNS),
             )
         files = self._files[arm]
         files.census.write_all(

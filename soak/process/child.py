@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Protocol
 
 from soak.contract.tail import LineTail
 from soak.errors import UsageError
@@ -29,6 +30,20 @@ def describe_exit(code: int) -> str:
         return f"killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"killed by signal {-code}"
+
+
+class Spawn(Protocol):
+    """Starts a process, as the constructor of ``Child`` does."""
+
+    def __call__(  # noqa: D102
+        self,
+        spec: ProcessSpec,
+        log: Path,
+        guard: Guard,
+        cgroup_procs: Path | None = None,
+        *,
+        stdin: bool = False,
+    ) -> Child: ...
 
 
 class Child:
@@ -85,8 +100,8 @@ class Child:
             self._end_group()
         return code
 
-    def tell(self, line: str) -> None:
-        """Write a line to its standard input; a process that is gone hears nothing."""
+    def send_line(self, line: str) -> None:
+        """Write a line to its standard input; for a process that is gone it is dropped."""
         try:
             if self._process.stdin is not None:
                 self._process.stdin.write(f"{line}\n".encode())
@@ -94,13 +109,13 @@ class Child:
         except BrokenPipeError:
             pass  # its exit is noticed by poll
 
-    def hang_up(self) -> None:
+    def close_input(self) -> None:
         """Close its standard input: no more orders will come. Idempotent."""
         with contextlib.suppress(BrokenPipeError):  # it is gone already
             if self._process.stdin is not None:
                 self._process.stdin.close()
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it is ready; tries once."""
         return is_ready(self.spec.ready, self.spec.url, self._printed.new_lines)
 
@@ -139,6 +154,6 @@ class Child:
         if self._ended:
             return  # the group id may belong to someone else by now
         self._ended = True
-        self.hang_up()
+        self.close_input()
         self._signal(signal.SIGKILL)
         self._guard.drop_group(self.pid)

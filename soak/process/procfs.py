@@ -1,4 +1,8 @@
-"""Readings of a process from /proc, each one small read; None for what cannot be read, never 0."""
+"""Readings of a process; None for what cannot be read, never 0.
+
+Most are psutil's. Memory and descendants are read from /proc here: psutil reads what is not needed with the former, and
+every process of the machine for the latter, ten times as slowly among a hundred of them.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 _PROC = Path("/proc")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """From /proc/PID/stat."""
+    """CPU time since the process started, and its number of threads."""
 
     cpu_s: float
     threads: int
@@ -28,6 +33,23 @@ class Smaps:
     pss_bytes: int
 
 
+def find_process(pid: int) -> psutil.Process | None:
+    """Return a process, told apart from a later one of the same pid; None when it is gone or a zombie."""
+    try:
+        process = psutil.Process(pid)
+    except psutil.Error:
+        return None
+    return process if is_alive(process) else None
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it is still there, and no zombie."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
 def rss_bytes(pid: int) -> int | None:
     """Return the resident memory of a process; None when it is gone, a zombie or not ours to read."""
     try:
@@ -38,19 +60,20 @@ def rss_bytes(pid: int) -> int | None:
 
 
 def read_stat(pid: int) -> Stat | None:
-    """Return CPU time since the start and the number of threads."""
+    """Return CPU time and number of threads."""
     try:
-        # the command's name, in parentheses, may hold anything
-        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-        return Stat(cpu_s=cpu_s, threads=int(fields[17]))
-    except (OSError, IndexError, ValueError):
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            return Stat(cpu_s=times.user + times.system, threads=process.num_threads())
+    except psutil.Error:
         return None
 
 
 def started_ticks(pid: int) -> int | None:
     """Return when a process started, clock ticks since boot; None when it is gone or a zombie."""
     try:
+        # the command's name, in parentheses, may hold anything
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         return None if fields[0] in "ZX" else int(fields[19])
     except (OSError, IndexError, ValueError):
@@ -76,20 +99,17 @@ def read_smaps(pid: int) -> Smaps | None:
 def count_fds(pid: int) -> int | None:
     """Return the number of open file descriptors."""
     try:
-        return len(os.listdir(_PROC / str(pid) / "fd"))  # noqa: PTH208 - a list of names is all that is counted
-    except OSError:
+        return psutil.Process(pid).num_fds()
+    except psutil.Error:
         return None
 
 
 def environment_value(pid: int, name: str) -> str | None:
     """Return a variable that a process was started with; None when it has none, or is not ours to read."""
     try:
-        variables = (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:
+        return psutil.Process(pid).environ().get(name)
+    except psutil.Error:
         return None
-    prefix = f"{name}=".encode()
-    found = next((entry for entry in variables if entry.startswith(prefix)), None)
-    return None if found is None else os.fsdecode(found.removeprefix(prefix))
 
 
 def descendants(pid: int) -> list[int]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+
+def module_argv(module: str, *words: str) -> tuple[str, ...]:
+    """Return the command line of one of our own modules; ``-P`` keeps a team's folders of the same name out of it."""
+    return (sys.executable, "-P", "-m", module, *words)
 
 
 @dataclass(frozen=True, slots=True)

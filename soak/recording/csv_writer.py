@@ -12,8 +12,11 @@ from pathlib import Path
 from soak.contract import Column, names
 from soak.errors import HarnessError
 
+Row = dict[str, object]
+"""Cells by the name of their column; what is missing or None becomes an empty cell."""
 
-class CsvRecorder:
+
+class CsvWriter:
     """Appends rows to a CSV file and flushes each. Shared by threads; the first failed write is the last.
 
     It appends, so that another process may write to the same file at another moment.

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from soak.contract import EVENT_COLUMNS, EVENT_NAMES
 from soak.contract.clock import RunClock
-from soak.recording.csv_writer import CsvRecorder
+from soak.recording.csv_writer import CsvWriter
 
 
 class EventLog:
     """The run's events, in a file."""
 
     def __init__(self, path: Path, clock: RunClock) -> None:
-        self._recorder = CsvRecorder(path, EVENT_COLUMNS)
+        self._recorder = CsvWriter(path, EVENT_COLUMNS)
         self._clock = clock
 
     def record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,7 +21,8 @@ def write_text(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the disk may be read-only by now
+            scratch.unlink()
         raise HarnessError(
             f"{path}: cannot be written ({error.strerror}); make room and run again."
         ) from error

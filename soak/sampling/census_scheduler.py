@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,20 +12,20 @@ from soak.contract.clock import RunClock
 from soak.contract.tail import LineTail
 from soak.heap.model import Suspect
 from soak.process.child import Child, describe_exit
-from soak.process.spec import ProcessSpec
+from soak.process.spec import ProcessSpec, module_argv
 from soak.sampling.sampler import Sampler
 
 NAME: Final = "census"
 CENSUS_GAP: Final = "census from outside"
 
 
-def recorder_process(run_directory: Path, t0_monotonic_s: float) -> ProcessSpec:
+def census_process(run_directory: Path, t0_monotonic_s: float) -> ProcessSpec:
     """Return the process that takes the censuses of a run."""
-    argv = (sys.executable, "-m", "soak.heap.recorder", str(run_directory), "--t0", repr(t0_monotonic_s))
+    argv = module_argv("soak.heap.recorder", str(run_directory), "--t0", repr(t0_monotonic_s))
     return ProcessSpec(NAME, argv, run_directory, stop_timeout_s=2.0)
 
 
-class Censuses:
+class CensusScheduler:
     """Orders censuses, one at a time, and hands what is suspected to the arms' samplers.
 
     It never waits. A census that failed, or that was due while the last one went on, is a counted gap of its arm.
@@ -45,12 +44,12 @@ class Censuses:
 
     @property
     def busy(self) -> bool:
-        """Whether an order is still being obeyed."""
+        """Whether an order is still being carried out."""
         return bool(self._asked)
 
     def tick(self) -> None:
         """Order the next census when it is due; only while the targets are loaded."""
-        self.hear()
+        self.poll()
         now_s = self._clock.now_s()
         if self._ended or now_s < self._next_s:
             return
@@ -68,9 +67,9 @@ class Censuses:
         targets = [(one.arm, one.pid, one.life) for sampler in samplers for one in sampler.targets]
         if targets and not self._ended:
             self._asked, self._ordered_s = tuple(samplers), self._clock.now_s()
-            self.child.tell(json.dumps({"phase": samplers[0].phase, "rung": rung, "targets": targets}))
+            self.child.send_line(json.dumps({"phase": samplers[0].phase, "rung": rung, "targets": targets}))
 
-    def hear(self) -> None:
+    def poll(self) -> None:
         """Take in what was answered; notice once that its process has ended, which a run goes on without."""
         for line in self._answers.new_lines():
             if line.startswith(CENSUS_TAKEN):

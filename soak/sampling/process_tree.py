@@ -7,9 +7,11 @@ the memory limit counted a kill.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from soak.process.procfs import descendants, started_ticks
+from psutil import Process
+
+from soak.process.procfs import descendants, find_process, is_alive
 from soak.recording.events import EventLog
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.sampler import Sampler
@@ -17,31 +19,12 @@ from soak.sampling.target import Target
 
 SCAN_EVERY_S = 1.0
 SETTLED_S = 2.0
-"""What is below the arm for a shorter time, as a command that it runs, is no life of it."""
+"""Age from which a process below the arm is a life of it, seconds; a command that it runs ends sooner."""
 MOST = 64
-"""Processes below an arm that are sampled; more would cost a core of their own."""
+"""Processes below an arm that are sampled at most; more would cost a core of their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A process, told apart from a later one of the same pid."""
-
-    pid: int
-    started_ticks: int
-
-    @classmethod
-    def of(cls, pid: int) -> Identity | None:
-        """Return it, None when there is no such process, or only its zombie."""
-        ticks = started_ticks(pid)
-        return None if ticks is None else cls(pid, ticks)
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it is still there, and no zombie."""
-        return started_ticks(self.pid) == self.started_ticks
-
-
-class Workers:
+class ProcessTree:
     """Has the sampler sample an arm's own process and, as they come and go, those below it."""
 
     def __init__(
@@ -51,11 +34,15 @@ class Workers:
         events: EventLog,
         *,
         next_life: Callable[[], int],
-        probe_of: Callable[[int], ProbeClient],
+        probe_of: Callable[[int], ProbeClient | None],
         killer: Callable[[], str],
         below: Callable[[int], list[int]] = descendants,
+        find: Callable[[int], Process | None] = find_process,
     ) -> None:
-        """``killer`` says what ended the process that has just been missed; ``below`` lists those below a pid."""
+        """``killer`` names what ended the process that has just gone; ``below`` lists those below a pid.
+
+        ``find`` returns the process of a pid.
+        """
         self._main = main
         self._sampler = sampler
         self._events = events
@@ -63,43 +50,44 @@ class Workers:
         self._probe_of = probe_of
         self._killer = killer
         self._below = below
+        self._find = find
         self._next_scan_s = 0.0
-        self._first_seen_s: dict[Identity, float] = {}
-        self._known: dict[Identity, Target] = {}
+        self._first_seen_s: dict[Process, float] = {}
+        self._known: dict[Process, Target] = {}
         self._left_out = 0
         sampler.targets = (main,)
 
-    def look(self, now_s: float, *, at_once: bool = False) -> None:
-        """Look when it is time; ``at_once`` looks now and takes in whoever is there, settled or not."""
+    def poll(self, now_s: float, *, at_once: bool = False) -> None:
+        """Scan when it is time; ``at_once`` scans now and takes in every process that is there, settled or not."""
         if now_s < self._next_scan_s and not at_once:
             return
         self._next_scan_s = now_s + SCAN_EVERY_S
-        for gone in [one for one in self._known if not one.is_alive]:
-            self._leave(self._known.pop(gone), self._killer(), "it is no longer there")
+        for gone in [one for one in self._known if not is_alive(one)]:
+            self._remove(self._known.pop(gone), self._killer(), "it is no longer there")
         for one in self._settled(now_s, at_once=at_once):
-            self._known[one] = self._join(one.pid)
+            self._known[one] = self._add(one.pid)
         self._known = {one: _with_probe(target) for one, target in self._known.items()}
-        if not self._main.probe.exists and any(target.probed for target in self._known.values()):
+        if not self._main.has_probe and any(target.probed for target in self._known.values()):
             # a shell or a launcher around the service: nothing is missed in it
             self._main = replace(self._main, outside_only=True)
         self._sampler.targets = (self._main, *self._known.values())
 
-    def end(self, by: str) -> None:
+    def on_exit(self, by: str) -> None:
         """The arm's own process is over, and with it all below."""
         self._sampler.targets = ()
         for target in self._known.values():
-            self._leave(target, by, "it ended with the arm")
+            self._remove(target, by, "it ended with the arm")
         self._known.clear()
 
-    def _settled(self, now_s: float, *, at_once: bool) -> list[Identity]:
+    def _settled(self, now_s: float, *, at_once: bool) -> list[Process]:
         """Return who is a life from now on, the oldest first."""
-        found = [one for pid in self._below(self._main.pid) if (one := Identity.of(pid))]
+        found = [one for pid in self._below(self._main.pid) if (one := self._find(pid))]
         self._first_seen_s = {one: self._first_seen_s.get(one, now_s) for one in found}
         patience_s = 0.0 if at_once else SETTLED_S
         settled = [
             one for one in found if one not in self._known and now_s - self._first_seen_s[one] >= patience_s
         ]
-        settled.sort(key=lambda one: (one.started_ticks, one.pid))
+        settled.sort(key=lambda one: (one.create_time(), one.pid))
         room = MOST - len(self._known)
         if len(settled) - room > self._left_out:
             self._left_out = len(settled) - room
@@ -108,10 +96,9 @@ class Workers:
             )
         return settled[:room]
 
-    def _join(self, pid: int) -> Target:
-        probe = self._probe_of(pid)
-        life = self._next_life()
-        target = Target(self._main.arm, pid, life, self._main.limit, probe, outside_only=not probe.exists)
+    def _add(self, pid: int) -> Target:
+        target = Target(self._main.arm, pid, self._next_life(), self._main.limit, self._probe_of(pid))
+        target = replace(target, outside_only=not target.has_probe)
         self._record("start", f"below pid {self._main.pid}", target)
         self._record(
             "ready",
@@ -120,9 +107,9 @@ class Workers:
         )
         return target
 
-    def _leave(self, target: Target, by: str, detail: str) -> None:
+    def _remove(self, target: Target, by: str, detail: str) -> None:
         self._record("exit", detail, target, by)
-        target.probe.close()
+        target.close()
 
     def _record(self, event: str, detail: str, target: Target | None = None, by: str = "") -> None:
         one = target or self._main
@@ -131,4 +118,4 @@ class Workers:
 
 def _with_probe(target: Target) -> Target:
     """Return the target as one with a probe, now that it has one: it may be sampled before its interpreter is up."""
-    return replace(target, outside_only=False) if target.outside_only and target.probe.exists else target
+    return replace(target, outside_only=False) if target.outside_only and target.has_probe else target

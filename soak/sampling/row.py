@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from soak.contract import SAMPLE_COLUMNS, ProcessSums
+from soak.recording.csv_writer import Row
 
-Row = dict[str, object]
 _AMOUNTS: Final = tuple(one.name for one in SAMPLE_COLUMNS if one.additive and one.kind == "number")
 _OBJECTS: Final = tuple(one.name for one in SAMPLE_COLUMNS if one.additive and one.kind == "json")
 

@@ -13,21 +13,24 @@ from soak.contract.clock import RunClock
 from soak.errors import HarnessError, SoakError
 from soak.heap.model import Suspect
 from soak.process.procfs import count_fds, read_smaps, read_stat, rss_bytes
-from soak.recording.csv_writer import CsvRecorder
+from soak.recording.csv_writer import CsvWriter, Row
 from soak.recording.events import EventLog
 from soak.sampling.gaps import Gaps
 from soak.sampling.holders import name_holders
 from soak.sampling.probe_client import ProbeError
-from soak.sampling.row import ArmRow, Row
+from soak.sampling.row import ArmRow
 from soak.sampling.target import Target
 
 PROBE_TIMEOUT_S = 0.5
-CENSUS_TIMEOUT_S = 30.0
+"""Time for an answer of the probe under load, seconds."""
+EXACT_TIMEOUT_S = 30.0
+"""Time for an answer of the probe that walks the whole heap, seconds."""
 POINT_MARGIN_S = 0.1
-"""Of a pause of the load, kept free before it ends."""
+"""Time kept free before the end of a pause of the load, seconds."""
 LEAST_NAMING_S = 0.2
+"""Time that must be left for the probe to name holders, seconds."""
 UNLOADED = frozenset({IDLE, DRAIN, QUIESCE})
-"""Phases in which a reading may pause the target."""
+"""Phases without requests, in which a reading may pause the target."""
 _SAMPLE_NAMES = frozenset(names(SAMPLE_COLUMNS))
 
 
@@ -51,11 +54,11 @@ class Sampler:
         arm: str,
         clock: RunClock,
         events: EventLog,
-        samples: CsvRecorder,
+        samples: CsvWriter,
         *,
         every_s: float,
         smaps_every_s: float,
-        holders: CsvRecorder | None = None,
+        holders: CsvWriter | None = None,
     ) -> None:
         self.arm = arm
         self._clock = clock
@@ -101,9 +104,7 @@ class Sampler:
         """
         with self._lock:
             exact = exact or self.phase in UNLOADED
-            readings = self._read(
-                rung, exact=exact, patience_s=CENSUS_TIMEOUT_S if exact else PROBE_TIMEOUT_S
-            )
+            readings = self._read(rung, exact=exact, patience_s=EXACT_TIMEOUT_S if exact else PROBE_TIMEOUT_S)
             return self._write(readings)
 
     def point(self, by_s: float) -> None:
@@ -142,7 +143,7 @@ class Sampler:
             if not asked or not target.probed or (left_s := by_s - self._clock.now_s()) < LEAST_NAMING_S:
                 continue
             try:
-                rows = name_holders(target.probe, asked, left_s)
+                rows = name_holders(target, asked, left_s)
             except ProbeError as error:
                 self.gaps.missed("holders", str(error))
                 continue
@@ -169,9 +170,11 @@ class Sampler:
         for target in self.targets:
             if target.probed:
                 try:
-                    target.probe.ask("collect", left_s(), if_enabled=True)
+                    target.ask("collect", left_s(), if_enabled=True)
                 except ProbeError:
-                    if rss_bytes(target.pid) is not None:  # else it is dead: as in _read
+                    if (
+                        rss_bytes(target.pid) is not None
+                    ):  # a process that is dead or dying ends: no reading is missed
                         raise
         readings = self._read(POINT, exact=True, patience_s=left_s())
         left_s()
@@ -204,7 +207,9 @@ class Sampler:
                 **_read_outside(target.pid, row, smaps=smaps),
                 **self._read_probe(target, row, exact=exact, patience_s=patience_s),
             }
-            if rss_bytes(target.pid) is not None:  # else it is dead or dying: an exit, not a missed reading
+            if (
+                rss_bytes(target.pid) is not None
+            ):  # a process that is dead or dying ends: no reading is missed
                 readings.append(
                     _Reading(target, "" if target is targets[0] else f" of pid {target.pid}", row, problems)
                 )
@@ -236,11 +241,11 @@ class Sampler:
         """Fill the row from the probe; return what is wrong with the reading, "" for nothing."""
         if target.outside_only:
             return {}
-        if not target.probe.exists:
+        if not target.has_probe:
             return {"probe": "none in this process; it is sampled from outside only"}
         began = self._clock.now_s()
         try:
-            answer = target.probe.ask("sample", patience_s, exact=exact)
+            answer = target.ask("sample", patience_s, exact=exact)
         except ProbeError as error:
             return {"probe": str(error).removeprefix("probe: ")}
         row["probe_ms"] = (self._clock.now_s() - began) * 1000

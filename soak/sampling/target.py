@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from soak.limit import LifeLimit
-from soak.sampling.probe_client import ProbeClient
+from soak.sampling.probe_client import ProbeClient, ProbeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +17,28 @@ class Target:
     pid: int
     life: int
     limit: LifeLimit
-    probe: ProbeClient
+    probe: ProbeClient | None
+    """None: it was started without one."""
     outside_only: bool = False
     """It never had a probe, and none is missed in it."""
 
     @property
+    def has_probe(self) -> bool:
+        """Whether a probe is in the process by now."""
+        return self.probe is not None and self.probe.exists
+
+    @property
     def probed(self) -> bool:
-        """Whether it has a probe to ask."""
-        return not self.outside_only and self.probe.exists
+        """Whether its probe is to be asked."""
+        return not self.outside_only and self.has_probe
+
+    def ask(self, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:
+        """Ask its probe as ``ProbeClient.ask``; raises ProbeError."""
+        if self.probe is None:
+            raise ProbeError(f"probe: {op}: none in this process")
+        return self.probe.ask(op, timeout_s, **arguments)
+
+    def close(self) -> None:
+        """Drop the connection to its probe. Idempotent."""
+        if self.probe is not None:
+            self.probe.close()

@@ -10,7 +10,7 @@ from soak.contract import ArmLive
 
 
 @dataclass(frozen=True, slots=True)
-class ArmNow:
+class ArmStatus:
     """One arm at this moment; None for what is not known."""
 
     name: str
@@ -28,7 +28,7 @@ ATTACHED: Final = "attached"
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class RunStatus:
     """The run at this moment."""
 
     phase: str
@@ -36,4 +36,4 @@ class Now:
     left_s: float | None
     """None when whoever stops the load decides."""
     limit_bytes: int | None
-    arms: Sequence[ArmNow]
+    arms: Sequence[ArmStatus]

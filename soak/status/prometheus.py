@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from soak.contract import LOAD, PHASES
 from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError
-from soak.status.model import ATTACHED, ArmNow, Now
+from soak.status.model import ATTACHED, ArmStatus, RunStatus
 
 VERDICTS: Final = ("leak", "no_leak", "inconclusive")
 OUTCOMES: Final = ("planned", "ok", "failed")
@@ -38,10 +38,10 @@ class RunMetrics(Collector):
     """Says what it was shown last. What was not read has no series: it is never 0."""
 
     def __init__(self) -> None:
-        self._now: Now | None = None
+        self._now: RunStatus | None = None
         self._uss: dict[str, tuple[int, object]] = {}
 
-    def show(self, now: Now) -> None:
+    def show(self, now: RunStatus) -> None:
         """Take the state of the run, once a second."""
         for arm in now.arms:
             if arm.sample.get("uss_bytes") is not None:
@@ -74,7 +74,7 @@ class RunMetrics(Collector):
         yield from _requests(now.arms)
         yield from _verdicts(now.arms)
 
-    def _read(self, arm: ArmNow, column: str) -> object:
+    def _read(self, arm: ArmStatus, column: str) -> object:
         value = arm.sample.get(column)
         if column == "uss_bytes" and value is None and self._uss.get(arm.name, (0, None))[0] == arm.life:
             return self._uss[arm.name][1]
@@ -112,7 +112,7 @@ def _counter(name: str, meaning: str, values: dict[str, Any]) -> Iterator[Metric
         yield family
 
 
-def _target_gauges(arms: Iterable[ArmNow]) -> Iterator[Metric]:
+def _target_gauges(arms: Iterable[ArmStatus]) -> Iterator[Metric]:
     family = GaugeMetricFamily("soak_gauge", "Gauges that the target registered.", labels=["arm", "name"])
     for arm in arms:
         gauges = arm.sample.get("gauges")
@@ -132,7 +132,7 @@ def _phases(phase: str) -> Metric:
     return family
 
 
-def _requests(arms: Iterable[ArmNow]) -> Iterator[Metric]:
+def _requests(arms: Iterable[ArmStatus]) -> Iterator[Metric]:
     family = GaugeMetricFamily(
         "soak_requests_per_second", "Requests of the newest second of load.", labels=["arm", "outcome"]
     )
@@ -144,7 +144,7 @@ def _requests(arms: Iterable[ArmNow]) -> Iterator[Metric]:
         yield family
 
 
-def _verdicts(arms: Iterable[ArmNow]) -> Iterator[Metric]:
+def _verdicts(arms: Iterable[ArmStatus]) -> Iterator[Metric]:
     judged = {arm.name: arm.live for arm in arms if arm.live is not None}
     family = GaugeMetricFamily("soak_verdict", "1 for the verdict so far.", labels=["arm", "verdict"])
     for arm, live in judged.items():

@@ -14,12 +14,16 @@ class RequestTail:
 
     def __init__(self, path: Path) -> None:
         self._tail = CsvTail(path)
+        self._newest: Mapping[str, int] = {}
 
-    def latest(self, previous: Mapping[str, int]) -> Mapping[str, int]:
-        """Return planned, ok and failed of the newest second, or ``previous`` when there is no newer one."""
-        rows = self._tail.new_rows()
-        if not rows:
-            return previous
-        row = rows[-1]
-        failed = sum(int(row.get(f"failed_{kind}") or 0) for kind in FAILURE_KINDS)
-        return {"planned": int(row["planned"]), "ok": int(row["ok"]), "failed": failed + int(row["missed"])}
+    def newest(self) -> Mapping[str, int]:
+        """Return planned, ok and failed of the newest second; nothing before the first."""
+        if rows := self._tail.new_rows():
+            row = rows[-1]
+            failed = sum(int(row.get(f"failed_{kind}") or 0) for kind in FAILURE_KINDS)
+            self._newest = {
+                "planned": int(row["planned"]),
+                "ok": int(row["ok"]),
+                "failed": failed + int(row["missed"]),
+            }
+        return self._newest

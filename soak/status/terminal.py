@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soak.contract import ArmLive
-from soak.status.model import ArmNow, Now
+from soak.status.model import ArmStatus, RunStatus
 
 PLAIN_EVERY_S = 10.0
 _MIB = 1 << 20
@@ -20,9 +20,9 @@ _PLAIN = {"life": "{}", "verdict": "verdict: {}", "rate": "{}", "suspect": "susp
 
 
 class Progress:
-    """Shows ``Now``, on the console and to ``others``; a context manager."""
+    """Shows ``RunStatus``, on the console and to ``others``; a context manager."""
 
-    def __init__(self, console: Console, others: Callable[[Now], None] = lambda _now: None) -> None:
+    def __init__(self, console: Console, others: Callable[[RunStatus], None] = lambda _now: None) -> None:
         self._console = console
         self._others = others
         self._live = (
@@ -40,12 +40,12 @@ class Progress:
             with contextlib.suppress(OSError):  # the terminal is gone
                 self._live.stop()
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line that stays; where nobody reads any more, the run goes on."""
         with contextlib.suppress(OSError, SystemExit):  # rich ends the process when a pipe is closed
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def show(self, now: Now) -> None:
+    def show(self, now: RunStatus) -> None:
         """Refresh the table, or print a line when the last one is old enough."""
         self._others(now)
         if self._live:
@@ -53,25 +53,25 @@ class Progress:
                 self._live.update(Group(Text(_headline(now)), _table(now)), refresh=True)
         elif now.elapsed_s >= self._next_plain_s:
             self._next_plain_s = now.elapsed_s + PLAIN_EVERY_S
-            self.say(plain_line(now))
+            self.print_line(plain_line(now))
 
 
-def plain_line(now: Now) -> str:
+def plain_line(now: RunStatus) -> str:
     """Return the run at this moment in one line."""
     return f"{_headline(now)}: {'; '.join(_plain_arm(arm, now.limit_bytes) for arm in now.arms)}"
 
 
-def _plain_arm(arm: ArmNow, limit_bytes: int | None) -> str:
+def _plain_arm(arm: ArmStatus, limit_bytes: int | None) -> str:
     cells = (_PLAIN.get(name, f"{name} {{}}").format(value) for name, value in _cells(arm, limit_bytes))
     return f"{arm.name} {', '.join(cells)}"
 
 
-def _headline(now: Now) -> str:
+def _headline(now: RunStatus) -> str:
     left = "" if now.left_s is None else f", {clock_text(now.left_s)} left"
     return f"[{clock_text(now.elapsed_s)}{left}] {now.phase}"
 
 
-def _cells(arm: ArmNow, limit_bytes: int | None) -> list[tuple[str, str]]:
+def _cells(arm: ArmStatus, limit_bytes: int | None) -> list[tuple[str, str]]:
     cells = [("life", f"#{arm.life}" if arm.up else "down")]
     rss = arm.sample.get("rss_bytes")
     if arm.up and isinstance(rss, int):
@@ -100,7 +100,7 @@ def _rate(live: ArmLive) -> str:
     return "" if live.rate_per_s is None else f"{live.rate_per_s:,.0f} B/s"
 
 
-def _table(now: Now) -> Table:
+def _table(now: RunStatus) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     columns = (
         "life",

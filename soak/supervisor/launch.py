@@ -15,15 +15,14 @@ from pathlib import Path
 import psutil
 
 from soak.config.profile import Profile
-from soak.contract.clock import RunClock
 from soak.errors import HarnessError, SoakError, UsageError
-from soak.limit import choose
 from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import plan_run
-from soak.process.guard import Guard
 from soak.recording.files import new_run_directory, record_sums
 from soak.status.terminal import Progress
+from soak.supervisor.manifest import make_manifest
 from soak.supervisor.run import Run
+from soak.supervisor.session import THIS_MACHINE, Machine, Session, StopRequest
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -43,11 +42,12 @@ def run_profile(
     script: Callable[[Run], None],
     *,
     web: WebAccess | None = None,
+    machine: Machine = THIS_MACHINE,
 ) -> Outcome:
     """Make one run; everything is stopped when this returns, and the recording is kept however it ended.
 
     Raises UsageError when the profile cannot run on this machine. A run that Ctrl-C, SIGTERM or a dead load generator
-    cut short is no error: its manifest says so, and its report will.
+    cut short is no error: its manifest and its report state it.
     """
     if sys.platform != "linux":
         raise UsageError(
@@ -55,21 +55,24 @@ def run_profile(
         )
     _check_memory(profile)
     with ExitStack() as stack:
-        interrupted = stack.enter_context(noted_signals())
-        guard = Guard()
+        stop_request = stack.enter_context(noted_signals())
+        guard = machine.new_guard()
         stack.callback(guard.close)
         probe_directory = Path(tempfile.mkdtemp(prefix="soak-"))
         guard.add_directory(probe_directory)
         plan_run(profile, Path("runs"), probe_directory, web=web)  # checked before a directory is made for it
         directory = new_run_directory(runs, profile.name, datetime.now(UTC))
-        stack.callback(seal, directory)
-        choice = choose(guard, directory.name)
+        stack.callback(write_hashes, directory)
+        choice = machine.choose_limit(guard, directory.name)
         stack.callback(choice.mechanism.close)
-        clock = RunClock()
+        clock = machine.new_clock()
         plan = plan_run(profile, directory, probe_directory, web=web).at(clock.t0_monotonic_s)
         try:
-            run = Run(plan, choice, guard, clock, progress, interrupted, probe_directory)
-            stack.callback(run.close)
+            manifest = make_manifest(plan, choice)
+            session = Session(directory, manifest, guard, progress, clock, machine)
+            stack.callback(session.close)
+            run = Run(plan, choice.mechanism, session, stop_request, probe_directory)
+            stack.callback(run.stop)
             run.go(script)
         except UsageError:
             raise
@@ -82,9 +85,11 @@ def run_profile(
     return Outcome(directory, None)
 
 
-def seal(directory: Path) -> None:
+def write_hashes(directory: Path) -> None:
     """Write the hashes of a recording that has ended."""
-    with contextlib.suppress(HarnessError):  # the report comes first; soak verify says that they are missing
+    with contextlib.suppress(
+        HarnessError
+    ):  # the report comes first; soak verify states that they are missing
         record_sums(directory)
 
 
@@ -98,11 +103,11 @@ def _check_memory(profile: Profile) -> None:
 
 
 @contextmanager
-def noted_signals() -> Iterator[list[str]]:
+def noted_signals() -> Iterator[StopRequest]:
     """Turn Ctrl-C, SIGTERM and a lost terminal into a note that the run reads when it is safe to stop."""
-    noted: list[str] = []
+    noted = StopRequest()
     previous = {
-        number: signal.signal(number, lambda number, _: noted.append(signal.Signals(number).name))
+        number: signal.signal(number, lambda number, _: noted.note(signal.Signals(number).name))
         for number in STOP_SIGNALS
         if signal.getsignal(number) is not signal.SIG_IGN  # as nohup wants it
     }

@@ -10,7 +10,8 @@ from soak.supervisor.run import Run, StopRequestedError
 CENSUS_LEAD_S = 1.0
 """The idle census is taken this long before the load begins."""
 
-HEAR_EVERY_S = 0.1
+LINE_EVERY_S = 0.1
+"""Time between two looks for a line of Locust's, seconds."""
 
 
 def timed(run: Run) -> None:
@@ -20,11 +21,11 @@ def timed(run: Run) -> None:
     load_s = start_s + phases.warmup_s
     drain_s = load_s + phases.load_s
     run.expect(load_ends_s=drain_s, ends_s=drain_s + phases.drain_s + phases.quiesce_s)
-    run.tell_locust(f"start {start_s}")
+    run.send_to_locust(f"start {start_s}")
     run.begin_sampling()
     run.begin(IDLE)
     run.wait_until(start_s - CENSUS_LEAD_S)
-    run.take_census()
+    run.order_census()
     run.wait_until(start_s)
     run.take_points(start_s)
     run.begin(WARMUP)
@@ -42,19 +43,19 @@ def timed(run: Run) -> None:
 
 def led_by_ui(run: Run) -> None:
     """Let Start and Stop in Locust's web UI begin and end the load, with a report after each; Ctrl-C ends the run."""
-    run.say(
+    run.print_line(
         f"Locust's web UI: {run.web_url} - Start begins the load, Stop ends it and makes the report, Ctrl-C ends."
     )
-    run.say(f"Memory and verdict, live: {run.web_url}/soak")
+    run.print_line(f"Memory and verdict, live: {run.web_url}/soak")
     run.begin_sampling()
     reports = 0
     while True:
         run.begin(IDLE)
-        run.tell_locust("idle")  # a Start that came meanwhile has waited for this
+        run.send_to_locust("idle")  # a Start that came meanwhile has waited for this
         if not reports:
-            run.take_census()
+            run.order_census()
         try:
-            began = _heard(run, LOAD_BEGAN) or ""
+            began = _wait_for_line(run, LOAD_BEGAN) or ""
         except StopRequestedError:
             if reports:
                 return
@@ -63,9 +64,9 @@ def led_by_ui(run: Run) -> None:
         run.wait_until(start_s)
         run.take_points(start_s)
         run.begin(WARMUP)
-        if _heard(run, LOAD_ENDED, until_s=load_s) is None:
+        if _wait_for_line(run, LOAD_ENDED, until_s=load_s) is None:
             run.begin(LOAD)
-            _heard(run, LOAD_ENDED)
+            _wait_for_line(run, LOAD_ENDED)
         run.begin(DRAIN)
         run.wait(run.profile.phases.drain_s)
         run.quiesce()
@@ -76,10 +77,10 @@ def led_by_ui(run: Run) -> None:
         reports += 1
 
 
-def _heard(run: Run, beginning: str, until_s: float = math.inf) -> str | None:
+def _wait_for_line(run: Run, beginning: str, until_s: float = math.inf) -> str | None:
     """Wait for a line of Locust's and return the rest of it; None when it has not come until then."""
     while run.clock.now_s() < until_s:
-        if (rest := run.locust_said(beginning)) is not None:
+        if (rest := run.next_locust_line(beginning)) is not None:
             return rest
-        run.wait(HEAR_EVERY_S)
+        run.wait(LINE_EVERY_S)
     return None

@@ -67,7 +67,7 @@ def test_a_process_that_died_before_it_was_told_is_just_gone(guard: Guard, tmp_p
     """What it was told last is in no one's way when its end is noticed."""
     child = Child(python("pass"), tmp_path / "log", guard, stdin=True)
     wait_exit(child)
-    child.tell("start")
+    child.send_line("start")
     assert child.poll() == 0
     assert child.stop() == 0
 
@@ -139,7 +139,7 @@ def test_a_chatty_child_fills_no_disk(guard: Guard, tmp_path: Path, monkeypatch:
     child.cap_log()
     assert Path(f"{log}.1").stat().st_size == 2001
     assert log.stat().st_size == 0
-    child.tell("")
+    child.send_line("")
     wait_exit(child)
     assert log.read_text() == "after\n"
     child.stop()

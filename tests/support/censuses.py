@@ -1,4 +1,4 @@
-"""Censuses made up."""
+"""CensusScheduler made up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Censuses of an arm's heap with a planted truth, written beside its samples as a run writes them."""
+"""CensusScheduler of an arm's heap with a planted truth, written beside its samples as a run writes them."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_samples_without_events_are_kept(build_run: Build) -> None:
     assert len(recording.arms[1].samples) == 214
 
 
-def test_gaps_and_giving_up_are_noted(build_run: Build) -> None:
+def test_gaps_and_an_arm_that_stays_dead_are_noted(build_run: Build) -> None:
     """Missed readings are counted, not listed; an arm that stays dead is named."""
     run_dir = build_run()
     with (run_dir / "events.csv").open("a") as events:
@@ -112,7 +112,7 @@ def test_gaps_and_giving_up_are_noted(build_run: Build) -> None:
         )
     leaky, fixed = read_recording(run_dir).arms
     assert fixed.notes == ("readings missed: 3 probe; the first at 50 s: probe late",)
-    assert leaky.notes == ("given up at 70 s: died twice",)
+    assert leaky.notes == ("not restarted, 70 s: died twice",)
 
 
 def test_a_damaged_file_is_named_with_its_arm(build_run: Build) -> None:

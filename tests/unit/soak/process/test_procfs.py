@@ -72,18 +72,23 @@ def test_descendants_are_found_to_the_last() -> None:
         child.kill()
 
 
-def test_a_process_is_told_apart_by_when_it_started() -> None:
-    """The same number while it lives, none for a zombie: its pid may be used again."""
+def test_a_process_is_found_until_it_is_a_zombie() -> None:
+    """One that was found is dead from then on, whatever gets its pid."""
     process = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
-    started = procfs.started_ticks(process.pid)
-    ours = procfs.started_ticks(os.getpid())
-    assert started is not None
-    assert ours is not None
-    assert started >= ours
+    found = procfs.find_process(process.pid)
+    assert found is not None
+    assert found == procfs.find_process(process.pid)
+    assert found != procfs.find_process(os.getpid())
+    assert procfs.is_alive(found)
+    assert (procfs.started_ticks(process.pid) or 0) >= (procfs.started_ticks(os.getpid()) or 0) > 0
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not procfs.is_alive(found)
+    assert procfs.find_process(process.pid) is None
     assert procfs.started_ticks(process.pid) is None
     process.communicate()
+    assert not procfs.is_alive(found)
+    assert procfs.find_process(process.pid) is None
     assert procfs.started_ticks(process.pid) is None
 
 

@@ -12,7 +12,7 @@ import pytest
 from soak.contract import CENSUS_TAKEN, LOAD
 from soak.contract.clock import RunClock
 from soak.heap.model import Suspect
-from soak.sampling.census_scheduler import CENSUS_GAP, Censuses
+from soak.sampling.census_scheduler import CENSUS_GAP, CensusScheduler
 from soak.sampling.gaps import Gaps
 
 
@@ -34,7 +34,7 @@ class FakeChild:
     orders: list[dict[str, Any]] = field(default_factory=list)
     code: int | None = None
 
-    def tell(self, line: str) -> None:
+    def send_line(self, line: str) -> None:
         self.orders.append(json.loads(line))
 
     def answer(self, *, errors: dict[str, str] | None = None, suspects: dict[str, Any] | None = None) -> None:
@@ -78,7 +78,7 @@ class Bench:
         self.clock = Clock(0.0)
         self.child = FakeChild(log)
         self.leaky, self.fixed = FakeSampler("leaky", 7), FakeSampler("fixed", 8, 9)
-        self.censuses = Censuses(self.child, self.clock, 30.0, [self.leaky, self.fixed])  # type: ignore[arg-type, list-item]
+        self.censuses = CensusScheduler(self.child, self.clock, 30.0, [self.leaky, self.fixed])  # type: ignore[arg-type, list-item]
 
     def tick(self, t_s: float) -> None:
         self.clock.set(t_s)

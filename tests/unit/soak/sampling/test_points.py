@@ -18,7 +18,7 @@ from soak.errors import HarnessError
 from soak.limit.base import Unlimited
 from soak.plan.quiesce_points import QuiescePoint, points
 from soak.plan.run_plan import plan_run
-from soak.recording.csv_writer import CsvRecorder
+from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
 from soak.sampling import sampler as module
 from soak.sampling.probe_client import ProbeError
@@ -63,7 +63,7 @@ class Bench:
         clock = Clock()
         self.directory = directory
         self.events = EventLog(directory / "events.csv", clock)
-        self.samples = CsvRecorder(directory / "samples.csv", SAMPLE_COLUMNS)
+        self.samples = CsvWriter(directory / "samples.csv", SAMPLE_COLUMNS)
         self.sampler = Sampler("fixed", clock, self.events, self.samples, every_s=1.0, smaps_every_s=600.0)
         self.sampler.phase = LOAD
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
+from psutil import Process
 
 from soak.contract import SAMPLE_COLUMNS
 from soak.contract.clock import RunClock
 from soak.limit.base import Unlimited
-from soak.recording.csv_writer import CsvRecorder
+from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
-from soak.sampling import process_tree as module
 from soak.sampling.probe_client import ProbeClient
-from soak.sampling.process_tree import MOST, Workers
+from soak.sampling.process_tree import MOST, ProcessTree
 from soak.sampling.sampler import Sampler
 from soak.sampling.target import Target
+from tests.support.scripted_process import ScriptedProcess
 
 MAIN = 100
 
@@ -33,9 +36,9 @@ class Machine:
         self.lives = 1
         clock = RunClock()
         self.events = EventLog(directory / "events.csv", clock)
-        self.samples = CsvRecorder(directory / "samples.csv", SAMPLE_COLUMNS)
+        self.samples = CsvWriter(directory / "samples.csv", SAMPLE_COLUMNS)
         self.sampler = Sampler("shop", clock, self.events, self.samples, every_s=1.0, smaps_every_s=5.0)
-        self.workers = Workers(
+        self.workers = ProcessTree(
             Target("shop", MAIN, 1, Unlimited(), ProbeClient(directory, MAIN)),
             self.sampler,
             self.events,
@@ -43,7 +46,18 @@ class Machine:
             probe_of=lambda pid: ProbeClient(directory, pid),
             killer=lambda: self.killer,
             below=lambda _: list(self.below),
+            find=self._find,
         )
+
+    def _find(self, pid: int) -> Process | None:
+        started = self.running.get(pid)
+        if started is None:
+            return None
+        alive = partial(self._is_running, pid, started)
+        return cast(Process, ScriptedProcess(pid, float(started), alive))
+
+    def _is_running(self, pid: int, started: int) -> bool:
+        return self.running.get(pid) == started
 
     def _next_life(self) -> int:
         self.lives += 1
@@ -66,9 +80,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine(tmp_path)
-    monkeypatch.setattr(module, "started_ticks", made.running.get)
     yield made
     for recorder in (made.events, made.samples):
         recorder.close()
@@ -76,7 +89,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
 
 def test_an_arm_without_workers_is_its_own_process(machine: Machine) -> None:
     """Nothing is told and one process is sampled."""
-    machine.workers.look(0, at_once=True)
+    machine.workers.poll(0, at_once=True)
     assert machine.sampled() == {MAIN: 1}
     assert machine.told("event") == []
 
@@ -85,7 +98,7 @@ def test_who_is_there_when_the_arm_is_ready_is_a_life_at_once(machine: Machine) 
     """The oldest first, each with a number of its own."""
     machine.start(7, ticks=20)
     machine.start(9, ticks=10)
-    machine.workers.look(0, at_once=True)
+    machine.workers.poll(0, at_once=True)
     assert machine.sampled() == {MAIN: 1, 9: 2, 7: 3}
     assert machine.told("event", "life", "pid") == [
         ("start", "2", "9"), ("ready", "2", "9"), ("start", "3", "7"), ("ready", "3", "7")
@@ -95,13 +108,13 @@ def test_who_is_there_when_the_arm_is_ready_is_a_life_at_once(machine: Machine) 
 def test_a_worker_that_dies_ends_its_life_and_its_replacement_begins_the_next(machine: Machine) -> None:
     """It is seen once it has settled."""
     machine.start(7)
-    machine.workers.look(0, at_once=True)
+    machine.workers.poll(0, at_once=True)
     machine.end(7)
     machine.start(8, ticks=5)
-    machine.workers.look(1)
+    machine.workers.poll(1)
     assert machine.sampled() == {MAIN: 1}
-    machine.workers.look(2)
-    machine.workers.look(3)
+    machine.workers.poll(2)
+    machine.workers.poll(3)
     assert machine.sampled() == {MAIN: 1, 8: 3}
     assert machine.told("event", "life", "by")[2:] == [
         ("exit", "2", "unknown"), ("start", "3", ""), ("ready", "3", "")
@@ -112,7 +125,7 @@ def test_a_command_that_the_arm_runs_for_a_moment_is_no_life(machine: Machine) -
     """Something new each second, none older than that."""
     for second in range(10):
         machine.start(200 + second)
-        machine.workers.look(second)
+        machine.workers.poll(second)
         machine.end(200 + second)
     assert machine.told("event") == []
     assert machine.lives == 1
@@ -121,36 +134,36 @@ def test_a_command_that_the_arm_runs_for_a_moment_is_no_life(machine: Machine) -
 def test_a_pid_that_is_used_again_is_another_process(machine: Machine) -> None:
     """It is told apart by when it started."""
     machine.start(7, ticks=1)
-    machine.workers.look(0, at_once=True)
+    machine.workers.poll(0, at_once=True)
     machine.start(7, ticks=2)
-    machine.workers.look(1, at_once=True)
+    machine.workers.poll(1, at_once=True)
     assert machine.sampled() == {MAIN: 1, 7: 3}
 
 
 def test_a_worker_whose_parent_has_gone_is_sampled_on(machine: Machine) -> None:
     """It is no longer found below the arm, but it is still there."""
     machine.start(7)
-    machine.workers.look(0, at_once=True)
+    machine.workers.poll(0, at_once=True)
     machine.below.clear()
-    machine.workers.look(1)
+    machine.workers.poll(1)
     assert machine.sampled() == {MAIN: 1, 7: 2}
 
 
 def test_a_kill_that_the_limit_counted_is_told(machine: Machine) -> None:
     """The kernel may kill a worker and leave the arm alive."""
     machine.start(7)
-    machine.workers.look(0, at_once=True)
+    machine.workers.poll(0, at_once=True)
     machine.end(7)
     machine.killer = "kernel"
-    machine.workers.look(1)
+    machine.workers.poll(1)
     assert machine.told("event", "by")[-1] == ("exit", "kernel")
 
 
 def test_all_lives_end_with_the_arm(machine: Machine) -> None:
     """By what ended the arm."""
     machine.start(7, 8)
-    machine.workers.look(0, at_once=True)
-    machine.workers.end("soak")
+    machine.workers.poll(0, at_once=True)
+    machine.workers.on_exit("soak")
     assert machine.sampled() == {}
     assert machine.told("event", "pid", "by")[-2:] == [("exit", "7", "soak"), ("exit", "8", "soak")]
 
@@ -159,7 +172,7 @@ def test_more_processes_than_are_sampled_are_told_once(machine: Machine) -> None
     """The first ones are sampled, and the number of the others stands in an event."""
     machine.start(*range(1000, 1000 + MOST + 3))
     for second in range(5):
-        machine.workers.look(second)
+        machine.workers.poll(second)
     assert len(machine.sampled()) == 1 + MOST
     left_out = [row for row in machine.told("event", "detail") if row[0] == "unsampled"]
     assert left_out == [("unsampled", f"3 processes beyond the first {MOST} below pid {MAIN}")]
@@ -168,7 +181,7 @@ def test_more_processes_than_are_sampled_are_told_once(machine: Machine) -> None
 def test_a_worker_without_a_probe_is_no_gap(machine: Machine) -> None:
     """It may be no Python at all; the event says how it is sampled."""
     machine.start(7)
-    machine.workers.look(0, at_once=True)
+    machine.workers.poll(0, at_once=True)
     [_, worker] = machine.sampler.targets
     assert worker.outside_only
     assert ("ready", "no probe: sampled from outside, until there is one") in machine.told("event", "detail")
@@ -177,10 +190,10 @@ def test_a_worker_without_a_probe_is_no_gap(machine: Machine) -> None:
 def test_a_probe_that_comes_later_is_asked_from_then_on(machine: Machine) -> None:
     """A worker may be seen before its interpreter is up; left out for good, its leak would be missed inside."""
     machine.start(7)
-    machine.workers.look(0, at_once=True)
+    machine.workers.poll(0, at_once=True)
     assert not machine.sampler.targets[1].probed
     (machine.directory / "7.sock").touch()
-    machine.workers.look(1)
+    machine.workers.poll(1)
     assert machine.sampler.targets[1].probed
 
 
@@ -188,5 +201,5 @@ def test_a_launcher_around_the_service_misses_no_probe(machine: Machine) -> None
     """The command may be a shell; what it started has the probe."""
     machine.start(7)
     (machine.directory / "7.sock").touch()
-    machine.workers.look(0, at_once=True)
+    machine.workers.poll(0, at_once=True)
     assert [target.outside_only for target in machine.sampler.targets] == [True, False]

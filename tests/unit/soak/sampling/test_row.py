@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from soak.sampling.row import ArmRow, Row
+from soak.recording.csv_writer import Row
+from soak.sampling.row import ArmRow
 
 
 def process(life: int, **cells: object) -> Row:

@@ -17,7 +17,7 @@ from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.heap.model import Suspect
 from soak.limit.base import Unlimited
-from soak.recording.csv_writer import CsvRecorder
+from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
 from soak.sampling import sampler as module
 from soak.sampling.gaps import Gaps
@@ -63,8 +63,8 @@ class Bench:
     ) -> None:
         self.directory = directory
         self.events = EventLog(directory / "events.csv", clock)
-        self.samples = CsvRecorder(directory / "samples.csv", SAMPLE_COLUMNS)
-        self.holders = CsvRecorder(directory / "holders.csv", HOLDER_COLUMNS)
+        self.samples = CsvWriter(directory / "samples.csv", SAMPLE_COLUMNS)
+        self.holders = CsvWriter(directory / "holders.csv", HOLDER_COLUMNS)
         self.sampler = Sampler(
             "leaky",
             clock,
@@ -150,7 +150,7 @@ def test_readings_that_pause_the_target_wait_until_nothing_is_loaded(make_bench:
     bench.sampler.tick()
     assert [(ask["exact"], ask["timeout_s"]) for ask in probe.asked] == [
         (False, module.PROBE_TIMEOUT_S),
-        (True, module.CENSUS_TIMEOUT_S),
+        (True, module.EXACT_TIMEOUT_S),
     ]
 
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from soak.contract import ArmLive
 from soak.errors import UsageError
-from soak.status.model import ArmNow, Now
+from soak.status.model import ArmStatus, RunStatus
 from soak.status.prometheus import RunMetrics, serve_metrics
 from tests.monitoring import promtool
 from tests.support.paths import ROOT
@@ -25,9 +25,9 @@ SAMPLE = {
 LIVE = ArmLive("leak", "so", rate_per_s=2000.5, low=1900.0, high=2100.0, oom_low_s=500.0)
 
 
-def arm(name: str = "leaky", **fields: object) -> ArmNow:
+def arm(name: str = "leaky", **fields: object) -> ArmStatus:
     known = {"life": 1, "oom_kills": 0, "up": True, "sample": SAMPLE, "requests": {"ok": 300, "planned": 306}}
-    return ArmNow(name=name, **{**known, **fields})  # type: ignore[arg-type]
+    return ArmStatus(name=name, **{**known, **fields})  # type: ignore[arg-type]
 
 
 def scraped(metrics: RunMetrics) -> list[str]:
@@ -37,9 +37,9 @@ def scraped(metrics: RunMetrics) -> list[str]:
     return [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
 
 
-def shown(*arms: ArmNow, phase: str = "load", limit_bytes: int | None = 512 << 20) -> list[str]:
+def shown(*arms: ArmStatus, phase: str = "load", limit_bytes: int | None = 512 << 20) -> list[str]:
     metrics = RunMetrics()
-    metrics.show(Now(phase, 61.0, 100.0, limit_bytes, arms))
+    metrics.show(RunStatus(phase, 61.0, 100.0, limit_bytes, arms))
     return scraped(metrics)
 
 
@@ -95,7 +95,7 @@ def test_uss_that_is_read_less_often_stays_until_the_process_does_not() -> None:
     without = {**SAMPLE, "uss_bytes": None}
     seen = []
     for one in (arm(), arm(sample=without), arm(life=2, sample=without)):
-        metrics.show(Now("load", 61.0, None, None, [one]))
+        metrics.show(RunStatus("load", 61.0, None, None, [one]))
         seen.append([line for line in scraped(metrics) if line.startswith("soak_uss")])
     assert seen == [['soak_uss_bytes{arm="leaky"} 4.4818432e+07']] * 2 + [[]]
 

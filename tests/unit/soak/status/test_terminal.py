@@ -9,19 +9,19 @@ import pytest
 from rich.console import Console
 
 from soak.contract import REQUEST_COLUMNS, ArmLive, names
-from soak.status.model import ArmNow, Now
+from soak.status.model import ArmStatus, RunStatus
 from soak.status.requests_tail import RequestTail
 from soak.status.terminal import Progress, clock_text, plain_line
 
 
-def now(elapsed_s: float = 65.0, live: ArmLive | None = None) -> Now:
-    return Now(
+def now(elapsed_s: float = 65.0, live: ArmLive | None = None) -> RunStatus:
+    return RunStatus(
         phase="load",
         elapsed_s=elapsed_s,
         left_s=3725.0,
         limit_bytes=512 << 20,
         arms=[
-            ArmNow(
+            ArmStatus(
                 name="leaky",
                 life=2,
                 oom_kills=1,
@@ -30,7 +30,7 @@ def now(elapsed_s: float = 65.0, live: ArmLive | None = None) -> Now:
                 requests={"planned": 50, "ok": 48, "failed": 2},
                 live=live,
             ),
-            ArmNow(name="fixed", life=1, oom_kills=0, up=False, sample={}, requests={}),
+            ArmStatus(name="fixed", life=1, oom_kills=0, up=False, sample={}, requests={}),
         ],
     )
 
@@ -95,18 +95,18 @@ def test_the_newest_whole_second_of_the_load_is_followed(tmp_path: Path) -> None
     """A row that is still being written waits for its end; failures of every kind and missed ones are added up."""
     path = tmp_path / "requests.csv"
     tail = RequestTail(path)
-    assert tail.latest({}) == {}
+    assert tail.newest() == {}
     columns = names(REQUEST_COLUMNS)
     row = {**dict.fromkeys(columns, "0"), "planned": "9", "ok": "5", "failed_timeout": "1", "missed": "3"}
     line = ",".join(row.values())
     path.write_text(",".join(columns) + "\n")
-    assert tail.latest({}) == {}
+    assert tail.newest() == {}
     with path.open("a") as file:
         file.write(line[:20])
         file.flush()
-        assert tail.latest({}) == {}
+        assert tail.newest() == {}
         file.write(line[20:] + "\n")
         file.flush()
-    seen = tail.latest({})
+    seen = tail.newest()
     assert seen == {"planned": 9, "ok": 5, "failed": 4}
-    assert tail.latest(seen) is seen
+    assert tail.newest() is seen

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from psutil import Process
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -19,14 +22,16 @@ from soak import contract
 from soak.cli.app import app
 from soak.contract.units import LeakRate
 from soak.errors import HarnessError, UsageError
-from soak.recording.csv_writer import CsvRecorder
-from soak.recording.events import EventLog
-from soak.sampling.process_tree import Identity
+from soak.sampling.sampler import Sampler
 from soak.status.terminal import Progress
 from soak.supervisor import attach as module
 from soak.supervisor.attach import Watch, attach, find_processes, make_manifest
+from soak.supervisor.launch import Outcome
+from soak.supervisor.session import StopRequest
+from tests.support.scripted_machine import NoThread, ScriptedMachine
+from tests.support.scripted_process import ScriptedProcess
 
-HERE = Identity(os.getpid(), 1)
+HERE = cast(Process, ScriptedProcess(os.getpid(), 1.0))
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def watch(*processes: Identity, for_s: float | None = 0.3) -> Watch:
+def watch(*processes: Process, for_s: float | None = 0.3) -> Watch:
     return Watch(processes, every_s=0.1, for_s=for_s, max_leak=LeakRate(per_s=10.0), limit_bytes=1 << 30)
 
 
@@ -44,7 +49,7 @@ def test_a_living_process_of_ours_is_found(sleeper: subprocess.Popen[bytes]) -> 
     """By its pid and its start."""
     [found] = find_processes([sleeper.pid])
     assert found.pid == sleeper.pid
-    assert found.is_alive
+    assert found.is_running()
 
 
 @pytest.mark.parametrize(
@@ -88,47 +93,86 @@ def test_the_manifest_says_attached_and_can_be_read(tmp_path: Path) -> None:
     assert [(arm.name, arm.memory_limit_bytes) for arm in read.arms] == [(f"pid_{os.getpid()}", 1 << 30)]
 
 
-def test_it_ends_when_the_time_is_over_and_the_process_lives_on(
-    sleeper: subprocess.Popen[bytes], tmp_path: Path
-) -> None:
-    """Rows of the phase load, no exit, and no thread left."""
-    threads = threading.active_count()
-    with Progress(Console(quiet=True)) as progress:
-        outcome = attach(watch(*find_processes([sleeper.pid])), tmp_path, progress, [])
+class TickingThread(NoThread):
+    """Ticks once where a thread would tick each second."""
+
+    def __init__(self, *, target: Callable[..., None], **_: object) -> None:
+        self._sampler: Sampler = target.__self__  # type: ignore[attr-defined]
+
+    def start(self) -> None:
+        self._sampler.tick()
+
+
+class Attached:
+    """An attached sampling of this very process, whose end the script says."""
+
+    def __init__(self, runs: Path) -> None:
+        self.runs = runs
+        self.scripted = ScriptedMachine()
+        self.gone_at_s = float("inf")
+        self.stop_request = StopRequest()
+        self.here = ScriptedProcess(os.getpid(), 1.0, lambda: self.scripted.now_s < self.gone_at_s)
+
+    def go(self, for_s: float | None) -> Outcome:
+        machine = replace(self.scripted.machine, thread=cast("Callable[..., Any]", TickingThread))
+        with Progress(Console(quiet=True)) as progress:
+            watched = watch(cast(Process, self.here), for_s=for_s)
+            return attach(watched, self.runs, progress, self.stop_request, machine)
+
+
+@pytest.fixture
+def attached(tmp_path: Path) -> Attached:
+    return Attached(tmp_path)
+
+
+def events(outcome: Outcome) -> list[tuple[str, str]]:
+    with (outcome.directory / contract.EVENTS).open() as file:
+        return [(row["event"], row["detail"]) for row in csv.DictReader(file)]
+
+
+def test_it_ends_when_the_time_is_over_and_the_process_lives_on(attached: Attached) -> None:
+    """A row of the phase load, no exit, and nothing of ours left running."""
+    outcome = attached.go(for_s=60.0)
     assert outcome.error is None
-    rows = (outcome.directory / f"pid_{sleeper.pid}" / contract.SAMPLES).read_text().splitlines()
-    assert 3 <= len(rows) <= 6
-    events = (outcome.directory / contract.EVENTS).read_text()
-    assert ",exit," not in events
-    assert events.rstrip().endswith("complete")
-    assert sleeper.poll() is None
-    assert threading.active_count() == threads
+    assert attached.scripted.now_s == pytest.approx(60.0, abs=0.2)
+    with (outcome.directory / f"pid_{os.getpid()}" / contract.SAMPLES).open() as file:
+        [row] = csv.DictReader(file)
+    assert (row["phase"], row["pid"]) == ("load", str(os.getpid()))
+    assert [event for event, _ in events(outcome) if event != "gap"] == [
+        "run_start", "start", "ready", "phase", "start", "exit", "run_end",
+    ]  # fmt: skip
+    assert ("run_end", "complete") in events(outcome)
+    assert attached.scripted.stopped == ["census"]
+    assert json.loads((outcome.directory / contract.MANIFEST).read_text())["status"] == "complete"
 
 
-def test_it_ends_when_the_process_is_gone(sleeper: subprocess.Popen[bytes], tmp_path: Path) -> None:
+def test_it_ends_when_the_process_is_gone(attached: Attached) -> None:
     """Its exit is an event; who ended it is not known to us."""
-    found = find_processes([sleeper.pid])
-    sleeper.kill()
-    sleeper.wait()
-    with Progress(Console(quiet=True)) as progress:
-        outcome = attach(watch(*found, for_s=None), tmp_path, progress, [])
-    assert ",exit," in (outcome.directory / contract.EVENTS).read_text()
+    attached.gone_at_s = 20.0
+    assert ("exit", "it is no longer there") in events(attached.go(for_s=None))
+    assert attached.scripted.now_s < 21
+
+
+def test_it_ends_when_somebody_asks_for_it(attached: Attached) -> None:
+    """That is its ordinary end."""
+    attached.scripted.at(20.0, lambda: attached.stop_request.note("SIGINT"))
+    assert ("run_end", "complete") in events(attached.go(for_s=None))
+    assert attached.scripted.now_s < 21
 
 
 def test_a_disk_that_takes_no_more_is_kept_as_the_error(
-    sleeper: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    attached: Attached, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The manifest says failed, and the recording so far can be reported."""
+    """The manifest states that it failed, and the recording so far can be reported."""
 
-    def refuse(*_: object) -> None:
-        raise HarnessError("samples.csv: cannot be written")
+    def tick(sampler: Sampler) -> None:
+        sampler.failure = HarnessError("samples.csv: cannot be written")
 
-    monkeypatch.setattr(CsvRecorder, "write", refuse)
-    monkeypatch.setattr(EventLog, "record", lambda *_, **__: None)
-    with Progress(Console(quiet=True)) as progress:
-        outcome = attach(watch(*find_processes([sleeper.pid]), for_s=None), tmp_path, progress, [])
+    monkeypatch.setattr(Sampler, "tick", tick)
+    outcome = attached.go(for_s=None)
     assert str(outcome.error) == "samples.csv: cannot be written"
     assert json.loads((outcome.directory / contract.MANIFEST).read_text())["status"] == "failed"
+    assert attached.scripted.stopped == ["census"]
 
 
 @pytest.mark.parametrize(

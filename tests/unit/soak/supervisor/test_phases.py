@@ -50,7 +50,7 @@ class ScriptedRun:
     def begin_sampling(self) -> None:
         self._did("sampling")
 
-    def take_census(self) -> None:
+    def order_census(self) -> None:
         self._did("census")
 
     def quiesce(self) -> None:
@@ -61,18 +61,18 @@ class ScriptedRun:
         if self.stop_in_report:
             raise StopRequestedError("SIGINT")
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         assert self.web_url in text
 
-    def tell_locust(self, line: str) -> None:
+    def send_to_locust(self, line: str) -> None:
         self._did(f"tell {line}")
 
     def take_points(self, start_s: float) -> None:
         self._did(f"points from {start_s:g}")
 
-    def wait_for_load(self, until_s: float) -> str:
+    def wait_for_load(self, until_s: float) -> str | None:
         self.wait_until(min(until_s, self.fails_at_s))
-        return "it leaks" if self.clock.now < until_s else ""
+        return "it leaks" if self.clock.now < until_s else None
 
     def stop_load(self, reason: str) -> None:
         self._did(f"stop: {reason}")
@@ -88,7 +88,7 @@ class ScriptedRun:
             raise StopRequestedError("SIGINT")
         self.clock.now = max(self.clock.now, until_s)
 
-    def locust_said(self, beginning: str) -> str | None:
+    def next_locust_line(self, beginning: str) -> str | None:
         for said in self.says:
             if said[0] <= self.clock.now and said[1].startswith(beginning):
                 self.says.remove(said)

@@ -1,0 +1,41 @@
+"""The threads in which an arm is sampled."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from threading import Thread
+
+from soak.sampling.sampler import Sampler
+
+
+class SamplingThreads:
+    """One thread that samples an arm each second, and one for each of its quiesce points: no arm waits for another."""
+
+    def __init__(self, sampler: Sampler, thread: Callable[..., Thread] = Thread) -> None:
+        self._sampler = sampler
+        self._new_thread = thread
+        self._stop = threading.Event()
+        self._threads: list[Thread] = []
+
+    def start(self) -> None:
+        """Begin to sample each second."""
+        self._start("sampler", self._sampler.run, self._stop)
+
+    def start_point(self, by_s: float) -> None:
+        """Have the arm collected and read until ``by_s`` (``t_s``)."""
+        self._start("point", self._sampler.point, by_s)
+
+    def stop(self) -> None:
+        """Ask the threads to end. Idempotent."""
+        self._stop.set()
+
+    def join(self) -> None:
+        """Wait until they have; one that asks a frozen target ends once the connection to its probe is closed."""
+        for thread in self._threads:
+            thread.join()
+
+    def _start(self, name: str, target: Callable[..., None], *arguments: object) -> None:
+        thread = self._new_thread(target=target, args=arguments, name=f"{name}-{self._sampler.arm}")
+        self._threads = [*(one for one in self._threads if one.is_alive()), thread]
+        thread.start()

@@ -1,0 +1,215 @@
+"""A recording that is being made: its directory, events and manifest, our own processes, samplers and display."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final, Protocol
+
+from soak import contract
+from soak.contract.clock import RunClock
+from soak.limit import Choice, choose
+from soak.process.child import Child, Spawn, describe_exit
+from soak.process.guard import Guard
+from soak.process.spec import ProcessSpec
+from soak.recording.csv_writer import CsvWriter
+from soak.recording.events import EventLog
+from soak.recording.files import write_json
+from soak.sampling.census_scheduler import CensusScheduler, census_process
+from soak.sampling.sampler import Sampler
+from soak.status.model import ArmStatus, RunStatus
+from soak.status.requests_tail import RequestTail
+from soak.status.terminal import Progress
+
+POLL_EVERY_S = 0.1
+"""Time between two looks after everything, seconds."""
+SHOW_EVERY_S = 1.0
+"""Time between two refreshes of what is shown, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a session works with: clock, processes and threads; a test hands in scripted ones."""
+
+    new_clock: Callable[[], RunClock] = RunClock
+    new_guard: Callable[[], Guard] = Guard
+    choose_limit: Callable[[Guard, str], Choice] = choose
+    spawn: Spawn = Child
+    sleep: Callable[[float], None] = time.sleep
+    thread: Callable[..., Thread] = Thread
+
+
+THIS_MACHINE: Final = Machine()
+
+
+class StopRequest:
+    """Whether somebody asked for the end: noted by a signal handler, read where it is safe to stop."""
+
+    def __init__(self) -> None:
+        self._noted = threading.Event()
+        self.signal_name: str | None = None
+        """The first signal."""
+
+    def note(self, signal_name: str) -> None:
+        """Note a signal; only the first one counts."""
+        if not self._noted.is_set():
+            self.signal_name = signal_name
+            self._noted.set()
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether there was one."""
+        return self._noted.is_set()
+
+
+def in_order(steps: Iterable[Callable[[], None]]) -> None:
+    """Take every step, in order, even if an earlier one failed; raises the error of the last one that did."""
+    with ExitStack() as stack:
+        for step in reversed(list(steps)):
+            stack.callback(step)
+
+
+class ShownArm(Protocol):
+    """What is shown of an arm."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def sampler(self) -> Sampler: ...  # noqa: D102
+    @property
+    def starts(self) -> int: ...  # noqa: D102
+    @property
+    def oom_kills(self) -> int | None: ...  # noqa: D102
+    @property
+    def up(self) -> bool: ...  # noqa: D102
+
+
+class Session:
+    """What a run and an attached sampling have in common. ``close`` always."""
+
+    def __init__(
+        self,
+        directory: Path,
+        manifest: Mapping[str, Any],
+        guard: Guard,
+        progress: Progress,
+        clock: RunClock,
+        machine: Machine,
+    ) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self.guard = guard
+        self.progress = progress
+        self.clock = clock
+        self.machine = machine
+        self.logs = directory / contract.LOGS
+        self.logs.mkdir()
+        self.events = EventLog(directory / contract.EVENTS, clock)
+        self.samplers: list[Sampler] = []
+        self.censuses: CensusScheduler | None = None
+        self.live: contract.Live | None = None
+        """The verdict so far."""
+        self._writers: list[CsvWriter] = []
+        self._children: list[Child] = []
+        self._tails: dict[str, RequestTail] = {}
+        self._next_show_s = 0.0
+
+    def add_sampler(self, arm: str, *, every_s: float, smaps_every_s: float, holders: bool) -> Sampler:
+        """Make the directory of an arm and the sampler that writes into it; ``holders``: they will be named."""
+        directory = self.directory / arm
+        directory.mkdir()
+        samples = CsvWriter(directory / contract.SAMPLES, contract.SAMPLE_COLUMNS)
+        self._writers.append(samples)
+        named = CsvWriter(directory / contract.HOLDERS, contract.HOLDER_COLUMNS) if holders else None
+        if named is not None:
+            self._writers.append(named)
+        sampler = Sampler(
+            arm,
+            self.clock,
+            self.events,
+            samples,
+            every_s=every_s,
+            smaps_every_s=smaps_every_s,
+            holders=named,
+        )
+        self.samplers.append(sampler)
+        self._tails[arm] = RequestTail(directory / contract.REQUESTS)
+        return sampler
+
+    def start_child(self, spec: ProcessSpec, *, stdin: bool = False) -> Child:
+        """Start one of our own processes."""
+        child = self.machine.spawn(spec, self.logs / f"{spec.name}.log", self.guard, stdin=stdin)
+        self._children.append(child)
+        self.events.record("start", arm=spec.name, pid=child.pid)
+        return child
+
+    def stop_child(self, child: Child | None) -> None:
+        """Stop one of our own processes, which may have ended; none, and one that was stopped, need nothing."""
+        if child in self._children:
+            self._children.remove(child)
+            by = "soak" if child.poll() is None else "itself"
+            self.events.record("exit", describe_exit(child.stop()), arm=child.spec.name, pid=child.pid, by=by)
+
+    def start_censuses(self, every_s: float) -> None:
+        """Start the process that takes the censuses of all arms."""
+        spec = census_process(self.directory, self.clock.t0_monotonic_s)
+        child = self.start_child(spec, stdin=True)
+        self.censuses = CensusScheduler(child, self.clock, every_s, self.samplers)
+
+    def stop_censuses(self) -> None:
+        """Stop that process; the run goes on without."""
+        self.stop_child(None if self.censuses is None else self.censuses.child)
+
+    def save_manifest(self, status: str, detail: str = "") -> None:
+        """Write the manifest with what is known of the run's end, and the readings missed so far."""
+        missed = {sampler.arm: dict(sampler.gaps.total) for sampler in self.samplers}
+        write_json(
+            self.directory / contract.MANIFEST,
+            {**self.manifest, "status": status, "status_detail": detail, "missed_readings": missed},
+        )
+
+    def check_samplers(self) -> None:
+        """Raise what ended the sampling of an arm."""
+        for sampler in self.samplers:
+            if sampler.failure is not None:
+                raise sampler.failure
+
+    def show(
+        self, phase: str, left_s: float | None, limit_bytes: int | None, arms: Sequence[ShownArm]
+    ) -> None:
+        """Show the run at this moment, when the last refresh is old enough; read the verdict so far."""
+        now_s = self.clock.now_s()
+        if now_s < self._next_show_s:
+            return
+        self._next_show_s = now_s + SHOW_EVERY_S
+        self.live = contract.read_live(self.directory / contract.LIVE)
+        self.progress.show(
+            RunStatus(phase, now_s, left_s, limit_bytes, tuple(self._arm_status(arm) for arm in arms))
+        )
+
+    def _arm_status(self, arm: ShownArm) -> ArmStatus:
+        return ArmStatus(
+            name=arm.name,
+            life=arm.starts,
+            oom_kills=arm.oom_kills,
+            up=arm.up,
+            sample=arm.sampler.latest,
+            requests=self._tails[arm.name].newest(),
+            live=None if self.live is None else self.live.arms.get(arm.name),
+        )
+
+    def close(self) -> None:
+        """Stop what is left of our own processes and close every file. Idempotent."""
+        in_order(
+            [
+                *(partial(self.stop_child, child) for child in self._children),
+                *(writer.close for writer in self._writers),
+                self.events.close,
+            ]
+        )

@@ -1,0 +1,178 @@
+"""A machine for the supervisor's tests: time passes only when it is slept, and processes do what a script says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from soak.contract import TRAFFIC_READY
+from soak.contract.clock import RunClock
+from soak.limit import Choice, Counters
+from soak.limit.base import Unlimited
+from soak.process.child import Child
+from soak.process.guard import Guard
+from soak.process.spec import ProcessSpec
+from soak.supervisor.session import Machine
+
+FIRST_PID = 10_000_000
+"""Above every process id that Linux gives."""
+TERMINATED = -15
+
+
+class NoGuard(Guard):
+    """Guards nothing."""
+
+    def __init__(self) -> None: ...
+
+    def add_directory(self, path: Path) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ScriptedChild(Child):
+    """A process that is none: ready after a while, and ended by the script or by ``stop``."""
+
+    def __init__(self, machine: ScriptedMachine, spec: ProcessSpec, log: Path, pid: int) -> None:
+        self.spec = spec
+        self.log = log
+        self.pid = pid
+        self.code: int | None = None
+        self.lines: list[str] = []
+        """What was written to its standard input."""
+        self.input_closed = False
+        self._machine = machine
+        self._ready_at_s = machine.now_s + machine.ready_after_s.get(spec.name, 0.3)
+        log.touch()
+
+    def end(self, code: int) -> None:
+        """End by itself."""
+        self.code = code
+
+    def print(self, line: str) -> None:
+        """Print a line."""
+        with self.log.open("a") as file:
+            file.write(f"{line}\n")
+
+    def poll(self) -> int | None:
+        return self.code
+
+    def send_line(self, line: str) -> None:
+        self.lines.append(line)
+
+    def close_input(self) -> None:
+        self.input_closed = True
+
+    def is_ready(self) -> bool:
+        return self._machine.now_s >= self._ready_at_s
+
+    def stop(self) -> int:
+        self._machine.stopped.append(self.spec.name)
+        if self.code is None:
+            self.code = TERMINATED
+        return self.code
+
+    def cap_log(self) -> None: ...
+
+
+class ScriptedLimit(Unlimited):
+    """The memory limit of one life, which counts what the script says."""
+
+    def __init__(self) -> None:
+        self.counted = Counters(oom_kills=0)
+
+    def counters(self) -> Counters:
+        return self.counted
+
+
+class ScriptedMechanism:
+    """Makes limits that limit nothing."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.limits: list[ScriptedLimit] = []
+
+    def life(self, name: str, limit_bytes: int) -> ScriptedLimit:  # noqa: ARG002 - it limits nothing
+        self.limits.append(ScriptedLimit())
+        return self.limits[-1]
+
+    def close(self) -> None: ...
+
+
+class NoThread:
+    """A thread that does nothing."""
+
+    def __init__(self, **_: object) -> None: ...
+
+    def start(self) -> None: ...
+
+    def join(self) -> None: ...
+
+    def is_alive(self) -> bool:
+        return False
+
+
+class ScriptedMachine:
+    """Scripted clock, processes and limits. Locust prints that it is ready as soon as it is."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.clock = RunClock(0.0, lambda: self.now_s, lambda: 1.7e9 + self.now_s)
+        self.ready_after_s: dict[str, float] = {}
+        """By the name of the process; 0.3 s where nothing else is said."""
+        self.children: list[ScriptedChild] = []
+        self.stopped: list[str] = []
+        """Names of the processes in the order in which they were stopped."""
+        self.on_spawn: Callable[[ScriptedChild], None] = lambda _child: None
+        self.mechanism = ScriptedMechanism()
+        self._script: list[tuple[float, Callable[[], object]]] = []
+
+    @property
+    def machine(self) -> Machine:
+        """What a session takes."""
+        return Machine(
+            new_clock=lambda: self.clock,
+            new_guard=NoGuard,
+            choose_limit=lambda _guard, _name: Choice(self.mechanism, ()),
+            spawn=self.spawn,
+            sleep=self.sleep,
+            thread=cast("Callable[..., Any]", NoThread),
+        )
+
+    def at(self, t_s: float, action: Callable[[], object]) -> None:
+        """Have something happen at a time."""
+        self._script.append((t_s, action))
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass; what the script has for it happens."""
+        self.now_s += max(seconds, 1e-6)  # a clock that stands still would be waited for without end
+        due = [entry for entry in self._script if entry[0] <= self.now_s]
+        self._script = [entry for entry in self._script if entry[0] > self.now_s]
+        for _, action in sorted(due, key=lambda entry: entry[0]):
+            action()
+
+    def spawn(
+        self,
+        spec: ProcessSpec,
+        log: Path,
+        guard: Guard,  # noqa: ARG002 - nothing is guarded
+        cgroup_procs: Path | None = None,  # noqa: ARG002 - nothing is limited
+        *,
+        stdin: bool = False,  # noqa: ARG002 - all take lines
+    ) -> Child:
+        """Start a scripted process."""
+        child = ScriptedChild(self, spec, log, FIRST_PID + len(self.children))
+        self.children.append(child)
+        if spec.name == "locust":
+            self.at(self.now_s + self.ready_after_s.get("locust", 0.3), lambda: child.print(TRAFFIC_READY))
+        self.on_spawn(child)
+        return child
+
+    def child(self, name: str) -> ScriptedChild:
+        """Return the newest process of that name."""
+        return next(child for child in reversed(self.children) if child.spec.name == name)
+
+    def running(self) -> list[str]:
+        """Return the names of the processes that still run."""
+        return [child.spec.name for child in self.children if child.code is None]

@@ -1,0 +1,191 @@
+"""One arm through its lives, by scripted processes, limits and readings."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from soak.config.profile import LimitSettings
+from soak.contract import RUNGS
+from soak.limit import Counters
+from soak.plan.run_plan import ArmPlan
+from soak.process.spec import ProcessSpec
+from soak.sampling.probe_client import ProbeError
+from soak.sampling.target import Target
+from soak.status.terminal import Progress
+from soak.supervisor.arm import ArmRun
+from soak.supervisor.session import Session
+from tests.support.scripted_machine import NoGuard, ScriptedMachine
+
+
+class ArmOnPaper:
+    """An arm of a scripted machine, looked after every tenth of a second."""
+
+    def __init__(self, directory: Path, limit: LimitSettings) -> None:
+        self.machine = ScriptedMachine()
+        self.directory = directory
+        self.session = Session(
+            directory,
+            {},
+            NoGuard(),
+            Progress(Console(quiet=True)),
+            self.machine.clock,
+            self.machine.machine,
+        )
+        spec = ProcessSpec("shop", ("shop",), directory, url="http://127.0.0.1:1", ready="/healthz")
+        sampler = self.session.add_sampler("shop", every_s=1.0, smaps_every_s=30.0, holders=True)
+        self.arm = ArmRun(
+            ArmPlan("shop", "", spec), limit, self.machine.mechanism, self.session, sampler, directory
+        )
+
+    def until(self, t_s: float) -> None:
+        """Look after the arm until then."""
+        while self.machine.now_s < t_s:
+            self.arm.poll()
+            self.machine.sleep(0.1)
+
+    def events(self, *columns: str) -> list[tuple[str, ...]]:
+        with (self.directory / "events.csv").open() as file:
+            return [tuple(row[name] for name in columns) for row in csv.DictReader(file)]
+
+
+MakeArm = Callable[..., ArmOnPaper]
+
+
+@pytest.fixture
+def make_arm(tmp_path: Path) -> Iterator[MakeArm]:
+    made: list[ArmOnPaper] = []
+
+    def make(**limit: Any) -> ArmOnPaper:
+        made.append(ArmOnPaper(tmp_path, LimitSettings(**limit)))
+        return made[0]
+
+    yield make
+    for one in made:
+        one.arm.stop()
+        one.session.close()
+
+
+def test_an_arm_is_up_from_when_it_answers_until_it_dies(make_arm: MakeArm) -> None:
+    """Before and after, nothing is sampled."""
+    shop = make_arm()
+    shop.arm.start()
+    assert not shop.arm.up
+    shop.until(1.0)
+    assert shop.arm.up
+    assert [target.life for target in shop.arm.sampler.targets] == [1]
+    shop.machine.child("shop").end(1)
+    shop.until(1.5)
+    assert not shop.arm.up
+    assert shop.arm.sampler.targets == ()
+
+
+def test_a_kill_by_the_limit_is_one_of_memory(make_arm: MakeArm) -> None:
+    """The limit's counters are recorded, and each life has a limit of its own."""
+    shop = make_arm(memory="64 MiB", restart_delay_s=2)
+    shop.arm.start()
+    shop.until(1.0)
+    shop.machine.mechanism.limits[0].counted = Counters(peak_bytes=64 << 20, oom_kills=1)
+    shop.machine.child("shop").end(-9)
+    shop.until(5.0)
+    assert shop.arm.oom_kills == 1
+    assert shop.arm.starts == 2
+    assert len(shop.machine.mechanism.limits) == 2
+    assert shop.events("event", "life", "by")[2:5] == [
+        ("exit", "1", "kernel"), ("limit", "1", ""), ("restart", "2", "")
+    ]  # fmt: skip
+    [(_, counted)] = [row for row in shop.events("event", "detail") if row[0] == "limit"]
+    assert '"peak_bytes": 67108864' in counted
+
+
+def test_a_stop_that_was_asked_for_is_ours_and_final(make_arm: MakeArm) -> None:
+    """No restart follows, and a second stop does nothing."""
+    shop = make_arm(restart_delay_s=1)
+    shop.arm.start()
+    shop.until(1.0)
+    shop.arm.stop()
+    shop.arm.stop()
+    shop.until(5.0)
+    assert [by for event, by in shop.events("event", "by") if event == "exit"] == ["soak"]
+    assert shop.machine.stopped == ["shop"]
+
+
+def test_a_stop_cancels_a_restart_that_is_due(make_arm: MakeArm) -> None:
+    """A dead arm stays dead once the run ends."""
+    shop = make_arm(restart_delay_s=3)
+    shop.arm.start()
+    shop.until(1.0)
+    shop.machine.child("shop").end(1)
+    shop.until(1.5)
+    shop.arm.stop()
+    shop.until(9.0)
+    assert len(shop.machine.children) == 1
+
+
+def test_an_arm_that_never_answers_is_stopped_and_stays_dead(make_arm: MakeArm) -> None:
+    """The reason says what was waited for, and for how long."""
+    shop = make_arm()
+    shop.machine.ready_after_s["shop"] = 99.0
+    shop.arm.start()
+    shop.until(32.0)
+    assert shop.arm.not_restarted == "http://127.0.0.1:1/healthz did not answer within 30 s"
+    assert shop.machine.running() == []
+
+
+class Answering(Target):
+    """A process with a probe that answers; one op may fail."""
+
+    asked: list[str] = []  # noqa: RUF012 - shared by the copies of one test
+    fails = ""
+
+    @property
+    def has_probe(self) -> bool:
+        return True
+
+    def ask(self, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:  # noqa: ARG002 - as Target
+        self.asked.append(op)
+        if op == self.fails:
+            raise ProbeError(f"probe: {op}: gone")
+        return {}
+
+
+def lead_down(shop: ArmOnPaper, monkeypatch: pytest.MonkeyPatch, *, fails: str = "") -> list[str]:
+    """Return the rungs that a probed process walks."""
+    shop.arm.start()
+    shop.until(1.0)
+    [main] = shop.arm.sampler.targets
+    monkeypatch.setattr(Answering, "asked", [])
+    monkeypatch.setattr(Answering, "fails", fails)
+    shop.arm.sampler.targets = (Answering(main.arm, main.pid, main.life, main.limit, main.probe),)
+    rows = [{"pid": main.pid, "probe_ms": 1.0}]
+    monkeypatch.setattr(shop.arm.sampler, "tick", lambda _rung, **_: rows)
+    return list(shop.arm.quiesce())
+
+
+def test_the_ladder_collects_and_trims_between_its_rungs(
+    make_arm: MakeArm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Freed pages have half a second to leave the resident set."""
+    shop = make_arm()
+    assert lead_down(shop, monkeypatch) == list(RUNGS)
+    assert Answering.asked == ["collect", "trim"]
+    assert shop.machine.now_s == pytest.approx(1.0 + 2 * 0.5, abs=0.15)
+
+
+def test_a_probe_that_fails_leaves_the_arm_at_the_rung_it_reached(
+    make_arm: MakeArm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step that failed is a counted gap."""
+    shop = make_arm()
+    assert lead_down(shop, monkeypatch, fails="trim") == list(RUNGS[:2])
+    assert shop.arm.sampler.gaps.total == {"trim": 1}
+
+
+def test_an_arm_that_is_down_has_no_ladder(make_arm: MakeArm) -> None:
+    """Nothing is collected in a process that is dead."""
+    assert list(make_arm().arm.quiesce()) == []

@@ -1,0 +1,103 @@
+"""From a profile to a run that has ended, on a scripted machine; and the signals that ask for its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from soak.config.load import load_profile
+from soak.config.profile import Profile
+from soak.errors import HarnessError, UsageError
+from soak.status.terminal import Progress
+from soak.supervisor.launch import STOP_SIGNALS, Outcome, noted_signals, run_profile
+from soak.supervisor.phases import timed
+from soak.supervisor.run import Run
+from tests.support.scripted_machine import ScriptedMachine
+
+
+@pytest.fixture
+def profile() -> Profile:
+    return load_profile("demo", ["phases.load_s=20", "phases.idle_s=2"])
+
+
+def launch(
+    machine: ScriptedMachine, profile: Profile, runs: Path, script: Callable[[Run], None] = timed
+) -> Outcome:
+    with Progress(Console(quiet=True)) as progress:
+        return run_profile(profile, runs, progress, script, machine=machine.machine)
+
+
+def test_a_run_ends_with_hashes_over_all_of_it(profile: Profile, tmp_path: Path) -> None:
+    """Nothing runs any more, and no handler of ours is left."""
+    machine = ScriptedMachine()
+    handler = signal.getsignal(signal.SIGTERM)
+    outcome = launch(machine, profile, tmp_path)
+    assert outcome.error is None
+    assert json.loads((outcome.directory / "manifest.json").read_text())["status"] == "complete"
+    assert (outcome.directory / "SHA256SUMS").is_file()
+    assert machine.running() == []
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert (tmp_path / "latest").resolve() == outcome.directory.resolve()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (HarnessError("stubs ended"), "stubs ended"),
+        (OSError(28, "No space left on device", "x.csv"), "x.csv: No space left on device."),
+    ],
+)
+def test_an_error_of_the_run_is_kept_beside_its_recording(
+    profile: Profile, tmp_path: Path, error: Exception, sentence: str
+) -> None:
+    """The report is made first, and then the error is shown."""
+
+    def script(_: Run) -> None:
+        raise error
+
+    outcome = launch(ScriptedMachine(), profile, tmp_path, script)
+    assert str(outcome.error) == sentence
+    assert json.loads((outcome.directory / "manifest.json").read_text())["status"] == "failed"
+
+
+def test_a_fault_of_the_profile_is_raised(profile: Profile, tmp_path: Path) -> None:
+    """There is nothing to report."""
+    machine = ScriptedMachine()
+    machine.ready_after_s["leaky"] = 999.0
+    with pytest.raises(UsageError, match=r"Fix arms\.leaky\.command"):
+        launch(machine, profile, tmp_path)
+    assert machine.running() == []
+
+
+def test_too_little_free_memory_starts_nothing(tmp_path: Path) -> None:
+    """Not even a run directory is made."""
+    profile = load_profile("demo", ["limit.needs_free=1000000 GB"])
+    with pytest.raises(UsageError, match="free memory"):
+        launch(ScriptedMachine(), profile, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_signals_are_noted_and_the_first_one_counts() -> None:
+    """Nothing is interrupted where it stands."""
+    with noted_signals() as stop_request:
+        assert not stop_request.is_noted
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop_request.is_noted
+        assert stop_request.signal_name == "SIGTERM"
+
+
+def test_a_signal_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As nohup wants it of the lost terminal."""
+    handled: list[int] = []
+    ignored = {signal.SIGHUP: signal.SIG_IGN}
+    monkeypatch.setattr(signal, "getsignal", lambda number: ignored.get(number, signal.SIG_DFL))
+    monkeypatch.setattr(signal, "signal", lambda number, _: handled.append(number))
+    with noted_signals():
+        assert handled == [number for number in STOP_SIGNALS if number != signal.SIGHUP]

@@ -1,0 +1,108 @@
+"""Locust and its workers, by scripted processes: who may end when, and what Locust prints."""
+
+from __future__ import annotations
+
+import pytest
+
+from soak.contract import STATS_RESET
+from soak.errors import HarnessError, UsageError
+from soak.supervisor.run import Run
+from tests.unit.soak.supervisor.conftest import MakeRun
+
+
+@pytest.mark.parametrize(("t_s", "phase"), [(4.0, "idle"), (10.0, "warm-up"), (40.0, "load")])
+def test_without_locust_the_run_is_cut_short(make_run: MakeRun, t_s: float, phase: str) -> None:
+    """What was recorded is worth a report."""
+    run = make_run()
+    run.machine.at(t_s, lambda: run.machine.child("locust").end(1))
+    run.go()
+    log = run.directory / "logs" / "locust.log"
+    assert run.manifest["status"] == "interrupted"
+    assert run.manifest["status_detail"] == f"Locust ended in phase {phase} (exit code 1); its log is {log}"
+    assert ("exit", "locust", "exit code 1") in run.events("exit")
+
+
+def test_locust_may_end_a_moment_before_the_load_does(make_run: MakeRun) -> None:
+    """Its clock and the run's are read at different moments."""
+    run = make_run()
+    run.machine.at(76.5, lambda: run.machine.child("locust").end(0))
+    run.go()
+    assert run.manifest["status"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "sentence"),
+    [
+        (1, HarnessError, r"locust ended \(exit code 1\) after"),
+        (2, UsageError, r"locust ended \(exit code 2\) after"),
+        (None, HarnessError, "locust did not get ready after"),
+    ],
+)
+def test_locust_that_does_not_get_ready_fails_the_run(
+    make_run: MakeRun, code: int | None, error: type[Exception], sentence: str
+) -> None:
+    """What it refuses (exit code 2) the profile has asked for; the sentence ends with its last lines."""
+    run = make_run()
+    run.machine.ready_after_s["locust"] = 999.0
+    if code is not None:
+        run.machine.at(2.0, lambda: run.machine.child("locust").end(code))
+    run.machine.on_spawn = lambda child: child.print(f"{child.spec.name} was here")
+    with pytest.raises(error, match=sentence) as raised:
+        run.go()
+    assert "  | locust was here" in str(raised.value)
+
+
+CUSTOM = "traffic.locustfile=users.py"
+
+
+@pytest.mark.parametrize("name", ["locust", "worker-2"])
+def test_a_locustfile_that_cannot_be_loaded_is_the_profiles_fault(make_run: MakeRun, name: str) -> None:
+    """Whichever of the processes that load it ends first, and with whatever code."""
+    run = make_run(CUSTOM)
+    run.machine.ready_after_s["locust"] = 999.0
+    run.machine.at(2.0, lambda: run.machine.child(name).end(1))
+    run.machine.on_spawn = lambda child: child.print("ImportError: no module named shop")
+    with pytest.raises(UsageError, match=rf"{name} ended \(exit code 1\). Fix traffic.locustfile") as raised:
+        run.go()
+    assert "ImportError: no module named shop" in str(raised.value)
+
+
+def test_a_worker_that_dies_at_the_start_fails_the_run(make_run: MakeRun) -> None:
+    """Its share of the load would be missing from the first second on."""
+    run = make_run("traffic.workers=2")
+    run.machine.ready_after_s["locust"] = 999.0
+    run.machine.at(2.0, lambda: run.machine.child("worker-1").end(1))
+    with pytest.raises(HarnessError, match=r"worker-1 ended \(exit code 1\)"):
+        run.go()
+
+
+def test_a_worker_that_dies_under_load_is_an_event(make_run: MakeRun) -> None:
+    """The requests it owes are missed, which the load check sees."""
+    run = make_run("traffic.workers=2")
+    run.machine.at(40.0, lambda: run.machine.child("worker-1").end(-9))
+    run.go()
+    assert ("exit", "worker-1", "killed by SIGKILL") in run.events("exit")
+    assert run.manifest["status"] == "complete"
+
+
+def test_workers_are_stopped_before_locust(make_run: MakeRun) -> None:
+    """Locust notices who is missing only while it lives."""
+    run = make_run("traffic.workers=2")
+    run.go()
+    assert run.machine.stopped[:4] == ["judge", "worker-1", "worker-2", "locust"]
+
+
+def test_a_reset_of_locusts_statistics_is_an_event_and_no_answer(make_run: MakeRun) -> None:
+    """It may stand between an order and its answer."""
+    run = make_run()
+    found: list[str | None] = []
+
+    def script(started: Run) -> None:
+        locust = run.machine.child("locust")
+        for line in ("some warning", STATS_RESET, "soak: load began 12 20", "soak: load ended 30"):
+            locust.print(line)
+        found.extend(started.next_locust_line(beginning) for beginning in ("soak: load began", "soak: load"))
+
+    run.go(script)
+    assert found == ["12 20", "ended 30"]
+    assert run.events("stats_reset") == [("stats_reset", "", "")]
