@@ -11,7 +11,7 @@ from rich.text import Text
 
 from analysis.commands.answer import answer
 from analysis.commands.live import follow as follow_run
-from analysis.external.files import Columns, read_foreign, restarts
+from analysis.external.files import Columns, count_drops, read_external
 from analysis.judge.types import INCONCLUSIVE, NO_LEAK, Margin
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
@@ -133,9 +133,9 @@ def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes:
 
     Restarts that are taken for one process look like a sawtooth without growth, so such a file is never NO LEAK.
     """
-    readings = read_foreign(path, columns)
+    readings = read_external(path, columns)
     verdict = series_verdict(path.name, readings, margin, limit_bytes)
-    if verdict.verdict == NO_LEAK and (falls := restarts(readings)) >= MANY_FALLS:
+    if verdict.verdict == NO_LEAK and (falls := count_drops(readings)) >= MANY_FALLS:
         reason = (
             f"its memory fell by more than half {falls} times, as it does when a process is started again, and that "
             "hides a leak: name the column that identifies the process by --life-column"

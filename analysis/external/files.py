@@ -1,4 +1,4 @@
-"""Memory recorded by someone else's tool: a CSV, or the files that psrecord and mprof write."""
+"""Memory recorded by another tool: a CSV, or the files that psrecord and mprof write."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from analysis.judge.types import Numbers, SignalSeries
 from soak.errors import RecordingError
 
 MIB: Final = float(2**20)
-PSRECORD: Final = re.compile(r"#\s*Elapsed time\s+CPU \(%\)\s+Real \(MB\)\s+Virtual \(MB\)")
+PSRECORD_HEADER: Final = re.compile(r"#\s*Elapsed time\s+CPU \(%\)\s+Real \(MB\)\s+Virtual \(MB\)")
 """The first line of ``psrecord --log``. Its MB are 2^20 bytes."""
-MPROF: Final = re.compile(r"MEM (\S+) (\S+)(?: .*)?")
+MPROF_LINE: Final = re.compile(r"MEM (\S+) (\S+)(?: .*)?")
 """A line of ``mprof run``: MiB and seconds since the epoch."""
-LATEST_S: Final = 1e11
-"""Of times in seconds, since whenever; milliseconds since 1970 are beyond it."""
-LEAST_BYTES: Final = 2**20
-"""Below it no service lives, and one of a gigabyte does when its KiB are taken for bytes."""
+MAX_TIME_S: Final = 1e11
+"""Latest plausible time in seconds, since any epoch; milliseconds since 1970 are beyond it."""
+MIN_PEAK_BYTES: Final = 2**20
+"""Least plausible peak of a process; one of a gigabyte is below it when its KiB are taken for bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns of a CSV hold what, and their units' worth in seconds and bytes."""
+    """The columns of a CSV by what they hold, and their units in seconds and bytes."""
 
     time: str
     rss: str
     time_s: float | None = None
-    """None: no unit was named, so seconds; refused where they cannot be."""
+    """Unit of the times in seconds; None: not named, so seconds, refused where they are implausible."""
     rss_bytes: float | None = None
-    """None: no unit was named, so bytes; refused where they cannot be."""
+    """Unit of the memory in bytes; None: not named, so bytes, refused where they are implausible."""
     life: str = ""
-    """Whatever changes when another process takes over: a pid, a count of restarts; empty: it is one process."""
+    """The column that changes when another process takes over, e.g. a pid; empty: it is one process."""
 
 
-def read_foreign(path: Path, columns: Columns | None) -> SignalSeries:
+def read_external(path: Path, columns: Columns | None) -> SignalSeries:
     """Read RSS over time from a file of another tool; without ``columns`` it must be psrecord's or mprof's.
 
-    Times may be numbers or ISO 8601. A row without a time is dropped, a memory that is no number is not read, and so is
-    one that is not above 0: no process has none. Raises RecordingError when the file cannot be read, has no such
-    columns, or needs a unit that was not named: in a wrong one every leak is small.
+    Times may be numbers or ISO 8601. A row without a time is dropped; memory that is no positive number counts as not
+    read. Raises RecordingError when the file cannot be read, has no such columns, or needs a unit that was not named:
+    in a wrong one every leak is small.
     """
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -55,11 +55,11 @@ def read_foreign(path: Path, columns: Columns | None) -> SignalSeries:
     if columns is not None:
         return _from_csv(path, text, columns)
     first, _, rest = text.partition("\n")
-    if PSRECORD.match(first):
+    if PSRECORD_HEADER.match(first):
         rows = [line.split() for line in rest.splitlines()]
-        return _readings([(row[0], row[2]) for row in rows if len(row) == 4])
-    if found := [match for line in text.splitlines() if (match := MPROF.fullmatch(line.strip()))]:
-        return _readings([(match[2], match[1]) for match in found])
+        return _series_of_rows([(row[0], row[2]) for row in rows if len(row) == 4])
+    if found := [match for line in text.splitlines() if (match := MPROF_LINE.fullmatch(line.strip()))]:
+        return _series_of_rows([(match[2], match[1]) for match in found])
     raise RecordingError(
         f"{path}: neither psrecord's format nor mprof's; name its columns: --time-column t --rss-column rss."
     )
@@ -77,22 +77,22 @@ def _from_csv(path: Path, text: str, columns: Columns) -> SignalSeries:
             raise RecordingError(f"{path}: {option} {name}: no such column; it has {known}.")
     t_s = _numbers(frame[columns.time]) * (columns.time_s or 1.0)
     if not np.isfinite(t_s).any():
-        t_s = _moments(frame[columns.time])
-    elif columns.time_s is None and _highest(t_s) > LATEST_S:
+        t_s = _epoch_seconds(frame[columns.time])
+    elif columns.time_s is None and _highest(t_s) > MAX_TIME_S:
         raise RecordingError(
             f"{path}: as seconds its times are beyond the year 5000; name their unit, for example --time-unit ms."
         )
     rss_bytes = _numbers(frame[columns.rss]) * (columns.rss_bytes or 1.0)
-    if columns.rss_bytes is None and 0 < (highest := _highest(rss_bytes)) < LEAST_BYTES:
+    if columns.rss_bytes is None and 0 < (highest := _highest(rss_bytes)) < MIN_PEAK_BYTES:
         raise RecordingError(
             f"{path}: {highest:g} bytes, the most it has, are too few for a process; name their unit by --rss-unit, "
             "for example MiB or KiB, or B if they are bytes."
         )
-    return _made(t_s, rss_bytes, _lives(frame[columns.life]) if columns.life else None)
+    return _rss_series(t_s, rss_bytes, _lives(frame[columns.life]) if columns.life else None)
 
 
-def restarts(readings: SignalSeries) -> int:
-    """Return how often memory fell by more than half from one reading of a life to the next, as restarts do."""
+def count_drops(readings: SignalSeries) -> int:
+    """Return how often memory fell by more than half from one reading of a life to the next, as at a restart."""
     read = np.isfinite(readings.value)
     value, life = readings.value[read], readings.life[read]
     return int(((value[1:] < value[:-1] / 2) & (life[1:] == life[:-1])).sum())
@@ -108,13 +108,13 @@ def _highest(numbers: Numbers) -> float:
     return float(np.max(numbers, initial=0.0, where=np.isfinite(numbers)))
 
 
-def _readings(rows: list[tuple[str, str]]) -> SignalSeries:
+def _series_of_rows(rows: list[tuple[str, str]]) -> SignalSeries:
     """Return rows of seconds and MiB."""
     frame = pd.DataFrame(rows, columns=["t_s", "mib"])
-    return _made(_numbers(frame["t_s"]), _numbers(frame["mib"]) * MIB)
+    return _rss_series(_numbers(frame["t_s"]), _numbers(frame["mib"]) * MIB)
 
 
-def _made(t_s: Numbers, rss_bytes: Numbers, life: Numbers | None = None) -> SignalSeries:
+def _rss_series(t_s: Numbers, rss_bytes: Numbers, life: Numbers | None = None) -> SignalSeries:
     kept = np.isfinite(t_s)
     t_s, rss_bytes = t_s[kept], rss_bytes[kept]
     start_s = t_s.min() if len(t_s) else 0.0
@@ -131,6 +131,6 @@ def _numbers(column: pd.Series[str]) -> Numbers:
     return np.asarray(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
 
 
-def _moments(column: pd.Series[str]) -> Numbers:
+def _epoch_seconds(column: pd.Series[str]) -> Numbers:
     times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
     return np.asarray((times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Judge a recording from elsewhere: a DataFrame in, a plain dictionary out."""
+"""Judge memory recorded by another tool: a DataFrame goes in, a plain dictionary comes out."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.judge import judge
-from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, Numbers, SignalSeries
+from analysis.judge.signal import unusable_judgement
+from analysis.judge.types import LEAK, Judgement, Margin, Numbers, ReasonCode, SignalSeries
 from soak.contract.units import DEFAULT_MAX_LEAK
 
-ENOUGH_USS: Final = 40
+MIN_USS_READINGS: Final = 40
 """Readings of USS from which on it is judged instead of RSS."""
 
 
@@ -23,7 +24,7 @@ def judge_frame(
     Columns: ``time_s`` and ``rss_bytes`` or ``uss_bytes``; ``requests_total``, ``pid`` and ``restart_id`` where they
     are known. Cells may be NaN and rows missing. ``attrs``: ``margin_bytes_per_s`` (1 MiB per hour where it is missing
     or no positive number) and ``memory_limit_bytes`` (of RSS). ``bounded`` and ``detectable`` are those of
-    :func:`analysis.judge.signal`.
+    :func:`analysis.judge.judge`.
 
     Returns ``verdict`` (leak, no_leak or inconclusive), ``reason``, and floats or None where it was not computed:
     ``slope_bytes_per_s`` with its 95% interval ``ci_low`` to ``ci_high``, ``mde_bytes_per_s``, and of a leak with a
@@ -33,12 +34,12 @@ def judge_frame(
     t_s, rss, uss = (_column(frame, name) for name in ("time_s", "rss_bytes", "uss_bytes"))
     known = t_s[np.isfinite(t_s)]
     if len(known) and (np.diff(known) < 0).any():
-        return _answer(Judgement("rss_bytes", INCONCLUSIVE, "time goes backwards"))
+        return _answer(unusable_judgement("rss_bytes", ReasonCode.TIME_BACKWARDS))
     life = _lives(frame)
     value, shared = _private(t_s, rss, uss, life)
     limit = _positive(frame.attrs.get("memory_limit_bytes"))
     result = judge(
-        # A process without memory is none: 0 is as absurd as what is negative.
+        # No process has no memory: 0 is as implausible as a negative value.
         SignalSeries(
             "rss_bytes" if value is rss else "uss_bytes",
             t_s,
@@ -69,15 +70,15 @@ def _answer(result: Judgement) -> dict[str, Any]:
 
 
 def _private(t_s: Numbers, rss: Numbers, uss: Numbers, life: Numbers) -> tuple[Numbers, float]:
-    """Return private memory at every reading, and the shared pages at the end, bytes.
+    """Return private memory at every reading, shape (n,), and the shared pages at the end, bytes.
 
-    USS is dear to read and so read seldom: between its readings RSS says what moved, less the shared pages, which are
-    known where both were read. Without enough USS it is RSS, and the shared pages are in it.
+    USS is costly to read and therefore rare: between its readings it is RSS less the shared pages, interpolated from
+    where both were read. Without enough readings of USS it is RSS, with the shared pages in it.
     """
-    if np.isfinite(uss).sum() < ENOUGH_USS:
+    if np.isfinite(uss).sum() < MIN_USS_READINGS:
         return rss, 0.0
     both = np.isfinite(rss) & np.isfinite(uss) & np.isfinite(t_s)
-    if both.sum() < ENOUGH_USS:
+    if both.sum() < MIN_USS_READINGS:
         return uss, 0.0
     value = uss.copy()
     for one in np.unique(life):
@@ -100,10 +101,10 @@ def _column(frame: pd.DataFrame, name: str) -> Numbers:
     if name not in frame:
         return np.full(len(frame), np.nan)
     cells = frame[name]
-    if isinstance(cells, pd.DataFrame):  # a name that is there twice
+    if isinstance(cells, pd.DataFrame):  # two columns of one name: the first counts
         cells = cells.iloc[:, 0]
     if cells.dtype.kind in "mM":
-        # Times or durations; as plain numbers they would be nanoseconds or others, by the unit of the column.
+        # Moments or durations, which as plain numbers would be in the unit of the column, e.g. nanoseconds.
         apart = cells if cells.dtype.kind == "m" else cells - cells.min()
         return np.asarray(apart.dt.total_seconds(), dtype=np.float64)
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
@@ -111,7 +112,7 @@ def _column(frame: pd.DataFrame, name: str) -> Numbers:
 
 
 def _lives(frame: pd.DataFrame) -> Numbers:
-    """Return the number of the life of each row: each pair of restart_id and pid is one."""
+    """Return the number of each row's life: each pair of restart_id and pid is one."""
     pairs = (
         pd.DataFrame({name: _column(frame, name) for name in ("restart_id", "pid")}).ffill().bfill().fillna(0)
     )
@@ -119,7 +120,7 @@ def _lives(frame: pd.DataFrame) -> Numbers:
 
 
 def _requests(frame: pd.DataFrame) -> Numbers:
-    """Return the requests since the first row; a counter that falls began again with its process."""
+    """Return the requests since the first row; a counter that falls was reset with its process."""
     done = _column(frame, "requests_total")
     seen = np.flatnonzero(np.isfinite(done))
     if len(seen) < 2:

@@ -1,278 +1,253 @@
-"""From the distribution of the leak rate to a verdict."""
+"""The decision on a case: a tree of named checks, each of which ends in a reason."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from analysis.judge.models.design_matrix import APART, WARMUPS, columns
-from analysis.judge.models.fitting import CUTS, Fit, Weigher
-from analysis.judge.models.posterior import Mixture
-from analysis.judge.models.saturation import filling_odds
-from analysis.judge.models.search import MAX_STEPS, explain, shifts
-from analysis.judge.points.binning import Points
-from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Rate, Verdict
+from analysis.judge.case import Case
+from analysis.judge.models.fitting import BURN_IN_SHARES, ModelFit
+from analysis.judge.models.posterior import RatePosterior
+from analysis.judge.models.priors import count_level_shifts
+from analysis.judge.models.saturation import saturation_log_odds
+from analysis.judge.models.search import MAX_LEVEL_SHIFTS
+from analysis.judge.types import ReasonCode
 
-Why = Literal[
-    "leaks",
-    "bounded",
-    "fills",
-    "late step",
-    "little",
-    "between",
-    "bursts",
-    "drops",
-    "gauge",
-    "load",
-    "late",
-    "rises",
-    "falls",
-    "restarts",
-]
-
-CLEARED: Final = 0.05
-"""Chance that the leak lies above the interval's upper end; of any number of signals, as one alone clears an arm."""
-CLEARLY: Final = 0.4
-"""The lower end of a leak's interval is above this share of the margin; that of the whole run, of what is called."""
-RELEVANT: Final = 0.5
-"""The rate of a leak is above this share of the margin."""
-FILLS: Final = 0.0
-"""Log odds of filling against leaking above which a rise is not called a leak."""
-LATE: Final = 0.75
-"""A step after this share of the run may be the first of many."""
-MAY_BE: Final = 0.2
-"""Weight from which a late step counts."""
-MATTERS: Final = 0.25
-"""A late step counts when it is this share of what the margin is over the run."""
-TAIL: Final = 0.3
-"""Share of the run, its last, that has to be flat for a NO LEAK."""
-MOSTLY: Final = 0.85
-"""A rise of which one step from quarter to quarter makes up this share is an event, not a leak that goes on."""
-WHOLE: Final = 0.45
-"""A leak that is seen only after a longer beginning is left out rests on less than the run."""
-SMALL: Final = 0.25
-"""Share of the greatest fall below which another is none."""
+MIN_LOW_END_SHARE: Final = 0.4
+"""Share of the margin that the lower end of a leak's interval exceeds; where a leak is seen only after a long burn-in,
+also the share of that lower end which the one of the whole run exceeds. Set on the whole of `make calibrate`, after
+0.1 and 0.2."""
+MIN_LEAK_SHARE: Final = 0.5
+"""Share of the margin that the rate of a leak exceeds; set on the whole of `make calibrate`."""
+MAX_SATURATION_LOG_ODDS: Final = 0.0
+"""Log odds of saturation against a leak up to which growth is called a leak; it decides the figure
+"filling cache called a leak" and was set on the whole of `make calibrate` (-0.7 before)."""
+LATE_SHIFT_FROM_SHARE: Final = 0.75
+"""Share of the run after which a level shift may be the first of several; set on the whole of `make calibrate`."""
+LATE_SHIFT_WEIGHT_SHARE: Final = 0.2
+"""Share of the models' weight from which on a late level shift withholds a NO LEAK; set on the whole of
+`make calibrate`."""
+LATE_SHIFT_SIZE_SHARE: Final = 0.25
+"""Size of a late level shift that matters, as a share of what the margin is over the run; set on the whole of
+`make calibrate`."""
+NEGLIGIBLE_WEIGHT_SHARE: Final = 0.01
+"""Share of the best model's weight up to which a model is not searched for late level shifts; saves time only."""
+FLAT_TAIL_SHARE: Final = 0.3
+"""Last share of the run that has to be flat for a NO LEAK; set on the whole of `make calibrate`."""
+ONE_STEP_SHARE: Final = 0.85
+"""Share of a rise, from quarter to quarter, from which on one step of it is an event and not a leak that goes on; set
+on the whole of `make calibrate`."""
+WHOLE_RUN_BURN_IN_SHARE: Final = 0.45
+"""Burn-in up to which what is left is the whole run, as a share of the longest life; set on the whole of
+`make calibrate`."""
+SECOND_FALL_SHARE: Final = 0.25
+"""Share of the greatest fall below which another fall is none; set so that what falls once or hardly hides no leak of
+three margins (a unit test), not on a figure of the calibration."""
+FALLEN_BACK_SHARE: Final = 0.5
+"""Share of the rise from which on the falls beside it make it a sawtooth; set on the whole of `make calibrate`."""
 MANY_LIVES: Final = 12
-"""Of so many, each has eight points at most, and the shape of its warm-up is not known well."""
-FEW: Final = 8
-"""Points of fewer than these have no quarters worth comparing: at least half of their moves are upwards."""
-LEAST: Final = 0.003
-"""Noise below this share of what the margin is over the run is taken to be this."""
+"""Number of lives from which on each has eight points at most, so that its warm-up's shape is not well known; set
+on a unit test of a crash loop."""
+MIN_WITHIN_LIFE_SHARE: Final = 0.5
+"""Share of the longest life's growth below which, among many lives, the leak may be the rest of a warm-up; set on a
+unit test of a crash loop of thirty lives, as the calibration has no dozen restarts."""
+MIN_POINTS_FOR_QUARTERS: Final = 8
+"""Points from which on a rise is compared by its quarters; of fewer, at least half of the moves must be upwards.
+Set on the whole of `make calibrate`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trend:
-    """What the points say; rates per second, in the signal's unit."""
+def decide(case: Case) -> ReasonCode:
+    """Return the reason of the verdict; the verdict is that of the reason."""
+    if case.rate.high < case.margin_per_s:
+        return next((code for code, holds in DOUBTS_OF_NO_LEAK if holds(case)), ReasonCode.BOUNDED)
+    if not _is_relevant(case):
+        return ReasonCode.WIDE_INTERVAL
+    return next((code for code, holds in DOUBTS_OF_LEAK if holds(case)), ReasonCode.LEAKING)
 
-    rate: Rate
-    verdict: Verdict
-    why: Why
-    steady_from_s: float
+
+def _is_relevant(case: Case) -> bool:
+    """Return whether the rate is clearly above zero and large enough to matter."""
+    margin_per_s, rate = case.margin_per_s, case.rate
+    return rate.low > MIN_LOW_END_SHARE * margin_per_s and rate.value > MIN_LEAK_SHARE * margin_per_s
 
 
-class Case:
-    """The points of one signal with the shapes that explain them."""
+def saturates(case: Case) -> bool:
+    """Return whether saturation explains the points as well as a leak does."""
+    return saturation_log_odds(case.fitter, case.fits) > MAX_SATURATION_LOG_ODDS
 
-    def __init__(
-        self,
-        points: Points,
-        margin_per_s: float,
-        least: float,
-        little: float,
-        alpha: float,
-        bounded: bool | None,
-        *,
-        settled: bool,
-    ) -> None:
-        """Take the points, the margin per second, the judge's settings, and in the signal's unit two amounts.
 
-        These are the least noise, and the growth below which a leak is not called.
-        """
-        self.points, self.margin, self.alpha, self.bounded = points, margin_per_s, alpha, bounded
-        self.least_rate = little / points.span_s
-        self.columns = columns(points, settled=settled)
-        mean = {life: float(points.value[points.life == life].mean()) for life in np.unique(points.life)}
-        flat = points.value - np.array([mean[life] for life in points.life])
-        floor = max(least, LEAST * margin_per_s * points.span_s)
-        scale = max(float(flat.std()), floor)
-        self.unit = scale / points.span_s
-        self.weigher = Weigher(points, self.columns, flat / scale, margin_per_s / self.unit, floor / scale)
-        self.fits = explain(self.weigher)
-        self.best = max(self.fits, key=lambda fit: fit.total)
-        mixture = Mixture.of(self.fits)
-        low, middle, high = (mixture.quantile(share) * self.unit for share in (alpha, 0.5, 1 - CLEARED))
-        unsure = APART * abs(middle)
-        self.rate = Rate(middle, min(low, middle - unsure), max(high, middle + unsure))
+def rises_late_only(case: Case, added_per_s: float = 0.0) -> bool:
+    """Return whether a leak that is seen after a long burn-in is none of the whole run: the last rise of a wave.
 
-    def trend(self) -> Trend:
-        """Return the verdict on the points as they are."""
-        verdict, why = self._verdict()
-        return Trend(self.rate, verdict, why, self._steady_from())
+    ``added_per_s`` is a leak that every model is given.
+    """
+    if BURN_IN_SHARES[case.best.model.burn_in] <= WHOLE_RUN_BURN_IN_SHARE:
+        return False
+    whole = (
+        fit
+        for fit in case.fits
+        if not fit.model.change_points and BURN_IN_SHARES[fit.model.burn_in] <= WHOLE_RUN_BURN_IN_SHARE
+    )
+    low = RatePosterior.average(whole).quantile(case.alpha) * case.unit_per_s
+    return low + added_per_s <= max(0.0, MIN_LOW_END_SHARE * (case.rate.low + added_per_s))
 
-    def is_leak(self, rate: Rate) -> bool:
-        """Return whether a rate is far enough from zero, and matters."""
-        return rate.low > CLEARLY * self.margin and rate.value > RELEVANT * self.margin
 
-    def fills(self) -> bool:
-        """Return whether something that fills up explains the points as well as a leak does."""
-        return filling_odds(self.weigher, self.fits) > FILLS
+def _falls(case: Case) -> bool:
+    """Return whether memory falls by more than a margin: for hours no process does, and a leak could be beneath it."""
+    return case.rate.high < -case.margin_per_s
 
-    def _verdict(self) -> tuple[Verdict, Why]:
-        if self.rate.high < self.margin:
-            return self._passed()
-        if not self.is_leak(self.rate):
-            return INCONCLUSIVE, "between"
-        doubts: tuple[tuple[Why, Callable[[], bool]], ...] = (
-            ("little", lambda: self.rate.value < self.least_rate),
-            ("gauge", lambda: self.bounded is False),
-            ("bursts", lambda: not self._persists()),
-            ("drops", self._drops),
-            ("load", lambda: not self._rises_without_knees()),
-            ("late", lambda: not self.rises_as_a_whole()),
-            ("restarts", self._warms_up_more),
-            ("fills", self.fills),
-        )
-        for why, holds in doubts:
-            if holds():
-                return INCONCLUSIVE, why
-        return LEAK, "leaks"
 
-    def _passed(self) -> tuple[Verdict, Why]:
-        """Return the verdict on a rate below the margin: its tail has to be flat and without a shift.
+def _tail_rises(case: Case) -> bool:
+    """Return whether the best model, its warm-up included, rises by a margin over the last part of the run.
 
-        Nothing falls for ever: what falls by more than a margin has a shape that is not known, and a leak beneath it
-        would not be seen.
-        """
-        if self.rate.high < -self.margin:
-            return INCONCLUSIVE, "falls"
-        if self._tail_rate() >= self.margin:
-            return INCONCLUSIVE, "rises"
-        return (INCONCLUSIVE, "late step") if self._late_step() > MAY_BE else (NO_LEAK, "bounded")
+    A tail that is not flat yet is not passed because a model predicts that it will be.
+    """
+    design, best = case.design, case.best
+    events = design.load.union(design.intercepts, design.level_shifts)
+    lasting = [place for place, column in enumerate(best.model.columns) if column not in events]
+    last = _last_settled_life(case)
+    t_s = case.points.t_s[last]
+    first = int(np.searchsorted(t_s, t_s[-1] - FLAT_TAIL_SHARE * case.points.span_s))
+    columns = [best.model.columns[place] for place in lasting]
+    ends = design.values[last[[first, -1]]][:, columns] @ case.fitter.coefficients(best)[lasting]
+    per_s = (
+        float((ends[1] - ends[0]) / max(t_s[-1] - t_s[first], 1e-9)) * case.unit_per_s * case.points.span_s
+    )
+    return per_s >= case.margin_per_s
 
-    def _persists(self) -> bool:
-        """Return whether the steady part rises over its quarters, and not nearly all of it at once."""
-        model = self.best.model
-        other = tuple(column for column in model.columns if column not in model.slope)
-        t_s, rest = self.weigher.without(self.best, other)
-        order = np.argsort(t_s, kind="stable")
-        t_s, rest = t_s[order], rest[order]
-        late = t_s >= self.points.t_s.min() + self._last_knee(self.best) * self.points.span_s
-        if late.sum() < FEW:
-            return bool((np.diff(rest[-FEW:]) > 0).mean() >= 0.5)
-        levels = np.array([np.median(part) for part in np.array_split(rest[late], 4)])
-        rises = np.diff(levels)
-        return bool(
-            (rises > 0).sum() >= 2 and rises.max() < MOSTLY * rises.clip(0).sum() and levels[-1] > levels[0]
-        )
 
-    def _drops(self) -> bool:
-        """Return whether what is explained by a rise falls back by half of it or more, and not just once.
+def _last_settled_life(case: Case) -> npt.NDArray[np.intp]:
+    """Return the places of the last life as long as the part that has to be flat; else of the last of the longest.
 
-        Such is a sawtooth of too few cycles to have floors. After a cut one fall is enough: it may hide others. What
-        falls before the leak begins is none of it, and beside one that is great a small one is no second.
-        """
-        model = self.best.model
-        beta = self.weigher.coefficients(self.best)
-        begins = max(CUTS[model.cut], self._last_knee(self.best))
-        sizes = {
-            place: float(beta[model.columns.index(self.columns.steps[place])])
-            for place in model.steps
-            if self.columns.step_at[place] > begins
-        }
-        falls = tuple(place for place, size in sizes.items() if size < SMALL * min(sizes.values()) < 0)
-        if shifts(self.columns, falls) < (1 if model.cut else MAX_STEPS):
-            return False
-        return -sum(sizes.values()) > self.rate.value / self.unit * (1 - begins) / 2
+    A process that was started a moment ago is warming up again.
+    """
+    lives = _lives(case)
+    lengths_s = [float(np.ptp(case.points.t_s[places])) for places in lives]
+    enough_s = min(FLAT_TAIL_SHARE * case.points.span_s, max(lengths_s))
+    settled = [places for places, length_s in zip(lives, lengths_s, strict=True) if length_s >= enough_s]
+    return max(settled, key=lambda places: float(case.points.t_s[places[-1]]))
 
-    def _tail_rate(self) -> float:
-        """Return how fast the best shape rises over the last part of the run, its warm-up included, per second.
 
-        A tail that is not flat yet is not signed off on the word of a shape that says it will be.
-        """
-        columns, model = self.columns, self.best.model
-        event = {*columns.levels, *columns.steps, *columns.loads}.union(*columns.rates)
-        used = [place for place, column in enumerate(model.columns) if column not in event]
-        beta = self.weigher.coefficients(self.best)[used]
-        last = self._last_grown_up()
-        t_s = self.points.t_s[last]
-        first = int(np.searchsorted(t_s, t_s[-1] - TAIL * self.points.span_s))
-        ends = columns.values[last[[first, -1]]][:, [model.columns[place] for place in used]] @ beta
-        return float((ends[1] - ends[0]) / max(t_s[-1] - t_s[first], 1e-9)) * self.unit * self.points.span_s
+def _lives(case: Case) -> list[npt.NDArray[np.intp]]:
+    return [np.flatnonzero(case.points.life == life) for life in np.unique(case.points.life)]
 
-    def _last_grown_up(self) -> npt.NDArray[np.intp]:
-        """Return the places of the last life that lasted for as long as the part that has to be flat; else the longest.
 
-        A process that was started a moment ago is warming up again, and shows that it does, not that it will go on.
-        """
-        lives = [np.flatnonzero(self.points.life == life) for life in np.unique(self.points.life)]
-        lasted_s = [float(np.ptp(self.points.t_s[places])) for places in lives]
-        enough_s = min(TAIL * self.points.span_s, max(lasted_s))
-        grown_up = [places for places, life_s in zip(lives, lasted_s, strict=True) if life_s >= enough_s]
-        return max(grown_up, key=lambda places: float(self.points.t_s[places[-1]]))
+def _shifts_late(case: Case) -> bool:
+    """Return whether models with a late level shift upwards that matters have enough of the weight."""
+    log_weights = np.array([fit.log_weight for fit in case.fits])
+    weight = np.exp(log_weights - log_weights.max())
+    late = np.array(
+        [
+            weight[k] > NEGLIGIBLE_WEIGHT_SHARE and _late_shift_matters(case, fit)
+            for k, fit in enumerate(case.fits)
+        ]
+    )
+    return float(weight[late].sum() / weight.sum()) > LATE_SHIFT_WEIGHT_SHARE
 
-    def _rises_without_knees(self) -> bool:
-        """Return whether a leak that rests on a knee beside a varying load is one without the knee, too.
 
-        Where the load comes and goes but a few times, a knee bends to what of it the columns of the load leave over.
-        """
-        followed = set(self.columns.loads).union(*self.columns.rates)
-        if not self.best.model.knees or not followed.intersection(self.best.model.columns):
-            return True
-        straight = tuple(fit for fit in self.fits if not fit.model.knees)
-        return Mixture.of(straight).quantile(self.alpha) > 0
+def _late_shift_matters(case: Case, fit: ModelFit) -> bool:
+    late = [at for at in fit.model.level_shifts if case.design.level_shift_at[at] > LATE_SHIFT_FROM_SHARE]
+    if not late:
+        return False
+    sizes = _shift_sizes(case, fit)
+    return sum(sizes[at] for at in late) > LATE_SHIFT_SIZE_SHARE * case.margin_per_s / case.unit_per_s
 
-    def rises_as_a_whole(self, added: float = 0.0) -> bool:
-        """Return whether a leak that is seen when most of the run is left out is one of the whole run, too.
 
-        What is left may be the last rise of a wave. ``added`` is a rate per second that every shape is given.
-        """
-        if CUTS[self.best.model.cut] <= WHOLE:
-            return True
-        whole = tuple(fit for fit in self.fits if not fit.model.knees and CUTS[fit.model.cut] <= WHOLE)
-        low = Mixture.of(whole).quantile(self.alpha) * self.unit
-        return low + added > max(0.0, CLEARLY * (self.rate.low + added))
+def _shift_sizes(case: Case, fit: ModelFit) -> dict[int, float]:
+    """Return the size of each level shift of a model, in the fitter's unit."""
+    beta, columns = case.fitter.coefficients(fit), fit.model.columns
+    return {at: float(beta[columns.index(case.design.level_shifts[at])]) for at in fit.model.level_shifts}
 
-    def _warms_up_more(self) -> bool:
-        """Return whether the lives are many, and the longest gains more beside the leak than by it.
 
-        What the warm-up's shape leaves over is then the same in every life, and looks like a leak.
-        """
-        if len(self.columns.levels) < MANY_LIVES:
-            return False
-        lives = [np.flatnonzero(self.points.life == life) for life in np.unique(self.points.life)]
-        ends = max(lives, key=lambda places: float(np.ptp(self.points.t_s[places])))[[0, -1]]
-        leaked = self.rate.value * float(np.ptp(self.points.t_s[ends]))
-        return float(np.diff(self.points.value[ends])[0]) > 2 * leaked
+def _grows_little(case: Case) -> bool:
+    """Return whether the growth over the run is less than what any process may take at one time."""
+    return case.rate.value < case.least_growth / case.points.span_s
 
-    def _late_step(self) -> float:
-        """Return the weight of the shapes with a step upwards, late in the run, that matters."""
-        totals = np.array([fit.total for fit in self.fits])
-        weight = np.exp(totals - totals.max())
-        matters = MATTERS * self.margin / self.unit
-        late = np.array(
-            [weight[k] > 0.01 and self._has_late_step(fit, matters) for k, fit in enumerate(self.fits)]
-        )
-        return float(weight[late].sum() / weight.sum())
 
-    def _has_late_step(self, fit: Fit, matters: float) -> bool:
-        late = [step for step in fit.model.steps if self.columns.step_at[step] > LATE]
-        if not late:
-            return False
-        beta = self.weigher.coefficients(fit)
-        shift = sum(float(beta[fit.model.columns.index(self.columns.steps[step])]) for step in late)
-        return shift > matters
+def _gauge_grows(case: Case) -> bool:
+    """Return whether a gauge of what the target keeps still grows, which may explain the memory."""
+    return case.bounded is False
 
-    def _last_knee(self, fit: Fit) -> float:
-        return max((self.columns.knee_at[knee] for knee in fit.model.knees), default=0.0)
 
-    def _steady_from(self) -> float:
-        model = self.best.model
-        share = max(CUTS[model.cut], self._last_knee(self.best))
-        for tau, warmup in zip(WARMUPS, self.columns.warmups, strict=False):
-            if set(warmup) <= set(model.columns):
-                share = max(share, min(3 * tau, 0.7))
-        return float(self.points.t_s.min()) + share * self.points.span_s
+def _rises_in_one_step(case: Case) -> bool:
+    """Return whether the steady part does not rise over its quarters, or nearly all of the rise is one step."""
+    model = case.best.model
+    other = tuple(column for column in model.columns if column not in model.trend)
+    t_s, rest = case.fitter.residual_after(case.best, other)
+    order = np.argsort(t_s, kind="stable")
+    t_s, rest = t_s[order], rest[order]
+    steady = t_s >= case.points.t_s.min() + case.last_change_point() * case.points.span_s
+    if steady.sum() < MIN_POINTS_FOR_QUARTERS:
+        return bool((np.diff(rest[-MIN_POINTS_FOR_QUARTERS:]) > 0).mean() < 0.5)
+    levels = np.array([np.median(part) for part in np.array_split(rest[steady], 4)])
+    rises = np.diff(levels)
+    upwards = rises.clip(0).sum()
+    return bool((rises > 0).sum() < 2 or rises.max() >= ONE_STEP_SHARE * upwards or levels[-1] <= levels[0])
+
+
+def _falls_back(case: Case) -> bool:
+    """Return whether level shifts take back half of the rise or more, and not just once.
+
+    Such is a sawtooth of too few cycles for its lower envelope. After a burn-in one fall is enough: it may hide others.
+    A fall before the leak begins is not counted, nor is a small one beside one that is great.
+    """
+    model = case.best.model
+    begins = max(BURN_IN_SHARES[model.burn_in], case.last_change_point())
+    sizes = {
+        at: size
+        for at, size in _shift_sizes(case, case.best).items()
+        if case.design.level_shift_at[at] > begins
+    }
+    falls = tuple(at for at, size in sizes.items() if size < SECOND_FALL_SHARE * min(sizes.values()) < 0)
+    if count_level_shifts(case.design, falls) < (1 if model.burn_in else MAX_LEVEL_SHIFTS):
+        return False
+    rise = case.rate.value / case.unit_per_s * (1 - begins)
+    return -sum(sizes.values()) > rise * FALLEN_BACK_SHARE
+
+
+def _bends_with_load(case: Case) -> bool:
+    """Return whether a leak beside a varying load needs a slope change point.
+
+    Where the load comes and goes but a few times, a change point takes up what the load regressors leave over.
+    """
+    model = case.best.model
+    if not model.change_points or not case.design.load.intersection(model.columns):
+        return False
+    straight = RatePosterior.average(fit for fit in case.fits if not fit.model.change_points)
+    return straight.quantile(case.alpha) <= 0
+
+
+def _warms_up_again_and_again(case: Case) -> bool:
+    """Return whether the lives are many, and the longest gains more beside the leak than by it.
+
+    What the warm-up's shape leaves over is then the same in every life, and looks like a leak.
+    """
+    if len(case.design.intercepts) < MANY_LIVES:
+        return False
+    ends = max(_lives(case), key=lambda places: float(np.ptp(case.points.t_s[places])))[[0, -1]]
+    leaked = case.rate.value * float(np.ptp(case.points.t_s[ends]))
+    return leaked < MIN_WITHIN_LIFE_SHARE * float(np.diff(case.points.value[ends])[0])
+
+
+Doubts = tuple[tuple[ReasonCode, Callable[[Case], bool]], ...]
+
+DOUBTS_OF_NO_LEAK: Final[Doubts] = (
+    (ReasonCode.FALLING, _falls),
+    (ReasonCode.RISING_TAIL, _tail_rises),
+    (ReasonCode.LATE_LEVEL_SHIFT, _shifts_late),
+)
+"""What makes a rate below the margin inconclusive; the first that holds is the reason."""
+DOUBTS_OF_LEAK: Final[Doubts] = (
+    (ReasonCode.SMALL_GROWTH, _grows_little),
+    (ReasonCode.GROWING_GAUGE, _gauge_grows),
+    (ReasonCode.ONE_STEP, _rises_in_one_step),
+    (ReasonCode.FALLS_BACK, _falls_back),
+    (ReasonCode.VARYING_LOAD, _bends_with_load),
+    (ReasonCode.LATE_RISE, rises_late_only),
+    (ReasonCode.MANY_RESTARTS, _warms_up_again_and_again),
+    (ReasonCode.SATURATION, saturates),
+)
+"""What makes a relevant rate inconclusive; the first that holds is the reason. The slowest check comes last."""

@@ -1,42 +1,45 @@
-"""The minimum detectable leak: the smallest that, added to these very readings, is called a leak."""
+"""The minimum detectable effect: the smallest leak that, added to these very readings, is called a leak."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from analysis.judge.decision import CLEARLY, RELEVANT, Case
-from analysis.judge.types import Rate
+from analysis.judge.case import Case
+from analysis.judge.decision import MIN_LEAK_SHARE, MIN_LOW_END_SHARE, rises_late_only, saturates
 
-TRIES: Final = 6
-APART: Final = 1.3
-"""From one rate tried to the next."""
-RESERVE: Final = 1.0
-"""Found at the smallest rate means found half of the time; so much of half the interval more, nearly always."""
-AT_LEAST: Final = 1.1
+MAX_TRIES: Final = 6
+"""Rates that are tried."""
+RATE_RATIO: Final = 1.3
+"""Ratio of a rate that is tried to the one before."""
+POWER_RESERVE: Final = 1.0
+"""Lower half of the interval, times this, that is added to the smallest rate called: that one is called half of the
+time, one above it by half an interval nearly always."""
+MIN_RESERVE_RATIO: Final = 1.1
+"""Ratio of the stated rate to the smallest one called, at the least."""
 
 
-def detectable(case: Case) -> float | None:
-    """Return the smallest rate per second that would be found; None when none of those tried is.
+def minimum_detectable_rate(case: Case) -> float | None:
+    """Return the smallest leak rate, in the signal's unit per second, that would be called; None if none tried is.
 
-    The trend that was found is taken out of the points first. A leak shifts every shape's rate alike and leaves their
-    weights, so the interval moves with it; what fills up is weighed anew for each rate. Changes the case.
+    The trend that was found is taken out of the points first. A leak shifts every model's rate alike and leaves their
+    weights, so the interval moves with it; saturation is weighed anew for each rate.
     """
-    centre = case.rate.value
-    width = Rate(0.0, case.rate.low - centre, case.rate.high - centre)
-    # Below the last of these the upper end is under the margin, and what is there is a leak that does not matter.
-    needed = (
-        CLEARLY * case.margin - width.low,
-        RELEVANT * case.margin,
-        case.margin - width.high,
-        case.least_rate,
+    margin_per_s, found = case.margin_per_s, case.rate.value
+    below, above = found - case.rate.low, case.rate.high - found
+    # Under the margin less the upper half of the interval it would be passed as a leak that does not matter.
+    rate = 1.001 * max(
+        MIN_LOW_END_SHARE * margin_per_s + below,
+        MIN_LEAK_SHARE * margin_per_s,
+        margin_per_s - above,
+        case.least_growth / case.points.span_s,
     )
-    rate = max(needed) * 1.001
-    present = centre
-    for _ in range(TRIES):
-        case.weigher.add_leak((rate - present) / case.unit)
+    present = found
+    for _ in range(MAX_TRIES):
+        case = replace(case, fitter=case.fitter.with_leak((rate - present) / case.unit_per_s))
         present = rate
-        if case.rises_as_a_whole(rate - centre) and not case.fills():
+        if not rises_late_only(case, rate - found) and not saturates(case):
             # Below the margin it could only be called because it is measured badly; measured better, it is passed.
-            return max(rate - RESERVE * width.low, AT_LEAST * rate, case.margin)
-        rate *= APART
+            return max(rate + POWER_RESERVE * below, MIN_RESERVE_RATIO * rate, margin_per_s)
+        rate *= RATE_RATIO
     return None

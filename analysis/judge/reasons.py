@@ -1,48 +1,77 @@
-"""Why a verdict, in one sentence with its numbers."""
+"""The sentence of every reason for a verdict; nothing may depend on its words, see ``ReasonCode``."""
 
 from __future__ import annotations
 
-from analysis.judge.decision import Trend, Why
-from analysis.judge.types import Rate
+from typing import Final
+
+from analysis.judge.types import INCONCLUSIVE, Rate, ReasonCode
+
+SENTENCES: Final = {
+    ReasonCode.LEAKING: "growth of {rate} does not slow down",
+    ReasonCode.BOUNDED: "leak below {bound} (95% upper bound); the margin is {margin}",
+    ReasonCode.WIDE_INTERVAL: "{interval} includes both no relevant leak and one above the margin of {margin}",
+    ReasonCode.FALLING: "{subject} is falling: {rate}; a falling baseline can mask a leak",
+    ReasonCode.RISING_TAIL: "{subject} still rises at the end of the run, which may be a warm-up",
+    ReasonCode.LATE_LEVEL_SHIFT: "level shift in the last quarter of the run; it may be the first of several",
+    ReasonCode.SMALL_GROWTH: "growth of {rate} is less over the whole run than an allocator takes at once",
+    ReasonCode.GROWING_GAUGE: "growth of {rate} may be what a gauge counts that still grows: run until it is constant",
+    ReasonCode.ONE_STEP: "nearly all growth, {rate}, happened in one step",
+    ReasonCode.FALLS_BACK: "sawtooth that rises by {rate}, with no clear residual growth",
+    ReasonCode.VARYING_LOAD: "growth of {rate} cannot be told from the load, which varied too few times",
+    ReasonCode.LATE_RISE: "growth of {rate} late in the run may be the last rise of a wave",
+    ReasonCode.MANY_RESTARTS: "growth of {rate} between many restarts may be the rest of a warm-up",
+    ReasonCode.SATURATION: "growth of {rate} could also be a cache that is still filling",
+    ReasonCode.NO_MARGIN: "the margin is not a positive number",
+    ReasonCode.NO_READINGS: "no readings",
+    ReasonCode.TIME_BACKWARDS: "time goes backwards",
+    ReasonCode.IMPLAUSIBLE_READINGS: "{count} readings are negative or implausibly large",
+    ReasonCode.FEW_READINGS: "too few readings in long enough lives: {count}",
+    ReasonCode.FEW_QUIESCE_POINTS: "too few quiesce points: {count}",
+    ReasonCode.NO_REQUESTS: "the margin is per request, but request counts are not known",
+}
+"""Each without a full stop; ``{rate}`` is the rate with its interval."""
 
 
-def reason(
-    trend: Trend, signal: str, margin_per_s: float, mean_rps: float | None, more_s: float | None
+def unusable_sentence(code: ReasonCode, count: int) -> str:
+    """Return why readings cannot be judged; ``count`` is the number of those that the sentence is about."""
+    return SENTENCES[code].format(count=count)
+
+
+def reason_sentence(
+    code: ReasonCode,
+    rate: Rate,
+    signal: str,
+    margin_per_s: float,
+    *,
+    mean_rps: float | None,
+    more_s: float | None,
 ) -> str:
-    """Return the sentence, without a full stop: per request where ``mean_rps`` is given, else per hour."""
-    per, scale = ("request", 1 / mean_rps) if mean_rps else ("hour", 3600.0)
-    rate = Rate(trend.rate.value * scale, trend.rate.low * scale, trend.rate.high * scale)
-    unit = "bytes" if signal.endswith("bytes") else "units"
-    if unit == "bytes" and per == "hour":
-        unit, rate, margin_per_s = "MiB", Rate(*(end / 2**20 for end in _ends(rate))), margin_per_s / 2**20
-    each = f"{unit} per {per}"
-    margin = f"{_figure(margin_per_s * scale)} {each}"
-    found = f"{_figure(rate.value)} {each} ({_figure(rate.low)} to {_figure(rate.high)})"
-    longer = f"; about {_duration(more_s)} more of this load would tell" if more_s is not None else ""
-    sentences: dict[Why, str] = {
-        "leaks": f"it goes on growing by {found} and does not slow down",
-        "bounded": f"any leak is below {_figure(rate.high)} {each}, the margin is {margin}",
-        "between": f"a leak of {found} may be none, or above what the margin of {margin} allows{longer}",
-        "fills": f"it grows by {found}, but something that fills up would look the same{longer}",
-        "gauge": f"it grows by {found} while a gauge that may explain it still grows: run until that meets its bound",
-        "late step": f"its level shifted in the last quarter of the run, maybe the first time of many{longer}",
-        "load": f"it grows by {found}, but the load came and went too few times to tell that from its waves{longer}",
-        "late": f"it grows by {found} late in the run, which may be the last rise of a wave{longer}",
-        "rises": f"it still rises at the end of the run, though a warm-up may explain that{longer}",
-        "falls": f"it changes by {found}, and nothing falls for ever: what falls hides what leaks{longer}",
-        "restarts": f"it grows by {found}, but between its many restarts that may be what is left of a warm-up",
-        "little": f"it grows by {found}, in all of this run by less than an allocator takes at one time{longer}",
-        "drops": f"it grows by {found} and falls back, again and again: what is left each time may be nothing{longer}",
-        "bursts": f"it grew by {found}, nearly all of it at one time{longer}",
-    }
-    return sentences[trend.why]
+    """Return the reason without a full stop.
+
+    ``rate`` and ``margin_per_s`` are in the signal's unit per second. They are shown per request where ``mean_rps`` is
+    given, else per hour. Every reason for INCONCLUSIVE ends with how much longer a run would decide, where that is
+    known.
+    """
+    per, scale = ("request", 1 / mean_rps) if mean_rps else ("h", 3600.0)
+    in_bytes = signal.endswith("bytes")
+    unit = "B" if in_bytes else "units"
+    if in_bytes and per == "h":
+        unit, scale = "MiB", scale / 2**20
+    each, shown = f"{unit}/{per}", rate.scaled(scale)
+    low, high = _three_figures(shown.low), _three_figures(shown.high)
+    sentence = SENTENCES[code].format(
+        rate=f"{_three_figures(shown.value)} {each} ({low} to {high})",
+        interval=f"the interval {low} to {high} {each}",
+        bound=f"{high} {each}",
+        margin=f"{_three_figures(margin_per_s * scale)} {each}",
+        subject="memory" if in_bytes or signal == "live_blocks" else "the count",
+    )
+    if code.verdict != INCONCLUSIVE or more_s is None:
+        return sentence
+    return f"{sentence}; about {_duration(more_s)} more of this load would decide"
 
 
-def _ends(rate: Rate) -> tuple[float, float, float]:
-    return rate.value, rate.low, rate.high
-
-
-def _figure(number: float) -> str:
+def _three_figures(number: float) -> str:
     """Return a number with three figures: ``1,230``, ``12.3``, ``0.123``."""
     digits = 0 if abs(number) >= 99.95 else 1 if abs(number) >= 9.995 else 2
     return f"{round(number, digits) + 0.0:,.{digits}f}"

@@ -1,4 +1,4 @@
-"""Judge one signal: clean it, condense it, explain it, decide."""
+"""Judge one signal: clean its readings, bin them, fit models, decide."""
 
 from __future__ import annotations
 
@@ -6,25 +6,43 @@ from typing import Final
 
 import numpy as np
 
-from analysis.judge.decision import RELEVANT, Case, Trend
-from analysis.judge.minimum_detectable import detectable as find_detectable
-from analysis.judge.points.binning import Points, clean, to_points, usable
-from analysis.judge.reasons import reason
-from analysis.judge.types import INCONCLUSIVE, Judgement, Margin, Rate, SignalSeries, Window
+from analysis.judge.case import fit_case
+from analysis.judge.decision import MIN_LEAK_SHARE, decide
+from analysis.judge.minimum_detectable import minimum_detectable_rate
+from analysis.judge.points.binning import Points, bin_series, clean_series, is_plausible
+from analysis.judge.reasons import reason_sentence, unusable_sentence
+from analysis.judge.types import (
+    INCONCLUSIVE,
+    Judgement,
+    Margin,
+    Rate,
+    ReasonCode,
+    SignalSeries,
+    Window,
+)
 
-MIN_READINGS: Final = 12
-"""Of a signal that is not settled: fewer are no trace."""
-MIN_POINTS: Final = 5
-"""Floors of a sawtooth, or bins."""
-MIN_SETTLED: Final = 6
-UNUSABLE: Final = 0.2
-"""When this share of what was read is negative or absurd, the rest is not to be trusted either."""
+MIN_READINGS_UNDER_LOAD: Final = 12
+"""Readings of a signal under load from which on it is judged."""
+MIN_POINTS_UNDER_LOAD: Final = 5
+"""Points of a signal under load, bins or minima of a sawtooth, from which on it is judged."""
+MIN_QUIESCE_POINTS: Final = 6
+"""Quiesce points from which on a signal is judged."""
+MAX_IMPLAUSIBLE_SHARE: Final = 0.2
+"""Implausible values, as a share of those that were read, above which the others are not to be trusted either."""
 ARENA_BYTES: Final = 2.0**20
-"""What Python's allocator takes at a time (since 3.10), and any process may take now and then."""
-BLOCK_BYTES: Final = 64.0
-"""The usual size of a live block."""
-PAGE_BYTES: Final = 4096.0
-"""Noise below a page (two, where the kernel counts) is none that a reading could show; of a count, half of one."""
+"""Bytes that Python's allocator takes at a time (since 3.10), and any process may take now and then."""
+LIVE_BLOCK_BYTES: Final = 64.0
+"""Usual size of a live block."""
+MIN_NOISE_BYTES: Final = 4096.0
+"""Least noise of a byte signal at quiesce points, a page; under load, where the kernel counts, it is two."""
+MIN_NOISE_COUNT: Final = 0.5
+"""Least noise of a count."""
+END_SHARE: Final = 0.3
+"""Last share of the last life from which the level at the end is taken."""
+MIN_DECISION_SHARE: Final = 0.1
+"""Share of the margin that the interval is taken to have to shrink to, at the least, before it decides."""
+MIN_MORE_SHARE: Final = 0.5
+"""Share of the run by which one that was not long enough should have been longer, at the least."""
 
 
 def judge(
@@ -39,109 +57,127 @@ def judge(
     """Return the verdict on one signal; whatever is wrong with the readings is INCONCLUSIVE with its reason.
 
     ``limit_bytes`` is where the signal would end in an OOM kill. ``alpha`` is the chance that the leak lies below the
-    interval's lower end; who judges several signals, or looks several times, divides it among them. ``bounded`` is what
-    a gauge says of what the target keeps: False that it still grows, so that growth of memory is not yet a leak; True
-    that it has stopped; None that nothing is known. ``detectable`` is whether to find the minimum detectable leak,
-    which takes as long again.
+    interval's lower end; for several signals or interim looks the caller divides it among them (alpha spending).
+    ``bounded`` is the state of a gauge of what the target keeps: False while it grows, so that growth of memory is not
+    yet a leak; True once it has stopped; None where nothing is known. ``detectable`` is whether to compute the minimum
+    detectable leak, which takes as long again.
     """
-    if wrong := _wrong(readings, margin):
-        return Judgement(readings.signal, INCONCLUSIVE, wrong)
-    used = clean(readings)
-    points = to_points(used)
-    least = MIN_SETTLED if readings.settled else MIN_POINTS
-    if (
-        len(points.t_s) < least
-        or points.span_s <= 0
-        or (not readings.settled and len(used.t_s) < MIN_READINGS)
-    ):
-        what = "points" if readings.settled else "readings of lives that lasted"
-        return Judgement(
-            readings.signal, INCONCLUSIVE, f"too few {what}: {min(len(used.t_s), len(points.t_s))}"
-        )
+    if (unusable := _unusable(readings, margin)) is not None:
+        return unusable_judgement(readings.signal, *unusable)
+    series = clean_series(readings)
+    points = bin_series(series)
+    if (unusable := _too_few(series, points)) is not None:
+        return unusable_judgement(readings.signal, *unusable)
     mean_rps = points.mean_rps if np.isfinite(points.requests).all() else 0.0
     if margin.per_s is None and mean_rps <= 0:
-        return Judgement(
-            readings.signal, INCONCLUSIVE, "the margin is per request, and no requests are known"
-        )
+        return unusable_judgement(readings.signal, ReasonCode.NO_REQUESTS)
     margin_per_s = margin.per_s if margin.per_s is not None else (margin.per_request or 0.0) * mean_rps
-    floor = PAGE_BYTES * (1 if readings.settled else 2) if readings.signal.endswith("bytes") else 0.5
-    case = Case(points, margin_per_s, floor, _little(readings), alpha, bounded, settled=readings.settled)
-    trend = case.trend()
-    more_s = _more_s(trend, points, margin_per_s) if trend.verdict == INCONCLUSIVE else None
-    smallest = find_detectable(case) if detectable else None
+    case = fit_case(
+        points,
+        margin_per_s,
+        least_noise=_least_noise(series),
+        least_growth=_least_growth(series),
+        alpha=alpha,
+        bounded=bounded,
+        settled=series.settled,
+    )
+    code, rate = decide(case), case.rate
+    more_s = _more_s(code, rate, margin_per_s, points.span_s) if code.verdict == INCONCLUSIVE else None
+    smallest = minimum_detectable_rate(case) if detectable else None
+    reason_rps = mean_rps if margin.per_request is not None else None
     return Judgement(
         signal=readings.signal,
-        verdict=trend.verdict,
-        reason=reason(
-            trend, readings.signal, margin_per_s, mean_rps if margin.per_request is not None else None, more_s
-        ),
-        per_s=trend.rate,
-        per_request=_scaled(trend.rate, 1 / mean_rps) if mean_rps > 0 else None,
+        verdict=code.verdict,
+        reason=reason_sentence(code, rate, readings.signal, margin_per_s, mean_rps=reason_rps, more_s=more_s),
+        per_s=rate,
+        per_request=rate.scaled(1 / mean_rps) if mean_rps > 0 else None,
         detectable_per_s=smallest,
         detectable_per_request=smallest / mean_rps if smallest is not None and mean_rps > 0 else None,
-        oom=oom_window(used, trend.rate, limit_bytes) if limit_bytes and trend.rate.low > 0 else None,
+        oom=oom_window(series, rate, limit_bytes) if limit_bytes and rate.low > 0 else None,
         more_s=more_s,
-        steady_from_s=trend.steady_from_s,
+        steady_from_s=case.steady_from_s(),
+        reason_code=code,
     )
 
 
-def _little(readings: SignalSeries) -> float:
-    """Return the growth that says nothing of how it goes on: less than an arena, of what is read under load."""
-    if readings.settled:
-        return 0.0
-    if readings.signal == "live_blocks":
-        return ARENA_BYTES / BLOCK_BYTES
-    return ARENA_BYTES if readings.signal.endswith("bytes") else 0.0
+def unusable_judgement(signal: str, code: ReasonCode, count: int = 0) -> Judgement:
+    """Return INCONCLUSIVE for readings that cannot be judged; ``count`` is the number of those in question."""
+    return Judgement(signal, INCONCLUSIVE, unusable_sentence(code, count), reason_code=code)
 
 
-def _wrong(readings: SignalSeries, margin: Margin) -> str | None:
-    """Return what forbids any judgement, in words; None when nothing does."""
+def _unusable(readings: SignalSeries, margin: Margin) -> tuple[ReasonCode, int] | None:
+    """Return what forbids any judgement, and of how many values; None when nothing does."""
     given = margin.per_s if margin.per_s is not None else margin.per_request
     if given is None or not np.isfinite(given) or given <= 0:
-        return "the margin is no positive number"
+        return ReasonCode.NO_MARGIN, 0
     t_s, life, value = (
         np.asarray(part, dtype=np.float64) for part in (readings.t_s, readings.life, readings.value)
     )
     read = np.isfinite(value) & np.isfinite(t_s) & np.isfinite(life)
     if not read.any():
-        return "nothing was read"
+        return ReasonCode.NO_READINGS, 0
     for one in np.unique(life[read]):
         if (np.diff(t_s[read & (life == one)]) < 0).any():
-            return "time goes backwards"
-    bad = int((np.isfinite(t_s) & ~usable(value) & ~np.isnan(value)).sum())
-    if bad > UNUSABLE * int(read.sum()):
-        return f"{bad} of its values are negative or absurd"
+            return ReasonCode.TIME_BACKWARDS, 0
+    implausible = int((np.isfinite(t_s) & ~is_plausible(value) & ~np.isnan(value)).sum())
+    if implausible > MAX_IMPLAUSIBLE_SHARE * int(read.sum()):
+        return ReasonCode.IMPLAUSIBLE_READINGS, implausible
     return None
 
 
-def _scaled(rate: Rate, by: float) -> Rate:
-    return Rate(rate.value * by, rate.low * by, rate.high * by)
+def _too_few(series: SignalSeries, points: Points) -> tuple[ReasonCode, int] | None:
+    """Return that there is too little to judge, and how much there is; None when there is enough."""
+    count, settled = len(points.t_s), series.settled
+    enough = count >= (MIN_QUIESCE_POINTS if settled else MIN_POINTS_UNDER_LOAD) and points.span_s > 0
+    if enough and (settled or len(series.t_s) >= MIN_READINGS_UNDER_LOAD):
+        return None
+    code = ReasonCode.FEW_QUIESCE_POINTS if settled else ReasonCode.FEW_READINGS
+    return code, min(len(series.t_s), count)
 
 
-def _more_s(trend: Trend, points: Points, margin_per_s: float) -> float | None:
+def _least_noise(series: SignalSeries) -> float:
+    """Return the least noise that a reading can have, in the signal's unit."""
+    if not series.signal.endswith("bytes"):
+        return MIN_NOISE_COUNT
+    return MIN_NOISE_BYTES if series.settled else 2 * MIN_NOISE_BYTES
+
+
+def _least_growth(series: SignalSeries) -> float:
+    """Return the growth, in the signal's unit, below which nothing is known of how it goes on: under load an arena."""
+    if series.settled:
+        return 0.0
+    if series.signal == "live_blocks":
+        return ARENA_BYTES / LIVE_BLOCK_BYTES
+    return ARENA_BYTES if series.signal.endswith("bytes") else 0.0
+
+
+def _more_s(code: ReasonCode, rate: Rate, margin_per_s: float, span_s: float) -> float | None:
     """Return how much longer the run should have been: an interval shrinks about as fast as a run grows.
 
-    It has to become as narrow as what lies between the rate and the nearer of what would decide.
+    Half of it has to become as narrow as the distance from the rate to the nearer of what would decide.
     """
-    rate = trend.rate
-    half = max(rate.high - rate.value, rate.value - rate.low)
-    room = max(margin_per_s - rate.value, rate.value - RELEVANT * margin_per_s, 0.1 * margin_per_s)
-    if trend.why == "gauge":
+    if code is ReasonCode.GROWING_GAUGE:
         return None
-    return max(half / room - 1, 0.5) * points.span_s
+    half = max(rate.high - rate.value, rate.value - rate.low)
+    distance = max(
+        margin_per_s - rate.value,
+        rate.value - MIN_LEAK_SHARE * margin_per_s,
+        MIN_DECISION_SHARE * margin_per_s,
+    )
+    return max(half / distance - 1, MIN_MORE_SHARE) * span_s
 
 
-def oom_window(readings: SignalSeries, rate: Rate, limit: float) -> Window:
+def oom_window(series: SignalSeries, rate: Rate, limit: float) -> Window:
     """Return from when to when the limit may be met, seconds after the last reading.
 
     The earliest is from the highest level of the last readings at the highest rate, the latest from their lowest at the
     lowest rate; ``rate`` is per second. A limit that is already met gives 0, a rate that may be nothing gives inf.
     """
-    last = readings.life == readings.life[np.argmax(readings.t_s)]
-    t_s, value = readings.t_s[last], readings.value[last]
-    recent = t_s >= t_s[-1] - 0.3 * np.ptp(t_s)
-    ahead = value[recent] + rate.value * (t_s[-1] - t_s[recent])
-    low, high = np.percentile(ahead, [5, 99])
+    last = series.life == series.life[np.argmax(series.t_s)]
+    t_s, value = series.t_s[last], series.value[last]
+    recent = t_s >= t_s[-1] - END_SHARE * np.ptp(t_s)
+    at_end = value[recent] + rate.value * (t_s[-1] - t_s[recent])
+    low, high = np.percentile(at_end, [5, 99])
     earliest = max(limit - float(high), 0.0) / rate.high if rate.high > 0 else np.inf
     latest = max(limit - float(low), 0.0) / rate.low if rate.low > 0 else np.inf
     return Window(float(earliest), float(latest))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Literal
 
 import numpy as np
@@ -16,9 +17,42 @@ NO_LEAK: Final = "no_leak"
 INCONCLUSIVE: Final = "inconclusive"
 
 
+class ReasonCode(StrEnum):
+    """Why a judgement has its verdict; ``analysis.judge.reasons`` has the sentence of each."""
+
+    LEAKING = "leaking"
+    BOUNDED = "bounded"
+    WIDE_INTERVAL = "wide_interval"
+    FALLING = "falling"
+    RISING_TAIL = "rising_tail"
+    LATE_LEVEL_SHIFT = "late_level_shift"
+    SMALL_GROWTH = "small_growth"
+    GROWING_GAUGE = "growing_gauge"
+    ONE_STEP = "one_step"
+    FALLS_BACK = "falls_back"
+    VARYING_LOAD = "varying_load"
+    LATE_RISE = "late_rise"
+    MANY_RESTARTS = "many_restarts"
+    SATURATION = "saturation"
+    NO_MARGIN = "no_margin"
+    NO_READINGS = "no_readings"
+    TIME_BACKWARDS = "time_backwards"
+    IMPLAUSIBLE_READINGS = "implausible_readings"
+    FEW_READINGS = "few_readings"
+    FEW_QUIESCE_POINTS = "few_quiesce_points"
+    NO_REQUESTS = "no_requests"
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict that it is a reason for."""
+        if self is ReasonCode.LEAKING:
+            return LEAK
+        return NO_LEAK if self is ReasonCode.BOUNDED else INCONCLUSIVE
+
+
 @dataclass(frozen=True, slots=True)
 class SignalSeries:
-    """One signal of one arm over all its lives; arrays of one length, in the order in which they were read."""
+    """The readings of one signal of one arm over all its lives; arrays of one length, in the order of reading."""
 
     signal: str
     """Its column, or the name of what was computed from columns: ``rss_bytes``, ``live_bytes``."""
@@ -27,11 +61,11 @@ class SignalSeries:
     value: Numbers
     """In the signal's unit; NaN where it was not read."""
     life: Numbers
-    """Which process between restarts; the cumulative counts and levels of one life say nothing of another's."""
+    """Number of the process between two restarts; counts and levels of one life are independent of another's."""
     requests: Numbers
     """Requests answered since the start of the recording, over all lives; NaN where that is not known."""
     settled: bool = False
-    """Read at quiesce points: drained and collected, so only what is kept is left in it."""
+    """Whether it was read at quiesce points: drained and collected, so that only what is retained is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +87,10 @@ class Rate:
     low: float
     high: float
 
+    def scaled(self, by: float) -> Rate:
+        """Return the rate in another unit."""
+        return Rate(self.value * by, self.low * by, self.high * by)
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -64,12 +102,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict on one signal, and what it rests on; None where it could not be computed."""
+    """The verdict on one signal and its grounds; None where it could not be computed."""
 
     signal: str
     verdict: Verdict
     reason: str
-    """One sentence, without a full stop: why, in numbers; of an inconclusive one also what would decide it."""
+    """One sentence, without a full stop: why, in numbers. It ends with ``more_s`` where that is known."""
     per_s: Rate | None = None
     per_request: Rate | None = None
     detectable_per_s: float | None = None
@@ -81,3 +119,5 @@ class Judgement:
     """How many more seconds of the same load would decide; of an inconclusive verdict."""
     steady_from_s: float | None = None
     """``t_s`` from which the trend was taken: the end of the fitted warm-up."""
+    reason_code: ReasonCode | None = None
+    """The reason for programs, so that none depends on the sentence; None of a judgement by another judge."""

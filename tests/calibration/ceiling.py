@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from analysis.judge.decision import CLEARED, CLEARLY
+from analysis.judge.case import BOUND_ERROR
+from analysis.judge.decision import MIN_LOW_END_SHARE
 from analysis.judge.types import Numbers
 from tests.calibration.noise import Chance
 from tests.calibration.parts import draw_arenas
@@ -35,8 +36,8 @@ def arenas_ceiling(
     leaks, in margins. No other noise, no warm-up, and nothing to be chosen: no method can do better for long.
     """
     errors = np.array([rate_error(*draw_arenas(draw), hours * 3600) for _ in range(services)]) / MARGIN
-    called = [ndtr((multiple - CLEARLY) / errors + ndtri(BELOW)).mean() for multiple in multiples]
-    return Ceiling(float(np.mean(called)), float(ndtr(1 / errors + ndtri(CLEARED)).mean()))
+    called = [ndtr((multiple - MIN_LOW_END_SHARE) / errors + ndtri(BELOW)).mean() for multiple in multiples]
+    return Ceiling(float(np.mean(called)), float(ndtr(1 / errors + ndtri(BOUND_ERROR)).mean()))
 
 
 def rate_error(size: float, mean_count: float, held_s: float, run_s: float) -> float:

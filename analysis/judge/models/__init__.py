@@ -1,1 +1,1 @@
-"""Points go in, weighted models of what may have made them come out."""
+"""Points go in; candidate models, their fits and the posterior of the leak rate come out."""

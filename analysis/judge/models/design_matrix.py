@@ -1,7 +1,8 @@
-"""The shapes that healthy and leaking memory takes, as columns of a linear model."""
+"""The design matrix: every column of which a candidate model may be made, and what each column is for."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,137 +12,175 @@ import numpy.typing as npt
 from analysis.judge.points.binning import Points
 from analysis.judge.types import Numbers
 
-WARMUPS: Final = (0.015, 0.02, 0.03, 0.04, 0.055, 0.075, 0.1, 0.135, 0.18, 0.245, 0.33)
-"""Time constants of a warm-up beside a slope, in shares of the longest life."""
-KNEES: Final = (0.06, 0.12, 0.18, 0.25, 0.32, 0.4, 0.48, 0.56, 0.63, 0.7)
-"""Where a fill may end or a leak begin, in shares of the run; a tail of 30% is left to judge."""
-FINE_KNEES: Final = tuple(float(knee) for knee in np.arange(0.03, 0.7, 0.022))
-"""The same, for refinement."""
-FILLINGS: Final = tuple(float(tau) for tau in np.geomspace(0.2, 4, 25))
-"""Time constants of what still fills at the end of the run, in shares of the longest life; close together, as a fill of
-which little is noise is told from a leak only by the one that is its own."""
-CREEPS: Final = (0.003, 0.01, 0.03, 0.1, 0.2, 0.5)
-"""Time scales of a logarithmic creep, in the same shares."""
-SLOW_CREEPS: Final = (0.003, 0.03)
-"""Those of them that may stand beside a leak."""
-CYCLES: Final = (2.0, 2.5, 3.1, 3.9, 4.8, 6.0, 7.5, 9.0, 11.0)
-"""How many days and nights of the load the run may hold where the request rate is not known."""
-VARIES: Final = 0.05
-"""A request rate whose spread is above this share of its mean may move memory."""
-APART: Final = 0.02
-"""Share of the run by which requests and time must part for requests to be a clock of their own. Nearer than that they
-are one clock, and no rate is known better."""
+WARM_UP_TAUS: Final = (0.015, 0.02, 0.03, 0.04, 0.055, 0.075, 0.1, 0.135, 0.18, 0.245, 0.33)
+"""Time constants of an exponential warm-up, in shares of the longest life."""
+WARM_UP_LOG_SCALES: Final = (0.003, 0.03)
+"""Time scales of a logarithmic drift that may stand beside a leak, in shares of the longest life."""
+CHANGE_POINTS: Final = (0.06, 0.12, 0.18, 0.25, 0.32, 0.4, 0.48, 0.56, 0.63, 0.7)
+"""Places of a slope change point with which a model may start, in shares of the run; a tail of 30% is left to judge."""
+FINE_CHANGE_POINTS: Final = tuple(float(at) for at in np.arange(0.03, 0.7, 0.022))
+"""Further places of a slope change point, by which a model may only be refined, in shares of the run."""
+SATURATION_TAUS: Final = tuple(float(tau) for tau in np.geomspace(0.2, 4, 25))
+"""Time constants of what still fills at the end of the run, in shares of the longest life; close together, as under
+little noise only the right one explains a fill better than a leak does."""
+SATURATION_LOG_SCALES: Final = (0.003, 0.01, 0.03, 0.1, 0.2, 0.5)
+"""Time scales of a logarithmic drift instead of a leak, in shares of the longest life."""
+LOAD_CYCLES: Final = (2.0, 2.5, 3.1, 3.9, 4.8, 6.0, 7.5, 9.0, 11.0)
+"""Periods of the load that the run may hold, where the request rate is not known: sine and cosine of each."""
+MIN_POINTS_FOR_CYCLES: Final = 30
+"""Points above which the cycles of an unknown load are tried."""
+MIN_LOAD_VARIATION: Final = 0.05
+"""Coefficient of variation of the request rate above which memory may follow the load."""
+MIN_CLOCK_DIFFERENCE: Final = 0.02
+"""Greatest distance of requests from time, in shares of the run, from which on requests are a clock of their own. Below
+it they are one clock, and no rate is known better than by this share."""
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """All columns that models are made of, shape (n, m), and what each is for."""
+class DesignMatrix:
+    """The columns, shape (n, m) for n points; each other field holds the places of the columns of one kind."""
 
     values: Numbers
     """Columns are of the order of 1: the clocks run from 0 to 1 over the run."""
-    levels: tuple[int, ...]
-    """A level for each life."""
+    intercepts: tuple[int, ...]
+    """The level of each life."""
     clocks: tuple[int, ...]
-    """Time, and cumulative requests where the rate varies."""
-    rates: tuple[tuple[int, ...], ...]
-    """What moves memory with the load: the request rate, or waves where it is not known."""
-    loads: tuple[int, ...]
-    """Each way in which memory may follow the load, where the rate varies."""
-    warmups: tuple[tuple[int, ...], ...]
-    """By time constant, then two creeps; one column for the first life, one for those that began within the run."""
-    bends: tuple[int, ...]
-    """For each time constant of a warm-up what moves it to those beside it, its derivative; none beside a restart."""
-    knees: tuple[tuple[int, ...], ...]
-    """For each clock: the part of the clock after each knee."""
-    knee_at: tuple[float, ...]
-    """Where the knees of each clock are, in shares of the run."""
-    coarse: tuple[bool, ...]
-    """Which of them a shape may start with; the others are only for refinement."""
-    steps: tuple[int, ...]
-    """One for each place where a level may shift until the end of its life."""
-    step_at: Numbers
-    """Where each of them is, in shares of the run."""
-    fillings: tuple[tuple[int, ...], ...]
-    """Shapes that end in a plateau which the run has not reached, or slow down for ever."""
-    filling_bends: tuple[int | None, ...]
-    """For each of them the same as for a warm-up; None for a logarithm."""
+    """Time, and cumulative requests where the rate varies: the columns of a leak."""
+    load_sets: tuple[tuple[int, ...], ...]
+    """Ways to follow the load: each load regressor, or sine and cosine of a cycle where the load is not known."""
+    load_regressors: tuple[int, ...]
+    """All load regressors, where the rate varies."""
+    warm_ups: tuple[tuple[int, ...], ...]
+    """By time constant, then by log scale; one column for the first life, one for those that began within the run."""
+    warm_up_derivatives: tuple[int, ...]
+    """By time constant: the derivative by it, which moves it between those of the grid; none beside a restart."""
+    change_points: tuple[tuple[int, ...], ...]
+    """By clock: its part after each slope change point."""
+    change_point_at: tuple[float, ...]
+    """Where the change points of each clock are, in shares of the run."""
+    starts: tuple[bool, ...]
+    """By change point: whether a model may start with it."""
+    level_shifts: tuple[int, ...]
+    """By place: a shift of the level until the end of its life."""
+    level_shift_at: Numbers
+    """Where the level shifts are, in shares of the run."""
+    saturations: tuple[tuple[int, ...], ...]
+    """Curves towards a plateau that the run does not reach, then logarithmic drifts; columns as of ``warm_ups``."""
+    saturation_derivatives: tuple[int | None, ...]
+    """By saturation: the derivative by its time constant; None of a logarithm."""
+
+    @property
+    def load(self) -> frozenset[int]:
+        """All columns that follow the load."""
+        return frozenset(self.load_regressors).union(*self.load_sets)
 
 
-def columns(points: Points, *, settled: bool) -> Columns:
-    """Return the columns for the points; for exact, ``settled`` ones requests are always a clock of their own."""
-    made: list[Numbers] = []
+class _Columns:
+    """The columns made so far."""
 
-    def add(column: npt.ArrayLike) -> int:
-        made.append(np.asarray(column, dtype=np.float64))
-        return len(made) - 1
+    def __init__(self) -> None:
+        self.made: list[Numbers] = []
 
+    def add(self, columns: Iterable[npt.ArrayLike]) -> tuple[int, ...]:
+        """Add columns and return their places."""
+        first = len(self.made)
+        self.made += [np.asarray(column, dtype=np.float64) for column in columns]
+        return tuple(range(first, len(self.made)))
+
+
+def build_design_matrix(points: Points, *, settled: bool) -> DesignMatrix:
+    """Return the columns for the points; at ``settled`` quiesce points requests are always a clock of their own."""
+    columns = _Columns()
     lives = np.unique(points.life)
-    length_s = max(float(np.ptp(points.t_s[points.life == life])) for life in lives)
+    longest_s = max(float(np.ptp(points.t_s[points.life == life])) for life in lives)
     share = (points.t_s - points.t_s.min()) / points.span_s
-    age = points.age_s / length_s
-    levels = tuple(add(points.life == life) for life in lives)
-    clocks, clock_values = [add(share)], [share]
-    rates: list[tuple[int, ...]] = []
-    loads: list[int] = []
-    known = bool(np.isfinite(points.requests).all())
-    total = float(np.ptp(points.requests)) if known else 0.0
-    if total > 0:
-        # At the mean rate of the whole recording, so that a coefficient is what it leaks per second at that rate.
-        served = (points.requests - points.requests.min()) / (points.mean_rps * points.span_s)
-        if settled or float(np.abs(served - share).max()) > APART:
-            clocks.append(add(served))
-            clock_values.append(served)
-        if float((points.rate_rps / float(points.rate_rps.mean())).std()) > VARIES:
-            loads = [add(column) for column in points.loads.T]
-            rates = [(column,) for column in loads]
-    elif not known and len(share) > 30:
-        for cycles in CYCLES:
-            angle = 2 * np.pi * cycles * share
-            rates.append((add(np.sin(angle)), add(np.cos(angle))))
+    age = points.age_s / longest_s
     first = points.life == lives[0]
     groups = [first] if len(lives) == 1 else [first, ~first]
-    beginnings = [*(np.exp(-age / tau) for tau in WARMUPS), *(np.log1p(age / tau) for tau in SLOW_CREEPS)]
-    warmups = tuple(tuple(add(np.where(group, shape, 0.0)) for group in groups) for shape in beginnings)
+
+    def by_group(shapes: Iterable[Numbers]) -> tuple[tuple[int, ...], ...]:
+        return tuple(columns.add(np.where(group, shape, 0.0) for group in groups) for shape in shapes)
+
+    intercepts = columns.add(points.life == life for life in lives)
+    clock_values = _clock_values(points, share, settled=settled)
+    clocks = columns.add(clock_values)
+    load_regressors: tuple[int, ...] = ()
+    load_sets: tuple[tuple[int, ...], ...] = ()
+    if _load_varies(points):
+        load_regressors = columns.add(points.load_regressors.T)
+        load_sets = tuple((column,) for column in load_regressors)
+    elif not _requests_known(points) and len(share) > MIN_POINTS_FOR_CYCLES:
+        angles = (2 * np.pi * cycles * share for cycles in LOAD_CYCLES)
+        load_sets = tuple(columns.add((np.sin(angle), np.cos(angle))) for angle in angles)
+    warm_ups = by_group(_curves(age, WARM_UP_TAUS, WARM_UP_LOG_SCALES))
     # Where lives are short, a slow warm-up that may bend is as good as a leak.
-    bends = () if len(lives) > 1 else tuple(add(age / tau * np.exp(-age / tau)) for tau in WARMUPS)
+    warm_up_derivatives = () if len(lives) > 1 else columns.add(_derivatives(age, WARM_UP_TAUS))
+    places = (*CHANGE_POINTS, *FINE_CHANGE_POINTS)
     order = np.argsort(share, kind="stable")
-    places = [*KNEES, *FINE_KNEES]
-    knees = []
+    within_life = () if len(lives) == 1 else tuple(at * longest_s / points.span_s for at in CHANGE_POINTS)
+    change_points = []
     for values in clock_values:
-        own = [add(np.maximum(values - np.interp(knee, share[order], values[order]), 0.0)) for knee in places]
-        if len(lives) > 1:
-            own += [add(np.maximum(age - knee, 0.0) * length_s / points.span_s) for knee in KNEES]
-        knees.append(tuple(own))
-    later = () if len(lives) == 1 else tuple(knee * length_s / points.span_s for knee in KNEES)
-    at = [k for k in range(2, len(share) - 2) if points.life[k - 2] == points.life[k + 2]]
-    steps = tuple(add((np.arange(len(share)) >= k) & (points.life == points.life[k])) for k in at)
+        of_run = (np.maximum(values - np.interp(at, share[order], values[order]), 0.0) for at in places)
+        of_life = (np.maximum(age - at, 0.0) * longest_s / points.span_s for at in CHANGE_POINTS)
+        change_points.append(columns.add(of_run) + (columns.add(of_life) if within_life else ()))
+    shifted = [k for k in range(2, len(share) - 2) if points.life[k - 2] == points.life[k + 2]]
+    level_shifts = columns.add(
+        (np.arange(len(share)) >= k) & (points.life == points.life[k]) for k in shifted
+    )
     ages = [age]
     if len(clocks) > 1:
         began = np.array([clock_values[1][points.life == life].min() for life in points.life])
-        ages.append((clock_values[1] - began) * points.span_s / length_s)
-    fillings = tuple(
-        tuple(add(np.where(group, shape, 0.0)) for group in groups)
+        ages.append((clock_values[1] - began) * points.span_s / longest_s)
+    saturations = [by_group(_curves(since, SATURATION_TAUS, SATURATION_LOG_SCALES)) for since in ages]
+    derivatives = [
+        (*columns.add(_derivatives(since, SATURATION_TAUS)), *(None for _ in SATURATION_LOG_SCALES))
         for since in ages
-        for shape in (*(np.exp(-since / tau) for tau in FILLINGS), *(np.log1p(since / tau) for tau in CREEPS))
+    ]
+    return DesignMatrix(
+        values=np.stack(columns.made, axis=1),
+        intercepts=intercepts,
+        clocks=clocks,
+        load_sets=load_sets,
+        load_regressors=load_regressors,
+        warm_ups=warm_ups,
+        warm_up_derivatives=warm_up_derivatives,
+        change_points=tuple(change_points),
+        change_point_at=(*places, *within_life),
+        starts=tuple(
+            k < len(CHANGE_POINTS) or k >= len(places) for k in range(len(places) + len(within_life))
+        ),
+        level_shifts=level_shifts,
+        level_shift_at=share[shifted] if shifted else np.empty(0),
+        saturations=tuple(one for of_age in saturations for one in of_age),
+        saturation_derivatives=tuple(one for of_age in derivatives for one in of_age),
     )
-    filling_bends = tuple(
-        bend
-        for since in ages
-        for bend in (*(add(since / tau * np.exp(-since / tau)) for tau in FILLINGS), *(None for _ in CREEPS))
-    )
-    return Columns(
-        values=np.stack(made, axis=1),
-        levels=levels,
-        clocks=tuple(clocks),
-        rates=tuple(rates),
-        loads=tuple(loads),
-        warmups=warmups,
-        bends=bends,
-        knees=tuple(knees),
-        knee_at=(*places, *later),
-        coarse=(*(True for _ in KNEES), *(False for _ in FINE_KNEES), *(True for _ in later)),
-        steps=steps,
-        step_at=share[at] if at else np.empty(0),
-        fillings=fillings,
-        filling_bends=filling_bends,
-    )
+
+
+def _requests_known(points: Points) -> bool:
+    return bool(np.isfinite(points.requests).all())
+
+
+def _load_varies(points: Points) -> bool:
+    if not _requests_known(points) or np.ptp(points.requests) <= 0:
+        return False
+    return float((points.rate_rps / float(points.rate_rps.mean())).std()) > MIN_LOAD_VARIATION
+
+
+def _clock_values(points: Points, share: Numbers, *, settled: bool) -> list[Numbers]:
+    """Return time, and requests where they are a clock of their own, from 0 to about 1."""
+    if not _requests_known(points) or np.ptp(points.requests) <= 0:
+        return [share]
+    # At the mean rate of the whole recording, so that a coefficient is what it leaks per second at that rate.
+    served = (points.requests - points.requests.min()) / (points.mean_rps * points.span_s)
+    differs = float(np.abs(served - share).max()) > MIN_CLOCK_DIFFERENCE
+    return [share, served] if settled or differs else [share]
+
+
+def _curves(age: Numbers, taus: tuple[float, ...], log_scales: tuple[float, ...]) -> list[Numbers]:
+    """Return exp(-age / tau) for each time constant, then log(1 + age / scale) for each scale."""
+    return [*(np.exp(-age / tau) for tau in taus), *(np.log1p(age / scale) for scale in log_scales)]
+
+
+def _derivatives(age: Numbers, taus: tuple[float, ...]) -> list[Numbers]:
+    """Return for each time constant the derivative of exp(-age / tau) by log(tau)."""
+    return [age / tau * np.exp(-age / tau) for tau in taus]

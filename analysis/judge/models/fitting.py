@@ -1,207 +1,288 @@
-"""Shapes with a leak rate, fitted under every noise and weighted by how well they explain the points."""
+"""Generalised least squares fits of candidate models, weighted by their marginal likelihood."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln, stdtr
 
-from analysis.judge.models.burn_in import Beginning
-from analysis.judge.models.covariance import family
-from analysis.judge.models.design_matrix import Columns
+from analysis.judge.models.burn_in import BurnIn
+from analysis.judge.models.covariance import covariance_family
+from analysis.judge.models.design_matrix import DesignMatrix
 from analysis.judge.points.binning import Points
 from analysis.judge.types import Numbers
 
-CUTS: Final = (0.0, 0.02, 0.04, 0.07, 0.12, 0.18, 0.25, 0.32, 0.4, 0.48, 0.56, 0.63, 0.7)
-"""How much of the longest life's beginning may be left unexplained, as a warm-up of any form."""
-CUT_LOG_ODDS: Final = -3.5
-CUT_LOG_COST: Final = 6.0
-"""The prior log odds of a cut, and what each further share of the run that it takes costs."""
-FALLS_LOG_ODDS: Final = -8.0
-"""Of a rate that falls by more than a margin for ever, which no process does."""
+BURN_IN_SHARES: Final = (0.0, 0.02, 0.04, 0.07, 0.12, 0.18, 0.25, 0.32, 0.4, 0.48, 0.56, 0.63, 0.7)
+"""Burn-in lengths, in shares of the longest life: how much of its beginning a model may leave out."""
+MIN_FITTED_POINTS: Final = 5
+"""Points that a burn-in must leave."""
+BURN_IN_LOG_ODDS: Final = -3.5
+"""Prior log odds of any burn-in."""
+BURN_IN_LOG_ODDS_PER_RUN: Final = -6.0
+"""Prior log odds of a burn-in for its length, times that length as a share of the longest life."""
+FALLING_LOG_ODDS: Final = -8.0
+"""Prior log odds of a rate that falls by more than a margin for ever, which no process does."""
 RIDGE: Final = 1e-9
-"""Added to the squares of the columns, so that two that are alike make no singular matrix."""
-UNLIKELY: Final = 7.0
-"""A noise this far below the best in log weight no longer decides which column to add."""
-
-Index = npt.NDArray[np.intp]
+"""Ridge of the normal equations, relative to each column's square, so that two like columns make no singular matrix."""
+MAX_LOG_WEIGHT_GAP: Final = 7.0
+"""Log weight below the best covariance from which on a covariance has no part in the choice of the next column."""
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """One shape: which columns, and what the leak rate is made of."""
+class CandidateModel:
+    """One linear model: its columns of the design matrix, and which of them are the leak."""
 
     columns: tuple[int, ...]
-    slope: tuple[int, ...]
-    """Those whose coefficients add up to the leak rate at the end; empty for a shape without one."""
+    trend: tuple[int, ...]
+    """Columns whose coefficients add up to the leak rate at the end; empty for a model without one."""
     log_prior: float
-    cut: int = 0
-    """Number of the cut that comes before it."""
-    steps: tuple[int, ...] = ()
-    """Numbers of its steps."""
-    knees: tuple[int, ...] = ()
-    """Numbers of its knees."""
+    burn_in: int = 0
+    """Place of its burn-in length in ``BURN_IN_SHARES``."""
+    level_shifts: tuple[int, ...] = ()
+    """Numbers of its level shifts among those of the design matrix."""
+    change_points: tuple[int, ...] = ()
+    """Numbers of its slope change points among those of the design matrix."""
+
+    def with_columns(self, columns: tuple[int, ...], log_odds: float = 0.0) -> CandidateModel:
+        """Return the model with further columns, at this price."""
+        return replace(self, columns=(*self.columns, *columns), log_prior=self.log_prior + log_odds)
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """A shape fitted under every noise; arrays of one length, by noise."""
+class ModelFit:
+    """A model fitted under every covariance; arrays of shape (k,) for k covariances."""
 
-    model: Model
-    log_weight: Numbers
-    value: Numbers
-    """Leak rate, in the scaled unit: of the value's scale over the whole run."""
+    model: CandidateModel
+    log_weights: Numbers
+    """Log of prior times marginal likelihood."""
+    rate: Numbers
+    """Leak rate, in the fitter's unit: the scaled value over the whole run."""
     error: Numbers
-    """Its standard error."""
-    freedom: float
-    total: float
-    """Log weight over all noises."""
+    """Standard error of the rate."""
+    dof: float
+    """Degrees of freedom of the rate's t distribution."""
+    log_weight: float
+    """Log of the sum of the weights."""
 
 
-def log_sum(values: Numbers) -> float:
-    """Return the log of the sum of exponentials; scipy's own spends a tenth of a millisecond on formalities."""
+def log_sum_exp(values: Numbers) -> float:
+    """Return log(sum(exp(values))); scipy's own spends a tenth of a millisecond on checks."""
     most = float(values.max())
     return most + float(np.log(np.exp(values - most).sum())) if np.isfinite(most) else most
 
 
-class Weigher:
-    """Fits models to one signal; what all of them share is computed once."""
+@dataclass(frozen=True, slots=True)
+class ModelFitter:
+    """Fits candidate models to one signal: n points, m columns and the value, k covariances, c burn-in lengths.
 
-    def __init__(self, points: Points, columns: Columns, value: Numbers, margin: float, floor: float) -> None:
-        """Take the points, their columns, the value in a scale of the order of 1, and in it margin and least noise."""
-        self.points, self.columns, self.value, self.margin = points, columns, value, margin
-        self.base = len(columns.levels) + 1
-        self.floor = floor**2
-        self.early = _earliness(points)
-        # The beginnings come last, so that leaving them out leaves the factors of the rest as they are.
-        self.order = np.argsort(-self.early, kind="stable")
-        everything = np.column_stack([columns.values, value])[self.order]
-        self.y = everything.shape[1] - 1
-        whiten, logs = family(points.t_s[self.order], points.life[self.order])
-        self.white = whiten @ everything
-        self.squares = np.cumsum(self.white**2, axis=1)
-        self.plain = np.cumsum(everything**2, axis=0)
-        sizes = [int((self.early >= cut).sum()) for cut in CUTS]
-        self.sizes = sizes
-        self.cuts = [k for k, size in enumerate(sizes) if k == 0 or 5 <= size < sizes[k - 1]]
-        self.logdet = np.stack([2 * logs[:, :size].sum(axis=1) for size in sizes], axis=1)
-        self.everything = everything
+    Points are in order of falling age, so that a burn-in comes last and leaves the Cholesky factors of the rest as they
+    are. The value is scaled to the order of 1; the last column of each matrix is that of the value.
+    """
+
+    points: Points
+    design: DesignMatrix
+    value: Numbers
+    """Scaled value in the order of ``points``, shape (n,)."""
+    margin: float
+    """Margin in the fitter's unit: the scaled value over the whole run."""
+    least_variance: float
+    """Lower bound of the variance of the scaled noise."""
+    earliness: Numbers
+    """Age of each point in shares of the longest life, shape (n,); inf for the later half of one life of several."""
+    order: npt.NDArray[np.intp]
+    """Places of the points by falling earliness, shape (n,)."""
+    sizes: tuple[int, ...]
+    """By burn-in length: the number of points that it leaves."""
+    burn_ins: tuple[BurnIn, ...]
+    burn_in_log_weights: tuple[float, ...]
+    """By burn-in length: log of prior times marginal likelihood of what it leaves out."""
+    plain: Numbers
+    """Columns and value, shape (n, m + 1)."""
+    white: Numbers
+    """Columns and value, whitened by each covariance, shape (k, n, m + 1)."""
+    squares: Numbers
+    """Cumulative sums of the squares of ``white`` over the points."""
+    plain_squares: Numbers
+    """Cumulative sums of the squares of ``plain`` over the points; the value's is that before any leak was added."""
+    log_determinants: Numbers
+    """Log determinants of the covariances by burn-in length, shape (k, c)."""
+
+    @classmethod
+    def of(
+        cls, points: Points, design: DesignMatrix, value: Numbers, margin: float, least_deviation: float
+    ) -> ModelFitter:
+        """Take the points, their columns, the scaled value, and on its scale the margin and the least noise."""
+        earliness = _earliness(points)
+        order = np.argsort(-earliness, kind="stable")
+        plain = np.column_stack([design.values, value])[order]
+        whiten, logs = covariance_family(points.t_s[order], points.life[order])
+        white = whiten @ plain
+        sizes = tuple(int((earliness >= length).sum()) for length in BURN_IN_SHARES)
         share = (points.t_s - points.t_s.min()) / points.span_s
-        self.beginnings = [Beginning(share[self.early < cut], points.life[self.early < cut]) for cut in CUTS]
-        self.unexplained = [self._unexplained(number) for number in range(len(CUTS))]
+        early = [earliness < length for length in BURN_IN_SHARES]
+        burn_ins = tuple(BurnIn(share[out], points.life[out]) for out in early)
+        least_variance = least_deviation**2
+        return cls(
+            points=points,
+            design=design,
+            value=value,
+            margin=margin,
+            least_variance=least_variance,
+            earliness=earliness,
+            order=order,
+            sizes=sizes,
+            burn_ins=burn_ins,
+            burn_in_log_weights=_burn_in_log_weights(burn_ins, earliness, value, least_variance),
+            plain=plain,
+            white=white,
+            squares=np.cumsum(white**2, axis=1),
+            plain_squares=np.cumsum(plain**2, axis=0),
+            log_determinants=np.stack([2 * logs[:, :size].sum(axis=1) for size in sizes], axis=1),
+        )
 
-    def keep(self, noises: npt.NDArray[np.bool_]) -> None:
-        """Go on with these noises alone."""
-        self.white, self.squares, self.logdet = self.white[noises], self.squares[noises], self.logdet[noises]
+    @property
+    def usable_burn_ins(self) -> list[int]:
+        """Places of the burn-in lengths that leave enough points, and other points than the length before."""
+        sizes = self.sizes
+        return [k for k, size in enumerate(sizes) if k == 0 or MIN_FITTED_POINTS <= size < sizes[k - 1]]
 
-    def add_leak(self, amount: float) -> None:
-        """Add a leak of this much over the run, in the scaled unit, to the value."""
-        clock = self.columns.clocks[0]
-        self.value = self.value + amount * self.columns.values[:, clock]
-        self.everything[:, self.y] += amount * self.everything[:, clock]
-        self.white[:, :, self.y] += amount * self.white[:, :, clock]
-        self.squares[:, :, self.y] = np.cumsum(self.white[:, :, self.y] ** 2, axis=1)
-        self.unexplained = [self._unexplained(number) for number in range(len(CUTS))]
+    @property
+    def _flat(self) -> int:
+        """Number of columns with a flat prior: the levels and the rate."""
+        return len(self.design.intercepts) + 1
 
-    def room(self, model: Model, spare: int) -> bool:
+    def with_covariances(self, kept: npt.NDArray[np.bool_]) -> ModelFitter:
+        """Return a fitter with these covariances alone."""
+        return replace(
+            self,
+            white=self.white[kept],
+            squares=self.squares[kept],
+            log_determinants=self.log_determinants[kept],
+        )
+
+    def with_leak(self, amount: float) -> ModelFitter:
+        """Return a fitter of the same points with a leak of this much over the run, in the fitter's unit."""
+        clock = self.design.clocks[0]
+        plain, white, squares = self.plain.copy(), self.white.copy(), self.squares.copy()
+        plain[:, -1] += amount * plain[:, clock]
+        white[:, :, -1] += amount * white[:, :, clock]
+        squares[:, :, -1] = np.cumsum(white[:, :, -1] ** 2, axis=1)
+        value = self.value + amount * self.design.values[:, clock]
+        weights = _burn_in_log_weights(self.burn_ins, self.earliness, value, self.least_variance)
+        return replace(
+            self, value=value, plain=plain, white=white, squares=squares, burn_in_log_weights=weights
+        )
+
+    def has_room(self, model: CandidateModel, spare: int) -> bool:
         """Return whether at least ``spare`` points are left when every column has taken one."""
-        return len(model.columns) <= self.sizes[model.cut] - spare
+        return len(model.columns) <= self.sizes[model.burn_in] - spare
 
-    def fit(self, model: Model) -> Fit:
-        """Fit one model under every noise."""
-        count, index = self.sizes[model.cut], np.array(model.columns)
-        inner, right, whole = self._normal(model)
+    def fit(self, model: CandidateModel) -> ModelFit:
+        """Fit one model under every covariance by generalised least squares (Aitken 1935).
+
+        The weight is the marginal likelihood with the scale of the noise integrated out: flat priors on levels and
+        slope; on each further column a unit-information prior (Kass and Wasserman 1995), on the scale that it has under
+        independent noise.
+        """
+        count, index = self.sizes[model.burn_in], np.array(model.columns)
+        inner, right, total = self._normal_equations(model)
         inverse = np.linalg.inv(inner)
         beta = (inverse @ right[:, :, None])[:, :, 0]
-        rest = np.maximum(whole - (beta * right).sum(axis=1), 0.0) + count * self.floor
-        freedom = float(max(count - len(index), 1))
-        # Flat on levels and slope; on each column beyond them a unit-information prior (Kass and Wasserman 1995),
-        # in the scale that it has under independent noise.
-        power = (count - self.base + 1) / 2
-        part = self.everything[:count, index]
-        bare = np.linalg.slogdet(part.T @ part + RIDGE * np.eye(len(index)))[1]
-        weight = (
-            -0.5 * self.logdet[:, model.cut]
+        residual = np.maximum(total - (beta * right).sum(axis=1), 0.0) + count * self.least_variance
+        dof = float(max(count - len(index), 1))
+        power = (count - self._flat + 1) / 2
+        part = self.plain[:count, index]
+        information = np.linalg.slogdet(part.T @ part + RIDGE * np.eye(len(index)))[1]
+        log_weights = (
+            -0.5 * self.log_determinants[:, model.burn_in]
             - 0.5 * np.linalg.slogdet(inner)[1]
-            + 0.5 * bare
-            - 0.5 * (len(index) - self.base) * np.log(count)
-            - power * np.log(np.pi * rest)
+            + 0.5 * information
+            - 0.5 * (len(index) - self._flat) * np.log(count)
+            - power * np.log(np.pi * residual)
             + float(gammaln(power))
-            + self.unexplained[model.cut]
+            + self.burn_in_log_weights[model.burn_in]
             + model.log_prior
         )
-        value = error = np.zeros(len(beta))
-        if model.slope:
-            contrast = np.isin(index, model.slope).astype(float)
-            value = beta @ contrast
-            error = np.sqrt(rest / freedom * np.maximum(contrast @ (inverse @ contrast).T, 1e-300))
-            rises = stdtr(freedom, (value + self.margin) / error)
-            weight = weight + np.log(rises + np.exp(FALLS_LOG_ODDS))
-        return Fit(model, weight, value, error, freedom, log_sum(weight))
+        rate = error = np.zeros(len(beta))
+        if model.trend:
+            contrast = np.isin(index, model.trend).astype(float)
+            rate = beta @ contrast
+            error = np.sqrt(residual / dof * np.maximum(contrast @ (inverse @ contrast).T, 1e-300))
+            rising = stdtr(dof, (rate + self.margin) / error)
+            log_weights = log_weights + np.log(rising + np.exp(FALLING_LOG_ODDS))
+        return ModelFit(model, log_weights, rate, error, dof, log_sum_exp(log_weights))
 
-    def best_addition(self, fit: Fit, pool: Index, log_prior: Numbers) -> int | None:
-        """Return which column of ``pool`` adds most to the model; None when none can be added."""
-        model, size = fit.model, self.sizes[fit.model.cut]
-        likely = np.flatnonzero(fit.log_weight > fit.log_weight.max() - UNLIKELY)
-        inner, right, whole = (part[likely] for part in self._normal(model))
+    def best_addition(self, fit: ModelFit, columns: npt.NDArray[np.intp], log_odds: Numbers) -> int | None:
+        """Return the place of the column that raises the model's weight most; None when none can be added.
+
+        ``columns`` and their prior ``log_odds`` have one length. The change of the weight is that of the residual sum
+        of squares and of the determinants by the Schur complement of each column.
+        """
+        model, size = fit.model, self.sizes[fit.model.burn_in]
+        likely = np.flatnonzero(fit.log_weights > fit.log_weights.max() - MAX_LOG_WEIGHT_GAP)
+        inner, right, total = (part[likely] for part in self._normal_equations(model))
         white = self.white[likely, :size]
-        added = white[:, :, pool]
+        added = white[:, :, columns]
         fixed = np.swapaxes(
-            np.concatenate([white[:, :, list(model.columns)], white[:, :, self.y, None]], axis=2), 1, 2
+            np.concatenate([white[:, :, list(model.columns)], white[:, :, -1, None]], axis=2), 1, 2
         )
         both = fixed @ added
         cross, onto = both[:, :-1], both[:, -1]
         solved = np.linalg.solve(inner, np.concatenate([cross, right[:, :, None]], axis=2))
-        own = self.squares[likely, size - 1][:, pool]
-        left = own - (cross * solved[:, :, :-1]).sum(axis=1)
-        usable = (left > 1e-7 * own) & (own > 1e-9)
-        left = np.where(usable, left, 1.0)
-        gain = (onto - (solved[:, :, :-1] * right[:, :, None]).sum(axis=1)) ** 2 / left
-        rest = np.maximum(whole - (solved[:, :, -1] * right).sum(axis=1), 0.0) + size * self.floor
-        power = (size - self.base + 1) / 2
-        change = -power * np.log1p(-np.minimum(gain / rest[:, None], 1 - 1e-12)) - 0.5 * np.log(left)
-        change += 0.5 * np.log(np.maximum(self.plain[size - 1, pool], 1e-12))
-        each = fit.log_weight[likely][:, None] + change
+        own = self.squares[likely, size - 1][:, columns]
+        schur = own - (cross * solved[:, :, :-1]).sum(axis=1)
+        independent = (schur > 1e-7 * own) & (own > 1e-9)
+        schur = np.where(independent, schur, 1.0)
+        gain = (onto - (solved[:, :, :-1] * right[:, :, None]).sum(axis=1)) ** 2 / schur
+        residual = np.maximum(total - (solved[:, :, -1] * right).sum(axis=1), 0.0)
+        residual += size * self.least_variance
+        power = (size - self._flat + 1) / 2
+        change = -power * np.log1p(-np.minimum(gain / residual[:, None], 1 - 1e-12)) - 0.5 * np.log(schur)
+        change += 0.5 * np.log(np.maximum(self.plain_squares[size - 1, columns], 1e-12))
+        each = fit.log_weights[likely][:, None] + change
         most = each.max(axis=0)
-        total = most + np.log(np.exp(each - most).sum(axis=0)) + log_prior
-        total = np.where(usable.all(axis=0), total, -np.inf)
-        return int(np.argmax(total)) if np.isfinite(total).any() else None
+        log_weight = most + np.log(np.exp(each - most).sum(axis=0)) + log_odds
+        log_weight = np.where(independent.all(axis=0), log_weight, -np.inf)
+        return int(np.argmax(log_weight)) if np.isfinite(log_weight).any() else None
 
-    def coefficients(self, fit: Fit) -> Numbers:
-        """Return the coefficients of a fitted model under the noise that explains it best."""
-        inner, right, _ = self._normal(fit.model)
-        best = int(np.argmax(fit.log_weight))
+    def coefficients(self, fit: ModelFit) -> Numbers:
+        """Return the coefficients of a fitted model, by its columns, under the covariance of the greatest weight."""
+        inner, right, _ = self._normal_equations(fit.model)
+        best = int(np.argmax(fit.log_weights))
         return np.linalg.solve(inner[best], right[best])
 
-    def without(self, fit: Fit, columns: tuple[int, ...]) -> tuple[Numbers, Numbers]:
-        """Return times and values of the points after the cut, less what these columns of the model explain."""
+    def residual_after(self, fit: ModelFit, columns: tuple[int, ...]) -> tuple[Numbers, Numbers]:
+        """Return times and scaled values of the points after the burn-in, less these columns' part of the model."""
         model = fit.model
-        kept = self.order[: self.sizes[model.cut]]
+        kept = self.order[: self.sizes[model.burn_in]]
         places = [model.columns.index(column) for column in columns]
-        rest = self.value[kept] - self.columns.values[kept][:, list(columns)] @ self.coefficients(fit)[places]
-        return self.points.t_s[kept], rest
+        part = self.design.values[kept][:, list(columns)] @ self.coefficients(fit)[places]
+        return self.points.t_s[kept], self.value[kept] - part
 
-    def _normal(self, model: Model) -> tuple[Numbers, Numbers, Numbers]:
-        """Return the model's normal equations under every noise, and the sum of squares."""
-        index, size = np.array(model.columns), self.sizes[model.cut]
+    def _normal_equations(self, model: CandidateModel) -> tuple[Numbers, Numbers, Numbers]:
+        """Return X'X (with its ridge), X'y and y'y under every covariance: shapes (k, p, p), (k, p) and (k,)."""
+        index, size = np.array(model.columns), self.sizes[model.burn_in]
         part = self.white[:, :size, index]
-        across = np.swapaxes(part, 1, 2)
-        inner = across @ part
+        transposed = np.swapaxes(part, 1, 2)
+        inner = transposed @ part
         own = np.arange(len(index))
         inner[:, own, own] += RIDGE * np.maximum(inner[:, own, own], 1.0)
-        right = (across @ self.white[:, :size, self.y, None])[:, :, 0]
-        return inner, right, self.squares[:, size - 1, self.y]
+        right = (transposed @ self.white[:, :size, -1, None])[:, :, 0]
+        return inner, right, self.squares[:, size - 1, -1]
 
-    def _unexplained(self, number: int) -> float:
-        """Return the log evidence of what is cut, less the price of cutting it."""
-        out = self.early < CUTS[number]
-        if not out.any():
-            return 0.0
-        evidence = self.beginnings[number].log_evidence(self.value[out], self.floor)
-        return CUT_LOG_ODDS - CUT_LOG_COST * CUTS[number] + evidence
+
+def _burn_in_log_weights(
+    burn_ins: tuple[BurnIn, ...], earliness: Numbers, value: Numbers, least_variance: float
+) -> tuple[float, ...]:
+    weights = []
+    for length, burn_in in zip(BURN_IN_SHARES, burn_ins, strict=True):
+        out = earliness < length
+        prior = BURN_IN_LOG_ODDS + BURN_IN_LOG_ODDS_PER_RUN * length
+        weights.append(prior + burn_in.log_evidence(value[out], least_variance) if out.any() else 0.0)
+    return tuple(weights)
 
 
 def _earliness(points: Points) -> Numbers:

@@ -1,65 +1,75 @@
-"""The leak rate as an average over shapes and noises."""
+"""The posterior of the leak rate by Bayesian model averaging."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from scipy.special import stdtr
 
-from analysis.judge.models.fitting import Fit
+from analysis.judge.models.fitting import ModelFit
 from analysis.judge.types import Numbers
 
-TEMPER: Final = 0.8
-"""Power of a shape's likelihood in the average: none is quite true, so none may outweigh the others as if it were."""
-LEAST: Final = 2e-4
-"""Weight below which a part of the average is left out."""
+LIKELIHOOD_POWER: Final = 0.8
+"""Power of each model's marginal likelihood: none is quite true, so none may outweigh the others as if it were."""
+MIN_WEIGHT_SHARE: Final = 2e-4
+"""Share of the whole weight below which a component is left out."""
+BISECTIONS: Final = 30
+"""Halvings of the bracket of a quantile."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mixture:
-    """The leak rate's distribution: Student t parts with their weights."""
+class RatePosterior:
+    """A mixture of Student t distributions; arrays of one length, a component for each model and covariance."""
 
     weight: Numbers
-    value: Numbers
+    """Weights, which add up to 1."""
+    rate: Numbers
+    """Centres, in the fitter's unit."""
     error: Numbers
-    freedom: Numbers
+    """Scales: the standard errors."""
+    dof: Numbers
+    """Degrees of freedom."""
 
     @classmethod
-    def of(cls, fits: tuple[Fit, ...]) -> Mixture:
-        """Return the average of all fits, without parts that weigh next to nothing."""
+    def average(cls, fits: Iterable[ModelFit]) -> RatePosterior:
+        """Return the average of all fits by their weights (Hoeting, Madigan, Raftery and Volinsky 1999).
+
+        The likelihood, not the prior, is raised to ``LIKELIHOOD_POWER``.
+        """
+        fits = tuple(fits)
         log_weight = np.concatenate(
-            [fit.log_weight - (1 - TEMPER) * (fit.total - fit.model.log_prior) for fit in fits]
+            [
+                fit.log_weights - (1 - LIKELIHOOD_POWER) * (fit.log_weight - fit.model.log_prior)
+                for fit in fits
+            ]
         )
         weight = np.exp(log_weight - log_weight.max())
-        keep = weight > LEAST * weight.sum()
-        value = np.concatenate([fit.value for fit in fits])[keep]
-        error = np.concatenate([fit.error for fit in fits])[keep]
-        freedom = np.concatenate([np.full(len(fit.value), fit.freedom) for fit in fits])[keep]
-        return cls(weight[keep] / weight[keep].sum(), value, error, freedom)
+        kept = weight > MIN_WEIGHT_SHARE * weight.sum()
+        rate = np.concatenate([fit.rate for fit in fits])[kept]
+        error = np.concatenate([fit.error for fit in fits])[kept]
+        dof = np.concatenate([np.full(len(fit.rate), fit.dof) for fit in fits])[kept]
+        return cls(weight[kept] / weight[kept].sum(), rate, error, dof)
 
-    def below(self, at: float) -> float:
-        """Return the probability that the leak rate is below ``at``."""
-        return float((self.weight * stdtr(self.freedom, (at - self.value) / self.error)).sum())
+    def cdf(self, rate: float) -> float:
+        """Return the probability that the leak rate is below ``rate``."""
+        return float((self.weight * stdtr(self.dof, (rate - self.rate) / self.error)).sum())
 
-    def quantile(self, share: float) -> float:
-        """Return the rate below which this share of the distribution lies, by bisection."""
-        spread = float(np.sqrt((self.weight * (self.error**2 + (self.value - self.middle) ** 2)).sum()))
-        low, high = self.middle - 4 * spread, self.middle + 4 * spread
-        while self.below(low) > share:
+    def quantile(self, probability: float) -> float:
+        """Return the rate below which the leak rate lies with this probability, by bisection."""
+        mean = float((self.weight * self.rate).sum())
+        spread = float(np.sqrt((self.weight * (self.error**2 + (self.rate - mean) ** 2)).sum()))
+        low, high = mean - 4 * spread, mean + 4 * spread
+        while self.cdf(low) > probability:
             low -= 8 * spread
-        while self.below(high) < share:
+        while self.cdf(high) < probability:
             high += 8 * spread
-        for _ in range(30):
+        for _ in range(BISECTIONS):
             half = (low + high) / 2
-            if self.below(half) < share:
+            if self.cdf(half) < probability:
                 low = half
             else:
                 high = half
         return (low + high) / 2
-
-    @property
-    def middle(self) -> float:
-        """The mean of its parts' centres."""
-        return float((self.weight * self.value).sum())

@@ -1,63 +1,67 @@
-"""Whether what grows is better explained as something that fills up or slows down for ever."""
+"""Whether growth is better explained as something that fills up, or slows down for ever, than as a leak."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 
-from analysis.judge.models.fitting import Fit, Model, Weigher, log_sum
-from analysis.judge.models.search import SPARE, price
+from analysis.judge.models import priors
+from analysis.judge.models.fitting import CandidateModel, ModelFit, ModelFitter, log_sum_exp
+from analysis.judge.models.search import SPARE_POINTS
 
-BEND: Final = 0.1
-"""By this share a time constant may be other than one of the grid's."""
+MAX_TAU_CHANGE: Final = 0.1
+"""Share by which a time constant may differ from one of the grid's."""
 
 
-def filling_odds(weigher: Weigher, fits: tuple[Fit, ...]) -> float:
-    """Return the log odds of the shapes that fill up, without a leak, against all ``fits``, which leak.
+def saturation_log_odds(fitter: ModelFitter, fits: tuple[ModelFit, ...]) -> float:
+    """Return the log odds of the models that saturate, without a leak, against all ``fits``, which leak.
 
-    A filling shape is an exponential towards a plateau or a logarithm that rises and slows down, in time or in
-    requests. It comes after each cut that leaking shapes come after, with the steps and the load of the best of them.
+    A saturating model is an exponential towards a plateau or a logarithm that rises and slows down, in time or in
+    requests. It comes after each burn-in that leaking models come after, with the level shifts and the load of the best
+    of them.
     """
-    best: dict[int, Fit] = {}
+    best: dict[int, ModelFit] = {}
     for fit in fits:
-        if fit.model.cut not in best or fit.total > best[fit.model.cut].total:
-            best[fit.model.cut] = fit
-    found = [total for fit in best.values() for total in _fillings(weigher, fit.model)]
+        if fit.model.burn_in not in best or fit.log_weight > best[fit.model.burn_in].log_weight:
+            best[fit.model.burn_in] = fit
+    found = [log_weight for fit in best.values() for log_weight in _log_weights(fitter, fit.model)]
     if not found:
         return -np.inf
-    return log_sum(np.array(found)) - log_sum(np.array([fit.total for fit in fits]))
+    return log_sum_exp(np.array(found)) - log_sum_exp(np.array([fit.log_weight for fit in fits]))
 
 
-def _fillings(weigher: Weigher, best: Model) -> list[float]:
-    """Return the log weights of the filling shapes that are like a leaking one in all else."""
-    columns = weigher.columns
-    steps = tuple(columns.steps[step] for step in best.steps)
-    followed = set(columns.loads).union(*columns.rates)
-    load = tuple(column for column in best.columns if column in followed)
-    prior = price(columns, load, best.steps) - float(np.log(len(columns.fillings)))
-    found = []
-    for filling, bend in zip(columns.fillings, columns.filling_bends, strict=True):
-        ways = ((), (bend,)) if bend is not None else ((),)
+def _log_weights(fitter: ModelFitter, leaking: CandidateModel) -> Iterator[float]:
+    """Yield the log weights of the saturating models that are like a leaking one in all else."""
+    design = fitter.design
+    shifts = tuple(design.level_shifts[number] for number in leaking.level_shifts)
+    load = tuple(column for column in leaking.columns if column in design.load)
+    log_odds = priors.load_and_level_shifts(design, load, leaking.level_shifts)
+    log_odds += priors.choice(len(design.saturations))
+    for saturation, derivative in zip(design.saturations, design.saturation_derivatives, strict=True):
+        ways: tuple[tuple[int, ...], ...] = ((), (derivative,)) if derivative is not None else ((),)
         for extra in ways:
-            parts = (*columns.levels, *filling, *extra, *load, *steps)
-            model = Model(parts, (), prior - float(np.log(len(ways))), best.cut, best.steps)
-            if weigher.room(model, SPARE):
-                fit = weigher.fit(model)
-                if _rises(weigher, fit, filling, *extra):
-                    found.append(fit.total)
-    return found
+            columns = (*design.intercepts, *saturation, *extra, *load, *shifts)
+            price = log_odds + priors.choice(len(ways))
+            model = CandidateModel(columns, (), price, leaking.burn_in, leaking.level_shifts)
+            if fitter.has_room(model, SPARE_POINTS):
+                fit = fitter.fit(model)
+                if _slows_down(fitter, fit, saturation, *extra):
+                    yield fit.log_weight
 
 
-def _rises(weigher: Weigher, fit: Fit, filling: tuple[int, ...], bend: int | None = None) -> bool:
-    """Return whether the filling part of a model rises, and so slows down, and the bend is none but of its length."""
-    place, beta, values = fit.model.columns.index, weigher.coefficients(fit), weigher.columns.values
-    for column in filling:
+def _slows_down(
+    fitter: ModelFitter, fit: ModelFit, saturation: tuple[int, ...], derivative: int | None = None
+) -> bool:
+    """Return whether a model's saturation rises, and its derivative changes no more than the time constant."""
+    place, beta, values = fit.model.columns.index, fitter.coefficients(fit), fitter.design.values
+    for column in saturation:
         part = values[:, column] * beta[place(column)]
         used = np.flatnonzero(values[:, column])
         if len(used) and part[used[-1]] < part[used[0]]:
             return False
-    if bend is None:
+    if derivative is None:
         return True
-    most = max(abs(beta[place(column)]) for column in filling)
-    return bool(abs(beta[place(bend)]) <= BEND * most)
+    most = max(abs(beta[place(column)]) for column in saturation)
+    return bool(abs(beta[place(derivative)]) <= MAX_TAU_CHANGE * most)

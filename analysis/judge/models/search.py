@@ -1,228 +1,244 @@
-"""The search for shapes that explain a signal: start shapes, refined by steps, knees and the load."""
+"""Greedy model search: start models, refined by level shifts, change points, load and derivatives, one at a time."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from analysis.judge.models.design_matrix import KNEES, WARMUPS, Columns
-from analysis.judge.models.fitting import CUTS, UNLIKELY, Fit, Model, Weigher
+from analysis.judge.models import priors
+from analysis.judge.models.design_matrix import CHANGE_POINTS, WARM_UP_LOG_SCALES, WARM_UP_TAUS, DesignMatrix
+from analysis.judge.models.fitting import (
+    BURN_IN_SHARES,
+    MAX_LOG_WEIGHT_GAP,
+    CandidateModel,
+    ModelFit,
+    ModelFitter,
+)
 
-KEPT_CUTS: Final = 2
-"""Cuts beside none at all that are refined: the best."""
-MAX_EXTRAS: Final = 4
-"""Steps, knees and loads beside the start shape."""
-MAX_STEPS: Final = 2
+MAX_BURN_INS: Final = 2
+"""Burn-in lengths beside none at all whose models are refined: those of the greatest weight."""
+MAX_ADDITIONS: Final = 4
+"""Additions to a start model."""
+MAX_LEVEL_SHIFTS: Final = 2
 """Level shifts that are taken for single events; more of them are what leaks, or what the noise is made of."""
-NEAR: Final = 0.03
-"""Steps this close, in shares of the run, are one that took a while."""
-MAX_KNEES: Final = 2
-KNEES_APART: Final = 0.1
-"""Two knees closer than this are a wave, not the end of one thing and the beginning of another."""
-SPARE: Final = 3
+MAX_CHANGE_POINTS: Final = 2
+"""Slope change points of one model."""
+MIN_CHANGE_POINT_DISTANCE: Final = 0.1
+"""Share of the run above which two change points are the end of one thing and the beginning of another, not a wave."""
+MIN_AFTER_BURN_IN: Final = 0.05
+"""Share of the run that must lie between the burn-in and a change point."""
+SPARE_POINTS: Final = 3
 """Points that must be left when every column has taken one."""
-HOPELESS: Final = 7.0
-"""A shape this far below the best of its cut in log weight is not refined."""
-STEP_LOG_ODDS: Final = (-2.0, -4.0)
-"""Prior log odds of a first and a second step; further down those of the other shapes."""
-NEAR_LOG_ODDS: Final = -3.0
-KNEE_LOG_ODDS: Final = -1.5
-LOAD_LOG_ODDS: Final = -0.7
-SLOW_LOG_ODDS: Final = -1.5
-"""Of a warm-up that is still felt late in the run."""
-SLOW: Final = 0.15
+MAX_MODEL_GAP: Final = 7.0
+"""Log weight below the best model of the same burn-in from which on a model is not refined."""
+LOG_DRIFT_TAU: Final = 1.0
+"""Time constant that a logarithmic drift counts as, in shares of the longest life: it is always slow."""
 
 
-def explain(weigher: Weigher) -> tuple[Fit, ...]:
-    """Return the fitted shapes that have a leak rate."""
-    columns = weigher.columns
-    quick = [
-        fit
-        for cut in weigher.cuts
-        for fit in _fitted(weigher, _starts(columns, cut, [()], clocks=1, few=cut > 0))
-    ]
-    _keep_likely_noises(weigher, quick)
-    best_of = {
-        cut: max((fit.total for fit in quick if fit.model.cut == cut), default=-np.inf)
-        for cut in weigher.cuts
-    }
-    cuts = {0, *sorted(best_of, key=lambda cut: -best_of[cut])[:KEPT_CUTS]}
-    sets = _best_load(weigher, quick)
-    begun = _fitted(
-        weigher,
-        [
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """One column that may refine a model, and its price."""
+
+    column: int
+    log_odds: float
+    level_shift: int | None = None
+    """Its number among the level shifts of the design matrix, if it is one."""
+    change_point: int | None = None
+    """Its number among the change points of the model's clock, if it is one."""
+
+    def apply(self, model: CandidateModel) -> CandidateModel:
+        """Return the model with the column."""
+        refined = model.with_columns((self.column,), self.log_odds)
+        if self.level_shift is not None:
+            return replace(refined, level_shifts=(*model.level_shifts, self.level_shift))
+        if self.change_point is not None:
+            numbers = (*model.change_points, self.change_point)
+            return replace(refined, trend=(*model.trend, self.column), change_points=numbers)
+        return refined
+
+
+def search_models(fitter: ModelFitter) -> tuple[ModelFitter, tuple[ModelFit, ...]]:
+    """Return the fitted models that have a leak rate, and the fitter with the likely covariances, which fitted them."""
+    design, burn_ins = fitter.design, fitter.usable_burn_ins
+    rough = _fit_all(
+        fitter,
+        (
             model
-            for cut in cuts
-            for model in _starts(columns, cut, [(), *sets], clocks=len(columns.clocks), few=False)
-        ],
+            for burn_in in burn_ins
+            for model in _start_models(design, burn_in, [()], clocks=1, few=burn_in > 0)
+        ),
     )
-    everything = _grown(weigher, begun, MAX_STEPS)
-    best = max(everything, key=lambda fit: fit.total)
-    if shifts(columns, best.model.steps) == MAX_STEPS:
-        third = _refined(weigher, best, MAX_STEPS + 1, knees=0)
-        if (
-            third is not None
-            and shifts(columns, third.steps) > MAX_STEPS
-            and weigher.fit(third).total > best.total
-        ):
-            everything = _grown(weigher, begun, 0)
-    return _distinct(everything)
+    likely = _likely_covariances(fitter, rough)
+    best = _best_by_burn_in(rough)
+    weights = sorted(burn_ins, key=lambda burn_in: -best.get(burn_in, -np.inf))
+    load_sets = [(), *_best_load(likely, rough)]
+    starts = _fit_all(
+        likely,
+        (
+            model
+            for burn_in in {0, *weights[:MAX_BURN_INS]}
+            for model in _start_models(design, burn_in, load_sets, clocks=len(design.clocks), few=False)
+        ),
+    )
+    fits = _refine_all(likely, starts, MAX_LEVEL_SHIFTS)
+    if _needs_more_level_shifts(likely, max(fits, key=lambda fit: fit.log_weight)):
+        fits = _refine_all(likely, starts, 0)
+    return likely, tuple(_distinct(fits))
 
 
-def shifts(columns: Columns, steps: tuple[int, ...]) -> int:
-    """Return how many level shifts these steps make up."""
-    at = np.sort(columns.step_at[list(steps)])
-    return 0 if len(at) == 0 else 1 + int((np.diff(at) > NEAR).sum())
+def _needs_more_level_shifts(fitter: ModelFitter, best: ModelFit) -> bool:
+    """Return whether a further level shift improves the best model, which has as many as may be single events."""
+    if priors.count_level_shifts(fitter.design, best.model.level_shifts) != MAX_LEVEL_SHIFTS:
+        return False
+    further = _refine(fitter, best, MAX_LEVEL_SHIFTS + 1, change_points=0)
+    return (
+        further is not None
+        and priors.count_level_shifts(fitter.design, further.level_shifts) > MAX_LEVEL_SHIFTS
+        and fitter.fit(further).log_weight > best.log_weight
+    )
 
 
-def price(columns: Columns, load: tuple[int, ...], steps: tuple[int, ...]) -> float:
-    """Return the prior log odds of following the load by these columns, and of these steps."""
-    found = shifts(columns, steps)
-    each = -float(np.log(max(len(columns.steps), 1)))
-    stepping = sum(STEP_LOG_ODDS[min(number, 1)] + each for number in range(found))
-    near = NEAR_LOG_ODDS * (len(steps) - found)
-    ways = len(set(load) & set(columns.loads)) or int(bool(load))
-    following = ways * (LOAD_LOG_ODDS - float(np.log(max(len(columns.rates), 1))))
-    return stepping + near + following
-
-
-def _keep_likely_noises(weigher: Weigher, quick: list[Fit]) -> None:
-    """Go on with the noises that are likely under the best shapes so far, with their steps taken out."""
-    first = sorted(quick, key=lambda fit: -fit.total)[:1]
-    first += [max((fit for fit in quick if fit.model.cut == 0), key=lambda fit: fit.total)]
-    keep = np.zeros(len(quick[0].log_weight), dtype=bool)
-    for fit in first:
-        best = fit
+def _likely_covariances(fitter: ModelFitter, rough: list[ModelFit]) -> ModelFitter:
+    """Return the fitter with the covariances that are likely under the best models and their first refinements."""
+    everywhere = max(rough, key=lambda fit: fit.log_weight)
+    whole = max((fit for fit in rough if fit.model.burn_in == 0), key=lambda fit: fit.log_weight)
+    kept = np.zeros(len(everywhere.log_weights), dtype=bool)
+    for first in (everywhere, whole):
+        best = first
         while True:
-            keep |= best.log_weight > best.log_weight.max() - UNLIKELY
-            model = (
-                _refined(weigher, best, MAX_STEPS)
-                if len(best.model.columns) < len(fit.model.columns) + 3
-                else None
-            )
+            kept |= best.log_weights > best.log_weights.max() - MAX_LOG_WEIGHT_GAP
+            if len(best.model.columns) >= len(first.model.columns) + 3:
+                break
+            model = _refine(fitter, best, MAX_LEVEL_SHIFTS)
             if model is None:
                 break
-            more = weigher.fit(model)
-            if more.total < best.total - HOPELESS:
+            refined = fitter.fit(model)
+            if refined.log_weight < best.log_weight - MAX_MODEL_GAP:
                 break
-            best = more
-    weigher.keep(keep)
+            best = refined
+    return fitter.with_covariances(kept)
 
 
-def _best_load(weigher: Weigher, quick: list[Fit]) -> list[tuple[int, ...]]:
-    """Return the load that explains most beside one of the best start shapes, as a list of one; or none."""
-    models = [fit.model for fit in sorted(quick, key=lambda fit: -fit.total)[:2]]
+def _best_load(fitter: ModelFitter, rough: list[ModelFit]) -> list[tuple[int, ...]]:
+    """Return the load that explains most beside one of the two best start models, as a list of one; or none."""
+    models = [fit.model for fit in sorted(rough, key=lambda fit: -fit.log_weight)[:2]]
     tried = [
-        (fit.total, rates)
-        for rates in weigher.columns.rates
-        for fit in _fitted(weigher, [replace(model, columns=(*model.columns, *rates)) for model in models])
+        (fit.log_weight, load)
+        for load in fitter.design.load_sets
+        for fit in _fit_all(fitter, (model.with_columns(load) for model in models))
     ]
     return [max(tried)[1]] if tried else []
 
 
-def _fitted(weigher: Weigher, models: list[Model]) -> list[Fit]:
-    return [weigher.fit(model) for model in models if weigher.room(model, SPARE)]
+def _fit_all(fitter: ModelFitter, models: Iterable[CandidateModel]) -> list[ModelFit]:
+    return [fitter.fit(model) for model in models if fitter.has_room(model, SPARE_POINTS)]
 
 
-def _starts(
-    columns: Columns, cut: int, sets: list[tuple[int, ...]], *, clocks: int, few: bool
-) -> list[Model]:
-    """Return the start shapes after a cut: plain, with a warm-up, with a knee; ``few`` of them, or all."""
-    starts = []
-    at = CUTS[cut]
-    taus = (*WARMUPS, 1.0, 1.0)  # the last two are the creeps, which are slow
-    for clock, slope in enumerate(columns.clocks[:clocks]):
-        for rates in sets:
-            prior = LOAD_LOG_ODDS - float(np.log(len(columns.rates))) if rates else 0.0
-            plain = (*columns.levels, slope, *rates)
-            starts.append(Model(plain, (slope,), prior, cut))
-            for number, (tau, warmup) in enumerate(zip(taus, columns.warmups, strict=True)):
-                if tau <= at / 2 or (few and number % 3 != 1):
-                    continue
-                log_prior = prior - float(np.log(len(taus))) + (SLOW_LOG_ODDS if tau > SLOW else 0.0)
-                starts.append(Model((*plain, *warmup), (slope,), log_prior, cut))
-            for number, knee in enumerate(columns.knees[clock]):
-                if (
-                    not columns.coarse[number]
-                    or columns.knee_at[number] <= at + 0.05
-                    or (few and number % 4 != 1)
-                ):
-                    continue
-                log_prior = prior + KNEE_LOG_ODDS - float(np.log(len(KNEES)))
-                starts.append(Model((*plain, knee), (slope, knee), log_prior, cut, knees=(number,)))
-    return starts
+def _start_models(
+    design: DesignMatrix, burn_in: int, load_sets: list[tuple[int, ...]], *, clocks: int, few: bool
+) -> Iterator[CandidateModel]:
+    """Yield the start models after a burn-in: a rate alone, with a warm-up, with a change point; ``few`` or all."""
+    length = BURN_IN_SHARES[burn_in]
+    taus = (*WARM_UP_TAUS, *(LOG_DRIFT_TAU for _ in WARM_UP_LOG_SCALES))
+    for clock, trend in enumerate(design.clocks[:clocks]):
+        for load in load_sets:
+            log_odds = priors.load(len(design.load_sets)) if load else 0.0
+            plain = CandidateModel((*design.intercepts, trend, *load), (trend,), log_odds, burn_in)
+            yield plain
+            for number, (tau, warm_up) in enumerate(zip(taus, design.warm_ups, strict=True)):
+                if tau > length / 2 and (not few or number % 3 == 1):
+                    yield plain.with_columns(warm_up, priors.warm_up(tau, len(taus)))
+            for number, column in enumerate(design.change_points[clock]):
+                late = design.change_point_at[number] > length + MIN_AFTER_BURN_IN
+                if design.starts[number] and late and (not few or number % 4 == 1):
+                    log_odds = priors.change_point(len(CHANGE_POINTS))
+                    yield Addition(column, log_odds, change_point=number).apply(plain)
 
 
-def _grown(weigher: Weigher, begun: list[Fit], steps: int) -> list[Fit]:
-    """Return the start shapes and what they become by one addition after the other."""
-    everything, frontier = list(begun), list(begun)
-    for _ in range(MAX_EXTRAS):
-        grown: list[Fit] = []
-        # Each cut has a best of its own: a step that took two points needs two additions before it shows its worth.
-        best: dict[int, float] = {}
-        for fit in (*begun, *frontier):
-            best[fit.model.cut] = max(best.get(fit.model.cut, -np.inf), fit.total)
-        for fit in frontier:
-            if fit.total >= best[fit.model.cut] - HOPELESS:
-                model = _refined(weigher, fit, steps)
-                if model is not None and weigher.room(model, SPARE):
-                    grown.append(weigher.fit(model))
-        everything += grown
-        frontier = list(_distinct(grown))
-    return everything
-
-
-def _refined(weigher: Weigher, fit: Fit, steps: int, knees: int = MAX_KNEES) -> Model | None:
-    """Return the model with the step, knee or load that helps it most; None when nothing can be added."""
-    columns, model = weigher.columns, fit.model
-    at = CUTS[model.cut]
-    clock = next(k for k, column in enumerate(columns.clocks) if column in model.columns)
-    pool: list[tuple[int, float, str, int]] = []
-    have, found = columns.step_at[list(model.steps)], shifts(columns, model.steps)
-    each = STEP_LOG_ODDS[min(found, 1)] - float(np.log(max(len(columns.steps), 1)))
-    near = np.atleast_1d((np.abs(columns.step_at[:, None] - have) <= NEAR).any(axis=1))
-    for number, step in enumerate(columns.steps if steps else ()):
-        if number not in model.steps and (near[number] or found < steps) and columns.step_at[number] > at:
-            pool.append((step, NEAR_LOG_ODDS if near[number] else each, "step", number))
-    own = columns.knees[clock]
-    if len(model.knees) < knees:
-        prior = KNEE_LOG_ODDS - float(np.log(len(own)))
-        pool += [
-            (knee, prior, "knee", number)
-            for number, knee in enumerate(own)
-            if columns.knee_at[number] > at + 0.05
-            and all(
-                abs(columns.knee_at[number] - columns.knee_at[other]) > KNEES_APART for other in model.knees
-            )
+def _refine_all(fitter: ModelFitter, starts: list[ModelFit], level_shifts: int) -> list[ModelFit]:
+    """Return the start models and what they become by one addition after the other."""
+    fits, frontier = list(starts), list(starts)
+    for _ in range(MAX_ADDITIONS):
+        # By burn-in: a level shift that took two points needs two additions before it shows its worth.
+        best = _best_by_burn_in([*starts, *frontier])
+        models = [
+            _refine(fitter, fit, level_shifts)
+            for fit in frontier
+            if fit.log_weight >= best[fit.model.burn_in] - MAX_MODEL_GAP
         ]
-    prior = LOAD_LOG_ODDS - float(np.log(max(len(columns.loads), 1)))
-    pool += [(load, prior, "load", 0) for load in columns.loads if load not in model.columns]
-    pool += [
-        (bend, LOAD_LOG_ODDS, "bend", 0)
-        for bend, warmup in zip(columns.bends, columns.warmups, strict=False)
-        if set(warmup) <= set(model.columns) and bend not in model.columns
-    ]
-    if not pool:
+        refined = _fit_all(fitter, (model for model in models if model is not None))
+        fits += refined
+        frontier = _distinct(refined)
+    return fits
+
+
+def _refine(
+    fitter: ModelFitter, fit: ModelFit, level_shifts: int, change_points: int = MAX_CHANGE_POINTS
+) -> CandidateModel | None:
+    """Return the model with the addition that helps it most; None when nothing can be added."""
+    additions = list(_additions(fitter.design, fit.model, level_shifts, change_points))
+    if not additions:
         return None
-    place = weigher.best_addition(
-        fit, np.array([one[0] for one in pool], dtype=np.intp), np.array([one[1] for one in pool])
+    place = fitter.best_addition(
+        fit,
+        np.array([one.column for one in additions], dtype=np.intp),
+        np.array([one.log_odds for one in additions]),
     )
-    if place is None:
-        return None
-    column, prior, kind, number = pool[place]
-    more = replace(model, columns=(*model.columns, column), log_prior=model.log_prior + prior)
-    if kind == "step":
-        return replace(more, steps=(*model.steps, number))
-    if kind == "knee":
-        return replace(more, slope=(*model.slope, column), knees=(*model.knees, number))
-    return more
+    return None if place is None else additions[place].apply(fit.model)
 
 
-def _distinct(fits: list[Fit]) -> tuple[Fit, ...]:
-    """Return each shape once, however it was come to."""
-    found: dict[tuple[int, frozenset[int]], Fit] = {}
+def _additions(
+    design: DesignMatrix, model: CandidateModel, level_shifts: int, change_points: int
+) -> Iterator[Addition]:
+    """Yield what may be added to a model that may have so many level shifts and change points."""
+    length = BURN_IN_SHARES[model.burn_in]
+    earlier = priors.count_level_shifts(design, model.level_shifts)
+    another = priors.level_shift(design, earlier)
+    at, have = design.level_shift_at, design.level_shift_at[list(model.level_shifts)]
+    near = np.atleast_1d((np.abs(at[:, None] - have) <= priors.SAME_LEVEL_SHIFT).any(axis=1))
+    for number, column in enumerate(design.level_shifts if level_shifts else ()):
+        if (
+            number not in model.level_shifts
+            and (near[number] or earlier < level_shifts)
+            and at[number] > length
+        ):
+            log_odds = priors.SAME_LEVEL_SHIFT_LOG_ODDS if near[number] else another
+            yield Addition(column, log_odds, level_shift=number)
+    clock = next(k for k, column in enumerate(design.clocks) if column in model.columns)
+    places = design.change_point_at
+    for number, column in enumerate(design.change_points[clock]):
+        if (
+            len(model.change_points) < change_points
+            and places[number] > length + MIN_AFTER_BURN_IN
+            and all(
+                abs(places[number] - places[other]) > MIN_CHANGE_POINT_DISTANCE
+                for other in model.change_points
+            )
+        ):
+            log_odds = priors.change_point(len(design.change_points[clock]))
+            yield Addition(column, log_odds, change_point=number)
+    for column in design.load_regressors:
+        if column not in model.columns:
+            yield Addition(column, priors.load(len(design.load_regressors)))
+    for column, warm_up in zip(design.warm_up_derivatives, design.warm_ups, strict=False):
+        if set(warm_up) <= set(model.columns) and column not in model.columns:
+            yield Addition(column, priors.DERIVATIVE_LOG_ODDS)
+
+
+def _best_by_burn_in(fits: Iterable[ModelFit]) -> dict[int, float]:
+    """Return the greatest log weight of the models after each burn-in."""
+    best: dict[int, float] = {}
     for fit in fits:
-        found.setdefault((fit.model.cut, frozenset(fit.model.columns)), fit)
-    return tuple(found.values())
+        best[fit.model.burn_in] = max(best.get(fit.model.burn_in, -np.inf), fit.log_weight)
+    return best
+
+
+def _distinct(fits: Iterable[ModelFit]) -> list[ModelFit]:
+    """Return each model once, whatever the order of its additions."""
+    found: dict[tuple[int, frozenset[int]], ModelFit] = {}
+    for fit in fits:
+        found.setdefault((fit.model.burn_in, frozenset(fit.model.columns)), fit)
+    return list(found.values())

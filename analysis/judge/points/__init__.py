@@ -1,1 +1,1 @@
-"""Readings go in, at most a hundred points with what loads them come out."""
+"""A series of readings goes in; at most a hundred points, with the regressors of the load, come out."""

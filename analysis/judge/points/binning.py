@@ -1,4 +1,4 @@
-"""Readings of one signal, cleaned and condensed to at most a few hundred points."""
+"""The readings of one signal, cleaned and binned to at most a hundred points."""
 
 from __future__ import annotations
 
@@ -8,85 +8,90 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from analysis.judge.points.load_regressors import load_of
-from analysis.judge.points.outliers import without_spikes
-from analysis.judge.points.sawtooth import floors
+from analysis.judge.points.load_regressors import load_regressors
+from analysis.judge.points.outliers import replace_outliers
+from analysis.judge.points.sawtooth import lower_envelope
 from analysis.judge.types import Numbers, SignalSeries
 
 MAX_BINS: Final = 100
-"""Of one signal: a noisy trace says no more with more of them, and the time of a judgement grows with their cube."""
-MIN_BINS: Final = 3
-"""Of one life: fewer say nothing of a slope beside its own level."""
-ABSURD: Final = 2.0**50
-"""Bytes: a pebibyte."""
-LOW: Final = 0.15
-"""Which quantile of its readings stands for a bin: memory has peaks, and hardly ever holes."""
+"""Bins of one signal over all its lives: more add nothing for a noisy trace, and the time of a fit is cubic in them."""
+MIN_POINTS_PER_LIFE: Final = 3
+"""Points of a life from which on it counts: fewer hold no slope beside the life's own level."""
+MAX_PLAUSIBLE: Final = 2.0**50
+"""Value, in the signal's unit, from which on a reading is implausible; of bytes a pebibyte."""
+BIN_QUANTILE: Final = 0.15
+"""Quantile of a bin's readings that stands for the bin: memory has peaks and hardly ever holes."""
+OUTLIER_WIDTHS: Final = (5, 11)
+"""Points around an outlier by which it is found, first the one width, then the other; at quiesce points only the
+first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """What the trend is fitted to: one point a bin, life after life, in order of time within each."""
+    """The observations of the models, shape (n,) each but the regressors: life after life, each in order of time."""
 
     t_s: Numbers
-    """Mean time of the bin's readings."""
+    """Mean time of the bin's readings, seconds since the run's start."""
     age_s: Numbers
     """Seconds since the life's first reading."""
     value: Numbers
     """Low quantile of the bin's readings, in the signal's unit."""
     life: Numbers
+    """Number of the process between two restarts."""
     requests: Numbers
     """Requests answered since the start; NaN everywhere when that is not known for all of them."""
     rate_rps: Numbers
     """Requests per second around the point; NaN likewise."""
-    loads: Numbers
-    """Shape (n, LAGS + WINDOWS): the load as memory may follow it; see ``load.py``."""
+    load_regressors: Numbers
+    """Shape (n, LAGS + WINDOWS), see ``load_regressors.py``; NaN likewise."""
 
     mean_rps: float
     """Requests per second over all readings; NaN when not known."""
 
     @property
     def span_s(self) -> float:
-        """From the first point to the last, seconds."""
+        """Seconds from the first point to the last."""
         return float(np.ptp(self.t_s)) if len(self.t_s) else 0.0
 
 
-def usable(value: Numbers) -> npt.NDArray[np.bool_]:
+def is_plausible(value: Numbers) -> npt.NDArray[np.bool_]:
     """Return which values memory, or a count, can have."""
     with np.errstate(invalid="ignore"):
-        return np.isfinite(value) & (value >= 0) & (value < ABSURD)
+        return np.isfinite(value) & (value >= 0) & (value < MAX_PLAUSIBLE)
 
 
-def clean(readings: SignalSeries) -> SignalSeries:
-    """Return the readings that can be used: read, finite, not negative, in order of time within each life.
-
-    Repeated rows are taken once.
-    """
+def clean_series(series: SignalSeries) -> SignalSeries:
+    """Return the plausible readings in order of time within each life; a repeated row counts once."""
     t_s, value, life, requests = (
         np.asarray(column, dtype=np.float64)
-        for column in (readings.t_s, readings.value, readings.life, readings.requests)
+        for column in (series.t_s, series.value, series.life, series.requests)
     )
-    good = np.isfinite(t_s) & np.isfinite(life) & usable(value)
+    good = np.isfinite(t_s) & np.isfinite(life) & is_plausible(value)
     order = np.lexsort((t_s[good], life[good]))
     t_s, value, life, requests = (column[good][order] for column in (t_s, value, life, requests))
     first = np.ones(len(t_s), dtype=bool)
     first[1:] = (np.diff(t_s) > 0) | (np.diff(life) != 0)
     return SignalSeries(
-        readings.signal, t_s[first], value[first], life[first], requests[first], settled=readings.settled
+        series.signal, t_s[first], value[first], life[first], requests[first], settled=series.settled
     )
 
 
-def to_points(readings: SignalSeries) -> Points:
-    """Return the points of cleaned readings: low quantiles of bins of equal width, or of the floors of a sawtooth."""
-    mean_rps = _mean_rps(readings)
-    if not readings.settled:
-        readings = floors(readings)
-    t_s, life = readings.t_s, readings.life
+def bin_series(series: SignalSeries) -> Points:
+    """Return the points of a clean series: low quantiles of bins of equal width, over the lower envelope of a sawtooth.
+
+    At most ``MAX_BINS`` quiesce points are points themselves. Outliers are replaced; lives with fewer than
+    ``MIN_POINTS_PER_LIFE`` points are left out.
+    """
+    mean_rps = _mean_rps(series)
+    if not series.settled:
+        series = lower_envelope(series)
+    t_s, life = series.t_s, series.life
     if len(t_s) == 0:
         return Points(t_s, t_s, t_s, t_s, t_s, t_s, np.empty((0, 0)), mean_rps)
     lives, number = np.unique(life, return_inverse=True)
     starts_s = np.array([t_s[number == k][0] for k in range(len(lives))])
     lengths_s = np.array([np.ptp(t_s[number == k]) for k in range(len(lives))])
-    if readings.settled and len(t_s) <= MAX_BINS:
+    if series.settled and len(t_s) <= MAX_BINS:
         key = np.arange(len(t_s))
     else:
         width_s = max(float(lengths_s.sum()) / MAX_BINS, 1e-9)
@@ -98,45 +103,48 @@ def to_points(readings: SignalSeries) -> Points:
     edges = np.flatnonzero(np.diff(key, prepend=-1))
     counts = np.diff(np.append(edges, len(key)))
     mean_t_s = np.add.reduceat(t_s, edges) / counts
-    value = np.array([np.quantile(part, LOW) for part in np.split(readings.value, edges[1:])])
-    requests, rate, loads = load_of(readings, mean_t_s, life[edges])
+    value = np.array([np.quantile(part, BIN_QUANTILE) for part in np.split(series.value, edges[1:])])
+    requests, rate_rps, regressors = load_regressors(series, mean_t_s, life[edges])
     points = Points(
-        mean_t_s, mean_t_s - starts_s[number[edges]], value, life[edges], requests, rate, loads, mean_rps
+        mean_t_s,
+        mean_t_s - starts_s[number[edges]],
+        value,
+        life[edges],
+        requests,
+        rate_rps,
+        regressors,
+        mean_rps,
     )
-    return _without_short_lives(_without_spikes(points, settled=readings.settled))
+    return _without_short_lives(_without_outliers(points, settled=series.settled))
 
 
-def _mean_rps(readings: SignalSeries) -> float:
+def _mean_rps(series: SignalSeries) -> float:
     """Return the requests per second from the first reading to the last; the points begin later and end earlier."""
-    seen = np.isfinite(readings.requests)
+    seen = np.isfinite(series.requests)
     if seen.sum() < 2:
         return float("nan")
-    return float(np.ptp(readings.requests[seen]) / max(float(np.ptp(readings.t_s[seen])), 1e-9))
+    return float(np.ptp(series.requests[seen]) / max(float(np.ptp(series.t_s[seen])), 1e-9))
 
 
 def _without_short_lives(points: Points) -> Points:
     _, number, counts = np.unique(points.life, return_inverse=True, return_counts=True)
-    return take(points, counts[number] >= MIN_BINS)
-
-
-def take(points: Points, keep: npt.NDArray[np.bool_]) -> Points:
-    """Return the points for which ``keep`` is true."""
+    kept = counts[number] >= MIN_POINTS_PER_LIFE
     return Points(
-        points.t_s[keep],
-        points.age_s[keep],
-        points.value[keep],
-        points.life[keep],
-        points.requests[keep],
-        points.rate_rps[keep],
-        points.loads[keep],
+        points.t_s[kept],
+        points.age_s[kept],
+        points.value[kept],
+        points.life[kept],
+        points.requests[kept],
+        points.rate_rps[kept],
+        points.load_regressors[kept],
         points.mean_rps,
     )
 
 
-def _without_spikes(points: Points, *, settled: bool) -> Points:
+def _without_outliers(points: Points, *, settled: bool) -> Points:
     value = points.value.copy()
     for life in np.unique(points.life):
         mine = points.life == life
-        for width in (5,) if settled else (5, 11):
-            value[mine] = without_spikes(value[mine], width)
+        for width in OUTLIER_WIDTHS[:1] if settled else OUTLIER_WIDTHS:
+            value[mine] = replace_outliers(value[mine], width)
     return replace(points, value=value)

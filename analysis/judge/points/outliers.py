@@ -1,4 +1,4 @@
-"""Points that stand out from all around them: spikes, which say nothing of what is kept."""
+"""Outliers of a series by the Hampel identifier: spikes, of which nothing is retained."""
 
 from __future__ import annotations
 
@@ -8,18 +8,26 @@ import numpy as np
 
 from analysis.judge.types import Numbers
 
-ABOVE: Final = 3.5
-BELOW: Final = 5.0
-"""A point so many scaled median deviations above or below its neighbours is taken for a spike."""
-AT_END: Final = 1.5
-"""The last points have neighbours on one side only: they have to stand out by so much more."""
+SIGMA_PER_MEDIAN: Final = 1.4826
+"""Standard deviation of a normal distribution around 0 in units of the median of its absolute values (Hampel 1974)."""
+MAX_SIGMAS_ABOVE: Final = 3.5
+"""Robust standard deviations above its neighbours from which on a point is an outlier."""
+MAX_SIGMAS_BELOW: Final = 5.0
+"""Robust standard deviations below its neighbours from which on a point is an outlier."""
+END_FACTOR: Final = 1.5
+"""Factor on ``MAX_SIGMAS_ABOVE`` for the last points of a life, which have neighbours on one side only."""
 
 
-def without_spikes(value: Numbers, width: int) -> Numbers:
-    """Return the points of one life with spikes drawn back to the median of ``width`` (odd) points around each.
+def robust_sigma(deviations: Numbers) -> Numbers:
+    """Return 1.4826 * median(abs(deviations)) by column: their standard deviation if they are normal (Hampel 1974)."""
+    return np.asarray(SIGMA_PER_MEDIAN * np.median(np.abs(deviations), axis=0))
 
-    Steps, ramps and waves stay: a spike stands out both from that median and from the middle of the points on either
-    side of it, and by more than such points usually do.
+
+def replace_outliers(value: Numbers, width: int) -> Numbers:
+    """Return the points of one life, shape (n,), with outliers replaced by the median of ``width`` (odd) points around.
+
+    A Hampel filter with a second condition, so that steps, ramps and waves stay: an outlier is far from that median and
+    from the middle between the points on either side, measured by the robust standard deviation of such distances.
     """
     if len(value) < 2 * width + 1:
         return value
@@ -28,24 +36,18 @@ def without_spikes(value: Numbers, width: int) -> Numbers:
     around = np.median(windows, axis=1)
     # Half way between a point before and one as far behind: on a straight rise the point itself.
     between = np.median((windows[:, :half] + windows[:, :half:-1]) / 2, axis=1)
-    own = value[half:-half]
-    usual = _scale(own - between)
-    high = own - np.maximum(around, between) > ABOVE * usual
-    low = own - np.minimum(around, between) < -BELOW * usual
-    found = value.copy()
-    found[half:-half] = np.where(high | low, around, own)
-    # The last points are held against the line through those before, as far as such lines told what came next; one
-    # that falls may be the end of a spike.
-    middle = np.median(windows[:, :half], axis=1), np.median(windows[:, half + 1 :], axis=1)
-    rise = np.maximum(middle[1] - middle[0], 0.0) / (half + 1)
-    ahead = around[:-half, None] + rise[:-half, None] * np.arange(half + 1, width)
-    came = np.lib.stride_tricks.sliding_window_view(value[width:], half)
-    off = came - ahead
-    out = off[-1] > AT_END * ABOVE * np.maximum(usual, _scale(off[:-1]))
-    found[-half:] = np.where(out, ahead[-1], value[-half:])
-    return found
-
-
-def _scale(apart: Numbers) -> Numbers:
-    """Return the standard deviation that these deviations, by column, would have if they were normal."""
-    return np.asarray(1.4826 * np.median(np.abs(apart), axis=0))
+    inner = value[half:-half]
+    sigma = robust_sigma(inner - between)
+    high = inner - np.maximum(around, between) > MAX_SIGMAS_ABOVE * sigma
+    low = inner - np.minimum(around, between) < -MAX_SIGMAS_BELOW * sigma
+    filtered = value.copy()
+    filtered[half:-half] = np.where(high | low, around, inner)
+    # The last points are compared with the line through the points before, by the error of such predictions elsewhere.
+    # A falling line is taken as level: the fall may be the end of a spike.
+    left, right = np.median(windows[:, :half], axis=1), np.median(windows[:, half + 1 :], axis=1)
+    rise = np.maximum(right - left, 0.0) / (half + 1)
+    predicted = around[:-half, None] + rise[:-half, None] * np.arange(half + 1, width)
+    errors = np.lib.stride_tricks.sliding_window_view(value[width:], half) - predicted
+    high = errors[-1] > END_FACTOR * MAX_SIGMAS_ABOVE * np.maximum(sigma, robust_sigma(errors[:-1]))
+    filtered[-half:] = np.where(high, predicted[-1], value[-half:])
+    return filtered

@@ -1,4 +1,4 @@
-"""The floors of a sawtooth: what is left after each collection, which is all that a leak can raise."""
+"""The lower envelope of a sawtooth: the level after each collection, which only what is retained can raise."""
 
 from __future__ import annotations
 
@@ -7,87 +7,84 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from analysis.judge.points.outliers import robust_sigma
 from analysis.judge.types import Numbers, SignalSeries
 
 MIN_CYCLES: Final = 5
-"""Fewer floors are no series: the sawtooth stays in, as noise."""
-DEEP: Final = 0.35
-"""A fall counts when it is this share of the usual spread of the readings around their own running level."""
-UPPER: Final = 0.1
-"""A cycle is in its upper half for about half of its time, and at least for this share of it. What stands above its
-floor for less is a spike, and no collection ends it."""
-SILENT: Final = 0.25
-"""A sawtooth goes on: where no cycle ends for more than this share of a life, its floors say nothing of that part."""
-ROUNDS: Final = 2
-"""Small collections ride on the cycles of great ones."""
+"""Cycles of a life from which on their minima are used; with fewer the sawtooth stays in the series, as noise."""
+MIN_FALL_SHARE: Final = 0.35
+"""Depth of a fall that may end a cycle, as a share of the 5-to-95% spread of the readings around their moving mean."""
+MIN_UPPER_HALF_SHARE: Final = 0.1
+"""Share of a cycle's time that it spends in its upper half, at the least; usual is a half. A shorter rise is a spike,
+which no collection ends."""
+MAX_GAP_SHARE: Final = 0.25
+"""Share of a life without the end of a cycle, at the most; the envelope is not known over a longer gap."""
+MAX_ROUNDS: Final = 2
+"""Envelopes of envelopes: small collections ride on the cycles of large ones."""
 
 
-def floors(readings: SignalSeries) -> SignalSeries:
-    """Return the readings at the bottom of each cycle when they are a sawtooth, else the readings as they are."""
-    for _ in range(ROUNDS):
-        keep = [
-            _bottoms(readings.value, readings.requests, np.flatnonzero(readings.life == life))
-            for life in np.unique(readings.life)
+def lower_envelope(series: SignalSeries) -> SignalSeries:
+    """Return the minimum of each cycle where every life is a sawtooth, else the series as it is."""
+    for _ in range(MAX_ROUNDS):
+        minima = [
+            _cycle_minima(series.value, series.requests, np.flatnonzero(series.life == life))
+            for life in np.unique(series.life)
         ]
-        if not keep or any(part is None for part in keep):
-            return readings
-        index = np.concatenate([part for part in keep if part is not None])
-        readings = SignalSeries(
-            readings.signal,
-            readings.t_s[index],
-            readings.value[index],
-            readings.life[index],
-            readings.requests[index],
+        if not minima or any(part is None for part in minima):
+            return series
+        index = np.concatenate([part for part in minima if part is not None])
+        series = SignalSeries(
+            series.signal, series.t_s[index], series.value[index], series.life[index], series.requests[index]
         )
-    return readings
+    return series
 
 
-def _bottoms(value: Numbers, requests: Numbers, mine: npt.NDArray[np.intp]) -> npt.NDArray[np.intp] | None:
-    """Return where one life's cycles have their lowest reading; None when it is no sawtooth."""
+def _cycle_minima(
+    value: Numbers, requests: Numbers, mine: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp] | None:
+    """Return the places of the minima of one life's cycles; None where the life is no sawtooth."""
     own = value[mine]
     if len(own) < 6 * MIN_CYCLES:
         return None
     smooth = own.copy()
     smooth[1:-1] = np.median(np.lib.stride_tricks.sliding_window_view(own, 3), axis=1)
     steps = np.diff(smooth)
-    noise = 1.4826 * float(np.median(np.abs(steps - np.median(steps))))
-    # A cycle's height: the spread that is left when the slow movement is gone.
+    noise = float(robust_sigma(steps - np.median(steps)))
+    # A cycle's height: the spread around the moving mean.
     width = max(5, len(own) // 12) | 1
     summed = np.cumsum(np.pad(smooth - smooth[0], (width // 2 + 1, width // 2), mode="edge"))
-    slow = smooth[0] + (summed[width:] - summed[:-width]) / width
-    spread = float(np.subtract(*np.percentile(smooth - slow, [95, 5])))
+    moving_mean = smooth[0] + (summed[width:] - summed[:-width]) / width
+    spread = float(np.subtract(*np.percentile(smooth - moving_mean, [95, 5])))
     # A fall may take two or three readings.
-    falls3 = smooth[3:] - smooth[:-3]
-    deep = -max(DEEP * spread, 8 * noise)
-    at = np.flatnonzero(falls3 < deep)
-    if spread <= 0 or len(at) == 0:
+    over_three = smooth[3:] - smooth[:-3]
+    falling = np.flatnonzero(over_three < -max(MIN_FALL_SHARE * spread, 8 * noise))
+    if spread <= 0 or len(falling) == 0:
         return None
-    groups = np.split(at, np.flatnonzero(np.diff(at) > 3) + 1)
-    bottoms = [int(group[-1]) + 3 for group in groups]
-    rises = float((steps > 0).mean())
-    if _cycles(smooth, [int(group[0]) for group in groups], bottoms) < MIN_CYCLES or rises < 0.5:
+    falls = np.split(falling, np.flatnonzero(np.diff(falling) > 3) + 1)
+    crests, bottoms = [int(fall[0]) for fall in falls], [int(fall[-1]) + 3 for fall in falls]
+    if _count_cycles(smooth, crests, bottoms) < MIN_CYCLES or float((steps > 0).mean()) < 0.5:
         return None
-    found = []
+    minima = set()
     for start, end in zip(bottoms, [*bottoms[1:], len(own)], strict=True):
         after = slice(start - 1, min(end, start + max(4, (end - start) // 8)))
-        found.append(start - 1 + int(np.argsort(own[after], kind="stable")[0]))
-    kept = np.array(sorted(set(found)))
-    return np.asarray(mine[kept]) if _goes_on(kept, own, requests[mine]) else None
+        minima.add(start - 1 + int(np.argsort(own[after], kind="stable")[0]))
+    kept = np.array(sorted(minima))
+    return np.asarray(mine[kept]) if _covers_life(kept, own, requests[mine]) else None
 
 
-def _goes_on(kept: npt.NDArray[np.intp], own: Numbers, requests: Numbers) -> bool:
-    """Return whether these readings of a life are nowhere far from each other, nor from its ends.
+def _covers_life(minima: npt.NDArray[np.intp], own: Numbers, requests: Numbers) -> bool:
+    """Return whether no gap between the minima of a life, or from them to its ends, is too long.
 
-    In requests, where they are known: what is not loaded needs no collection. Where it goes below the floors all the
-    same, they do not tell how.
+    Measured in requests where they are known: without load nothing needs collecting. A gap in which most readings are
+    below the envelope is not covered in any case.
     """
-    ends = np.array([0, *kept, len(own) - 1])
-    silent = np.diff(ends) > SILENT * (len(own) - 1)
+    ends = np.array([0, *minima, len(own) - 1])
+    long = np.diff(ends) > MAX_GAP_SHARE * (len(own) - 1)
     if np.isfinite(requests).all() and np.ptp(requests) > 0:
-        quiet = np.diff(requests[ends]) <= SILENT * np.ptp(requests)
-        dips = [_dips(own, *ends[gap : gap + 2]) for gap in np.flatnonzero(silent)]
-        return bool(quiet.all()) and not any(dips)
-    return not bool(silent.any())
+        idle = np.diff(requests[ends]) <= MAX_GAP_SHARE * np.ptp(requests)
+        dips = [_dips(own, *ends[gap : gap + 2]) for gap in np.flatnonzero(long)]
+        return bool(idle.all()) and not any(dips)
+    return not bool(long.any())
 
 
 def _dips(own: Numbers, start: int, end: int) -> bool:
@@ -95,11 +92,11 @@ def _dips(own: Numbers, start: int, end: int) -> bool:
     return bool(np.median(own[start : end + 1]) < min(own[start], own[end]))
 
 
-def _cycles(smooth: Numbers, crests: list[int], bottoms: list[int]) -> int:
-    """Return how many of the falls from these crests to these bottoms end a cycle, and no spike."""
-    found, since = 0, 0
+def _count_cycles(smooth: Numbers, crests: list[int], bottoms: list[int]) -> int:
+    """Return how many of the falls from these crests to these bottoms end a cycle rather than a spike."""
+    cycles, since = 0, 0
     for crest, bottom in zip(crests, bottoms, strict=True):
         halfway = float(smooth[crest : bottom + 1].max() + smooth[bottom]) / 2
-        found += float((smooth[since : crest + 1] > halfway).mean()) >= UPPER
+        cycles += float((smooth[since : crest + 1] > halfway).mean()) >= MIN_UPPER_HALF_SHARE
         since = bottom
-    return found
+    return cycles

@@ -34,7 +34,8 @@ from analysis.verdict.wording import verdict_sentence
 
 SUMMARY_VERSION: Final = 5
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
-gates and signoff; 4, with grew; 5, with incident instead of article in the keys."""
+gates and signoff; 4, with grew; 5, with incident instead of article in the keys, and
+reason_code of signals."""
 PEAKS: Final = ("rss_bytes", "cgroup_bytes", "tasks_finished", "sessions_open")
 """Columns whose highest readings the summary gives, beside those of all gauges."""
 

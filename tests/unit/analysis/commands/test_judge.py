@@ -12,7 +12,7 @@ import pytest
 
 from analysis.commands.compare import compare_runs
 from analysis.commands.judge import judge_file, judge_run
-from analysis.external.files import MIB, Columns, read_foreign
+from analysis.external.files import MIB, Columns, read_external
 from analysis.judge.types import Margin
 from soak.contract import GateLimit
 from soak.errors import RecordingError, UsageError
@@ -98,7 +98,7 @@ def test_psrecord_and_mprof_are_recognised(tmp_path: Path) -> None:
         "       1.002        5.000       11.500       20.000\n"
         "       2.0"
     )
-    found = read_foreign(psrecord, None)
+    found = read_external(psrecord, None)
     assert list(found.t_s) == [0.0, 1.002]
     assert list(found.value) == [10 * MIB, 11.5 * MIB]
     mprof = tmp_path / "b.dat"
@@ -106,7 +106,7 @@ def test_psrecord_and_mprof_are_recognised(tmp_path: Path) -> None:
         "CMDLINE python app.py\nMEM 10.5 1700000000.5000\nFUNC app.f 1.0 2.0 3.0 4.0\n"
         "CHLD 1 7.0 1700000001.0\nMEM 11.5 1700000002.5000\n"
     )
-    found = read_foreign(mprof, None)
+    found = read_external(mprof, None)
     assert list(found.t_s) == [0.0, 2.0]
     assert list(found.value) == [10.5 * MIB, 11.5 * MIB]
 
@@ -117,11 +117,11 @@ def test_a_csv_is_read_by_its_columns_and_their_units(tmp_path: Path) -> None:
     path.write_text(
         "when,t,rss\n2026-01-01T00:00:00Z,0,10\n2026-01-01T00:01:00Z,1,-1\n2026-01-01T00:02:00Z,,x\n"
     )
-    found = read_foreign(path, Columns("t", "rss", 60.0, 1024.0))
+    found = read_external(path, Columns("t", "rss", 60.0, 1024.0))
     assert list(found.t_s) == [0.0, 60.0]
     assert found.value[0] == 10_240
     assert np.isnan(found.value[1])
-    assert list(read_foreign(path, Columns("when", "rss", None, 1.0)).t_s) == [0.0, 60.0, 120.0]
+    assert list(read_external(path, Columns("when", "rss", None, 1.0)).t_s) == [0.0, 60.0, 120.0]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_file_that_is_no_recording_says_why(
     path = tmp_path / "x.csv"
     path.write_text(text)
     with pytest.raises(RecordingError) as caught:
-        read_foreign(path, columns)
+        read_external(path, columns)
     assert str(caught.value).startswith(f"{path}: ")
     assert sentence in str(caught.value)
 
@@ -181,7 +181,7 @@ def test_an_empty_cell_is_no_restart(tmp_path: Path) -> None:
     """Whatever tells lives apart, a name or a number, goes on where it was not read."""
     path = tmp_path / "x.csv"
     path.write_text("t,rss,pod\n0,2e8,\n1,2e8,a\n2,2e8,\n3,2e8,b\n4,2e8,a\n")
-    assert list(read_foreign(path, Columns("t", "rss", life="pod")).life) == [1, 1, 1, 2, 3]
+    assert list(read_external(path, Columns("t", "rss", life="pod")).life) == [1, 1, 1, 2, 3]
 
 
 def test_no_memory_is_none_that_was_read(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_few_bytes_and_late_seconds_are_believed_when_their_unit_is_named(tmp_pa
     """A refusal is for what was left out alone."""
     path = tmp_path / "x.csv"
     path.write_text("t,rss\n1764162000000,90000\n1764162000005,90000\n")
-    found = read_foreign(path, Columns("t", "rss", 1e-3, 1.0))
+    found = read_external(path, Columns("t", "rss", 1e-3, 1.0))
     assert list(found.value) == [90_000, 90_000]
     assert found.t_s[1] == pytest.approx(0.005, abs=1e-3)
 

@@ -28,18 +28,18 @@ def of_text() -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        (pd.DataFrame(), "nothing was read"),
-        (frame(T_S, NAN), "nothing was read"),
-        (frame(NAN, FLAT), "nothing was read"),
-        (of_text(), "nothing was read"),
+        (pd.DataFrame(), "no readings"),
+        (frame(T_S, NAN), "no readings"),
+        (frame(NAN, FLAT), "no readings"),
+        (of_text(), "no readings"),
         (frame(T_S[::-1], FLAT), "time goes backwards"),
-        (frame(T_S, -FLAT), "720 of its values are negative or absurd"),
-        (frame(T_S, FLAT * 1e30), "720 of its values are negative or absurd"),
-        (frame(T_S, np.zeros(len(T_S))), "720 of its values are negative or absurd"),
-        (frame(T_S[:9], FLAT[:9]), "too few readings of lives that lasted: 9"),
-        (frame(T_S[:2], FLAT[:2]), "too few readings of lives that lasted: 0"),
-        (frame(np.zeros(len(T_S)), FLAT), "too few readings of lives that lasted: 0"),
-        (frame(T_S, FLAT, restart_id=np.floor(T_S / 10)), "too few readings of lives that lasted: 0"),
+        (frame(T_S, -FLAT), "720 readings are negative or implausibly large"),
+        (frame(T_S, FLAT * 1e30), "720 readings are negative or implausibly large"),
+        (frame(T_S, np.zeros(len(T_S))), "720 readings are negative or implausibly large"),
+        (frame(T_S[:9], FLAT[:9]), "too few readings in long enough lives: 9"),
+        (frame(T_S[:2], FLAT[:2]), "too few readings in long enough lives: 0"),
+        (frame(np.zeros(len(T_S)), FLAT), "too few readings in long enough lives: 0"),
+        (frame(T_S, FLAT, restart_id=np.floor(T_S / 10)), "too few readings in long enough lives: 0"),
     ],
 )
 def test_bad_data_are_inconclusive_with_their_reason(bad: pd.DataFrame, why: str) -> None:
@@ -143,10 +143,10 @@ def test_the_limit_of_rss_is_met_by_rss() -> None:
 def test_a_margin_per_request_needs_requests() -> None:
     """Without requests nothing can be said per request; without a positive margin nothing at all."""
     assert judge(readings(T_S, FLAT), Margin(per_request=100)).reason == (
-        "the margin is per request, and no requests are known"
+        "the margin is per request, but request counts are not known"
     )
     for margin in (Margin(), Margin(per_s=0.0), Margin(per_s=math.nan)):
-        assert judge(readings(T_S, FLAT), margin).reason == "the margin is no positive number"
+        assert judge(readings(T_S, FLAT), margin).reason == "the margin is not a positive number"
 
 
 def test_time_may_not_go_backwards_within_a_life() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.judge.points.outliers import without_spikes
+from analysis.judge.points.outliers import replace_outliers
 from analysis.judge.types import Numbers
 
 WIDTH = 11
@@ -26,7 +26,7 @@ def noisy(value: Numbers, seed: int = 1) -> Numbers:
 def test_what_is_no_spike_stays(shape: Numbers) -> None:
     """Noise, a ramp that ends, a step and waves keep all but a few of their points, where the ramp is steep too."""
     value = noisy(shape)
-    assert (without_spikes(value, WIDTH) != value).sum() <= 3
+    assert (replace_outliers(value, WIDTH) != value).sum() <= 3
 
 
 def test_spikes_are_drawn_back() -> None:
@@ -35,8 +35,8 @@ def test_spikes_are_drawn_back() -> None:
     value = ramp.copy()
     value[30:33] += 50
     value[60] -= 50
-    drawn = without_spikes(value, WIDTH)
-    assert np.abs(drawn - ramp)[[30, 31, 32, 60]].max() < 5
+    filtered = replace_outliers(value, WIDTH)
+    assert np.abs(filtered - ramp)[[30, 31, 32, 60]].max() < 5
 
 
 def test_a_spike_at_the_end_is_drawn_back_to_what_came_before() -> None:
@@ -44,17 +44,17 @@ def test_a_spike_at_the_end_is_drawn_back_to_what_came_before() -> None:
     for slope in (0.5, -0.5):
         value = noisy(slope * np.arange(100.0))
         value[-3:] += 60
-        assert np.abs(without_spikes(value, WIDTH)[-3:] - slope * np.arange(97, 100)).max() < 10
+        assert np.abs(replace_outliers(value, WIDTH)[-3:] - slope * np.arange(97, 100)).max() < 10
 
 
 def test_waves_that_rise_at_the_end_stay() -> None:
     """How far a line through those before told what came next is taken from the whole life."""
     value = noisy(30 * np.sin(np.arange(100) / 4 + 0.9), 2)
-    assert (without_spikes(value, WIDTH)[-5:] == value[-5:]).all()
+    assert (replace_outliers(value, WIDTH)[-5:] == value[-5:]).all()
 
 
 def test_few_points_are_left_alone() -> None:
     """Fewer than two windows have no neighbours to be compared with."""
     value = noisy(np.zeros(2 * WIDTH))
     value[5] = 100
-    assert (without_spikes(value, WIDTH) == value).all()
+    assert (replace_outliers(value, WIDTH) == value).all()
