@@ -26,7 +26,7 @@ def command(
 ) -> None:
     """Compare two runs recorded separately; "x before" in the gates of RUN_B is the candidate of RUN_A.
 
-    Refused where host, Python, load, limits or file format differ, with the differences named.
+    Refused when host, Python, load, limits or file format differ; the message lists the differences.
 
     Exit codes: 0 signed off, 2 the runs do not compare or are not readable, 3 a gate failed, 4 inconclusive or refused.
     """
@@ -41,7 +41,7 @@ def compare_runs(first: Path, second: Path) -> Verdicts:
     earlier, later = read_recording(first), read_recording(second)
     if found := differences(earlier.manifest, later.manifest):
         raise UsageError(
-            f"{first} and {second} do not compare: {'; '.join(found)}. Repeat one of them as the other was made."
+            f"{first} and {second} do not compare: {'; '.join(found)}. Repeat one of them with equal settings."
         )
     for run_dir, recording in ((first, earlier), (second, later)):
         _require_candidate(run_dir, recording.manifest)

@@ -45,7 +45,7 @@ class Verdicts:
 
 def command(
     path: Annotated[
-        Path, typer.Argument(help="A run directory, or a file of memory over time that another tool wrote.")
+        Path, typer.Argument(help="A run directory, or another tool's file of memory over time.")
     ],
     follow: Annotated[
         bool,
@@ -54,7 +54,7 @@ def command(
         ),
     ] = False,
     time_column: Annotated[
-        str, typer.Option(metavar="NAME", help="CSV column of time: numbers, or moments in ISO 8601.")
+        str, typer.Option(metavar="NAME", help="CSV column of time: numbers or ISO 8601.")
     ] = "",
     rss_column: Annotated[str, typer.Option(metavar="NAME", help="CSV column of memory.")] = "",
     life_column: Annotated[
@@ -79,9 +79,9 @@ def command(
         typer.Option(metavar="SIZE", help="Memory limit for file input, e.g. 2 GiB: gives the time to OOM."),
     ] = "",
 ) -> None:
-    """Print verdict and gates of a recording, without figures and without writing a report.
+    """Print verdict and gates of a run, or judge another tool's recording of memory; no report is written.
 
-    A file may be psrecord's (--log) or mprof's, or a CSV whose columns are named.
+    Files of psrecord (--log) and mprof are recognised; for a CSV, name the columns.
 
     Exit codes: 0 signed off or no leak, 2 usage, 3 a gate failed or a leak, 4 inconclusive or refused.
     """
@@ -93,12 +93,10 @@ def command(
             return
         answer(judge_run(path))
     if follow:
-        raise UsageError(f"{path}: only a run directory can be followed.")
+        raise UsageError(f"{path}: --follow needs a run directory.")
     margin = parse_option("--max-leak", max_leak, parse_leak_rate)
     if margin.per_s is None:
-        raise UsageError(
-            "--max-leak: requests are not known in a file; give it per time, for example 1 MiB/h."
-        )
+        raise UsageError("--max-leak: a file has no requests; give a leak per time, for example 1 MiB/h.")
     columns = _columns((time_column, rss_column, life_column), time_unit, rss_unit)
     answer(judge_file(path, columns, Margin(per_s=margin.per_s), parse_limit_option(limit)))
 
@@ -107,12 +105,12 @@ def _columns(names: tuple[str, str, str], time_unit: str | None, rss_unit: str |
     """Return the columns of a CSV and their units; None for the formats that are known. Raises UsageError."""
     time, rss, life = names
     if bool(time) != bool(rss):
-        raise UsageError("Name both columns: --time-column and --rss-column.")
+        raise UsageError("Give both --time-column and --rss-column.")
     if not time:
         if (time_unit, rss_unit, life) != (None, None, ""):
             raise UsageError(
-                "--time-unit, --rss-unit, --life-column: the formats of psrecord and mprof are known; of a CSV name "
-                "the columns, too."
+                "--time-unit, --rss-unit, --life-column: only for a CSV; name its columns with --time-column and "
+                "--rss-column."
             )
         return None
     time_s = None if time_unit is None else parse_option("--time-unit", f"1 {time_unit}", parse_duration)

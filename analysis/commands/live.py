@@ -1,4 +1,4 @@
-"""Judging a run while it goes on: look after look into ``live.json``."""
+"""``soak judge --follow``: evaluates a running soak periodically and writes ``live.json``."""
 
 from __future__ import annotations
 
@@ -129,4 +129,6 @@ def _write(path: Path, content: Live) -> None:
         partial.write_text(content.to_json(), encoding="utf-8")
         partial.replace(path)
     except OSError as error:
-        raise HarnessError(f"{path}: cannot be written ({error.strerror or error}); free the disk.") from None
+        raise HarnessError(
+            f"{path}: cannot be written ({error.strerror or error}); free some disk space."
+        ) from None

@@ -21,7 +21,7 @@ from soak.contract.hashes import verify as verify_run
 from soak.errors import UsageError, exit_on_error
 
 app = typer.Typer(
-    help="Proves that a long-running Python service does not leak memory, or shows what leaks.",
+    help="Soak-test a long-running Python service: verdict on memory leaks, leak suspects, sign-off.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -76,10 +76,10 @@ def compare(context: typer.Context) -> None:
 
 @app.command()
 def verify(directory: RunDirectory) -> None:
-    """Check that every file of a run is as the run left it, by the SHA256SUMS written at its end.
+    """Check the files of a run against the SHA256SUMS written at its end.
 
-    Exit codes: 0 all are, 2 no run directory or damaged hashes, 4 a file was changed, is missing or was added, or the
-    run was cut short before the hashes were written.
+    Exit codes: 0 unchanged, 2 no run directory or damaged hashes, 4 a file was changed, is missing or was added, or
+    the run has no hashes.
     """
     found = verify_run(directory)
     print(found.text)
@@ -111,7 +111,7 @@ def init(
 
 @app.command()
 def heap(
-    pid: Annotated[int | None, typer.Argument(help="A running Python process.", min=1)] = None,
+    pid: Annotated[int | None, typer.Argument(help="PID of a running Python process.", min=1)] = None,
     watch: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", min=0.5, max=86_400, help="Repeat every SECONDS and show rates."),
@@ -124,17 +124,17 @@ def heap(
         tuple[Path, Path] | None, typer.Option(metavar="A B", help="Compare two saved censuses.")
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="File to save the census to; with --watch the latest.")
+        Path | None, typer.Option(help="File to save the census to (with --watch: the latest one).")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", metavar="", help="Print JSON, a line per census.")
+        bool, typer.Option("--json", metavar="", help="Print JSON, one line per census.")
     ] = False,
     as_csv: Annotated[
         bool, typer.Option("--csv", metavar="", help="Print type, objects and bytes as CSV.")
     ] = False,
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 30,
 ) -> None:
-    """Count the objects of a live Python process by type, from outside: nothing is stopped or injected."""
+    """Count the objects of a live Python process by type, from outside. Read-only: the process is not stopped."""
     from soak.cli.heap import Request, run_heap  # noqa: PLC0415 - numpy has no place beside a run
 
     if as_json and as_csv:

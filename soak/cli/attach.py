@@ -1,4 +1,4 @@
-"""``soak attach``: processes that are running already."""
+"""``soak attach``: sample running processes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def attach(
     pids: Annotated[
         list[int],
         typer.Option(
-            "--pid", min=1, help="A process to sample, with its children; may be given several times."
+            "--pid", min=1, help="PID of a process to sample with its children; may be given several times."
         ),
     ],
     duration: Annotated[
         str, typer.Option("--for", metavar="TIME", help="Duration, e.g. 10m (default: until Ctrl-C).")
     ] = "",
-    every: Annotated[str, typer.Option(metavar="TIME", help="Time between samples.")] = "1s",
+    every: Annotated[str, typer.Option(metavar="TIME", help="Time between samples, 0.1s to 60s.")] = "1s",
     max_leak: Annotated[
         str, typer.Option(metavar="LEAK", help="Leak margin per time, e.g. 1 MiB/h.")
     ] = DEFAULT_MAX_LEAK.text,

@@ -1,4 +1,4 @@
-"""``soak heap``: the census of a process, once, again and again, or two saved ones compared."""
+"""``soak heap``: a census of a process, repeated censuses, or the difference of two saved ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GROWING_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for on the command line."""
+    """The options of the command."""
 
     pid: int | None
     every_s: float | None
@@ -47,7 +47,7 @@ def run_heap(
     take: Callable[..., Census] = take_census,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Do what was asked for; tables go to the console, JSON and CSV to ``write``. Raises HeapError, UsageError."""
+    """Run the command; tables go to the console, JSON and CSV to ``write``. Raises HeapError, UsageError."""
     _refuse_what_would_be_ignored(request)
     if request.diff is not None:
         _diff(request.diff, console, request.top)
@@ -56,7 +56,7 @@ def run_heap(
         raise UsageError("soak heap needs the PID of a Python process, or --diff A B.")
     pid = request.pid
     with contextlib.suppress(OSError):
-        os.nice(19)  # the target goes first, whoever shares a core with it
+        os.nice(19)  # the target has priority on a shared core
     every_s = request.every_s or (GROWING_EVERY_S if request.growing else None)
 
     def censuses() -> Iterator[Census]:
@@ -77,7 +77,7 @@ def run_heap(
                 return
             sleep(max(0.0, every_s - (time.monotonic() - began_s)))
 
-    # Ctrl-C is how a watch ends; a census that it cuts short is none
+    # Ctrl-C ends --watch; an interrupted census is dropped
     with contextlib.nullcontext() if every_s is None else contextlib.suppress(KeyboardInterrupt):
         if request.form != "table":
             for census in censuses():
@@ -92,13 +92,13 @@ def _refuse_what_would_be_ignored(request: Request) -> None:
         "--save": request.save, f"--{request.form}": request.form != "table",
     }  # fmt: skip
     if request.diff is not None and (wrong := [name for name, value in given.items() if value]):
-        raise UsageError(f"--diff compares two saved censuses; leave {', '.join(wrong)} out.")
+        raise UsageError(f"--diff compares two saved censuses: remove {', '.join(wrong)}.")
     if request.growing and request.form != "table":
         raise UsageError(
-            f"--growing is a table; --{request.form} with --watch has the censuses it is made from."
+            f"--growing prints a table only; use --{request.form} with --watch for its censuses."
         )
     if request.times and not (request.every_s or request.growing):
-        raise UsageError("--times says when --watch or --growing ends; give one of them.")
+        raise UsageError("--times limits --watch or --growing: give one of them.")
 
 
 def _show(request: Request, censuses: Iterator[Census], console: Console, *, live: bool) -> None:

@@ -1,4 +1,4 @@
-"""Options that several commands have, each with a help text that is complete in itself."""
+"""Options shared by several commands; each help text is complete in itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MetricsPort = Annotated[
     int | None,
     typer.Option(min=1, max=65535, help="Serve the newest samples for Prometheus on this port of 127.0.0.1."),
 ]
-Runs = Annotated[Path, typer.Option(help="Directory in which run directories are made.")]
+Runs = Annotated[Path, typer.Option(help="Directory that contains the run directories.")]
 RunDirectory = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run directory, for example runs/latest.")
 ]

@@ -1,4 +1,4 @@
-"""Our packages have plain names, and another package may have one of them: found at the start, not in mid-run."""
+"""Finds packages of other projects with the name of one of soakproof's, before a run starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOME: Final = Path(__file__).parents[2]
 
 
 def refuse_foreign_packages(search: Sequence[str] | None = None) -> None:
-    """Raise HarnessError when a package of ours would be found in another place than this one.
+    """Raise HarnessError when a package of soakproof would be imported from another place.
 
     ``search`` is the module search path of the processes to be started: by default this process's own, without the
     directory of its script, which ``-P`` leaves out.
@@ -29,6 +29,6 @@ def refuse_foreign_packages(search: Sequence[str] | None = None) -> None:
         place = None if spec is None or spec.origin is None else Path(spec.origin).parent
         if place is not None and place.parent.resolve() != HOME.resolve():
             raise HarnessError(
-                f"{place}: another package called {name!r} comes before soakproof's own ({HOME / name}). Install "
-                "soakproof into an environment of its own, or take that directory out of PYTHONPATH."
+                f"{place}: another package called {name!r} hides soakproof's own ({HOME / name}). Install "
+                "soakproof into an environment of its own, or remove that directory from PYTHONPATH."
             )

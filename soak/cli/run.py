@@ -37,10 +37,11 @@ def run(
     metrics_port: options.MetricsPort = None,
     runs: options.Runs = RUNS,
 ) -> None:
-    """Soak the arms of a profile under one load, and report.
+    """Soak the arms of a profile under one load and make the report.
 
     Exit codes: 0 signed off, 1 the harness failed, 2 usage or configuration, 3 a gate failed, 4 inconclusive or
     refused.
+
     Ctrl-C ends the run early and still makes the report.
     """
     checked = load_profile(profile, settings or (), arms)
@@ -67,7 +68,8 @@ def ui(
 ) -> None:
     """Run interactively from Locust's web UI: Start and Stop begin and end the load; Stop makes the report.
 
-    Exit codes: as of soak run.
+    Exit codes: 0 signed off, 1 the harness failed, 2 usage or configuration, 3 a gate failed, 4 inconclusive or
+    refused.
     """
     password = os.environ.get(WEB_PASSWORD, "")
     if web_login and not (password and web_user):
@@ -81,9 +83,9 @@ def worker(
         str, typer.Argument(metavar="HOST:PORT", help="Address of the master, as printed by soak run.")
     ],
 ) -> None:
-    """Send a share of a run's load from this machine until the run ends; no file of the run is needed here.
+    """Send a share of the load of a run from this machine until the run ends; it needs no file of the run.
 
-    The profile of the run sets traffic.remote_workers.
+    Set traffic.remote_workers in the profile of the run.
     """
     os.execv(sys.executable, [sys.executable, "-P", "-m", "locustfiles.remote_worker", master])  # noqa: S606 - a command of our own
 

@@ -1,4 +1,4 @@
-"""The runs of a directory with what became of them, from their manifests and summaries."""
+"""The runs of a directory with status, sign-off and verdicts, from their manifests and summaries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from soak.contract import LOAD, MANIFEST, REPORT, SUMMARY
 from soak.errors import UsageError
 
 COMPLETE_RUN: Final = {"run_id": str, "profile": str, "started_wall_time": str, "status": str}
-"""What a manifest must have to be listed, with its types."""
+"""Keys of a manifest that a listed run must have, with their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Listed:
     started: str = ""
     """Wall time, ISO 8601."""
     load_s: float | None = None
-    """How long the load lasted, seconds; of a run without a report, how long it is planned to."""
+    """Duration of the load, seconds; the planned duration of a run without a report."""
     status: str = ""
     """running, complete, interrupted or failed; broken for a directory that cannot be read."""
     decision: str = ""
@@ -37,13 +37,13 @@ class Listed:
     verdicts: dict[str, str] = field(default_factory=dict)
     """Verdict by arm."""
     note: str = ""
-    """Why something of it is missing."""
+    """The reason why something of it is missing."""
 
 
 def list_runs(runs: Path) -> tuple[Listed, ...]:
     """Return the run directories in ``runs``, newest first as their names sort; raises UsageError without it."""
     if not runs.is_dir():
-        raise UsageError(f"{runs}: no such directory; name the one with the runs by --runs.")
+        raise UsageError(f"{runs}: no such directory; give the directory of the runs with --runs.")
     try:
         places = [path for path in runs.iterdir() if path.is_dir() and not path.is_symlink()]
     except OSError as error:
@@ -62,8 +62,8 @@ def listing_table(listed: tuple[Listed, ...], runs: Path) -> RenderableType:
     for one in listed:
         verdicts = [f"{arm}: {verdict.replace('_', ' ').upper()}" for arm, verdict in one.verdicts.items()]
         cells = (one.run, one.profile, one.started[:16].replace("T", " "), _length(one.load_s), one.status)
-        said = (one.decision, "\n".join([*verdicts, *([one.note] if one.note else [])]))
-        table.add_row(*(Text(cell) for cell in (*cells, *said)))
+        outcome = (one.decision, "\n".join([*verdicts, *([one.note] if one.note else [])]))
+        table.add_row(*(Text(cell) for cell in (*cells, *outcome)))
     return table
 
 
@@ -99,7 +99,7 @@ def _listed(directory: Path) -> Listed:
             verdicts={str(one["arm"]): str(one["verdict"]) for one in summary["verdicts"]},
         )
     except (KeyError, TypeError) as error:
-        return _with(known, note=f"{REPORT}/{SUMMARY} is not a report's ({error})")
+        return _with(known, note=f"{REPORT}/{SUMMARY} is not the summary of a report ({error})")
 
 
 def _with(listed: Listed, **known: Any) -> Listed:
@@ -107,7 +107,7 @@ def _with(listed: Listed, **known: Any) -> Listed:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
-    """Return what a JSON file holds, or why it holds nothing."""
+    """Return the content of a JSON file, or why there is none."""
     name = path.name if path.parent.name != REPORT else f"{REPORT}/{path.name}"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

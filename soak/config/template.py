@@ -7,10 +7,10 @@ from pathlib import Path
 from soak.errors import UsageError
 
 PROFILE_TEMPLATE = Path(__file__).parent / "template.toml"
-NEXT = """{path} is written. Put your two commands, their directories and your load into it, then:
+NEXT = """Wrote {path}. Enter your two commands, their directories and your load, then:
 
     soak run {path} --dry-run    # print the plan, start nothing
-    soak run {path} --set phases.warmup_s=30 --set phases.load_s=120 --set sampling.census_every_s=10    # try it out
+    soak run {path} --set phases.warmup_s=30 --set phases.load_s=120 --set sampling.census_every_s=10    # a trial
     soak run {path}"""
 
 

@@ -154,11 +154,11 @@ def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
         ("a,b\n1,2\n", (), "x.csv: neither psrecord's format nor mprof's; name its columns: --time-column t"),
         ("a,b\n1,2\n", COLUMNS, "x.csv: --time-column t: no such column; it has a, b."),
         ("t,b\n1,2\n", COLUMNS, "x.csv: --rss-column rss: no such column; it has t, b."),
-        ("t,rss\n1,2\n", COLUMNS[:2], "Name both columns: --time-column and --rss-column."),
+        ("t,rss\n1,2\n", COLUMNS[:2], "Give both --time-column and --rss-column."),
         (
             "t,rss\n1,2\n",
             ("--rss-unit", "MB"),
-            "--life-column: the formats of psrecord and mprof are known",
+            "--life-column: only for a CSV",
         ),
         ("t,rss\n1,2\n", (*COLUMNS, "--time-unit", "parsecs"), "--time-unit: unknown unit 'parsecs'"),
         ("t,rss\n1,2\n", (*COLUMNS, "--rss-unit", "Mb/s"), "--rss-unit: unknown unit 'Mb/s'"),
@@ -172,11 +172,11 @@ def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
         (
             "t,rss\n1,2\n",
             (*COLUMNS, "--max-leak", "9 B/request"),
-            "--max-leak: requests are not known in a file",
+            "--max-leak: a file has no requests",
         ),
         ("t,rss\n1,2\n", (*COLUMNS, "--limit", "-2 GiB"), "--limit: a number and a unit are needed"),
         ("t,rss\n1,2\n", (*COLUMNS, "--limit", "0 GiB"), "--limit 0 GiB: give a size above 0"),
-        ("t,rss\n1,2\n", ("--follow",), "x.csv: only a run directory can be followed."),
+        ("t,rss\n1,2\n", ("--follow",), "x.csv: --follow needs a run directory."),
     ],
 )
 def test_a_file_that_cannot_be_judged_is_a_sentence(

@@ -133,9 +133,9 @@ def test_a_question_that_makes_no_sense_is_refused() -> None:
     """No process; a process and two files; a process that is gone from the start."""
     with pytest.raises(UsageError, match="needs the PID"):
         _run(replace(ONE, pid=None))
-    with pytest.raises(UsageError, match="leave PID out"):
+    with pytest.raises(UsageError, match="remove PID"):
         _run(replace(ONE, diff=(Path("a"), Path("b"))))
-    with pytest.raises(UsageError, match="leave --watch, --growing, --save, --json out"):
+    with pytest.raises(UsageError, match="remove --watch, --growing, --save, --json"):
         _run(
             replace(
                 ONE,
@@ -147,9 +147,9 @@ def test_a_question_that_makes_no_sense_is_refused() -> None:
                 form="json",
             )
         )
-    with pytest.raises(UsageError, match="--growing is a table"):
+    with pytest.raises(UsageError, match="--growing prints a table only"):
         _run(replace(ONE, growing=True, form="csv"))
-    with pytest.raises(UsageError, match="--times says when --watch or --growing ends"):
+    with pytest.raises(UsageError, match="--times limits --watch or --growing"):
         _run(replace(ONE, times=3))
     with pytest.raises(ProcessGoneError):
         _run(ONE)

@@ -120,5 +120,5 @@ def test_no_runs_and_no_directory(tmp_path: Path) -> None:
     with console.capture() as capture:
         console.print(listing_table(list_runs(tmp_path), tmp_path))
     assert capture.get().replace("\n", "") == f"No run in {tmp_path}."
-    with pytest.raises(UsageError, match="no such directory; name the one with the runs by --runs"):
+    with pytest.raises(UsageError, match="no such directory; give the directory of the runs with --runs"):
         list_runs(tmp_path / "nowhere")
