@@ -17,11 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.support.paths import ROOT
-
-sys.path.insert(0, str(ROOT / "soak" / "probe"))
-
 from soak_probe import creations
 from soak_probe.answers import Answers
 from soak_probe.holders import objects, roots, walk

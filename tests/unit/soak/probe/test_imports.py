@@ -1,31 +1,68 @@
-"""The probe enters other people's processes: it may import nothing but the standard library and itself."""
-
 from __future__ import annotations
 
-import ast
 import sys
-from pathlib import Path
+import types
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
+from typing import Any
 
 import pytest
-
-from tests.support.paths import ROOT
-
-PROBE = ROOT / "soak" / "probe"
-SOURCES = sorted(PROBE.rglob("*.py"))
+from soak_probe.imports import ModuleFinder
+from soak_probe.sessions import AIOHTTP_CLIENT, Sessions
 
 
-def _imported(source: Path) -> set[str]:
-    """Return the top-level packages a module imports anywhere in its text."""
-    found = set()
-    for node in ast.walk(ast.parse(source.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found
+class PlantedLoader:
+    def create_module(self, spec: ModuleSpec) -> None:
+        pass
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        module.loaded = True  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.relative_to(PROBE).as_posix())
-def test_the_probe_needs_the_standard_library_alone(source: Path) -> None:
-    """A target lacks our packages; import-linter does not see the probe, which is no package of ours."""
-    assert _imported(source) - set(sys.stdlib_module_names) <= {"soak_probe", "sitecustomize"}
+class PlantedFinder:
+    """Finds every module, with a loader of its own."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> ModuleSpec:
+        return ModuleSpec(name, self._loader)
+
+
+class TestModuleFinder:
+    def test_it_reacts_to_aiohttp_client_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The module reaches the callback once its own loader has run it; then the finder is gone."""
+        imported: list[types.ModuleType] = []
+        finder, loader = ModuleFinder(AIOHTTP_CLIENT, imported.append), PlantedLoader()
+        monkeypatch.setattr(sys, "meta_path", [finder, PlantedFinder(loader)])
+        assert finder.find_spec("aiohttp") is None
+        spec = finder.find_spec(AIOHTTP_CLIENT)
+        assert spec is not None
+        assert spec.loader is loader  # type: ignore[comparison-overlap]
+        module = module_from_spec(spec)
+        loader.exec_module(module)
+        assert imported == [module]
+        assert module.loaded
+        assert finder not in sys.meta_path
+        assert "exec_module" not in vars(loader)
+
+    def test_what_is_not_there_is_not_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without aiohttp installed the import fails as it would without us."""
+        finder = ModuleFinder(AIOHTTP_CLIENT, lambda _: None)
+        monkeypatch.setattr(sys, "meta_path", [finder])
+        assert finder.find_spec(AIOHTTP_CLIENT) is None
+
+    def test_an_unknown_loader_or_module_does_not_break_the_import(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A loader that cannot be followed, and a module without ClientSession, import as ever."""
+        finder = ModuleFinder(AIOHTTP_CLIENT, Sessions().watch_module)
+        monkeypatch.setattr(sys, "meta_path", [finder, PlantedFinder(object())])
+        assert finder.find_spec(AIOHTTP_CLIENT) is not None
+        loader = PlantedLoader()
+        monkeypatch.setattr(sys, "meta_path", [finder, PlantedFinder(loader)])
+        spec = finder.find_spec(AIOHTTP_CLIENT)
+        assert spec is not None
+        module = module_from_spec(spec)
+        loader.exec_module(module)
+        assert module.loaded

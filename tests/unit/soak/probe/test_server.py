@@ -14,14 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from soak.contract import SAMPLE_COLUMNS, names
-from tests.support.paths import ROOT
-
-sys.path.insert(0, str(ROOT / "soak" / "probe"))
-
 from soak_probe import answers, lifecycle, server
 from soak_probe.sessions import Sessions
+
+from soak.contract import SAMPLE_COLUMNS, names
 
 PATIENCE_S = 10
 OTHER_USER = 12345

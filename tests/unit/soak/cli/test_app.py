@@ -1,5 +1,3 @@
-"""The commands that look at runs from outside."""
-
 from __future__ import annotations
 
 import json

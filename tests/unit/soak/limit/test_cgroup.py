@@ -1,17 +1,13 @@
-"""Which memory limit is found, and what a death is put down to."""
-
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
 import pytest
 
 from soak.limit import cgroup
-from soak.limit.base import Counters, who_ended
+from soak.limit.base import Counters
 from soak.limit.cgroup import V1, V2, CgroupLife, NotUsableError, own_cgroup, v2_obstacle
-from soak.limit.watchdog import WatchdogLife
 
 V2_MOUNT = "31 23 0:27 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
 V1_MOUNT = "36 25 0:31 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
@@ -29,28 +25,6 @@ class FakeGuard:
 
     def drop_cgroup(self, path: Path) -> None:
         self.cgroups.remove(path)
-
-
-@pytest.mark.parametrize(
-    ("code", "counters", "asked", "by"),
-    [
-        (-signal.SIGKILL, Counters(oom_kills=1), False, "kernel"),
-        (-signal.SIGKILL, Counters(oom_kills=0, oomd_kills=1), False, "systemd-oomd"),
-        (-signal.SIGKILL, Counters(watchdog_kills=1), False, "watchdog"),
-        (-signal.SIGKILL, Counters(oom_kills=0), False, "unknown"),
-        (-signal.SIGKILL, Counters(), True, "soak"),
-        (-signal.SIGSEGV, Counters(oom_kills=0), False, "itself"),
-        (128 + signal.SIGKILL, Counters(oom_kills=1), False, "kernel"),
-        (1, Counters(oom_kills=0), False, "itself"),
-        (1, Counters(oom_kills=1), False, "itself"),
-        (0, Counters(), False, "itself"),
-    ],
-)
-def test_a_death_is_put_down_to_the_one_who_counted_it(
-    code: int, counters: Counters, asked: bool, by: str
-) -> None:
-    """A SIGKILL that nobody counted is unknown, never taken for the kernel's."""
-    assert who_ended(code, counters, asked=asked) == by
 
 
 def test_version_1_is_found_below_our_own_path() -> None:
@@ -141,22 +115,3 @@ def _as_kernel(path: Path) -> None:
     for name in (V1.limit, V1.swap, V1.peak, V1.events, "cgroup.procs"):
         (path / name).write_text("")
     (path / V1.usage).write_text("77\n")
-
-
-def test_the_watchdog_kills_above_the_limit_and_not_below() -> None:
-    """A scripted process grows past its limit; only then is its group killed, once, and counted."""
-    readings = iter([50, 100, 101])
-    killed: list[int] = []
-    life = WatchdogLife(100, usage=lambda _: next(readings), kill=killed.append)
-    assert [life.check(1234), life.check(1234), life.check(1234)] == [True, True, False]
-    assert killed == [1234]
-    assert life.counters() == Counters(peak_bytes=101, watchdog_kills=1)
-
-
-def test_the_watchdog_ends_with_its_process() -> None:
-    """A process that is gone is neither killed nor counted."""
-    killed: list[int] = []
-    life = WatchdogLife(100, usage=lambda _: None, kill=killed.append)
-    assert life.check(1234) is False
-    assert killed == []
-    assert life.counters() == Counters(watchdog_kills=0)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from soak.errors import HarnessError
+from soak.recording.files import new_run_directory, write_json
+
+
+def test_run_directories_never_meet_and_latest_is_the_newest(tmp_path: Path) -> None:
+    """Two runs in one second get two directories."""
+    now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    first = new_run_directory(tmp_path / "runs", "demo", now)
+    second = new_run_directory(tmp_path / "runs", "demo", now)
+    assert [first.name, second.name] == ["20260102-030405-demo", "20260102-030405-demo-2"]
+    assert (tmp_path / "runs" / "latest").resolve() == second
+
+
+def test_runs_that_cannot_be_made_are_an_error_of_ours(tmp_path: Path) -> None:
+    """A file where the directory should be."""
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(HarnessError, match=r"no run directory can be made there .* by --runs"):
+        new_run_directory(tmp_path / "runs", "demo", datetime.now(UTC))
+
+
+def test_a_json_file_is_replaced_whole(tmp_path: Path) -> None:
+    """A reader sees the old or the new one."""
+    path = tmp_path / "manifest.json"
+    write_json(path, {"status": "running"})
+    write_json(path, {"status": "complete"})
+    assert json.loads(path.read_text()) == {"status": "complete"}
+    assert list(tmp_path.iterdir()) == [path]
