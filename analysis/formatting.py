@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+HOUR_S: Final = 3600
+"""Seconds of an hour."""
 BYTE_UNITS: Final = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10), ("B", 1))
 
 

@@ -17,14 +17,14 @@ LONGEST: Final = (-1e12, 1e12)
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CsvTable:
     """The readable rows of a file, and sentences on what was not readable."""
 
     frame: pd.DataFrame
     gaps: tuple[str, ...] = ()
 
 
-def read_table(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...]) -> Table:
+def read_table(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...]) -> CsvTable:
     """Read the columns ``numbers`` (float, NaN = not read) and ``texts`` ("" = empty), sorted by ``t_s``.
 
     ``t_s`` must be among the numbers; a row without it is dropped. Damage never raises: ``gaps`` states it.
@@ -33,7 +33,7 @@ def read_table(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...]) -> 
     try:
         content = path.read_bytes()
     except OSError as error:
-        return Table(_empty(numbers, texts), (f"{path.name} is missing ({error.strerror})",))
+        return CsvTable(_empty(numbers, texts), (f"{path.name} is missing ({error.strerror})",))
     lines, newline, torn = content.rpartition(b"\n")
     gaps = ["its last line is torn and was dropped"] if torn else []
     try:
@@ -47,9 +47,9 @@ def read_table(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...]) -> 
             low_memory=False,
         )
     except pd.errors.EmptyDataError:
-        return Table(_empty(numbers, texts), (f"{path.name} is empty",))
+        return CsvTable(_empty(numbers, texts), (f"{path.name} is empty",))
     except pd.errors.ParserError as error:
-        return Table(_empty(numbers, texts), (f"{path.name} is not readable ({error})",))
+        return CsvTable(_empty(numbers, texts), (f"{path.name} is not readable ({error})",))
     if absent := [name for name in wanted if name not in frame.columns]:
         gaps.append(f"it has no column {', '.join(absent)}")
     frame = frame.reindex(columns=list(wanted))
@@ -62,7 +62,7 @@ def read_table(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...]) -> 
         gaps.append(f"{damaged} damaged lines were dropped")
     if frame.empty:
         gaps.append("it has no rows")
-    return Table(frame, tuple(f"{path.name}: {gap}" for gap in gaps))
+    return CsvTable(frame, tuple(f"{path.name}: {gap}" for gap in gaps))
 
 
 def _read(column: pd.Series[Any], least: float, most: float) -> pd.Series[float]:

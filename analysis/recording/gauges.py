@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-GAUGES: Final = "gauges"
+GAUGES_COLUMN: Final = "gauges"
 PREFIX: Final = "gauges."
 """Begins the name of each column that is made of a gauge: ``gauges.pool``."""
 SCHEMA_1_OBJECT: Final = "other_gauges"
@@ -23,7 +23,9 @@ def spread_gauges(samples: pd.DataFrame) -> pd.DataFrame:
 
     Takes the columns of every schema. A gauge that was never read has no column.
     """
-    objects, singles = (SCHEMA_1_OBJECT, SCHEMA_1_COLUMNS) if SCHEMA_1_OBJECT in samples else (GAUGES, ())
+    objects, singles = (
+        (SCHEMA_1_OBJECT, SCHEMA_1_COLUMNS) if SCHEMA_1_OBJECT in samples else (GAUGES_COLUMN, ())
+    )
     texts = samples[objects]
     read = {text: _gauges(text) for text in texts.unique()}
     columns = {PREFIX + name: samples[name] for name in singles if samples[name].notna().any()}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.recording.csv_table import Table, read_table
-from analysis.recording.gauges import GAUGES, SCHEMA_1_COLUMNS, SCHEMA_1_OBJECT, spread_gauges
+from analysis.recording.csv_table import CsvTable, read_table
+from analysis.recording.gauges import GAUGES_COLUMN, SCHEMA_1_COLUMNS, SCHEMA_1_OBJECT, spread_gauges
 from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import read_manifest
 from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Gap, Life, Phase, Recording, last_load
@@ -107,10 +107,10 @@ def with_live_bytes(samples: pd.DataFrame) -> pd.DataFrame:
     return samples.assign(**{PYTHON_BYTES: python, LIVE_BYTES: python + samples["malloc_in_use_bytes"]})
 
 
-def _read_samples(path: Path, schema_version: int) -> Table:
+def _read_samples(path: Path, schema_version: int) -> CsvTable:
     if schema_version == 1:
         return read_table(path, (*SAMPLE_NUMBERS, *SCHEMA_1_COLUMNS), (*SAMPLE_TEXTS, SCHEMA_1_OBJECT))
-    return read_table(path, SAMPLE_NUMBERS, (*SAMPLE_TEXTS, GAUGES))
+    return read_table(path, SAMPLE_NUMBERS, (*SAMPLE_TEXTS, GAUGES_COLUMN))
 
 
 def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:

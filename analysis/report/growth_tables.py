@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis.formatting import format_bytes
+from analysis.formatting import HOUR_S, format_bytes
 from analysis.growth.arm import ArmGrowth
 from analysis.growth.classify import short_type
 from analysis.growth.suspect import LeakSuspect
 from analysis.growth.trends import TypeGrowth
 from analysis.report.tables import Table
 
-HOUR_S: Final = 3600
 SMALL_SHARE: Final = 0.001
 """Share of the growth of memory below which a suspect is not shown."""
 MOST_SUSPECTS: Final = 12

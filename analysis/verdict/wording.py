@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.formatting import format_bytes, format_duration, verdict_name
+from analysis.formatting import HOUR_S, format_bytes, format_duration, verdict_name
 from analysis.judge.types import LEAK, NO_LEAK, Margin, Rate
 from analysis.verdict.arm import ArmVerdict, SignalVerdict
 from analysis.verdict.signals import in_bytes
@@ -24,7 +24,6 @@ SIGNAL_NAMES: Final = {
 }
 SMALLEST_BOUND: Final = 1.0
 """Bytes per request or per hour: no bound is stated below it, as no reading is so exact."""
-HOUR_S: Final = 3600
 
 
 def verdict_line(verdict: ArmVerdict) -> str:

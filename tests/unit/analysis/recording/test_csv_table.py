@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.recording.csv_table import Table, read_table
+from analysis.recording.csv_table import CsvTable, read_table
 
 
-def read(path: Path, content: bytes) -> Table:
+def read(path: Path, content: bytes) -> CsvTable:
     """Read these bytes as a file of three columns."""
     file = path / "rows.csv"
     file.write_bytes(content)
