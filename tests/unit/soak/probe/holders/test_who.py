@@ -1,0 +1,213 @@
+"""What the probe answers about suspects, and what must not be disturbed; no socket, no other process."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from soak_probe.answers import Answers
+from soak_probe.holders import objects, walk
+from soak_probe.holders import who as holders
+from soak_probe.holders.who import Suspect, who
+from soak_probe.sessions import Sessions
+
+from tests.support.planted_holders import BUDGET_S, Holder, program
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_roots")]
+
+
+class Grown:
+    """One of those whose number grows."""
+
+    def __init__(self) -> None:
+        self.other: Any = None
+
+
+class TestTypes:
+    def answer(self, count: int) -> dict[str, Any]:
+        found: dict[str, Any] = who([Suspect(0, f"{__name__}.Grown", count)], BUDGET_S)["holders"][0]
+        return found
+
+    def test_objects_in_a_container_are_named_by_it(self) -> None:
+        """A type that grows is where its youngest objects are, also in a container that is too large to be walked."""
+        with program(seen={number: Grown() for number in range(3_000)}):
+            answer = self.answer(3_000)
+        assert answer["holder"].startswith("shop.seen[")
+        assert answer["retained_whole"] == 0
+        assert answer["retained_bytes"] > 3_000 * 30  # from Python 3.13 on an object has no dict of its own
+        assert {entry["type"] for entry in answer["entries"]} == {f"{__name__}.Grown"}
+
+    def test_few_of_many_say_nothing_of_the_others(self) -> None:
+        """The collector lists no tuple of words: where it lists a third of a type, those that grow may be the rest."""
+        with program(seen=[Grown() for _ in range(3_000)]):
+            assert self.answer(9_000) == {
+                "address": 0,
+                "type": f"{__name__}.Grown",
+                "length": 9_000,
+                "holder": "",
+            }
+
+    def test_objects_that_only_refer_to_each_other_are_cycles(self) -> None:
+        """Garbage that the collector has not come to is told from what is kept."""
+        gc.disable()
+        try:
+            for _ in range(10):
+                one, other = Grown(), Grown()
+                one.other, other.other = other, one
+            del one, other
+            answer = self.answer(20)
+        finally:
+            gc.enable()
+            gc.collect()
+        assert (answer["holder"], answer["state"]) == ("", "cycle")
+
+    def test_a_reference_lost_in_native_code_is_told(self) -> None:
+        """An object with a reference more than objects have to it is held by nobody who could be named."""
+        import ctypes
+
+        lost = Grown()
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(lost))
+        address = id(lost)
+        del lost
+        answer = self.answer(1)
+        again = ctypes.cast(address, ctypes.py_object).value
+        ctypes.pythonapi.Py_DecRef(ctypes.py_object(again))
+        assert (answer["holder"], answer["state"]) == ("", "unreferenced")
+
+    def test_a_type_without_objects_has_no_answer(self) -> None:
+        """Nothing is made up for a type that is not there."""
+        answer = who([Suspect(0, "shop.Nothing", 9)], BUDGET_S)["holders"][0]
+        assert answer == {"address": 0, "type": "shop.Nothing", "length": 9, "holder": ""}
+
+
+class TestWho:
+    def test_nothing_is_left_behind(self) -> None:
+        """After an answer the process has the objects it had, with the collector switched off, too."""
+        kept = [[number] for number in range(20_000)]
+        with program(x=Holder(kept)):
+            everything = [Suspect(id(kept), "builtins.list", 1), Suspect(0, f"{Holder.__module__}.Holder", 1)]
+            who(everything, BUDGET_S)
+            gc.collect()
+            gc.disable()
+            try:
+                before = sys.getallocatedblocks()
+                who(everything, BUDGET_S)
+                assert not [thing for thing in gc.get_objects() if type(thing) is walk.Walk]
+                assert gc.collect() == 0
+                assert sys.getallocatedblocks() - before < 100
+            finally:
+                gc.enable()
+
+    def test_no_local_variable_lives_longer_for_being_read(self) -> None:
+        """A frame up to Python 3.12 keeps a copy of the variables it was asked for: it is emptied."""
+
+        def works() -> Iterator[None]:
+            mine = Holder()
+            gone.append(weakref.ref(mine))
+            yield
+            del mine
+            yield
+
+        gone: list[weakref.ref[Holder]] = []
+        working = works()
+        next(working)
+        assert working.gi_frame is not None  # type: ignore[attr-defined]
+        assert objects.locals_of(working.gi_frame).keys() == {"mine", "gone"}  # type: ignore[attr-defined]
+        next(working)
+        assert gone[0]() is None
+
+    def test_locals_that_the_target_uses_are_left_alone(self) -> None:
+        """What a function got from ``locals()`` is its own."""
+
+        def works() -> Iterator[Any]:
+            mine = 3
+            yield locals()
+            yield mine
+
+        working = works()
+        used = next(working)
+        objects.locals_of(working.gi_frame)  # type: ignore[attr-defined]
+        assert used == {"mine": 3}
+
+    def test_without_time_the_answer_is_partial_and_no_error(self) -> None:
+        """A suspect that was not reached has no path, and is not said to be gone."""
+        kept = [[0]]
+        with program(x=Holder(kept)):
+            answer = who([Suspect(id(kept), "builtins.list", 1)], 1e-9)
+        assert answer["whole"] is False
+        assert answer["holders"] == [
+            {"address": id(kept), "type": "builtins.list", "length": 1, "holder": ""}
+        ]
+
+    def test_objects_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A container with more entries than may be visited is not gone into; the way back still finds it."""
+        monkeypatch.setattr(walk, "MOST_OBJECTS", 20_000)
+        rows: list[Any] = [[number] for number in range(50_000)]
+        address = id(rows[40_000])
+        with program(rows=rows):
+            del rows
+            answer = who([Suspect(address, "builtins.list", 1)], BUDGET_S)
+        assert answer["holders"][0]["holder"] == "shop.rows[40000]"
+        assert answer["whole"] is False
+        assert answer["visited"] < 30_000
+
+    def test_an_address_of_something_else_is_absent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where another object lies by now, nothing is said of it."""
+        monkeypatch.setattr(walk, "MOST_OBJECTS", 10_000_000)  # other tests leave more than may be visited
+        kept = [[0]]
+        with program(x=kept):
+            answer = who([Suspect(id(kept), "builtins.dict", 9), Suspect(8, "builtins.list", 9)], BUDGET_S)
+        assert [holder["state"] for holder in answer["holders"]] == [holders.ABSENT, holders.ABSENT]
+
+    def test_the_registry_of_tasks_is_known_without_a_walk(self) -> None:
+        """It grows with every task that is kept, and is named in no time: its entries are weak, so it is no holder."""
+        name = "_scheduled_tasks" if hasattr(asyncio.tasks, "_scheduled_tasks") else "_all_tasks"
+        registry = getattr(asyncio.tasks, name).data
+
+        async def ask() -> dict[str, Any]:
+            kept = [asyncio.ensure_future(asyncio.sleep(0)) for _ in range(300)]
+            await asyncio.gather(*kept)
+            return who([Suspect(id(registry), "builtins.set", len(registry))], 1e-9)
+
+        answer = asyncio.run(ask())
+        (found,) = answer["holders"]
+        assert found["holder"] == f"asyncio.tasks.{name}.data"
+        assert answer["whole"] is False
+        assert {entry["type"] for entry in found["entries"]} == {"weakref.ReferenceType"}
+
+    def test_the_probes_own_are_no_finding(self) -> None:
+        """The dict in which the probe counts sessions grows with them; it is told apart."""
+        sessions = Sessions()
+        answer = Answers(sessions).who(
+            {
+                "suspects": [{"address": id(sessions.kept()), "type": "builtins.dict", "length": 9}],
+                "budget_s": 9,
+            }
+        )
+        assert answer["holders"][0]["state"] == holders.PROBE
+
+    @pytest.mark.parametrize(
+        ("request_", "message"),
+        [
+            ({}, "suspects is not a list of at most 256"),
+            ({"suspects": [{}] * 257, "budget_s": 1}, "suspects is not a list of at most 256"),
+            ({"suspects": [], "budget_s": 0}, "budget_s 0 is not a number of seconds up to 60"),
+            ({"suspects": [], "budget_s": True}, "budget_s True is not"),
+            ({"suspects": [3], "budget_s": 1}, "a suspect is address"),
+            (
+                {"suspects": [{"address": "0x1", "type": "a", "length": 1}], "budget_s": 1},
+                "a suspect is address",
+            ),
+        ],
+    )
+    def test_a_request_that_is_none_is_told_why(self, request_: dict[str, Any], message: str) -> None:
+        """The answer names the field."""
+        answer = json.loads(Answers(Sessions()).answer(json.dumps({"op": "who", **request_}).encode()))
+        assert answer["ok"] is False
+        assert message in answer["error"]
