@@ -28,7 +28,7 @@ def command(
 
     Refused when host, Python, load, limits or file format differ; the message lists the differences.
 
-    Exit codes: 0 signed off, 2 the runs do not compare or are not readable, 3 a gate failed, 4 inconclusive or refused.
+    Exit codes: 0 signed off, 2 not comparable, 3 a gate failed, 4 inconclusive or refused.
     """
     answer(compare_runs(first, second))
 

@@ -78,8 +78,7 @@ def compare(context: typer.Context) -> None:
 def verify(directory: RunDirectory) -> None:
     """Check the files of a run against the SHA256SUMS written at its end.
 
-    Exit codes: 0 unchanged, 2 no run directory or damaged hashes, 4 a file was changed, is missing or was added, or
-    the run has no hashes.
+    Exit codes: 0 unchanged, 2 no run or damaged hashes, 4 a file differs, or there are no hashes.
     """
     found = verify_run(directory)
     print(found.text)

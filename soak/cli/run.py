@@ -39,8 +39,7 @@ def run(
 ) -> None:
     """Soak the arms of a profile under one load and make the report.
 
-    Exit codes: 0 signed off, 1 the harness failed, 2 usage or configuration, 3 a gate failed, 4 inconclusive or
-    refused.
+    Exit codes: 0 signed off, 1 harness failed, 2 usage, 3 a gate failed, 4 inconclusive or refused.
 
     Ctrl-C ends the run early and still makes the report.
     """
@@ -68,8 +67,7 @@ def ui(
 ) -> None:
     """Run interactively from Locust's web UI: Start and Stop begin and end the load; Stop makes the report.
 
-    Exit codes: 0 signed off, 1 the harness failed, 2 usage or configuration, 3 a gate failed, 4 inconclusive or
-    refused.
+    Exit codes: 0 signed off, 1 harness failed, 2 usage, 3 a gate failed, 4 inconclusive or refused.
     """
     password = os.environ.get(WEB_PASSWORD, "")
     if web_login and not (password and web_user):
