@@ -1,4 +1,4 @@
-"""CensusScheduler as text for people and for programs."""
+"""Censuses as text for people and for programs."""
 
 from __future__ import annotations
 
