@@ -121,13 +121,14 @@ def _checked_by(pid: int, interpreter: Interpreter) -> str:
         executable = Path(f"/proc/{pid}/exe").stat()
     except OSError:
         raise ProcessGoneError(f"pid {pid} is gone.") from None
-    return _sibling_check(
+    return sibling_check(
         pid, (executable.st_dev, executable.st_ino, executable.st_mtime_ns), interpreter.path
     )
 
 
 @lru_cache(maxsize=64)
-def _sibling_check(pid: int, executable: tuple[int, int, int], path: str) -> str:  # noqa: ARG001 - the cache's key
+def sibling_check(pid: int, executable: tuple[int, int, int], path: str) -> str:  # noqa: ARG001 - the cache's key
+    """Return by what an interpreter was checked: a sibling of the process, or the layout alone; raises HeapError."""
     sibling = canary.start_sibling(pid)
     if sibling is None:
         return BY_LAYOUT

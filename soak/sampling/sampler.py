@@ -86,7 +86,7 @@ class Sampler:
         while self.failure is None and not stop.wait(max(0.0, due - self._clock.now_s())):
             with self._failure_kept():
                 self.tick()
-                due = self._next_due(due)
+                due = self.next_due(due)
 
     @contextmanager
     def _failure_kept(self) -> Iterator[None]:
@@ -228,7 +228,7 @@ class Sampler:
             self.latest = self._arm_row.join(rows)
         return rows
 
-    def _next_due(self, due: float) -> float:
+    def next_due(self, due: float) -> float:
         """Return the next tick on the grid; ticks that passed while we read are a counted gap."""
         late = int((self._clock.now_s() - due) / self._every_s)
         if late:

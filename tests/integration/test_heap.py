@@ -282,9 +282,17 @@ def test_a_process_of_another_user_is_refused_with_the_fix() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 42
 
 
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """No interpreter has been checked against a sibling; what the test has found of ours is forgotten after it."""
+    census_module.sibling_check.cache_clear()
+    yield
+    census_module.sibling_check.cache_clear()
+
+
+@pytest.mark.usefixtures("unchecked")
 def test_the_check_refuses_a_layout_that_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A walk that finds nothing in the sibling is no census."""
-    census_module._sibling_check.cache_clear()
     monkeypatch.setattr(
         census_module, "read_heap", lambda *_: census_module.Heap(types=(), containers=(), read_bytes=0)
     )
@@ -292,18 +300,16 @@ def test_the_check_refuses_a_layout_that_does_not_fit(monkeypatch: pytest.Monkey
         _line(target)
         with pytest.raises(HeapError, match="failed its check: of 5,000 objects"):
             take_census(target.pid)
-    census_module._sibling_check.cache_clear()
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_a_program_that_cannot_be_started_again_is_checked_by_its_layout() -> None:
     """An executable that is gone since has no sibling; the census says so."""
-    census_module._sibling_check.cache_clear()
     with _started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
         _line(target)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("soak.heap.cpython.self_check.start_sibling", lambda _: None)
             assert take_census(target.pid).checked_by == BY_LAYOUT
-    census_module._sibling_check.cache_clear()
 
 
 class _Mutated:
@@ -390,9 +396,9 @@ def test_the_command_prints_a_table_and_its_cost() -> None:
     assert refused.stderr.startswith(f"soak: pid {other.pid} (sleep) shows no CPython")
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_a_program_that_embeds_python_is_never_started_again(tmp_path: Path) -> None:
     """It might begin to serve; the layout must do."""
-    census_module._sibling_check.cache_clear()
     python = Path(sys.executable).resolve()
     server = tmp_path / "server"
     shutil.copy(python, server)
@@ -408,9 +414,9 @@ def test_a_program_that_embeds_python_is_never_started_again(tmp_path: Path) -> 
         assert take_census(target.pid).checked_by == BY_LAYOUT
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_no_sibling_and_no_thread_is_left() -> None:
     """A census cleans up after itself."""
-    census_module._sibling_check.cache_clear()
     children = Path(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children")
     with _started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
         _line(target)

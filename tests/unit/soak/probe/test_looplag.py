@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +106,7 @@ class TestLoopLag:
         lag = looplag.LoopLag()
         loop = PlantedLoop()
         lag.read_ms([reference(PlantedTask(loop=loop))])
+        kept = weakref.ref(loop)
         loop.scheduled.clear()
         del loop
-        assert lag._loop() is None
+        assert kept() is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import resource
 from pathlib import Path
 
 import pytest
@@ -46,18 +46,17 @@ def test_a_full_disk_ends_the_recording_with_one_error() -> None:
         CsvWriter(Path("/dev/full"), COLUMNS)
 
 
-def test_after_a_failed_write_nothing_more_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_failed_write_nothing_more_is_written(tmp_path: Path) -> None:
     """Room that comes back later does not make a file with a hole in it."""
     path = tmp_path / "x.csv"
     recorder = CsvWriter(path, COLUMNS)
-    full = Path("/dev/full").open("w")  # noqa: SIM115 - the recorder closes it
-    with recorder._file, monkeypatch.context() as patch:
-        patch.setattr(recorder, "_file", full)
-        patch.setattr(recorder, "_writer", csv.writer(full))
+    room, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, most))
+    try:
         with pytest.raises(HarnessError):
             recorder.write({"t_s": 1})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
     recorder.write({"t_s": 2})
     recorder.close()
     assert path.read_text().splitlines() == ["t_s,size_bytes,gauges"]

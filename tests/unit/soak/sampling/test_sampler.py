@@ -46,13 +46,14 @@ class FakeProbe:
 class ScriptedClock(RunClock):
     """Shows the next of the given times, then stays."""
 
+    times: list[float]
+
     def __init__(self, *times: float) -> None:
         super().__init__(0.0)
-        object.__setattr__(self, "_times", list(times))
+        object.__setattr__(self, "times", list(times))
 
     def now_s(self) -> float:
-        times: list[float] = self._times  # type: ignore[attr-defined]
-        return times.pop(0) if len(times) > 1 else times[0]
+        return self.times.pop(0) if len(self.times) > 1 else self.times[0]
 
 
 class Bench:
@@ -156,9 +157,10 @@ def test_readings_that_pause_the_target_wait_until_nothing_is_loaded(make_bench:
 
 def test_uss_is_read_at_its_own_rhythm(make_bench: MakeBench) -> None:
     """It costs milliseconds per gigabyte, so not each second."""
-    bench = make_bench(ScriptedClock(0.0), FakeProbe(*[ANSWER] * 4), smaps_every_s=2.0)
+    clock = ScriptedClock(0.0)
+    bench = make_bench(clock, FakeProbe(*[ANSWER] * 4), smaps_every_s=2.0)
     for t in range(4):
-        bench.sampler._clock = ScriptedClock(float(t))
+        clock.times[:] = [float(t)]
         bench.sampler.tick()
     assert [bool(row["uss_bytes"]) for row in bench.rows("samples.csv")] == [True, False, True, False]
 
@@ -178,14 +180,14 @@ def test_a_dead_target_makes_no_row_and_no_gap(
 def test_ticks_stay_on_their_grid(make_bench: MakeBench) -> None:
     """A reading of 0.3 s moves no later tick."""
     bench = make_bench(ScriptedClock(10.3), FakeProbe())
-    assert bench.sampler._next_due(10.0) == 11.0
+    assert bench.sampler.next_due(10.0) == 11.0
     assert bench.gaps() == []
 
 
 def test_ticks_that_passed_while_reading_are_a_counted_gap(make_bench: MakeBench) -> None:
     """After a reading of 2.4 s the sampler goes on with the next tick to come, and two are missing."""
     bench = make_bench(ScriptedClock(12.4), FakeProbe())
-    assert bench.sampler._next_due(10.0) == 13.0
+    assert bench.sampler.next_due(10.0) == 13.0
     assert bench.gaps() == ["tick: reading took 2.4 s"]
     assert bench.sampler.gaps.total == {"tick": 2}
 
