@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from analysis.ablation.leak_per_fault import ALL, NONE, SUM, FaultLeak
 from analysis.recording.model import Recording
-from analysis.report.figures.axes import new_axes, nothing_read
-from analysis.report.figures.labels import write
+from analysis.report.figures.axes import new_axes, note_no_data
+from analysis.report.figures.labels import annotate_point
 from analysis.report.figures.style import FAINT, INK, new_figure
 
 TOGETHER, ALONE, BASE = "#3b3b3b", "#8c8c8c", "#d9d9d9"
@@ -27,14 +27,14 @@ def ablation_figure(recording: Recording, leaks: tuple[FaultLeak, ...]) -> Figur
     for y, line in enumerate(leaks):
         value, half = bar_of(line)
         if value is None or half is None:
-            write(axes, "not measured", (0, y), offset=(4, 0), va="center", colour=FAINT)
+            annotate_point(axes, "not measured", (0, y), offset=(4, 0), va="center", colour=FAINT)
             continue
         colour = {ALL: TOGETHER, SUM: TOGETHER, NONE: BASE}.get(line.arm, ALONE)
         axes.barh(y, value, xerr=half, height=0.62, color=colour, ecolor=INK, capsize=2.5)
         end = max(0.0, value) + half
-        write(axes, f"{value:+,.0f} ± {half:,.0f} B", (end, y), offset=(5, 0), va="center")
+        annotate_point(axes, f"{value:+,.0f} ± {half:,.0f} B", (end, y), offset=(5, 0), va="center")
     if not axes.patches:
-        nothing_read(axes, "RSS was not read")
+        note_no_data(axes, "RSS was not read")
         return figure
     axes.axvline(0, color=FAINT, linewidth=0.8)
     low, high = axes.get_xlim()

@@ -10,17 +10,17 @@ from analysis.verdict.signals import in_bytes
 from analysis.verdict.wording import SIGNAL_NAMES, interval_text, margin_text, rate_text, signal_text
 
 
-def decided(findings: ReportContents) -> tuple[str, ...]:
+def decided(contents: ReportContents) -> tuple[str, ...]:
     """Return paragraphs: what was done, how each arm was judged, what the sign-off asks for."""
     return (
-        _done(findings),
-        *(_judged(findings, verdict) for verdict in findings.judged.verdicts),
-        *_signed(findings),
+        _done(contents),
+        *(_judged(contents, verdict) for verdict in contents.judged.verdicts),
+        *_signed(contents),
     )
 
 
-def _done(findings: ReportContents) -> str:
-    recording = findings.recording
+def _done(contents: ReportContents) -> str:
+    recording = contents.recording
     manifest, load = recording.manifest, recording.load
     if load is None:
         return "The run did not reach the phase load, so there is nothing to judge."
@@ -30,7 +30,7 @@ def _done(findings: ReportContents) -> str:
         return (
             f"soak attached to running processes, whose load it did not send or record; for {lasted} {every}."
         )
-    sent = ", ".join(f"{load.arm} {load.sent:,}" for load in findings.loads)
+    sent = ", ".join(f"{load.arm} {load.sent:,}" for load in contents.loads)
     how = (
         "the users of a locustfile sent requests"
         if manifest.closed_loop
@@ -42,7 +42,7 @@ def _done(findings: ReportContents) -> str:
     )
 
 
-def _judged(findings: ReportContents, verdict: ArmVerdict) -> str:
+def _judged(contents: ReportContents, verdict: ArmVerdict) -> str:
     leading, rate, margin = verdict.leading, verdict.rate, verdict.margin
     if leading is None or rate is None:
         return f"{verdict.arm} is {verdict_name(verdict.verdict)}: {verdict.reason}."
@@ -53,8 +53,8 @@ def _judged(findings: ReportContents, verdict: ArmVerdict) -> str:
         NO_LEAK: "The interval lies below the margin: NO LEAK.",
     }.get(verdict.verdict, f"This does not decide: {verdict.reason}.")
     since = "The"
-    if judgement.steady_from_s is not None and findings.recording.load is not None:
-        settling = judgement.steady_from_s - findings.recording.load.start_s
+    if judgement.steady_from_s is not None and contents.recording.load is not None:
+        settling = judgement.steady_from_s - contents.recording.load.start_s
         since = f"Once settled, {format_duration(settling)} into the load, the" if settling > 1 else "The"
     detectable = (
         ""
@@ -91,17 +91,17 @@ def _others(verdict: ArmVerdict) -> str:
     )
 
 
-def _signed(findings: ReportContents) -> tuple[str, ...]:
-    signoff, lines = findings.judged.signoff, []
+def _signed(contents: ReportContents) -> tuple[str, ...]:
+    signoff, lines = contents.judged.signoff, []
     if signoff.control:
         lines.append(
             f"{signoff.control} is the control: its leak is known, and sign-off requires it to be detected."
         )
-    if findings.reasons:
-        lines.append("Problems with this recording: " + "; ".join(findings.reasons) + ".")
-    elif findings.recording.manifest.attached:
+    if contents.reasons:
+        lines.append("Problems with this recording: " + "; ".join(contents.reasons) + ".")
+    elif contents.recording.manifest.attached:
         lines.append("The recording is complete.")
-    elif findings.recording.manifest.closed_loop:
+    elif contents.recording.manifest.closed_loop:
         lines.append("The recording is complete, and the users sent requests throughout the load.")
     else:
         lines.append("The recording is complete, and the load arrived as planned.")

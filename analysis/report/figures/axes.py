@@ -1,4 +1,4 @@
-"""Axes of time and memory, and what is drawn into them in every figure."""
+"""Axes of time and memory, and the parts that all figures share."""
 
 from __future__ import annotations
 
@@ -25,16 +25,15 @@ from analysis.report.figures.style import (
 )
 from soak.contract import LOAD
 
-MOST_SIZES: Final = 7
-"""Ticks of a memory axis."""
-
-
-STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
+MEMORY_TICKS: Final = 7
+"""The most ticks of a memory axis."""
+TICK_STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
                   3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)  # fmt: skip
-"""Between two ticks of time, seconds."""
-MOST_TICKS: Final = 9
-SHORT_S: Final = 600
-"""A run below it has seconds on its axis."""
+"""Possible distances of two ticks of time, seconds."""
+TIME_TICKS: Final = 9
+"""The most ticks of a time axis."""
+SHORT_RUN_S: Final = 600
+"""The time axis of a run shorter than this shows seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +63,14 @@ def time_axis(recording: Recording) -> TimeAxis:
         label = f"hours of the incident since the load began, h:mm{scale}"
         return TimeAxis(recording.load.start_s, manifest.hour_s, label, "hours of the incident, h:mm")
     end_s = recording.phases[-1].end_s if recording.phases else 0.0
-    form = "h:mm:ss" if end_s < SHORT_S else "h:mm"
+    form = "h:mm:ss" if end_s < SHORT_RUN_S else "h:mm"
     return TimeAxis(
-        0.0, 3600.0, f"time since the run's start, {form}", f"time, {form}", with_seconds=end_s < SHORT_S
+        0.0, 3600.0, f"time since the run's start, {form}", f"time, {form}", with_seconds=end_s < SHORT_RUN_S
     )
 
 
 def new_axes(figure: Figure, place: SubplotSpec, title: str = "") -> Axes:
-    """Return axes with what carries meaning and no more."""
+    """Return axes without decoration."""
     axes = figure.add_subplot(place)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -84,14 +83,14 @@ def new_axes(figure: Figure, place: SubplotSpec, title: str = "") -> Axes:
     return axes
 
 
-def fit_time(axes: Axes, recording: Recording, time: TimeAxis, most_ticks: int = MOST_TICKS) -> None:
-    """Let the time axis span the run."""
+def fit_time(axes: Axes, recording: Recording, time: TimeAxis, most_ticks: int = TIME_TICKS) -> None:
+    """Set the time axis to the span of the run."""
     if recording.phases and recording.phases[-1].end_s > recording.phases[0].start_s:
         start_s = min(recording.phases[0].start_s, time.zero_s)
         axes.set_xlim(*time.at(np.array([start_s, recording.phases[-1].end_s])))
     first, last = axes.get_xlim()
     least_s = (last - first) * 3600 / most_ticks
-    step_s = next((step_s for step_s in STEPS_S if step_s >= least_s), least_s)
+    step_s = next((step_s for step_s in TICK_STEPS_S if step_s >= least_s), least_s)
     axes.xaxis.set_major_locator(MultipleLocator(step_s / 3600))
     axes.xaxis.set_major_formatter(lambda hours, _: time.text(hours))
 
@@ -134,14 +133,14 @@ def memory_axis(axes: Axes) -> None:
     """Label a y of bytes as MiB, or as GiB where it reaches 2 GiB, at powers of two, and say so beside it."""
     highest = axes.get_ylim()[1]
     unit, size = ("GiB", 2**30) if highest >= 2**31 else ("MiB", 2**20)
-    step = 2.0 ** np.ceil(np.log2(max(highest, 1.0) / MOST_SIZES))
+    step = 2.0 ** np.ceil(np.log2(max(highest, 1.0) / MEMORY_TICKS))
     axes.set_ylabel(f"RSS, {unit}", fontsize=8.5, color=INK)
     axes.yaxis.set_major_locator(MultipleLocator(step))
     axes.yaxis.set_major_formatter(lambda size_bytes, _: f"{size_bytes / size:g}")
 
 
-def nothing_read(axes: Axes, what: str) -> None:
-    """Say in the place of a curve that there is none."""
+def note_no_data(axes: Axes, what: str) -> None:
+    """Write in place of a curve why there is none."""
     axes.set_yticks([])
     axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", fontsize=8, color=FAINT)
 
@@ -150,4 +149,4 @@ def draw_lives(axes: Axes, arm: Arm, look: Look, column: str, time: TimeAxis) ->
     """Draw a column life by life, so that a death leaves a gap."""
     for _, rows in arm.samples.dropna(subset=column).groupby("life"):
         x, y = decimate(time.at(rows["t_s"].to_numpy(float)), rows[column].to_numpy(float))
-        axes.plot(x, y, color=look.colour, linestyle=look.dashes, linewidth=look.width)
+        axes.plot(x, y, **look.line)

@@ -17,20 +17,20 @@ from analysis.report.figures.axes import (
     fit_time,
     log_axis,
     new_axes,
-    nothing_read,
+    note_no_data,
     shade_phases,
     time_axis,
 )
-from analysis.report.figures.labels import end_labels, write
+from analysis.report.figures.labels import annotate_point, label_line_ends
 from analysis.report.figures.style import FAINT, INK, decimate, looks, new_figure
 from soak.contract import FAILURE_KINDS
 
 TABLE_LINE_INCHES: Final = 0.27
 
 
-def latency_figure(findings: ReportContents) -> Figure:
+def latency_figure(contents: ReportContents) -> Figure:
     """Draw p50 and p99 of the latency and what failed over time, and the quantiles of the whole load below."""
-    recording, time = findings.recording, time_axis(findings.recording)
+    recording, time = contents.recording, time_axis(contents.recording)
     table = _quantile_table(recording)
     height = TABLE_LINE_INCHES * len(table)
     since = "the request" if recording.manifest.closed_loop else "the planned start"
@@ -46,15 +46,15 @@ def latency_figure(findings: ReportContents) -> Figure:
                 arm.requests[f"latency_{quantile}_ms"].to_numpy(float),
             )
             if np.isfinite(y).any():
-                axes.plot(x, y, color=look.colour, linestyle=look.dashes, linewidth=1.1)
+                axes.plot(x, y, **look.thin_line)
                 labels.append((arm.name, float(y[np.isfinite(y)][-1]), look))
         if axes.lines:
             log_axis(axes)
         else:
-            nothing_read(axes, "no latency was recorded")
+            note_no_data(axes, "no latency was recorded")
         fit_time(axes, recording, time)
         shade_phases(axes, recording, time, names=False)
-        end_labels(axes, labels, gap=0.11)
+        label_line_ends(axes, labels, gap=0.11)
     axes = new_axes(figure, grid[2], "requests of each second that failed or were missed")
     _draw_failures(axes, recording, time)
     axes.set_xlabel(time.label, fontsize=8.5, color=INK)
@@ -68,11 +68,11 @@ def _draw_failures(axes: Axes, recording: Recording, time: TimeAxis) -> None:
         lost = arm.requests[[*(f"failed_{kind}" for kind in FAILURE_KINDS), "missed"]].sum(axis=1)
         x, y = decimate(time.at(arm.requests["t_s"].to_numpy(float)), lost.to_numpy(float))
         if len(y):
-            axes.plot(x, y, color=look.colour, linestyle=look.dashes, linewidth=1.1)
+            axes.plot(x, y, **look.thin_line)
             labels.append((f"{arm.name}: {lost.sum():,.0f}", float(y[-1]), look))
             total += float(lost.sum())
     if not axes.lines:
-        nothing_read(axes, "no requests were recorded")
+        note_no_data(axes, "no requests were recorded")
         return
     if not total:
         axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", fontsize=8, color=FAINT)
@@ -81,7 +81,7 @@ def _draw_failures(axes: Axes, recording: Recording, time: TimeAxis) -> None:
     axes.yaxis.set_major_formatter("{x:,.0f}")
     fit_time(axes, recording, time)
     shade_phases(axes, recording, time, names=False)
-    end_labels(axes, labels, gap=0.13)
+    label_line_ends(axes, labels, gap=0.13)
 
 
 def _quantile_table(recording: Recording) -> list[list[str]]:
@@ -97,7 +97,7 @@ def _write_table(axes: Axes, table: list[list[str]]) -> None:
     axes.set_axis_off()
     for row, cells in enumerate(table):
         for column, cell in enumerate(cells):
-            write(
+            annotate_point(
                 axes,
                 cell,
                 (0.35 + 0.12 * column if column else 0.0, 1 - (row + 0.5) / len(table)),

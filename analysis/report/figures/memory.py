@@ -19,22 +19,25 @@ from analysis.report.figures.axes import (
     fit_time,
     memory_axis,
     new_axes,
-    nothing_read,
+    note_no_data,
     shade_phases,
     time_axis,
 )
-from analysis.report.figures.labels import end_labels, key, write
+from analysis.report.figures.labels import annotate_point, label_line_ends, legend_above
 from analysis.report.figures.style import INK, Look, looks, new_figure
-from analysis.report.figures.trend_lines import fitted
+from analysis.report.figures.trend_lines import trend_lines
 from soak.contract import INCIDENT_MEMORY_BYTES
 
 NEAR_LIMIT: Final = 2.5
-"""A limit above so many times the highest memory is written and not drawn."""
+"""A limit above so many times the highest memory is in the legend only."""
+LIMIT: Final = Look(INK, (0, (1, 2)), 1.0)
+LABEL_ON_THE_LEFT: Final = 0.75
+"""Share of the time axis after which the label of a point of the incident is on the left of it."""
 
 
-def memory_figure(findings: ReportContents) -> Figure:
+def memory_figure(contents: ReportContents) -> Figure:
     """Draw RSS over time: every life, what ended it, the limit, and the incident's points at the run's scale."""
-    recording, time = findings.recording, time_axis(findings.recording)
+    recording, time = contents.recording, time_axis(contents.recording)
     figure = new_figure("Resident memory under load", recording)
     axes = new_axes(figure, figure.add_gridspec(1, 1)[0])
     axes.set_xlabel(time.label, fontsize=8.5, color=INK)
@@ -42,31 +45,28 @@ def memory_figure(findings: ReportContents) -> Figure:
     for arm, look in looks(recording.arms):
         draw_lives(axes, arm, look, "rss_bytes", time)
     if not axes.lines:
-        nothing_read(axes, "RSS was not read")
+        note_no_data(axes, "RSS was not read")
     _mark_deaths(axes, recording, time)
-    beyond = _draw_limits(axes, recording, time)
+    limits = _draw_limits(axes, recording)
     _draw_incident(axes, recording)
     highest = axes.get_ylim()[1]
-    key(axes, [*_draw_fits(axes, findings, time), *((text, None) for text in beyond)])
+    legend_above(axes, [*_draw_fits(axes, contents, time), *limits])
     axes.set_ylim(0, highest * 1.2)  # room for the names of the phases; a wide band may leave the picture
     memory_axis(axes)
     shade_phases(axes, recording, time, names=True)
-    end_labels(
+    label_line_ends(
         axes, [label for arm, look in looks(recording.arms) for label in _last_life(arm, look)], gap=0.045
     )
     return figure
 
 
-def _draw_fits(axes: Axes, findings: ReportContents, time: TimeAxis) -> list[tuple[str, Look | None]]:
-    """Lay what the judge found through each life: the rate as a dotted line, its interval as a band around it.
-
-    Returns what to write of it.
-    """
-    load = findings.recording.load
-    lines: list[tuple[str, Look | None]] = []
-    verdicts = {verdict.arm: verdict for verdict in findings.judged.verdicts}
-    for arm, look in looks(findings.recording.arms):
-        found = fitted(arm, verdicts[arm.name], load)
+def _draw_fits(axes: Axes, contents: ReportContents, time: TimeAxis) -> list[tuple[str, Look]]:
+    """Draw the leak rate through each life, a dotted line, and its interval, a band; return lines for the legend."""
+    load = contents.recording.load
+    lines: list[tuple[str, Look]] = []
+    verdicts = {verdict.arm: verdict for verdict in contents.judged.verdicts}
+    for arm, look in looks(contents.recording.arms):
+        found = trend_lines(arm, verdicts[arm.name], load)
         if found is None:
             continue
         lines.append((f"{arm.name}: {found.text}", look))
@@ -96,7 +96,7 @@ def _mark_deaths(axes: Axes, recording: Recording, time: TimeAxis) -> None:
             how = "OOM-killed" if deaths[0].oom_killed else "ended"
             when = time.text(float(time.at(deaths[0].end_s)))  # a moment after its last reading
             text = f"{arm.name} {how}\nby {deaths[0].ended_by}, {when}{more}"
-            write(axes, text, points[0], offset=(10, -16 - 34 * described), va="top")
+            annotate_point(axes, text, points[0], offset=(10, -16 - 34 * described), va="top")
             described += 1
 
 
@@ -110,20 +110,18 @@ def _last_life(arm: Arm, look: Look) -> list[tuple[str, float, Look]]:
     return [(f"{arm.name}{life}", float(last["rss_bytes"]), look)]
 
 
-def _draw_limits(axes: Axes, recording: Recording, time: TimeAxis) -> list[str]:
-    """Draw the limits that are near the curves; return words on those far above, which would press them flat."""
-    left = axes.get_xlim()[0] if recording.load is None else float(time.at(recording.load.start_s))
+def _draw_limits(axes: Axes, recording: Recording) -> list[tuple[str, Look]]:
+    """Draw the limits that are near the curves, one far above would press them flat; return lines for the legend."""
     highest = max((peak(arm, "rss_bytes").value or 0.0 for arm in recording.arms), default=0.0)
-    beyond = []
+    lines = []
     for limit in sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes}):
+        above = limit > NEAR_LIMIT * highest
+        if not above:
+            axes.axhline(limit, **LIMIT.line)
         how = recording.manifest.limit_source + _uncharged(recording, limit)
-        text = f"memory limit {format_bytes(limit)} ({how})"
-        if limit > NEAR_LIMIT * highest:
-            beyond.append(f"{text}, above this picture")
-            continue
-        axes.axhline(limit, color=INK, linewidth=1, linestyle=(0, (1, 2)))
-        write(axes, text, (left, limit), offset=(4, 3))
-    return beyond
+        text = f"memory limit {format_bytes(limit)} ({how}){', above this picture' if above else ''}"
+        lines.append((text, LIMIT))
+    return lines
 
 
 def _uncharged(recording: Recording, limit: int) -> str:
@@ -143,15 +141,14 @@ def _draw_incident(axes: Axes, recording: Recording) -> None:
     start = memory_at(recording, before, 0).value if before and recording.manifest.incident else None
     if start is None:
         return
-    first_bytes = INCIDENT_MEMORY_BYTES[0][1]
+    first_bytes, last_hour = INCIDENT_MEMORY_BYTES[0][1], axes.get_xlim()[1]
     for hour, size_bytes in INCIDENT_MEMORY_BYTES[1:]:
         y = start + (size_bytes - first_bytes) / recording.manifest.memory_scale
-        if hour > axes.get_xlim()[1]:
+        if hour > last_hour:
             break  # the run was shorter
         axes.plot([hour], [y], marker="D", markersize=5.5, color=INK, markerfacecolor="white", zorder=4)
-        if hour == 6 and hour > 0.3 * axes.get_xlim()[1]:
-            write(axes, "incident: 8 GB+, OOM-killed", (hour, y), offset=(-4, 6), ha="right")
-        elif hour == 6:
-            write(axes, "incident: 8 GB+, OOM-killed", (hour, y), offset=(7, -3))
+        text = f"incident: {'8 GB+, OOM-killed' if hour == 6 else format_megabytes(size_bytes)}"
+        if hour > LABEL_ON_THE_LEFT * last_hour:
+            annotate_point(axes, text, (hour, y), offset=(-7, 3), ha="right")
         else:
-            write(axes, f"incident: {format_megabytes(size_bytes)}", (hour, y), offset=(7, -3), va="top")
+            annotate_point(axes, text, (hour, y), offset=(7, -3), va="top")

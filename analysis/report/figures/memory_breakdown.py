@@ -11,7 +11,7 @@ from analysis.formatting import format_bytes
 from analysis.growth.memory_breakdown import MemoryBreakdown
 from analysis.report.contents import ReportContents
 from analysis.report.figures.axes import new_axes
-from analysis.report.figures.labels import write
+from analysis.report.figures.labels import annotate_point
 from analysis.report.figures.style import FAINT, INK, new_figure
 
 LEVEL: Final = "#cfcfcf"
@@ -28,10 +28,10 @@ TICKS: Final = {
 }
 
 
-def memory_breakdown_figure(findings: ReportContents) -> Figure:
+def memory_breakdown_figure(contents: ReportContents) -> Figure:
     """Draw the waterfalls of the arms below each other, on one scale, in MiB; at least one arm has a breakdown."""
-    flows = [arm.breakdown for arm in findings.growth if arm.breakdown is not None]
-    figure = new_figure("Change of USS under load, by part", findings.recording, 0.9 + 2.4 * len(flows))
+    flows = [arm.breakdown for arm in contents.growth if arm.breakdown is not None]
+    figure = new_figure("Change of USS under load, by part", contents.recording, 0.9 + 2.4 * len(flows))
     grid = figure.add_gridspec(len(flows), 1)
     highest = max(_highest(flow) for flow in flows)
     for place, flow in enumerate(flows):
@@ -69,7 +69,7 @@ def _bar(axes: Axes, place: int, bottom: float, height: float, text: str, colour
         hatch="////" if height < 0 else None,
     )
     top = max(bottom, bottom + height)
-    write(axes, text, (place, top / MIB), offset=(0, 3), ha="center")
+    annotate_point(axes, text, (place, top / MIB), offset=(0, 3), ha="center")
 
 
 def _title(flow: MemoryBreakdown) -> str:

@@ -16,11 +16,11 @@ from analysis.report.figures.axes import (
     draw_lives,
     fit_time,
     new_axes,
-    nothing_read,
+    note_no_data,
     shade_phases,
     time_axis,
 )
-from analysis.report.figures.labels import end_labels
+from analysis.report.figures.labels import label_line_ends
 from analysis.report.figures.style import INK, looks, new_figure
 
 OBJECTS: Final = (
@@ -40,12 +40,15 @@ def panels(recording: Recording) -> tuple[tuple[str, str], ...]:
     return (*OBJECTS, *((PREFIX + name, name.replace("_", " ").capitalize()) for name in drawn))
 
 
-def objects_figure(findings: ReportContents) -> Figure:
+def objects_figure(contents: ReportContents) -> Figure:
     """Draw tasks, sessions and the target's gauges over time, each with its highest number."""
-    recording, time = findings.recording, time_axis(findings.recording)
-    figure = new_figure("Objects over time, with the maximum of each arm", recording)
+    recording, time = contents.recording, time_axis(contents.recording)
     drawn = panels(recording)
-    grid = figure.add_gridspec(math.ceil(len(drawn) / 2), 2)
+    lines = math.ceil(len(drawn) / 2)
+    figure = new_figure(
+        "Objects over time, with the maximum of each arm", recording, height=0.7 + 1.9 * lines
+    )
+    grid = figure.add_gridspec(lines, 2)
     for place, (column, title) in enumerate(drawn):
         axes = new_axes(figure, grid[place], title)
         if place >= len(drawn) - 2:
@@ -55,7 +58,7 @@ def objects_figure(findings: ReportContents) -> Figure:
         for arm, look in looks(recording.arms):
             draw_lives(axes, arm, look, column, time)
         if not axes.lines:
-            nothing_read(axes, "not read: no probe")
+            note_no_data(axes, "not read: no probe")
         axes.set_ylim(0, max(1.0, axes.get_ylim()[1] * 1.05))
         fit_time(axes, recording, time, most_ticks=5)
         shade_phases(axes, recording, time, names=False)
@@ -63,5 +66,5 @@ def objects_figure(findings: ReportContents) -> Figure:
         labels = [
             (f"{name}: {value:,.0f}", value, look) for name, look, value in highest if value is not None
         ]
-        end_labels(axes, labels, gap=0.11)
+        label_line_ends(axes, labels, gap=0.11)
     return figure

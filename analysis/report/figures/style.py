@@ -1,9 +1,9 @@
-"""How every figure looks: sizes, colours, an arm's line."""
+"""The style of every figure: sizes, colours, the line of an arm."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -25,12 +25,23 @@ MAX_POINTS: Final = 4000
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How an arm is drawn, told apart by colour (Okabe and Ito's, safe for the colour-blind) and by dashes."""
+    """The line of an arm, distinct by colour (Okabe and Ito's, safe for the colour-blind) and by dashes."""
 
     colour: str
     dashes: LineStyleType
     """A name of matplotlib's, or an offset and the lengths of dashes and gaps, in line widths."""
     width: float = 1.6
+    """Points."""
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Arguments of matplotlib for a line of the arm."""
+        return {"color": self.colour, "linestyle": self.dashes, "linewidth": self.width}
+
+    @property
+    def thin_line(self) -> dict[str, Any]:
+        """The same for a line of values that vary from second to second."""
+        return {**self.line, "linewidth": 1.1}
 
 
 BEFORE: Final = Look("#d55e00", "-")
@@ -79,5 +90,5 @@ def decimate(x: Numbers, y: Numbers, limit: int = MAX_POINTS) -> tuple[Numbers, 
     padded = np.append(y, np.full(-len(y) % stretch, np.nan)).reshape(-1, stretch)
     lowest = np.where(np.isnan(padded), np.inf, padded).argmin(axis=1)
     highest = np.where(np.isnan(padded), -np.inf, padded).argmax(axis=1)
-    kept = np.sort(np.concatenate([lowest, highest]) + np.tile(np.arange(len(padded)) * stretch, 2))
-    return x[kept], y[kept]
+    places = np.sort(np.concatenate([lowest, highest]) + np.tile(np.arange(len(padded)) * stretch, 2))
+    return x[places], y[places]

@@ -1,4 +1,4 @@
-"""The leak rate of resident memory as lines to draw: what the judge found, laid through the readings of each life."""
+"""The leak rate of resident memory as lines to draw through the readings of each life."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from analysis.verdict.signals import RSS
 from analysis.verdict.wording import interval_text, rate_text
 
 POINTS: Final = 200
-"""Of a line: it bends where the rate of requests changes."""
+"""Points of a line, which bends where the rate of requests changes."""
 MIN_READINGS: Final = 10
+"""Readings of a life that has a line, at least."""
 
 
 @dataclass(frozen=True, slots=True)
-class FittedLife:
+class LifeTrendLine:
     """One life: memory by the rate and by the ends of its interval, which meet in the middle of the readings."""
 
     t_s: Numbers
@@ -31,15 +32,15 @@ class FittedLife:
 
 
 @dataclass(frozen=True, slots=True)
-class FittedArm:
-    """The lines of an arm, and what they say."""
+class ArmTrendLines:
+    """The lines of an arm, and their label."""
 
-    lives: tuple[FittedLife, ...]
+    lives: tuple[LifeTrendLine, ...]
     text: str
-    """``RSS fit: 17.4 kB/request (17.3 kB to 17.4 kB, 95%)``; where the RSS alone is NO LEAK, the bound."""
+    """``RSS fit: 17.0 KiB/request (16.9 KiB to 17.1 KiB, 95%)``; where the RSS alone is NO LEAK, the bound."""
 
 
-def fitted(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> FittedArm | None:
+def trend_lines(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> ArmTrendLines | None:
     """Return the lines of an arm; None where its RSS has no leak rate."""
     signal = next((s for s in verdict.signals if s.judgement.signal == RSS), None)
     if signal is None or load is None:
@@ -60,11 +61,11 @@ def fitted(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> FittedArm | Non
         ahead = (answered_by(arm, along) if per_request else along) - done.mean()
         if len(t_s) >= MIN_READINGS and np.isfinite(ahead).all():
             lines = (bytes_.mean() + per * ahead for per in (rate.value, rate.low, rate.high))
-            lives.append(FittedLife(along, *lines))
+            lives.append(LifeTrendLine(along, *lines))
     if not lives:
         return None
     if judgement.verdict == NO_LEAK:
         text = f"RSS bound: below {rate_text(max(0.0, rate.high), RSS, margin)} (95%)"
     else:
         text = f"RSS fit: {rate_text(rate.value, RSS, margin)} ({interval_text(rate, RSS, margin)}, 95%)"
-    return FittedArm(tuple(lives), text)
+    return ArmTrendLines(tuple(lives), text)

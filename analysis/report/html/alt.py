@@ -9,28 +9,28 @@ from analysis.report.contents import ReportContents
 from analysis.report.figures.objects import panels
 
 
-def memory_alt(findings: ReportContents) -> str:
+def memory_alt(contents: ReportContents) -> str:
     """Return the memory of each arm at the start and the end of the load."""
-    recording = findings.recording
+    recording = contents.recording
     limits = sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes})
     limit = f" The memory limit is {' and '.join(format_bytes(size) for size in limits)}." if limits else ""
     return f"Resident memory over time. {' '.join(_memory(recording, arm) for arm in recording.arms)}{limit}"
 
 
-def objects_alt(findings: ReportContents) -> str:
+def objects_alt(contents: ReportContents) -> str:
     """Return the highest number of each kind of object, by arm."""
     sentences = []
-    for column, title in panels(findings.recording):
-        most = [(arm.name, peak(arm, column).value) for arm in findings.recording.arms]
+    for column, title in panels(contents.recording):
+        most = [(arm.name, peak(arm, column).value) for arm in contents.recording.arms]
         known = [f"{name} {value:,.0f}" for name, value in most if value is not None]
         sentences.append(f"{title}, maximum: {', '.join(known) or 'not read'}.")
     return f"Objects over time. {' '.join(sentences)}"
 
 
-def latency_alt(findings: ReportContents) -> str:
+def latency_alt(contents: ReportContents) -> str:
     """Return the quantiles of each arm, and its failed and missed requests."""
     sentences = []
-    for arm, load in zip(findings.recording.arms, findings.loads, strict=True):
+    for arm, load in zip(contents.recording.arms, contents.loads, strict=True):
         lost = f"{sum(load.failed.values()):,} failed and {load.missed:,} missed"
         quantiles = arm.latency.latency_ms
         times = (
@@ -42,9 +42,9 @@ def latency_alt(findings: ReportContents) -> str:
     return f"Latency and failed requests over time. {' '.join(sentences)}"
 
 
-def memory_breakdown_alt(findings: ReportContents) -> str:
+def memory_breakdown_alt(contents: ReportContents) -> str:
     """Return the USS of each arm at the start and the end of the load, and the change of each part."""
-    flows = [one.breakdown for one in findings.growth if one.breakdown]
+    flows = [one.breakdown for one in contents.growth if one.breakdown]
     sentences = [
         f"{flow.arm} from {format_bytes(flow.uss_start_bytes)} to {format_bytes(flow.uss_end_bytes)}: "
         f"{', '.join(f'{name} {format_bytes(change, sign=True)}' for name, change in flow.parts)}."

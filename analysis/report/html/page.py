@@ -28,7 +28,7 @@ ALTS: Final = {
 }
 
 
-def report_html(findings: ReportContents, evidence: Provenance, figures: Mapping[str, str]) -> str:
+def report_html(contents: ReportContents, evidence: Provenance, figures: Mapping[str, str]) -> str:
     """Return the page; ``figures`` are SVG files by name: memory, objects, latency, and waterfall where one was drawn.
 
     All that a run, a profile or a service says of itself is escaped.
@@ -41,27 +41,27 @@ def report_html(findings: ReportContents, evidence: Provenance, figures: Mapping
         lstrip_blocks=True,
     )
     style = environment.loader.get_source(environment, "report.css")[0] if environment.loader else ""
-    judged, recording = findings.judged, findings.recording
+    judged, recording = contents.judged, contents.recording
     return environment.get_template("report.html.jinja").render(
         style=Markup(style),  # noqa: S704 - a file of ours
         manifest=recording.manifest,
         signoff=judged.signoff,
-        reasons=findings.reasons,
+        reasons=contents.reasons,
         verdicts=[
             (one.arm, one.verdict, verdict_name(one.verdict), verdict_sentence(one))
             for one in judged.verdicts
         ],
         gates=gate_rows(judged),
         figures={
-            name: Markup(inline_svg(figures[name], name, alt(findings)))  # noqa: S704 - the text is escaped there
+            name: Markup(inline_svg(figures[name], name, alt(contents)))  # noqa: S704 - the text is escaped there
             for name, alt in ALTS.items()
             if name in figures
         },
-        comparison=comparison_table(findings).without("incident change", "scale"),
-        growth=suspect_tables(findings.growth),
-        load=None if recording.manifest.attached else load_table(findings),
+        comparison=comparison_table(contents).without("incident change", "scale"),
+        growth=suspect_tables(contents.growth),
+        load=None if recording.manifest.attached else load_table(contents),
         notes=[f"{arm.name}: {note}" for arm in recording.arms for note in arm.notes],
-        decided=decided(findings),
+        decided=decided(contents),
         events=event_table(evidence.events),
         provenance=provenance(recording),
         config=config_text(recording),

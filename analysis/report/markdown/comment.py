@@ -18,9 +18,9 @@ MOST_BYTES: Final = 60_000
 """GitHub takes 65,536 characters in a comment."""
 
 
-def report_markdown(findings: ReportContents) -> str:
+def report_markdown(contents: ReportContents) -> str:
     """Return the comment, below MOST_BYTES in UTF-8: sections that do not fit are left out, the last ones first."""
-    manifest, judged = findings.recording.manifest, findings.judged
+    manifest, judged = contents.recording.manifest, contents.judged
     running = ["", "The run is not over, or it was killed: this report covers what was recorded so far."]
     head = [
         f"## {literal(judged.signoff.sentence)}.",
@@ -30,15 +30,15 @@ def report_markdown(findings: ReportContents) -> str:
             f"- **{literal(one.arm)}: {verdict_name(one.verdict)}**: {literal(verdict_sentence(one))}."
             for one in judged.verdicts
         ),
-        *(f"- {literal(reason)}." for reason in findings.reasons),
+        *(f"- {literal(reason)}." for reason in contents.reasons),
     ]
     sections = [
         _gates(judged),
-        _folded(comparison_table(findings).without("incident change", "scale")),
-        *(_folded(table) for table in suspect_tables(findings.growth)),
-        [] if manifest.attached else _folded(load_table(findings)),
-        _details("How it was decided", [f"{literal(text)}\n" for text in decided(findings)]),
-        _provenance(findings),
+        _folded(comparison_table(contents).without("incident change", "scale")),
+        *(_folded(table) for table in suspect_tables(contents.growth)),
+        [] if manifest.attached else _folded(load_table(contents)),
+        _details("How it was decided", [f"{literal(text)}\n" for text in decided(contents)]),
+        _provenance(contents),
     ]
     text = "\n".join([*head, ""])
     left_out = "\nThe rest is in report.html.\n"
@@ -66,8 +66,8 @@ def _details(title: str, lines: Sequence[str]) -> list[str]:
     return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
 
 
-def _provenance(findings: ReportContents) -> list[str]:
-    manifest = findings.recording.manifest
+def _provenance(contents: ReportContents) -> list[str]:
+    manifest = contents.recording.manifest
     revision = manifest.host.get("soakproof_revision")
     facts = [
         f"run {manifest.run_id}",

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from analysis.recording.model import Phase
 from analysis.recording.read import read_recording
-from analysis.report.figures.axes import MOST_TICKS, TimeAxis, fit_time
-from analysis.report.figures.labels import end_labels, spread
+from analysis.report.figures.axes import TIME_TICKS, TimeAxis, fit_time
+from analysis.report.figures.labels import label_line_ends, spread_apart
 from analysis.report.figures.style import AFTER, BEFORE, OTHERS, decimate
 
 LOOKS = (BEFORE, AFTER, *OTHERS)
@@ -43,7 +43,7 @@ def test_decimation_keeps_gaps() -> None:
 
 def test_labels_stay_beside_their_axes() -> None:
     """Labels that end at the top are moved down, not out."""
-    assert spread([0.99, 0.98, 0.2, 1.0], 0.1) == pytest.approx([0.9, 0.8, 0.2, 1.0])
+    assert spread_apart([0.99, 0.98, 0.2, 1.0], 0.1) == pytest.approx([0.9, 0.8, 0.2, 1.0])
 
 
 def test_few_points_are_left_alone() -> None:
@@ -54,7 +54,7 @@ def test_few_points_are_left_alone() -> None:
 
 def test_labels_move_apart_and_keep_their_order() -> None:
     """Labels that would touch are moved, those that would not stay."""
-    assert spread([0.5, 0.1, 0.12, 0.12], 0.05) == pytest.approx([0.5, 0.1, 0.15, 0.2])
+    assert spread_apart([0.5, 0.1, 0.12, 0.12], 0.05) == pytest.approx([0.5, 0.1, 0.15, 0.2])
 
 
 def test_seven_labels_at_one_height_are_all_legible() -> None:
@@ -62,7 +62,7 @@ def test_seven_labels_at_one_height_are_all_legible() -> None:
     figure = Figure(figsize=(8, 4.5))
     axes = figure.add_subplot()
     names = [f"arm {i}" for i in range(7)]
-    end_labels(axes, [(name, 0.0, look) for name, look in zip(names, LOOKS, strict=True)], gap=0.045)
+    label_line_ends(axes, [(name, 0.0, look) for name, look in zip(names, LOOKS, strict=True)], gap=0.045)
     figure.draw_without_rendering()
     boxes = [artist.get_window_extent() for artist in axes.artists]
     rising = sorted(boxes, key=lambda box: box.y0)
@@ -79,4 +79,4 @@ def test_the_ticks_of_time_are_few(build_run: Callable[..., Path], hours: float)
     fit_time(axes, recording, TimeAxis(0.0, 3600.0, "", ""))
     low, high = axes.get_xlim()
     assert [low, high] == pytest.approx([0.0, hours])
-    assert 3 <= sum(low <= tick <= high for tick in axes.get_xticks()) <= MOST_TICKS + 1
+    assert 3 <= sum(low <= tick <= high for tick in axes.get_xticks()) <= TIME_TICKS + 1

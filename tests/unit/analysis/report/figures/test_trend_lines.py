@@ -8,17 +8,17 @@ import pytest
 
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
-from analysis.report.figures.trend_lines import FittedArm, fitted
+from analysis.report.figures.trend_lines import ArmTrendLines, trend_lines
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 
-def fits(run_dir: Path) -> list[FittedArm | None]:
+def fits(run_dir: Path) -> list[ArmTrendLines | None]:
     """The lines of leaky and fixed."""
     findings = report_contents(read_recording(run_dir))
     arms, verdicts = findings.recording.arms, findings.judged.verdicts
-    return [fitted(arm, one, findings.recording.load) for arm, one in zip(arms, verdicts, strict=True)]
+    return [trend_lines(arm, one, findings.recording.load) for arm, one in zip(arms, verdicts, strict=True)]
 
 
 def test_the_line_has_the_judges_rate_and_meets_the_middle_of_the_readings(build_run: Build) -> None:
