@@ -1,4 +1,4 @@
-"""What has grown from census to census, in bounded memory."""
+"""Nominates leak suspects from census to census, in bounded memory; the report decides (``analysis.growth``)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 
 from soak.heap.model import Census, Container, Suspect, TypeCount
 
-GROWING_AFTER = 2
-"""A container is a suspect when it was longer than the time before so many times in a row."""
+NOMINATED_AFTER: Final = 2
+"""A container, or a type, that grew from census to census so many times in a row is nominated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Follower:
                 seen[key] = _Seen(container.length, now_s, container.length, 0)
                 continue
             seen[key] = now = _Seen(before.first_length, before.first_s, container.length, before.grown + 1)
-            if now.grown >= GROWING_AFTER:
+            if now.grown >= NOMINATED_AFTER:
                 growing.append(
                     Growth(container, now.length - now.first_length, now_s - now.first_s, now.grown)
                 )
@@ -136,7 +136,7 @@ class LifeHeap:
         types = [
             one
             for one in census.types
-            if self._types[one.name].grown >= GROWING_AFTER and one.name not in held
+            if self._types[one.name].grown >= NOMINATED_AFTER and one.name not in held
         ]
         types.sort(key=self._growth, reverse=True)
         return (
