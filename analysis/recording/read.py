@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -28,11 +29,11 @@ REQUEST_NUMBERS = (
     "latency_p50_ms",
     "latency_p99_ms",
 )
-NOT_RESTARTED = ("not_restarted", "given_up")
-"""The event of an arm that stays dead; the second is its name in recordings of schema 1."""
 REQUEST_TEXTS = ("phase",)
 EVENT_NUMBERS = ("t_s", "life", "pid")
 EVENT_TEXTS = ("event", "arm", "by", "detail")
+NOT_RESTARTED = ("not_restarted", "given_up")
+"""The event of an arm that stays dead; the second is its name in recordings of schema 1."""
 
 
 def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
@@ -43,40 +44,24 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
     """
     manifest = read_manifest(run_dir)
     events = read_table(run_dir / EVENTS, EVENT_NUMBERS, EVENT_TEXTS)
-    gaps = [Gap(None, text) for text in events.gaps]
-    samples, requests = {}, {}
-    for arm in manifest.arms:
-        samples[arm.name] = _read_samples(run_dir / arm.name / SAMPLES, manifest.schema_version)
-        requests[arm.name] = read_table(run_dir / arm.name / REQUESTS, REQUEST_NUMBERS, REQUEST_TEXTS)
-        unread = (
-            samples[arm.name].gaps
-            if manifest.attached
-            else (*samples[arm.name].gaps, *requests[arm.name].gaps)
-        )
-        gaps += (Gap(arm.name, text) for text in unread)
-    last_s = max(
-        (
-            float(t.frame["t_s"].max())
-            for t in (events, *samples.values(), *requests.values())
-            if len(t.frame)
-        ),
-        default=0.0,
-    )
+    tables = {arm.name: _read_tables(run_dir / arm.name, manifest.schema_version) for arm in manifest.arms}
+    read = [table.frame["t_s"] for table in (events, *chain.from_iterable(tables.values()))]
+    last_s = max((float(t_s.max()) for t_s in read if len(t_s)), default=0.0)
     phases = find_phases(events.frame, last_s)
     load = last_load(phases)
-    arms = []
+    arms, gaps = [], [Gap(None, text) for text in events.gaps]
     for arm in manifest.arms:
-        latency = (
-            read_latency(run_dir / arm.name / LATENCY_LOG, load.start_s, load.end_s)
-            if load and latencies
-            else Latency()
-        )
-        if not manifest.attached:  # the load of an attached process is not ours to record
-            gaps += (Gap(arm.name, text) for text in latency.gaps)
+        samples, requests = tables[arm.name]
+        latency = Latency()
+        if load and latencies:
+            latency = read_latency(run_dir / arm.name / LATENCY_LOG, load.start_s, load.end_s)
+        # The load of attached processes is not recorded, so it has no gaps.
+        of_load = () if manifest.attached else (*requests.gaps, *latency.gaps)
+        gaps += [Gap(arm.name, text) for text in (*samples.gaps, *of_load)]
         gaps += find_unsampled(events.frame, arm.name)
         lives = find_lives(events.frame, arm.name, last_s)
-        rows = spread_gauges(samples[arm.name].frame)
         processes: tuple[Life, ...] = ()
+        rows = spread_gauges(samples.frame)
         if overlap(rows):
             processes = lives
             rows, lives = as_one(rows, processes)
@@ -90,7 +75,7 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
                 samples=_ready_samples(rows, lives),
                 ladder=_ladder(rows, load),
                 points=_points(rows),
-                requests=requests[arm.name].frame,
+                requests=requests.frame,
                 latency=latency,
                 notes=find_notes(events.frame, arm.name, manifest.missed_readings.get(arm.name, {})),
                 processes=processes,
@@ -107,10 +92,13 @@ def with_live_bytes(samples: pd.DataFrame) -> pd.DataFrame:
     return samples.assign(**{PYTHON_BYTES: python, LIVE_BYTES: python + samples["malloc_in_use_bytes"]})
 
 
-def _read_samples(path: Path, schema_version: int) -> CsvTable:
-    if schema_version == 1:
-        return read_table(path, (*SAMPLE_NUMBERS, *SCHEMA_1_COLUMNS), (*SAMPLE_TEXTS, SCHEMA_1_OBJECT))
-    return read_table(path, SAMPLE_NUMBERS, (*SAMPLE_TEXTS, GAUGES_COLUMN))
+def _read_tables(arm_dir: Path, schema_version: int) -> tuple[CsvTable, CsvTable]:
+    """Return the samples and the requests of an arm."""
+    old = schema_version == 1
+    numbers = (*SAMPLE_NUMBERS, *(SCHEMA_1_COLUMNS if old else ()))
+    texts = (*SAMPLE_TEXTS, SCHEMA_1_OBJECT if old else GAUGES_COLUMN)
+    requests = read_table(arm_dir / REQUESTS, REQUEST_NUMBERS, REQUEST_TEXTS)
+    return read_table(arm_dir / SAMPLES, numbers, texts), requests
 
 
 def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:
