@@ -148,8 +148,9 @@ def test_a_chatty_child_fills_no_disk(guard: Guard, tmp_path: Path, monkeypatch:
 SUPERVISOR = """
 import sys
 from pathlib import Path
-from soak.guard import Guard
-from soak.process import Child, ProcessSpec
+from soak.process.guard import Guard
+from soak.process.child import Child
+from soak.process.spec import ProcessSpec
 guard = Guard()
 guard.add_directory(Path(sys.argv[1], "private"))
 child = Child(
