@@ -18,8 +18,7 @@ from soak.contract.units import (
     parse_option,
 )
 from soak.errors import UsageError
-from soak.supervisor.attach import Watch, find_processes
-from soak.supervisor.attach import attach as attach_to
+from soak.supervisor.attach import AttachPlan, find_processes, sample_attached
 from soak.supervisor.launch import noted_signals
 
 
@@ -56,7 +55,7 @@ def attach(
     every_s = parse_option("--every", every, parse_duration)
     if not 0.1 <= every_s <= 60:
         raise UsageError(f"--every {every}: give a time from 0.1s to 60s.")
-    watch = Watch(
+    plan = AttachPlan(
         find_processes(pids),
         every_s=every_s,
         for_s=parse_option("--for", duration, parse_duration) if duration else None,
@@ -64,5 +63,5 @@ def attach(
         limit_bytes=parse_limit_option(limit),
     )
     with make_progress(metrics_port) as progress, noted_signals() as stop_request:
-        outcome = attach_to(watch, runs.resolve(), progress, stop_request)
+        outcome = sample_attached(plan, runs.resolve(), progress, stop_request)
     finish(outcome)

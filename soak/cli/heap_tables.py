@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soak.heap.diff import Difference
-from soak.heap.growth import Growth
+from soak.heap.growth import GrowingContainer
 from soak.heap.model import Census
 
 _MIB = 1 << 20
@@ -64,7 +64,7 @@ def difference_table(title: str, found: Difference, top: int) -> Group:
     return Group(Text(title), Text(), table, *_more(len(changed), top, "changed types"))
 
 
-def growth_table(census: Census, growing: Sequence[Growth], top: int) -> Group:
+def growth_table(census: Census, growing: Sequence[GrowingContainer], top: int) -> Group:
     """Return the containers that grew in each of the last censuses."""
     rows: list[Text | Table] = [Text(headline(census)), Text()]
     if growing:

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from soak.heap.cpython import layout as at
-from soak.heap.cpython import self_check as canary
-from soak.heap.cpython.chunks import Reader
+from soak.heap.cpython import layout, self_check
+from soak.heap.cpython.chunks import ChunkReader
 from soak.heap.cpython.interpreter import Interpreter, find_interpreter
-from soak.heap.cpython.memory import Mapping, Memory, ProcessMemory
+from soak.heap.cpython.memory import Memory, MemoryMapping, ProcessMemory
 from soak.heap.cpython.scan import scan
-from soak.heap.cpython.type_names import Names
+from soak.heap.cpython.type_names import TypeNames
 from soak.heap.cpython.type_table import make_table, type_candidates
 from soak.heap.errors import HeapError, ProcessGoneError
 from soak.heap.model import Census, Container, TypeCount
@@ -80,20 +79,20 @@ def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool
 
 
 def read_heap(
-    maps: tuple[Mapping, ...], memory: Memory, interpreter: Interpreter, containers_over: int
+    maps: tuple[MemoryMapping, ...], memory: Memory, interpreter: Interpreter, containers_over: int
 ) -> Heap:
     """Walk through memory twice: for the types, then for their objects. Raises HeapError."""
-    reader = Reader(memory)
+    reader = ChunkReader(memory)
     anonymous = [mapping for mapping in maps if mapping.anonymous]
-    alloc = memory.read_each([interpreter.types["PyBaseObject_Type"] + at.TP_ALLOC], 8)
+    alloc = memory.read_each([interpreter.types["PyBaseObject_Type"] + layout.TP_ALLOC], 8)
     candidates = type_candidates(
-        reader.pieces([*interpreter.modules, *anonymous], small_blocks=False),
+        reader.chunks([*interpreter.modules, *anonymous], small_blocks=False),
         interpreter,
         int.from_bytes(alloc[0], "little"),
     )
     table = make_table(candidates, interpreter, memory)
     found = scan(
-        reader.pieces(anonymous),
+        reader.chunks(anonymous),
         table,
         interpreter,
         memory,
@@ -101,7 +100,7 @@ def read_heap(
         most_bytes=sum(mapping.end - mapping.start for mapping in anonymous),
     )
     present = np.flatnonzero(found.objects).tolist()
-    named = dict(zip(present, Names(memory, interpreter.layout, table).of(present), strict=True))
+    named = dict(zip(present, TypeNames(memory, interpreter.layout, table).of(present), strict=True))
     objects: defaultdict[str, int] = defaultdict(int)
     size_bytes: defaultdict[str, int] = defaultdict(int)
     for index, name in named.items():
@@ -129,7 +128,7 @@ def _checked_by(pid: int, interpreter: Interpreter) -> str:
 @lru_cache(maxsize=64)
 def sibling_check(pid: int, executable: tuple[int, int, int], path: str) -> str:  # noqa: ARG001 - the cache's key
     """Return by what an interpreter was checked: a sibling of the process, or the layout alone; raises HeapError."""
-    sibling = canary.start_sibling(pid)
+    sibling = self_check.start_sibling(pid)
     if sibling is None:
         return BY_LAYOUT
     with closing(sibling):
@@ -140,8 +139,8 @@ def sibling_check(pid: int, executable: tuple[int, int, int], path: str) -> str:
                 interpreter = find_interpreter(sibling.pid, memory.maps, memory)
                 if interpreter.path != path:
                     return BY_LAYOUT
-                heap = read_heap(memory.maps, memory, interpreter, canary.LENGTHS_OVER)
+                heap = read_heap(memory.maps, memory, interpreter, self_check.LENGTHS_OVER)
         except ProcessGoneError:
             return BY_LAYOUT
-    canary.check(heap.types, heap.containers)
+    self_check.check_census(heap.types, heap.containers)
     return BY_SIBLING

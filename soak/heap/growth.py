@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from soak.heap.model import Census, Container, Suspect, TypeCount
+from soak.heap.model import Census, Container, HeapSuspect, TypeCount
 
 NOMINATED_AFTER: Final = 2
 """A container, or a type, that grew from census to census so many times in a row is nominated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class GrowingContainer:
     """A container that was longer in each census than in the one before."""
 
     container: Container
@@ -32,13 +32,13 @@ class _Seen:
     grown: int
 
 
-class Follower:
+class ContainerFollower:
     """Follows containers by address from census to census of one process."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[int, str], _Seen] = {}
 
-    def add(self, census: Census) -> tuple[Growth, ...]:
+    def add(self, census: Census) -> tuple[GrowingContainer, ...]:
         """Take in the next census; return the suspects, those with the most new items per second first.
 
         A container that did not grow is cleared: it starts over.
@@ -55,16 +55,16 @@ class Follower:
             seen[key] = now = _Seen(before.first_length, before.first_s, container.length, before.grown + 1)
             if now.grown >= NOMINATED_AFTER:
                 growing.append(
-                    Growth(container, now.length - now.first_length, now_s - now.first_s, now.grown)
+                    GrowingContainer(container, now.length - now.first_length, now_s - now.first_s, now.grown)
                 )
         self._seen = seen
         return tuple(sorted(growing, key=lambda growth: -growth.more / max(growth.seconds, 1e-9)))
 
 
-TOP_TYPES: Final = 60
+LARGEST_TYPES: Final = 60
 """Types that are recorded for their size, as many for their growth."""
-MOST_TYPES: Final = 150
-MOST_CONTAINERS: Final = 100
+RECORDED_TYPES: Final = 150
+RECORDED_CONTAINERS: Final = 100
 SUSPECT_CONTAINERS: Final = 12
 SUSPECT_TYPES: Final = 5
 
@@ -76,16 +76,16 @@ class _Type:
     grown: int
 
 
-class LifeHeap:
+class HeapHistory:
     """The censuses of one process; keeps what the last one had, and where each thing began."""
 
     def __init__(self) -> None:
-        self._follower = Follower()
+        self._follower = ContainerFollower()
         self._types: dict[str, _Type] = {}
         self._first: dict[tuple[int, str], int] = {}
         self._written: set[str] = set()
         self._census: Census | None = None
-        self._suspects: tuple[Suspect, ...] = ()
+        self._suspects: tuple[HeapSuspect, ...] = ()
 
     def add(self, census: Census, *, settled: bool) -> None:
         """Take in the next census; ``settled`` is one after the load, which clears nothing of suspicion."""
@@ -111,10 +111,10 @@ class LifeHeap:
         """Return the largest types, those that grew most since the first census, and those returned before."""
         if self._census is None:
             return []
-        largest = self._census.types[:TOP_TYPES]
-        grown = sorted(self._census.types, key=self._growth, reverse=True)[:TOP_TYPES]
+        largest = self._census.types[:LARGEST_TYPES]
+        grown = sorted(self._census.types, key=self._growth, reverse=True)[:LARGEST_TYPES]
         self._written |= {one.name for one in grown if self._growth(one) > 0}
-        if len(self._written) > MOST_TYPES:
+        if len(self._written) > RECORDED_TYPES:
             self._written = {one.name for one in grown}
         chosen = self._written | {one.name for one in largest}
         return [one for one in self._census.types if one.name in chosen]
@@ -124,13 +124,13 @@ class LifeHeap:
         if self._census is None:
             return []
         grown = [one for one in self._census.containers if self._more(one) > 0]
-        return sorted(grown, key=self._more, reverse=True)[:MOST_CONTAINERS]
+        return sorted(grown, key=self._more, reverse=True)[:RECORDED_CONTAINERS]
 
-    def suspects(self) -> tuple[Suspect, ...]:
+    def suspects(self) -> tuple[HeapSuspect, ...]:
         """Return what grew in each of the last censuses under load."""
         return self._suspects
 
-    def _suspect(self, census: Census) -> tuple[Suspect, ...]:
+    def _suspect(self, census: Census) -> tuple[HeapSuspect, ...]:
         growing = [growth.container for growth in self._follower.add(census)][:SUSPECT_CONTAINERS]
         held = {container.type for container in growing}
         types = [
@@ -140,8 +140,8 @@ class LifeHeap:
         ]
         types.sort(key=self._growth, reverse=True)
         return (
-            *(Suspect(one.address, one.type, one.length) for one in growing),
-            *(Suspect(0, one.name, one.objects) for one in types[:SUSPECT_TYPES]),
+            *(HeapSuspect(one.address, one.type, one.length) for one in growing),
+            *(HeapSuspect(0, one.name, one.objects) for one in types[:SUSPECT_TYPES]),
         )
 
     def _growth(self, one: TypeCount) -> int:

@@ -37,7 +37,7 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class HeapSuspect:
     """A container at an address whose length grows, or with address 0 a type whose objects do."""
 
     address: int

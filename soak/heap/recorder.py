@@ -21,11 +21,11 @@ from soak.contract.clock import RunClock
 from soak.errors import SoakError
 from soak.heap.census import take_census
 from soak.heap.errors import HeapError, ProcessGoneError
-from soak.heap.growth import LifeHeap
+from soak.heap.growth import HeapHistory
 from soak.heap.model import Census
 from soak.recording.csv_writer import CsvWriter, Row
 
-CONTAINERS_OVER: Final = 100
+RECORDED_OVER: Final = 100
 """Shorter containers are not followed: a list of sessions may leak long before it has a thousand."""
 
 
@@ -35,7 +35,7 @@ class _Files:
     containers: CsvWriter
 
 
-class Recorder:
+class CensusRecorder:
     """Obeys the orders of one run."""
 
     def __init__(
@@ -45,16 +45,16 @@ class Recorder:
         self._clock = clock
         self._take = take
         self._files: dict[str, _Files] = {}
-        self._lives: dict[int, LifeHeap] = {}
+        self._lives: dict[int, HeapHistory] = {}
 
-    def obey(self, order: Mapping[str, Any]) -> dict[str, Any]:
+    def handle(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """Take one census of each target; return its cost and, by pid, what went wrong and what is suspected.
 
         A target that ended meanwhile is left out: its exit is recorded elsewhere. Raises HarnessError when the disk
         takes no more.
         """
         targets = [(str(arm), int(pid), int(life)) for arm, pid, life in order["targets"]]
-        self._lives = {pid: self._lives.get(pid) or LifeHeap() for _, pid, _ in targets} | (
+        self._lives = {pid: self._lives.get(pid) or HeapHistory() for _, pid, _ in targets} | (
             self._lives if order["rung"] else {}  # the ladder goes from arm to arm
         )
         errors: dict[int, str] = {}
@@ -62,7 +62,7 @@ class Recorder:
         cost_s = 0.0
         for arm, pid, life in targets:
             try:
-                census = self._take(pid, containers_over=CONTAINERS_OVER)
+                census = self._take(pid, containers_over=RECORDED_OVER)
             except ProcessGoneError:
                 continue
             except HeapError as error:
@@ -83,7 +83,7 @@ class Recorder:
             files.census.close()
             files.containers.close()
 
-    def _write(self, arm: str, of: Row, heap: LifeHeap) -> None:
+    def _write(self, arm: str, of: Row, heap: HeapHistory) -> None:
         if arm not in self._files:
             directory = self._directory / arm
             self._files[arm] = _Files(
@@ -100,10 +100,10 @@ class Recorder:
         )
 
 
-def follow_orders(recorder: Recorder, orders: Iterable[str], say: Callable[[str], None]) -> None:
+def handle_orders(recorder: CensusRecorder, orders: Iterable[str], say: Callable[[str], None]) -> None:
     """Obey order by order until there are no more."""
     for line in orders:
-        say(f"{contract.CENSUS_TAKEN} {json.dumps(recorder.obey(json.loads(line)))}")
+        say(f"{contract.CENSUS_TAKEN} {json.dumps(recorder.handle(json.loads(line)))}")
 
 
 def main() -> int:
@@ -116,8 +116,8 @@ def main() -> int:
     options = parser.parse_args()
     os.nice(19)  # the targets and the load go first
     try:
-        with closing(Recorder(options.run_directory, RunClock(options.t0))) as recorder:
-            follow_orders(recorder, sys.stdin, lambda line: print(line, flush=True))
+        with closing(CensusRecorder(options.run_directory, RunClock(options.t0))) as recorder:
+            handle_orders(recorder, sys.stdin, lambda line: print(line, flush=True))
     except SoakError as error:
         print(error, flush=True)
         return 1

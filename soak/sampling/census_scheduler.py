@@ -10,7 +10,7 @@ from typing import Any, Final
 from soak.contract import CENSUS_TAKEN
 from soak.contract.clock import RunClock
 from soak.contract.tail import LineTail
-from soak.heap.model import Suspect
+from soak.heap.model import HeapSuspect
 from soak.process.child import Child, describe_exit
 from soak.process.spec import ProcessSpec, module_argv
 from soak.sampling.sampler import Sampler
@@ -90,4 +90,4 @@ class CensusScheduler:
             else:
                 sampler.gaps.read(CENSUS_GAP)
             for pid in pids & answer["suspects"].keys():
-                sampler.suspects[int(pid)] = tuple(Suspect(*one) for one in answer["suspects"][pid])
+                sampler.suspects[int(pid)] = tuple(HeapSuspect(*one) for one in answer["suspects"][pid])

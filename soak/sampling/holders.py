@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from soak.heap.model import Suspect
+from soak.heap.model import HeapSuspect
 from soak.recording.csv_writer import Row
 from soak.sampling.probe_client import ProbeClient, ProbeError
 from soak.sampling.target import Target
@@ -17,11 +17,13 @@ MARGIN_S: Final = 2.0
 
 SHORT_SHARE: Final = 0.7
 """Of a time that is not much longer than that."""
-MOST_BUDGET_S: Final = 60.0
+PROBE_BUDGET_AT_MOST_S: Final = 60.0
 """That the probe takes."""
 
 
-def name_holders(target: Target | ProbeClient, suspects: Sequence[Suspect], timeout_s: float) -> list[Row]:
+def name_holders(
+    target: Target | ProbeClient, suspects: Sequence[HeapSuspect], timeout_s: float
+) -> list[Row]:
     """Return a row for each suspect, in their order, with the columns from ``address`` to ``entries``.
 
     Ask while nothing is loaded: the target is slowed down for up to ``timeout_s`` seconds. What is said of a thing
@@ -32,7 +34,7 @@ def name_holders(target: Target | ProbeClient, suspects: Sequence[Suspect], time
     """
     if not suspects:
         return []
-    budget_s = min(max(timeout_s - MARGIN_S, SHORT_SHARE * timeout_s), MOST_BUDGET_S)
+    budget_s = min(max(timeout_s - MARGIN_S, SHORT_SHARE * timeout_s), PROBE_BUDGET_AT_MOST_S)
     answer = target.ask(
         "who", timeout_s, suspects=[asdict(suspect) for suspect in suspects], budget_s=budget_s
     )

@@ -11,7 +11,7 @@ from typing import Any
 from soak.contract import DRAIN, IDLE, POINT, QUIESCE, SAMPLE_COLUMNS, names
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError, SoakError
-from soak.heap.model import Suspect
+from soak.heap.model import HeapSuspect
 from soak.process.procfs import count_fds, read_smaps, read_stat, rss_bytes
 from soak.recording.csv_writer import CsvWriter, Row
 from soak.recording.events import EventLog
@@ -72,7 +72,7 @@ class Sampler:
         self.phase = IDLE
         self.latest: Mapping[str, object] = {}
         self._arm_row = ArmRow()
-        self.suspects: dict[int, tuple[Suspect, ...]] = {}
+        self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
         """By pid: what grew in the last censuses under load."""
         self._holders = holders
         self._named: dict[tuple[int, int, str], int] = {}

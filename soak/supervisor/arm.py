@@ -24,7 +24,7 @@ from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
 from soak.supervisor.session import Session
 
-READY_EVERY_S = 0.1
+TRY_READY_EVERY_S = 0.1
 """Time between two tries whether an arm is ready, seconds."""
 SETTLE_S = 0.5
 """Time from a collect or a trim to its reading, seconds: freed pages leave the resident set a moment later."""
@@ -120,7 +120,7 @@ class ArmRun:
         elif life.tree is not None:
             life.tree.poll(now_s)
         elif now_s >= life.next_try_s:
-            life.next_try_s = now_s + READY_EVERY_S
+            life.next_try_s = now_s + TRY_READY_EVERY_S
             if life.child.is_ready():
                 self._on_ready(life)
             elif now_s - life.started_s > self._spec.ready_timeout_s:

@@ -29,12 +29,12 @@ from soak.supervisor.launch import Outcome, write_hashes
 from soak.supervisor.manifest import host_facts, judge_facts
 from soak.supervisor.session import POLL_EVERY_S, THIS_MACHINE, Machine, Session, StopRequest
 
-SMAPS_EVERY_S = 30.0
-CENSUS_EVERY_S = 30.0
+ATTACHED_SMAPS_EVERY_S = 30.0
+ATTACHED_CENSUS_EVERY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class AttachPlan:
     """What to sample, for how long, and by which margin it will be judged."""
 
     processes: tuple[Process, ...]
@@ -77,7 +77,7 @@ class AttachedArm:
     def __init__(self, process: Process, session: Session, every_s: float) -> None:
         self.name = arm_name(process)
         self.sampler = session.add_sampler(
-            self.name, every_s=every_s, smaps_every_s=SMAPS_EVERY_S, holders=False
+            self.name, every_s=every_s, smaps_every_s=ATTACHED_SMAPS_EVERY_S, holders=False
         )
         self.sampler.phase = contract.LOAD
         self.threads = SamplingThreads(self.sampler, session.machine.thread)
@@ -118,8 +118,8 @@ class AttachedArm:
         return self._lives
 
 
-def attach(
-    watch: Watch,
+def sample_attached(
+    plan: AttachPlan,
     runs: Path,
     progress: Progress,
     stop_request: StopRequest,
@@ -127,23 +127,23 @@ def attach(
 ) -> Outcome:
     """Sample until the time is over, somebody asks for the end, or all processes are gone."""
     directory = new_run_directory(runs, "attach", datetime.now(UTC))
-    manifest = make_manifest(watch, directory.name)
+    manifest = attach_manifest(plan, directory.name)
     failure: SoakError | None = None
     with ExitStack() as stack:
         guard = machine.new_guard()
         stack.callback(guard.close)
         session = Session(directory, manifest, guard, progress, machine.new_clock(), machine)
         stack.callback(session.close)
-        pids = ", ".join(str(one.pid) for one in watch.processes)
+        pids = ", ".join(str(one.pid) for one in plan.processes)
         session.events.record("run_start", f"attached to {pids}")
-        arms = [AttachedArm(process, session, watch.every_s) for process in watch.processes]
+        arms = [AttachedArm(process, session, plan.every_s) for process in plan.processes]
         session.save_manifest("running")
         session.events.record("phase", contract.LOAD)
-        session.start_censuses(CENSUS_EVERY_S)
+        session.start_censuses(ATTACHED_CENSUS_EVERY_S)
         for arm in arms:
             arm.threads.start()
         try:
-            _follow(arms, session, watch, stop_request)
+            _follow(arms, session, plan, stop_request)
         except SoakError as error:
             failure = error
         finally:
@@ -159,7 +159,7 @@ def attach(
     return Outcome(directory, failure)
 
 
-def make_manifest(watch: Watch, run_id: str) -> dict[str, Any]:
+def attach_manifest(plan: AttachPlan, run_id: str) -> dict[str, Any]:
     """Return the facts of the recording; nothing of the processes but their pids."""
     return {
         "schema_version": contract.SCHEMA_VERSION,
@@ -168,19 +168,19 @@ def make_manifest(watch: Watch, run_id: str) -> dict[str, Any]:
         "attached": True,
         "started_wall_time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "arms": [
-            {"name": arm_name(one), "role": "", "memory_limit_bytes": watch.limit_bytes}
-            for one in watch.processes
+            {"name": arm_name(one), "role": "", "memory_limit_bytes": plan.limit_bytes}
+            for one in plan.processes
         ],
-        "limit_mechanism": "none" if watch.limit_bytes is None else "its owner",
+        "limit_mechanism": "none" if plan.limit_bytes is None else "its owner",
         "limit_mechanisms_refused": [],
         "incident": False,
         "hour_s": 3600.0,
         "memory_scale": 1.0,
         "planned_load_s": 0,
-        "every_s": watch.every_s,
-        **judge_facts({arm_name(one): "" for one in watch.processes}, watch.max_leak),
+        "every_s": plan.every_s,
+        **judge_facts({arm_name(one): "" for one in plan.processes}, plan.max_leak),
         "gates": [],
-        "processes": [{"name": arm_name(one), "pid": one.pid} for one in watch.processes],
+        "processes": [{"name": arm_name(one), "pid": one.pid} for one in plan.processes],
         "python": platform.python_version(),
         "host": host_facts(),
     }
@@ -197,10 +197,12 @@ def _probe_of(pid: int) -> ProbeClient | None:
     return None if directory is None else ProbeClient(Path(directory), pid)
 
 
-def _follow(arms: Sequence[AttachedArm], session: Session, watch: Watch, stop_request: StopRequest) -> None:
+def _follow(
+    arms: Sequence[AttachedArm], session: Session, plan: AttachPlan, stop_request: StopRequest
+) -> None:
     while not stop_request.is_noted and any(arm.up for arm in arms):
         now_s = session.clock.now_s()
-        left_s = None if watch.for_s is None else watch.for_s - now_s
+        left_s = None if plan.for_s is None else plan.for_s - now_s
         if left_s is not None and left_s <= 0:
             return
         for arm in arms:
@@ -208,5 +210,5 @@ def _follow(arms: Sequence[AttachedArm], session: Session, watch: Watch, stop_re
         session.check_samplers()
         if session.censuses is not None:
             session.censuses.tick()
-        session.show(ATTACHED, left_s, watch.limit_bytes, arms)
+        session.show(ATTACHED, left_s, plan.limit_bytes, arms)
         session.machine.sleep(POLL_EVERY_S)

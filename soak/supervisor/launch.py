@@ -20,7 +20,7 @@ from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import plan_run
 from soak.recording.files import new_run_directory, record_sums
 from soak.status.terminal import Progress
-from soak.supervisor.manifest import make_manifest
+from soak.supervisor.manifest import run_manifest
 from soak.supervisor.run import Run
 from soak.supervisor.session import THIS_MACHINE, Machine, Session, StopRequest
 
@@ -68,7 +68,7 @@ def run_profile(
         clock = machine.new_clock()
         plan = plan_run(profile, directory, probe_directory, web=web).at(clock.t0_monotonic_s)
         try:
-            manifest = make_manifest(plan, choice)
+            manifest = run_manifest(plan, choice)
             session = Session(directory, manifest, guard, progress, clock, machine)
             stack.callback(session.close)
             run = Run(plan, choice.mechanism, session, stop_request, probe_directory)

@@ -22,7 +22,17 @@ from soak.errors import UsageError
 from soak.limit import Choice
 from soak.plan.run_plan import RunPlan
 
-PACKAGES = ("aiohttp", "fastapi", "hdrhistogram", "locust", "numpy", "pandas", "psutil", "uvicorn", "uvloop")
+RECORDED_PACKAGES = (
+    "aiohttp",
+    "fastapi",
+    "hdrhistogram",
+    "locust",
+    "numpy",
+    "pandas",
+    "psutil",
+    "uvicorn",
+    "uvloop",
+)
 
 
 def host_facts() -> dict[str, Any]:
@@ -34,7 +44,7 @@ def host_facts() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "soakproof_revision": _git_revision(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
     }
 
 
@@ -90,7 +100,7 @@ def _sha256(locustfile: str) -> str | None:
         ) from None
 
 
-def make_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
+def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
     """Return the facts of the run; environment variables by name only, as their values may be secret.
 
     Raises UsageError when the profile's locustfile cannot be read.

@@ -22,7 +22,7 @@ import pytest
 from soak.heap import census as census_module
 from soak.heap.census import BY_LAYOUT, BY_SIBLING, read_heap, take_census
 from soak.heap.cpython.interpreter import find_interpreter
-from soak.heap.cpython.memory import PAGE_BYTES, Mapping, ProcessMemory
+from soak.heap.cpython.memory import PAGE_BYTES, MemoryMapping, ProcessMemory
 from soak.heap.errors import HeapError, ProcessGoneError
 from soak.heap.model import Census
 
@@ -202,7 +202,7 @@ def test_memory_unmapped_under_the_reader_is_left_out() -> None:
         with ProcessMemory(target.pid) as memory:
             interpreter = find_interpreter(target.pid, memory.maps, memory)
             gone = tuple(
-                Mapping(start, start + 64 * PAGE_BYTES, "rw-p", 0, 0, "")
+                MemoryMapping(start, start + 64 * PAGE_BYTES, "rw-p", 0, 0, "")
                 for start in (0x1000, 0x7000_0000_0000)
             )
             heap = read_heap((*gone, *memory.maps), memory, interpreter, 1000)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from soak.heap.census import take_census
-from soak.heap.model import Suspect
+from soak.heap.model import HeapSuspect
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.sampling.holders import name_holders
 from soak.sampling.probe_client import ProbeClient
@@ -55,7 +55,7 @@ def sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def named(sockets: Path, pid: int, suspects: Sequence[Suspect]) -> list[dict[str, Any]]:
+def named(sockets: Path, pid: int, suspects: Sequence[HeapSuspect]) -> list[dict[str, Any]]:
     """Ask once, with entries read."""
     probe = ProbeClient(sockets, pid)
     try:
@@ -78,8 +78,8 @@ def test_planted_holders_are_named(version: str, sockets: Path) -> None:
             assert target.stdout is not None
             where: dict[str, int] = json.loads(target.stdout.readline())
             assert where.keys() == EXPECTED.keys()
-            containers = [Suspect(where[name], kind, 0) for name, (kind, _path) in EXPECTED.items()]
-            rows = named(sockets, target.pid, [*containers, Suspect(0, "__main__.Link", 60)])
+            containers = [HeapSuspect(where[name], kind, 0) for name, (kind, _path) in EXPECTED.items()]
+            rows = named(sockets, target.pid, [*containers, HeapSuspect(0, "__main__.Link", 60)])
         finally:
             target.kill()
     *found, cycles = rows
@@ -121,7 +121,7 @@ asyncio.run(main())
         try:
             assert target.stdout is not None
             address = int(target.stdout.readline())
-            (row,) = named(sockets, target.pid, [Suspect(address, "builtins.list", 50)])
+            (row,) = named(sockets, target.pid, [HeapSuspect(address, "builtins.list", 50)])
         finally:
             target.kill()
     assert row["holder"] == "__main__.TASKS"
@@ -140,7 +140,7 @@ def test_the_four_leaks_of_the_gateway_are_named(sockets: Path, tmp_path: Path) 
             lengths.append({(found.address, found.type): found.length for found in census.containers})
         before, after = lengths
         grown = [
-            Suspect(address, kind, length)
+            HeapSuspect(address, kind, length)
             for (address, kind), length in after.items()
             if length > before.get((address, kind), length) + 20
         ]

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from soak.heap.cpython import layout as at
+from soak.heap.cpython import layout
 from soak.heap.cpython.interpreter import TYPE_SYMBOLS, Interpreter
 from soak.heap.cpython.layout import LAYOUTS
-from soak.heap.cpython.memory import PAGE_BYTES, Mapping, Octets, Words
+from soak.heap.cpython.memory import PAGE_BYTES, MemoryMapping, Octets, Words
 
 DATA = 0x7F00_0000_0000
 HEAP = 0x7F10_0000_0000
@@ -28,11 +28,11 @@ ALLOC = 0x7F00_0FFF_0000
 SPARE = DATA + len(TYPE_SYMBOLS) * _TYPE_STEP
 """Of one more type, ``app.Thing``."""
 _SHAPED = {
-    b"list": (at.LIST, 40),
-    b"dict": (at.DICT, 48),
-    b"str": (at.UNICODE, 64),
-    b"int": (at.LONG, 24),
-    b"collections.deque": (at.HAVE_GC, 200),
+    b"list": (layout.LIST, 40),
+    b"dict": (layout.DICT, 48),
+    b"str": (layout.UNICODE, 64),
+    b"int": (layout.LONG, 24),
+    b"collections.deque": (layout.HAVE_GC, 200),
 }
 SHAPED = {name: SPARE + number * _TYPE_STEP for number, name in enumerate(_SHAPED, 1)}
 _STRINGS = SPARE + (len(_SHAPED) + 1) * _TYPE_STEP
@@ -47,9 +47,9 @@ class FakeMemory:
     def read_into(self, address: int, buffer: Octets) -> int:
         for start, content in self.segments.items():
             if start <= address < start + len(content):
-                piece = np.frombuffer(content, np.uint8)[address - start :][: buffer.nbytes]
-                buffer[: len(piece)] = piece
-                return len(piece)
+                chunk = np.frombuffer(content, np.uint8)[address - start :][: buffer.nbytes]
+                buffer[: len(chunk)] = chunk
+                return len(chunk)
         return 0
 
     def read_each(self, addresses: Sequence[int] | Words, size: int) -> Octets:
@@ -75,31 +75,33 @@ def _put_type(data: bytearray, address: int, name: bytes, flags: int, basicsize:
     strings = _STRINGS - DATA + (address - DATA) // _TYPE_STEP * 64
     data[strings : strings + len(name)] = name
     put(data, offset, 1, TYPES["PyType_Type"], 0, DATA + strings, basicsize, 0)
-    put(data, offset + at.TP_FLAGS, flags | at.READY)
-    put(data, offset + at.TP_BASE, TYPES["PyBaseObject_Type"])
-    put(data, offset + at.TP_ALLOC, ALLOC)
+    put(data, offset + layout.TP_FLAGS, flags | layout.READY)
+    put(data, offset + layout.TP_BASE, TYPES["PyBaseObject_Type"])
+    put(data, offset + layout.TP_ALLOC, ALLOC)
 
 
-def fake_process(version: tuple[int, int] = (3, 12)) -> tuple[FakeMemory, tuple[Mapping, ...], Interpreter]:
+def fake_process(
+    version: tuple[int, int] = (3, 12),
+) -> tuple[FakeMemory, tuple[MemoryMapping, ...], Interpreter]:
     """Return an empty heap of zeros, its maps, and its interpreter."""
     data = bytearray(4 * PAGE_BYTES)
-    layout = LAYOUTS[version]
+    python = LAYOUTS[version]
     for symbol, address in TYPES.items():
         is_type = symbol == "PyType_Type"
         _put_type(
             data,
             address,
             _NAMES[symbol],
-            at.TYPE_TYPE if is_type else 0,
-            layout.heap_type_bytes if is_type else 16,
+            layout.TYPE_TYPE if is_type else 0,
+            python.heap_type_bytes if is_type else 16,
         )
-    _put_type(data, SPARE, b"app.Thing", at.HAVE_GC, 32)
+    _put_type(data, SPARE, b"app.Thing", layout.HAVE_GC, 32)
     for name, address in SHAPED.items():
         _put_type(data, address, name, *_SHAPED[name])
-    put(data, TYPES["PySet_Type"] - DATA + at.TP_BASICSIZE, 200)
+    put(data, TYPES["PySet_Type"] - DATA + layout.TP_BASICSIZE, 200)
     maps = (
-        Mapping(DATA, DATA + len(data), "rw-p", 0, 7, "/usr/lib/libpython.so"),
-        Mapping(HEAP, HEAP + HEAP_BYTES, "rw-p", 0, 0, ""),
+        MemoryMapping(DATA, DATA + len(data), "rw-p", 0, 7, "/usr/lib/libpython.so"),
+        MemoryMapping(HEAP, HEAP + HEAP_BYTES, "rw-p", 0, 0, ""),
     )
     memory = FakeMemory({DATA: data, HEAP: bytearray(HEAP_BYTES)})
-    return memory, maps, Interpreter("/usr/lib/libpython.so", layout, TYPES, maps[:1], (0, 0))
+    return memory, maps, Interpreter("/usr/lib/libpython.so", python, TYPES, maps[:1], (0, 0))

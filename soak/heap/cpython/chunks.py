@@ -1,4 +1,4 @@
-"""Cuts the memory that may hold objects into pieces that are read into one fixed buffer, one after the other."""
+"""Cuts the memory that may hold objects into chunks that are read into one fixed buffer, one after the other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soak.heap.cpython.layout import FIELDS_BYTES
-from soak.heap.cpython.memory import Mapping, Memory, Octets, Words
+from soak.heap.cpython.memory import Memory, MemoryMapping, Octets, Words
 from soak.heap.cpython.pymalloc_pools import outside_pools
 
 BLOCK_BYTES = 1 << 20
@@ -17,8 +17,8 @@ _READ_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Some memory as it was read; the arrays are only valid until the next piece."""
+class Chunk:
+    """Some memory as it was read; the arrays are only valid until the next chunk."""
 
     address: int
     """Of the first word; a multiple of 16."""
@@ -33,15 +33,15 @@ class Piece:
         return self.words.view(np.uint8)
 
 
-class Reader:
-    """Reads mappings piece by piece, resident pages only."""
+class ChunkReader:
+    """Reads mappings chunk by chunk, resident pages only."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._words = np.zeros((_READ_BYTES + FIELDS_BYTES) // 8, np.uint64)
         self.read_bytes = 0
 
-    def pieces(self, mappings: Iterable[Mapping], *, small_blocks: bool = True) -> Iterator[Piece]:
+    def chunks(self, mappings: Iterable[MemoryMapping], *, small_blocks: bool = True) -> Iterator[Chunk]:
         """Yield all there is, or all but the pools of small blocks; what vanishes meanwhile is left out.
 
         Raises HeapError when the process is gone.
@@ -54,7 +54,7 @@ class Reader:
                     for begin, stop in outside_pools(self._memory, start, end):
                         yield from self._stretch(begin, stop)
 
-    def _stretch(self, start: int, end: int) -> Iterator[Piece]:
+    def _stretch(self, start: int, end: int) -> Iterator[Chunk]:
         octets = self._words.view(np.uint8)
         for first in range(start, end, _READ_BYTES):
             wanted = min(_READ_BYTES + FIELDS_BYTES, end - first)
@@ -64,6 +64,6 @@ class Reader:
             self.read_bytes += searched
             for block in range(0, searched, BLOCK_BYTES):
                 size = min(BLOCK_BYTES, searched - block)
-                yield Piece(
+                yield Chunk(
                     first + block, self._words[block // 8 : (block + size + FIELDS_BYTES) // 8], size // 16
                 )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping as Names
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Final
@@ -16,7 +15,7 @@ from elftools.elf.hash import GNUHashSection
 from elftools.elf.sections import SymbolTableSection
 
 from soak.heap.cpython.layout import LAYOUTS, TP_BASICSIZE, Layout
-from soak.heap.cpython.memory import PAGE_BYTES, TOP, Mapping, Memory
+from soak.heap.cpython.memory import PAGE_BYTES, USER_SPACE_END, Memory, MemoryMapping
 from soak.heap.errors import HeapError
 
 TYPE_SYMBOLS: Final = (
@@ -50,15 +49,15 @@ class Interpreter:
     path: str
     """The file that holds it, as the process sees it."""
     layout: Layout
-    types: Names[str, int]
+    types: Mapping[str, int]
     """Addresses of TYPE_SYMBOLS."""
-    modules: tuple[Mapping, ...]
+    modules: tuple[MemoryMapping, ...]
     """Writable mappings of the executable and of libraries: they hold the static types."""
     low: tuple[int, int]
     """Where addresses are so small that they could pass for a reference count: from, to; (0, 0) for nowhere."""
 
 
-def find_interpreter(pid: int, maps: Sequence[Mapping], memory: Memory) -> Interpreter:
+def find_interpreter(pid: int, maps: Sequence[MemoryMapping], memory: Memory) -> Interpreter:
     """Return the CPython of a process; raises HeapError when it has none, or one that is not supported."""
     for path in _candidates(pid, maps):
         found = _symbols(pid, path)
@@ -72,7 +71,7 @@ def find_interpreter(pid: int, maps: Sequence[Mapping], memory: Memory) -> Inter
 
 
 def _interpreter(
-    pid: int, path: str, maps: Sequence[Mapping], memory: Memory, found: Names[str, int]
+    pid: int, path: str, maps: Sequence[MemoryMapping], memory: Memory, found: Mapping[str, int]
 ) -> Interpreter:
     for symbol, build in _OTHER_BUILDS.items():
         if symbol in found:
@@ -83,7 +82,7 @@ def _interpreter(
             f"pid {pid}: {path} lacks the symbols {', '.join(missing)}; run it with an unstripped Python."
         )
     bias = _bias(pid, path, maps)
-    if not all(0 < bias + address < TOP for address in found.values()):
+    if not all(0 < bias + address < USER_SPACE_END for address in found.values()):
         raise HeapError(_not_as_mapped(pid, path))
     types = {name: bias + found[name] for name in TYPE_SYMBOLS}
     size = int.from_bytes(memory.read_each([types["PyType_Type"] + TP_BASICSIZE], 8)[0], "little")
@@ -119,7 +118,7 @@ def _interpreter(
     )
 
 
-def _candidates(pid: int, maps: Sequence[Mapping]) -> list[str]:
+def _candidates(pid: int, maps: Sequence[MemoryMapping]) -> list[str]:
     """Return the files that may hold CPython: the executable first, as it may have copies of a library's data."""
     libraries = [mapping.path for mapping in maps if PurePath(mapping.path).name.startswith("libpython")]
     executable = _executable(pid)
@@ -183,7 +182,7 @@ def _lookup(table: _Table, name: str) -> dict[str, int]:
     return {name: int(defined[0]["st_value"])} if defined else {}
 
 
-def _bias(pid: int, path: str, maps: Sequence[Mapping]) -> int:
+def _bias(pid: int, path: str, maps: Sequence[MemoryMapping]) -> int:
     """Return what is added to an address in the file to have it in the process; 0 for a program of fixed addresses."""
     try:
         with _open(pid, path) as file:

@@ -26,7 +26,7 @@ Words = npt.NDArray[np.uint64]
 Octets = npt.NDArray[np.uint8]
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-TOP = 1 << 47
+USER_SPACE_END = 1 << 47
 """User addresses on x86-64 are below it."""
 
 _PAGEMAP_PAGES = 1 << 16
@@ -39,7 +39,7 @@ _MOST_VECTORS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class MemoryMapping:
     """One line of /proc/PID/maps; ``end`` is exclusive, ``offset`` in bytes of the file."""
 
     start: int
@@ -56,7 +56,7 @@ class Mapping:
         return self.permissions.startswith("rw") and "p" in self.permissions and not (self.inode or named)
 
 
-def parse_maps(text: str) -> tuple[Mapping, ...]:
+def parse_maps(text: str) -> tuple[MemoryMapping, ...]:
     """Parse the text of /proc/PID/maps; lines that are none are left out."""
     mappings = []
     for line in text.splitlines():
@@ -64,9 +64,11 @@ def parse_maps(text: str) -> tuple[Mapping, ...]:
         with contextlib.suppress(ValueError):
             span, permissions, offset, _, inode, *path = fields
             start, end = (int(address, 16) for address in span.split("-"))
-            if 0 <= start < end <= TOP:
+            if 0 <= start < end <= USER_SPACE_END:
                 mappings.append(
-                    Mapping(start, end, permissions, int(offset, 16), int(inode), path[0] if path else "")
+                    MemoryMapping(
+                        start, end, permissions, int(offset, 16), int(inode), path[0] if path else ""
+                    )
                 )
     return tuple(mappings)
 
@@ -169,7 +171,7 @@ class ProcessMemory:
                 there[0] = 1
             found = np.frombuffer(entries, np.uint64, len(entries) // 8)
             there[1 : len(found) + 1] = (found & _PAGE_THERE) != 0
-            there[-1] = there[-2]  # a stretch may go on in the next piece
+            there[-1] = there[-2]  # a stretch may go on in the next chunk
             for edge in np.flatnonzero(np.diff(there)):
                 at = first + int(edge) * PAGE_BYTES
                 if began < 0:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from soak.heap.cpython.chunks import Piece
+from soak.heap.cpython.chunks import Chunk
 from soak.heap.cpython.interpreter import Interpreter
 from soak.heap.cpython.memory import Memory, Words
-from soak.heap.cpython.sizes import CONTAINERS, FarKeys, Found, extra_bytes, lengths
-from soak.heap.cpython.type_table import Integers, TypeTable, plausible
+from soak.heap.cpython.sizes import CONTAINER_SHAPES, FarKeys, ShapedObjects, extra_bytes, lengths
+from soak.heap.cpython.type_table import Integers, TypeTable, plausible_refcounts
 
 MOST_CONTAINERS = 10_000
 """The longest are kept."""
@@ -40,7 +40,7 @@ class Scan:
     """Address, index of the type, length."""
 
 
-class Lookup:
+class AddressIndex:
     """From addresses to indices of an array, at the speed of memory: hash tables with one address per slot.
 
     What collides in a table goes to the next, of another hash.
@@ -94,7 +94,7 @@ class Lookup:
 
 
 def scan(
-    pieces: Iterable[Piece],
+    chunks: Iterable[Chunk],
     table: TypeTable,
     interpreter: Interpreter,
     memory: Memory,
@@ -102,40 +102,40 @@ def scan(
     containers_over: int,
     most_bytes: int,
 ) -> Scan:
-    """Walk through the pieces once; an object that would be larger than ``most_bytes`` is taken to be empty.
+    """Walk through the chunks once; an object that would be larger than ``most_bytes`` is taken to be empty.
 
     Raises HeapError when the process is gone.
     """
     types = len(table.addresses)
-    lookup = Lookup(table.addresses)
+    lookup = AddressIndex(table.addresses)
     objects = np.zeros(types, np.int64)
     size_bytes = np.zeros(types, np.float64)  # sums of whole numbers below 2**53: exact
     longest: list[tuple[int, int, int]] = []
     far = FarKeys(memory)
     lowest, span = table.addresses[0], table.addresses[-1] - table.addresses[0]
-    for piece in pieces:
-        pairs = piece.words[: 2 * piece.pairs].reshape(-1, 2)
-        maybe = plausible(pairs[:, 0], interpreter)
+    for chunk in chunks:
+        pairs = chunk.words[: 2 * chunk.pairs].reshape(-1, 2)
+        maybe = plausible_refcounts(pairs[:, 0], interpreter)
         maybe &= (pairs[:, 1] - lowest) <= span
         where = np.flatnonzero(maybe)
-        hits, index = lookup.find(piece.words.take(2 * where + 1))
+        hits, index = lookup.find(chunk.words.take(2 * where + 1))
         where = where.take(hits)
-        real = _real(piece, where, index, table, lookup)
+        real = _real(chunk, where, index, table, lookup)
         if real.size < where.size:
             where, index = where.take(real), index.take(real)
         objects += np.bincount(index, minlength=types)
         shapes = table.shapes.take(index)
         for shape in np.flatnonzero(np.bincount(shapes)[1:]) + 1:
             chosen = np.flatnonzero(shapes == shape)
-            found = Found(piece, where.take(chosen), index.take(chosen))
+            found = ShapedObjects(chunk, where.take(chosen), index.take(chosen))
             extra = extra_bytes(int(shape), found, table.item_bytes, interpreter.layout, far, containers_over)
             extra[extra > most_bytes] = 0
             size_bytes += np.bincount(found.types, extra, types)
-            if shape in CONTAINERS:
+            if shape in CONTAINER_SHAPES:
                 length = lengths(int(shape), found)
                 long = np.flatnonzero((length > containers_over) & (length <= most_bytes))
                 longest += zip(
-                    (piece.address + 16 * found.pairs[long]).tolist(),
+                    (chunk.address + 16 * found.pairs[long]).tolist(),
                     found.types[long].tolist(),
                     length[long].tolist(),
                     strict=True,
@@ -146,7 +146,7 @@ def scan(
 
 
 def _real(
-    piece: Piece, where: npt.NDArray[np.intp], index: _Index, table: TypeTable, lookup: Lookup
+    chunk: Chunk, where: npt.NDArray[np.intp], index: _Index, table: TypeTable, lookup: AddressIndex
 ) -> npt.NDArray[np.intp]:
     """Return which finds are objects, and not a small number and a reference to a type inside another, living or dead.
 
@@ -162,7 +162,7 @@ def _real(
         starts = np.flatnonzero(np.diff(places, prepend=-2) > 1)
         in_row = np.arange(len(places)) - np.repeat(starts, np.diff(starts, append=len(places)))
         fake[places[in_row % 2 == 1]] = False
-    first, second = (piece.words.take(2 * where - back, mode="clip") for back in (2, 1))
+    first, second = (chunk.words.take(2 * where - back, mode="clip") for back in (2, 1))
     candidates = np.flatnonzero((first == 0) & (second >= table.addresses[0]) & (where > 0))
     dead, of_type = lookup.find(second.take(candidates))
     fake[candidates.take(dead[table.own_pairs.take(of_type) > 1])] = True

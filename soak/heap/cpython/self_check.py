@@ -21,7 +21,7 @@ _OBJECTS = 5_000
 _LENGTHS = {"list": 4001, "dict": 4002, "set": 4003, "deque": 4004, "OrderedDict": 4005}
 LENGTHS_OVER = 4000
 _MARK = "soak_canary"
-_SAID = f"{_MARK}\n".encode()
+_READY_LINE = f"{_MARK}\n".encode()
 _PROGRAM = f"""
 import sys
 from collections import OrderedDict, deque
@@ -52,15 +52,15 @@ class Sibling:
         output = self.process.stdout
         if output is None:
             return False
-        said, by_s = b"", time.monotonic() + START_TIMEOUT_S
+        printed, by_s = b"", time.monotonic() + START_TIMEOUT_S
         with selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
-            while _SAID.startswith(said) and selector.select(max(0.0, by_s - time.monotonic())):
-                more = os.read(output.fileno(), len(_SAID))
-                said += more
-                if said == _SAID or not more:
+            while _READY_LINE.startswith(printed) and selector.select(max(0.0, by_s - time.monotonic())):
+                more = os.read(output.fileno(), len(_READY_LINE))
+                printed += more
+                if printed == _READY_LINE or not more:
                     break
-        return said == _SAID
+        return printed == _READY_LINE
 
     def close(self) -> None:
         """End it; what it has started itself, if it is no Python after all, is not waited for."""
@@ -111,7 +111,7 @@ def _environment(pid: int) -> dict[str, str]:
     return {} if found is None else {"LD_LIBRARY_PATH": os.fsdecode(found)}
 
 
-def check(types: Sequence[TypeCount], containers: Sequence[Container]) -> None:
+def check_census(types: Sequence[TypeCount], containers: Sequence[Container]) -> None:
     """Raise HeapError when the sibling's census is not what it holds: objects to 0.1%, lengths exactly."""
     objects = next((entry.objects for entry in types if entry.name == f"{_MARK}.Canary"), 0)
     if abs(objects - _OBJECTS) > max(2, _OBJECTS // 1000):

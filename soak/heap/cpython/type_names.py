@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from soak.heap.cpython import layout as at
+from soak.heap.cpython import layout
 from soak.heap.cpython.layout import Layout
 from soak.heap.cpython.memory import PAGE_BYTES, Memory
 from soak.heap.cpython.type_table import TypeTable
@@ -21,7 +21,7 @@ _MOST_LOOKS = 100_000
 """Keys that are read to find it; once it is met its address does, since such words are interned."""
 
 
-class Names:
+class TypeNames:
     """Names the types of one process; remembers where the word ``__module__`` is, and what modules are called."""
 
     def __init__(self, memory: Memory, layout: Layout, table: TypeTable) -> None:
@@ -49,15 +49,15 @@ class Names:
 
     def _module(self, dict_address: int) -> str | None:
         """Return the value of ``__module__`` in a type's dict."""
-        keys = self._word(dict_address + at.MA_KEYS)
-        head = self._bytes(keys, at.DK_HEAD_BYTES)
+        keys = self._word(dict_address + layout.MA_KEYS)
+        head = self._bytes(keys, layout.DK_HEAD_BYTES)
         entries = int.from_bytes(head[self._layout.dk_usable + 8 :][:8], "little")
         if self._layout.log2_keys:
-            slots = 1 << min(head[at.DK_SIZE], 40)
-            width, key_at = (24, 8) if head[at.DK_SIZE + 2] == 0 else (16, 0)
-            index_bytes = 1 << min(head[at.DK_SIZE + 1], 48)
+            slots = 1 << min(head[layout.DK_SIZE], 40)
+            width, key_at = (24, 8) if head[layout.DK_SIZE + 2] == 0 else (16, 0)
+            index_bytes = 1 << min(head[layout.DK_SIZE + 1], 48)
         else:
-            slots = min(int.from_bytes(head[at.DK_SIZE :][:8], "little"), 1 << 40)
+            slots = min(int.from_bytes(head[layout.DK_SIZE :][:8], "little"), 1 << 40)
             width, key_at = 24, 8
             index_bytes = slots * (1 if slots < 1 << 8 else 2 if slots < 1 << 16 else 4)
         first = keys + self._layout.keys_bytes + index_bytes
@@ -89,9 +89,9 @@ class Names:
 
     def _read_text(self, address: int) -> str:
         head = self._bytes(address, 40)
-        state = head[at.STR_STATE]
-        length = int.from_bytes(head[at.SIZE :][:8], "little")
-        if not state & at.STR_COMPACT or not state & at.STR_ASCII or length > 1 << 20:
+        state = head[layout.STR_STATE]
+        length = int.from_bytes(head[layout.SIZE :][:8], "little")
+        if not state & layout.STR_COMPACT or not state & layout.STR_ASCII or length > 1 << 20:
             return ""
         raw = self._bytes(address + self._layout.str_bytes, min(length, MOST_CHARACTERS))
         return printable(raw)

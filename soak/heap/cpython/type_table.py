@@ -13,8 +13,8 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from soak.heap.cpython import layout as at
-from soak.heap.cpython.chunks import Piece
+from soak.heap.cpython import layout
+from soak.heap.cpython.chunks import Chunk
 from soak.heap.cpython.interpreter import Interpreter
 from soak.heap.cpython.layout import Layout
 from soak.heap.cpython.memory import Memory, Octets, Words
@@ -24,7 +24,7 @@ MOST_TYPES = 1 << 18
 """More are not looked at: a program with so many leaks types, and the instances of those found say enough."""
 _MOST_BASICSIZE = 1 << 24
 _MOST_ITEMSIZE = 1 << 20
-_ALLOC_PAIR = at.TP_ALLOC // 16
+_ALLOC_PAIR = layout.TP_ALLOC // 16
 _MOST_VALUES = 1 << 8
 _UNUSED_VALUES = 30
 """SHARED_KEYS_MAX_SIZE."""
@@ -70,7 +70,7 @@ class TypeTable:
     dict_addresses: Words
 
 
-def plausible(refcounts: Words, interpreter: Interpreter) -> npt.NDArray[np.bool_]:
+def plausible_refcounts(refcounts: Words, interpreter: Interpreter) -> npt.NDArray[np.bool_]:
     """Return which words may be the reference count of a live object.
 
     A freed object has 0, or the address of the next free block. Immortal objects (3.12) have 2**32 - 1.
@@ -82,28 +82,28 @@ def plausible(refcounts: Words, interpreter: Interpreter) -> npt.NDArray[np.bool
     return good
 
 
-def _counts(refcounts: Words, layout: Layout) -> npt.NDArray[np.bool_]:
+def _counts(refcounts: Words, python: Layout) -> npt.NDArray[np.bool_]:
     """Return the same for types, whatever their address: millions of instances are as many references."""
-    if layout.split_refcount:
+    if python.split_refcount:
         refcounts = refcounts & np.uint64((1 << 48) - 1)
     good: npt.NDArray[np.bool_] = (refcounts - np.uint64(1)) < np.uint64(0xFFFFFFFF)
     return good
 
 
-def type_candidates(pieces: Iterable[Piece], interpreter: Interpreter, alloc: int) -> Words:
+def type_candidates(chunks: Iterable[Chunk], interpreter: Interpreter, alloc: int) -> Words:
     """Return the addresses that bear one of the two marks, MOST_TYPES at most, in rising order."""
     found: list[Words] = []
     count = 0
     type_type, generic = np.uint64(interpreter.types["PyType_Type"]), np.uint64(alloc)
-    for piece in pieces:
-        pairs = piece.words[: 2 * piece.pairs].reshape(-1, 2)
+    for chunk in chunks:
+        pairs = chunk.words[: 2 * chunk.pairs].reshape(-1, 2)
         by_type = np.flatnonzero(pairs[:, 1] == type_type)
         by_alloc = np.flatnonzero(pairs[:, 0] == generic)
         if not (by_type.size or by_alloc.size):
             continue
         by_type = by_type[_counts(pairs[by_type, 0], interpreter.layout)]
         offsets = np.concatenate((by_type, by_alloc - _ALLOC_PAIR)) * 16
-        found.append(np.uint64(piece.address) + offsets.astype(np.uint64))
+        found.append(np.uint64(chunk.address) + offsets.astype(np.uint64))
         count += len(offsets)
         if count >= 2 * MOST_TYPES:
             break
@@ -112,7 +112,7 @@ def type_candidates(pieces: Iterable[Piece], interpreter: Interpreter, alloc: in
 
 def make_table(candidates: Words, interpreter: Interpreter, memory: Memory) -> TypeTable:
     """Return those candidates that are types; raises HeapError when even ``object`` and ``type`` are not."""
-    rows = memory.read_each(candidates, at.TYPE_BYTES)
+    rows = memory.read_each(candidates, layout.TYPE_BYTES)
     keep = _types_among(candidates, rows, interpreter)
     addresses, rows = candidates[keep], rows[keep]
     if not np.isin(
@@ -122,9 +122,9 @@ def make_table(candidates: Words, interpreter: Interpreter, memory: Memory) -> T
             f"{interpreter.path} has no type objects where a CPython {interpreter.layout.version[0]}."
             f"{interpreter.layout.version[1]} has them; it may be starting or ending: try again."
         )
-    flags = _field(rows, at.TP_FLAGS)
-    items = _field(rows, at.TP_ITEMSIZE).astype(np.int64)
-    names = _field(rows, at.TP_NAME)
+    flags = _field(rows, layout.TP_FLAGS)
+    items = _field(rows, layout.TP_ITEMSIZE).astype(np.int64)
+    names = _field(rows, layout.TP_NAME)
     shapes = _shapes(addresses, rows, flags, items, memory.read_each(names, 20), interpreter)
     items[shapes == Shape.FIXED] = 0
     fixed, inline = _fixed_bytes(addresses, rows, flags, interpreter.layout, memory)
@@ -132,12 +132,12 @@ def make_table(candidates: Words, interpreter: Interpreter, memory: Memory) -> T
         addresses,
         fixed,
         items,
-        (_field(rows, at.TP_BASICSIZE).astype(np.int64) + inline + 15) // 16,
-        (flags & np.uint64(at.HAVE_GC)) != 0,
+        (_field(rows, layout.TP_BASICSIZE).astype(np.int64) + inline + 15) // 16,
+        (flags & np.uint64(layout.HAVE_GC)) != 0,
         shapes,
-        (flags & np.uint64(at.HEAPTYPE)) != 0,
+        (flags & np.uint64(layout.HEAPTYPE)) != 0,
         names,
-        _field(rows, at.TP_DICT),
+        _field(rows, layout.TP_DICT),
     )
 
 
@@ -146,14 +146,14 @@ def _field(rows: Octets, offset: int) -> Words:
 
 
 def _types_among(addresses: Words, rows: Octets, interpreter: Interpreter) -> npt.NDArray[np.bool_]:
-    flags = _field(rows, at.TP_FLAGS)
-    good = _counts(_field(rows, at.REFCOUNT), interpreter.layout)
-    good &= (flags & np.uint64(at.READY)) != 0
-    good &= (_field(rows, at.TP_BASICSIZE) - np.uint64(16)) < np.uint64(_MOST_BASICSIZE)
-    good &= _field(rows, at.TP_ITEMSIZE) < np.uint64(_MOST_ITEMSIZE)
-    good &= _field(rows, at.TP_NAME) != 0
-    kinds = _field(rows, at.TYPE)
-    metatypes = addresses[good & ((flags & np.uint64(at.TYPE_TYPE)) != 0)]
+    flags = _field(rows, layout.TP_FLAGS)
+    good = _counts(_field(rows, layout.REFCOUNT), interpreter.layout)
+    good &= (flags & np.uint64(layout.READY)) != 0
+    good &= (_field(rows, layout.TP_BASICSIZE) - np.uint64(16)) < np.uint64(_MOST_BASICSIZE)
+    good &= _field(rows, layout.TP_ITEMSIZE) < np.uint64(_MOST_ITEMSIZE)
+    good &= _field(rows, layout.TP_NAME) != 0
+    kinds = _field(rows, layout.TYPE)
+    metatypes = addresses[good & ((flags & np.uint64(layout.TYPE_TYPE)) != 0)]
     good &= np.isin(kinds, metatypes)
     return good & _below(
         np.array([interpreter.types["PyType_Type"]], np.uint64), addresses, np.where(good, kinds, 0)
@@ -181,16 +181,16 @@ def _shapes(
 ) -> npt.NDArray[np.uint8]:
     shapes = np.where(items > 0, np.uint8(Shape.VARIABLE), np.uint8(Shape.FIXED))
     for flag, shape in (
-        (at.LONG, Shape.INT),
-        (at.UNICODE, Shape.STR),
-        (at.LIST, Shape.LIST),
-        (at.DICT, Shape.DICT),
+        (layout.LONG, Shape.INT),
+        (layout.UNICODE, Shape.STR),
+        (layout.LIST, Shape.LIST),
+        (layout.DICT, Shape.DICT),
     ):
         shapes[(flags & np.uint64(flag)) != 0] = shape
     names[np.maximum.accumulate(names == 0, axis=1)] = 0  # what comes after the end is another string's
     texts = names.view(f"S{names.shape[1]}").reshape(-1)
     shapes[np.isin(texts, _NOT_VARIABLE)] = Shape.FIXED
-    bases = _field(rows, at.TP_BASE)
+    bases = _field(rows, layout.TP_BASE)
     for shape, roots in (
         (Shape.ODICT, [interpreter.types["PyODict_Type"]]),
         (Shape.SET, [interpreter.types["PySet_Type"], interpreter.types["PyFrozenSet_Type"]]),
@@ -202,39 +202,39 @@ def _shapes(
 
 
 def _fixed_bytes(
-    addresses: Words, rows: Octets, flags: Words, layout: Layout, memory: Memory
+    addresses: Words, rows: Octets, flags: Words, python: Layout, memory: Memory
 ) -> tuple[Integers, Integers]:
     """Return what every instance takes, and of that what is inline behind its struct."""
-    fixed = _field(rows, at.TP_BASICSIZE).astype(np.int64)
+    fixed = _field(rows, layout.TP_BASICSIZE).astype(np.int64)
     inline = np.zeros(len(addresses), np.int64)
-    fixed[(flags & np.uint64(at.HAVE_GC)) != 0] += at.GC_HEAD_BYTES
-    if layout.managed_dict:
-        pre_header = at.MANAGED_DICT | (at.MANAGED_WEAKREF if layout.version >= (3, 12) else 0)
-        fixed[(flags & np.uint64(pre_header)) != 0] += at.PRE_HEADER_BYTES
+    fixed[(flags & np.uint64(layout.HAVE_GC)) != 0] += layout.GC_HEAD_BYTES
+    if python.managed_dict:
+        pre_header = layout.MANAGED_DICT | (layout.MANAGED_WEAKREF if python.version >= (3, 12) else 0)
+        fixed[(flags & np.uint64(pre_header)) != 0] += layout.PRE_HEADER_BYTES
         managed = np.flatnonzero(
-            (flags & np.uint64(at.MANAGED_DICT) != 0) & (flags & np.uint64(at.HEAPTYPE) != 0)
+            (flags & np.uint64(layout.MANAGED_DICT) != 0) & (flags & np.uint64(layout.HEAPTYPE) != 0)
         )
-        values = _values_bytes(addresses[managed], flags[managed], layout, memory)
+        values = _values_bytes(addresses[managed], flags[managed], python, memory)
         fixed[managed] += values
-        if not layout.values_prefix:
+        if not python.values_prefix:
             inline[managed] = values
     return fixed, inline
 
 
-def _values_bytes(addresses: Words, flags: Words, layout: Layout, memory: Memory) -> Integers:
+def _values_bytes(addresses: Words, flags: Words, python: Layout, memory: Memory) -> Integers:
     """Return what an instance's attributes take, the dict it may get aside (Objects/dictobject.c: new_values)."""
-    keys = memory.read_each(addresses + np.uint64(layout.ht_cached_keys), 8).view(np.uint64).reshape(-1)
-    heads = memory.read_each(keys, at.DK_HEAD_BYTES)
-    usable, entries = _field(heads, layout.dk_usable), _field(heads, layout.dk_usable + 8)
+    keys = memory.read_each(addresses + np.uint64(python.ht_cached_keys), 8).view(np.uint64).reshape(-1)
+    heads = memory.read_each(keys, layout.DK_HEAD_BYTES)
+    usable, entries = _field(heads, python.dk_usable), _field(heads, python.dk_usable + 8)
     values = (usable + entries).astype(np.int64)
     values[(values < 0) | (values > _MOST_VALUES)] = 0
-    if layout.values_prefix:  # made by object.__new__ only, which takes the usable ones down
+    if python.values_prefix:  # made by object.__new__ only, which takes the usable ones down
         values[(usable == _UNUSED_VALUES) & (entries == 0)] = 0
-    if layout.values_prefix:
-        prefix = values + layout.values_prefix
+    if python.values_prefix:
+        prefix = values + python.values_prefix
         size = (prefix + 7) // 8 * 8 + 8 * values
     else:
         size = (values + 7) // 8 * 8 + 8 * (values + 1)
-        size[(flags & np.uint64(at.INLINE_VALUES)) == 0] = 0
+        size[(flags & np.uint64(layout.INLINE_VALUES)) == 0] = 0
     size[(keys == 0) | (values == 0)] = 0
     return size

@@ -19,7 +19,7 @@ from soak.limit.watchdog import WatchdogMechanism
 from soak.plan.load_plan import WebAccess
 from soak.plan.ports import Ports
 from soak.plan.run_plan import RunPlan, plan_run
-from soak.supervisor.manifest import make_manifest
+from soak.supervisor.manifest import run_manifest
 
 PASSWORD = "correct-horse"
 
@@ -42,7 +42,7 @@ def test_the_password_reaches_locust_and_nobody_else(plan: RunPlan, web: WebAcce
     assert plan.locust.env == {WEB_USER: "signer", WEB_PASSWORD: PASSWORD}
     assert "--web-login" in plan.locust.argv
     assert PASSWORD not in repr([process.argv for process in plan.processes])
-    assert PASSWORD not in repr(make_manifest(plan, Choice(WatchdogMechanism(), ())))
+    assert PASSWORD not in repr(run_manifest(plan, Choice(WatchdogMechanism(), ())))
     assert PASSWORD not in plan.describe()
     assert PASSWORD not in repr(web)
 

@@ -6,7 +6,7 @@ import pytest
 
 from soak.heap.diff import TypeChange, difference
 from soak.heap.errors import HeapError
-from soak.heap.growth import Follower
+from soak.heap.growth import ContainerFollower
 from tests.support.censuses import census
 
 
@@ -40,7 +40,7 @@ def test_what_cannot_be_compared_is_refused_by_name() -> None:
 
 def test_a_container_that_grows_each_time_is_a_suspect() -> None:
     """It must have grown twice; the fastest comes first."""
-    follower = Follower()
+    follower = ContainerFollower()
     assert follower.add(census(lengths={1: 2000, 2: 2000}, at_s=0.0)) == ()
     assert follower.add(census(lengths={1: 2010, 2: 2500}, at_s=10.0)) == ()
     growing = follower.add(census(lengths={1: 2020, 2: 3000}, at_s=20.0))
@@ -52,7 +52,7 @@ def test_a_container_that_grows_each_time_is_a_suspect() -> None:
 
 def test_a_container_that_stops_growing_is_cleared() -> None:
     """A bounded history that is full, a queue that drains, another object at the same address: all start over."""
-    follower = Follower()
+    follower = ContainerFollower()
     for number, length in enumerate((2000, 2100, 2200, 2200, 2300)):
         growing = follower.add(census(lengths={1: length}, at_s=float(number)))
         assert bool(growing) == (number == 2)

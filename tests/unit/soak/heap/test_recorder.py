@@ -13,7 +13,7 @@ from soak.contract import CENSUS_TAKEN
 from soak.contract.clock import RunClock
 from soak.heap.errors import HeapError, ProcessGoneError
 from soak.heap.model import Census
-from soak.heap.recorder import Recorder, follow_orders
+from soak.heap.recorder import CensusRecorder, handle_orders
 from tests.support.censuses import census
 
 
@@ -46,8 +46,8 @@ def order(*targets: tuple[str, int, int], rung: str = "") -> str:
 def test_a_census_is_written_as_the_contract_says(directory: Path) -> None:
     """Two processes of an arm are told apart by pid and life."""
     said: list[str] = []
-    with closing(Recorder(directory, Clock(), take)) as recorder:
-        follow_orders(recorder, [order(("today", 1, 1), ("today", 2, 2))], said.append)
+    with closing(CensusRecorder(directory, Clock(), take)) as recorder:
+        handle_orders(recorder, [order(("today", 1, 1), ("today", 2, 2))], said.append)
     with (directory / "today" / "census.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["pid"], row["life"], row["t_s"], row["type"], row["bytes"]) for row in rows] == [
@@ -61,8 +61,8 @@ def test_a_census_is_written_as_the_contract_says(directory: Path) -> None:
 
 def test_what_cannot_be_read_is_told_and_what_has_ended_is_not(directory: Path) -> None:
     """The other targets are read all the same."""
-    with closing(Recorder(directory, Clock(), take)) as recorder:
-        answer = recorder.obey(json.loads(order(("today", 13, 1), ("today", 404, 2), ("today", 1, 3))))
+    with closing(CensusRecorder(directory, Clock(), take)) as recorder:
+        answer = recorder.handle(json.loads(order(("today", 13, 1), ("today", 404, 2), ("today", 1, 3))))
     assert answer["errors"] == {13: "pid 13 cannot be read."}
     assert answer["suspects"] == {1: []}
 
@@ -75,9 +75,9 @@ def test_a_list_that_grows_is_followed_into_its_file(directory: Path) -> None:
         assert containers_over == 100
         return census(lengths={0xABC0: next(lengths)})
 
-    with closing(Recorder(directory, Clock(), growing)) as recorder:
+    with closing(CensusRecorder(directory, Clock(), growing)) as recorder:
         answers = [
-            recorder.obey(json.loads(order(("today", 1, 1), rung=rung)))["suspects"]
+            recorder.handle(json.loads(order(("today", 1, 1), rung=rung)))["suspects"]
             for rung in ("", "", "", "drained")
         ]
     suspected = {1: [(0xABC0, "builtins.list", 220)]}

@@ -11,7 +11,7 @@ import pytest
 
 from soak.contract import CENSUS_TAKEN, LOAD
 from soak.contract.clock import RunClock
-from soak.heap.model import Suspect
+from soak.heap.model import HeapSuspect
 from soak.sampling.census_scheduler import CENSUS_GAP, CensusScheduler
 from soak.sampling.gaps import Gaps
 
@@ -65,7 +65,7 @@ class FakeSampler:
     def __init__(self, arm: str, *pids: int) -> None:
         self.arm = arm
         self.targets = tuple(FakeTarget(arm, pid, 1) for pid in pids)
-        self.suspects: dict[int, tuple[Suspect, ...]] = {}
+        self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
         self.told: list[str] = []
         self.gaps = Gaps(self.told.append)
 
@@ -140,7 +140,7 @@ def test_what_is_suspected_goes_to_the_arm_of_its_process(bench: Bench) -> None:
     bench.tick(0.0)
     bench.child.answer(suspects={"7": [[4096, "builtins.list", 300]], "9": []})
     bench.tick(1.0)
-    assert bench.leaky.suspects == {7: (Suspect(4096, "builtins.list", 300),)}
+    assert bench.leaky.suspects == {7: (HeapSuspect(4096, "builtins.list", 300),)}
     assert bench.fixed.suspects == {9: ()}
     bench.tick(30.0)
     bench.child.answer(suspects={"7": []})

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from soak.contract import HOLDER_COLUMNS, names
-from soak.heap.model import Suspect
+from soak.heap.model import HeapSuspect
 from soak.sampling.holders import name_holders
 from soak.sampling.probe_client import ProbeClient, ProbeError
 
-CACHE = Suspect(0xBEEF, "builtins.dict", 900)
-LINKS = Suspect(0, "shop.Link", 50)
+CACHE = HeapSuspect(0xBEEF, "builtins.dict", 900)
+LINKS = HeapSuspect(0, "shop.Link", 50)
 
 
 class ScriptedProbe(ProbeClient):
@@ -42,7 +42,7 @@ def test_each_suspect_becomes_a_row() -> None:
             ]
         }
     )
-    assert name_holders(probe, [CACHE, LINKS, Suspect(16, "builtins.list", 5)], 10.0) == [
+    assert name_holders(probe, [CACHE, LINKS, HeapSuspect(16, "builtins.list", 5)], 10.0) == [
         {
             "address": "0xbeef",
             "type": "builtins.dict",

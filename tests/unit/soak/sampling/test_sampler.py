@@ -15,7 +15,7 @@ import pytest
 from soak.contract import HOLDER_COLUMNS, IDLE, LOAD, POINT, SAMPLE_COLUMNS
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
-from soak.heap.model import Suspect
+from soak.heap.model import HeapSuspect
 from soak.limit.base import Unlimited
 from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
@@ -291,7 +291,7 @@ def test_in_a_pause_of_the_load_only_containers_are_named_and_each_once(make_ben
     probe = FakeProbe(answer_on(7), answer_on(7), answer_on(7, 0))
     bench = make_bench(ScriptedClock(0.0), probe)
     for length in (100, 150, 200):
-        bench.sampler.suspects = {os.getpid(): (Suspect(7, "a.B", length), Suspect(0, "a.C", 5))}
+        bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", length), HeapSuspect(0, "a.C", 5))}
         bench.sampler.name_holders(POINT, 1.0)
     bench.sampler.name_holders("drained", 30.0)
     assert suspects_asked(probe) == [[7], [7], [7, 0]]
@@ -303,7 +303,7 @@ def test_a_container_for_which_there_was_no_time_is_asked_for_again(make_bench: 
     """In the next pause, however little it has grown."""
     probe = FakeProbe(answer_on(7, holder=""), answer_on(7))
     bench = make_bench(ScriptedClock(0.0), probe)
-    bench.sampler.suspects = {os.getpid(): (Suspect(7, "a.B", 100),)}
+    bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", 100),)}
     for _ in range(3):
         bench.sampler.name_holders(POINT, 1.0)
     assert suspects_asked(probe) == [[7], [7]]
@@ -313,7 +313,7 @@ def test_a_pause_that_is_nearly_over_names_nobody(make_bench: MakeBench) -> None
     """The target would still be slowed down when the load goes on."""
     probe = FakeProbe()
     bench = make_bench(ScriptedClock(0.0), probe)
-    bench.sampler.suspects = {os.getpid(): (Suspect(7, "a.B", 100),)}
+    bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", 100),)}
     bench.sampler.name_holders(POINT, module.LEAST_NAMING_S / 2)
     assert probe.asked == []
 
@@ -321,7 +321,7 @@ def test_a_pause_that_is_nearly_over_names_nobody(make_bench: MakeBench) -> None
 def test_a_probe_that_does_not_name_in_time_is_a_gap(make_bench: MakeBench) -> None:
     """And the sampling goes on."""
     bench = make_bench(ScriptedClock(0.0), FakeProbe(ProbeError("probe: who: timed out")))
-    bench.sampler.suspects = {os.getpid(): (Suspect(7, "a.B", 100),)}
+    bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", 100),)}
     bench.sampler.name_holders(POINT, 1.0)
     assert bench.gaps() == ["holders: probe: who: timed out"]
     assert bench.rows("holders.csv") == []

@@ -16,7 +16,7 @@ from soak.limit import Choice
 from soak.plan.run_plan import plan_run
 from soak.recording.events import EventLog
 from soak.status.terminal import Progress
-from soak.supervisor.manifest import make_manifest
+from soak.supervisor.manifest import run_manifest
 from soak.supervisor.phases import timed
 from soak.supervisor.run import Run
 from soak.supervisor.session import Session, StopRequest
@@ -48,7 +48,7 @@ class ScriptedRun:
         (place / "users.py").touch()
         profile = load_profile(str(place / "scripted.toml"), settings)
         plan = plan_run(profile, self.directory, place / "probe").at(0.0)
-        manifest = make_manifest(plan, Choice(self.machine.mechanism, ()))
+        manifest = run_manifest(plan, Choice(self.machine.mechanism, ()))
         console = Console(quiet=True)
         self.session = Session(
             self.directory,

@@ -25,7 +25,7 @@ from soak.errors import HarnessError, UsageError
 from soak.sampling.sampler import Sampler
 from soak.status.terminal import Progress
 from soak.supervisor import attach as module
-from soak.supervisor.attach import Watch, attach, find_processes, make_manifest
+from soak.supervisor.attach import AttachPlan, attach_manifest, find_processes, sample_attached
 from soak.supervisor.launch import Outcome
 from soak.supervisor.session import StopRequest
 from tests.support.scripted_machine import NoThread, ScriptedMachine
@@ -41,8 +41,8 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def watch(*processes: Process, for_s: float | None = 0.3) -> Watch:
-    return Watch(processes, every_s=0.1, for_s=for_s, max_leak=LeakRate(per_s=10.0), limit_bytes=1 << 30)
+def watch(*processes: Process, for_s: float | None = 0.3) -> AttachPlan:
+    return AttachPlan(processes, every_s=0.1, for_s=for_s, max_leak=LeakRate(per_s=10.0), limit_bytes=1 << 30)
 
 
 def test_a_living_process_of_ours_is_found(sleeper: subprocess.Popen[bytes]) -> None:
@@ -81,7 +81,7 @@ def test_a_process_of_somebody_else_is_a_sentence(
 def test_the_manifest_says_attached_and_can_be_read(tmp_path: Path) -> None:
     """By the analysis, with the margin and the limit that were told."""
     manifest = {
-        **make_manifest(watch(HERE), "run"),
+        **attach_manifest(watch(HERE), "run"),
         "status": "complete",
         "status_detail": "",
         "missed_readings": {},
@@ -117,7 +117,7 @@ class Attached:
         machine = replace(self.scripted.machine, thread=cast("Callable[..., Any]", TickingThread))
         with Progress(Console(quiet=True)) as progress:
             watched = watch(cast(Process, self.here), for_s=for_s)
-            return attach(watched, self.runs, progress, self.stop_request, machine)
+            return sample_attached(watched, self.runs, progress, self.stop_request, machine)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from soak.errors import UsageError
 from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
 from soak.plan.run_plan import RunPlan, plan_run
-from soak.supervisor.manifest import make_manifest
+from soak.supervisor.manifest import run_manifest
 
 PROFILE = '[traffic]\nlocustfile = "team.py"\n[arms.old]\ncommand = ["a"]\n[arms.new]\ncommand = ["b"]\n'
 
@@ -26,7 +26,7 @@ def own_plan(directory: Path, text: str = "USERS = 1\n") -> RunPlan:
 
 
 def manifest(plan: RunPlan) -> dict[str, Any]:
-    return make_manifest(plan, Choice(WatchdogMechanism(), ()))
+    return run_manifest(plan, Choice(WatchdogMechanism(), ()))
 
 
 def demo(directory: Path, *overrides: str) -> dict[str, Any]:

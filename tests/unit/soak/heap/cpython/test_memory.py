@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from soak.heap.cpython.memory import Mapping, ProcessMemory, parse_maps, refused_text
+from soak.heap.cpython.memory import MemoryMapping, ProcessMemory, parse_maps, refused_text
 from soak.heap.cpython.pymalloc_pools import POOL_BYTES, outside_pools
 from soak.heap.errors import HeapError
 from tests.support.fake_memory import HEAP, FakeMemory
@@ -38,7 +38,9 @@ def test_allocators_memory_is_told_from_files_stacks_and_shared_memory() -> None
         0x7F0000000000,
         0x7F0000200000,
     ]
-    assert maps[1] == Mapping(0x651000, 0x652000, "rw-p", 0x51000, 173521, "/usr/bin/my python (deleted)")
+    assert maps[1] == MemoryMapping(
+        0x651000, 0x652000, "rw-p", 0x51000, 173521, "/usr/bin/my python (deleted)"
+    )
 
 
 def _pool(size_index: int) -> bytes:
@@ -134,7 +136,7 @@ def test_a_process_that_maps_more_than_can_be_looked_through_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """To ask which pages of it are resident would take minutes, also where none is."""
-    huge = Mapping(1 << 40, 10 << 40, "rw-p", 0, 0, "")
+    huge = MemoryMapping(1 << 40, 10 << 40, "rw-p", 0, 0, "")
     monkeypatch.setattr("soak.heap.cpython.memory.parse_maps", lambda _: (huge,))
     with pytest.raises(HeapError, match="maps 9 TiB of memory of its own, touched or not; at most 8 TiB"):
         ProcessMemory(os.getpid())

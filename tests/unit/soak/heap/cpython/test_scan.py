@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from soak.heap.census import Heap, read_heap
 from soak.heap.cpython.layout import LAYOUTS
-from soak.heap.cpython.scan import Lookup
+from soak.heap.cpython.scan import AddressIndex
 from soak.heap.cpython.type_table import _below
 from soak.heap.errors import HeapError
 from tests.support.fake_memory import ALLOC, DATA, HEAP, HEAP_BYTES, SHAPED, SPARE, TYPES, fake_process, put
@@ -188,7 +188,7 @@ def test_each_address_is_found_and_no_other(known: set[int], others: list[int]) 
     """The hash tables agree with a dict, collisions and all."""
     addresses = np.array(sorted(known), np.uint64) * np.uint64(16)
     words = np.array([*sorted(known), *others], np.uint64) * np.uint64(16)
-    where, index = Lookup(addresses).find(words)
+    where, index = AddressIndex(addresses).find(words)
     expected = {int(address): number for number, address in enumerate(addresses)}
     assert dict(zip(where.tolist(), index.tolist(), strict=True)) == {
         place: expected[word] for place, word in enumerate(words.tolist()) if word in expected

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from soak.heap.cpython import self_check as canary
+from soak.heap.cpython import self_check
 
 
-def _sibling(script: str) -> canary.Sibling:
-    return canary.Sibling(
+def _sibling(script: str) -> self_check.Sibling:
+    return self_check.Sibling(
         subprocess.Popen(
             ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
@@ -33,7 +33,7 @@ def test_a_sibling_is_waited_for_until_its_time_is_over(
     monkeypatch: pytest.MonkeyPatch, script: str, *, ready: bool
 ) -> None:
     """Whatever it says, or half says, or never ceases to say."""
-    monkeypatch.setattr(canary, "START_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(self_check, "START_TIMEOUT_S", 1.0)
     began_s = time.monotonic()
     sibling = _sibling(script)
     try:

@@ -10,11 +10,11 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from soak.heap.cpython import layout as at
+from soak.heap.cpython import layout
 from soak.heap.cpython import type_names as names
 from soak.heap.cpython.layout import LAYOUTS
 from soak.heap.cpython.memory import Octets, ProcessMemory, Words
-from soak.heap.cpython.type_names import Names
+from soak.heap.cpython.type_names import TypeNames
 from soak.heap.cpython.type_table import TypeTable
 
 CLASSES = 300
@@ -32,10 +32,10 @@ class _Counted(ProcessMemory):
 
 def _table(memory: ProcessMemory, classes: Sequence[type]) -> TypeTable:
     addresses = np.array([id(one) for one in classes], np.uint64)
-    rows = memory.read_each(addresses, at.TYPE_BYTES).view(np.uint64)
+    rows = memory.read_each(addresses, layout.TYPE_BYTES).view(np.uint64)
     zeros = np.zeros(len(addresses), np.int64)
     yes = np.ones(len(addresses), np.bool_)
-    names_at, dicts = rows[:, at.TP_NAME // 8], rows[:, at.TP_DICT // 8]
+    names_at, dicts = rows[:, layout.TP_NAME // 8], rows[:, layout.TP_DICT // 8]
     shapes = zeros.astype(np.uint8)
     return TypeTable(addresses, zeros, zeros, zeros, yes, shapes, yes, names_at, dicts)
 
@@ -54,7 +54,7 @@ def test_classes_that_say_their_module_late_cost_no_more_than_others() -> None:
     with closing(_Counted(os.getpid())) as memory:
         table = _table(memory, classes)
         memory.reads = 0
-        found = Names(memory, LAYOUTS[sys.version_info[:2]], table).of(range(CLASSES))
+        found = TypeNames(memory, LAYOUTS[sys.version_info[:2]], table).of(range(CLASSES))
     assert found == [f"{__name__}.T{number}" for number in range(CLASSES)]
     assert memory.reads <= 12 * CLASSES
 
@@ -67,6 +67,6 @@ def test_the_search_for_modules_has_an_end(monkeypatch: pytest.MonkeyPatch) -> N
     with closing(_Counted(os.getpid())) as memory:
         table = _table(memory, classes)
         memory.reads = 0
-        found = Names(memory, LAYOUTS[sys.version_info[:2]], table).of(range(CLASSES))
+        found = TypeNames(memory, LAYOUTS[sys.version_info[:2]], table).of(range(CLASSES))
     assert found == [f"?.T{number}" for number in range(CLASSES)]
     assert memory.reads <= 12 * CLASSES
