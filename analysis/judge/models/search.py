@@ -208,21 +208,17 @@ def _additions(
             log_odds = priors.SAME_LEVEL_SHIFT_LOG_ODDS if near[number] else another
             yield Addition(column, log_odds, level_shift=number)
     clock = next(k for k, column in enumerate(design.clocks) if column in model.columns)
-    places = design.change_point_at
-    for number, column in enumerate(design.change_points[clock]):
-        if (
-            len(model.change_points) < change_points
-            and places[number] > length + MIN_AFTER_BURN_IN
-            and all(
-                abs(places[number] - places[other]) > MIN_CHANGE_POINT_DISTANCE
-                for other in model.change_points
-            )
+    places, columns = design.change_point_at, design.change_points[clock]
+    log_odds = priors.change_point(len(columns))
+    for number, column in enumerate(columns if len(model.change_points) < change_points else ()):
+        if places[number] > length + MIN_AFTER_BURN_IN and all(
+            abs(places[number] - places[other]) > MIN_CHANGE_POINT_DISTANCE for other in model.change_points
         ):
-            log_odds = priors.change_point(len(design.change_points[clock]))
             yield Addition(column, log_odds, change_point=number)
+    log_odds = priors.load(len(design.load_regressors))
     for column in design.load_regressors:
         if column not in model.columns:
-            yield Addition(column, priors.load(len(design.load_regressors)))
+            yield Addition(column, log_odds)
     for column, warm_up in zip(design.warm_up_derivatives, design.warm_ups, strict=False):
         if set(warm_up) <= set(model.columns) and column not in model.columns:
             yield Addition(column, priors.DERIVATIVE_LOG_ODDS)

@@ -104,6 +104,14 @@ def test_one_step_is_no_leak_unless_it_comes_at_the_end() -> None:
     assert judge(readings(T_S, late), MARGIN, detectable=False).verdict == INCONCLUSIVE
 
 
+def test_growth_in_one_step_is_no_leak() -> None:
+    """A rise of 10 MiB within a fifth of the run, under much noise: its quarters do not rise one after the other."""
+    t_s = clock(4.0, 60.0)
+    rise = 10 * MIB / (1 + np.exp(-(t_s / t_s[-1] - 0.7) / 0.05))
+    found = judge(readings(t_s, 200 * MIB + noise(t_s, 1, 2.0) + rise), MARGIN, detectable=False)
+    assert found.reason_code is ReasonCode.ONE_STEP
+
+
 def test_many_restarts_of_a_process_that_warms_up_are_no_leak() -> None:
     """A crash loop shows thirty warm-ups and nothing else; a leak that gains more than they do is one all the same."""
     life = np.floor(T_S / 480)
