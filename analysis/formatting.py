@@ -6,7 +6,9 @@ from typing import Final
 
 HOUR_S: Final = 3600
 """Seconds of an hour."""
-BYTE_UNITS: Final = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10), ("B", 1))
+KIB: Final = 2**10
+MIB: Final = 2**20
+BYTE_UNITS: Final = (("GiB", 2**30), ("MiB", MIB), ("KiB", KIB), ("B", 1))
 
 
 def format_bytes(size_bytes: float, unit: str = "", *, sign: bool = False) -> str:

@@ -12,8 +12,8 @@ from analysis.slopes import LifeSlopes, life_slopes
 
 ALL: Final = "all"
 NONE: Final = "none"
-SESSIONS: Final = "sessions"
-FAULTS: Final = ("tasks", SESSIONS, "cache", "history", "cycles")
+SESSIONS_ONLY: Final = "sessions"
+FAULTS: Final = ("tasks", SESSIONS_ONLY, "cache", "history", "cycles")
 SUM: Final = "sum of the five"
 
 
@@ -69,7 +69,7 @@ def _fault_leak(arm: str, trend: LifeSlopes | None, base: LifeSlopes | None) -> 
     if arm == NONE or base is None or base.rss_bytes_per_request is None:
         return own
     above = rss.value - base.rss_bytes_per_request.value
-    opens = arm == SESSIONS and sessions is not None and sessions.low > 0
+    opens = arm == SESSIONS_ONLY and sessions is not None and sessions.low > 0
     return replace(
         own,
         above_none_bytes_per_request=above,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from analysis.ablation.leak_per_fault import ALL, SESSIONS, SUM, FaultLeak
+from analysis.ablation.leak_per_fault import ALL, SESSIONS_ONLY, SUM, FaultLeak
 from analysis.recording.model import Recording
 from analysis.report.tables import Table
 from analysis.report.terminal.tables import outcome, render, terminal_table
@@ -54,7 +54,7 @@ def _sum_against_all(leaks: tuple[FaultLeak, ...]) -> list[str]:
 
 
 def _per_session(leaks: tuple[FaultLeak, ...]) -> list[str]:
-    line = next(line for line in leaks if line.arm == SESSIONS)
+    line = next(line for line in leaks if line.arm == SESSIONS_ONLY)
     if line.sessions_opened is None or line.above_none_bytes_per_session is None:
         return []
     return [

@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from analysis.formatting import MIB
 from analysis.judge.types import Numbers, SignalSeries
 from soak.errors import RecordingError
 
-MIB: Final = float(2**20)
 PSRECORD_HEADER: Final = re.compile(r"#\s*Elapsed time\s+CPU \(%\)\s+Real \(MB\)\s+Virtual \(MB\)")
 """The first line of ``psrecord --log``. Its MB are 2^20 bytes."""
 MPROF_LINE: Final = re.compile(r"MEM (\S+) (\S+)(?: .*)?")

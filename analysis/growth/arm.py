@@ -22,7 +22,7 @@ from analysis.recording.heap_files import HeapFiles, read_heap_files
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.verdict.arm import ArmVerdict
 
-TOP_TYPES: Final = 8
+LISTED_TYPES: Final = 8
 """The number of types in an arm's growth."""
 
 
@@ -36,7 +36,7 @@ class ArmGrowth:
     suspects: tuple[LeakSuspect, ...]
     """Those with the most bytes first."""
     types: tuple[TypeGrowth, ...]
-    """The TOP_TYPES types with the most growth in bytes, the largest growth first."""
+    """The LISTED_TYPES types with the most growth in bytes, the largest growth first."""
     breakdown: MemoryBreakdown | None
     """None where USS and the allocators were not read."""
 
@@ -84,6 +84,6 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
         arm=arm.name,
         censuses=censuses,
         suspects=tuple(sort_by_bytes([with_share(one, memory) for one in suspects])),
-        types=tuple(types[:TOP_TYPES]),
+        types=tuple(types[:LISTED_TYPES]),
         breakdown=breakdown,
     )

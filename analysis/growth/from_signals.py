@@ -13,11 +13,11 @@ from analysis.growth.classify import (
     FINISHED_TASKS,
     NATIVE,
     PENDING_TASKS,
-    SESSIONS,
     THREADS,
+    UNCLOSED_SESSIONS,
 )
 from analysis.growth.from_types import EXPLAINED
-from analysis.growth.suspect import UNKNOWN, LeakSuspect, Rates, suspect_without_container
+from analysis.growth.suspect import UNKNOWN_RATES, LeakSuspect, Rates, suspect_without_container
 from analysis.growth.trends import TypeGrowth
 from analysis.judge.types import LEAK, NO_LEAK
 from analysis.recording.model import LIVE_BYTES, Arm, Phase
@@ -44,7 +44,7 @@ def leak_rates(verdict: ArmVerdict) -> dict[str, Rates]:
 def memory_growth(verdict: ArmVerdict) -> Rates:
     """Return the growth of the arm's USS, else of its RSS; unknown where neither is a leak."""
     rates = leak_rates(verdict)
-    return rates.get(USS) or rates.get(RSS) or UNKNOWN
+    return rates.get(USS) or rates.get(RSS) or UNKNOWN_RATES
 
 
 def cycle_suspects(arm: Arm, load: Phase, verdict: ArmVerdict) -> list[LeakSuspect]:
@@ -100,15 +100,15 @@ def count_suspects(arm: Arm, verdict: ArmVerdict, suspects: list[LeakSuspect]) -
     finished = arm.samples["tasks_finished"].dropna()
     half = len(finished) and finished.max() >= EXPLAINED * arm.samples["tasks_alive"].max()
     of_tasks = FINISHED_TASKS if half else PENDING_TASKS
-    kinds = {"tasks_alive": of_tasks, "sessions_open": SESSIONS, "fds": FDS, "threads": THREADS}
+    kinds = {"tasks_alive": of_tasks, "sessions_open": UNCLOSED_SESSIONS, "fds": FDS, "threads": THREADS}
     found: list[LeakSuspect] = []
     for signal, rates in leak_rates(verdict).items():
         kind = kinds.get(signal)
         if kind is None or kind in named or (kind == of_tasks and named & {FINISHED_TASKS, PENDING_TASKS}):
             continue
-        if kind == FDS and SESSIONS in named | {one.kind for one in found}:
+        if kind == FDS and UNCLOSED_SESSIONS in named | {one.kind for one in found}:
             continue
-        one = suspect_without_container(arm, kind, kind, f"their number grows ({signal})", UNKNOWN)
+        one = suspect_without_container(arm, kind, kind, f"their number grows ({signal})", UNKNOWN_RATES)
         request, second = rates
         found.append(
             replace(

@@ -8,9 +8,9 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.growth.classify import CYCLES, LOST, kind_of_type, short_type
+from analysis.growth.classify import CYCLES, LOST_REFERENCE, kind_of_type, short_type
 from analysis.growth.holders import holder_of_type
-from analysis.growth.suspect import UNKNOWN, LeakSuspect, suspect_without_container
+from analysis.growth.suspect import UNKNOWN_RATES, LeakSuspect, suspect_without_container
 from analysis.growth.trends import TypeGrowth
 from analysis.recording.heap_files import HeapFiles
 from analysis.recording.model import Arm, Phase
@@ -73,10 +73,10 @@ def type_suspects(
             freed=freed_by_collection(files.types, one),
             containers_grow=bool(containers),
         )
-        if unread and kind.name not in {LOST, CYCLES}:
+        if unread and kind.name not in {LOST_REFERENCE, CYCLES}:
             continue
         suspect = suspect_without_container(
-            arm, kind.name, holder or f"objects of {short_type(one.type)}", kind.why, UNKNOWN
+            arm, kind.name, holder or f"objects of {short_type(one.type)}", kind.why, UNKNOWN_RATES
         )
         found.append(
             replace(

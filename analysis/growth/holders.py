@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.growth.classify import entries_of
+from analysis.growth.classify import parse_entries
 from analysis.growth.trends import ContainerGrowth
 from analysis.recording.model import Phase
 
@@ -57,7 +57,7 @@ def _newest(rows: pd.DataFrame) -> HolderAnswer | None:
         retained_bytes=retained,
         retained_whole=bool(len(read) and read.iloc[-1]["retained_whole"] == 1),
         bytes_each=None if retained is None else retained / float(read.iloc[-1]["length"]),
-        entries=entries_of(str(seen.iloc[-1]) if len(seen) else ""),
+        entries=parse_entries(str(seen.iloc[-1]) if len(seen) else ""),
     )
 
 

@@ -10,7 +10,7 @@ from analysis.recording.model import Arm
 
 Rates = tuple[Rate | None, Rate | None]
 """A rate per request and the same per second; None where it is not known."""
-UNKNOWN: Final[Rates] = (None, None)
+UNKNOWN_RATES: Final[Rates] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class LeakSuspect:
     name: str
     """What retains it; what it is where that is not known."""
     kind: str
-    """One of analysis.growth.classify.KINDS."""
+    """One of analysis.growth.classify.SUSPECT_KINDS."""
     holder: str
     """The path of references to it; empty where none is known."""
     type: str

@@ -13,7 +13,7 @@ from analysis.report.tables import Table
 
 SMALL_SHARE: Final = 0.001
 """Share of the growth of memory below which a suspect is not shown."""
-MOST_SUSPECTS: Final = 12
+SHOWN_SUSPECTS: Final = 12
 """Suspects of an arm that are shown; who.csv has all."""
 
 
@@ -31,7 +31,7 @@ def type_tables(growth: tuple[ArmGrowth, ...]) -> tuple[Table, ...]:
 def _suspect_table(arm: ArmGrowth) -> Table:
     clock = _clock(arm)
     head = ("retained by", "kind", "items", "95%", "bytes", "share", "evidence")
-    shown = [one for one in arm.suspects if one.share is None or one.share >= SMALL_SHARE][:MOST_SUSPECTS]
+    shown = [one for one in arm.suspects if one.share is None or one.share >= SMALL_SHARE][:SHOWN_SUSPECTS]
     rows = tuple(_suspect(one, clock) for one in shown)
     caption = f"Leak suspects in {arm.arm}" + (f", per {clock}" if rows else "")
     return Table(caption, head, rows, frozenset(head[2:6]), _note(arm, len(shown)))
@@ -45,7 +45,7 @@ def _note(arm: ArmGrowth, shown: int) -> str:
     left = len(arm.suspects) - shown
     if not left:
         return ""
-    small = f" (< {SMALL_SHARE:.1%} of growth)" if shown < MOST_SUSPECTS else ""
+    small = f" (< {SMALL_SHARE:.1%} of growth)" if shown < SHOWN_SUSPECTS else ""
     return f"{left} smaller {'suspect' if left == 1 else 'suspects'} not shown{small}; who.csv lists all."
 
 

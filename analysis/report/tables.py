@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.formatting import verdict_name
+from analysis.formatting import KIB, MIB, verdict_name
 from analysis.incident.claims import Claim
 from analysis.incident.formatting import memory_note
 from analysis.recording.latency import QUANTILE_NAMES
@@ -19,11 +19,9 @@ from analysis.verdict.arm import ArmVerdict, SignalVerdict
 from analysis.verdict.run import JudgedRun
 from analysis.verdict.wording import interval_text, rate_text, signal_text
 
-MIB: Final = 2**20
-KIB: Final = 2**10
 MOST_EVENTS: Final = 200
 """Events in the table; of more, the first and the last are shown."""
-UNKNOWN: Final = "-"
+NO_NUMBER: Final = "-"
 """A cell whose number is not known."""
 
 
@@ -139,12 +137,12 @@ def load_table(contents: ReportContents) -> Table:
             (
                 arm.name,
                 *(f"{n:,}" for n in (load.planned, load.sent)),
-                UNKNOWN if load.arrived is None else f"{load.arrived:.2%}",
+                NO_NUMBER if load.arrived is None else f"{load.arrived:.2%}",
                 f"{load.ok:,}",
                 f"{sum(load.failed.values()):,}",
                 kinds,
                 *(f"{n:,}" for n in (load.missed, load.missed_dead)),
-                *(f"{quantiles[q]:,.1f}" if q in quantiles else UNKNOWN for q in ("p50", "p99")),
+                *(f"{quantiles[q]:,.1f}" if q in quantiles else NO_NUMBER for q in ("p50", "p99")),
             )
         )
     note = (
@@ -180,7 +178,7 @@ def slope_table(contents: ReportContents) -> Table:
 def _slope(value: Slope | None, factor: float) -> str:
     """Return ``+76.32 ± 0.41``, in the unit that ``factor`` leads to."""
     if value is None:
-        return UNKNOWN
+        return NO_NUMBER
     digits = 2 if abs(value.value * factor) < 1000 else 0
     return f"{value.value * factor:+,.{digits}f} ± {value.half * factor:,.{digits}f}"
 
@@ -207,7 +205,7 @@ def ladder_table(recording: Recording) -> Table | None:
 
 def _cell(value: object, unit: float, digits: int) -> str:
     number = float(str(value)) / unit
-    return UNKNOWN if math.isnan(number) else f"{number:,.{digits}f}"
+    return NO_NUMBER if math.isnan(number) else f"{number:,.{digits}f}"
 
 
 def event_table(events: tuple[tuple[str, ...], ...]) -> Table:

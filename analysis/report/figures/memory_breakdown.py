@@ -7,20 +7,19 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.formatting import format_bytes
+from analysis.formatting import MIB, format_bytes
 from analysis.growth.memory_breakdown import MemoryBreakdown
 from analysis.report.contents import ReportContents
 from analysis.report.figures.axes import new_axes
 from analysis.report.figures.labels import annotate_point
 from analysis.report.figures.style import FAINT, INK, new_figure
 
-LEVEL: Final = "#cfcfcf"
-GAINED: Final = "#d55e00"
-LOST: Final = "#56b4e9"
+LEVEL_COLOUR: Final = "#cfcfcf"
+GAINED_COLOUR: Final = "#d55e00"
+LOST_COLOUR: Final = "#56b4e9"
 """Colours of what grew and of what shrank; in grey, too, they differ: what shrank is lighter and hatched."""
-WIDTH: Final = 0.62
-MIB: Final = 2**20
-TICKS: Final = {
+BAR_WIDTH: Final = 0.62
+PART_LABELS: Final = {
     "live Python": "Python objects\nto 512 B",
     "free in pools": "free in\nPython's pools",
     "native in use": "native, and Python\nobjects over 512 B",
@@ -43,16 +42,25 @@ def memory_breakdown_figure(contents: ReportContents) -> Figure:
 
 
 def _draw(axes: Axes, flow: MemoryBreakdown) -> None:
-    names = ["USS at\nthe start", *(TICKS.get(name, name) for name, _ in flow.parts), "USS at\nthe end"]
+    names = ["USS at\nthe start", *(PART_LABELS.get(name, name) for name, _ in flow.parts), "USS at\nthe end"]
     level = flow.uss_start_bytes
-    _bar(axes, 0, 0.0, level, format_bytes(level, "MiB"), LEVEL)
+    _bar(axes, 0, 0.0, level, format_bytes(level, "MiB"), LEVEL_COLOUR)
     for place, (_, part) in enumerate(flow.parts, 1):
-        axes.plot([place - 1 + WIDTH / 2, place - WIDTH / 2], [level / MIB] * 2, color=FAINT, linewidth=0.8)
-        _bar(axes, place, level, part, format_bytes(part, "MiB", sign=True), GAINED if part >= 0 else LOST)
+        axes.plot(
+            [place - 1 + BAR_WIDTH / 2, place - BAR_WIDTH / 2], [level / MIB] * 2, color=FAINT, linewidth=0.8
+        )
+        _bar(
+            axes,
+            place,
+            level,
+            part,
+            format_bytes(part, "MiB", sign=True),
+            GAINED_COLOUR if part >= 0 else LOST_COLOUR,
+        )
         level += part
     last = len(names) - 1
-    axes.plot([last - 1 + WIDTH / 2, last - WIDTH / 2], [level / MIB] * 2, color=FAINT, linewidth=0.8)
-    _bar(axes, last, 0.0, flow.uss_end_bytes, format_bytes(flow.uss_end_bytes, "MiB"), LEVEL)
+    axes.plot([last - 1 + BAR_WIDTH / 2, last - BAR_WIDTH / 2], [level / MIB] * 2, color=FAINT, linewidth=0.8)
+    _bar(axes, last, 0.0, flow.uss_end_bytes, format_bytes(flow.uss_end_bytes, "MiB"), LEVEL_COLOUR)
     axes.set_xticks(range(len(names)), names)
     axes.set_xlim(-0.5, last + 0.5)
 
@@ -61,7 +69,7 @@ def _bar(axes: Axes, place: int, bottom: float, height: float, text: str, colour
     axes.bar(
         place,
         height / MIB,
-        WIDTH,
+        BAR_WIDTH,
         bottom / MIB,
         color=colour,
         edgecolor=INK,

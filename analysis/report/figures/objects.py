@@ -28,7 +28,7 @@ OBJECTS: Final = (
     ("sessions_open", "Client sessions open"),
 )
 """Columns that have a panel in every report, and their titles."""
-MOST_GAUGES: Final = 4
+MOST_GAUGE_PANELS: Final = 4
 """Gauges that have a panel; of more, those with the highest readings."""
 
 
@@ -36,7 +36,7 @@ def panels(recording: Recording) -> tuple[tuple[str, str], ...]:
     """Return column and title of each panel: tasks, sessions, and the gauges that the targets registered."""
     names = gauge_names(arm.samples for arm in recording.arms)
     highest = {name: max(peak(arm, PREFIX + name).value or 0.0 for arm in recording.arms) for name in names}
-    drawn = sorted(sorted(names, key=lambda name: -highest[name])[:MOST_GAUGES])
+    drawn = sorted(sorted(names, key=lambda name: -highest[name])[:MOST_GAUGE_PANELS])
     return (*OBJECTS, *((PREFIX + name, name.replace("_", " ").capitalize()) for name in drawn))
 
 

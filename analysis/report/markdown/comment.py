@@ -14,12 +14,12 @@ from analysis.report.tables import Table, comparison_table, gate_table, load_tab
 from analysis.verdict.run import JudgedRun
 from analysis.verdict.wording import verdict_sentence
 
-MOST_BYTES: Final = 60_000
+MOST_COMMENT_BYTES: Final = 60_000
 """GitHub takes 65,536 characters in a comment."""
 
 
 def report_markdown(contents: ReportContents) -> str:
-    """Return the comment, below MOST_BYTES in UTF-8: sections that do not fit are left out, the last ones first."""
+    """Return the comment, below MOST_COMMENT_BYTES in UTF-8: the last sections are left out where they do not fit."""
     manifest, judged = contents.recording.manifest, contents.judged
     running = ["", "The run is not over, or it was killed: this report covers what was recorded so far."]
     head = [
@@ -44,8 +44,8 @@ def report_markdown(contents: ReportContents) -> str:
     left_out = "\nThe rest is in report.html.\n"
     for lines in sections:
         more = "\n".join(["", *lines, ""]) if lines else ""
-        if len((text + more + left_out).encode()) > MOST_BYTES:
-            return _cut(text, MOST_BYTES - len(left_out.encode())) + left_out
+        if len((text + more + left_out).encode()) > MOST_COMMENT_BYTES:
+            return _cut(text, MOST_COMMENT_BYTES - len(left_out.encode())) + left_out
         text += more
     return text
 

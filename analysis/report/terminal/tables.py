@@ -12,7 +12,7 @@ from rich.text import Text
 
 from analysis.report.tables import Table
 
-WIDTH: Final = 100
+TERMINAL_WIDTH: Final = 100
 """Columns of a line, at most."""
 
 WIDE: Final = 7
@@ -49,10 +49,10 @@ def outcome(reasons: tuple[str, ...], *, attached: bool = False) -> list[Text]:
 
 
 def render(parts: list[RenderableType]) -> str:
-    """Return the parts as plain text, at most WIDTH columns wide."""
+    """Return the parts as plain text, at most TERMINAL_WIDTH columns wide."""
     out = StringIO()
     console = Console(
-        file=out, width=WIDTH, color_system=None, legacy_windows=False, markup=False, emoji=False
+        file=out, width=TERMINAL_WIDTH, color_system=None, legacy_windows=False, markup=False, emoji=False
     )
     for part in parts:
         console.print(part)

@@ -12,7 +12,8 @@ import pytest
 
 from analysis.commands.compare import compare_runs
 from analysis.commands.judge import judge_file, judge_run
-from analysis.external.files import MIB, Columns, read_external
+from analysis.external.files import Columns, read_external
+from analysis.formatting import MIB
 from analysis.judge.types import Margin
 from soak.contract import GateLimit
 from soak.errors import RecordingError, UsageError

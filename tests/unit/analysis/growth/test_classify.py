@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.growth.classify import KINDS, entries_of, kind_of_container, kind_of_type
+from analysis.growth.classify import SUSPECT_KINDS, kind_of_container, kind_of_type, parse_entries
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_tasks_that_someone_holds_are_tasks() -> None:
 
 def test_damaged_entries_are_none() -> None:
     """A cell cut short, no list, or a list of something else."""
-    assert [entries_of(text) for text in ("", '[{"type": "st', "7", '["a", {"type": "b"}]')] == [
+    assert [parse_entries(text) for text in ("", '[{"type": "st', "7", '["a", {"type": "b"}]')] == [
         [],
         [],
         [],
@@ -70,4 +70,4 @@ def test_damaged_entries_are_none() -> None:
 
 def test_every_kind_has_one_name() -> None:
     """No two kinds share it."""
-    assert len(set(KINDS)) == len(KINDS) == 12
+    assert len(set(SUSPECT_KINDS)) == len(SUSPECT_KINDS) == 12

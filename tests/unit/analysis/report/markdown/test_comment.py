@@ -8,7 +8,7 @@ import pytest
 
 from analysis.recording.read import read_recording
 from analysis.report.contents import ReportContents, report_contents
-from analysis.report.markdown.comment import MOST_BYTES, report_markdown
+from analysis.report.markdown.comment import MOST_COMMENT_BYTES, report_markdown
 from soak.contract import GateLimit
 from tests.support.paths import EXPECTED
 
@@ -61,6 +61,6 @@ def test_it_fits_into_a_comment(build_run: Build) -> None:
         detail = {"status": "failed", "status_detail": "é" * length}
         (run_dir / "manifest.json").write_text(json.dumps({**manifest, **detail}))
         text = report_markdown(findings(run_dir))
-        assert len(text.encode()) <= MOST_BYTES
+        assert len(text.encode()) <= MOST_COMMENT_BYTES
         assert text.startswith("## REFUSED")
         assert text.endswith("\nThe rest is in report.html.\n")
