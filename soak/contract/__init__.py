@@ -1,4 +1,4 @@
-"""What the processes of soakproof agree on: the files of a recording and the lines they say to each other.
+"""What the processes of soakproof share: the files of a recording and the lines they exchange.
 
 Nothing goes in; names, units and records come out. It imports nothing of ours but the errors.
 """

@@ -45,7 +45,7 @@ LOGS: Final = "logs"
 SUMS: Final = "SHA256SUMS"
 REPORT: Final = "report"
 SUMMARY: Final = "summary.json"
-"""In the report."""
+"""Name of the summary for programs, in the report."""
 
 LATENCY_TAG: Final = "latency"
 SERVICE_TAG: Final = "service"

@@ -22,15 +22,15 @@ class ArmLive:
     rate_per_s: float | None = None
     """Leak rate in bytes per second."""
     rate_per_request: float | None = None
-    """The same in bytes per request."""
+    """Leak rate in bytes per request."""
     low: float | None = None
     """Lower end of the interval of ``rate_per_s``."""
     high: float | None = None
-    """Upper end of it."""
+    """Upper end of the interval of ``rate_per_s``."""
     oom_low_s: float | None = None
     """Earliest time to OOM, seconds from ``updated_t_s``."""
     oom_high_s: float | None = None
-    """Latest."""
+    """Latest time to OOM, seconds from ``updated_t_s``."""
     signals: Mapping[str, str] = field(default_factory=dict)
     """Verdict by signal."""
     certain_fail: bool = False
@@ -44,7 +44,7 @@ class Live:
     """The verdict so far, written to ``live.json`` by ``soak judge --follow`` and read by the run."""
 
     updated_t_s: float
-    """Until here the recording was read, ``t_s``."""
+    """Time up to which the recording was read, ``t_s``."""
     arms: Mapping[str, ArmLive]
 
     def to_json(self) -> str:

@@ -25,7 +25,7 @@ class Difference:
 
     types: tuple[TypeChange, ...]
     seconds: float | None
-    """Between the two; None when they are of different processes: then there is no rate."""
+    """Time between the two, seconds; None when they are of different processes: then there is no rate."""
 
 
 def difference(earlier: Census, later: Census) -> Difference:

@@ -17,11 +17,11 @@ class GrowingContainer:
 
     container: Container
     more: int
-    """Items since it was first seen."""
+    """Items it gained since it was first seen."""
     seconds: float
-    """Since then."""
+    """Time since it was first seen, seconds."""
     censuses: int
-    """In which it had grown."""
+    """Number of censuses in a row in which it had grown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class ContainerFollower:
 
 
 LARGEST_TYPES: Final = 60
-"""Types that are recorded for their size, as many for their growth."""
+"""Types that are recorded for their size, and as many for their growth."""
 RECORDED_TYPES: Final = 150
 RECORDED_CONTAINERS: Final = 100
 SUSPECT_CONTAINERS: Final = 12

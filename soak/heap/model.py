@@ -24,7 +24,7 @@ class TypeCount:
     name: str
     objects: int
     bytes: int
-    """Shallow, as ``sys.getsizeof``, attributes' values included."""
+    """Shallow size, as ``sys.getsizeof``, attributes' values included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,13 @@ class Census:
 
     pid: int
     started_ticks: int
-    """When the process started, clock ticks since boot: with ``pid`` it tells one process from another."""
+    """When the process started, clock ticks since boot: with ``pid`` it identifies the process."""
     python: str
     """Major and minor version of the target."""
     wall_time: str
-    """UTC, ISO 8601."""
+    """When it was taken, UTC, ISO 8601."""
     monotonic_s: float
-    """The same on the monotonic clock of this boot, seconds."""
+    """When it was taken, on the monotonic clock of this boot, seconds."""
     types: tuple[TypeCount, ...]
     containers: tuple[Container, ...]
     containers_over: int
@@ -65,11 +65,11 @@ class Census:
     total_objects: int
     total_bytes: int
     cost_s: float
-    """Wall time it took."""
+    """Wall time it took, seconds."""
     cpu_s: float
     read_bytes: int
     checked_by: str
-    """What the check was made against."""
+    """What the reading was checked against: a sibling process, or the size of type objects only."""
 
     def to_json(self) -> str:
         """Return it as a line of JSON."""

@@ -1,4 +1,4 @@
-"""Takes the censuses of a run's targets when it is told to, in a process of its own: ``python -m soak.heap.recorder``.
+"""Takes the censuses of a run's targets on orders, in a process of its own: ``python -m soak.heap.recorder``.
 
 An order is a line of JSON on standard input, ``{"phase": …, "rung": …, "targets": [[arm, pid, life], …]}``. What is
 counted goes to the files of the run directory; the answer is a line that begins with CENSUS_TAKEN.
@@ -26,7 +26,7 @@ from soak.heap.model import Census
 from soak.recording.csv_writer import CsvWriter, Row
 
 RECORDED_OVER: Final = 100
-"""Shorter containers are not followed: a list of sessions may leak long before it has a thousand."""
+"""Length from which containers are recorded: a list of sessions may leak long before it has a thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class _Files:
 
 
 class CensusRecorder:
-    """Obeys the orders of one run."""
+    """Carries out the orders of one run."""
 
     def __init__(
         self, run_directory: Path, clock: RunClock, take: Callable[..., Census] = take_census
@@ -100,10 +100,10 @@ class CensusRecorder:
         )
 
 
-def handle_orders(recorder: CensusRecorder, orders: Iterable[str], say: Callable[[str], None]) -> None:
-    """Obey order by order until there are no more."""
+def handle_orders(recorder: CensusRecorder, orders: Iterable[str], print_line: Callable[[str], None]) -> None:
+    """Carry out order by order until there are no more."""
     for line in orders:
-        say(f"{contract.CENSUS_TAKEN} {json.dumps(recorder.handle(json.loads(line)))}")
+        print_line(f"{contract.CENSUS_TAKEN} {json.dumps(recorder.handle(json.loads(line)))}")
 
 
 def main() -> int:

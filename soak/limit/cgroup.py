@@ -30,11 +30,11 @@ class Files:
     limit: str
     swap: str
     swap_value: str | None
-    """None: the same bytes as the limit (version 1 counts memory and swap together)."""
+    """Limit of swap; None: the same bytes as that of memory (version 1 counts memory and swap together)."""
     usage: str
     peak: str
     events: str
-    """A file of ``key value`` lines that holds ``oom_kill``."""
+    """Name of the file of ``key value`` lines that holds ``oom_kill``."""
 
 
 V1 = Files(
@@ -208,7 +208,7 @@ def _enable_memory(own: Path, run_id: str) -> Path | None:
 
 
 def _reunite(own: Path, leaf: Path | None) -> None:
-    """Undo ``_enable_memory`` as far as it goes; the scope or container that owns the rest removes it with us."""
+    """Undo ``_enable_memory`` as far as it goes; the scope or container around us removes the rest."""
     if leaf is None:
         return
     with contextlib.suppress(OSError):

@@ -1,6 +1,6 @@
 """The guard: a small process that outlives the supervisor by a moment and leaves nothing behind.
 
-The supervisor tells it over a pipe what exists (process groups, cgroups, the probe's directory) and what is gone again.
+The supervisor writes to its pipe what exists (process groups, cgroups, the probe's directory) and what is gone again.
 When the pipe closes, for whatever reason, also ``kill -9``, the guard kills and removes what is still on its list. The
 kernel's parent-death signal reaches only direct children; this reaches the workers that a target forks.
 """
@@ -37,23 +37,23 @@ class Guard:
 
     def add_group(self, pgid: int) -> None:
         """A process group to kill."""
-        self._tell(f"+group {pgid}")
+        self._send(f"+group {pgid}")
 
     def drop_group(self, pgid: int) -> None:
         """The group is gone."""
-        self._tell(f"-group {pgid}")
+        self._send(f"-group {pgid}")
 
     def add_cgroup(self, path: Path) -> None:
         """A cgroup whose processes are to be killed, and which is to be removed."""
-        self._tell(f"+cgroup {path}")
+        self._send(f"+cgroup {path}")
 
     def drop_cgroup(self, path: Path) -> None:
         """The cgroup is gone."""
-        self._tell(f"-cgroup {path}")
+        self._send(f"-cgroup {path}")
 
     def add_directory(self, path: Path) -> None:
         """The run's private directory, to be removed; processes whose environment names it are killed."""
-        self._tell(f"+directory {path}")
+        self._send(f"+directory {path}")
 
     def close(self) -> None:
         """Let the guard clear what is left, and wait for it."""
@@ -66,7 +66,7 @@ class Guard:
         ):  # something is stuck in the kernel; it goes on trying
             self._process.wait(timeout=_REMOVE_TRIES * _REMOVE_PAUSE_S + 5)
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # as in close
             if self._process.stdin is not None:
                 self._process.stdin.write(line + "\n")

@@ -23,7 +23,7 @@ def is_valid(ready: str) -> bool:
 def is_ready(ready: str, url: str, new_lines: Callable[[], list[str]]) -> bool:
     """Try once, for at most ``TRY_TIMEOUT_S``; ``new_lines`` returns what the process printed since the last try."""
     if ready.startswith(LOG):
-        return any(says(line, _words(ready)) for line in new_lines())
+        return any(has_words(line, _words(ready)) for line in new_lines())
     address = urlsplit(url)
     host, port = address.hostname or "", address.port or 0
     return _accepts(host, port) if ready == PORT else _answers(host, port, ready)
@@ -38,7 +38,7 @@ def what_failed(ready: str, url: str) -> str:
     return f"{url}{ready} did not answer"
 
 
-def says(line: str, words: str) -> bool:
+def has_words(line: str, words: str) -> bool:
     """Whether the line holds the words, as they are or as a regular expression."""
     if words in line:
         return True

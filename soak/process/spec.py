@@ -22,7 +22,7 @@ class ProcessSpec:
     cwd: Path
     url: str = ""
     ready: str = ""
-    """One of the forms of soak.process.readiness; "" where nobody waits for it."""
+    """When it counts as ready, in a form of soak.process.readiness; "" where nobody waits for it."""
     ready_timeout_s: float = 30.0
     stop_timeout_s: float = 10.0
     env: Mapping[str, str] = field(default_factory=dict)

@@ -77,7 +77,7 @@ class CensusScheduler:
         self.child.cap_log()
         if not self._ended and (code := self.child.poll()) is not None:
             self._ended, self._asked = True, ()
-            why = f"its process ended ({describe_exit(code)}); {self.child.log} may say why"
+            why = f"its process ended ({describe_exit(code)}); see {self.child.log}"
             for sampler in self._samplers:
                 sampler.gaps.missed(CENSUS_GAP, why)
 

@@ -13,12 +13,12 @@ from soak.sampling.probe_client import ProbeClient, ProbeError
 from soak.sampling.target import Target
 
 MARGIN_S: Final = 2.0
-"""Of the time for an answer, for what the probe does after its budget: sizes, and a pass that has begun."""
+"""Part of the time for an answer that is left for what follows the probe's budget (sizes, a pass begun), seconds."""
 
 SHORT_SHARE: Final = 0.7
-"""Of a time that is not much longer than that."""
+"""Share of the time for an answer that is the probe's budget, where that time is not much longer than MARGIN_S."""
 PROBE_BUDGET_AT_MOST_S: Final = 60.0
-"""That the probe takes."""
+"""Largest budget that the probe accepts, seconds."""
 
 
 def name_holders(
@@ -26,7 +26,7 @@ def name_holders(
 ) -> list[Row]:
     """Return a row for each suspect, in their order, with the columns from ``address`` to ``entries``.
 
-    Ask while nothing is loaded: the target is slowed down for up to ``timeout_s`` seconds. What is said of a thing
+    Ask while nothing is loaded: the target is slowed down for up to ``timeout_s`` seconds. What is known of a thing
     that nobody holds by name is in ``entries``: ``[{"state": "cycle"}]``, "unreferenced" where references are counted
     that no object has, "probe" for what is the probe's own, or "absent".
 

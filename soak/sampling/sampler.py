@@ -73,10 +73,10 @@ class Sampler:
         self.latest: Mapping[str, object] = {}
         self._arm_row = ArmRow()
         self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
-        """By pid: what grew in the last censuses under load."""
+        """What grew in the last censuses under load, by pid."""
         self._holders = holders
         self._named: dict[tuple[int, int, str], int] = {}
-        """By pid, address and type: its length when its holder was last asked for."""
+        """Length of a container when its holder was last asked for, by pid, address and type."""
         self.failure: SoakError | None = None
         self.gaps = Gaps(lambda detail: events.record("gap", detail, arm=arm))
 
@@ -127,7 +127,7 @@ class Sampler:
             self.name_holders(POINT, by_s - POINT_MARGIN_S)
 
     def name_holders(self, rung: str, by_s: float) -> None:
-        """Have the probes say until ``by_s`` (``t_s``) who holds what is suspected, and write it down.
+        """Have the probes name until ``by_s`` (``t_s``) what holds each suspect, and record it.
 
         At a quiesce point, where there is little time, only containers, and only what is new or has doubled since.
         """

@@ -18,9 +18,9 @@ class Target:
     life: int
     limit: LifeLimit
     probe: ProbeClient | None
-    """None: it was started without one."""
+    """Connection to its probe; None: it was started without one."""
     outside_only: bool = False
-    """It never had a probe, and none is missed in it."""
+    """Whether it is read from outside only: it never had a probe, and no reading of one is missed."""
 
     @property
     def has_probe(self) -> bool:

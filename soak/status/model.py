@@ -20,11 +20,11 @@ class ArmStatus:
     sample: Mapping[str, object]
     requests: Mapping[str, int]
     live: ArmLive | None = None
-    """The verdict so far."""
+    """Verdict so far; None before the first."""
 
 
 ATTACHED: Final = "attached"
-"""Stands in the place of a phase where the load is not ours."""
+"""What is shown in the place of a phase where the load is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,6 @@ class RunStatus:
     phase: str
     elapsed_s: float
     left_s: float | None
-    """None when whoever stops the load decides."""
+    """Time to the planned end, seconds; None when whoever stops the load decides."""
     limit_bytes: int | None
     arms: Sequence[ArmStatus]

@@ -41,7 +41,7 @@ class RunningLife:
     started_s: float
     next_try_s: float
     tree: ProcessTree | None = None
-    """None until it is ready."""
+    """The processes below it; None until it is ready."""
     worker_kills: int = 0
     """How many of the limit's kills ended a worker."""
 

@@ -30,7 +30,9 @@ from soak.supervisor.manifest import host_facts, judge_facts
 from soak.supervisor.session import POLL_EVERY_S, THIS_MACHINE, Machine, Session, StopRequest
 
 ATTACHED_SMAPS_EVERY_S = 30.0
+"""Time between two readings of USS and PSS of attached processes, seconds."""
 ATTACHED_CENSUS_EVERY_S = 30.0
+"""Time between two censuses of attached processes, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,13 @@ class AttachPlan:
     """What to sample, for how long, and by which margin it will be judged."""
 
     processes: tuple[Process, ...]
-    """Each one is an arm, with the processes below it."""
+    """Processes to sample; each is an arm, with the processes below it."""
     every_s: float
     for_s: float | None
-    """None: until somebody ends it, or the processes are gone."""
+    """Duration, seconds; None: until somebody ends it, or the processes are gone."""
     max_leak: LeakRate
     limit_bytes: int | None
-    """The memory limit they run under, as far as we were told."""
+    """The memory limit they run under; None where none was given."""
 
 
 def find_processes(pids: Sequence[int]) -> tuple[Process, ...]:

@@ -87,7 +87,7 @@ class LoadGenerator:
         loading = phase in (contract.IDLE, contract.WARMUP, contract.LOAD)
         if loading and self._locust is not None and (code := self._locust.poll()) is not None:
             if code == 0 and over:
-                return  # it was done a moment before our own clock said so
+                return  # it was done a moment before the planned end by our own clock
             log = self._locust.log
             raise CutShortError(f"Locust ended in phase {phase} ({describe_exit(code)}); its log is {log}")
 

@@ -8,7 +8,7 @@ from soak.contract import DRAIN, IDLE, LOAD, LOAD_BEGAN, LOAD_ENDED, WARMUP
 from soak.supervisor.run import Run, StopRequestedError
 
 CENSUS_LEAD_S = 1.0
-"""The idle census is taken this long before the load begins."""
+"""Time from the idle census to the load, seconds."""
 
 LINE_EVERY_S = 0.1
 """Time between two looks for a line of Locust's, seconds."""

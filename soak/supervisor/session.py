@@ -54,7 +54,7 @@ class StopRequest:
     def __init__(self) -> None:
         self._noted = threading.Event()
         self.signal_name: str | None = None
-        """The first signal."""
+        """Name of the first signal, such as SIGINT; None before it."""
 
     def note(self, signal_name: str) -> None:
         """Note a signal; only the first one counts."""
@@ -114,7 +114,7 @@ class Session:
         self.samplers: list[Sampler] = []
         self.censuses: CensusScheduler | None = None
         self.live: contract.Live | None = None
-        """The verdict so far."""
+        """The newest verdict so far; None before the first."""
         self._writers: list[CsvWriter] = []
         self._children: list[Child] = []
         self._tails: dict[str, RequestTail] = {}

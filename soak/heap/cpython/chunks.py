@@ -12,7 +12,7 @@ from soak.heap.cpython.memory import Memory, MemoryMapping, Octets, Words
 from soak.heap.cpython.pymalloc_pools import outside_pools
 
 BLOCK_BYTES = 1 << 20
-"""What is worked on at once: the arrays made from it stay in the processor's cache."""
+"""Size of a chunk, bytes: the arrays made from it stay in the processor's cache."""
 _READ_BYTES = 4 << 20
 
 
@@ -21,11 +21,11 @@ class Chunk:
     """Some memory as it was read; the arrays are only valid until the next chunk."""
 
     address: int
-    """Of the first word; a multiple of 16."""
+    """Address of the first word; a multiple of 16."""
     words: Words
-    """From there on; FIELDS_BYTES more than are searched, zeros where nothing is."""
+    """Words from the address on; FIELDS_BYTES more than are searched, zeros where nothing is."""
     pairs: int
-    """How many pairs of words are searched: objects begin at multiples of 16 bytes."""
+    """Number of pairs of words that are searched: objects begin at multiples of 16 bytes."""
 
     @property
     def octets(self) -> Octets:

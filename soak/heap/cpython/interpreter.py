@@ -31,14 +31,14 @@ _GARBAGE: Final = (
     ELFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, MemoryError,
     struct.error,
 )  # fmt: skip
-"""What pyelftools meets garbage with: the file is the target's."""
+"""Exceptions of pyelftools for a damaged file: the file is the target's."""
 _VERSION: Final = "Py_Version"
-"""PY_VERSION_HEX, exported since 3.11."""
+"""Symbol of PY_VERSION_HEX, exported since 3.11."""
 _OTHER_BUILDS: Final = {
     "_Py_NegativeRefcount": "a debug build",
     "_Py_MergeZeroLocalRefcount": "a free-threaded build",
 }
-"""Symbols that only these builds have."""
+"""Symbols that only builds have which are not supported, and what these are called."""
 _SUPPORTED: Final = "CPython 3.10 to 3.13, release builds with the GIL"
 
 
@@ -47,14 +47,14 @@ class Interpreter:
     """The CPython of a process."""
 
     path: str
-    """The file that holds it, as the process sees it."""
+    """Path of the file that holds it, as the process sees it."""
     layout: Layout
     types: Mapping[str, int]
     """Addresses of TYPE_SYMBOLS."""
     modules: tuple[MemoryMapping, ...]
     """Writable mappings of the executable and of libraries: they hold the static types."""
     low: tuple[int, int]
-    """Where addresses are so small that they could pass for a reference count: from, to; (0, 0) for nowhere."""
+    """Begin and end of addresses so small that they could pass for a reference count; (0, 0) for none."""
 
 
 def find_interpreter(pid: int, maps: Sequence[MemoryMapping], memory: Memory) -> Interpreter:

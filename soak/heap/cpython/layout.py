@@ -28,7 +28,7 @@ TP_BASE: Final = 256
 TP_DICT: Final = 264
 TP_ALLOC: Final = 304
 TYPE_BYTES: Final = 312
-"""As much of a type object as is read."""
+"""Bytes of a type object that are read."""
 
 # tp_flags (Include/object.h)
 INLINE_VALUES: Final = 1 << 2
@@ -56,13 +56,13 @@ MA_VALUES: Final = 40
 DK_SIZE: Final = 8
 """3.10: the number of slots, eight bytes; since 3.11 a byte each: the logarithms of slots and index bytes, the kind."""
 DK_HEAD_BYTES: Final = 40
-"""As much of the keys as is read; dk_usable and dk_nentries are in it."""
+"""Bytes of a dict's keys that are read; dk_usable and dk_nentries are in them."""
 
 LIST_ALLOCATED: Final = 32
 SET_USED: Final = 24
 SET_MASK: Final = 32
 SET_SMALL_SLOTS: Final = 8
-"""A set of up to so many slots has its table inside."""
+"""Most slots of a set whose table is inside it."""
 SET_ENTRY_BYTES: Final = 16
 DEQUE_LEFT_INDEX: Final = 40
 DEQUE_BLOCK_ITEMS: Final = 64
@@ -71,7 +71,7 @@ ODICT_FAST_BYTES: Final = 8
 ODICT_NODE_BYTES: Final = 32
 BYTEARRAY_ALLOC: Final = 24
 FIELDS_BYTES: Final = 64
-"""No field of an object that is read lies beyond it."""
+"""Bytes of an object within which all its fields lie that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Layout:
 
     version: tuple[int, int]
     heap_type_bytes: int
-    """``sizeof(PyHeapTypeObject)``, which is also ``type.__basicsize__``: what tells a layout from another."""
+    """``sizeof(PyHeapTypeObject)``, which is also ``type.__basicsize__``; it differs between all layouts."""
     ht_qualname: int
     ht_cached_keys: int
     str_bytes: int
@@ -91,7 +91,7 @@ class Layout:
     """Size of a dict's keys without index and entries."""
     dk_usable: int
     log2_keys: bool = True
-    """Since 3.11: the keys say the logarithm of their size, and whether they are all str."""
+    """Since 3.11: the keys hold the logarithm of their size, and whether they are all str."""
     tagged_int: bool = True
     """Since 3.12: an int's size is in ``lv_tag``, shifted by three."""
     managed_dict: bool = True

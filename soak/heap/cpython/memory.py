@@ -27,15 +27,15 @@ Octets = npt.NDArray[np.uint8]
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 USER_SPACE_END = 1 << 47
-"""User addresses on x86-64 are below it."""
+"""Address above all user addresses on x86-64."""
 
 _PAGEMAP_PAGES = 1 << 16
 _PAGE_THERE = np.uint64(3 << 62)
-"""Bits 62 and 63 of an entry: swapped or present (Documentation/admin-guide/mm/pagemap.rst of the kernel)."""
+"""Bits 62 and 63 of an entry of pagemap: swapped or present (Documentation/admin-guide/mm/pagemap.rst)."""
 MOST_VIRTUAL_BYTES = 8 << 40
-"""Which pages of it are resident takes two seconds per TiB to ask."""
+"""Most virtual memory of a process that is read, bytes: to ask which pages are resident takes 2 s per TiB."""
 _MOST_VECTORS = 1024
-"""IOV_MAX."""
+"""Most vectors of one call of process_vm_readv: IOV_MAX."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class ProcessMemory:
         self.close()
 
     def close(self) -> None:
-        """Let go of the process. Idempotent."""
+        """Close its files. Idempotent."""
         if self._pagemap >= 0:
             os.close(self._pagemap)
             self._pagemap = -1

@@ -1,6 +1,6 @@
 """Where pymalloc keeps small blocks: no type object lies there, so the search for types leaves it out.
 
-A pool is 16 KiB at a multiple of that, with a header that says the size of its blocks twice
+A pool is 16 KiB at a multiple of that, whose header holds the size of its blocks twice
 (Include/internal/pycore_obmalloc.h: ``struct pool_header``; Objects/obmalloc.c in 3.10 and 3.11).
 """
 
@@ -18,11 +18,11 @@ _AT_ONCE: Final = 1 << 16
 _INDICES: Final = 32
 """Offset of ``arenaindex``, ``szidx``, ``nextoffset`` and ``maxnextoffset``, 32 bits each."""
 _SIZES: Final = 32
-"""Blocks have 16, 32, ... 512 bytes; a type has more."""
+"""Number of sizes of blocks: 16, 32, ... 512 bytes; a type object is larger."""
 
 
 def outside_pools(memory: Memory, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield what of a stretch is no pool, as stretches; raises HeapError when the process is gone."""
+    """Yield the parts of a stretch that are no pools; raises HeapError when the process is gone."""
     begins = start
     first_pool = -(-start // POOL_BYTES) * POOL_BYTES
     for first in range(first_pool, end - POOL_BYTES + 1, _AT_ONCE * POOL_BYTES):

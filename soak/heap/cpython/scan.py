@@ -18,13 +18,13 @@ from soak.heap.cpython.sizes import CONTAINER_SHAPES, FarKeys, ShapedObjects, ex
 from soak.heap.cpython.type_table import Integers, TypeTable, plausible_refcounts
 
 MOST_CONTAINERS = 10_000
-"""The longest are kept."""
+"""Containers of a census that are kept, the longest."""
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """2**64 divided by the golden ratio: Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4)."""
 
 _GC_FLAGS = np.uint64(7)
 _LOWEST = np.uint64(1 << 16)
-"""No process has anything below it: vm.mmap_min_addr."""
+"""Lowest address of any process: vm.mmap_min_addr."""
 _ADDRESSES = np.uint64((1 << 47) - (1 << 16))
 
 _Index = npt.NDArray[np.int32]
@@ -37,7 +37,7 @@ class Scan:
     objects: Integers
     size_bytes: Integers
     containers: tuple[tuple[int, int, int], ...]
-    """Address, index of the type, length."""
+    """Address, index of the type, and length of each long container."""
 
 
 class AddressIndex:

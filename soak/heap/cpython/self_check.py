@@ -117,11 +117,11 @@ def check_census(types: Sequence[TypeCount], containers: Sequence[Container]) ->
     if abs(objects - _OBJECTS) > max(2, _OBJECTS // 1000):
         raise HeapError(
             f"the census failed its check: of {_OBJECTS:,} objects of a process made for it {objects:,} were counted, "
-            "so this Python is not laid out as its version says; it cannot be read."
+            "so the layout of this Python is not that of its version; it cannot be read."
         )
     for name, length in _LENGTHS.items():
         if not any(entry.type.endswith(f".{name}") and entry.length == length for entry in containers):
             raise HeapError(
                 f"the census failed its check: a {name} of length {length:,} was not found in a process made for it, "
-                "so this Python is not laid out as its version says; it cannot be read."
+                "so the layout of this Python is not that of its version; it cannot be read."
             )

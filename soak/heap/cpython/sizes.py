@@ -1,4 +1,4 @@
-"""Shallow sizes and lengths of objects in a chunk of memory, as ``sys.getsizeof`` and ``len`` would say.
+"""Shallow sizes and lengths of objects in a chunk of memory, as ``sys.getsizeof`` and ``len`` give them.
 
 Where a dict's table of keys lies in another chunk its head is read, for long dicts always, for others as long as the
 budget lasts. A table that is not read is taken to be as small as the dict's length allows.
@@ -19,7 +19,7 @@ from soak.heap.cpython.type_table import Integers, Shape
 
 CONTAINER_SHAPES = frozenset({Shape.LIST, Shape.DICT, Shape.ODICT, Shape.SET, Shape.DEQUE})
 _MOST = np.uint64(1 << 40)
-"""A length, or a size, beyond it is garbage."""
+"""Largest plausible length or size; anything above is garbage."""
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class ShapedObjects:
 
     chunk: Chunk
     pairs: npt.NDArray[np.intp]
-    """Where each begins, in pairs of words."""
+    """Where each object begins, in pairs of words."""
     types: npt.NDArray[np.int32]
 
     def word(self, offset: int) -> Words:

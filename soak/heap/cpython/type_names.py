@@ -12,13 +12,13 @@ from soak.heap.cpython.memory import PAGE_BYTES, Memory
 from soak.heap.cpython.type_table import TypeTable
 
 MOST_CHARACTERS = 200
-"""Longer names are cut."""
+"""Characters of a name that are kept."""
 _MODULE = "__module__"
 _MOST_KEYS = 4096
 _FIRST_KEYS = 4
-"""A class statement sets ``__module__`` first."""
+"""Keys of a type's dict that are looked at first: a class statement sets ``__module__`` first."""
 _MOST_LOOKS = 100_000
-"""Keys that are read to find it; once it is met its address does, since such words are interned."""
+"""Keys that are read to find ``__module__``; then its address is known, since such words are interned."""
 
 
 class TypeNames:

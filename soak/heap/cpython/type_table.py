@@ -21,13 +21,13 @@ from soak.heap.cpython.memory import Memory, Octets, Words
 from soak.heap.errors import HeapError
 
 MOST_TYPES = 1 << 18
-"""More are not looked at: a program with so many leaks types, and the instances of those found say enough."""
+"""Candidates for types that are looked at: a program with more leaks types, and the instances of these show it."""
 _MOST_BASICSIZE = 1 << 24
 _MOST_ITEMSIZE = 1 << 20
 _ALLOC_PAIR = layout.TP_ALLOC // 16
 _MOST_VALUES = 1 << 8
 _UNUSED_VALUES = 30
-"""SHARED_KEYS_MAX_SIZE."""
+"""Usable values of an instance that has none: SHARED_KEYS_MAX_SIZE."""
 
 Integers = npt.NDArray[np.int64]
 
@@ -48,7 +48,7 @@ class Shape(IntEnum):
 
 
 _NOT_VARIABLE = (b"generator", b"coroutine", b"async_generator", b"frame")
-"""These have an item size, but no ``ob_size`` that tells how many (Objects/genobject.c, frameobject.c)."""
+"""Types with an item size, but no ``ob_size`` for the number of items (Objects/genobject.c, frameobject.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,15 @@ class TypeTable:
 
     addresses: Words
     fixed_bytes: Integers
-    """What every instance takes: its struct, the collector's head, its attributes' values."""
+    """Bytes of every instance: its struct, the collector's head, its attributes' values."""
     item_bytes: Integers
     own_pairs: Integers
     """Pairs of words that nothing else can begin in: the struct, and what is inline behind it."""
     collected: npt.NDArray[np.bool_]
-    """Instances have the collector's head before them."""
+    """Whether instances have the collector's head before them."""
     shapes: npt.NDArray[np.uint8]
     heap_types: npt.NDArray[np.bool_]
-    """Made at run time: its module is in its dict."""
+    """Whether the type was made at run time: its module is in its dict."""
     name_addresses: Words
     dict_addresses: Words
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from soak.process.readiness import is_ready, is_valid, says, what_failed
+from soak.process.readiness import has_words, is_ready, is_valid, what_failed
 
 NOTHING = list[str]
 
@@ -73,7 +73,7 @@ def test_words_are_taken_as_they_are_or_as_a_regular_expression(
     line: str, words: str, *, found: bool
 ) -> None:
     """Whoever writes plain words need not know what a regular expression is."""
-    assert says(line, words) is found
+    assert has_words(line, words) is found
 
 
 @pytest.mark.parametrize(

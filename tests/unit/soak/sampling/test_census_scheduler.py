@@ -166,7 +166,7 @@ def test_a_process_that_ended_is_one_gap_and_is_asked_no_more(bench: Bench) -> N
     assert not bench.censuses.busy
     assert len(bench.child.orders) == 1
     [told] = bench.leaky.told
-    assert told == f"{CENSUS_GAP}: its process ended (exit code 1); {bench.child.log} may say why"
+    assert told == f"{CENSUS_GAP}: its process ended (exit code 1); see {bench.child.log}"
 
 
 def test_an_arm_that_is_down_is_not_counted(bench: Bench) -> None:
