@@ -33,7 +33,7 @@ report: .venv/installed ## Make a report again: make report RUN=runs/<id>
 	@$(BIN)/soak report $(RUN)
 
 test: .venv/installed ## Run all tests, short real soaks among them, in six minutes on two cores
-	@$(BIN)/pytest -n logical --dist loadgroup
+	@$(BIN)/pytest -n logical
 
 test-fast: .venv/installed ## Run the unit tests but those that compute for long, in less than a minute
 	@$(BIN)/pytest tests/unit -n logical -m "not slow"

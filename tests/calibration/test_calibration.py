@@ -10,8 +10,6 @@ from tests.calibration.plan import HEALTHY, LEAKY, Task
 from tests.calibration.score import CRASHED, score, table
 from tests.calibration.simulate import HEALTHY_KINDS, LEAK_KINDS, OOM
 
-pytestmark = pytest.mark.xdist_group("calibration")
-
 FIRST_SEED = 2_000_000
 SIZE = 5
 EACH = 2

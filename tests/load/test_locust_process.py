@@ -38,7 +38,7 @@ from .locust_processes import (
     with_targets,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("load")]
+pytestmark = pytest.mark.integration
 
 
 def test_freezing_one_arm_does_not_disturb_the_other(processes: ExitStack, traffic: Traffic) -> None:

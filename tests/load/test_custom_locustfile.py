@@ -32,7 +32,7 @@ from .locust_processes import (
     with_targets,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("load")]
+pytestmark = pytest.mark.integration
 
 USERS = """
 import itertools

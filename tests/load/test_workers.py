@@ -17,7 +17,7 @@ import pytest
 
 from .conftest import HERE, Soak, finish, is_running, start_soak, temporary_of, wait_for_event
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("load")]
+pytestmark = pytest.mark.integration
 
 WORKERS = f"""
 [phases]

@@ -19,7 +19,7 @@ from soak.plan.run_plan import plan_run
 
 from .conftest import Soak, finish, is_running, start_soak, wait_for_event
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("load")]
+pytestmark = pytest.mark.integration
 
 GATEWAYS = """
 about = "half a minute of leaking against a small limit"
