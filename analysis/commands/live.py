@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,7 @@ from analysis.recording.model import Arm, Recording
 from analysis.recording.read import read_recording
 from analysis.report.gates import gate_row
 from analysis.report.growth_tables import suspect_text
-from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, arm_verdict
+from analysis.verdict.arm import FAMILY_ERROR, arm_verdict
 from analysis.verdict.gates import failed_already
 from analysis.verdict.wording import verdict_sentence
 from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live
@@ -73,15 +72,28 @@ def live(recording: Recording, look: int) -> Live:
 def _arm(recording: Recording, arm: Arm, look: int) -> ArmLive:
     # The run is not over, so its load is not complete: objections are left to the report.
     verdict = arm_verdict(recording, arm, error=look_error(look), detectable=False)
-    rising = _certain_failure_text(recording, arm)
-    leaks = [verdict_sentence(verdict)] if verdict.verdict == LEAK else []
-    found = ArmLive(
-        verdict=verdict.verdict,
-        reason="; ".join(filter(None, [*leaks, rising])) or verdict_sentence(verdict),
-        signals={signal.judgement.signal: signal.judgement.verdict for signal in verdict.signals},
-        certain_fail=bool(rising) or verdict.verdict == LEAK,
+    leaks, rising, sentence = (
+        verdict.verdict == LEAK,
+        _certain_failure_text(recording, arm),
+        verdict_sentence(verdict),
     )
-    return _with_rate(replace(found, suspect=_suspect(recording, arm)), verdict)
+    memory = verdict.memory
+    rate = memory.per_s if memory else None
+    per_request = memory.per_request if memory else None
+    oom = memory.oom if memory and leaks else None
+    return ArmLive(
+        verdict=verdict.verdict,
+        reason="; ".join(text for text in (sentence if leaks else "", rising) if text) or sentence,
+        signals={signal.judgement.signal: signal.judgement.verdict for signal in verdict.signals},
+        certain_fail=leaks or bool(rising),
+        suspect=_suspect(recording, arm),
+        rate_per_s=rate.value if rate else None,
+        rate_per_request=per_request.value if per_request else None,
+        low=rate.low if rate else None,
+        high=rate.high if rate else None,
+        oom_low_s=oom.low if oom else None,
+        oom_high_s=oom.high if oom else None,
+    )
 
 
 def _certain_failure_text(recording: Recording, arm: Arm) -> str:
@@ -99,22 +111,6 @@ def _suspect(recording: Recording, arm: Arm) -> str:
     files = read_heap_files(recording.directory / arm.name, types=False)
     found = container_suspects(arm, recording.load, files)
     return next((suspect_text(one) for one in found if one.kind != FILLING), "")
-
-
-def _with_rate(found: ArmLive, verdict: ArmVerdict) -> ArmLive:
-    judgement = verdict.memory
-    if judgement is None or judgement.per_s is None:
-        return found
-    rate, oom = judgement.per_s, judgement.oom if verdict.verdict == LEAK else None
-    return replace(
-        found,
-        rate_per_s=rate.value,
-        rate_per_request=judgement.per_request.value if judgement.per_request else None,
-        low=rate.low,
-        high=rate.high,
-        oom_low_s=oom.low if oom else None,
-        oom_high_s=oom.high if oom else None,
-    )
 
 
 def _load_is_over(recording: Recording) -> bool:

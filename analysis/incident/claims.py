@@ -92,8 +92,10 @@ def claims(
         Claim.of(
             "memory after stays below", format_megabytes(AFTER_BELOW_BYTES), "bytes", _below(recording, after)
         ),
-        Claim.of("availability before", "60%", "share", _available_before(recording, load_of[before.name])),
-        Claim.of("availability after", "99.9%", "share", _available_after(recording, load_of[after.name])),
+        Claim.of(
+            "availability before", "60%", "share", _available(recording, "before", load_of[before.name])
+        ),
+        Claim.of("availability after", "99.9%", "share", _available(recording, "after", load_of[after.name])),
         Claim.of("time to recover", "-90%", "s", _recovery(before, after)),
     )
 
@@ -193,29 +195,18 @@ def _below(recording: Recording, after: Arm) -> ClaimResult:
     return ClaimResult(measured, Check(below and not life.died, sentence), after=highest.value)
 
 
-def _available_before(recording: Recording, load: LoadSummary) -> ClaimResult:
+def _available(recording: Recording, name: str, load: LoadSummary) -> ClaimResult:
     share = load.availability
     if share is None or cut_short(recording):
-        return unknown(cut_short(recording) or "no request was planned for before")
+        return unknown(cut_short(recording) or f"no request was planned for {name}")
     low, high = AVAILABLE_BEFORE
-    met = low <= share <= high
-    sentence = (
-        f"before answered {share:.2%} of the planned requests well, {not_unless(met)}between {low:.0%} and "
-        f"{high:.0%}; the incident's own log, 40 s down after 4:31 h, comes to 99.8%"
-    )
-    return ClaimResult(f"{share:.2%}", Check(met, sentence), before=share)
-
-
-def _available_after(recording: Recording, load: LoadSummary) -> ClaimResult:
-    share = load.availability
-    if share is None or cut_short(recording):
-        return unknown(cut_short(recording) or "no request was planned for after")
-    met = share >= AVAILABLE_AFTER
-    sentence = (
-        f"after answered {share:.2%} of the planned requests well, {not_unless(met)}at least "
-        f"{AVAILABLE_AFTER:.1%}"
-    )
-    return ClaimResult(f"{share:.2%}", Check(met, sentence), after=share)
+    is_before = name == "before"
+    met = low <= share <= high if is_before else share >= AVAILABLE_AFTER
+    bounds = f"at least {AVAILABLE_AFTER:.1%}"
+    if is_before:
+        bounds = f"between {low:.0%} and {high:.0%}; the incident's own log, 40 s down after 4:31 h, comes to 99.8%"
+    check = Check(met, f"{name} answered {share:.2%} of the planned requests well, {not_unless(met)}{bounds}")
+    return ClaimResult(f"{share:.2%}", check, **{name: share})
 
 
 def _recovery(before: Arm, after: Arm) -> ClaimResult:

@@ -151,8 +151,11 @@ def _total(column: pd.Series[float]) -> int:
 
 def run_objections(recording: Recording) -> tuple[Objection, ...]:
     """Return the objections to the run as a whole, and the gaps, each to the arm that it concerns."""
-    gaps = (Objection(gap.arm, ObjectionKind.GAP, gap.text) for gap in recording.gaps)
-    return (*_status(recording), *gaps, *_length(recording))
+    return (
+        *_of_kind(ObjectionKind.RUN, None, _status(recording)),
+        *(Objection(gap.arm, ObjectionKind.GAP, gap.text) for gap in recording.gaps),
+        *_of_kind(ObjectionKind.RUN, None, _length(recording)),
+    )
 
 
 def arm_objections(recording: Recording, arm: Arm, sums: LoadSummary) -> tuple[Objection, ...]:
@@ -160,13 +163,13 @@ def arm_objections(recording: Recording, arm: Arm, sums: LoadSummary) -> tuple[O
     shared = (one for one in run_objections(recording) if one.arm in {None, arm.name})
     if (load := recording.load) is None:
         return tuple(shared)
+    silence = _silence(arm, load) if recording.manifest.closed_loop else []
+    of_load = (*_arrival(arm, sums, load), *silence, *_success(sums))
+    unread = (*_absence(arm, load), *_sampling(arm, load, recording.manifest.every_s))
     return (
         *shared,
-        *_arrival(arm, sums, load),
-        *(_silence(arm, load) if recording.manifest.closed_loop else ()),
-        *_success(sums),
-        *_absence(arm, load),
-        *_sampling(arm, load, recording.manifest.every_s),
+        *_of_kind(ObjectionKind.LOAD, arm.name, of_load),
+        *_of_kind(ObjectionKind.UNREAD, arm.name, unread),
     )
 
 
@@ -175,29 +178,30 @@ def all_objections(recording: Recording, by_arm: Iterable[tuple[Objection, ...]]
     return tuple(dict.fromkeys((*run_objections(recording), *chain.from_iterable(by_arm))))
 
 
-def _length(recording: Recording) -> list[Objection]:
+def _of_kind(kind: ObjectionKind, arm: str | None, texts: Iterable[str]) -> tuple[Objection, ...]:
+    return tuple(Objection(arm, kind, text) for text in texts)
+
+
+def _length(recording: Recording) -> list[str]:
     if (load := recording.load) is None:
-        return [Objection(None, ObjectionKind.RUN, "the run did not reach the phase load")]
+        return ["the run did not reach the phase load"]
     planned_s, ran_s = recording.manifest.planned_load_s, load.end_s - load.start_s
     if ran_s >= LOAD_TIME_AT_LEAST * planned_s or recording.stopped_early:
         return []
-    text = f"the load was cut short: {ran_s:.0f} s of the planned {planned_s:.0f} s"
-    return [Objection(None, ObjectionKind.RUN, text)]
+    return [f"the load was cut short: {ran_s:.0f} s of the planned {planned_s:.0f} s"]
 
 
-def _status(recording: Recording) -> list[Objection]:
+def _status(recording: Recording) -> list[str]:
     status, detail = recording.manifest.status, recording.manifest.status_detail
     if status == "complete":
         return []
-    text = (
-        f"the run {status if status == 'failed' else f'was {status}'}: {detail or 'no detail was recorded'}"
-    )
     if status == "running":
-        text = "the run never ended its recording: the supervisor was killed, or is still at work"
-    return [Objection(None, ObjectionKind.RUN, text)]
+        return ["the run never ended its recording: the supervisor was killed, or is still at work"]
+    ended = status if status == "failed" else f"was {status}"
+    return [f"the run {ended}: {detail or 'no detail was recorded'}"]
 
 
-def _arrival(arm: Arm, sums: LoadSummary, load: Phase) -> list[Objection]:
+def _arrival(arm: Arm, sums: LoadSummary, load: Phase) -> list[str]:
     if arm.requests.empty:
         return []  # stated as a gap already
     seconds, ran_s = len(load_rows(arm, load)), load.end_s - load.start_s
@@ -211,47 +215,46 @@ def _arrival(arm: Arm, sums: LoadSummary, load: Phase) -> list[Objection]:
             f"{sums.sent_alive:,} of {sums.planned_alive:,} requests planned while it was alive "
             f"were sent ({sums.arrived:.1%}, at least {ARRIVED_AT_LEAST:.0%} are needed)"
         )
-    return [Objection(arm.name, ObjectionKind.LOAD, text) for text in found]
+    return found
 
 
-def _silence(arm: Arm, load: Phase) -> list[Objection]:
+def _silence(arm: Arm, load: Phase) -> list[str]:
     """Return an objection where the users of a locustfile stopped: no plan exists to compare their requests with."""
     rows = load_rows(arm, load)
     alive = alive_seconds(arm, rows["t_s"])
     silent = (rows["sent"].rolling(SILENT_S).sum() == 0) & (alive.rolling(SILENT_S).min() == 1)
     if silent.sum() <= (1 - ARRIVED_AT_LEAST) * alive.sum():
         return []
-    text = (
+    return [
         f"in {silent.sum()} of the {alive.sum()} seconds while it was alive and loaded no user had sent a "
         f"request for {SILENT_S} s (at most {1 - ARRIVED_AT_LEAST:.0%} may)"
-    )
-    return [Objection(arm.name, ObjectionKind.LOAD, text)]
+    ]
 
 
-def _success(sums: LoadSummary) -> list[Objection]:
+def _success(sums: LoadSummary) -> list[str]:
     failed = sum(sums.failed_alive.values())
     if failed <= FAILED_AT_MOST * sums.sent_alive:
         return []
     kind, most = max(sums.failed_alive.items(), key=itemgetter(1))
-    text = (
+    return [
         f"{failed:,} of {sums.sent_alive:,} requests sent while it was alive failed, {most:,} of them by "
         f"{kind} (at most {FAILED_AT_MOST:.0%} may)"
-    )
-    return [Objection(sums.arm, ObjectionKind.LOAD, text)]
+    ]
 
 
-def _absence(arm: Arm, load: Phase) -> list[Objection]:
+def _absence(arm: Arm, load: Phase) -> list[str]:
     alive_s = sum(
         max(0.0, min(end_s, load.end_s) - max(ready_s, load.start_s)) for ready_s, end_s in _stretches(arm)
     )
     ran_s = load.end_s - load.start_s
     if arm.samples.empty or alive_s >= ALIVE_AT_LEAST * ran_s:
         return []
-    text = f"was alive for {alive_s:.0f} s of the load's {ran_s:.0f} s (at least {ALIVE_AT_LEAST:.0%} are needed)"
-    return [Objection(arm.name, ObjectionKind.UNREAD, text)]
+    return [
+        f"was alive for {alive_s:.0f} s of the load's {ran_s:.0f} s (at least {ALIVE_AT_LEAST:.0%} are needed)"
+    ]
 
 
-def _sampling(arm: Arm, load: Phase, every_s: float) -> list[Objection]:
+def _sampling(arm: Arm, load: Phase, every_s: float) -> list[str]:
     if arm.samples.empty:
         return []  # stated as a gap already, or the arm was never ready
     alive_s = sum(
@@ -263,9 +266,7 @@ def _sampling(arm: Arm, load: Phase, every_s: float) -> list[Objection]:
     ticks, read = math.floor(alive_s / every_s), int(rows["rss_bytes"].notna().sum())
     answered = int(rows["live_blocks"].notna().sum())
     if read < TICKS_AT_LEAST * ticks:
-        text = f"memory was read at {read} of the {ticks} ticks while it was alive and loaded"
-    elif arm.samples["live_blocks"].notna().any() and answered < TICKS_AT_LEAST * read:
-        text = f"its probe answered at {answered} of {read} samples under load"
-    else:
-        return []
-    return [Objection(arm.name, ObjectionKind.UNREAD, text)]
+        return [f"memory was read at {read} of the {ticks} ticks while it was alive and loaded"]
+    if arm.samples["live_blocks"].notna().any() and answered < TICKS_AT_LEAST * read:
+        return [f"its probe answered at {answered} of {read} samples under load"]
+    return []
