@@ -41,7 +41,7 @@ def ask_for_plan(host: str, port: int, timeout_s: float = JOIN_TIMEOUT_S) -> str
 def worker_command(plan: str, host: str, port: int) -> list[str]:
     """Return the command of a worker with that plan."""
     locustfile = Path(__file__).with_name("planned_load.py")
-    command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--loglevel", "WARNING"]
+    command = [sys.executable, "-P", "-m", "locust", "-f", str(locustfile), "--loglevel", "WARNING"]
     return [*command, "--traffic", plan, "--worker", "--master-host", host, "--master-port", str(port)]
 
 

@@ -10,12 +10,13 @@ from typing import NoReturn
 import typer
 
 from soak.errors import HarnessError
+from soak.process.spec import module_argv
 from soak.supervisor.launch import Outcome
 
 
 def analysis_argv(command: str, *words: str) -> list[str]:
-    """Return the command line of a command of the analysis; ``-P`` keeps a team's ``analysis`` folder out of it."""
-    return [sys.executable, "-P", "-m", "analysis", command, *words]
+    """Return the command line of a command of the analysis."""
+    return [*module_argv("analysis", command, *words)]
 
 
 def become(command: str, words: list[str]) -> NoReturn:

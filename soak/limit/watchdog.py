@@ -12,7 +12,7 @@ from pathlib import Path
 from soak.limit.base import Counters
 from soak.process.procfs import descendants, rss_bytes
 
-READ_EVERY_S = 0.05
+CHECK_EVERY_S = 0.05
 
 
 def resident_bytes(pid: int) -> int | None:
@@ -82,7 +82,7 @@ class WatchdogLife:
             self._thread = None
 
     def _run(self, pid: int) -> None:
-        while not self._stop.wait(READ_EVERY_S) and self.check(pid):
+        while not self._stop.wait(CHECK_EVERY_S) and self.check(pid):
             pass
 
 

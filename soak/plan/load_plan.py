@@ -88,7 +88,7 @@ def plan_load(
 
 def _locust(profile: Profile, run_directory: Path, locustfile: Path | None) -> ProcessSpec:
     """Return what all processes of Locust have in common."""
-    start: tuple[str, ...] = ("-m", "locust", "-f", str(PLANNED), "--traffic")
+    start: tuple[str, ...] = ("-P", "-m", "locust", "-f", str(PLANNED), "--traffic")
     if locustfile is not None:
         start = (str(CUSTOM), "-f", str(locustfile), "--soak-traffic")
     traffic = profile.traffic

@@ -17,11 +17,7 @@ from soak.errors import UsageError
 from soak.plan.load_plan import WebAccess, plan_load
 from soak.plan.ports import Ports
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
-from soak.process.spec import ProcessSpec
-
-PACKAGES = Path(__file__).parents[2]
-"""Directory of soakproof's packages. ``python -m`` searches the working directory first, and a team's may have a
-``stubs``."""
+from soak.process.spec import ProcessSpec, module_argv
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ def plan_run(
     words: dict[str, str] = {"python": sys.executable, "host": host}
     if profile.stubs is not None:
         port = ports.take(profile.stubs.port, "stubs.port")
-        stubs = _stubs_process(profile.stubs, profile.traffic.seed, port)
+        stubs = _stubs_process(profile.stubs, profile.traffic.seed, port, run_directory)
         words["upstreams"] = ",".join(f"{service}={LOOPBACK}:{port}" for service in profile.stubs.services)
     arms = tuple(
         ArmPlan(
@@ -130,14 +126,14 @@ def plan_run(
     )
 
 
-def _stubs_process(stubs: StubSettings, seed: int, port: int) -> ProcessSpec:
-    argv = (
-        sys.executable, "-m", "stubs", "--port", str(port), "--seed", str(seed), "--services", ",".join(stubs.services),
+def _stubs_process(stubs: StubSettings, seed: int, port: int, run_directory: Path) -> ProcessSpec:
+    argv = module_argv(
+        "stubs", "--port", str(port), "--seed", str(seed), "--services", ",".join(stubs.services),
         "--body-bytes", str(stubs.body_bytes), "--latency-ms", str(stubs.latency_ms),
         "--latency-sigma", str(stubs.latency_sigma), "--error-rate", _rates(stubs.error_rate, stubs.services),
         "--hang-rate", _rates(stubs.hang_rate, stubs.services),
     )  # fmt: skip
-    return ProcessSpec("stubs", argv, PACKAGES, url=f"http://{LOOPBACK}:{port}", ready="/healthz")
+    return ProcessSpec("stubs", argv, run_directory, url=f"http://{LOOPBACK}:{port}", ready="/healthz")
 
 
 def _rates(rate: float | Mapping[str, float], services: tuple[str, ...]) -> str:
@@ -180,18 +176,7 @@ def _fill(text: str, words: Mapping[str, str], key: str) -> str:
 
 def _judge_process(run_directory: Path) -> ProcessSpec:
     """Return the judge beside the run; niced, so that target and load have the processor."""
-    argv = (
-        "nice",
-        "-n",
-        "10",
-        sys.executable,
-        "-P",
-        "-m",
-        "analysis",
-        "judge",
-        "--follow",
-        str(run_directory),
-    )
+    argv = ("nice", "-n", "10", *module_argv("analysis", "judge", "--follow", str(run_directory)))
     return ProcessSpec("judge", argv, run_directory, stop_timeout_s=2.0)
 
 

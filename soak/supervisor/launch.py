@@ -24,6 +24,7 @@ from soak.supervisor.manifest import run_manifest
 from soak.supervisor.run import Run
 from soak.supervisor.session import THIS_MACHINE, Machine, Session, StopRequest
 
+_GIB = 1 << 30
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -97,7 +98,7 @@ def _check_memory(profile: Profile) -> None:
     available = psutil.virtual_memory().available
     if (needed := profile.limit.needs_free) is not None and available < needed:
         raise UsageError(
-            f"Profile {profile.name} needs {needed / 1e9:.1f} GB of free memory, and {available / 1e9:.1f} GB are "
+            f"Profile {profile.name} needs {needed / _GIB:.1f} GiB of free memory, and {available / _GIB:.1f} GiB are "
             "free. Free some, or run the same at a smaller scale: soak run demo."
         )
 

@@ -336,7 +336,7 @@ def test_stubs_are_ours_where_the_working_directory_has_others(
     plan = plan_run(load_profile("demo"), tmp_path / "run", tmp_path)
     assert plan.stubs is not None
     help_text = subprocess.run(
-        [*plan.stubs.argv[:3], "--help"], cwd=plan.stubs.cwd, capture_output=True, text=True, check=False
+        [*plan.stubs.argv[:4], "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (help_text.returncode, "--hang-rate" in help_text.stdout) == (0, True)
 
