@@ -7,8 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from analysis.judge import judge
-from analysis.judge.signal import unusable_judgement
+from analysis.judge import judge_signal, unusable_judgement
 from analysis.judge.types import LEAK, Judgement, Margin, Numbers, ReasonCode, SignalSeries
 from soak.contract.units import DEFAULT_MAX_LEAK
 
@@ -24,7 +23,7 @@ def judge_frame(
     Columns: ``time_s`` and ``rss_bytes`` or ``uss_bytes``; ``requests_total``, ``pid`` and ``restart_id`` where they
     are known. Cells may be NaN and rows missing. ``attrs``: ``margin_bytes_per_s`` (1 MiB per hour where it is missing
     or no positive number) and ``memory_limit_bytes`` (of RSS). ``bounded`` and ``detectable`` are those of
-    :func:`analysis.judge.judge`.
+    :func:`analysis.judge.judge_signal`.
 
     Returns ``verdict`` (leak, no_leak or inconclusive), ``reason``, and floats or None where it was not computed:
     ``slope_bytes_per_s`` with its 95% interval ``ci_low`` to ``ci_high``, ``mde_bytes_per_s``, and of a leak with a
@@ -38,7 +37,7 @@ def judge_frame(
     life = _lives(frame)
     value, shared = _private(t_s, rss, uss, life)
     limit = _positive(frame.attrs.get("memory_limit_bytes"))
-    result = judge(
+    result = judge_signal(
         # No process has no memory: 0 is as implausible as a negative value.
         SignalSeries(
             "rss_bytes" if value is rss else "uss_bytes",

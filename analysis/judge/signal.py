@@ -45,7 +45,7 @@ MIN_MORE_SHARE: Final = 0.5
 """Share of the run by which one that was not long enough should have been longer, at the least."""
 
 
-def judge(
+def judge_signal(
     readings: SignalSeries,
     margin: Margin,
     *,

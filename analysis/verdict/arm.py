@@ -1,6 +1,6 @@
 """The verdict on an arm, from the verdicts on its signals and the objections to its recording.
 
-Every signal is judged here, by ``judge`` of this module: what replaces it there replaces it everywhere.
+Every signal is judged here, by ``judge_signal`` of this module: what replaces it there replaces it everywhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from analysis.formatting import verdict_name
-from analysis.judge import judge
+from analysis.judge import judge_signal
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
 from analysis.recording.model import LIVE_BYTES, Arm, Phase, Recording
 from analysis.verdict.other_explanations import bounded, end_memory, retained_by_allocator
@@ -161,7 +161,7 @@ def series_verdict(
     name: str, readings: SignalSeries, margin: Margin, limit_bytes: float | None
 ) -> ArmVerdict:
     """Judge one signal, of memory and without a recording around it, as the arm ``name``."""
-    judgement = judge(readings, margin, limit_bytes=limit_bytes)
+    judgement = judge_signal(readings, margin, limit_bytes=limit_bytes)
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
     signal = SignalVerdict(judgement, margin, settled=False)
@@ -188,7 +188,7 @@ def _signal_verdicts(
     verdicts = []
     for signal in found:
         name = signal.readings.signal
-        judgement = judge(
+        judgement = judge_signal(
             signal.readings,
             signal.margin,
             limit_bytes=_limit(signal, headroom),

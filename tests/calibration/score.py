@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.external.frame import judge_frame
-from analysis.judge import judge
+from analysis.judge import judge_signal
 from analysis.judge.types import LEAK, Margin, SignalSeries
 from tests.calibration import naive
 from tests.calibration.plan import TIMED, Task
@@ -114,7 +114,7 @@ def _with_gauge(trace: Trace) -> str:
         life=frame["restart_id"].to_numpy(np.float64) + 1,
         requests=frame["requests_total"].to_numpy(np.float64),
     )
-    said = judge(readings, Margin(per_s=MARGIN), bounded=False, detectable=False)
+    said = judge_signal(readings, Margin(per_s=MARGIN), bounded=False, detectable=False)
     return said.verdict
 
 

@@ -49,7 +49,7 @@ def change_point(count: int) -> float:
     return CHANGE_POINT_LOG_ODDS + choice(count)
 
 
-def load(count: int) -> float:
+def load_way(count: int) -> float:
     """Return the prior log odds of following the load in one of ``count`` ways."""
     return LOAD_LOG_ODDS + choice(count)
 
@@ -62,7 +62,7 @@ def load_and_level_shifts(
     shifting = sum(level_shift(design, number) for number in range(found))
     same = SAME_LEVEL_SHIFT_LOG_ODDS * (len(shifts) - found)
     ways = len(set(load_columns) & set(design.load_regressors)) or int(bool(load_columns))
-    return shifting + same + ways * load(len(design.load_sets))
+    return shifting + same + ways * load_way(len(design.load_sets))
 
 
 def count_level_shifts(design: DesignMatrix, steps: tuple[int, ...]) -> int:

@@ -145,7 +145,7 @@ def _start_models(
     taus = (*WARM_UP_TAUS, *(LOG_DRIFT_TAU for _ in WARM_UP_LOG_SCALES))
     for clock, trend in enumerate(design.clocks[:clocks]):
         for load in load_sets:
-            log_odds = priors.load(len(design.load_sets)) if load else 0.0
+            log_odds = priors.load_way(len(design.load_sets)) if load else 0.0
             plain = CandidateModel((*design.intercepts, trend, *load), (trend,), log_odds, burn_in)
             yield plain
             for number, (tau, warm_up) in enumerate(zip(taus, design.warm_ups, strict=True)):
@@ -215,7 +215,7 @@ def _additions(
             abs(places[number] - places[other]) > MIN_CHANGE_POINT_DISTANCE for other in model.change_points
         ):
             yield Addition(column, log_odds, change_point=number)
-    log_odds = priors.load(len(design.load_regressors))
+    log_odds = priors.load_way(len(design.load_regressors))
     for column in design.load_regressors:
         if column not in model.columns:
             yield Addition(column, log_odds)

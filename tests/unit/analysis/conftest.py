@@ -30,7 +30,7 @@ def judge_by(monkeypatch: pytest.MonkeyPatch) -> JudgeBy:
     """A function that sets what judges the signals of every recording."""
 
     def judge_by(judge: Callable[..., Judgement]) -> None:
-        monkeypatch.setattr("analysis.verdict.arm.judge", judge)
+        monkeypatch.setattr("analysis.verdict.arm.judge_signal", judge)
 
     return judge_by
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.external.frame import judge_frame
-from analysis.judge import judge
+from analysis.judge import judge_signal
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin, Numbers
 from tests.unit.analysis.judge.traces import MARGIN, MIB, clock, frame, noise, readings
 
@@ -142,15 +142,15 @@ def test_the_limit_of_rss_is_met_by_rss() -> None:
 
 def test_a_margin_per_request_needs_requests() -> None:
     """Without requests nothing can be said per request; without a positive margin nothing at all."""
-    assert judge(readings(T_S, FLAT), Margin(per_request=100)).reason == (
+    assert judge_signal(readings(T_S, FLAT), Margin(per_request=100)).reason == (
         "the margin is per request, but request counts are not known"
     )
     for margin in (Margin(), Margin(per_s=0.0), Margin(per_s=math.nan)):
-        assert judge(readings(T_S, FLAT), margin).reason == "the margin is not a positive number"
+        assert judge_signal(readings(T_S, FLAT), margin).reason == "the margin is not a positive number"
 
 
 def test_time_may_not_go_backwards_within_a_life() -> None:
     """A clock that was set back makes rates meaningless."""
     t_s = T_S.copy()
     t_s[300:] -= 600
-    assert judge(readings(t_s, FLAT), MARGIN).reason == "time goes backwards"
+    assert judge_signal(readings(t_s, FLAT), MARGIN).reason == "time goes backwards"

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.external.frame import judge_frame
-from analysis.judge import judge
+from analysis.judge import judge_signal
 from analysis.judge.types import LEAK, NO_LEAK, Margin, Numbers
 from tests.unit.analysis.judge.traces import MARGIN, MARGIN_PER_S, MIB, clock, frame, noise, readings
 
@@ -40,8 +40,8 @@ def test_shifting_memory_by_a_constant_changes_no_verdict(
 ) -> None:
     """What a process weighs at the start says nothing of whether it leaks."""
     value = service(shape, seed, multiple)
-    before = judge(readings(T_S, value), MARGIN, detectable=False)
-    after = judge(readings(T_S, value + by_mib * MIB), MARGIN, detectable=False)
+    before = judge_signal(readings(T_S, value), MARGIN, detectable=False)
+    after = judge_signal(readings(T_S, value + by_mib * MIB), MARGIN, detectable=False)
     assert after.verdict == before.verdict
 
 
@@ -50,8 +50,8 @@ def test_shifting_memory_by_a_constant_changes_no_verdict(
 def test_scaling_units_changes_no_verdict(shape: str, seed: int, multiple: float, by: float) -> None:
     """Ten times the bytes against ten times the margin is the same question."""
     value = service(shape, seed, multiple)
-    before = judge(readings(T_S, value), MARGIN, detectable=False)
-    after = judge(readings(T_S, value * by), Margin(per_s=MARGIN_PER_S * by), detectable=False)
+    before = judge_signal(readings(T_S, value), MARGIN, detectable=False)
+    after = judge_signal(readings(T_S, value * by), Margin(per_s=MARGIN_PER_S * by), detectable=False)
     assert after.verdict == before.verdict
 
 
@@ -62,8 +62,8 @@ def test_adding_a_leak_never_turns_leak_into_no_leak(
 ) -> None:
     """More growth is never better news."""
     value = service(shape, seed, multiple)
-    before = judge(readings(T_S, value), MARGIN, detectable=False)
-    after = judge(readings(T_S, value + added * MARGIN_PER_S * T_S), MARGIN, detectable=False)
+    before = judge_signal(readings(T_S, value), MARGIN, detectable=False)
+    after = judge_signal(readings(T_S, value + added * MARGIN_PER_S * T_S), MARGIN, detectable=False)
     assert not (before.verdict == LEAK and after.verdict == NO_LEAK)
 
 

@@ -63,7 +63,7 @@ class Script:
 def judged_by(script: Script) -> Iterator[None]:
     """Let the script judge every signal."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("analysis.verdict.arm.judge", script)
+        patch.setattr("analysis.verdict.arm.judge_signal", script)
         yield
 
 
