@@ -16,7 +16,7 @@ from soak.process.procfs import count_fds, read_smaps, read_stat, rss_bytes
 from soak.recording.csv_writer import CsvWriter, Row
 from soak.recording.events import EventLog
 from soak.sampling.gaps import Gaps
-from soak.sampling.holders import name_holders
+from soak.sampling.holder_rows import name_holders
 from soak.sampling.probe_client import ProbeError
 from soak.sampling.row import ArmRow
 from soak.sampling.target import Target
@@ -42,8 +42,8 @@ class _Reading:
     whose: str
     """Appended to the name of what was missed in it; "" for the arm's own process."""
     row: Row
-    problems: Mapping[str, str]
-    """What is wrong with each reading, "" for nothing."""
+    problems: Mapping[str, str | None]
+    """What is wrong with each reading; None for nothing."""
 
 
 class Sampler:
@@ -218,7 +218,7 @@ class Sampler:
     def _write(self, readings: Sequence[_Reading]) -> tuple[Row, ...]:
         for reading in readings:
             for name, problem in reading.problems.items():
-                if problem:
+                if problem is not None:
                     self.gaps.missed(f"{name}{reading.whose}", problem)
                 else:
                     self.gaps.read(f"{name}{reading.whose}")
@@ -237,8 +237,10 @@ class Sampler:
             self.gaps.read("tick")
         return due + (late + 1) * self._every_s
 
-    def _read_probe(self, target: Target, row: Row, *, exact: bool, patience_s: float) -> dict[str, str]:
-        """Fill the row from the probe; return what is wrong with the reading, "" for nothing."""
+    def _read_probe(
+        self, target: Target, row: Row, *, exact: bool, patience_s: float
+    ) -> dict[str, str | None]:
+        """Fill the row from the probe; return what is wrong with the reading, None for nothing."""
         if target.outside_only:
             return {}
         if not target.has_probe:
@@ -250,11 +252,11 @@ class Sampler:
             return {"probe": str(error).removeprefix("probe: ")}
         row["probe_ms"] = (self._clock.now_s() - began) * 1000
         row.update(_cells(answer))
-        return {"probe": ""}
+        return {"probe": None}
 
 
-def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str]:
-    """Fill the row from /proc; return what is wrong with each reading, "" for nothing."""
+def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str | None]:
+    """Fill the row from /proc; return what is wrong with each reading, None for nothing."""
     row["rss_bytes"] = rss_bytes(pid)
     row["fds"] = count_fds(pid)
     if stat := read_stat(pid):
@@ -264,7 +266,7 @@ def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str]:
         if sizes := read_smaps(pid):
             row["uss_bytes"], row["pss_bytes"] = sizes.uss_bytes, sizes.pss_bytes
         expected.append("uss_bytes")
-    return {name: "not readable" if row.get(name) is None else "" for name in expected}
+    return {name: "not readable" if row.get(name) is None else None for name in expected}
 
 
 def _cells(answer: Mapping[str, Any]) -> Row:

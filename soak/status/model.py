@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from soak.contract import ArmLive
@@ -18,7 +18,8 @@ class ArmStatus:
     oom_kills: int | None
     up: bool
     sample: Mapping[str, object]
-    requests: Mapping[str, int]
+    requests: Mapping[str, int] = field(default_factory=dict)
+    """Planned, ok and failed of the newest second of load."""
     live: ArmLive | None = None
     """Verdict so far; None before the first."""
 

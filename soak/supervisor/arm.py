@@ -22,6 +22,7 @@ from soak.sampling.process_tree import ProcessTree
 from soak.sampling.sampler import EXACT_TIMEOUT_S, Sampler
 from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
+from soak.status.model import ArmStatus
 from soak.supervisor.session import Session
 
 TRY_READY_EVERY_S = 0.1
@@ -86,6 +87,11 @@ class ArmRun:
     def up(self) -> bool:
         """Whether it is ready to answer."""
         return self._life is not None and self._life.ready
+
+    @property
+    def status(self) -> ArmStatus:
+        """The arm at this moment."""
+        return ArmStatus(self.name, self.starts, self.oom_kills, self.up, self.sampler.latest)
 
     def start(self) -> None:
         """Start the next life."""

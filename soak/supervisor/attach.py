@@ -23,7 +23,7 @@ from soak.sampling.probe_client import ProbeClient
 from soak.sampling.process_tree import ProcessTree
 from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
-from soak.status.model import ATTACHED
+from soak.status.model import ATTACHED, ArmStatus
 from soak.status.terminal import Progress
 from soak.supervisor.launch import Outcome, write_hashes
 from soak.supervisor.manifest import host_facts, judge_facts
@@ -73,9 +73,6 @@ def find_processes(pids: Sequence[int]) -> tuple[Process, ...]:
 class AttachedArm:
     """One process that was there before us, and those below it."""
 
-    starts = 1
-    oom_kills = None
-
     def __init__(self, process: Process, session: Session, every_s: float) -> None:
         self.name = arm_name(process)
         self.sampler = session.add_sampler(
@@ -100,6 +97,11 @@ class AttachedArm:
             killer=lambda: "unknown",
         )
         self._tree.poll(0.0, at_once=True)
+
+    @property
+    def status(self) -> ArmStatus:
+        """The arm at this moment."""
+        return ArmStatus(self.name, life=1, oom_kills=None, up=self.up, sample=self.sampler.latest)
 
     def poll(self, now_s: float) -> None:
         """Notice which processes have come and gone."""
@@ -212,5 +214,5 @@ def _follow(
         session.check_samplers()
         if session.censuses is not None:
             session.censuses.tick()
-        session.show(ATTACHED, left_s, plan.limit_bytes, arms)
+        session.show(ATTACHED, left_s, plan.limit_bytes, (arm.status for arm in arms))
         session.machine.sleep(POLL_EVERY_S)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from soak import contract
 from soak.contract.clock import RunClock
@@ -73,21 +73,6 @@ def in_order(steps: Iterable[Callable[[], None]]) -> None:
     with ExitStack() as stack:
         for step in reversed(list(steps)):
             stack.callback(step)
-
-
-class ShownArm(Protocol):
-    """What is shown of an arm."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def sampler(self) -> Sampler: ...  # noqa: D102
-    @property
-    def starts(self) -> int: ...  # noqa: D102
-    @property
-    def oom_kills(self) -> int | None: ...  # noqa: D102
-    @property
-    def up(self) -> bool: ...  # noqa: D102
 
 
 class Session:
@@ -181,7 +166,7 @@ class Session:
                 raise sampler.failure
 
     def show(
-        self, phase: str, left_s: float | None, limit_bytes: int | None, arms: Sequence[ShownArm]
+        self, phase: str, left_s: float | None, limit_bytes: int | None, arms: Iterable[ArmStatus]
     ) -> None:
         """Show the run at this moment, when the last refresh is old enough; read the verdict so far."""
         now_s = self.clock.now_s()
@@ -189,20 +174,11 @@ class Session:
             return
         self._next_show_s = now_s + SHOW_EVERY_S
         self.live = contract.read_live(self.directory / contract.LIVE)
-        self.progress.show(
-            RunStatus(phase, now_s, left_s, limit_bytes, tuple(self._arm_status(arm) for arm in arms))
+        verdicts = {} if self.live is None else self.live.arms
+        shown = tuple(
+            replace(arm, requests=self._tails[arm.name].newest(), live=verdicts.get(arm.name)) for arm in arms
         )
-
-    def _arm_status(self, arm: ShownArm) -> ArmStatus:
-        return ArmStatus(
-            name=arm.name,
-            life=arm.starts,
-            oom_kills=arm.oom_kills,
-            up=arm.up,
-            sample=arm.sampler.latest,
-            requests=self._tails[arm.name].newest(),
-            live=None if self.live is None else self.live.arms.get(arm.name),
-        )
+        self.progress.show(RunStatus(phase, now_s, left_s, limit_bytes, shown))
 
     def close(self) -> None:
         """Stop what is left of our own processes and close every file. Idempotent."""

@@ -18,7 +18,7 @@ import pytest
 from soak.heap.census import take_census
 from soak.heap.model import HeapSuspect
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
-from soak.sampling.holders import name_holders
+from soak.sampling.holder_rows import name_holders
 from soak.sampling.probe_client import ProbeClient
 
 from .test_gateway_process import request, serving

@@ -9,7 +9,7 @@ import pytest
 
 from soak.contract import HOLDER_COLUMNS, names
 from soak.heap.model import HeapSuspect
-from soak.sampling.holders import name_holders
+from soak.sampling.holder_rows import name_holders
 from soak.sampling.probe_client import ProbeClient, ProbeError
 
 CACHE = HeapSuspect(0xBEEF, "builtins.dict", 900)

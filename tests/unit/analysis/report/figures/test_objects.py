@@ -1,0 +1,35 @@
+"""Which panels the figure of objects has."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+
+from analysis.recording.read import read_recording
+from analysis.report.figures.objects import MOST_GAUGE_PANELS, OBJECTS, panels
+from tests.support.planted_incident import Build
+
+
+def test_each_gauge_of_the_targets_has_a_panel(build_run: Build) -> None:
+    """Beside tasks and sessions, under a title that a person reads."""
+    assert panels(read_recording(build_run()))[2:] == (
+        ("gauges.cache_entries", "Cache entries"),
+        ("gauges.history_entries", "History entries"),
+    )
+
+
+def test_a_service_without_gauges_has_no_empty_panels(build_run: Build) -> None:
+    """Nothing is drawn of what nobody registered."""
+    assert panels(read_recording(build_run(probe=False))) == OBJECTS
+
+
+def test_of_many_gauges_the_largest_have_panels(build_run: Build) -> None:
+    """In the order of their names."""
+    run_dir = build_run()
+    path = run_dir / "leaky" / "samples.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows["gauges"] = json.dumps({f"gauge_{number}": number * 100_000 for number in range(9)})
+    rows.to_csv(path, index=False)
+    drawn = [column for column, _ in panels(read_recording(run_dir))[2:]]
+    assert drawn == [f"gauges.gauge_{number}" for number in range(9 - MOST_GAUGE_PANELS, 9)]
