@@ -161,6 +161,7 @@ async def nothing():
 
 async def main():
     loop = asyncio.get_running_loop()
+    loop.slow_callback_duration = 60  # -X dev reports what a busy machine delays
     kept = [asyncio.create_task(nothing()) for _ in range(20)]
     pending = [asyncio.create_task(asyncio.Event().wait()) for _ in range(7)]
     sessions = [aiohttp.client.ClientSession() for _ in range(5)]
