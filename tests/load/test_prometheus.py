@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.monitoring import prometheus
+from tests.support.monitoring import prometheus
 
 RULES = Path(__file__).parents[2] / "docs" / "monitoring" / "soakproof.rules.yml"
 PATIENCE_S = 60.0

@@ -13,7 +13,7 @@ from soak.contract import ArmLive
 from soak.errors import UsageError
 from soak.status.model import ArmStatus, RunStatus
 from soak.status.prometheus import RunMetrics, serve_metrics
-from tests.monitoring import promtool
+from tests.support.monitoring import promtool
 from tests.support.paths import ROOT
 
 MONITORING = ROOT / "docs" / "monitoring"
