@@ -39,24 +39,30 @@ def climb(things: list[Any], walk: Walk, is_late: Callable[[], bool]) -> Found:
     """Return the path to one of ``things``, none of which the walk reached, or why there is none. Empties the list."""
     above: dict[int, tuple[Any, Any]] = {id(thing): (thing, None) for thing in things}
     level = list(things)
+    poor: list[str] = []
     for _ in range(MOST_PASSES):
         if is_late():
-            return Found("", "")
-        found = _pass(level, things, above, walk)
+            break
+        found = _pass(level, things, above, walk, poor)
         if found is not None:
             return found
-        if not level:
+        if not level and not poor:
             closed = [thing for thing, _below in above.values()]
             above.clear()
             things.clear()
             return Found("", state_of(closed, [known for known in walk.hidden if type(known) is list]))
-        if len(above) > MOST_ABOVE:
+        if not level or len(above) > MOST_ABOVE:
             break
-    return Found("", "")
+    return Found(poor[0] if poor else "", "")
 
 
-def _pass(level: list[Any], things: list[Any], above: dict[int, tuple[Any, Any]], walk: Walk) -> Found | None:
-    """Replace ``level`` by what refers to it, and add that to ``above``; return a path as soon as there is one."""
+def _pass(
+    level: list[Any], things: list[Any], above: dict[int, tuple[Any, Any]], walk: Walk, poor: list[str]
+) -> Found | None:
+    """Replace ``level`` by what refers to it, and add that to ``above``; return a path as soon as there is a good one.
+
+    Paths that say little are added to ``poor``.
+    """
     own = {id(part) for part in (*walk.own(), things, above, level, *above.values())}
     own.update(id(known) for known in walk.hidden)
     ids = {id(thing) for thing in level}
@@ -71,7 +77,11 @@ def _pass(level: list[Any], things: list[Any], above: dict[int, tuple[Any, Any]]
         place = walk.position(referrer)
         if place is not None:
             chain = [*walk.chain(place), *_down(below, above)]
-            return Found(write_path(walk.root_of(chain), chain), "")
+            path = write_path(walk.root_of(chain), chain)
+            if not walk.is_poor(chain):
+                return Found(path, "")
+            poor.append(path)
+            continue
         if below is not None:
             above[id(referrer)] = (referrer, below)
             level.append(referrer)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 HAS_GC = 1 << 14
 """Py_TPFLAGS_HAVE_GC of CPython's object.h."""
 
+HEAP_TYPE = 1 << 9
+"""Py_TPFLAGS_HEAPTYPE: a class that was made at run time."""
+
 GC_HEAD_BYTES = 16
 ATTEMPTS = 3
 
@@ -41,10 +44,9 @@ _ENTRIES: dict[int, tuple[Callable[[Any], int], Callable[[Any], Iterator[Any]]]]
         (dict, lambda entries: iter(dict.items(entries))),
     )
 }
-_NEVER_HELD = frozenset(map(id, (types.ModuleType, types.CodeType, type)))
-_NEVER_ENTERED = frozenset(
-    map(id, (types.ModuleType, types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType))
-)
+_NEVER_ENTERED = frozenset(map(id, (types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType)))
+_REGISTRIES = frozenset(("asyncio.base_events.BaseEventLoop", "uvloop.loop.Loop", "selectors.BaseSelector"))
+_TASKS = frozenset(("_asyncio.Task", "asyncio.tasks.Task"))
 
 
 def mro_of(cls: type) -> tuple[type, ...]:
@@ -62,6 +64,11 @@ def is_a(thing: Any, base: type) -> bool:
     return any(other is base for other in mro_of(type(thing)))
 
 
+def is_static(cls: type) -> bool:
+    """Return whether it is a type of C that is part of the program and not of its heap."""
+    return not _flags_of(cls) & HEAP_TYPE
+
+
 def type_name(cls: type) -> str:
     """Return the name of a type with its module."""
     module, name = _module_of(cls), _qualname_of(cls)
@@ -71,7 +78,9 @@ def type_name(cls: type) -> str:
 class Kind:
     """What is known of a type."""
 
-    __slots__ = ("base", "head_bytes", "held", "iterate", "leaf", "length", "name", "sizeof", "type")
+    __slots__ = (
+        "base", "head_bytes", "is_class", "iterate", "leaf", "length", "name", "registry", "sizeof", "task", "type",
+    )  # fmt: skip
 
     def __init__(self, cls: type) -> None:
         bases = mro_of(cls)
@@ -84,7 +93,11 @@ class Kind:
             self.length, self.iterate = _ENTRIES[id(self.base)]
         collected = _flags_of(cls) & HAS_GC
         self.leaf = not collected or any(id(base) in _NEVER_ENTERED for base in bases)
-        self.held = not any(id(base) in _NEVER_HELD for base in bases)
+        self.is_class = any(base is type for base in bases)
+        names = {type_name(base) for base in bases}
+        self.registry = not names.isdisjoint(_REGISTRIES)
+        """An event loop or a selector: what waits is registered there, whoever else holds it."""
+        self.task = not names.isdisjoint(_TASKS)
         self.head_bytes = GC_HEAD_BYTES if collected else 0
         self.sizeof = _sizeof(bases)
 

@@ -7,7 +7,7 @@ import time
 from typing import Any, NamedTuple
 
 from .. import creations
-from .objects import entries_of
+from .objects import entries_of, is_static
 from .roots import coroutine_of, function_name, is_done, is_task
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ class Retained(NamedTuple):
 class Retention:
     """Walks what is held by one container alone, as far as bounds allow.
 
-    What ``is_shared`` with the rest of the program does not count, nor do classes, modules and code. It ends at
+    What ``is_shared`` with the rest of the program does not count, nor do event loops and selectors. It ends at
     ``by_s`` of the ``clock``, but takes ``SHORTEST_S`` in any case.
     """
 
@@ -57,6 +57,8 @@ class Retention:
         now_s = clock()
         self._deadline_s = now_s + max(SHORTEST_S, min(LONGEST_S, by_s - now_s))
         self._seen: dict[int, Any] = {}
+        self._tasks: list[Any] = []
+        """Of each entry the first task that hangs on it, or None."""
         self.cut = False
 
     def of_container(self, container: Any) -> Retained:
@@ -93,6 +95,7 @@ class Retention:
         for entry in entries:
             if self.cut:
                 break
+            self._tasks.append(None)
             sizes.append(self._walk(list(entry) if keys else [entry]))
         return sum(sizes), sizes
 
@@ -101,13 +104,17 @@ class Retention:
         while found:
             thing = found.pop()
             kind = self._kinds.of(thing)
-            if not kind.held or id(thing) in self._seen or self._is_shared(thing):
+            if id(thing) in self._seen or self._is_shared(thing):
+                continue
+            if kind.registry or (kind.is_class and is_static(thing)):
                 continue
             if len(self._seen) > MOST_OBJECTS or self._clock() > self._deadline_s:
                 self.cut = True
                 break
             self._seen[id(thing)] = thing
             size_bytes += self._kinds.bytes_of(thing)
+            if kind.task and self._tasks and self._tasks[-1] is None:
+                self._tasks[-1] = thing
             if not kind.leaf:
                 found += gc.get_referents(thing)
         return size_bytes
@@ -124,14 +131,16 @@ class Retention:
         commonest = sorted(common or sorts.values(), key=len, reverse=True)
         shown = [places.pop() for places in commonest]
         shown += [place for places in commonest for place in reversed(places)]
-        return [self._described(things[place], sizes[place]) for place in shown[:SHOWN]]
+        return [self._described(things[place], sizes[place], self._tasks[place]) for place in shown[:SHOWN]]
 
-    def _described(self, thing: Any, size_bytes: int) -> dict[str, Any]:
+    def _described(self, thing: Any, size_bytes: int, task: Any) -> dict[str, Any]:
         """Return type and size, never a value: values can be secrets."""
         kind = self._kinds.of(thing)
         described: dict[str, Any] = {"type": kind.name, "bytes": size_bytes}
         if kind.length is not None:
             described["length"] = kind.length(thing)
+        if task is not None and task is not thing:
+            described["task"] = _state_of(task)
         if is_task(thing):
             code = creations.code_of(coroutine_of(thing))
             described["state"] = _state_of(thing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import types
+from collections import Counter
 from typing import Any, NamedTuple
 
 from .. import tasks
@@ -12,7 +13,7 @@ from .objects import attributes_of, is_a, locals_of, mro_of, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 OWN, INSTALLED, STANDARD = range(3)
 """Whose code it is: the target's, of its packages, of Python."""
@@ -20,6 +21,10 @@ OWN, INSTALLED, STANDARD = range(3)
 MOST_TASKS = 1_000
 MOST_TASKS_LOOKED_AT = 200_000
 MOST_FRAMES = 100
+CROWD = 20
+"""Threads or tasks in one function, or modules of one file, from which on they are what is kept, not who keeps it."""
+
+_LOOP_MODULES = ("asyncio.base_events", "asyncio.events", "selectors")
 
 _STANDARD_PATH = os.path.dirname(os.__file__) + os.sep
 _INSTALLED_PATHS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -34,6 +39,8 @@ class Root(NamedTuple):
     """A module's own names, or a copy of a frame's local variables."""
     is_module: bool
     owner: int
+    is_late: bool = False
+    """Whether the way from elsewhere is better: it is one of a crowd, or the event loop's own."""
 
 
 def find_roots(own_thread: int) -> list[Root]:
@@ -41,7 +48,7 @@ def find_roots(own_thread: int) -> list[Root]:
 
     Of each owner's, modules with a leading underscore come last: others have their names from these.
     """
-    roots = [*_modules(), *_tasks(), *_threads(own_thread)]
+    roots = [*_modules(), *_of_frames([*_tasks(), *_threads(own_thread)])]
     return sorted(
         roots, key=lambda root: (root.owner, root.label.startswith("_") and root.label != "__main__")
     )
@@ -101,19 +108,49 @@ def is_done(task: Any) -> bool:
     return False
 
 
-def _modules() -> Iterator[Root]:
-    loaded = list(sys.modules.items())
-    loaded.sort(key=lambda entry: entry[0] != "__main__")
-    for name, module in loaded:
-        if type(name) is str and is_a(module, types.ModuleType) and not is_of_the_probe(name):
+def registries() -> list[Any]:
+    """Return the containers in which Python lists modules and living threads, whoever else holds them."""
+    known = attributes_of(sys.modules.get("threading")) or {}
+    return [sys.modules, *(known[name] for name in ("_active", "_limbo") if name in known)]
+
+
+def _modules() -> list[Root]:
+    """Return each module once, under the name it has for itself; ``__mp_main__`` is another name of ``__main__``."""
+    found: dict[int, Root] = {}
+    files: dict[int, Any] = {}
+    for label, module in list(sys.modules.items()):
+        if type(label) is str and is_a(module, types.ModuleType) and not is_of_the_probe(label):
             names = attributes_of(module)
-            if names is not None:
-                file = names.get("__file__")
-                owner = OWN if name == "__main__" else _owner(file if type(file) is str else "")
-                yield Root(name, names, True, owner)
+            if names is None:
+                continue
+            other = found[id(names)].label if id(names) in found else ""
+            if other == "__main__" or (other and label not in ("__main__", _text(names.get("__name__")))):
+                continue
+            file = _text(names.get("__file__"))
+            owner = OWN if label == "__main__" else _owner(file)
+            found[id(names)] = Root(label, names, True, owner)
+            # made by hand: without a file, and without the spec that an import leaves
+            files[id(names)] = file or (None if names.get("__spec__") is None else label)
+    crowds = _crowds(files.values())
+    return [root._replace(is_late=files[address] in crowds) for address, root in found.items()]
 
 
-def _tasks() -> Iterator[Root]:
+def _text(value: Any) -> str:
+    return value if type(value) is str else ""
+
+
+def _crowds(sorts: Iterable[Any]) -> set[Any]:
+    return {sort for sort, count in Counter(sorts).items() if count > CROWD}
+
+
+def _of_frames(frames: Sequence[tuple[str, types.FrameType]]) -> Iterator[Root]:
+    crowds = _crowds(id(frame.f_code) for _, frame in frames)
+    for label, frame in frames:
+        late = id(frame.f_code) in crowds or _module(frame) in _LOOP_MODULES
+        yield Root(label, locals_of(frame), False, _owner(frame.f_code.co_filename), late)
+
+
+def _tasks() -> Iterator[tuple[str, types.FrameType]]:
     found = 0
     for reference in tasks.find(exact=True).seen[:MOST_TASKS_LOOKED_AT]:
         task = reference()
@@ -124,13 +161,13 @@ def _tasks() -> Iterator[Root]:
             function = function_name(frame.f_code)
             name = name or f"task {_module(frame)}.{function}"
             label = name if name.endswith(f".{function}") else f"{name}: {function}"
-            yield Root(label, locals_of(frame), False, _owner(frame.f_code.co_filename))
+            yield label, frame
         found += 1
         if found == MOST_TASKS:
             return
 
 
-def _threads(own_thread: int) -> Iterator[Root]:
+def _threads(own_thread: int) -> Iterator[tuple[str, types.FrameType]]:
     names = _thread_names()
     running = sys._current_frames()  # noqa: SLF001 - the only way to other threads' frames
     # Our own at once: a frame that has its own name for itself is a circle, and its callers hang on it.
@@ -141,7 +178,7 @@ def _threads(own_thread: int) -> Iterator[Root]:
             if frame is None:
                 break
             label = f"thread {names.get(number, number)}: {function_name(frame.f_code)}"
-            yield Root(label, locals_of(frame), False, _owner(frame.f_code.co_filename))
+            yield label, frame
             frame = frame.f_back
 
 
@@ -162,8 +199,8 @@ def _owner(file: str) -> int:
 
 
 def _module(frame: types.FrameType) -> str:
-    name = dict.get(frame.f_globals, "__name__")
-    return name if type(name) is str else "?"
+    name = _text(dict.get(frame.f_globals, "__name__")) or "?"
+    return "__main__" if name == "__mp_main__" else name
 
 
 def is_of_the_probe(name: Any) -> bool:

@@ -8,10 +8,11 @@ from array import array
 from typing import Any
 
 from .objects import is_a, type_name
+from .roots import registries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from .objects import Kinds
     from .roots import Root
@@ -45,7 +46,7 @@ class Walk:
         self,
         roots: Sequence[Root],
         kinds: Kinds,
-        apart: Container[int],
+        apart: Iterable[int],
         hidden: Iterable[Any],
         deadline_s: float,
         frame_start: int = 0,
@@ -55,21 +56,31 @@ class Walk:
         self.objects: list[Any] = []
         self.whole = True
         self._kinds = kinds
-        self._apart = apart
+        self._registries = frozenset(map(id, registries()))
+        self._apart = self._registries.union(apart)
         self._deadline_s = deadline_s
         self._frame_start = frame_start
         self._parents = array("i")
         self._index: dict[int, int] = {id(thing): -1 for thing in self.hidden}
+        self._roots_by_names = {id(root.names): root for root in roots}
         for root in roots:
-            self._add(root.names, -1)
+            if not root.is_late:
+                self._add(root.names, -1)
         self._later: list[int] = []
+        self._last: list[int] = []
         self._enter_roots()
         self.shared = len(self.objects)
         """So many of the first objects are reached without what lies apart."""
 
     def go_on(self) -> None:
-        """Go into the large containers and what was kept apart."""
-        while self._later and not self._is_spent():
+        """Go into the large containers and what was kept apart, then into event loops and what starts late."""
+        late = [root.names for root in self.roots if root.is_late and id(root.names) not in self._index]
+        self._last += [self._add(names, -1) for names in late]
+        while not self._is_spent():
+            if not self._later:
+                self._later, self._last = self._last, []
+            if not self._later:
+                return
             level, self._later = self._later, []
             while level:
                 level = self._next_level(level)
@@ -108,7 +119,7 @@ class Walk:
         Of several modules that have its first object it is the one where the object's class, or the class itself,
         lives.
         """
-        root = self.roots[self._index[id(chain[0])]]
+        root = self._roots_by_names[id(chain[0])]
         if not root.is_module or len(chain) == 1:
             return root
         first = chain[1]
@@ -117,6 +128,11 @@ class Walk:
             if other.is_module and home.startswith(f"{other.label}.") and _has(other.names, first):
                 return other
         return root
+
+    def is_poor(self, chain: Sequence[Any]) -> bool:
+        """Return whether a chain says little of who holds its end: it leads through a registry, or starts late."""
+        through = any(id(thing) in self._registries or self._kinds.of(thing).registry for thing in chain[:-1])
+        return through or self.root_of(chain).is_late
 
     def is_late(self) -> bool:
         """Return whether the time that was given is over."""
@@ -130,6 +146,8 @@ class Walk:
             self.objects,
             self._index,
             self._later,
+            self._last,
+            self._roots_by_names,
             self.roots,
             self.hidden,
             *self.roots,
@@ -137,7 +155,7 @@ class Walk:
 
     def _enter_roots(self) -> None:
         level: list[int] = []
-        waiting = list(range(len(self.roots)))
+        waiting = list(range(len(self.objects)))
         depth = 0
         while level or waiting:
             joining = [place for place in waiting if self._start(place) <= depth]
@@ -148,7 +166,7 @@ class Walk:
                 return
 
     def _start(self, place: int) -> int:
-        root = self.roots[place]
+        root = self._roots_by_names[id(self.objects[place])]
         return root.owner * HEAD_START + (0 if root.is_module else self._frame_start)
 
     def _add(self, thing: Any, parent: int) -> int:
@@ -175,7 +193,9 @@ class Walk:
                 if kind.leaf or id(child) in index:
                     continue
                 place = self._add(child, parent)
-                if id(child) in apart or (kind.length is not None and kind.length(child) > LARGE):
+                if kind.registry:
+                    self._last.append(place)
+                elif id(child) in apart or (kind.length is not None and kind.length(child) > LARGE):
                     self._later.append(place)
                 else:
                     reached.append(place)

@@ -140,7 +140,9 @@ class _Search:
         if not things:
             return Found("", ABSENT if walk.whole else ""), None
         retained = self._retention().of_container(things[0])
-        return climb(things, walk, self._is_late), retained
+        # C holds the table of a class's subclasses, which has weak references only: it is not lost, and holds nothing
+        weak = retained.entries and all(entry["type"].startswith("weakref.") for entry in retained.entries)
+        return Found("", "") if weak else climb(things, walk, self._is_late), retained
 
     def _of_type(self, suspect: Suspect) -> tuple[Found, Retained | None]:
         walk, sample = self._walk, self._listed.get(suspect, [])

@@ -24,7 +24,7 @@ def few_roots(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -
         return [
             root
             for root in found
-            if root.label in ("shop", "aaa") or "thread pump" in root.label or "task" in root.label
+            if root.label in ("shop", "aaa") or root.label.startswith(("thread pump", "task "))
         ]
 
     monkeypatch.setattr(who, "find_roots", planted)

@@ -186,10 +186,8 @@ class TestPaths:
 
         That holds also for a program of which only nine tenths may be visited.
         """
-        monkeypatch.setattr(walk, "MOST_OBJECTS", 10_000_000)
-        everything = who([Suspect(8, "builtins.list", 0)], BUDGET_S)["visited"]
-        monkeypatch.setattr(walk, "MOST_OBJECTS", int(seen * everything))
         kept: list[Any] = [[0]]
+        stock = [[[number] for number in range(500)] for _ in range(20)]
 
         async def serve(mine: Any) -> None:
             await asyncio.sleep(60)
@@ -202,8 +200,35 @@ class TestPaths:
             task.cancel()
             return path
 
-        with program(app=Holder(Holder(Holder(kept)))):
+        with program(app=Holder(Holder(Holder(kept))), stock=stock):
+            everything = who([Suspect(8, "builtins.list", 0)], BUDGET_S)["visited"]
+            monkeypatch.setattr(walk, "MOST_OBJECTS", int(seen * everything))
             assert asyncio.run(main()) == "shop.app.kept.kept.kept"
+
+    def test_the_queues_of_the_event_loop_are_the_last_way(self) -> None:
+        """A longer path that avoids them is written; where there is none, theirs is."""
+        kept: list[Any] = [[0]]
+        address = id(kept)
+        deep = Holder(Holder(Holder(Holder(Holder(Holder(kept))))))
+        loop = asyncio.new_event_loop()
+        loop.call_later(60, print, kept)
+        with program(loop=loop, z=deep) as module:
+            del kept, deep
+            assert path_to(address) == "shop.z.kept.kept.kept.kept.kept.kept"
+            del module.z
+            assert path_to(address) == "shop.loop._scheduled[0]._args[0]"
+        loop.close()
+
+    def test_the_way_back_avoids_the_queues_of_the_event_loop(self) -> None:
+        """Objects of a type that are kept, and wait as well."""
+        rows = [Slotted(number) for number in range(3_000)]
+        loop = asyncio.new_event_loop()
+        for row in rows:
+            loop.call_soon(print, row)
+        with program(loop=loop, rows=rows):
+            answer = who([Suspect(0, f"{__name__}.Slotted", 3_000)], BUDGET_S)["holders"][0]
+        loop.close()
+        assert answer["holder"].startswith("shop.rows[")
 
     def test_the_shortest_path_wins(self) -> None:
         """Of two ways the one with fewer steps is written."""

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import threading
+import types
 import weakref
 from typing import Any
 
@@ -47,11 +50,72 @@ class TestRetained:
         assert [entry["state"] for entry in entries] == ["weak"] * 3
         assert not any("state" in entry for entry in mixed)
 
+    def test_classes_and_modules_made_by_requests_count(self) -> None:
+        """A class of C and what the program has are no part; a class is a thousand bytes, beside its parts."""
+        classes = [type("Row", (), {"n": int})() for _ in range(300)]
+        modules = [types.ModuleType("made") for _ in range(300)]
+        for module in modules:
+            vars(module)["rows"] = [bytes(10_000)]
+        with program(classes=classes, modules=modules):
+            assert 1_000 < ask(classes)[0]["retained_bytes"] / 300 < 4_000
+            assert 10_000 < ask(modules)[0]["retained_bytes"] / 300 < 11_000
+
+    def test_modules_of_one_file_hang_on_the_table_of_modules(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Hundreds that were loaded from one file are what grows: their names are no start of their own."""
+        made = [types.ModuleType(f"task plugin_{number}") for number in range(300)]
+        for number, module in enumerate(made):
+            vars(module).update(__file__="/srv/plugin.py", rows=[[number], bytes(10_000)])
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+        with program(table=made):
+            assert ask(made)[0]["retained_bytes"] > 300 * 10_000
+            assert ask(made[7].rows)[0]["holder"] == "shop.table[7].rows"
+
+    def test_what_threads_of_a_crowd_have_at_hand_counts_for_their_holder(self) -> None:
+        """Each thread has itself as a local variable, and Python lists those that are alive."""
+        ended = threading.Event()
+
+        class Worker(threading.Thread):
+            def run(self) -> None:
+                ended.wait(30)
+
+        active = [Worker(name=f"thread pump {number}", daemon=True) for number in range(30)]
+        for worker in active:
+            worker.rows = bytes(10_000)  # type: ignore[attr-defined]
+            worker.start()
+        try:
+            with program(active=active, threads=threading._active):  # type: ignore[attr-defined]
+                answer = ask(active)[0]
+        finally:
+            ended.set()
+            for worker in active:
+                worker.join()
+        assert answer["holder"] == "shop.active"
+        assert answer["retained_bytes"] > 30 * 10_000
+
+    def test_tasks_that_hang_on_entries_are_told(self) -> None:
+        """An entry that is no task itself has the state of one that only it leads to."""
+
+        async def waits(future: asyncio.Future[None]) -> None:
+            await future
+
+        async def main() -> dict[str, Any]:
+            loop = asyncio.get_running_loop()
+            kept = [{"task": asyncio.ensure_future(waits(loop.create_future()))} for _ in range(50)]
+            await asyncio.sleep(0)
+            with program(x=kept):
+                answer = (await asyncio.to_thread(ask, kept))[0]
+            for entry in kept:
+                entry["task"].cancel()
+            return answer
+
+        assert [entry["task"] for entry in asyncio.run(main())["entries"]] == ["pending"] * 3
+
     def test_what_others_hold_too_does_not_count(self) -> None:
         """A reference to the program's own tables, classes and modules adds nothing."""
         tables = [bytes(1_000_000)]
-        kept = [[tables, Holder, sys] for _ in range(100)]
-        with program(tables=tables, x=kept):
+        kept: list[Any] = []
+        with program(tables=tables, Holder=Holder, x=kept) as module:
+            kept += [[tables, Holder, module] for _ in range(100)]
             assert ask(kept)[0]["retained_bytes"] < 20_000
 
     def test_two_suspects_in_one_do_not_count_for_each_other(self) -> None:

@@ -181,6 +181,18 @@ class TestWho:
         assert answer["whole"] is False
         assert {entry["type"] for entry in found["entries"]} == {"weakref.ReferenceType"}
 
+    def test_the_registry_of_subclasses_is_no_lost_reference(self) -> None:
+        """C holds it and shows it to nobody; it has weak references only, so it holds nothing."""
+        kept = [type("Row", (Holder,), {}) for _ in range(50)]
+        known = {id(cls) for cls in kept}
+        (registry,) = [
+            thing for thing in gc.get_objects() if type(thing) is dict and known <= dict.keys(thing)
+        ]
+        with program(kept=kept):
+            (answer,) = who([Suspect(id(registry), "builtins.dict", 50)], BUDGET_S)["holders"]
+        assert (answer["holder"], answer.get("state")) == ("", None)
+        assert {entry["type"] for entry in answer["entries"]} == {"weakref.ReferenceType"}
+
     def test_the_probes_own_are_no_finding(self) -> None:
         """The dict in which the probe counts sessions grows with them; it is told apart."""
         sessions = Sessions()
