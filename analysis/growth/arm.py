@@ -11,6 +11,7 @@ from analysis.growth.from_signals import (
     count_suspects,
     cycle_suspects,
     has_leak,
+    kind_of_tasks,
     memory_growth,
     memory_suspects,
 )
@@ -63,7 +64,8 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
     if not files.recorded:
         known = [*cycle_suspects(arm, load, verdict), *count_suspects(arm, verdict, [])] if leaks else []
         return ArmGrowth(arm.name, 0, tuple(known), (), breakdown)
-    suspects = container_suspects(arm, load, files)
+    of_tasks = kind_of_tasks(arm, verdict)
+    suspects = container_suspects(arm, load, files, of_tasks)
     types = find_type_growth(arm, load, files.types)
     total = sum(one.bytes_per_s for one in types)
     censuses = max(census_count(load, files.types), census_count(load, files.containers))
@@ -76,7 +78,7 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
         for one in types
     ]
     if leaks and censuses >= MIN_CENSUSES:
-        suspects += type_suspects(arm, load, types, suspects, files)
+        suspects += type_suspects(arm, load, types, suspects, files, of_tasks)
         suspects += memory_suspects(arm, verdict, types, suspects)
         suspects += count_suspects(arm, verdict, suspects)
     memory = memory_growth(verdict)

@@ -16,17 +16,23 @@ CYCLES: Final = "uncollected reference cycles"
 LOST_REFERENCE: Final = "reference lost in native code"
 HOLDER_UNKNOWN: Final = "retained objects, holder unknown"
 NATIVE: Final = "native memory"
+BUFFERS: Final = "Python's allocator, no objects"
 ALLOCATOR: Final = "retained by the allocator"
 THREADS: Final = "threads"
 FDS: Final = "file descriptors"
 SUSPECT_KINDS: Final = (
     FINISHED_TASKS, PENDING_TASKS, UNCLOSED_SESSIONS, CONTAINER, FILLING, CYCLES, LOST_REFERENCE,
-    HOLDER_UNKNOWN, NATIVE, ALLOCATOR, THREADS, FDS,
+    HOLDER_UNKNOWN, NATIVE, BUFFERS, ALLOCATOR, THREADS, FDS,
 )  # fmt: skip
 
 TASK_TYPES: Final = ("_asyncio.Task", "asyncio.tasks.Task")
 TASK_STATES: Final = ("finished", "pending")
 """States that the probe gives to every task, of subclasses too; a class that is no task has none."""
+TASK_PARTS: Final = (
+    "_asyncio.Future", "asyncio.futures.Future", "builtins.coroutine", "asyncio.events.Handle",
+    "asyncio.events.TimerHandle", "_asyncio.TaskStepMethWrapper",
+)  # fmt: skip
+"""Types of which a task has some, and that keep it alive."""
 CONNECTION_ENDINGS: Final = (
     "Session", "Connector", "Connection", "Transport", "StreamWriter", "AsyncClient", "socket",
 )  # fmt: skip
@@ -82,8 +88,13 @@ def is_keyed_weakly(entries: Sequence[Mapping[str, Any]]) -> bool:
     return bool(entries) and all(entry.get("state") == WEAK_STATE for entry in entries)
 
 
-def kind_of_container(type_name: str, entries: Sequence[Mapping[str, Any]]) -> SuspectKind:
-    """Return the kind of a container that grows, by its type and a sample of its entries, the commonest first."""
+def kind_of_container(
+    type_name: str, entries: Sequence[Mapping[str, Any]], of_tasks: str = ""
+) -> SuspectKind:
+    """Return the kind of a container that grows, by its type and a sample of its entries, the commonest first.
+
+    ``of_tasks`` is the kind of an arm's tasks where their number is a leak; empty where it is none.
+    """
     states = {entry.get("state") for entry in entries}
     if UNREFERENCED_STATE in states:
         return SuspectKind(
@@ -91,32 +102,48 @@ def kind_of_container(type_name: str, entries: Sequence[Mapping[str, Any]]) -> S
         )
     if CYCLE_STATE in states:
         return SuspectKind(CYCLES, f"a {short_type(type_name)} grows; only its own contents refer to it")
-    for entry in entries:
-        contained = str(entry.get("type", ""))
-        if entry.get("state") in TASK_STATES or contained in TASK_TYPES:
-            finished = entry.get("state") == "finished"
-            made = ", made in " + str(entry["created"]) if entry.get("created") else ""
-            of = f" of {entry['coroutine']}" if entry.get("coroutine") else ""
-            state = "finished" if finished else "unfinished"
-            return SuspectKind(
-                FINISHED_TASKS if finished else PENDING_TASKS, f"it contains {state} tasks{of}{made}"
-            )
-        if contained == BOUNDED_ENTRY:
-            return SuspectKind(FILLING, "it is an lru_cache with a bound that it has not reached")
-        if contained.endswith(CONNECTION_ENDINGS):
-            return SuspectKind(UNCLOSED_SESSIONS, f"it contains objects of {contained}")
+    if (known := next(filter(None, map(_kind_of_entry, entries)), None)) is not None:
+        return known
+    if of_tasks and any("task" in entry or entry.get("type") in TASK_PARTS for entry in entries):
+        return SuspectKind(
+            of_tasks, "tasks grow in number, and its entries retain tasks or are parts of them"
+        )
     contained = ", ".join(types_of(entries))
     return SuspectKind(
         CONTAINER, f"a {short_type(type_name)} grows" + (f"; it contains {contained}" if contained else "")
     )
 
 
+def _kind_of_entry(entry: Mapping[str, Any]) -> SuspectKind | None:
+    """Return the kind of a container with such entries; None where these are no evidence."""
+    contained = str(entry.get("type", ""))
+    if entry.get("state") in TASK_STATES or contained in TASK_TYPES:
+        finished = entry.get("state") == "finished"
+        made = ", made in " + str(entry["created"]) if entry.get("created") else ""
+        of = f" of {entry['coroutine']}" if entry.get("coroutine") else ""
+        state = "finished" if finished else "unfinished"
+        return SuspectKind(
+            FINISHED_TASKS if finished else PENDING_TASKS, f"it contains {state} tasks{of}{made}"
+        )
+    if contained == BOUNDED_ENTRY:
+        return SuspectKind(FILLING, "it is an lru_cache with a bound that it has not reached")
+    if contained.endswith(CONNECTION_ENDINGS):
+        return SuspectKind(UNCLOSED_SESSIONS, f"it contains objects of {contained}")
+    return None
+
+
 def kind_of_type(
-    type_name: str, holder: str, entries: Sequence[Mapping[str, Any]], *, freed: bool, containers_grow: bool
+    type_name: str,
+    holder: str,
+    entries: Sequence[Mapping[str, Any]],
+    *,
+    freed: bool,
+    containers_grow: bool,
+    of_tasks: str = "",
 ) -> SuspectKind:
     """Return the kind of a type whose objects grow in number and are in no container that grows.
 
-    ``freed``: gc.collect() freed them after the load.
+    ``freed``: gc.collect() freed them after the load; ``of_tasks`` is as of ``kind_of_container``.
     """
     states = {str(entry.get("state", "")) for entry in entries}
     if UNREFERENCED_STATE in states:
@@ -124,9 +151,11 @@ def kind_of_type(
     if CYCLE_STATE in states or freed:
         return SuspectKind(CYCLES, "the objects refer to each other; gc.collect() frees them")
     if holder:
-        known = kind_of_container(type_name, [*entries, {"type": type_name}])
+        known = kind_of_container(type_name, [*entries, {"type": type_name}], of_tasks)
         why = "a growing number of its objects is reachable from there"
         return SuspectKind(known.name, known.why if known.name != CONTAINER else why)
+    if of_tasks and type_name in {*TASK_TYPES, *TASK_PARTS}:
+        return SuspectKind(of_tasks, "tasks grow in number; no holder was found")
     if not containers_grow:
         return SuspectKind(
             LOST_REFERENCE, "its objects grow in number, and no container that could retain them grows"

@@ -19,11 +19,11 @@ NO_PAUSE: Final = "holder unknown: no pause after it was found"
 NO_PATH: Final = "holder unknown: no path to it"
 
 
-def container_suspects(arm: Arm, load: Phase, files: HeapFiles) -> list[LeakSuspect]:
+def container_suspects(arm: Arm, load: Phase, files: HeapFiles, of_tasks: str = "") -> list[LeakSuspect]:
     """Return the containers that grow, those with the most bytes first; one suspect for those with the same holder.
 
     A registry of weak references, such as asyncio's of all tasks, retains nothing and is left out; so is one keyed by
-    them where another container may retain the keys.
+    them where another container may retain the keys. ``of_tasks`` is as of ``kind_of_container``.
     """
     found: dict[str, list[LeakSuspect]] = {}
     weakly_keyed: dict[str, list[LeakSuspect]] = {}
@@ -31,7 +31,7 @@ def container_suspects(arm: Arm, load: Phase, files: HeapFiles) -> list[LeakSusp
         known = holder_of_container(files.holders, container)
         if known and retains_nothing(known.entries):
             continue
-        one = _suspect_of(arm, container, known)
+        one = _suspect_of(arm, container, known, of_tasks)
         lines = weakly_keyed if known and is_keyed_weakly(known.entries) else found
         lines.setdefault(one.holder or f"{container.life} {container.address} {container.type}", []).append(
             one
@@ -40,8 +40,10 @@ def container_suspects(arm: Arm, load: Phase, files: HeapFiles) -> list[LeakSusp
     return sort_by_bytes([merge_lives(lines, arm.processes) for lines in found.values()])
 
 
-def _suspect_of(arm: Arm, container: ContainerGrowth, known: HolderAnswer | None) -> LeakSuspect:
-    kind = kind_of_container(container.type, known.entries if known else [])
+def _suspect_of(
+    arm: Arm, container: ContainerGrowth, known: HolderAnswer | None, of_tasks: str
+) -> LeakSuspect:
+    kind = kind_of_container(container.type, known.entries if known else [], of_tasks)
     each = known.bytes_each if known else None
     request, second = container.per_request, container.per_s
     if known is None:

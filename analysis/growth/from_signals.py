@@ -8,6 +8,7 @@ from typing import Final
 
 from analysis.growth.classify import (
     ALLOCATOR,
+    BUFFERS,
     CYCLES,
     FDS,
     FINISHED_TASKS,
@@ -21,7 +22,7 @@ from analysis.growth.suspect import UNKNOWN_RATES, LeakSuspect, Rates, suspect_w
 from analysis.growth.trends import TypeGrowth
 from analysis.judge.types import LEAK, NO_LEAK
 from analysis.recording.model import LIVE_BYTES, Arm, Phase
-from analysis.verdict.arm import ArmVerdict
+from analysis.verdict.arm import ArmVerdict, SignalVerdict
 from analysis.verdict.signals import LIVE_BLOCKS, RSS, USS
 
 NATIVE_BYTES: Final = "malloc_in_use_bytes"
@@ -72,9 +73,9 @@ def memory_suspects(
     more than 512 bytes.
     """
     rates, judged = leak_rates(verdict), {signal.judgement.signal: signal for signal in verdict.signals}
+    retained = sum(one.bytes_per_s or 0.0 for one in suspects)
+    objects = max(retained, sum(one.bytes_per_s for one in types))
     if native := rates.get(NATIVE_BYTES):
-        retained = sum(one.bytes_per_s or 0.0 for one in suspects)
-        objects = max(retained, sum(one.bytes_per_s for one in types))
         if native[1] is None or objects >= EXPLAINED * native[1].value:
             return []
         flat = LIVE_BLOCKS in judged and judged[LIVE_BLOCKS].judgement.verdict == NO_LEAK
@@ -83,7 +84,7 @@ def memory_suspects(
         )
         return [suspect_without_container(arm, NATIVE, "native memory", why, native)]
     if LIVE_BYTES in rates:
-        return []
+        return _buffer_suspects(arm, rates[LIVE_BYTES], judged.get(NATIVE_BYTES), objects)
     resident = rates.get(USS) or rates.get(RSS)
     if resident and any(signal.explained_by_allocator for signal in verdict.signals):
         why = "it is free memory of the allocators, or malloc_trim returned it"
@@ -94,12 +95,30 @@ def memory_suspects(
     return []
 
 
+def _buffer_suspects(
+    arm: Arm, live: Rates, malloc: SignalVerdict | None, objects: float
+) -> list[LeakSuspect]:
+    """Return growth of the blocks of Python's allocator that are no objects; ``objects`` grow by bytes per second."""
+    native = malloc.judgement.per_s if malloc else None
+    if live[1] is None or native is None or objects + native.value >= EXPLAINED * live[1].value:
+        return []
+    why = "blocks of Python's allocator grow, objects by less than half of that: an extension's buffers"
+    return [suspect_without_container(arm, BUFFERS, "memory of no object", why, live)]
+
+
+def kind_of_tasks(arm: Arm, verdict: ArmVerdict) -> str:
+    """Return the kind of the arm's tasks where their number is a leak; empty where it is none."""
+    if "tasks_alive" not in leak_rates(verdict):
+        return ""
+    finished = arm.samples["tasks_finished"].dropna()
+    half = len(finished) and finished.max() >= EXPLAINED * arm.samples["tasks_alive"].max()
+    return FINISHED_TASKS if half else PENDING_TASKS
+
+
 def count_suspects(arm: Arm, verdict: ArmVerdict, suspects: list[LeakSuspect]) -> list[LeakSuspect]:
     """Return tasks, sessions, threads and file descriptors that grow in number, where no container explains them."""
     named = {one.kind for one in suspects}
-    finished = arm.samples["tasks_finished"].dropna()
-    half = len(finished) and finished.max() >= EXPLAINED * arm.samples["tasks_alive"].max()
-    of_tasks = FINISHED_TASKS if half else PENDING_TASKS
+    of_tasks = kind_of_tasks(arm, verdict)
     kinds = {"tasks_alive": of_tasks, "sessions_open": UNCLOSED_SESSIONS, "fds": FDS, "threads": THREADS}
     found: list[LeakSuspect] = []
     for signal, rates in leak_rates(verdict).items():

@@ -52,9 +52,14 @@ def _objects_at(rows: pd.DataFrame, name: str) -> float:
 
 
 def type_suspects(
-    arm: Arm, load: Phase, types: list[TypeGrowth], suspects: list[LeakSuspect], files: HeapFiles
+    arm: Arm,
+    load: Phase,
+    types: list[TypeGrowth],
+    suspects: list[LeakSuspect],
+    files: HeapFiles,
+    of_tasks: str = "",
 ) -> list[LeakSuspect]:
-    """Return the types that grow steadily and that no suspect explains.
+    """Return the types that grow steadily and that no suspect explains, nor holds by the path the probe found.
 
     Where the contents of a container are not known, they may explain a type, unless the probe has named its kind.
     """
@@ -66,12 +71,15 @@ def type_suspects(
             continue
         known = holder_of_type(files.holders, load, one.life, one.type)
         holder, entries = (known.holder, known.entries) if known else ("", [])
+        if any(holder.startswith((f"{name}[", f"{name}{{")) for one in containers if (name := one.holder)):
+            continue
         kind = kind_of_type(
             one.type,
             holder,
             entries,
             freed=freed_by_collection(files.types, one),
             containers_grow=bool(containers),
+            of_tasks=of_tasks,
         )
         if unread and kind.name not in {LOST_REFERENCE, CYCLES}:
             continue

@@ -5,12 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from analysis.growth.classify import (
+    FDS,
+    FINISHED_TASKS,
+    HOLDER_UNKNOWN,
+    PENDING_TASKS,
+    THREADS,
+    UNCLOSED_SESSIONS,
+)
 from analysis.judge.types import Rate
 from analysis.recording.model import Arm
+from analysis.verdict.signals import BYTES_EACH
 
 Rates = tuple[Rate | None, Rate | None]
 """A rate per request and the same per second; None where it is not known."""
 UNKNOWN_RATES: Final[Rates] = (None, None)
+ONE_PER_REQUEST: Final = (0.8, 1.25)
+"""Items per request that show what each request leaves, however few the bytes that could be followed."""
+_BYTES_EACH: Final = {
+    THREADS: BYTES_EACH["threads"],
+    FDS: BYTES_EACH["fds"],
+    UNCLOSED_SESSIONS: BYTES_EACH["sessions_open"],
+    FINISHED_TASKS: BYTES_EACH["tasks_alive"],
+    PENDING_TASKS: BYTES_EACH["tasks_alive"],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +97,38 @@ def suspect_without_container(arm: Arm, kind: str, name: str, why: str, rates: R
 
 
 def sort_by_bytes(suspects: list[LeakSuspect]) -> list[LeakSuspect]:
-    """Return the suspects with the most bytes first; those of unknown bytes last, by their items."""
-    return sorted(suspects, key=lambda one: (-(one.bytes_per_s or 0.0), -(one.items_per_s or 0.0), one.name))
+    """Return the suspects with the most bytes first, those of unknown bytes last, by their items.
+
+    A count without bytes, as of threads, stands where the least that each costs puts it. A holder has the bytes of what
+    it explains added to its own: its walk may have missed some.
+    """
+
+    def order(one: LeakSuspect) -> tuple[float, float, str]:
+        explained = sum(_least_bytes(other) for other in suspects if _explains(one, other))
+        return -_least_bytes(one) - explained, -(one.items_per_s or 0.0), one.name
+
+    return sorted(suspects, key=order)
+
+
+def _least_bytes(one: LeakSuspect) -> float:
+    if one.bytes_per_s is not None:
+        return one.bytes_per_s
+    return _BYTES_EACH.get(one.kind, 0.0) * (one.items_per_s or 0.0)
+
+
+def _explains(one: LeakSuspect, other: LeakSuspect) -> bool:
+    """Return whether a holder gains an item for each of a count, or for each request that leaves objects somewhere."""
+    if not (one.holder and one.address) or other.holder:
+        return False
+    if other.kind == HOLDER_UNKNOWN:
+        return is_one_per_request(one.items_per_request)
+    counted = other.kind in _BYTES_EACH and other.bytes_per_s is None and other.items_per_s
+    return bool(counted) and is_one_per_request((one.items_per_s or 0.0) / (other.items_per_s or 1.0))
+
+
+def is_one_per_request(items: float | None) -> bool:
+    """Return whether so many items per request are about one."""
+    return items is not None and ONE_PER_REQUEST[0] <= items <= ONE_PER_REQUEST[1]
 
 
 def with_share(one: LeakSuspect, growth: Rates) -> LeakSuspect:

@@ -7,12 +7,12 @@ from typing import Final
 from analysis.formatting import HOUR_S, format_bytes
 from analysis.growth.arm import ArmGrowth
 from analysis.growth.classify import short_type
-from analysis.growth.suspect import LeakSuspect
+from analysis.growth.suspect import LeakSuspect, is_one_per_request
 from analysis.growth.trends import TypeGrowth
 from analysis.report.tables import Table
 
 SMALL_SHARE: Final = 0.001
-"""Share of the growth of memory below which a suspect is not shown."""
+"""Share of the growth of memory below which a suspect is not shown, unless it gains about an item per request."""
 SHOWN_SUSPECTS: Final = 12
 """Suspects of an arm that are shown; who.csv has all."""
 
@@ -31,10 +31,14 @@ def type_tables(growth: tuple[ArmGrowth, ...]) -> tuple[Table, ...]:
 def _suspect_table(arm: ArmGrowth) -> Table:
     clock = _clock(arm)
     head = ("retained by", "kind", "items", "95%", "bytes", "share", "evidence")
-    shown = [one for one in arm.suspects if one.share is None or one.share >= SMALL_SHARE][:SHOWN_SUSPECTS]
+    shown = [one for one in arm.suspects if _is_telling(one)][:SHOWN_SUSPECTS]
     rows = tuple(_suspect(one, clock) for one in shown)
     caption = f"Leak suspects in {arm.arm}" + (f", per {clock}" if rows else "")
     return Table(caption, head, rows, frozenset(head[2:6]), _note(arm, len(shown)))
+
+
+def _is_telling(one: LeakSuspect) -> bool:
+    return one.share is None or one.share >= SMALL_SHARE or is_one_per_request(one.items_per_request)
 
 
 def _note(arm: ArmGrowth, shown: int) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from analysis.growth.arm import ArmGrowth
-from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, SignalSeries, Verdict
+from analysis.growth.arm import ArmGrowth, arm_growth
+from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
+from analysis.recording.heap_files import read_heap_files
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.report.growth_tables import suspect_text
@@ -248,6 +249,44 @@ def test_memory_that_no_object_explains_is_native(run_dir: Path) -> None:
     (one,) = find_growth(run_dir)["leaky"].suspects
     assert one.kind == "native memory"
     assert one.share == pytest.approx(1, rel=0.01)
+
+
+def test_blocks_of_python_that_are_no_objects_have_a_kind(run_dir: Path) -> None:
+    """Bytes in use leak and malloc's do not: what the census does not count is a buffer; objects are none."""
+    recording = read_recording(run_dir)
+    load = recording.load
+    assert load is not None
+    leaky = next(one for one in report_contents(recording).judged.verdicts if one.arm == "leaky")
+    malloc = next(one for one in leaky.signals if one.judgement.signal == "malloc_in_use_bytes")
+    flat = replace(malloc.judgement, verdict=NO_LEAK, per_s=Rate(0.0, -1.0, 1.0))
+    live = replace(malloc.judgement, signal="live_bytes")
+    judged = tuple(replace(malloc, judgement=one) for one in (live, flat))
+    arm = next(one for one in recording.arms if one.name == "leaky")
+
+    def suspects() -> list[tuple[str, str]]:
+        files = read_heap_files(run_dir / "leaky")
+        found = arm_growth(arm, load, replace(leaky, signals=judged), files).suspects
+        return [(one.kind, one.name) for one in found]
+
+    write_heap(run_dir / "leaky", [])
+    assert suspects() == [("Python's allocator, no objects", "memory of no object")]
+    write_heap(run_dir / "leaky", [], {"app.Node": (lambda n: n, 30_000.0)})
+    assert suspects() == [("reference lost in native code", "objects of app.Node")]
+
+
+def test_objects_that_a_suspect_leads_to_are_its_own(run_dir: Path) -> None:
+    """What the probe found in a container that grows hangs on that: it is no suspect beside it."""
+    rows = Container(0x10, "builtins.list", lambda n: n, "app.rows", 50, [{"type": "app.Row"}])
+    beside = [
+        {"type": "app.Label", "length": 9, "holder": "app.rows[7]<type>.label", "entries": "[]"},
+        {"type": "app.Other", "length": 9, "holder": "app.rows_seen[7]", "entries": "[]"},
+    ]
+    types = {name: (lambda n: n, 9_000.0) for name in ("app.Label", "app.Other")}
+    write_heap(run_dir / "leaky", [rows], types, more_holders=beside)
+    assert {one.name for one in find_growth(run_dir)["leaky"].suspects if one.holder} == {
+        "app.rows",
+        "app.rows_seen[7]",
+    }
 
 
 def test_an_arm_without_a_leak_has_no_lost_objects(run_dir: Path) -> None:

@@ -26,6 +26,23 @@ def test_the_kind_of_a_container_is_what_it_holds(entries: list[dict[str, str]],
     assert kind_of_container("dict", entries).name == kind
 
 
+@pytest.mark.parametrize(
+    ("entry", "part"),
+    [
+        ({"type": "app.Connection2", "task": "pending"}, True),
+        ({"type": "_asyncio.Future"}, True),
+        ({"type": "builtins.coroutine"}, True),
+        ({"type": "app.Order"}, False),
+    ],
+)
+def test_parts_of_tasks_that_leak_are_a_leak_of_tasks(entry: dict[str, str], *, part: bool) -> None:
+    """What tasks hang on, or what they are made of; where tasks do not leak it is a container as any."""
+    assert kind_of_container("set", [entry], "pending tasks").name == (
+        "pending tasks" if part else "unbounded cache or list"
+    )
+    assert kind_of_container("set", [entry]).name == "unbounded cache or list"
+
+
 def test_the_evidence_stands_with_the_kind() -> None:
     """Coroutine and place of a task's making, the types of entries."""
     task = {"type": "_asyncio.Task", "state": "finished", "coroutine": "audit", "created": "app.py:7"}
@@ -70,4 +87,4 @@ def test_damaged_entries_are_none() -> None:
 
 def test_every_kind_has_one_name() -> None:
     """No two kinds share it."""
-    assert len(set(SUSPECT_KINDS)) == len(SUSPECT_KINDS) == 12
+    assert len(set(SUSPECT_KINDS)) == len(SUSPECT_KINDS) == 13
