@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import json
+import multiprocessing  # noqa: F401 - it gives __main__ another name
 import sys
 import threading
 from collections import deque
@@ -64,7 +65,14 @@ FLAT.data = {"one": 1}
 READER = make_reader()
 CALL = functools.partial(print, [9] * 40)
 TASKS: set[Any] = set()
+CLASSES = [type("Made", (Slotted,), {}) for _ in range(60)]
 GARBAGE_COUNT = 30
+
+
+def subclasses_of(cls: type) -> int:
+    """Return the address of the dict that C keeps of the subclasses."""
+    known = set(map(id, cls.__subclasses__()))
+    return next(id(thing) for thing in gc.get_objects() if type(thing) is dict and known <= thing.keys())
 
 
 async def main() -> None:
@@ -79,6 +87,8 @@ async def main() -> None:
         "closure": id(READER()),
         "partial": id(CALL.args[0]),
         "tasks": id(TASKS),
+        "classes": id(CLASSES),
+        "subclasses": subclasses_of(Slotted),
     }
     ended = threading.Event()
     threading.Thread(target=pump, args=(where, ended), name="pump", daemon=True).start()

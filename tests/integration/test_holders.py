@@ -30,7 +30,7 @@ TARGET = Path(__file__).parent / "holders_target.py"
 TIMEOUT_S = 30.0
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
-EXPECTED = {
+EXPECTED: dict[str, tuple[str, str | None]] = {
     "module": ("builtins.list", "__main__.HISTORY"),
     "key": ("builtins.list", '__main__.TABLES["orders"]["rows"]'),
     "secret key": ("builtins.list", "__main__.TABLES[…]"),
@@ -40,6 +40,8 @@ EXPECTED = {
     "closure": ("builtins.list", "__main__.READER<closure remembered of read>"),
     "partial": ("builtins.list", "__main__.CALL.args[0]"),
     "tasks": ("builtins.set", "__main__.TASKS"),
+    "classes": ("builtins.list", "__main__.CLASSES"),
+    "subclasses": ("builtins.dict", None),
     "task": ("builtins.list", "task __main__.worker() local items"),
     "thread": ("collections.deque", "thread pump: pump() local backlog"),
 }
@@ -67,7 +69,7 @@ def named(sockets: Path, pid: int, suspects: Sequence[HeapSuspect]) -> list[dict
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_planted_holders_are_named(version: str, sockets: Path) -> None:
-    """Eleven ways to hold a container, cycles that wait for the collector, and where finished tasks were created."""
+    """Twelve ways to hold a container, weak references, garbage cycles, and where finished tasks were created."""
     python = find_interpreter(version)
     if python is None:
         pytest.skip(f"there is no Python {version} here")
@@ -89,7 +91,11 @@ def test_planted_holders_are_named(version: str, sockets: Path) -> None:
         expected["closure"] = "__main__.READER<closure remembered of make_reader.read>"
     assert paths == expected
     assert (cycles["address"], cycles["holder"], cycles["entries"]) == (None, None, [{"state": "cycle"}])
-    tasks = found[list(EXPECTED).index("tasks")]
+    tasks, classes, subclasses = (
+        found[list(EXPECTED).index(name)] for name in ("tasks", "classes", "subclasses")
+    )
+    assert classes["retained_bytes"] > 60 * 900
+    assert {entry["type"] for entry in subclasses["entries"]} == {"weakref.ReferenceType"}
     line = 1 + TARGET.read_text().splitlines().index(
         "        TASKS.add(asyncio.get_running_loop().create_task(job()))"
     )
