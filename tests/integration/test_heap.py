@@ -24,17 +24,19 @@ from soak.heap.census import BY_LAYOUT, BY_SIBLING, read_heap, take_census
 from soak.heap.cpython.interpreter import find_interpreter
 from soak.heap.cpython.memory import PAGE_BYTES, MemoryMapping, ProcessMemory
 from soak.heap.errors import HeapError, ProcessGoneError
-from soak.heap.model import Census
+from soak.heap.model import Census, TypeCount
 
 pytestmark = pytest.mark.integration
 
 TARGET = Path(__file__).parent / "heap_target.py"
+CANARIES = Path(__file__).parent / "heap_canaries.py"
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
 WITH_VALUES = {
     "__main__.Plain",
     "__main__.WithMeta",
     "__main__.FirstIsAClass",
     "__main__.outer.<locals>.Inner",
+    "__main__.Node",
 }
 """Their attributes' values are counted too since 3.11; ``sys.getsizeof`` leaves them out."""
 
@@ -118,6 +120,46 @@ def test_counts_sizes_and_lengths_are_exact_also_after_mass_frees(name: str) -> 
             assert census.checked_by == BY_SIBLING
             assert census.python == name.split("-", maxsplit=1)[0]
             _assert_true_to(truth, census)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_sort_of_object_is_counted_and_sized(name: str) -> None:
+    """Short strings of each kind, and some eighty other sorts: fresh, after mass frees, and after churn."""
+    with _started(PYTHONS[name], "-W", "ignore", CANARIES, "2000") as target:
+
+        def after(order: str) -> tuple[dict[str, list[int]], dict[str, TypeCount]]:
+            _tell(target, order)
+            truth = json.loads(_line(target))
+            return truth, {entry.name: entry for entry in take_census(target.pid).types}
+
+        for sorts in ("", " parts"):
+            after(f"make{sorts}")  # what the interpreter makes once is made
+            _, before = after("drop")
+            for order in ("make", "free", "churn"):
+                truth, found = after(f"{order}{sorts}")
+                for kind, (objects, size_bytes) in truth.items():
+                    counted, sized = found[kind].objects, found[kind].bytes
+                    if kind in before:
+                        counted, sized = counted - before[kind].objects, sized - before[kind].bytes
+                    assert abs(counted - objects) <= max(3, objects // 1000), (order, kind)
+                    if kind not in WITH_VALUES:
+                        assert sized == pytest.approx(size_bytes, rel=0.01), (order, kind)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_freed_neighbour_left_behind_hides_no_object(name: str) -> None:
+    """The last word of a freed tuple is a class; the bytearrays in the next blocks are counted nevertheless."""
+    code = """
+import sys
+junk = [tuple([None, bytearray]) for _ in range(4000)]
+del junk
+keep = [bytearray(1000) for _ in range(3000)]
+print(flush=True); sys.stdin.read()
+"""
+    with _started(PYTHONS[name], "-S", "-c", code) as target:
+        _line(target)
+        found = {entry.name: entry.objects for entry in take_census(target.pid).types}
+    assert abs(found["builtins.bytearray"] - 3000) <= 3
 
 
 @pytest.mark.parametrize("allocator", ["malloc", "pymalloc_debug"])

@@ -33,6 +33,7 @@ _SHAPED = {
     b"str": (layout.UNICODE, 64),
     b"int": (layout.LONG, 24),
     b"collections.deque": (layout.HAVE_GC, 200),
+    b"generator": (layout.HAVE_GC, 144),
 }
 SHAPED = {name: SPARE + number * _TYPE_STEP for number, name in enumerate(_SHAPED, 1)}
 _STRINGS = SPARE + (len(_SHAPED) + 1) * _TYPE_STEP
@@ -68,6 +69,14 @@ def put(segment: bytearray, offset: int, *words: int) -> None:
     for number, word in enumerate(words):
         begin = offset + 8 * number
         segment[begin : begin + 8] = (word & 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "little")
+
+
+def put_pool(
+    segment: bytearray, offset: int, block_bytes: int, *, used: int = 1, after: int = 1 << 14
+) -> None:
+    """Write the header of a pool of pymalloc: ``used`` blocks are live, none behind ``after`` was ever handed out."""
+    index = block_bytes // 16 - 1
+    put(segment, offset, used, 0, 0, 0, index << 32, ((1 << 14) - block_bytes) << 32 | after)
 
 
 def _put_type(data: bytearray, address: int, name: bytes, flags: int, basicsize: int) -> None:

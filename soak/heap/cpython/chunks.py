@@ -9,9 +9,9 @@ import numpy as np
 
 from soak.heap.cpython.layout import FIELDS_BYTES
 from soak.heap.cpython.memory import Memory, MemoryMapping, Octets, Words
-from soak.heap.cpython.pymalloc_pools import outside_pools
+from soak.heap.cpython.pymalloc_pools import POOL_BYTES, outside_pools
 
-BLOCK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 """Size of a chunk, bytes: the arrays made from it stay in the processor's cache."""
 _READ_BYTES = 4 << 20
 
@@ -56,14 +56,18 @@ class ChunkReader:
 
     def _stretch(self, start: int, end: int) -> Iterator[Chunk]:
         octets = self._words.view(np.uint8)
-        for first in range(start, end, _READ_BYTES):
-            wanted = min(_READ_BYTES + FIELDS_BYTES, end - first)
+        for first, last in _parts(start, end, _READ_BYTES):
+            wanted = min(last + FIELDS_BYTES, end) - first
             got = self._memory.read_into(first, octets[:wanted]) & ~15
             octets[got : got + FIELDS_BYTES] = 0
-            searched = min(got, _READ_BYTES)
+            searched = min(last - first, got)
             self.read_bytes += searched
-            for block in range(0, searched, BLOCK_BYTES):
-                size = min(BLOCK_BYTES, searched - block)
-                yield Chunk(
-                    first + block, self._words[block // 8 : (block + size + FIELDS_BYTES) // 8], size // 16
-                )
+            for begin, stop in _parts(first, first + searched, CHUNK_BYTES):
+                words = self._words[(begin - first) // 8 : (stop - first + FIELDS_BYTES) // 8]
+                yield Chunk(begin, words, (stop - begin) // 16)
+
+
+def _parts(start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of the parts of a stretch, ``size`` at most, cut where no pool is cut."""
+    for cut in range(start - start % POOL_BYTES, end, size):
+        yield max(start, cut), min(end, cut + size)

@@ -70,7 +70,7 @@ DEQUE_BLOCK_BYTES: Final = 528
 ODICT_FAST_BYTES: Final = 8
 ODICT_NODE_BYTES: Final = 32
 BYTEARRAY_ALLOC: Final = 24
-FIELDS_BYTES: Final = 64
+FIELDS_BYTES: Final = 80
 """Bytes of an object within which all its fields lie that are read."""
 
 
@@ -90,6 +90,10 @@ class Layout:
     keys_bytes: int
     """Size of a dict's keys without index and entries."""
     dk_usable: int
+    gen_code: int = 72
+    """Where a generator has its code object, in its frame since 3.12; 0: the frame is an object of its own."""
+    co_stacksize: int = 64
+    """Of a code object: 32 bits; eight bytes on is ``co_nlocalsplus``."""
     log2_keys: bool = True
     """Since 3.11: the keys hold the logarithm of their size, and whether they are all str."""
     tagged_int: bool = True
@@ -106,8 +110,10 @@ class Layout:
 LAYOUTS: Final[Mapping[tuple[int, int], Layout]] = {
     layout.version: layout
     for layout in (
-        Layout((3, 10), 888, 864, 872, 48, 72, 40, 24, log2_keys=False, tagged_int=False, managed_dict=False),
-        Layout((3, 11), 904, 864, 872, 48, 72, 32, 16, tagged_int=False, values_prefix=2),
+        Layout(
+            (3, 10), 888, 864, 872, 48, 72, 40, 24, 0, log2_keys=False, tagged_int=False, managed_dict=False
+        ),
+        Layout((3, 11), 904, 864, 872, 48, 72, 32, 16, 16, 68, tagged_int=False, values_prefix=2),
         Layout((3, 12), 920, 872, 880, 40, 56, 32, 16, values_prefix=2),
         Layout((3, 13), 928, 872, 880, 40, 56, 32, 16),
         Layout((3, 14), 936, 872, 880, 40, 56, 32, 16, split_refcount=True, tested=False),

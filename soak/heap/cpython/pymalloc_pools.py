@@ -1,4 +1,4 @@
-"""Where pymalloc keeps small blocks: no type object lies there, so the search for types leaves it out.
+"""Where pymalloc keeps small blocks: no type object lies there, and an object there begins where its block does.
 
 A pool is 16 KiB at a multiple of that, whose header holds the size of its blocks twice
 (Include/internal/pycore_obmalloc.h: ``struct pool_header``; Objects/obmalloc.c in 3.10 and 3.11).
@@ -10,15 +10,20 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from soak.heap.cpython.memory import Memory
+from soak.heap.cpython.memory import Memory, Octets, Words
 
 POOL_BYTES: Final = 1 << 14
+HEADER_BYTES: Final = 48
+NO_POOL: Final = 255
+NO_BLOCK: Final = 254
+"""In a pool's header, or where no block was ever handed out."""
 _AT_ONCE: Final = 1 << 16
-_INDICES: Final = 32
-"""Offset of ``arenaindex``, ``szidx``, ``nextoffset`` and ``maxnextoffset``, 32 bits each."""
 _SIZES: Final = 32
 """Number of sizes of blocks: 16, 32, ... 512 bytes; a type object is larger."""
+_POOL_PAIRS: Final = POOL_BYTES // 16
+_HEADER_PAIRS: Final = HEADER_BYTES // 16
 
 
 def outside_pools(memory: Memory, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -28,12 +33,51 @@ def outside_pools(memory: Memory, start: int, end: int) -> Iterator[tuple[int, i
     for first in range(first_pool, end - POOL_BYTES + 1, _AT_ONCE * POOL_BYTES):
         last = min(first + _AT_ONCE * POOL_BYTES, end - POOL_BYTES + 1)
         places = np.arange(first, last, POOL_BYTES, dtype=np.uint64)
-        heads = memory.read_each(places + np.uint64(_INDICES), 16).view(np.uint32).reshape(-1, 4)
-        index, after, most = heads[:, 1], heads[:, 2], heads[:, 3]
-        pools = (index < _SIZES) & (most == POOL_BYTES - 16 * (index + 1)) & (after <= POOL_BYTES)
-        for place in places[pools].tolist():
+        pools, _ = _pools(memory.read_each(places, HEADER_BYTES).view(np.uint32).reshape(len(places), -1))
+        for place in places[pools < _SIZES].tolist():
             if begins < place:
                 yield begins, place
             begins = place + POOL_BYTES
     if begins < end:
         yield begins, end
+
+
+def block_offsets(words: Words, address: int) -> Octets:
+    """Return how far into its block each pair of words is, in pairs: 0 to 31, or NO_BLOCK, or NO_POOL.
+
+    The words begin at ``address``, which is not in the midst of a pool whose blocks matter.
+    """
+    before = -address % POOL_BYTES // 16
+    pairs = len(words) // 2
+    places = np.arange(before, pairs - _HEADER_PAIRS + 1, _POOL_PAIRS)
+    heads = words[: 2 * pairs].view(np.uint32).reshape(-1, 4)[places[:, None] + np.arange(_HEADER_PAIRS)]
+    sizes, used = _pools(heads.reshape(len(places), 4 * _HEADER_PAIRS))
+    inside = _OFFSETS.take(sizes, axis=0)
+    for pool in np.flatnonzero((sizes < _SIZES) & (used < POOL_BYTES)).tolist():
+        inside[pool, used[pool] // 16 :] = NO_BLOCK
+    offsets = np.full(pairs, NO_POOL, np.uint8)
+    offsets[before : before + inside.size] = inside.reshape(-1)[: max(0, pairs - before)]
+    return offsets
+
+
+def _pools(heads: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Return the size index of each pool, _SIZES for what is none, and the bytes of it that may hold live blocks.
+
+    A head is ``ref.count``, three addresses, ``arenaindex``, ``szidx``, ``nextoffset`` and ``maxnextoffset``.
+    """
+    index, after, most = heads[:, 9], heads[:, 10], heads[:, 11]
+    pools = (index < _SIZES) & (most == POOL_BYTES - 16 * (index + 1)) & (after <= POOL_BYTES)
+    return np.where(pools, index, np.uint32(_SIZES)), np.where(heads[:, 0] == 0, 0, after)
+
+
+def _offsets(size: int) -> Octets:
+    """Return the offsets in a full pool of blocks of ``size`` pairs."""
+    offsets = np.full(_POOL_PAIRS, NO_BLOCK, np.uint8)
+    blocks = (_POOL_PAIRS - _HEADER_PAIRS) // size
+    offsets[_HEADER_PAIRS : _HEADER_PAIRS + blocks * size] = np.tile(np.arange(size), blocks)
+    return offsets
+
+
+_OFFSETS: Final = np.stack(
+    [*(_offsets(size + 1) for size in range(_SIZES)), np.full(_POOL_PAIRS, NO_POOL, np.uint8)]
+)

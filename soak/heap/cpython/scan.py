@@ -1,6 +1,7 @@
 """Counts and sizes the objects of all types in one walk through memory, and notes the long containers.
 
-An object is a pair of words at a multiple of 16 bytes: a plausible reference count, then the address of a type.
+An object is a pair of words at a multiple of 16 bytes: a plausible reference count, then the address of a type. In a
+pool of pymalloc it begins where its block does, behind its head; elsewhere it must lie inside no other.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from soak.heap.cpython.chunks import Chunk
 from soak.heap.cpython.interpreter import Interpreter
 from soak.heap.cpython.memory import Memory, Words
+from soak.heap.cpython.pymalloc_pools import NO_POOL, block_offsets
 from soak.heap.cpython.sizes import CONTAINER_SHAPES, FarKeys, ShapedObjects, extra_bytes, lengths
 from soak.heap.cpython.type_table import Integers, TypeTable, plausible_refcounts
 
@@ -23,6 +25,9 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """2**64 divided by the golden ratio: Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4)."""
 
 _GC_FLAGS = np.uint64(7)
+_FINALIZED = np.uint64(1)
+_DEBUG_MARK = np.uint64(0xFDFD_FDFD_FDFD_FD)
+"""Bytes that a debugging allocator puts before each block, behind the letter of its kind (Objects/obmalloc.c)."""
 _LOWEST = np.uint64(1 << 16)
 """Lowest address of any process: vm.mmap_min_addr."""
 _ADDRESSES = np.uint64((1 << 47) - (1 << 16))
@@ -120,7 +125,7 @@ def scan(
         where = np.flatnonzero(maybe)
         hits, index = lookup.find(chunk.words.take(2 * where + 1))
         where = where.take(hits)
-        real = _real(chunk, where, index, table, lookup)
+        real = _objects_among(chunk, where, index, table, lookup)
         if real.size < where.size:
             where, index = where.take(real), index.take(real)
         objects += np.bincount(index, minlength=types)
@@ -145,14 +150,52 @@ def scan(
     return Scan(objects, size_bytes.astype(np.int64) + objects * table.fixed_bytes, tuple(_longest(longest)))
 
 
-def _real(
+def _objects_among(
     chunk: Chunk, where: npt.NDArray[np.intp], index: _Index, table: TypeTable, lookup: AddressIndex
 ) -> npt.NDArray[np.intp]:
     """Return which finds are objects, and not a small number and a reference to a type inside another, living or dead.
 
     The usual ones: a tuple's length and its first item; the values of an instance whose first attribute is a class.
-    An object of a collected type must have the collector's head before it, too.
     """
+    offsets = block_offsets(chunk.words[: 2 * chunk.pairs], chunk.address).take(where)
+    heads = table.head_pairs.take(index)
+    begins = offsets == heads
+    marked = np.flatnonzero(offsets == heads + 1)
+    if marked.size:
+        marks = chunk.words.take(2 * (where.take(marked) - offsets.take(marked)) + 1)
+        begins[marked] = marks >> np.uint64(8) == _DEBUG_MARK
+    outside = offsets == NO_POOL
+    begins |= outside
+    collected = np.flatnonzero(begins & (heads > 0))
+    begins[collected] = _have_heads(chunk, where.take(collected))
+    real = np.flatnonzero(begins)
+    first = (
+        np.diff(where.take(real) - offsets.take(real), prepend=-NO_POOL - 1) != 0
+    )  # a block holds one object
+    others = np.flatnonzero(outside.take(real))
+    if others.size:
+        places = real.take(others)
+        first[others] = _outside_others(chunk, where.take(places), index.take(places), table, lookup)
+    return real[np.flatnonzero(first)]
+
+
+def _have_heads(chunk: Chunk, where: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Return which finds have the collector's head before them, as far as it is in the chunk.
+
+    It is two addresses with flags, or flags alone (Include/internal/pycore_gc.h). A freed block has an address and
+    flags, unless a collection is under way.
+    """
+    following, previous = (chunk.words.take(2 * where - back, mode="clip") for back in (2, 1))
+    linked = ((following - _LOWEST) < _ADDRESSES) & (previous > _FINALIZED)
+    linked |= (following == 0) & (previous <= _GC_FLAGS)
+    linked[where == 0] = True
+    return linked
+
+
+def _outside_others(
+    chunk: Chunk, where: npt.NDArray[np.intp], index: _Index, table: TypeTable, lookup: AddressIndex
+) -> npt.NDArray[np.bool_]:
+    """Return which finds lie inside no other object, where the bounds of blocks are not known."""
     inside = np.zeros(len(where), np.bool_)
     inside[1:] = where[1:] - where[:-1] < table.own_pairs.take(index[:-1])
     # what is no object hides none: in an unbroken row of finds inside their predecessors every second is one
@@ -166,10 +209,7 @@ def _real(
     candidates = np.flatnonzero((first == 0) & (second >= table.addresses[0]) & (where > 0))
     dead, of_type = lookup.find(second.take(candidates))
     fake[candidates.take(dead[table.own_pairs.take(of_type) > 1])] = True
-    # the collector's head: two addresses with flags, or nothing but flags (Include/internal/pycore_gc.h)
-    no_head = np.where(first == 0, second > _GC_FLAGS, (first - _LOWEST) >= _ADDRESSES)
-    fake |= no_head & table.collected.take(index) & (where > 0)
-    return np.flatnonzero(~fake)
+    return ~fake
 
 
 def _longest(containers: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:

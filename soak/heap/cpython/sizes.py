@@ -32,7 +32,11 @@ class FarKeys:
     def heads(self, addresses: Words) -> Words:
         """Return the word at DK_SIZE of each."""
         self.budget -= len(addresses)
-        return self.memory.read_each(addresses + np.uint64(layout.DK_SIZE), 8).view(np.uint64).reshape(-1)
+        return self.words(addresses, layout.DK_SIZE)
+
+    def words(self, addresses: Words, offset: int) -> Words:
+        """Return the word ``offset`` bytes into each."""
+        return self.memory.read_each(addresses + np.uint64(offset), 8).view(np.uint64).reshape(-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,10 @@ def extra_bytes(  # noqa: PLR0911 - a line per shape
         case Shape.DEQUE:
             last = found.number(layout.DEQUE_LEFT_INDEX) + found.number(layout.SIZE) - 1
             return _times(np.maximum(last, 0) // layout.DEQUE_BLOCK_ITEMS + 1, layout.DEQUE_BLOCK_BYTES)
+        case Shape.TYPE:
+            return _type_bytes(found, python, far)
+        case Shape.GENERATOR:
+            return _frame_bytes(found, python, far.memory)
         case _:
             return found.number(layout.BYTEARRAY_ALLOC)
 
@@ -117,21 +125,14 @@ def _dict_bytes(
 ) -> Integers:
     used = found.number(layout.SIZE)
     heads, known = _key_heads(found, used > containers_over, far)
-    if python.log2_keys:
-        log2_slots = (heads & np.uint64(0xFF)).astype(np.int64)
-        known &= log2_slots < 40
-        sizes = np.int64(1) << np.minimum(log2_slots, 40)
-        entry = np.where(known & (heads & np.uint64(0xFF0000) == 0), 24, 16)
-    else:
-        sizes = sane(heads)
-        known &= sizes > 0
-        entry = np.full(len(used), 24)
+    sizes, entry = _slots_and_entry(heads, python)
+    known &= sizes > 0
     slots = np.where(known, sizes, 0)
     unknown = np.flatnonzero(~known)
     slots[unknown] = _slots_for(used[unknown])
-    index = np.where(slots < 1 << 8, 1, np.where(slots < 1 << 16, 2, np.where(slots < 1 << 32, 4, 8)))
+    entry[unknown] = 16 if python.log2_keys else 24
     usable = 2 * slots // 3
-    table = python.keys_bytes + slots * index + usable * entry
+    table = _table_bytes(slots, entry, python)
     # a dict that shares its keys has values only; since 3.11 these are the instance's
     shared = found.word(layout.MA_VALUES) != 0
     size = np.where(shared, 0 if python.managed_dict else 8 * usable, table)
@@ -141,6 +142,36 @@ def _dict_bytes(
     if ordered:
         size += layout.ODICT_FAST_BYTES * slots + layout.ODICT_NODE_BYTES * used
     return size
+
+
+def _slots_and_entry(heads: Words, python: Layout) -> tuple[Integers, Integers]:
+    """Return the number of slots of each dict's keys, 0 for garbage, and the bytes of an entry."""
+    if not python.log2_keys:
+        return sane(heads), np.full(len(heads), 24)
+    log2_slots = (heads & np.uint64(0xFF)).astype(np.int64)
+    slots = np.where(log2_slots < 40, np.int64(1) << np.minimum(log2_slots, 40), 0)
+    return slots, np.where(heads & np.uint64(0xFF0000) == 0, 24, 16)
+
+
+def _table_bytes(slots: Integers, entry: Integers, python: Layout) -> Integers:
+    index = np.where(slots < 1 << 8, 1, np.where(slots < 1 << 16, 2, np.where(slots < 1 << 32, 4, 8)))
+    size: Integers = python.keys_bytes + slots * index + 2 * slots // 3 * entry
+    return size
+
+
+def _type_bytes(found: ShapedObjects, python: Layout, far: FarKeys) -> Integers:
+    """Return the bytes of the keys that a type keeps for its instances' dicts (Objects/typeobject.c: type_sizeof)."""
+    types = np.uint64(found.chunk.address) + found.pairs.astype(np.uint64) * np.uint64(16)
+    heads = far.words(far.words(types, python.ht_cached_keys), layout.DK_SIZE)
+    slots, entry = _slots_and_entry(heads, python)
+    return np.where(heads == 0, 0, _table_bytes(slots, entry, python))
+
+
+def _frame_bytes(found: ShapedObjects, python: Layout, memory: Memory) -> Integers:
+    """Return the bytes of the variables and the stack of each generator's frame (Objects/genobject.c)."""
+    codes, which = np.unique(found.word(python.gen_code) & ~np.uint64(7), return_inverse=True)
+    rows = memory.read_each(codes + np.uint64(python.co_stacksize), 12).view(np.uint32).reshape(-1, 3)
+    return _times((rows[:, 0].astype(np.int64) + rows[:, 2])[which], 8)
 
 
 def _slots_for(used: Integers) -> Integers:

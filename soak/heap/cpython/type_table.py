@@ -45,10 +45,12 @@ class Shape(IntEnum):
     SET = 7
     DEQUE = 8
     BYTEARRAY = 9
+    TYPE = 10
+    GENERATOR = 11
 
 
-_NOT_VARIABLE = (b"generator", b"coroutine", b"async_generator", b"frame")
-"""Types with an item size, but no ``ob_size`` for the number of items (Objects/genobject.c, frameobject.c)."""
+_GENERATORS = (b"generator", b"coroutine", b"async_generator")
+"""Types with an item size, but no ``ob_size`` for the number of items (Objects/genobject.c); so have frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ class TypeTable:
     item_bytes: Integers
     own_pairs: Integers
     """Pairs of words that nothing else can begin in: the struct, and what is inline behind it."""
-    collected: npt.NDArray[np.bool_]
-    """Whether instances have the collector's head before them."""
+    head_pairs: npt.NDArray[np.uint8]
+    """Pairs of words before every instance in its block: the collector's head, and what precedes it; 0 for none."""
     shapes: npt.NDArray[np.uint8]
     heap_types: npt.NDArray[np.bool_]
     """Whether the type was made at run time: its module is in its dict."""
@@ -127,13 +129,19 @@ def make_table(candidates: Words, interpreter: Interpreter, memory: Memory) -> T
     names = _field(rows, layout.TP_NAME)
     shapes = _shapes(addresses, rows, flags, items, memory.read_each(names, 20), interpreter)
     items[shapes == Shape.FIXED] = 0
-    fixed, inline = _fixed_bytes(addresses, rows, flags, interpreter.layout, memory)
+    python = interpreter.layout
+    heads = _head_bytes(flags, python)
+    basic = _field(rows, layout.TP_BASICSIZE).astype(np.int64)
+    values, inline = _attribute_bytes(addresses, flags, python, memory)
+    own = basic + inline
+    # a compact str, of ASCII, has its head and a byte at least
+    own[shapes == Shape.STR] -= python.compact_str_bytes + 8 - python.str_bytes - 1
     return TypeTable(
         addresses,
-        fixed,
+        basic + heads + values,
         items,
-        (_field(rows, layout.TP_BASICSIZE).astype(np.int64) + inline + 15) // 16,
-        (flags & np.uint64(layout.HAVE_GC)) != 0,
+        (own + 15) // 16,
+        (heads // 16).astype(np.uint8),
         shapes,
         (flags & np.uint64(layout.HEAPTYPE)) != 0,
         names,
@@ -185,11 +193,13 @@ def _shapes(
         (layout.UNICODE, Shape.STR),
         (layout.LIST, Shape.LIST),
         (layout.DICT, Shape.DICT),
+        (layout.TYPE_TYPE, Shape.TYPE),
     ):
         shapes[(flags & np.uint64(flag)) != 0] = shape
     names[np.maximum.accumulate(names == 0, axis=1)] = 0  # what comes after the end is another string's
     texts = names.view(f"S{names.shape[1]}").reshape(-1)
-    shapes[np.isin(texts, _NOT_VARIABLE)] = Shape.FIXED
+    shapes[texts == b"frame"] = Shape.FIXED
+    shapes[np.isin(texts, _GENERATORS)] = Shape.GENERATOR if interpreter.layout.gen_code else Shape.FIXED
     bases = _field(rows, layout.TP_BASE)
     for shape, roots in (
         (Shape.ODICT, [interpreter.types["PyODict_Type"]]),
@@ -201,21 +211,26 @@ def _shapes(
     return shapes
 
 
-def _fixed_bytes(
-    addresses: Words, rows: Octets, flags: Words, python: Layout, memory: Memory
-) -> tuple[Integers, Integers]:
-    """Return what every instance takes, and of that what is inline behind its struct."""
-    fixed = _field(rows, layout.TP_BASICSIZE).astype(np.int64)
-    inline = np.zeros(len(addresses), np.int64)
-    fixed[(flags & np.uint64(layout.HAVE_GC)) != 0] += layout.GC_HEAD_BYTES
+def _head_bytes(flags: Words, python: Layout) -> Integers:
+    """Return what every instance has before it: collector's head and pre-header (pycore_object.h)."""
+    heads = np.where(flags & np.uint64(layout.HAVE_GC), layout.GC_HEAD_BYTES, 0)
     if python.managed_dict:
         pre_header = layout.MANAGED_DICT | (layout.MANAGED_WEAKREF if python.version >= (3, 12) else 0)
-        fixed[(flags & np.uint64(pre_header)) != 0] += layout.PRE_HEADER_BYTES
+        heads[(flags & np.uint64(pre_header)) != 0] += layout.PRE_HEADER_BYTES
+    return heads
+
+
+def _attribute_bytes(
+    addresses: Words, flags: Words, python: Layout, memory: Memory
+) -> tuple[Integers, Integers]:
+    """Return what every instance's attribute values take, and of that what is inline behind its struct."""
+    fixed, inline = np.zeros((2, len(addresses)), np.int64)
+    if python.managed_dict:
         managed = np.flatnonzero(
             (flags & np.uint64(layout.MANAGED_DICT) != 0) & (flags & np.uint64(layout.HEAPTYPE) != 0)
         )
         values = _values_bytes(addresses[managed], flags[managed], python, memory)
-        fixed[managed] += values
+        fixed[managed] = values
         if not python.values_prefix:
             inline[managed] = values
     return fixed, inline

@@ -13,10 +13,22 @@ from hypothesis import strategies as st
 
 from soak.heap.census import Heap, read_heap
 from soak.heap.cpython.layout import LAYOUTS
+from soak.heap.cpython.pymalloc_pools import NO_BLOCK, NO_POOL, POOL_BYTES, block_offsets
 from soak.heap.cpython.scan import AddressIndex
 from soak.heap.cpython.type_table import _below
 from soak.heap.errors import HeapError
-from tests.support.fake_memory import ALLOC, DATA, HEAP, HEAP_BYTES, SHAPED, SPARE, TYPES, fake_process, put
+from tests.support.fake_memory import (
+    ALLOC,
+    DATA,
+    HEAP,
+    HEAP_BYTES,
+    SHAPED,
+    SPARE,
+    TYPES,
+    fake_process,
+    put,
+    put_pool,
+)  # fmt: skip
 
 VERSIONS = sorted(LAYOUTS)
 
@@ -70,6 +82,85 @@ def test_an_object_of_a_collected_type_needs_the_collectors_head(head: tuple[int
     """What is before it must be addresses, or nothing but flags."""
     assert _counts(_heap((64, (*head, 1, SPARE)))) == {}
     assert _counts(_heap((64, (*head, 1, SHAPED[b"int"])))) == {"builtins.int": 1}
+
+
+def _pool(
+    block_bytes: int, *objects: tuple[int, Sequence[int]], used: int = 9, after: int = 1 << 14
+) -> dict[str, int]:
+    """Return the counts of a heap that begins with a pool; objects have offsets behind its header."""
+    memory, maps, interpreter = fake_process()
+    put_pool(memory.segments[HEAP], 0, block_bytes, used=used, after=after)
+    for offset, words in objects:
+        put(memory.segments[HEAP], 48 + offset, *words)
+    return _counts(read_heap(maps, memory, interpreter, containers_over=10))
+
+
+@pytest.mark.parametrize("pool", [True, False])
+def test_short_strings_side_by_side_are_all_counted(pool: bool) -> None:
+    """Their blocks of 48 bytes are smaller than ``str.__basicsize__``, which is 64; without pools the bounds are their
+    heads.
+    """
+    strings = [(48 * place, (1, SHAPED[b"str"], 5, 0, 0x64)) for place in range(100)]
+    assert (_pool(48, *strings) if pool else _counts(_heap(*strings))) == {"builtins.str": 100}
+
+
+def test_what_the_block_before_holds_hides_no_object() -> None:
+    """Nor what a freed object left there: nothing, then the address of a type."""
+    blocks = (
+        words for place in (0, 128) for words in ((place + 48, (0, SPARE)), (place + 64, (1, SHAPED[b"int"])))
+    )
+    assert _pool(64, *blocks) == {"builtins.int": 2}
+
+
+@pytest.mark.parametrize("offset", [16, 32, 48])
+def test_an_object_in_a_pool_begins_where_its_block_does(offset: int) -> None:
+    """What looks like one further in is none; the collector's head is part of the block."""
+    assert _pool(64, (offset, (1, SHAPED[b"int"]))) == {}
+    assert _pool(64, (offset, (1, SPARE))) == ({"app.Thing": 1} if offset == 16 else {})
+
+
+def test_a_block_holds_one_object() -> None:
+    """An instance of a type without a head, whose first fields are a number and a class with one."""
+    assert _pool(48, (0, (HEAP, SHAPED[b"int"], 1, SPARE))) == {"app.Thing": 1}
+    assert _pool(48, (0, (HEAP, HEAP, 1, SPARE, 1, SPARE))) == {"app.Thing": 1}
+    assert _pool(48, (0, (1, SHAPED[b"int"], 1, SPARE))) == {"builtins.int": 1}
+
+
+def test_where_no_block_was_handed_out_is_no_object() -> None:
+    """Behind the last block ever used, in a pool that is free as a whole, and in the rest behind the last block."""
+    things = [(64 * place + 16, (1, SPARE)) for place in range(4)]
+    assert _pool(64, *things, after=48 + 128) == {"app.Thing": 2}
+    assert _pool(64, *things, used=0) == {}
+    assert _pool(512, (31 * 512, (1, SHAPED[b"int"]))) == {}
+
+
+@pytest.mark.parametrize(
+    ("head", "live"), [((HEAP, 0), False), ((HEAP, 1), False), ((HEAP, 2), True), ((0, 0), True)]
+)
+def test_a_block_that_was_freed_when_its_object_moved_is_none(head: tuple[int, int], live: bool) -> None:
+    """A resized tuple leaves a reference count behind; the head has a link and flags, as no live object's outside a
+    collection.
+    """
+    assert _pool(64, (0, (*head, 1, SPARE))) == ({"app.Thing": 1} if live else {})
+
+
+@pytest.mark.parametrize(("mark", "found"), [(0xFDFD_FDFD_FDFD_FD6F, 1), (0xFDFD_FDFD_FDFD_006F, 0)])
+def test_a_debugging_allocators_prefix_is_skipped(mark: int, found: int) -> None:
+    """Size and mark before each object (Objects/obmalloc.c: PYMEM_DEBUG_EXTRA_BYTES)."""
+    counts = _pool(64, (0, (40, mark, 1, SHAPED[b"int"])), (64, (40, mark, 0, 0, 1, SPARE)))
+    assert list(counts.values()) == [found] * 2 * found
+
+
+def test_bounds_of_blocks_are_found_where_a_chunk_begins_in_the_midst_of_a_pool() -> None:
+    """Of a pool whose header is not there nothing is known; the next one counts."""
+    memory = bytearray(3 * POOL_BYTES)
+    put_pool(memory, POOL_BYTES, 32, after=48 + 64)
+    offsets = block_offsets(np.frombuffer(memory, np.uint64)[4096 // 8 : 5 * POOL_BYTES // 16], HEAP + 4096)
+    before = (POOL_BYTES - 4096) // 16
+    assert set(offsets[:before]) == {NO_POOL}
+    assert offsets[before:][:8].tolist() == [NO_BLOCK] * 3 + [0, 1, 0, 1, NO_BLOCK]
+    assert set(offsets[before + 8 :][: 1024 - 8]) == {NO_BLOCK}
+    assert set(offsets[before + 1024 :]) == {NO_POOL}
 
 
 def test_a_reference_count_in_a_program_of_fixed_addresses_is_no_address() -> None:
@@ -162,6 +253,27 @@ def test_sizes_and_lengths_of_each_shape(
     assert [(found.address, found.length) for found in heap.containers] == (
         [(HEAP + 64, length)] if length else []
     )
+
+
+def test_the_bytes_of_a_generator_have_its_frame() -> None:
+    """Two variables and a stack of five, as its code object says."""
+    memory, maps, interpreter = fake_process()
+    put(memory.segments[HEAP], 64, 1, SHAPED[b"generator"], *[0] * 7, HEAP + 4096)
+    put(memory.segments[HEAP], 4096 + 64, 5, 2)
+    assert [entry.bytes for entry in read_heap(maps, memory, interpreter, 10).types] == [
+        16 + 144 + 8 * (5 + 2)
+    ]
+
+
+def test_the_bytes_of_a_type_have_the_keys_of_its_instances() -> None:
+    """Of eight slots, five usable, all str; a table that members follow is no part of ``sys.getsizeof``."""
+    memory, maps, interpreter = fake_process()
+    put(memory.segments[HEAP], 1024, 1, TYPES["PyType_Type"], 4)
+    put(memory.segments[HEAP], 1024 + interpreter.layout.ht_cached_keys, HEAP + 4096)
+    put(memory.segments[HEAP], 4096, 1, 0x02_03_03)
+    assert [entry.bytes for entry in read_heap(maps, memory, interpreter, 10).types] == [
+        920 + 32 + 8 + 5 * 16
+    ]
 
 
 def test_a_length_that_cannot_be_is_no_container() -> None:
