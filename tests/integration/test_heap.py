@@ -151,7 +151,7 @@ def test_what_a_freed_neighbour_left_behind_hides_no_object(name: str) -> None:
     """The last word of a freed tuple is a class; the bytearrays in the next blocks are counted nevertheless."""
     code = """
 import sys
-junk = [tuple([None, bytearray]) for _ in range(4000)]
+junk = [tuple([None, None, bytearray]) for _ in range(4000)]
 del junk
 keep = [bytearray(1000) for _ in range(3000)]
 print(flush=True); sys.stdin.read()
