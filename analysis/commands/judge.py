@@ -11,12 +11,14 @@ from rich.text import Text
 
 from analysis.commands.answer import answer
 from analysis.commands.live import follow as follow_run
-from analysis.external.files import Columns, count_drops, read_external
+from analysis.external.files import read_external
+from analysis.external.processes import ProcessReadings
+from analysis.external.tables import Columns
 from analysis.judge.types import INCONCLUSIVE, NO_LEAK, Margin
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
 from analysis.report.terminal.verdict import judged_parts
-from analysis.verdict.arm import series_verdict
+from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, series_verdict
 from analysis.verdict.gates import leak_gate
 from analysis.verdict.run import judged_run
 from analysis.verdict.signoff import sign_off
@@ -30,9 +32,6 @@ from soak.contract.units import (
     parse_size,
 )
 from soak.errors import UsageError
-
-MANY_FALLS = 2
-"""Number of falls from which on a file looks like restarts; one may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def command(
         ),
     ] = False,
     time_column: Annotated[
-        str, typer.Option(metavar="NAME", help="CSV column of time: numbers or ISO 8601.")
+        str, typer.Option(metavar="NAME", help="CSV column of time: numbers, ISO 8601 or HH:MM:SS.")
     ] = "",
     rss_column: Annotated[str, typer.Option(metavar="NAME", help="CSV column of memory.")] = "",
     life_column: Annotated[
@@ -69,19 +68,25 @@ def command(
     ] = None,
     rss_unit: Annotated[
         str | None,
-        typer.Option(metavar="UNIT", help="Unit of --rss-column: B, kB, KiB, MB, ... (default: B)."),
+        typer.Option(
+            metavar="UNIT",
+            help="Unit of --rss-column where the cells have none: B, kB, KiB, MB, ... (default: B).",
+        ),
     ] = None,
     max_leak: Annotated[
         str, typer.Option(metavar="LEAK", help="Leak margin for file input, e.g. 1 MiB/h.")
     ] = DEFAULT_MAX_LEAK.text,
     limit: Annotated[
         str,
-        typer.Option(metavar="SIZE", help="Memory limit for file input, e.g. 2 GiB: gives the time to OOM."),
+        typer.Option(
+            metavar="SIZE",
+            help="Memory limit of each process in file input, e.g. 2 GiB: gives the time to OOM.",
+        ),
     ] = "",
 ) -> None:
     """Print verdict and gates of a run, or judge another tool's recording of memory; no report is written.
 
-    Files of psrecord (--log) and mprof are recognised; for a CSV, name the columns.
+    Files of psrecord (--log), mprof, pidstat -r and docker stats are recognised; for a CSV, name the columns.
 
     Exit codes: 0 signed off or no leak, 2 usage, 3 a gate failed or a leak, 4 inconclusive or refused.
     """
@@ -129,15 +134,31 @@ def judge_run(run_dir: Path) -> Verdicts:
 def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes: float | None) -> Verdicts:
     """Judge the RSS in a file of another tool; raises RecordingError when it cannot be read.
 
-    Restarts that are taken for one process look like a sawtooth without growth, so such a file is never NO LEAK.
+    Processes that run side by side are judged each, with the family-wise error divided among them: a sum would jump
+    whenever one begins or ends, and would not name the one that leaks. ``limit_bytes`` is the limit of each.
     """
-    readings = read_external(path, columns)
-    verdict = series_verdict(path.name, readings, margin, limit_bytes)
-    if verdict.verdict == NO_LEAK and (falls := count_drops(readings)) >= MANY_FALLS:
-        reason = (
-            f"its memory fell by more than half {falls} times, as it does when a process is started again, and that "
-            "hides a leak: name the column that identifies the process by --life-column"
-        )
-        verdict = replace(verdict, verdict=INCONCLUSIVE, reason=reason)
-    signoff = sign_off(path.name, "", (leak_gate(verdict),), (verdict,), ())
-    return Verdicts(render([Text(verdict_line(verdict))]), signoff.exit_code)
+    processes = read_external(path, columns)
+    verdicts = tuple(
+        _process_verdict(path.name, process, margin, limit_bytes, FAMILY_ERROR / len(processes))
+        for process in processes
+    )
+    gates = tuple(leak_gate(verdict) for verdict in verdicts)
+    signoff = sign_off(verdicts[0].arm, "", gates, verdicts, ())
+    return Verdicts(render([Text(verdict_line(verdict)) for verdict in verdicts]), signoff.exit_code)
+
+
+def _process_verdict(
+    file_name: str, process: ProcessReadings, margin: Margin, limit_bytes: float | None, error: float
+) -> ArmVerdict:
+    """Judge one process; restarts that are not identified can hide a leak, so with a doubt it is never NO LEAK."""
+    name = f"{file_name}, {process.name}" if process.name else file_name
+    verdict = series_verdict(name, process.series, margin, limit_bytes, error=error)
+    reason = process.unusable
+    if not reason and verdict.verdict == NO_LEAK:
+        reason = process.doubt
+        if not reason and process.one_life is not None:
+            whole = series_verdict(name, process.one_life, margin, limit_bytes, error=error)
+            reason = "" if whole.verdict == NO_LEAK else process.pauses
+    elif not reason and verdict.verdict == INCONCLUSIVE and process.pauses:
+        reason = f"{process.pauses}; if it was: {verdict.reason}"
+    return replace(verdict, verdict=INCONCLUSIVE, reason=reason) if reason else verdict

@@ -158,10 +158,15 @@ def arm_verdict(
 
 
 def series_verdict(
-    name: str, readings: SignalSeries, margin: Margin, limit_bytes: float | None
+    name: str,
+    readings: SignalSeries,
+    margin: Margin,
+    limit_bytes: float | None,
+    *,
+    error: float = FAMILY_ERROR,
 ) -> ArmVerdict:
     """Judge one signal, of memory and without a recording around it, as the arm ``name``."""
-    judgement = judge_signal(readings, margin, limit_bytes=limit_bytes)
+    judgement = judge_signal(readings, margin, limit_bytes=limit_bytes, alpha=error)
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
     signal = SignalVerdict(judgement, margin, settled=False)

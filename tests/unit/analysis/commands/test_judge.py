@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.commands.compare import compare_runs
 from analysis.commands.judge import judge_file, judge_run
-from analysis.external.files import Columns
+from analysis.external.tables import Columns
+from analysis.formatting import MIB
 from analysis.judge.types import Margin
 from soak.contract import GateLimit
 from soak.errors import RecordingError, UsageError
@@ -116,15 +118,115 @@ def test_restarts_that_are_not_told_apart_are_not_passed(tmp_path: Path) -> None
     assert "its memory fell by more than half 9 times" in " ".join(unknown.text.split())
 
 
-def test_no_memory_is_none_that_was_read(tmp_path: Path) -> None:
-    """A process has some: hours of zeros, as some tools write for one that is gone, are inconclusive and no pass."""
+def judged(tmp_path: Path, text: str, columns: Columns | None = None) -> tuple[int, str]:
+    """Return the exit code and the lines of a file, by the real judge."""
     path = tmp_path / "x.csv"
-    path.write_text("t,rss\n" + "".join(f"{t},0\n" for t in range(0, 14_400, 5)))
-    assert judge_file(path, Columns("t", "rss"), MARGIN, None).exit_code == 4
+    path.write_text(text)
+    answer = judge_file(path, columns, MARGIN, None)
+    return answer.exit_code, " ".join(answer.text.split())
+
+
+def memory(
+    hours: float, mib: float, mib_per_h: float, seed: int = 1, step_s: int = 60
+) -> list[tuple[int, float]]:
+    """Return a reading of MiB every ``step_s`` seconds: a level, a leak and noise."""
+    noise = np.random.default_rng(seed).normal(0, 0.2, int(hours * 3600 / step_s))
+    return [(step_s * k, mib + mib_per_h * step_s * k / 3600 + noise[k]) for k in range(len(noise))]
+
+
+def test_no_memory_is_none_that_was_read(tmp_path: Path) -> None:
+    """A process has some: a column of zeros, as a tool writes that never filled it, is named and no pass."""
+    text = "t,rss\n" + "".join(f"{t},0\n" for t in range(0, 14_400, 5))
+    code, line = judged(tmp_path, text, Columns("t", "rss"))
+    assert code == 4
+    assert "rss is 0 in all 2,880 rows: record it again, or name another column by --rss-column" in line
+
+
+@pytest.mark.parametrize(("cell", "code"), [(84_410_000, 4), (80 * MIB, 0)])
+def test_memory_that_never_changes_is_no_measurement(tmp_path: Path, cell: int, code: int) -> None:
+    """Not one page in hours is a column that nobody updates; one in whole MiB is only coarse."""
+    text = "t,rss\n" + "".join(f"{t},{cell}\n" for t in range(0, 14_400, 60))
+    found, line = judged(tmp_path, text, Columns("t", "rss"))
+    assert found == code
+    assert ("rss is 84410000 bytes in all 240 rows" in line) is (code == 4)
+
+
+@pytest.mark.parametrize(("leak", "code"), [(30.0, 3), (0.0, 0)])
+def test_a_pause_is_a_life_of_its_own(tmp_path: Path, leak: float, code: int) -> None:
+    """Runs of an hour, appended with hours between them: the leak is that within each, and none is none."""
+    rows = [
+        (run * 8 * 3600 + t, mib) for run in range(5) for t, mib in memory(1, 70, leak, seed=run, step_s=20)
+    ]
+    text = "t,rss\n" + "".join(f"{t},{mib:.2f}\n" for t, mib in rows)
+    assert judged(tmp_path, text, Columns("t", "rss", rss_bytes=MIB))[0] == code
+
+
+def test_memory_that_rises_from_pause_to_pause_is_not_cleared(tmp_path: Path) -> None:
+    """Flat in each stretch and higher in each: of one process it is a leak, of several it is none."""
+    rows = [
+        (run * 8 * 3600 + t, mib)
+        for run in range(5)
+        for t, mib in memory(1, 70 + 20 * run, 0, seed=run, step_s=20)
+    ]
+    text = "t,rss,pid\n" + "".join(f"{t},{mib:.2f},1\n" for t, mib in rows)
+    code, line = judged(tmp_path, text, Columns("t", "rss", rss_bytes=MIB))
+    assert code == 4
+    assert (
+        "pauses of up to 7.0 h without readings, 4 times: the process may have been started again; name the"
+        in line
+    )
+    assert "--life-column, or one that is the same in all rows if it was not" in line
+    known = judged(tmp_path, text, Columns("t", "rss", rss_bytes=MIB, life="pid"))
+    assert "pauses" not in known[1]
+
+
+@pytest.mark.parametrize(("leak", "code"), [(20.0, 3), (0.0, 4)])
+def test_time_that_starts_over_is_a_restart(tmp_path: Path, leak: float, code: int) -> None:
+    """Each run is a life, so its leak is found; blocks of other processes would look the same, so none is cleared."""
+    text = "t,rss\n" + "".join(
+        f"{t},{mib:.2f}\n" for run in range(3) for t, mib in memory(2, 70, leak, seed=run)
+    )
+    found, line = judged(tmp_path, text, Columns("t", "rss", rss_bytes=MIB))
+    assert found == code
+    assert ("its time starts over 2 times" in line) is (code == 4)
+
+
+@pytest.mark.parametrize(("leak", "code"), [(6.0, 3), (0.0, 0)])
+@pytest.mark.parametrize("blocks", [False, True])
+def test_processes_side_by_side_are_judged_each(tmp_path: Path, leak: float, code: int, blocks: bool) -> None:
+    """One leaks beside one that is flat, row by row in turn or one after the other in the file."""
+    worker = [(t, "worker", mib) for t, mib in memory(8, 80, leak, seed=2)]
+    web = [(t, "web", mib) for t, mib in memory(8, 300, 0)]
+    rows = worker + web if blocks else sorted(worker + web)
+    text = "t,name,rss\n" + "".join(f"{t},{name},{mib:.2f}\n" for t, name, mib in rows)
+    found, line = judged(tmp_path, text, Columns("t", "rss", rss_bytes=MIB, life="name"))
+    assert found == code
+    assert "x.csv, web: NO LEAK" in line
+    assert f"x.csv, worker: {'LEAK: 6.0 MiB/h' if leak else 'NO LEAK'}" in line
+
+
+def test_rows_that_take_turns_are_not_passed(tmp_path: Path) -> None:
+    """Two processes that are not told apart differ by less than half, so no fall gives them away."""
+    rows = sorted([*memory(8, 100, 0), *memory(8, 80, 0, seed=2)])
+    text = "t,rss\n" + "".join(f"{t},{mib:.2f}\n" for t, mib in rows)
+    code, line = judged(tmp_path, text, Columns("t", "rss", rss_bytes=MIB))
+    assert code == 4
+    assert "its rows take turns between levels" in line
+
+
+def test_processes_that_become_more_are_not_cleared(tmp_path: Path) -> None:
+    """Each is flat, but their sum is not."""
+    lines = [(t, f"MEM {mib:.3f} {t}") for t, mib in memory(8, 40, 0)]
+    for pid in (11, 12):
+        lines += [
+            (t, f"CHLD {pid} {mib:.3f} {t}") for t, mib in memory(8, 60, 0, seed=pid) if t > 3600 * (pid - 10)
+        ]
+    code, line = judged(tmp_path, "CMDLINE x\n" + "\n".join(text for _, text in sorted(lines)) + "\n")
+    assert code == 4
+    assert "x.csv, main process: NO LEAK" in line
+    assert "child 11: INCONCLUSIVE: the number of processes grew from 1 to 3" in line
 
 
 def test_an_empty_file_decides_nothing(tmp_path: Path) -> None:
     """By the real judge: too few readings are inconclusive, never a pass."""
-    path = tmp_path / "x.csv"
-    path.write_text("t,rss\n")
-    assert judge_file(path, Columns("t", "rss"), MARGIN, None).exit_code == 4
+    assert judged(tmp_path, "t,rss\n", Columns("t", "rss"))[0] == 4

@@ -1,3 +1,5 @@
+"""Files of other tools: which are recognised, and what is refused."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -5,82 +7,179 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.external.files import Columns, read_external
-from analysis.formatting import MIB
+from analysis.external.files import read_external
+from analysis.external.processes import ProcessReadings
+from analysis.external.tables import Columns
+from analysis.formatting import KIB, MIB
 from soak.errors import RecordingError
 
+PSRECORD = "# Elapsed time   CPU (%)     Real (MB)   Virtual (MB)"
+PIDSTAT_CLOCK = (
+    "Linux 6.1 (h) 03/04/2025 _x86_64_ (4 CPU)\n\n"
+    "# Time        UID       PID  minflt/s  majflt/s     VSZ     RSS   %MEM  Command\n"
+    "11:59:59 PM  1000        42      0.00      0.00  201234   81920   0.50  python app.py\n\n"
+    "# Time        UID       PID  minflt/s  majflt/s     VSZ     RSS   %MEM  Command\n"
+    "12:00:59 AM  1000        42      0.00      0.00  201234   81924   0.50  python app.py\n"
+)
+PIDSTAT_EPOCH = (
+    "#      Time   UID   PID  minflt/s  majflt/s     VSZ     RSS   %MEM  Command\n"
+    " 1741046400  1000    42      0.00      0.00  201234   81920   0.50  python\n"
+    " 1741046460  1000    42      0.00      0.00  201234   81924   0.50  python\n"
+)
+PIDSTAT_PLAIN = (
+    "14:00:00      UID       PID  minflt/s  majflt/s     VSZ     RSS   %MEM  Command\n"
+    "14:00:00     1000        42      0.00      0.00  201234   81920   0.50  python\n"
+    "14:01:00     1000        42      0.00      0.00  201234   81924   0.50  python\n"
+    "Average:     1000        42      0.00      0.00  201234   81922   0.50  python\n"
+)
+DOCKER_HEADER = "CONTAINER ID   NAME      CPU %     MEM USAGE / LIMIT   MEM %     NET I/O   BLOCK I/O   PIDS"
+DOCKER_WEB = "a1b2c3d4e5f6   web       0.07%     {}MiB / 2GiB        3.9%      1kB / 0B  0B / 0B     5"
 
-def test_psrecord_and_mprof_are_recognised(tmp_path: Path) -> None:
-    """Both write MiB; mprof also marks functions and children, which are passed over."""
-    psrecord = tmp_path / "a.log"
-    psrecord.write_text(
-        "# Elapsed time   CPU (%)     Real (MB)   Virtual (MB)\n"
-        "       0.000        0.000       10.000       20.000\n"
-        "       1.002        5.000       11.500       20.000\n"
-        "       2.0"
-    )
-    found = read_external(psrecord, None)
-    assert list(found.t_s) == [0.0, 1.002]
-    assert list(found.value) == [10 * MIB, 11.5 * MIB]
-    mprof = tmp_path / "b.dat"
-    mprof.write_text(
-        "CMDLINE python app.py\nMEM 10.5 1700000000.5000\nFUNC app.f 1.0 2.0 3.0 4.0\n"
-        "CHLD 1 7.0 1700000001.0\nMEM 11.5 1700000002.5000\n"
-    )
-    found = read_external(mprof, None)
-    assert list(found.t_s) == [0.0, 2.0]
-    assert list(found.value) == [10.5 * MIB, 11.5 * MIB]
 
-
-def test_a_csv_is_read_by_its_columns_and_their_units(tmp_path: Path) -> None:
-    """Numbers or moments; what is no number, or not above 0, was not read; a row without a time is dropped."""
+def read(tmp_path: Path, text: str, columns: Columns | None = None) -> tuple[ProcessReadings, ...]:
+    """Return the processes of a file with this text."""
     path = tmp_path / "x.csv"
-    path.write_text(
-        "when,t,rss\n2026-01-01T00:00:00Z,0,10\n2026-01-01T00:01:00Z,1,-1\n2026-01-01T00:02:00Z,,x\n"
-    )
-    found = read_external(path, Columns("t", "rss", 60.0, 1024.0))
-    assert list(found.t_s) == [0.0, 60.0]
-    assert found.value[0] == 10_240
-    assert np.isnan(found.value[1])
-    assert list(read_external(path, Columns("when", "rss", None, 1.0)).t_s) == [0.0, 60.0, 120.0]
+    path.write_text(text)
+    return read_external(path, columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "bytes_each"),
+    [
+        (f"{PSRECORD}\n 0.0 0.0 10.0 20.0\n 60.0 5.0 11.5 20.0\n 2.0", MIB),
+        (
+            f"{PSRECORD}  Read count  Write count   Read bytes  Write bytes \n"
+            " 0.0 0.0 10.0 20.0 1 2 0 0\n 60.0 5.0 11.5 20.0 1 2 0 0\n 90.0 0.0 11.5 20.0 1",
+            MIB,
+        ),
+        ("elapsed_time,nproc,cpu,mem_real,mem_virtual\n0.0,1,0.0,10.0,20.0\n60.0,1,5.0,11.5,20.0\n", MIB),
+        (
+            "elapsed_time,nproc,cpu,mem_real,mem_virtual,read_count\n0.0,1,0.0,10.0,20.0,1\n60.0,1,5.0,11.5,20.0,2\n",
+            MIB,
+        ),
+        (
+            "CMDLINE python app.py\nMEM 10.0 1700000000.5\nFUNC app.f 1.0 2.0 3.0 4.0\nMEM 11.5 1700000060.5\n",
+            MIB,
+        ),
+        ("time,name,mem_usage\n14:00:00,web,10MiB / 2GiB\n14:01:00,web,11.5MiB / 2GiB\n", MIB),
+        ("Timestamp;Name;MemUsage\n14:00:00;web;10MiB / 2GiB\n14:01:00;web;11.5MiB / 2GiB\n", MIB),
+        (
+            "TIME\tNAME\tMEM USAGE / LIMIT\n14:00:00\tweb\t10MiB / 2GiB\n14:01:00\tweb\t11.5MiB / 2GiB\n",
+            MIB,
+        ),
+        (
+            f"1741046400\n\x1b[2J\x1b[H{DOCKER_HEADER}\n{DOCKER_WEB.format(10)}\n"
+            f"1741046460\n{DOCKER_HEADER}\n{DOCKER_WEB.format(11.5)}\n",
+            MIB,
+        ),
+        (
+            f"14:00:00 {DOCKER_HEADER}\n14:00:00 {DOCKER_WEB.format(10)}\n"
+            f"14:01:00 {DOCKER_HEADER}\n14:01:00 {DOCKER_WEB.format(11.5)}\n",
+            MIB,
+        ),
+    ],
+)
+def test_formats_that_are_known_are_recognised(tmp_path: Path, text: str, bytes_each: float) -> None:
+    """By their first line or header, with the units that the tool writes; a last line may be cut short."""
+    (found,) = read(tmp_path, text)
+    assert list(found.series.t_s) == [0.0, 60.0]
+    assert list(found.series.value) == [10 * bytes_each, 11.5 * bytes_each]
+    assert list(found.series.life) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("text", [PIDSTAT_CLOCK, PIDSTAT_EPOCH, PIDSTAT_PLAIN])
+def test_pidstat_is_recognised(tmp_path: Path, text: str) -> None:
+    """With and without -h, by 24 hours, 12 hours or seconds; its memory is in KiB, and its average is no reading."""
+    (found,) = read(tmp_path, text)
+    assert list(found.series.t_s) == [0.0, 60.0]
+    assert list(found.series.value) == [81_920 * KIB, 81_924 * KIB]
+
+
+def test_the_children_of_mprof_are_processes(tmp_path: Path) -> None:
+    """Beside the main process, which MEM is of."""
+    lines = [f"MEM 10 {t}\nCHLD 7 {20 + t} {t}\n" for t in range(5)]
+    main, child = read(tmp_path, "CMDLINE x\n" + "".join(lines))
+    assert (main.name, child.name) == ("main process", "child 7")
+    assert list(main.series.value) == [10 * MIB] * 5
+    assert list(child.series.value) == [(20 + t) * MIB for t in range(5)]
+
+
+def test_each_start_that_mprof_marks_is_a_life(tmp_path: Path) -> None:
+    """Of one process, whatever lies between."""
+    (found,) = read(tmp_path, "CMDLINE x\nMEM 10 0\nMEM 11 1\nCMDLINE x\nMEM 10 2\nMEM 11 3\n")
+    assert found.series.life[0] == found.series.life[1] < found.series.life[2] == found.series.life[3]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "  "])
+def test_a_table_is_read_by_its_columns_and_their_units(tmp_path: Path, delimiter: str) -> None:
+    """Whatever delimiter yields them; what is not above 0 was not read, and a row without a time is dropped."""
+    rows = ["t,rss", "0,10", "1,-1", "N/A,7", "", "2,N/A"]
+    text = "\ufeff" + "\n".join(row.replace(",", delimiter) for row in rows) + "\n"
+    (found,) = read(tmp_path, text, Columns("t", "rss", 60.0, 1024.0))
+    assert list(found.series.t_s) == [0.0, 60.0, 120.0]
+    assert found.series.value == pytest.approx([10_240, np.nan, np.nan], nan_ok=True)
+
+
+def test_a_header_in_the_middle_is_a_start(tmp_path: Path) -> None:
+    """Runs that are appended to one file, each with the header."""
+    (found,) = read(tmp_path, "t,rss\n0,2e8\n1,2e8\nt,rss\n2,2e8\n", Columns("t", "rss"))
+    assert list(found.series.life) == [1, 1, 2]
+
+
+def test_an_empty_cell_is_no_restart(tmp_path: Path) -> None:
+    """Whatever tells lives apart, a name or a number, goes on where it was not read."""
+    text = "t,rss,pod\n0,2e8,\n1,2e8,a\n2,2e8,\n3,2e8,b\n4,2e8,a\n"
+    (found,) = read(tmp_path, text, Columns("t", "rss", life="pod"))
+    assert list(found.series.life) == [1, 1, 1, 2, 3]
+
+
+def test_powershell_writes_utf_16(tmp_path: Path) -> None:
+    """And marks it."""
+    path = tmp_path / "x.csv"
+    path.write_text("t,rss\n0,2e8\n", encoding="utf-16")
+    assert list(read_external(path, Columns("t", "rss"))[0].series.value) == [2e8]
+
+
+def test_few_bytes_and_late_seconds_are_believed_when_their_unit_is_named(tmp_path: Path) -> None:
+    """A refusal is for what was left out alone."""
+    text = "t,rss\n1764162000000,90000\n1764162000005,90000\n"
+    (found,) = read(tmp_path, text, Columns("t", "rss", 1e-3, 1.0))
+    assert list(found.series.value) == [90_000, 90_000]
+    assert found.series.t_s[1] == pytest.approx(0.005, abs=1e-3)
 
 
 @pytest.mark.parametrize(
     ("text", "columns", "sentence"),
     [
-        ("a,b\n1,2\n", None, "neither psrecord's format nor mprof's; name its columns"),
+        ("a,b\n1,2\n", None, "not a file of psrecord, mprof, pidstat or docker stats; name its columns"),
         ("a,b\n1,2\n", Columns("t", "b"), "--time-column t: no such column; it has a, b"),
         ("a,b\n1,2e8\n", Columns("a", "b", life="pid"), "--life-column pid: no such column; it has a, b"),
         ("a,b\n1,2\n", Columns("a", "rss"), "--rss-column rss: no such column; it has a, b"),
         ("", Columns("a", "b"), "the file is empty"),
-        ("a,b\n1,350.5\n2,x\n", Columns("a", "b"), "350.5 bytes, the most it has, are too few for a process"),
-        ("a,b\n1,350.5\n", Columns("a", "b", 60.0), "name their unit by --rss-unit, for example MiB or KiB"),
-        ("a,b\n1764162000000,5e8\n", Columns("a", "b"), "name their unit, for example --time-unit ms"),
+        ("a,b\n1,350.5\n2,3\n", Columns("a", "b"), "350.5 bytes are too few for a process"),
+        ("a,b\n1,350.5\n", Columns("a", "b", 60.0), "name the unit by --rss-unit, for example MiB or KiB"),
+        ("a,b\n1764162000000,5e8\n", Columns("a", "b"), "name the unit, for example --time-unit ms"),
+        (
+            "a,b\n0,80,5\n",
+            Columns("a", "b"),
+            "row 2 has 3 cells, the header 2; correct the row, or quote cells",
+        ),
+        ("a,b\n0,2e8\n1,x\n", Columns("a", "b"), "column b, row 3: 'x' is not a size"),
+        (f"{PSRECORD}\n0.0 0.0\n1.0 0.0 10.0 20.0\n", None, "row 2 has 2 cells, not 4; correct or remove it"),
+        (f"{PSRECORD}\n0.0 0.0 oops 20.0\n", None, "column Real (MB), row 2: 'oops' is not a size"),
+        ("CMDLINE x\nMEM 1o.0 5\n", None, "column MEM, row 2: '1o.0' is not a size"),
+        (
+            f"{DOCKER_HEADER}\n{DOCKER_WEB.format(10)}\n",
+            None,
+            "row 2: a table of docker stats has no times; write",
+        ),
     ],
 )
 def test_a_file_that_is_no_recording_says_why(
     tmp_path: Path, text: str, columns: Columns | None, sentence: str
 ) -> None:
     """With the file and the fix, never a traceback."""
-    path = tmp_path / "x.csv"
-    path.write_text(text)
     with pytest.raises(RecordingError) as caught:
-        read_external(path, columns)
-    assert str(caught.value).startswith(f"{path}: ")
+        read(tmp_path, text, columns)
+    assert str(caught.value).startswith(f"{tmp_path / 'x.csv'}: ")
     assert sentence in str(caught.value)
-
-
-def test_an_empty_cell_is_no_restart(tmp_path: Path) -> None:
-    """Whatever tells lives apart, a name or a number, goes on where it was not read."""
-    path = tmp_path / "x.csv"
-    path.write_text("t,rss,pod\n0,2e8,\n1,2e8,a\n2,2e8,\n3,2e8,b\n4,2e8,a\n")
-    assert list(read_external(path, Columns("t", "rss", life="pod")).life) == [1, 1, 1, 2, 3]
-
-
-def test_few_bytes_and_late_seconds_are_believed_when_their_unit_is_named(tmp_path: Path) -> None:
-    """A refusal is for what was left out alone."""
-    path = tmp_path / "x.csv"
-    path.write_text("t,rss\n1764162000000,90000\n1764162000005,90000\n")
-    found = read_external(path, Columns("t", "rss", 1e-3, 1.0))
-    assert list(found.value) == [90_000, 90_000]
-    assert found.t_s[1] == pytest.approx(0.005, abs=1e-3)

@@ -1,0 +1,166 @@
+"""The cells of a recording as text, and their values; a cell that cannot be read is refused with its place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.formatting import MIB
+from analysis.judge.types import Numbers
+from soak.contract.units import BYTES
+from soak.errors import RecordingError
+
+NOT_READ: Final = frozenset(("", "-", "--", "n/a", "na", "#n/a", "<na>", "nan", "null", "none", "-- / --"))
+"""Cells, in lower case, that tools write for a reading that they do not have."""
+MAX_TIME_S: Final = 1e11
+"""Latest plausible time in seconds, since any epoch; milliseconds since 1970 are beyond it."""
+MIN_PEAK_BYTES: Final = 2**20
+"""Least plausible peak of a process; one of a gigabyte is below it when its KiB are taken for bytes."""
+DAY_S: Final = 86_400.0
+MAX_STEP_BACK_S: Final = 3600.0
+"""Seconds by which a clock may be set back, as at the end of summer time; a greater fall is midnight."""
+CLOCK: Final = re.compile(r"(\d{1,2}):([0-5]\d):([0-5]\d(?:[.,]\d+)?)\s*([AaPp][Mm])?")
+TWO_PART_CLOCK: Final = re.compile(r"\d{1,3}:\d\d")
+NAMED_MONTH: Final = re.compile(r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b")
+TIME_ZONE: Final = re.compile(r"\b(?!AM\b|PM\b)[A-Z]{2,5}\b")
+SIZE: Final = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z]+)?(?:\s*/.*)?")
+"""A number, perhaps with its unit, perhaps followed by the limit: ``80.0MiB / 2GiB``."""
+SIZE_UNITS: Final = {name.lower(): worth for name, worth in BYTES.items()} | {
+    letter: float(2 ** (10 * power)) for power, letter in enumerate("kmgt", 1)
+}
+"""Units of memory in bytes, in lower case; the single letters of top, ps and free are binary."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellColumn:
+    """One column of a file as text."""
+
+    path: Path
+    name: str
+    cells: list[str]
+    rows: list[int]
+    """The line of the file, from 1, of each cell."""
+
+    def refusal(self, at: int, fault: str) -> RecordingError:
+        """Return the error of one cell; ``fault`` is what is wrong, and the fix."""
+        return RecordingError(
+            f"{self.path}: column {self.name}, row {self.rows[at]}: {self.cells[at]!r} {fault}."
+        )
+
+    def blank(self) -> npt.NDArray[np.bool_]:
+        """Return True where a cell holds no reading, shape (n,)."""
+        return np.array([cell.strip().lower() in NOT_READ for cell in self.cells], dtype=bool)
+
+
+def read_times(column: CellColumn, unit_s: float | None) -> Numbers:
+    """Return seconds, shape (n,), NaN where a cell is blank; only differences have a meaning.
+
+    The first cell decides what all are: numbers in ``unit_s`` (None: seconds), HH:MM:SS, or moments in ISO 8601 or with
+    the month's name. Raises RecordingError at the first cell that is none, or where the unit has to be named.
+    """
+    blank = column.blank()
+    cells = pd.Series([cell.strip() for cell in column.cells], dtype=str)
+    if blank.all():
+        return np.full(len(cells), np.nan)
+    first = cells[int(np.argmin(blank))]
+    if CLOCK.fullmatch(first):
+        t_s, kind = _clock_seconds(cells), "HH:MM:SS, as the first row has it"
+    elif _is_number(first):
+        t_s, kind = _numbers(cells) * (unit_s or 1.0), "a number, as the first row has it"
+    else:
+        t_s, kind = _moments(cells), "seconds, ISO 8601 or HH:MM:SS"
+    bad = ~blank & ~np.isfinite(t_s)
+    if bad.any():
+        at = int(np.argmax(bad))
+        if TWO_PART_CLOCK.fullmatch(cells[at]):
+            raise column.refusal(at, "may be hours or minutes; write HH:MM:SS")
+        raise column.refusal(at, f"is not {kind}; correct or remove the row, or name another --time-column")
+    t_s = np.where(blank, np.nan, t_s)
+    if unit_s is None and np.nanmax(t_s) > MAX_TIME_S:
+        at = int(np.nanargmax(t_s))
+        raise column.refusal(
+            at, "as seconds is beyond the year 5000; name the unit, for example --time-unit ms"
+        )
+    return t_s
+
+
+def read_memory(column: CellColumn, unit_bytes: float | None) -> Numbers:
+    """Return bytes, shape (n,), NaN where a cell is blank; a unit in the cell has precedence over ``unit_bytes``.
+
+    Raises RecordingError at the first cell that is no size, or where the unit has to be named.
+    """
+    values = np.full(len(column.cells), np.nan)
+    bare = np.zeros(len(values), dtype=bool)
+    for at in np.flatnonzero(~column.blank()):
+        parts = SIZE.fullmatch(column.cells[at].strip())
+        unit = (parts[2] or "").lower() if parts else ""
+        if parts is None or (unit and unit not in SIZE_UNITS):
+            raise column.refusal(
+                int(at),
+                "is not a size, written with a decimal point and perhaps a unit, as 80.5 or 80.5MiB; correct or "
+                "remove the row, or name another --rss-column",
+            )
+        bare[at] = not unit and float(parts[1]) != 0
+        values[at] = float(parts[1]) * (SIZE_UNITS[unit] if unit else unit_bytes or 1.0)
+    highest = float(np.max(values, initial=0.0, where=bare))
+    if unit_bytes is None and 0 < highest < MIN_PEAK_BYTES:
+        raise column.refusal(
+            int(np.flatnonzero(bare & (values == highest))[0]),
+            f"is the highest value, and {highest:g} bytes are too few for a process; name the unit by --rss-unit, for "
+            "example MiB or KiB, or B if they are bytes",
+        )
+    return values
+
+
+def is_time(text: str) -> bool:
+    """Return whether a line is a time alone, as ``date`` writes it."""
+    text = text.strip()
+    return bool(text) and bool(
+        _is_number(text) or CLOCK.fullmatch(text) or np.isfinite(_moments(pd.Series([text], dtype=str))[0])
+    )
+
+
+def is_whole_unit(size_bytes: float) -> bool:
+    """Return whether a size is a whole number of MiB or MB, so that a recording may be too coarse to show noise."""
+    return size_bytes % MIB == 0 or size_bytes % BYTES["MB"] == 0
+
+
+def _clock_seconds(cells: pd.Series[str]) -> Numbers:
+    """Return seconds since the first midnight of times of day; a fall by more than an hour is the next day."""
+    t_s = np.full(len(cells), np.nan)
+    day_s, before_s = 0.0, None
+    for at, cell in enumerate(cells):
+        if (parts := CLOCK.fullmatch(cell)) is None:
+            continue
+        hour = int(parts[1]) if parts[4] is None else int(parts[1]) % 12 + 12 * (parts[4].lower() == "pm")
+        now_s = hour * 3600 + int(parts[2]) * 60 + float(parts[3].replace(",", "."))
+        if before_s is not None and now_s < before_s - MAX_STEP_BACK_S:
+            day_s += DAY_S
+        elif before_s is not None and now_s > before_s + DAY_S - MAX_STEP_BACK_S:
+            day_s -= DAY_S  # out of order by less than an hour, around midnight
+        t_s[at], before_s = day_s + now_s, now_s
+    return t_s
+
+
+def _moments(cells: pd.Series[str]) -> Numbers:
+    """Return seconds since 1970 of moments; a date in digits alone is read where its order is that of ISO 8601."""
+    times = pd.to_datetime(cells, errors="coerce", format="ISO8601", utc=True)
+    named = times.isna() & cells.str.contains(NAMED_MONTH)
+    if named.any():  # the zone's name is left out: differences are all that counts
+        plain = cells[named].str.replace(TIME_ZONE, "", regex=True)
+        times[named] = pd.to_datetime(plain, errors="coerce", format="mixed", utc=True)
+    return np.asarray((times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1), dtype=np.float64)
+
+
+def _numbers(cells: pd.Series[str]) -> Numbers:
+    return np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
+
+
+def _is_number(text: str) -> bool:
+    return bool(np.isfinite(_numbers(pd.Series([text], dtype=str))[0]))

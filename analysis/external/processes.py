@@ -1,0 +1,211 @@
+"""The processes of a recording, side by side or one after the other, and the lives of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.external.cells import is_whole_unit
+from analysis.external.tables import RecordedCells
+from analysis.formatting import format_duration
+from analysis.judge.types import Numbers, SignalSeries
+
+Names = npt.NDArray[np.object_]
+
+PAUSE_STEPS: Final = 20
+"""Usual steps without a reading above which a process may have been started again."""
+MAX_STRETCHES: Final = 3
+"""Stretches of rows that one process may have in the order of the file; with more, processes run side by side."""
+START_STEPS: Final = 3
+"""Usual steps from the first time up to which a time that falls back is that of a new start."""
+MIN_UNCHANGED: Final = 100
+"""Readings from which on a value that never changes is no measurement of a process that works."""
+MANY_FALLS: Final = 2
+"""Number of falls from which on a file looks like restarts; one may be anything."""
+MAX_INTERLEAVED: Final = 8
+"""Processes up to which rows that take turns are recognised without a name."""
+MIN_TOGETHER_SHARE: Final = 0.4
+"""Share of rows that follow the one before at once, from which on rows may be of several processes."""
+AT_ONCE_SHARE: Final = 0.1
+"""Time between two rows, as a share of the mean, up to which they are of one moment."""
+TURN_SHARE: Final = 0.2
+"""Mean change since the last turn, as a share of that since the row before, below which rows take turns."""
+EARLY_SHARE: Final = 0.1
+"""First share of the recording in which a process is there from the beginning; likewise its end."""
+NAME_IT: Final = "name the column that identifies the process by --life-column"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReadings:
+    """One process of a recording, perhaps over several lives."""
+
+    name: str
+    """Empty where the recording has this one only."""
+    series: SignalSeries
+    unusable: str = ""
+    """Why its readings decide nothing, and the fix; empty where they can be judged."""
+    doubt: str = ""
+    """Why it cannot be cleared, and the fix; empty where it can."""
+    pauses: str = ""
+    """Which pauses may be restarts, and the fix: every stretch between them is a life. Empty where none may be."""
+    one_life: SignalSeries | None = None
+    """The readings as those of one life, where ``pauses`` may be none."""
+
+
+def split_processes(cells: RecordedCells, t_s: Numbers, rss_bytes: Numbers) -> tuple[ProcessReadings, ...]:
+    """Return the processes of a recording, in the order of their first row; none without a row that has a time.
+
+    ``t_s`` and ``rss_bytes`` have shape (n,), NaN where a cell is blank. Processes that run side by side are one each;
+    those that follow one another are lives of one.
+    """
+    kept = np.flatnonzero(np.isfinite(t_s))
+    t_s, rss_bytes = t_s[kept], rss_bytes[kept]
+    process, start = np.array(cells.process, dtype=object)[kept], np.array(cells.start)[kept]
+    if len(kept):
+        t_s = t_s - t_s.min()
+    column = cells.rss.name
+    names = list(dict.fromkeys(process))
+    if len(names) < 2 or not _side_by_side(process, t_s):
+        life = start + _changes(process)
+        return (_readings("", column, t_s, rss_bytes, life, identified=cells.identified),)
+    places = {name: np.flatnonzero(process == name) for name in names}
+    found = {
+        name: _readings(name, column, t_s[at], rss_bytes[at], start[at], identified=cells.identified)
+        for name, at in places.items()
+    }
+    return _with_count_doubts(found, {name: t_s[at] for name, at in places.items()})
+
+
+def _side_by_side(process: Names, t_s: Numbers) -> bool:
+    """Return whether processes take turns in the file, or their times overlap."""
+    stretch = _changes(process)
+    firsts = np.flatnonzero(np.diff(stretch, prepend=-1))
+    if max(np.unique(process[firsts].astype(str), return_counts=True)[1]) > MAX_STRETCHES:
+        return True
+    parts = np.split(t_s, firsts[1:])
+    return any(later.min() < max(one.max() for one in parts[:at]) for at, later in enumerate(parts) if at)
+
+
+def _changes(process: Names) -> Numbers:
+    """Return 0, 1, ... , one more wherever the process changes, shape (n,)."""
+    changed = process[1:] != process[:-1]
+    return np.concatenate(([0.0], np.cumsum(changed, dtype=np.float64)))[: len(process)]
+
+
+def _readings(
+    name: str, column: str, t_s: Numbers, rss_bytes: Numbers, life: Numbers, *, identified: bool
+) -> ProcessReadings:
+    usual_s = _usual_step(t_s)
+    t_s, restarts = _after_one_another(t_s, usual_s)
+    life = life + np.cumsum(restarts)
+    one_life = _series(t_s, rss_bytes, life)
+    unusable = _unusable(column, rss_bytes)
+    doubt = _shape_doubt(one_life)
+    if restarts.any():
+        fix = "record times that go on, for example date +%s" if identified else NAME_IT
+        doubt = f"its time starts over {_times(int(restarts.sum()))}, as it does when a process is started again: {fix}"
+    read = np.flatnonzero(rss_bytes > 0)
+    pause_s = np.diff(t_s[read])
+    paused = (pause_s > PAUSE_STEPS * usual_s) & (life[read[1:]] == life[read[:-1]])
+    if identified or usual_s <= 0 or not paused.any():
+        return ProcessReadings(name, one_life, unusable, doubt)
+    begins = np.zeros(len(t_s))
+    begins[read[1:][paused]] = 1
+    longest = format_duration(float(pause_s[paused].max()))
+    pauses = (
+        f"pauses of up to {longest} without readings, {_times(int(paused.sum()))}: "
+        f"the process may have been started again; {NAME_IT}, or one that is the same in all rows if it was not"
+    )
+    series = _series(t_s, rss_bytes, life + np.cumsum(begins))
+    return ProcessReadings(name, series, unusable, doubt, pauses, one_life)
+
+
+def _after_one_another(t_s: Numbers, usual_s: float) -> tuple[Numbers, Numbers]:
+    """Return times that go on where they started over, and 1 at every start over, each of shape (n,).
+
+    Time starts over where it falls back to about the first; any other fall is left to the judge. ``usual_s`` is the
+    usual step, seconds.
+    """
+    near_s = t_s[:1] + START_STEPS * usual_s
+    back = (np.diff(t_s, prepend=t_s[:1]) < 0) & (t_s <= near_s) & (np.maximum.accumulate(t_s) > 2 * near_s)
+    added = np.zeros(len(t_s))
+    added[back] = (t_s[np.flatnonzero(back) - 1] - t_s[back]) + usual_s
+    return t_s + np.cumsum(added), back.astype(np.float64)
+
+
+def _usual_step(t_s: Numbers) -> float:
+    steps = np.diff(t_s)
+    return float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+
+
+def _unusable(column: str, rss_bytes: Numbers) -> str:
+    read = rss_bytes[np.isfinite(rss_bytes)]
+    if not len(read) or read.min() != read.max():
+        return ""
+    if read[0] == 0:
+        return f"{column} is 0 in all {len(read):,} rows: record it again, or name another column by --rss-column"
+    if len(read) >= MIN_UNCHANGED and not is_whole_unit(float(read[0])):
+        return (
+            f"{column} is {read[0]:.0f} bytes in all {len(read):,} rows: record it under load, or name another column "
+            "by --rss-column"
+        )
+    return ""
+
+
+def _shape_doubt(series: SignalSeries) -> str:
+    """Return that readings look like those of several processes which are not told apart; empty where they do not."""
+    read = np.isfinite(series.value)
+    value, life = series.value[read], series.life[read]
+    same = life[1:] == life[:-1]
+    if _take_turns(series.t_s[read], value):
+        return f"its rows take turns between levels, as those of processes that run side by side: {NAME_IT}"
+    falls = int(((value[1:] < value[:-1] / 2) & same).sum())
+    if falls >= MANY_FALLS:
+        return (
+            f"its memory fell by more than half {falls} times, as it does when a process is started again, and that "
+            f"hides a leak: {NAME_IT}"
+        )
+    return ""
+
+
+def _take_turns(t_s: Numbers, value: Numbers) -> bool:
+    """Return whether rows come in groups of one moment, and change far less from one group to the next than within."""
+    steps_s = np.diff(t_s)
+    if len(value) < 4 * MAX_INTERLEAVED:
+        return False
+    if (steps_s <= AT_ONCE_SHARE * steps_s.mean()).mean() < MIN_TOGETHER_SHARE:
+        return False
+    apart = float(np.abs(np.diff(value)).mean())
+    turns = (float(np.abs(value[lag:] - value[:-lag]).mean()) for lag in range(2, MAX_INTERLEAVED + 1))
+    return any(turn < TURN_SHARE * apart for turn in turns)
+
+
+def _with_count_doubts(
+    found: dict[str, ProcessReadings], times_s: dict[str, Numbers]
+) -> tuple[ProcessReadings, ...]:
+    """Return the processes; where they become more, none that began late is cleared: each may be flat, not all."""
+    end_s = max(float(t_s.max()) for t_s in times_s.values())
+    late = {name for name, t_s in times_s.items() if t_s.min() > EARLY_SHARE * end_s}
+    ended = {name for name, t_s in times_s.items() if t_s.max() < (1 - EARLY_SHARE) * end_s}
+    before, after = len(found) - len(late), len(found) - len(ended)
+    if after <= before:
+        return tuple(found.values())
+    text = f"the number of processes grew from {before} to {after}: record until it is constant"
+    return tuple(replace(one, doubt=text) if name in late else one for name, one in found.items())
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _series(t_s: Numbers, rss_bytes: Numbers, life: Numbers) -> SignalSeries:
+    return SignalSeries(
+        signal="rss_bytes",
+        t_s=t_s,
+        value=np.where(rss_bytes > 0, rss_bytes, np.nan),
+        life=1 + np.asarray(life - life[:1], dtype=np.float64),
+        requests=np.full(len(t_s), np.nan),
+    )

@@ -1,0 +1,170 @@
+"""What every reader returns, and the readers of files with a header: a CSV by its columns, psrecord, docker."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from analysis.external.cells import CellColumn
+from analysis.formatting import MIB
+from soak.errors import RecordingError
+
+DELIMITERS: Final = (",", ";", "\t", "|", " ")
+PSRECORD_CSV: Final = ["elapsed_time", "nproc", "cpu", "mem_real", "mem_virtual"]
+"""First columns of ``psrecord --log-format csv``; its memory is in MiB."""
+DOCKER_NAMES: Final = ("name", "container", "container name", "container id", "id")
+DOCKER_MEMORY: Final = re.compile(r"mem ?usage(?: ?/ ?limit)?|memory usage(?: ?/ ?limit)?")
+TIME_NAMES: Final = ("time", "timestamp", "date", "datetime", "elapsed")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a CSV by what they hold, and their units in seconds and bytes."""
+
+    time: str
+    rss: str
+    time_s: float | None = None
+    """Unit of the times in seconds; None: not named, so seconds, refused where they are implausible."""
+    rss_bytes: float | None = None
+    """Unit of the memory in bytes; None: not named, so bytes, refused where they are implausible."""
+    life: str = ""
+    """The column that identifies the process, e.g. a pid; empty: it is one process."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCells:
+    """A recording as its reader found it: a row per reading, in the order of the file."""
+
+    time: CellColumn
+    rss: CellColumn
+    process: list[str]
+    """The process of each row, by its name or pid; empty where the file has one process or does not name it."""
+    start: list[int]
+    """Number of starts that the file marks up to each row: lines CMDLINE, a header in its middle."""
+    identified: bool
+    """Whether the file identifies the process of every row, so that a pause is no restart."""
+    time_s: float | None = None
+    rss_bytes: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        names: tuple[str, str],
+        rows: Sequence[tuple[int, int, str, str, str]],
+        *,
+        identified: bool,
+        units: tuple[float | None, float | None],
+    ) -> RecordedCells:
+        """Return rows of (line, start, process, time, memory); ``names`` and ``units`` are of time and memory."""
+        lines = [row[0] for row in rows]
+        return cls(
+            time=CellColumn(path, names[0], [row[3] for row in rows], lines),
+            rss=CellColumn(path, names[1], [row[4] for row in rows], lines),
+            process=[row[2] for row in rows],
+            start=[row[1] for row in rows],
+            identified=identified,
+            time_s=units[0],
+            rss_bytes=units[1],
+        )
+
+
+def read_csv(path: Path, text: str, columns: Columns, *, identified: bool | None = None) -> RecordedCells:
+    """Read a table by its columns; the delimiter is the one that yields them.
+
+    ``identified`` is by default whether a life column is named. An empty cell of it continues the process before. A
+    header in the middle is a start. Raises RecordingError without the columns, and at a row with too many cells.
+    """
+    options = (
+        ("--time-column", columns.time),
+        ("--rss-column", columns.rss),
+        ("--life-column", columns.life),
+    )
+    delimiter, header = _header(path, text, [name for _, name in options if name])
+    for option, name in options:
+        if name and name not in header:
+            raise RecordingError(f"{path}: {option} {name}: no such column; it has {', '.join(header)}.")
+    at_time, at_rss = header.index(columns.time), header.index(columns.rss)
+    at_life = header.index(columns.life) if columns.life else None
+    rows: list[tuple[int, int, str, str, str]] = []
+    start, process = 0, ""
+    for line, cells in _csv_rows(path, text, delimiter):
+        if not any(cells):
+            continue
+        if _names(cells) == header:
+            start += 1
+            continue
+        if any(cells[len(header) :]):
+            raise RecordingError(
+                f"{path}: row {line} has {len(cells)} cells, the header {len(header)}; correct the row, or "
+                "quote cells that contain the delimiter."
+            )
+        cells.extend([""] * (len(header) - len(cells)))
+        process = cells[at_life].strip() or process if at_life is not None else ""
+        rows.append((line, start, process, cells[at_time], cells[at_rss]))
+    first = next((row[2] for row in rows if row[2]), "")
+    return RecordedCells.of(
+        path,
+        (columns.time, columns.rss),
+        [(line, starts, name or first, time, rss) for line, starts, name, time, rss in rows],
+        identified=bool(columns.life) if identified is None else identified,
+        units=(columns.time_s, columns.rss_bytes),
+    )
+
+
+def read_known_csv(path: Path, text: str) -> RecordedCells | None:
+    """Read the CSV of psrecord, or one with the columns of ``docker stats`` and a time; None when it is neither."""
+    for delimiter in DELIMITERS[:-1]:
+        header = _first_row(path, text, delimiter)
+        if header[: len(PSRECORD_CSV)] == PSRECORD_CSV:
+            return read_csv(path, text, Columns("elapsed_time", "mem_real", 1.0, MIB), identified=True)
+        plain = {re.sub(r"[_\s]+", " ", _spaced(name)).strip().lower(): name for name in header}
+        time = next((plain[name] for name in TIME_NAMES if name in plain), None)
+        name = next((plain[name] for name in DOCKER_NAMES if name in plain), None)
+        memory = next((plain[name] for name in plain if DOCKER_MEMORY.fullmatch(name)), None)
+        if time and name and memory:
+            # A container keeps its name when it is started again.
+            return read_csv(path, text, Columns(time, memory, life=name), identified=False)
+    return None
+
+
+def _header(path: Path, text: str, needed: list[str]) -> tuple[str, list[str]]:
+    """Return the delimiter and the header; where none yields the columns, those with the most names."""
+    headers = [(delimiter, _first_row(path, text, delimiter)) for delimiter in DELIMITERS]
+    for delimiter, header in headers:
+        if set(needed) <= set(header):
+            return delimiter, header
+    return max(headers[:-1], key=lambda found: len(found[1]))
+
+
+def _first_row(path: Path, text: str, delimiter: str) -> list[str]:
+    return next((_names(cells) for _, cells in _csv_rows(path, text, delimiter) if any(cells)), [])
+
+
+def _csv_rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line, from 1, and the cells of each row; raises RecordingError where it is no CSV."""
+    reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise RecordingError(f"{path}: row {reader.line_num}: not readable as CSV ({error}).") from None
+
+
+def _names(cells: list[str]) -> list[str]:
+    """Return the names of a header, without the mark of a comment and empty cells at the end."""
+    names = [cell.strip() for cell in cells]
+    if names:
+        names[0] = names[0].removeprefix("#").strip()
+    while names and not names[-1]:
+        names.pop()
+    return names
+
+
+def _spaced(name: str) -> str:
+    """Return docker's ``MemUsage`` as ``Mem Usage``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)

@@ -1,0 +1,107 @@
+"""Times and sizes in the cells of other tools' files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.external.cells import CellColumn, is_time, read_memory, read_times
+from analysis.formatting import KIB, MIB
+from soak.errors import RecordingError
+
+
+def column(*cells: str) -> CellColumn:
+    """Return a column whose first cell is in the second line of its file."""
+    return CellColumn(Path("x.csv"), "c", list(cells), list(range(2, 2 + len(cells))))
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit_s", "since_first_s"),
+    [
+        (("5", "6.5", ""), None, [0, 1.5, np.nan]),
+        (("1", "2"), 60.0, [0, 60]),
+        (("2025-03-04 0:00", "2025-03-04 0:05"), None, [0, 300]),
+        (("2025-03-04T00:00:00+01:00", "2025-03-04T00:00:01Z"), None, [0, 3601]),
+        (("Tue Mar  4 23:59:59 CET 2025", "Wed Mar  5 00:00:01 CET 2025"), None, [0, 2]),
+        (("23:59:30", "0:00:30", "-", "22:00:00", "00:00:00"), None, [0, 60, np.nan, 79_230, 86_430]),
+        (("00:00:01", "23:59:59", "00:00:02"), None, [0, -2, 1]),
+        (("11:59:59 AM", "12:00:01 PM", "11:59:59 PM", "12:00:00 AM"), None, [0, 2, 43_200, 43_201]),
+        (("14:00:00", "13:59:59"), None, [0, -1]),
+    ],
+)
+def test_a_time_is_a_number_a_moment_or_a_clock(
+    cells: tuple[str, ...], unit_s: float | None, since_first_s: list[float]
+) -> None:
+    """Only differences count; a clock passes midnight, and a small step back is none."""
+    t_s = read_times(column(*cells), unit_s)
+    assert t_s - t_s[0] == pytest.approx(since_first_s, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("cell", "size_bytes"),
+    [
+        ("1048576", MIB),
+        ("80.0MiB / 2GiB", 80 * MIB),
+        ("80.5 MB", 80.5e6),
+        ("1.5GiB", 1536 * MIB),
+        ("512 kB", 512e3),
+        ("80m", 80 * MIB),
+        ("2K", 2 * KIB),
+        ("0B / 0B", 0.0),
+        ("-1", -1.0),
+        ("N/A", np.nan),
+        ("-- / --", np.nan),
+    ],
+)
+def test_a_size_may_have_its_unit_in_the_cell(cell: str, size_bytes: float) -> None:
+    """A unit in the cell is the one that counts; what follows a slash is the limit."""
+    assert read_memory(column("2097152", cell), None)[1] == pytest.approx(size_bytes, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        (
+            ("5", "", "late"),
+            "row 4: 'late' is not a number, as the first row has it; correct or remove the row",
+        ),
+        (("14:00:00", "5"), "row 3: '5' is not HH:MM:SS, as the first row has it"),
+        (("04/03/2025 14:00", "x"), "row 2: '04/03/2025 14:00' is not seconds, ISO 8601 or HH:MM:SS"),
+        (("14:00", "14:01"), "row 2: '14:00' may be hours or minutes; write HH:MM:SS"),
+        (("1764162000000",), "row 2: '1764162000000' as seconds is beyond the year 5000; name the unit"),
+    ],
+)
+def test_the_first_bad_time_is_named(cells: tuple[str, ...], sentence: str) -> None:
+    """With the file, its column and row, and the fix."""
+    with pytest.raises(RecordingError) as caught:
+        read_times(column(*cells), None)
+    assert str(caught.value).startswith(f"x.csv: column c, {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        (("2e8", "3.9%"), "row 3: '3.9%' is not a size, written with a decimal point and perhaps a unit"),
+        (("80,5",), "row 2: '80,5' is not a size, written with a decimal point"),
+        (("5 apples",), "row 2: '5 apples' is not a size"),
+        (
+            ("1", "350.5", "2"),
+            "row 3: '350.5' is the highest value, and 350.5 bytes are too few for a process; name",
+        ),
+    ],
+)
+def test_the_first_bad_size_is_named(cells: tuple[str, ...], sentence: str) -> None:
+    """Likewise; a number without a unit that is too small for bytes needs one."""
+    with pytest.raises(RecordingError) as caught:
+        read_memory(column(*cells), None)
+    assert str(caught.value).startswith(f"x.csv: column c, {sentence}")
+
+
+def test_what_is_a_time_alone() -> None:
+    """As ``date`` writes it between the tables of another tool."""
+    assert all(
+        map(is_time, ("1741046400", "14:00:00", "2025-03-04 14:00:00", "Tue Mar  4 14:00:00 UTC 2025"))
+    )
+    assert not any(map(is_time, ("", "web", "NAME  CPU %")))

@@ -1,0 +1,94 @@
+"""Which rows of a recording are of one process, and where its lives begin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from analysis.external.processes import ProcessReadings, split_processes
+from analysis.external.tables import RecordedCells
+
+
+def split(
+    t_s: npt.ArrayLike,
+    process: list[str],
+    rss_bytes: npt.ArrayLike | None = None,
+    *,
+    identified: bool = True,
+) -> tuple[ProcessReadings, ...]:
+    """Return the processes of rows with these times; memory is 2e8 unless given."""
+    rows = [(k + 2, 0, name, "", "") for k, name in enumerate(process)]
+    cells = RecordedCells.of(Path("x.csv"), ("t", "rss"), rows, identified=identified, units=(1.0, 1.0))
+    values = np.asarray(2e8 + np.arange(len(rows)) if rss_bytes is None else rss_bytes, dtype=np.float64)
+    return split_processes(cells, np.array(t_s, dtype=float), values)
+
+
+@pytest.mark.parametrize(
+    ("process", "t_s", "names"),
+    [
+        ("aabb", [0, 1, 2, 3], [""]),
+        ("aaba", [0, 1, 2, 3], [""]),
+        ("abababab", [0, 0, 1, 1, 2, 2, 3, 3], ["a", "b"]),
+        ("aaabaaabaaabaaab", list(range(16)), ["a", "b"]),
+        ("aaabbb", [0, 1, 2, 0, 1, 2], ["a", "b"]),
+        ("aaabbb", [0, 1, 2, 2, 3, 4], [""]),
+    ],
+)
+def test_processes_run_side_by_side_where_they_take_turns_or_overlap(
+    process: str, t_s: list[float], names: list[str]
+) -> None:
+    """Those that follow one another are lives of one, also where one comes back."""
+    assert [one.name for one in split(t_s, list(process))] == names
+
+
+def test_every_process_that_follows_another_is_a_life() -> None:
+    """By a name or a number."""
+    (found,) = split([0, 1, 2, 3, 4], ["a", "a", "a", "b", "a"])
+    assert list(found.series.life) == [1, 1, 1, 2, 3]
+
+
+def test_a_pause_of_more_than_twenty_steps_may_be_a_restart() -> None:
+    """Unless the file identifies the process; hours in which nothing was read are a pause as well."""
+    t_s = np.arange(200.0)
+    rss_bytes = 2e8 + t_s
+    rss_bytes[50:80] = np.nan
+    rss_bytes[100:110] = 0
+    (found,) = split(t_s, [""] * 200, rss_bytes, identified=False)
+    assert list(np.flatnonzero(np.diff(found.series.life))) == [79]
+    assert found.pauses.startswith(
+        "pauses of up to 31 s without readings, once: the process may have been started"
+    )
+    assert found.one_life is not None
+    assert set(found.one_life.life) == {1}
+    (known,) = split(t_s, [""] * 200, rss_bytes, identified=True)
+    assert (known.pauses, set(known.series.life)) == ("", {1})
+
+
+def test_time_that_starts_over_goes_on_in_another_life() -> None:
+    """A small step back is no start over; that is left to the judge, which clears none."""
+    (found,) = split([*range(100), *range(50)], [""] * 150, identified=False)
+    assert list(found.series.t_s) == list(range(150))
+    assert list(np.flatnonzero(np.diff(found.series.life))) == [99]
+    assert found.doubt.startswith("its time starts over once")
+    (stepped,) = split([*range(100), *range(98, 150)], [""] * 152, identified=False)
+    assert set(stepped.series.life) == {1}
+    assert (np.diff(stepped.series.t_s) < 0).any()
+
+
+def test_rows_that_alternate_at_even_times_are_of_one_process() -> None:
+    """As where every other reading is taken within a request."""
+    (found,) = split(np.arange(300.0), [""] * 300, 2e8 + 1e8 * (np.arange(300) % 2), identified=False)
+    assert found.doubt == ""
+    (turns,) = split(np.arange(300) // 2, [""] * 300, 2e8 + 1e7 * (np.arange(300) % 2), identified=False)
+    assert turns.doubt.startswith("its rows take turns between levels")
+
+
+def test_noise_in_whole_units_takes_no_turns() -> None:
+    """Rows of one process that differ as much from turn to turn as from row to row, by times in minutes."""
+    for seed in range(20):
+        coarse = np.float64(2**20) * np.random.default_rng(seed).integers(180, 182, 300).astype(np.float64)
+        (found,) = split(np.arange(300) // 4, [""] * 300, coarse, identified=False)
+        assert found.doubt == ""
