@@ -117,7 +117,10 @@ def read_csv(path: Path, text: str, columns: Columns, *, identified: bool | None
 
 
 def read_known_csv(path: Path, text: str) -> RecordedCells | None:
-    """Read the CSV of psrecord, or one with the columns of ``docker stats`` and a time; None when it is neither."""
+    """Read the CSV of psrecord, or one with the columns of ``docker stats`` and a time; None when it is neither.
+
+    Raises RecordingError where only the time is missing.
+    """
     for delimiter in DELIMITERS[:-1]:
         header = _first_row(path, text, delimiter)
         if header[: len(PSRECORD_CSV)] == PSRECORD_CSV:
@@ -126,6 +129,11 @@ def read_known_csv(path: Path, text: str) -> RecordedCells | None:
         time = next((plain[name] for name in TIME_NAMES if name in plain), None)
         name = next((plain[name] for name in DOCKER_NAMES if name in plain), None)
         memory = next((plain[name] for name in plain if DOCKER_MEMORY.fullmatch(name)), None)
+        if name and memory and not time:
+            raise RecordingError(
+                f"{path}: row 1: no column has the time ({', '.join(TIME_NAMES)}); name it by --time-column, and the "
+                f"others by --rss-column {memory!r} and --life-column {name!r}, or record it."
+            )
         if time and name and memory:
             # A container keeps its name when it is started again.
             return read_csv(path, text, Columns(time, memory, life=name), identified=False)

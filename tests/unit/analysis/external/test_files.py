@@ -165,6 +165,11 @@ def test_few_bytes_and_late_seconds_are_believed_when_their_unit_is_named(tmp_pa
             "row 2 has 3 cells, the header 2; correct the row, or quote cells",
         ),
         ("a,b\n0,2e8\n1,x\n", Columns("a", "b"), "column b, row 3: 'x' is not a size"),
+        (
+            "name,mem_usage\nweb,80MiB / 2GiB\n",
+            None,
+            "no column has the time (time, timestamp, date, datetime, ",
+        ),
         (f"{PSRECORD}\n0.0 0.0\n1.0 0.0 10.0 20.0\n", None, "row 2 has 2 cells, not 4; correct or remove it"),
         (f"{PSRECORD}\n0.0 0.0 oops 20.0\n", None, "column Real (MB), row 2: 'oops' is not a size"),
         ("CMDLINE x\nMEM 1o.0 5\n", None, "column MEM, row 2: '1o.0' is not a size"),
