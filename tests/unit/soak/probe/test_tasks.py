@@ -102,6 +102,7 @@ class TestTasks:
         assert len(seen) <= tasks.LOOK_AT
         assert estimate == pytest.approx(50_000 / period, abs=3 * 0.016 * 50_000)
 
+    @pytest.mark.slow
     def test_the_estimate_follows_the_truth(self) -> None:
         """None finished and all finished are told apart without error."""
         for done, expected in ((False, 0), (True, 50_000)):
