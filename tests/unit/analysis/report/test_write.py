@@ -90,7 +90,6 @@ def test_a_recording_with_nothing_but_its_manifest_is_reported(build_run: Build)
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_load_that_ended_is_reported_while_its_run_goes_on(build_run: Build) -> None:
     """The report counts the recording as complete; the manifest goes on stating that the run is running."""
     run_dir = build_run(status="running")
@@ -116,7 +115,6 @@ def test_no_report_of_no_run(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_what_grew_and_the_waterfall_have_files_of_their_own(build_run: Build) -> None:
     """who.csv with every line, waterfall.csv with every arm whose memory was read whole, and its picture."""

@@ -318,7 +318,6 @@ _writes = st.lists(st.tuples(st.integers(0, HEAP_BYTES // 8 - 64), st.lists(_wor
 @settings(max_examples=150, deadline=2000)
 @given(_writes, _writes, st.sampled_from(VERSIONS))
 @pytest.mark.slow
-@pytest.mark.slow
 def test_no_content_of_memory_crashes_hangs_or_bloats_the_census(
     heap_writes: list[tuple[int, list[int]]],
     data_writes: list[tuple[int, list[int]]],
