@@ -79,12 +79,14 @@ class Loads:
         self._begun += 1
         self.start_s = start_s
         self._stopping = False
+        self._recording = self._process.spawn(
+            self._record
+        )  # before the first switch: a stop may come at once
         self.under_way.set()
         print(f"{LOAD_BEGAN} {start_s:.3f} {start_s + traffic.warmup_s:.3f}", flush=True)
         for share, worker in enumerate(workers):
             begin = Begin(traffic.seed, start_s, start_s - self._clock.now_s(), share, len(workers))
             self._process.runner.send_message(BEGIN, asdict(begin), client_id=worker)
-        self._recording = self._process.spawn(self._record)
 
     def stop(self, **_: object) -> None:
         """End the load that is under way, drain included, and wait for its last row."""

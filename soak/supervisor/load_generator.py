@@ -24,8 +24,8 @@ class LoadGenerator:
 
     @property
     def children(self) -> tuple[Child, ...]:
-        """The processes that run, in the order in which they are to be stopped."""
-        return (*self._workers, *(() if self._locust is None else (self._locust,)))
+        """The processes that run, in the order in which they are to be stopped: Locust first, which stops its workers."""
+        return (*(() if self._locust is None else (self._locust,)), *self._workers)
 
     def start(self) -> Child:
         """Start all of them; return Locust, which gets ready when its workers are there."""

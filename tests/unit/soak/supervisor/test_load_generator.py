@@ -85,11 +85,11 @@ def test_a_worker_that_dies_under_load_is_an_event(make_run: MakeRun) -> None:
     assert run.manifest["status"] == "complete"
 
 
-def test_workers_are_stopped_before_locust(make_run: MakeRun) -> None:
-    """Locust notices who is missing only while it lives."""
+def test_locust_is_stopped_before_its_workers(make_run: MakeRun) -> None:
+    """It ends the load of all of them; a worker that is gone before would count as lost, and its share as missed."""
     run = make_run("traffic.workers=2")
     run.go()
-    assert run.machine.stopped[:4] == ["judge", "worker-1", "worker-2", "locust"]
+    assert run.machine.stopped[:4] == ["judge", "locust", "worker-1", "worker-2"]
 
 
 def test_a_reset_of_locusts_statistics_is_an_event_and_no_answer(make_run: MakeRun) -> None:
