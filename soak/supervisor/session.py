@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -52,20 +51,17 @@ class StopRequest:
     """Whether somebody asked for the end: noted by a signal handler, read where it is safe to stop."""
 
     def __init__(self) -> None:
-        self._noted = threading.Event()
         self.signal_name: str | None = None
         """Name of the first signal, such as SIGINT; None before it."""
 
     def note(self, signal_name: str) -> None:
-        """Note a signal; only the first one counts."""
-        if not self._noted.is_set():
-            self.signal_name = signal_name
-            self._noted.set()
+        """Note a signal; only the first one counts. Takes no lock: one signal may interrupt the handler of another."""
+        self.signal_name = self.signal_name or signal_name
 
     @property
     def is_noted(self) -> bool:
         """Whether there was one."""
-        return self._noted.is_set()
+        return self.signal_name is not None
 
 
 def in_order(steps: Iterable[Callable[[], None]]) -> None:
