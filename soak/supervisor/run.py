@@ -230,8 +230,8 @@ class Run:
         self._session.save_manifest("running")  # with the readings missed so far
         directory = self._session.directory
         argv = module_argv("analysis", "report", "--load-ended", str(directory))
-        printed = LineTail(self._session.logs / "report.log")
-        printed.new_lines()  # of an earlier report
+        log = self._session.logs / "report.log"
+        printed = LineTail(log, offset=log.stat().st_size if log.exists() else 0)  # after an earlier report
         report = self._session.start_child(ProcessSpec("report", argv, directory))
         try:
             while report.poll() is None:
