@@ -37,11 +37,10 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
         raise UsageError(f"{path}: cannot be read ({error}).") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}.") from error
+    _rename_article(table, path)
     for setting in settings:
         _apply(table, setting)
-    if "article" in table:
-        _deprecated(f"{path}: the key article", "incident")
-        table.setdefault("incident", table.pop("article"))
+    _rename_article(table, path)
     for key in FROM_THE_FILE:
         if key in table:
             raise UsageError(f"{path}: unknown key '{key}': a profile's name is its file's.")
@@ -65,6 +64,13 @@ def _chosen(known: dict[str, ArmSettings], wanted: str, path: Path) -> dict[str,
 def _deprecated(what: str, instead: str) -> None:
     """Print that a name is deprecated; the next version drops it."""
     print(f"{what} is deprecated; use {instead}.", file=sys.stderr)
+
+
+def _rename_article(table: dict[str, Any], path: Path) -> None:
+    """Give the value of the key ``article`` to ``incident``."""
+    if "article" in table:
+        _deprecated(f"{path}: the key article", "incident")
+        table["incident"] = table.pop("article")
 
 
 def _locate(name: str) -> Path:

@@ -238,6 +238,12 @@ def test_the_old_words_for_the_incident_still_hold(
     assert capsys.readouterr().err.endswith(line)
 
 
+def test_the_old_key_also_changes_the_new_one(write: Write) -> None:
+    """What is set on the command line holds, whichever of the two words the file and the setting use."""
+    assert not load_profile("demo", ["article=false"]).incident
+    assert not load_profile(write(f"article = true\n{SMALLEST}"), ["incident=false"]).incident
+
+
 def test_limits_and_leaks_are_parsed_once_and_written_as_they_were_given() -> None:
     """A checked profile holds numbers; the manifest's copy of it keeps the text."""
     profile = load_profile("demo", ["gates.max_rss=≤300 MiB", "judge.max_leak=2 kB/request"])
