@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import Field
 
 from soak.contract.files import SCHEMA_VERSION
 
@@ -17,18 +19,22 @@ LOW_TRAFFIC_H: Final = (4.2, 4.6)
 SHAPES: Final = ("steady", "incident", "diurnal", "steps")
 """Names of the shapes of the load over time."""
 
+_AboveZero = Annotated[float, Field(gt=0)]
+_FromZero = Annotated[float, Field(ge=0)]
+_Count = Annotated[int, Field(gt=0)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentPlan:
     """What the shape ``incident`` needs to turn the planned growth of memory into request rates."""
 
-    memory_scale: float
+    memory_scale: _AboveZero
     """The incident's bytes are divided by this."""
-    retained_bytes_per_request: float
+    retained_bytes_per_request: _AboveZero
     """Bytes that a request of the load leaves behind in the leaky arm."""
-    start_bytes: float
+    start_bytes: _FromZero
     """Planned memory of the leaky arm at hour 0, after the warm-up."""
-    limit_bytes: float
+    limit_bytes: _AboveZero
     """Memory limit of the leaky arm, reached at 5.6 h."""
 
 
@@ -41,30 +47,30 @@ class Traffic:
     """The run's start on this machine's monotonic clock."""
     out_dir: str
     """The run directory; each arm's recordings go to ``<out_dir>/<arm>/``, which exists."""
-    arms: dict[str, str]
+    arms: Annotated[dict[str, str], Field(min_length=1)]
     """Arm name to base URL, ``http://127.0.0.1:8001``."""
     path: str
-    services: tuple[str, ...]
+    services: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names from which instance names are made, such as ``orders-017``."""
-    instances_per_hour: float
-    instances_live: int
-    hour_s: float
+    instances_per_hour: _FromZero
+    instances_live: _Count
+    hour_s: _AboveZero
     """Seconds of the run for one hour, of the incident or of a day."""
-    warmup_s: float
-    warmup_rps: float
-    warmup_request_bytes: int
+    warmup_s: _FromZero
+    warmup_rps: _FromZero
+    warmup_request_bytes: Annotated[int, Field(ge=0)]
     shape: str
     """One of SHAPES."""
-    load_s: float
-    rate_rps: float
-    request_bytes: int
-    users_per_arm: int
-    max_lateness_s: float
-    network_timeout_s: float
+    load_s: _AboveZero
+    rate_rps: _FromZero
+    request_bytes: _Count
+    users_per_arm: _Count
+    max_lateness_s: _AboveZero
+    network_timeout_s: _AboveZero
     incident: IncidentPlan | None = None
-    quiesce_every_s: float | None = None
+    quiesce_every_s: _AboveZero | None = None
     """Period of the pauses, seconds, counted from the start of the warm-up; None: there are none."""
-    quiesce_pause_s: float = 1.0
+    quiesce_pause_s: _FromZero = 1.0
     """Pause k is [k * quiesce_every_s - quiesce_pause_s, k * quiesce_every_s), k from 1: no request starts in it."""
     locustfile: str = ""
     """Path of a custom locustfile: its users decide what is sent, and only arms, times and pauses count. Else empty."""

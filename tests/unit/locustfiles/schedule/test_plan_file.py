@@ -38,6 +38,11 @@ def test_no_file(tmp_path: Path) -> None:
             {"users_per_arm": "many"},
             "key users_per_arm: Input should be a valid integer, unable to parse string as an integer (it is 'many')",
         ),
+        ({"load_s": 0}, "key load_s: Input should be greater than 0 (it is 0)"),
+        ({"hour_s": 0}, "key hour_s: Input should be greater than 0 (it is 0)"),
+        ({"rate_rps": -1.5}, "key rate_rps: Input should be greater than or equal to 0 (it is -1.5)"),
+        ({"arms": {}}, "key arms: Dictionary should have at least 1 item after validation, not 0 (it is {})"),
+        ({"services": []}, "key services: Tuple should have at least 1 item after validation, not 0 (it is [])"),
         ({"arms": ["leaky"]}, "key arms: Input should be a valid dictionary (it is ['leaky'])"),
         (
             {"incident": {"memory_scale": 16, "start_bytes": 8e7, "limit_bytes": 5e8}},
