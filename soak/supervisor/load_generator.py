@@ -24,7 +24,7 @@ class LoadGenerator:
 
     @property
     def children(self) -> tuple[Child, ...]:
-        """The processes that run, in the order in which they are to be stopped: Locust first, which stops its workers."""
+        """The processes that run, in the order of being stopped: Locust first, which stops its workers."""
         return (*(() if self._locust is None else (self._locust,)), *self._workers)
 
     def start(self) -> Child:
