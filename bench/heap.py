@@ -117,17 +117,17 @@ def _attached(server: Server) -> Iterator[None]:
         )
         try:
             yield
-            said = process.communicate(timeout=TIMEOUT_S)[1]
+            errors = process.communicate(timeout=TIMEOUT_S)[1]
         finally:
             process.kill()
     if process.returncode:
-        raise HarnessError(f"memray attach ended with exit code {process.returncode}: {said[-500:]}")
+        raise HarnessError(f"memray attach ended with exit code {process.returncode}: {errors[-500:]}")
 
 
 def disturbance(place: Place, client: Client, progress: Progress) -> list[Finding]:
     """Return the ratio of the p99 with a census every five seconds to that without; raises HarnessError.
 
-    The peers, each in a server of its own, are told in the progress: objgraph, and memray where it is installed.
+    The peers, each in a server of its own, are named in the progress: objgraph, and memray where it is installed.
     """
     memray = importlib.util.find_spec("memray") is not None
     peers = (OBJGRAPH, MEMRAY) if memray else (OBJGRAPH,)

@@ -66,7 +66,7 @@ ready = "port"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the judge said of one service while the load ran."""
+    """Verdicts of the judge on one service while the load ran."""
 
     kind: str
     called_s: float | None
@@ -83,7 +83,7 @@ class Call:
 
 
 def calls(kinds: Sequence[str], directory: Path, progress: Progress) -> list[Call]:
-    """Soak services of these kinds in one run and return what was said of each; raises HarnessError."""
+    """Soak services of these kinds in one run and return the verdicts on each; raises HarnessError."""
     directory.mkdir()
     profile = directory / "live.toml"
     arms = {kind.replace("-", "_"): kind for kind in kinds}
@@ -130,7 +130,7 @@ def _watch(
 
 
 def _load_starts(run_dir: Path) -> Iterator[float]:
-    """Yield the ``t_s`` at which the loads after the warm-up start, as Locust has said them."""
+    """Yield the ``t_s`` at which the loads after the warm-up start, from the log of Locust."""
     log = run_dir / LOGS / "locust.log"
     if log.exists():
         for line in log.read_text(errors="replace").splitlines():

@@ -54,8 +54,8 @@ def serve_gateway(
     """Run an API gateway: POST /api/{service} with a JSON object returns the service's JSON answer.
 
     A service's instances are its name with a number: orders-017 is an instance of orders. GET /healthz
-    says when the gateway is up, GET /metrics what it holds, for Prometheus; SIGTERM ends it, with all it holds
-    closed. One process, on uvicorn.
+    answers when the gateway is up, GET /metrics states what it holds, for Prometheus; SIGTERM ends it and closes
+    all of that. One process, on uvicorn.
 
     With GATEWAY_DEBUG_TOKEN in the environment, GET /debug/memory?description=... describes this process's
     memory to clients on this machine that send it as "Authorization: Bearer TOKEN".

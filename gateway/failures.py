@@ -1,4 +1,4 @@
-"""What can go wrong with a request, the status that says so, and a log of it that stays bounded."""
+"""What can go wrong with a request, its status code, and its bounded log."""
 
 from __future__ import annotations
 

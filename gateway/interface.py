@@ -1,4 +1,4 @@
-"""What every variant of the gateway can do; the HTTP side knows no more than this."""
+"""What every variant of the gateway can do; the HTTP side uses nothing else."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def serve_stubs(
     """Run the services behind the gateway: GET /api answers for the service that the Host header names.
 
     An instance such as orders-017 is answered as orders. Latency and the two rates are one number for all
-    services, or orders=0.01,users=0. GET /healthz says when the stubs are up; SIGTERM ends them.
+    services, or orders=0.01,users=0. GET /healthz answers when the stubs are up; SIGTERM ends them.
     One process, on uvicorn.
 
     Example: python -m stubs --port 9000 --services orders,users --error-rate orders=0.01,users=0

@@ -26,7 +26,7 @@ def command(
 ) -> None:
     """Compare two runs recorded separately; "x before" in the gates of RUN_B is the candidate of RUN_A.
 
-    Refused when host, Python, load, limits or file format differ; the message lists the differences.
+    Refused when host, Python, load, phases or limits differ; the message lists the differences.
 
     Exit codes: 0 signed off, 2 not comparable, 3 a gate failed, 4 inconclusive or refused.
     """

@@ -19,7 +19,7 @@ def differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
     """Return what makes two runs not comparable, each as ``name: this, that``; empty when nothing does.
 
     Host, Python, traffic with its seed, shape and the content of its locustfile, stubs, phases, limits and the rhythm
-    of the quiesce points must be the same. The schema is the same, or the manifests would not have been read.
+    of the quiesce points must be the same. The schemas may differ: every schema that is read gives the same columns.
     """
     found = [_difference("Python", first.python, second.python)]
     found += [_difference(f"host {key}", first.host.get(key), second.host.get(key)) for key in HOST_KEYS]

@@ -19,7 +19,7 @@ SLACK_S = 30.0
 
 
 class Client:
-    """Knows the next request id: no request is like an earlier one, whichever server had that."""
+    """Counts the request ids: no request is like an earlier one, whichever server that went to."""
 
     def __init__(self) -> None:
         self._next_id = 0

@@ -23,7 +23,7 @@ class Estimate:
 
 
 class Verdict(StrEnum):
-    """What the interval says of the goal."""
+    """Whether the interval meets the goal."""
 
     MET = "met"
     OPEN = "open"
@@ -60,7 +60,7 @@ class Finding:
 
     @property
     def verdict(self) -> Verdict:
-        """What the interval says of the goal."""
+        """Whether the interval meets the goal."""
         return self.goal.judge(self.measured)
 
 

@@ -30,7 +30,7 @@ class Plan:
 
     port: int
     first_id: int
-    """Each request has the next id and so a body of its own: no cache knows it."""
+    """Each request has the next id and so a body of its own, which no cache has."""
     seconds: float
     """What counts: the time after the lead."""
     lead_s: float = 0.0
@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
         self._answered: asyncio.Future[bool] | None = None
 
     def ask(self, request: bytes) -> asyncio.Future[bool]:
-        """Send a request; the future says whether the answer is a good one, or raises ConnectionError."""
+        """Send a request; the future is whether the answer is a good one, or raises ConnectionError."""
         assert self._transport is not None  # noqa: S101  create_connection returns after connection_made
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.write(request)

@@ -35,7 +35,7 @@ SCALED: Final = {"loop_lag_ms": 1e-3}
 
 
 class RunMetrics(Collector):
-    """Says what it was shown last. What was not read has no series: it is never 0."""
+    """Exports the newest state of the run. What was not read has no series: it is never 0."""
 
     def __init__(self) -> None:
         self._now: RunStatus | None = None

@@ -89,7 +89,7 @@ def judge_facts(
 
 
 def _sha256(locustfile: str) -> str | None:
-    """Return the hash of the file's content, which tells runs under other loads apart; None without a file."""
+    """Return the hash of the file's content, which differs between runs under different loads; None without a file."""
     if not locustfile:
         return None
     try:

@@ -31,7 +31,7 @@ ALTS: Final = {
 def report_html(contents: ReportContents, evidence: Provenance, figures: Mapping[str, str]) -> str:
     """Return the page; ``figures`` are SVG files by name: memory, objects, latency, and waterfall where one was drawn.
 
-    All that a run, a profile or a service says of itself is escaped.
+    All text of a run, a profile or a service is escaped.
     """
     environment = Environment(
         loader=PackageLoader("analysis.report.html", "."),

@@ -47,7 +47,7 @@ class Answers:
             body = {"ok": True, **self._obey(json.loads(line))}
         except ValueError as error:
             body = {"ok": False, "error": str(error)}
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and the thread lives on
+        except Exception as error:  # noqa: BLE001 - the answer states any error, and the thread goes on
             body = {"ok": False, "error": f"{type(error).__name__}: {error}"}
         return json.dumps(body).encode() + b"\n"
 

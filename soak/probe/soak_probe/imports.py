@@ -34,7 +34,7 @@ class ModuleFinder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return what the next finder that knows the module returns; None for any other module."""
+        """Return what the next finder of the module returns; None for any other module."""
         if name != self._name:
             return None
         finders = list(sys.meta_path)
@@ -62,5 +62,5 @@ class ModuleFinder:
             sys.meta_path.remove(self)
             try:
                 self._on_import(module)
-            except Exception:  # noqa: BLE001, S110 - not the module we know: what it would have told is not known
+            except Exception:  # noqa: BLE001, S110 - an unknown version of the module: its readings stay empty
                 pass

@@ -1,4 +1,4 @@
-"""The one line on standard error that says why a process is not probed."""
+"""The one line on standard error with the reason why a process is not probed."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Tasks(NamedTuple):
 
 
 def registry() -> tuple[str, set[ref[Any]]] | None:
-    """Return the path and the set of references by which asyncio knows its tasks; None without either."""
+    """Return the path and the set of references in which asyncio registers its tasks; None without either."""
     asyncio_tasks = sys.modules.get("asyncio.tasks")
     for name in ("_scheduled_tasks", "_all_tasks"):
         registered = getattr(asyncio_tasks, name, None)

@@ -91,6 +91,13 @@ def test_runs_of_another_schema_are_refused(two_runs: tuple[Path, Path]) -> None
 
 
 @pytest.mark.usefixtures("planted_verdicts")
+def test_a_run_of_an_older_schema_is_compared(two_runs: tuple[Path, Path]) -> None:
+    """The last release may have been recorded before an update of soakproof."""
+    change(two_runs[0], schema_version=1)
+    assert "<= 1.05x before (79.1 MiB)" in compare_runs(*two_runs).text
+
+
+@pytest.mark.usefixtures("planted_verdicts")
 @pytest.mark.parametrize(("slope", "code"), [(0.0, 0), (1000.0, 3)])
 def test_a_file_is_judged_like_an_arm(tmp_path: Path, slope: float, code: int) -> None:
     """The exit code is that of the verdict."""
