@@ -12,18 +12,21 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from soak.heap.cpython.memory import Memory, Octets, Words
+from soak.heap.cpython.memory import Memory, Words
 
 POOL_BYTES: Final = 1 << 14
 HEADER_BYTES: Final = 48
 NO_POOL: Final = 255
 NO_BLOCK: Final = 254
 """In a pool's header, or where no block was ever handed out."""
+MOST_ROOM: Final = 255
 _AT_ONCE: Final = 1 << 16
 _SIZES: Final = 32
 """Number of sizes of blocks: 16, 32, ... 512 bytes; a type object is larger."""
 _POOL_PAIRS: Final = POOL_BYTES // 16
 _HEADER_PAIRS: Final = HEADER_BYTES // 16
+
+Places = npt.NDArray[np.uint16]
 
 
 def outside_pools(memory: Memory, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -42,22 +45,23 @@ def outside_pools(memory: Memory, start: int, end: int) -> Iterator[tuple[int, i
         yield begins, end
 
 
-def block_offsets(words: Words, address: int) -> Octets:
-    """Return how far into its block each pair of words is, in pairs: 0 to 31, or NO_BLOCK, or NO_POOL.
+def block_places(words: Words, address: int) -> Places:
+    """Return how far into its block each pair of words is, and 256 times how far it is to the end, both in pairs.
 
-    The words begin at ``address``, which is not in the midst of a pool whose blocks matter.
+    The former is 0 to 31, or NO_BLOCK, or NO_POOL, where the end is as far as can be. Where ``address``, that of the
+    first word, is in the midst of a pool, the rest of this counts as none.
     """
     before = -address % POOL_BYTES // 16
     pairs = len(words) // 2
     places = np.arange(before, pairs - _HEADER_PAIRS + 1, _POOL_PAIRS)
     heads = words[: 2 * pairs].view(np.uint32).reshape(-1, 4)[places[:, None] + np.arange(_HEADER_PAIRS)]
     sizes, used = _pools(heads.reshape(len(places), 4 * _HEADER_PAIRS))
-    inside = _OFFSETS.take(sizes, axis=0)
+    inside = _PLACES.take(sizes, axis=0)
     for pool in np.flatnonzero((sizes < _SIZES) & (used < POOL_BYTES)).tolist():
         inside[pool, used[pool] // 16 :] = NO_BLOCK
-    offsets = np.full(pairs, NO_POOL, np.uint8)
-    offsets[before : before + inside.size] = inside.reshape(-1)[: max(0, pairs - before)]
-    return offsets
+    found = np.full(pairs, _NO_POOL, np.uint16)
+    found[before : before + inside.size] = inside.reshape(-1)[: max(0, pairs - before)]
+    return found
 
 
 def _pools(heads: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
@@ -70,14 +74,16 @@ def _pools(heads: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint32], npt.N
     return np.where(pools, index, np.uint32(_SIZES)), np.where(heads[:, 0] == 0, 0, after)
 
 
-def _offsets(size: int) -> Octets:
-    """Return the offsets in a full pool of blocks of ``size`` pairs."""
-    offsets = np.full(_POOL_PAIRS, NO_BLOCK, np.uint8)
+def _places(size: int) -> Places:
+    """Return the places in a full pool of blocks of ``size`` pairs."""
+    places = np.full(_POOL_PAIRS, NO_BLOCK, np.uint16)
     blocks = (_POOL_PAIRS - _HEADER_PAIRS) // size
-    offsets[_HEADER_PAIRS : _HEADER_PAIRS + blocks * size] = np.tile(np.arange(size), blocks)
-    return offsets
+    block = np.arange(size) + (np.arange(size, 0, -1) << 8)
+    places[_HEADER_PAIRS : _HEADER_PAIRS + blocks * size] = np.tile(block, blocks)
+    return places
 
 
-_OFFSETS: Final = np.stack(
-    [*(_offsets(size + 1) for size in range(_SIZES)), np.full(_POOL_PAIRS, NO_POOL, np.uint8)]
+_NO_POOL: Final = MOST_ROOM << 8 | NO_POOL
+_PLACES: Final = np.stack(
+    [*(_places(size + 1) for size in range(_SIZES)), np.full(_POOL_PAIRS, _NO_POOL, np.uint16)]
 )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from soak.heap.cpython.chunks import Chunk
 from soak.heap.cpython.interpreter import Interpreter
 from soak.heap.cpython.memory import Memory, Words
-from soak.heap.cpython.pymalloc_pools import NO_POOL, block_offsets
+from soak.heap.cpython.pymalloc_pools import NO_POOL, block_places
 from soak.heap.cpython.sizes import CONTAINER_SHAPES, FarKeys, ShapedObjects, extra_bytes, lengths
 from soak.heap.cpython.type_table import Integers, TypeTable, plausible_refcounts
 
@@ -157,7 +157,8 @@ def _objects_among(
 
     The usual ones: a tuple's length and its first item; the values of an instance whose first attribute is a class.
     """
-    offsets = block_offsets(chunk.words[: 2 * chunk.pairs], chunk.address).take(where)
+    places = block_places(chunk.words[: 2 * chunk.pairs], chunk.address).take(where)
+    offsets, room = places & 255, places >> 8
     heads = table.head_pairs.take(index)
     begins = offsets == heads
     marked = np.flatnonzero(offsets == heads + 1)
@@ -166,6 +167,7 @@ def _objects_among(
         begins[marked] = marks >> np.uint64(8) == _DEBUG_MARK
     outside = offsets == NO_POOL
     begins |= outside
+    begins &= room >= table.least_room.take(index)
     collected = np.flatnonzero(begins & (heads > 0))
     begins[collected] = _have_heads(chunk, where.take(collected))
     real = np.flatnonzero(begins)
@@ -174,8 +176,8 @@ def _objects_among(
     )  # a block holds one object
     others = np.flatnonzero(outside.take(real))
     if others.size:
-        places = real.take(others)
-        first[others] = _outside_others(chunk, where.take(places), index.take(places), table, lookup)
+        apart = real.take(others)
+        first[others] = _outside_others(chunk, where.take(apart), index.take(apart), table, lookup)
     return real[np.flatnonzero(first)]
 
 

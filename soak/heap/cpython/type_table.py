@@ -18,6 +18,7 @@ from soak.heap.cpython.chunks import Chunk
 from soak.heap.cpython.interpreter import Interpreter
 from soak.heap.cpython.layout import Layout
 from soak.heap.cpython.memory import Memory, Octets, Words
+from soak.heap.cpython.pymalloc_pools import MOST_ROOM
 from soak.heap.errors import HeapError
 
 MOST_TYPES = 1 << 18
@@ -63,6 +64,8 @@ class TypeTable:
     item_bytes: Integers
     own_pairs: Integers
     """Pairs of words that nothing else can begin in: the struct, and what is inline behind it."""
+    least_room: npt.NDArray[np.uint8]
+    """The same as far as a pool has blocks of it, MOST_ROOM for more."""
     head_pairs: npt.NDArray[np.uint8]
     """Pairs of words before every instance in its block: the collector's head, and what precedes it; 0 for none."""
     shapes: npt.NDArray[np.uint8]
@@ -141,6 +144,7 @@ def make_table(candidates: Words, interpreter: Interpreter, memory: Memory) -> T
         basic + heads + values,
         items,
         (own + 15) // 16,
+        np.clip((own + 15) // 16, 0, MOST_ROOM).astype(np.uint8),
         (heads // 16).astype(np.uint8),
         shapes,
         (flags & np.uint64(layout.HEAPTYPE)) != 0,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from soak.heap.census import Heap, read_heap
 from soak.heap.cpython.layout import LAYOUTS
-from soak.heap.cpython.pymalloc_pools import NO_BLOCK, NO_POOL, POOL_BYTES, block_offsets
+from soak.heap.cpython.pymalloc_pools import NO_BLOCK, NO_POOL, POOL_BYTES, block_places
 from soak.heap.cpython.scan import AddressIndex
 from soak.heap.cpython.type_table import _below
 from soak.heap.errors import HeapError
@@ -119,6 +119,13 @@ def test_an_object_in_a_pool_begins_where_its_block_does(offset: int) -> None:
     assert _pool(64, (offset, (1, SPARE))) == ({"app.Thing": 1} if offset == 16 else {})
 
 
+def test_a_block_that_is_too_small_for_an_object_holds_none() -> None:
+    """A text of a byte in a block of 16, behind it a type's address that an object left there."""
+    assert _pool(16, (0, (0x78, SHAPED[b"str"]))) == {}
+    assert _pool(32, (0, (0x78, SHAPED[b"str"]))) == {}
+    assert _pool(48, (0, (0x78, SHAPED[b"str"]))) == {"builtins.str": 1}
+
+
 def test_a_block_holds_one_object() -> None:
     """An instance of a type without a head, whose first fields are a number and a class with one."""
     assert _pool(48, (0, (HEAP, SHAPED[b"int"], 1, SPARE))) == {"app.Thing": 1}
@@ -155,10 +162,12 @@ def test_bounds_of_blocks_are_found_where_a_chunk_begins_in_the_midst_of_a_pool(
     """Of a pool whose header is not there nothing is known; the next one counts."""
     memory = bytearray(3 * POOL_BYTES)
     put_pool(memory, POOL_BYTES, 32, after=48 + 64)
-    offsets = block_offsets(np.frombuffer(memory, np.uint64)[4096 // 8 : 5 * POOL_BYTES // 16], HEAP + 4096)
+    places = block_places(np.frombuffer(memory, np.uint64)[4096 // 8 : 5 * POOL_BYTES // 16], HEAP + 4096)
+    offsets, room = places & 255, places >> 8
     before = (POOL_BYTES - 4096) // 16
     assert set(offsets[:before]) == {NO_POOL}
     assert offsets[before:][:8].tolist() == [NO_BLOCK] * 3 + [0, 1, 0, 1, NO_BLOCK]
+    assert room[before:][:8].tolist() == [0] * 3 + [2, 1, 2, 1, 0]
     assert set(offsets[before + 8 :][: 1024 - 8]) == {NO_BLOCK}
     assert set(offsets[before + 1024 :]) == {NO_POOL}
 
