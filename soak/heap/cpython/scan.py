@@ -158,24 +158,23 @@ def _objects_among(
     The usual ones: a tuple's length and its first item; the values of an instance whose first attribute is a class.
     """
     places = block_places(chunk.words[: 2 * chunk.pairs], chunk.address).take(where)
-    offsets, room = places & 255, places >> 8
-    heads = table.head_pairs.take(index)
-    begins = offsets == heads
-    marked = np.flatnonzero(offsets == heads + 1)
+    wanted = table.in_block.take(index)
+    offsets, heads = places & 255, wanted & 255
+    begins = (offsets == heads) & (places >= wanted)
+    odd = np.flatnonzero(~begins)
+    others = odd[offsets.take(odd) == NO_POOL]
+    marked = odd[offsets.take(odd) == heads.take(odd) + 1]
     if marked.size:
         marks = chunk.words.take(2 * (where.take(marked) - offsets.take(marked)) + 1)
         begins[marked] = marks >> np.uint64(8) == _DEBUG_MARK
-    outside = offsets == NO_POOL
-    begins |= outside
-    begins &= room >= table.least_room.take(index)
+    begins[others] = True
     collected = np.flatnonzero(begins & (heads > 0))
     begins[collected] = _have_heads(chunk, where.take(collected))
     real = np.flatnonzero(begins)
-    first = (
-        np.diff(where.take(real) - offsets.take(real), prepend=-NO_POOL - 1) != 0
-    )  # a block holds one object
-    others = np.flatnonzero(outside.take(real))
+    # a block holds one object, the first
+    first = np.diff(where.take(real) - offsets.take(real), prepend=-NO_POOL - 1) != 0
     if others.size:
+        others = np.flatnonzero(offsets.take(real) == NO_POOL)
         apart = real.take(others)
         first[others] = _outside_others(chunk, where.take(apart), index.take(apart), table, lookup)
     return real[np.flatnonzero(first)]

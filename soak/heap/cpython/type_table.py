@@ -64,10 +64,9 @@ class TypeTable:
     item_bytes: Integers
     own_pairs: Integers
     """Pairs of words that nothing else can begin in: the struct, and what is inline behind it."""
-    least_room: npt.NDArray[np.uint8]
-    """The same as far as a pool has blocks of it, MOST_ROOM for more."""
-    head_pairs: npt.NDArray[np.uint8]
-    """Pairs of words before every instance in its block: the collector's head, and what precedes it; 0 for none."""
+    in_block: npt.NDArray[np.uint16]
+    """Pairs of words before every instance in its block (the collector's head, and what precedes it; 0 for none), and
+    256 times those the instance needs from there on, MOST_ROOM at most: as ``block_places`` has them."""
     shapes: npt.NDArray[np.uint8]
     heap_types: npt.NDArray[np.bool_]
     """Whether the type was made at run time: its module is in its dict."""
@@ -144,8 +143,7 @@ def make_table(candidates: Words, interpreter: Interpreter, memory: Memory) -> T
         basic + heads + values,
         items,
         (own + 15) // 16,
-        np.clip((own + 15) // 16, 0, MOST_ROOM).astype(np.uint8),
-        (heads // 16).astype(np.uint8),
+        (heads // 16 + (np.clip((own + 15) // 16, 0, MOST_ROOM) << 8)).astype(np.uint16),
         shapes,
         (flags & np.uint64(layout.HEAPTYPE)) != 0,
         names,

@@ -37,7 +37,7 @@ def _table(memory: ProcessMemory, classes: Sequence[type]) -> TypeTable:
     yes = np.ones(len(addresses), np.bool_)
     names_at, dicts = rows[:, layout.TP_NAME // 8], rows[:, layout.TP_DICT // 8]
     shapes = zeros.astype(np.uint8)
-    return TypeTable(addresses, zeros, zeros, zeros, shapes, shapes, shapes, yes, names_at, dicts)
+    return TypeTable(addresses, zeros, zeros, zeros, zeros.astype(np.uint16), shapes, yes, names_at, dicts)
 
 
 def _classes() -> list[type]:
