@@ -12,6 +12,8 @@ EXIT_HARNESS_FAILED = 1
 EXIT_USAGE = 2
 EXIT_GATE_FAILED = 3
 EXIT_INCONCLUSIVE = 4
+EXIT_INTERRUPTED = 130
+"""By Ctrl-C, as a shell has it: 128 and the number of SIGINT."""
 
 
 class SoakError(Exception):
@@ -49,10 +51,13 @@ def exit_on_error(command: Callable[[], object]) -> None:
         try:
             command()
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # None: it was closed at the start
+                sys.stdout.flush()
     except SoakError as error:
         print(f"soak: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:  # outside of a command, which typer ends so too
+        sys.exit(EXIT_INTERRUPTED)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EPIPE):
             raise
