@@ -27,7 +27,7 @@ EXACT_TIMEOUT_S = 30.0
 """Time for an answer of the probe that walks the whole heap, seconds."""
 POINT_MARGIN_S = 0.1
 """Time kept free before the end of a pause of the load, seconds."""
-LEAST_NAMING_S = 0.2
+LEAST_NAMING_S = 0.1
 """Time that must be left for the probe to name holders, seconds."""
 UNLOADED = frozenset({IDLE, DRAIN, QUIESCE})
 """Phases without requests, in which a reading may pause the target."""

@@ -190,7 +190,7 @@ def planned(*settings: str) -> list[QuiescePoint]:
 def test_points_lie_in_the_middle_of_the_pauses_of_warmup_and_load() -> None:
     """The demo has two in its warm-up and eighteen in its load, the last of them at its end."""
     taken = planned()
-    assert taken[:2] == [QuiescePoint(16.5, 17.0), QuiescePoint(26.5, 27.0)]
+    assert taken[:2] == [QuiescePoint(16.25, 17.0), QuiescePoint(26.25, 27.0)]
     assert len(taken) == 20
     assert taken[-1].end_s == 7 + 20 + 180
 
