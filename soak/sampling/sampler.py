@@ -29,6 +29,10 @@ POINT_MARGIN_S = 0.1
 """Time kept free before the end of a pause of the load, seconds."""
 LEAST_NAMING_S = 0.1
 """Time that must be left for the probe to name holders, seconds."""
+NAMED = 2.0
+"""Growth after which a container whose holder was named is asked for again, times its length."""
+UNNAMED = 1.25
+"""The same where there was no time to name it."""
 UNLOADED = frozenset({IDLE, DRAIN, QUIESCE})
 """Phases without requests, in which a reading may pause the target."""
 _SAMPLE_NAMES = frozenset(names(SAMPLE_COLUMNS))
@@ -75,8 +79,8 @@ class Sampler:
         self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
         """What grew in the last censuses under load, by pid."""
         self._holders = holders
-        self._named: dict[tuple[int, int, str], int] = {}
-        """Length of a container when its holder was last asked for, by pid, address and type."""
+        self._ask_again_at: dict[tuple[int, int, str], float] = {}
+        """Length from which on a container's holder is asked for again, by pid, address and type."""
         self.failure: SoakError | None = None
         self.gaps = Gaps(lambda detail: events.record("gap", detail, arm=arm))
 
@@ -129,7 +133,8 @@ class Sampler:
     def name_holders(self, rung: str, by_s: float) -> None:
         """Have the probes name until ``by_s`` (``t_s``) what holds each suspect, and record it.
 
-        At a quiesce point, where there is little time, only containers, and only what is new or has doubled since.
+        At a quiesce point, where there is little time and each search costs the target memory, only containers, and
+        only what is new or has grown: to twice its length where its holder was named, by a quarter where it was not.
         """
         if self._holders is None:
             return
@@ -138,7 +143,10 @@ class Sampler:
                 one
                 for one in self.suspects.get(target.pid, ())
                 if rung != POINT
-                or (one.address and one.length >= 2 * self._named.get((target.pid, one.address, one.type), 0))
+                or (
+                    one.address
+                    and one.length >= self._ask_again_at.get((target.pid, one.address, one.type), 0)
+                )
             ]
             if not asked or not target.probed or (left_s := by_s - self._clock.now_s()) < LEAST_NAMING_S:
                 continue
@@ -148,10 +156,10 @@ class Sampler:
                 self.gaps.missed("holders", str(error))
                 continue
             self.gaps.read("holders")
-            self._named |= {
+            self._ask_again_at |= {
                 (target.pid, one.address, one.type): one.length
+                * (NAMED if row["holder"] or row["entries"] else UNNAMED)
                 for one, row in zip(asked, rows, strict=True)
-                if row["holder"] or row["entries"]  # else there was no time for it: ask again
             }
             of = {"t_s": self._clock.now_s(), "arm": self.arm, "pid": target.pid, "life": target.life,
                   "phase": self.phase, "rung": rung}  # fmt: skip
