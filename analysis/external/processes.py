@@ -156,7 +156,7 @@ def _unusable(column: str, rss_bytes: Numbers) -> str:
 
 
 def _shape_doubt(series: SignalSeries) -> str:
-    """Return that readings look like those of several processes which are not told apart; empty where they do not."""
+    """Return that readings look like those of several processes which no column identifies; empty where they do not."""
     read = np.isfinite(series.value)
     value, life = series.value[read], series.life[read]
     same = life[1:] == life[:-1]

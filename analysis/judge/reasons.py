@@ -17,7 +17,7 @@ SENTENCES: Final = {
     ReasonCode.GROWING_GAUGE: "growth of {rate} may be what a gauge counts that still grows: run until it is constant",
     ReasonCode.ONE_STEP: "nearly all growth, {rate}, happened in one step",
     ReasonCode.FALLS_BACK: "sawtooth that rises by {rate}, with no clear residual growth",
-    ReasonCode.VARYING_LOAD: "growth of {rate} cannot be told from the load, which varied too few times",
+    ReasonCode.VARYING_LOAD: "growth of {rate} cannot be separated from the load, which varied too few times",
     ReasonCode.LATE_RISE: "growth of {rate} late in the run may be the last rise of a wave",
     ReasonCode.MANY_RESTARTS: "growth of {rate} between many restarts may be the rest of a warm-up",
     ReasonCode.SATURATION: "growth of {rate} could also be a cache that is still filling",

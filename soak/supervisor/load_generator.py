@@ -76,7 +76,7 @@ class LoadGenerator:
             if (code := worker.poll()) is not None:
                 self._session.stop_child(
                     worker
-                )  # its share is missing from here on: the load check sees that
+                )  # its share is missing from here on: the load check finds that
                 self._workers.remove(worker)
                 if starting:
                     self.check_locustfile(worker, code)

@@ -47,7 +47,7 @@ class Interpreter:
     """The CPython of a process."""
 
     path: str
-    """Path of the file that holds it, as the process sees it."""
+    """Path of the file that holds it, in the process's mount namespace."""
     layout: Layout
     types: Mapping[str, int]
     """Addresses of TYPE_SYMBOLS."""

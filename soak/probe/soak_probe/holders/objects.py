@@ -60,7 +60,7 @@ def names_of(cls: type) -> Any:
 
 
 def is_a(thing: Any, base: type) -> bool:
-    """Return whether the type of ``thing`` is ``base`` or derives from it; ``isinstance`` may be told otherwise."""
+    """Return whether the type of ``thing`` is ``base`` or derives from it; a class can deceive ``isinstance``."""
     return any(other is base for other in mro_of(type(thing)))
 
 
@@ -117,7 +117,7 @@ class Kinds:
         return kind
 
     def bytes_of(self, thing: Any) -> int:
-        """Return its own size in bytes, as ``sys.getsizeof`` would; what Python code says of it is not asked."""
+        """Return its own size in bytes, as ``sys.getsizeof`` would; no Python code of it is run."""
         kind = self.of(thing)
         return kind.head_bytes + kind.sizeof(thing)
 

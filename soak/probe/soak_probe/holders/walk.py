@@ -24,7 +24,7 @@ LARGE = 1_000
 """Entries of a container that is gone into only when all else is done."""
 
 FRAME_START = 8
-"""References by which a path from a module may be longer than one from a local variable, which says less of where to
+"""References by which a path from a module may be longer than one from a local variable, which is a worse place to
 look: so many are four attributes, as in ``shop.app.state.cache.entries``."""
 
 HEAD_START = 2
@@ -130,7 +130,7 @@ class Walk:
         return root
 
     def is_poor(self, chain: Sequence[Any]) -> bool:
-        """Return whether a chain says little of who holds its end: it leads through a registry, or starts late."""
+        """Return whether a chain is a poor answer: it leads through a registry, or starts late."""
         through = any(id(thing) in self._registries or self._kinds.of(thing).registry for thing in chain[:-1])
         return through or self.root_of(chain).is_late
 

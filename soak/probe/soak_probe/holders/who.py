@@ -43,7 +43,7 @@ class Suspect(NamedTuple):
 
 
 def parse(request: dict[str, Any]) -> tuple[list[Suspect], float]:
-    """Return suspects and seconds of a request; raises ValueError that says what is wrong with it."""
+    """Return suspects and seconds of a request; raises ValueError with what is wrong with it."""
     suspects, budget_s = request.get("suspects"), request.get("budget_s")
     if not isinstance(suspects, list) or len(suspects) > MOST_SUSPECTS:
         raise ValueError(f"suspects is not a list of at most {MOST_SUSPECTS}")
@@ -56,7 +56,7 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     """Return for each suspect its path, what hangs on it and a sample of its entries, in the order given.
 
     ``hidden`` is what the probe holds itself. Where the time was too short, what is not known stays out: no error.
-    ``visited`` objects were reached by the walk, ``whole`` says whether it came to its end.
+    ``visited`` objects were reached by the walk, ``whole`` is whether it came to its end.
     """
     started_s = time.monotonic()
     kinds = Kinds()
