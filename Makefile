@@ -67,7 +67,7 @@ lock: ## Renew requirements.lock from pyproject.toml (needs uv)
 	  --custom-compile-command "make lock" --output-file requirements.lock
 
 clean: ## Remove .venv and caches; runs/ stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: requirements.lock pyproject.toml
