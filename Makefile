@@ -5,10 +5,12 @@ DURATION ?= 6h
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help soak soak-incident soak-article soak-release ablate bench calibrate bench-live bench-heap leaks ui report test test-fast test-browser lint lock clean
+.PHONY: help install soak soak-incident soak-article soak-release ablate bench calibrate bench-live bench-heap leaks ui report test test-fast test-browser lint lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/installed ## Install the locked packages into .venv; the other targets do it, too
 
 soak: .venv/installed ## Soak the embedded gateways, leaky and fixed, for four minutes and make the report
 	@$(BIN)/soak run demo
@@ -35,7 +37,7 @@ report: .venv/installed ## Make a report again: make report RUN=runs/<id>
 test: .venv/installed ## Run all tests, short real soaks among them, in six minutes on two cores
 	@$(BIN)/pytest -n logical
 
-test-fast: .venv/installed ## Run the unit tests but those that compute for long, in less than a minute
+test-fast: .venv/installed ## Run the unit tests without the slow ones, in less than a minute
 	@$(BIN)/pytest tests/unit -n logical -m "not slow"
 
 test-browser: .venv/installed ## Run the tests of the web UI in a real browser, a minute and a half

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,4 +22,5 @@ def command(
 
     Exit codes: 0 signed off, 2 no readable recording, 3 a gate failed, 4 inconclusive or refused.
     """
-    answer(make_report(run, load_ended=load_ended))
+    report = make_report(run, load_ended=load_ended)
+    answer(replace(report, text=f"{report.text}\nReport: {report.directory / 'report.html'}"))

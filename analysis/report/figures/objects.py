@@ -58,7 +58,7 @@ def objects_figure(contents: ReportContents) -> Figure:
         for arm, look in looks(recording.arms):
             draw_lives(axes, arm, look, column, time)
         if not axes.lines:
-            note_no_data(axes, "not read: no probe")
+            note_no_data(axes, "not read: no probe, or none in the process")
         axes.set_ylim(0, max(1.0, axes.get_ylim()[1] * 1.05))
         fit_time(axes, recording, time, most_ticks=5)
         shade_phases(axes, recording, time, names=False)
