@@ -33,6 +33,8 @@ NAMED = 2.0
 """Growth after which a container whose holder was named is asked for again, times its length."""
 UNNAMED = 1.25
 """The same where there was no time to name it."""
+POINT_NAMING_S = 0.3
+"""Time for the probe to name holders in a pause of the load, seconds: a longer search costs the target more memory."""
 UNLOADED = frozenset({IDLE, DRAIN, QUIESCE})
 """Phases without requests, in which a reading may pause the target."""
 _SAMPLE_NAMES = frozenset(names(SAMPLE_COLUMNS))
@@ -151,7 +153,7 @@ class Sampler:
             if not asked or not target.probed or (left_s := by_s - self._clock.now_s()) < LEAST_NAMING_S:
                 continue
             try:
-                rows = name_holders(target, asked, left_s)
+                rows = name_holders(target, asked, min(left_s, POINT_NAMING_S) if rung == POINT else left_s)
             except ProbeError as error:
                 self.gaps.missed("holders", str(error))
                 continue
