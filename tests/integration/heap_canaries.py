@@ -213,7 +213,7 @@ def main() -> None:
             elif order == "free":  # nine of ten, at random places
                 kept[sort] = random.sample(things, COUNT // 10)
             things = []
-        if order == "churn":  # each sort's blocks become others', again and again
+        if order == "churn":  # blocks of one sort are reused by others, many times
             names = sorts or SORTS
             for name in names:
                 kept[name] = kept[name] + [None] * (COUNT - len(kept[name]))

@@ -2,27 +2,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from soak_probe import looplag
 
-
-class PlantedTask:
-    def __init__(self, done: bool = False, loop: Any = None) -> None:
-        self._done = done
-        self._loop = loop
-
-    def done(self) -> bool:
-        return self._done
-
-    def get_loop(self) -> Any:
-        return self._loop
-
-
-def reference(task: PlantedTask | None) -> Any:
-    """Return what stands for a weak reference to the task."""
-    return lambda: task
+from tests.support.planted_tasks import PlantedTask, reference
 
 
 class PlantedLoop:
