@@ -309,6 +309,16 @@ def test_a_container_for_which_there_was_no_time_is_asked_for_again_soon(make_be
     assert suspects_asked(probe) == [[7], [7]]
 
 
+def test_a_search_in_a_pause_is_short_however_long_the_pause_is(make_bench: MakeBench) -> None:
+    """It costs the target memory while the run measures it; after the drain it has all the time there is."""
+    probe = FakeProbe(answer_on(7), answer_on(7))
+    bench = make_bench(ScriptedClock(0.0), probe)
+    bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", 100),)}
+    bench.sampler.name_holders(POINT, 5.0)
+    bench.sampler.name_holders("drained", 30.0)
+    assert [ask["timeout_s"] for ask in probe.asked] == [module.POINT_NAMING_S, 30.0]
+
+
 def test_a_pause_that_is_nearly_over_names_nobody(make_bench: MakeBench) -> None:
     """The target would still be slowed down when the load goes on."""
     probe = FakeProbe()
