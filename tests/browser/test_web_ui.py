@@ -6,7 +6,6 @@ import csv
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+
+from tests.support.ports import free_port
 
 PROFILE = """
 about = "two gateways for as long as Start and Stop say"
@@ -53,9 +54,7 @@ class Ui:
 
     def __init__(self, directory: Path, *options: str, **environment: str) -> None:
         (directory / "ui.toml").write_text(PROFILE)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.run = directory / "runs" / "latest"
         self.events = self.run / "events.csv"

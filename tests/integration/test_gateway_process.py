@@ -24,6 +24,7 @@ from schemathesis.checks import negative_data_rejection
 
 from gateway.app import create_app
 from gateway.upstreams import Address, Upstreams
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -31,12 +32,6 @@ VARIANTS = ("leaky", "published_fix", "fixed")
 TOKEN = "0123456789abcdef"
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 10
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

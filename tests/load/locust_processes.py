@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from soak.contract import (
     TRAFFIC_READY,
     Traffic,
 )
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0
@@ -139,12 +139,6 @@ def start_master(
 ) -> subprocess.Popen[str]:
     where = ("--master-bind-host", host, "--master-bind-port", str(port))
     return start_locust(stack, traffic, "--master", *where, "--expect-workers", str(workers))
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as reserved:
-        reserved.bind((host, 0))
-        return int(reserved.getsockname()[1])
 
 
 def log_of(traffic: Traffic) -> str:

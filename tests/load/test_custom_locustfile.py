@@ -15,13 +15,13 @@ import pytest
 
 from soak.contract import FAILURE_KINDS, Traffic
 from soak.plan.load_plan import CUSTOM
+from tests.support.ports import free_port
 
 from .locust_processes import (
     PATIENCE_S,
     Target,
     WebUi,
     answers_of,
-    free_port,
     log_of,
     rows_of,
     start_load,

@@ -16,6 +16,7 @@ import pytest
 
 from locustfiles.schedule.arrivals import schedule
 from soak.contract import FAILURE_KINDS, LATENCY_LOG, REQUESTS, TRAFFIC_READY, Traffic
+from tests.support.ports import free_port
 
 from .locust_processes import (
     NEVER_LATE_S,
@@ -23,7 +24,6 @@ from .locust_processes import (
     PATIENCE_S,
     WebUi,
     answers_of,
-    free_port,
     log_of,
     read_line,
     rows_of,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.monitoring import prometheus
+from tests.support.ports import free_port
 
 RULES = Path(__file__).parents[2] / "docs" / "monitoring" / "soakproof.rules.yml"
 PATIENCE_S = 60.0
@@ -51,13 +51,6 @@ scrape_configs:
 """
 
 pytestmark = pytest.mark.integration
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextmanager

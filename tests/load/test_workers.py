@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.support.ports import free_port
 
 from .conftest import HERE, Soak, finish, is_running, start_soak, temporary_of, wait_for_event
 
@@ -109,9 +110,7 @@ def test_the_report_sums_the_workers(worker_run: tuple[Soak, int]) -> None:
 @pytest.fixture
 def server() -> Iterator[subprocess.Popen[bytes]]:
     """A service that somebody else started."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "starlette_app:app", "--port", str(port), "--log-level", "error",
          "--workers", "2"], cwd=HERE
