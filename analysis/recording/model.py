@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -83,6 +83,9 @@ class Arm:
     """Sentences on its other events: readings that were missed, and that it was not restarted."""
     processes: tuple[Life, ...] = ()
     """The lives of its processes, where several were alive at a time; else ``lives`` are they."""
+    by_process: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The rows that ``samples`` are the sums of, ``life`` the number in ``processes``; empty where one process was
+    alive at a time."""
 
 
 @dataclass(frozen=True, slots=True)

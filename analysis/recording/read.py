@@ -61,9 +61,11 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
         gaps += find_unsampled(events.frame, arm.name)
         lives = find_lives(events.frame, arm.name, last_s)
         processes: tuple[Life, ...] = ()
+        by_process = pd.DataFrame()
         rows = spread_gauges(samples.frame)
         if overlap(rows):
             processes = lives
+            by_process = _ready_samples(rows, processes)
             rows, lives = as_one(rows, processes)
         rows = with_live_bytes(rows)
         arms.append(
@@ -79,6 +81,7 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
                 latency=latency,
                 notes=find_notes(events.frame, arm.name, manifest.missed_readings.get(arm.name, {})),
                 processes=processes,
+                by_process=by_process,
             )
         )
     early = events.frame.loc[events.frame["event"] == "stopped_early", "detail"]

@@ -134,6 +134,9 @@ def test_a_leak_of_one_worker_among_three_processes_is_the_whole_leak(build_run:
     assert recording.load is not None
     assert [life.number for life in arm.processes] == [1, 2, 3, 4]
     assert single.processes == ()
+    assert single.by_process.empty
+    leaked = arm.by_process.groupby("life")["rss_bytes"].agg(lambda column: column.iloc[-1] - column.iloc[0])
+    assert leaked.to_dict() == {1: 0, 2: 80_000 * 178, 3: 0, 4: 0}
     slopes = [life_slopes(arm, life, recording.load).rss_bytes_per_hour for life in arm.lives]
     assert [slope and slope.value for slope in slopes if slope] == [pytest.approx(80_000 * 3600)] * 2
 
