@@ -20,13 +20,10 @@ from analysis.judge.types import (
     SignalSeries,
     Window,
 )
+from soak.contract.evidence import MIN_QUIESCE_POINTS, MIN_READINGS_UNDER_LOAD
 
-MIN_READINGS_UNDER_LOAD: Final = 12
-"""Readings of a signal under load from which on it is judged."""
 MIN_POINTS_UNDER_LOAD: Final = 5
 """Points of a signal under load, bins or minima of a sawtooth, from which on it is judged."""
-MIN_QUIESCE_POINTS: Final = 6
-"""Quiesce points from which on a signal is judged."""
 MAX_IMPLAUSIBLE_SHARE: Final = 0.2
 """Implausible values, as a share of those that were read, above which the others are not to be trusted either."""
 ARENA_BYTES: Final = 2.0**20

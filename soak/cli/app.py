@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +17,11 @@ from soak.cli.options import RunDirectory, Runs
 from soak.cli.packages import refuse_foreign_packages
 from soak.cli.run import ablate, run, ui, worker
 from soak.cli.runs import list_runs, listing_json, listing_table
-from soak.config.template import NEXT, write_profile
+from soak.config.load import load_profile
+from soak.config.template import TRIAL, trial_command, write_profile
 from soak.contract.hashes import verify as verify_run
 from soak.errors import UsageError, exit_on_error
+from soak.plan.shortest_load import shortest_load
 
 app = typer.Typer(
     help="Soak-test a long-running Python service: verdict on memory leaks, leak suspects, sign-off.",
@@ -105,7 +108,16 @@ def init(
 ) -> None:
     """Write a commented profile for a service of your own."""
     write_profile(path)
-    print(NEXT.format(path=path))
+    run_it = f"    soak run {shlex.quote(str(path))}"
+    whole, trial = (shortest_load(load_profile(str(path), settings)) for settings in ((), TRIAL))
+    print(
+        f"Wrote {path}. Enter your two commands, their directories and your load, then:\n\n"
+        f"{run_it} --dry-run    # print the plan, start nothing\n"
+        f"{trial_command(path)}\n"
+        f"{run_it}\n\n"
+        f"The second is a trial: {trial}.\n"
+        f"The third is the soak: {whole}."
+    )
 
 
 @app.command()

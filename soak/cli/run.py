@@ -20,6 +20,7 @@ from soak.errors import UsageError
 from soak.limit.choose import enter_scope
 from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import plan_run
+from soak.plan.shortest_load import TOO_SHORT, shortest_load
 from soak.supervisor.launch import Outcome, run_profile
 from soak.supervisor.phases import led_by_ui, timed
 from soak.supervisor.run import Run
@@ -47,6 +48,8 @@ def run(
     if dry_run:
         print(plan_run(checked, runs / "RUN", Path("PROBE")).describe())
         return
+    if shortest_load(checked).too_short:
+        print(f"warning: {shortest_load(checked)}: {TOO_SHORT}", file=sys.stderr)
     finish(_soak(checked, runs, timed, metrics_port))
 
 

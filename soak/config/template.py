@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import Final
 
 from soak.errors import UsageError
 
 PROFILE_TEMPLATE = Path(__file__).parent / "template.toml"
-NEXT = """Wrote {path}. Enter your two commands, their directories and your load, then:
+TRIAL: Final = (
+    "phases.warmup_s=60",
+    "phases.load_s=180",
+    "sampling.quiesce_every_s=10",
+    "sampling.quiesce_pause_s=1",
+    "sampling.census_every_s=10",
+    "judge.max_leak=200 B/request",
+)
+"""Settings of a trial of minutes: a margin per request that it can decide, and enough quiesce points and censuses."""
 
-    soak run {path} --dry-run    # print the plan, start nothing
-    soak run {path} --set phases.warmup_s=30 --set phases.load_s=120 --set sampling.census_every_s=10    # a trial
-    soak run {path}"""
+
+def trial_command(path: Path) -> str:
+    """Return the command of a trial of minutes, indented, in lines of at most 120 columns."""
+    settings = [f"--set {shlex.quote(setting)}" for setting in TRIAL]
+    return (
+        f"    soak run {shlex.quote(str(path))} {' '.join(settings[:3])} \\\n        {' '.join(settings[3:])}"
+    )
 
 
 def write_profile(path: Path) -> None:

@@ -4,6 +4,7 @@ Nothing goes in; names, units and records come out. It imports nothing of ours b
 """
 
 from soak.contract.columns import *
+from soak.contract.evidence import *
 from soak.contract.files import *
 from soak.contract.gates import *
 from soak.contract.live import *

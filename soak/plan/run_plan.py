@@ -16,6 +16,7 @@ from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError
 from soak.plan.load_plan import WebAccess, plan_load
 from soak.plan.ports import Ports
+from soak.plan.shortest_load import TOO_SHORT, shortest_load
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.process.spec import ProcessSpec, module_argv
 
@@ -62,6 +63,7 @@ class RunPlan:
         profile = self.profile
         phases = profile.phases
         limit = profile.limit
+        shortest = shortest_load(profile)
         lines = [
             f"profile  {profile.name}: {profile.about}",
             f"phases   idle {phases.idle_s:g} s, warm-up {phases.warmup_s:g} s, load {phases.load_s:g} s, drain"
@@ -69,7 +71,10 @@ class RunPlan:
             f"limit    {_size(limit.memory)} per arm; restart after {limit.restart_delay_s:g} s,"
             f" at most {limit.max_restarts} times",
             f"traffic  {_load(profile)}",
+            f"judge    {_margin(profile)}; {shortest}",
         ]
+        if shortest.too_short:
+            lines.append(f"warning  {TOO_SHORT}")
         for process in self.processes:
             at = f"  at {process.url}" if process.url else ""
             lines += [f"start    {process.name}{at}", f"         {shlex.join(process.argv)}"]
@@ -189,6 +194,13 @@ def _load(profile: Profile) -> str:
         f"{traffic.shape}{rate}, POST {traffic.path}, bodies of {traffic.request_bytes} B,"
         f" seed {traffic.seed}, the same for every arm"
     )
+
+
+def _margin(profile: Profile) -> str:
+    margin = profile.judge.margin
+    if margin is None:
+        return f"margin {_size(profile.limit.memory)} in {(profile.judge.min_time_to_oom or 0) / 3600:g} h"
+    return f"margin {margin.text}"
 
 
 def _size(limit: int | None) -> str:
