@@ -17,7 +17,9 @@ The reserve is memory which may be free and which no allocator reports; a run's 
 RATE_IS_THE_MEAN: Final = ("steady", "diurnal")
 """Shapes of the load whose ``rate_rps`` is the mean rate."""
 
-TOO_SHORT: Final = "the planned load is shorter: no such arm can be cleared; raise phases.load_s or judge.max_leak"
+TOO_SHORT: Final = (
+    "the planned load is shorter: no such arm can be cleared; raise phases.load_s or judge.max_leak"
+)
 
 
 @dataclass(frozen=True, slots=True)
