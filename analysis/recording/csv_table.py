@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Set
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,10 +25,13 @@ class CsvTable:
     gaps: tuple[str, ...] = ()
 
 
-def read_table(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...]) -> CsvTable:
+def read_table(
+    path: Path, numbers: tuple[str, ...], texts: tuple[str, ...], *, optional: Set[str] = frozenset()
+) -> CsvTable:
     """Read the columns ``numbers`` (float, NaN = not read) and ``texts`` ("" = empty), sorted by ``t_s``.
 
-    ``t_s`` must be among the numbers; a row without it is dropped. Damage never raises: ``gaps`` states it.
+    ``t_s`` must be among the numbers; a row without it is dropped. Damage never raises: ``gaps`` states it, but not
+    the absence of a column in ``optional``.
     """
     wanted = (*numbers, *texts)
     try:
@@ -50,7 +54,7 @@ def read_table(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...]) -> 
         return CsvTable(_empty(numbers, texts), (f"{path.name} is empty",))
     except pd.errors.ParserError as error:
         return CsvTable(_empty(numbers, texts), (f"{path.name} is not readable ({error})",))
-    if absent := [name for name in wanted if name not in frame.columns]:
+    if absent := [name for name in wanted if name not in frame.columns and name not in optional]:
         gaps.append(f"it has no column {', '.join(absent)}")
     frame = frame.reindex(columns=list(wanted))
     columns = {name: _read(frame[name], *(LONGEST if name == "t_s" else AMOUNTS)) for name in numbers}

@@ -18,7 +18,8 @@ from analysis.recording.process_sum import as_one, overlap
 from soak.contract import EVENTS, FAILURE_KINDS, LATENCY_LOG, POINT, REQUESTS, RUNGS, SAMPLE_COLUMNS, SAMPLES
 
 SAMPLE_NUMBERS = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
-SAMPLE_TEXTS = ("phase", "rung")
+SAMPLE_TEXTS = ("phase", "rung", "allocator", "foreign_allocators")
+_OPTIONAL = frozenset(column.name for column in SAMPLE_COLUMNS if column.optional)
 REQUEST_NUMBERS = (
     "t_s",
     "planned",
@@ -101,7 +102,7 @@ def _read_tables(arm_dir: Path, schema_version: int) -> tuple[CsvTable, CsvTable
     numbers = (*SAMPLE_NUMBERS, *(SCHEMA_1_COLUMNS if old else ()))
     texts = (*SAMPLE_TEXTS, SCHEMA_1_OBJECT if old else GAUGES_COLUMN)
     requests = read_table(arm_dir / REQUESTS, REQUEST_NUMBERS, REQUEST_TEXTS)
-    return read_table(arm_dir / SAMPLES, numbers, texts), requests
+    return read_table(arm_dir / SAMPLES, numbers, texts, optional=_OPTIONAL), requests
 
 
 def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:

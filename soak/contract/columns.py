@@ -20,14 +20,16 @@ class Column:
     """What a cell holds; ``json`` is an object of numbers by name."""
     additive: bool = False
     """Whether the readings of the processes of an arm add up to that of the arm."""
+    optional: bool = False
+    """Whether earlier recordings lack it; there it is empty, and no gap."""
 
 
-def _text(name: str, meaning: str) -> Column:
-    return Column(name, meaning, "text")
+def _text(name: str, meaning: str, *, optional: bool = False) -> Column:
+    return Column(name, meaning, "text", optional=optional)
 
 
-def _amount(name: str, meaning: str) -> Column:
-    return Column(name, meaning, additive=True)
+def _amount(name: str, meaning: str, *, optional: bool = False) -> Column:
+    return Column(name, meaning, additive=True, optional=optional)
 
 
 SAMPLE_COLUMNS: Final = (
@@ -44,16 +46,57 @@ SAMPLE_COLUMNS: Final = (
     _amount("rss_bytes", "resident memory, /proc/PID/statm"),
     _amount("uss_bytes", "memory private to the process, /proc/PID/smaps_rollup; read every smaps_every_s"),
     _amount("pss_bytes", "USS plus a proportional share of the shared pages, from the same file"),
+    _amount(
+        "anon_bytes",
+        "anonymous memory, resident or swapped out: RssAnon + VmSwap, /proc/PID/status",
+        optional=True,
+    ),
+    _amount("shmem_bytes", "resident shared memory that the process maps: RssShmem", optional=True),
+    _amount("file_bytes", "resident pages of mapped files: RssFile", optional=True),
     Column("cgroup_bytes", "memory charged to the arm's limit"),
+    Column(
+        "cgroup_shmem_bytes",
+        "of the charge, shared memory and files on tmpfs, mapped or not; empty without a cgroup",
+        optional=True,
+    ),
+    Column("cgroup_kernel_bytes", "of the charge, kernel memory", optional=True),
+    Column("cgroup_file_bytes", "of the charge, file cache without shared memory", optional=True),
     _amount("cpu_s", "user and system time of the process since its start, seconds"),
     _amount("threads", "threads of the process"),
+    Column(
+        "threads_limit",
+        "most threads that the process's cgroup allows (pids.max), 32,768 without; read every smaps_every_s",
+        optional=True,
+    ),
     _amount("fds", "open file descriptors"),
+    _amount(
+        "fds_limit",
+        "limit of open file descriptors (soft RLIMIT_NOFILE); read every smaps_every_s",
+        optional=True,
+    ),
+    _text(
+        "foreign_allocators",
+        "loaded libraries with an allocator of their own, space-separated; read every smaps_every_s",
+        optional=True,
+    ),
     Column("probe_ms", "time of the probe's answer, milliseconds; empty without an answer"),
     _amount("live_blocks", "sys.getallocatedblocks(): live blocks of the Python allocator"),
     _amount("pymalloc_arena_bytes", "arenas of the Python allocator"),
     _amount("pymalloc_free_bytes", "of those, bytes in free blocks and unused pools"),
-    _amount("malloc_in_use_bytes", "mallinfo2 uordblks + hblkhd: native bytes in use"),
-    _amount("malloc_free_bytes", "mallinfo2 fordblks: free bytes that malloc retains"),
+    _amount("pymalloc_unused_bytes", "of those, bytes in unused pools", optional=True),
+    _text(
+        "allocator",
+        "the allocator behind malloc: glibc, jemalloc or tcmalloc; empty: none that can be asked",
+        optional=True,
+    ),
+    _amount("malloc_in_use_bytes", "native bytes in use, as that allocator reports them; empty without one"),
+    _amount("malloc_free_bytes", "free bytes that it retains"),
+    _amount(
+        "malloc_arena_bytes", "glibc: bytes in the arenas of malloc, without mapped blocks", optional=True
+    ),
+    _amount(
+        "malloc_top_bytes", "glibc: of the free bytes, those at the top of the main arena", optional=True
+    ),
     Column("gc_gen2_collections", "full collections since the process started"),
     Column("gc_collected", "objects that the cyclic collector freed, all generations"),
     Column("gc_uncollectable", "objects that it could not free"),

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from soak.limit.base import Counters, LifeLimit, LimitMechanism, who_ended
+from soak.limit.base import Counters, LifeLimit, LimitMechanism, Usage, who_ended
 from soak.limit.choose import Choice, choose
+from soak.limit.membership import threads_limit
 
-__all__ = ["Choice", "Counters", "LifeLimit", "LimitMechanism", "choose", "who_ended"]
+__all__ = [
+    "Choice",
+    "Counters",
+    "LifeLimit",
+    "LimitMechanism",
+    "Usage",
+    "choose",
+    "threads_limit",
+    "who_ended",
+]

@@ -18,6 +18,21 @@ class Counters:
     watchdog_kills: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a limit is charged with at one moment, bytes; None where it cannot be read."""
+
+    charged_bytes: int | None = None
+    shmem_bytes: int | None = None
+    """Of the charge, shared memory and files on tmpfs."""
+    kernel_bytes: int | None = None
+    """Of the charge, kernel memory; None also where the kernel does not count it."""
+    file_bytes: int | None = None
+    """Of the charge, file cache without shared memory."""
+    problem: str | None = None
+    """Why a part of it is missing; None for nothing, and where the mechanism does not count parts."""
+
+
 class LifeLimit(Protocol):
     """The limit around one life of an arm."""
 
@@ -28,8 +43,8 @@ class LifeLimit(Protocol):
     def watch(self, pid: int) -> None:
         """The life's process has started."""
 
-    def usage_bytes(self) -> int | None:
-        """Memory charged to the life now, None when it cannot be read."""
+    def usage(self) -> Usage:
+        """Memory charged to the life now."""
 
     def counters(self) -> Counters:
         """Read the counters; to be done before ``close``."""
@@ -60,9 +75,9 @@ class Unlimited:
     def watch(self, pid: int) -> None:
         """Nothing to do."""
 
-    def usage_bytes(self) -> int | None:
+    def usage(self) -> Usage:
         """Nothing is charged."""
-        return None
+        return Usage()
 
     def counters(self) -> Counters:
         """Nothing is counted."""

@@ -1,25 +1,18 @@
-"""Memory limits by cgroups, version 1 and 2: where ours are, how a life's limit is made, read and removed."""
+"""Memory limits by cgroups, version 1 and 2: how a life's limit is made, read and removed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from soak.errors import HarnessError
-from soak.limit.base import Counters
+from soak.limit.base import Counters, Usage
+from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup
 from soak.process.guard import Guard, remove_cgroup
-
-PROC_CGROUP = Path("/proc/self/cgroup")
-PROC_MOUNTINFO = Path("/proc/self/mountinfo")
-
-
-class NotUsableError(Exception):
-    """Why a mechanism cannot be used here; one clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +28,12 @@ class Files:
     peak: str
     events: str
     """Name of the file of ``key value`` lines that holds ``oom_kill``."""
+    shmem: str
+    """Key of memory.stat: shared memory and files on tmpfs, of the cgroup and those below it."""
+    file: str
+    """Key of memory.stat: file cache with these."""
+    kernel: str
+    """Key of memory.stat, or name of a file: kernel memory."""
 
 
 V1 = Files(
@@ -45,6 +44,9 @@ V1 = Files(
     usage="memory.usage_in_bytes",
     peak="memory.max_usage_in_bytes",
     events="memory.oom_control",
+    shmem="total_shmem",
+    file="total_cache",
+    kernel="memory.kmem.usage_in_bytes",
 )
 V2 = Files(
     version=2,
@@ -54,6 +56,9 @@ V2 = Files(
     usage="memory.current",
     peak="memory.peak",
     events="memory.events",
+    shmem="shmem",
+    file="file",
+    kernel="kernel",
 )
 
 
@@ -79,15 +84,15 @@ class CgroupLife:
     def watch(self, pid: int) -> None:
         """The kernel watches."""
 
-    def usage_bytes(self) -> int | None:
-        """Return the bytes charged now."""
-        return _read_int(self._path / self._files.usage)
+    def usage(self) -> Usage:
+        """Return the bytes charged now, and what of them is shared memory, kernel memory and file cache."""
+        return read_usage(self._path, self._files)
 
     def counters(self) -> Counters:
         """Read peak and kills; a file the kernel lacks gives None."""
         return Counters(
             peak_bytes=_read_int(self._path / self._files.peak),
-            oom_kills=_read_keyed(self._path / self._files.events, "oom_kill"),
+            oom_kills=_read_stat(self._path / self._files.events).get("oom_kill"),
             oomd_kills=_read_oomd(self._path),
         )
 
@@ -122,14 +127,14 @@ class CgroupMechanism:
 
 def find_v1(guard: Guard, run_id: str) -> CgroupMechanism:
     """Use version 1 below our own path; raises NotUsableError."""
-    parent = own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V1)
+    parent = own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V1.version)
     _try_out(parent / f"soakproof-{run_id}-try", V1)
     return CgroupMechanism(parent, V1, guard, name="cgroup v1")
 
 
 def find_v2(guard: Guard, run_id: str, *, in_scope: bool) -> CgroupMechanism:
     """Use version 2 below our own cgroup if its subtree is ours; raises NotUsableError."""
-    own = own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V2)
+    own = own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V2.version)
     leaf = _enable_memory(own, run_id)
     try:
         _try_out(own / f"soakproof-{run_id}-try", V2)
@@ -138,40 +143,6 @@ def find_v2(guard: Guard, run_id: str, *, in_scope: bool) -> CgroupMechanism:
         raise
     name = "cgroup v2 in a systemd scope" if in_scope else "cgroup v2"
     return CgroupMechanism(own, V2, guard, name=name, leaf=leaf)
-
-
-def own_cgroup(proc_cgroup: str, mountinfo: str, files: Files) -> Path:
-    """Return our own cgroup's directory from the texts of /proc/self/cgroup and mountinfo; raises NotUsableError."""
-    path = next((p for controllers, p in _memberships(proc_cgroup) if _is(controllers, files)), None)
-    if path is None:
-        raise NotUsableError(f"this process is in no cgroup v{files.version} with memory")
-    for root, mount in _mounts(mountinfo, files):
-        relative = os.path.relpath(path, root)
-        if not relative.startswith(".."):
-            return Path(mount) / relative
-    raise NotUsableError(f"no cgroup v{files.version} file system with our path {path} is mounted")
-
-
-def _is(controllers: str, files: Files) -> bool:
-    return controllers == "" if files.version == 2 else "memory" in controllers.split(",")
-
-
-def _memberships(proc_cgroup: str) -> Iterator[tuple[str, str]]:
-    for line in proc_cgroup.splitlines():
-        _, controllers, path = line.split(":", 2)
-        yield controllers, path
-
-
-def _mounts(mountinfo: str, files: Files) -> Iterator[tuple[str, str]]:
-    """Yield root and mount point of the cgroup file systems of that version."""
-    for line in mountinfo.splitlines():
-        before, _, after = line.partition(" - ")
-        root, mount = before.split()[3:5]
-        kind, _, options = after.split(" ", 2)
-        if (files.version == 2 and kind == "cgroup2") or (
-            files.version == 1 and kind == "cgroup" and "memory" in options.split(",")
-        ):
-            yield root, mount
 
 
 def v2_obstacle(own: Path) -> str | None:
@@ -249,18 +220,40 @@ def _try_out(path: Path, files: Files) -> None:
         raise NotUsableError(f"no limit can be set below {path.parent} ({error.strerror})") from error
 
 
+def read_usage(path: Path, files: Files) -> Usage:
+    """Return what is charged to the cgroup at ``path``.
+
+    File cache includes shared memory in memory.stat of both versions (kernel, cgroup-v2.rst and cgroup-v1/memory.rst).
+    """
+    charged = _read_int(path / files.usage)
+    if charged is None:
+        return Usage(problem=f"{path / files.usage} is not readable")
+    stat = _read_stat(path / "memory.stat")
+    shmem, cache = stat.get(files.shmem), stat.get(files.file)
+    kernel = stat[files.kernel] if files.kernel in stat else _read_int(path / files.kernel)
+    if shmem is None or cache is None:
+        lacking = files.file if cache is None else files.shmem
+        problem = (
+            f"{path / 'memory.stat'} has no {lacking}" if stat else f"{path / 'memory.stat'} is not readable"
+        )
+        return Usage(charged, kernel_bytes=kernel, shmem_bytes=shmem, problem=problem)
+    return Usage(charged, shmem_bytes=shmem, kernel_bytes=kernel, file_bytes=max(0, cache - shmem))
+
+
+def _read_stat(path: Path) -> dict[str, int]:
+    """Return a file of ``key value`` lines; what cannot be read is left out."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, ValueError):
+        return {}
+    pairs = (line.split() for line in lines)
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
+
+
 def _read_int(path: Path) -> int | None:
     try:
         return int(path.read_text())
     except (OSError, ValueError):
-        return None
-
-
-def _read_keyed(path: Path, key: str) -> int | None:
-    try:
-        pairs = dict(line.split() for line in path.read_text().splitlines())
-        return int(pairs[key])
-    except (OSError, ValueError, KeyError):
         return None
 
 

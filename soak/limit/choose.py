@@ -9,16 +9,8 @@ import sys
 from dataclasses import dataclass
 
 from soak.limit.base import LimitMechanism
-from soak.limit.cgroup import (
-    PROC_CGROUP,
-    PROC_MOUNTINFO,
-    V2,
-    NotUsableError,
-    find_v1,
-    find_v2,
-    own_cgroup,
-    v2_obstacle,
-)
+from soak.limit.cgroup import V2, find_v1, find_v2, v2_obstacle
+from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup
 from soak.limit.watchdog import WatchdogMechanism
 from soak.process.guard import Guard
 
@@ -43,7 +35,7 @@ def enter_scope() -> None:
     if SCOPE_MARK in os.environ or shutil.which(_SCOPE_COMMAND[0]) is None:
         return
     try:
-        if v2_obstacle(own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V2)) is None:
+        if v2_obstacle(own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V2.version)) is None:
             return
         subprocess.run([*_SCOPE_COMMAND, "true"], check=True, capture_output=True, timeout=_SCOPE_TRY_S)
     except (NotUsableError, OSError, subprocess.SubprocessError):

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from soak.limit.base import Counters
+from soak.limit.base import Counters, Usage
 from soak.process.procfs import descendants, rss_bytes
 
 CHECK_EVERY_S = 0.05
@@ -54,9 +54,9 @@ class WatchdogLife:
         self._thread = threading.Thread(target=self._run, args=(pid,), name=f"watchdog-{pid}", daemon=True)
         self._thread.start()
 
-    def usage_bytes(self) -> int | None:
-        """Return the resident memory of the process and its descendants, None once it is gone."""
-        return None if self._pid is None else self._usage(self._pid)
+    def usage(self) -> Usage:
+        """Return the resident memory of the process and its descendants, without parts."""
+        return Usage(None if self._pid is None else self._usage(self._pid))
 
     def check(self, pid: int) -> bool:
         """Read the memory once and kill above the limit; return whether the process lives on."""

@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-_PROC = Path("/proc")
+PROC = Path("/proc")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_STATUS_LINE = re.compile(rb"^(Threads|RssAnon|RssFile|RssShmem|VmSwap):\s*(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Stat:
-    """CPU time since the process started, and its number of threads."""
+class Status:
+    """From /proc/PID/status; of memory None where the kernel does not count it apart (before 4.5)."""
 
-    cpu_s: float
     threads: int
+    anon_bytes: int | None
+    """Anonymous memory, resident or swapped out: RssAnon + VmSwap."""
+    shmem_bytes: int | None
+    """Resident shared memory and files on tmpfs that the process maps: RssShmem."""
+    file_bytes: int | None
+    """Resident pages of mapped files: RssFile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +60,55 @@ def is_alive(process: psutil.Process) -> bool:
 def rss_bytes(pid: int) -> int | None:
     """Return the resident memory of a process; None when it is gone, a zombie or not ours to read."""
     try:
-        pages = int((_PROC / str(pid) / "statm").read_text().split()[1])
+        pages = int((PROC / str(pid) / "statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):
         return None
     return pages * _PAGE_BYTES or None  # a zombie, and a process that is being killed, read as 0
 
 
-def read_stat(pid: int) -> Stat | None:
-    """Return CPU time and number of threads."""
+def cpu_s(pid: int) -> float | None:
+    """Return user and system time of a process since its start, seconds."""
     try:
-        process = psutil.Process(pid)
-        with process.oneshot():
-            times = process.cpu_times()
-            return Stat(cpu_s=times.user + times.system, threads=process.num_threads())
+        times = psutil.Process(pid).cpu_times()
     except psutil.Error:
         return None
+    return times.user + times.system
+
+
+def read_status(pid: int) -> Status | None:
+    """Return threads and memory by kind; None when the process is gone or not ours to read.
+
+    Costs microseconds at any size of the process, unlike ``read_smaps``.
+    """
+    try:
+        text = (PROC / str(pid) / "status").read_bytes()
+    except OSError:
+        return None
+    return parse_status(text)
+
+
+def parse_status(text: bytes) -> Status | None:
+    """Return what the text of /proc/PID/status states; None without a number of threads."""
+    read = {key: int(value) for key, value in _STATUS_LINE.findall(text)}
+    threads = read.pop(b"Threads", None)
+    if threads is None:
+        return None
+    sizes = {key: kib * 1024 for key, kib in read.items()}
+    anon = sizes.get(b"RssAnon")
+    return Status(
+        threads=threads,
+        # no line VmSwap: a kernel without swap
+        anon_bytes=None if anon is None else anon + sizes.get(b"VmSwap", 0),
+        shmem_bytes=sizes.get(b"RssShmem"),
+        file_bytes=sizes.get(b"RssFile"),
+    )
 
 
 def started_ticks(pid: int) -> int | None:
     """Return when a process started, clock ticks since boot; None when it is gone or a zombie."""
     try:
         # the command's name, in parentheses, may hold anything
-        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         return None if fields[0] in "ZX" else int(fields[19])
     except (OSError, IndexError, ValueError):
         return None
@@ -83,7 +117,7 @@ def started_ticks(pid: int) -> int | None:
 def read_smaps(pid: int) -> Smaps | None:
     """Return unique and proportional set size; costs milliseconds per gigabyte of the target's memory."""
     try:
-        text = (_PROC / str(pid) / "smaps_rollup").read_text()
+        text = (PROC / str(pid) / "smaps_rollup").read_text()
     except OSError:
         return None
     sizes = {}
@@ -102,6 +136,16 @@ def count_fds(pid: int) -> int | None:
         return psutil.Process(pid).num_fds()
     except psutil.Error:
         return None
+
+
+def fds_limit(pid: int) -> int | None:
+    """Return the soft limit of open file descriptors; None for unlimited, and when it cannot be read."""
+    try:
+        text = (PROC / str(pid) / "limits").read_text()
+    except OSError:
+        return None
+    found = re.search(r"^Max open files\s+(\d+)\s", text, re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def environment_value(pid: int, name: str) -> str | None:
@@ -126,6 +170,6 @@ def descendants(pid: int) -> list[int]:
 def _children(pid: int) -> list[int]:
     found: list[int] = []
     with contextlib.suppress(OSError):  # it, or one of its threads, has ended meanwhile
-        for children in list((_PROC / str(pid) / "task").glob("*/children")):
+        for children in list((PROC / str(pid) / "task").glob("*/children")):
             found += [int(child) for child in children.read_text().split()]
     return found

@@ -12,7 +12,9 @@ from soak.contract import DRAIN, IDLE, POINT, QUIESCE, SAMPLE_COLUMNS, names
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError, SoakError
 from soak.heap.model import HeapSuspect
-from soak.process.procfs import count_fds, read_smaps, read_stat, rss_bytes
+from soak.limit import threads_limit
+from soak.process.libraries import foreign_allocators
+from soak.process.procfs import count_fds, cpu_s, fds_limit, read_smaps, read_status, rss_bytes
 from soak.recording.csv_writer import CsvWriter, Row
 from soak.recording.events import EventLog
 from soak.sampling.gaps import Gaps
@@ -202,18 +204,23 @@ class Sampler:
         smaps = bool(rung) or t_s >= self._next_smaps_s
         if smaps and not rung:  # a rung's own reading leaves the ordinary ones their rhythm
             self._next_smaps_s = t_s + self._smaps_every_s - self._every_s / 2
+        usage = targets[0].limit.usage()
         shared: Row = {
             "t_s": t_s,
             "wall_time": self._clock.wall_time(),
             "arm": self.arm,
             "phase": self.phase,
             "rung": rung,
-            "cgroup_bytes": targets[0].limit.usage_bytes(),
+            "cgroup_bytes": usage.charged_bytes,
+            "cgroup_shmem_bytes": usage.shmem_bytes,
+            "cgroup_kernel_bytes": usage.kernel_bytes,
+            "cgroup_file_bytes": usage.file_bytes,
         }
         readings = []
         for target in targets:
             row = {**shared, "pid": target.pid, "life": target.life}
             problems = {
+                **({"limit": usage.problem} if target is targets[0] else {}),
                 **_read_outside(target.pid, row, smaps=smaps),
                 **self._read_probe(target, row, exact=exact, patience_s=patience_s),
             }
@@ -269,12 +276,17 @@ def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str | None]:
     """Fill the row from /proc; return what is wrong with each reading, None for nothing."""
     row["rss_bytes"] = rss_bytes(pid)
     row["fds"] = count_fds(pid)
-    if stat := read_stat(pid):
-        row["cpu_s"], row["threads"] = stat.cpu_s, stat.threads
-    expected = ["fds", "cpu_s"]
+    row["cpu_s"] = cpu_s(pid)
+    expected = ["fds", "cpu_s", "anon_bytes"]
+    if status := read_status(pid):
+        row["threads"] = status.threads
+        row["anon_bytes"], row["shmem_bytes"] = status.anon_bytes, status.shmem_bytes
+        row["file_bytes"] = status.file_bytes
     if smaps:
         if sizes := read_smaps(pid):
             row["uss_bytes"], row["pss_bytes"] = sizes.uss_bytes, sizes.pss_bytes
+        row["fds_limit"], row["threads_limit"] = fds_limit(pid), threads_limit(pid)
+        row["foreign_allocators"] = foreign_allocators(pid)
         expected.append("uss_bytes")
     return {name: "not readable" if row.get(name) is None else None for name in expected}
 

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from soak.limit import cgroup
-from soak.limit.base import Counters
-from soak.limit.cgroup import V1, V2, CgroupLife, NotUsableError, own_cgroup, v2_obstacle
-
-V2_MOUNT = "31 23 0:27 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
-V1_MOUNT = "36 25 0:31 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
-CPU_MOUNT = "35 25 0:30 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu,cpuacct\n"
+from soak.limit.base import Counters, Usage
+from soak.limit.cgroup import V1, V2, CgroupLife, Files, read_usage, v2_obstacle
 
 
 class FakeGuard:
@@ -25,34 +21,6 @@ class FakeGuard:
 
     def drop_cgroup(self, path: Path) -> None:
         self.cgroups.remove(path)
-
-
-def test_version_1_is_found_below_our_own_path() -> None:
-    """The memory controller's line counts, not another controller's."""
-    text = "5:cpu,cpuacct:/other\n4:memory:/jobs/17\n0::/unified\n"
-    assert own_cgroup(text, CPU_MOUNT + V1_MOUNT, V1) == Path("/sys/fs/cgroup/memory/jobs/17")
-
-
-def test_version_2_is_found_in_a_container_that_sees_only_its_own_part() -> None:
-    """A mount's root is taken off our path."""
-    mount = V2_MOUNT.replace(" / /sys", " /docker/abc /sys")
-    assert own_cgroup("0::/docker/abc/x\n", mount, V2) == Path("/sys/fs/cgroup/x")
-
-
-@pytest.mark.parametrize(
-    ("text", "mounts", "files", "why"),
-    [
-        ("4:cpu:/x\n", V1_MOUNT, V1, "in no cgroup v1 with memory"),
-        ("4:memory:/x\n", CPU_MOUNT, V1, "no cgroup v1 file system"),
-        ("0::/x\n", V1_MOUNT, V2, "no cgroup v2 file system"),
-    ],
-)
-def test_a_machine_without_it_says_what_is_missing(
-    text: str, mounts: str, files: cgroup.Files, why: str
-) -> None:
-    """Each refusal is a clause for the manifest."""
-    with pytest.raises(NotUsableError, match=why):
-        own_cgroup(text, mounts, files)
 
 
 def fake_v2(
@@ -105,7 +73,7 @@ def test_a_life_gets_its_limit_without_swap_and_gives_up_its_counters(
     (tmp_path / "life" / V1.events).write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
     (tmp_path / "life" / V1.peak).write_text("999\n")
     assert life.counters() == Counters(peak_bytes=999, oom_kills=2)
-    assert life.usage_bytes() == 77
+    assert life.usage().charged_bytes == 77
     assert guard.cgroups == [tmp_path / "life"]
 
 
@@ -115,3 +83,75 @@ def _as_kernel(path: Path) -> None:
     for name in (V1.limit, V1.swap, V1.peak, V1.events, "cgroup.procs"):
         (path / name).write_text("")
     (path / V1.usage).write_text("77\n")
+
+
+V1_STAT = "cache 1\nshmem 1\nrss 500\ntotal_cache 300\ntotal_shmem 200\ntotal_rss 500\n"
+V2_STAT = "anon 500\nfile 300\nkernel 40\nshmem 200\nfile_mapped 3\n"
+USAGE = Usage(1000, shmem_bytes=200, kernel_bytes=40, file_bytes=100)
+
+
+@pytest.mark.parametrize(
+    ("files", "content", "expected"),
+    [
+        pytest.param(V1, {"memory.stat": V1_STAT, "memory.kmem.usage_in_bytes": "40\n"}, USAGE, id="v1"),
+        pytest.param(V2, {"memory.stat": V2_STAT}, USAGE, id="v2"),
+        pytest.param(V1, {"memory.stat": V1_STAT}, replace(USAGE, kernel_bytes=None), id="v1, no kmem"),
+        pytest.param(
+            V2,
+            {"memory.stat": V2_STAT.replace("kernel 40\n", "")},
+            replace(USAGE, kernel_bytes=None),
+            id="v2, kernel before 5.18",
+        ),
+        pytest.param(
+            V1,
+            {"memory.stat": "cache 1\nrss 500\ntotal_cache 300\n", "memory.kmem.usage_in_bytes": "40"},
+            Usage(1000, kernel_bytes=40, problem="memory.stat has no total_shmem"),
+            id="v1, no shmem",
+        ),
+        pytest.param(
+            V2,
+            {"memory.stat": V2_STAT.replace("shmem 200\n", "")},
+            Usage(1000, kernel_bytes=40, problem="memory.stat has no shmem"),
+            id="v2, no shmem",
+        ),
+        pytest.param(
+            V2,
+            {"memory.stat": V2_STAT.replace("file 300\n", "")},
+            Usage(1000, shmem_bytes=200, kernel_bytes=40, problem="memory.stat has no file"),
+            id="v2, no file",
+        ),
+        pytest.param(
+            V2,
+            {"memory.stat": "anon\nshmem many\nfile 300 400\nkernel 40\n"},
+            Usage(1000, kernel_bytes=40, problem="memory.stat has no file"),
+            id="v2, damaged lines",
+        ),
+        pytest.param(V2, {}, Usage(1000, problem="memory.stat is not readable"), id="v2, no stat"),
+        pytest.param(
+            V1,
+            {"memory.kmem.usage_in_bytes": "40"},
+            Usage(1000, kernel_bytes=40, problem="memory.stat is not readable"),
+            id="v1, no stat",
+        ),
+        pytest.param(
+            V2,
+            {"memory.stat": "file 100\nshmem 200\nkernel 40\n"},
+            replace(USAGE, file_bytes=0),
+            id="v2, read between two updates",
+        ),
+    ],
+)
+def test_the_charge_and_its_parts_are_read_by_both_versions(
+    tmp_path: Path, files: Files, content: dict[str, str], expected: Usage
+) -> None:
+    """File cache comes without shared memory; a part that is missing is None with its reason, never 0."""
+    for name, text in {files.usage: "1000\n", **content}.items():
+        (tmp_path / name).write_text(text)
+    usage = read_usage(tmp_path, files)
+    assert replace(usage, problem=(usage.problem or "").removeprefix(f"{tmp_path}/") or None) == expected
+
+
+@pytest.mark.parametrize("files", [V1, V2])
+def test_a_cgroup_that_is_gone_is_charged_with_nothing_known(tmp_path: Path, files: Files) -> None:
+    """The reason names the file."""
+    assert read_usage(tmp_path, files) == Usage(problem=f"{tmp_path / files.usage} is not readable")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
 import threading
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
 
 from soak.process import procfs
 
@@ -14,17 +19,23 @@ def test_readings_of_a_living_process_are_plausible() -> None:
     """Our own process: memory, CPU time, threads, descriptors."""
     pid = os.getpid()
     rss = procfs.rss_bytes(pid)
-    stat = procfs.read_stat(pid)
+    cpu_s = procfs.cpu_s(pid)
+    status = procfs.read_status(pid)
     smaps = procfs.read_smaps(pid)
     fds = procfs.count_fds(pid)
     assert rss is not None
-    assert stat is not None
+    assert cpu_s is not None
+    assert status is not None
+    assert status.anon_bytes is not None
+    assert status.file_bytes is not None
     assert smaps is not None
     assert fds is not None
     assert 5e6 < smaps.uss_bytes <= smaps.pss_bytes
-    assert stat.threads >= threading.active_count()
-    assert 0 < stat.cpu_s < 10_000
-    assert fds >= 3
+    assert 3e6 < status.anon_bytes <= rss
+    assert 1e6 < status.file_bytes <= rss
+    assert status.threads >= threading.active_count()
+    assert 0 < cpu_s < 10_000
+    assert 3 <= fds <= (procfs.fds_limit(pid) or fds)
 
 
 def test_memory_that_is_touched_is_seen() -> None:
@@ -42,6 +53,84 @@ def test_memory_that_is_touched_is_seen() -> None:
     del block
 
 
+def test_anonymous_memory_is_told_apart_from_files_and_shared_memory(tmp_path: Path) -> None:
+    """50 MB of a mapped file, of shared memory and of anonymous memory are each seen as what they are, and only so."""
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * 50_000_000)
+
+    def read() -> tuple[int, int, int]:
+        status = procfs.read_status(os.getpid())
+        assert status is not None
+        assert status.anon_bytes is not None
+        assert status.shmem_bytes is not None
+        assert status.file_bytes is not None
+        return status.anon_bytes, status.shmem_bytes, status.file_bytes
+
+    readings = [read()]
+    with file.open("rb") as opened:
+        mapped = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ)
+    assert sum(mapped[::4096]) > 0
+    readings.append(read())
+    shared = mmap.mmap(-1, 50_000_000, flags=mmap.MAP_SHARED)
+    shared.write(b"x" * 50_000_000)
+    readings.append(read())
+    block = bytearray(b"x" * 50_000_000)
+    readings.append(read())
+    grown = [[round((b - a) / 50e6, 1) for a, b in zip(*two, strict=True)] for two in pairwise(readings)]
+    assert grown == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
+    del block
+    shared.close()
+    mapped.close()
+
+
+def test_memory_that_is_mapped_but_not_touched_costs_nothing() -> None:
+    """A terabyte of address space is no memory, and reading its process takes no longer for it."""
+    code = (
+        "import mmap; m = mmap.mmap(-1, 1 << 40, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)\n"
+        "print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        status, smaps = procfs.read_status(process.pid), procfs.read_smaps(process.pid)
+        process.kill()
+    assert status is not None
+    assert smaps is not None
+    assert 1e6 < (status.anon_bytes or 0) < 100e6
+    assert 1e6 < smaps.uss_bytes < 100e6
+
+
+SCRIPTED = b"""Name:\tpython\nState:\tS (sleeping)\nVmSize:\t 9000 kB\nVmRSS:\t     700 kB
+RssAnon:\t     400 kB\nRssFile:\t     200 kB\nRssShmem:\t     100 kB\nVmSwap:\t      50 kB\nThreads:\t3\n"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(SCRIPTED, (450, 100, 200), id="memory in swap or zram counts as if it were resident"),
+        pytest.param(SCRIPTED.replace(b"VmSwap", b"Other"), (400, 100, 200), id="a kernel without swap"),
+        pytest.param(SCRIPTED.replace(b"Rss", b"Other"), (None, None, None), id="a kernel before 4.5"),
+        pytest.param(SCRIPTED.replace(b"400 kB", b"? kB"), (None, 100, 200), id="a damaged line"),
+    ],
+)
+def test_the_kinds_of_memory_are_read_from_the_status(
+    text: bytes, expected: tuple[int | None, int | None, int | None]
+) -> None:
+    """What the kernel does not state is None, never 0."""
+    status = procfs.parse_status(text)
+    assert status is not None
+    sizes = (status.anon_bytes, status.shmem_bytes, status.file_bytes)
+    assert tuple(None if size is None else size // 1024 for size in sizes) == expected
+    assert status.threads == 3
+
+
+def test_a_status_without_threads_is_no_reading() -> None:
+    """It is cut short."""
+    assert procfs.parse_status(SCRIPTED.replace(b"Threads", b"Other")) is None
+
+
 def test_a_zombie_and_a_process_that_is_gone_read_as_none() -> None:
     """The kernel says 0 pages for a zombie; we say not read."""
     process = subprocess.Popen([sys.executable, "-S", "-c", ""])
@@ -49,7 +138,9 @@ def test_a_zombie_and_a_process_that_is_gone_read_as_none() -> None:
     assert procfs.rss_bytes(process.pid) is None
     process.wait()
     assert procfs.rss_bytes(process.pid) is None
-    assert procfs.read_stat(process.pid) is None
+    assert procfs.cpu_s(process.pid) is None
+    assert procfs.read_status(process.pid) is None
+    assert procfs.fds_limit(process.pid) is None
     assert procfs.read_smaps(process.pid) is None
     assert procfs.count_fds(process.pid) is None
 
