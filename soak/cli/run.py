@@ -46,7 +46,9 @@ def run(
     """
     checked = load_profile(profile, settings or (), arms)
     if dry_run:
-        print(plan_run(checked, runs / "RUN", Path("PROBE")).describe())
+        plan = plan_run(checked, runs / "RUN", Path("PROBE"))
+        plan.check_commands()
+        print(plan.describe())
         return
     if shortest_load(checked).too_short:
         print(f"warning: {shortest_load(checked)}: {TOO_SHORT}", file=sys.stderr)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from soak.config.profile import ArmSettings, Profile
+from soak.config.sentences import FROM_THE_FILE, first_sentence
 from soak.errors import UsageError
 
 PROFILES: Final = Path(__file__).parents[1] / "profiles"
-FROM_THE_FILE: Final = ("name", "directory")
-"""Fields of a profile that its path sets, not its text."""
 
 
 def profile_names() -> list[str]:
@@ -37,27 +37,38 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
         raise UsageError(f"{path}: cannot be read ({error}).") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}.") from error
-    _rename_article(table, path)
+    _rename_article(table, str(path))
+    stages = [(str(path), table)]
     for setting in settings:
+        table = copy.deepcopy(table)
         _apply(table, setting)
-    _rename_article(table, path)
-    for key in FROM_THE_FILE:
-        if key in table:
-            raise UsageError(f"{path}: unknown key '{key}': a profile's name is its file's.")
+        _rename_article(table, f"--set {setting}")
+        stages.append((f"--set {setting}", table))
+    found = _checked(path, table)
+    if isinstance(found, str):
+        # what is wrong with the whole was brought in by the file, or by the first setting with which it appears
+        place = next(place for place, stage in stages if _checked(path, stage) == found)
+        raise UsageError(f"{place}: {found}")
+    return found.model_copy(update={"arms": _chosen(found.arms, arms)})
+
+
+def _checked(path: Path, table: dict[str, Any]) -> Profile | str:
+    """Return the profile of a table, or what is wrong with it."""
+    if reserved := next((key for key in FROM_THE_FILE if key in table), ""):
+        return f"unknown key '{reserved}': a profile's name is its file's."
     try:
-        profile = Profile(name=path.stem, directory=path.parent.resolve(), **table)
+        return Profile(name=path.stem, directory=path.parent.resolve(), **table)
     except ValidationError as error:
-        raise UsageError(f"{path}: {_first_sentence(error)}") from error
-    return profile.model_copy(update={"arms": _chosen(profile.arms, arms, path)})
+        return first_sentence(error)
 
 
-def _chosen(known: dict[str, ArmSettings], wanted: str, path: Path) -> dict[str, ArmSettings]:
+def _chosen(known: dict[str, ArmSettings], wanted: str) -> dict[str, ArmSettings]:
     if not wanted:
         return {name: arm for name, arm in known.items() if not arm.optional} or known
     names = [name.strip() for name in wanted.split(",")]
     for name in names:
         if name not in known:
-            raise UsageError(f"{path}: no arm '{name}'; it has {', '.join(known)}.")
+            raise UsageError(f"--arms {wanted}: no arm '{name}'; the profile has {', '.join(known)}.")
     return {name: known[name] for name in names}
 
 
@@ -66,10 +77,10 @@ def _deprecated(what: str, instead: str) -> None:
     print(f"{what} is deprecated; use {instead}.", file=sys.stderr)
 
 
-def _rename_article(table: dict[str, Any], path: Path) -> None:
+def _rename_article(table: dict[str, Any], place: str) -> None:
     """Give the value of the key ``article`` to ``incident``."""
     if "article" in table:
-        _deprecated(f"{path}: the key article", "incident")
+        _deprecated(f"{place}: the key article", "incident")
         table["incident"] = table.pop("article")
 
 
@@ -103,39 +114,3 @@ def _apply(table: dict[str, Any], setting: str) -> None:
         if not isinstance(table, dict):
             raise UsageError(f"--set {setting}: '{parent}' is a value, not a table.")
     table[last] = value
-
-
-def _first_sentence(error: ValidationError) -> str:
-    """Return the first fault with its key and, for an unknown key, the nearest valid one."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    more = f" ({error.error_count() - 1} more like this.)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        known = _keys_beside(first["loc"])
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        fix = f"did you mean '{near[0]}'?" if near else f"valid here: {', '.join(known)}."
-        return f"unknown key '{place}': {fix}{more}"
-    if first["type"] == "missing":
-        return f"'{place}' is missing.{more}"
-    message = first["msg"].removeprefix("Value error, ")
-    shown = (
-        not isinstance(first["input"], dict) and "env" not in first["loc"]
-    )  # what is in there may be secret
-    given = f" (it is {first['input']!r})" if shown else ""
-    at = f"'{place}': " if place else ""
-    return f"{at}{message}{given}.{more}"
-
-
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Profile
-    for part in location[:-1]:
-        if (field := model.model_fields.get(str(part))) is not None:
-            model = table_within(field.annotation) or model
-    return [key for key in model.model_fields if key not in FROM_THE_FILE]
-
-
-def table_within(annotation: object) -> type[BaseModel] | None:
-    """Return the model in the type of a field: of a table, of one that may be left out, or of a table of tables."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((table for part in get_args(annotation) if (table := table_within(part))), None)

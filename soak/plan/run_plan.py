@@ -58,6 +58,12 @@ class RunPlan:
         """Return the plan of a run that starts at this instant of the monotonic clock."""
         return replace(self, traffic=replace(self.traffic, t0_monotonic_s=t0_monotonic_s))
 
+    def check_commands(self) -> None:
+        """Raise UsageError, with the key, where the program or the directory of an arm's command does not exist."""
+        for arm in self.arms:
+            if (missing := arm.process.why_not_startable()) is not None:
+                raise UsageError(f"arms.{arm.name}.{missing[0]}: {missing[1]}.")
+
     def describe(self) -> str:
         """Return the plan as text, a paragraph for each process."""
         profile = self.profile

@@ -58,14 +58,8 @@ class Child:
         *,
         stdin: bool = False,
     ) -> None:
-        if not spec.cwd.is_dir():
-            raise UsageError(f"{spec.name}: cwd {spec.cwd} is no directory.")
-        command = spec.argv[0] if "/" not in spec.argv[0] else str(spec.cwd / spec.argv[0])
-        if shutil.which(command, path=spec.env.get("PATH")) is None:
-            raise UsageError(
-                f"{spec.name}: command '{spec.argv[0]}' was not found, or may not be executed; give its path, install "
-                "it, or chmod +x it."
-            )
+        if (missing := spec.why_not_startable()) is not None:
+            raise UsageError(f"{spec.name}: {' '.join(missing)}.")
         self.spec = spec
         self.log = log
         self._guard = guard

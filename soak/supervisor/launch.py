@@ -61,7 +61,8 @@ def run_profile(
         stack.callback(guard.close)
         probe_directory = Path(tempfile.mkdtemp(prefix="soak-"))
         guard.add_directory(probe_directory)
-        plan_run(profile, Path("runs"), probe_directory, web=web)  # checked before a directory is made for it
+        # checked before a directory is made for it
+        plan_run(profile, Path("runs"), probe_directory, web=web).check_commands()
         directory = new_run_directory(runs, profile.name, datetime.now(UTC))
         stack.callback(write_hashes, directory)
         choice = machine.choose_limit(guard, directory.name)

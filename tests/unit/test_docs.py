@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from soak import contract
-from soak.config.load import FROM_THE_FILE, table_within
 from soak.config.profile import Profile
+from soak.config.sentences import FROM_THE_FILE, table_within
 from tests.support.paths import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"

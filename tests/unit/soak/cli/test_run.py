@@ -78,3 +78,27 @@ def test_a_login_without_a_password_names_the_variable(monkeypatch: pytest.Monke
     result = CliRunner().invoke(app, ["ui", "--web-login", "--web-user", user])
     assert isinstance(result.exception, UsageError)
     assert "set SOAK_WEB_PASSWORD in the environment" in str(result.exception)
+
+
+def test_a_dry_run_refuses_a_command_that_is_not_there() -> None:
+    """It prints no plan of what cannot start."""
+    result = CliRunner().invoke(app, ["run", "demo", "--dry-run", "--set", 'arms.fixed.command=["absent"]'])
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception).startswith("arms.fixed.command: 'absent' was not found on PATH")
+    assert result.output == ""
+
+
+def test_a_run_that_is_too_short_to_clear_warns_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the shortest load that can clear."""
+
+    def run_profile(*_: object, **__: object) -> None:
+        raise UsageError("far enough")
+
+    monkeypatch.setattr(cli, "enter_scope", lambda: None)
+    monkeypatch.setattr(cli, "run_profile", run_profile)
+    short = CliRunner().invoke(app, ["run", "release", "--set", "phases.load_s=60"])
+    long = CliRunner().invoke(app, ["run", "release"])
+    assert short.stderr.startswith(
+        "warning: shortest load that can clear: 1:00:00 at a reserve of 1 MiB; planned 1:00"
+    )
+    assert long.stderr == ""

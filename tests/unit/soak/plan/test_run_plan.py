@@ -89,3 +89,26 @@ def test_the_judge_beside_the_run_is_niced_and_can_be_left_out() -> None:
     assert judge.argv[0] == "nice"
     assert judge.argv[-2:] == ("--follow", str(RUN))
     assert plan_of(load_profile("demo", ["judge.live=false"])).judge is None
+
+
+@pytest.mark.parametrize(
+    ("arm", "sentence"),
+    [
+        ({"command": ("no-such-program",)}, r"arms\.leaky\.command: 'no-such-program' was not found on PATH"),
+        (
+            {"command": ("bin/app",)},
+            r"arms\.leaky\.command: 'bin/app' was not found in /.*, or may not be executed",
+        ),
+        ({"command": ("true",), "cwd": Path("/no/such")}, r"arms\.leaky\.cwd: /no/such is no directory"),
+    ],
+)
+def test_a_command_that_cannot_be_started_is_named_with_its_key(
+    arm: dict[str, object], sentence: str
+) -> None:
+    """A dry run and a run refuse it before anything is started."""
+    profile = load_profile("demo")
+    leaky = profile.arms["leaky"].model_copy(update=arm)
+    plan = plan_of(profile.model_copy(update={"arms": {"leaky": leaky}}))
+    with pytest.raises(UsageError, match=sentence):
+        plan.check_commands()
+    plan_of(load_profile("demo")).check_commands()
