@@ -11,6 +11,7 @@ from analysis.incident.row import ComparisonRow
 from analysis.incident.timeline import timeline
 from analysis.recording.model import Recording
 from analysis.slopes import LifeSlopes, slopes_of_lives
+from analysis.verdict.processes import ProcessRow, process_rows
 from analysis.verdict.run import JudgedRun, judged_run
 from analysis.verdict.validity import LoadSummary
 
@@ -28,6 +29,8 @@ class ReportContents:
     slopes: tuple[LifeSlopes, ...]
     growth: tuple[ArmGrowth, ...] = ()
     """Leak suspects and memory breakdown, one per arm in the same order; empty without a load."""
+    processes: tuple[ProcessRow, ...] = ()
+    """The processes of every arm that had several at a time under load, arm by arm."""
 
     @property
     def loads(self) -> tuple[LoadSummary, ...]:
@@ -52,4 +55,7 @@ def report_contents(recording: Recording) -> ReportContents:
         timeline=timeline(recording),
         slopes=slopes,
         growth=find_growth(recording, judged.verdicts),
+        processes=tuple(
+            row for one in judged.arms for row in process_rows(one.arm, recording.load, one.verdict.margin)
+        ),
     )

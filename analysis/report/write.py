@@ -28,6 +28,7 @@ from analysis.report.markdown.comment import report_markdown
 from analysis.report.markdown.incident import claims_markdown, comparison_markdown
 from analysis.report.markdown.verdict import verdict_markdown
 from analysis.report.terminal.report import report_text
+from analysis.verdict.processes import ProcessRow
 from soak.contract import REPORT, SUMMARY
 
 
@@ -94,6 +95,8 @@ def _files(findings: ReportContents, evidence: Provenance) -> dict[str, str | Fi
         files["who.csv"] = csv_text(
             LeakSuspect, (suspect for arm in findings.growth for suspect in arm.suspects)
         )
+    if findings.processes:
+        files["processes.csv"] = csv_text(ProcessRow, findings.processes)
     if findings.recording.manifest.incident:
         files["claims.csv"] = csv_text(Claim, (*findings.claims, *findings.timeline))
         files["claims.md"] = claims_markdown(findings)

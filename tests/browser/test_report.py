@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from analysis.report.write import make_report
 from soak.contract import GATES, GateLimit
 from tests.support.planted_incident import Planted, write_incident
+from tests.support.planted_processes import PlantedProcess, write_processes
 
 pytestmark = pytest.mark.integration
 
@@ -44,3 +46,17 @@ def test_nothing_of_the_first_screen_scrolls_sideways(browser: Browser, page: Pa
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     assert tab.evaluate(SCROLLS_SIDEWAYS) == []
     assert tab.evaluate(REACHES_OUT) == []
+
+
+@pytest.mark.parametrize("width", [720, 1280])
+def test_the_processes_of_an_arm_fit_the_window(browser: Browser, tmp_path: Path, width: int) -> None:
+    """Three workers of which one leaks: the row of that one comes first, and the table does not scroll."""
+    run_dir = write_incident(tmp_path / "planted", Planted(incident=False, kill_hour=None))
+    steady, leak = PlantedProcess(), PlantedProcess(rss_bytes=1000.0)
+    write_processes(run_dir, "leaky", (steady, steady, leak, steady))
+    tab = browser.new_page(viewport={"width": width, "height": 800})
+    tab.goto((make_report(run_dir).directory / "report.html").as_uri())
+    table = tab.get_by_role("region", name="Processes of leaky under load")
+    expect(table.get_by_role("row").nth(1)).to_contain_text(re.compile(r"child 303 .*grows.*B/request"))
+    assert table.evaluate("part => part.scrollWidth <= part.clientWidth")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width

@@ -17,6 +17,7 @@ from analysis.report.growth_tables import suspect_tables
 from analysis.report.html.alt import latency_alt, memory_alt, memory_breakdown_alt, objects_alt
 from analysis.report.html.provenance import config_text, provenance
 from analysis.report.html.svg import inline_svg
+from analysis.report.process_tables import process_tables
 from analysis.report.tables import comparison_table, event_table, load_table
 from analysis.verdict.wording import verdict_sentence
 
@@ -58,6 +59,7 @@ def report_html(contents: ReportContents, evidence: Provenance, figures: Mapping
             if name in figures
         },
         comparison=comparison_table(contents).without("incident change", "scale"),
+        processes=process_tables(contents),
         growth=suspect_tables(contents.growth),
         load=None if recording.manifest.attached else load_table(contents),
         notes=[f"{arm.name}: {note}" for arm in recording.arms for note in arm.notes],

@@ -28,14 +28,15 @@ from analysis.report.contents import ReportContents
 from analysis.report.gates import GateRow, gate_rows
 from analysis.slopes import LifeSlopes
 from analysis.verdict.arm import ArmVerdict, JudgedArm
+from analysis.verdict.processes import ProcessRow
 from analysis.verdict.signoff import SignOff
 from analysis.verdict.validity import LoadSummary
 from analysis.verdict.wording import verdict_sentence
 
-SUMMARY_VERSION: Final = 5
+SUMMARY_VERSION: Final = 6
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
 gates and signoff; 4, with grew; 5, with incident instead of article in the keys, and
-reason_code of signals."""
+reason_code of signals; 6, with processes."""
 PEAKS: Final = ("rss_bytes", "cgroup_bytes", "tasks_finished", "sessions_open")
 """Columns whose highest readings the summary gives, beside those of all gauges."""
 
@@ -108,7 +109,7 @@ class ArmSummary(SummaryPart):
 class SummaryHead(BaseModel):
     """The key that comes first."""
 
-    summary_version: Literal[5] = SUMMARY_VERSION
+    summary_version: Literal[6] = SUMMARY_VERSION
 
 
 class Summary(RunFacts, SummaryHead):
@@ -124,6 +125,7 @@ class Summary(RunFacts, SummaryHead):
     grew: tuple[GrowthSummary, ...]
     phases: tuple[Phase, ...]
     arms: tuple[ArmSummary, ...]
+    processes: tuple[ProcessRow, ...]
     comparison: tuple[ComparisonRow, ...]
     claims: tuple[Claim, ...]
     timeline: tuple[Claim, ...]
@@ -142,6 +144,7 @@ def summary_json(contents: ReportContents) -> str:
         grew=tuple(GrowthSummary.model_validate(arm) for arm in contents.growth),
         phases=contents.recording.phases,
         arms=tuple(_arm(one, contents.slopes) for one in judged.arms),
+        processes=contents.processes,
         comparison=contents.rows,
         claims=contents.claims,
         timeline=contents.timeline,

@@ -10,6 +10,7 @@ from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
 from analysis.report.growth_tables import suspect_tables
 from analysis.report.markdown.table import literal, markdown_table
+from analysis.report.process_tables import process_tables
 from analysis.report.tables import Table, comparison_table, gate_table, load_table, open_reasons
 from analysis.verdict.run import JudgedRun
 from analysis.verdict.wording import verdict_sentence
@@ -35,7 +36,7 @@ def report_markdown(contents: ReportContents) -> str:
     sections = [
         _gates(judged),
         _folded(comparison_table(contents).without("incident change", "scale")),
-        *(_folded(table) for table in suspect_tables(contents.growth)),
+        *(_folded(table) for table in (*process_tables(contents), *suspect_tables(contents.growth))),
         [] if manifest.attached else _folded(load_table(contents)),
         _details("How it was decided", [f"{literal(text)}\n" for text in decided(contents)]),
         _provenance(contents),

@@ -14,6 +14,7 @@ from analysis.recording.measurements import ended
 from analysis.recording.model import Arm, Recording
 from analysis.report.contents import ReportContents
 from analysis.report.growth_tables import suspect_tables
+from analysis.report.process_tables import process_tables
 from analysis.report.tables import claims_table, comparison_table, ladder_table, load_table, slope_table
 from analysis.report.terminal.tables import captioned, outcome, render, terminal_table
 from analysis.report.terminal.verdict import judged_parts
@@ -36,6 +37,7 @@ def report_text(contents: ReportContents) -> str:
         [
             Text(_headline(recording)),
             *judged_parts(contents.judged),
+            *(part for table in process_tables(contents) for part in captioned(table)),
             *suspect_parts(contents.growth),
             *_comparison(contents),
             Text("\nLives"),

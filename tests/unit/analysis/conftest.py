@@ -30,7 +30,8 @@ def judge_by(monkeypatch: pytest.MonkeyPatch) -> JudgeBy:
     """A function that sets what judges the signals of every recording."""
 
     def judge_by(judge: Callable[..., Judgement]) -> None:
-        monkeypatch.setattr("analysis.verdict.arm.judge_signal", judge)
+        for module in ("arm", "processes"):
+            monkeypatch.setattr(f"analysis.verdict.{module}.judge_signal", judge)
 
     return judge_by
 

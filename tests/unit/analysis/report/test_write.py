@@ -14,6 +14,7 @@ from analysis.report.terminal.report import report_text
 from analysis.report.write import make_report
 from soak.errors import HarnessError, RecordingError
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
+from tests.support.planted_processes import PlantedProcess, write_processes
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
@@ -143,3 +144,20 @@ def test_what_grew_and_the_waterfall_have_files_of_their_own(build_run: Build) -
     grown = float(flow["uss_end_bytes"]) - float(flow["uss_start_bytes"])
     assert (flow["arm"], float(flow["native_in_use_bytes"])) == ("leaky", grown)
     assert png_size(directory / "waterfall.png") == (1600, 660)
+
+
+@pytest.mark.slow
+def test_the_processes_of_an_arm_have_a_file_and_a_table(build_run: Build) -> None:
+    """processes.csv with every process, and the page with those that were judged."""
+    run_dir = build_run(incident=False, kill_hour=None)
+    write_processes(
+        run_dir, "leaky", [PlantedProcess(rss_bytes=1000.0 * (life == 9)) for life in range(1, 13)]
+    )
+    directory = make_report(run_dir).directory
+    with (directory / "processes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [rows[0][name] for name in ("life", "role", "growth")] == ["9", "child", "grows"]
+    assert [row["growth"] for row in rows][-2:] == ["not judged"] * 2
+    page = (directory / "report.html").read_text()
+    assert page.count("<td>does not grow</td>") == 9
+    assert "2 more processes, not judged, gained " in page

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pandas as pd
+import pytest
 
 from analysis.recording.read import read_recording
-from analysis.report.figures.objects import MOST_GAUGE_PANELS, OBJECTS, panels
+from analysis.report.contents import report_contents
+from analysis.report.figures.objects import MOST_GAUGE_PANELS, OBJECTS, objects_figure, panels
 from tests.support.planted_incident import Build
 
 
@@ -33,3 +35,16 @@ def test_of_many_gauges_the_largest_have_panels(build_run: Build) -> None:
     rows.to_csv(path, index=False)
     drawn = [column for column, _ in panels(read_recording(run_dir))[2:]]
     assert drawn == [f"gauges.gauge_{number}" for number in range(9 - MOST_GAUGE_PANELS, 9)]
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+def test_a_gauge_of_one_arm_alone_is_drawn_for_it(build_run: Build) -> None:
+    """The other arm, which did not register it, has no line."""
+    run_dir = build_run()
+    path = run_dir / "leaky" / "samples.csv"
+    pd.read_csv(path, dtype=str, keep_default_na=False).assign(gauges="{}").to_csv(path, index=False)
+    axes = objects_figure(report_contents(read_recording(run_dir))).axes
+    assert [(one.get_title(loc="left"), len(one.lines)) for one in axes[2:]] == [
+        ("Cache entries", 1),
+        ("History entries", 1),
+    ]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.report.machine.summary import summary_json, summary_schema
 from tests.support.paths import ROOT
+from tests.support.planted_processes import PlantedProcess, write_processes
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
@@ -32,7 +34,7 @@ def summary(run_dir: Path) -> dict[str, Any]:
 def test_the_summary_holds_what_the_report_says(build_run: Build) -> None:
     """Version, arms with kills, peaks, slopes and load, rows and reasons are there for programs."""
     found = summary(build_run())
-    assert (found["summary_version"], found["schema_version"], found["run_id"]) == (5, 2, "planted")
+    assert (found["summary_version"], found["schema_version"], found["run_id"]) == (6, 2, "planted")
     assert (found["conclusive"], found["reasons"]) == (True, [])
     assert found["signoff"]["decision"] == "signed"
     assert [(verdict["arm"], verdict["verdict"]) for verdict in found["verdicts"]] == [
@@ -103,6 +105,23 @@ def test_every_summary_is_valid(
 ) -> None:
     """Whatever became of the run, a program finds the keys it was promised, and no others."""
     assert [error.message for error in validator.iter_errors(summary(build_run(**truth)))] == []
+
+
+def test_the_processes_of_an_arm_are_in_the_summary(
+    build_run: Build, validator: Draft202012Validator
+) -> None:
+    """A row each, also for one that lived too shortly for a rate; of an arm of one process none."""
+    run_dir = build_run(incident=False, kill_hour=None)
+    assert summary(run_dir)["processes"] == []
+    steady = PlantedProcess(noise_bytes=0.0)
+    write_processes(run_dir, "leaky", (steady, replace(steady, rss_bytes=500.0), replace(steady, to_s=22.0)))
+    found = summary(run_dir)
+    assert [(row["arm"], row["pid"], row["growth"]) for row in found["processes"]] == [
+        ("leaky", 302, "grows"),
+        ("leaky", 100, "does not grow"),
+        ("leaky", 303, "undecided"),
+    ]
+    assert [error.message for error in validator.iter_errors(found)] == []
 
 
 def test_another_content_is_not_valid(build_run: Build, validator: Draft202012Validator) -> None:

@@ -11,6 +11,7 @@ from analysis.report.contents import ReportContents, report_contents
 from analysis.report.markdown.comment import MOST_COMMENT_BYTES, report_markdown
 from soak.contract import GateLimit
 from tests.support.paths import EXPECTED
+from tests.support.planted_processes import PlantedProcess, write_processes
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
@@ -64,3 +65,12 @@ def test_it_fits_into_a_comment(build_run: Build) -> None:
         assert len(text.encode()) <= MOST_COMMENT_BYTES
         assert text.startswith("## REFUSED")
         assert text.endswith("\nThe rest is in report.html.\n")
+
+
+def test_the_processes_of_an_arm_are_folded_away(build_run: Build) -> None:
+    """Three workers of which one leaks; an arm of one process has no such table."""
+    run_dir = build_run(incident=False, kill_hour=None)
+    assert "Processes of" not in report_markdown(findings(run_dir))
+    steady, leak = PlantedProcess(noise_bytes=0.0), PlantedProcess(rss_bytes=1000.0, noise_bytes=0.0)
+    write_processes(run_dir, "leaky", (steady, steady, leak, steady))
+    assert (EXPECTED / "processes.md").read_text() in report_markdown(findings(run_dir))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from analysis.report.growth_tables import suspect_tables, type_tables
 from analysis.report.markdown.incident import claims_markdown, comparison_markdown
 from analysis.report.markdown.table import section
 from analysis.report.markdown.verdict import verdict_markdown
+from analysis.report.process_tables import process_tables
 from analysis.report.terminal.report import report_text, suspect_parts
-from analysis.report.terminal.tables import render
+from analysis.report.terminal.tables import captioned, render
 from soak.contract import GateLimit
 from tests.support.paths import EXPECTED
 from tests.support.planted_heap import FOUR_LEAKS, Container, write_heap
+from tests.support.planted_processes import PlantedProcess, write_processes
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
@@ -155,3 +158,17 @@ def test_rates_are_per_hour_where_requests_are_not_known(build_run: Build) -> No
     text = render(suspect_parts(findings(run_dir).growth))
     assert "Leak suspects in leaky, per hour\n" in text
     assert "unbounded cache or list   288,000   1.1 GiB" in text
+
+
+def test_the_processes_of_an_arm_are_told_by_who_grows(build_run: Build) -> None:
+    """Three workers of which one leaks; and an arm of more processes than are judged, two of them short-lived."""
+    run_dir = build_run(incident=False, kill_hour=None)
+    steady, leak = PlantedProcess(noise_bytes=0.0), PlantedProcess(rss_bytes=1000.0, noise_bytes=0.0)
+    write_processes(run_dir, "leaky", (steady, steady, leak, steady))
+    many = [replace(steady, rss_bytes=1.0 / life) for life in range(1, 11)]
+    brief = (replace(leak, from_s=100.0), replace(leak, from_s=40.0, to_s=90.0), replace(leak, to_s=24.0))
+    write_processes(run_dir, "fixed", (*many, *brief))
+    found = findings(run_dir)
+    text = render([part for table in process_tables(found) for part in captioned(table)])
+    assert text == (EXPECTED / "processes.txt").read_text()
+    assert text in report_text(found)

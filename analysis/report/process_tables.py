@@ -1,0 +1,76 @@
+"""The processes of each arm that has several, as a table: which of them grow."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Final
+
+from analysis.formatting import format_bytes, format_duration
+from analysis.judge.types import Margin, Rate
+from analysis.report.contents import ReportContents
+from analysis.report.tables import NO_NUMBER, Table
+from analysis.verdict.processes import OWN, ProcessRow
+from analysis.verdict.signals import RSS, USS
+from analysis.verdict.wording import interval_text, rate_text
+
+MEMORY_NAMES: Final = {OWN: "anonymous and shared memory", USS: "USS", RSS: "RSS"}
+EDGE_S: Final = 2.0
+"""Seconds of the load at its start and end that a process may lack and still be there for the whole load."""
+
+
+def process_tables(contents: ReportContents) -> tuple[Table, ...]:
+    """Return the processes of each arm that had several at a time, those not judged as a line below; else empty."""
+    load = contents.recording.load
+    margins = {verdict.arm: verdict.margin for verdict in contents.judged.verdicts}
+    load_s = 0.0 if load is None else load.end_s - load.start_s
+    return tuple(
+        _process_table(name, tuple(rows), margins[name], load_s)
+        for name, rows in groupby(contents.processes, key=lambda row: row.arm)
+    )
+
+
+def _process_table(arm: str, rows: tuple[ProcessRow, ...], margin: Margin, load_s: float) -> Table:
+    head = ("process", "alive", "RSS at end", "growth", "rate", "95%")
+    judged = [row for row in rows if row.growth != "not judged"]
+    shown = tuple(
+        (
+            f"{row.role} {row.pid or NO_NUMBER} (life {row.life})",
+            _alive(row, load_s),
+            NO_NUMBER if row.rss_bytes is None else format_bytes(row.rss_bytes),
+            row.growth,
+            *_rate(row, margin),
+        )
+        for row in judged
+    )
+    note = (
+        f"Growth is judged by {MEMORY_NAMES[rows[0].signal]} and an equal part of the margin; "
+        f"the verdict on {arm} is on the sum of its processes."
+    )
+    if rest := rows[len(judged) :]:
+        gained = sum(row.gained_bytes or 0.0 for row in rest)
+        more = "1 more process" if len(rest) == 1 else f"{len(rest)} more processes"
+        note += f" {more}, not judged, gained {format_bytes(gained)} in all; processes.csv lists all."
+    return Table(
+        f"Processes of {arm} under load", head, shown, frozenset({"RSS at end", "rate", "95%"}), note
+    )
+
+
+def _alive(row: ProcessRow, load_s: float) -> str:
+    """Return when it was alive, as durations from the start of the load: ``40 s to 3 min``."""
+    late, early = row.from_s > EDGE_S, row.to_s < load_s - EDGE_S
+    if late and early:
+        return f"{format_duration(row.from_s)} to {format_duration(row.to_s)}"
+    if late:
+        return f"from {format_duration(row.from_s)} on"
+    return f"until {format_duration(row.to_s)}" if early else "whole load"
+
+
+def _rate(row: ProcessRow, margin: Margin) -> tuple[str, str]:
+    value, low, high = (
+        (row.bytes_per_s, row.bytes_per_s_low, row.bytes_per_s_high)
+        if margin.per_request is None
+        else (row.bytes_per_request, row.bytes_per_request_low, row.bytes_per_request_high)
+    )
+    if value is None or low is None or high is None:
+        return NO_NUMBER, NO_NUMBER
+    return rate_text(value, RSS, margin), interval_text(Rate(value, low, high), RSS, margin)

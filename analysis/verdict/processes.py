@@ -1,0 +1,177 @@
+"""The growth of each process of an arm: it shows where a leak is; the verdict is on the sum over the processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.judge import judge_signal
+from analysis.judge.types import LEAK, NO_LEAK, Margin, SignalSeries
+from analysis.recording.model import Arm, Life, Phase
+from analysis.recording.requests import answered_by
+from analysis.verdict.arm import FAMILY_ERROR
+from analysis.verdict.signals import MIN_SIGNAL_READINGS, RSS, USS
+
+Growth = Literal["grows", "does not grow", "undecided", "not judged"]
+Role = Literal["main", "child"]
+
+OWN: Final = "own_bytes"
+"""Name of a process's anonymous and shared memory, anon_bytes + shmem_bytes, bytes."""
+MOST_JUDGED: Final = 10
+"""Processes of an arm that are judged at most, those that gained most memory: each takes about 0.1 s of processor
+time."""
+MOST_END_READINGS: Final = 5
+"""Readings at each end of a process's time under load, at most, whose median is its memory there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """One process of an arm under load; its fields are the columns of processes.csv, None where it is not known."""
+
+    arm: str
+    pid: int | None
+    life: int
+    """Number of the process within the arm."""
+    role: Role
+    """main: the arm's own process; child: one that was started while another process of the arm was alive."""
+    from_s: float
+    """Seconds of the load after which it was alive; 0 where it was there before."""
+    to_s: float
+    """Seconds of the load up to which it was alive."""
+    rss_bytes: float | None
+    """The last reading of its RSS under load."""
+    signal: str
+    """The memory that was judged: own_bytes, uss_bytes or rss_bytes, the same for all processes of the arm."""
+    gained_bytes: float | None
+    """That memory at its last readings under load, less that at its first ones."""
+    growth: Growth = "not judged"
+    """Whether it grows by more than its part of the margin: the arm's, divided by the processes alive at a time."""
+    bytes_per_request: float | None = None
+    """Per request that the arm answered, whichever process did."""
+    bytes_per_request_low: float | None = None
+    """Lower end of the 95% interval."""
+    bytes_per_request_high: float | None = None
+    """Upper end of the 95% interval."""
+    bytes_per_s: float | None = None
+    bytes_per_s_low: float | None = None
+    """Lower end of the 95% interval."""
+    bytes_per_s_high: float | None = None
+    """Upper end of the 95% interval."""
+    reason: str = ""
+    """Why it is judged so, one sentence without a full stop."""
+
+
+def process_rows(
+    arm: Arm, load: Phase | None, margin: Margin, *, error: float = FAMILY_ERROR
+) -> tuple[ProcessRow, ...]:
+    """Return the processes of an arm that had several at a time under load: those that grow first, the fastest first.
+
+    ``margin`` is the arm's, in bytes; ``error`` is divided among the processes that are judged. Each is judged by its
+    own memory, as read every second, and by a margin that adds up to the arm's: when none grows, the sum is below it.
+    """
+    if load is None or arm.by_process.empty:
+        return ()
+    rows = arm.by_process[arm.by_process["t_s"].between(load.start_s, load.end_s)]
+    rows = rows.dropna(subset="life")
+    at_once = rows.groupby("t_s")["life"].nunique().max()
+    if not at_once > 1:
+        return ()
+    signal, memory = _memory(rows)
+    rows = rows.assign(**{signal: memory})
+    lives = {life.number: life for life in arm.processes}
+    found = [
+        _unjudged(arm, lives.get(int(str(number))), part, signal, load)
+        for number, part in rows.groupby(rows["life"].astype(int))
+    ]
+    found.sort(key=lambda row: -(row.gained_bytes or 0.0))
+    share = _shared(margin, int(at_once))
+    alpha = error / min(len(found), MOST_JUDGED)
+    judged = [
+        _judged(arm, row, rows[rows["life"] == row.life], share, alpha) if place < MOST_JUDGED else row
+        for place, row in enumerate(found)
+    ]
+    return tuple(sorted(judged, key=_order))
+
+
+def _memory(rows: pd.DataFrame) -> tuple[str, pd.Series[float]]:
+    """Return the most exact memory that was read often enough of any process, and its name; RSS where none was."""
+    own = (
+        rows["anon_bytes"] + rows["shmem_bytes"] if {"anon_bytes", "shmem_bytes"} <= {*rows.columns} else None
+    )
+    for name, column in ((OWN, own), (USS, rows[USS])):
+        if column is not None and column.groupby(rows["life"]).count().max() >= MIN_SIGNAL_READINGS:
+            return name, column
+    return RSS, rows[RSS]
+
+
+def _shared(margin: Margin, processes: int) -> Margin:
+    """Return the part of a margin that each of so many processes has."""
+    return Margin(
+        per_s=None if margin.per_s is None else margin.per_s / processes,
+        per_request=None if margin.per_request is None else margin.per_request / processes,
+    )
+
+
+def _unjudged(arm: Arm, life: Life | None, rows: pd.DataFrame, signal: str, load: Phase) -> ProcessRow:
+    number = int(rows["life"].iloc[0])
+    rss, values = rows[RSS].dropna(), rows[signal].dropna()
+    if life is None:  # no event names it: its readings are all there is
+        first_s, last_s = float(rows["t_s"].iloc[0]), float(rows["t_s"].iloc[-1])
+        pids = rows["pid"].dropna()
+        life = Life(number, int(pids.iloc[0]) if len(pids) else None, first_s, first_s, last_s, None)
+    older = any(one.number < number and one.start_s <= life.start_s < one.end_s for one in arm.processes)
+    return ProcessRow(
+        arm=arm.name,
+        pid=life.pid,
+        life=number,
+        role="child" if older else "main",
+        from_s=max(0.0, (life.start_s if life.ready_s is None else life.ready_s) - load.start_s),
+        to_s=min(life.end_s, load.end_s) - load.start_s,
+        rss_bytes=float(rss.iloc[-1]) if len(rss) else None,
+        signal=signal,
+        gained_bytes=_gained(values),
+    )
+
+
+def _gained(values: pd.Series[float]) -> float | None:
+    if len(values) < 2:
+        return None
+    ends = min(MOST_END_READINGS, len(values) // 2)
+    return float(np.median(values.iloc[-ends:]) - np.median(values.iloc[:ends]))
+
+
+def _judged(arm: Arm, row: ProcessRow, rows: pd.DataFrame, margin: Margin, alpha: float) -> ProcessRow:
+    t_s = rows["t_s"].to_numpy(float)
+    readings = SignalSeries(
+        signal=row.signal,
+        t_s=t_s,
+        value=rows[row.signal].to_numpy(float),
+        life=rows["life"].to_numpy(float),
+        requests=answered_by(arm, t_s),
+    )
+    judgement = judge_signal(readings, margin, alpha=alpha, detectable=False)
+    request, second = judgement.per_request, judgement.per_s
+    names: dict[str, Growth] = {LEAK: "grows", NO_LEAK: "does not grow"}
+    return replace(
+        row,
+        growth=names.get(judgement.verdict, "undecided"),
+        bytes_per_request=request.value if request else None,
+        bytes_per_request_low=request.low if request else None,
+        bytes_per_request_high=request.high if request else None,
+        bytes_per_s=second.value if second else None,
+        bytes_per_s_low=second.low if second else None,
+        bytes_per_s_high=second.high if second else None,
+        reason=judgement.reason,
+    )
+
+
+def _order(row: ProcessRow) -> tuple[bool, bool, float, int]:
+    return (
+        row.growth != "grows",
+        row.bytes_per_s is None,
+        -(row.bytes_per_s or row.gained_bytes or 0.0),
+        row.life,
+    )

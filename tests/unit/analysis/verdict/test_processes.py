@@ -1,0 +1,164 @@
+"""Which of an arm's processes grow; the sum decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, SignalSeries
+from analysis.recording.model import Recording
+from analysis.recording.read import read_recording
+from analysis.verdict.arm import arm_verdict
+from analysis.verdict.processes import MOST_JUDGED, ProcessRow, process_rows
+from tests.support.planted_incident import Build
+from tests.support.planted_judge import planted_judge
+from tests.support.planted_processes import PlantedProcess, write_processes
+from tests.unit.analysis.conftest import JudgeBy
+
+QUIET = PlantedProcess()
+MARGIN = Margin(per_request=200.0)
+
+
+@pytest.fixture
+def leaky_run(build_run: Build) -> Path:
+    """A run of two arms whose processes a test replaces."""
+    return build_run(incident=False, kill_hour=None)
+
+
+def planted(run_dir: Path, *processes: PlantedProcess) -> Recording:
+    """Return the recording whose first arm has these processes."""
+    write_processes(run_dir, "leaky", processes)
+    return read_recording(run_dir)
+
+
+def rows_of(recording: Recording, margin: Margin = MARGIN) -> tuple[ProcessRow, ...]:
+    """Return the processes of the first arm."""
+    return process_rows(recording.arms[0], recording.load, margin)
+
+
+@pytest.mark.slow
+def test_the_worker_that_leaks_is_shown_and_the_sum_decides(leaky_run: Path) -> None:
+    """One of three keeps 1,000 bytes of a request: it grows at that rate, the others do not, and the arm is a leak."""
+    recording = planted(leaky_run, QUIET, QUIET, replace(QUIET, rss_bytes=1000.0), QUIET)
+    first, *others = rows_of(recording)
+    assert (first.pid, first.life, first.role, first.growth) == (303, 3, "child", "grows")
+    assert first.bytes_per_request_low is not None
+    assert first.bytes_per_request_high is not None
+    assert first.bytes_per_request_low < 1000 < first.bytes_per_request_high
+    assert first.bytes_per_request_high - first.bytes_per_request_low < 50
+    assert {(row.life, row.growth) for row in others} == {(life, "does not grow") for life in (1, 2, 4)}
+    assert arm_verdict(recording, recording.arms[0], detectable=False).verdict == LEAK
+
+
+@pytest.mark.slow
+def test_nothing_grows_in_a_healthy_arm(leaky_run: Path) -> None:
+    """The same processes without the leak."""
+    recording = planted(leaky_run, QUIET, QUIET, QUIET)
+    assert {row.growth for row in rows_of(recording)} == {"does not grow"}
+    assert arm_verdict(recording, recording.arms[0], detectable=False).verdict == NO_LEAK
+
+
+@pytest.mark.slow
+def test_a_leak_that_is_divided_among_the_processes_grows_in_each(leaky_run: Path) -> None:
+    """Each keeps less than the margin of the arm and more than its part of it; no row contradicts the sum."""
+    recording = planted(leaky_run, *(replace(QUIET, rss_bytes=120.0) for _ in range(3)))
+    assert [row.growth for row in rows_of(recording)] == ["grows"] * 3
+    assert arm_verdict(recording, recording.arms[0], detectable=False).verdict == LEAK
+
+
+def test_the_rows_change_no_verdict(leaky_run: Path, judge_by: JudgeBy) -> None:
+    """The arm's verdict is on the sums alone: no process is judged for it."""
+    asked: list[float] = []
+
+    def judge(readings: SignalSeries, margin: Margin, **options: object) -> Judgement:  # noqa: ARG001
+        asked.append(float(np.nanmax(readings.value)))
+        return planted_judge(readings, margin)
+
+    recording = planted(leaky_run, QUIET, QUIET, QUIET)
+    judge_by(judge)
+    arm_verdict(recording, recording.arms[0])
+    assert min(asked) > 3 * 39e6
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+def test_an_arm_of_one_process_at_a_time_has_no_rows(leaky_run: Path) -> None:
+    """Its lives have their slopes; so has a helper that was gone before the load."""
+    assert rows_of(read_recording(leaky_run)) == ()
+    assert rows_of(planted(leaky_run, QUIET, replace(QUIET, to_s=15.0))) == ()
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+def test_a_run_without_a_load_has_no_rows(leaky_run: Path) -> None:
+    """There is nothing to grow under."""
+    recording = planted(leaky_run, QUIET, QUIET)
+    assert process_rows(recording.arms[0], None, MARGIN) == ()
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+def test_a_row_has_when_its_process_lived_and_what_it_had_last(leaky_run: Path) -> None:
+    """A worker that is replaced in the middle of the load are two rows, each with its own part of it."""
+    grown = PlantedProcess(rss_bytes=500.0, noise_bytes=0.0)
+    rows = rows_of(planted(leaky_run, QUIET, replace(grown, to_s=81.0), replace(grown, from_s=91.0)))
+    found = {row.life: row for row in rows}
+    assert [(found[life].from_s, found[life].to_s) for life in (1, 2, 3)] == [(0, 180), (0, 60), (70, 180)]
+    assert [found[life].role for life in (1, 2, 3)] == ["main", "child", "child"]
+    assert found[2].rss_bytes == 40e6 + 500 * 80 * 59
+    assert found[3].rss_bytes == 40e6 + 500 * 80 * 109
+    assert found[2].gained_bytes == pytest.approx(500 * 80 * (59 - 4))
+    assert found[2].bytes_per_request == pytest.approx(500, rel=0.01)
+    assert found[2].bytes_per_s == pytest.approx(500 * 80, rel=0.01)
+
+
+def test_a_process_that_lived_too_shortly_is_undecided(leaky_run: Path) -> None:
+    """It has a row with its memory, and no rate."""
+    rows = rows_of(planted(leaky_run, QUIET, replace(QUIET, from_s=30.0, to_s=36.0)))
+    assert (rows[-1].life, rows[-1].growth, rows[-1].bytes_per_request) == (2, "undecided", None)
+    assert rows[-1].rss_bytes is not None
+    assert rows[-1].reason.startswith("too few readings")
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+def test_of_very_many_processes_those_that_gained_most_are_judged(leaky_run: Path) -> None:
+    """The leak is the twentieth of thirty."""
+    leak = replace(QUIET, rss_bytes=1000.0)
+    rows = rows_of(planted(leaky_run, *(leak if life == 20 else QUIET for life in range(1, 31))))
+    assert len(rows) == 30
+    assert [row.growth == "not judged" for row in rows] == [False] * MOST_JUDGED + [True] * (30 - MOST_JUDGED)
+    assert (rows[0].life, rows[0].growth) == (20, "grows")
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+def test_the_most_exact_memory_that_was_read_is_judged(leaky_run: Path) -> None:
+    """Anonymous and shared memory where it was recorded, else USS, else RSS; the same for all processes of the arm."""
+    recording = planted(leaky_run, QUIET, QUIET)
+    (arm, _), load = recording.arms, recording.load
+    assert {row.signal for row in rows_of(recording)} == {"rss_bytes"}
+    uss = arm.by_process.assign(uss_bytes=lambda rows: 30e6 + rows["life"])
+    found = process_rows(replace(arm, by_process=uss), load, MARGIN)
+    assert {(row.signal, row.bytes_per_request) for row in found} == {("uss_bytes", 0.0)}
+    leaked = (uss["life"] == 2) * 80 * 700 * (uss["t_s"] - 21)
+    own = uss.assign(anon_bytes=20e6 + leaked, shmem_bytes=0.0)
+    found = process_rows(replace(arm, by_process=own), load, MARGIN)
+    assert [(row.life, row.signal, row.bytes_per_request) for row in found] == [
+        (2, "own_bytes", pytest.approx(700, rel=0.01)),
+        (1, "own_bytes", 0.0),
+    ]
+    seldom = own.assign(anon_bytes=own["anon_bytes"].where(own["t_s"] % 60 < 1))
+    assert {row.signal for row in process_rows(replace(arm, by_process=seldom), load, MARGIN)} == {
+        "uss_bytes"
+    }
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+def test_processes_that_no_event_names_have_their_readings(leaky_run: Path) -> None:
+    """Where events.csv is damaged, the rows are all there is."""
+    recording = planted(leaky_run, QUIET, QUIET)
+    arm = replace(recording.arms[0], processes=())
+    rows = process_rows(arm, recording.load, MARGIN)
+    assert {(row.life, row.pid, row.growth) for row in rows} == {
+        (1, 301, "does not grow"),
+        (2, 302, "does not grow"),
+    }
