@@ -16,7 +16,15 @@ from pydantic import (
     model_validator,
 )
 
-from soak.contract import GATES, MANIFEST, READABLE_SCHEMAS, GateLimit, candidate_arm, compared_arms
+from soak.contract import (
+    GATES,
+    MANIFEST,
+    READABLE_SCHEMAS,
+    GateLimit,
+    InjectedLeak,
+    candidate_arm,
+    compared_arms,
+)
 from soak.contract.units import DEFAULT_MAX_LEAK
 from soak.errors import RecordingError
 
@@ -28,8 +36,11 @@ class ManifestArm(BaseModel):
 
     name: str = Field(pattern=r"^[^./\x00][^/\x00]{0,99}$")
     """The name of its directory."""
-    role: Literal["before", "after", ""]
+    role: Literal["before", "after", "control", ""]
+    """``control`` is the copy of the candidate into which a leak was injected."""
     memory_limit_bytes: int | None
+    injected: InjectedLeak | None = None
+    """The injected leak; None of every arm but that copy."""
 
 
 class ManifestMargin(BaseModel):
@@ -100,6 +111,8 @@ class Manifest(RunFacts):
     """The arm that limits with ``x before`` refer to; None: none."""
     margin: ManifestMargin
     gates: tuple[GateLimit, ...] = ()
+    injected_bytes: dict[str, dict[str, int]] = {}
+    """Bytes that were injected, by arm and kind, over all lives; empty without an injected control."""
     host: dict[str, Any] = {}
     seed: int | None = None
     config: dict[str, Any] = {}

@@ -6,6 +6,7 @@ The docstrings of the fields are the reference of the keys in the documentation.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -23,7 +24,7 @@ from soak.config.values import (
     Size,
     WordList,
 )
-from soak.contract import GATES, LOGS, REPORT, GateLimit
+from soak.contract import GATES, INJECT, LOGS, REPORT, GateLimit
 from soak.contract.units import DEFAULT_MAX_LEAK, LeakRate, parse_limit
 
 RESERVED: Final = frozenset({"stubs", "locust", "judge", "census", REPORT, LOGS})
@@ -115,7 +116,11 @@ class JudgeSettings(ProfileTable):
     candidate: str = ""
     """Arm to sign off"""
     control: str = ""
-    """Arm with a known leak; sign-off requires its leak to be detected"""
+    """Arm whose known leak sign-off requires to be detected; "inject": a copy of the candidate with an injected leak"""
+    inject: Annotated[
+        Mapping[Literal["python", "native", "mmap"], Annotated[float, Field(gt=0)]], Field(min_length=1)
+    ] = {"python": 2.0, "native": 2.0}
+    """Rate of the injected leak by kind (python, native, mmap), times the margin"""
     live: bool = True
     """Whether the run is judged while it runs, for the display and `live.json`"""
     stop_on_fail: bool = False
@@ -125,6 +130,11 @@ class JudgeSettings(ProfileTable):
     def _has_one_margin(self) -> JudgeSettings:
         if self.max_leak and self.min_time_to_oom:
             raise ValueError("max_leak and min_time_to_oom both set the margin: keep one")
+        if self.control == INJECT and self.min_time_to_oom:
+            raise ValueError(
+                'control = "inject" needs a margin that is known before the run: give max_leak instead of '
+                "min_time_to_oom, which may be a gate, or name an arm with a known leak as control"
+            )
         if self.stop_on_fail and not self.live:
             raise ValueError("stop_on_fail needs live = true: it acts on the verdict so far")
         return self
@@ -220,8 +230,12 @@ class Profile(ProfileTable):
     @model_validator(mode="after")
     def _can_be_judged(self) -> Profile:
         for key, arm in (("candidate", self.judge.candidate), ("control", self.judge.control)):
-            if arm and arm not in self.arms:
+            if arm and arm not in self.arms and (key, arm) != ("control", INJECT):
                 raise ValueError(f"judge.{key} names '{arm}', which is no arm; it has {', '.join(self.arms)}")
+        if self.judge.control == INJECT in self.arms:
+            raise ValueError(
+                f'judge.control = "{INJECT}" is the copy of the candidate; rename the arm {INJECT}'
+            )
         if self.limit.memory is None:
             for key, value in (("judge", self.judge.min_time_to_oom), ("gates", self.gates.min_time_to_oom)):
                 if value is not None:

@@ -7,6 +7,7 @@ from soak.contract.columns import *
 from soak.contract.evidence import *
 from soak.contract.files import *
 from soak.contract.gates import *
+from soak.contract.injection import *
 from soak.contract.live import *
 from soak.contract.phases import *
 from soak.contract.process_sum import *

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import Formatter
 
 from soak import contract
-from soak.config.profile import ArmSettings, Profile
+from soak.config.profile import ArmSettings, JudgeSettings, Profile
 from soak.config.traffic_settings import StubSettings
 from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError
 from soak.plan.load_plan import WebAccess, plan_load
 from soak.plan.ports import Ports
 from soak.plan.shortest_load import TOO_SHORT, shortest_load
-from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
+from soak.process.probe_injection import INJECT_VARIABLE, PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.process.spec import ProcessSpec, module_argv
 
 
@@ -28,6 +29,8 @@ class ArmPlan:
     name: str
     role: str
     process: ProcessSpec
+    injected: contract.InjectedLeak | None = None
+    """The leak that is injected into the copy of the candidate; None of every other arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class RunPlan:
             lines += [f"start    {process.name}{at}", f"         {shlex.join(process.argv)}"]
             if process.env:
                 lines.append(f"         with {', '.join(sorted(process.env))} set, in {process.cwd}")
+            lines += [_copied(arm.injected) for arm in self.arms if arm.injected and arm.process is process]
         if self.invitation:
             lines.append(f"then     {self.invitation}")
         return "\n".join(lines)
@@ -106,22 +110,7 @@ def plan_run(
         port = ports.take(profile.stubs.port, "stubs.port")
         stubs = _stubs_process(profile.stubs, profile.traffic.seed, port, run_directory)
         words["upstreams"] = ",".join(f"{service}={LOOPBACK}:{port}" for service in profile.stubs.services)
-    arms = tuple(
-        ArmPlan(
-            name=name,
-            role=arm.role,
-            process=_arm_process(
-                name,
-                arm,
-                {**words, "port": str(port), "arm": name},
-                url=f"http://{host}:{port}",
-                directory=profile.directory,
-                probe_directory=probe_directory,
-            ),
-        )
-        for name, arm in profile.arms.items()
-        for port in [ports.take(arm.port, f"arms.{name}.port", host)]
-    )
+    arms = tuple(_arms(profile, ports, words, probe_directory))
     urls = {arm.name: arm.process.url for arm in arms}
     load = plan_load(profile, run_directory, urls, ports, web)
     return RunPlan(
@@ -135,6 +124,53 @@ def plan_run(
         traffic=load.traffic,
         judge=_judge_process(run_directory) if profile.judge.live else None,
     )
+
+
+def _arms(
+    profile: Profile, ports: Ports, words: Mapping[str, str], probe_directory: Path
+) -> Iterator[ArmPlan]:
+    """Yield the arms of the profile, then the copy of the candidate where that is the control."""
+    host = words["host"]
+
+    def process(name: str, arm: ArmSettings, port: int) -> ProcessSpec:
+        return _arm_process(
+            name,
+            arm,
+            {**words, "port": str(port), "arm": name},
+            url=f"http://{host}:{port}",
+            directory=profile.directory,
+            probe_directory=probe_directory,
+        )
+
+    for name, arm in profile.arms.items():
+        yield ArmPlan(name, arm.role, process(name, arm, ports.take(arm.port, f"arms.{name}.port", host)))
+    candidate = contract.candidate_arm(
+        {name: arm.role for name, arm in profile.arms.items()}, profile.judge.candidate
+    )
+    injected, original = _injected_leak(profile.judge), profile.arms.get(candidate or "")
+    if candidate and original and injected:
+        if not any("port" in _placeholders(text) for text in (*original.command, *original.env.values())):
+            raise UsageError(
+                f"arms.{candidate}: its command fixes its port, and the control is a copy of it on a port of its own. "
+                'Write {port} for the port, or name an arm with a known leak as judge.control instead of "inject".'
+            )
+        name = contract.copy_name(candidate)
+        copied = process(name, original, ports.take(None, name, host))
+        copied = replace(copied, env={**copied.env, INJECT_VARIABLE: "1"})
+        yield ArmPlan(name, contract.CONTROL_ROLE, copied, injected)
+
+
+def _injected_leak(judge: JudgeSettings) -> contract.InjectedLeak | None:
+    """Return the leak of the control that is a copy of the candidate; None where no such control is asked for."""
+    if judge.control != contract.INJECT or judge.margin is None:
+        return None
+    per_request, per_s = judge.margin.per_request, judge.margin.per_s or 0.0
+    rates: dict[str, float] = {kind: times * (per_request or per_s) for kind, times in judge.inject.items()}
+    return contract.InjectedLeak("request" if per_request else "s", rates)
+
+
+def _placeholders(text: str) -> set[str | None]:
+    return {name for _, name, _, _ in Formatter().parse(text)}
 
 
 def _stubs_process(stubs: StubSettings, seed: int, port: int, run_directory: Path) -> ProcessSpec:
@@ -207,6 +243,14 @@ def _margin(profile: Profile) -> str:
     if margin is None:
         return f"margin {_size(profile.limit.memory)} in {(profile.judge.min_time_to_oom or 0) / 3600:g} h"
     return f"margin {margin.text}"
+
+
+def _copied(leak: contract.InjectedLeak) -> str:
+    """Return the line of the plan about the copy of the candidate."""
+    rates = " and ".join(f"{rate:,.0f} B/{leak.per} ({kind})" for kind, rate in leak.rates.items())
+    return (
+        f"         the control: a copy of the candidate, which shares its files and database, leaks {rates}"
+    )
 
 
 def _size(limit: int | None) -> str:

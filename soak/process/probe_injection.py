@@ -1,4 +1,4 @@
-"""Where the probe lies, and the variable that brings it into the target."""
+"""Where the probe lies, and the variables that bring it into the target."""
 
 from __future__ import annotations
 
@@ -6,3 +6,5 @@ from pathlib import Path
 
 PROBE_PATH = Path(__file__).parents[1] / "probe"
 PROBE_DIRECTORY_VARIABLE = "SOAK_PROBE_DIR"
+INJECT_VARIABLE = "SOAK_PROBE_INJECT"
+"""Variable that permits the probe to inject a leak; set in the copy that is the control alone."""

@@ -19,6 +19,7 @@ from soak.recording.csv_writer import CsvWriter, Row
 from soak.recording.events import EventLog
 from soak.sampling.gaps import Gaps
 from soak.sampling.holder_rows import name_holders
+from soak.sampling.injector import Injector
 from soak.sampling.probe_client import ProbeError
 from soak.sampling.row import ArmRow
 from soak.sampling.target import Target
@@ -67,6 +68,7 @@ class Sampler:
         every_s: float,
         smaps_every_s: float,
         holders: CsvWriter | None = None,
+        injector: Injector | None = None,
     ) -> None:
         self.arm = arm
         self._clock = clock
@@ -83,6 +85,8 @@ class Sampler:
         self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
         """What grew in the last censuses under load, by pid."""
         self._holders = holders
+        self.injector = injector
+        """Injects the leak of the copy of the candidate; None in every other arm."""
         self._ask_again_at: dict[tuple[int, int, str], float] = {}
         """Length from which on a container's holder is asked for again, by pid, address and type."""
         self.failure: SoakError | None = None
@@ -198,6 +202,7 @@ class Sampler:
     def _read(self, rung: str, *, exact: bool, patience_s: float) -> list[_Reading]:
         """Read each process of the arm; ``patience_s`` is the time its probe has to answer."""
         targets = self.targets
+        self._inject(targets, patience_s)
         if not targets:
             return []
         t_s = self._clock.now_s()
@@ -231,6 +236,17 @@ class Sampler:
                     _Reading(target, "" if target is targets[0] else f" of pid {target.pid}", row, problems)
                 )
         return readings
+
+    def _inject(self, targets: Sequence[Target], patience_s: float) -> None:
+        """Inject what the load has leaked by now; a failure is a counted gap."""
+        if self.injector is None:
+            return
+        try:
+            self.injector.follow(targets, self.phase, self._clock.now_s(), patience_s)
+        except ProbeError as error:
+            self.gaps.missed("inject", str(error).removeprefix("probe: inject: "))
+        else:
+            self.gaps.read("inject")
 
     def _write(self, readings: Sequence[_Reading]) -> tuple[Row, ...]:
         for reading in readings:

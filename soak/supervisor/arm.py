@@ -65,6 +65,8 @@ class ArmRun:
         probe_directory: Path,
     ) -> None:
         self.name = plan.name
+        self.is_copy = plan.injected is not None
+        """Whether it is the copy of the candidate into which a leak is injected."""
         self.sampler = sampler
         self.not_restarted: str | None = None
         """Why a dead arm stays dead; None while it lives or will be restarted."""
@@ -175,8 +177,14 @@ class ArmRun:
     def check_started(self) -> None:
         """Raise UsageError when the first life did not get ready: the command is at fault."""
         if self.not_restarted is not None:
+            fix = f"Fix arms.{self.name}.command or .ready in the profile"
+            if self.is_copy:
+                fix = (
+                    "It is a copy of the candidate, with a port of its own but the same files and database: make the "
+                    "command of the candidate start twice, or set judge.control to an arm with a known leak"
+                )
             raise UsageError(
-                f"{self.name}: {self.not_restarted}. Fix arms.{self.name}.command or .ready in the profile. "
+                f"{self.name}: {self.not_restarted}. {fix}. "
                 f"The last lines of {self._log}:\n{last_words(self._log)}"
             )
 

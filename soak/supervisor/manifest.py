@@ -106,6 +106,7 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
     Raises UsageError when the profile's locustfile cannot be read.
     """
     profile, judge = plan.profile, plan.profile.judge
+    copies = [arm.name for arm in plan.arms if arm.injected]
     limited = profile.limit.memory is not None
     return {
         "schema_version": contract.SCHEMA_VERSION,
@@ -113,7 +114,12 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
         "profile": profile.name,
         "started_wall_time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "arms": [
-            {"name": arm.name, "role": arm.role, "memory_limit_bytes": profile.limit.memory}
+            {
+                "name": arm.name,
+                "role": arm.role,
+                "memory_limit_bytes": profile.limit.memory,
+                **({"injected": asdict(arm.injected)} if arm.injected else {}),
+            }
             for arm in plan.arms
         ],
         "limit_mechanism": choice.mechanism.name if limited else "none",
@@ -132,7 +138,7 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
             judge.margin,
             judge.min_time_to_oom,
             judge.candidate,
-            judge.control,
+            "".join(copies) if judge.control == contract.INJECT else judge.control,
         ),
         "gates": [asdict(limit) for limit in profile.gates.limits],
         "config": profile.model_dump(mode="json", exclude={"directory": True, "arms": {"__all__": {"env"}}}),

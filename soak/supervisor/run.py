@@ -49,15 +49,14 @@ class Run:
         self._session = session
         self._stop_request = stop_request
         sampling = plan.profile.sampling
+        rhythm = {"every_s": sampling.every_s, "smaps_every_s": sampling.smaps_every_s}
         self._arms = [
             ArmRun(
                 arm,
                 plan.profile.limit,
                 mechanism,
                 session,
-                session.add_sampler(
-                    arm.name, every_s=sampling.every_s, smaps_every_s=sampling.smaps_every_s, holders=True
-                ),
+                session.add_sampler(arm.name, **rhythm, holders=True, injected=arm.injected),
                 probe_directory,
             )
             for arm in plan.arms
@@ -306,8 +305,9 @@ class Run:
         for arm in self._arms:
             arm.poll()
         self._session.check_samplers()
-        if self._phase in contract.PHASES and all(arm.not_restarted is not None for arm in self._arms):
-            raise CutShortError(f"no arm is left: {self._arms[0].name}: {self._arms[0].not_restarted}")
+        builds = [arm for arm in self._arms if not arm.is_copy]  # a copy alone is nothing to go on for
+        if self._phase in contract.PHASES and all(arm.not_restarted is not None for arm in builds):
+            raise CutShortError(f"no arm is left: {builds[0].name}: {builds[0].not_restarted}")
         while self._points and self.clock.now_s() >= self._points[0].at_s:
             point = self._points.popleft()
             for arm in self._arms:

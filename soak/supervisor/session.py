@@ -21,6 +21,7 @@ from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
 from soak.recording.files import write_json
 from soak.sampling.census_scheduler import CensusScheduler, census_process
+from soak.sampling.injector import Injector
 from soak.sampling.sampler import Sampler
 from soak.status.model import ArmStatus, RunStatus
 from soak.status.requests_tail import RequestTail
@@ -101,8 +102,19 @@ class Session:
         self._tails: dict[str, RequestTail] = {}
         self._next_show_s = 0.0
 
-    def add_sampler(self, arm: str, *, every_s: float, smaps_every_s: float, holders: bool) -> Sampler:
-        """Make the directory of an arm and the sampler that writes into it; ``holders``: they will be named."""
+    def add_sampler(
+        self,
+        arm: str,
+        *,
+        every_s: float,
+        smaps_every_s: float,
+        holders: bool,
+        injected: contract.InjectedLeak | None = None,
+    ) -> Sampler:
+        """Make the directory of an arm and the sampler that writes into it.
+
+        ``holders``: they will be named. ``injected`` is the leak that the sampler has the arm's probes keep.
+        """
         directory = self.directory / arm
         directory.mkdir()
         samples = CsvWriter(directory / contract.SAMPLES, contract.SAMPLE_COLUMNS)
@@ -118,6 +130,7 @@ class Session:
             every_s=every_s,
             smaps_every_s=smaps_every_s,
             holders=named,
+            injector=Injector(injected, directory / contract.REQUESTS) if injected else None,
         )
         self.samplers.append(sampler)
         self._tails[arm] = RequestTail(directory / contract.REQUESTS)
@@ -150,9 +163,11 @@ class Session:
     def save_manifest(self, status: str, detail: str = "") -> None:
         """Write the manifest with what is known of the run's end, and the readings missed so far."""
         missed = {sampler.arm: dict(sampler.gaps.total) for sampler in self.samplers}
+        injected = {one.arm: one.injector.held_bytes for one in self.samplers if one.injector is not None}
+        known = {"status": status, "status_detail": detail, "missed_readings": missed}
         write_json(
             self.directory / contract.MANIFEST,
-            {**self.manifest, "status": status, "status_detail": detail, "missed_readings": missed},
+            {**self.manifest, **known, **({"injected_bytes": injected} if injected else {})},
         )
 
     def check_samplers(self) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .sessions import Sessions
 
 PROBE_VERSION = 1
+INJECT_VARIABLE = "SOAK_PROBE_INJECT"
+"""Environment variable without which the op ``inject`` does not exist."""
 
 Figure = TypeVar("Figure")
 
@@ -40,6 +42,10 @@ class Answers:
             "trim": self.trim,
             "who": self.who,
         }
+        if os.environ.get(INJECT_VARIABLE):  # only in the arm that is the control
+            from .injection import Injection
+
+            self._ops["inject"] = Injection().inject
 
     def answer(self, line: bytes) -> bytes:
         """Return the answer to one request, a line for a line; whatever is wrong becomes ``ok``: false."""

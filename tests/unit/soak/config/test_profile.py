@@ -290,3 +290,37 @@ def test_limits_and_leaks_are_parsed_once_and_written_as_they_were_given() -> No
     assert written["judge"]["max_leak"] == "2 kB/request"
     assert written["gates"]["max_rss"] == "<= 300 MiB"
     assert written["gates"]["p99_ms"] is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            ("judge.inject={gpu = 1}",),
+            "'judge.inject.gpu.[key]': Input should be 'python', 'native' or 'mmap' (it is 'gpu').",
+        ),
+        (("judge.inject={}",), "'judge.inject': Dictionary should have at least 1 item after validation"),
+        (
+            ('arms.inject.command=["x"]',),
+            'judge.control = "inject" is the copy of the candidate; rename the arm inject.',
+        ),
+    ],
+)
+def test_the_injected_control_is_checked(settings: tuple[str, ...], sentence: str) -> None:
+    """Kinds are known, at least one is given, and no arm has the name of the control."""
+    assert load_profile("demo", ["judge.control=inject"]).judge.inject == {"python": 2.0, "native": 2.0}
+    with pytest.raises(UsageError) as caught:
+        load_profile("demo", ["judge.control=inject", *settings])
+    assert sentence in str(caught.value)
+
+
+def test_the_injected_control_needs_a_margin_in_bytes(write: Write) -> None:
+    """What a limit leaves above the memory of an arm is known only after the run; the sentence has both ways out."""
+    profile = write(
+        'limit = { memory = "1 GiB" }\njudge = { control = "inject", min_time_to_oom = "30d" }\n'
+        '[arms.app]\ncommand = ["app", "{port}"]\n'
+    )
+    with pytest.raises(
+        UsageError, match="give max_leak instead of min_time_to_oom, which may be a gate, or name"
+    ):
+        load_profile(profile)

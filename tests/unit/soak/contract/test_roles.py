@@ -16,12 +16,15 @@ from soak.contract import candidate_arm, compared_arms
         ({"old": "before"}, "old", None, None),
         ({"one": "", "two": "", "three": ""}, None, None, None),
         ({"one": "", "two": "", "three": "after"}, None, "three", "three"),
+        ({"app": "", "app.leak": "control"}, "app", None, "app"),
+        ({"old": "", "new": "", "new.leak": "control"}, "old", "new", "new"),
+        ({"old": "before", "new": "after", "new.leak": "control"}, "old", "new", "new"),
     ],
 )
 def test_roles_decide_and_without_them_the_order_of_at_most_two(
     roles: dict[str, str], before: str | None, after: str | None, candidate: str | None
 ) -> None:
-    """Of three arms without roles nobody can say which is the new one."""
+    """Of three arms without roles nobody can say which is the new one; the copy of the candidate is no build."""
     assert compared_arms(roles) == (before, after)
     assert candidate_arm(roles) == candidate
 

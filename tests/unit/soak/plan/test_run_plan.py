@@ -112,3 +112,69 @@ def test_a_command_that_cannot_be_started_is_named_with_its_key(
     with pytest.raises(UsageError, match=sentence):
         plan.check_commands()
     plan_of(load_profile("demo")).check_commands()
+
+
+def injected(*settings: str) -> RunPlan:
+    return plan_of(load_profile("demo", ["judge.control=inject", *settings]))
+
+
+def test_the_injected_control_is_a_copy_of_the_candidate() -> None:
+    """Its command, directory and environment are the candidate's, its port and its name are its own."""
+    plan = injected()
+    leaky, fixed, copy = plan.arms
+    assert (copy.name, copy.role) == ("fixed.leak", "control")
+    port, own_port = (arm.process.url.rpartition(":")[2] for arm in (fixed, copy))
+    assert [word.replace(own_port, port) for word in copy.process.argv] == list(fixed.process.argv)
+    assert own_port not in (port, leaky.process.url.rpartition(":")[2])
+    assert copy.process.cwd == fixed.process.cwd
+    assert dict(copy.process.env) == {**fixed.process.env, "SOAK_PROBE_INJECT": "1"}
+    assert plan.traffic.arms["fixed.leak"] == copy.process.url
+
+
+def test_no_other_arm_may_be_injected() -> None:
+    """The variable that permits it is in the copy's environment alone."""
+    leaky, fixed, copy = injected().arms
+    assert [arm.injected is not None for arm in (leaky, fixed, copy)] == [False, False, True]
+    assert "SOAK_PROBE_INJECT" not in {**leaky.process.env, **fixed.process.env}
+
+
+@pytest.mark.parametrize(
+    ("settings", "per", "rates"),
+    [
+        ((), "request", {"python": 400.0, "native": 400.0}),
+        (("judge.max_leak=1 MiB/h",), "s", {"python": 2 * 2**20 / 3600, "native": 2 * 2**20 / 3600}),
+        (("judge.inject={mmap = 3}",), "request", {"mmap": 600.0}),
+    ],
+)
+def test_the_injected_rate_is_a_multiple_of_the_margin(
+    settings: tuple[str, ...], per: str, rates: dict[str, float]
+) -> None:
+    """Four times by default, in halves, per request or per second as the margin is."""
+    found = injected(*settings).arms[-1].injected
+    assert found is not None
+    assert (found.per, found.rates) == (per, pytest.approx(rates))
+
+
+def test_a_command_that_fixes_its_port_cannot_be_copied() -> None:
+    """Both would listen on the same port: the message names the arm and both fixes."""
+    with pytest.raises(
+        UsageError, match=r"arms\.fixed: its command fixes its port.*Write \{port\}.*judge\.control"
+    ):
+        injected("arms.fixed.command=['app', '--port', '8000', '{{port}}']")
+    assert injected("arms.fixed.command=['app']", "arms.fixed.env.PORT='{port}'").arms[-1].injected
+
+
+def test_without_a_candidate_there_is_nothing_to_copy() -> None:
+    """A run of the baseline alone stays possible."""
+    plan = plan_of(load_profile("demo", ["judge.control=inject"], arms="leaky"))
+    assert [arm.name for arm in plan.arms] == ["leaky"]
+
+
+def test_the_plan_shows_the_copy_and_what_it_leaks() -> None:
+    """--dry-run states the rates, and that files and database are shared."""
+    text = injected().describe()
+    assert "start    fixed.leak  at http://" in text
+    assert (
+        "the control: a copy of the candidate, which shares its files and database, leaks "
+        "400 B/request (python) and 400 B/request (native)" in text
+    )

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from soak.contract import HOLDER_COLUMNS, IDLE, LOAD, POINT, SAMPLE_COLUMNS
+from soak.contract import HOLDER_COLUMNS, IDLE, LOAD, POINT, SAMPLE_COLUMNS, InjectedLeak
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.heap.model import HeapSuspect
@@ -21,6 +21,7 @@ from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
 from soak.sampling import sampler as module
 from soak.sampling.gaps import Gaps
+from soak.sampling.injector import Injector
 from soak.sampling.probe_client import ProbeError
 from soak.sampling.sampler import Sampler
 from soak.sampling.target import Target
@@ -60,7 +61,13 @@ class Bench:
     """A sampler with files to look into."""
 
     def __init__(
-        self, directory: Path, clock: RunClock, probe: FakeProbe, *, smaps_every_s: float = 5.0
+        self,
+        directory: Path,
+        clock: RunClock,
+        probe: FakeProbe,
+        *,
+        smaps_every_s: float = 5.0,
+        injected: InjectedLeak | None = None,
     ) -> None:
         self.directory = directory
         self.events = EventLog(directory / "events.csv", clock)
@@ -74,6 +81,7 @@ class Bench:
             every_s=1.0,
             smaps_every_s=smaps_every_s,
             holders=self.holders,
+            injector=Injector(injected, directory / "requests.csv") if injected else None,
         )
         self.sampler.targets = (Target("leaky", os.getpid(), 1, Unlimited(), probe),)  # type: ignore[arg-type]
         self.sampler.phase = LOAD
@@ -97,7 +105,7 @@ MakeBench = Callable[..., Bench]
 def make_bench(tmp_path: Path) -> Iterator[MakeBench]:
     made: list[Bench] = []
 
-    def _make(clock: RunClock, probe: FakeProbe, **settings: float) -> Bench:
+    def _make(clock: RunClock, probe: FakeProbe, **settings: Any) -> Bench:
         made.append(Bench(tmp_path, clock, probe, **settings))
         return made[0]
 
@@ -129,6 +137,20 @@ def test_a_probe_that_does_not_answer_leaves_empty_cells_and_one_gap(make_bench:
     assert all(row["rss_bytes"] for row in bench.rows("samples.csv"))
     assert bench.gaps() == ["probe: sample: timed out", "probe: back after 2 missed"]
     assert bench.sampler.gaps.total == {"probe": 2}
+
+
+def test_an_injection_that_fails_is_a_counted_gap_and_made_up_for(make_bench: MakeBench) -> None:
+    """It comes before the reading, which is there all the same."""
+    probe = FakeProbe(ProbeError("probe: inject: timed out"), ANSWER, {"held": 1200}, ANSWER)
+    bench = make_bench(RunClock(), probe, injected=InjectedLeak("request", {"python": 400.0}))
+    (bench.directory / "requests.csv").write_text("t_s,ok\n7,3\n")
+    bench.sampler.tick()
+    bench.sampler.tick()
+    assert [asked["op"] for asked in probe.asked] == ["inject", "sample", "inject", "sample"]
+    assert probe.asked[2] == {"op": "inject", "timeout_s": 0.5, "kind": "python", "total": 1200}
+    assert [row["live_blocks"] for row in bench.rows("samples.csv")] == ["1000", "1000"]
+    assert bench.gaps() == ["inject: timed out", "inject: back after 1 missed"]
+    assert bench.sampler.gaps.total == {"inject": 1}
 
 
 def test_a_target_without_a_probe_is_sampled_from_outside_and_says_so(make_bench: MakeBench) -> None:

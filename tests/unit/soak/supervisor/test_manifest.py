@@ -66,3 +66,15 @@ def test_a_locustfile_that_has_gone_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "team.py").unlink()
     with pytest.raises(UsageError, match=r"traffic\.locustfile: .*team\.py cannot be read \(No such file"):
         manifest(plan)
+
+
+def test_the_injected_control_is_recorded(tmp_path: Path) -> None:
+    """Its name, role and rates; what was asked for stays in the profile, and no other arm has them."""
+    found = demo(tmp_path, "judge.control=inject")
+    assert found["judge"]["control"] == "fixed.leak"
+    assert found["config"]["judge"]["control"] == "inject"
+    assert (found["candidate"], found["baseline"]) == ("fixed", "leaky")
+    *builds, copy = found["arms"]
+    assert (copy["name"], copy["role"]) == ("fixed.leak", "control")
+    assert copy["injected"] == {"per": "request", "rates": {"python": 400.0, "native": 400.0}}
+    assert all("injected" not in arm for arm in builds)

@@ -82,10 +82,10 @@ def test_an_arm_that_does_not_start_is_the_profiles_fault(
     assert run.manifest["status"] == "failed"
 
 
-def certain(run: ScriptedRun, reason: str) -> None:
-    """Write the verdict so far: the candidate fails, whatever comes."""
+def certain(run: ScriptedRun, reason: str, name: str = "new") -> None:
+    """Write the verdict so far: the arm, by default the candidate, fails whatever comes."""
     arm = {"verdict": "leak", "reason": reason, "certain_fail": True}
-    text = json.dumps({"schema_version": 2, "updated_t_s": 1.0, "arms": {"new": arm}})
+    text = json.dumps({"schema_version": 2, "updated_t_s": 1.0, "arms": {name: arm}})
     (run.directory / LIVE).write_text(text)
 
 
@@ -109,6 +109,39 @@ def test_a_certain_failure_stops_nothing_unasked(make_run: MakeRun) -> None:
     run.go()
     assert run.events("stopped_early") == []
     assert run.machine.now_s > 80
+
+
+def test_the_leak_of_the_copy_ends_nothing(make_run: MakeRun) -> None:
+    """It is there to be found."""
+    run = make_run("judge.stop_on_fail=true", "judge.control=inject")
+    run.machine.at(30.0, lambda: certain(run, "it grows", "new.leak"))
+    run.go()
+    assert run.events("stopped_early") == []
+    assert run.manifest["status"] == "complete"
+    assert run.manifest["injected_bytes"] == {"new.leak": {"python": 0, "native": 0}}
+
+
+def test_a_copy_that_dies_ends_nothing_and_one_alone_does_not_go_on(make_run: MakeRun) -> None:
+    """The builds decide whether there is something left to load."""
+    run = make_run("limit.max_restarts=0", "judge.control=inject")
+    run.machine.at(20.0, lambda: run.machine.child("new.leak").end(1))
+    run.machine.at(40.0, lambda: run.machine.child("old").end(1))
+    run.machine.at(50.0, lambda: run.machine.child("new").end(1))
+    run.go()
+    assert [arm for _, arm, _ in run.events("not_restarted")] == ["new.leak", "old", "new"]
+    assert run.manifest["status_detail"].startswith("no arm is left: old: ")
+    assert 50 <= run.machine.now_s < 55
+
+
+def test_a_copy_that_does_not_start_is_an_error_with_its_fix(make_run: MakeRun) -> None:
+    """It fails at once, not after hours of load: the sentence names what the copy shares and the ways out."""
+    run = make_run("judge.control=inject")
+    run.machine.on_spawn = lambda child: child.end(1) if child.spec.name == "new.leak" else None
+    with pytest.raises(UsageError) as raised:
+        run.go()
+    assert "new.leak: it ended before it was ready" in str(raised.value)
+    assert "the same files and database" in str(raised.value)
+    assert "set judge.control to an arm with a known leak" in str(raised.value)
 
 
 def test_a_verdict_from_before_the_load_counts_for_nothing(make_run: MakeRun) -> None:
