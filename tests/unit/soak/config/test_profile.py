@@ -297,9 +297,9 @@ def test_limits_and_leaks_are_parsed_once_and_written_as_they_were_given() -> No
     [
         (
             ("judge.inject={gpu = 1}",),
-            "'judge.inject.gpu.[key]': Input should be 'python', 'native' or 'mmap' (it is 'gpu').",
+            "'judge.inject.gpu': give 'python', 'native' or 'mmap' (it is 'gpu').",
         ),
-        (("judge.inject={}",), "'judge.inject': Dictionary should have at least 1 item after validation"),
+        (("judge.inject={}",), "'judge.inject': give at least one"),
         (
             ('arms.inject.command=["x"]',),
             'judge.control = "inject" is the copy of the candidate; rename the arm inject.',

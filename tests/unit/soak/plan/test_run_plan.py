@@ -152,7 +152,8 @@ def test_the_injected_rate_is_a_multiple_of_the_margin(
     """Four times by default, in halves, per request or per second as the margin is."""
     found = injected(*settings).arms[-1].injected
     assert found is not None
-    assert (found.per, found.rates) == (per, pytest.approx(rates))
+    assert found.per == per
+    assert found.rates == pytest.approx(rates)
 
 
 def test_a_command_that_fixes_its_port_cannot_be_copied() -> None:
