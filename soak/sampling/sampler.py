@@ -285,7 +285,7 @@ class Sampler:
             return {"probe": str(error).removeprefix("probe: ")}
         row["probe_ms"] = (self._clock.now_s() - began) * 1000
         row.update(_cells(answer))
-        return {"probe": None}
+        return {"probe": None, "malloc": None, **answer.get("problems", {})}
 
 
 def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str | None]:

@@ -74,22 +74,29 @@ class Answers:
         }
 
     def sample(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Read all figures, named as in a recording; null is a figure that cannot be had here.
+        """Read all figures, named as in a recording; one that cannot be had here is null or missing.
 
+        ``problems`` has the reason for a figure that was read and cannot be true, by what was asked.
         ``"exact": true`` counts finished tasks exactly at any size: a pause, for an idle target.
         """
         generations = gc.get_stats()
-        arena_bytes, arena_free_bytes = allocators.pymalloc() or (None, None)
-        in_use_bytes, free_bytes = allocators.malloc() or (None, None)
+        arena_bytes, arena_free_bytes, unused_bytes = allocators.pymalloc() or (None, None, None)
+        problems = {}
+        try:
+            malloc = allocators.malloc()
+        except allocators.ImplausibleError as error:
+            malloc, problems = {}, {"malloc": str(error)}
         found = tasks.find(exact=request.get("exact") is True)
         sessions_alive, sessions_open = _or_null(self._sessions.count) or (None, None)
         gauges, gauge_errors = read_all(REGISTERED)
         return {
-            "live_blocks": sys.getallocatedblocks() or None,  # 0: the target runs without pymalloc
+            # without pymalloc it is 0, or counts the blocks of this thread only
+            "live_blocks": (sys.getallocatedblocks() or None) if arena_bytes else None,
             "pymalloc_arena_bytes": arena_bytes,
             "pymalloc_free_bytes": arena_free_bytes,
-            "malloc_in_use_bytes": in_use_bytes,
-            "malloc_free_bytes": free_bytes,
+            "pymalloc_unused_bytes": unused_bytes,
+            "allocator": allocators.ALLOCATOR,
+            **malloc,
             "gc_gen2_collections": generations[-1]["collections"],
             "gc_collected": sum(generation["collected"] for generation in generations),
             "gc_uncollectable": sum(generation["uncollectable"] for generation in generations),
@@ -100,6 +107,7 @@ class Answers:
             "loop_lag_ms": _or_null(lambda: self._loop_lag.read_ms(found.seen)),
             "gauges": gauges,
             "gauge_errors": gauge_errors,
+            "problems": problems,
         }
 
     def collect(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,18 @@ def test_damage_is_stated_and_the_rest_is_kept(
     assert table.gaps == gaps
 
 
+def test_a_column_that_came_later_is_empty_and_no_gap(tmp_path: Path) -> None:
+    """A recording from before it is whole; one that lacks an older column is not."""
+    file = tmp_path / "rows.csv"
+    file.write_bytes(b"t_s\n1\n")
+    table = read_table(
+        file, ("t_s", "rss_bytes", "anon_bytes"), ("allocator",), optional={"anon_bytes", "allocator"}
+    )
+    assert table.gaps == ("rows.csv: it has no column rss_bytes",)
+    assert table.frame["anon_bytes"].isna().all()
+    assert table.frame["allocator"].to_list() == [""]
+
+
 def test_a_number_that_cannot_be_read_is_no_reading(tmp_path: Path) -> None:
     """Text and infinity in a column of numbers are not read, and leave the other rows numbers."""
     table = read(tmp_path, b"t_s,rss_bytes,phase\n1,oops,load\n2,inf,load\n3,7,load\n")

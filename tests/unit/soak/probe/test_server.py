@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from soak_probe import answers, lifecycle, server
+from soak_probe import allocators, answers, lifecycle, server
 from soak_probe.sessions import Sessions
 
 from soak.contract import SAMPLE_COLUMNS, names
@@ -284,7 +284,7 @@ Ask = Callable[..., dict[str, Any]]
 class TestAnswers:
     def test_a_sample_has_the_names_of_a_recording(self, ask: Ask) -> None:
         """Every figure but the gauges is a column of samples.csv, of the same name."""
-        figures = set(ask(op="sample")) - {"ok", "gauges", "gauge_errors"}
+        figures = set(ask(op="sample")) - {"ok", "gauges", "gauge_errors", "problems"}
         assert figures < set(names(SAMPLE_COLUMNS))
 
     def test_a_sample_sees_live_blocks_and_collections(self, ask: Ask) -> None:
@@ -297,11 +297,29 @@ class TestAnswers:
         assert after["live_blocks"] - before["live_blocks"] == pytest.approx(len(kept), rel=0.05)
         assert after["gc_gen2_collections"] - before["gc_gen2_collections"] == 1
 
+    def test_figures_of_malloc_that_cannot_be_true_are_a_problem_and_no_reading(
+        self, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The rest of the sample is whole."""
+        assert ask(op="sample")["problems"] == {}
+
+        def lie() -> dict[str, int]:
+            raise allocators.ImplausibleError("glibc answers nonsense")
+
+        monkeypatch.setattr(allocators, "malloc", lie)
+        sample = ask(op="sample")
+        assert sample["problems"] == {"malloc": "glibc answers nonsense"}
+        assert sample["live_blocks"] > 0
+        assert "malloc_in_use_bytes" not in sample
+
     def test_a_target_without_pymalloc_has_no_live_blocks(
         self, ask: Ask, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The 0 that Python gives without its own allocator is no reading."""
+        """The 0 that Python gives without its own allocator is no reading, nor the blocks of one thread of mimalloc."""
         monkeypatch.setattr(sys, "getallocatedblocks", lambda: 0)
+        assert ask(op="sample")["live_blocks"] is None
+        monkeypatch.setattr(sys, "getallocatedblocks", lambda: 12)
+        monkeypatch.setattr(allocators, "pymalloc", lambda: None)
         assert ask(op="sample")["live_blocks"] is None
 
     def test_objects_of_the_target_that_raise_cost_their_own_figure_only(

@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from soak.contract import HOLDER_COLUMNS, IDLE, LOAD, POINT, SAMPLE_COLUMNS, Inj
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.heap.model import HeapSuspect
-from soak.limit.base import Unlimited
+from soak.limit.base import Unlimited, Usage
 from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
 from soak.sampling import sampler as module
@@ -99,6 +100,7 @@ class Bench:
 
 
 MakeBench = Callable[..., Bench]
+WithWorker = Callable[..., int]
 
 
 @pytest.fixture
@@ -187,6 +189,60 @@ def test_uss_is_read_at_its_own_rhythm(make_bench: MakeBench) -> None:
     assert [bool(row["uss_bytes"]) for row in bench.rows("samples.csv")] == [True, False, True, False]
 
 
+def test_memory_is_read_by_kind_at_each_tick(make_bench: MakeBench) -> None:
+    """RssAnon costs microseconds at any size; limits and libraries come with USS."""
+    bench = make_bench(RunClock(), FakeProbe(ANSWER, ANSWER))
+    bench.sampler.tick()
+    bench.sampler.tick()
+    first, second = bench.rows("samples.csv")
+    for row in (first, second):
+        assert 1_000_000 < int(row["anon_bytes"]) <= int(row["rss_bytes"])
+        assert int(row["file_bytes"]) > 0
+        assert row["shmem_bytes"]
+    assert int(first["threads_limit"]) >= int(first["threads"])
+    assert int(first["fds_limit"] or first["fds"]) >= int(first["fds"])
+    assert (second["threads_limit"], second["fds_limit"]) == ("", "")
+    assert bench.gaps() == []
+
+
+class PartlyRead(Unlimited):
+    """A limit whose parts cannot be read for two ticks."""
+
+    def __init__(self) -> None:
+        whole = Usage(100, shmem_bytes=20, kernel_bytes=4, file_bytes=30)
+        self.answers = [Usage(100, problem="memory.stat is not readable")] * 2 + [whole]
+
+    def usage(self) -> Usage:
+        return self.answers.pop(0)
+
+
+def test_parts_of_the_charge_that_cannot_be_read_are_a_gap(
+    make_bench: MakeBench, with_worker: WithWorker
+) -> None:
+    """Once for the arm, whatever the number of its processes; the charge itself stands."""
+    bench = make_bench(RunClock(), FakeProbe(ANSWER, ANSWER, ANSWER))
+    bench.sampler.targets = (replace(bench.sampler.targets[0], limit=PartlyRead()),)
+    with_worker(bench, FakeProbe(ANSWER, ANSWER, ANSWER))
+    for _ in range(3):
+        bench.sampler.tick()
+    rows = bench.rows("samples.csv")
+    assert [row["cgroup_bytes"] for row in rows] == ["100"] * 6
+    assert [row["cgroup_shmem_bytes"] for row in rows] == [""] * 4 + ["20"] * 2
+    assert (rows[-1]["cgroup_kernel_bytes"], rows[-1]["cgroup_file_bytes"]) == ("4", "30")
+    assert bench.gaps() == ["limit: memory.stat is not readable", "limit: back after 2 missed"]
+
+
+def test_an_answer_of_an_allocator_that_cannot_be_true_is_a_gap(make_bench: MakeBench) -> None:
+    """The probe's reason is recorded, and the rest of its answer."""
+    bench = make_bench(
+        RunClock(), FakeProbe({**ANSWER, "problems": {"malloc": "glibc answers nonsense"}}, ANSWER)
+    )
+    bench.sampler.tick()
+    bench.sampler.tick()
+    assert [row["live_blocks"] for row in bench.rows("samples.csv")] == ["1000", "1000"]
+    assert bench.gaps() == ["malloc: glibc answers nonsense", "malloc: back after 1 missed"]
+
+
 def test_a_dead_target_makes_no_row_and_no_gap(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,9 +295,6 @@ def test_gaps_tell_begin_and_end_only() -> None:
     gaps.read("probe")
     assert told == ["probe: timed out", "probe: back after 1000 missed"]
     assert gaps.total["probe"] == 1000
-
-
-WithWorker = Callable[..., int]
 
 
 @pytest.fixture
