@@ -5,7 +5,7 @@ DURATION ?= 6h
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install soak soak-incident soak-article soak-release ablate bench calibrate bench-live bench-heap leaks ui report test test-fast test-browser lint lock clean
+.PHONY: help install soak soak-incident soak-article soak-release ablate bench calibrate bench-live bench-heap leaks allocators ui report test test-fast test-browser lint lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench-heap: .venv/installed ## What a census of the heap costs and how exact it 
 
 leaks: .venv/installed ## Soak 17 releases that leak, their fixes and 4 healthy apps: make leaks JOBS=2, 40 minutes
 	@$(BIN)/python -m tests.leaks --jobs $(or $(JOBS),1) $(CASES)
+
+allocators: .venv/installed ## Soak leaks in many allocators and mappings, and their healthy twins, 25 minutes
+	@$(BIN)/python -m tests.leaks --allocators $(CASES)
 
 lint: .venv/installed ## Check style, types and the direction of imports
 	@$(BIN)/ruff check .

@@ -14,11 +14,12 @@ from rich.console import Console
 
 from soak.errors import EXIT_HARNESS_FAILED, HarnessError, UsageError
 from soak.status.terminal import clock_text
-from tests.leaks.case import Case, load_case, names
-from tests.leaks.outcome import Outcome, summary_line, too_many_skipped
+from tests.leaks.case import Case
+from tests.leaks.outcome import Outcome, too_many_skipped
 from tests.leaks.profile import effort
 from tests.leaks.soaking import Ready, make_ready, soak_case
 from tests.leaks.table import console_table, markdown
+from tests.leaks.yardsticks import ALLOCATORS, RELEASES
 
 PLACE: Final = Path(".leaks")
 PROGRESS_EVERY_S: Final = 30.0
@@ -76,26 +77,33 @@ def soak_all(ready: Sequence[Ready], load_s: int, jobs: int, place: Path, consol
 
 def leaks(
     cases: Annotated[list[str] | None, typer.Argument(help="Names of cases; all by default.")] = None,
-    load_s: Annotated[int, typer.Option(min=10, max=180, help="Seconds of load for each case.")] = 180,
+    load_s: Annotated[
+        int | None, typer.Option(min=10, max=180, help="Seconds of load for each case.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Cases at a time; each keeps half a core busy.")] = 1,
+    allocators: Annotated[
+        bool, typer.Option(help="Leaks in allocators instead of those of releases.")
+    ] = False,
 ) -> None:
-    """Soak releases that are known to leak, their fixes, and healthy apps that look like leaks.
+    """Soak what is known to leak beside what does not: releases and their fixes, or the memory of many allocators.
 
     Exits with 1 where a verdict is wrong or more than a quarter of the cases are skipped, with 2 for an unknown case.
     """
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    yardstick = ALLOCATORS if allocators else RELEASES
     try:
-        chosen = [load_case(name) for name in cases or names()]
+        chosen = yardstick.chosen(cases or [])
     except UsageError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(error.exit_code) from None
     place = PLACE.resolve()
     ready, outcomes = prepare(chosen, place, console)
-    outcomes += soak_all(ready, load_s, jobs, place, console)
-    outcomes.sort(key=lambda outcome: outcome.case.name)
-    (place / "report.md").write_text(markdown(outcomes), encoding="utf-8")
-    console.print(console_table(outcomes))
-    console.print(summary_line(outcomes), highlight=False, markup=False)
+    outcomes += soak_all(ready, load_s or yardstick.load_s, jobs, place, console)
+    outcomes.sort(key=lambda outcome: chosen.index(outcome.case))
+    rows = yardstick.rows(outcomes)
+    (place / yardstick.report).write_text(markdown(yardstick.head, rows, outcomes), encoding="utf-8")
+    console.print(console_table(yardstick.head, rows))
+    console.print(yardstick.summary(outcomes), highlight=False, markup=False)
     if too_many_skipped(outcomes) or not all(outcome.right or outcome.skipped for outcome in outcomes):
         raise typer.Exit(EXIT_HARNESS_FAILED)
 

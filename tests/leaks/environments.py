@@ -38,6 +38,15 @@ def environment(python: str, requirements: Path, environments: Path) -> Path:
     return interpreter
 
 
+def preloads(interpreter: Path, library: str) -> bool:
+    """Whether the library is loaded where LD_PRELOAD names it: one that is missing is skipped with a warning."""
+    done = subprocess.run(
+        [interpreter, "-c", f"print('/{library}' in open('/proc/self/maps').read())"],
+        env={"LD_PRELOAD": library}, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False,
+    )  # fmt: skip
+    return done.stdout.strip() == "True"
+
+
 def _run(command: list[str | Path]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)

@@ -26,10 +26,15 @@ class Found:
     """The one that leads the verdict; empty where none could be judged."""
     rate: float | None
     """What leaks by that signal, bytes per request."""
+    low: float | None
+    high: float | None
+    """Of its interval."""
     rss: float | None
     """By resident memory, as ``known`` is."""
     right: bool
     sentence: str
+    asked: str = ""
+    """The malloc that answered the probe; empty where none did."""
     what: str = ""
     """The kind of what grew most; empty where nothing did."""
     holder: str = ""
@@ -85,6 +90,8 @@ def _found(
         verdict=verdict["verdict"],
         signal=leading,
         rate=_value(rates.get(leading)),
+        low=_value(rates.get(leading), "low"),
+        high=_value(rates.get(leading), "high"),
         rss=_value(rates.get("rss_bytes")),
         right=release.is_right(verdict["verdict"]),
         sentence=verdict["sentence"],
@@ -95,8 +102,8 @@ def _found(
     )
 
 
-def _value(rate: Mapping[str, float] | None) -> float | None:
-    return rate["value"] if rate else None
+def _value(rate: Mapping[str, float] | None, which: str = "value") -> float | None:
+    return rate[which] if rate else None
 
 
 def _named(outcomes: Sequence[Outcome], name: str) -> list[bool | None]:

@@ -13,8 +13,6 @@ from tests.leaks.case import CASES, Case
 
 MAX_RPS: Final = 300.0
 """At any time: what a pause of the load pushes aside is sent in the rest of its period."""
-MAX_LEAK: Final = "30 B/request"
-"""One margin for all: the smallest leak is 80 B, and no fixed release keeps more than 20 B."""
 POINT_EVERY_S: Final = 10
 FEWEST_POINTS: Final = 12
 PAUSE_S: Final = 2.0
@@ -76,16 +74,19 @@ def profile_text(case: Case, interpreters: Sequence[Path], effort: Effort) -> st
         "users_per_arm = 32",
         f"max_lateness_s = {MAX_LATENESS_S}",
         "[judge]",
-        f'max_leak = "{MAX_LEAK}"',
+        f'max_leak = "{case.max_leak}"',
         "live = false",
     ]
-    for arm, interpreter in zip(ARMS, interpreters, strict=False):
-        command = [_literal(interpreter), _literal(case.app), "{port}"]
+    if case.limit:
+        lines += ["[limit]", f'memory = "{case.limit}"']
+    preload = f", LD_PRELOAD = {json.dumps(case.preload)}" if case.preload else ""
+    for arm, interpreter, release in zip(ARMS, interpreters, case.releases, strict=False):
+        command = [_literal(interpreter), _literal(case.app), "{port}", *release.arguments]
         lines += [
             f"[arms.{arm}]",
             f"command = {json.dumps(command)}",
             'ready = "port"',
-            f"env = {{ PYTHONPATH = {json.dumps(_literal(CASES))} }}",
+            f"env = {{ PYTHONPATH = {json.dumps(_literal(CASES))}{preload} }}",
         ]
     return "\n".join(lines) + "\n"
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from soak.errors import HarnessError
 from tests.leaks.case import Case
-from tests.leaks.environments import environment
+from tests.leaks.environments import environment, preloads
 from tests.leaks.outcome import Outcome, read_outcome
 from tests.leaks.profile import effort, profile_text
 
@@ -29,13 +29,12 @@ class Ready:
 
 def make_ready(case: Case, place: Path) -> Ready:
     """Install what the case needs; raises HarnessError where that is not possible."""
-    return Ready(
-        case,
-        tuple(
-            environment(case.python, release.requirements, place / "environments")
-            for release in case.releases
-        ),
+    interpreters = tuple(
+        environment(case.python, release.requirements, place / "environments") for release in case.releases
     )
+    if case.preload and not preloads(interpreters[0], case.preload):
+        raise HarnessError(f"{case.preload} is not on this machine: apt-get install {case.package}")
+    return Ready(case, interpreters)
 
 
 def soak_case(ready: Ready, load_s: int, place: Path) -> Outcome:

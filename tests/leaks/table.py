@@ -23,6 +23,7 @@ HEAD: Final = (
     "",
 )
 NUMBERS: Final = ("B/request", "RSS", "known RSS")
+WRAPPED: Final = ("", "what grew", "leaky", "healthy")
 WORD: Final = {True: "right", False: "wrong"}
 WORDS: Final = {"leak": "LEAK", "no_leak": "NO LEAK", "inconclusive": "INCONCLUSIVE"}
 
@@ -60,21 +61,19 @@ def _grew(found: Found) -> tuple[str, str]:
     return f"{found.what}: {found.holder}", WORD[all(told)] if told else ""
 
 
-def console_table(outcomes: Sequence[Outcome]) -> Table:
-    """Return the table for a terminal."""
+def console_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table for a terminal."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in HEAD:
-        table.add_column(
-            name, justify="right" if name in NUMBERS else "left", no_wrap=name not in ("", "what grew")
-        )
-    for row in rows(outcomes):
+    for name in head:
+        table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=name not in WRAPPED)
+    for row in rows:
         table.add_row(*row)
     return table
 
 
-def markdown(outcomes: Sequence[Outcome]) -> str:
-    """Return the table as Markdown, with the sentence of each wrong verdict below it."""
-    cells = [HEAD, ("---",) * len(HEAD), *rows(outcomes)]
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], outcomes: Sequence[Outcome]) -> str:
+    """Return a table as Markdown, with the sentence of each wrong verdict below it."""
+    cells = [head, ("---",) * len(head), *rows]
     text = "\n".join(f"| {' | '.join(row)} |" for row in cells) + "\n"
     for outcome in outcomes:
         for found in outcome.found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,23 +12,24 @@ import pytest
 from soak.config.load import load_profile
 from soak.errors import HarnessError, UsageError
 from tests.leaks import environments, interpreters
-from tests.leaks.case import Case, Kind, Release, load_case, names
+from tests.leaks.case import Case, Kind, Release, allocator_cases, release_cases
 from tests.leaks.outcome import Found, Outcome, read_outcome, summary_line, too_many_skipped
 from tests.leaks.profile import Effort, effort, profile_text
-from tests.leaks.table import markdown
+from tests.leaks.table import HEAD, markdown, rows
+from tests.leaks.yardsticks import ALLOCATORS, RELEASES
 
-CASE = Case("some_cache", "3.12", "unbounded_cache", (
+CASE = Case("some_cache", Path("app.py"), "3.12", "unbounded_cache", (
     Release("leaky", Path("leaky.txt"), 300.0), Release("fixed", Path("fixed.txt"), 0.2),
 ))  # fmt: skip
 
 
 def _found(kind: Kind, verdict: str, *, right: bool) -> Found:
-    return Found(kind, 300.0, verdict, "live_bytes", 296.04, 301.0, right, "It says why.")
+    return Found(kind, 300.0, verdict, "live_bytes", 296.04, 280.0, 310.0, 301.0, right, "It says why.")
 
 
 def test_seventeen_leaks_and_four_healthy_apps_are_whole() -> None:
     """Every case has an app, pinned requirements and what is known of its releases."""
-    cases = [load_case(name) for name in names()]
+    cases = release_cases()
     assert sum(bool(case.leak_class) for case in cases) == 17
     assert [case.name for case in cases if len(case.releases) == 1] == [
         "healthy_fragmentation", "healthy_gc_sawtooth", "healthy_lru_fill", "healthy_thread_scratch",
@@ -38,10 +40,23 @@ def test_seventeen_leaks_and_four_healthy_apps_are_whole() -> None:
             assert all("==" in line for line in release.requirements.read_text().splitlines())
 
 
-@pytest.mark.parametrize("name", names())
-def test_no_case_is_loaded_beyond_what_it_allows(name: str) -> None:
+def test_each_allocator_has_a_leaky_app_and_a_healthy_twin() -> None:
+    """Only files that the kernel can drop have no leaky one; the twins differ in what is kept, and in nothing else."""
+    cases = allocator_cases()
+    assert [case.name for case in cases if len(case.releases) == 1] == ["disk_files"]
+    assert len(cases) == 14
+    for case in cases:
+        assert case.app.is_file()
+        assert bool(case.preload) == bool(case.package)
+        kept = [release.arguments[2] for release in case.releases]
+        assert kept == (["1", "0"] if case.leak_class else ["1"])
+        for release in case.releases:
+            assert all("==" in line for line in release.requirements.read_text().splitlines())
+
+
+@pytest.mark.parametrize("case", release_cases(), ids=lambda case: case.name)
+def test_no_case_is_loaded_beyond_what_it_allows(case: Case) -> None:
     """At most 300 requests a second, 180 seconds of load, and few more requests than the case can bear."""
-    case = load_case(name)
     plan = effort(case, 180)
     assert plan.rps * plan.point_every_s / (plan.point_every_s - plan.pause_s) <= 300
     assert plan.warmup_s % plan.point_every_s == 0
@@ -63,10 +78,35 @@ def test_a_profile_says_nothing_of_the_case(tmp_path: Path) -> None:
     assert not any(word in text for word in ("leaky", "fixed", "unbounded"))
 
 
+def test_a_profile_has_the_preload_and_the_limit_of_its_case(tmp_path: Path) -> None:
+    """Both arms are started with the case's malloc, within its limit, and differ in an argument."""
+    case = replace(
+        CASE,
+        preload="libother.so.2",
+        limit="400 MiB",
+        max_leak="100 B/request",
+        releases=tuple(replace(one, arguments=("malloc", one.kind)) for one in CASE.releases),
+    )
+    path = tmp_path / "soak.toml"
+    path.write_text(profile_text(case, (Path("/e/python"), Path("/e/python")), effort(case, 68)))
+    profile = load_profile(str(path))
+    assert [arm.env["LD_PRELOAD"] for arm in profile.arms.values()] == ["libother.so.2"] * 2
+    assert [arm.command[3:] for arm in profile.arms.values()] == [("malloc", "leaky"), ("malloc", "fixed")]
+    assert profile.limit.memory == 400 << 20
+
+
+def test_a_missing_preload_is_the_reason_to_skip() -> None:
+    """The loader itself only warns, and the case would be one of the system's malloc."""
+    assert not environments.preloads(Path(sys.executable), "libnowhere.so.9")
+    assert environments.preloads(Path(sys.executable), "libc.so.6")
+
+
 def test_an_unknown_case_is_named_with_the_known_ones() -> None:
-    """A wrong name is answered with the right ones."""
+    """A wrong name is answered with the right ones, of the yardstick that was asked for."""
     with pytest.raises(UsageError, match=r"No case 'bable'.*babel_pattern_cache"):
-        load_case("bable")
+        RELEASES.chosen(["bable"])
+    with pytest.raises(UsageError, match=r"No case 'babel_pattern_cache'.*malloc_glibc"):
+        ALLOCATORS.chosen(["babel_pattern_cache"])
 
 
 def test_an_interpreter_is_believed_for_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,18 +132,20 @@ def test_a_missing_interpreter_is_the_reason_to_skip(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(
     ("kind", "right"),
-    [("leaky", {"leak"}), ("fixed", {"no_leak"}), ("healthy", {"no_leak", "inconclusive"})],
+    [("leaky", "leak"), ("fixed", "no_leak"), ("healthy", "no_leak")],
 )
-def test_what_is_right_depends_on_the_release(kind: Kind, right: set[str]) -> None:
-    """A leak must be called, a fix must be cleared, and what only looks like a leak must not be called one."""
-    release = Release(kind, Path("requirements.txt"), 0.0)
-    assert {verdict for verdict in ("leak", "no_leak", "inconclusive") if release.is_right(verdict)} == right
+@pytest.mark.parametrize("open_", [False, True])
+def test_what_is_right_depends_on_the_release(kind: Kind, right: str, open_: bool) -> None:
+    """A leak must be called and what is none must not; where it may be undecided, it need be neither."""
+    release = Release(kind, Path("requirements.txt"), 0.0, may_be_undecided=open_)
+    found = {verdict for verdict in ("leak", "no_leak", "inconclusive") if release.is_right(verdict)}
+    assert found == ({right, "inconclusive"} if open_ else {right})
 
 
 def test_an_outcome_is_read_from_the_summary(tmp_path: Path) -> None:
     """Arms are matched to releases by their order, rates by the signal that leads."""
     signals = [
-        {"signal": "live_bytes", "per_request": {"value": 296.0}},
+        {"signal": "live_bytes", "per_request": {"value": 296.0, "low": 280.0, "high": 310.0}},
         {"signal": "rss_bytes", "per_request": None},
     ]
     verdicts = [
@@ -158,7 +200,7 @@ def test_the_table_shows_what_was_found_beside_the_truth() -> None:
     )
     whole = Outcome(CASE, (leaky, _found("fixed", "leak", right=False)))
     skipped = Outcome(replace(CASE, name="other"), skipped="no CPython 3.9")
-    assert markdown([whole, skipped]) == (
+    assert markdown(HEAD, rows([whole, skipped]), [whole, skipped]) == (
         "| case | class | release | verdict | by | B/request | RSS | known RSS |  | what grew |  |\n"
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         "| some_cache | unbounded_cache | leaky | LEAK | live_bytes | 296.0 | 301.0 | 300.0 | right | "
@@ -166,4 +208,25 @@ def test_the_table_shows_what_was_found_beside_the_truth() -> None:
         "|  |  | fixed | LEAK | live_bytes | 296.0 | 301.0 | 300.0 | wrong | nothing |  |\n"
         "| other | unbounded_cache |  |  |  |  |  |  |  |  | skipped: no CPython 3.9 |\n"
         "\n- some_cache, fixed: It says why.\n"
+    )
+
+
+def test_the_table_of_allocators_has_twins_on_one_line() -> None:
+    """A leak has its rate with the interval, a cleared app its bound; both are counted below, the undecided, too."""
+    case = replace(CASE, name="malloc_other")
+    leaky = replace(
+        _found("leaky", "leak", right=True), what="native memory", holder="malloc", kind_right=True
+    )
+    decided = Outcome(case, (replace(leaky, asked="jemalloc"), _found("healthy", "no_leak", right=True)))
+    undecided = Outcome(
+        replace(case, name="pool"),
+        (_found("leaky", "inconclusive", right=True), _found("healthy", "inconclusive", right=True)),
+    )
+    assert allocators_table.rows([decided, undecided]) == [
+        ("malloc_other", "jemalloc", "300 B", "LEAK by live_bytes 296 (280 to 310)", "NO LEAK < 310",
+         "native memory: malloc", "right"),
+        ("pool", "nobody", "300 B", "INCONCLUSIVE", "INCONCLUSIVE", "", ""),
+    ]  # fmt: skip
+    assert allocators_table.summary_line([decided, undecided, Outcome(case, skipped="no such library")]) == (
+        "leaky: 1 called, 0 passed, 1 inconclusive; healthy: 0 called, 1 cleared, 1 inconclusive; 1 skipped."
     )

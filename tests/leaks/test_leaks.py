@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from soak.errors import HarnessError
-from tests.leaks.case import load_case
 from tests.leaks.outcome import Outcome
 from tests.leaks.soaking import ROOT, make_ready, soak_case
+from tests.leaks.yardsticks import RELEASES
 
 pytestmark = [
     pytest.mark.integration,
@@ -29,7 +29,7 @@ IN_BLOCKS, IN_PAGES = "orjson_default_error", "greenlet_sqlalchemy"
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     place: Path = tmp_path_factory.mktemp("leaks")
     try:
-        ready = [make_ready(load_case(name), ROOT / ".leaks") for name in (IN_BLOCKS, IN_PAGES)]
+        ready = [make_ready(case, ROOT / ".leaks") for case in RELEASES.chosen([IN_BLOCKS, IN_PAGES])]
     except HarnessError as error:
         pytest.skip(f"their environments cannot be made: {error}")
     with ThreadPoolExecutor(len(ready)) as pool:
