@@ -11,7 +11,7 @@ import pytest
 
 from soak.config.load import load_profile
 from soak.errors import HarnessError, UsageError
-from tests.leaks import environments, interpreters
+from tests.leaks import allocators_table, environments, interpreters
 from tests.leaks.case import Case, Kind, Release, allocator_cases, release_cases
 from tests.leaks.outcome import Found, Outcome, read_outcome, summary_line, too_many_skipped
 from tests.leaks.profile import Effort, effort, profile_text
