@@ -20,9 +20,13 @@ BUFFERS: Final = "Python's allocator, no objects"
 ALLOCATOR: Final = "retained by the allocator"
 THREADS: Final = "threads"
 FDS: Final = "file descriptors"
+FOREIGN: Final = "memory of a foreign allocator"
+FILES_ON_TMPFS: Final = "files on tmpfs"
+THREAD_STACKS: Final = "thread stacks"
+MAPPINGS: Final = "mappings"
 SUSPECT_KINDS: Final = (
     FINISHED_TASKS, PENDING_TASKS, UNCLOSED_SESSIONS, CONTAINER, FILLING, CYCLES, LOST_REFERENCE,
-    HOLDER_UNKNOWN, NATIVE, BUFFERS, ALLOCATOR, THREADS, FDS,
+    HOLDER_UNKNOWN, NATIVE, BUFFERS, ALLOCATOR, THREADS, FDS, FOREIGN, FILES_ON_TMPFS, THREAD_STACKS, MAPPINGS,
 )  # fmt: skip
 
 TASK_TYPES: Final = ("_asyncio.Task", "asyncio.tasks.Task")
