@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.judge import judge_signal, unusable_judgement
-from analysis.judge.types import LEAK, Judgement, Margin, Numbers, ReasonCode, SignalSeries
+from analysis.judge.types import ARENA_BYTES, LEAK, Judgement, Margin, Numbers, ReasonCode, SignalSeries
 from soak.contract.units import DEFAULT_MAX_LEAK
 
 MIN_USS_READINGS: Final = 40
@@ -45,6 +45,7 @@ def judge_frame(
             np.where(value == 0, -1.0, value),
             life,
             _requests(frame),
+            quantum=ARENA_BYTES,
         ),
         Margin(per_s=_positive(frame.attrs.get("margin_bytes_per_s")) or DEFAULT_MAX_LEAK.per_s),
         limit_bytes=None if limit is None else max(limit - shared, 1.0),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from analysis.external.cells import is_whole_unit
 from analysis.external.tables import RecordedCells
 from analysis.formatting import format_duration
-from analysis.judge.types import Numbers, SignalSeries
+from analysis.judge.types import ARENA_BYTES, Numbers, SignalSeries
 
 Names = npt.NDArray[np.object_]
 
@@ -208,4 +208,5 @@ def _series(t_s: Numbers, rss_bytes: Numbers, life: Numbers) -> SignalSeries:
         value=np.where(rss_bytes > 0, rss_bytes, np.nan),
         life=1 + np.asarray(life - life[:1], dtype=np.float64),
         requests=np.full(len(t_s), np.nan),
+        quantum=ARENA_BYTES,
     )

@@ -37,8 +37,6 @@ class Case:
     points: Points
     margin_per_s: float
     """The leak that would matter, in the signal's unit per second."""
-    least_growth: float
-    """Growth over the run, in the signal's unit, below which no leak is called."""
     alpha: float
     """Chance that the leak lies below the lower end of the interval."""
     bounded: bool | None
@@ -80,15 +78,14 @@ def fit_case(
     margin_per_s: float,
     *,
     least_noise: float,
-    least_growth: float,
     alpha: float,
     bounded: bool | None,
     settled: bool,
 ) -> Case:
     """Search the models of the points and average them.
 
-    ``least_noise``, the least standard deviation of a reading, and ``least_growth`` are in the signal's unit;
-    ``settled`` is whether the points are quiesce points.
+    ``least_noise`` is the least standard deviation of a point, in the signal's unit; ``settled`` is whether the points
+    are quiesce points.
     """
     level = {life: float(points.value[points.life == life].mean()) for life in np.unique(points.life)}
     around = points.value - np.array([level[life] for life in points.life])
@@ -102,4 +99,4 @@ def fit_case(
     low, median, high = (posterior.quantile(at) * unit_per_s for at in (alpha, 0.5, 1 - BOUND_ERROR))
     unsure = MIN_CLOCK_DIFFERENCE * abs(median)
     rate = Rate(median, min(low, median - unsure), max(high, median + unsure))
-    return Case(points, margin_per_s, least_growth, alpha, bounded, fitter, fits, unit_per_s, rate)
+    return Case(points, margin_per_s, alpha, bounded, fitter, fits, unit_per_s, rate)

@@ -162,11 +162,6 @@ def _shift_sizes(case: Case, fit: ModelFit) -> dict[int, float]:
     return {at: float(beta[columns.index(case.design.level_shifts[at])]) for at in fit.model.level_shifts}
 
 
-def _grows_little(case: Case) -> bool:
-    """Return whether the growth over the run is less than what any process may take at one time."""
-    return case.rate.value < case.least_growth / case.points.span_s
-
-
 def _gauge_grows(case: Case) -> bool:
     """Return whether a gauge of what the target keeps still grows, which may explain the memory."""
     return case.bounded is False
@@ -241,7 +236,6 @@ DOUBTS_OF_NO_LEAK: Final[Doubts] = (
 )
 """What makes a rate below the margin inconclusive; the first that holds is the reason."""
 DOUBTS_OF_LEAK: Final[Doubts] = (
-    (ReasonCode.SMALL_GROWTH, _grows_little),
     (ReasonCode.GROWING_GAUGE, _gauge_grows),
     (ReasonCode.ONE_STEP, _rises_in_one_step),
     (ReasonCode.FALLS_BACK, _falls_back),

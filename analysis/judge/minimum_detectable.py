@@ -32,7 +32,6 @@ def minimum_detectable_rate(case: Case) -> float | None:
         MIN_LOW_END_SHARE * margin_per_s + below,
         MIN_LEAK_SHARE * margin_per_s,
         margin_per_s - above,
-        case.least_growth / case.points.span_s,
     )
     present = found
     for _ in range(MAX_TRIES):

@@ -13,7 +13,6 @@ SENTENCES: Final = {
     ReasonCode.FALLING: "{subject} is falling: {rate}; a falling baseline can mask a leak",
     ReasonCode.RISING_TAIL: "{subject} still rises at the end of the run, which may be a warm-up",
     ReasonCode.LATE_LEVEL_SHIFT: "level shift in the last quarter of the run; it may be the first of several",
-    ReasonCode.SMALL_GROWTH: "growth of {rate} is less over the whole run than an allocator takes at once",
     ReasonCode.GROWING_GAUGE: "growth of {rate} may be what a gauge counts that still grows: run until it is constant",
     ReasonCode.ONE_STEP: "nearly all growth, {rate}, happened in one step",
     ReasonCode.FALLS_BACK: "sawtooth that rises by {rate}, with no clear residual growth",

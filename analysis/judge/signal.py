@@ -26,10 +26,6 @@ MIN_POINTS_UNDER_LOAD: Final = 5
 """Points of a signal under load, bins or minima of a sawtooth, from which on it is judged."""
 MAX_IMPLAUSIBLE_SHARE: Final = 0.2
 """Implausible values, as a share of those that were read, above which the others are not to be trusted either."""
-ARENA_BYTES: Final = 2.0**20
-"""Bytes that Python's allocator takes at a time (since 3.10), and any process may take now and then."""
-LIVE_BLOCK_BYTES: Final = 64.0
-"""Usual size of a live block."""
 MIN_NOISE_BYTES: Final = 4096.0
 """Least noise of a byte signal at quiesce points, a page; under load, where the kernel counts, it is two."""
 MIN_NOISE_COUNT: Final = 0.5
@@ -72,8 +68,7 @@ def judge_signal(
     case = fit_case(
         points,
         margin_per_s,
-        least_noise=_least_noise(series),
-        least_growth=_least_growth(series),
+        least_noise=max(_reading_noise(series), staircase_noise(points, series.quantum)),
         alpha=alpha,
         bounded=bounded,
         settled=series.settled,
@@ -132,20 +127,26 @@ def _too_few(series: SignalSeries, points: Points) -> tuple[ReasonCode, int] | N
     return code, min(len(series.t_s), count)
 
 
-def _least_noise(series: SignalSeries) -> float:
-    """Return the least noise that a reading can have, in the signal's unit."""
+def _reading_noise(series: SignalSeries) -> float:
+    """Return the least noise of one reading, in the signal's unit."""
     if not series.signal.endswith("bytes"):
         return MIN_NOISE_COUNT
     return MIN_NOISE_BYTES if series.settled else 2 * MIN_NOISE_BYTES
 
 
-def _least_growth(series: SignalSeries) -> float:
-    """Return the growth, in the signal's unit, below which nothing is known of how it goes on: under load an arena."""
-    if series.settled:
+def staircase_noise(points: Points, quantum: float) -> float:
+    """Return the noise of a point of a signal that rises in steps of ``quantum``, in the signal's unit.
+
+    The error of a reading rounded to a step q has the standard deviation q / sqrt(12) (Bennett 1948). It is one and the
+    same along a step, so the n points hold only K independent errors, K being their range in steps, at least 1 in each
+    life. For the mean of n points to be as uncertain as that of K, each needs a noise of q / sqrt(12) * sqrt(n / K);
+    noise of q / sqrt(12) would average away.
+    """
+    ranges = [float(np.ptp(points.value[points.life == life])) for life in np.unique(points.life)]
+    if quantum <= 0:
         return 0.0
-    if series.signal == "live_blocks":
-        return ARENA_BYTES / LIVE_BLOCK_BYTES
-    return ARENA_BYTES if series.signal.endswith("bytes") else 0.0
+    steps = min(sum(max(1.0, each / quantum) for each in ranges), len(points.value))
+    return quantum * float(np.sqrt(len(points.value) / (12 * steps)))
 
 
 def _more_s(code: ReasonCode, rate: Rate, margin_per_s: float, span_s: float) -> float | None:

@@ -9,6 +9,9 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+ARENA_BYTES: Final = 2.0**20
+"""Bytes that Python's allocator takes at a time (since 3.10), and any process may take now and then."""
+
 Numbers = npt.NDArray[np.float64]
 Verdict = Literal["leak", "no_leak", "inconclusive"]
 
@@ -26,7 +29,6 @@ class ReasonCode(StrEnum):
     FALLING = "falling"
     RISING_TAIL = "rising_tail"
     LATE_LEVEL_SHIFT = "late_level_shift"
-    SMALL_GROWTH = "small_growth"
     GROWING_GAUGE = "growing_gauge"
     ONE_STEP = "one_step"
     FALLS_BACK = "falls_back"
@@ -66,6 +68,9 @@ class SignalSeries:
     """Requests answered since the start of the recording, over all lives; NaN where that is not known."""
     settled: bool = False
     """Whether it was read at quiesce points: drained and collected, so that only what is retained is in it."""
+    quantum: float = 0.0
+    """Least amount by which it changes, in the signal's unit, where that is more than noise: an arena for memory read
+    from outside, of which nobody can say what is free. 0 where every change is read."""
 
 
 @dataclass(frozen=True, slots=True)

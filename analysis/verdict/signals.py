@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.judge.types import Margin, Numbers, SignalSeries
+from analysis.judge.types import ARENA_BYTES, Margin, Numbers, SignalSeries
 from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Phase, Recording
 from analysis.recording.requests import answered_by
 
@@ -90,6 +90,7 @@ def _readings(arm: Arm, rows: pd.DataFrame, name: str, *, settled: bool) -> Sign
         life=rows["life"].to_numpy(float),
         requests=answered_by(arm, t_s),
         settled=settled,
+        quantum=ARENA_BYTES if name in FROM_OUTSIDE else 0.0,
     )
 
 

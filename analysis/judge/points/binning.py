@@ -71,9 +71,7 @@ def clean_series(series: SignalSeries) -> SignalSeries:
     t_s, value, life, requests = (column[good][order] for column in (t_s, value, life, requests))
     first = np.ones(len(t_s), dtype=bool)
     first[1:] = (np.diff(t_s) > 0) | (np.diff(life) != 0)
-    return SignalSeries(
-        series.signal, t_s[first], value[first], life[first], requests[first], settled=series.settled
-    )
+    return replace(series, t_s=t_s[first], value=value[first], life=life[first], requests=requests[first])
 
 
 def bin_series(series: SignalSeries) -> Points:

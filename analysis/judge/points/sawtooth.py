@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -33,8 +34,12 @@ def lower_envelope(series: SignalSeries) -> SignalSeries:
         if not minima or any(part is None for part in minima):
             return series
         index = np.concatenate([part for part in minima if part is not None])
-        series = SignalSeries(
-            series.signal, series.t_s[index], series.value[index], series.life[index], series.requests[index]
+        series = replace(
+            series,
+            t_s=series.t_s[index],
+            value=series.value[index],
+            life=series.life[index],
+            requests=series.requests[index],
         )
     return series
 

@@ -91,7 +91,7 @@ def test_the_exit_code_of_a_run_is_that_of_its_sign_off(
 @pytest.mark.parametrize(
     ("rss_bytes", "code", "start"),
     [
-        (80e6 + ALTERNATING, 0, "x.csv: NO LEAK: leak < "),
+        (80e6 + np.tile(ALTERNATING, 2), 0, "x.csv: NO LEAK: leak < "),
         (80e6 + ALTERNATING + 600e3 * np.arange(240), 3, "x.csv: LEAK: 34.3 MiB/h "),
         (80e6 + ALTERNATING[:3], 4, "x.csv: INCONCLUSIVE: "),
         (-80e6 + ALTERNATING, 4, "x.csv: INCONCLUSIVE: "),
@@ -100,7 +100,7 @@ def test_the_exit_code_of_a_run_is_that_of_its_sign_off(
 def test_the_exit_code_of_a_file_is_that_of_its_verdict(
     tmp_path: Path, type_in: Type, rss_bytes: Numbers, code: int, start: str
 ) -> None:
-    """By the real judge: four hours that are flat, that grow, that are three readings, that are negative."""
+    """By the real judge: eight hours that are flat, four that grow, that are three readings, that are negative."""
     found, out, err = type_in("judge", csv(tmp_path / "x.csv", rss_bytes), *COLUMNS)
     assert (found, err) == (code, "")
     assert out.startswith(start)

@@ -152,10 +152,10 @@ def test_no_memory_is_none_that_was_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("cell", "code"), [(84_410_000, 4), (80 * MIB, 0)])
 def test_memory_that_never_changes_is_no_measurement(tmp_path: Path, cell: int, code: int) -> None:
     """Not one page in hours is a column that nobody updates; one in whole MiB is only coarse."""
-    text = "t,rss\n" + "".join(f"{t},{cell}\n" for t in range(0, 14_400, 60))
+    text = "t,rss\n" + "".join(f"{t},{cell}\n" for t in range(0, 28_800, 60))
     found, line = judged(tmp_path, text, Columns("t", "rss"))
     assert found == code
-    assert ("rss is 84410000 bytes in all 240 rows" in line) is (code == 4)
+    assert ("rss is 84410000 bytes in all 480 rows" in line) is (code == 4)
 
 
 @pytest.mark.parametrize(("leak", "code"), [(30.0, 3), (0.0, 0)])

@@ -12,7 +12,7 @@ from analysis.judge import judge_signal
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin, Numbers
 from tests.unit.analysis.judge.traces import MARGIN, MIB, clock, frame, noise, readings
 
-T_S = clock(1.0, 5.0)
+T_S = clock(8.0, 40.0)
 FLAT = 100 * MIB + noise(T_S, 2, 0.1)
 NAN = np.full(len(T_S), np.nan)
 KEYS = {

@@ -13,9 +13,7 @@ T_S = clock(2.0, 120.0)
 
 def case() -> Case:
     points = bin_series(readings(T_S, 150 * MIB + noise(T_S, 1)))
-    return fit_case(
-        points, MARGIN_PER_S, least_noise=8192.0, least_growth=MIB, alpha=0.025, bounded=None, settled=False
-    )
+    return fit_case(points, MARGIN_PER_S, least_noise=8192.0, alpha=0.025, bounded=None, settled=False)
 
 
 def test_the_case_stays_as_it_is() -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from analysis.judge import judge_signal
 from analysis.judge.points.binning import bin_series
+from analysis.judge.signal import staircase_noise
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin, ReasonCode, Verdict
 from tests.unit.analysis.judge.traces import HOUR_S, MARGIN, MARGIN_PER_S, MIB, clock, noise, points, readings
 
@@ -143,15 +146,53 @@ def test_a_sawtooth_of_few_cycles_is_no_leak(period_s: float) -> None:
     assert found.reason_code is ReasonCode.FALLS_BACK
 
 
-@pytest.mark.parametrize(("grown_bytes", "verdict"), [(0.4 * MIB, INCONCLUSIVE), (2 * MIB, LEAK)])
-def test_less_than_an_arena_in_a_minute_is_not_called(grown_bytes: float, verdict: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("arenas", "verdict"), [(0.4, INCONCLUSIVE), (1, INCONCLUSIVE), (2, INCONCLUSIVE), (12, LEAK)]
+)
+def test_a_few_arenas_in_a_minute_are_not_called(arenas: float, verdict: Verdict) -> None:
     """Against a margin of 1 MiB per hour any growth of a minute would be a leak, and any process grows in one."""
     t_s = np.arange(65.0)
-    value = 67 * MIB + np.floor(grown_bytes * t_s / t_s[-1] / 4096) * 4096
-    found = judge_signal(readings(t_s, value), MARGIN)
+    value = 67 * MIB + np.floor(arenas * MIB * t_s / t_s[-1] / 4096) * 4096
+    found = judge_signal(readings(t_s, value, quantum=MIB), MARGIN)
     assert found.verdict == verdict
-    assert (found.reason_code is ReasonCode.SMALL_GROWTH) == (verdict == INCONCLUSIVE)
     assert found.detectable_per_s is None or found.detectable_per_s * t_s[-1] >= MIB
+
+
+def test_a_leak_that_takes_an_arena_now_and_then_is_not_passed() -> None:
+    """Three arenas in an hour are no single events, and flat treads between them are no evidence of many readings."""
+    t_s = clock(1.0)
+    stairs = 200 * MIB + np.ceil(3 * MARGIN_PER_S * t_s / MIB) * MIB
+    assert judge_signal(readings(t_s, stairs, quantum=MIB), MARGIN).verdict == INCONCLUSIVE
+    stairs = 200 * MIB + np.ceil(3 * MARGIN_PER_S * T_S / MIB) * MIB
+    assert judge_signal(readings(T_S, stairs, quantum=MIB), MARGIN).verdict == LEAK
+
+
+def test_flat_memory_that_changes_by_arenas_needs_a_longer_run_and_the_time_that_is_stated_is_enough() -> (
+    None
+):
+    """An amount less than an arena may have grown unseen; over a longer run it is a smaller rate."""
+    t_s = clock(3.0)
+    found = judge_signal(readings(t_s, np.full(len(t_s), 2e8), quantum=MIB), MARGIN)
+    assert found.verdict == INCONCLUSIVE
+    assert found.more_s is not None
+    t_s = clock(3.0 + found.more_s / HOUR_S)
+    assert judge_signal(readings(t_s, np.full(len(t_s), 2e8), quantum=MIB), MARGIN).verdict == NO_LEAK
+
+
+def test_points_of_a_staircase_are_as_uncertain_as_its_steps() -> None:
+    """The mean of n points has the error of that of K steps: one for each arena of the range, at least one a life."""
+    step = MIB / np.sqrt(12)
+    one = bin_series(readings(T_S, FLAT))
+    count = len(one.value)
+    assert staircase_noise(one, 0.0) == 0.0
+    flat = replace(one, value=np.full(count, 2e8))
+    assert staircase_noise(flat, MIB) / np.sqrt(count) == pytest.approx(step)
+    rising = replace(one, value=2e8 + np.linspace(0, 9 * MIB, count))
+    assert staircase_noise(rising, MIB) / np.sqrt(count) == pytest.approx(step / 3)
+    lives = replace(flat, life=np.repeat(np.arange(4.0), count // 4))
+    assert staircase_noise(lives, MIB) / np.sqrt(count) == pytest.approx(step / 2)
+    steep = replace(one, value=2e8 + np.linspace(0, 1e4 * MIB, count))
+    assert staircase_noise(steep, MIB) == pytest.approx(step)
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ def readings(
     requests: Numbers | None = None,
     signal: str = "uss_bytes",
     settled: bool = False,
+    quantum: float = 0.0,
 ) -> SignalSeries:
     """Return readings of one life and of unknown requests, unless they are given."""
     return SignalSeries(
@@ -44,6 +45,7 @@ def readings(
         np.ones(len(t_s)) if life is None else life,
         np.full(len(t_s), np.nan) if requests is None else requests,
         settled=settled,
+        quantum=quantum,
     )
 
 
