@@ -19,7 +19,7 @@ from tests.calibration.picture import draw
 from tests.calibration.plan import Task, tasks
 from tests.calibration.report import console_tables, report
 from tests.calibration.score import Outcome, score, table
-from tests.calibration.simulate import REPORTING_SEED, TUNING_SEED
+from tests.calibration.simulator.simulate import REPORTING_SEED, TUNING_SEED
 
 PROGRESS_EVERY_S: Final = 10.0
 QUICK: Final = 0.1

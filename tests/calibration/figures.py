@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.judge.types import LEAK, NO_LEAK
 from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKY, TIMED, TINY
 from tests.calibration.score import CRASHED, METHOD_PREFIX
-from tests.calibration.simulate import FILLING
+from tests.calibration.simulator.simulate import FILLING
 
 Z95: Final = 1.959964
 

@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import linregress, rankdata, theilslopes
 
 from analysis.judge.types import Numbers
-from tests.calibration.noise import MIB
+from tests.calibration.simulator.noise import MIB
 
 Method = Callable[[Numbers, Numbers], bool]
 

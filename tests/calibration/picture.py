@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from tests.calibration.figures import called, methods, passed, settled
 from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKY, TINY
-from tests.calibration.simulate import OOM
+from tests.calibration.simulator.simulate import OOM
 
 INK: Final = "#222222"
 LOOKS: Final = {4.0: ("-", "o"), 8.0: ("--", "s"), 24.0: (":", "^")}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count, product
 from typing import Final
 
-from tests.calibration.simulate import FILLING, HEALTHY_KINDS, LEAK_KINDS, OOM
+from tests.calibration.simulator.simulate import FILLING, HEALTHY_KINDS, LEAK_KINDS, OOM
 
 HEALTHY: Final = "healthy"
 LEAKY: Final = "leaky"

@@ -14,7 +14,7 @@ from analysis.judge import judge_signal
 from analysis.judge.types import LEAK, Margin, SignalSeries
 from tests.calibration import naive
 from tests.calibration.plan import TIMED, Task
-from tests.calibration.simulate import FILLING, MARGIN, Trace, simulate
+from tests.calibration.simulator.simulate import FILLING, MARGIN, Trace, simulate
 
 CRASHED: Final = "crashed"
 METHOD_PREFIX: Final = "naive: "

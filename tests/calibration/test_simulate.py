@@ -10,9 +10,17 @@ from scipy.stats import kendalltau
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK
 from tests.calibration import naive
 from tests.calibration.figures import Figure, Share, figures
-from tests.calibration.noise import ar1
 from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKY, TIMED, tasks
-from tests.calibration.simulate import FILLING, HEALTHY_KINDS, LEAKS, MARGIN, OOM, REPORTING_SEED, simulate
+from tests.calibration.simulator.noise import ar1
+from tests.calibration.simulator.simulate import (
+    FILLING,
+    HEALTHY_KINDS,
+    LEAKS,
+    MARGIN,
+    OOM,
+    REPORTING_SEED,
+    simulate,
+)
 
 STEADY_LEAKS = [kind for kind, (leak, _) in LEAKS.items() if leak.__name__ == "leak_linear" and kind != OOM]
 

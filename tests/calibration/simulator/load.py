@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.judge.types import Numbers
-from tests.calibration.noise import Chance, ar1, log_uniform
+from tests.calibration.simulator.noise import Chance, ar1, log_uniform
 
 
 def served(

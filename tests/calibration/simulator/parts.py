@@ -10,7 +10,7 @@ import numpy as np
 from scipy.signal import lfilter  # type: ignore[attr-defined]  # exported by a star import
 
 from analysis.judge.types import Numbers
-from tests.calibration.noise import MIB, Chance, log_uniform
+from tests.calibration.simulator.noise import MIB, Chance, log_uniform
 
 RELEVANT: Final = 0.1
 """A healthy part has settled when what it still gains is slower than this part of the margin."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.judge.types import Numbers
-from tests.calibration.noise import MIB, Chance, ar1, log_uniform
+from tests.calibration.simulator.noise import MIB, Chance, ar1, log_uniform
 
 PAGE = 4096.0
 

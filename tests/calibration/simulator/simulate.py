@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.judge.types import Numbers
-from tests.calibration import parts
-from tests.calibration.load import served
-from tests.calibration.noise import MIB, Chance, log_uniform, memory_noise
-from tests.calibration.parts import HEALTHY, Healthy, Life, Part
-from tests.calibration.readings import Memory, read
+from tests.calibration.simulator import parts
+from tests.calibration.simulator.load import served
+from tests.calibration.simulator.noise import MIB, Chance, log_uniform, memory_noise
+from tests.calibration.simulator.parts import HEALTHY, Healthy, Life, Part
+from tests.calibration.simulator.readings import Memory, read
 
 Leak = Callable[[Life, float], Part]
 
