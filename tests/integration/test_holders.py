@@ -104,6 +104,45 @@ def test_planted_holders_are_named(version: str, sockets: Path) -> None:
     ] == [("_asyncio.Task", "job", "finished", f"integration/holders_target.py:{line}")] * 3
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_collection_ends_after_holders_were_named(version: str, sockets: Path) -> None:
+    """Iterators that asyncio keeps for another use are left alone: Python 3.12.1 would free them a second time."""
+    python = find_interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version} here")
+    code = """
+import asyncio, gc, sys
+HISTORY = [[] for _ in range(50)]
+async def main():
+    loop = asyncio.get_running_loop()
+    for _ in range(20):
+        future = loop.create_future()
+        loop.call_soon(future.set_result, None)
+        await future
+    del future
+    print(id(HISTORY), flush=True)
+    await loop.run_in_executor(None, sys.stdin.readline)
+    gc.collect()
+    print("collected", flush=True)
+asyncio.run(main())
+"""
+    with subprocess.Popen(
+        [python, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    ) as target:
+        try:
+            assert target.stdout is not None
+            address = int(target.stdout.readline())
+            named(
+                sockets,
+                target.pid,
+                [HeapSuspect(address, "builtins.list", 50), HeapSuspect(0, "builtins.list", 50)],
+            )
+            output, _ = target.communicate("\n", timeout=TIMEOUT_S)
+        finally:
+            target.kill()
+    assert output == "collected\n"
+
+
 @pytest.mark.parametrize("version", [version for version in VERSIONS if version >= "3.12"])
 def test_tasks_that_ended_before_they_were_suspended_are_finished(version: str, sockets: Path) -> None:
     """An eager task has no coroutine then; ``get_coro()`` of such a one ends a Python 3.12.1, so it is not asked."""

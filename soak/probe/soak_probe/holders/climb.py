@@ -7,6 +7,7 @@ import sys
 import types
 from typing import Any, NamedTuple
 
+from .objects import referents
 from .paths import write_path
 from .roots import is_of_the_probe
 
@@ -73,7 +74,7 @@ def _pass(
             continue
         if type(referrer) is tuple and sys.getrefcount(referrer) <= 3:
             continue  # the arguments of the call itself: only the list, our name and this question refer to it
-        below = next((thing for thing in gc.get_referents(referrer) if id(thing) in ids), None)
+        below = next((thing for thing in referents(referrer) if id(thing) in ids), None)
         place = walk.position(referrer)
         if place is not None:
             chain = [*walk.chain(place), *_down(below, above)]
@@ -96,7 +97,7 @@ def state_of(closed: list[Any], ours: Sequence[list[Any]] = ()) -> str:
     """
     inner = dict.fromkeys(map(id, closed), 0)
     for thing in (*closed, *ours):
-        for child in map(id, gc.get_referents(thing)):
+        for child in map(id, referents(thing)):
             if child in inner:
                 inner[child] += 1
     thing = None

@@ -2,7 +2,7 @@
 
 No attribute of an object is asked for, nothing is compared, hashed or printed: an object may define what these do. What
 is used instead belongs to the interpreter: ``type()``, the descriptors of ``type`` itself, and the collector's
-``gc.get_referents``, which names what an object holds and runs nothing but C.
+``gc.get_referents``, which names what an object holds and runs nothing but C; see ``referents``.
 """
 
 from __future__ import annotations
@@ -122,6 +122,17 @@ class Kinds:
         return kind.head_bytes + kind.sizeof(thing)
 
 
+def referents(thing: Any) -> list[Any]:
+    """Return what an object refers to; of the module ``_asyncio`` what its names do.
+
+    CPython 3.12.0 to 3.12.5 (gh-122695) would return the freed iterators in the module's free list, and free them a
+    second time afterwards: the list gets a cycle, and the next full collection never ends.
+    """
+    if thing is sys.modules.get("_asyncio"):
+        return list(vars(thing).values())
+    return gc.get_referents(thing)
+
+
 def entries_of(thing: Any, kind: Kind, most: int) -> list[Any]:
     """Return at most about ``most`` entries, evenly spaced; of a dict (key, value); of no container its referents.
 
@@ -129,7 +140,7 @@ def entries_of(thing: Any, kind: Kind, most: int) -> list[Any]:
     container, all would be of one sort.
     """
     if kind.length is None or kind.iterate is None:
-        return gc.get_referents(thing)[:most]
+        return referents(thing)[:most]
     for _ in range(ATTEMPTS):
         stride = prime_from(-(-kind.length(thing) // most))
         try:

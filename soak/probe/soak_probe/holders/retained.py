@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from typing import Any, NamedTuple
 
 from .. import creations
-from .objects import entries_of, is_static
+from .objects import entries_of, is_static, referents
 from .roots import coroutine_of, function_name, is_done, is_task
 
 TYPE_CHECKING = False
@@ -116,7 +115,7 @@ class Retention:
             if kind.task and self._tasks and self._tasks[-1] is None:
                 self._tasks[-1] = thing
             if not kind.leaf:
-                found += gc.get_referents(thing)
+                found += referents(thing)
         return size_bytes
 
     def _describe(self, things: Sequence[Any], sizes: Sequence[int]) -> list[dict[str, Any]]:

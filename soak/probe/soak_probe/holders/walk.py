@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from array import array
 from typing import Any
 
-from .objects import is_a, type_name
+from .objects import is_a, referents, type_name
 from .roots import registries
 
 TYPE_CHECKING = False
@@ -187,7 +186,7 @@ class Walk:
             if kind.length is not None and kind.length(thing) > max(LARGE, MOST_OBJECTS - len(objects)):
                 self.whole = False  # a list of what it holds would be as large
                 continue
-            for child in gc.get_referents(thing):
+            for child in referents(thing):
                 # most are met: a call for each costs a third
                 kind = met.get(id(type(child))) or kind_of(child)
                 if kind.leaf or id(child) in index:
