@@ -75,6 +75,14 @@ def test_a_fault_of_the_profile_is_raised(profile: Profile, tmp_path: Path) -> N
     assert machine.running() == []
 
 
+def test_a_command_that_is_not_there_makes_no_directory(profile: Profile, tmp_path: Path) -> None:
+    """The run has not begun."""
+    leaky = profile.arms["leaky"].model_copy(update={"command": ("no-such-command",)})
+    with pytest.raises(UsageError, match=r"arms\.leaky\.command: 'no-such-command' was not found on PATH"):
+        launch(ScriptedMachine(), profile.model_copy(update={"arms": {"leaky": leaky}}), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_too_little_free_memory_starts_nothing(tmp_path: Path) -> None:
     """Not even a run directory is made."""
     profile = load_profile("demo", ["limit.needs_free=1000000 GB"])
