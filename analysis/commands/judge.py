@@ -19,14 +19,13 @@ from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
 from analysis.report.terminal.verdict import judged_parts
 from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, series_verdict
-from analysis.verdict.gates import leak_gate
 from analysis.verdict.run import judged_run
-from analysis.verdict.signoff import sign_off
+from analysis.verdict.signoff import watched
 from analysis.verdict.wording import verdict_line
 from soak.contract.units import (
     DEFAULT_MAX_LEAK,
     parse_duration,
-    parse_leak_rate,
+    parse_leak_per_time,
     parse_limit_option,
     parse_option,
     parse_size,
@@ -99,9 +98,7 @@ def command(
         answer(judge_run(path))
     if follow:
         raise UsageError(f"{path}: --follow needs a run directory.")
-    margin = parse_option("--max-leak", max_leak, parse_leak_rate)
-    if margin.per_s is None:
-        raise UsageError("--max-leak: a file has no requests; give a leak per time, for example 1 MiB/h.")
+    margin = parse_option("--max-leak", max_leak, parse_leak_per_time)
     columns = _columns((time_column, rss_column, life_column), time_unit, rss_unit)
     answer(judge_file(path, columns, Margin(per_s=margin.per_s), parse_limit_option(limit)))
 
@@ -142,9 +139,9 @@ def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes:
         _process_verdict(path.name, process, margin, limit_bytes, FAMILY_ERROR / len(processes))
         for process in processes
     )
-    gates = tuple(leak_gate(verdict) for verdict in verdicts)
-    signoff = sign_off(verdicts[0].arm, "", gates, verdicts, ())
-    return Verdicts(render([Text(verdict_line(verdict)) for verdict in verdicts]), signoff.exit_code)
+    return Verdicts(
+        render([Text(verdict_line(verdict)) for verdict in verdicts]), watched(verdicts).exit_code
+    )
 
 
 def _process_verdict(

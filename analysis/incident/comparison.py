@@ -53,7 +53,12 @@ AS_MEASURED: Final = "as measured"
 
 
 def comparison_rows(recording: Recording) -> tuple[ComparisonRow, ...]:
-    """Return the incident's rows when the run reproduces it, else before and after without a judgement."""
+    """Return the incident's rows when the run reproduces it, else before and after without a judgement.
+
+    There are none of several attached processes, which are no builds of one service.
+    """
+    if recording.manifest.attached and len(recording.arms) > 1:
+        return ()
     before, after = sides(recording.arms)
     if not recording.manifest.incident or before is None or after is None:
         return _plain_rows(recording, before, after)

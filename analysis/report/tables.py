@@ -11,7 +11,7 @@ from analysis.formatting import KIB, MIB, verdict_name
 from analysis.incident.claims import Claim
 from analysis.incident.formatting import memory_note
 from analysis.recording.latency import QUANTILE_NAMES
-from analysis.recording.model import Recording
+from analysis.recording.model import Recording, sides
 from analysis.report.contents import ReportContents
 from analysis.report.gates import gate_rows
 from analysis.slopes import Slope
@@ -44,8 +44,8 @@ class Table:
 
 
 def gate_table(judged: JudgedRun) -> Table | None:
-    """Return the gates of the candidate; None where there are none."""
-    gates = gate_rows(judged)
+    """Return the gates of the candidate; None where there is none."""
+    gates = gate_rows(judged) if judged.signoff.candidate else ()
     head = ("gate", "measured", "95%", "limit", "outcome", "reason")
     rows = tuple((g.gate, g.measured, g.interval, g.limit, g.outcome, g.why) for g in gates)
     return Table(f"Gates of {gates[0].arm}", head, rows, frozenset(head[1:4])) if gates else None
@@ -80,14 +80,23 @@ def _signal(verdict: ArmVerdict, signal: SignalVerdict) -> tuple[str, ...]:
 
 
 def comparison_table(contents: ReportContents) -> Table:
-    """Return before and after, against the incident where the profile reproduces it."""
+    """Return before and after, against the incident where the profile reproduces it; of one arm its figures alone."""
     manifest = contents.recording.manifest
     head: tuple[str, ...] = ("measure", "before", "after", "change")
+    before, after = sides(contents.recording.arms)
     if not manifest.incident:
         plain = tuple(
             (row.measure, row.measured_before, row.measured_after, row.measured_change)
             for row in contents.rows
         )
+        if (alone := before if after is None else after if before is None else None) is not None:
+            place = 1 if after is None else 2
+            return Table(
+                "Measured",
+                ("measure", alone.name),
+                tuple((row[0], row[place]) for row in plain),
+                frozenset({alone.name}),
+            )
         return Table("Before and after", head, plain, frozenset(head[1:]))
     head = (
         "measure", "incident before", "incident after", "incident change",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from analysis.recording.model import Recording
 from analysis.verdict.arm import ArmVerdict, JudgedArm, judged_arm
-from analysis.verdict.gates import Gate, GateResult, candidate_gates
-from analysis.verdict.signoff import SignOff, sign_off
+from analysis.verdict.gates import Gate, GateResult, candidate_gates, leak_gate
+from analysis.verdict.signoff import SignOff, sign_off, watched
 from analysis.verdict.validity import Objection, ObjectionKind, all_objections
 
 
@@ -18,7 +18,7 @@ class JudgedRun:
     arms: tuple[JudgedArm, ...]
     """In the manifest's order."""
     gates: tuple[Gate, ...]
-    """The gates of the candidate."""
+    """The gates of the candidate; of attached processes, which are no candidates, the gate ``leak`` of each."""
     signoff: SignOff
     objections: tuple[Objection, ...]
     """All that stand against the recording as a whole; empty when it is complete and the load arrived."""
@@ -46,6 +46,10 @@ def judged_run(recording: Recording, release: Release | None = None) -> JudgedRu
     """Judge every arm, hold the candidate to its gates, and decide on the sign-off."""
     manifest = recording.manifest
     arms = tuple(judged_arm(recording, arm) for arm in recording.arms)
+    if manifest.attached:
+        objections = all_objections(recording, (arm.standing for arm in arms))
+        verdicts = tuple(one.verdict for one in arms)
+        return JudgedRun(arms, tuple(map(leak_gate, verdicts)), watched(verdicts, objections), objections)
     candidate = arm_named(arms, manifest.candidate)
     baseline = release.arm if release else arm_named(arms, manifest.baseline)
     gates = candidate_gates(candidate, baseline, manifest.gates) if candidate else ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from analysis.formatting import verdict_name
-from analysis.judge.types import LEAK, Verdict
+from analysis.judge.types import INCONCLUSIVE, LEAK, Verdict
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.gates import Gate, GateResult
 from analysis.verdict.validity import Objection
@@ -65,6 +65,24 @@ def sign_off(
         found = _passed(candidate, control, gates, objections)
     code = EXIT_INCONCLUSIVE if found[0] == "none" and objections else EXIT_CODES[found[0]]
     return SignOff(*found, candidate=candidate or "", control=control, exit_code=code)
+
+
+def watched(verdicts: tuple[ArmVerdict, ...], objections: tuple[Objection, ...] = ()) -> SignOff:
+    """Return the end of a report on what was running already: nothing is signed off, the worst verdict decides.
+
+    One leak is exit code 3; else one verdict that is open, or an objection, is 4.
+    """
+    leaks = [one.arm for one in verdicts if one.verdict == LEAK]
+    undecided = [one.arm for one in verdicts if one.verdict == INCONCLUSIVE]
+    found = [
+        f"{verdict_name(verdict)}: {', '.join(arms)}"
+        for verdict, arms in ((LEAK, leaks), (INCONCLUSIVE, undecided))
+        if arms
+    ]
+    code = EXIT_GATE_FAILED if leaks else EXIT_INCONCLUSIVE if undecided or objections else EXIT_OK
+    return SignOff(
+        "none", f"Watched only, nothing to sign off; {'; '.join(found) or 'no leak'}", "", "", code
+    )
 
 
 def _refusal(control: str, seen: Verdict | None) -> str:

@@ -13,7 +13,7 @@ from soak.cli.progress import make_progress
 from soak.contract.units import (
     DEFAULT_MAX_LEAK,
     parse_duration,
-    parse_leak_rate,
+    parse_leak_per_time,
     parse_limit_option,
     parse_option,
 )
@@ -49,9 +49,7 @@ def attach(
 
     Exit codes: 0 no leak, 1 the harness failed, 2 usage, 3 a leak, 4 inconclusive.
     """
-    margin = parse_option("--max-leak", max_leak, parse_leak_rate)
-    if margin.per_s is None:
-        raise UsageError("--max-leak: requests are not known here; give it per time, for example 1 MiB/h.")
+    margin = parse_option("--max-leak", max_leak, parse_leak_per_time)
     every_s = parse_option("--every", every, parse_duration)
     if not 0.1 <= every_s <= 60:
         raise UsageError(f"--every {every}: give a time from 0.1s to 60s.")

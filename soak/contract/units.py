@@ -65,11 +65,22 @@ def parse_duration(text: str) -> float:
 
 def parse_leak_rate(text: str) -> LeakRate:
     """Read ``1 MiB/h`` or ``200 B/request``. Raises ValueError with the fix."""
+    return _leak_rate(text, "a leak is a size per time or per request, for example 1 MiB/h or 200 B/request")
+
+
+def parse_leak_per_time(text: str) -> LeakRate:
+    """Read ``1 MiB/h``, where no requests are counted. Raises ValueError with the fix, also for a leak per request."""
+    form = "a leak is a size per time here, as no requests are counted, for example 1 MiB/h"
+    rate = _leak_rate(text, form)
+    if rate.per_s is None:
+        raise ValueError(f"{form}, not {text!r}")
+    return rate
+
+
+def _leak_rate(text: str, form: str) -> LeakRate:
     size, slash, per = (part.strip() for part in text.partition("/"))
     if not slash:
-        raise ValueError(
-            f"a leak is a size per time or per request, for example 1 MiB/h or 200 B/request, not {text!r}"
-        )
+        raise ValueError(f"{form}, not {text!r}")
     size_bytes = _quantity(size, BYTES, "1 MiB")
     if size_bytes <= 0:
         raise ValueError(f"the smallest leak that matters must be above 0, not {text!r}")

@@ -52,7 +52,7 @@ def report_html(contents: ReportContents, evidence: Provenance, figures: Mapping
             (one.arm, one.verdict, verdict_name(one.verdict), verdict_sentence(one))
             for one in judged.verdicts
         ],
-        gates=gate_rows(judged),
+        gates=gate_rows(judged) if judged.signoff.candidate else (),
         figures={
             name: Markup(inline_svg(figures[name], name, alt(contents)))  # noqa: S704 - the text is escaped there
             for name, alt in ALTS.items()

@@ -60,7 +60,7 @@ def _gates(judged: JudgedRun) -> list[str]:
 
 
 def _folded(table: Table) -> list[str]:
-    return _details(literal(table.caption), markdown_table(table))
+    return _details(literal(table.caption), markdown_table(table)) if table.rows else []
 
 
 def _details(title: str, lines: Sequence[str]) -> list[str]:

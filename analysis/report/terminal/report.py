@@ -62,7 +62,8 @@ def suspect_parts(growth: tuple[ArmGrowth, ...]) -> list[RenderableType]:
 
 
 def _comparison(contents: ReportContents) -> list[RenderableType]:
-    parts = captioned(comparison_table(contents).without("incident change", "scale", "rule"), INCIDENT_WIDTHS)
+    table = comparison_table(contents).without("incident change", "scale", "rule")
+    parts = captioned(table, INCIDENT_WIDTHS) if table.rows else []
     parts += [
         Text(f"{row.measure}: {_outcome_text(row)}: {row.rule}.")
         for row in contents.rows

@@ -182,7 +182,7 @@ def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
         (
             "t,rss\n1,2\n",
             (*COLUMNS, "--max-leak", "9 B/request"),
-            "--max-leak: a file has no requests",
+            "--max-leak: a leak is a size per time here",
         ),
         ("t,rss\n1,2\n", (*COLUMNS, "--limit", "-2 GiB"), "--limit: a number and a unit are needed"),
         ("t,rss\n1,2\n", (*COLUMNS, "--limit", "0 GiB"), "--limit 0 GiB: give a size above 0"),

@@ -7,7 +7,7 @@ import pytest
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin, Verdict
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.gates import Gate, GateReason, GateResult
-from analysis.verdict.signoff import SignOff, sign_off
+from analysis.verdict.signoff import SignOff, sign_off, watched
 from analysis.verdict.validity import Objection, ObjectionKind
 
 
@@ -90,3 +90,28 @@ def test_without_a_candidate_there_is_nothing_to_sign() -> None:
     missing = decide("pass", candidate="newer")
     assert (missing.decision, missing.exit_code) == ("refused", 4)
     assert missing.sentence == "REFUSED: the candidate newer did not run"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "sentence", "code"),
+    [
+        ((NO_LEAK, NO_LEAK), "no leak", 0),
+        ((LEAK, NO_LEAK), "LEAK: pid_1", 3),
+        ((NO_LEAK, LEAK), "LEAK: pid_2", 3),
+        ((INCONCLUSIVE, LEAK), "LEAK: pid_2; INCONCLUSIVE: pid_1", 3),
+        ((INCONCLUSIVE, INCONCLUSIVE), "INCONCLUSIVE: pid_1, pid_2", 4),
+    ],
+)
+def test_of_what_was_only_watched_the_worst_decides(
+    verdicts: tuple[Verdict, ...], sentence: str, code: int
+) -> None:
+    """Whichever of the processes it is; nothing is signed off."""
+    found = watched(tuple(verdict(f"pid_{n}", one) for n, one in enumerate(verdicts, 1)))
+    assert (found.decision, found.exit_code) == ("none", code)
+    assert found.sentence == f"Watched only, nothing to sign off; {sentence}"
+
+
+def test_a_recording_of_what_was_watched_that_is_not_whole_clears_nothing() -> None:
+    """Exit code 4."""
+    gap = Objection(None, ObjectionKind.GAP, "samples.csv is cut short")
+    assert watched((verdict("pid_1", NO_LEAK),), (gap,)).exit_code == 4

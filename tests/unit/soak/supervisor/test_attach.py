@@ -178,8 +178,15 @@ def test_a_disk_that_takes_no_more_is_kept_as_the_error(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--max-leak", "200 B/request"], "--max-leak: requests are not known here"),
-        (["--max-leak", "fast"], "--max-leak: a leak is a size per time"),
+        (
+            ["--max-leak", "200 B/request"],
+            "--max-leak: a leak is a size per time here, as no requests are counted",
+        ),
+        (
+            ["--max-leak", "5"],
+            "--max-leak: a leak is a size per time here, as no requests are counted, for example 1",
+        ),
+        (["--max-leak", "5 MiBs/h"], "--max-leak: unknown unit 'MiBs': did you mean 'MiB'?"),
         (["--every", "0.01s"], "--every 0.01s: give a time from 0.1s to 60s"),
         (["--for", "soon"], "--for: a number and a unit are needed"),
         (["--limit", "1 GX"], "--limit: unknown unit 'GX'"),
