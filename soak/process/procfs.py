@@ -57,6 +57,19 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def is_hidden(pid: int) -> bool:
+    """Whether a process is there that /proc does not show to us: another user's, under the mount option hidepid."""
+    if (PROC / str(pid)).exists():
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def rss_bytes(pid: int) -> int | None:
     """Return the resident memory of a process; None when it is gone, a zombie or not ours to read."""
     try:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from psutil import Process
 
-from soak.process.procfs import descendants, find_process, is_alive
+from soak.process.procfs import descendants, find_process, is_alive, is_hidden
 from soak.recording.events import EventLog
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.sampler import Sampler
@@ -38,10 +38,11 @@ class ProcessTree:
         killer: Callable[[], str],
         below: Callable[[int], list[int]] = descendants,
         find: Callable[[int], Process | None] = find_process,
+        hidden: Callable[[int], bool] = is_hidden,
     ) -> None:
         """``killer`` names what ended the process that has just gone; ``below`` lists those below a pid.
 
-        ``find`` returns the process of a pid.
+        ``find`` returns the process of a pid, ``hidden`` whether one is there that cannot be found.
         """
         self._main = main
         self._sampler = sampler
@@ -51,6 +52,8 @@ class ProcessTree:
         self._killer = killer
         self._below = below
         self._find = find
+        self._hidden = hidden
+        self._known_hidden: set[int] = set()
         self._next_scan_s = 0.0
         self._first_seen_s: dict[Process, float] = {}
         self._known: dict[Process, Target] = {}
@@ -81,7 +84,16 @@ class ProcessTree:
 
     def _settled(self, now_s: float, *, at_once: bool) -> list[Process]:
         """Return who is a life from now on, the oldest first."""
-        found = [one for pid in self._below(self._main.pid) if (one := self._find(pid))]
+        below = {pid: self._find(pid) for pid in self._below(self._main.pid)}
+        hidden = {pid for pid, one in below.items() if one is None and self._hidden(pid)}
+        if not hidden <= self._known_hidden:
+            self._known_hidden |= hidden
+            number = len(self._known_hidden)
+            self._record(
+                "unsampled",
+                f"{number} processes below pid {self._main.pid} that /proc hides from us (hidepid)",
+            )
+        found = [one for one in below.values() if one]
         self._first_seen_s = {one: self._first_seen_s.get(one, now_s) for one in found}
         patience_s = 0.0 if at_once else SETTLED_S
         settled = [

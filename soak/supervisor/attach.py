@@ -17,7 +17,15 @@ from soak.contract.units import LeakRate
 from soak.errors import SoakError, UsageError
 from soak.limit.base import Unlimited
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE
-from soak.process.procfs import count_fds, descendants, environment_value, find_process, is_alive, rss_bytes
+from soak.process.procfs import (
+    count_fds,
+    descendants,
+    environment_value,
+    find_process,
+    is_alive,
+    is_hidden,
+    rss_bytes,
+)
 from soak.recording.files import new_run_directory
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.process_tree import ProcessTree
@@ -54,6 +62,10 @@ def find_processes(pids: Sequence[int]) -> tuple[Process, ...]:
     found: list[Process] = []
     for pid in pids:
         one = find_process(pid)
+        if one is None and is_hidden(pid):
+            raise UsageError(
+                f"--pid {pid}: /proc hides it from this user (mount option hidepid); run this as its user, or as root."
+            )
         if one is None or rss_bytes(pid) is None:
             raise UsageError(f"--pid {pid}: no such process; find it with pgrep -af NAME.")
         if count_fds(pid) is None:

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from soak.heap.errors import HeapError, ProcessGoneError
+from soak.process.procfs import is_hidden
 
 Words = npt.NDArray[np.uint64]
 Octets = npt.NDArray[np.uint8]
@@ -212,6 +213,10 @@ class ProcessMemory:
         return int(done)
 
     def _refusal(self, number: int | None) -> HeapError:
+        if number == errno.ENOENT and is_hidden(self._pid):
+            return HeapError(
+                f"pid {self._pid} is hidden by the mount option hidepid of /proc: run this as its user, or with sudo."
+            )
         if number in (errno.ESRCH, errno.ENOENT):
             return ProcessGoneError(f"pid {self._pid} is gone, or there never was such a process.")
         if number in (errno.EPERM, errno.EACCES):

@@ -196,3 +196,18 @@ def test_a_variable_of_another_process_is_read() -> None:
         assert procfs.environment_value(process.pid, "SOAK") is None
         process.kill()
     assert procfs.environment_value(process.pid, "SOAK_TEST") is None
+
+
+def test_a_process_is_hidden_when_it_is_there_and_proc_does_not_show_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the mount option hidepid does it; one that is gone is not hidden."""
+    assert not procfs.is_hidden(os.getpid())
+
+    def refuse(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(procfs, "PROC", tmp_path)
+    assert not procfs.is_hidden(2**22 + 1)
+    monkeypatch.setattr(os, "kill", refuse)
+    assert procfs.is_hidden(7)

@@ -32,6 +32,7 @@ class Machine:
         self.directory = directory
         self.running: dict[int, int] = {}
         self.below: dict[int, int] = {}
+        self.hidden: set[int] = set()
         self.killer = "unknown"
         self.lives = 1
         clock = RunClock()
@@ -47,6 +48,7 @@ class Machine:
             killer=lambda: self.killer,
             below=lambda _: list(self.below),
             find=self._find,
+            hidden=lambda pid: pid in self.hidden,
         )
 
     def _find(self, pid: int) -> Process | None:
@@ -203,3 +205,14 @@ def test_a_launcher_around_the_service_misses_no_probe(machine: Machine) -> None
     (machine.directory / "7.sock").touch()
     machine.workers.poll(0, at_once=True)
     assert [target.outside_only for target in machine.sampler.targets] == [True, False]
+
+
+def test_a_hidden_process_is_recorded_once_as_not_sampled(machine: Machine) -> None:
+    """Under hidepid a worker of another user cannot be read: the sums lack it."""
+    machine.below |= {7: 1, 8: 1}
+    machine.hidden = {7}
+    for now_s in (0.0, 1.0, 2.0):
+        machine.workers.poll(now_s)
+    assert machine.told("event", "detail") == [
+        ("unsampled", f"1 processes below pid {MAIN} that /proc hides from us (hidepid)")
+    ]

@@ -69,6 +69,15 @@ def test_a_pid_that_cannot_be_sampled_is_a_sentence(
         find_processes([pid if isinstance(pid, int) else known[pid] for pid in pids])
 
 
+def test_a_hidden_process_is_not_taken_for_one_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under the mount option hidepid another user's process looks as if it were gone."""
+    monkeypatch.setattr(module, "is_hidden", lambda _: True)
+    with pytest.raises(UsageError, match="run this as its user, or as root"):
+        find_processes([999_999_999])
+
+
 def test_a_process_of_somebody_else_is_a_sentence(
     sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

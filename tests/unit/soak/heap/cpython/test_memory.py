@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from soak.heap.cpython import memory
 from soak.heap.cpython.memory import MemoryMapping, ProcessMemory, parse_maps, refused_text
 from soak.heap.cpython.pymalloc_pools import POOL_BYTES, outside_pools
 from soak.heap.errors import HeapError
@@ -95,6 +96,13 @@ def test_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(HeapError, match="Linux on x86-64 only, and this is linux on aarch64"):
         ProcessMemory(os.getpid())
+
+
+def test_a_hidden_process_is_not_taken_for_one_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the mount option hidepid another user's process has no directory in /proc."""
+    monkeypatch.setattr(memory, "is_hidden", lambda _: True)
+    with pytest.raises(HeapError, match="hidden by the mount option hidepid of /proc: run this as its user"):
+        ProcessMemory(999_999_999)
 
 
 @pytest.mark.parametrize(
