@@ -25,7 +25,9 @@ class Status:
 
     threads: int
     anon_bytes: int | None
-    """Anonymous memory, resident or swapped out: RssAnon + VmSwap."""
+    """Resident anonymous memory, RssAnon; from Linux 6.2 to 6.15 an estimate, see docs/reference/where-it-runs.md."""
+    swap_bytes: int
+    """Anonymous memory that is swapped out, VmSwap; 0 on a kernel without swap."""
     shmem_bytes: int | None
     """Resident shared memory and files on tmpfs that the process maps: RssShmem."""
     file_bytes: int | None
@@ -38,6 +40,8 @@ class Smaps:
 
     uss_bytes: int
     pss_bytes: int
+    anon_bytes: int | None
+    """Resident anonymous memory, counted page by page."""
 
 
 def find_process(pid: int) -> psutil.Process | None:
@@ -107,11 +111,10 @@ def parse_status(text: bytes) -> Status | None:
     if threads is None:
         return None
     sizes = {key: kib * 1024 for key, kib in read.items()}
-    anon = sizes.get(b"RssAnon")
     return Status(
         threads=threads,
-        # no line VmSwap: a kernel without swap
-        anon_bytes=None if anon is None else anon + sizes.get(b"VmSwap", 0),
+        anon_bytes=sizes.get(b"RssAnon"),
+        swap_bytes=sizes.get(b"VmSwap", 0),
         shmem_bytes=sizes.get(b"RssShmem"),
         file_bytes=sizes.get(b"RssFile"),
     )
@@ -128,7 +131,7 @@ def started_ticks(pid: int) -> int | None:
 
 
 def read_smaps(pid: int) -> Smaps | None:
-    """Return unique and proportional set size; costs milliseconds per gigabyte of the target's memory."""
+    """Return sizes that are counted page by page; costs milliseconds per gigabyte of the target's memory."""
     try:
         text = (PROC / str(pid) / "smaps_rollup").read_text()
     except OSError:
@@ -140,7 +143,7 @@ def read_smaps(pid: int) -> Smaps | None:
     if "Pss" not in sizes:
         return None
     uss = sum(sizes.get(key, 0) for key in ("Private_Clean", "Private_Dirty", "Private_Hugetlb"))
-    return Smaps(uss_bytes=uss, pss_bytes=sizes["Pss"])
+    return Smaps(uss_bytes=uss, pss_bytes=sizes["Pss"], anon_bytes=sizes.get("Anonymous"))
 
 
 def count_fds(pid: int) -> int | None:

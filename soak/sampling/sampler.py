@@ -294,12 +294,14 @@ def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str | None]:
     row["fds"] = count_fds(pid)
     row["cpu_s"] = cpu_s(pid)
     expected = ["fds", "cpu_s", "anon_bytes"]
+    sizes = read_smaps(pid) if smaps else None
     if status := read_status(pid):
         row["threads"] = status.threads
-        row["anon_bytes"], row["shmem_bytes"] = status.anon_bytes, status.shmem_bytes
-        row["file_bytes"] = status.file_bytes
+        row["shmem_bytes"], row["file_bytes"] = status.shmem_bytes, status.file_bytes
+        anon = status.anon_bytes if sizes is None else sizes.anon_bytes
+        row["anon_bytes"] = None if anon is None else anon + status.swap_bytes
     if smaps:
-        if sizes := read_smaps(pid):
+        if sizes:
             row["uss_bytes"], row["pss_bytes"] = sizes.uss_bytes, sizes.pss_bytes
         row["fds_limit"], row["threads_limit"] = fds_limit(pid), threads_limit(pid)
         row["foreign_allocators"] = foreign_allocators(pid)

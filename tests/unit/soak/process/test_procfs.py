@@ -31,6 +31,7 @@ def test_readings_of_a_living_process_are_plausible() -> None:
     assert smaps is not None
     assert fds is not None
     assert 5e6 < smaps.uss_bytes <= smaps.pss_bytes
+    assert smaps.anon_bytes == pytest.approx(status.anon_bytes, abs=1e6)
     assert 3e6 < status.anon_bytes <= rss
     assert 1e6 < status.file_bytes <= rss
     assert status.threads >= threading.active_count()
@@ -109,19 +110,17 @@ RssAnon:\t     400 kB\nRssFile:\t     200 kB\nRssShmem:\t     100 kB\nVmSwap:\t 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        pytest.param(SCRIPTED, (450, 100, 200), id="memory in swap or zram counts as if it were resident"),
-        pytest.param(SCRIPTED.replace(b"VmSwap", b"Other"), (400, 100, 200), id="a kernel without swap"),
-        pytest.param(SCRIPTED.replace(b"Rss", b"Other"), (None, None, None), id="a kernel before 4.5"),
-        pytest.param(SCRIPTED.replace(b"400 kB", b"? kB"), (None, 100, 200), id="a damaged line"),
+        pytest.param(SCRIPTED, (400, 50, 100, 200), id="with memory in swap or zram"),
+        pytest.param(SCRIPTED.replace(b"VmSwap", b"Other"), (400, 0, 100, 200), id="a kernel without swap"),
+        pytest.param(SCRIPTED.replace(b"Rss", b"Other"), (None, 50, None, None), id="a kernel before 4.5"),
+        pytest.param(SCRIPTED.replace(b"400 kB", b"? kB"), (None, 50, 100, 200), id="a damaged line"),
     ],
 )
-def test_the_kinds_of_memory_are_read_from_the_status(
-    text: bytes, expected: tuple[int | None, int | None, int | None]
-) -> None:
+def test_the_kinds_of_memory_are_read_from_the_status(text: bytes, expected: tuple[int | None, ...]) -> None:
     """What the kernel does not state is None, never 0."""
     status = procfs.parse_status(text)
     assert status is not None
-    sizes = (status.anon_bytes, status.shmem_bytes, status.file_bytes)
+    sizes = (status.anon_bytes, status.swap_bytes, status.shmem_bytes, status.file_bytes)
     assert tuple(None if size is None else size // 1024 for size in sizes) == expected
     assert status.threads == 3
 

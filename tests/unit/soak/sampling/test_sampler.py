@@ -18,6 +18,7 @@ from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.heap.model import HeapSuspect
 from soak.limit.base import Unlimited, Usage
+from soak.process.procfs import Smaps, Status
 from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
 from soak.sampling import sampler as module
@@ -203,6 +204,40 @@ def test_memory_is_read_by_kind_at_each_tick(make_bench: MakeBench) -> None:
     assert int(first["fds_limit"] or first["fds"]) >= int(first["fds"])
     assert (second["threads_limit"], second["fds_limit"]) == ("", "")
     assert bench.gaps() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "sizes", "expected"),
+    [
+        (Status(1, 400, 50, 0, 0), None, "450"),
+        (Status(1, 400, 50, 0, 0), Smaps(500, 500, 390), "440"),
+        (Status(1, None, 0, None, None), None, ""),
+        (Status(1, None, 0, None, None), Smaps(500, 500, 390), "390"),
+        (None, Smaps(500, 500, 390), ""),
+    ],
+    ids=[
+        "the kernel's counter and swap",
+        "page by page where it is read",
+        "before Linux 4.5",
+        "then",
+        "no status",
+    ],
+)
+def test_anonymous_memory_is_exact_where_the_pages_are_counted(
+    make_bench: MakeBench,
+    monkeypatch: pytest.MonkeyPatch,
+    status: Status | None,
+    sizes: Smaps | None,
+    expected: str,
+) -> None:
+    """The counter of some kernels is an estimate; what is swapped out counts as if it were resident."""
+    monkeypatch.setattr(module, "read_status", lambda _: status)
+    monkeypatch.setattr(module, "read_smaps", lambda _: sizes)
+    bench = make_bench(RunClock(), FakeProbe(ANSWER))
+    bench.sampler.tick()
+    [row] = bench.rows("samples.csv")
+    assert row["anon_bytes"] == expected
+    assert ("anon_bytes: not readable" in bench.gaps()) == (expected == "")
 
 
 class PartlyRead(Unlimited):
