@@ -134,7 +134,8 @@ def _traffic(
         )
     shared = {field.name for field in fields(contract.Traffic)} - {"incident", "locustfile"}
     return contract.Traffic(
-        **traffic.model_dump(include=shared),
+        **traffic.model_dump(include=shared - {"warmup_request_bytes"}),
+        warmup_request_bytes=traffic.warmup_request_bytes or traffic.request_bytes,
         **profile.sampling.model_dump(include=shared),
         **profile.phases.model_dump(include=shared),
         t0_monotonic_s=0.0,

@@ -56,7 +56,7 @@ def suspect_parts(growth: tuple[ArmGrowth, ...]) -> list[RenderableType]:
     for table in suspect_tables(growth):
         parts.append(Text(f"\n{table.caption}"))
         if table.rows:
-            parts.append(terminal_table(table.without("95%", "evidence"), SUSPECT_WIDTHS))
+            parts.append(terminal_table(table.without("95%", "evidence"), SUSPECT_WIDTHS, "retained by"))
         parts += [Text(table.note)] if table.note else []
     return parts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 from typing import Final
 
@@ -18,10 +19,20 @@ TERMINAL_WIDTH: Final = 100
 WIDE: Final = 7
 """A table of so many columns has less room between them."""
 
+PATH_PARTS: Final = re.compile(r"\s*[.\[(]?[^\s.\[(]*")
+"""The parts of a path of references, each with what stands before it: ``shop``, ``.state``, ``[0]``, `` of``."""
 
-def terminal_table(table: Table, widths: dict[str, int] | None = None) -> RichTable:
-    """Return a table to print, without its caption and note; ``widths`` bounds columns by their heads."""
+
+def terminal_table(table: Table, widths: dict[str, int] | None = None, path: str = "") -> RichTable:
+    """Return a table to print, without its caption and note; ``widths`` bounds columns by their heads.
+
+    The column ``path`` has dotted paths: it gets what the others leave, and its cells are broken before dots.
+    """
     gap = 2 if len(table.head) < WIDE else 1
+    left = TERMINAL_WIDTH - gap * (len(table.head) - 1)
+    for place, name in enumerate(table.head):
+        longest = max(len(name), *(len(row[place]) for row in table.rows))
+        left -= 0 if name == path else min(longest, (widths or {}).get(name, longest))
     shown = RichTable(box=SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
     for name in table.head:
         shown.add_column(
@@ -31,8 +42,19 @@ def terminal_table(table: Table, widths: dict[str, int] | None = None) -> RichTa
             max_width=(widths or {}).get(name),
         )
     for row in table.rows:
-        shown.add_row(*(Text(cell) for cell in row))
+        cells = zip(table.head, row, strict=True)
+        shown.add_row(*(Text(broken_path(cell, left) if name == path else cell) for name, cell in cells))
     return shown
+
+
+def broken_path(text: str, width: int) -> str:
+    """Return a path in lines of at most ``width`` where it has dots or brackets to break before, or spaces."""
+    lines = [""]
+    for part in filter(None, PATH_PARTS.findall(text)):
+        if lines[-1] and len(lines[-1] + part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part if lines[-1] else part.lstrip()
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def captioned(table: Table, widths: dict[str, int] | None = None) -> list[RenderableType]:

@@ -30,6 +30,14 @@ def _with_traffic(*settings: str) -> Profile:
     return load_profile("release", [f"traffic.{setting}" for setting in settings])
 
 
+def test_the_warm_up_fills_caches_with_bodies_of_the_load() -> None:
+    """Unless the profile gives its bodies a size of their own: a cache that is full has then all that it will hold."""
+    traffic = plan_of(_with_traffic("request_bytes=3000")).traffic
+    assert (traffic.warmup_request_bytes, traffic.request_bytes) == (3000, 3000)
+    own = plan_of(_with_traffic("request_bytes=3000", "warmup_request_bytes=200")).traffic
+    assert (own.warmup_request_bytes, own.request_bytes) == (200, 3000)
+
+
 def test_by_default_nothing_listens_beyond_this_machine() -> None:
     """Arms, master and workers are on loopback, and nobody is waited for."""
     plan = plan_of(_with_traffic("workers=2"))
