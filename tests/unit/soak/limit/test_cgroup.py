@@ -61,28 +61,41 @@ def test_a_cgroup_without_memory_is_refused(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("files", "swap"), [(V1, "1000"), (V2, "0")], ids=["v1", "v2"])
 def test_a_life_gets_its_limit_without_swap_and_gives_up_its_counters(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files, swap: str
 ) -> None:
-    """Version 1: memory plus swap is set to the same bytes; the counters are read by their own names."""
-    monkeypatch.setattr(Path, "mkdir", _as_kernel)
+    """Version 1 limits memory plus swap to the same bytes, version 2 swap to none; each has names of its own."""
+    monkeypatch.setattr(Path, "mkdir", lambda path: _as_kernel(path, files))
     guard = FakeGuard()
-    life = CgroupLife(tmp_path / "life", V1, 1000, guard)  # type: ignore[arg-type]
-    assert (tmp_path / "life" / V1.limit).read_text() == "1000"
-    assert (tmp_path / "life" / V1.swap).read_text() == "1000"
-    (tmp_path / "life" / V1.events).write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
-    (tmp_path / "life" / V1.peak).write_text("999\n")
+    life = CgroupLife(tmp_path / "life", files, 1000, guard)  # type: ignore[arg-type]
+    assert (tmp_path / "life" / files.limit).read_text() == "1000"
+    assert (tmp_path / "life" / files.swap).read_text() == swap
+    (tmp_path / "life" / files.events).write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
+    (tmp_path / "life" / files.peak).write_text("999\n")
     assert life.counters() == Counters(peak_bytes=999, oom_kills=2)
     assert life.usage().charged_bytes == 77
     assert guard.cgroups == [tmp_path / "life"]
 
 
-def _as_kernel(path: Path) -> None:
+@pytest.mark.parametrize("files", [V1, V2], ids=["v1", "v2"])
+def test_counters_that_the_kernel_lacks_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: Files
+) -> None:
+    """An older kernel has no peak, or no count of kills; damage is no count either."""
+    monkeypatch.setattr(Path, "mkdir", lambda path: _as_kernel(path, files))
+    life = CgroupLife(tmp_path / "life", files, 1000, FakeGuard())  # type: ignore[arg-type]
+    (tmp_path / "life" / files.peak).unlink()
+    (tmp_path / "life" / files.events).write_text("oom 0\noom_kill\n")
+    assert life.counters() == Counters()
+
+
+def _as_kernel(path: Path, files: Files) -> None:
     """Do what mkdir does in a cgroup file system: the files are there at once."""
     os.mkdir(path)  # noqa: PTH102 - Path.mkdir is what this stands in for
-    for name in (V1.limit, V1.swap, V1.peak, V1.events, "cgroup.procs"):
+    for name in (files.limit, files.swap, files.peak, files.events, "cgroup.procs"):
         (path / name).write_text("")
-    (path / V1.usage).write_text("77\n")
+    (path / files.usage).write_text("77\n")
 
 
 V1_STAT = "cache 1\nshmem 1\nrss 500\ntotal_cache 300\ntotal_shmem 200\ntotal_rss 500\n"

@@ -65,6 +65,9 @@ def scripted_machine(proc: Path, pid: int, membership_text: str, mounts: str) ->
         pytest.param(
             "8:pids:/a\n0::/a\n", "cgroup cgroup rw,cpu", {"a": "70"}, DEFAULT_THREADS, id="v1, not mounted"
         ),
+        pytest.param(
+            "4:memory:/a\n0::/b\n", "cgroup2 cgroup2 rw", {"b": "60", "a": "70"}, 60, id="hybrid, pids by v2"
+        ),
     ],
 )
 def test_the_threads_that_a_cgroup_allows(
