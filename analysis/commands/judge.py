@@ -18,7 +18,8 @@ from analysis.judge.types import INCONCLUSIVE, NO_LEAK, Margin
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
 from analysis.report.terminal.verdict import judged_parts
-from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, series_verdict
+from analysis.verdict.arm import ArmVerdict, series_verdict
+from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.run import judged_run
 from analysis.verdict.signoff import watched
 from analysis.verdict.wording import verdict_line

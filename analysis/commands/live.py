@@ -16,7 +16,8 @@ from analysis.recording.model import Arm, Recording
 from analysis.recording.read import read_recording
 from analysis.report.gates import gate_row
 from analysis.report.growth_tables import suspect_text
-from analysis.verdict.arm import FAMILY_ERROR, arm_verdict
+from analysis.verdict.arm import arm_verdict
+from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.gates import failed_already
 from analysis.verdict.wording import verdict_sentence
 from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live

@@ -39,7 +39,7 @@ class ArmGrowth:
     types: tuple[TypeGrowth, ...]
     """The LISTED_TYPES types with the most growth in bytes, the largest growth first."""
     breakdown: MemoryBreakdown | None
-    """None where USS and the allocators were not read."""
+    """None where the memory was not read in parts."""
 
 
 def find_growth(recording: Recording, verdicts: tuple[ArmVerdict, ...]) -> tuple[ArmGrowth, ...]:
@@ -79,7 +79,7 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
     ]
     if leaks and censuses >= MIN_CENSUSES:
         suspects += type_suspects(arm, load, types, suspects, files, of_tasks)
-        suspects += memory_suspects(arm, verdict, types, suspects)
+        suspects += memory_suspects(arm, load, verdict, types, suspects)
         suspects += count_suspects(arm, verdict, suspects)
     memory = memory_growth(verdict)
     return ArmGrowth(

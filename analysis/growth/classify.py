@@ -17,7 +17,6 @@ LOST_REFERENCE: Final = "reference lost in native code"
 HOLDER_UNKNOWN: Final = "retained objects, holder unknown"
 NATIVE: Final = "native memory"
 BUFFERS: Final = "Python's allocator, no objects"
-ALLOCATOR: Final = "retained by the allocator"
 THREADS: Final = "threads"
 FDS: Final = "file descriptors"
 FOREIGN: Final = "memory of a foreign allocator"
@@ -26,7 +25,7 @@ THREAD_STACKS: Final = "thread stacks"
 MAPPINGS: Final = "mappings"
 SUSPECT_KINDS: Final = (
     FINISHED_TASKS, PENDING_TASKS, UNCLOSED_SESSIONS, CONTAINER, FILLING, CYCLES, LOST_REFERENCE,
-    HOLDER_UNKNOWN, NATIVE, BUFFERS, ALLOCATOR, THREADS, FDS, FOREIGN, FILES_ON_TMPFS, THREAD_STACKS, MAPPINGS,
+    HOLDER_UNKNOWN, NATIVE, BUFFERS, THREADS, FDS, FOREIGN, FILES_ON_TMPFS, THREAD_STACKS, MAPPINGS,
 )  # fmt: skip
 
 TASK_TYPES: Final = ("_asyncio.Task", "asyncio.tasks.Task")

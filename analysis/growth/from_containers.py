@@ -12,7 +12,6 @@ from analysis.growth.suspect import LeakSuspect, sort_by_bytes
 from analysis.growth.trends import ContainerGrowth, find_container_growth
 from analysis.recording.heap_files import HeapFiles
 from analysis.recording.model import Arm, Life, Phase
-from analysis.verdict.signals import LIVE_BLOCKS
 
 NEEDS_PROBE: Final = "holder unknown: no probe"
 NO_PAUSE: Final = "holder unknown: no pause after it was found"
@@ -47,7 +46,7 @@ def _suspect_of(
     each = known.bytes_each if known else None
     request, second = container.per_request, container.per_s
     if known is None:
-        probed = bool(arm.samples[LIVE_BLOCKS].notna().any())
+        probed = bool(arm.samples["live_blocks"].notna().any())
         unnamed = NO_PAUSE if probed else NEEDS_PROBE
     else:
         unnamed = NO_PATH

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Final
 
 from analysis.growth.classify import (
-    ALLOCATOR,
     BUFFERS,
     CYCLES,
     FDS,
@@ -18,19 +16,19 @@ from analysis.growth.classify import (
     UNCLOSED_SESSIONS,
 )
 from analysis.growth.from_types import EXPLAINED
+from analysis.growth.rest_of_memory import growth_beside, kind_of_rest
 from analysis.growth.suspect import UNKNOWN_RATES, LeakSuspect, Rates, suspect_without_container
 from analysis.growth.trends import TypeGrowth
-from analysis.judge.types import LEAK, NO_LEAK
-from analysis.recording.model import LIVE_BYTES, Arm, Phase
-from analysis.verdict.arm import ArmVerdict, SignalVerdict
-from analysis.verdict.signals import LIVE_BLOCKS, RSS, USS
-
-NATIVE_BYTES: Final = "malloc_in_use_bytes"
+from analysis.judge.types import NO_LEAK
+from analysis.recording.accounting import HELD, PYTHON, REST
+from analysis.recording.accounting import NATIVE as NATIVE_BYTES
+from analysis.recording.model import Arm, Phase
+from analysis.verdict.arm import ArmVerdict
 
 
 def has_leak(verdict: ArmVerdict) -> bool:
     """Return whether any signal of the arm is a leak."""
-    return any(signal.judgement.verdict == LEAK for signal in verdict.signals)
+    return any(signal.leaks for signal in verdict.signals)
 
 
 def leak_rates(verdict: ArmVerdict) -> dict[str, Rates]:
@@ -38,72 +36,70 @@ def leak_rates(verdict: ArmVerdict) -> dict[str, Rates]:
     return {
         signal.judgement.signal: (signal.judgement.per_request, signal.judgement.per_s)
         for signal in verdict.signals
-        if signal.judgement.verdict == LEAK
+        if signal.leaks
     }
 
 
 def memory_growth(verdict: ArmVerdict) -> Rates:
-    """Return the growth of the arm's USS, else of its RSS; unknown where neither is a leak."""
-    rates = leak_rates(verdict)
-    return rates.get(USS) or rates.get(RSS) or UNKNOWN_RATES
+    """Return the growth of the arm's memory; unknown where no signal of it has a rate."""
+    memory = verdict.memory
+    return (memory.per_request, memory.per_s) if memory else UNKNOWN_RATES
 
 
 def cycle_suspects(arm: Arm, load: Phase, verdict: ArmVerdict) -> list[LeakSuspect]:
     """Return the cycles that the ladder's collection freed, where they are half of the growth under load."""
-    rungs = arm.ladder.set_index("rung")[LIVE_BYTES]
+    rungs = arm.ladder.set_index("rung")[HELD]
     freed = float(rungs.get("drained", math.nan)) - float(rungs.get("collected", math.nan))
-    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)].dropna(subset=LIVE_BYTES)
-    rates = leak_rates(verdict).get(LIVE_BYTES)
-    if rows.empty or rates is None or not math.isfinite(freed):
+    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)].dropna(subset=HELD)
+    if rows.empty or not math.isfinite(freed):
         return []
-    last = rows[rows["life"] == rows["life"].max()][LIVE_BYTES]
+    last = rows[rows["life"] == rows["life"].max()][HELD]
     grown = float(last.iloc[-1] - last.iloc[0])
     if grown <= 0 or freed < EXPLAINED * grown:
         return []
     why = f"gc.collect() after the load freed {min(1.0, freed / grown):.0%} of the growth under load"
-    return [suspect_without_container(arm, CYCLES, "reference cycles", why, rates)]
+    return [suspect_without_container(arm, CYCLES, "reference cycles", why, memory_growth(verdict))]
 
 
 def memory_suspects(
-    arm: Arm, verdict: ArmVerdict, types: list[TypeGrowth], suspects: list[LeakSuspect]
+    arm: Arm, load: Phase, verdict: ArmVerdict, types: list[TypeGrowth], suspects: list[LeakSuspect]
 ) -> list[LeakSuspect]:
-    """Return growth of memory that is in no Python object: native, or retained by the allocator.
+    """Return growth of a part of memory that is in no Python object.
 
-    Growth of the objects in the census, or of the containers, is no native memory, although malloc serves objects of
-    more than 512 bytes.
+    Growth of the objects in the census, or of the containers, explains Python's memory and malloc's, which serves
+    objects of more than 512 bytes.
     """
     rates, judged = leak_rates(verdict), {signal.judgement.signal: signal for signal in verdict.signals}
     retained = sum(one.bytes_per_s or 0.0 for one in suspects)
     objects = max(retained, sum(one.bytes_per_s for one in types))
-    if native := rates.get(NATIVE_BYTES):
-        if native[1] is None or objects >= EXPLAINED * native[1].value:
-            return []
-        flat = LIVE_BLOCKS in judged and judged[LIVE_BLOCKS].judgement.verdict == NO_LEAK
+
+    def unexplained(part: str) -> Rates | None:
+        found = rates.get(part)
+        return found if found and found[1] and objects < EXPLAINED * found[1].value else None
+
+    found = []
+    if native := unexplained(NATIVE_BYTES):
+        flat = PYTHON in judged and judged[PYTHON].judgement.verdict == NO_LEAK
         why = "malloc's bytes in use grow, " + (
-            "Python's blocks do not" if flat else "Python's objects by less than half of it"
+            "Python's do not" if flat else "Python's objects by less than half of it"
         )
-        return [suspect_without_container(arm, NATIVE, "native memory", why, native)]
-    if LIVE_BYTES in rates:
-        return _buffer_suspects(arm, rates[LIVE_BYTES], judged.get(NATIVE_BYTES), objects)
-    resident = rates.get(USS) or rates.get(RSS)
-    if resident and any(signal.explained_by_allocator for signal in verdict.signals):
-        why = "it is free memory of the allocators, or malloc_trim returned it"
-        return [suspect_without_container(arm, ALLOCATOR, "free memory", why, resident)]
-    if resident and LIVE_BYTES in judged:
-        why = "resident memory grows, and neither Python's blocks nor malloc's bytes in use do"
-        return [suspect_without_container(arm, NATIVE, "native memory mapped past malloc", why, resident)]
-    return []
+        found.append(suspect_without_container(arm, NATIVE, "native memory", why, native))
+    if python := unexplained(PYTHON):
+        why = "blocks of Python's allocator grow, objects by less than half of that: an extension's buffers"
+        found.append(suspect_without_container(arm, BUFFERS, "memory of no object", why, python))
+    return found + _rest_suspects(arm, load, rates.get(REST), threads_leak="threads" in rates)
 
 
-def _buffer_suspects(
-    arm: Arm, live: Rates, malloc: SignalVerdict | None, objects: float
+def _rest_suspects(
+    arm: Arm, load: Phase, rest: Rates | None, *, threads_leak: bool
 ) -> list[LeakSuspect]:
-    """Return growth of the blocks of Python's allocator that are no objects; ``objects`` grow by bytes per second."""
-    native = malloc.judgement.per_s if malloc else None
-    if live[1] is None or native is None or objects + native.value >= EXPLAINED * live[1].value:
+    """Return growth of memory that no allocator accounts for, by what grew beside it."""
+    beside = growth_beside(arm, load)
+    if rest is None or rest[1] is None or beside is None:
         return []
-    why = "blocks of Python's allocator grow, objects by less than half of that: an extension's buffers"
-    return [suspect_without_container(arm, BUFFERS, "memory of no object", why, live)]
+    grown = rest[1].value * (load.end_s - load.start_s)
+    kind = kind_of_rest(grown, beside, threads_leak=threads_leak)
+    return [suspect_without_container(arm, kind.name, kind.name, kind.why, rest)]
 
 
 def kind_of_tasks(arm: Arm, verdict: ArmVerdict) -> str:

@@ -61,7 +61,7 @@ class LeakSuspect:
     bytes_per_request: float | None
     bytes_per_s: float | None
     share: float | None
-    """Share of the growth of the arm's USS, else of its RSS."""
+    """Share of the growth of the arm's memory."""
     retained_bytes: float | None
     """Memory that only it keeps alive, as the probe measured it."""
     retained_whole: bool | None

@@ -20,6 +20,14 @@ SENTENCES: Final = {
     ReasonCode.LATE_RISE: "growth of {rate} late in the run may be the last rise of a wave",
     ReasonCode.MANY_RESTARTS: "growth of {rate} between many restarts may be the rest of a warm-up",
     ReasonCode.SATURATION: "growth of {rate} could also be a cache that is still filling",
+    ReasonCode.FILLING_PART: "memory grows in several parts, one of which could also be a cache that is still filling",
+    ReasonCode.RESERVE: (
+        "a leak can hide in the {reserve:,.1f} MiB that memory of no known allocator gained since the start, which may "
+        "be free; {times:.1f} times the load would decide"
+    ),
+    ReasonCode.UNCONFIRMED_FREE: (
+        "{free:,.1f} MiB of the growth are free by malloc's own account alone: malloc_trim did not give them back"
+    ),
     ReasonCode.NO_MARGIN: "the margin is not a positive number",
     ReasonCode.NO_READINGS: "no readings",
     ReasonCode.TIME_BACKWARDS: "time goes backwards",

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import pandas as pd
 
 from analysis.recording.latency import Latency
 from analysis.recording.manifest import Manifest
 from soak.contract import IDLE, LOAD, OOM_KILLERS, compared_arms
-
-LIVE_BYTES: Final = "live_bytes"
-"""Column of the samples made when they are read: bytes in use, PYTHON_BYTES + malloc_in_use_bytes."""
-PYTHON_BYTES: Final = "python_bytes"
-"""Column of the samples made when they are read: bytes in use of the Python allocator, pymalloc_arena_bytes -
-pymalloc_free_bytes."""
 
 
 def sides(arms: tuple[Arm, ...]) -> tuple[Arm | None, Arm | None]:
@@ -72,7 +65,7 @@ class Arm:
     readings are sums."""
     samples: pd.DataFrame
     """Rows of samples.csv since the life was ready, without those of the ladder and of the points; gauges without a
-    column of their own have one here, and so have LIVE_BYTES and PYTHON_BYTES."""
+    column of their own have one here, and so have the columns of ``accounting``."""
     ladder: pd.DataFrame
     """The rows of the quiesce ladder, one a rung; a target that stopped answering has fewer."""
     points: pd.DataFrame

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from analysis.recording.accounting import OF_PROCESS
 from soak.contract import SAMPLE_COLUMNS
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def overlap(samples: pd.DataFrame) -> bool:
 def as_one(samples: pd.DataFrame, processes: tuple[Life, ...]) -> tuple[pd.DataFrame, tuple[Life, ...]]:
     """Return one row a tick, with ``life`` the number of its stretch, and the stretches as lives.
 
-    ``samples`` has one row per process and tick, sorted; rows of one tick share their ``t_s``. The sums are those of
-    ``soak.contract.process_sum``, with NaN for None.
+    ``samples`` has one row per process and tick, sorted; rows of one tick share their
+    ``t_s``. The sums are those of ``soak.contract.process_sum``, with NaN for None, but that of a column of OF_PROCESS
+    is NaN also where a process has no reading of it at all.
     """
     by_tick = samples.groupby("t_s")
     # Numbers of lives only rise, so who is there cannot change without their count or their sum.
@@ -38,6 +40,7 @@ def as_one(samples: pd.DataFrame, processes: tuple[Life, ...]) -> tuple[pd.DataF
     begins = (count != count.shift()) | (total != total.shift())
     readings = [name for name in samples.columns if name not in NOT_SUMMED]
     known = samples.groupby("life")[readings].transform("count") > 0
+    known.loc[:, known.columns.isin(OF_PROCESS)] = True
     missing = (samples[readings].isna() & known).groupby(samples["t_s"]).any()
     rows = by_tick.first()
     rows[readings] = by_tick[readings].sum(min_count=1).mask(missing)

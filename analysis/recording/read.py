@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.recording.accounting import account_arm, account_processes
 from analysis.recording.csv_table import CsvTable, read_table
 from analysis.recording.gauges import GAUGES_COLUMN, SCHEMA_1_COLUMNS, SCHEMA_1_OBJECT, spread_gauges
 from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import read_manifest
-from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Gap, Life, Phase, Recording, last_load
+from analysis.recording.model import Arm, Gap, Life, Phase, Recording, last_load
 from analysis.recording.process_sum import as_one, overlap
 from soak.contract import EVENTS, FAILURE_KINDS, LATENCY_LOG, POINT, REQUESTS, RUNGS, SAMPLE_COLUMNS, SAMPLES
 
@@ -63,12 +64,13 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
         lives = find_lives(events.frame, arm.name, last_s)
         processes: tuple[Life, ...] = ()
         by_process = pd.DataFrame()
-        rows = spread_gauges(samples.frame)
+        ready_s = {life.number: math.inf if life.ready_s is None else life.ready_s for life in lives}
+        rows = account_processes(spread_gauges(samples.frame), ready_s)
         if overlap(rows):
             processes = lives
             by_process = _ready_samples(rows, processes)
             rows, lives = as_one(rows, processes)
-        rows = with_live_bytes(rows)
+        rows = account_arm(rows)
         arms.append(
             Arm(
                 name=arm.name,
@@ -88,12 +90,6 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
     early = events.frame.loc[events.frame["event"] == "stopped_early", "detail"]
     stopped_early = str(early.iloc[-1]) if len(early) else ""
     return Recording(run_dir, manifest, phases, tuple(arms), tuple(gaps), stopped_early)
-
-
-def with_live_bytes(samples: pd.DataFrame) -> pd.DataFrame:
-    """Return ``samples`` with the columns PYTHON_BYTES and LIVE_BYTES, NaN where a part of them was not read."""
-    python = samples["pymalloc_arena_bytes"] - samples["pymalloc_free_bytes"]
-    return samples.assign(**{PYTHON_BYTES: python, LIVE_BYTES: python + samples["malloc_in_use_bytes"]})
 
 
 def _read_tables(arm_dir: Path, schema_version: int) -> tuple[CsvTable, CsvTable]:

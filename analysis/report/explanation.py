@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from analysis.formatting import format_duration, verdict_name
+from analysis.formatting import format_bytes, format_duration, verdict_name
 from analysis.judge.types import LEAK, NO_LEAK, Margin
 from analysis.report.contents import ReportContents
-from analysis.verdict.arm import FAMILY_ERROR, ArmVerdict, SignalVerdict
-from analysis.verdict.signals import in_bytes
+from analysis.verdict.arm import ArmVerdict
+from analysis.verdict.decision import FAMILY_ERROR, SignalVerdict
+from analysis.verdict.signals import BYTES_EACH, in_bytes
 from analysis.verdict.wording import SIGNAL_NAMES, interval_text, margin_text, rate_text, signal_text
 
 
@@ -49,8 +50,8 @@ def _judged(contents: ReportContents, verdict: ArmVerdict) -> str:
     name, judgement = leading.judgement.signal, leading.judgement
     settled = ", where no request is in flight" if leading.settled else ""
     why = {
-        LEAK: "The interval lies above zero and reaches beyond the margin: LEAK.",
-        NO_LEAK: "The interval lies below the margin: NO LEAK.",
+        LEAK: "The interval lies above zero and the leak matters: LEAK.",
+        NO_LEAK: f"The interval{_with_reserve(verdict)} lies below the margin: NO LEAK.",
     }.get(verdict.verdict, f"This does not decide: {verdict.reason}.")
     since = "The"
     if judgement.steady_from_s is not None and contents.recording.load is not None:
@@ -69,13 +70,29 @@ def _judged(contents: ReportContents, verdict: ArmVerdict) -> str:
     )
 
 
+def _with_reserve(verdict: ArmVerdict) -> str:
+    """Return that the interval has the reserve in it, where there is one."""
+    if not verdict.reserve_bytes:
+        return ""
+    return (
+        f", with a reserve of {format_bytes(verdict.reserve_bytes)} (what memory of no known allocator gained since "
+        "the start of the process, in which a leak could hide),"
+    )
+
+
 def _margin(leading: SignalVerdict, margin: Margin) -> str:
     """Return the margin in the unit of the signal, and in bytes where that is another."""
     name, of_signal = leading.judgement.signal, leading.margin
     value = of_signal.per_s if margin.per_request is None else of_signal.per_request
     if in_bytes(name) or value is None:
         return margin_text(margin)
-    return f"{rate_text(value, name, margin)} (of memory, {margin_text(margin)})"
+    matters = f"of memory, {margin_text(margin)}"
+    if (
+        value
+        < ((margin.per_s if margin.per_request is None else margin.per_request) or 0.0) / BYTES_EACH[name]
+    ):
+        matters = "what meets its limit within 30 days"
+    return f"{rate_text(value, name, margin)} ({matters})"
 
 
 def _others(verdict: ArmVerdict) -> str:
@@ -83,11 +100,12 @@ def _others(verdict: ArmVerdict) -> str:
     leaks = [
         SIGNAL_NAMES[s.judgement.signal] for s in verdict.signals if s.leaks and s is not verdict.leading
     ]
+    accusers = len(verdict.signals) - (verdict.charged is not None)
     if not others:
         return ""
     return (
         f" Also tested: {', '.join(others)}. Also leaking: {', '.join(leaks) or 'none'}. The family-wise false-alarm "
-        f"rate of {FAMILY_ERROR:.1%} is split over the {len(verdict.signals)} signals (Bonferroni)."
+        f"rate of {FAMILY_ERROR:.1%} is split over {accusers} signals (Bonferroni)."
     )
 
 

@@ -15,7 +15,8 @@ from analysis.recording.model import Recording, sides
 from analysis.report.contents import ReportContents
 from analysis.report.gates import gate_rows
 from analysis.slopes import Slope
-from analysis.verdict.arm import ArmVerdict, SignalVerdict
+from analysis.verdict.arm import ArmVerdict
+from analysis.verdict.decision import SignalVerdict
 from analysis.verdict.run import JudgedRun
 from analysis.verdict.wording import interval_text, rate_text, signal_text
 
@@ -70,8 +71,7 @@ def _signal(verdict: ArmVerdict, signal: SignalVerdict) -> tuple[str, ...]:
     name = judgement.signal
     return (
         signal_text(signal),
-        verdict_name(judgement.verdict)
-        + (", retained by the allocator" if signal.explained_by_allocator else ""),
+        verdict_name(judgement.verdict),
         "" if rate is None else rate_text(rate.value, name, verdict.margin),
         "" if rate is None else interval_text(rate, name, verdict.margin),
         rate_text(margin or 0.0, name, verdict.margin),

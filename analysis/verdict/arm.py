@@ -1,47 +1,19 @@
-"""The verdict on an arm, from the verdicts on its signals and the objections to its recording.
-
-Every signal is judged here, by ``judge_signal`` of this module: what replaces it there replaces it everywhere.
-"""
+"""The verdict on an arm, from the decision on its signals and the objections to its recording."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.formatting import verdict_name
-from analysis.judge import judge_signal
-from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
-from analysis.recording.model import LIVE_BYTES, Arm, Phase, Recording
-from analysis.verdict.other_explanations import bounded, end_memory, retained_by_allocator
-from analysis.verdict.signals import LIVE_BLOCKS, RSS, USS, Signal, in_bytes, leak_margin, signals
+from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
+from analysis.recording.model import Arm, Phase, Recording
+from analysis.recording.requests import answered_by
+from analysis.verdict.decision import FAMILY_ERROR, Decision, Served, SignalVerdict, decide
+from analysis.verdict.other_explanations import bounded, end_memory, unconfirmed_free
+from analysis.verdict.signals import Evidence, Signal, evidence, in_bytes, leak_margin
 from analysis.verdict.validity import LoadSummary, Objection, ObjectionKind, arm_objections, load_summary
-
-FAMILY_ERROR: Final = 0.025
-"""Probability of calling any signal of a healthy arm a leak: divided evenly among those judged (Bonferroni)."""
-BEST_FIRST: Final = (LIVE_BYTES, USS, RSS)
-"""The byte signals that can clear an arm; the best that was read must."""
-RETAINED_AT_LEAST: Final = 0.5
-"""Share of the growth of resident memory that the allocators must retain for that growth to be no leak."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignalVerdict:
-    """One signal, judged."""
-
-    judgement: Judgement
-    margin: Margin
-    """The leak that would matter, in the signal's unit."""
-    settled: bool
-    """Whether it was read at quiesce points."""
-    explained_by_allocator: bool = False
-    """Growth of resident memory that is free memory the allocators retain, not live objects."""
-
-    @property
-    def leaks(self) -> bool:
-        """Whether the signal makes the arm a leak."""
-        return self.judgement.verdict == LEAK and not self.explained_by_allocator
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +32,12 @@ class ArmVerdict:
     headroom_bytes: float | None
     """Bytes between the arm's memory at the end of the load and its limit; None without a limit or a reading."""
     oom_kills: int
+    charged: Judgement | None = None
+    """The judgement of what the memory limit charges; None without a limit, and where memory was judged alone."""
+    reserve_bytes: float | None = None
+    """Memory that may be free and that nobody can be asked about, see ``Evidence``; None where there are no parts."""
+    reserve: float | None = None
+    """The same per request where the margin is, else per second of the load: what it adds to the bound."""
     objection: Objection | None = None
     """The first objection that leaves the arm INCONCLUSIVE whatever its signals are; None where there is none."""
 
@@ -80,14 +58,8 @@ class ArmVerdict:
 
     @property
     def to_the_limit(self) -> Rate | None:
-        """Bytes per second by which memory may come to its limit.
-
-        That is the fastest of the leading signal, where it is one of memory, and those that the allocator explains.
-        """
-        grown = [signal.judgement.per_s for signal in self.signals if signal.explained_by_allocator]
-        if self.leading is not None and in_bytes(self.leading.judgement.signal):
-            grown.insert(0, self.leading.judgement.per_s)
-        return max((rate for rate in grown if rate is not None), key=lambda rate: rate.high, default=None)
+        """Bytes per second by which memory comes to its limit: of what the limit charges, else of the memory judged."""
+        return self.charged.per_s if self.charged else self.memory.per_s if self.memory else None
 
     @property
     def detectable(self) -> float | None:
@@ -144,17 +116,31 @@ def arm_verdict(
         )
     end_bytes = end_memory(arm, load)
     headroom = None if arm.limit_bytes is None or end_bytes is None else arm.limit_bytes - end_bytes
-    judged = _signal_verdicts(arm, load, signals(arm, load, margin), headroom, error, detectable=detectable)
-    leading = _leading(judged)
+    found = evidence(arm, load, margin, headroom)
     verdict: Verdict = INCONCLUSIVE
     reason = "no signal of its memory was read often enough under load"
-    if leading is not None:
-        verdict, reason = leading.judgement.verdict, leading.judgement.reason
+    decided, served = None, _served(arm, load)
+    if found is not None:
+        decided = _decided(arm, load, found, served, error, detectable=detectable)
+        verdict, reason = decided.leading.judgement.verdict, decided.leading.judgement.reason
     objection = next(iter(_standing(objections, verdict)), None)
     if objection is not None:
         alone = "" if verdict == INCONCLUSIVE else f"; on the data alone: {verdict_name(verdict)} ({reason})"
         verdict, reason = INCONCLUSIVE, objection.text + alone
-    return ArmVerdict(arm.name, verdict, reason, margin, leading, judged, headroom, kills, objection)
+    return ArmVerdict(
+        arm=arm.name,
+        verdict=verdict,
+        reason=reason,
+        margin=margin,
+        leading=decided.leading if decided else None,
+        signals=decided.signals if decided else (),
+        headroom_bytes=headroom,
+        oom_kills=kills,
+        charged=decided.charged.judgement if decided and decided.charged else None,
+        reserve_bytes=found.reserve_bytes if found and found.parts else None,
+        reserve=_reserve(found, served, margin),
+        objection=objection,
+    )
 
 
 def series_verdict(
@@ -166,74 +152,41 @@ def series_verdict(
     error: float = FAMILY_ERROR,
 ) -> ArmVerdict:
     """Judge one signal, of memory and without a recording around it, as the arm ``name``."""
-    judgement = judge_signal(readings, margin, limit_bytes=limit_bytes, alpha=error)
+    alone = Evidence(Signal(readings, margin, limit_bytes), (), (), None, 0.0)
+    decided = decide(alone, Served(0.0, 0.0), error=error)
+    judgement = decided.leading.judgement
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
-    signal = SignalVerdict(judgement, margin, settled=False)
-    return ArmVerdict(name, judgement.verdict, judgement.reason, margin, signal, (signal,), headroom, 0)
+    return ArmVerdict(
+        name, judgement.verdict, judgement.reason, margin, decided.leading, decided.signals, headroom, 0
+    )
+
+
+def _served(arm: Arm, load: Phase) -> Served:
+    answered = answered_by(arm, np.array([load.start_s, load.end_s]))
+    return Served(load.end_s - load.start_s, float(np.nan_to_num(np.ptp(answered))))
+
+
+def _reserve(found: Evidence | None, served: Served, margin: Margin) -> float | None:
+    amount = served.load_s if margin.per_request is None else served.requests
+    return found.reserve_bytes / amount if found and found.parts and amount else None
+
+
+def _decided(
+    arm: Arm, load: Phase, found: Evidence, served: Served, error: float, *, detectable: bool
+) -> Decision:
+    stopped = bounded(arm, load)
+    if stopped is False and any(life.oom_killed for life in arm.lives):
+        stopped = None  # a cache that fills until its process is killed has no bound that could explain it
+    return decide(
+        found,
+        served,
+        error=error,
+        bounded=stopped,
+        unconfirmed_bytes=unconfirmed_free(arm, load),
+        detectable=detectable,
+    )
 
 
 def _standing(objections: tuple[Objection, ...], verdict: Verdict) -> tuple[Objection, ...]:
     return tuple(one for one in objections if verdict != LEAK or one.kind is not ObjectionKind.UNREAD)
-
-
-def _signal_verdicts(
-    arm: Arm,
-    load: Phase,
-    found: tuple[Signal, ...],
-    headroom: float | None,
-    error: float,
-    *,
-    detectable: bool,
-) -> tuple[SignalVerdict, ...]:
-    stopped = bounded(arm, load)
-    if stopped is False and any(life.oom_killed for life in arm.lives):
-        stopped = None  # a cache that fills until its process is killed has no bound that could explain it
-    best = next((name for name in BEST_FIRST if any(s.readings.signal == name for s in found)), None)
-    verdicts = []
-    for signal in found:
-        name = signal.readings.signal
-        judgement = judge_signal(
-            signal.readings,
-            signal.margin,
-            limit_bytes=_limit(signal, headroom),
-            alpha=error / len(found),
-            bounded=stopped if in_bytes(name) or name == LIVE_BLOCKS else None,
-            detectable=detectable and name == best,
-        )
-        verdicts.append(SignalVerdict(judgement, signal.margin, signal.readings.settled))
-    return _with_allocator(arm, load, verdicts)
-
-
-def _limit(signal: Signal, headroom: float | None) -> float | None:
-    """Return the value at which the signal meets the memory limit: its last level plus the headroom."""
-    values = signal.readings.value[np.isfinite(signal.readings.value)]
-    if headroom is None or not in_bytes(signal.readings.signal) or not len(values):
-        return None
-    return float(values[-1]) + max(0.0, headroom)
-
-
-def _with_allocator(arm: Arm, load: Phase, verdicts: list[SignalVerdict]) -> tuple[SignalVerdict, ...]:
-    """Mark a leak of resident memory as the allocators' where live bytes do not leak and they retain most of it."""
-    live = next((v for v in verdicts if v.judgement.signal == LIVE_BYTES), None)
-    if live is None or live.judgement.verdict != NO_LEAK:
-        return tuple(verdicts)
-    retained_bytes = retained_by_allocator(arm, load)
-    return tuple(
-        replace(v, explained_by_allocator=_is_retained(v.judgement, retained_bytes, load)) for v in verdicts
-    )
-
-
-def _is_retained(judgement: Judgement, retained_bytes: float, load: Phase) -> bool:
-    if judgement.signal not in (RSS, USS) or judgement.verdict != LEAK or judgement.per_s is None:
-        return False
-    since_s = max(load.start_s, judgement.steady_from_s or load.start_s)
-    return retained_bytes >= RETAINED_AT_LEAST * judgement.per_s.value * (load.end_s - since_s)
-
-
-def _leading(judged: tuple[SignalVerdict, ...]) -> SignalVerdict | None:
-    """Return the signal whose verdict and figures are the arm's: a leak before what would clear the arm."""
-    leaks = [one for one in judged if one.leaks]
-    ranked = {one.judgement.signal: one for one in leaks or judged}
-    best = next((ranked[name] for name in BEST_FIRST if name in ranked), None)
-    return best or next(iter(leaks), None)

@@ -7,8 +7,10 @@ from typing import Final
 
 import pandas as pd
 
+from analysis.recording.accounting import OWN
 from analysis.recording.gauges import PREFIX
 from analysis.recording.model import Arm, Phase
+from analysis.verdict.signals import limited_memory
 from soak.contract import RUNGS
 
 GAUGE_TAIL_SHARE: Final = 0.3
@@ -42,17 +44,15 @@ def _stopped(rows: pd.DataFrame, gauge: str) -> bool | None:
     return False if never_falls and tail.iloc[-1] > tail.iloc[0] else None
 
 
-def retained_by_allocator(arm: Arm, load: Phase) -> float:
-    """Return the free bytes that the allocators gained over the load, in which no object lives.
+def unconfirmed_free(arm: Arm, load: Phase) -> float:
+    """Return the free bytes that malloc gained over the load and did not give back when trimmed in the quiesce ladder.
 
-    That is what the Python allocator's free blocks and pools grew by in the life that saw the load's end, and what
-    malloc's free bytes did, as far as ``malloc_trim`` gave it back in the quiesce ladder.
+    They are free by the allocator's own account alone. Where the ladder was not read, all of them are.
     """
-    rungs = arm.ladder.set_index("rung")["rss_bytes"].reindex(list(RUNGS))
+    rungs = arm.ladder.set_index("rung")[OWN].reindex(list(RUNGS))
     trimmed = float(rungs["collected"] - rungs["trimmed"])
-    rows = _last_life(arm, load)
-    kept = min(trimmed, _grown(rows["malloc_free_bytes"])) if math.isfinite(trimmed) else 0.0
-    return max(0.0, kept) + max(0.0, _grown(rows["pymalloc_free_bytes"]))
+    gained = _grown(_last_life(arm, load)["malloc_free_bytes"])
+    return max(0.0, gained - max(0.0, trimmed if math.isfinite(trimmed) else 0.0))
 
 
 def _grown(free: pd.Series[float]) -> float:
@@ -63,12 +63,13 @@ def _grown(free: pd.Series[float]) -> float:
 
 
 def end_memory(arm: Arm, load: Phase) -> float | None:
-    """Return the RSS, bytes, of all processes of the arm at the end of the load; None when it was not read."""
+    """Return what the memory limit limits, bytes, at the end of the load; None when it was not read."""
+    name = limited_memory(arm)
     alive = [life.number for life in arm.lives if life.start_s <= load.end_s <= life.end_s]
     since_s = load.end_s - max(EDGE * (load.end_s - load.start_s), 5.0)
-    rows = arm.samples[arm.samples["t_s"].between(since_s, load.end_s)].dropna(subset="rss_bytes")
+    rows = arm.samples[arm.samples["t_s"].between(since_s, load.end_s)].dropna(subset=name)
     rows = rows[rows["life"].isin(alive)] if alive else rows
-    levels = rows.groupby("life")["rss_bytes"].median()
+    levels = rows.groupby("life")[name].median()
     return float(levels.sum()) if len(levels) else None
 
 

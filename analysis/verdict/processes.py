@@ -10,16 +10,15 @@ import pandas as pd
 
 from analysis.judge import judge_signal
 from analysis.judge.types import LEAK, NO_LEAK, Margin, SignalSeries
+from analysis.recording.accounting import OWN
 from analysis.recording.model import Arm, Life, Phase
 from analysis.recording.requests import answered_by
-from analysis.verdict.arm import FAMILY_ERROR
+from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.signals import MIN_SIGNAL_READINGS, RSS, USS
 
 Growth = Literal["grows", "does not grow", "undecided", "not judged"]
 Role = Literal["main", "child"]
 
-OWN: Final = "own_bytes"
-"""Name of a process's anonymous and shared memory, anon_bytes + shmem_bytes, bytes."""
 MOST_JUDGED: Final = 10
 """Processes of an arm that are judged at most, those that gained most memory: each takes about 0.1 s of processor
 time."""

@@ -1,35 +1,44 @@
-"""The signals of an arm that are judged: its readings, and the leak that would matter in each one's unit."""
+"""The signals of an arm that are judged: its memory, whole and in parts, its counts, and the leak that matters in each.
+
+The whole clears an arm, its parts and the counts accuse it; see docs/explanation/verdicts.md.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from analysis.judge.types import ARENA_BYTES, Margin, Numbers, SignalSeries
-from analysis.recording.model import LIVE_BYTES, PYTHON_BYTES, Arm, Phase, Recording
+from analysis.judge.types import ARENA_BYTES, Margin, SignalSeries
+from analysis.recording.accounting import CHARGED, HELD, OWN, PARTS, REST_GAIN
+from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
 
-LIVE_BLOCKS: Final = "live_blocks"
 RSS: Final = "rss_bytes"
 USS: Final = "uss_bytes"
-BYTE_SIGNALS: Final = (LIVE_BYTES, "malloc_in_use_bytes", RSS, USS)
+MEMORY_ALONE: Final = (OWN, USS, RSS)
+"""Columns that are the whole where its parts were not read: the first that was read often enough. Recordings made
+before ``anon_bytes`` was a column have the others."""
 BYTES_EACH: Final = {"tasks_alive": 1300.0, "sessions_open": 6200.0, "fds": 3500.0, "threads": 37_000.0}
 """Bytes that one of them costs, for the margin. A pending asyncio.Task with its coroutine and an aiohttp.ClientSession:
 as tracemalloc counts them. A file descriptor: one end of an idle TCP connection in the kernel, by ``Slab`` of
 /proc/meminfo over 2,000 of them (3.4 to 4.1 kB; a plain file is 0.2 kB). A thread: an idle Python one, by USS (16 kB)
 and by ``Slab`` and ``KernelStack`` (21 kB) over 200 of them. Measured on Linux 6.18 with CPython 3.11. A lower bound:
 the objects they reference are not included."""
-SIGNALS: Final = (LIVE_BYTES, LIVE_BLOCKS, "malloc_in_use_bytes", RSS, USS, *BYTES_EACH)
-FROM_OUTSIDE: Final = (RSS, USS)
-"""Signals judged by the readings of each second also where there are quiesce points: they are read from outside, and
-many noisy readings narrow the interval more than few quiet ones."""
+LIMITS: Final = {"fds": "fds_limit", "threads": "threads_limit"}
+"""Columns of the limit of a count; tasks and sessions have none but the memory limit."""
+WITHIN_S: Final = 30 * 86400.0
+"""Seconds within which a count that leaks is to meet its limit for that to matter, whatever its bytes."""
 MIN_SIGNAL_POINTS: Final = 6
 """Least number of quiesce points for a signal to be judged by them."""
 MIN_SIGNAL_READINGS: Final = 10
 """Least number of readings under load for a signal to be judged."""
+MIN_PARTS_SHARE: Final = 0.9
+"""Least share of the readings of ``own`` at which the parts must have been read, too: else memory is judged alone, as
+parts that are missing for a stretch of the load hide what leaked in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,29 @@ class Signal:
     readings: SignalSeries
     margin: Margin
     """The leak that would matter, in the signal's unit."""
+    limit: float | None = None
+    """The value at which its limit is met; None where it has none, or none is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an arm is judged by."""
+
+    whole: Signal
+    """The memory that clears the arm: what is held, or without parts all of its own."""
+    parts: tuple[Signal, ...]
+    """The parts of the whole; empty where they were not read."""
+    counts: tuple[Signal, ...]
+    charged: Signal | None
+    """What the memory limit charges; None without a limit, and where the whole is that already."""
+    reserve_bytes: float
+    """Memory that may be free and that nobody can be asked about: what memory that no allocator accounts for gained
+    from the start of the process to its highest point under load; a leak is not seen before it has used that up."""
+
+    @property
+    def accusers(self) -> tuple[Signal, ...]:
+        """The signals that can call a leak; the whole is one of them, for a leak in several parts."""
+        return (*self.parts, self.whole, *self.counts)
 
 
 def leak_margin(recording: Recording, arm: Arm) -> Margin:
@@ -49,61 +81,116 @@ def leak_margin(recording: Recording, arm: Arm) -> Margin:
     asked = recording.manifest.margin
     if asked.min_time_to_oom_s is None:
         return Margin(per_s=asked.max_leak_bytes_per_s, per_request=asked.max_leak_bytes_per_request)
-    left_bytes = max(1.0, (arm.limit_bytes or 0) - float(arm.samples[RSS].max(skipna=True) or 0))
+    charged = arm.samples[limited_memory(arm)]
+    left_bytes = max(1.0, (arm.limit_bytes or 0) - float(charged.max(skipna=True) or 0))
     return Margin(per_s=left_bytes / asked.min_time_to_oom_s)
 
 
-def signals(arm: Arm, load: Phase, margin: Margin) -> tuple[Signal, ...]:
-    """Return the signals that were read often enough in the load; ``margin`` is in bytes.
+def limited_memory(arm: Arm) -> str:
+    """Return the column of what the memory limit limits: what its cgroup charges, else RSS, which the watchdog sums."""
+    return CHARGED if arm.samples[CHARGED].notna().any() else RSS
 
-    What the probe and the kernel count is taken at quiesce points where there are enough of them. The last point before
-    the load is the level that the load starts from.
+
+def evidence(arm: Arm, load: Phase, margin: Margin, headroom_bytes: float | None) -> Evidence | None:
+    """Return what was read often enough in the load; None where no memory was.
+
+    ``margin`` is in bytes; ``headroom_bytes`` is what the memory limit leaves at the end of the load, None without one.
+    What the probe and the kernel count is taken at quiesce points where there are enough of them; the last point before
+    the load is the level that the load starts from. Memory alone is taken each second: many noisy readings narrow the
+    interval more than few quiet ones.
     """
-    seconds = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
-    points = _points(arm, load)
-    found = []
-    for name in SIGNALS:
-        settled = name not in FROM_OUTSIDE and int(points[name].count()) >= MIN_SIGNAL_POINTS
-        rows = points if settled else seconds
-        if settled or rows[name].count() >= MIN_SIGNAL_READINGS:
-            found.append(Signal(_readings(arm, rows, name, settled=settled), _margin(name, margin, rows)))
-    return tuple(found)
+    alone = next((rows for name in MEMORY_ALONE if (rows := _rows(arm, load, name, settle=False))), None)
+    if alone is None:
+        return None
+    counts = (_count(arm, load, name, margin, headroom_bytes) for name in BYTES_EACH)
+    held = _rows(arm, load, HELD)
+    known = tuple(count for count in counts if count is not None)
+    if alone.name != OWN or held is None or held.count < MIN_PARTS_SHARE * held.frame[OWN].count():
+        return Evidence(_memory(arm, alone, margin, headroom_bytes), (), known, None, 0.0)
+    parts = (_Rows(name, held.frame, settled=held.settled) for name in PARTS)
+    limited = None if headroom_bytes is None else _rows(arm, load, limited_memory(arm), settle=False)
+    return Evidence(
+        whole=_memory(arm, held, margin, headroom_bytes),
+        parts=tuple(_memory(arm, part, margin, headroom_bytes) for part in parts),
+        counts=known,
+        charged=None if limited is None else _memory(arm, limited, margin, headroom_bytes),
+        reserve_bytes=float(held.frame[REST_GAIN].max()),
+    )
 
 
 def in_bytes(signal: str) -> bool:
     """Return whether a signal is counted in bytes."""
-    return signal in BYTE_SIGNALS
+    return signal.endswith("_bytes")
 
 
-def _points(arm: Arm, load: Phase) -> pd.DataFrame:
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The readings of one column under load."""
+
+    name: str
+    frame: pd.DataFrame
+    settled: bool
+    """Whether they are quiesce points."""
+
+    @property
+    def count(self) -> int:
+        return int(self.frame[self.name].count())
+
+    @property
+    def last(self) -> float:
+        return float(self.frame[self.name].dropna().iloc[-1])
+
+
+def _rows(arm: Arm, load: Phase, name: str, *, settle: bool = True) -> _Rows | None:
+    """Return the quiesce points where enough of them have the reading, else each second's; None where too few have."""
     points = arm.points[arm.points["t_s"] <= load.end_s]
     before = points.loc[points["t_s"] < load.start_s, "t_s"]
-    return points[points["t_s"] >= (before.max() if len(before) else load.start_s)]
+    points = points[points["t_s"] >= (before.max() if len(before) else load.start_s)]
+    seconds = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    if settle and points[name].count() >= MIN_SIGNAL_POINTS:
+        return _Rows(name, points, settled=True)
+    return _Rows(name, seconds, settled=False) if seconds[name].count() >= MIN_SIGNAL_READINGS else None
 
 
-def _readings(arm: Arm, rows: pd.DataFrame, name: str, *, settled: bool) -> SignalSeries:
-    t_s = rows["t_s"].to_numpy(float)
+def _memory(arm: Arm, rows: _Rows, margin: Margin, headroom_bytes: float | None) -> Signal:
+    limit = None if headroom_bytes is None else rows.last + max(0.0, headroom_bytes)
+    return Signal(_readings(arm, rows), margin, limit)
+
+
+def _count(arm: Arm, load: Phase, name: str, margin: Margin, headroom_bytes: float | None) -> Signal | None:
+    """Return a count; its margin is that in bytes over what one costs, or what meets its limit in WITHIN_S."""
+    rows = _rows(arm, load, name)
+    if rows is None:
+        return None
+    each, limit = BYTES_EACH[name], None
+    if name in LIMITS and rows.frame[LIMITS[name]].notna().any():
+        limit = _Rows(LIMITS[name], rows.frame, settled=rows.settled).last
+    elif headroom_bytes is not None:
+        limit = rows.last + max(0.0, headroom_bytes) / each
+    in_time = Margin(per_s=math.inf, per_request=math.inf)
+    if limit is not None:
+        left = max(limit - rows.last, 1.0)
+        requests = float(np.ptp(answered_by(arm, np.array([load.start_s, load.end_s]))))
+        served_s = load.end_s - load.start_s
+        in_time = Margin(left / WITHIN_S, left / WITHIN_S * served_s / requests if requests > 0 else math.inf)
+    least = Margin(
+        _least(margin.per_s, each, in_time.per_s), _least(margin.per_request, each, in_time.per_request)
+    )
+    return Signal(_readings(arm, rows), least, limit)
+
+
+def _least(margin: float | None, each: float, in_time: float | None) -> float | None:
+    return None if margin is None or in_time is None else min(margin / each, in_time)
+
+
+def _readings(arm: Arm, rows: _Rows) -> SignalSeries:
+    t_s = rows.frame["t_s"].to_numpy(float)
     return SignalSeries(
-        signal=name,
+        signal=rows.name,
         t_s=t_s,
-        value=rows[name].to_numpy(float),
-        life=rows["life"].to_numpy(float),
+        value=rows.frame[rows.name].to_numpy(float),
+        life=rows.frame["life"].to_numpy(float),
         requests=answered_by(arm, t_s),
-        settled=settled,
-        quantum=ARENA_BYTES if name in FROM_OUTSIDE else 0.0,
+        settled=rows.settled,
+        quantum=ARENA_BYTES if rows.name in (*MEMORY_ALONE, CHARGED) else 0.0,
     )
-
-
-def _margin(name: str, margin: Margin, rows: pd.DataFrame) -> Margin:
-    each = 1.0 if in_bytes(name) else BYTES_EACH.get(name) or _bytes_per_block(rows)
-    return Margin(
-        per_s=None if margin.per_s is None else margin.per_s / each,
-        per_request=None if margin.per_request is None else margin.per_request / each,
-    )
-
-
-def _bytes_per_block(rows: pd.DataFrame) -> float:
-    """Return the mean size of a live block in this run; 64 bytes where the arenas were not read."""
-    sizes: Numbers = (rows[PYTHON_BYTES] / rows[LIVE_BLOCKS]).to_numpy(float)
-    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
-    return float(np.median(sizes)) if len(sizes) else 64.0

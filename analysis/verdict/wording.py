@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 
 from analysis.formatting import HOUR_S, format_bytes, format_duration, verdict_name
-from analysis.judge.types import LEAK, NO_LEAK, Margin, Rate
-from analysis.verdict.arm import ArmVerdict, SignalVerdict
-from analysis.verdict.signals import in_bytes
+from analysis.judge.types import LEAK, NO_LEAK, Margin, Rate, Window
+from analysis.recording.accounting import CHARGED, HELD, NATIVE, OWN, PARTS, PYTHON, REST
+from analysis.verdict.arm import ArmVerdict
+from analysis.verdict.decision import SignalVerdict
+from analysis.verdict.signals import LIMITS, RSS, USS, in_bytes
 
 SIGNAL_NAMES: Final = {
-    "live_bytes": "live bytes",
-    "live_blocks": "live blocks",
-    "malloc_in_use_bytes": "native bytes",
-    "rss_bytes": "RSS",
-    "uss_bytes": "USS",
+    HELD: "memory in use",
+    PYTHON: "Python memory",
+    NATIVE: "native memory",
+    REST: "other memory",
+    OWN: "own memory",
+    CHARGED: "memory charged",
+    USS: "USS",
+    RSS: "RSS",
     "tasks_alive": "tasks",
     "sessions_open": "open sessions",
     "fds": "file descriptors",
@@ -39,9 +45,6 @@ def verdict_sentence(verdict: ArmVerdict) -> str:
         parts = _no_leak(verdict)
     else:
         parts = [verdict.reason, *_more(verdict), *_detectable(verdict)]
-    retained = [SIGNAL_NAMES[s.judgement.signal] for s in verdict.signals if s.explained_by_allocator]
-    if retained:
-        parts.append(f"{' and '.join(retained)} growth is memory the allocator retains, not live objects")
     return "; ".join(parts)
 
 
@@ -78,9 +81,18 @@ def _leak(verdict: ArmVerdict) -> list[str]:
     parts = [
         f"{rate_text(rate.value, name, margin)} ({interval_text(rate, name, margin)}, 95%) by {signal_text(leading)}"
     ]
-    others = [SIGNAL_NAMES[s.judgement.signal] for s in verdict.signals if s.leaks and s is not leading]
+    leaking = [s for s in verdict.signals if s.leaks and s is not leading]
+    in_parts = [SIGNAL_NAMES[s.judgement.signal] for s in leaking if s.judgement.signal in PARTS]
+    if name == HELD:
+        parts.append(f"in {' and '.join(in_parts)}" if in_parts else "in several parts, none a leak alone")
+    others = [
+        SIGNAL_NAMES[s.judgement.signal] for s in leaking if name != HELD or s.judgement.signal not in PARTS
+    ]
     if others:
         parts.append(f"confirmed by {', '.join(others)}")
+    parts += [
+        _limit(s) for s in verdict.signals if s.leaks and s.judgement.signal in LIMITS and s.judgement.oom
+    ]
     if verdict.oom_kills:
         parts.append("OOM-killed once" if verdict.oom_kills == 1 else f"OOM-killed {verdict.oom_kills} times")
     elif verdict.memory is not None and (oom := verdict.memory.oom) is not None:
@@ -96,14 +108,23 @@ def _no_leak(verdict: ArmVerdict) -> list[str]:
     name, margin = leading.judgement.signal, verdict.margin
     smallest = SMALLEST_BOUND / (HOUR_S if margin.per_request is None else 1)
     bound = rate_text(max(rate.high, smallest), name, margin)
-    parts = [f"leak < {bound} (95% upper bound; {signal_text(leading)})"]
+    reserve = ""
+    if verdict.reserve is not None and verdict.reserve * (HOUR_S if margin.per_request is None else 1) >= 1:
+        reserve = f", {_amount(verdict.reserve, name, margin)} of it reserve"
+    parts = [f"leak < {bound} (95% upper bound; {signal_text(leading)}{reserve})"]
     per_s = verdict.to_the_limit
     if verdict.headroom_bytes is not None and verdict.headroom_bytes > 0 and per_s is not None:
         least_s = verdict.headroom_bytes / max(per_s.high, SMALLEST_BOUND / HOUR_S)
-        parts.append(
-            f"at this bound the memory limit is reached in {format_duration(least_s)} at the earliest"
-        )
+        parts.append(f"the memory limit is reached in {format_duration(least_s)} at the earliest")
     return parts
+
+
+def _limit(signal: SignalVerdict) -> str:
+    """Return when a count meets its own limit."""
+    oom, name = signal.judgement.oom or Window(0.0, math.inf), SIGNAL_NAMES[signal.judgement.signal]
+    late = "" if oom.high == float("inf") else f" to {format_duration(oom.high)}"
+    when = f"{'' if late else 'at least '}{format_duration(oom.low)}{late}"
+    return f"{name} run out in {when} (limit {signal.limit:,.0f})"
 
 
 def _detectable(verdict: ArmVerdict) -> list[str]:

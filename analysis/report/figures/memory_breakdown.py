@@ -1,4 +1,4 @@
-"""The figure of the memory breakdown: a waterfall from USS at the start of the load to USS at its end."""
+"""The figure of the memory breakdown: a waterfall from memory at the start of the load to that at its end."""
 
 from __future__ import annotations
 
@@ -20,30 +20,34 @@ LOST_COLOUR: Final = "#56b4e9"
 """Colours of what grew and of what shrank; in grey, too, they differ: what shrank is lighter and hatched."""
 BAR_WIDTH: Final = 0.62
 PART_LABELS: Final = {
-    "live Python": "Python objects\nto 512 B",
-    "free in pools": "free in\nPython's pools",
-    "native in use": "native, and Python\nobjects over 512 B",
-    "free in malloc": "free in\nmalloc",
+    "Python": "Python objects\nto 512 B",
+    "native": "malloc, and Python\nobjects over 512 B",
+    "rest": "mappings, stacks,\nother allocators",
+    "free": "free, retained by\nallocators",
+    "kernel": "kernel\nmemory",
+    "file cache": "file\ncache",
+    "shared after fork": "shared\nafter fork",
 }
 
 
 def memory_breakdown_figure(contents: ReportContents) -> Figure:
     """Draw the waterfalls of the arms below each other, on one scale, in MiB; at least one arm has a breakdown."""
     flows = [arm.breakdown for arm in contents.growth if arm.breakdown is not None]
-    figure = new_figure("Change of USS under load, by part", contents.recording, 0.9 + 2.4 * len(flows))
+    figure = new_figure("Where the memory went under load", contents.recording, 0.9 + 2.4 * len(flows))
     grid = figure.add_gridspec(len(flows), 1)
     highest = max(_highest(flow) for flow in flows)
     for place, flow in enumerate(flows):
         axes = new_axes(figure, grid[place], _title(flow))
         _draw(axes, flow)
         axes.set_ylim(min(0.0, _lowest(flow)) / MIB, 1.18 * highest / MIB)
-        axes.set_ylabel("USS, MiB", fontsize=8.5, color=INK)
+        axes.set_ylabel("memory, MiB", fontsize=8.5, color=INK)
     return figure
 
 
 def _draw(axes: Axes, flow: MemoryBreakdown) -> None:
-    names = ["USS at\nthe start", *(PART_LABELS.get(name, name) for name, _ in flow.parts), "USS at\nthe end"]
-    level = flow.uss_start_bytes
+    whole = "charged" if flow.charged else "own memory"
+    names = [f"{whole}\nat the start", *(PART_LABELS[name] for name, _ in flow.parts), f"{whole}\nat the end"]
+    level = flow.start_bytes
     _bar(axes, 0, 0.0, level, format_bytes(level, "MiB"), LEVEL_COLOUR)
     for place, (_, part) in enumerate(flow.parts, 1):
         axes.plot(
@@ -60,7 +64,7 @@ def _draw(axes: Axes, flow: MemoryBreakdown) -> None:
         level += part
     last = len(names) - 1
     axes.plot([last - 1 + BAR_WIDTH / 2, last - BAR_WIDTH / 2], [level / MIB] * 2, color=FAINT, linewidth=0.8)
-    _bar(axes, last, 0.0, flow.uss_end_bytes, format_bytes(flow.uss_end_bytes, "MiB"), LEVEL_COLOUR)
+    _bar(axes, last, 0.0, flow.end_bytes, format_bytes(flow.end_bytes, "MiB"), LEVEL_COLOUR)
     axes.set_xticks(range(len(names)), names)
     axes.set_xlim(-0.5, last + 0.5)
 
@@ -86,7 +90,7 @@ def _title(flow: MemoryBreakdown) -> str:
 
 
 def _levels(flow: MemoryBreakdown) -> list[float]:
-    levels = [flow.uss_start_bytes]
+    levels = [flow.start_bytes]
     for _, part in flow.parts:
         levels.append(levels[-1] + part)
     return levels

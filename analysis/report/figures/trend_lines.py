@@ -1,4 +1,4 @@
-"""The leak rate of resident memory as lines to draw through the readings of each life."""
+"""The leak rate of the memory that was judged, as lines to draw through its readings in each life."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from analysis.judge.types import NO_LEAK, Numbers
 from analysis.recording.model import Arm, Phase
 from analysis.recording.requests import answered_by
 from analysis.verdict.arm import ArmVerdict
-from analysis.verdict.signals import RSS
-from analysis.verdict.wording import interval_text, rate_text
+from analysis.verdict.wording import SIGNAL_NAMES, interval_text, rate_text
 
 POINTS: Final = 200
 """Points of a line, which bends where the rate of requests changes."""
@@ -37,15 +36,15 @@ class ArmTrendLines:
 
     lives: tuple[LifeTrendLine, ...]
     text: str
-    """``RSS fit: 17.0 KiB/request (16.9 KiB to 17.1 KiB, 95%)``; where the RSS alone is NO LEAK, the bound."""
+    """``memory in use, fit: 17.0 KiB/request (16.9 KiB to 17.1 KiB, 95%)``; of NO LEAK, the bound."""
 
 
 def trend_lines(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> ArmTrendLines | None:
-    """Return the lines of an arm; None where its RSS has no leak rate."""
-    signal = next((s for s in verdict.signals if s.judgement.signal == RSS), None)
-    if signal is None or load is None:
+    """Return the lines of an arm; None where its memory has no leak rate."""
+    judgement, margin = verdict.memory, verdict.margin
+    if judgement is None or load is None:
         return None
-    judgement, margin = signal.judgement, verdict.margin
+    name = judgement.signal
     per_request = margin.per_request is not None
     rate = judgement.per_request if per_request else judgement.per_s
     if rate is None:
@@ -54,8 +53,8 @@ def trend_lines(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> ArmTrendLi
         arm.samples["t_s"].between(max(load.start_s, judgement.steady_from_s or 0.0), load.end_s)
     ]
     lives = []
-    for _, life in rows.dropna(subset=RSS).groupby("life"):
-        t_s, bytes_ = life["t_s"].to_numpy(float), life[RSS].to_numpy(float)
+    for _, life in rows.dropna(subset=name).groupby("life"):
+        t_s, bytes_ = life["t_s"].to_numpy(float), life[name].to_numpy(float)
         along = np.linspace(t_s[0], t_s[-1], POINTS)
         done = answered_by(arm, t_s) if per_request else t_s
         ahead = (answered_by(arm, along) if per_request else along) - done.mean()
@@ -65,7 +64,8 @@ def trend_lines(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> ArmTrendLi
     if not lives:
         return None
     if judgement.verdict == NO_LEAK:
-        text = f"RSS bound: below {rate_text(max(0.0, rate.high), RSS, margin)} (95%)"
+        text = f"{SIGNAL_NAMES[name]}, bound: below {rate_text(max(0.0, rate.high), name, margin)} (95%)"
     else:
-        text = f"RSS fit: {rate_text(rate.value, RSS, margin)} ({interval_text(rate, RSS, margin)}, 95%)"
+        fit = f"{rate_text(rate.value, name, margin)} ({interval_text(rate, name, margin)}, 95%)"
+        text = f"{SIGNAL_NAMES[name]}, fit: {fit}"
     return ArmTrendLines(tuple(lives), text)

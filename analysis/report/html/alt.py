@@ -43,14 +43,14 @@ def latency_alt(contents: ReportContents) -> str:
 
 
 def memory_breakdown_alt(contents: ReportContents) -> str:
-    """Return the USS of each arm at the start and the end of the load, and the change of each part."""
+    """Return the memory of each arm at the start and the end of the load, and the change of each part."""
     flows = [one.breakdown for one in contents.growth if one.breakdown]
     sentences = [
-        f"{flow.arm} from {format_bytes(flow.uss_start_bytes)} to {format_bytes(flow.uss_end_bytes)}: "
+        f"{flow.arm} from {format_bytes(flow.start_bytes)} to {format_bytes(flow.end_bytes)}: "
         f"{', '.join(f'{name} {format_bytes(change, sign=True)}' for name, change in flow.parts)}."
         for flow in flows
     ]
-    return f"USS at the start and the end of the load, and the change of each part. {' '.join(sentences)}"
+    return f"Memory at the start and the end of the load, and the change of each part. {' '.join(sentences)}"
 
 
 def _memory(recording: Recording, arm: Arm) -> str:

@@ -53,7 +53,7 @@ class SignalSummary(Judgement):
 
     margin: Margin
     settled: bool
-    held_by_allocator: bool
+    accuses: bool
 
 
 class Quantiles(SummaryPart):
@@ -77,6 +77,7 @@ class VerdictSummary(SummaryPart):
     margin: Margin
     leading_signal: str | None
     headroom_bytes: float | None
+    reserve_bytes: float | None
     signals: tuple[SignalSummary, ...]
 
 
@@ -160,12 +161,13 @@ def _verdict(verdict: ArmVerdict) -> VerdictSummary:
         margin=verdict.margin,
         leading_signal=verdict.leading.judgement.signal if verdict.leading else None,
         headroom_bytes=verdict.headroom_bytes,
+        reserve_bytes=verdict.reserve_bytes,
         signals=tuple(
             SignalSummary(
                 **{name: getattr(signal.judgement, name) for name in Judgement.__dataclass_fields__},
                 margin=signal.margin,
                 settled=signal.settled,
-                held_by_allocator=signal.explained_by_allocator,
+                accuses=signal.accuses,
             )
             for signal in verdict.signals
         ),

@@ -55,7 +55,9 @@ def test_two_runs_made_apart_are_compared(two_runs: tuple[Path, Path]) -> None:
     """The release's own arm is what ``x before`` means, not the leaky one that ran beside the candidate."""
     answer = compare_runs(*two_runs)
     assert answer.exit_code == 3
-    assert answer.text.startswith("release: fixed: NO LEAK: leak < 89 B/request (95% upper bound; RSS); at")
+    assert answer.text.startswith(
+        "release: fixed: NO LEAK: leak < 99 B/request (95% upper bound; memory in use, "
+    )
     assert "\ncandidate:\nleaky: LEAK:" in answer.text
     assert "<= 1.05x before (79.1 MiB)" in answer.text
     assert "NOT SIGNED OFF: fixed failed the gate max_rss." in answer.text
@@ -107,7 +109,7 @@ def test_a_file_is_judged_like_an_arm(tmp_path: Path, slope: float, code: int) -
     answer = judge_file(path, Columns("t", "rss"), MARGIN, 100e6)
     assert answer.exit_code == code
     lines = {
-        0: "x.csv: NO LEAK: leak < 102 KiB/h (95% upper bound; RSS); at this bound the memory limit is reached in "
+        0: "x.csv: NO LEAK: leak < 102 KiB/h (95% upper bound; RSS); the memory limit is reached in "
         "20 days at the earliest.",
         3: "x.csv: LEAK: 3.4 MiB/h (3.3 MiB to 3.5 MiB, 95%) by RSS; time to OOM: 11.6 h to 14.2 h.",
     }

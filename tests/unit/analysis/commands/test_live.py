@@ -51,7 +51,7 @@ def test_the_verdict_so_far_is_written_for_every_arm(build_run: Build) -> None:
     assert (fixed.verdict, fixed.certain_fail) == ("no_leak", False)
     assert leaky.rate_per_request == pytest.approx(30_000, rel=0.2)
     assert leaky.oom_low_s is not None
-    assert fixed.signals["rss_bytes"] == "no_leak"
+    assert fixed.signals["held_bytes"] == "no_leak"
     assert [path.name for path in run_dir.iterdir() if "partial" in path.name] == []
 
 
@@ -84,7 +84,7 @@ def test_a_slow_look_is_followed_by_a_longer_rest(build_run: Build, judge_by: Ju
     run_dir = build_run(status="running", end_s=150.0)
     judge_by(slow)
     follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
-    assert looks.slept == [4 * 3.0 * 8]
+    assert looks.slept == [4 * 3.0 * 12]
 
 
 def test_all_looks_together_spend_the_error_once() -> None:

@@ -5,12 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from analysis.recording.model import Gap, Life, Phase
-from analysis.recording.read import read_recording, with_live_bytes
+from analysis.recording.read import read_recording
 from soak.errors import RecordingError
 
 Build = Callable[..., Path]
@@ -69,7 +67,7 @@ def test_a_ladder_before_the_load_is_that_of_an_earlier_one(build_run: Build) ->
 
 
 def test_points_are_neither_samples_nor_rungs_of_the_ladder(build_run: Build) -> None:
-    """They stand apart, all of them, with the columns that make their live bytes."""
+    """They stand apart, all of them, with the columns of what is held and its parts."""
     run_dir = build_run()
     path = run_dir / "fixed" / "samples.csv"
     rows = path.read_text().splitlines()
@@ -82,15 +80,8 @@ def test_points_are_neither_samples_nor_rungs_of_the_ladder(build_run: Build) ->
     assert len(fixed.samples) == len(rows) - 1
     assert fixed.ladder.empty
     assert fixed.points["t_s"].to_list() == [100.002, 110.002]
-    live = {
-        "pymalloc_arena_bytes",
-        "pymalloc_free_bytes",
-        "malloc_in_use_bytes",
-        "uss_bytes",
-        "fds",
-        "threads",
-    }
-    assert live | {"live_blocks", "tasks_alive", "sessions_open"} <= set(fixed.points.columns)
+    columns = {"held_bytes", "python_bytes", "native_bytes", "rest_bytes", "fds", "threads", "tasks_alive"}
+    assert columns <= set(fixed.points.columns) & set(fixed.samples.columns) & set(fixed.ladder.columns)
 
 
 def test_samples_without_events_are_kept(build_run: Build) -> None:
@@ -177,22 +168,6 @@ def test_a_missing_run_is_an_error(tmp_path: Path) -> None:
         read_recording(tmp_path / "nothing")
     with pytest.raises(RecordingError, match="is no run directory"):
         read_recording(tmp_path)
-
-
-def test_live_bytes_are_a_column_from_the_reading_on(build_run: Build) -> None:
-    """Arenas less what is free in them, and with malloc's bytes in use; NaN where one of them was not read."""
-    samples = pd.DataFrame(
-        {
-            "pymalloc_arena_bytes": [300.0, np.nan, 300.0],
-            "pymalloc_free_bytes": [100.0, 100.0, 100.0],
-            "malloc_in_use_bytes": [50.0, 50.0, np.nan],
-        }
-    )
-    found = with_live_bytes(samples)
-    np.testing.assert_array_equal(found["python_bytes"], [200.0, np.nan, 200.0])
-    np.testing.assert_array_equal(found["live_bytes"], [250.0, np.nan, np.nan])
-    for arm in read_recording(build_run()).arms:
-        assert {"live_bytes", "python_bytes"} <= set(arm.samples) & set(arm.points) & set(arm.ladder)
 
 
 def test_the_flag_of_the_incident_is_read_under_its_old_key(build_run: Build) -> None:

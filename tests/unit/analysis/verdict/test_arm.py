@@ -20,7 +20,7 @@ from analysis.judge.types import (
     Verdict,
     Window,
 )
-from analysis.recording.read import read_recording, with_live_bytes
+from analysis.recording.read import read_recording
 from analysis.verdict.arm import ArmVerdict, arm_verdict
 from analysis.verdict.validity import Objection, ObjectionKind
 from analysis.verdict.wording import verdict_line
@@ -63,7 +63,7 @@ class Script:
 def judged_by(script: Script) -> Iterator[None]:
     """Let the script judge every signal."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("analysis.verdict.arm.judge_signal", script)
+        patch.setattr("analysis.verdict.decision.judge_signal", script)
         yield
 
 
@@ -73,59 +73,76 @@ def judged(
     rate: float = 0.0,
     against: tuple[Objection, ...] = (),
 ) -> tuple[ArmVerdict, Script]:
-    """Judge the arm ``fixed`` by a script; its signals are live blocks, native bytes, RSS and open sessions."""
+    """Judge the arm ``fixed`` by a script; its signals are those of its memory and open sessions."""
     recording, script = read_recording(run_dir), Script(verdicts or {}, rate)
     with judged_by(script):
         return arm_verdict(recording, recording.arms[1], against), script
 
 
-def test_an_arm_is_cleared_by_its_best_signal(build_run: Build) -> None:
-    """NO LEAK states its bound and the time to the limit at that bound."""
+def test_an_arm_is_cleared_by_the_whole(build_run: Build) -> None:
+    """NO LEAK states its bound with the reserve in it, and the time to the limit by what the limit charges."""
     verdict, _ = judged(build_run())
     assert verdict_line(verdict) == (
-        "fixed: NO LEAK: leak < 10 B/request (95% upper bound; RSS); at this bound the memory limit is reached in "
-        "501 days at the earliest."
+        "fixed: NO LEAK: leak < 20 B/request (95% upper bound; memory in use, 10 B of it reserve); the memory limit is "
+        "reached in 523 days at the earliest."
     )
+    assert (verdict.reserve_bytes, verdict.reserve) == (144_000, 10.0)
 
 
-def test_the_error_is_divided_among_the_signals(build_run: Build) -> None:
-    """Four signals are judged at 0.625% each; the costly minimum detectable leak is asked of the best only."""
+def test_the_error_is_divided_among_the_accusers(build_run: Build) -> None:
+    """The whole, three parts and a count are judged at 0.5% each; the detectable leak is asked of the whole only."""
     _, script = judged(build_run())
-    assert script.alphas == [0.00625] * 4
-    assert script.detectable == ["rss_bytes"]
-    assert script.bounded["rss_bytes"] is True
+    assert script.alphas == [0.005] * 6
+    assert script.detectable == ["held_bytes"]
+    assert script.bounded["held_bytes"] is True
     assert script.bounded["sessions_open"] is None
 
 
-@pytest.mark.parametrize("signal", ["live_blocks", "malloc_in_use_bytes", "rss_bytes", "sessions_open"])
-def test_any_signal_calls_a_leak(build_run: Build, signal: str) -> None:
-    """Whatever the others say."""
+@pytest.mark.parametrize("signal", ["python_bytes", "native_bytes", "rest_bytes", "sessions_open"])
+def test_any_part_or_count_calls_a_leak(build_run: Build, signal: str) -> None:
+    """Whatever the others are."""
     verdict, _ = judged(build_run(), {signal: LEAK})
     assert verdict.verdict == LEAK
     assert verdict.leading is not None
     assert verdict.leading.judgement.signal == signal
 
 
+@pytest.mark.parametrize("of_memory", [LEAK, NO_LEAK])
+def test_an_arm_without_a_probe_is_judged_by_its_memory_alone(build_run: Build, of_memory: Verdict) -> None:
+    """It clears and accuses, and has no reserve."""
+    verdict, script = judged(build_run(probe=False), {"own_bytes": of_memory})
+    assert (verdict.verdict, verdict.reserve_bytes, script.alphas) == (of_memory, None, [0.025])
+    assert verdict.leading is not None
+    assert verdict.leading.judgement.signal == "own_bytes"
+
+
 def test_a_leak_is_told_with_its_rate_and_when_memory_ends(build_run: Build) -> None:
-    """And which other signals agree."""
-    verdict, _ = judged(build_run(), {"rss_bytes": LEAK, "live_blocks": LEAK}, rate=500.0)
+    """And which counts agree; in several parts it is that of the whole."""
+    run_dir = build_run()
+    verdict, _ = judged(run_dir, {"native_bytes": LEAK, "sessions_open": LEAK}, rate=500.0)
     assert verdict_line(verdict) == (
-        "fixed: LEAK: 500 B/request (490 B to 510 B, 95%) by RSS; confirmed by live blocks; "
+        "fixed: LEAK: 500 B/request (490 B to 510 B, 95%) by native memory; confirmed by open sessions; "
+        "time to OOM: 60 min to 2.0 h."
+    )
+    leaks: dict[str, Verdict] = {"held_bytes": LEAK, "native_bytes": LEAK, "python_bytes": LEAK}
+    verdict, _ = judged(run_dir, leaks, rate=500.0)
+    assert verdict_line(verdict) == (
+        "fixed: LEAK: 500 B/request (490 B to 510 B, 95%) by memory in use; in Python memory and native memory; "
         "time to OOM: 60 min to 2.0 h."
     )
 
 
 def test_a_leak_of_tasks_is_told_with_when_memory_ends(build_run: Build) -> None:
     """By the growth of memory, which is above zero though not yet a leak of its own."""
-    verdict, _ = judged(build_run(), {"sessions_open": LEAK, "rss_bytes": INCONCLUSIVE}, rate=500.0)
+    verdict, _ = judged(build_run(), {"sessions_open": LEAK, "held_bytes": INCONCLUSIVE}, rate=500.0)
     assert verdict_line(verdict) == (
         "fixed: LEAK: 500 open sessions/request (490 to 510, 95%) by open sessions; time to OOM: 60 min to 2.0 h."
     )
 
 
-def test_an_undecided_best_signal_leaves_the_arm_undecided(build_run: Build) -> None:
+def test_an_undecided_whole_leaves_the_arm_undecided(build_run: Build) -> None:
     """With the signal's reason, which states how much more load would decide, and the minimum detectable leak."""
-    verdict, _ = judged(build_run(), {"rss_bytes": INCONCLUSIVE})
+    verdict, _ = judged(build_run(), {"held_bytes": INCONCLUSIVE})
     assert verdict_line(verdict) == (
         "fixed: INCONCLUSIVE: as scripted; minimum detectable leak 80 B/request."
     )
@@ -136,7 +153,7 @@ def test_an_objection_to_an_undecided_arm_leaves_room_for_how_much_more_load_wou
 ) -> None:
     """The reason is the objection's, so that of the signal is missing."""
     objection = Objection("fixed", ObjectionKind.LOAD, "too few requests")
-    verdict, _ = judged(build_run(), {"rss_bytes": INCONCLUSIVE}, against=(objection,))
+    verdict, _ = judged(build_run(), {"held_bytes": INCONCLUSIVE}, against=(objection,))
     assert verdict_line(verdict) == (
         "fixed: INCONCLUSIVE: too few requests; about 2.0 h more of the same load would decide; "
         "minimum detectable leak 80 B/request."
@@ -146,18 +163,18 @@ def test_an_objection_to_an_undecided_arm_leaves_room_for_how_much_more_load_wou
 def test_a_load_that_did_not_arrive_decides_nothing(build_run: Build) -> None:
     """The verdict on the data alone is stated, but is no verdict."""
     objection = Objection("fixed", ObjectionKind.LOAD, "too few requests")
-    verdict, _ = judged(build_run(), {"rss_bytes": LEAK}, against=(objection,))
+    verdict, _ = judged(build_run(), {"native_bytes": LEAK}, against=(objection,))
     assert verdict.verdict == INCONCLUSIVE
     assert verdict.reason == "too few requests; on the data alone: LEAK (as scripted)"
 
 
-@pytest.mark.parametrize(("of_rss", "of_arm"), [(LEAK, LEAK), (NO_LEAK, INCONCLUSIVE)])
+@pytest.mark.parametrize(("of_memory", "of_arm"), [(LEAK, LEAK), (NO_LEAK, INCONCLUSIVE)])
 def test_readings_that_are_missing_do_not_stand_against_a_leak(
-    build_run: Build, of_rss: Verdict, of_arm: Verdict
+    build_run: Build, of_memory: Verdict, of_arm: Verdict
 ) -> None:
     """By the kind of the objection, whatever its text."""
     objection = Objection("fixed", ObjectionKind.UNREAD, "memory was read at 1 of the 9 ticks")
-    verdict, _ = judged(build_run(), {"rss_bytes": of_rss}, against=(objection,))
+    verdict, _ = judged(build_run(), {"native_bytes": of_memory}, against=(objection,))
     assert verdict.verdict == of_arm
 
 
@@ -168,64 +185,6 @@ def test_an_arm_without_a_memory_signal_is_undecided(build_run: Build) -> None:
     assert script.alphas == []
 
 
-def with_pools(run_dir: Path, free_bytes: float, verdicts: Mapping[str, Verdict]) -> ArmVerdict:
-    """Judge ``fixed``, whose Python allocator holds ``free_bytes`` more of free pools at the end of the load.
-
-    Its resident memory is scripted to grow by 1,000 bytes a second: 180 kB over the load.
-    """
-    recording, script = read_recording(run_dir), Script(verdicts, rate=1000.0)
-    assert recording.load is not None
-    arm = recording.arms[1]
-    half_s = (recording.load.start_s + recording.load.end_s) / 2
-    samples = arm.samples.assign(
-        pymalloc_arena_bytes=50e6,
-        pymalloc_free_bytes=1e6 + free_bytes * (arm.samples["t_s"] > half_s),
-    )
-    with judged_by(script):
-        return arm_verdict(recording, replace(arm, samples=with_live_bytes(samples)))
-
-
-def test_what_the_allocators_hold_is_no_leak(build_run: Build) -> None:
-    """Free pools that make up most of what RSS gained: the arm is cleared by its live bytes, and the line says so."""
-    verdict = with_pools(build_run(), 120e3, {"rss_bytes": LEAK})
-    assert verdict_line(verdict) == (
-        "fixed: NO LEAK: leak < 1,010 B/request (95% upper bound; live bytes); at this bound the memory limit is "
-        "reached in 5 days at the earliest; RSS growth is memory the allocator retains, not live objects."
-    )
-
-
-def test_the_limit_is_met_by_what_is_held_too(build_run: Build) -> None:
-    """433 MB are left; resident memory gains 20 kB a second, whatever of it is free."""
-    verdict = with_pools(build_run(), 120e3, {"rss_bytes": LEAK})
-    fast = Rate(19e3, 18e3, 20e3)
-    signals = tuple(
-        replace(signal, judgement=replace(signal.judgement, per_s=fast))
-        if signal.explained_by_allocator
-        else signal
-        for signal in verdict.signals
-    )
-    assert "the memory limit is reached in 6.0 h at the earliest" in verdict_line(
-        replace(verdict, signals=signals)
-    )
-
-
-@pytest.mark.parametrize(
-    ("free_bytes", "verdicts"),
-    [
-        (60e3, {"rss_bytes": LEAK}),
-        (120e3, {"rss_bytes": LEAK, "live_bytes": LEAK}),
-        (120e3, {"rss_bytes": LEAK, "live_bytes": INCONCLUSIVE}),
-    ],
-)
-def test_memory_that_the_allocators_do_not_hold_is_a_leak(
-    build_run: Build, free_bytes: float, verdicts: Mapping[str, Verdict]
-) -> None:
-    """Where the free pools are a third of the growth, or live bytes are not cleared, RSS calls the leak."""
-    verdict = with_pools(build_run(), free_bytes, verdicts)
-    assert verdict.verdict == LEAK
-    assert not any(signal.explained_by_allocator for signal in verdict.signals)
-
-
 @pytest.mark.parametrize(("kill_hour", "answer"), [(5.6, None), (None, False)])
 def test_a_cache_that_fills_until_its_process_is_killed_explains_nothing(
     build_run: Build, kill_hour: float | None, answer: bool | None
@@ -234,8 +193,8 @@ def test_a_cache_that_fills_until_its_process_is_killed_explains_nothing(
     recording, script = read_recording(build_run(kill_hour=kill_hour)), Script({})
     with judged_by(script):
         arm_verdict(recording, recording.arms[0])
-    assert script.bounded["rss_bytes"] is answer
-    assert script.bounded["live_blocks"] is answer
+    assert script.bounded["held_bytes"] is answer
+    assert script.bounded["native_bytes"] is answer
     assert script.bounded["sessions_open"] is None
 
 
@@ -246,4 +205,4 @@ def test_a_cache_that_stops_is_known_also_in_an_arm_that_was_killed(build_run: B
     killed = replace(after, lives=before.lives)
     with judged_by(script):
         arm_verdict(recording, killed)
-    assert script.bounded["rss_bytes"] is True
+    assert script.bounded["held_bytes"] is True

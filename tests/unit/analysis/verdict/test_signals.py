@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.judge.types import Margin
+from analysis.recording.accounting import account_arm, account_processes
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm, Life, Phase
-from analysis.recording.read import SAMPLE_NUMBERS, with_live_bytes
-from analysis.verdict.other_explanations import bounded, end_memory, retained_by_allocator
-from analysis.verdict.signals import signals
+from analysis.recording.read import SAMPLE_NUMBERS
+from analysis.verdict.other_explanations import bounded, end_memory, unconfirmed_free
+from analysis.verdict.signals import Evidence, evidence
 from soak.contract import LOAD, POINT
 
 LOAD_PHASE = Phase(LOAD, 100.0, 200.0)
@@ -22,7 +24,8 @@ LOAD_PHASE = Phase(LOAD, 100.0, 200.0)
 def rows(t_s: np.ndarray, **columns: object) -> pd.DataFrame:
     """Return rows of samples with these columns, the others not read."""
     frame = pd.DataFrame({"t_s": t_s, "life": 1.0, **columns})
-    return with_live_bytes(frame.reindex(columns=[*SAMPLE_NUMBERS, "phase", "rung"]))
+    frame = frame.reindex(columns=[*SAMPLE_NUMBERS, "phase", "rung"])
+    return account_arm(account_processes(frame, {}))
 
 
 def arm(samples: pd.DataFrame, points: pd.DataFrame | None = None, ladder: pd.DataFrame | None = None) -> Arm:
@@ -46,64 +49,119 @@ def arm(samples: pd.DataFrame, points: pd.DataFrame | None = None, ladder: pd.Da
 SECONDS = np.arange(60.0, 220.0)
 
 
-def test_live_bytes_are_what_is_in_use_of_python_and_of_malloc() -> None:
-    """Arenas less what is free in them, and native bytes; only the load counts, with the requests answered by then."""
-    samples = rows(
-        SECONDS,
-        pymalloc_arena_bytes=300.0,
-        pymalloc_free_bytes=100.0,
-        malloc_in_use_bytes=50.0,
-        live_blocks=4.0,
-    )
-    found = {
-        signal.readings.signal: signal for signal in signals(arm(samples), LOAD_PHASE, Margin(per_s=100.0))
-    }
-    assert set(found) == {"live_bytes", "live_blocks", "malloc_in_use_bytes"}
-    live = found["live_bytes"].readings
-    assert set(live.value) == {250.0}
-    assert (live.t_s[0], live.t_s[-1], live.settled) == (100.0, 200.0, False)
-    assert (live.requests[0], live.requests[-1]) == (400.0, 1400.0)
+PARTED: dict[str, Any] = {
+    "anon_bytes": 90e6,
+    "shmem_bytes": 0.0,
+    "pymalloc_arena_bytes": 30e6,
+    "pymalloc_free_bytes": 10e6,
+    "malloc_in_use_bytes": 50e6,
+    "malloc_free_bytes": 1e6,
+}
+"""A process that holds 79 MB: Python 20, malloc 50, the rest 9."""
+PER_SECOND = Margin(per_s=100.0)
+
+
+def found(one: Arm, margin: Margin = PER_SECOND, headroom_bytes: float | None = None) -> Evidence:
+    """Return what the arm is judged by; fails where that is nothing."""
+    evident = evidence(one, LOAD_PHASE, margin, headroom_bytes)
+    assert evident is not None
+    return evident
+
+
+def test_the_whole_is_what_is_held_and_its_parts_add_up_to_it() -> None:
+    """Only the load counts, with the requests answered by then; the counts are read beside it."""
+    evident = found(arm(rows(SECONDS, **PARTED, fds=9.0)))
+    held = evident.whole.readings
+    assert (held.signal, set(held.value), held.settled) == ("held_bytes", {79e6}, False)
+    assert (held.t_s[0], held.t_s[-1], held.requests[0], held.requests[-1]) == (100.0, 200.0, 400.0, 1400.0)
+    parts = {part.readings.signal: part.readings.value[0] for part in evident.parts}
+    assert parts == {"python_bytes": 20e6, "native_bytes": 50e6, "rest_bytes": 9e6}
+    assert [count.readings.signal for count in evident.counts] == ["fds"]
+    assert len(evident.accusers) == 5
+
+
+@pytest.mark.parametrize(
+    ("columns", "alone"),
+    [
+        ({"anon_bytes": 90e6, "shmem_bytes": 2e6, "rss_bytes": 99e6, "uss_bytes": 95e6}, "own_bytes"),
+        ({"rss_bytes": 99e6, "uss_bytes": 95e6}, "uss_bytes"),
+        ({"rss_bytes": 99e6}, "rss_bytes"),
+        (PARTED | {"malloc_in_use_bytes": np.where(SECONDS > 189, np.nan, 50e6)}, "own_bytes"),
+    ],
+)
+def test_without_parts_memory_is_judged_alone(columns: dict[str, Any], alone: str) -> None:
+    """Its own; of older recordings USS or RSS. Parts that are missing for a tenth of the load are none."""
+    evident = found(arm(rows(SECONDS, **columns)))
+    assert (evident.whole.readings.signal, evident.parts, evident.reserve_bytes) == (alone, (), 0.0)
+
+
+def test_the_reserve_is_what_the_rest_gained_up_to_its_highest_point_under_load() -> None:
+    """From the start of the process, warm-up included; what it gains after the load does not count."""
+    anon = 90e6 + 3e6 * (SECONDS > 80) + 1e6 * (SECONDS == 150) + 9e6 * (SECONDS > 200)
+    assert found(arm(rows(SECONDS, **(PARTED | {"anon_bytes": anon})))).reserve_bytes == 4e6
 
 
 def test_the_margin_of_a_count_is_that_of_the_bytes_over_what_one_costs() -> None:
-    """A block costs what blocks cost in this very run, 50 bytes; a session, a descriptor, a thread what is stated."""
-    samples = rows(
-        SECONDS,
-        pymalloc_arena_bytes=300.0,
-        pymalloc_free_bytes=100.0,
-        live_blocks=4.0,
-        sessions_open=1.0,
-        fds=9.0,
-        threads=2.0,
-        rss_bytes=1e6,
-    )
-    found = {
-        s.readings.signal: s.margin for s in signals(arm(samples), LOAD_PHASE, Margin(per_request=200.0))
+    """Where no limit is known."""
+    samples = rows(SECONDS, **PARTED, sessions_open=1.0, fds=9.0, threads=2.0)
+    margins = {
+        count.readings.signal: count.margin.per_request
+        for count in found(arm(samples), Margin(per_request=200.0)).counts
     }
-    assert found["rss_bytes"] == Margin(per_request=200.0)
-    assert found["live_blocks"] == Margin(per_request=4.0)
     for name, each in (("sessions_open", 6200), ("fds", 3500), ("threads", 37_000)):
-        assert found[name].per_request == pytest.approx(200 / each)
+        assert margins[name] == pytest.approx(200 / each)
 
 
-def test_quiesce_points_take_the_place_of_seconds_where_there_are_five() -> None:
-    """From the last one before the load; RSS is read each second all the same, and four points are too few."""
-    samples = rows(SECONDS, tasks_alive=7.0, rss_bytes=1e6)
-    points = rows(np.arange(70.0, 220.0, 10.0), tasks_alive=3.0, rss_bytes=1e6, rung=POINT)
-    found = {
-        s.readings.signal: s.readings for s in signals(arm(samples, points), LOAD_PHASE, Margin(per_s=1.0))
+def test_a_count_that_meets_its_limit_within_a_month_matters_whatever_its_bytes() -> None:
+    """1,000 descriptors left in 30 days at 10 requests a second; sessions have the memory that is left, 62 MB."""
+    samples = rows(SECONDS, **PARTED, sessions_open=1.0, fds=24.0, fds_limit=1024.0)
+    counts = {
+        count.readings.signal: count
+        for count in found(arm(samples), Margin(per_request=200.0), headroom_bytes=62e6).counts
     }
-    assert found["tasks_alive"].settled
-    assert list(found["tasks_alive"].t_s) == [90.0, *np.arange(100.0, 201.0, 10.0)]
-    assert not found["rss_bytes"].settled
-    few = arm(samples, points.iloc[[0, 5, 6, 7]])
-    assert not any(s.readings.settled for s in signals(few, LOAD_PHASE, Margin(per_s=1.0)))
+    assert counts["fds"].limit == 1024
+    assert counts["fds"].margin.per_request == pytest.approx(1000 / (30 * 86400) / 10)
+    assert counts["sessions_open"].limit == 10_001
+    assert counts["sessions_open"].margin.per_request == pytest.approx(10_000 / (30 * 86400) / 10)
+
+
+def test_what_the_limit_charges_is_followed_beside_the_whole() -> None:
+    """Less the file cache; without a cgroup it is RSS, without a limit nothing."""
+    charge = {"cgroup_bytes": 120e6, "cgroup_file_bytes": 20e6, "rss_bytes": 110e6}
+    limited = arm(rows(SECONDS, **PARTED, **charge))
+    charged = found(limited, headroom_bytes=5e6).charged
+    assert charged is not None
+    assert (charged.readings.signal, charged.readings.value[0], charged.limit) == (
+        "charged_bytes",
+        100e6,
+        105e6,
+    )
+    assert found(limited).charged is None
+    watched = found(arm(rows(SECONDS, **PARTED, rss_bytes=110e6)), headroom_bytes=5e6).charged
+    assert watched is not None
+    assert watched.readings.signal == "rss_bytes"
+
+
+def test_quiesce_points_take_the_place_of_seconds_where_there_are_six() -> None:
+    """From the last one before the load; memory alone is read each second all the same; five points are too few."""
+    samples = rows(SECONDS, **PARTED, tasks_alive=7.0)
+    points = rows(np.arange(70.0, 220.0, 10.0), **PARTED, tasks_alive=3.0, rung=POINT)
+    evident = found(arm(samples, points))
+    for signal in (evident.whole, *evident.parts, *evident.counts):
+        assert signal.readings.settled
+        assert list(signal.readings.t_s) == [90.0, *np.arange(100.0, 201.0, 10.0)]
+    few = found(arm(samples, points.iloc[[0, 5, 6, 7, 8]]))
+    assert not any(signal.readings.settled for signal in (few.whole, *few.counts))
+    own = found(
+        arm(rows(SECONDS, anon_bytes=1e6, shmem_bytes=0.0), rows(points["t_s"].to_numpy(), anon_bytes=1e6))
+    )
+    assert not own.whole.readings.settled
 
 
 def test_what_was_hardly_read_is_no_signal() -> None:
     """Nine readings of a load are not judged, and an arm without any has none."""
-    assert signals(arm(rows(np.arange(100.0, 109.0), rss_bytes=1e6)), LOAD_PHASE, Margin(per_s=1.0)) == ()
-    assert signals(arm(rows(np.array([]))), LOAD_PHASE, Margin(per_s=1.0)) == ()
+    assert evidence(arm(rows(np.arange(100.0, 109.0), rss_bytes=1e6)), LOAD_PHASE, PER_SECOND, None) is None
+    assert evidence(arm(rows(np.array([]))), LOAD_PHASE, PER_SECOND, None) is None
 
 
 @pytest.mark.parametrize(
@@ -126,19 +184,24 @@ def test_a_gauge_tells_whether_a_cache_has_stopped(
     assert bounded(arm(samples), LOAD_PHASE) is answer
 
 
-@pytest.mark.parametrize(("kept_bytes", "held_bytes"), [(9e6, 8e6), (2e6, 5e6), (0.0, 3e6), (np.nan, 3e6)])
-def test_what_the_allocators_hold_is_what_they_gained(kept_bytes: float, held_bytes: float) -> None:
-    """3 MB in free pools, and of what malloc_trim gives back, 5 MB, what malloc had not kept before the load.
-
-    Without readings it is nothing.
-    """
-    free = np.where(SECONDS < 150, 1e6, 4e6)
-    malloc = np.where(SECONDS < 150, 200e6, 200e6 + kept_bytes)
-    ladder = rows(np.array([1.0, 2.0, 3.0]), rss_bytes=[90e6, 80e6, 75e6])
+@pytest.mark.parametrize(
+    ("gained_bytes", "unconfirmed_bytes"), [(9e6, 4e6), (5e6, 0.0), (2e6, 0.0), (np.nan, 0.0)]
+)
+def test_free_memory_is_confirmed_by_what_trimming_gives_back(
+    gained_bytes: float, unconfirmed_bytes: float
+) -> None:
+    """The trim returned 5 MB: of what malloc gained, the rest is free by its own account alone."""
+    malloc = np.where(SECONDS < 150, 200e6, 200e6 + gained_bytes)
+    ladder = rows(np.array([1.0, 2.0, 3.0]), **(PARTED | {"anon_bytes": [90e6, 80e6, 75e6]}))
     ladder["rung"] = ["drained", "collected", "trimmed"]
-    found = arm(rows(SECONDS, pymalloc_free_bytes=free, malloc_free_bytes=malloc), ladder=ladder)
-    assert retained_by_allocator(found, LOAD_PHASE) == pytest.approx(held_bytes)
-    assert retained_by_allocator(arm(rows(SECONDS)), LOAD_PHASE) == 0.0
+    samples = rows(SECONDS, **(PARTED | {"malloc_free_bytes": malloc}))
+    assert unconfirmed_free(arm(samples, ladder=ladder), LOAD_PHASE) == pytest.approx(unconfirmed_bytes)
+
+
+def test_without_a_ladder_no_free_memory_is_confirmed() -> None:
+    """All that malloc gained is its own account."""
+    malloc = np.where(SECONDS < 150, 200e6, 203e6)
+    assert unconfirmed_free(arm(rows(SECONDS, **(PARTED | {"malloc_free_bytes": malloc}))), LOAD_PHASE) == 3e6
 
 
 def test_the_memory_at_the_end_is_that_of_the_life_that_saw_it() -> None:

@@ -41,12 +41,14 @@ def test_the_summary_holds_what_the_report_says(build_run: Build) -> None:
         ("leaky", "leak"),
         ("fixed", "no_leak"),
     ]
-    assert found["verdicts"][1]["leading_signal"] == "rss_bytes"
+    assert found["verdicts"][1]["leading_signal"] == "held_bytes"
     assert [signal["signal"] for signal in found["verdicts"][1]["signals"]] == [
-        "live_blocks",
-        "malloc_in_use_bytes",
-        "rss_bytes",
+        "held_bytes",
+        "python_bytes",
+        "native_bytes",
+        "rest_bytes",
         "sessions_open",
+        "charged_bytes",
     ]
     assert [(gate["gate"], gate["measured"]) for gate in found["gates"]] == [("leak", "69 B/request")]
     leaky, fixed = found["arms"]

@@ -1,0 +1,103 @@
+"""Every byte of an arm, reading by reading: its own memory, what of it is in use, and in which part.
+
+``own`` is what its limit can kill for beside kernel memory: anonymous memory, swapped out or not, and shared memory.
+``held`` is ``own`` less what the allocators that can be asked have free in memory. Its parts are ``python``, ``native``
+and ``rest``: held - python - native, which is memory of allocators that cannot be asked, mappings, stacks, shared
+memory and files on tmpfs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.judge.types import ARENA_BYTES
+
+OWN: Final = "own_bytes"
+HELD: Final = "held_bytes"
+PYTHON: Final = "python_bytes"
+NATIVE: Final = "native_bytes"
+REST: Final = "rest_bytes"
+FREE: Final = "free_bytes"
+"""Column of the samples made when they are read: free memory of the allocators that is in memory."""
+REST_GAIN: Final = "rest_gain_bytes"
+"""Column of the samples made when they are read: by how much memory that no allocator accounts for is above that of
+each process when it got ready; a process that is below counts for nothing."""
+CHARGED: Final = "charged_bytes"
+"""Column of the samples made when they are read: what the memory limit charges, less the file cache, which is given
+back under pressure."""
+PARTS: Final = (PYTHON, NATIVE, REST)
+OF_PROCESS: Final = (PYTHON, NATIVE, FREE, REST_GAIN, "anon_bytes")
+"""Columns whose sum over the processes of an arm is known only where each of them was read."""
+TOP_PAD_BYTES: Final = 132 * 1024
+"""Bytes that glibc's malloc takes from the system at a time: M_TOP_PAD of mallopt(3), and a page."""
+
+
+def account_processes(samples: pd.DataFrame, ready_s: Mapping[int, float]) -> pd.DataFrame:
+    """Return ``samples``, rows of single processes in order of time, with the columns OF_PROCESS.
+
+    ``ready_s`` is when each life got ready, seconds since the run's start; a life that is missing was ready at once.
+    """
+    by_life = samples.groupby("life", sort=False)
+    untouched = pd.Series(0.0, index=samples.index)
+    for _, rows in by_life:
+        of_python = _untouched(rows["pymalloc_arena_bytes"], rows["pymalloc_unused_bytes"], ARENA_BYTES)
+        of_malloc = _untouched(rows["malloc_arena_bytes"], rows["malloc_top_bytes"], TOP_PAD_BYTES)
+        untouched[rows.index] = of_python + of_malloc
+    python = samples["pymalloc_arena_bytes"] - samples["pymalloc_free_bytes"]
+    native = samples["malloc_in_use_bytes"]
+    free = samples["pymalloc_free_bytes"] + samples["malloc_free_bytes"]
+    unaccounted = samples["anon_bytes"] - python - native - free
+    is_ready = samples["t_s"] >= samples["life"].map(ready_s).astype(float).fillna(-np.inf)
+    at_start = unaccounted.where(is_ready).groupby(samples["life"]).transform("first")
+    return samples.assign(
+        **{
+            PYTHON: python,
+            NATIVE: native,
+            FREE: (free - untouched).where(python.notna() & native.notna()),
+            REST_GAIN: (unaccounted - at_start).clip(lower=0.0),
+        }
+    )
+
+
+def account_arm(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return ``samples``, one row a reading of the arm, with the columns of its own memory, what is held, and REST.
+
+    Shared memory is what the limit's cgroup charges, which has files on tmpfs that no process maps; without a cgroup it
+    is what the processes map.
+    """
+    shared = samples["cgroup_shmem_bytes"]
+    shared = shared if shared.notna().any() else samples["shmem_bytes"]
+    own = samples["anon_bytes"] + shared
+    held = own - samples[FREE]
+    known = shared.dropna()
+    gained = (shared - known.iloc[0]).clip(lower=0.0) if len(known) else 0.0
+    return samples.assign(
+        **{
+            OWN: own,
+            HELD: held,
+            REST: held - samples[PYTHON] - samples[NATIVE],
+            REST_GAIN: samples[REST_GAIN] + gained,
+            CHARGED: samples["cgroup_bytes"] - samples["cgroup_file_bytes"],
+        }
+    )
+
+
+def _untouched(taken: pd.Series[float], unused: pd.Series[float], step_bytes: float) -> pd.Series[float]:
+    """Return the free bytes of one allocator of one process that were never touched, so are not in memory.
+
+    What is newly ``taken`` from the system is free before a page of it is touched. The bound, row by row:
+    u = min(u + max(0, taken - taken before), unused), where u begins at one step. 0 where it is not known.
+    """
+    read = (taken.notna() & unused.notna()).to_numpy(bool)
+    untouched = np.zeros(len(taken))
+    if read.any():
+        so_far = np.cumsum(np.maximum(np.diff(taken.to_numpy(float)[read], prepend=taken[read].iloc[0]), 0.0))
+        at_most = unused.to_numpy(float)[read]
+        at_most[0] = min(at_most[0], step_bytes)
+        # The recursion in closed form: what was taken since each bound, at the tightest.
+        untouched[read] = np.minimum.accumulate(at_most - so_far) + so_far
+    return pd.Series(untouched, index=taken.index)

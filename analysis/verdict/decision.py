@@ -1,0 +1,177 @@
+"""The decision on an arm's memory and counts: the whole clears, the parts accuse.
+
+Every signal is judged here, by ``judge_signal`` of this module: what replaces it there replaces it everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from analysis.formatting import MIB
+from analysis.judge import judge_signal
+from analysis.judge.reasons import SENTENCES
+from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, Rate, ReasonCode
+from analysis.verdict.signals import Evidence, Signal, in_bytes
+
+FAMILY_ERROR: Final = 0.025
+"""Chance of calling a healthy arm a leak by any of its accusers: divided evenly among them (Bonferroni)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalVerdict:
+    """One signal, judged."""
+
+    judgement: Judgement
+    margin: Margin
+    """The leak that would matter, in the signal's unit."""
+    settled: bool
+    """Whether it was read at quiesce points."""
+    accuses: bool = True
+    """Whether a leak in it makes the arm a leak."""
+    limit: float | None = None
+    """The value at which the signal meets its limit; None where it has none."""
+
+    @property
+    def leaks(self) -> bool:
+        """Whether the signal makes the arm a leak."""
+        return self.accuses and self.judgement.verdict == LEAK
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What an arm did under load."""
+
+    load_s: float
+    requests: float
+    """Requests answered; 0 where they were not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The signals of an arm, judged, and the one whose verdict and figures are the arm's."""
+
+    leading: SignalVerdict
+    whole: SignalVerdict
+    parts: tuple[SignalVerdict, ...]
+    counts: tuple[SignalVerdict, ...]
+    charged: SignalVerdict | None
+    """What the memory limit charges: how fast the limit is approached; it neither clears nor accuses."""
+
+    @property
+    def signals(self) -> tuple[SignalVerdict, ...]:
+        """All signals, the whole first."""
+        return (self.whole, *self.parts, *self.counts, *((self.charged,) if self.charged else ()))
+
+
+def decide(
+    evidence: Evidence,
+    served: Served,
+    *,
+    error: float = FAMILY_ERROR,
+    bounded: bool | None = None,
+    unconfirmed_bytes: float = 0.0,
+    detectable: bool = True,
+) -> Decision:
+    """Judge every signal and decide.
+
+    A leak is called by a part or a count, each at ``error`` over the number of accusers; by the whole where it has no
+    parts, or where the leak is in several parts none of which is called. The whole clears: its bound and what may be
+    hidden in the reserve must be below the margin. As one signal clears, the 5% above its interval stand undivided.
+    ``unconfirmed_bytes`` is free memory that the whole gained by the allocators' account alone, not confirmed from
+    outside. The minimum detectable leak of the whole is found only if asked for, as it takes longest.
+    """
+    alpha = error / len(evidence.accusers)
+
+    def judged(signal: Signal, *, accuses: bool = True) -> SignalVerdict:
+        memory = in_bytes(signal.readings.signal)
+        judgement = judge_signal(
+            signal.readings,
+            signal.margin,
+            limit_bytes=signal.limit,
+            alpha=alpha,
+            bounded=bounded if memory else None,
+            detectable=detectable and signal is evidence.whole,
+        )
+        return SignalVerdict(judgement, signal.margin, signal.readings.settled, accuses, signal.limit)
+
+    whole = judged(evidence.whole, accuses=not evidence.parts)
+    parts, counts = (tuple(judged(signal) for signal in group) for group in (evidence.parts, evidence.counts))
+    charged = judged(evidence.charged, accuses=False) if evidence.charged else None
+    leaking_parts = [part for part in parts if part.leaks]
+    if whole.judgement.verdict == LEAK and (
+        len(leaking_parts) > 1 or not (leaking_parts or _may_fill(evidence.parts, alpha, bounded))
+    ):
+        whole = replace(whole, accuses=True)
+    leaking = [one for one in (whole, *parts, *counts) if one.leaks]
+    if not leaking and evidence.parts:
+        judgement = _cleared(whole.judgement, evidence, served, unconfirmed_bytes)
+        whole = replace(whole, judgement=judgement)
+    leading = whole if not leaking or whole in leaking else max(leaking, key=_order)
+    return Decision(leading, whole, parts, counts, charged)
+
+
+def _order(signal: SignalVerdict) -> tuple[bool, float]:
+    """Return what puts memory before counts, and the fastest leak first."""
+    rate = signal.judgement.per_s
+    return in_bytes(signal.judgement.signal), rate.value if rate else 0.0
+
+
+def _may_fill(parts: tuple[Signal, ...], alpha: float, bounded: bool | None) -> bool:
+    """Return whether a part may be a cache that is still filling, judged by its share of the margin.
+
+    In the sum, the quiet of the other parts narrows the fit of a fill.
+    """
+    fills = {ReasonCode.SATURATION, ReasonCode.GROWING_GAUGE}
+    judgements = (
+        judge_signal(
+            part.readings,
+            _scaled(part.margin, 1 / len(parts)),
+            alpha=alpha,
+            bounded=bounded,
+            detectable=False,
+        )
+        for part in parts
+    )
+    return any(judgement.reason_code in fills for judgement in judgements)
+
+
+def _scaled(margin: Margin, by: float) -> Margin:
+    return Margin(
+        per_s=None if margin.per_s is None else margin.per_s * by,
+        per_request=None if margin.per_request is None else margin.per_request * by,
+    )
+
+
+def _cleared(judgement: Judgement, evidence: Evidence, served: Served, unconfirmed_bytes: float) -> Judgement:
+    """Return the judgement of the whole of an arm without an accuser, with the reserve above its bound."""
+    margin, hidden = evidence.whole.margin, evidence.reserve_bytes
+    per_s, per_request = (
+        _raised(rate, hidden / amount) if rate and amount else rate
+        for rate, amount in ((judgement.per_s, served.load_s), (judgement.per_request, served.requests))
+    )
+    raised = replace(judgement, per_s=per_s, per_request=per_request)
+    if judgement.verdict == LEAK:
+        return _undecided(raised, ReasonCode.FILLING_PART)
+    rate, least, amount = (
+        (per_s, margin.per_s, served.load_s)
+        if margin.per_request is None
+        else (per_request, margin.per_request, served.requests)
+    )
+    if judgement.verdict != NO_LEAK or rate is None or least is None:
+        return raised
+    if (times := rate.high / least) >= 1:
+        undecided = _undecided(raised, ReasonCode.RESERVE, reserve=hidden / MIB, times=times)
+        return replace(undecided, more_s=(times - 1) * served.load_s)
+    if unconfirmed_bytes >= least * amount:
+        return _undecided(raised, ReasonCode.UNCONFIRMED_FREE, free=unconfirmed_bytes / MIB)
+    return raised
+
+
+def _undecided(judgement: Judgement, code: ReasonCode, **amounts: float) -> Judgement:
+    reason = SENTENCES[code].format(**amounts)
+    return replace(judgement, verdict=code.verdict, reason_code=code, reason=reason)
+
+
+def _raised(rate: Rate, by: float) -> Rate:
+    return Rate(rate.value, rate.low, max(rate.high, 0.0) + by)
