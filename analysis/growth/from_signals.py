@@ -90,9 +90,7 @@ def memory_suspects(
     return found + _rest_suspects(arm, load, rates.get(REST), threads_leak="threads" in rates)
 
 
-def _rest_suspects(
-    arm: Arm, load: Phase, rest: Rates | None, *, threads_leak: bool
-) -> list[LeakSuspect]:
+def _rest_suspects(arm: Arm, load: Phase, rest: Rates | None, *, threads_leak: bool) -> list[LeakSuspect]:
     """Return growth of memory that no allocator accounts for, by what grew beside it."""
     beside = growth_beside(arm, load)
     if rest is None or rest[1] is None or beside is None:

@@ -7,9 +7,10 @@ from typing import Final
 
 from analysis.formatting import format_bytes, format_duration
 from analysis.judge.types import Margin, Rate
+from analysis.recording.accounting import OWN
 from analysis.report.contents import ReportContents
 from analysis.report.tables import NO_NUMBER, Table
-from analysis.verdict.processes import OWN, ProcessRow
+from analysis.verdict.processes import ProcessRow
 from analysis.verdict.signals import RSS, USS
 from analysis.verdict.wording import interval_text, rate_text
 

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.commands.live import LOOK_PAUSE_S, follow, look_error
 from analysis.judge.types import Judgement, Margin, SignalSeries
-from analysis.verdict.arm import FAMILY_ERROR
+from analysis.verdict.decision import FAMILY_ERROR
 from soak.contract import GateLimit, Live
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
 from tests.support.planted_judge import planted_judge
