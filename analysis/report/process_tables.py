@@ -7,14 +7,12 @@ from typing import Final
 
 from analysis.formatting import format_bytes, format_duration
 from analysis.judge.types import Margin, Rate
-from analysis.recording.accounting import OWN
 from analysis.report.contents import ReportContents
 from analysis.report.tables import NO_NUMBER, Table
 from analysis.verdict.processes import ProcessRow
-from analysis.verdict.signals import RSS, USS
-from analysis.verdict.wording import interval_text, rate_text
+from analysis.verdict.signals import RSS
+from analysis.verdict.wording import SIGNAL_NAMES, interval_text, rate_text
 
-MEMORY_NAMES: Final = {OWN: "anonymous and shared memory", USS: "USS", RSS: "RSS"}
 EDGE_S: Final = 2.0
 """Seconds of the load at its start and end that a process may lack and still be there for the whole load."""
 
@@ -44,7 +42,7 @@ def _process_table(arm: str, rows: tuple[ProcessRow, ...], margin: Margin, load_
         for row in judged
     )
     note = (
-        f"Growth is judged by {MEMORY_NAMES[rows[0].signal]} and an equal part of the margin; "
+        f"Growth is judged by {SIGNAL_NAMES[rows[0].signal]} and an equal part of the margin; "
         f"the verdict on {arm} is on the sum of its processes."
     )
     if rest := rows[len(judged) :]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -42,21 +43,35 @@ def write_processes(run_dir: Path, arm: str, processes: Sequence[PlantedProcess]
                 rows.writerow({"t_s": one.from_s, "event": "ready", **who})
             if one.to_s < END_S:
                 rows.writerow({"t_s": one.to_s, "event": "exit", "by": "unknown", **who})
-    samples = [
-        {
-            "t_s": t_s + 0.002,
-            "arm": arm,
-            "pid": FIRST_PID + life,
-            "life": life,
-            "phase": phase_at(t_s),
-            "rss_bytes": round(
-                one.start_bytes
-                + one.rss_bytes * RPS * min(max(0.0, t_s - max(LOAD_S, one.from_s)), PHASES["drain"] - LOAD_S)
-                + random.normal(0, one.noise_bytes)
-            ),
-        }
-        for t_s in np.arange(1.0, END_S - 1)
-        for life, one in enumerate(processes, 1)
-        if one.from_s <= t_s < one.to_s
-    ]
+    samples = []
+    for t_s, (life, one) in product(np.arange(1.0, END_S - 1), enumerate(processes, 1)):
+        if one.from_s <= t_s < one.to_s:
+            loaded_s = min(max(0.0, t_s - max(LOAD_S, one.from_s)), PHASES["drain"] - LOAD_S)
+            kept_bytes = one.rss_bytes * RPS * loaded_s + random.normal(0, one.noise_bytes)
+            who = {
+                "t_s": t_s + 0.002,
+                "arm": arm,
+                "pid": FIRST_PID + life,
+                "life": life,
+                "phase": phase_at(t_s),
+            }
+            samples.append(who | _memory(one.start_bytes, kept_bytes))
     write_table(run_dir / arm / contract.SAMPLES, samples)
+
+
+def _memory(start_bytes: float, kept_bytes: float) -> dict[str, object]:
+    """Return the readings of a process that keeps these bytes in malloc's memory."""
+    return {
+        "rss_bytes": round(start_bytes + kept_bytes),
+        "anon_bytes": round(start_bytes - 1e6 + kept_bytes),
+        "shmem_bytes": 0,
+        "pymalloc_arena_bytes": 8_000_000,
+        "pymalloc_free_bytes": 1_000_000,
+        "pymalloc_unused_bytes": 0,
+        "allocator": "glibc",
+        "malloc_in_use_bytes": round(start_bytes - 11e6 + kept_bytes),
+        "malloc_free_bytes": 1_000_000,
+        "malloc_arena_bytes": round(start_bytes - 10e6 + kept_bytes),
+        "malloc_top_bytes": 0,
+        "live_blocks": 300_000,
+    }
