@@ -92,10 +92,14 @@ SAMPLE_COLUMNS: Final = (
     _amount("malloc_in_use_bytes", "native bytes in use, as that allocator reports them; empty without one"),
     _amount("malloc_free_bytes", "free bytes that it retains"),
     _amount(
-        "malloc_arena_bytes", "glibc: bytes in the arenas of malloc, without mapped blocks", optional=True
+        "malloc_arena_bytes",
+        "bytes that malloc took from the system and retains; glibc: without mapped blocks",
+        optional=True,
     ),
     _amount(
-        "malloc_top_bytes", "glibc: of the free bytes, those at the top of the main arena", optional=True
+        "malloc_top_bytes",
+        "of the free bytes, those that may be untouched: glibc's top, tcmalloc's page heap",
+        optional=True,
     ),
     Column("gc_gen2_collections", "full collections since the process started"),
     Column("gc_collected", "objects that the cyclic collector freed, all generations"),

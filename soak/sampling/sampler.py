@@ -224,10 +224,12 @@ class Sampler:
         readings = []
         for target in targets:
             row = {**shared, "pid": target.pid, "life": target.life}
+            # The probe first: what its answer touches, the first one's imports above all, is then in both figures.
+            of_probe = self._read_probe(target, row, exact=exact, patience_s=patience_s)
             problems = {
                 **({"limit": usage.problem} if target is targets[0] else {}),
                 **_read_outside(target.pid, row, smaps=smaps),
-                **self._read_probe(target, row, exact=exact, patience_s=patience_s),
+                **of_probe,
             }
             if (
                 rss_bytes(target.pid) is not None

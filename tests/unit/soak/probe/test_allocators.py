@@ -157,33 +157,71 @@ class TestMalloc:
             allocators.malloc()
 
     @pytest.mark.parametrize(
-        ("allocated", "resident", "expected"),
+        ("allocated", "cached", "active", "expected"),
         [
-            (50, 70, {"malloc_in_use_bytes": 50, "malloc_free_bytes": 20}),
-            (70, 50, None),
-            (0, 50, None),
-            (2**63, 2**63, None),
-            (None, 50, {}),
+            (50_000, 10_000, 60_000, (40_000, 28_192)),
+            (80_000, 0, 60_000, None),
+            (0, 0, 50_000, None),
+            (5_000, 6_000, 50_000, None),
+            (2**63, 0, 2**63, None),
+            (None, 0, 50_000, {}),
+        ],
+        ids=[
+            "all",
+            "more in use than taken",
+            "nothing",
+            "more cached than in use",
+            "no address",
+            "no statistics",
         ],
     )
     def test_jemalloc_is_believed_where_it_can_be_true(
-        self, allocated: int | None, resident: int, expected: dict[str, int] | None
+        self,
+        allocated: int | None,
+        cached: int,
+        active: int,
+        expected: dict[str, int] | tuple[int, int] | None,
     ) -> None:
-        """A library that was built without statistics has no figures; what cannot be true is refused."""
-        stats = {b"stats.allocated": allocated, b"stats.resident": resident}
+        """What threads keep in their caches is free, as are pages that are not given back yet; metadata is neither."""
+        stats = {
+            b"stats.allocated": allocated,
+            b"stats.resident": 10**9,
+            b"stats.active": active,
+            b"stats.arenas.4096.tcache_bytes": cached,
+            b"stats.arenas.4096.pdirty": 2,
+            b"arenas.page": 4096,
+        }
         self.patch.setattr(allocators, "ALLOCATOR", "jemalloc")
         self.patch.setattr(allocators, "_slow_mallctl", lambda *_: 0)
         self.patch.setattr(allocators, "_stat_of_jemalloc", stats.get)
         if expected is None:
             with pytest.raises(allocators.ImplausibleError, match="jemalloc answers"):
                 allocators.malloc()
-        else:
+        elif isinstance(expected, dict):
             assert allocators.malloc() == expected
+        else:
+            in_use, free = expected
+            assert allocators.malloc() == {
+                "malloc_in_use_bytes": in_use,
+                "malloc_free_bytes": free,
+                "malloc_arena_bytes": active + 2 * 4096,
+                "malloc_top_bytes": 0,
+            }
 
     @pytest.mark.parametrize(
         ("in_use", "heap", "unmapped", "expected"),
         [
-            (50, 100, 20, {"malloc_in_use_bytes": 50, "malloc_free_bytes": 30}),
+            (
+                50,
+                100,
+                20,
+                {
+                    "malloc_in_use_bytes": 50,
+                    "malloc_free_bytes": 30,
+                    "malloc_arena_bytes": 80,
+                    "malloc_top_bytes": 10,
+                },
+            ),
             (90, 100, 20, None),
             (50, 100, None, {}),
         ],
@@ -191,11 +229,12 @@ class TestMalloc:
     def test_tcmalloc_is_believed_where_it_can_be_true(
         self, in_use: int, heap: int, unmapped: int | None, expected: dict[str, int] | None
     ) -> None:
-        """Pages that it has given back are no free memory of the process."""
+        """Pages that it has given back are no free memory of the process; some of the others it may not have used."""
         properties = {
             b"generic.current_allocated_bytes": in_use,
             b"generic.heap_size": heap,
             b"tcmalloc.pageheap_unmapped_bytes": unmapped,
+            b"tcmalloc.pageheap_free_bytes": 10,
         }
         self.patch.setattr(allocators, "ALLOCATOR", "tcmalloc")
         self.patch.setattr(allocators, "_property_of_tcmalloc", properties.get)

@@ -18,7 +18,7 @@ from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.heap.model import HeapSuspect
 from soak.limit.base import Unlimited, Usage
-from soak.process.procfs import Smaps, Status
+from soak.process.procfs import Smaps, Status, read_status
 from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
 from soak.sampling import sampler as module
@@ -249,6 +249,23 @@ class PartlyRead(Unlimited):
 
     def usage(self) -> Usage:
         return self.answers.pop(0)
+
+
+def test_what_an_answer_touches_is_in_both_readings(make_bench: MakeBench) -> None:
+    """The first answer imports the most: memory read before it would lack what the probe's figures have."""
+
+    class Touching(FakeProbe):
+        def ask(self, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:
+            self.touched = bytearray(b"x") * (64 << 20)
+            return super().ask(op, timeout_s, **arguments)
+
+    before = read_status(os.getpid())
+    assert before is not None
+    assert before.anon_bytes is not None
+    bench = make_bench(RunClock(), Touching(ANSWER))
+    bench.sampler.tick()
+    [row] = bench.rows("samples.csv")
+    assert int(row["anon_bytes"]) > before.anon_bytes + (60 << 20)
 
 
 def test_parts_of_the_charge_that_cannot_be_read_are_a_gap(
