@@ -30,14 +30,21 @@ def judge_frame(
     limit ``oom_eta_low_s`` to ``oom_eta_high_s``, seconds after the last reading (inf: perhaps never). Bad data are
     inconclusive and raise nothing.
     """
+    return _answer(frame_judgement(frame, bounded=bounded, detectable=detectable))
+
+
+def frame_judgement(
+    frame: pd.DataFrame, *, bounded: bool | None = None, detectable: bool = True
+) -> Judgement:
+    """Return the whole judgement on a frame as :func:`judge_frame` takes it."""
     t_s, rss, uss = (_column(frame, name) for name in ("time_s", "rss_bytes", "uss_bytes"))
     known = t_s[np.isfinite(t_s)]
     if len(known) and (np.diff(known) < 0).any():
-        return _answer(unusable_judgement("rss_bytes", ReasonCode.TIME_BACKWARDS))
+        return unusable_judgement("rss_bytes", ReasonCode.TIME_BACKWARDS)
     life = _lives(frame)
     value, shared = _private(t_s, rss, uss, life)
     limit = _positive(frame.attrs.get("memory_limit_bytes"))
-    result = judge_signal(
+    return judge_signal(
         # No process has no memory: 0 is as implausible as a negative value.
         SignalSeries(
             "rss_bytes" if value is rss else "uss_bytes",
@@ -52,7 +59,6 @@ def judge_frame(
         bounded=bounded,
         detectable=detectable,
     )
-    return _answer(result)
 
 
 def _answer(result: Judgement) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from scipy.special import ndtr, ndtri
 from analysis.judge.case import BOUND_ERROR
 from analysis.judge.decision import MIN_LOW_END_SHARE
 from analysis.judge.types import Numbers
+from tests.calibration.simulator.lives import MARGIN
 from tests.calibration.simulator.noise import Chance
 from tests.calibration.simulator.parts import draw_arenas
-from tests.calibration.simulator.simulate import MARGIN
 
 POINTS: Final = 120
 BELOW: Final = 0.025

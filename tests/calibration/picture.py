@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from tests.calibration.figures import called, methods, passed, settled
 from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKY, TINY
-from tests.calibration.simulator.simulate import OOM
+from tests.calibration.simulator.kinds import OOM
 
 INK: Final = "#222222"
-LOOKS: Final = {4.0: ("-", "o"), 8.0: ("--", "s"), 24.0: (":", "^")}
+LOOKS: Final = {0.5: ("-.", "d"), 4.0: ("-", "o"), 8.0: ("--", "s"), 24.0: (":", "^")}
 MARKS: Final = ("s", "^", "v", "D", "P")
 LARGEST: Final = 30
 

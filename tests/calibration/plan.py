@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from itertools import count, product
 from typing import Final
 
-from tests.calibration.simulator.simulate import FILLING, HEALTHY_KINDS, LEAK_KINDS, OOM
+from tests.calibration.simulator.kinds import HEALTHY_KINDS, LEAK_KINDS, OOM, UNDECIDABLE
 
 HEALTHY: Final = "healthy"
 LEAKY: Final = "leaky"
 AT_MARGIN: Final = "at margin"
 TINY: Final = "tiny"
+UNSETTLED: Final = "unsettled"
 TIMED: Final = "timed"
 
 
@@ -26,7 +27,7 @@ class Task:
     tick_s: float = 5.0
     multiple: float = 0.0
     again: bool = False
-    """Whether the stated minimum detectable leak is planted in a replay and looked for."""
+    """Whether what was stated is tried in a replay: the minimum detectable leak, or how much longer to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +40,28 @@ class _Batch:
     multiples: tuple[float, ...] = (0.0,)
     again: bool = False
 
+    @property
+    def tick_s(self) -> float:
+        """Seconds between two readings: a short run is read each second, as a run with a load of its own is."""
+        return 1.0 if self.hours < 1 else 5.0
+
 
 LEAKS: Final = (3.0, 5.0, 10.0, 30.0)
 """Of the recordings of 4 h, in margins."""
+SHORT: Final = 0.5
+"""Hours of a run in which a leak of 3 margins and more takes few arenas."""
 BATCHES: Final = (
-    _Batch(HEALTHY, HEALTHY_KINDS, 180, again=True),
-    _Batch(LEAKY, LEAK_KINDS, 38, multiples=LEAKS),
-    _Batch(AT_MARGIN, LEAK_KINDS, 25, multiples=(1,)),
-    _Batch(TINY, LEAK_KINDS, 6, multiples=(0.25, 0.5, 2)),
-    _Batch(FILLING, (FILLING,), 300),
-    _Batch(HEALTHY, HEALTHY_KINDS, 60, hours=8),
-    _Batch(LEAKY, LEAK_KINDS, 16, hours=8, multiples=(3, 10)),
-    _Batch(HEALTHY, HEALTHY_KINDS, 24, hours=24),
-    _Batch(LEAKY, LEAK_KINDS, 6, hours=24, multiples=(3, 10)),
+    _Batch(HEALTHY, HEALTHY_KINDS, 130, again=True),
+    _Batch(LEAKY, LEAK_KINDS, 28, multiples=LEAKS),
+    _Batch(AT_MARGIN, LEAK_KINDS, 18, multiples=(1,)),
+    _Batch(TINY, LEAK_KINDS, 4, multiples=(0.25, 0.5, 2)),
+    _Batch(UNSETTLED, UNDECIDABLE, 200),
+    _Batch(HEALTHY, HEALTHY_KINDS, 30, hours=SHORT),
+    _Batch(LEAKY, LEAK_KINDS, 6, hours=SHORT, multiples=LEAKS),
+    _Batch(HEALTHY, HEALTHY_KINDS, 40, hours=8),
+    _Batch(LEAKY, LEAK_KINDS, 10, hours=8, multiples=(3, 10)),
+    _Batch(HEALTHY, HEALTHY_KINDS, 16, hours=24),
+    _Batch(LEAKY, LEAK_KINDS, 4, hours=24, multiples=(3, 10)),
 )
 REPLAYED: Final = 3
 """One in so many healthy traces is replayed with its minimum detectable leak."""
@@ -69,6 +79,7 @@ def tasks(first_seed: int, *, share: float = 1.0) -> list[Task]:
             kind,
             next(seeds),
             hours=batch.hours,
+            tick_s=batch.tick_s,
             multiple=multiple * OOM_SIZE if kind == OOM and multiple >= 3 else multiple,
             again=batch.again and number % REPLAYED == 0,
         )

@@ -83,7 +83,7 @@ def _line(figure: Figure) -> tuple[str, ...]:
     measured = figure.measured
     note = f" ({figure.note})" if figure.note else ""
     naive = tuple(_percent(figure.naive[name]) if name in figure.naive else "" for name in NAIVE)
-    verdict = "met" if figure.met else "no traces" if np.isnan(figure.value) else "fell short"
+    verdict = "no traces" if np.isnan(figure.value) else "met" if figure.met else "fell short"
     if isinstance(measured, Share):
         low, high = measured.interval()
         text = f"{_percent(measured.value)}{note}"
@@ -112,7 +112,9 @@ def _goal(figure: Figure, text: Callable[[float], str]) -> str:
         return f"{text(figure.low)} to {text(figure.high)}"
     if np.isfinite(figure.low):
         return f"≥ {text(figure.low)}"
-    return f"≤ {text(figure.high)}" if figure.high else "none"
+    if np.isfinite(figure.high):
+        return f"≤ {text(figure.high)}" if figure.high else "none"
+    return "as found"
 
 
 def _percent(rate: float) -> str:

@@ -9,14 +9,18 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.external.frame import judge_frame
+from analysis.external.frame import frame_judgement
 from analysis.judge import judge_signal
-from analysis.judge.types import LEAK, Margin, SignalSeries
+from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, SignalSeries
 from tests.calibration import naive
 from tests.calibration.plan import TIMED, Task
-from tests.calibration.simulator.simulate import FILLING, MARGIN, Trace, simulate
+from tests.calibration.simulator.kinds import FILLING
+from tests.calibration.simulator.lives import MARGIN
+from tests.calibration.simulator.simulate import Trace, simulate
 
 CRASHED: Final = "crashed"
+LONGEST: Final = 24.0
+"""Hours up to which a longer run is tried."""
 METHOD_PREFIX: Final = "naive: "
 
 
@@ -40,9 +44,13 @@ class Outcome:
     oom_mean_s: float
     oom_low_s: float
     oom_high_s: float
+    more_s: float
+    """How much longer to run, as stated."""
     took_s: float
     found_again: float
     """1 when the stated minimum detectable leak was called in a replay, 0 when not, NaN when it was not tried."""
+    decided: float
+    """1 when a replay that was longer by ``more_s`` was decided, 0 when not, NaN when it was not tried."""
     with_gauge: str
     """The verdict on a cache that is known to be still filling; empty for other kinds."""
     naive: dict[str, bool]
@@ -54,13 +62,9 @@ def score(task: Task) -> Outcome:
     began_s = time.perf_counter()
     said = _judged(trace.frame)
     took_s = time.perf_counter() - began_s
-    detectable = _number(said, "mde_bytes_per_s")
-    found = np.nan
-    if task.again and trace.decidable and said["verdict"] != LEAK and np.isfinite(detectable):
-        replay = simulate(
-            task.kind, task.seed, hours=task.hours, tick_s=task.tick_s, replay=1, added=detectable
-        )
-        found = float(_judged(replay.frame)["verdict"] == LEAK)
+    rate, oom = said.per_s, said.oom if said.verdict == LEAK else None
+    detectable = _number(said.detectable_per_s)
+    again = task.again and trace.decidable
     return Outcome(
         group=task.group,
         kind=task.kind,
@@ -68,17 +72,19 @@ def score(task: Task) -> Outcome:
         hours=task.hours,
         leak=trace.leak / MARGIN,
         decidable=trace.decidable,
-        verdict=str(said["verdict"]),
-        slope=_number(said, "slope_bytes_per_s") / MARGIN,
-        low=_number(said, "ci_low") / MARGIN,
-        high=_number(said, "ci_high") / MARGIN,
+        verdict=CRASHED if said.reason == CRASHED else said.verdict,
+        slope=np.nan if rate is None else rate.value / MARGIN,
+        low=np.nan if rate is None else rate.low / MARGIN,
+        high=np.nan if rate is None else rate.high / MARGIN,
         detectable=detectable / MARGIN,
-        oom_s=np.nan if trace.oom_s is None else trace.oom_s,
-        oom_mean_s=np.nan if trace.oom_mean_s is None else trace.oom_mean_s,
-        oom_low_s=_number(said, "oom_eta_low_s"),
-        oom_high_s=_number(said, "oom_eta_high_s"),
+        oom_s=_number(trace.oom_s),
+        oom_mean_s=_number(trace.oom_mean_s),
+        oom_low_s=np.nan if oom is None else oom.low,
+        oom_high_s=np.nan if oom is None else oom.high,
+        more_s=_number(said.more_s),
         took_s=took_s,
-        found_again=found,
+        found_again=_found_again(task, detectable) if again and said.verdict != LEAK else np.nan,
+        decided=_decided(task, _number(said.more_s)) if again else np.nan,
         with_gauge=_with_gauge(trace) if task.kind == FILLING else "",
         naive={} if task.group == TIMED else naive.verdicts(trace.frame),
     )
@@ -96,11 +102,28 @@ def table(outcomes: list[Outcome]) -> pd.DataFrame:
     )
 
 
-def _judged(frame: pd.DataFrame) -> dict[str, object]:
+def _judged(frame: pd.DataFrame, *, detectable: bool = True) -> Judgement:
     try:
-        return dict(judge_frame(frame.copy()))
-    except Exception as error:  # noqa: BLE001  a crash is a figure of the report, whatever it is
-        return {"verdict": CRASHED, "error": repr(error)}
+        return frame_judgement(frame.copy(), detectable=detectable)
+    except Exception:  # noqa: BLE001  a crash is a figure of the report, whatever it is
+        return Judgement("rss_bytes", INCONCLUSIVE, CRASHED)
+
+
+def _found_again(task: Task, detectable: float) -> float:
+    """Return whether a leak of so many bytes per second is called in a replay."""
+    if not np.isfinite(detectable):
+        return np.nan
+    replay = simulate(task.kind, task.seed, hours=task.hours, tick_s=task.tick_s, replay=1, added=detectable)
+    return float(_judged(replay.frame, detectable=False).verdict == LEAK)
+
+
+def _decided(task: Task, more_s: float) -> float:
+    """Return whether a replay that is so much longer is decided."""
+    hours = task.hours + more_s / 3600
+    if not hours <= LONGEST:
+        return np.nan
+    replay = simulate(task.kind, task.seed, hours=hours, tick_s=task.tick_s, multiple=task.multiple, replay=1)
+    return float(_judged(replay.frame, detectable=False).verdict != INCONCLUSIVE)
 
 
 def _with_gauge(trace: Trace) -> str:
@@ -118,6 +141,5 @@ def _with_gauge(trace: Trace) -> str:
     return said.verdict
 
 
-def _number(said: dict[str, object], key: str) -> float:
-    value = said.get(key)
-    return float(value) if isinstance(value, int | float) else np.nan
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value

@@ -8,7 +8,7 @@ import pytest
 from analysis.judge.types import LEAK, NO_LEAK
 from tests.calibration.plan import HEALTHY, LEAKY, Task
 from tests.calibration.score import CRASHED, score, table
-from tests.calibration.simulator.simulate import HEALTHY_KINDS, LEAK_KINDS, OOM
+from tests.calibration.simulator.kinds import HEALTHY_KINDS, LEAK_KINDS, OOM
 
 FIRST_SEED = 2_000_000
 SIZE = 5

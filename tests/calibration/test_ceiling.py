@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.calibration.ceiling import POINTS, arenas_ceiling, rate_error
+from tests.calibration.simulator.lives import MARGIN
 from tests.calibration.simulator.parts import Life, arena_steps, draw_arenas
-from tests.calibration.simulator.simulate import MARGIN
 
 RUN_S = 14_400.0
 FROM_ITS_LEVEL = 3

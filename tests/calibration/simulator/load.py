@@ -9,14 +9,17 @@ from tests.calibration.simulator.noise import Chance, ar1, log_uniform
 
 
 def served(
-    draw: Chance, chance: Chance, t_s: Numbers, tick_s: float, *, diurnal: bool
+    draw: Chance, chance: Chance, t_s: Numbers, tick_s: float, *, diurnal: bool, days: float | None = None
 ) -> tuple[Numbers, float]:
     """Return the requests answered since the start, and the period of day and night in seconds (0: there is none).
 
     Steady for most services; some rise and fall in steps, some by day and night of any length from 20 minutes on.
+    ``days`` sets how many of them the run has.
     """
     mean_rps, shape = log_uniform(draw, 2, 500), draw.uniform()
     period_s, phase = log_uniform(draw, 1200, 24 * 3600), draw.uniform(0, 2 * np.pi)
+    if days is not None:
+        period_s = float(t_s[-1]) / days
     swing, jitter = draw.uniform(0.2, 0.9), draw.uniform(0, 0.15)
     stairs, idle_s = draw.uniform(0.4, 1.6, 6), draw.uniform(0, 90)
     rate = 1 + jitter * ar1(chance, len(t_s), tick_s=tick_s, memory_s=60)

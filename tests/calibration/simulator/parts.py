@@ -12,6 +12,7 @@ from scipy.signal import lfilter  # type: ignore[attr-defined]  # exported by a 
 from analysis.judge.types import Numbers
 from tests.calibration.simulator.noise import MIB, Chance, log_uniform
 
+PAGE: Final = 4096.0
 RELEVANT: Final = 0.1
 """A healthy part has settled when what it still gains is slower than this part of the margin."""
 
@@ -122,6 +123,17 @@ def arena_steps(life: Life) -> Part:
     return Part(size * count.astype(np.float64), settled_s)
 
 
+def rotated_files(life: Life) -> Part:
+    """Files on tmpfs: one grows with requests to its size, the next begins, and the oldest is deleted at last."""
+    size, full_s = log_uniform(life.draw, 0.5, 40) * MIB, log_uniform(life.draw, 120, 2400)
+    kept = int(life.draw.integers(1, 6))
+    files = life.served_s / full_s
+    held = size * (files % 1 + np.minimum(np.floor(files), kept))
+    rotated = int(np.searchsorted(files, kept))
+    settled_s = float(life.age_s[rotated]) if rotated < len(files) else np.inf
+    return Part(np.ceil(held / PAGE) * PAGE, settled_s)
+
+
 def follows_load(life: Life) -> Part:
     """Buffers in proportion to the request rate, a little later than it."""
     gain, lag_s = log_uniform(life.draw, 2, 100) * MIB, log_uniform(life.draw, 10, 600)
@@ -183,21 +195,6 @@ def leak_bursts(life: Life, rate: float) -> Part:
 def leak_late(life: Life, rate: float) -> Part:
     """Nothing until something is used for the first time, within the run's first half; then so much per second."""
     return Part(rate * np.maximum(life.age_s - life.draw.uniform(0.08, 0.5) * life.run_s, 0))
-
-
-HEALTHY: Final[dict[str, tuple[Healthy, ...]]] = {
-    "flat": (flat,),
-    "warmup": (warmup,),
-    "lru": (lru_filling,),
-    "ttl": (ttl_cache,),
-    "sawtooth": (sawtooth,),
-    "arenas": (arena_steps,),
-    "diurnal": (follows_load,),
-    "step": (step,),
-    "restart": (warmup,),
-    "fragmentation": (fragmentation,),
-}
-MIXABLE: Final = (warmup, lru_filling, ttl_cache, sawtooth, arena_steps, follows_load, step, fragmentation)
 
 
 def _lagged(values: Numbers, tick_s: float, lag_s: float) -> Numbers:
