@@ -81,11 +81,12 @@ def fit_case(
     alpha: float,
     bounded: bool | None,
     settled: bool,
+    bound_error: float = BOUND_ERROR,
 ) -> Case:
     """Search the models of the points and average them.
 
     ``least_noise`` is the least standard deviation of a point, in the signal's unit; ``settled`` is whether the points
-    are quiesce points.
+    are quiesce points. ``bound_error`` is the chance that the leak lies above the upper end of the interval.
     """
     level = {life: float(points.value[points.life == life].mean()) for life in np.unique(points.life)}
     around = points.value - np.array([level[life] for life in points.life])
@@ -96,7 +97,7 @@ def fit_case(
     fitter = ModelFitter.of(points, design, around / scale, margin_per_s / unit_per_s, noise / scale)
     fitter, fits = search_models(fitter)
     posterior = RatePosterior.average(fits)
-    low, median, high = (posterior.quantile(at) * unit_per_s for at in (alpha, 0.5, 1 - BOUND_ERROR))
+    low, median, high = (posterior.quantile(at) * unit_per_s for at in (alpha, 0.5, 1 - bound_error))
     unsure = MIN_CLOCK_DIFFERENCE * abs(median)
     rate = Rate(median, min(low, median - unsure), max(high, median + unsure))
     return Case(points, margin_per_s, alpha, bounded, fitter, fits, unit_per_s, rate)

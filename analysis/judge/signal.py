@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.judge.case import fit_case
+from analysis.judge.case import BOUND_ERROR, fit_case
 from analysis.judge.decision import MIN_LEAK_SHARE, decide
 from analysis.judge.minimum_detectable import minimum_detectable_rate
 from analysis.judge.points.binning import Points, bin_series, clean_series, is_plausible
@@ -44,6 +44,7 @@ def judge_signal(
     *,
     limit_bytes: float | None = None,
     alpha: float = 0.025,
+    bound_error: float = BOUND_ERROR,
     bounded: bool | None = None,
     detectable: bool = True,
 ) -> Judgement:
@@ -51,6 +52,7 @@ def judge_signal(
 
     ``limit_bytes`` is where the signal would end in an OOM kill. ``alpha`` is the chance that the leak lies below the
     interval's lower end; for several signals or interim looks the caller divides it among them (alpha spending).
+    ``bound_error`` is the chance that it lies above the upper end, which is not divided.
     ``bounded`` is the state of a gauge of what the target keeps: False while it grows, so that growth of memory is not
     yet a leak; True once it has stopped; None where nothing is known. ``detectable`` is whether to compute the minimum
     detectable leak, which takes as long again.
@@ -72,6 +74,7 @@ def judge_signal(
         alpha=alpha,
         bounded=bounded,
         settled=series.settled,
+        bound_error=bound_error,
     )
     code, rate = decide(case), case.rate
     more_s = _more_s(code, rate, margin_per_s, points.span_s) if code.verdict == INCONCLUSIVE else None

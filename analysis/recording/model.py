@@ -100,6 +100,8 @@ class Recording:
     phases: tuple[Phase, ...]
     arms: tuple[Arm, ...]
     gaps: tuple[Gap, ...]
+    copy: Arm | None = None
+    """The copy of the candidate into which a leak was injected, which is none of ``arms``; None without one."""
     stopped_early: str = ""
     """Why the run ended its load before the plan did, because a gate was certain to fail; empty where it did not."""
 
