@@ -93,7 +93,7 @@ def test_what_fills_the_whole_run_is_not_decidable() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_heavy_tailed_cache_fills_ever_more_slowly(seed: int) -> None:
-    """Each quarter of the run gains less than the one before, the last at most three quarters of the first, and not nothing."""
+    """Each quarter of the run gains less than the one before, the last less than three quarters of the first."""
     life = Life(
         *2 * (np.linspace(0, 4 * 3600, 5),),
         0.0,
