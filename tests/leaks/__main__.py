@@ -104,7 +104,8 @@ def leaks(
     (place / yardstick.report).write_text(markdown(yardstick.head, rows, outcomes), encoding="utf-8")
     console.print(console_table(yardstick.head, rows))
     console.print(yardstick.summary(outcomes), highlight=False, markup=False)
-    if too_many_skipped(outcomes) or not all(outcome.right or outcome.skipped for outcome in outcomes):
+    wrong = not all(outcome.right or outcome.skipped for outcome in outcomes)
+    if wrong or too_many_skipped(outcomes) or (not cases and yardstick.decides_too_little(outcomes)):
         raise typer.Exit(EXIT_HARNESS_FAILED)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from tests.leaks.case import Kind
 from tests.leaks.outcome import Found, Outcome
 from tests.leaks.table import WORD, WORDS
 
 HEAD: Final = ("kind", "asked", "kept", "leaky", "healthy", "what grew", "")
 FEWEST_CALLED: Final = 6
 FEWEST_CLEARED: Final = 5
+"""Of all the cases: each may be undecided, but not most of them."""
 
 
 def rows(outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
@@ -37,28 +39,40 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 def _verdict(found: Found) -> str:
     text = WORDS[found.verdict]
-    if found.rate is None or found.verdict == "inconclusive":
+    if found.verdict == "inconclusive":
+        return f"{text} ({found.undecided.replace('_', ' ')})"
+    if found.rate is None:
         return text
     if found.verdict == "no_leak":
-        return f"{text} < {found.high:,.0f}"
-    return f"{text} by {found.signal} {found.rate:,.0f} ({found.low:,.0f} to {found.high:,.0f})"
+        reserve = f", {found.reserve:,.0f} of it reserve" if found.reserve is not None else ""
+        return f"{text} < {found.high:,.0f}{reserve}"
+    signal = found.signal.removesuffix("_bytes")
+    digits = 0 if signal != found.signal else 3
+    rate, low, high = (f"{end or 0.0:,.{digits}f}" for end in (found.rate, found.low, found.high))
+    return f"{text} by {signal} {rate} ({low} to {high})"
 
 
 def summary_line(outcomes: Sequence[Outcome]) -> str:
     """Return how many leaky apps were called and passed, and how many healthy ones were cleared and called."""
-    counts = {
-        (kind, verdict): sum(
-            found.kind == kind and found.verdict == verdict for outcome in outcomes for found in outcome.found
-        )
-        for kind in ("leaky", "healthy")
-        for verdict in WORDS
-    }
-    skipped = sum(bool(outcome.skipped) for outcome in outcomes)
-    text = (
-        f"leaky: {counts['leaky', 'leak']} called, {counts['leaky', 'no_leak']} passed, "
-        f"{counts['leaky', 'inconclusive']} inconclusive; "
-        f"healthy: {counts['healthy', 'leak']} called, {counts['healthy', 'no_leak']} cleared, "
-        f"{counts['healthy', 'inconclusive']} inconclusive"
+    skipped, failed = (
+        sum(bool(getattr(outcome, name)) for outcome in outcomes) for name in ("skipped", "failed")
     )
-    failed = sum(bool(outcome.failed) for outcome in outcomes)
+    text = (
+        f"leaky: {_count(outcomes, 'leaky', 'leak')} called, {_count(outcomes, 'leaky', 'no_leak')} passed, "
+        f"{_count(outcomes, 'leaky', 'inconclusive')} inconclusive; "
+        f"healthy: {_count(outcomes, 'healthy', 'leak')} called, {_count(outcomes, 'healthy', 'no_leak')} cleared, "
+        f"{_count(outcomes, 'healthy', 'inconclusive')} inconclusive"
+    )
     return text + (f"; {failed} failed" if failed else "") + (f"; {skipped} skipped" if skipped else "") + "."
+
+
+def decides_too_little(outcomes: Sequence[Outcome]) -> bool:
+    """Return whether fewer leaky apps were called, or healthy ones cleared, than of all the cases must be."""
+    called, cleared = _count(outcomes, "leaky", "leak"), _count(outcomes, "healthy", "no_leak")
+    return called < FEWEST_CALLED or cleared < FEWEST_CLEARED
+
+
+def _count(outcomes: Sequence[Outcome], kind: Kind, verdict: str) -> int:
+    return sum(
+        found.kind == kind and found.verdict == verdict for outcome in outcomes for found in outcome.found
+    )

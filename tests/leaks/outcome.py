@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,12 +30,16 @@ class Found:
     low: float | None
     high: float | None
     """Of its interval."""
-    rss: float | None
-    """By resident memory, as ``known`` is."""
+    whole: float | None
+    """By all memory in use, bytes per request."""
     right: bool
     sentence: str
     asked: str = ""
     """The malloc that answered the probe; empty where none did."""
+    reserve: float | None = None
+    """What of the upper end is memory that may be free, bytes per request."""
+    undecided: str = ""
+    """Why there is no verdict, as a code; empty where there is one."""
     what: str = ""
     """The kind of what grew most; empty where nothing did."""
     holder: str = ""
@@ -66,10 +71,15 @@ def read_outcome(case: Case, summary: Path) -> Outcome:
         read = json.loads(summary.read_text())
         verdicts = {verdict["arm"]: verdict for verdict in read["verdicts"]}
         grew = {one["arm"]: one["growers"] for one in read["grew"]}
+        loads = {one["name"]: one["load"] for one in read["arms"]}
         return Outcome(
             case,
             tuple(
-                _found(case, release, verdicts[arm], grew.get(arm, []))
+                replace(
+                    _found(case, release, verdicts[arm], grew.get(arm, [])),
+                    asked=_asked(summary.parents[1] / arm / "samples.csv"),
+                    reserve=_per_request(verdicts[arm]["reserve_bytes"], loads[arm]["ok"]),
+                )
                 for arm, release in zip(ARMS, case.releases, strict=False)
             ),
         )
@@ -80,7 +90,8 @@ def read_outcome(case: Case, summary: Path) -> Outcome:
 def _found(
     case: Case, release: Release, verdict: Mapping[str, Any], growers: Sequence[Mapping[str, Any]]
 ) -> Found:
-    rates = {one["signal"]: one["per_request"] for one in verdict["signals"]}
+    signals = {one["signal"]: one for one in verdict["signals"]}
+    rates = {name: one["per_request"] for name, one in signals.items()}
     leading = verdict["leading_signal"] or ""
     most = growers[0] if growers else {"kind": "", "name": ""}
     leaky = release.kind == "leaky"
@@ -92,9 +103,10 @@ def _found(
         rate=_value(rates.get(leading)),
         low=_value(rates.get(leading), "low"),
         high=_value(rates.get(leading), "high"),
-        rss=_value(rates.get("rss_bytes")),
+        whole=_value(rates.get("held_bytes") or rates.get("own_bytes")),
         right=release.is_right(verdict["verdict"]),
         sentence=verdict["sentence"],
+        undecided=_undecided(verdict["verdict"], signals.get(leading)),
         what=most["kind"],
         holder=most["name"],
         kind_right=most["kind"] in case.kinds if leaky else None,
@@ -104,6 +116,22 @@ def _found(
 
 def _value(rate: Mapping[str, float] | None, which: str = "value") -> float | None:
     return rate[which] if rate else None
+
+
+def _undecided(verdict: str, leading: Mapping[str, Any] | None) -> str:
+    if verdict != "inconclusive":
+        return ""
+    return leading["reason_code"] if leading and leading["verdict"] == verdict else "recording"
+
+
+def _per_request(size_bytes: float | None, requests: int) -> float | None:
+    return None if size_bytes is None or not requests else size_bytes / requests
+
+
+def _asked(samples: Path) -> str:
+    with samples.open(newline="") as file:
+        named = {row["allocator"] for row in csv.DictReader(file)} - {""}
+    return " ".join(sorted(named))
 
 
 def _named(outcomes: Sequence[Outcome], name: str) -> list[bool | None]:

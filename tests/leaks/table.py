@@ -16,13 +16,13 @@ HEAD: Final = (
     "verdict",
     "by",
     "B/request",
-    "RSS",
+    "in use",
     "known RSS",
     "",
     "what grew",
     "",
 )
-NUMBERS: Final = ("B/request", "RSS", "known RSS")
+NUMBERS: Final = ("B/request", "in use", "known RSS")
 WRAPPED: Final = ("", "what grew", "leaky", "healthy")
 WORD: Final = {True: "right", False: "wrong"}
 WORDS: Final = {"leak": "LEAK", "no_leak": "NO LEAK", "inconclusive": "INCONCLUSIVE"}
@@ -48,7 +48,7 @@ def _cells(found: Found) -> tuple[str, ...]:
         found.kind,
         WORDS[found.verdict],
         found.signal,
-        *("" if rate is None else f"{rate:,.1f}" for rate in (found.rate, found.rss, found.known)),
+        *("" if rate is None else f"{rate:,.1f}" for rate in (found.rate, found.whole, found.known)),
         WORD[found.right],
         *_grew(found),
     )

@@ -24,7 +24,7 @@ CASE = Case("some_cache", Path("app.py"), "3.12", "unbounded_cache", (
 
 
 def _found(kind: Kind, verdict: str, *, right: bool) -> Found:
-    return Found(kind, 300.0, verdict, "live_bytes", 296.04, 280.0, 310.0, 301.0, right, "It says why.")
+    return Found(kind, 300.0, verdict, "native_bytes", 296.04, 280.0, 310.0, 301.0, right, "It says why.")
 
 
 def test_seventeen_leaks_and_four_healthy_apps_are_whole() -> None:
@@ -145,30 +145,44 @@ def test_what_is_right_depends_on_the_release(kind: Kind, right: str, open_: boo
 def test_an_outcome_is_read_from_the_summary(tmp_path: Path) -> None:
     """Arms are matched to releases by their order, rates by the signal that leads."""
     signals = [
-        {"signal": "live_bytes", "per_request": {"value": 296.0, "low": 280.0, "high": 310.0}},
-        {"signal": "rss_bytes", "per_request": None},
-    ]
+        {"signal": "native_bytes", "verdict": "leak", "reason_code": "leaking",
+         "per_request": {"value": 296.0, "low": 280.0, "high": 310.0}},
+        {"signal": "held_bytes", "verdict": "leak", "reason_code": "leaking", "per_request": None},
+    ]  # fmt: skip
     verdicts = [
-        {"arm": arm, "verdict": verdict, "leading_signal": "live_bytes", "signals": signals, "sentence": "S."}
+        {
+            "arm": arm,
+            "verdict": verdict,
+            "leading_signal": "native_bytes",
+            "signals": signals,
+            "sentence": "S.",
+            "reserve_bytes": 2000.0,
+        }
         for arm, verdict in (("a", "leak"), ("b", "leak"))
     ]
-    path = tmp_path / "summary.json"
     growers = [
         {"kind": "unbounded cache or list", "name": "shop.prices._cache"},
         {"kind": "threads", "name": "threads"},
     ]
     grew = [{"arm": "a", "growers": growers}, {"arm": "b", "growers": []}]
-    path.write_text(json.dumps({"verdicts": verdicts, "grew": grew}))
+    arms = [{"name": "a", "load": {"ok": 500}}, {"name": "b", "load": {"ok": 0}}]
+    path = tmp_path / "report" / "summary.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"verdicts": verdicts, "grew": grew, "arms": arms}))
+    for arm, allocator in (("a", "jemalloc"), ("b", "")):
+        (tmp_path / arm).mkdir()
+        (tmp_path / arm / "samples.csv").write_text(f"t_s,allocator\n1,\n2,{allocator}\n")
     case = replace(CASE, kinds=("unbounded cache or list",), holder="prices._stock")
     outcome = read_outcome(case, path)
     assert [(found.what, found.kind_right, found.holder_right) for found in outcome.found] == [
         ("unbounded cache or list", True, False),
         ("", None, None),
     ]
-    assert [(found.kind, found.right, found.rate, found.rss) for found in outcome.found] == [
+    assert [(found.kind, found.right, found.rate, found.whole) for found in outcome.found] == [
         ("leaky", True, 296.0, None),
         ("fixed", False, 296.0, None),
     ]
+    assert [(found.asked, found.reserve) for found in outcome.found] == [("jemalloc", 4.0), ("", None)]
     path.write_text('{"verdicts": []}')
     assert not read_outcome(CASE, path).right
 
@@ -201,11 +215,11 @@ def test_the_table_shows_what_was_found_beside_the_truth() -> None:
     whole = Outcome(CASE, (leaky, _found("fixed", "leak", right=False)))
     skipped = Outcome(replace(CASE, name="other"), skipped="no CPython 3.9")
     assert markdown(HEAD, rows([whole, skipped]), [whole, skipped]) == (
-        "| case | class | release | verdict | by | B/request | RSS | known RSS |  | what grew |  |\n"
+        "| case | class | release | verdict | by | B/request | in use | known RSS |  | what grew |  |\n"
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
-        "| some_cache | unbounded_cache | leaky | LEAK | live_bytes | 296.0 | 301.0 | 300.0 | right | "
+        "| some_cache | unbounded_cache | leaky | LEAK | native_bytes | 296.0 | 301.0 | 300.0 | right | "
         "native memory: native memory | wrong |\n"
-        "|  |  | fixed | LEAK | live_bytes | 296.0 | 301.0 | 300.0 | wrong | nothing |  |\n"
+        "|  |  | fixed | LEAK | native_bytes | 296.0 | 301.0 | 300.0 | wrong | nothing |  |\n"
         "| other | unbounded_cache |  |  |  |  |  |  |  |  | skipped: no CPython 3.9 |\n"
         "\n- some_cache, fixed: It says why.\n"
     )
@@ -217,16 +231,32 @@ def test_the_table_of_allocators_has_twins_on_one_line() -> None:
     leaky = replace(
         _found("leaky", "leak", right=True), what="native memory", holder="malloc", kind_right=True
     )
-    decided = Outcome(case, (replace(leaky, asked="jemalloc"), _found("healthy", "no_leak", right=True)))
+    decided = Outcome(
+        case,
+        (replace(leaky, asked="jemalloc"), replace(_found("healthy", "no_leak", right=True), reserve=5.0)),
+    )
     undecided = Outcome(
         replace(case, name="pool"),
-        (_found("leaky", "inconclusive", right=True), _found("healthy", "inconclusive", right=True)),
+        (
+            replace(_found("leaky", "inconclusive", right=True), undecided="wide_interval"),
+            replace(_found("healthy", "inconclusive", right=True), undecided="reserve"),
+        ),
     )
     assert allocators_table.rows([decided, undecided]) == [
-        ("malloc_other", "jemalloc", "300 B", "LEAK by live_bytes 296 (280 to 310)", "NO LEAK < 310",
+        ("malloc_other", "jemalloc", "300 B", "LEAK by native 296 (280 to 310)", "NO LEAK < 310, 5 of it reserve",
          "native memory: malloc", "right"),
-        ("pool", "nobody", "300 B", "INCONCLUSIVE", "INCONCLUSIVE", "", ""),
+        ("pool", "nobody", "300 B", "INCONCLUSIVE (wide interval)", "INCONCLUSIVE (reserve)", "", ""),
     ]  # fmt: skip
     assert allocators_table.summary_line([decided, undecided, Outcome(case, skipped="no such library")]) == (
         "leaky: 1 called, 0 passed, 1 inconclusive; healthy: 0 called, 1 cleared, 1 inconclusive; 1 skipped."
     )
+
+
+def test_most_allocators_must_be_decided() -> None:
+    """A harness that leaves everything open passes none wrongly, and is of no use."""
+    decided = Outcome(CASE, (_found("leaky", "leak", right=True), _found("healthy", "no_leak", right=True)))
+    missed = Outcome(
+        CASE, (_found("leaky", "inconclusive", right=True), _found("healthy", "no_leak", right=True))
+    )
+    assert not allocators_table.decides_too_little([decided] * 6)
+    assert allocators_table.decides_too_little([decided] * 5 + [missed])
