@@ -39,6 +39,7 @@ TOP_PAD_BYTES: Final = 132 * 1024
 def account_processes(samples: pd.DataFrame, ready_s: Mapping[int, float]) -> pd.DataFrame:
     """Return ``samples``, rows of single processes in order of time, with the columns OF_PROCESS.
 
+    Memory of a malloc that never answered in a life, as mimalloc's, is in no part of its own: NATIVE is 0.
     ``ready_s`` is when each life got ready, seconds since the run's start; a life that is missing was ready at once.
     """
     by_life = samples.groupby("life", sort=False)
@@ -48,8 +49,11 @@ def account_processes(samples: pd.DataFrame, ready_s: Mapping[int, float]) -> pd
         of_malloc = _untouched(rows["malloc_arena_bytes"], rows["malloc_top_bytes"], TOP_PAD_BYTES)
         untouched[rows.index] = of_python + of_malloc
     python = samples["pymalloc_arena_bytes"] - samples["pymalloc_free_bytes"]
-    native = samples["malloc_in_use_bytes"]
-    free = samples["pymalloc_free_bytes"] + samples["malloc_free_bytes"]
+    cannot_be_asked = python.notna() & (by_life["malloc_in_use_bytes"].transform("count") == 0)
+    native, malloc_free = (
+        samples[name].mask(cannot_be_asked, 0.0) for name in ("malloc_in_use_bytes", "malloc_free_bytes")
+    )
+    free = samples["pymalloc_free_bytes"] + malloc_free
     unaccounted = samples["anon_bytes"] - python - native - free
     is_ready = samples["t_s"] >= samples["life"].map(ready_s).astype(float).fillna(-np.inf)
     at_start = unaccounted.where(is_ready).groupby(samples["life"]).transform("first")
