@@ -108,9 +108,7 @@ def _rate(judged: JudgedArm | None, load: Phase | None, signal: str) -> Rate | N
     if judged is None or load is None:
         return None
     margin = judged.verdict.margin
-    found = next(
-        (one for one in signals(judged.arm, load, margin) if one.readings.signal == signal), None
-    )
+    found = next((one for one in signals(judged.arm, load, margin) if one.readings.signal == signal), None)
     if found is None:
         return None
     judgement = judge_signal(
