@@ -19,8 +19,9 @@ from analysis.report.growth_tables import suspect_text
 from analysis.verdict.arm import arm_verdict
 from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.gates import failed_already
+from analysis.verdict.processes import process_rows
 from analysis.verdict.wording import verdict_sentence
-from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live
+from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live, ProcessLive
 from soak.errors import HarnessError
 
 LOOK_PAUSE_S: Final = 5.0
@@ -94,6 +95,11 @@ def _arm(recording: Recording, arm: Arm, look: int) -> ArmLive:
         high=rate.high if rate else None,
         oom_low_s=oom.low if oom else None,
         oom_high_s=oom.high if oom else None,
+        processes=tuple(
+            ProcessLive(row.life, row.growth, row.bytes_per_s, row.bytes_per_request)
+            for row in process_rows(arm, recording.load, verdict.margin, error=look_error(look))
+            if row.bytes_per_s is not None
+        ),
     )
 
 

@@ -97,11 +97,8 @@ def process_rows(
 
 def _memory(rows: pd.DataFrame) -> tuple[str, pd.Series[float]]:
     """Return the most exact memory that was read often enough of any process, and its name; RSS where none was."""
-    own = (
-        rows["anon_bytes"] + rows["shmem_bytes"] if {"anon_bytes", "shmem_bytes"} <= {*rows.columns} else None
-    )
-    for name, column in ((OWN, own), (USS, rows[USS])):
-        if column is not None and column.groupby(rows["life"]).count().max() >= MIN_SIGNAL_READINGS:
+    for name, column in ((OWN, rows["anon_bytes"] + rows["shmem_bytes"]), (USS, rows[USS])):
+        if column.groupby(rows["life"]).count().max() >= MIN_SIGNAL_READINGS:
             return name, column
     return RSS, rows[RSS]
 

@@ -12,7 +12,7 @@ from locust.web import WebUI
 from locustfiles.web.downloads import FILES_ADDRESS, View
 from locustfiles.web.live_recording import LiveArm, LiveRecording
 from locustfiles.web.series import Series
-from locustfiles.web.wording import arm_texts, count, hours_text
+from locustfiles.web.wording import arm_texts, count, hours_text, process_texts
 
 STATIC: Final = Path(__file__).parent / "static"
 ASSETS: Final = {
@@ -79,15 +79,19 @@ class SoakPage:
         def lacking(series: Series) -> dict[str, Any]:
             return series.since(*had.get(id(series), (-1, 0)))
 
-        return arm_texts(name, arm, live) | {
-            "state": live.verdict,
-            "reason": live.reason,
-            "kills": arm.kills,
-            "ok": count(arm.per_s.get("ok")),
-            "failed": count(arm.per_s.get("failed")),
-            "readings": lacking(arm.readings),
-            "requests": lacking(arm.requests),
-        }
+        return (
+            arm_texts(name, arm, live)
+            | process_texts(arm, live)
+            | {
+                "state": live.verdict,
+                "reason": live.reason,
+                "kills": arm.kills,
+                "ok": count(arm.per_s.get("ok")),
+                "failed": count(arm.per_s.get("failed")),
+                "readings": lacking(arm.readings),
+                "requests": lacking(arm.requests),
+            }
+        )
 
 
 def parse_have(text: str) -> Have:

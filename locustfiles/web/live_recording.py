@@ -27,6 +27,15 @@ MOST_MARKS: Final = 500
 """Number of phases, and of kills of each arm, that are kept."""
 
 
+@dataclass(frozen=True, slots=True)
+class LiveProcess:
+    """One process of an arm in the newest tick; None for what was not read."""
+
+    life: int
+    pid: int | None
+    rss_bytes: float | None
+
+
 @dataclass
 class LiveArm:
     """The recording of one arm so far."""
@@ -39,6 +48,8 @@ class LiveArm:
     """The newest second of load by name in REQUEST_NAMES."""
     kills: list[float] = field(default_factory=list)
     """``t_s`` of each OOM kill."""
+    processes: tuple[LiveProcess, ...] = ()
+    """Its processes, the oldest first, where the newest tick has several; else empty."""
 
 
 class LiveRecording:
@@ -124,6 +135,7 @@ class LiveRecording:
         found = {name: self._sum(arm, tick, column) for name, column in SUMMED.items()}
         one = self.arms[arm]
         one.readings.add([t_s, life, *found.values()])
+        one.processes = _processes(tick) if len(tick) > 1 else ()
         before = one.now if one.now.get("life") == life else {}
         one.now = {"t": t_s, "life": life} | {
             name: before.get(name) if value is None else value for name, value in found.items()
@@ -156,6 +168,17 @@ class LiveRecording:
         if stamp != self._live_stamp:
             self._live_stamp = stamp
             self.live = contract.read_live(path) or self.live
+
+
+def _processes(tick: list[CsvRow]) -> tuple[LiveProcess, ...]:
+    found = []
+    for row in tick:
+        life, pid = cell_number(row, "life"), cell_number(row, "pid")
+        if life is not None:
+            found.append(
+                LiveProcess(int(life), None if pid is None else int(pid), cell_number(row, "rss_bytes"))
+            )
+    return tuple(sorted(found, key=lambda one: one.life))
 
 
 def _oom_kills(row: CsvRow) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from locustfiles.web.live_recording import LiveArm
-from soak.contract import ArmLive
+from soak.contract import ArmLive, ProcessLive
 
 VERDICT_TEXTS: Final = {"leak": "LEAK", "no_leak": "NO LEAK", "inconclusive": "INCONCLUSIVE"}
+
+MOST_PROCESSES: Final = 10
+"""Processes of an arm that the page /soak lists; of more, those that grow fastest, then those with the most RSS."""
 
 
 def arm_texts(name: str, arm: LiveArm, live: ArmLive) -> dict[str, str]:
@@ -28,15 +31,50 @@ def arm_texts(name: str, arm: LiveArm, live: ArmLive) -> dict[str, str]:
     }
 
 
+def process_texts(arm: LiveArm, live: ArmLive) -> dict[str, Any]:
+    """Return a row of texts for each process of an arm that has several now, and a line on those beyond; else empty."""
+    judged = {one.life: place for place, one in enumerate(live.processes)}
+    found = sorted(
+        arm.processes, key=lambda one: (judged.get(one.life, len(judged)), -(one.rss_bytes or 0.0), one.life)
+    )
+    rows = []
+    for one in found[:MOST_PROCESSES]:
+        so_far = live.processes[judged[one.life]] if one.life in judged else None
+        # The arm's own process is there for as long as any below it: it is the oldest.
+        role = "main" if one.life == arm.processes[0].life else "child"
+        rows.append(
+            {
+                "name": role if one.pid is None else f"{role} {one.pid}",
+                "rss": mebibytes(one.rss_bytes),
+                "growth": so_far.growth if so_far else "",
+                "rate": _rate_text(so_far) if so_far else "",
+            }
+        )
+    rest = found[MOST_PROCESSES:]
+    more = f"{len(rest)} more with {mebibytes(sum(one.rss_bytes or 0.0 for one in rest))} MiB of RSS in all"
+    return {"processes": rows, "more": more if rest else ""}
+
+
 def live_rate_text(live: ArmLive) -> str:
     """Return the leak rate and its interval: ``17.3 KiB/request (17.1 KiB to 17.5 KiB, 95%)``; empty if unknown."""
     per_s, low, high = live.rate_per_s, live.low, live.high
     if per_s is None:
         return ""
-    per_request = live.rate_per_request
-    scale, clock = (per_request / per_s, "request") if per_request is not None and per_s else (3600.0, "hour")
+    scale, _ = _clock(per_s, live.rate_per_request)
     interval = "" if low is None or high is None else f" ({_size(low * scale)} to {_size(high * scale)}, 95%)"
-    return f"{_size(per_s * scale)}/{clock}{interval}"
+    return _rate_text(live) + interval
+
+
+def _rate_text(live: ArmLive | ProcessLive) -> str:
+    if live.rate_per_s is None:
+        return ""
+    scale, clock = _clock(live.rate_per_s, live.rate_per_request)
+    return f"{_size(live.rate_per_s * scale)}/{clock}"
+
+
+def _clock(per_s: float, per_request: float | None) -> tuple[float, str]:
+    """Return what a rate per second is multiplied by, and the clock that it then has."""
+    return (per_request / per_s, "request") if per_request is not None and per_s else (3600.0, "hour")
 
 
 def oom_text(live: ArmLive) -> str:

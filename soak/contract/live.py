@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from soak.contract.files import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLive:
+    """The growth so far of one process of an arm that has several; None for what is not known."""
+
+    life: int
+    """Number of the process within the arm."""
+    growth: str
+    """grows, does not grow or undecided."""
+    rate_per_s: float | None = None
+    """Growth of its own memory in bytes per second."""
+    rate_per_request: float | None = None
+    """The same in bytes per request of the arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,8 @@ class ArmLive:
     """A gate of this arm will fail whatever comes."""
     suspect: str = ""
     """What grows most and who holds it, in words with its rate; empty for nothing."""
+    processes: tuple[ProcessLive, ...] = ()
+    """Of an arm with several processes those that gained most, the fastest first; they change no verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +66,7 @@ class Live:
 
     def to_json(self) -> str:
         """Return the text of ``live.json``; numbers that are not finite become null."""
-        arms = {
-            name: {key: _finite(value) for key, value in asdict(arm).items()}
-            for name, arm in self.arms.items()
-        }
+        arms = {name: _finite(asdict(arm)) for name, arm in self.arms.items()}
         fields = {"schema_version": SCHEMA_VERSION, "updated_t_s": self.updated_t_s, "arms": arms}
         return json.dumps(fields, indent=1) + "\n"
 
@@ -62,11 +76,19 @@ class Live:
         fields = json.loads(text)
         if (version := fields["schema_version"]) != SCHEMA_VERSION:
             raise ValueError(f"live verdict of schema {version}, this is {SCHEMA_VERSION}")
-        arms = {name: ArmLive(**arm) for name, arm in fields["arms"].items()}
+        arms = {name: _arm(**arm) for name, arm in fields["arms"].items()}
         return cls(updated_t_s=float(fields["updated_t_s"]), arms=arms)
 
 
-def _finite(value: object) -> object:
+def _arm(processes: Iterable[Mapping[str, Any]] = (), **fields: Any) -> ArmLive:
+    return ArmLive(**fields, processes=tuple(ProcessLive(**one) for one in processes))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -40,7 +40,7 @@ rate_rps = 60
 max_leak = "200 B/request"
 [arms.leaky]
 role = "before"
-command = ["{python}", "-m", "gateway", "--variant", "leaky", "--port", "{port}", "--upstreams", "{upstreams}"]
+command = ["sh", "-c", "sleep 900 & exec {python} -m gateway --variant leaky --port {port} --upstreams {upstreams}"]
 [arms.fixed]
 role = "after"
 command = ["{python}", "-m", "gateway", "--variant", "fixed", "--port", "{port}", "--upstreams", "{upstreams}"]
@@ -135,7 +135,8 @@ def number(text: str) -> float:
 
 def test_a_leak_is_seen_and_called_without_a_terminal(browser: Browser, soak_ui: Callable[..., Ui]) -> None:
     """From Start to the report: memory and tasks rise in the tab, the verdict turns to LEAK with slope and holder,
-    Stop makes the report, comparison.csv is had. The Host field cannot turn the load away from the arms.
+    the process that grows stands before the one that does not; Stop makes the report, comparison.csv is had. The
+    Host field cannot turn the load away from the arms.
     """
     ui = soak_ui()
     with quiet_page(browser) as page, quiet_page(browser) as live:
@@ -155,7 +156,13 @@ def test_a_leak_is_seen_and_called_without_a_terminal(browser: Browser, soak_ui:
         expect(leaky).to_contain_text(
             re.compile(r"Leak suspect: .*request_history: \+1\.\d\d items/request"), timeout=30_000
         )
-        expect(live.locator("article", has_text="fixed").locator(".verdict")).not_to_have_text("LEAK")
+        fixed = live.locator("article", has_text="fixed")
+        expect(fixed.locator(".verdict")).not_to_have_text("LEAK")
+        processes = leaky.locator("tbody").get_by_role("row")
+        grows = re.compile(r"^main [\d.]+(grows|undecided)[\d.]+ K?i?B/request$")
+        expect(processes.first).to_have_text(grows, timeout=30_000)
+        expect(processes.last).to_have_text(re.compile(r"^child [\d.]+does not grow"))
+        expect(fixed.locator("tbody")).to_have_count(0)
         expect(page.get_by_role("row").filter(has_text="leaky")).to_contain_text("LEAK")
         assert number(cell(page, "leaky", 4)) > rss
         assert number(cell(page, "leaky", 7)) > tasks + 500

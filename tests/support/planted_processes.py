@@ -31,8 +31,13 @@ class PlantedProcess:
     """Standard deviation of each reading of RSS."""
 
 
-def write_processes(run_dir: Path, arm: str, processes: Sequence[PlantedProcess]) -> None:
-    """Replace the samples of an arm of a run of ``write_incident``, and add the processes after its first as lives."""
+def write_processes(
+    run_dir: Path, arm: str, processes: Sequence[PlantedProcess], *, end_s: float = END_S
+) -> None:
+    """Replace the samples of an arm of a run of ``write_incident``, and add the processes after its first as lives.
+
+    ``end_s`` is when the recording breaks off.
+    """
     random = np.random.default_rng(1)
     with (run_dir / contract.EVENTS).open("a", newline="") as file:
         rows = csv.DictWriter(file, contract.names(contract.EVENT_COLUMNS), restval="", lineterminator="\n")
@@ -44,7 +49,7 @@ def write_processes(run_dir: Path, arm: str, processes: Sequence[PlantedProcess]
             if one.to_s < END_S:
                 rows.writerow({"t_s": one.to_s, "event": "exit", "by": "unknown", **who})
     samples = []
-    for t_s, (life, one) in product(np.arange(1.0, END_S - 1), enumerate(processes, 1)):
+    for t_s, (life, one) in product(np.arange(1.0, min(end_s, END_S - 1)), enumerate(processes, 1)):
         if one.from_s <= t_s < one.to_s:
             loaded_s = min(max(0.0, t_s - max(LOAD_S, one.from_s)), PHASES["drain"] - LOAD_S)
             kept_bytes = one.rss_bytes * RPS * loaded_s + random.normal(0, one.noise_bytes)

@@ -242,6 +242,33 @@ function figure(list, name, value) {
   list.append(pair);
 }
 
+// The processes of an arm that has several: which of them grow.
+function processTable(arm) {
+  const made = element("table");
+  made.append(element("caption", "Processes; the verdict is on their sum"));
+  const head = element("tr");
+  for (const [name, kind] of [["process"], ["RSS, MiB", "number"], ["growth"], ["rate so far"]]) {
+    const cell = element("th", name, kind);
+    cell.scope = "col";
+    head.append(cell);
+  }
+  const rows = arm.processes.map((one) => {
+    const row = element("tr", undefined, one.growth === "grows" ? "grows" : "");
+    const name = element("th", one.name);
+    name.scope = "row";
+    row.append(name, element("td", one.rss, "number"), element("td", one.growth), element("td", one.rate));
+    return row;
+  });
+  const top = element("thead"), body = element("tbody");
+  top.append(head);
+  body.append(...rows);
+  made.append(top, body);
+  const room = element("div", undefined, "processes");
+  room.append(made);
+  if (arm.more) room.append(element("p", `${arm.more}.`, "reason"));
+  return room;
+}
+
 function showState(data) {
   const phase = data.phase || "start";
   const doing = phase === "quiesce" ? "quiesce, then the report is made" : phase;
@@ -269,6 +296,7 @@ function showState(data) {
     figure(list, "life", arm.life);
     figure(list, "OOM kills", String(arm.kills.length));
     made.append(list);
+    if (arm.processes.length) made.append(processTable(arm));
     return made;
   }));
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from analysis.verdict.decision import FAMILY_ERROR
 from soak.contract import GateLimit, Live
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
 from tests.support.planted_judge import planted_judge
+from tests.support.planted_processes import PlantedProcess, write_processes
 from tests.unit.analysis.conftest import JudgeBy
 
 Build = Callable[..., Path]
@@ -117,3 +119,21 @@ def test_the_container_that_grows_most_is_named_while_the_run_goes_on(build_run:
     arms = Live.from_json((run_dir / "live.json").read_text()).arms
     assert arms["leaky"].suspect == "…gateway.request_history: +1.00 items/request"
     assert arms["fixed"].suspect == ""
+
+
+def test_the_processes_of_an_arm_have_their_growth_so_far(build_run: Build) -> None:
+    """The one that leaks first; an arm of one process has none, and one that has just come has no rate yet."""
+    run_dir = build_run(status="running", end_s=150.0, incident=False, kill_hour=None)
+    steady = PlantedProcess(noise_bytes=0.0)
+    leak, young = replace(steady, rss_bytes=1000.0), replace(steady, from_s=149.0)
+    write_processes(run_dir, "leaky", (steady, steady, leak, young), end_s=150.0)
+    looks = Looks(0)
+    follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    arms = Live.from_json((run_dir / "live.json").read_text()).arms
+    assert [(one.life, one.growth) for one in arms["leaky"].processes] == [
+        (3, "grows"),
+        (1, "does not grow"),
+        (2, "does not grow"),
+    ]
+    assert arms["leaky"].processes[0].rate_per_request == pytest.approx(1000, rel=0.01)
+    assert arms["fixed"].processes == ()

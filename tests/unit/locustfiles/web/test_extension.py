@@ -22,7 +22,7 @@ from locustfiles.web.extension import WebUi
 from locustfiles.web.live_page import ASSETS, parse_have
 from locustfiles.web.login import WebLogin
 from locustfiles.web.series import MOST_POINTS
-from soak.contract import WEB_PASSWORD, WEB_USER, ArmLive, Traffic
+from soak.contract import WEB_PASSWORD, WEB_USER, ArmLive, ProcessLive, Traffic
 from tests.unit.locustfiles.web.live_run import ARMS, GrowingRun
 
 HOST = {"Host": "127.0.0.1:8089"}
@@ -103,6 +103,26 @@ def test_the_tab_has_a_row_for_each_arm(run: GrowingRun, open_ui: Open) -> None:
         "",
     ]
     assert "stats" in answer
+
+
+def test_the_page_has_the_processes_of_an_arm(run: GrowingRun, open_ui: Open) -> None:
+    """With what each has now and how it grows so far; an arm of one process has none."""
+    for t_s in (1.5, 2.5):
+        run.sample("fixed", t_s, rss_bytes=1.0)
+        for life in (1, 2):
+            run.sample("leaky", t_s, life, pid=300 + life, rss_bytes=2**20 * life)
+    run.verdict(61.0, leaky=ArmLive("leak", "so", processes=(ProcessLive(2, "grows", 100.0, 20.0),)))
+    leaky, fixed = open_ui().get("/soak/data", headers=HOST).get_json()["arms"]
+    assert leaky["processes"] == [
+        {
+            "name": "child 302",
+            "rss": "2.0",
+            "growth": "grows",
+            "rate": "20 B/request",
+        },
+        {"name": "main 301", "rss": "1.0", "growth": "", "rate": ""},
+    ]
+    assert (leaky["more"], fixed["processes"]) == ("", [])
 
 
 def test_a_poll_sends_only_what_is_new(run: GrowingRun, open_ui: Open) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from locustfiles.web.live_recording import cell_number
+from locustfiles.web.live_recording import LiveProcess, cell_number
 from soak.contract import ArmLive
 from tests.unit.locustfiles.web.live_run import GrowingRun
 
@@ -46,6 +46,21 @@ def test_processes_of_one_arm_add_up(run: GrowingRun) -> None:
     run.recording.read_new()
     points = run.recording.arms["leaky"].readings.since(-1, 0)["points"]
     assert [(point[2], point[5]) for point in points] == [(20_000_000, 7), (20_000_000, None)]
+
+
+def test_the_processes_of_the_newest_tick_are_kept(run: GrowingRun) -> None:
+    """The oldest first, also one whose memory was not read; of an arm with one process there are none."""
+    run.sample("leaky", 1.5, life=2, pid=302, rss_bytes=20_000_000)
+    run.sample("leaky", 1.5, life=1, pid=301, rss_bytes=10_000_000)
+    run.sample("leaky", 2.5, life=1, pid=301, rss_bytes=11_000_000)
+    run.sample("leaky", 2.5, life=3, pid=303)
+    run.sample("leaky", 3.5, life=1, pid=301)
+    run.recording.read_new()
+    found = [run.recording.arms["leaky"].processes]
+    run.sample("leaky", 4.5, life=1, pid=301)
+    run.recording.read_new()
+    found.append(run.recording.arms["leaky"].processes)
+    assert found == [(LiveProcess(1, 301, 11_000_000), LiveProcess(3, 303, None)), ()]
 
 
 def test_a_launcher_without_a_probe_hides_nothing(run: GrowingRun) -> None:

@@ -4,9 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from locustfiles.web.live_recording import LiveArm
-from locustfiles.web.wording import arm_texts, hours_text, live_rate_text, mebibytes, oom_text
-from soak.contract import ArmLive
+from locustfiles.web.live_recording import LiveArm, LiveProcess
+from locustfiles.web.wording import (
+    MOST_PROCESSES,
+    arm_texts,
+    hours_text,
+    live_rate_text,
+    mebibytes,
+    oom_text,
+    process_texts,
+)
+from soak.contract import ArmLive, ProcessLive
 
 LEAK = ArmLive("leak", "", rate_per_s=2_600_000.0, rate_per_request=17_300.0, low=2_585_000.0,
                high=2_615_000.0, oom_low_s=161.0, oom_high_s=3725.0)  # fmt: skip
@@ -58,3 +66,33 @@ def test_long_times_stay_in_hours() -> None:
         "1:00:00",
         "72:00:00",
     ]
+
+
+def test_the_process_that_grows_fastest_comes_first() -> None:
+    """In the judge's order, then those that it has not judged yet; one that is gone has no row."""
+    arm = LiveArm(processes=tuple(LiveProcess(life, 300 + life, 2**20 * life) for life in (1, 2, 4)))
+    live = replace(
+        NOTHING,
+        processes=(
+            ProcessLive(2, "grows", 80_000.0, 1000.0),
+            ProcessLive(3, "grows", 40_000.0, 500.0),
+            ProcessLive(1, "does not grow", 0.8, 0.01),
+        ),
+    )
+    texts = process_texts(arm, live)
+    assert [tuple(row.values()) for row in texts["processes"]] == [
+        ("child 302", "2.0", "grows", "1000 B/request"),
+        ("main 301", "1.0", "does not grow", "0.01 B/request"),
+        ("child 304", "4.0", "", ""),
+    ]
+    assert texts["more"] == ""
+
+
+def test_very_many_processes_are_bounded() -> None:
+    """The largest are shown before the first verdict, the others as their sum; of one process there is nothing."""
+    assert process_texts(LiveArm(), NOTHING) == {"processes": [], "more": ""}
+    many = LiveArm(processes=tuple(LiveProcess(life, None, 2**20 * life) for life in range(1, 65)))
+    texts = process_texts(many, NOTHING)
+    assert len(texts["processes"]) == MOST_PROCESSES
+    assert texts["processes"][0] == {"name": "child", "rss": "64.0", "growth": "", "rate": ""}
+    assert texts["more"] == "54 more with 1,485.0 MiB of RSS in all"
