@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.judge import judge_signal
-from analysis.judge.types import LEAK, NO_LEAK, Margin, SignalSeries
+from analysis.judge.types import ARENA_BYTES, LEAK, NO_LEAK, Margin, SignalSeries
 from analysis.recording.accounting import OWN
 from analysis.recording.model import Arm, Life, Phase
 from analysis.recording.requests import answered_by
@@ -147,6 +147,7 @@ def _judged(arm: Arm, row: ProcessRow, rows: pd.DataFrame, margin: Margin, alpha
         value=rows[row.signal].to_numpy(float),
         life=rows["life"].to_numpy(float),
         requests=answered_by(arm, t_s),
+        quantum=ARENA_BYTES,
     )
     judgement = judge_signal(readings, margin, alpha=alpha, detectable=False)
     request, second = judgement.per_request, judgement.per_s

@@ -52,7 +52,7 @@ def test_nothing_of_the_first_screen_scrolls_sideways(browser: Browser, page: Pa
 def test_the_processes_of_an_arm_fit_the_window(browser: Browser, tmp_path: Path, width: int) -> None:
     """Three workers of which one leaks: the row of that one comes first, and the table does not scroll."""
     run_dir = write_incident(tmp_path / "planted", Planted(incident=False, kill_hour=None))
-    steady, leak = PlantedProcess(), PlantedProcess(rss_bytes=1000.0)
+    steady, leak = PlantedProcess(), PlantedProcess(rss_bytes=5000.0)
     write_processes(run_dir, "leaky", (steady, steady, leak, steady))
     tab = browser.new_page(viewport={"width": width, "height": 800})
     tab.goto((make_report(run_dir).directory / "report.html").as_uri())

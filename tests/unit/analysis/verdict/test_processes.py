@@ -19,13 +19,15 @@ from tests.support.planted_processes import PlantedProcess, write_processes
 from tests.unit.analysis.conftest import JudgeBy
 
 QUIET = PlantedProcess()
-MARGIN = Margin(per_request=200.0)
+MARGIN = Margin(per_request=2000.0)
+"""Three minutes of memory in steps of a mebibyte tell no less apart."""
 
 
 @pytest.fixture
 def leaky_run(build_run: Build) -> Path:
     """A run of two arms whose processes a test replaces."""
-    return build_run(incident=False, kill_hour=None)
+    judge = {"max_leak_bytes_per_request": MARGIN.per_request, "control": "leaky"}
+    return build_run(incident=False, kill_hour=None, judge=judge)
 
 
 def planted(run_dir: Path, *processes: PlantedProcess) -> Recording:
@@ -41,14 +43,14 @@ def rows_of(recording: Recording, margin: Margin = MARGIN) -> tuple[ProcessRow, 
 
 @pytest.mark.slow
 def test_the_worker_that_leaks_is_shown_and_the_sum_decides(leaky_run: Path) -> None:
-    """One of three keeps 1,000 bytes of a request: it grows at that rate, the others do not, and the arm is a leak."""
-    recording = planted(leaky_run, QUIET, QUIET, replace(QUIET, rss_bytes=1000.0), QUIET)
+    """One of three keeps 5,000 bytes of a request: it grows at that rate, the others do not, and the arm is a leak."""
+    recording = planted(leaky_run, QUIET, QUIET, replace(QUIET, rss_bytes=5000.0), QUIET)
     first, *others = rows_of(recording)
     assert (first.pid, first.life, first.role, first.growth) == (303, 3, "child", "grows")
     assert first.bytes_per_request_low is not None
     assert first.bytes_per_request_high is not None
-    assert first.bytes_per_request_low < 1000 < first.bytes_per_request_high
-    assert first.bytes_per_request_high - first.bytes_per_request_low < 50
+    assert first.bytes_per_request_low < 5000 < first.bytes_per_request_high
+    assert first.bytes_per_request_high - first.bytes_per_request_low < 500
     assert {(row.life, row.growth) for row in others} == {(life, "does not grow") for life in (1, 2, 4)}
     assert arm_verdict(recording, recording.arms[0], detectable=False).verdict == LEAK
 
@@ -64,7 +66,7 @@ def test_nothing_grows_in_a_healthy_arm(leaky_run: Path) -> None:
 @pytest.mark.slow
 def test_a_leak_that_is_divided_among_the_processes_grows_in_each(leaky_run: Path) -> None:
     """Each keeps less than the margin of the arm and more than its part of it; no row contradicts the sum."""
-    recording = planted(leaky_run, *(replace(QUIET, rss_bytes=120.0) for _ in range(3)))
+    recording = planted(leaky_run, *(replace(QUIET, rss_bytes=1200.0) for _ in range(3)))
     assert [row.growth for row in rows_of(recording)] == ["grows"] * 3
     assert arm_verdict(recording, recording.arms[0], detectable=False).verdict == LEAK
 
@@ -123,7 +125,7 @@ def test_a_process_that_lived_too_shortly_is_undecided(leaky_run: Path) -> None:
 @pytest.mark.usefixtures("planted_verdicts")
 def test_of_very_many_processes_those_that_gained_most_are_judged(leaky_run: Path) -> None:
     """The leak is the twentieth of thirty."""
-    leak = replace(QUIET, rss_bytes=1000.0)
+    leak = replace(QUIET, rss_bytes=5000.0)
     rows = rows_of(planted(leaky_run, *(leak if life == 20 else QUIET for life in range(1, 31))))
     assert len(rows) == 30
     assert [row.growth == "not judged" for row in rows] == [False] * MOST_JUDGED + [True] * (30 - MOST_JUDGED)
