@@ -41,8 +41,11 @@ def _process_table(arm: str, rows: tuple[ProcessRow, ...], margin: Margin, load_
         )
         for row in judged
     )
+    judged_by = " or, where unread, ".join(
+        SIGNAL_NAMES[name] for name in SIGNAL_NAMES if name in {row.signal for row in rows}
+    )
     note = (
-        f"Growth is judged by {SIGNAL_NAMES[rows[0].signal]} and an equal part of the margin; "
+        f"Growth is judged by {judged_by} and an equal part of the margin; "
         f"the verdict on {arm} is on the sum of its processes."
     )
     if rest := rows[len(judged) :]:

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.judge import judge_signal
-from analysis.judge.types import ARENA_BYTES, LEAK, NO_LEAK, Margin, SignalSeries
-from analysis.recording.accounting import OWN
+from analysis.judge.types import ARENA_BYTES, LEAK, NO_LEAK, Margin, Numbers, SignalSeries
+from analysis.recording.accounting import FREE, HELD, OWN
 from analysis.recording.model import Arm, Life, Phase
 from analysis.recording.requests import answered_by
 from analysis.verdict.decision import FAMILY_ERROR
-from analysis.verdict.signals import MIN_SIGNAL_READINGS, RSS, USS
+from analysis.verdict.signals import MIN_PARTS_SHARE, MIN_SIGNAL_READINGS, RSS, USS
 
 Growth = Literal["grows", "does not grow", "undecided", "not judged"]
 Role = Literal["main", "child"]
@@ -42,9 +42,10 @@ class ProcessRow:
     """Seconds of the load up to which it was alive."""
     rss_bytes: float | None
     """The last reading of its RSS under load."""
-    signal: str
-    """The memory that was judged: own_bytes, uss_bytes or rss_bytes, the same for all processes of the arm."""
-    gained_bytes: float | None
+    signal: str = RSS
+    """The memory that was judged: held_bytes, or where the allocators were not asked own_bytes, uss_bytes, rss_bytes;
+    its shared memory is what the process maps."""
+    gained_bytes: float | None = None
     """That memory at its last readings under load, less that at its first ones."""
     growth: Growth = "not judged"
     """Whether it grows by more than its part of the margin: the arm's, divided by the processes alive at a time."""
@@ -78,29 +79,31 @@ def process_rows(
     at_once = rows.groupby("t_s")["life"].nunique().max()
     if not at_once > 1:
         return ()
-    signal, memory = _memory(rows)
-    rows = rows.assign(**{signal: memory})
     lives = {life.number: life for life in arm.processes}
-    found = [
-        _unjudged(arm, lives.get(int(str(number))), part, signal, load)
-        for number, part in rows.groupby(rows["life"].astype(int))
-    ]
-    found.sort(key=lambda row: -(row.gained_bytes or 0.0))
+    found = []
+    for number, part in rows.groupby(rows["life"].astype(int)):
+        signal, memory = _memory(part)
+        row = _unjudged(arm, lives.get(int(str(number))), part, load)
+        row = replace(row, signal=signal, gained_bytes=_gained(memory.dropna()))
+        found.append((row, part["t_s"].to_numpy(float), memory.to_numpy(float)))
+    found.sort(key=lambda one: -(one[0].gained_bytes or 0.0))
     share = _shared(margin, int(at_once))
     alpha = error / min(len(found), MOST_JUDGED)
-    judged = [
-        _judged(arm, row, rows[rows["life"] == row.life], share, alpha) if place < MOST_JUDGED else row
-        for place, row in enumerate(found)
-    ]
-    return tuple(sorted(judged, key=_order))
+    judged = [_judged(arm, *one, share, alpha) for one in found[:MOST_JUDGED]]
+    return tuple(sorted([*judged, *(row for row, *_ in found[MOST_JUDGED:])], key=_order))
 
 
 def _memory(rows: pd.DataFrame) -> tuple[str, pd.Series[float]]:
-    """Return the most exact memory that was read often enough of any process, and its name; RSS where none was."""
-    for name, column in ((OWN, rows["anon_bytes"] + rows["shmem_bytes"]), (USS, rows[USS])):
-        if column.groupby(rows["life"]).count().max() >= MIN_SIGNAL_READINGS:
-            return name, column
-    return RSS, rows[RSS]
+    """Return the most exact memory of a process that was read often enough, and its name; RSS where none was."""
+    own = rows["anon_bytes"] + rows["shmem_bytes"]
+    held = own - rows[FREE]
+    enough = min(MIN_SIGNAL_READINGS, len(rows))
+    if held.count() >= max(enough, MIN_PARTS_SHARE * own.count()):
+        return HELD, held
+    return next(
+        ((name, column) for name, column in ((OWN, own), (USS, rows[USS])) if column.count() >= enough),
+        (RSS, rows[RSS]),
+    )
 
 
 def _shared(margin: Margin, processes: int) -> Margin:
@@ -111,9 +114,9 @@ def _shared(margin: Margin, processes: int) -> Margin:
     )
 
 
-def _unjudged(arm: Arm, life: Life | None, rows: pd.DataFrame, signal: str, load: Phase) -> ProcessRow:
+def _unjudged(arm: Arm, life: Life | None, rows: pd.DataFrame, load: Phase) -> ProcessRow:
     number = int(rows["life"].iloc[0])
-    rss, values = rows[RSS].dropna(), rows[signal].dropna()
+    rss = rows[RSS].dropna()
     if life is None:  # no event names it: its readings are all there is
         first_s, last_s = float(rows["t_s"].iloc[0]), float(rows["t_s"].iloc[-1])
         pids = rows["pid"].dropna()
@@ -127,8 +130,6 @@ def _unjudged(arm: Arm, life: Life | None, rows: pd.DataFrame, signal: str, load
         from_s=max(0.0, (life.start_s if life.ready_s is None else life.ready_s) - load.start_s),
         to_s=min(life.end_s, load.end_s) - load.start_s,
         rss_bytes=float(rss.iloc[-1]) if len(rss) else None,
-        signal=signal,
-        gained_bytes=_gained(values),
     )
 
 
@@ -139,15 +140,16 @@ def _gained(values: pd.Series[float]) -> float | None:
     return float(np.median(values.iloc[-ends:]) - np.median(values.iloc[:ends]))
 
 
-def _judged(arm: Arm, row: ProcessRow, rows: pd.DataFrame, margin: Margin, alpha: float) -> ProcessRow:
-    t_s = rows["t_s"].to_numpy(float)
+def _judged(
+    arm: Arm, row: ProcessRow, t_s: Numbers, memory: Numbers, margin: Margin, alpha: float
+) -> ProcessRow:
     readings = SignalSeries(
         signal=row.signal,
         t_s=t_s,
-        value=rows[row.signal].to_numpy(float),
-        life=rows["life"].to_numpy(float),
+        value=memory,
+        life=np.full(len(t_s), float(row.life)),
         requests=answered_by(arm, t_s),
-        quantum=ARENA_BYTES,
+        quantum=0.0 if row.signal == HELD else ARENA_BYTES,
     )
     judgement = judge_signal(readings, margin, alpha=alpha, detectable=False)
     request, second = judgement.per_request, judgement.per_s

@@ -31,7 +31,7 @@ def terminal_table(table: Table, widths: dict[str, int] | None = None, path: str
     gap = 2 if len(table.head) < WIDE else 1
     left = TERMINAL_WIDTH - gap * (len(table.head) - 1)
     for place, name in enumerate(table.head):
-        longest = max(len(name), *(len(row[place]) for row in table.rows))
+        longest = max(len(cells[place]) for cells in (table.head, *table.rows))
         left -= 0 if name == path else min(longest, (widths or {}).get(name, longest))
     shown = RichTable(box=SIMPLE_HEAD, padding=(0, gap, 0, 0), pad_edge=False, show_edge=False)
     for name in table.head:

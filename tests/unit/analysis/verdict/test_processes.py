@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, SignalSeries
@@ -134,27 +135,43 @@ def test_of_very_many_processes_those_that_gained_most_are_judged(leaky_run: Pat
 
 @pytest.mark.usefixtures("planted_verdicts")
 def test_the_most_exact_memory_that_was_read_is_judged(leaky_run: Path) -> None:
-    """Anonymous and shared memory where it was recorded, else USS, else RSS; the same for all processes of the arm."""
-    recording = planted(leaky_run, QUIET, QUIET)
+    """What is held where the allocators were asked, else all of its own, else USS, else RSS; each process by itself."""
+    recording = planted(leaky_run, QUIET, replace(QUIET, rss_bytes=700.0))
     (arm, _), load = recording.arms, recording.load
-    unread = arm.by_process.assign(anon_bytes=np.nan)
-    assert {row.signal for row in process_rows(replace(arm, by_process=unread), load, MARGIN)} == {
-        "rss_bytes"
+
+    def signals(rows: pd.DataFrame) -> dict[int, str]:
+        found = process_rows(replace(arm, by_process=rows), load, MARGIN)
+        return {row.life: row.signal for row in found}
+
+    rows = arm.by_process
+    launcher, seldom = rows["life"] == 1, rows["t_s"] % 60 < 1
+    assert signals(rows) == {1: "held_bytes", 2: "held_bytes"}
+    assert signals(rows.assign(free_bytes=rows["free_bytes"].mask(launcher))) == {
+        1: "own_bytes",
+        2: "held_bytes",
     }
-    uss = unread.assign(uss_bytes=lambda rows: 30e6 + rows["life"])
-    found = process_rows(replace(arm, by_process=uss), load, MARGIN)
-    assert {(row.signal, row.bytes_per_request) for row in found} == {("uss_bytes", 0.0)}
-    leaked = (uss["life"] == 2) * 80 * 700 * (uss["t_s"] - 21)
-    own = uss.assign(anon_bytes=20e6 + leaked, shmem_bytes=0.0)
-    found = process_rows(replace(arm, by_process=own), load, MARGIN)
-    assert [(row.life, row.signal, row.bytes_per_request) for row in found] == [
-        (2, "own_bytes", pytest.approx(700, rel=0.01)),
-        (1, "own_bytes", 0.0),
-    ]
-    seldom = own.assign(anon_bytes=own["anon_bytes"].where(own["t_s"] % 60 < 1))
-    assert {row.signal for row in process_rows(replace(arm, by_process=seldom), load, MARGIN)} == {
-        "uss_bytes"
+    assert signals(rows.assign(free_bytes=rows["free_bytes"].where(seldom))) == {
+        1: "own_bytes",
+        2: "own_bytes",
     }
+    unread = rows.assign(anon_bytes=np.nan)
+    assert signals(unread) == {1: "rss_bytes", 2: "rss_bytes"}
+    assert signals(unread.assign(uss_bytes=30e6)) == {1: "uss_bytes", 2: "uss_bytes"}
+    assert signals(unread.assign(uss_bytes=rows["rss_bytes"].where(seldom))) == {
+        1: "rss_bytes",
+        2: "rss_bytes",
+    }
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+def test_free_memory_of_the_allocators_is_no_growth(leaky_run: Path) -> None:
+    """A process whose own memory rises by what its allocator has free does not grow."""
+    recording = planted(leaky_run, QUIET, QUIET)
+    rows, load = recording.arms[0].by_process, recording.load
+    freed = (rows["life"] == 2) * 80 * 9000.0 * (rows["t_s"] - 21)
+    rows = rows.assign(anon_bytes=rows["anon_bytes"] + freed, free_bytes=rows["free_bytes"] + freed)
+    found = process_rows(replace(recording.arms[0], by_process=rows), load, MARGIN)
+    assert [row.growth for row in found] == ["does not grow"] * 2
 
 
 @pytest.mark.usefixtures("planted_verdicts")
