@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,10 @@ PAUSE_PER_LOOK: Final = 4.0
 """Least pause after a look, in durations of that look: judging takes a fifth of one core at most."""
 FIRST_LOOK_S: Final = 30.0
 """Seconds of load before the first look: an earlier one could decide nothing and would spend error all the same."""
+
+
+INJECTED: Final = "control, with an injected leak"
+"""Beginning of the reason of the copy of the candidate."""
 
 
 def look_error(look: int) -> float:
@@ -68,6 +73,9 @@ def live(recording: Recording, look: int) -> Live:
     """Return the verdict so far, on every arm."""
     until_s = recording.phases[-1].end_s if recording.phases else 0.0
     arms = {arm.name: _arm(recording, arm, look) for arm in recording.arms}
+    if (copy := recording.copy) is not None:
+        found = _arm(recording, copy, look)
+        arms[copy.name] = replace(found, reason=f"{INJECTED}: {found.reason}")
     return Live(updated_t_s=until_s, arms=arms)
 
 

@@ -16,7 +16,17 @@ from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import read_manifest
 from analysis.recording.model import Arm, Gap, Life, Phase, Recording, last_load
 from analysis.recording.process_sum import as_one, overlap
-from soak.contract import EVENTS, FAILURE_KINDS, LATENCY_LOG, POINT, REQUESTS, RUNGS, SAMPLE_COLUMNS, SAMPLES
+from soak.contract import (
+    CONTROL_ROLE,
+    EVENTS,
+    FAILURE_KINDS,
+    LATENCY_LOG,
+    POINT,
+    REQUESTS,
+    RUNGS,
+    SAMPLE_COLUMNS,
+    SAMPLES,
+)
 
 SAMPLE_NUMBERS = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
 SAMPLE_TEXTS = ("phase", "rung", "allocator", "foreign_allocators")
@@ -89,7 +99,9 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
         )
     early = events.frame.loc[events.frame["event"] == "stopped_early", "detail"]
     stopped_early = str(early.iloc[-1]) if len(early) else ""
-    return Recording(run_dir, manifest, phases, tuple(arms), tuple(gaps), stopped_early)
+    builds = tuple(arm for arm in arms if arm.role != CONTROL_ROLE)
+    copy = next((arm for arm in arms if arm.role == CONTROL_ROLE), None)
+    return Recording(run_dir, manifest, phases, builds, tuple(gaps), copy, stopped_early)
 
 
 def _read_tables(arm_dir: Path, schema_version: int) -> tuple[CsvTable, CsvTable]:

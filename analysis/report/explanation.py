@@ -7,8 +7,16 @@ from analysis.judge.types import LEAK, NO_LEAK, Margin
 from analysis.report.contents import ReportContents
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.decision import FAMILY_ERROR, SignalVerdict
+from analysis.verdict.injected import UNCOUNTED_SHARE, InjectedControl
 from analysis.verdict.signals import BYTES_EACH, in_bytes
-from analysis.verdict.wording import SIGNAL_NAMES, interval_text, margin_text, rate_text, signal_text
+from analysis.verdict.wording import (
+    SIGNAL_NAMES,
+    injected_text,
+    interval_text,
+    margin_text,
+    rate_text,
+    signal_text,
+)
 
 
 def decided(contents: ReportContents) -> tuple[str, ...]:
@@ -109,9 +117,22 @@ def _others(verdict: ArmVerdict) -> str:
     )
 
 
+def _injected(control: InjectedControl, candidate: str) -> str:
+    copy = control.copy.verdict.arm
+    return (
+        f"{copy} is the control: a copy of {candidate} in which the probe kept {injected_text(control)}, "
+        f"{format_bytes(control.injected_bytes)} in all. Sign-off requires that a part of its memory is LEAK, and that "
+        f"its rate agrees at 99.9% with the injected one, within {UNCOUNTED_SHARE:.0%} for what allocators add, beside "
+        f"the rate of {candidate} itself. It does not show that a leak of another shape than a steady one would be "
+        "detected, or that the load drives the path on which the service leaks."
+    )
+
+
 def _signed(contents: ReportContents) -> tuple[str, ...]:
     signoff, lines = contents.judged.signoff, []
-    if signoff.control:
+    if (control := contents.judged.control) is not None:
+        lines.append(_injected(control, signoff.candidate))
+    elif signoff.control:
         lines.append(
             f"{signoff.control} is the control: its leak is known, and sign-off requires it to be detected."
         )

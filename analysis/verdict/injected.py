@@ -9,15 +9,11 @@ from typing import Final
 
 from analysis.judge import judge_signal
 from analysis.judge.types import LEAK, Rate
-from analysis.recording.model import LIVE_BYTES, Phase
+from analysis.recording.model import Phase
 from analysis.verdict.arm import JudgedArm
-from analysis.verdict.signals import signals
+from analysis.verdict.signals import evidence, in_bytes
 from soak.contract import InjectedLeak
 
-PARTS: Final = ("python_bytes", "native_bytes", "rest_bytes", LIVE_BYTES, "malloc_in_use_bytes")
-"""Signals of memory by which the copy may be called: the injected leak is memory, so a count does not show it."""
-MEASURED_BY: Final = LIVE_BYTES
-"""Signal by which the injected rate is measured: all memory that is not free."""
 END_ERROR: Final = 0.0005
 """Chance that a rate lies beyond either end of its interval, which is that of 99.9%: the copy and the candidate have
 two such ends each, so chance alone refuses at most 0.2% of the sign-offs, of the 1% that is the goal."""
@@ -31,10 +27,10 @@ class ControlResult(StrEnum):
     """Whether the control allows a sign-off."""
 
     SEEN = "seen"
-    NO_PROBE = "no probe"
-    """Its processes could not be asked to keep anything."""
+    NOT_INJECTED = "not injected"
+    """Nothing was kept: its processes have no probe, or it did not do what it was asked for."""
     NOT_CALLED = "not called"
-    """No part of its memory is LEAK, or an objection to its recording stands."""
+    """No signal of its memory is LEAK, or an objection to its recording stands."""
     NOT_MEASURED = "not measured"
     """The rate of the copy or of the candidate could not be computed."""
     RATE_OUTSIDE = "rate outside"
@@ -49,12 +45,17 @@ class InjectedControl:
     injected_bytes: int
     """Bytes that the probe kept, of all kinds and lives."""
     called_by: tuple[str, ...]
-    """The parts of its memory that are LEAK."""
+    """The signals of its memory that are LEAK; a count is none, as the injected leak is memory."""
     measured: Rate | None
-    """Its rate and interval at 99.9%."""
+    """The rate of its memory in use with the interval at 99.9%."""
     own: Rate | None
     """The same of the candidate, into which nothing was injected."""
     result: ControlResult
+
+    @property
+    def has_probe(self) -> bool:
+        """Whether a probe in the copy ever answered."""
+        return bool(self.copy.arm.samples["probe_ms"].notna().any())
 
 
 def injected_control(
@@ -63,16 +64,14 @@ def injected_control(
     load: Phase | None,
     leak: InjectedLeak,
     injected_bytes: Mapping[str, int],
-    *,
-    signal: str = MEASURED_BY,
 ) -> InjectedControl:
-    """Check the copy against the leak that was injected and the rate of the candidate; ``signal`` measures both."""
+    """Check the copy against the leak that was injected and the rate of the candidate."""
     called_by = tuple(
         one.judgement.signal
         for one in copy.verdict.signals
-        if one.leaks and one.judgement.signal in PARTS and copy.verdict.verdict == LEAK
+        if one.leaks and in_bytes(one.judgement.signal) and copy.verdict.verdict == LEAK
     )
-    measured, own = (_rate(one, load, signal) for one in (copy, candidate))
+    measured, own = (_rate(one, load) for one in (copy, candidate))
     return InjectedControl(
         copy=copy,
         leak=leak,
@@ -80,15 +79,19 @@ def injected_control(
         called_by=called_by,
         measured=measured,
         own=own,
-        result=_result(copy, called_by, leak.rate, measured, own),
+        result=_result(injected_bytes, called_by, leak.rate, measured, own),
     )
 
 
 def _result(
-    copy: JudgedArm, called_by: tuple[str, ...], injected: float, measured: Rate | None, own: Rate | None
+    injected_bytes: Mapping[str, int],
+    called_by: tuple[str, ...],
+    injected: float,
+    measured: Rate | None,
+    own: Rate | None,
 ) -> ControlResult:
-    if not copy.arm.samples["probe_ms"].notna().any():
-        return ControlResult.NO_PROBE
+    if not any(injected_bytes.values()):
+        return ControlResult.NOT_INJECTED
     if not called_by:
         return ControlResult.NOT_CALLED
     if measured is None or own is None:
@@ -103,15 +106,14 @@ def agrees(injected: float, measured: Rate, own: Rate) -> bool:
     return measured.low <= high and measured.high >= low
 
 
-def _rate(judged: JudgedArm | None, load: Phase | None, signal: str) -> Rate | None:
-    """Return the rate of one signal with its interval at 99.9%, in the clock of the margin; None where it has none."""
+def _rate(judged: JudgedArm | None, load: Phase | None) -> Rate | None:
+    """Return the rate of an arm's memory with its interval at 99.9%, in the clock of the margin; None without one."""
     if judged is None or load is None:
         return None
     margin = judged.verdict.margin
-    found = next((one for one in signals(judged.arm, load, margin) if one.readings.signal == signal), None)
+    found = evidence(judged.arm, load, margin, headroom_bytes=None)
     if found is None:
         return None
-    judgement = judge_signal(
-        found.readings, found.margin, alpha=END_ERROR, bound_error=END_ERROR, detectable=False
-    )
+    readings = found.whole.readings
+    judgement = judge_signal(readings, margin, alpha=END_ERROR, bound_error=END_ERROR, detectable=False)
     return judgement.per_s if margin.per_request is None else judgement.per_request

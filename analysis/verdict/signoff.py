@@ -9,7 +9,9 @@ from analysis.formatting import verdict_name
 from analysis.judge.types import INCONCLUSIVE, LEAK, Verdict
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.gates import Gate, GateResult
+from analysis.verdict.injected import ControlResult, InjectedControl
 from analysis.verdict.validity import Objection
+from analysis.verdict.wording import injected_text, refusal
 from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE, EXIT_OK
 
 Decision = Literal["signed", "failed", "inconclusive", "refused", "none"]
@@ -20,7 +22,8 @@ class SignOff:
     """The end of a report."""
 
     decision: Decision
-    """``refused``: the control's known leak was not detected; ``none``: no arm is the candidate."""
+    """``refused``: the control's known leak was not detected, or an injected one not at its rate; ``none``: no arm is
+    the candidate."""
     sentence: str
     candidate: str
     control: str
@@ -42,11 +45,12 @@ def sign_off(
     gates: tuple[Gate, ...],
     verdicts: tuple[ArmVerdict, ...],
     objections: tuple[Objection, ...],
+    injected: InjectedControl | None = None,
 ) -> SignOff:
     """Decide from the candidate's ``gates`` and the control's verdict; there may be none of either.
 
-    A gate that failed decides before all else. Without a control the gates decide alone. ``objections`` are those that
-    stand against the recording as a whole.
+    ``injected`` is the control where that is a copy of the candidate. A gate that failed decides before all else.
+    Without a control the gates decide alone. ``objections`` are those that stand against the recording as a whole.
     """
     by_arm = {verdict.arm: verdict.verdict for verdict in verdicts}
     failed = [gate.gate for gate in gates if gate.result is GateResult.FAIL]
@@ -59,10 +63,12 @@ def sign_off(
         found = "refused", f"REFUSED: the candidate {candidate} did not run"
     elif failed:
         found = "failed", f"NOT SIGNED OFF: {candidate} failed {_names(failed)}"
-    elif control and by_arm.get(control) != LEAK:
+    elif injected is not None and injected.result is not ControlResult.SEEN:
+        found = "refused", f"REFUSED: control {refusal(injected)}"
+    elif control and injected is None and by_arm.get(control) != LEAK:
         found = "refused", _refusal(control, by_arm.get(control))
     else:
-        found = _passed(candidate, control, gates, objections)
+        found = _passed(candidate, _detected(control, injected), gates, objections)
     code = EXIT_INCONCLUSIVE if found[0] == "none" and objections else EXIT_CODES[found[0]]
     return SignOff(*found, candidate=candidate or "", control=control, exit_code=code)
 
@@ -90,8 +96,14 @@ def _refusal(control: str, seen: Verdict | None) -> str:
     return f"REFUSED: control {control} {how}; sign-off requires its known leak to be detected"
 
 
+def _detected(control: str, injected: InjectedControl | None) -> str:
+    if injected is not None:
+        return f"the leak injected into its copy ({control}, {injected_text(injected)}) was detected"
+    return f"the leak in the control ({control}) was detected" if control else "no control ran"
+
+
 def _passed(
-    candidate: str, control: str, gates: tuple[Gate, ...], objections: tuple[Objection, ...]
+    candidate: str, detected: str, gates: tuple[Gate, ...], objections: tuple[Objection, ...]
 ) -> tuple[Decision, str]:
     undecided = [gate.gate for gate in gates if gate.result is not GateResult.PASS]
     if undecided:
@@ -102,8 +114,7 @@ def _passed(
             f"NOT SIGNED OFF: {candidate} passed its gates, but the recording is inconclusive",
         )
     count = "its gate" if len(gates) == 1 else f"all {len(gates)} gates"
-    with_control = f"the leak in the control ({control}) was detected" if control else "no control ran"
-    return "signed", f"SIGNED OFF: {candidate} passed {count}; {with_control}"
+    return "signed", f"SIGNED OFF: {candidate} passed {count}; {detected}"
 
 
 def _names(gates: list[str]) -> str:

@@ -12,6 +12,7 @@ from analysis.judge.types import LEAK, NO_LEAK, Margin, Rate, Window
 from analysis.recording.accounting import CHARGED, HELD, NATIVE, OWN, PARTS, PYTHON, REST
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.decision import SignalVerdict
+from analysis.verdict.injected import ControlResult, InjectedControl
 from analysis.verdict.signals import LIMITS, RSS, USS, in_bytes
 
 SIGNAL_NAMES: Final = {
@@ -60,12 +61,58 @@ def rate_text(value: float, signal: str, margin: Margin) -> str:
 def margin_text(margin: Margin) -> str:
     """Return the leak that would matter, in bytes."""
     rate = margin.per_s if margin.per_request is None else margin.per_request
-    return rate_text(rate or 0.0, "rss_bytes", margin)
+    return _memory(rate or 0.0, margin)
 
 
 def interval_text(rate: Rate, signal: str, margin: Margin) -> str:
     """Return the ends of the interval without the clock: ``-12 B to 61 B``, ``0.9 to 1.1``."""
     return f"{_amount(rate.low, signal, margin)} to {_amount(rate.high, signal, margin)}"
+
+
+def control_line(control: InjectedControl) -> str:
+    """Return what was injected into the copy of the candidate and what was measured, a line like that of a verdict."""
+    copy, margin = control.copy.verdict, control.copy.verdict.margin
+    kinds = ", ".join(f"{kind} {_memory(rate, margin)}" for kind, rate in control.leak.rates.items())
+    parts = [f"injected {injected_text(control)} ({kinds})"]
+    if control.measured is not None:
+        parts.append(f"measured {_measured(control.measured, margin)}")
+    if control.called_by:
+        parts.append(f"LEAK by {', '.join(SIGNAL_NAMES[name] for name in control.called_by)}")
+    else:
+        parts.append(f"{verdict_name(copy.verdict)}: {copy.reason}")
+    return f"{copy.arm} (control): {'; '.join(parts)}."
+
+
+def injected_text(control: InjectedControl) -> str:
+    """Return the rate of the injected leak: ``800 B/request``."""
+    return _memory(control.leak.rate, control.copy.verdict.margin)
+
+
+def refusal(control: InjectedControl) -> str:
+    """Return why the copy of the candidate allows no sign-off, beginning with its name."""
+    copy, injected = control.copy.verdict, injected_text(control)
+    if control.result is ControlResult.NOT_INJECTED:
+        why = "the probe kept nothing of it" if control.has_probe else "its processes have no probe"
+        return f"{copy.arm}: no leak was injected, {why}"
+    if control.result is ControlResult.NOT_CALLED:
+        return (
+            f"{copy.arm} is not LEAK by its memory but {verdict_name(copy.verdict)}; sign-off requires its injected "
+            f"leak of {injected} to be detected"
+        )
+    if control.measured is None or control.own is None:
+        return f"{copy.arm}: the rate of its injected leak of {injected} was not measured"
+    return (
+        f"{copy.arm} leaks {_measured(control.measured, copy.margin)}, which does not agree with the injected "
+        f"{injected} and the candidate's own {_measured(control.own, copy.margin)}"
+    )
+
+
+def _measured(rate: Rate, margin: Margin) -> str:
+    return f"{_memory(rate.value, margin)} ({interval_text(rate, 'rss_bytes', margin)}, 99.9%)"
+
+
+def _memory(rate: float, margin: Margin) -> str:
+    return rate_text(rate, "rss_bytes", margin)
 
 
 def signal_text(signal: SignalVerdict) -> str:

@@ -27,6 +27,7 @@ def planted_judge(
     *,
     limit_bytes: float | None = None,
     alpha: float = 0.025,  # noqa: ARG001 - as the real judge has it
+    bound_error: float = 0.05,  # noqa: ARG001
     bounded: bool | None = None,  # noqa: ARG001
     detectable: bool = True,
 ) -> Judgement:

@@ -19,7 +19,7 @@ from analysis.report.html.provenance import config_text, provenance
 from analysis.report.html.svg import inline_svg
 from analysis.report.process_tables import process_tables
 from analysis.report.tables import comparison_table, event_table, load_table
-from analysis.verdict.wording import verdict_sentence
+from analysis.verdict.wording import control_line, verdict_sentence
 
 ALTS: Final = {
     "memory": memory_alt,
@@ -52,6 +52,7 @@ def report_html(contents: ReportContents, evidence: Provenance, figures: Mapping
             (one.arm, one.verdict, verdict_name(one.verdict), verdict_sentence(one))
             for one in judged.verdicts
         ],
+        control=None if judged.control is None else control_line(judged.control),
         gates=gate_rows(judged) if judged.signoff.candidate else (),
         figures={
             name: Markup(inline_svg(figures[name], name, alt(contents)))  # noqa: S704 - the text is escaped there

@@ -12,6 +12,8 @@ from analysis.judge.types import INCONCLUSIVE, LEAK
 from analysis.report.contents import ReportContents
 from analysis.report.gates import GateRow, gate_rows
 from analysis.verdict.gates import GateResult
+from analysis.verdict.injected import ControlResult, InjectedControl
+from analysis.verdict.wording import control_line, refusal
 
 NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold."""
@@ -56,6 +58,8 @@ def _control(findings: ReportContents) -> TestCase:
     control = findings.judged.signoff.control
     verdict = next((one for one in findings.judged.verdicts if one.arm == control), None)
     case = TestCase("control", _clean(f"{findings.recording.manifest.profile}.{control}"))
+    if (injected := findings.judged.control) is not None:
+        return _injected(case, injected)
     seen = "it did not run" if verdict is None else f"{verdict_name(verdict.verdict)}: {verdict.reason}"
     case.system_out = _clean(f"control {control} must be LEAK; {seen}")
     message = _clean(f"the leak in the control ({control}) was not detected: {seen}")
@@ -63,6 +67,22 @@ def _control(findings: ReportContents) -> TestCase:
         case.result = [Skipped(message)]
     elif verdict is None or verdict.verdict != LEAK:
         case.result = [Failure(message, "control")]
+    return case
+
+
+def _injected(case: TestCase, control: InjectedControl) -> TestCase:
+    """Complete the case of a control that is a copy of the candidate: the injected leak must be measured, too."""
+    case.system_out = _clean(control_line(control))
+    if control.result is ControlResult.SEEN:
+        return case
+    message = _clean(refusal(control))
+    called_no_leak = (
+        control.result is ControlResult.NOT_CALLED and control.copy.verdict.verdict != INCONCLUSIVE
+    )
+    if called_no_leak or control.result is ControlResult.RATE_OUTSIDE:
+        case.result = [Failure(message, "control")]
+    else:
+        case.result = [Skipped(message)]
     return case
 
 

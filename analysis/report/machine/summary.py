@@ -18,7 +18,7 @@ from analysis.growth.suspect import LeakSuspect
 from analysis.growth.trends import TypeGrowth
 from analysis.incident.claims import Claim
 from analysis.incident.row import ComparisonRow
-from analysis.judge.types import Judgement, Margin, Verdict
+from analysis.judge.types import Judgement, Margin, Rate, Verdict
 from analysis.recording.gauges import PREFIX, gauge_names
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.manifest import RunFacts
@@ -28,15 +28,17 @@ from analysis.report.contents import ReportContents
 from analysis.report.gates import GateRow, gate_rows
 from analysis.slopes import LifeSlopes
 from analysis.verdict.arm import ArmVerdict, JudgedArm
+from analysis.verdict.injected import ControlResult, InjectedControl
 from analysis.verdict.processes import ProcessRow
 from analysis.verdict.signoff import SignOff
 from analysis.verdict.validity import LoadSummary
 from analysis.verdict.wording import verdict_sentence
+from soak.contract import InjectedLeak
 
 SUMMARY_VERSION: Final = 6
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
 gates and signoff; 4, with grew; 5, with incident instead of article in the keys, and
-reason_code of signals; 6, with processes."""
+reason_code of signals; 6, with processes and control."""
 PEAKS: Final = ("rss_bytes", "cgroup_bytes", "tasks_finished", "sessions_open")
 """Columns whose highest readings the summary gives, beside those of all gauges."""
 
@@ -107,6 +109,19 @@ class ArmSummary(SummaryPart):
     notes: tuple[str, ...]
 
 
+class ControlSummary(SummaryPart):
+    """The copy of the candidate into which a leak was injected; rates as the margin is."""
+
+    leak: InjectedLeak
+    injected_bytes: int
+    called_by: tuple[str, ...]
+    measured: Rate | None
+    own: Rate | None
+    result: ControlResult
+    verdict: VerdictSummary
+    arm: ArmSummary
+
+
 class SummaryHead(BaseModel):
     """The key that comes first."""
 
@@ -122,6 +137,7 @@ class Summary(RunFacts, SummaryHead):
     reasons: tuple[str, ...]
     signoff: SignOff
     verdicts: tuple[VerdictSummary, ...]
+    control: ControlSummary | None
     gates: tuple[GateRow, ...]
     grew: tuple[GrowthSummary, ...]
     phases: tuple[Phase, ...]
@@ -141,6 +157,7 @@ def summary_json(contents: ReportContents) -> str:
         reasons=contents.reasons,
         signoff=judged.signoff,
         verdicts=tuple(_verdict(verdict) for verdict in judged.verdicts),
+        control=None if judged.control is None else _control(judged.control),
         gates=gate_rows(judged),
         grew=tuple(GrowthSummary.model_validate(arm) for arm in contents.growth),
         phases=contents.recording.phases,
@@ -171,6 +188,19 @@ def _verdict(verdict: ArmVerdict) -> VerdictSummary:
             )
             for signal in verdict.signals
         ),
+    )
+
+
+def _control(control: InjectedControl) -> ControlSummary:
+    return ControlSummary(
+        leak=control.leak,
+        injected_bytes=control.injected_bytes,
+        called_by=control.called_by,
+        measured=control.measured,
+        own=control.own,
+        result=control.result,
+        verdict=_verdict(control.copy.verdict),
+        arm=_arm(control.copy, ()),
     )
 
 

@@ -13,7 +13,7 @@ from analysis.report.markdown.table import literal, markdown_table
 from analysis.report.process_tables import process_tables
 from analysis.report.tables import Table, comparison_table, gate_table, load_table, open_reasons
 from analysis.verdict.run import JudgedRun
-from analysis.verdict.wording import verdict_sentence
+from analysis.verdict.wording import control_line, verdict_sentence
 
 MOST_COMMENT_BYTES: Final = 60_000
 """GitHub takes 65,536 characters in a comment."""
@@ -31,6 +31,7 @@ def report_markdown(contents: ReportContents) -> str:
             f"- **{literal(one.arm)}: {verdict_name(one.verdict)}**: {literal(verdict_sentence(one))}."
             for one in judged.verdicts
         ),
+        *([] if judged.control is None else [f"- {literal(control_line(judged.control))}"]),
         *(f"- {literal(reason)}." for reason in contents.reasons),
     ]
     sections = [

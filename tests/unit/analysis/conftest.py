@@ -30,7 +30,7 @@ def judge_by(monkeypatch: pytest.MonkeyPatch) -> JudgeBy:
     """A function that sets what judges the signals of every recording."""
 
     def judge_by(judge: Callable[..., Judgement]) -> None:
-        for module in ("decision", "processes"):
+        for module in ("decision", "injected", "processes"):
             monkeypatch.setattr(f"analysis.verdict.{module}.judge_signal", judge)
 
     return judge_by

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis.commands.live import LOOK_PAUSE_S, follow, look_error
+from analysis.commands.live import LOOK_PAUSE_S, follow, live, look_error
 from analysis.judge.types import Judgement, Margin, SignalSeries
+from analysis.recording.read import read_recording
 from analysis.verdict.decision import FAMILY_ERROR
 from soak.contract import GateLimit, Live
+from tests.support.planted_control import PlantedControl, write_control
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
 from tests.support.planted_judge import planted_judge
 from tests.support.planted_processes import PlantedProcess, write_processes
@@ -137,3 +139,12 @@ def test_the_processes_of_an_arm_have_their_growth_so_far(build_run: Build) -> N
     ]
     assert arms["leaky"].processes[0].rate_per_request == pytest.approx(1000, rel=0.01)
     assert arms["fixed"].processes == ()
+
+
+def test_the_leak_of_the_copy_is_told_as_injected(tmp_path: Path) -> None:
+    """The copy has a verdict so far as the builds have, and its reason begins with what it is."""
+    recording = read_recording(write_control(tmp_path / "run", PlantedControl()), latencies=False)
+    arms = live(recording, 1).arms
+    assert list(arms) == ["app", "app.leak"]
+    assert arms["app.leak"].verdict == "leak"
+    assert arms["app.leak"].reason.startswith("control, with an injected leak: ")

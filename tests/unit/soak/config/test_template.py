@@ -26,8 +26,10 @@ def test_the_written_profile_loads_and_can_be_planned(tmp_path: Path) -> None:
         ],
     )
     assert {arm.role for arm in profile.arms.values()} == {"before", "after"}
+    assert profile.judge.control == "inject"
     plan = plan_run(profile, tmp_path / "run", tmp_path)
-    assert plan.arms[1].process.argv[0] == "new"
+    assert [arm.process.argv[0] for arm in plan.arms[1:]] == ["new", "new"]
+    assert plan.arms[2].name == "candidate.leak"
 
 
 def test_every_key_that_is_commented_out_is_valid(tmp_path: Path) -> None:
@@ -35,11 +37,11 @@ def test_every_key_that_is_commented_out_is_valid(tmp_path: Path) -> None:
     text = re.sub(r"^# (\w+ = )", r"\1", PROFILE_TEMPLATE.read_text(), flags=re.MULTILINE)
     text = re.sub(r"^(rate_rps|path|request_bytes) = .*\n", "", text, flags=re.MULTILINE)
     path = tmp_path / "all.toml"
-    path.write_text(text.replace('"leaky"', '"today"'))
+    path.write_text(text)
     profile = load_profile(str(path))
     assert {limit.gate for limit in profile.gates.limits} == set(GATES)
     assert profile.traffic.locustfile is not None
-    assert profile.judge.control == "today"
+    assert profile.judge.inject == {"python": 2.0, "native": 2.0}
     assert profile.arms["today"].env
 
 
