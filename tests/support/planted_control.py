@@ -18,6 +18,7 @@ LOAD_S = 600.0
 RPS = 20
 MARGIN = 200.0
 """Leak that would matter, bytes per request."""
+FREE_IN_MALLOC = 1e6
 INJECTED = {"python": 400.0, "native": 400.0}
 
 
@@ -77,25 +78,31 @@ def _samples(kept: Kept, seed: int, *, probe: bool) -> pd.DataFrame:
     served = np.clip(t_s - PHASES["warm-up"], 0, PHASES["drain"] - PHASES["warm-up"]) * RPS
     python = 20e6 + kept.python * served + random.normal(0, 20e3, len(t_s))
     native = 8e6 + kept.native * served + random.normal(0, 20e3, len(t_s))
+    arenas = np.ceil(python / (1 << 20)) * (1 << 20)
     starts = list(PHASES.values())
     rows = pd.DataFrame(
         {
             "t_s": t_s,
             "life": 1,
             "phase": np.array(list(PHASES), dtype=object)[np.searchsorted(starts, t_s, side="right") - 1],
-            "rss_bytes": np.round(30e6 + python + native),
+            "rss_bytes": np.round(30e6 + arenas + native + FREE_IN_MALLOC),
+            "anon_bytes": np.round(5e6 + arenas + native + FREE_IN_MALLOC),
+            "shmem_bytes": 0,
         }
     )
     if not probe:
         return rows
-    arenas = np.ceil(python / (1 << 20)) * (1 << 20)
     return rows.assign(
         probe_ms=1.0,
         live_blocks=np.round(python / 64),
         pymalloc_arena_bytes=arenas,
         pymalloc_free_bytes=np.round(arenas - python),
+        pymalloc_unused_bytes=0,
         malloc_in_use_bytes=np.round(native),
-        malloc_free_bytes=1e6,
+        malloc_free_bytes=FREE_IN_MALLOC,
+        malloc_arena_bytes=np.round(native + FREE_IN_MALLOC),
+        malloc_top_bytes=0,
+        allocator="glibc",
     )
 
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 LINE = (
     "app.leak (control): injected 800 B/request (python 400 B/request, native 400 B/request); measured 799 B/request "
-    "(779 B to 819 B, 99.9%); LEAK by live bytes, native bytes."
+    "(779 B to 819 B, 99.9%); LEAK by memory in use, Python memory, native memory."
 )
 
 
@@ -76,7 +76,7 @@ def test_the_summary_has_the_whole_control(contents: ReportContents) -> None:
     assert control["leak"] == {"per": "request", "rates": {"python": 400.0, "native": 400.0}}
     assert (control["injected_bytes"], control["result"]) == (10_000_000, "seen")
     assert control["measured"]["value"] == pytest.approx(800, rel=0.01)
-    assert control["called_by"] == ["live_bytes", "malloc_in_use_bytes"]
+    assert control["called_by"] == ["held_bytes", "python_bytes", "native_bytes"]
     assert (control["arm"]["name"], control["arm"]["role"]) == ("app.leak", "control")
     assert [one["arm"] for one in summary["verdicts"]] == [one["name"] for one in summary["arms"]] == ["app"]
     assert summary["signoff"]["control"] == "app.leak"
