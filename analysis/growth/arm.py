@@ -60,10 +60,10 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
     Without a census the suspects are the counts that the verdict calls a leak.
     """
     breakdown = memory_breakdown(arm, load)
-    leaks = has_leak(verdict)
+    leaks, memory = has_leak(verdict), memory_growth(verdict)
     if not files.recorded:
         known = [*cycle_suspects(arm, load, verdict), *count_suspects(arm, verdict, [])] if leaks else []
-        return ArmGrowth(arm.name, 0, tuple(known), (), breakdown)
+        return ArmGrowth(arm.name, 0, tuple(with_share(one, memory) for one in known), (), breakdown)
     of_tasks = kind_of_tasks(arm, verdict)
     suspects = container_suspects(arm, load, files, of_tasks)
     types = find_type_growth(arm, load, files.types)
@@ -81,7 +81,6 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
         suspects += type_suspects(arm, load, types, suspects, files, of_tasks)
         suspects += memory_suspects(arm, load, verdict, types, suspects)
         suspects += count_suspects(arm, verdict, suspects)
-    memory = memory_growth(verdict)
     return ArmGrowth(
         arm=arm.name,
         censuses=censuses,

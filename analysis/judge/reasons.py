@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from analysis.judge.types import INCONCLUSIVE, Rate, ReasonCode
 
 SENTENCES: Final = {
@@ -38,6 +40,14 @@ SENTENCES: Final = {
 }
 """Each without a full stop; ``{rate}`` is the rate with its interval."""
 
+COUNT_NAMES: Final = {
+    "tasks_alive": "tasks",
+    "sessions_open": "open sessions",
+    "fds": "file descriptors",
+    "threads": "threads",
+}
+"""What a signal counts, by its column."""
+
 
 def unusable_sentence(code: ReasonCode, count: int) -> str:
     """Return why readings cannot be judged; ``count`` is the number of those that the sentence is about."""
@@ -61,17 +71,19 @@ def reason_sentence(
     """
     per, scale = ("request", 1 / mean_rps) if mean_rps else ("h", 3600.0)
     in_bytes = signal.endswith("bytes")
-    unit = "B" if in_bytes else "units"
+    write, unit = (
+        (_three_figures, "B") if in_bytes else (_count, COUNT_NAMES.get(signal, signal.replace("_", " ")))
+    )
     if in_bytes and per == "h":
         unit, scale = "MiB", scale / 2**20
     each, shown = f"{unit}/{per}", rate.scaled(scale)
-    low, high = _three_figures(shown.low), _three_figures(shown.high)
+    low, high = write(shown.low), write(shown.high)
     sentence = SENTENCES[code].format(
-        rate=f"{_three_figures(shown.value)} {each} ({low} to {high})",
+        rate=f"{write(shown.value)} {each} ({low} to {high})",
         interval=f"the interval {low} to {high} {each}",
         bound=f"{high} {each}",
-        margin=f"{_three_figures(margin_per_s * scale)} {each}",
-        subject="memory" if in_bytes or signal == "live_blocks" else "the count",
+        margin=f"{write(margin_per_s * scale)} {each}",
+        subject="memory" if in_bytes else f"the number of {unit}",
     )
     if code.verdict != INCONCLUSIVE or more_s is None:
         return sentence
@@ -79,9 +91,16 @@ def reason_sentence(
 
 
 def _three_figures(number: float) -> str:
-    """Return a number with three figures: ``1,230``, ``12.3``, ``0.123``."""
+    """Return a number with three figures, two below 1: ``1,230``, ``12.3``, ``0.12``."""
     digits = 0 if abs(number) >= 99.95 else 1 if abs(number) >= 9.995 else 2
     return f"{round(number, digits) + 0.0:,.{digits}f}"
+
+
+def _count(number: float) -> str:
+    """Return a number of a count with three figures, also below 1: ``12.3``, ``0.0102``; below 1e-6 it is 0."""
+    if abs(number) >= 0.9995:
+        return _three_figures(number)
+    return np.format_float_positional(float(f"{round(number, 6) + 0.0:.3g}"), trim="-")
 
 
 def _duration(seconds: float) -> str:

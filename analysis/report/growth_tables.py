@@ -34,11 +34,22 @@ def _suspect_table(arm: ArmGrowth) -> Table:
     shown = [one for one in arm.suspects if _is_telling(one)][:SHOWN_SUSPECTS]
     rows = tuple(_suspect(one, clock) for one in shown)
     caption = f"Leak suspects in {arm.arm}" + (f", per {clock}" if rows else "")
-    return Table(caption, head, rows, frozenset(head[2:6]), _note(arm, len(shown)))
+    note = " ".join(text for text in (_without_share(arm.arm, shown), _note(arm, len(shown))) if text)
+    return Table(caption, head, rows, frozenset(head[2:6]), note)
 
 
 def _is_telling(one: LeakSuspect) -> bool:
     return one.share is None or one.share >= SMALL_SHARE or is_one_per_request(one.items_per_request)
+
+
+def _without_share(arm: str, shown: list[LeakSuspect]) -> str:
+    """Return why some of the suspects that are shown have no share; empty where all have one."""
+    unshared = [one for one in shown if one.share is None]
+    sized = [one for one in unshared if one.bytes_per_s is not None or one.bytes_per_request is not None]
+    if sized:
+        return f"No share: the memory of {arm} does not grow."
+    unknown = "No share: bytes of a count, or of a container that the probe did not measure, are not known."
+    return unknown if unshared else ""
 
 
 def _note(arm: ArmGrowth, shown: int) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from analysis.formatting import HOUR_S, format_bytes, format_duration, verdict_name
+from analysis.judge.reasons import COUNT_NAMES
 from analysis.judge.types import LEAK, NO_LEAK, Margin, Rate, Window
 from analysis.recording.accounting import CHARGED, HELD, NATIVE, OWN, PARTS, PYTHON, REST
 from analysis.verdict.arm import ArmVerdict
@@ -24,10 +25,7 @@ SIGNAL_NAMES: Final = {
     CHARGED: "memory charged",
     USS: "USS",
     RSS: "RSS",
-    "tasks_alive": "tasks",
-    "sessions_open": "open sessions",
-    "fds": "file descriptors",
-    "threads": "threads",
+    **COUNT_NAMES,
 }
 SMALLEST_BOUND: Final = 1.0
 """Bytes per request or per hour: no bound is stated below it, as no reading is so exact."""

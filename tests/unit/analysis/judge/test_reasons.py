@@ -47,14 +47,31 @@ def test_a_sentence_has_its_numbers(code: ReasonCode, text: str) -> None:
     assert sentence(code) == text
 
 
-def test_a_count_is_in_units_and_a_margin_per_request_in_bytes_per_request() -> None:
+def test_a_count_has_its_name_and_a_margin_per_request_is_in_bytes_per_request() -> None:
     """The signal and the margin choose the unit."""
-    assert sentence(ReasonCode.LEAKING, "threads").startswith("growth of 2,097,152 units/h")
-    assert sentence(ReasonCode.FALLING, "threads", more_s=None).startswith("the count is falling")
+    assert sentence(ReasonCode.LEAKING, "threads").startswith("growth of 2,097,152 threads/h")
+    assert sentence(ReasonCode.FALLING, "fds", more_s=None).startswith(
+        "the number of file descriptors is falling"
+    )
     found = reason_sentence(
         ReasonCode.BOUNDED, Rate(0, 0, 500.0), "live_bytes", 1e3, mean_rps=10, more_s=None
     )
     assert found == "leak below 50.0 B/request (95% upper bound); the margin is 100 B/request"
+
+
+@pytest.mark.parametrize(
+    ("per_request", "text"),
+    [
+        (0.0102, "growth of 0.0102 open sessions/request (0.00918 to 0.0112) does not slow down"),
+        (1.0, "growth of 1.00 open sessions/request (0.9 to 1.10) does not slow down"),
+        (0.9996, "growth of 1.00 open sessions/request (0.9 to 1.10) does not slow down"),
+        (1e-9, "growth of 0 open sessions/request (0 to 0) does not slow down"),
+    ],
+)
+def test_a_count_has_three_figures_however_small_it_is(per_request: float, text: str) -> None:
+    """A session for each hundredth request is no 0.01: ten percent would be lost in it."""
+    rate = Rate(per_request, 0.9 * per_request, 1.1 * per_request)
+    assert reason_sentence(ReasonCode.LEAKING, rate, "sessions_open", 1.0, mean_rps=1.0, more_s=None) == text
 
 
 def test_unusable_readings_are_counted() -> None:

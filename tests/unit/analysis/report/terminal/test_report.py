@@ -160,6 +160,16 @@ def test_rates_are_per_hour_where_requests_are_not_known(build_run: Build) -> No
     assert "unbounded cache or list   288,000   1.1 GiB" in text
 
 
+def test_a_share_that_is_missing_is_explained(build_run: Build) -> None:
+    """Of a container that grows in an arm whose memory does not there is none, though its bytes are known."""
+    run_dir = build_run(incident=False, kill_hour=None, after_growth_bytes=0.0)
+    write_heap(run_dir / "fixed", FOUR_LEAKS[2:3])
+    _, table = suspect_tables(findings(run_dir).growth)
+    (row,) = table.rows
+    assert [row[table.head.index(name)] for name in ("bytes", "share")] == ["3.9 KiB", ""]
+    assert table.note == "No share: the memory of fixed does not grow."
+
+
 def test_the_processes_of_an_arm_are_told_by_who_grows(build_run: Build) -> None:
     """Three workers of which one leaks; and an arm of more processes than are judged, two of them short-lived."""
     run_dir = build_run(incident=False, kill_hour=None)
