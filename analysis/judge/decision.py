@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.judge.case import Case
+from analysis.judge.models.design_matrix import WARM_UP_LOG_SCALES, WARM_UP_TAUS
 from analysis.judge.models.fitting import BURN_IN_SHARES, ModelFit
 from analysis.judge.models.posterior import RatePosterior
-from analysis.judge.models.priors import count_level_shifts
+from analysis.judge.models.priors import SLOW_WARM_UP_TAU, count_level_shifts
 from analysis.judge.models.saturation import saturation_log_odds
-from analysis.judge.models.search import MAX_LEVEL_SHIFTS
+from analysis.judge.models.search import LOG_DRIFT_TAU, MAX_LEVEL_SHIFTS
 from analysis.judge.types import ReasonCode
 
 MIN_LOW_END_SHARE: Final = 0.4
@@ -58,6 +59,15 @@ MIN_POINTS_FOR_QUARTERS: Final = 8
 """Points from which on a rise is compared by its quarters; of fewer, at least half of the moves must be upwards.
 Set on the whole of `make calibrate`."""
 
+QUARTER_DAY_S: Final = 6 * 3600.0
+"""Seconds from which on a change that follows the load of a day is uneven; in less its curve is nearly straight."""
+TWO_DAYS_S: Final = 48 * 3600.0
+"""Length of a life, seconds, from which on a day's load is told from a leak: it has come and gone twice."""
+MIN_STEADY_SHARE: Final = 0.3
+"""Share of the models' weight that steady ones must have for a change under an unknown load to be none of a day's. Set
+on simulated days: where half a day or more of them had been called, steady models had 0.11 or less; beside a level load
+they had 0.7 or more."""
+
 
 def decide(case: Case) -> ReasonCode:
     """Return the reason of the verdict; the verdict is that of the reason."""
@@ -77,6 +87,40 @@ def _is_relevant(case: Case) -> bool:
 def saturates(case: Case) -> bool:
     """Return whether saturation explains the points as well as a leak does."""
     return saturation_log_odds(case.fitter, case.fits) > MAX_SATURATION_LOG_ODDS
+
+
+def _may_follow_the_day(case: Case) -> bool:
+    """Return whether memory changes unevenly under a load that is not known, and no life sees a day come and go twice.
+
+    A rise in the morning is then no leak, and a fall in the evening may hide one; so may those of every day's deploy,
+    in each life alike. A steady change is a straight line, with level shifts and an early warm-up, or beside several
+    cycles of a load within one life.
+    """
+    if np.isfinite(case.points.requests).all() or case.points.span_s < QUARTER_DAY_S:
+        return False
+    lives = _lives(case)
+    if max(float(np.ptp(case.points.t_s[places])) for places in lives) >= TWO_DAYS_S:
+        return False
+    design = case.design
+    taus = (*WARM_UP_TAUS, *(LOG_DRIFT_TAU for _ in WARM_UP_LOG_SCALES))
+    slow = {
+        column
+        for tau, columns in zip(taus, design.warm_ups, strict=True)
+        if tau > SLOW_WARM_UP_TAU
+        for column in columns
+    }
+    uneven = slow if len(lives) == 1 else slow | design.load
+    log_weights = np.array([fit.log_weight for fit in case.fits])
+    steady = np.array(
+        [
+            not fit.model.change_points
+            and not uneven.intersection(fit.model.columns)
+            and BURN_IN_SHARES[fit.model.burn_in] <= WHOLE_RUN_BURN_IN_SHARE
+            for fit in case.fits
+        ]
+    )
+    weight = np.exp(log_weights - log_weights.max())
+    return float(weight[steady].sum()) < MIN_STEADY_SHARE * float(weight.sum())
 
 
 def rises_late_only(case: Case, added_per_s: float = 0.0) -> bool:
@@ -233,6 +277,7 @@ DOUBTS_OF_NO_LEAK: Final[Doubts] = (
     (ReasonCode.FALLING, _falls),
     (ReasonCode.RISING_TAIL, _tail_rises),
     (ReasonCode.LATE_LEVEL_SHIFT, _shifts_late),
+    (ReasonCode.UNKNOWN_LOAD, _may_follow_the_day),
 )
 """What makes a rate below the margin inconclusive; the first that holds is the reason."""
 DOUBTS_OF_LEAK: Final[Doubts] = (
@@ -242,6 +287,7 @@ DOUBTS_OF_LEAK: Final[Doubts] = (
     (ReasonCode.VARYING_LOAD, _bends_with_load),
     (ReasonCode.LATE_RISE, rises_late_only),
     (ReasonCode.MANY_RESTARTS, _warms_up_again_and_again),
+    (ReasonCode.UNKNOWN_LOAD, _may_follow_the_day),
     (ReasonCode.SATURATION, saturates),
 )
 """What makes a relevant rate inconclusive; the first that holds is the reason. The slowest check comes last."""

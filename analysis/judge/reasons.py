@@ -21,6 +21,8 @@ SENTENCES: Final = {
     ReasonCode.VARYING_LOAD: "growth of {rate} cannot be separated from the load, which varied too few times",
     ReasonCode.LATE_RISE: "growth of {rate} late in the run may be the last rise of a wave",
     ReasonCode.MANY_RESTARTS: "growth of {rate} between many restarts may be the rest of a warm-up",
+    ReasonCode.UNKNOWN_LOAD: "{subject} changes unevenly, as with the load of a day, and the requests are not known "
+    "({rate}): record one process for two days",
     ReasonCode.SATURATION: "growth of {rate} could also be a cache that is still filling",
     ReasonCode.FILLING_PART: "memory grows in several parts, one of which could also be a cache that is still filling",
     ReasonCode.RESERVE: (

@@ -78,6 +78,7 @@ def judge_signal(
     )
     code, rate = decide(case), case.rate
     more_s = _more_s(code, rate, margin_per_s, points.span_s) if code.verdict == INCONCLUSIVE else None
+    detectable = detectable and code is not ReasonCode.UNKNOWN_LOAD  # no leak is called beside such a change
     smallest = minimum_detectable_rate(case) if detectable else None
     reason_rps = mean_rps if margin.per_request is not None else None
     return Judgement(
@@ -157,7 +158,7 @@ def _more_s(code: ReasonCode, rate: Rate, margin_per_s: float, span_s: float) ->
 
     Half of it has to become as narrow as the distance from the rate to the nearer of what would decide.
     """
-    if code is ReasonCode.GROWING_GAUGE:
+    if code in {ReasonCode.GROWING_GAUGE, ReasonCode.UNKNOWN_LOAD}:
         return None
     half = max(rate.high - rate.value, rate.value - rate.low)
     distance = max(

@@ -35,6 +35,7 @@ class ReasonCode(StrEnum):
     VARYING_LOAD = "varying_load"
     LATE_RISE = "late_rise"
     MANY_RESTARTS = "many_restarts"
+    UNKNOWN_LOAD = "unknown_load"
     SATURATION = "saturation"
     FILLING_PART = "filling_part"
     RESERVE = "reserve"
