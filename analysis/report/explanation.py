@@ -99,7 +99,7 @@ def _margin(leading: SignalVerdict, margin: Margin) -> str:
         value
         < ((margin.per_s if margin.per_request is None else margin.per_request) or 0.0) / BYTES_EACH[name]
     ):
-        matters = "what meets its limit within 30 days"
+        matters = "what a pool may gain, or meets its limit within 30 days"
     return f"{rate_text(value, name, margin)} ({matters})"
 
 

@@ -1,6 +1,6 @@
 """The signals of an arm that are judged: its memory, whole and in parts, its counts, and the leak that matters in each.
 
-The whole clears an arm, its parts and the counts accuse it; see docs/explanation/verdicts.md.
+The whole clears an arm, its parts and the counts accuse it; see docs/explanation/how-it-decides.md.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ and by ``Slab`` and ``KernelStack`` (21 kB) over 200 of them. Measured on Linux 
 the objects they reference are not included."""
 LIMITS: Final = {"fds": "fds_limit", "threads": "threads_limit"}
 """Columns of the limit of a count; tasks and sessions have none but the memory limit."""
+POOL: Final = 10.0
+"""Growth of a count over the load that does not matter, as pools of connections and of threads fill: the usual size of
+one."""
 WITHIN_S: Final = 30 * 86400.0
 """Seconds within which a count that leaks is to meet its limit for that to matter, whatever its bytes."""
 MIN_SIGNAL_POINTS: Final = 6
@@ -158,7 +161,11 @@ def _memory(arm: Arm, rows: _Rows, margin: Margin, headroom_bytes: float | None)
 
 
 def _count(arm: Arm, load: Phase, name: str, margin: Margin, headroom_bytes: float | None) -> Signal | None:
-    """Return a count; its margin is that in bytes over what one costs, or what meets its limit in WITHIN_S."""
+    """Return a count; None where it was hardly read.
+
+    Its margin is the leak in bytes over what one costs, or what meets its own limit in WITHIN_S where that is less; but
+    no less than POOL over the load.
+    """
     rows = _rows(arm, load, name)
     if rows is None:
         return None
@@ -167,20 +174,21 @@ def _count(arm: Arm, load: Phase, name: str, margin: Margin, headroom_bytes: flo
         limit = _Rows(LIMITS[name], rows.frame, settled=rows.settled).last
     elif headroom_bytes is not None:
         limit = rows.last + max(0.0, headroom_bytes) / each
-    in_time = Margin(per_s=math.inf, per_request=math.inf)
-    if limit is not None:
-        left = max(limit - rows.last, 1.0)
-        requests = float(np.ptp(answered_by(arm, np.array([load.start_s, load.end_s]))))
-        served_s = load.end_s - load.start_s
-        in_time = Margin(left / WITHIN_S, left / WITHIN_S * served_s / requests if requests > 0 else math.inf)
-    least = Margin(
-        _least(margin.per_s, each, in_time.per_s), _least(margin.per_request, each, in_time.per_request)
+    load_s = load.end_s - load.start_s
+    in_time = math.inf if limit is None else max(limit - rows.last, 0.0) / WITHIN_S * load_s
+
+    def least(leak_bytes: float | None, amount: float) -> float | None:
+        """Return the margin per unit of ``amount``, which the load has of seconds or of requests."""
+        if leak_bytes is None:
+            return None
+        return (
+            max(min(leak_bytes / each, in_time / amount), POOL / amount) if amount > 0 else leak_bytes / each
+        )
+
+    requests = float(np.ptp(answered_by(arm, np.array([load.start_s, load.end_s]))))
+    return Signal(
+        _readings(arm, rows), Margin(least(margin.per_s, load_s), least(margin.per_request, requests)), limit
     )
-    return Signal(_readings(arm, rows), least, limit)
-
-
-def _least(margin: float | None, each: float, in_time: float | None) -> float | None:
-    return None if margin is None or in_time is None else min(margin / each, in_time)
 
 
 def _readings(arm: Arm, rows: _Rows) -> SignalSeries:

@@ -102,27 +102,37 @@ def test_the_reserve_is_what_the_rest_gained_up_to_its_highest_point_under_load(
 
 
 def test_the_margin_of_a_count_is_that_of_the_bytes_over_what_one_costs() -> None:
-    """Where no limit is known."""
+    """Where no limit is known; of threads, ten over the 1,000 requests are more."""
     samples = rows(SECONDS, **PARTED, sessions_open=1.0, fds=9.0, threads=2.0)
     margins = {
         count.readings.signal: count.margin.per_request
         for count in found(arm(samples), Margin(per_request=200.0)).counts
     }
-    for name, each in (("sessions_open", 6200), ("fds", 3500), ("threads", 37_000)):
-        assert margins[name] == pytest.approx(200 / each)
+    assert margins == {
+        "sessions_open": pytest.approx(200 / 6200),
+        "fds": pytest.approx(200 / 3500),
+        "threads": 0.01,
+    }
 
 
 def test_a_count_that_meets_its_limit_within_a_month_matters_whatever_its_bytes() -> None:
-    """1,000 descriptors left in 30 days at 10 requests a second; sessions have the memory that is left, 62 MB."""
-    samples = rows(SECONDS, **PARTED, sessions_open=1.0, fds=24.0, fds_limit=1024.0)
+    """At 10 requests a second: the limit of descriptors by 0.03 of each, for sessions the memory that is left by 0.02.
+
+    What gains less than ten over the load, as pools do, does not matter.
+    """
+    month = 30 * 86400 * 10
+    limits = {"fds_limit": 24 + 0.03 * month, "threads_limit": 9.0}
+    samples = rows(SECONDS, **PARTED, sessions_open=1.0, fds=24.0, threads=1.0, **limits)
     counts = {
         count.readings.signal: count
-        for count in found(arm(samples), Margin(per_request=200.0), headroom_bytes=62e6).counts
+        for count in found(arm(samples), Margin(per_request=200.0), headroom_bytes=0.02 * month * 6200).counts
     }
-    assert counts["fds"].limit == 1024
-    assert counts["fds"].margin.per_request == pytest.approx(1000 / (30 * 86400) / 10)
-    assert counts["sessions_open"].limit == 10_001
-    assert counts["sessions_open"].margin.per_request == pytest.approx(10_000 / (30 * 86400) / 10)
+    assert [counts[name].limit for name in ("fds", "sessions_open")] == [24 + 0.03 * month, 1 + 0.02 * month]
+    assert {name: count.margin.per_request for name, count in counts.items()} == {
+        "fds": pytest.approx(0.03),
+        "sessions_open": pytest.approx(0.02),
+        "threads": 0.01,
+    }
 
 
 def test_what_the_limit_charges_is_followed_beside_the_whole() -> None:
