@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -13,6 +14,9 @@ from tests.calibration.simulator.fills import few_arenas, heavy_tail, still_fill
 from tests.calibration.simulator.lives import Leak, Service
 from tests.calibration.simulator.noise import MIB, Chance, log_uniform
 from tests.calibration.simulator.parts import Healthy, Life, Part
+
+Drawn = Callable[[Chance, float, float], Service]
+"""Draws a service; takes the seconds of the run and the leak in bytes per second."""
 
 FOREIGN: Final = "foreign allocator"
 TMPFS: Final = "tmpfs"
@@ -63,6 +67,8 @@ LEAKS: Final[dict[str, tuple[Leak, str]]] = {
 }
 """Each leak and the healthy kind below it."""
 LEAK_KINDS: Final = tuple(LEAKS)
+SPLIT: Final = {"leak in two parts": 2, "leak in three parts": 3}
+"""Leaks that are shared evenly among so many parts of memory."""
 FILLING: Final = "filling"
 """A bounded cache that the run is too short to fill; healthy, and not to be told from memory alone."""
 HEAVY_TAIL: Final = "heavy-tailed fill"
@@ -76,30 +82,48 @@ of memory alone."""
 def service_of(kind: str, draw: Chance, run_s: float, rate: float, added: float) -> Service:
     """Return a service of a kind; ``rate`` and ``added`` are leaks in bytes per second. KeyError: unknown kind."""
     extra: tuple[tuple[Leak, float], ...] = ((parts.leak_linear, added),) if added else ()
-    if kind == FILLING:
-        return Service((still_filling(draw, run_s),), extra)
-    if kind == HEAVY_TAIL:
-        return Service((heavy_tail(draw, run_s),), extra)
     leak, below = LEAKS.get(kind, (None, kind))
     leaks = ((leak, rate), *extra) if leak and rate else extra
     if below in _DRAWN:
-        return replace(_DRAWN[below](draw, run_s, rate), leaks=leaks)
-    if kind in LEAKS and below == "flat" and draw.uniform() < 0.5:
-        healthy: tuple[Healthy, ...] = (_quick_warmup,)
+        service = _DRAWN[below](draw, run_s, rate)
+        return replace(service, leaks=leaks or service.leaks)
+    if kind in LEAKS and below == "flat":
+        service = Service(_quick_or_flat(draw), leaks)
     elif below == MIXTURE:
         chosen = draw.choice(len(MIXABLE), size=int(draw.integers(2, 4)), replace=False)
-        healthy = tuple(MIXABLE[place] for place in chosen)
+        service = Service(tuple(MIXABLE[place] for place in chosen), leaks)
     else:
-        healthy = HEALTHY[below]
-    service = Service(healthy, leaks)
+        service = Service(HEALTHY[below], leaks)
     if below == "restart" or (below == MIXTURE and draw.uniform() < 0.2):
         times = np.sort(draw.uniform(0.05, 0.95, int(draw.integers(1, 5)))) * run_s
-        return replace(service, healthy=_quick(healthy), restarts_s=(tuple(times.tolist()),))
+        return replace(service, healthy=_quick(service.healthy), restarts_s=(tuple(times.tolist()),))
     if kind == OOM:
         return replace(
             service, headroom_bytes=rate * run_s / (int(draw.integers(1, 6)) + draw.uniform(0.2, 0.8))
         )
     return service
+
+
+def _quick_or_flat(draw: Chance) -> tuple[Healthy, ...]:
+    return (_quick_warmup,) if draw.uniform() < 0.5 else (parts.flat,)
+
+
+def _that_fills(draw: Chance, run_s: float, rate: float) -> Service:
+    del rate
+    return Service((still_filling(draw, run_s),), ())
+
+
+def _with_heavy_tail(draw: Chance, run_s: float, rate: float) -> Service:
+    del rate
+    return Service((heavy_tail(draw, run_s),), ())
+
+
+def _with_split_leak(count: int) -> Drawn:
+    def draw_service(draw: Chance, run_s: float, rate: float) -> Service:
+        del run_s
+        return Service(_quick_or_flat(draw), ((parts.leak_linear, rate / count),) * count)
+
+    return draw_service
 
 
 def _on_foreign_allocator(draw: Chance, run_s: float, rate: float) -> Service:
@@ -141,7 +165,10 @@ def _deployed_daily(draw: Chance, run_s: float, rate: float) -> Service:
     return Service((_quick_warmup, parts.follows_load), (), restarts_s=(restarts,), days=days)
 
 
-_DRAWN: Final = {
+_DRAWN: Final[dict[str, Drawn]] = {
+    FILLING: _that_fills,
+    HEAVY_TAIL: _with_heavy_tail,
+    **{kind: _with_split_leak(count) for kind, count in SPLIT.items()},
     FOREIGN: _on_foreign_allocator,
     STAIRCASE: _of_few_arenas,
     PROCESSES: _of_processes,

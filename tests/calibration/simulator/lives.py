@@ -14,6 +14,9 @@ from tests.calibration.simulator.allocators import Allocator
 from tests.calibration.simulator.noise import MIB, Chance
 from tests.calibration.simulator.parts import Healthy, Life, Part
 
+Holder = Callable[[Life, list[Part], Numbers], Numbers]
+"""Takes a life, its parts and leaks, and the noise of the bytes needed; returns what is read of it, a row each. The
+first row is the bytes held above the base."""
 Leak = Callable[[Life, float], Part]
 LifeNumbers = npt.NDArray[np.int64]
 
@@ -45,14 +48,19 @@ class Service:
 class Lived:
     """What a service held; arrays of one length, by tick."""
 
-    path: Numbers
-    """Bytes above the base of the whole service."""
+    read: Numbers
+    """What is read, a row each; the first are the bytes held above the base."""
     life: LifeNumbers
     """Number of the process, or of the stretch in which the processes stayed the same; 0 while none is up."""
     settled: npt.NDArray[np.bool_]
     """Whether something is up, and all that is up gains by leaks alone."""
     limit: float
     """Bytes above the base at which the kernel kills; inf where it does not."""
+
+    @property
+    def path(self) -> Numbers:
+        """Bytes held above the base."""
+        return np.asarray(self.read[0])
 
 
 def live(
@@ -62,20 +70,26 @@ def live(
     t_s: Numbers,
     requests: Numbers,
     noise: Numbers,
-    base: float,
-) -> Lived:
-    """Return what the service holds; its processes share the requests, the leaks and the base evenly.
+    hold: Holder | None = None,
+) -> tuple[Lived, ...]:
+    """Return what each process of the service holds; they share the requests, the leaks and the noise evenly.
 
     Each life draws the same parts anew and goes through its own warm-up, at a level of its own. ``noise`` is of the
-    bytes needed; it is used where an allocator stands between those and the bytes held.
+    bytes needed. ``hold`` returns what is read; None: the bytes held, of which noise is a part where an allocator
+    stands between them and the bytes needed.
     """
+    hold = hold or _bytes_held(service.allocator)
     seed, unlike, down_s = int(draw.integers(1 << 30)), draw.uniform(0, 2) * MIB, draw.uniform(2, 40)
     count = len(service.starts_s)
-    lived = [
-        _process(service, number, seed, unlike, down_s, chance, t_s, requests / count, noise / count)
+    return tuple(
+        _process(service, number, seed, unlike, down_s, chance, t_s, requests / count, noise / count, hold)
         for number in range(count)
-    ]
-    if count == 1:
+    )
+
+
+def add_up(lived: tuple[Lived, ...], base: float) -> Lived:
+    """Return the bytes that all processes hold, as one; the base is shared evenly by those that are up."""
+    if len(lived) == 1:
         return lived[0]
     up = np.array([one.life > 0 for one in lived])
     path = np.sum([one.path for one in lived], axis=0) - base * (1 - up.mean(axis=0))
@@ -83,7 +97,15 @@ def live(
     changed = np.any(np.diff(numbers, axis=1, prepend=numbers[:, :1]) != 0, axis=0)
     life = np.where(up.any(axis=0), 1 + np.cumsum(changed), 0)
     settled = np.array([one.settled for one in lived]) | ~up
-    return Lived(path, life, settled.all(axis=0) & up.any(axis=0), np.inf)
+    return Lived(path[None], life, settled.all(axis=0) & up.any(axis=0), np.inf)
+
+
+def _bytes_held(allocator: Allocator | None) -> Holder:
+    def hold(life: Life, parts: list[Part], noise: Numbers) -> Numbers:
+        needed = np.sum([part.values for part in parts], axis=0)
+        return np.asarray((allocator(life, needed + noise) if allocator else needed)[None])
+
+    return hold
 
 
 def _process(
@@ -96,9 +118,10 @@ def _process(
     t_s: Numbers,
     requests: Numbers,
     noise: Numbers,
+    hold: Holder,
 ) -> Lived:
     """Return one of the processes over all its lives."""
-    path, life = np.zeros(len(t_s)), np.zeros(len(t_s), dtype=np.int64)
+    read, life = np.empty((0, len(t_s))), np.zeros(len(t_s), dtype=np.int64)
     settled = np.zeros(len(t_s), dtype=bool)
     count = len(service.starts_s)
     begin, ordinal, limit = int(np.searchsorted(t_s, service.starts_s[number])), 0, np.inf
@@ -106,23 +129,22 @@ def _process(
         ordinal += 1
         here = _a_life(t_s, requests, begin, seed, chance)
         made = [part(here) for part in service.healthy]
-        needed = np.sum([part.values for part in made], axis=0)
-        leaked = [leak(here, rate / count).values for leak, rate in service.leaks]
-        held = needed + np.sum(leaked or [np.zeros(1)], axis=0)
-        if service.allocator is not None:
-            held = service.allocator(here, held + noise[begin:])
+        leaked = [leak(here, rate / count) for leak, rate in service.leaks]
+        held = hold(here, made + leaked, noise[begin:])
         if ordinal == 1:
-            limit = float(np.max(needed)) + service.headroom_bytes
+            limit = float(np.max(np.sum([part.values for part in made], axis=0))) + service.headroom_bytes
+            read = np.zeros((len(held), len(t_s)))
         planned = [at_s for at_s in service.restarts_s[number] if at_s > t_s[begin] + 60]
         stop = int(np.searchsorted(t_s, min(planned, default=np.inf)))
-        killed = np.flatnonzero(held > limit)
+        killed = np.flatnonzero(held[0] > limit)
         stop = min(stop, begin + int(killed[0])) if len(killed) else stop
         level = unlike * chance.standard_normal() if ordinal > 1 else 0.0
-        path[begin:stop] = held[: stop - begin] + level
+        read[:, begin:stop] = held[:, : stop - begin]
+        read[0, begin:stop] += level
         life[begin:stop] = ordinal
         settled[begin:stop] = here.age_s[: stop - begin] >= max(part.settled_s for part in made)
         begin = int(np.searchsorted(t_s, t_s[min(stop, len(t_s) - 1)] + down_s)) if stop < len(t_s) else stop
-    return Lived(path, life, settled, limit)
+    return Lived(read, life, settled, limit)
 
 
 def _a_life(t_s: Numbers, requests: Numbers, begin: int, seed: int, chance: Chance) -> Life:

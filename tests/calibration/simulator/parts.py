@@ -55,6 +55,8 @@ class Part:
 
     values: Numbers
     settled_s: float = 0.0
+    drained: Numbers | None = None
+    """The bytes without garbage and without what requests in flight hold; None where these are the same."""
 
 
 Healthy = Callable[[Life], Part]
@@ -99,7 +101,7 @@ def sawtooth(life: Life) -> Part:
     cycle = np.searchsorted(ends, life.served_s, side="right")
     since = life.served_s - np.concatenate([[ends[0] - lengths[0]], ends])[cycle]
     floors = life.chance.exponential(ragged + 1e-9, most + 1) * crest
-    return Part(crest * since / period_s + floors[cycle])
+    return Part(crest * since / period_s + floors[cycle], drained=floors[cycle])
 
 
 def draw_arenas(draw: Chance) -> tuple[float, float, float]:
@@ -137,7 +139,7 @@ def rotated_files(life: Life) -> Part:
 def follows_load(life: Life) -> Part:
     """Buffers in proportion to the request rate, a little later than it."""
     gain, lag_s = log_uniform(life.draw, 2, 100) * MIB, log_uniform(life.draw, 10, 600)
-    return Part(gain * _lagged(life.rate, life.tick_s, lag_s))
+    return Part(gain * _lagged(life.rate, life.tick_s, lag_s), drained=np.zeros(len(life.age_s)))
 
 
 def step(life: Life) -> Part:

@@ -59,7 +59,7 @@ def read(memory: Memory, draw: Chance, chance: Chance, tick_s: float) -> tuple[p
     missing = draw.choice([0.0, 0.0, 0.001, 0.02])
     for column in ("rss_bytes", "uss_bytes", "requests_total"):
         frame.loc[chance.uniform(size=count) < missing, column] = np.nan
-    seen = (memory.life > 0) & _outside_gaps(memory.t_s, draw, chance)
+    seen = (memory.life > 0) & outside_gaps(memory.t_s, draw, chance)
     return frame[seen].reset_index(drop=True), float(np.median(shared[-count // 10 :]))
 
 
@@ -78,7 +78,7 @@ def _shared_pages(memory: Memory, draw: Chance, chance: Chance, tick_s: float, *
     return np.clip(pages, 1, None) * MIB
 
 
-def _outside_gaps(t_s: Numbers, draw: Chance, chance: Chance) -> npt.NDArray[np.bool_]:
+def outside_gaps(t_s: Numbers, draw: Chance, chance: Chance) -> npt.NDArray[np.bool_]:
     """Return which readings were made; in half of the recordings the sampler stood still up to four times."""
     gaps = int(draw.integers(1, 5)) if draw.uniform() < 0.5 else 0
     seen = np.ones(len(t_s), dtype=bool)
