@@ -43,11 +43,6 @@ def account_processes(samples: pd.DataFrame, ready_s: Mapping[int, float]) -> pd
     ``ready_s`` is when each life got ready, seconds since the run's start; a life that is missing was ready at once.
     """
     by_life = samples.groupby("life", sort=False)
-    untouched = pd.Series(0.0, index=samples.index)
-    for _, rows in by_life:
-        of_python = _untouched(rows["pymalloc_arena_bytes"], rows["pymalloc_unused_bytes"], ARENA_BYTES)
-        of_malloc = _untouched(rows["malloc_arena_bytes"], rows["malloc_top_bytes"], TOP_PAD_BYTES)
-        untouched[rows.index] = of_python + of_malloc
     python = samples["pymalloc_arena_bytes"] - samples["pymalloc_free_bytes"]
     cannot_be_asked = python.notna() & (by_life["malloc_in_use_bytes"].transform("count") == 0)
     native, malloc_free = (
@@ -55,6 +50,12 @@ def account_processes(samples: pd.DataFrame, ready_s: Mapping[int, float]) -> pd
     )
     free = samples["pymalloc_free_bytes"] + malloc_free
     unaccounted = samples["anon_bytes"] - python - native - free
+    untouched = pd.Series(0.0, index=samples.index)
+    for _, rows in by_life:
+        rest = unaccounted[rows.index]
+        of_python = _untouched(rows["pymalloc_arena_bytes"], rows["pymalloc_unused_bytes"], rest, ARENA_BYTES)
+        of_malloc = _untouched(rows["malloc_arena_bytes"], rows["malloc_top_bytes"], rest, TOP_PAD_BYTES)
+        untouched[rows.index] = of_python + of_malloc
     is_ready = samples["t_s"] >= samples["life"].map(ready_s).astype(float).fillna(-np.inf)
     at_start = unaccounted.where(is_ready).groupby(samples["life"]).transform("first")
     return samples.assign(
@@ -90,16 +91,23 @@ def account_arm(samples: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _untouched(taken: pd.Series[float], unused: pd.Series[float], step_bytes: float) -> pd.Series[float]:
+def _untouched(
+    taken: pd.Series[float], unused: pd.Series[float], rest: pd.Series[float], step_bytes: float
+) -> pd.Series[float]:
     """Return the free bytes of one allocator of one process that were never touched, so are not in memory.
 
-    What is newly ``taken`` from the system is free before a page of it is touched. The bound, row by row:
-    u = min(u + max(0, taken - taken before), unused), where u begins at one step. 0 where it is not known.
+    What is newly ``taken`` from the system is free before a page of it is touched, and then ``rest``, memory without
+    what the allocators have in use or free, falls by as much. The bound, row by row:
+    u = min(u + min(gain of taken, fall of rest), unused), where u begins at one step. 0 where it is not known.
     """
-    read = (taken.notna() & unused.notna()).to_numpy(bool)
+    read = (taken.notna() & unused.notna() & rest.notna()).to_numpy(bool)
     untouched = np.zeros(len(taken))
     if read.any():
-        so_far = np.cumsum(np.maximum(np.diff(taken.to_numpy(float)[read], prepend=taken[read].iloc[0]), 0.0))
+        gained, fell = (
+            np.maximum(np.diff(column.to_numpy(float)[read], prepend=column[read].iloc[0]), 0.0)
+            for column in (taken, -rest)
+        )
+        so_far = np.cumsum(np.minimum(gained, fell))
         at_most = unused.to_numpy(float)[read]
         at_most[0] = min(at_most[0], step_bytes)
         # The recursion in closed form: what was taken since each bound, at the tightest.

@@ -100,9 +100,24 @@ def test_an_arena_that_nobody_touched_is_not_given_back() -> None:
     assert (found[REST] / MIB).to_list() == [31] * 4
 
 
+def test_memory_that_was_in_use_between_two_readings_is_free_not_untouched() -> None:
+    """An arena was taken, used and freed before it was read: its pages are in memory, so what is held is the same."""
+    touched = {
+        "anon_bytes": [100, 101, 101],
+        "pymalloc_arena_bytes": [30, 31, 31],
+        "pymalloc_free_bytes": [5, 6, 6],
+        "pymalloc_unused_bytes": [0, 1, 1],
+    }
+    found = accounted(rows(**(READ | touched)))
+    assert (found[HELD] / MIB).to_list() == [96] * 3
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.floats(0, 9), st.booleans()), min_size=1, max_size=20))
 def test_the_bound_of_what_was_never_touched_follows_its_rule(steps: list[tuple[int, float, bool]]) -> None:
-    """u = min(u + what was newly taken, what is unused), from one arena on; a row that was not read is passed over."""
+    """u = min(u + what was newly taken, what is unused), from one arena on, where own memory is what it was.
+
+    A row that was not read is passed over.
+    """
     taken, unused, read = (np.array(column) for column in zip(*steps, strict=True))
     samples = rows(
         anon_bytes=np.full(len(taken), 100.0),
