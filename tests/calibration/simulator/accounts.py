@@ -15,7 +15,7 @@ from tests.calibration.simulator.allocators import Allocator, foreign
 from tests.calibration.simulator.kinds import FOREIGN, SPLIT, TMPFS
 from tests.calibration.simulator.lives import Service
 from tests.calibration.simulator.noise import MIB, Chance, log_uniform
-from tests.calibration.simulator.parts import PAGE, Life, Part
+from tests.calibration.simulator.parts import PAGE, Healthy, Life, Part
 
 
 class Place(IntEnum):
@@ -63,6 +63,11 @@ class Accounts:
     foreign: Allocator | None
     """The allocator of what is mapped; None where it is mapped page by page."""
     jitter_bytes: float
+    """Of what the kernel counts."""
+    drained_bytes: float
+    """Noise of Python's memory and of native memory at a quiesce point."""
+    stacks: tuple[float, float]
+    """Mapped memory that a process gains under load, bytes, and its time constant, seconds: stacks, libraries."""
 
     def __call__(self, life: Life, parts: list[Part], noise: Numbers) -> Numbers:
         """Return COLUMNS under load, then at quiesce points; the first row is above the base."""
@@ -72,6 +77,10 @@ class Accounts:
             drained[place] += part.values if part.drained is None else part.drained
         needed[list(LIVE)] += self.base[:, None]
         drained[list(LIVE)] += self.base[:, None]
+        stacks = self.stacks[0] * (1 - np.exp(-life.age_s / self.stacks[1]))
+        needed[Place.MAPPED] += stacks
+        drained[Place.MAPPED] += stacks
+        drained[: Place.MAPPED] += self.drained_bytes * life.chance.standard_normal((2, len(noise)))
         for place, share in zip((Place.PYTHON, Place.NATIVE, Place.FREE_NATIVE), self.noise, strict=True):
             needed[place] += share * noise
         free_native = needed[Place.FREE_NATIVE] - min(0.0, float(needed[Place.FREE_NATIVE].min()))
@@ -102,17 +111,18 @@ class Accounts:
 
 def accounts(kind: str, service: Service, base: float, draw: Chance) -> Accounts:
     """Return the accounts of a service of a kind, whose processes share ``base`` bytes at their start."""
-    in_arenas = {
+    in_arenas: dict[Healthy, Place] = {
         healthy_parts.arena_steps: Place.FREE_PYTHON,
         healthy_parts.fragmentation: Place.FREE_NATIVE,
         healthy_parts.rotated_files: Place.SHARED,
     }
     by_foreign = kind.endswith(FOREIGN)
     usual = Place.MAPPED if by_foreign else Place.SHARED if kind.endswith(TMPFS) else None
-    places = [in_arenas.get(part, Place.MAPPED if by_foreign else _place(draw)) for part in service.healthy]
+    in_use = (Place.MAPPED,) if by_foreign else (Place.PYTHON, Place.PYTHON, Place.NATIVE)
+    places = [in_arenas.get(part, in_use[draw.integers(len(in_use))]) for part in service.healthy]
     apart = draw.permutation(LIVE)
     places += [
-        Place(apart[number]) if kind in SPLIT else _place(draw) if usual is None else usual
+        Place(int(apart[number] if kind in SPLIT else draw.choice(LIVE))) if usual is None else usual
         for number in range(len(service.leaks))
     ]
     shares = np.append(draw.dirichlet((2.0, 2.0)), 0.0)
@@ -126,11 +136,9 @@ def accounts(kind: str, service: Service, base: float, draw: Chance) -> Accounts
         in_pools=(draw.uniform(0.1, 0.9), draw.uniform(0.0, 0.9)),
         foreign=foreign(draw, np.inf) if by_foreign else None,
         jitter_bytes=log_uniform(draw, 0.25, 32) * PAGE,
+        drained_bytes=log_uniform(draw, 0.25, 32) * PAGE,
+        stacks=(log_uniform(draw, 0.01, 1) * MIB, log_uniform(draw, 10, 600)),
     )
-
-
-def _place(draw: Chance) -> Place:
-    return Place(int(draw.choice(LIVE, p=(0.6, 0.3, 0.1))))
 
 
 def _taken(needed: Numbers, step: float, keeps: float) -> tuple[Numbers, Numbers]:

@@ -35,7 +35,7 @@ UNREAD: Final = (
     *LIMITS.values(),
 )
 """Columns that an arm has and that are not simulated."""
-POINTS: Final = (16, 64)
+POINTS: Final = (20, 65)
 """Least and most quiesce points of a run that has any."""
 
 

@@ -101,7 +101,7 @@ def sawtooth(life: Life) -> Part:
     cycle = np.searchsorted(ends, life.served_s, side="right")
     since = life.served_s - np.concatenate([[ends[0] - lengths[0]], ends])[cycle]
     floors = life.chance.exponential(ragged + 1e-9, most + 1) * crest
-    return Part(crest * since / period_s + floors[cycle], drained=floors[cycle])
+    return Part(crest * since / period_s + floors[cycle], drained=np.zeros(len(cycle)))
 
 
 def draw_arenas(draw: Chance) -> tuple[float, float, float]:
