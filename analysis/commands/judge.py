@@ -22,6 +22,7 @@ from analysis.verdict.arm import ArmVerdict, series_verdict
 from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.run import judged_run
 from analysis.verdict.signoff import watched
+from analysis.verdict.together import together
 from analysis.verdict.wording import verdict_line
 from soak.contract.units import (
     DEFAULT_MAX_LEAK,
@@ -132,17 +133,19 @@ def judge_run(run_dir: Path) -> Verdicts:
 def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes: float | None) -> Verdicts:
     """Judge the RSS in a file of another tool; raises RecordingError when it cannot be read.
 
-    Processes that run side by side are judged each, with the family-wise error divided among them: a sum would jump
-    whenever one begins or ends, and would not name the one that leaks. ``limit_bytes`` is the limit of each.
+    Processes that run side by side are judged each, with the family-wise error divided among them: the sum of their
+    memory would jump whenever one begins or ends, and would not name the one that leaks. Where none does, the sum of
+    their rates is judged, too. ``limit_bytes`` is the limit of each.
     """
     processes = read_external(path, columns)
     verdicts = tuple(
         _process_verdict(path.name, process, margin, limit_bytes, FAMILY_ERROR / len(processes))
         for process in processes
     )
-    return Verdicts(
-        render([Text(verdict_line(verdict)) for verdict in verdicts]), watched(verdicts).exit_code
-    )
+    whole = together(f"{path.name}, {len(verdicts)} processes together", verdicts, margin)
+    verdicts += () if whole is None else (whole,)
+    text = render([Text(verdict_line(verdict)) for verdict in verdicts])
+    return Verdicts(text, watched(verdicts).exit_code)
 
 
 def _process_verdict(

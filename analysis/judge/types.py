@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
@@ -99,6 +100,16 @@ class Rate:
     def scaled(self, by: float) -> Rate:
         """Return the rate in another unit."""
         return Rate(self.value * by, self.low * by, self.high * by)
+
+    def __add__(self, other: Rate) -> Rate:
+        """Return the sum of two independent rates: the distances of their ends add up in quadrature (JCGM 100, 5.1)."""
+        value = self.value + other.value
+        low = math.hypot(self.value - self.low, other.value - other.low)
+        return Rate(value, value - low, value + math.hypot(self.high - self.value, other.high - other.value))
+
+    def __neg__(self) -> Rate:
+        """Return the rate of what falls where this rises, so that ``a + -b`` is by how much ``a`` exceeds ``b``."""
+        return Rate(-self.value, -self.high, -self.low)
 
 
 @dataclass(frozen=True, slots=True)

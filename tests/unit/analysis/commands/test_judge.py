@@ -214,6 +214,25 @@ def test_processes_side_by_side_are_judged_each(tmp_path: Path, leak: float, cod
     assert f"x.csv, worker: {'LEAK: 6.0 MiB/h' if leak else 'NO LEAK'}" in line
 
 
+@pytest.mark.parametrize(
+    ("leak", "code", "sentence"),
+    [
+        (0.0, 0, "x.csv, 3 processes together: NO LEAK: leak < "),
+        (0.6, 3, "x.csv, 3 processes together: LEAK: 1.8 MiB/h (1.6 MiB to 1.9 MiB, 95%) by RSS."),
+    ],
+)
+def test_processes_below_the_margin_whose_sum_is_above_it_are_not_cleared(
+    tmp_path: Path, leak: float, code: int, sentence: str
+) -> None:
+    """Each is NO LEAK by itself; what they leak together decides."""
+    rows = sorted((t, name, mib) for name in "abc" for t, mib in memory(24, 80, leak, seed=ord(name)))
+    text = "t,name,rss\n" + "".join(f"{t},{name},{mib:.2f}\n" for t, name, mib in rows)
+    found, line = judged(tmp_path, text, Columns("t", "rss", rss_bytes=MIB, life="name"))
+    assert [f"x.csv, {name}: NO LEAK" in line for name in "abc"] == [True] * 3
+    assert sentence in line
+    assert found == code
+
+
 def test_rows_that_take_turns_are_not_passed(tmp_path: Path) -> None:
     """Two processes that are not told apart differ by less than half, so no fall gives them away."""
     rows = sorted([*memory(8, 100, 0), *memory(8, 80, 0, seed=2)])
