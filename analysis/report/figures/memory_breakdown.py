@@ -20,10 +20,10 @@ LOST_COLOUR: Final = "#56b4e9"
 """Colours of what grew and of what shrank; in grey, too, they differ: what shrank is lighter and hatched."""
 BAR_WIDTH: Final = 0.62
 PART_LABELS: Final = {
-    "Python": "Python objects\nto 512 B",
-    "native": "malloc, and Python\nobjects over 512 B",
-    "rest": "mappings, stacks,\nother allocators",
-    "free": "free, retained by\nallocators",
+    "Python": "Python\nobjects\nto 512 B",
+    "native": "malloc, and\nPython objects\nover 512 B",
+    "rest": "other: stacks,\nmappings,\ntmpfs",
+    "free": "free, retained\nby allocators",
     "kernel": "kernel\nmemory",
     "file cache": "file\ncache",
     "shared after fork": "shared\nafter fork",

@@ -36,7 +36,7 @@ class ArmTrendLines:
 
     lives: tuple[LifeTrendLine, ...]
     text: str
-    """``memory in use, fit: 17.0 KiB/request (16.9 KiB to 17.1 KiB, 95%)``; of NO LEAK, the bound."""
+    """``RSS; dotted: memory in use, 17.0 KiB/request (16.9 KiB to 17.1 KiB, 95%)``; of NO LEAK, the bound."""
 
 
 def trend_lines(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> ArmTrendLines | None:
@@ -64,8 +64,7 @@ def trend_lines(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> ArmTrendLi
     if not lives:
         return None
     if judgement.verdict == NO_LEAK:
-        text = f"{SIGNAL_NAMES[name]}, bound: below {rate_text(max(0.0, rate.high), name, margin)} (95%)"
+        fit = f"below {rate_text(max(0.0, rate.high), name, margin)} (95%)"
     else:
         fit = f"{rate_text(rate.value, name, margin)} ({interval_text(rate, name, margin)}, 95%)"
-        text = f"{SIGNAL_NAMES[name]}, fit: {fit}"
-    return ArmTrendLines(tuple(lives), text)
+    return ArmTrendLines(tuple(lives), f"RSS; dotted: {SIGNAL_NAMES[name]}, {fit}")
