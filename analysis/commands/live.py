@@ -9,18 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from analysis.formatting import format_duration
 from analysis.growth.classify import FILLING
 from analysis.growth.from_containers import container_suspects
-from analysis.judge.types import LEAK
+from analysis.judge.types import INCONCLUSIVE, LEAK
 from analysis.recording.heap_files import read_heap_files
 from analysis.recording.model import Arm, Recording
 from analysis.recording.read import read_recording
 from analysis.report.gates import gate_row
 from analysis.report.growth_tables import suspect_text
-from analysis.verdict.arm import arm_verdict
+from analysis.verdict.arm import ArmVerdict, arm_verdict
 from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.gates import failed_already
 from analysis.verdict.processes import process_rows
+from analysis.verdict.signals import MIN_SIGNAL_POINTS
 from analysis.verdict.wording import verdict_sentence
 from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live, ProcessLive
 from soak.errors import HarnessError
@@ -31,8 +33,6 @@ PAUSE_PER_LOOK: Final = 4.0
 """Least pause after a look, in durations of that look: judging takes a fifth of one core at most."""
 FIRST_LOOK_S: Final = 30.0
 """Seconds of load before the first look: an earlier one could decide nothing and would spend error all the same."""
-
-
 INJECTED: Final = "control, with an injected leak"
 """Beginning of the reason of the copy of the candidate."""
 
@@ -93,7 +93,8 @@ def _arm(recording: Recording, arm: Arm, look: int) -> ArmLive:
     oom = memory.oom if memory and leaks else None
     return ArmLive(
         verdict=verdict.verdict,
-        reason="; ".join(text for text in (sentence if leaks else "", rising) if text) or sentence,
+        reason="; ".join(text for text in (sentence if leaks else "", rising) if text)
+        or "; ".join((sentence, *_waits_for(recording, arm, verdict))),
         signals={signal.judgement.signal: signal.judgement.verdict for signal in verdict.signals},
         certain_fail=leaks or bool(rising),
         suspect=_suspect(recording, arm),
@@ -109,6 +110,26 @@ def _arm(recording: Recording, arm: Arm, look: int) -> ArmLive:
             if row.bytes_per_s is not None
         ),
     )
+
+
+def _waits_for(recording: Recording, arm: Arm, verdict: ArmVerdict) -> list[str]:
+    """Return what an undecided verdict waits for: quiesce points, and whether the load lasts long enough to decide."""
+    load, manifest = recording.load, recording.manifest
+    if verdict.verdict != INCONCLUSIVE or load is None:
+        return []
+    waits = []
+    sampling = manifest.config.get("sampling")
+    every_s = sampling.get("quiesce_every_s") if isinstance(sampling, dict) else None
+    missing = MIN_SIGNAL_POINTS - int(arm.points["t_s"].between(load.start_s, load.end_s).sum())
+    if isinstance(every_s, int | float) and missing > 0:
+        after = format_duration(missing * every_s)
+        waits.append(f"judged at quiesce points once there are {MIN_SIGNAL_POINTS}, in about {after}")
+    left_s = load.start_s + manifest.planned_load_s - load.end_s
+    if left_s > 0:
+        more_s = verdict.leading.judgement.more_s if verdict.leading else None
+        before = ", before that" if more_s is not None and more_s > left_s else ""
+        waits.append(f"the load ends in {format_duration(left_s)}{before}")
+    return waits
 
 
 def _certain_failure_text(recording: Recording, arm: Arm) -> str:

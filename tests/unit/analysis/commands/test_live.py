@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis.commands.live import LOOK_PAUSE_S, follow, live, look_error
-from analysis.judge.types import Judgement, Margin, SignalSeries
+from analysis.judge.types import INCONCLUSIVE, Judgement, Margin, SignalSeries
 from analysis.recording.read import read_recording
 from analysis.verdict.decision import FAMILY_ERROR
 from soak.contract import GateLimit, Live
@@ -121,6 +122,60 @@ def test_the_container_that_grows_most_is_named_while_the_run_goes_on(build_run:
     arms = Live.from_json((run_dir / "live.json").read_text()).arms
     assert arms["leaky"].suspect == "…gateway.request_history: +1.00 items/request"
     assert arms["fixed"].suspect == ""
+
+
+def undecided(readings: SignalSeries, margin: Margin, **options: object) -> Judgement:  # noqa: ARG001
+    """Judge that a minute more of the load would decide."""
+    return Judgement(readings.signal, INCONCLUSIVE, "not yet", more_s=60.0)
+
+
+@pytest.mark.parametrize(
+    ("end_s", "changes", "reason"),
+    [
+        (100.0, {}, "not yet; the load ends in 2 min"),
+        (150.0, {}, "not yet; the load ends in 52 s, before that"),
+        (150.0, {"planned_load_s": 0}, "not yet"),
+        (
+            100.0,
+            {"config": {"sampling": {"quiesce_every_s": 600}}},
+            "not yet; judged at quiesce points once there are 6, in about 60 min; the load ends in 2 min",
+        ),
+        (100.0, {"config": {"sampling": {"quiesce_every_s": None}}}, "not yet; the load ends in 2 min"),
+        (100.0, {"config": {"sampling": "damaged"}}, "not yet; the load ends in 2 min"),
+    ],
+)
+def test_an_undecided_verdict_has_what_it_waits_for(
+    build_run: Build, judge_by: JudgeBy, end_s: float, changes: dict[str, object], reason: str
+) -> None:
+    """How long the load goes on, whether that is too short, and when there are enough quiesce points."""
+    run_dir = build_run(status="running", end_s=end_s)
+    manifest = run_dir / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | changes))
+    judge_by(undecided)
+    looks = Looks(0)
+    follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    assert Live.from_json((run_dir / "live.json").read_text()).arms["fixed"].reason == reason
+
+
+def test_enough_quiesce_points_are_not_waited_for(build_run: Build, judge_by: JudgeBy) -> None:
+    """Points of the load count, those of the warm-up do not."""
+    judge_by(undecided)
+    recording = read_recording(build_run(status="running", end_s=150.0))
+    config = {"sampling": {"quiesce_every_s": 20}}
+    recording = replace(recording, manifest=recording.manifest.model_copy(update={"config": config}))
+
+    def reason(points_s: list[float]) -> str:
+        arms = tuple(
+            replace(arm, points=arm.samples[arm.samples["t_s"].round().isin(points_s)])
+            for arm in recording.arms
+        )
+        return live(replace(recording, arms=arms), 1).arms["fixed"].reason
+
+    ending = "the load ends in 52 s, before that"
+    assert reason([10, 15, 30, 50, 70, 90, 110]) == (
+        f"not yet; judged at quiesce points once there are 6, in about 20 s; {ending}"
+    )
+    assert reason([30, 50, 70, 90, 110, 130]) == f"not yet; {ending}"
 
 
 def test_the_processes_of_an_arm_have_their_growth_so_far(build_run: Build) -> None:
