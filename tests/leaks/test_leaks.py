@@ -1,4 +1,4 @@
-"""Two real leaks and their fixes, soaked for half a minute; ``make leaks`` has them all."""
+"""Two real leaks with their fixes, and one in a foreign malloc, soaked shortly; ``make leaks`` has them all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from soak.errors import HarnessError
 from tests.leaks.outcome import Outcome
 from tests.leaks.soaking import ROOT, make_ready, soak_case
-from tests.leaks.yardsticks import RELEASES
+from tests.leaks.yardsticks import ALLOCATORS, RELEASES, Yardstick
 
 pytestmark = [
     pytest.mark.integration,
@@ -23,18 +23,23 @@ pytestmark = [
 
 LOAD_S = 24
 IN_BLOCKS, IN_PAGES = "orjson_default_error", "greenlet_sqlalchemy"
+IN_JEMALLOC = "malloc_jemalloc"
+
+
+def soaked(yardstick: Yardstick, cases: list[str], load_s: int, place: Path) -> dict[str, Outcome]:
+    """Soak the cases side by side; skips the test where what they need cannot be installed."""
+    try:
+        ready = [make_ready(case, ROOT / ".leaks") for case in yardstick.chosen(cases)]
+    except HarnessError as error:
+        pytest.skip(str(error))
+    with ThreadPoolExecutor(len(ready)) as pool:
+        found = pool.map(lambda one: soak_case(one, load_s, place), ready)
+        return {outcome.case.name: outcome for outcome in found}
 
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    place: Path = tmp_path_factory.mktemp("leaks")
-    try:
-        ready = [make_ready(case, ROOT / ".leaks") for case in RELEASES.chosen([IN_BLOCKS, IN_PAGES])]
-    except HarnessError as error:
-        pytest.skip(f"their environments cannot be made: {error}")
-    with ThreadPoolExecutor(len(ready)) as pool:
-        found = pool.map(lambda one: soak_case(one, LOAD_S, place), ready)
-        return {outcome.case.name: outcome for outcome in found}
+    return soaked(RELEASES, [IN_BLOCKS, IN_PAGES], LOAD_S, tmp_path_factory.mktemp("leaks"))
 
 
 @pytest.mark.parametrize("name", [IN_BLOCKS, IN_PAGES])
@@ -45,3 +50,10 @@ def test_a_real_leak_is_called_and_its_mend_is_not(outcomes: dict[str, Outcome],
         ("leaky", "leak"),
         ("fixed", "no_leak"),
     ], (outcome.failed, [found.sentence for found in outcome.found])
+
+
+def test_a_leak_under_a_foreign_malloc_does_not_pass(tmp_path: Path) -> None:
+    """The figures are those of the malloc that serves the process; the system's would answer that nothing is in use."""
+    (outcome,) = soaked(ALLOCATORS, [IN_JEMALLOC], ALLOCATORS.load_s, tmp_path).values()
+    assert outcome.right, (outcome.failed, [found.sentence for found in outcome.found])
+    assert {found.asked for found in outcome.found} == {"jemalloc"}
