@@ -16,7 +16,7 @@ from analysis.growth.classify import (
     UNCLOSED_SESSIONS,
 )
 from analysis.growth.from_types import EXPLAINED
-from analysis.growth.rest_of_memory import growth_beside, kind_of_rest
+from analysis.growth.rest_of_memory import growth_beside, kind_of_rest, name_of_rest
 from analysis.growth.suspect import UNKNOWN_RATES, LeakSuspect, Rates, suspect_without_container
 from analysis.growth.trends import TypeGrowth
 from analysis.judge.types import NO_LEAK
@@ -97,7 +97,7 @@ def _rest_suspects(arm: Arm, load: Phase, rest: Rates | None, *, threads_leak: b
         return []
     grown = rest[1].value * (load.end_s - load.start_s)
     kind = kind_of_rest(grown, beside, threads_leak=threads_leak)
-    return [suspect_without_container(arm, kind.name, kind.name, kind.why, rest)]
+    return [suspect_without_container(arm, kind.name, name_of_rest(kind, beside), kind.why, rest)]
 
 
 def kind_of_tasks(arm: Arm, verdict: ArmVerdict) -> str:

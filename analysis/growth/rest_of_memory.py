@@ -81,6 +81,11 @@ def kind_of_rest(rest_bytes: float, beside: GrowthBeside, *, threads_leak: bool)
     )
 
 
+def name_of_rest(kind: SuspectKind, beside: GrowthBeside) -> str:
+    """Return the libraries whose allocators may have it, else the kind."""
+    return ", ".join(beside.foreign) if kind.name == FOREIGN and beside.foreign else kind.name
+
+
 def _growth(rows: pd.DataFrame, name: str) -> float:
     read = rows[name].dropna() if name in rows else pd.Series(dtype=float)
     return float(read.iloc[-1] - read.iloc[0]) if len(read) > 1 else math.nan

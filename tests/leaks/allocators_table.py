@@ -32,9 +32,13 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         f"{leaky.known:,.0f} B" if leaky else "",
         cells.get("leaky", ""),
         cells["healthy"],
-        f"{leaky.what}: {leaky.holder}" if leaky and leaky.what else "",
+        _grew(leaky) if leaky else "",
         "" if leaky is None or leaky.kind_right is None else WORD[leaky.kind_right],
     )
+
+
+def _grew(found: Found) -> str:
+    return found.what if found.holder in ("", found.what) else f"{found.what}: {found.holder}"
 
 
 def _verdict(found: Found) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.growth.classify import FILES_ON_TMPFS, FOREIGN, MAPPINGS, THREAD_STACKS
-from analysis.growth.rest_of_memory import GrowthBeside, growth_beside, kind_of_rest
+from analysis.growth.rest_of_memory import GrowthBeside, growth_beside, kind_of_rest, name_of_rest
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm, Phase
 
@@ -56,6 +56,14 @@ def test_the_kind_follows_what_grows_beside_it(beside: GrowthBeside, kind: str, 
     """Shared memory is told by who maps it, private memory by the allocators that the process has."""
     found = kind_of_rest(LEAK, beside, threads_leak=False)
     assert (found.name, found.why) == (kind, why)
+
+
+def test_a_foreign_allocator_is_named_by_its_library() -> None:
+    """What has no library to name is named by its kind."""
+    both = replace(NOTHING, foreign=("arrow", "duckdb"))
+    unknown = replace(NOTHING, allocator="")
+    for beside, name in ((both, "arrow, duckdb"), (unknown, FOREIGN), (NOTHING, MAPPINGS)):
+        assert name_of_rest(kind_of_rest(LEAK, beside, threads_leak=False), beside) == name
 
 
 def test_threads_explain_it_only_where_their_number_is_a_leak() -> None:
