@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 HOUR_S: Final = 3600
 """Seconds of an hour."""
 KIB: Final = 2**10
 MIB: Final = 2**20
+MORE_DIGITS: Final = 2
+"""Digits that the ends of an interval may have beyond the usual ones, where it would look empty without them."""
 BYTE_UNITS: Final = (("GiB", 2**30), ("MiB", MIB), ("KiB", KIB), ("B", 1))
 
 
-def format_bytes(size_bytes: float, unit: str = "", *, sign: bool = False) -> str:
+def format_bytes(size_bytes: float, unit: str = "", *, sign: bool = False, more_digits: int = 0) -> str:
     """Return bytes in ``unit``, else in the one that suits: ``61 B``, ``1.4 KiB``, ``512 MiB``; never minus zero.
 
     Below 100 of a unit there is one decimal, but none of a whole number and none of bytes from 10 on. With ``sign`` a
-    positive number has a plus.
+    positive number has a plus; ``more_digits`` are decimals beyond these.
     """
     size = abs(size_bytes)
     units = [
@@ -25,10 +28,21 @@ def format_bytes(size_bytes: float, unit: str = "", *, sign: bool = False) -> st
     value = size_bytes / worth
     digits = (
         0 if abs(value) >= (9.95 if worth == 1 else 99.95) or round(value, 1) == 0 or value % 1 == 0 else 1
-    )
-
+    ) + more_digits
     shown = round(value, digits) + 0.0  # adding 0.0 turns -0.0 into 0.0
     return f"{shown:{'+' if sign and shown > 0 else ''},.{digits}f} {name}"
+
+
+def format_interval(low: float, high: float, write: Callable[[float, int], str]) -> str:
+    """Return ``low to high`` with as many further digits, MORE_DIGITS at most, as show that the ends differ.
+
+    ``write`` takes a number and how many digits it is to have beyond its usual ones.
+    """
+    for more_digits in range(MORE_DIGITS + 1):
+        ends = write(low, more_digits), write(high, more_digits)
+        if ends[0] != ends[1]:
+            return " to ".join(ends)
+    return " to ".join(write(end, 0) for end in (low, high))
 
 
 def format_duration(seconds: float) -> str:

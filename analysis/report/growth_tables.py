@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis.formatting import HOUR_S, format_bytes
+from analysis.formatting import HOUR_S, format_bytes, format_interval
 from analysis.growth.arm import ArmGrowth
 from analysis.growth.classify import short_type
 from analysis.growth.suspect import LeakSuspect, is_one_per_request
@@ -95,8 +95,10 @@ def _type(one: TypeGrowth, clock: str) -> tuple[str, ...]:
     if clock == "request":
         size_bytes, objects = one.bytes_per_request, one.objects_per_request
         if one.bytes_per_request_low is not None and one.bytes_per_request_high is not None:
-            interval = (
-                f"{format_bytes(one.bytes_per_request_low)} to {format_bytes(one.bytes_per_request_high)}"
+            interval = format_interval(
+                one.bytes_per_request_low,
+                one.bytes_per_request_high,
+                lambda end, more: format_bytes(end, more_digits=more),
             )
     return (
         short_type(one.type),

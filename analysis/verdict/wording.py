@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.formatting import HOUR_S, format_bytes, format_duration, verdict_name
+from analysis.formatting import HOUR_S, format_bytes, format_duration, format_interval, verdict_name
 from analysis.judge.reasons import COUNT_NAMES
 from analysis.judge.types import LEAK, NO_LEAK, Margin, Rate, Window
 from analysis.recording.accounting import CHARGED, HELD, NATIVE, OWN, PARTS, PYTHON, REST
@@ -63,8 +63,8 @@ def margin_text(margin: Margin) -> str:
 
 
 def interval_text(rate: Rate, signal: str, margin: Margin) -> str:
-    """Return the ends of the interval without the clock: ``-12 B to 61 B``, ``0.9 to 1.1``."""
-    return f"{_amount(rate.low, signal, margin)} to {_amount(rate.high, signal, margin)}"
+    """Return the ends of the interval, no clock: ``-12 B to 61 B``, ``1.12 KiB to 1.14 KiB``, ``0.9 to 1.1``."""
+    return format_interval(rate.low, rate.high, lambda end, more: _amount(end, signal, margin, more))
 
 
 def control_line(control: InjectedControl) -> str:
@@ -141,8 +141,7 @@ def _leak(verdict: ArmVerdict) -> list[str]:
     if verdict.oom_kills:
         parts.append("OOM-killed once" if verdict.oom_kills == 1 else f"OOM-killed {verdict.oom_kills} times")
     elif verdict.memory is not None and (oom := verdict.memory.oom) is not None:
-        late = "" if oom.high == float("inf") else f" to {format_duration(oom.high)}"
-        parts.append(f"time to OOM: {'' if late else 'at least '}{format_duration(oom.low)}{late}")
+        parts.append(f"time to OOM: {_window(oom)}")
     return parts
 
 
@@ -167,9 +166,15 @@ def _no_leak(verdict: ArmVerdict) -> list[str]:
 def _limit(signal: SignalVerdict) -> str:
     """Return when a count meets its own limit."""
     oom, name = signal.judgement.oom or Window(0.0, math.inf), SIGNAL_NAMES[signal.judgement.signal]
-    late = "" if oom.high == float("inf") else f" to {format_duration(oom.high)}"
-    when = f"{'' if late else 'at least '}{format_duration(oom.low)}{late}"
-    return f"{name} run out in {when} (limit {signal.limit:,.0f})"
+    return f"{name} run out in {_window(oom)} (limit {signal.limit:,.0f})"
+
+
+def _window(when: Window) -> str:
+    """Return from when to when: ``3.0 h to 5.2 h``, ``at least 3.0 h``, ``about 12 min`` where both are that."""
+    low, high = format_duration(when.low), format_duration(when.high)
+    if math.isinf(when.high):
+        return f"at least {low}"
+    return f"about {low}" if low == high else f"{low} to {high}"
 
 
 def _detectable(verdict: ArmVerdict) -> list[str]:
@@ -187,10 +192,14 @@ def _more(verdict: ArmVerdict) -> list[str]:
     return [f"about {format_duration(more_s)} more of the same load would decide"]
 
 
-def _amount(value: float, signal: str, margin: Margin) -> str:
+def _amount(value: float, signal: str, margin: Margin, more_digits: int = 0) -> str:
     times = HOUR_S if margin.per_request is None else 1
     if in_bytes(signal):
-        return format_bytes(value * times)
+        return format_bytes(value * times, more_digits=more_digits)
     digits = 3 if margin.per_request is None else 6  # below that it is the noise of the arithmetic
     rate = round(value * times, digits) + 0.0  # adding 0.0 turns -0.0 into 0.0
-    return f"{rate:,.0f}" if abs(rate) >= 100 else np.format_float_positional(float(f"{rate:.2g}"), trim="-")
+    return (
+        f"{rate:,.0f}"
+        if abs(rate) >= 100
+        else np.format_float_positional(float(f"{rate:.{2 + more_digits}g}"), trim="-")
+    )

@@ -40,3 +40,20 @@ def test_no_bytes_are_0_bytes() -> None:
     """In a rate as in an interval."""
     assert rate_text(-1e-9, "rss_bytes", PER_HOUR) == "0 B/h"
     assert interval_text(Rate(0.0, -1e-7, 2e-3), "rss_bytes", PER_HOUR) == "0 B to 7.2 B"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "signal", "text"),
+    [
+        (1140.0, 1160.0, "rss_bytes", "1.11 KiB to 1.13 KiB"),
+        (1140.0, 1200.0, "rss_bytes", "1.1 KiB to 1.2 KiB"),
+        (61.2, 61.4, "rss_bytes", "61.2 B to 61.4 B"),
+        (0.0102, 0.0104, "fds", "0.0102 to 0.0104"),
+        (1024.0, 1024.0, "rss_bytes", "1 KiB to 1 KiB"),
+    ],
+)
+def test_an_interval_that_is_not_empty_does_not_look_so(
+    low: float, high: float, signal: str, text: str
+) -> None:
+    """It has as many more digits as its ends need to differ."""
+    assert interval_text(Rate(low, low, high), signal, Margin(per_request=200.0)) == text

@@ -31,7 +31,7 @@ def test_the_line_has_the_judges_rate_and_meets_the_middle_of_the_readings(build
     assert per_s == pytest.approx(34_800 * 80, rel=0.01)
     assert (first.high - first.low)[[0, -1]].tolist() != [0.0, 0.0]
     assert np.abs(first.high - first.low).argmin() in range(90, 110)
-    assert leaky.text == "RSS; dotted: native memory, 34.0 KiB/request (34.0 KiB to 34.0 KiB, 95%)"
+    assert leaky.text == "RSS; dotted: native memory, 34.0 KiB/request (33.98 KiB to 34.02 KiB, 95%)"
     assert fixed.text == "RSS; dotted: memory in use, below 99 B/request (95%)"
 
 
