@@ -247,10 +247,14 @@ def _margin(profile: Profile) -> str:
 
 def _copied(leak: contract.InjectedLeak) -> str:
     """Return the line of the plan about the copy of the candidate."""
-    rates = " and ".join(f"{rate:,.0f} B/{leak.per} ({kind})" for kind, rate in leak.rates.items())
-    return (
-        f"         the control: a copy of the candidate, which shares its files and database, leaks {rates}"
+    rates = " and ".join(
+        f"{rate:,.0f} B/request ({kind})"
+        if leak.per == "request"
+        else f"{rate * 3600 / 2**20:.3g} MiB/h ({kind})"
+        for kind, rate in leak.rates.items()
     )
+    copy = "a copy of the candidate, sharing its files and database"
+    return f"         the control: {copy}, into which {rates} are injected"
 
 
 def _size(limit: int | None) -> str:

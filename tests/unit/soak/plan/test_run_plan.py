@@ -176,6 +176,10 @@ def test_the_plan_shows_the_copy_and_what_it_leaks() -> None:
     text = injected().describe()
     assert "start    fixed.leak  at http://" in text
     assert (
-        "the control: a copy of the candidate, which shares its files and database, leaks "
-        "400 B/request (python) and 400 B/request (native)" in text
+        "the control: a copy of the candidate, sharing its files and database, into which 400 B/request (python) and "
+        "400 B/request (native) are injected" in text
+    )
+    assert (
+        "into which 2 MiB/h (python) and 2 MiB/h (native) are"
+        in injected("judge.max_leak=1 MiB/h").describe()
     )
