@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.formatting import HOUR_S, format_bytes, format_duration, format_interval, verdict_name
 from analysis.judge.reasons import COUNT_NAMES
-from analysis.judge.types import LEAK, NO_LEAK, Margin, Rate, Window
+from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin, Rate, Window
 from analysis.recording.accounting import CHARGED, HELD, NATIVE, OWN, PARTS, PYTHON, REST
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.decision import SignalVerdict
@@ -93,9 +93,10 @@ def refusal(control: InjectedControl) -> str:
         why = "the probe kept nothing of it" if control.has_probe else "its processes have no probe"
         return f"{copy.arm}: no leak was injected, {why}"
     if control.result is ControlResult.NOT_CALLED:
+        why = f" ({copy.reason})" if copy.verdict == INCONCLUSIVE else ""
         return (
-            f"{copy.arm} is not LEAK by its memory but {verdict_name(copy.verdict)}; sign-off requires its injected "
-            f"leak of {injected} to be detected"
+            f"{copy.arm} is not LEAK by its memory but {verdict_name(copy.verdict)}{why}; sign-off requires its "
+            f"injected leak of {injected} to be detected"
         )
     if control.measured is None or control.own is None:
         return f"{copy.arm}: the rate of its injected leak of {injected} was not measured"
