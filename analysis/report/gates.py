@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from analysis.formatting import format_bytes, format_duration
+from analysis.judge.types import Margin, Rate
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.gates import LEAK_GATE, Gate, GateReason, GateResult, needed_requests
 from analysis.verdict.run import JudgedRun
@@ -41,8 +43,11 @@ class GateRow:
         return self.why if self.outcome is not GateResult.PASS and self.gate != LEAK_GATE else ""
 
 
+CLOCKS: Final = {"bytes per s": Margin(per_s=1.0), "bytes per request": Margin(per_request=1.0)}
+"""The clock of a leak rate, by its unit."""
 TEXTS: Final[dict[str, Callable[[float], str]]] = {
     "bytes": format_bytes,
+    **{unit: partial(rate_text, signal=RSS, margin=clock) for unit, clock in CLOCKS.items()},
     "s": lambda value: "never" if math.isinf(value) else format_duration(value),
     "ms": lambda value: f"{value:,.1f} ms",
     "share": lambda value: f"{100 * value:.4g}%",
@@ -70,7 +75,11 @@ def gate_row(gate: Gate) -> GateRow:
             asked = f"{asked} ({text(gate.limit)})"
         elif gate.unit == "bytes":
             asked = f"{gate.asked.relation} {text(gate.limit)}"
-    interval = "" if gate.low is None or gate.high is None else f"{text(gate.low)} to {text(gate.high)}"
+    interval = ""
+    if gate.low is not None and gate.high is not None:
+        interval = f"{text(gate.low)} to {text(gate.high)}"
+        if gate.value is not None and (clock := CLOCKS.get(gate.unit)) is not None:
+            interval = interval_text(Rate(gate.value, gate.low, gate.high), RSS, clock)
     return _row(gate, "not measured" if gate.value is None else text(gate.value), asked, interval, _why(gate))
 
 

@@ -15,7 +15,7 @@ from analysis.recording.measurements import peak
 from analysis.recording.model import Arm, Recording
 from analysis.verdict.arm import ArmVerdict, JudgedArm
 from analysis.verdict.signals import RSS, in_bytes
-from soak.contract import AT_MOST, GATES, GateLimit
+from soak.contract import AT_MOST, GATES, LEAK_VS_BEFORE, GateLimit
 
 LEAK_GATE: Final = "leak"
 ENOUGH: Final = 3.0
@@ -56,7 +56,7 @@ class Gate:
     gate: str
     arm: str
     unit: str
-    """The unit of its kind in ``soak.contract.GATES``; of the gate ``leak``, bytes or objects per s or request."""
+    """The unit of its kind in ``soak.contract.GATES``; of a leak rate, bytes or objects per s or request."""
     value: float | None
     """The measured value; inf for a time that never comes."""
     limit: float | None
@@ -125,19 +125,18 @@ def failed_already(recording: Recording, arm: Arm) -> Gate | None:
 
 
 def _gate(asked: GateLimit, candidate: JudgedArm, baseline: JudgedArm | None) -> Gate:
-    measured = MEASURES[asked.gate](candidate)
-    before = MEASURES[asked.gate](baseline) if asked.of_before and baseline else None
-    limit = None if asked.of_before else asked.limit
-    if before is not None and before.value is not None:
-        limit = asked.limit * before.value
-    reason, detail = _reason(asked, measured, before, limit)
-    if candidate.objections and (reason is GateReason.WITHIN or asked.gate in LOAD_DEPENDENT):
-        reason, detail = GateReason.OBJECTION, candidate.objections[0].sentence
+    measured, before, limit = _measured(asked, candidate, baseline)
+    reason, detail = _reason(asked, baseline, measured, before, limit)
+    objections = candidate.objections
+    if baseline is not None and asked.gate in COMPARED:
+        objections = (*objections, *baseline.standing)
+    if objections and (reason is GateReason.WITHIN or asked.gate in LOAD_DEPENDENT):
+        reason, detail = GateReason.OBJECTION, objections[0].sentence
     results = {GateReason.WITHIN: GateResult.PASS, GateReason.BEYOND: GateResult.FAIL}
     return Gate(
         gate=asked.gate,
         arm=candidate.arm.name,
-        unit=GATES[asked.gate].unit,
+        unit=_unit(asked),
         value=measured.value,
         limit=limit,
         result=results.get(reason, GateResult.INCONCLUSIVE),
@@ -150,11 +149,33 @@ def _gate(asked: GateLimit, candidate: JudgedArm, baseline: JudgedArm | None) ->
     )
 
 
+def _measured(
+    asked: GateLimit, candidate: JudgedArm, baseline: JudgedArm | None
+) -> tuple[GateValue, GateValue | None, float | None]:
+    """Return the value of a gate, that of the arm before where its limit is relative to it, and the limit."""
+    if (compare := COMPARED.get(asked.gate)) is not None:
+        return compare(asked, candidate, baseline) if baseline else GateValue(None), None, asked.limit
+    measured = MEASURES[asked.gate](candidate)
+    if not asked.of_before:
+        return measured, None, asked.limit
+    before = MEASURES[asked.gate](baseline) if baseline else None
+    return measured, before, None if before is None or before.value is None else asked.limit * before.value
+
+
+def _unit(asked: GateLimit) -> str:
+    unit = GATES[asked.gate].unit
+    return f"bytes per {'request' if asked.per_request else 's'}" if unit == "leak" else unit
+
+
 def _reason(
-    asked: GateLimit, measured: GateValue, before: GateValue | None, limit: float | None
+    asked: GateLimit,
+    baseline: JudgedArm | None,
+    measured: GateValue,
+    before: GateValue | None,
+    limit: float | None,
 ) -> tuple[GateReason, str]:
     """Compare a value, with its whole interval, with its limit; return the reason and its detail."""
-    if asked.of_before and before is None:
+    if asked.needs_before and baseline is None:
         return GateReason.NO_BASELINE, ""
     if limit is None:
         return GateReason.BASELINE_NOT_MEASURED, before.why_not if before else ""
@@ -174,6 +195,24 @@ def needed_requests(relation: str, limit: float) -> float:
     """Return how many requests can show a share within the limit; 0 where no case at all is allowed."""
     rare = limit if relation == AT_MOST else 1 - limit
     return ENOUGH / rare if rare > 0 else 0.0
+
+
+def _leak_vs_before(asked: GateLimit, candidate: JudgedArm, baseline: JudgedArm) -> GateValue:
+    """Return by how much memory leaks faster than in the arm before: the difference of the rates of both.
+
+    The arms are independent, so that the distances of the ends of both intervals add up in quadrature: with the rates a
+    and b, the upper end is a - b + hypot(a_high - a, b - b_low), the lower one a - b - hypot(a - a_low, b_high - b).
+    """
+    rates = []
+    for judged in (candidate, baseline):
+        memory = judged.verdict.memory
+        rate = None if memory is None else memory.per_request if asked.per_request else memory.per_s
+        if rate is None:
+            clock = "request" if asked.per_request else "time"
+            return GateValue(None, f"{judged.arm.name} has no leak rate of memory per {clock}")
+        rates.append(rate)
+    more = rates[0] + -rates[1]
+    return GateValue(more.value, low=more.low, high=more.high)
 
 
 def _time_to_oom(judged: JudgedArm) -> GateValue:
@@ -245,4 +284,6 @@ MEASURES: Final[dict[str, Callable[[JudgedArm], GateValue]]] = {
     "sessions": partial(_drained, column="sessions_open"),
     "fds": partial(_drained, column="fds"),
 }
-"""The measure of each gate that a profile may set."""
+"""The measure of each gate that looks at the candidate alone."""
+COMPARED: Final = {LEAK_VS_BEFORE: _leak_vs_before}
+"""The measure of each gate that looks at the candidate beside the arm before."""

@@ -87,7 +87,7 @@ def _injected_control(recording: Recording, candidate: JudgedArm | None) -> Inje
 
 def _against_release(recording: Recording, release: Release | None) -> tuple[Objection, ...]:
     """Return the objections to the earlier recording, where a gate refers to its arm."""
-    if release is None or not any(limit.of_before for limit in recording.manifest.gates):
+    if release is None or not any(limit.needs_before for limit in recording.manifest.gates):
         return ()
     return tuple(
         Objection(None, ObjectionKind.BASELINE, f"{release.run_id}: {one.sentence}")

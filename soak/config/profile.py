@@ -152,6 +152,7 @@ def _gate(name: str) -> Any:
 class GateSettings(ProfileTable):
     """What the candidate must hold to be signed off, beside the verdict; each is a relation and a value."""
 
+    leak_vs_before: ParsedLimit | None = _gate("leak_vs_before")
     min_time_to_oom: ParsedLimit | None = _gate("min_time_to_oom")
     max_rss: ParsedLimit | None = _gate("max_rss")
     p99_ms: ParsedLimit | None = _gate("p99_ms")

@@ -14,7 +14,7 @@ class GateKind:
     """A gate that a profile may set."""
 
     unit: str
-    """Unit of its value and its limit: bytes, s, ms, share (of 1), times or count."""
+    """Unit of its value and its limit: bytes, s, ms, share (of 1), times, count or leak (bytes per s or request)."""
     relation: str
     """Relation of the value to the limit: AT_MOST or AT_LEAST."""
     example: str
@@ -23,7 +23,11 @@ class GateKind:
     """What is measured."""
 
 
+LEAK_VS_BEFORE: Final = "leak_vs_before"
 GATES: Final = {
+    LEAK_VS_BEFORE: GateKind(
+        "leak", AT_MOST, "<= 100 B/request", "leak rate less that of the arm before, with its whole interval"
+    ),
     "min_time_to_oom": GateKind(
         "s", AT_LEAST, ">= 30d", "time until the memory limit is reached at the leak rate"
     ),
@@ -61,3 +65,10 @@ class GateLimit:
     of_before: bool
     text: str
     """The limit as the profile writes it."""
+    per_request: bool = False
+    """Of a leak: whether the limit is in bytes per request; else it is in bytes per second."""
+
+    @property
+    def needs_before(self) -> bool:
+        """Whether it cannot be held without an arm before."""
+        return self.of_before or self.gate == LEAK_VS_BEFORE

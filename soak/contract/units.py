@@ -28,8 +28,8 @@ _UNITS: Final[Mapping[str, Mapping[str, float]]] = {
     "count": {"": 1},
 }
 """Units that the limit of a gate may have, with their factors, by the unit of the gate."""
-_NO_BASELINE: Final = ("s", "times")
-"""Units of gates that cannot be relative to the baseline: a time may be infinite, a ratio is relative already."""
+_NO_BASELINE: Final = ("s", "times", "leak")
+"""Units of gates that cannot be a multiple of the baseline's: a time may be infinite, a leak none, a ratio is one."""
 _NUMBER: Final = r"\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _QUANTITY: Final = re.compile(rf"({_NUMBER})\s*(\D.*)?")
 _LIMIT: Final = re.compile(rf"(<=|>=|≤|≥)\s*({_NUMBER})\s*(\D.*)?")
@@ -122,13 +122,18 @@ def parse_limit(gate: str, text: str) -> GateLimit:
     of_before = re.fullmatch(r"x\s+before", unit) is not None
     if of_before and kind.unit in _NO_BASELINE:
         raise ValueError(f"{gate} cannot be relative to before; for example {kind.example!r}")
+    text = f"{kind.relation} {text.strip()[len(relation) :].strip()}"
+    if kind.unit == "leak":
+        rate = parse_leak_rate(f"{parts.group(2)} {unit}")
+        limit = rate.per_s if rate.per_request is None else rate.per_request
+        return GateLimit(gate, kind.relation, limit or 0.0, False, text, rate.per_request is not None)
     worth = 1.0 if of_before else _worth(unit, _UNITS[kind.unit], or_else="x before")
     return GateLimit(
         gate,
         kind.relation,
         round(number * worth, 12),  # 99.9 * 0.01 is not 0.999
         of_before,
-        f"{kind.relation} {text.strip()[len(relation) :].strip()}",
+        text,
     )
 
 

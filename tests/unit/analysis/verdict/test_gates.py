@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from analysis.judge.types import Rate
 from analysis.recording.read import read_recording
 from analysis.report.gates import GateRow, gate_rows
 from analysis.verdict.run import judged_run
 from soak.contract import GateLimit
+from soak.contract.units import parse_limit
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
@@ -121,3 +123,68 @@ def test_a_load_that_did_not_arrive_passes_nothing(
     assert found.outcome == outcome
     if outcome == "inconclusive":
         assert "requests planned while it was alive were sent" in found.why
+
+
+VS_BEFORE = {"gates": (parse_limit("leak_vs_before", "<= 100 B/request"),)}
+
+
+def test_a_candidate_that_leaks_less_than_the_arm_before_is_no_worse(build_run: Build) -> None:
+    """The rate of fixed less that of leaky, with its whole interval, in the clock of the limit."""
+    found = held(build_run(**VS_BEFORE))
+    assert (found.gate, found.arm, found.outcome) == ("leak_vs_before", "fixed", "pass")
+    assert (found.measured, found.interval) == ("-33.9 KiB/request", "-34.0 KiB to -33.9 KiB")
+    assert (found.limit, found.why) == ("<= 100 B/request", "within the limit")
+    assert (found.unit, found.limit_raw) == ("bytes per request", 100.0)
+
+
+def test_a_candidate_that_leaks_more_than_the_arm_before_is_worse(build_run: Build) -> None:
+    """The same two arms, the leaky one after."""
+    found = held(build_run(roles=("after", "before"), **VS_BEFORE))
+    assert (found.arm, found.outcome, found.why) == ("leaky", "fail", "above the limit")
+    assert (found.measured, found.interval) == ("33.9 KiB/request", "33.9 KiB to 34.0 KiB")
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "why"),
+    [
+        ("<= 100 B/request", "pass", "within the limit"),
+        ("<= 2 B/request", "inconclusive", "the limit lies within the interval; a longer run would decide"),
+    ],
+)
+def test_two_arms_that_leak_alike_are_no_worse_than_each_other(
+    build_run: Build, text: str, outcome: str, why: str
+) -> None:
+    """The gate leak fails all the same; a limit within the interval of the difference is open."""
+    judge = {"candidate": "leaky", "max_leak_bytes_per_request": 200.0}
+    found = held(build_run(judge=judge, gates=(parse_limit("leak_vs_before", text),)))
+    assert (found.measured, found.outcome, found.why) == ("0 B/request", outcome, why)
+
+
+def test_a_leak_per_time_is_compared_per_time(build_run: Build) -> None:
+    """Whatever the clock of the margin is."""
+    found = held(build_run(gates=(parse_limit("leak_vs_before", "<= 1 MiB/h"),)))
+    assert (found.unit, found.outcome, found.limit) == ("bytes per s", "pass", "<= 1 MiB/h")
+    assert found.measured == "-9.3 GiB/h"
+
+
+def test_a_leak_beside_an_arm_before_that_did_not_run_is_open(build_run: Build) -> None:
+    """Never a silent pass."""
+    alone = held(build_run(roles=("after",), **VS_BEFORE))
+    assert (alone.outcome, alone.why) == ("inconclusive", "there is no arm before to compare with")
+
+
+def test_errors_of_a_difference_add_up_in_quadrature() -> None:
+    """The lower end of what is taken away makes the upper end of the difference."""
+    more = Rate(10.0, 7.0, 14.0) + -Rate(4.0, 1.0, 8.0)
+    assert (more.value, more.low, more.high) == (6.0, 1.0, 11.0)
+
+
+def test_a_leak_that_was_not_measured_is_not_compared(build_run: Build) -> None:
+    """A recording without requests has no rate per request, in either arm."""
+    run_dir = build_run(judge={"candidate": "fixed", "max_leak_bytes_per_s": 300.0}, **VS_BEFORE)
+    for arm in ("leaky", "fixed"):
+        path = run_dir / arm / "requests.csv"
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+    found = held(run_dir)
+    assert (found.measured, found.outcome) == ("not measured", "inconclusive")
+    assert found.why == "fixed has no leak rate of memory per request"

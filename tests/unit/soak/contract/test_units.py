@@ -109,3 +109,18 @@ def test_a_profile_without_a_margin_has_one() -> None:
     """1 MiB an hour is the leak that matters unless the profile says otherwise."""
     assert load_profile("ablation").judge.margin == LeakRate(per_s=2**20 / 3600)
     assert load_profile("demo").judge.margin == LeakRate(per_request=200)
+
+
+def test_the_limit_of_a_leak_keeps_its_clock() -> None:
+    """Per request or per time, and never a multiple of the arm before, which may not leak at all."""
+    per_request, per_time = (
+        parse_limit("leak_vs_before", text) for text in ("<= 100 B/request", "≤ 1 MiB/h")
+    )
+    assert (per_request.limit, per_request.per_request, per_request.needs_before) == (100.0, True, True)
+    assert (per_time.limit, per_time.per_request, per_time.text) == (2**20 / 3600, False, "<= 1 MiB/h")
+    with pytest.raises(
+        ValueError, match="leak_vs_before cannot be relative to before; for example '<= 100 B/request'"
+    ):
+        parse_limit("leak_vs_before", "<= 1.1x before")
+    with pytest.raises(ValueError, match="a leak is a size per time or per request"):
+        parse_limit("leak_vs_before", "<= 100 B")

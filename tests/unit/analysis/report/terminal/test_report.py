@@ -19,6 +19,7 @@ from analysis.report.process_tables import process_tables
 from analysis.report.terminal.report import report_text, suspect_parts
 from analysis.report.terminal.tables import captioned, render
 from soak.contract import GateLimit
+from soak.contract.units import parse_limit
 from tests.support.paths import EXPECTED
 from tests.support.planted_heap import FOUR_LEAKS, Container, write_heap
 from tests.support.planted_processes import PlantedProcess, write_processes
@@ -27,6 +28,7 @@ Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
 
 GATES = (
+    parse_limit("leak_vs_before", "<= 100 B/request"),
     GateLimit("max_rss", "<=", 1.05, of_before=True, text="<= 1.05x before"),
     GateLimit("p99_drift", "<=", 1.2, of_before=False, text="<= 1.2x"),
     GateLimit("error_rate", "<=", 0.0001, of_before=False, text="<= 0.01%"),
