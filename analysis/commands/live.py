@@ -22,9 +22,9 @@ from analysis.verdict.arm import ArmVerdict, arm_verdict
 from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.gates import failed_already
 from analysis.verdict.processes import process_rows
-from analysis.verdict.signals import MIN_SIGNAL_POINTS
 from analysis.verdict.wording import verdict_sentence
 from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live, ProcessLive
+from soak.contract.evidence import MIN_QUIESCE_POINTS
 from soak.errors import HarnessError
 
 LOOK_PAUSE_S: Final = 5.0
@@ -120,10 +120,10 @@ def _waits_for(recording: Recording, arm: Arm, verdict: ArmVerdict) -> list[str]
     waits = []
     sampling = manifest.config.get("sampling")
     every_s = sampling.get("quiesce_every_s") if isinstance(sampling, dict) else None
-    missing = MIN_SIGNAL_POINTS - int(arm.points["t_s"].between(load.start_s, load.end_s).sum())
+    missing = MIN_QUIESCE_POINTS - int(arm.points["t_s"].between(load.start_s, load.end_s).sum())
     if isinstance(every_s, int | float) and missing > 0:
         after = format_duration(missing * every_s)
-        waits.append(f"judged at quiesce points once there are {MIN_SIGNAL_POINTS}, in about {after}")
+        waits.append(f"judged at quiesce points once there are {MIN_QUIESCE_POINTS}, in about {after}")
     left_s = load.start_s + manifest.planned_load_s - load.end_s
     if left_s > 0:
         more_s = verdict.leading.judgement.more_s if verdict.leading else None

@@ -14,7 +14,8 @@ from analysis.recording.accounting import FREE, HELD, OWN
 from analysis.recording.model import Arm, Life, Phase
 from analysis.recording.requests import answered_by
 from analysis.verdict.decision import FAMILY_ERROR
-from analysis.verdict.signals import MIN_PARTS_SHARE, MIN_SIGNAL_READINGS, RSS, USS
+from analysis.verdict.signals import MIN_PARTS_SHARE, RSS, USS
+from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
 
 Growth = Literal["grows", "does not grow", "undecided", "not judged"]
 Role = Literal["main", "child"]
@@ -97,7 +98,7 @@ def _memory(rows: pd.DataFrame) -> tuple[str, pd.Series[float]]:
     """Return the most exact memory of a process that was read often enough, and its name; RSS where none was."""
     own = rows["anon_bytes"] + rows["shmem_bytes"]
     held = own - rows[FREE]
-    enough = min(MIN_SIGNAL_READINGS, len(rows))
+    enough = min(MIN_READINGS_UNDER_LOAD, len(rows))
     if held.count() >= max(enough, MIN_PARTS_SHARE * own.count()):
         return HELD, held
     return next(

@@ -16,6 +16,7 @@ from analysis.judge.types import ARENA_BYTES, Margin, SignalSeries
 from analysis.recording.accounting import CHARGED, HELD, OWN, PARTS, REST_GAIN
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
+from soak.contract.evidence import MIN_QUIESCE_POINTS, MIN_READINGS_UNDER_LOAD
 
 RSS: Final = "rss_bytes"
 USS: Final = "uss_bytes"
@@ -35,10 +36,6 @@ POOL: Final = 10.0
 one."""
 WITHIN_S: Final = 30 * 86400.0
 """Seconds within which a count that leaks is to meet its limit for that to matter, whatever its bytes."""
-MIN_SIGNAL_POINTS: Final = 6
-"""Least number of quiesce points for a signal to be judged by them."""
-MIN_SIGNAL_READINGS: Final = 10
-"""Least number of readings under load for a signal to be judged."""
 MIN_PARTS_SHARE: Final = 0.9
 """Least share of the readings of ``own`` at which the parts must have been read, too: else memory is judged alone, as
 parts that are missing for a stretch of the load hide what leaked in it."""
@@ -150,9 +147,9 @@ def _rows(arm: Arm, load: Phase, name: str, *, settle: bool = True) -> _Rows | N
     before = points.loc[points["t_s"] < load.start_s, "t_s"]
     points = points[points["t_s"] >= (before.max() if len(before) else load.start_s)]
     seconds = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
-    if settle and points[name].count() >= MIN_SIGNAL_POINTS:
+    if settle and points[name].count() >= MIN_QUIESCE_POINTS:
         return _Rows(name, points, settled=True)
-    return _Rows(name, seconds, settled=False) if seconds[name].count() >= MIN_SIGNAL_READINGS else None
+    return _Rows(name, seconds, settled=False) if seconds[name].count() >= MIN_READINGS_UNDER_LOAD else None
 
 
 def _memory(arm: Arm, rows: _Rows, margin: Margin, headroom_bytes: float | None) -> Signal:

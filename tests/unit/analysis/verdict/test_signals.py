@@ -169,8 +169,8 @@ def test_quiesce_points_take_the_place_of_seconds_where_there_are_six() -> None:
 
 
 def test_what_was_hardly_read_is_no_signal() -> None:
-    """Nine readings of a load are not judged, and an arm without any has none."""
-    assert evidence(arm(rows(np.arange(100.0, 109.0), rss_bytes=1e6)), LOAD_PHASE, PER_SECOND, None) is None
+    """Eleven readings of a load are not judged, and an arm without any has none."""
+    assert evidence(arm(rows(np.arange(100.0, 111.0), rss_bytes=1e6)), LOAD_PHASE, PER_SECOND, None) is None
     assert evidence(arm(rows(np.array([]))), LOAD_PHASE, PER_SECOND, None) is None
 
 
