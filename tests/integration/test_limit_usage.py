@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 import pytest
 
+from soak.heap.cpython.chunks import ChunkReader
+from soak.heap.cpython.memory import ProcessMemory
 from soak.limit import LifeLimit, Usage, choose
 from soak.process.guard import Guard
 from soak.process.procfs import descendants, read_status
@@ -90,18 +92,30 @@ class Planter:
 
     def plant(self, kind: str) -> dict[str, int]:
         """Return what each reading gained by it, in units of what was planted, rounded; 0 is left out."""
+
+        def order() -> None:
+            self._input.write(f"{kind}\n")
+            self._input.flush()
+            assert self._output.readline() == "done\n"
+
+        return self.gained(order)
+
+    def gained(self, action: Callable[[], None]) -> dict[str, int]:
+        """Return the same of what an action of ours costs the process."""
         before = self._read()
-        self._input.write(f"{kind}\n")
-        self._input.flush()
-        assert self._output.readline() == "done\n"
+        action()
         after = self._read()
         gained = {name: round((after[name] - before[name]) / PLANTED) for name in after}
         return {name: value for name, value in gained.items() if value}
 
+    def pids(self) -> list[int]:
+        """Return the process and those below it."""
+        return [self._pid, *descendants(self._pid)]
+
     def _read(self) -> dict[str, int]:
         usage = self._limit.usage()
         assert usage.problem is None
-        readings = [status for pid in (self._pid, *descendants(self._pid)) if (status := read_status(pid))]
+        readings = [status for pid in self.pids() if (status := read_status(pid))]
         return {
             "charged": usage.charged_bytes or 0,
             "cgroup shmem": usage.shmem_bytes or 0,
@@ -133,6 +147,24 @@ def test_each_kind_of_memory_is_seen_where_it_is_charged(limit: LifeLimit, tmp_p
         assert one.plant("shared mapping") == {"charged": 1, "cgroup shmem": 1, "shmem": 1}
         assert one.plant("tmpfs") == {"charged": 1, "cgroup shmem": 1}
         assert one.plant("file") == {"charged": 1, "cgroup file": 1}
+
+
+def test_a_census_of_a_forked_worker_copies_nothing_for_it(limit: LifeLimit, tmp_path: Path) -> None:
+    """All memory of both processes is read, and the limit is charged with what it was charged before."""
+    with planter(limit, tmp_path / "file") as one:
+        one.plant("anonymous")
+        one.plant("fork")
+
+        def read_all() -> None:
+            for pid in one.pids():
+                with ProcessMemory(pid) as memory:
+                    reader = ChunkReader(memory)
+                    for _ in reader.chunks(mapping for mapping in memory.maps if mapping.anonymous):
+                        pass
+                    assert reader.read_bytes > PLANTED
+
+        assert one.gained(read_all) == {}
+        assert one.plant("write after fork") == {"charged": 1}
 
 
 def test_the_parts_are_no_more_than_the_charge(limit: LifeLimit, tmp_path: Path) -> None:

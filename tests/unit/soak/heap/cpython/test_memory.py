@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from soak.heap.cpython import memory
+from soak.heap.cpython import memory as module
 from soak.heap.cpython.memory import MemoryMapping, ProcessMemory, parse_maps, refused_text
 from soak.heap.cpython.pymalloc_pools import POOL_BYTES, outside_pools
 from soak.heap.errors import HeapError
@@ -64,8 +64,14 @@ def test_pools_are_left_out_and_nothing_else() -> None:
     assert list(outside_pools(memory, HEAP, HEAP + 4096)) == [(HEAP, HEAP + 4096)]
 
 
-def test_what_cannot_be_read_is_zeros_and_hides_nothing_beside_it() -> None:
-    """Rows of good and bad addresses in turn, a page's end among them."""
+@pytest.mark.parametrize(
+    "shared_over_bytes", [1 << 40, -1], ids=["its own pages", "pages shared since a fork"]
+)
+def test_what_cannot_be_read_is_zeros_and_hides_nothing_beside_it(
+    monkeypatch: pytest.MonkeyPatch, shared_over_bytes: int
+) -> None:
+    """Rows of good and bad addresses in turn, a page's end among them; however the process is read."""
+    monkeypatch.setattr(module, "_COPIED_BYTES", shared_over_bytes)
     block = np.frombuffer(b"0123456789abcdef" * 4, np.uint8)
     good = block.ctypes.data
     with ProcessMemory(os.getpid()) as memory:
@@ -100,7 +106,7 @@ def test_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_hidden_process_is_not_taken_for_one_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under the mount option hidepid another user's process has no directory in /proc."""
-    monkeypatch.setattr(memory, "is_hidden", lambda _: True)
+    monkeypatch.setattr(module, "is_hidden", lambda _: True)
     with pytest.raises(HeapError, match="hidden by the mount option hidepid of /proc: run this as its user"):
         ProcessMemory(999_999_999)
 
