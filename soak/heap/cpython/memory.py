@@ -41,7 +41,7 @@ _PAGE_KIND = np.uint64(1 << 63 | 1 << 61 | 1 << 56)
 _COPIED_BYTES = 1 << 20
 """Pages shared since a fork that a target may be given copies of, bytes."""
 MOST_VIRTUAL_BYTES = 8 << 40
-"""Most virtual memory of a process that is read, bytes: to ask which pages are resident and shared takes 4 s per TiB."""
+"""Most virtual memory of a process that is read, bytes: to ask which pages are there and shared takes 4 s per TiB."""
 _MOST_VECTORS = 1024
 """Most vectors of one call of process_vm_readv: IOV_MAX."""
 
