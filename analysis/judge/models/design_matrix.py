@@ -27,6 +27,9 @@ SATURATION_LOG_SCALES: Final = (0.003, 0.01, 0.03, 0.1, 0.2, 0.5)
 """Time scales of a logarithmic drift instead of a leak, in shares of the longest life."""
 LOAD_CYCLES: Final = (2.0, 2.5, 3.1, 3.9, 4.8, 6.0, 7.5, 9.0, 11.0)
 """Periods of the load that the run may hold, where the request rate is not known: sine and cosine of each."""
+DAY_S: Final = 86_400.0
+DAY_HARMONICS: Final = 3
+"""Harmonics of the day, of 24, 12 and 8 h, that an unknown load may have in a run of two days or more."""
 MIN_POINTS_FOR_CYCLES: Final = 30
 """Points above which the cycles of an unknown load are tried."""
 MIN_LOAD_VARIATION: Final = 0.05
@@ -47,7 +50,8 @@ class DesignMatrix:
     clocks: tuple[int, ...]
     """Time, and cumulative requests where the rate varies: the columns of a leak."""
     load_sets: tuple[tuple[int, ...], ...]
-    """Ways to follow the load: each load regressor, or sine and cosine of a cycle where the load is not known."""
+    """Ways to follow the load: each load regressor, or where the load is not known sine and cosine of a cycle or of the
+    day and its harmonics."""
     load_regressors: tuple[int, ...]
     """All load regressors, where the rate varies."""
     warm_ups: tuple[tuple[int, ...], ...]
@@ -112,6 +116,13 @@ def build_design_matrix(points: Points, *, settled: bool) -> DesignMatrix:
     elif not _requests_known(points) and len(share) > MIN_POINTS_FOR_CYCLES:
         angles = (2 * np.pi * cycles * share for cycles in LOAD_CYCLES)
         load_sets = tuple(columns.add((np.sin(angle), np.cos(angle))) for angle in angles)
+        if points.span_s >= 2 * DAY_S:
+            turns = 2 * np.pi * points.t_s / DAY_S
+            waves = (
+                wave(number * turns) for number in range(1, DAY_HARMONICS + 1) for wave in (np.sin, np.cos)
+            )
+            day = columns.add(waves)
+            load_sets += tuple(day[: 2 * number] for number in range(1, DAY_HARMONICS + 1))
     warm_ups = by_group(_curves(age, WARM_UP_TAUS, WARM_UP_LOG_SCALES))
     # Where lives are short, a slow warm-up that may bend is as good as a leak.
     warm_up_derivatives = () if len(lives) > 1 else columns.add(_derivatives(age, WARM_UP_TAUS))

@@ -255,6 +255,22 @@ def test_processes_that_become_more_are_not_cleared(tmp_path: Path) -> None:
     assert "child 11: INCONCLUSIVE: the number of processes grew from 1 to 3" in line
 
 
+@pytest.mark.parametrize(
+    ("swing", "leak", "code"), [(60.0, 0.0, 4), (60.0, 5.0, 4), (0.0, 5.0, 3), (0.0, 0.0, 0)]
+)
+def test_a_file_of_a_service_that_is_deployed_each_day_is_no_leak_by_its_load(
+    tmp_path: Path, swing: float, leak: float, code: int
+) -> None:
+    """Lives that all rise alike and fall back decide nothing; what leaks under a level load is called."""
+    day_h = [(t / 3600, mib) for t, mib in memory(72, 100, 0)]
+    lines = (
+        f"{hour:.5f},pod-{hour // 24:.0f},{mib + leak * (hour % 24) - swing * np.cos(2 * np.pi * hour / 24):.2f}\n"
+        for hour, mib in day_h
+    )
+    columns = Columns("t", "rss", time_s=3600.0, rss_bytes=MIB, life="pod")
+    assert judged(tmp_path, "t,pod,rss\n" + "".join(lines), columns)[0] == code
+
+
 def test_an_empty_file_decides_nothing(tmp_path: Path) -> None:
     """By the real judge: too few readings are inconclusive, never a pass."""
     assert judged(tmp_path, "t,rss\n", Columns("t", "rss"))[0] == 4

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from analysis.judge import judge_signal
-from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Numbers, ReasonCode, SignalSeries
+from analysis.judge.types import (
+    ARENA_BYTES,
+    INCONCLUSIVE,
+    LEAK,
+    NO_LEAK,
+    Judgement,
+    Numbers,
+    ReasonCode,
+    SignalSeries,
+)
 from tests.unit.analysis.judge.traces import HOUR_S, MARGIN, MIB, noise, readings
 
 Load = Callable[[Numbers], Numbers]
@@ -47,7 +56,8 @@ def recording(
     life = np.ones(len(t_s)) if deploy_h is None else np.floor((hour - deploy_h) / 24)
     age_h = np.concatenate([hour[life == one] - hour[life == one][0] for one in np.unique(life)])
     value = 200 - 15 * np.exp(-age_h * 6) + 50 * load(hour % 24) + leak * age_h
-    return readings(t_s, value * MIB + noise(t_s, seed), life=life, signal="rss_bytes")
+    found = readings(t_s, value * MIB + noise(t_s, seed), life=life, signal="rss_bytes")
+    return replace(found, quantum=ARENA_BYTES)
 
 
 def judged(series: SignalSeries) -> Judgement:
@@ -71,8 +81,8 @@ def test_a_leak_under_a_level_load_is_called_though_every_day_has_a_deploy(deplo
 
 
 def test_the_rise_of_a_morning_is_not_called_and_says_what_would_decide() -> None:
-    """Half a day from midnight on; the reason names the unknown requests."""
-    found = judged(recording(office, begin_h=1, hours=12))
+    """Half a day from its least to its most; the reason names the unknown requests."""
+    found = judged(recording(sine, begin_h=3, hours=12))
     assert (found.verdict, found.reason_code) == (INCONCLUSIVE, ReasonCode.UNKNOWN_LOAD)
     assert "the requests are not known" in found.reason
     assert found.reason.endswith("record one process for two days")
