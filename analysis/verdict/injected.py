@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Final
 
 from analysis.judge import judge_signal
-from analysis.judge.types import LEAK, Rate
-from analysis.recording.model import Phase
+from analysis.judge.types import LEAK, Margin, Rate
+from analysis.recording.model import Arm, Phase
 from analysis.verdict.arm import JudgedArm
 from analysis.verdict.signals import evidence, in_bytes
 from soak.contract import InjectedLeak
@@ -71,7 +71,10 @@ def injected_control(
         for one in copy.verdict.signals
         if one.leaks and in_bytes(one.judgement.signal) and copy.verdict.verdict == LEAK
     )
-    measured, own = (_rate(one, load) for one in (copy, candidate))
+    measured, own = (
+        measured_rate(one.arm, load, one.verdict.margin) if one and load else None
+        for one in (copy, candidate)
+    )
     return InjectedControl(
         copy=copy,
         leak=leak,
@@ -106,12 +109,9 @@ def agrees(injected: float, measured: Rate, own: Rate) -> bool:
     return measured.low <= high and measured.high >= low
 
 
-def _rate(judged: JudgedArm | None, load: Phase | None) -> Rate | None:
+def measured_rate(arm: Arm, load: Phase, margin: Margin) -> Rate | None:
     """Return the rate of an arm's memory with its interval at 99.9%, in the clock of the margin; None without one."""
-    if judged is None or load is None:
-        return None
-    margin = judged.verdict.margin
-    found = evidence(judged.arm, load, margin, headroom_bytes=None)
+    found = evidence(arm, load, margin, headroom_bytes=None)
     if found is None:
         return None
     readings = found.whole.readings

@@ -52,14 +52,21 @@ class ArmTrace:
 
 
 def simulate_arm(
-    kind: str, seed: int, *, hours: float = 4.0, tick_s: float = 5.0, multiple: float = 0.0
+    kind: str,
+    seed: int,
+    *,
+    hours: float = 4.0,
+    tick_s: float = 5.0,
+    multiple: float = 0.0,
+    replay: int = 0,
+    added: float = 0.0,
 ) -> ArmTrace:
     """Return the arm of this kind and seed, always the same: the memory of ``simulate``, in parts.
 
     Every other service is read at quiesce points, too; of one in ten no requests are recorded. Raises KeyError for an
     unknown kind.
     """
-    made = day(kind, seed, hours=hours, tick_s=tick_s, multiple=multiple)
+    made = day(kind, seed, hours=hours, tick_s=tick_s, multiple=multiple, replay=replay, added=added)
     draw, chance, t_s = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2]), made.t_s
     hold = accounts(kind, made.service, made.base, draw)
     lived = live(made.service, made.draw, made.chance, t_s, made.requests, made.noise, hold)
