@@ -19,7 +19,7 @@ def test_rates_are_in_the_clock_of_the_margin(build_run: Build) -> None:
     write_processes(run_dir, "leaky", (steady, leak))
     (table,) = process_tables(report_contents(read_recording(run_dir)))
     assert table.rows[0] == (
-        "child 302 (life 2)", "whole load", "51.8 MiB", "grows", "275 MiB/h", "275 MiB to 275 MiB"
+        "child 302 (life 2)", "whole load", "51.8 MiB", "grows", "275 MiB/h", "274.6 MiB to 274.7 MiB"
     )  # fmt: skip
     assert table.rows[1][4] == "0 B/h"
 
