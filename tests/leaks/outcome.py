@@ -69,6 +69,10 @@ def read_outcome(case: Case, summary: Path) -> Outcome:
     """Return what ``summary.json`` of the case's run says of its arms."""
     try:
         read = json.loads(summary.read_text())
+        if case.limit and not read["limit_mechanism"].startswith("cgroup"):
+            return Outcome(
+                case, skipped="no memory cgroup is to be had: only its charge shows what no process maps"
+            )
         verdicts = {verdict["arm"]: verdict for verdict in read["verdicts"]}
         grew = {one["arm"]: one["growers"] for one in read["grew"]}
         loads = {one["name"]: one["load"] for one in read["arms"]}

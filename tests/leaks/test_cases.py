@@ -187,6 +187,14 @@ def test_an_outcome_is_read_from_the_summary(tmp_path: Path) -> None:
     assert not read_outcome(CASE, path).right
 
 
+def test_without_a_cgroup_a_case_with_a_limit_is_skipped(tmp_path: Path) -> None:
+    """The watchdog sums what processes have, and files on tmpfs are nobody's."""
+    path = tmp_path / "summary.json"
+    path.write_text('{"limit_mechanism": "watchdog"}')
+    assert "cgroup" in read_outcome(replace(CASE, limit="400 MiB"), path).skipped
+    assert read_outcome(CASE, path).failed
+
+
 def test_more_than_a_quarter_skipped_is_a_failure() -> None:
     """Too many missing interpreters are no success."""
     right = Outcome(CASE, (_found("leaky", "leak", right=True),))
