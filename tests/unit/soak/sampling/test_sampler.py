@@ -2,121 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from soak.contract import HOLDER_COLUMNS, IDLE, LOAD, POINT, SAMPLE_COLUMNS, InjectedLeak
+from soak.contract import IDLE, LOAD, POINT, InjectedLeak
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.heap.model import HeapSuspect
-from soak.limit.base import Unlimited, Usage
-from soak.process.procfs import Smaps, Status, read_status
-from soak.recording.csv_writer import CsvWriter
-from soak.recording.events import EventLog
 from soak.sampling import sampler as module
 from soak.sampling.gaps import Gaps
-from soak.sampling.injector import Injector
 from soak.sampling.probe_client import ProbeError
-from soak.sampling.sampler import Sampler
-from soak.sampling.target import Target
-
-
-class FakeProbe:
-    """Answers from a script; an exception in it is raised."""
-
-    exists = True
-
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
-        self.asked: list[dict[str, object]] = []
-
-    def ask(self, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:
-        self.asked.append({"op": op, "timeout_s": timeout_s, **arguments})
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return dict(answer)
-
-
-class ScriptedClock(RunClock):
-    """Shows the next of the given times, then stays."""
-
-    times: list[float]
-
-    def __init__(self, *times: float) -> None:
-        super().__init__(0.0)
-        object.__setattr__(self, "times", list(times))
-
-    def now_s(self) -> float:
-        return self.times.pop(0) if len(self.times) > 1 else self.times[0]
-
-
-class Bench:
-    """A sampler with files to look into."""
-
-    def __init__(
-        self,
-        directory: Path,
-        clock: RunClock,
-        probe: FakeProbe,
-        *,
-        smaps_every_s: float = 5.0,
-        injected: InjectedLeak | None = None,
-    ) -> None:
-        self.directory = directory
-        self.events = EventLog(directory / "events.csv", clock)
-        self.samples = CsvWriter(directory / "samples.csv", SAMPLE_COLUMNS)
-        self.holders = CsvWriter(directory / "holders.csv", HOLDER_COLUMNS)
-        self.sampler = Sampler(
-            "leaky",
-            clock,
-            self.events,
-            self.samples,
-            every_s=1.0,
-            smaps_every_s=smaps_every_s,
-            holders=self.holders,
-            injector=Injector(injected, directory / "requests.csv") if injected else None,
-        )
-        self.sampler.targets = (Target("leaky", os.getpid(), 1, Unlimited(), probe),)  # type: ignore[arg-type]
-        self.sampler.phase = LOAD
-
-    def close(self) -> None:
-        for recorder in (self.events, self.samples, self.holders):
-            recorder.close()
-
-    def rows(self, name: str) -> list[dict[str, str]]:
-        with (self.directory / name).open() as file:
-            return list(csv.DictReader(file))
-
-    def gaps(self) -> list[str]:
-        return [row["detail"] for row in self.rows("events.csv") if row["event"] == "gap"]
-
-
-MakeBench = Callable[..., Bench]
-WithWorker = Callable[..., int]
-
-
-@pytest.fixture
-def make_bench(tmp_path: Path) -> Iterator[MakeBench]:
-    made: list[Bench] = []
-
-    def _make(clock: RunClock, probe: FakeProbe, **settings: Any) -> Bench:
-        made.append(Bench(tmp_path, clock, probe, **settings))
-        return made[0]
-
-    yield _make
-    made[0].close()
-
-
-ANSWER = {"ok": True, "live_blocks": 1000, "tasks_alive": 3, "gauges": {"cache_entries": 5.0, "pool": 2.5}}
+from tests.support.scripted_sampler import ANSWER, FakeProbe, MakeBench, ScriptedClock, WithWorker
 
 
 def test_a_row_joins_what_is_seen_from_outside_and_from_inside(make_bench: MakeBench) -> None:
@@ -190,111 +89,6 @@ def test_uss_is_read_at_its_own_rhythm(make_bench: MakeBench) -> None:
     assert [bool(row["uss_bytes"]) for row in bench.rows("samples.csv")] == [True, False, True, False]
 
 
-def test_memory_is_read_by_kind_at_each_tick(make_bench: MakeBench) -> None:
-    """RssAnon costs microseconds at any size; limits and libraries come with USS."""
-    bench = make_bench(RunClock(), FakeProbe(ANSWER, ANSWER))
-    bench.sampler.tick()
-    bench.sampler.tick()
-    first, second = bench.rows("samples.csv")
-    for row in (first, second):
-        assert 1_000_000 < int(row["anon_bytes"]) <= int(row["rss_bytes"])
-        assert int(row["file_bytes"]) > 0
-        assert row["shmem_bytes"]
-    assert int(first["threads_limit"]) >= int(first["threads"])
-    assert int(first["fds_limit"] or first["fds"]) >= int(first["fds"])
-    assert (second["threads_limit"], second["fds_limit"]) == ("", "")
-    assert bench.gaps() == []
-
-
-@pytest.mark.parametrize(
-    ("status", "sizes", "expected"),
-    [
-        (Status(1, 400, 50, 0, 0), None, "450"),
-        (Status(1, 400, 50, 0, 0), Smaps(500, 500, 390), "440"),
-        (Status(1, None, 0, None, None), None, ""),
-        (Status(1, None, 0, None, None), Smaps(500, 500, 390), "390"),
-        (None, Smaps(500, 500, 390), ""),
-    ],
-    ids=[
-        "the kernel's counter and swap",
-        "page by page where it is read",
-        "before Linux 4.5",
-        "then",
-        "no status",
-    ],
-)
-def test_anonymous_memory_is_exact_where_the_pages_are_counted(
-    make_bench: MakeBench,
-    monkeypatch: pytest.MonkeyPatch,
-    status: Status | None,
-    sizes: Smaps | None,
-    expected: str,
-) -> None:
-    """The counter of some kernels is an estimate; what is swapped out counts as if it were resident."""
-    monkeypatch.setattr(module, "read_status", lambda _: status)
-    monkeypatch.setattr(module, "read_smaps", lambda _: sizes)
-    bench = make_bench(RunClock(), FakeProbe(ANSWER))
-    bench.sampler.tick()
-    [row] = bench.rows("samples.csv")
-    assert row["anon_bytes"] == expected
-    assert ("anon_bytes: not readable" in bench.gaps()) == (expected == "")
-
-
-class PartlyRead(Unlimited):
-    """A limit whose parts cannot be read for two ticks."""
-
-    def __init__(self) -> None:
-        whole = Usage(100, shmem_bytes=20, kernel_bytes=4, file_bytes=30)
-        self.answers = [Usage(100, problem="memory.stat is not readable")] * 2 + [whole]
-
-    def usage(self) -> Usage:
-        return self.answers.pop(0)
-
-
-def test_what_an_answer_touches_is_in_both_readings(make_bench: MakeBench) -> None:
-    """The first answer imports the most: memory read before it would lack what the probe's figures have."""
-
-    class Touching(FakeProbe):
-        def ask(self, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:
-            self.touched = bytearray(b"x") * (64 << 20)
-            return super().ask(op, timeout_s, **arguments)
-
-    before = read_status(os.getpid())
-    assert before is not None
-    assert before.anon_bytes is not None
-    bench = make_bench(RunClock(), Touching(ANSWER))
-    bench.sampler.tick()
-    [row] = bench.rows("samples.csv")
-    assert int(row["anon_bytes"]) > before.anon_bytes + (60 << 20)
-
-
-def test_parts_of_the_charge_that_cannot_be_read_are_a_gap(
-    make_bench: MakeBench, with_worker: WithWorker
-) -> None:
-    """Once for the arm, whatever the number of its processes; the charge itself stands."""
-    bench = make_bench(RunClock(), FakeProbe(ANSWER, ANSWER, ANSWER))
-    bench.sampler.targets = (replace(bench.sampler.targets[0], limit=PartlyRead()),)
-    with_worker(bench, FakeProbe(ANSWER, ANSWER, ANSWER))
-    for _ in range(3):
-        bench.sampler.tick()
-    rows = bench.rows("samples.csv")
-    assert [row["cgroup_bytes"] for row in rows] == ["100"] * 6
-    assert [row["cgroup_shmem_bytes"] for row in rows] == [""] * 4 + ["20"] * 2
-    assert (rows[-1]["cgroup_kernel_bytes"], rows[-1]["cgroup_file_bytes"]) == ("4", "30")
-    assert bench.gaps() == ["limit: memory.stat is not readable", "limit: back after 2 missed"]
-
-
-def test_an_answer_of_an_allocator_that_cannot_be_true_is_a_gap(make_bench: MakeBench) -> None:
-    """The probe's reason is recorded, and the rest of its answer."""
-    bench = make_bench(
-        RunClock(), FakeProbe({**ANSWER, "problems": {"malloc": "glibc answers nonsense"}}, ANSWER)
-    )
-    bench.sampler.tick()
-    bench.sampler.tick()
-    assert [row["live_blocks"] for row in bench.rows("samples.csv")] == ["1000", "1000"]
-    assert bench.gaps() == ["malloc: glibc answers nonsense", "malloc: back after 1 missed"]
-
-
 def test_a_dead_target_makes_no_row_and_no_gap(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,21 +141,6 @@ def test_gaps_tell_begin_and_end_only() -> None:
     gaps.read("probe")
     assert told == ["probe: timed out", "probe: back after 1000 missed"]
     assert gaps.total["probe"] == 1000
-
-
-@pytest.fixture
-def with_worker() -> Iterator[WithWorker]:
-    """Have the sampler sample another process too, one below the arm; returns its pid."""
-    with subprocess.Popen(
-        ["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-    ) as below:  # ends with its input
-
-        def add(bench: Bench, probe: FakeProbe, *, outside_only: bool = False) -> int:
-            worker = Target("leaky", below.pid, 2, Unlimited(), probe, outside_only=outside_only)  # type: ignore[arg-type]
-            bench.sampler.targets = (*bench.sampler.targets, worker)
-            return worker.pid
-
-        yield add
 
 
 def test_each_process_of_an_arm_has_a_row_of_the_same_tick(
