@@ -33,7 +33,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         cells.get("leaky", ""),
         cells["healthy"],
         _grew(leaky) if leaky else "",
-        "" if leaky is None or leaky.kind_right is None else WORD[leaky.kind_right],
+        WORD[bool(leaky.kind_right)] if leaky and leaky.verdict == "leak" else "",
     )
 
 
