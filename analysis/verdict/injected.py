@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -43,7 +43,7 @@ class InjectedControl:
     copy: JudgedArm
     leak: InjectedLeak
     injected_bytes: int
-    """Bytes that the probe kept, of all kinds and lives."""
+    """Bytes that the probe kept, of all kinds and lives; 0 also where the run did not live to record them."""
     called_by: tuple[str, ...]
     """The signals of its memory that are LEAK; a count is none, as the injected leak is memory."""
     measured: Rate | None
@@ -66,40 +66,35 @@ def injected_control(
     injected_bytes: Mapping[str, int],
 ) -> InjectedControl:
     """Check the copy against the leak that was injected and the rate of the candidate."""
-    called_by = tuple(
-        one.judgement.signal
-        for one in copy.verdict.signals
-        if one.leaks and in_bytes(one.judgement.signal) and copy.verdict.verdict == LEAK
-    )
     measured, own = (
         measured_rate(one.arm, load, one.verdict.margin) if one and load else None
         for one in (copy, candidate)
     )
-    return InjectedControl(
+    control = InjectedControl(
         copy=copy,
         leak=leak,
         injected_bytes=sum(injected_bytes.values()),
-        called_by=called_by,
+        called_by=tuple(
+            one.judgement.signal
+            for one in copy.verdict.signals
+            if one.leaks and in_bytes(one.judgement.signal) and copy.verdict.verdict == LEAK
+        ),
         measured=measured,
         own=own,
-        result=_result(injected_bytes, called_by, leak.rate, measured, own),
+        result=ControlResult.SEEN,
     )
+    return replace(control, result=_result(control))
 
 
-def _result(
-    injected_bytes: Mapping[str, int],
-    called_by: tuple[str, ...],
-    injected: float,
-    measured: Rate | None,
-    own: Rate | None,
-) -> ControlResult:
-    if not any(injected_bytes.values()):
+def _result(control: InjectedControl) -> ControlResult:
+    if not control.has_probe:
         return ControlResult.NOT_INJECTED
-    if not called_by:
-        return ControlResult.NOT_CALLED
-    if measured is None or own is None:
+    if not control.called_by:
+        return ControlResult.NOT_CALLED if control.injected_bytes else ControlResult.NOT_INJECTED
+    if control.measured is None or control.own is None:
         return ControlResult.NOT_MEASURED
-    return ControlResult.SEEN if agrees(injected, measured, own) else ControlResult.RATE_OUTSIDE
+    agreed = agrees(control.leak.rate, control.measured, control.own)
+    return ControlResult.SEEN if agreed else ControlResult.RATE_OUTSIDE
 
 
 def agrees(injected: float, measured: Rate, own: Rate) -> bool:

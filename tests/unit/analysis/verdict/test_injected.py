@@ -104,10 +104,15 @@ class TestByAPlantedJudge:
 
     def test_a_probe_that_keeps_nothing_signs_nothing(self, judge_control: Any) -> None:
         """As one that lost the variable which permits it."""
-        judged = judge_control(injected_bytes={"python": 0, "native": 0})
+        judged = judge_control(copy=Kept(), injected_bytes={"python": 0, "native": 0})
         assert judged.signoff.sentence == (
             "REFUSED: control app.leak: no leak was injected, the probe kept nothing of it"
         )
+
+    def test_a_run_that_was_killed_shows_what_was_injected_all_the_same(self, judge_control: Any) -> None:
+        """The amounts are recorded at its end; the readings have the leak without them."""
+        judged = judge_control(injected_bytes={"python": 0, "native": 0})
+        assert judged.control.result is ControlResult.SEEN
 
     def test_a_load_that_did_not_reach_the_copy_signs_nothing(self, judge_control: Any) -> None:
         """The objection to its recording stands against the control, and the reasons name it."""
