@@ -27,10 +27,10 @@ def _found(kind: Kind, verdict: str, *, right: bool) -> Found:
     return Found(kind, 300.0, verdict, "native_bytes", 296.04, 280.0, 310.0, 301.0, right, "It says why.")
 
 
-def test_seventeen_leaks_and_four_healthy_apps_are_whole() -> None:
+def test_twenty_leaks_and_four_healthy_apps_are_whole() -> None:
     """Every case has an app, pinned requirements and what is known of its releases."""
     cases = release_cases()
-    assert sum(bool(case.leak_class) for case in cases) == 17
+    assert sum(bool(case.leak_class) for case in cases) == 20
     assert [case.name for case in cases if len(case.releases) == 1] == [
         "healthy_fragmentation", "healthy_gc_sawtooth", "healthy_lru_fill", "healthy_thread_scratch",
     ]  # fmt: skip
@@ -38,6 +38,9 @@ def test_seventeen_leaks_and_four_healthy_apps_are_whole() -> None:
         assert case.app.is_file()
         for release in case.releases:
             assert all("==" in line for line in release.requirements.read_text().splitlines())
+        different = {(release.requirements, release.arguments) for release in case.releases}
+        assert len(different) == len(case.releases)
+        assert all(release.known for release in case.releases if release.kind == "leaky")
 
 
 def test_each_allocator_has_a_leaky_app_and_a_healthy_twin() -> None:

@@ -39,8 +39,19 @@ class Root(NamedTuple):
     """A module's own names, or a copy of a frame's local variables."""
     is_module: bool
     owner: int
+    lasts: bool = True
+    """Whether the names are there for as long as the program runs: a module's, or those of the target's own functions
+    in the main thread, which call all else."""
     is_late: bool = False
     """Whether the way from elsewhere is better: it is one of a crowd, or the event loop's own."""
+
+
+class _Running(NamedTuple):
+    """A frame of a task, or of the thread of that number, and its label."""
+
+    label: str
+    frame: types.FrameType
+    thread: int | None
 
 
 def find_roots(own_thread: int) -> list[Root]:
@@ -48,7 +59,7 @@ def find_roots(own_thread: int) -> list[Root]:
 
     Of each owner's, modules with a leading underscore come last: others have their names from these.
     """
-    roots = [*_modules(), *_of_frames([*_tasks(), *_threads(own_thread)])]
+    roots = [*_modules(), *_of_frames([*_tasks(), *_threads(own_thread)], _main_thread())]
     return sorted(
         roots, key=lambda root: (root.owner, root.label.startswith("_") and root.label != "__main__")
     )
@@ -128,7 +139,7 @@ def _modules() -> list[Root]:
                 continue
             file = _text(names.get("__file__"))
             owner = OWN if label == "__main__" else _owner(file)
-            found[id(names)] = Root(label, names, True, owner)
+            found[id(names)] = Root(label, names, is_module=True, owner=owner)
             # made by hand: without a file, and without the spec that an import leaves
             files[id(names)] = file or (None if names.get("__spec__") is None else label)
     crowds = _crowds(files.values())
@@ -143,14 +154,16 @@ def _crowds(sorts: Iterable[Any]) -> set[Any]:
     return {sort for sort, count in Counter(sorts).items() if count > CROWD}
 
 
-def _of_frames(frames: Sequence[tuple[str, types.FrameType]]) -> Iterator[Root]:
-    crowds = _crowds(id(frame.f_code) for _, frame in frames)
-    for label, frame in frames:
+def _of_frames(frames: Sequence[_Running], main: int | None) -> Iterator[Root]:
+    crowds = _crowds(id(frame.f_code) for _, frame, _ in frames)
+    for label, frame, thread in frames:
+        owner = _owner(frame.f_code.co_filename)
+        lasts = owner == OWN and thread is not None and thread == main
         late = id(frame.f_code) in crowds or _module(frame) in _LOOP_MODULES
-        yield Root(label, locals_of(frame), False, _owner(frame.f_code.co_filename), late)
+        yield Root(label, locals_of(frame), is_module=False, owner=owner, lasts=lasts, is_late=late)
 
 
-def _tasks() -> Iterator[tuple[str, types.FrameType]]:
+def _tasks() -> Iterator[_Running]:
     found = 0
     for reference in tasks.find(exact=True).seen[:MOST_TASKS_LOOKED_AT]:
         task = reference()
@@ -161,13 +174,13 @@ def _tasks() -> Iterator[tuple[str, types.FrameType]]:
             function = function_name(frame.f_code)
             name = name or f"task {_module(frame)}.{function}"
             label = name if name.endswith(f".{function}") else f"{name}: {function}"
-            yield label, frame
+            yield _Running(label, frame, None)
         found += 1
         if found == MOST_TASKS:
             return
 
 
-def _threads(own_thread: int) -> Iterator[tuple[str, types.FrameType]]:
+def _threads(own_thread: int) -> Iterator[_Running]:
     names = _thread_names()
     running = sys._current_frames()  # noqa: SLF001 - the only way to other threads' frames
     # Our own at once: a frame that has its own name for itself is a circle, and its callers hang on it.
@@ -178,8 +191,14 @@ def _threads(own_thread: int) -> Iterator[tuple[str, types.FrameType]]:
             if frame is None:
                 break
             label = f"thread {names.get(number, number)}: {function_name(frame.f_code)}"
-            yield label, frame
+            yield _Running(label, frame, number)
             frame = frame.f_back
+
+
+def _main_thread() -> int | None:
+    threading = sys.modules.get("threading")
+    number = (attributes_of(getattr(threading, "_main_thread", None)) or {}).get("_ident")
+    return number if type(number) is int else None
 
 
 def _thread_names() -> dict[int, str]:

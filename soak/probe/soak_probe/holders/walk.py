@@ -38,7 +38,7 @@ class Walk:
 
     ``apart`` are addresses of objects whose contents come last, as those of large containers do: what was reached
     before is held by others, too. A path from a module may be longer by ``frame_start`` references than one from a
-    local variable.
+    local variable that lasts, and this by as many than one from another: of a task, which ends.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class Walk:
 
     def _start(self, place: int) -> int:
         root = self._roots_by_names[id(self.objects[place])]
-        return root.owner * HEAD_START + (0 if root.is_module else self._frame_start)
+        return root.owner * HEAD_START + self._frame_start * ((not root.is_module) + (not root.lasts))
 
     def _add(self, thing: Any, parent: int) -> int:
         place = self._index[id(thing)] = len(self.objects)

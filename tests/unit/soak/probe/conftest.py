@@ -24,7 +24,9 @@ def few_roots(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -
         return [
             root
             for root in found
-            if root.label in ("shop", "aaa") or root.label.startswith(("thread pump", "task "))
+            if root.label in ("shop", "aaa")
+            or root.label.startswith(("thread pump", "task "))
+            or root.label.endswith("serve_all()")
         ]
 
     monkeypatch.setattr(who, "find_roots", planted)

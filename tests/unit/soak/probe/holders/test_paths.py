@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from soak_probe.holders import walk
+from soak_probe.holders.roots import function_name
 from soak_probe.holders.who import Suspect, who
 
 from tests.support.planted_holders import BUDGET_S, Holder, path_to, program
@@ -204,6 +205,32 @@ class TestPaths:
             everything = who([Suspect(8, "builtins.list", 0)], BUDGET_S)["visited"]
             monkeypatch.setattr(walk, "MOST_OBJECTS", int(seen * everything))
             assert asyncio.run(main()) == "shop.app.kept.kept.kept"
+
+    def test_what_runs_the_program_says_more_than_a_task_that_ends(self) -> None:
+        """An application that a function made is held by its caller in the main thread, by a longer path."""
+        app = Holder(Holder(Holder([[0]])))
+
+        async def serve(mine: Any) -> None:
+            await asyncio.sleep(60)
+            mine.clear()
+
+        async def main() -> str:
+            kept = app.kept.kept.kept
+            task = asyncio.create_task(serve(kept))
+            await asyncio.sleep(0)
+            address = id(kept)
+            del kept
+            path = await asyncio.to_thread(path_to, address)
+            task.cancel()
+            return path
+
+        def serve_all(application: Holder) -> str:
+            path = asyncio.run(main())
+            return path if application is app else ""
+
+        assert serve_all(app) == (
+            f"thread MainThread: {function_name(serve_all.__code__)} local application.kept.kept.kept"
+        )
 
     def test_the_queues_of_the_event_loop_are_the_last_way(self) -> None:
         """A longer path that avoids them is written; where there is none, theirs is."""

@@ -8,7 +8,7 @@ import types
 from _thread import get_ident
 
 import pytest
-from soak_probe.holders.roots import CROWD, find_roots
+from soak_probe.holders.roots import CROWD, Root, find_roots
 
 
 @pytest.mark.parametrize("own_name", ["__main__", "__mp_main__"])
@@ -48,3 +48,34 @@ def test_a_crowd_starts_late(count: int, late: bool) -> None:
         for thread in threads:
             thread.join()
     assert [root.is_late for root in found] == [late] * count
+
+
+def test_what_the_main_thread_runs_of_the_target_lasts() -> None:
+    """The frames of its own functions do; of packages and of other threads they may be of one request."""
+    ended, ready = threading.Event(), threading.Barrier(2)
+
+    def serves() -> None:
+        ready.wait(10)
+        ended.wait(10)
+
+    def look() -> dict[str, bool]:
+        found: list[Root] = []
+        thread = threading.Thread(target=lambda: found.extend(find_roots(get_ident())))
+        thread.start()
+        thread.join()
+        return {
+            root.label.replace(" ", ".").rpartition(".")[2]: root.lasts
+            for root in found
+            if not root.is_module
+        }
+
+    other = threading.Thread(target=serves)
+    other.start()
+    ready.wait(10)
+    try:
+        lasting = look()
+    finally:
+        ended.set()
+        other.join()
+    assert (lasting["look()"], lasting["serves()"]) == (True, False)
+    assert not lasting["pytest_pyfunc_call()"]
