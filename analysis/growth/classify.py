@@ -46,7 +46,7 @@ UNREFERENCED_STATE: Final = "unreferenced"
 CYCLE_STATE: Final = "cycle"
 PROBE_STATE: Final = "probe"
 WEAK_STATE: Final = "weak"
-"""The state of entries whose keys are weak references."""
+"""The state of entries whose keys are weak references, or that are threads in Python's own list of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def retains_nothing(entries: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def is_keyed_weakly(entries: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether others retain the keys that its entries depend on, as in a WeakKeyDictionary."""
+    """Return whether others decide how long its entries stay, as of a WeakKeyDictionary or of running threads."""
     return bool(entries) and all(entry.get("state") == WEAK_STATE for entry in entries)
 
 

@@ -22,7 +22,8 @@ def container_suspects(arm: Arm, load: Phase, files: HeapFiles, of_tasks: str = 
     """Return the containers that grow, those with the most bytes first; one suspect for those with the same holder.
 
     A registry of weak references, such as asyncio's of all tasks, retains nothing and is left out; so is one keyed by
-    them where another container may retain the keys. ``of_tasks`` is as of ``kind_of_container``.
+    them, or Python's own of the threads that run, where another container may retain what it lists. ``of_tasks`` is as
+    of ``kind_of_container``.
     """
     found: dict[str, list[LeakSuspect]] = {}
     weakly_keyed: dict[str, list[LeakSuspect]] = {}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import creations
 from .objects import entries_of, is_static, referents
-from .roots import coroutine_of, function_name, is_done, is_task
+from .roots import coroutine_of, function_name, is_done, is_task, registries_of_threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ RARE = 0.2
 """What fewer of those walked are does not say what a container holds."""
 
 WEAK = "weak"
-"""The state of entries of a dict whose keys are weak references: they stay for as long as others hold the keys."""
+"""The state of entries of a dict that does not decide how long they stay: its keys are weak references to what others
+hold, or its values are threads that run."""
 
 
 class Retained(NamedTuple):
@@ -79,7 +80,8 @@ class Retention:
         if kind.base is not dict:
             return Retained(own_bytes + size_bytes, not self.cut, self._describe(entries, sizes))
         described = self._describe([value for _, value in entries], sizes)
-        if entries and all(self._kinds.of(key).name.startswith("weakref.") for key, _ in entries):
+        weak = all(self._kinds.of(key).name.startswith("weakref.") for key, _ in entries)
+        if weak or any(container is known for known in registries_of_threads()):
             described = [{"state": WEAK, **one} for one in described]
         return Retained(own_bytes + size_bytes, not self.cut, described)
 

@@ -121,8 +121,13 @@ def is_done(task: Any) -> bool:
 
 def registries() -> list[Any]:
     """Return the containers in which Python lists modules and living threads, whoever else holds them."""
+    return [sys.modules, *registries_of_threads()]
+
+
+def registries_of_threads() -> list[Any]:
+    """Return the dicts of Python in which a thread is for as long as it runs."""
     known = attributes_of(sys.modules.get("threading")) or {}
-    return [sys.modules, *(known[name] for name in ("_active", "_limbo") if name in known)]
+    return [known[name] for name in ("_active", "_limbo") if name in known]
 
 
 def _modules() -> list[Root]:

@@ -50,6 +50,25 @@ class TestRetained:
         assert [entry["state"] for entry in entries] == ["weak"] * 3
         assert not any("state" in entry for entry in mixed)
 
+    def test_python_s_own_list_of_threads_decides_nothing(self) -> None:
+        """A thread is in it for as long as it runs: who made it, or holds it, is to be named."""
+        ended = threading.Event()
+        threads = [threading.Thread(target=ended.wait, args=(10,)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        try:
+            with program(threads=threads):
+                held, listed = (
+                    answer["entries"]
+                    for answer in ask(threads, threading._active)  # type: ignore[attr-defined]
+                )
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+        assert not any("state" in entry for entry in held)
+        assert {entry["state"] for entry in listed} == {"weak"}
+
     def test_classes_and_modules_made_by_requests_count(self) -> None:
         """A class of C and what the program has are no part; a class is a thousand bytes, beside its parts."""
         classes = [type("Row", (), {"n": int})() for _ in range(300)]
