@@ -87,6 +87,13 @@ def test_an_allocator_that_cannot_be_asked_has_no_figures(python: str) -> None:
     assert run(python, 5_000, library_of("mimalloc"))[::2] == ["", [{}] * 4]
 
 
+def test_a_preload_that_is_not_there_changes_nothing() -> None:
+    """The loader ignores it, and what is behind malloc is found, not what was asked for."""
+    found, _, (before, planted, *_) = run(sys.executable, 5_000, "/nowhere/libjemalloc.so.2")
+    assert found == "glibc"
+    assert PLANTED <= planted["malloc_in_use_bytes"] - before["malloc_in_use_bytes"] < 1.05 * PLANTED
+
+
 @pytest.mark.parametrize("python", sorted(PYTHONS))
 def test_python_without_its_own_allocator_keeps_its_objects_in_malloc(python: str) -> None:
     """With PYTHONMALLOC=malloc pymalloc has no arenas, and malloc is asked as ever."""
