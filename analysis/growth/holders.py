@@ -53,12 +53,19 @@ def _newest(rows: pd.DataFrame) -> HolderAnswer | None:
     read = read[read["length"] > 0]
     retained = None if read.empty else float(read.iloc[-1]["retained_bytes"])
     return HolderAnswer(
-        holder=str(named.iloc[-1]) if len(named) else "",
+        holder=_best_name(named),
         retained_bytes=retained,
         retained_whole=bool(len(read) and read.iloc[-1]["retained_whole"] == 1),
         bytes_each=None if retained is None else retained / float(read.iloc[-1]["length"]),
         entries=parse_entries(str(seen.iloc[-1]) if len(seen) else ""),
     )
+
+
+def _best_name(named: pd.Series[str]) -> str:
+    """Return the newest path; one through a local variable of a task, which ends, only where there was no other."""
+    lasting = named[~named.str.startswith("task ")]
+    newest = (lasting if len(lasting) else named).tail(1)
+    return "".join(newest)
 
 
 def _number(address: str) -> int:

@@ -23,8 +23,11 @@ LARGE = 1_000
 """Entries of a container that is gone into only when all else is done."""
 
 FRAME_START = 8
-"""References by which a path from a module may be longer than one from a local variable, which is a worse place to
-look: so many are four attributes, as in ``shop.app.state.cache.entries``."""
+"""References by which a path from a module may be longer than one from a local variable that lasts, and this than one
+from another, which is a worse place to look: so many are four attributes, as in ``shop.app.state.cache.entries``."""
+
+ROOTS_BY = 0.75
+"""Share of the time or of MOST_OBJECTS after which all roots have started: some things are held by a task alone."""
 
 HEAD_START = 2
 """The same for a path from the target's own code before one from its packages, and for theirs before one from
@@ -37,8 +40,7 @@ class Walk:
     """Objects in the order they were reached, each with the one that led to it.
 
     ``apart`` are addresses of objects whose contents come last, as those of large containers do: what was reached
-    before is held by others, too. A path from a module may be longer by ``frame_start`` references than one from a
-    local variable that lasts, and this by as many than one from another: of a task, which ends.
+    before is held by others, too.
     """
 
     def __init__(
@@ -48,7 +50,6 @@ class Walk:
         apart: Iterable[int],
         hidden: Iterable[Any],
         deadline_s: float,
-        frame_start: int = 0,
     ) -> None:
         self.roots = roots
         self.hidden = list(hidden)
@@ -57,8 +58,8 @@ class Walk:
         self._kinds = kinds
         self._registries = frozenset(map(id, registries()))
         self._apart = self._registries.union(apart)
+        self._started_s = time.monotonic()
         self._deadline_s = deadline_s
-        self._frame_start = frame_start
         self._parents = array("i")
         self._index: dict[int, int] = {id(thing): -1 for thing in self.hidden}
         self._roots_by_names = {id(root.names): root for root in roots}
@@ -81,8 +82,8 @@ class Walk:
             if not self._later:
                 return
             level, self._later = self._later, []
-            while level:
-                level = self._next_level(level)
+            while level and not self._is_spent():
+                level, _ = self._next_level(level)
 
     def position(self, thing: Any) -> int | None:
         """Return the place of an object that was reached, None for others."""
@@ -156,17 +157,19 @@ class Walk:
         level: list[int] = []
         waiting = list(range(len(self.objects)))
         depth = 0
-        while level or waiting:
-            joining = [place for place in waiting if self._start(place) <= depth]
+        while (level or waiting) and not self._is_spent():
+            level += [place for place in waiting if self._start(place) <= depth]
             waiting = [place for place in waiting if self._start(place) > depth]
-            level = self._next_level([*level, *joining])
+            level, rest = self._next_level(level, ROOTS_BY if waiting else 1.0)
             depth += 1
-            if self._is_spent():
-                return
+            if rest:
+                while waiting:
+                    waiting, _ = self._next_level(waiting)
+                level += rest
 
     def _start(self, place: int) -> int:
         root = self._roots_by_names[id(self.objects[place])]
-        return root.owner * HEAD_START + self._frame_start * ((not root.is_module) + (not root.lasts))
+        return root.owner * HEAD_START + FRAME_START * ((not root.is_module) + (not root.lasts))
 
     def _add(self, thing: Any, parent: int) -> int:
         place = self._index[id(thing)] = len(self.objects)
@@ -174,13 +177,14 @@ class Walk:
         self._parents.append(parent)
         return place
 
-    def _next_level(self, level: list[int]) -> list[int]:
+    def _next_level(self, level: list[int], share: float = 1.0) -> tuple[list[int], list[int]]:
+        """Return what the level leads to, and what of it is left when so much of time and objects is spent."""
         objects, index, apart = self.objects, self._index, self._apart
         met, kind_of = self._kinds.met, self._kinds.of
         reached: list[int] = []
         for count, parent in enumerate(level):
-            if count % CHECK_EVERY == 0 and self._is_spent():
-                return []
+            if count % CHECK_EVERY == 0 and self._is_spent(share):
+                return reached, level[count:]
             thing = objects[parent]
             kind = kind_of(thing)
             if kind.length is not None and kind.length(thing) > max(LARGE, MOST_OBJECTS - len(objects)):
@@ -198,11 +202,12 @@ class Walk:
                     self._later.append(place)
                 else:
                     reached.append(place)
-        return reached
+        return reached, []
 
-    def _is_spent(self) -> bool:
-        spent = len(self.objects) > MOST_OBJECTS or self.is_late()
-        self.whole = self.whole and not spent
+    def _is_spent(self, share: float = 1.0) -> bool:
+        by_s = self._started_s + share * (self._deadline_s - self._started_s)
+        spent = len(self.objects) > share * MOST_OBJECTS or time.monotonic() > by_s
+        self.whole = self.whole and not (spent and share == 1.0)
         return spent
 
 

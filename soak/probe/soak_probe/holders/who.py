@@ -13,13 +13,12 @@ from .objects import Kinds
 from .paths import write_path
 from .retained import Retained, Retention
 from .roots import find_roots, hidden_names
-from .walk import FRAME_START, Walk
+from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .roots import Root
 
 MOST_SUSPECTS = 256
 MOST_BUDGET_S = 60.0
@@ -65,30 +64,14 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     apart = {suspect.address for suspect in searched if suspect.address}
     roots = find_roots(get_ident())
     own, by_s = [*hidden_names(), *hidden], started_s + budget_s * WALK_SHARE
-    walk = _walk(roots, kinds, apart, own, by_s, 0)
-    met = [address for address in apart if walk.has_address(address)]
-    if _from_frames(walk, met) and 2 * time.monotonic() - started_s < by_s:
-        again = _walk(roots, kinds, apart, [*own, *walk.own()], by_s, FRAME_START)
-        walk = again if all(map(again.has_address, met)) else walk
+    walk = Walk(roots, kinds, apart, own, by_s)
+    if not all(map(walk.has_address, apart)):
+        walk.go_on()
     unmet = [suspect for suspect in searched if not walk.has_address(suspect.address)]
     listed = _listed(unmet, kinds) if unmet and not walk.is_late() else {}
     search = _Search(walk, kinds, listed, started_s + budget_s, known)
     answers = [search.answer(suspect) for suspect in suspects]
     return {"holders": answers, "visited": len(walk.objects), "whole": walk.whole}
-
-
-def _walk(
-    roots: Sequence[Root], kinds: Kinds, apart: set[int], hidden: Sequence[Any], by_s: float, frame_start: int
-) -> Walk:
-    walk = Walk(roots, kinds, apart, hidden, by_s, frame_start)
-    if not all(map(walk.has_address, apart)):
-        walk.go_on()
-    return walk
-
-
-def _from_frames(walk: Walk, met: Sequence[int]) -> bool:
-    """Return whether a path begins at a local variable, where there may be a longer one from a module."""
-    return any(not walk.root_of(walk.chain_to(address)).is_module for address in met)
 
 
 class _Search:

@@ -206,6 +206,30 @@ class TestPaths:
             monkeypatch.setattr(walk, "MOST_OBJECTS", int(seen * everything))
             assert asyncio.run(main()) == "shop.app.kept.kept.kept"
 
+    def test_what_a_task_alone_holds_is_found_in_a_part_of_the_program(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its local variables start late, but before what may be visited is used up."""
+        stock = [[[[number]] for number in range(500)] for _ in range(40)]
+
+        async def serve() -> None:
+            mine = [[0]]
+            addresses.append(id(mine))
+            await asyncio.sleep(60)
+
+        async def main() -> str:
+            task = asyncio.create_task(serve())
+            await asyncio.sleep(0)
+            path = await asyncio.to_thread(path_to, addresses[0])
+            task.cancel()
+            return path
+
+        addresses: list[int] = []
+        with program(stock=stock):
+            everything = who([Suspect(8, "builtins.list", 0)], BUDGET_S)["visited"]
+            monkeypatch.setattr(walk, "MOST_OBJECTS", everything // 2)
+            assert asyncio.run(main()).endswith("serve() local mine")
+
     def test_what_runs_the_program_says_more_than_a_task_that_ends(self) -> None:
         """An application that a function made is held by its caller in the main thread, by a longer path."""
         app = Holder(Holder(Holder([[0]])))
