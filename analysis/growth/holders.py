@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from analysis.growth.classify import parse_entries
 from analysis.growth.trends import ContainerGrowth
 from analysis.recording.model import Phase
+
+ENDS: Final = r"task |thread (?!MainThread: )"
+"""How a path begins that starts at a local variable of a task or of a thread other than the main one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,8 @@ def _newest(rows: pd.DataFrame) -> HolderAnswer | None:
 
 
 def _best_name(named: pd.Series[str]) -> str:
-    """Return the newest path; one through a local variable of a task, which ends, only where there was no other."""
-    lasting = named[~named.str.startswith("task ")]
+    """Return the newest path; one through a local variable that may end soon only where there was no other."""
+    lasting = named[~named.str.match(ENDS)]
     newest = (lasting if len(lasting) else named).tail(1)
     return "".join(newest)
 

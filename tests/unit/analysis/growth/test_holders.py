@@ -14,6 +14,7 @@ from analysis.slopes import Slope
 RATE = Slope(1.0, 0.9, 1.1, 1.0)
 GROWN = ContainerGrowth(1, "0x7f00", "builtins.list", 5, 30, RATE, RATE)
 TASK = "task shop.serve() local self.orders"
+MAIN = "thread MainThread: main() local app.orders"
 SHOP = "shop.app.state.orders"
 
 
@@ -23,11 +24,12 @@ SHOP = "shop.app.state.orders"
         (("", SHOP, ""), SHOP),
         (("shop.old.orders", SHOP), SHOP),
         ((SHOP, TASK), SHOP),
+        ((MAIN, "thread worker_1: run() local orders", TASK), MAIN),
         ((TASK, "task shop.other() local orders", ""), "task shop.other() local orders"),
         (("", ""), ""),
     ],
 )
-def test_the_newest_path_counts_that_does_not_end_with_a_task(answers: Sequence[str], path: str) -> None:
+def test_the_newest_path_counts_that_does_not_end_soon(answers: Sequence[str], path: str) -> None:
     """A container keeps its place; which way to it is found depends on the time there was."""
     rows = [
         {"t_s": float(number), "life": 1, "address": "0x7f00", "type": "builtins.list", "length": 10.0 * number,
