@@ -200,6 +200,11 @@ class ArmRun:
             killer=lambda: self._killer_of_worker(life),
         )
         life.tree.poll(now_s, at_once=True)
+        if self.is_copy and not any(target.has_probe for target in self.sampler.targets):
+            self._session.progress.print_line(
+                f"{self.name} has no probe: no leak can be injected, and sign-off will be refused; "
+                "see docs/how-to/your-own-service.md, Control"
+            )
         if self.starts > 1:
             self.sampler.tick()  # what a restart begins with, before the traffic that goes on changes it
 

@@ -144,6 +144,17 @@ def test_a_copy_that_does_not_start_is_an_error_with_its_fix(make_run: MakeRun) 
     assert "set judge.control to an arm with a known leak" in str(raised.value)
 
 
+def test_a_copy_without_a_probe_is_told_at_once(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not after hours of load: the sign-off is bound to be refused."""
+    lines: list[str] = []
+    run = make_run("judge.control=inject")
+    monkeypatch.setattr(run.session.progress, "print_line", lines.append)
+    run.go()
+    assert [line.partition(";")[0] for line in lines if "probe" in line] == [
+        "new.leak has no probe: no leak can be injected, and sign-off will be refused"
+    ]
+
+
 def test_a_verdict_from_before_the_load_counts_for_nothing(make_run: MakeRun) -> None:
     """It is of an earlier load of the same run."""
     run = make_run("judge.stop_on_fail=true")
