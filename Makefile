@@ -55,7 +55,7 @@ calibrate: .venv/installed ## Judge 7,000 simulated recordings with known truth,
 bench-heap: .venv/installed ## What a census of the heap costs and how exact it is, four minutes
 	@$(BIN)/python -m bench.heap
 
-leaks: .venv/installed ## Soak 17 releases that leak, their fixes and 4 healthy apps: make leaks JOBS=2, 40 minutes
+leaks: .venv/installed ## Soak 20 leaks, their fixes and 4 healthy apps: make leaks JOBS=2, 45 minutes
 	@$(BIN)/python -m tests.leaks --jobs $(or $(JOBS),1) $(CASES)
 
 allocators: .venv/installed ## Soak leaks in many allocators and mappings, and their healthy twins, 25 minutes

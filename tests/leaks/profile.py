@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from soak.plan.shortest_load import RESERVE_BYTES
 from tests.leaks.case import CASES, Case
 
 MAX_RPS: Final = 300.0
@@ -20,6 +21,10 @@ PAUSE_S: Final = 2.0
 MAX_LATENESS_S: Final = 5
 """What matters is that the requests arrive; a full collection of a leaky arm's heap may hold them up."""
 ARMS: Final = ("a", "b")
+LEAST_MARGIN: Final = 30
+"""Bytes per request: the smallest leak is 80 B, and no fixed release keeps more than 20 B."""
+CLEARS: Final = 1.2 * RESERVE_BYTES
+"""Bytes that the margin is over a load, at least: the reserve, and a fifth for the interval of what is in use."""
 AROUND_S: Final = 2 + 3 + 3 + 12
 """Idle, drain, ladder; starting, stopping and the report."""
 
@@ -52,6 +57,12 @@ def effort(case: Case, load_s: int) -> Effort:
     return Effort(max(1, int(rps)), points * point_every_s, load_s, point_every_s, pause_s)
 
 
+def margin(case: Case, effort: Effort) -> str:
+    """Return the case's own margin, or the least that can be cleared by so many requests."""
+    clears = math.ceil(CLEARS / (effort.rps * effort.load_s))
+    return case.max_leak or f"{max(LEAST_MARGIN, clears)} B/request"
+
+
 def profile_text(case: Case, interpreters: Sequence[Path], effort: Effort) -> str:
     """Return the profile; ``interpreters`` are the arms', in their order."""
     lines = [
@@ -74,7 +85,7 @@ def profile_text(case: Case, interpreters: Sequence[Path], effort: Effort) -> st
         "users_per_arm = 32",
         f"max_lateness_s = {MAX_LATENESS_S}",
         "[judge]",
-        f'max_leak = "{case.max_leak}"',
+        f'max_leak = "{margin(case, effort)}"',
         "live = false",
     ]
     if case.limit:

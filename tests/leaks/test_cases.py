@@ -14,7 +14,7 @@ from soak.errors import HarnessError, UsageError
 from tests.leaks import allocators_table, environments, interpreters
 from tests.leaks.case import Case, Kind, Release, allocator_cases, release_cases
 from tests.leaks.outcome import Found, Outcome, read_outcome, summary_line, too_many_skipped
-from tests.leaks.profile import Effort, effort, profile_text
+from tests.leaks.profile import Effort, effort, margin, profile_text
 from tests.leaks.table import HEAD, markdown, rows
 from tests.leaks.yardsticks import ALLOCATORS, RELEASES
 
@@ -66,6 +66,17 @@ def test_no_case_is_loaded_beyond_what_it_allows(case: Case) -> None:
     assert plan.rps * plan.warmup_s >= 0.9 * case.warmup_requests
     if case.max_requests is not None:
         assert plan.rps * (plan.warmup_s + plan.load_s) <= 1.1 * case.max_requests
+
+
+@pytest.mark.parametrize("case", release_cases(), ids=lambda case: case.name)
+def test_a_leak_is_twice_its_margin_and_more(case: Case) -> None:
+    """In three minutes; the fewer the requests, the larger is the least that can be cleared."""
+    least, of_a_short_load = (
+        float(margin(case, effort(case, load_s)).replace(" kB/request", "000").removesuffix(" B/request"))
+        for load_s in (180, 24)
+    )
+    assert 30 <= least <= of_a_short_load
+    assert all(release.known >= 2 * least for release in case.releases if release.kind == "leaky")
 
 
 def test_a_profile_says_nothing_of_the_case(tmp_path: Path) -> None:
