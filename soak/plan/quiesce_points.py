@@ -19,6 +19,8 @@ class QuiescePoint:
     """Instant at which the arms collect garbage and are read."""
     end_s: float
     """Instant at which requests start again; a reading after it is not settled."""
+    is_rehearsal: bool = False
+    """Whether the search for holders is rehearsed there: at the last point of the warm-up, else at the first of all."""
 
 
 def points(traffic: Traffic, start_s: float) -> Iterator[QuiescePoint]:
@@ -26,7 +28,10 @@ def points(traffic: Traffic, start_s: float) -> Iterator[QuiescePoint]:
     every_s = traffic.quiesce_every_s
     if every_s is None:
         return
-    end_s = traffic.warmup_s + traffic.load_s
-    for number in range(1, int(end_s / every_s + 1e-9) + 1):
+    in_warmup, in_all = (
+        int(end_s / every_s + 1e-9) for end_s in (traffic.warmup_s, traffic.warmup_s + traffic.load_s)
+    )
+    for number in range(1, in_all + 1):
         pause_end_s = start_s + number * every_s
-        yield QuiescePoint(pause_end_s - (1 - SETTLED_SHARE) * traffic.quiesce_pause_s, pause_end_s)
+        at_s = pause_end_s - (1 - SETTLED_SHARE) * traffic.quiesce_pause_s
+        yield QuiescePoint(at_s, pause_end_s, is_rehearsal=number == max(1, in_warmup))

@@ -35,12 +35,15 @@ class ProbeClient:
 
         Raises ProbeError when there is no probe, no answer within ``timeout_s``, or an error for an answer.
         """
-        with self._lock:
-            try:
-                answer = json.loads(self._exchange(json.dumps({"op": op, **arguments}), timeout_s))
-            except (OSError, ValueError) as error:
-                self._close()
-                raise ProbeError(f"probe: {op}: {error}") from error
+        if not self._lock.acquire(timeout=timeout_s):
+            raise ProbeError(f"probe: {op}: it is still busy with another question")
+        try:
+            answer = json.loads(self._exchange(json.dumps({"op": op, **arguments}), timeout_s))
+        except (OSError, ValueError) as error:
+            self._close()
+            raise ProbeError(f"probe: {op}: {error}") from error
+        finally:
+            self._lock.release()
         if not isinstance(answer, dict) or not answer.get("ok"):
             raise ProbeError(f"probe: {op}: {answer.get('error') if isinstance(answer, dict) else answer}")
         return answer

@@ -20,6 +20,7 @@ from soak.recording.events import EventLog
 from soak.sampling.gaps import Gaps
 from soak.sampling.holder_rows import name_holders
 from soak.sampling.injector import Injector
+from soak.sampling.naming import Naming
 from soak.sampling.probe_client import ProbeError
 from soak.sampling.row import ArmRow
 from soak.sampling.target import Target
@@ -28,16 +29,8 @@ PROBE_TIMEOUT_S = 0.5
 """Time for an answer of the probe under load, seconds."""
 EXACT_TIMEOUT_S = 30.0
 """Time for an answer of the probe that walks the whole heap, seconds."""
-POINT_MARGIN_S = 0.1
-"""Time kept free before the end of a pause of the load, seconds."""
-LEAST_NAMING_S = 0.1
-"""Time that must be left for the probe to name holders, seconds."""
-NAMED = 2.0
-"""Growth after which a container whose holder was named is asked for again, times its length."""
-UNNAMED = 1.25
-"""The same where there was no time to name it."""
-POINT_NAMING_S = 0.3
-"""Time for the probe to name holders in a pause of the load, seconds: a longer search costs the target more memory."""
+NAMING_TIMEOUT_S = 10.0
+"""Time for the probe to name holders at a quiesce point, seconds: death is near, so it may outlast the pause."""
 UNLOADED = frozenset({IDLE, DRAIN, QUIESCE})
 """Phases without requests, in which a reading may pause the target."""
 _SAMPLE_NAMES = frozenset(names(SAMPLE_COLUMNS))
@@ -68,6 +61,7 @@ class Sampler:
         every_s: float,
         smaps_every_s: float,
         holders: CsvWriter | None = None,
+        naming: Naming | None = None,
         injector: Injector | None = None,
     ) -> None:
         self.arm = arm
@@ -85,10 +79,9 @@ class Sampler:
         self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
         """What grew in the last censuses under load, by pid."""
         self._holders = holders
+        self._naming = naming or Naming()
         self.injector = injector
         """Injects the leak of the copy of the candidate; None in every other arm."""
-        self._ask_again_at: dict[tuple[int, int, str], float] = {}
-        """Length from which on a container's holder is asked for again, by pid, address and type."""
         self.failure: SoakError | None = None
         self.gaps = Gaps(lambda detail: events.record("gap", detail, arm=arm))
 
@@ -119,11 +112,12 @@ class Sampler:
             readings = self._read(rung, exact=exact, patience_s=EXACT_TIMEOUT_S if exact else PROBE_TIMEOUT_S)
             return self._write(readings)
 
-    def point(self, by_s: float) -> None:
+    def point(self, by_s: float, is_rehearsal: bool = False) -> None:
         """Collect and write one row of rung POINT for each process of the arm, while the load pauses until ``by_s``.
 
         What is not read by then (``t_s``) is a counted gap: it would not be settled. A process without a probe is
-        read from outside. May be called in a thread; an error of our own waits in ``failure``.
+        read from outside. Then holders are named, if it is time for that, or that is rehearsed. May be called in a
+        thread; an error of our own waits in ``failure``.
         """
         with self._failure_kept(), self._lock:
             try:
@@ -136,42 +130,43 @@ class Sampler:
                 self.gaps.read("point")
                 self._write(readings)
         with self._failure_kept():
-            self.name_holders(POINT, by_s - POINT_MARGIN_S)
+            self._name_at_point(is_rehearsal=is_rehearsal)
 
-    def name_holders(self, rung: str, by_s: float) -> None:
-        """Have the probes name until ``by_s`` (``t_s``) what holds each suspect, and record it.
-
-        At a quiesce point, where there is little time and each search costs the target memory, only containers, and
-        only what is new or has grown: to twice its length where its holder was named, by a quarter where it was not.
-        """
-        if self._holders is None:
+    def _name_at_point(self, *, is_rehearsal: bool) -> None:
+        targets, newest = self.targets, self.latest
+        if not targets or (charged_bytes := _charged_bytes(newest)) is None:
             return
+        self._naming.add_point(targets[0].life, self._clock.now_s(), charged_bytes)
+        for target in targets:
+            suspects = self.suspects.get(target.pid, ())
+            chosen = self._naming.choose(target.pid, suspects, is_rehearsal=is_rehearsal)
+            for suspect, row in zip(
+                chosen, self._name(target, chosen, POINT, NAMING_TIMEOUT_S), strict=False
+            ):
+                self._naming.answered(target.pid, suspect, found=bool(row["holder"] or row["entries"]))
+
+    def name_holders(self, rung: str, timeout_s: float) -> None:
+        """Have the probes name within ``timeout_s`` seconds what holds each suspect, and record it."""
+        until_s = self._clock.now_s() + timeout_s
         for target in self.targets:
-            asked = [
-                one
-                for one in self.suspects.get(target.pid, ())
-                if rung != POINT
-                or (
-                    one.address
-                    and one.length >= self._ask_again_at.get((target.pid, one.address, one.type), 0)
-                )
-            ]
-            if not asked or not target.probed or (left_s := by_s - self._clock.now_s()) < LEAST_NAMING_S:
-                continue
-            try:
-                rows = name_holders(target, asked, min(left_s, POINT_NAMING_S) if rung == POINT else left_s)
-            except ProbeError as error:
-                self.gaps.missed("holders", str(error))
-                continue
-            self.gaps.read("holders")
-            self._ask_again_at |= {
-                (target.pid, one.address, one.type): one.length
-                * (NAMED if row["holder"] or row["entries"] else UNNAMED)
-                for one, row in zip(asked, rows, strict=True)
-            }
-            of = {"t_s": self._clock.now_s(), "arm": self.arm, "pid": target.pid, "life": target.life,
-                  "phase": self.phase, "rung": rung}  # fmt: skip
-            self._holders.write_all({**of, **row} for row in rows)
+            self._name(target, self.suspects.get(target.pid, ()), rung, until_s - self._clock.now_s())
+
+    def _name(
+        self, target: Target, suspects: Sequence[HeapSuspect], rung: str, timeout_s: float
+    ) -> list[Row]:
+        """Record and return what the probe of a process answers about suspects; nothing where it does not answer."""
+        if self._holders is None or not suspects or not target.probed or timeout_s <= 0:
+            return []
+        try:
+            rows = name_holders(target, suspects, timeout_s)
+        except ProbeError as error:
+            self.gaps.missed("holders", str(error))
+            return []
+        self.gaps.read("holders")
+        of: Row = {"t_s": self._clock.now_s(), "arm": self.arm, "pid": target.pid, "life": target.life,
+                   "phase": self.phase, "rung": rung}  # fmt: skip
+        self._holders.write_all({**of, **row} for row in rows)
+        return rows
 
     def _read_settled(self, by_s: float) -> list[_Reading]:
         """Collect and read; raises ProbeError when that takes longer than ``by_s`` or a probe fails."""
@@ -309,6 +304,12 @@ def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str | None]:
         row["foreign_allocators"] = foreign_allocators(pid)
         expected.append("uss_bytes")
     return {name: "not readable" if row.get(name) is None else None for name in expected}
+
+
+def _charged_bytes(row: Mapping[str, Any]) -> float | None:
+    """Return what is charged to an arm's limit less file cache, which is given back; RSS where nothing is charged."""
+    charged: float | None = row.get("cgroup_bytes")
+    return row.get("rss_bytes") if charged is None else charged - (row.get("cgroup_file_bytes") or 0)
 
 
 def _cells(answer: Mapping[str, Any]) -> Row:

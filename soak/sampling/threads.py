@@ -22,9 +22,9 @@ class SamplingThreads:
         """Begin to sample each second."""
         self._start("sampler", self._sampler.run, self._stop)
 
-    def start_point(self, by_s: float) -> None:
+    def start_point(self, by_s: float, *, is_rehearsal: bool) -> None:
         """Have the arm collected and read until ``by_s`` (``t_s``)."""
-        self._start("point", self._sampler.point, by_s)
+        self._start("point", self._sampler.point, by_s, is_rehearsal)
 
     def stop(self) -> None:
         """Ask the threads to end. Idempotent."""

@@ -18,8 +18,10 @@ class ArmStatus:
     oom_kills: int | None
     up: bool
     sample: Mapping[str, object]
-    requests: Mapping[str, int] = field(default_factory=dict)
-    """Planned, ok and failed of the newest second of load."""
+    starting: bool = False
+    """Whether it runs but has not answered yet."""
+    requests: Mapping[str, float] = field(default_factory=dict)
+    """Planned, ok and failed requests per second, mean of the newest seconds of load."""
     live: ArmLive | None = None
     """Verdict so far; None before the first."""
 

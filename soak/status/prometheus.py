@@ -134,7 +134,9 @@ def _phases(phase: str) -> Metric:
 
 def _requests(arms: Iterable[ArmStatus]) -> Iterator[Metric]:
     family = GaugeMetricFamily(
-        "soak_requests_per_second", "Requests of the newest second of load.", labels=["arm", "outcome"]
+        "soak_requests_per_second",
+        "Requests per second, mean of the newest 10 s of load.",
+        labels=["arm", "outcome"],
     )
     for arm in arms:
         for outcome in OUTCOMES:

@@ -1,29 +1,42 @@
-"""The newest second of requests.csv."""
+"""The requests of the newest seconds of requests.csv."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from soak.contract import FAILURE_KINDS
 from soak.contract.tail import CsvTail
 
+NEWEST_S: Final = 10
+"""Seconds whose mean is shown: those between two lines of the progress display."""
+STEADY_RPS: Final = 5
+"""Planned requests per second from which on a second without any is a pause of the load, and is left out."""
+
 
 class RequestTail:
-    """Follows an arm's requests.csv as Locust writes it; keeps the newest whole row."""
+    """Follows an arm's requests.csv as Locust writes it; keeps the newest whole rows."""
 
     def __init__(self, path: Path) -> None:
         self._tail = CsvTail(path)
-        self._newest: Mapping[str, int] = {}
+        self._newest: deque[Mapping[str, int]] = deque(maxlen=NEWEST_S)
 
-    def newest(self) -> Mapping[str, int]:
-        """Return planned, ok and failed of the newest second; nothing before the first."""
-        if rows := self._tail.new_rows():
-            row = rows[-1]
+    def rates(self) -> Mapping[str, float]:
+        """Return planned, ok and failed requests per second of load, mean of its newest; nothing before the first."""
+        for row in self._tail.new_rows():
             failed = sum(int(row.get(f"failed_{kind}") or 0) for kind in FAILURE_KINDS)
-            self._newest = {
-                "planned": int(row["planned"]),
-                "ok": int(row["ok"]),
-                "failed": failed + int(row["missed"]),
-            }
-        return self._newest
+            self._newest.append(
+                {
+                    "planned": int(row["planned"]),
+                    "ok": int(row["ok"]),
+                    "failed": failed + int(row["missed"]),
+                }
+            )
+        loaded = [second for second in self._newest if second["planned"]]
+        if sum(second["planned"] for second in loaded) < STEADY_RPS * max(1, len(loaded)):
+            loaded = list(self._newest)
+        if not loaded:
+            return {}
+        return {name: sum(second[name] for second in loaded) / len(loaded) for name in loaded[0]}

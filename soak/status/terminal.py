@@ -72,7 +72,7 @@ def _headline(now: RunStatus) -> str:
 
 
 def _cells(arm: ArmStatus, limit_bytes: int | None) -> list[tuple[str, str]]:
-    cells = [("life", f"#{arm.life}" if arm.up else "down")]
+    cells = [("life", f"#{arm.life}" if arm.up else "starting" if arm.starting else "down")]
     rss = arm.sample.get("rss_bytes")
     if arm.up and isinstance(rss, int):
         of_limit = f" of {limit_bytes / _MIB:.0f}" if limit_bytes else ""
@@ -81,7 +81,7 @@ def _cells(arm: ArmStatus, limit_bytes: int | None) -> list[tuple[str, str]]:
             if (value := arm.sample.get(column)) is not None:
                 cells.append((name, f"{value}"))
     if arm.requests:
-        cells += [("ok/s", str(arm.requests["ok"])), ("failed/s", str(arm.requests["failed"]))]
+        cells += [(f"{name}/s", _count(arm.requests[name])) for name in ("ok", "failed")]
     if arm.oom_kills is not None:
         cells.append(("OOM kills", str(arm.oom_kills)))
     if arm.live is not None:
@@ -91,6 +91,11 @@ def _cells(arm: ArmStatus, limit_bytes: int | None) -> list[tuple[str, str]]:
         if arm.live.suspect:
             cells.append(("suspect", arm.live.suspect))
     return cells
+
+
+def _count(per_s: float) -> str:
+    """Return requests per second with a decimal where they are few."""
+    return f"{per_s:.0f}" if per_s >= 10 or per_s == int(per_s) else f"{per_s:.1f}"
 
 
 def _rate(live: ArmLive) -> str:

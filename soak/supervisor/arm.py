@@ -13,6 +13,7 @@ from soak.contract import OOM_KILLERS
 from soak.errors import UsageError
 from soak.limit import LifeLimit, LimitMechanism, who_ended
 from soak.limit.base import Counters, Unlimited
+from soak.plan.quiesce_points import QuiescePoint
 from soak.plan.run_plan import ArmPlan
 from soak.process.child import Child, describe_exit
 from soak.process.log import last_words
@@ -93,7 +94,8 @@ class ArmRun:
     @property
     def status(self) -> ArmStatus:
         """The arm at this moment."""
-        return ArmStatus(self.name, self.starts, self.oom_kills, self.up, self.sampler.latest)
+        starting = self._life is not None and not self.up
+        return ArmStatus(self.name, self.starts, self.oom_kills, self.up, self.sampler.latest, starting)
 
     def start(self) -> None:
         """Start the next life."""
@@ -140,9 +142,9 @@ class ArmRun:
         """Start the sampler's thread."""
         self._threads.start()
 
-    def take_point(self, by_s: float) -> None:
-        """Have the arm collected and read until ``by_s`` (``t_s``); the run does not wait for it."""
-        self._threads.start_point(by_s)
+    def take_point(self, point: QuiescePoint) -> None:
+        """Have the arm collected and read at a quiesce point, which has come; the run does not wait for it."""
+        self._threads.start_point(point.end_s, is_rehearsal=point.is_rehearsal)
 
     def quiesce(self) -> Iterator[str]:
         """Walk the ladder, yielding each rung once its row is written: drained; collected; trimmed.

@@ -13,6 +13,7 @@ from typing import Any
 from psutil import Process
 
 from soak import contract
+from soak.config.profile import SamplingSettings
 from soak.contract.units import LeakRate
 from soak.errors import SoakError, UsageError
 from soak.limit.base import Unlimited
@@ -29,6 +30,7 @@ from soak.process.procfs import (
 from soak.recording.files import new_run_directory
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.process_tree import ProcessTree
+from soak.sampling.sampler import NAMING_TIMEOUT_S
 from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
 from soak.status.model import ATTACHED, ArmStatus
@@ -88,7 +90,7 @@ class AttachedArm:
     def __init__(self, process: Process, session: Session, every_s: float) -> None:
         self.name = arm_name(process)
         self.sampler = session.add_sampler(
-            self.name, every_s=every_s, smaps_every_s=ATTACHED_SMAPS_EVERY_S, holders=False
+            self.name, SamplingSettings(every_s=every_s, smaps_every_s=ATTACHED_SMAPS_EVERY_S)
         )
         self.sampler.phase = contract.LOAD
         self.threads = SamplingThreads(self.sampler, session.machine.thread)
@@ -160,13 +162,13 @@ def sample_attached(
             arm.threads.start()
         try:
             _follow(arms, session, plan, stop_request)
+            _stop_sampling(arms)
+            for arm in arms:
+                arm.sampler.name_holders("", NAMING_TIMEOUT_S)
         except SoakError as error:
             failure = error
         finally:
-            for arm in arms:
-                arm.threads.stop()
-            for arm in arms:
-                arm.threads.join()
+            _stop_sampling(arms)
             session.stop_censuses()
         status = "failed" if failure else "complete"
         session.events.record("run_end", status)
@@ -211,6 +213,13 @@ def _probe_of(pid: int) -> ProbeClient | None:
     """Return our end of the probe that the process was started with, if it was: its environment names the directory."""
     directory = environment_value(pid, PROBE_DIRECTORY_VARIABLE)
     return None if directory is None else ProbeClient(Path(directory), pid)
+
+
+def _stop_sampling(arms: Sequence[AttachedArm]) -> None:
+    for arm in arms:
+        arm.threads.stop()
+    for arm in arms:
+        arm.threads.join()
 
 
 def _follow(

@@ -48,15 +48,14 @@ class Run:
         self._plan = plan
         self._session = session
         self._stop_request = stop_request
-        sampling = plan.profile.sampling
-        rhythm = {"every_s": sampling.every_s, "smaps_every_s": sampling.smaps_every_s}
+        limit, sampling = plan.profile.limit, plan.profile.sampling
         self._arms = [
             ArmRun(
                 arm,
-                plan.profile.limit,
+                limit,
                 mechanism,
                 session,
-                session.add_sampler(arm.name, **rhythm, holders=True, injected=arm.injected),
+                session.add_sampler(arm.name, sampling, limit_bytes=limit.memory, injected=arm.injected),
                 probe_directory,
             )
             for arm in plan.arms
@@ -261,7 +260,7 @@ class Run:
                 self._poll()
                 self._count_heap(arm, rung)
                 if rung == contract.RUNGS[0]:
-                    arm.sampler.name_holders(rung, self.clock.now_s() + EXACT_TIMEOUT_S)
+                    arm.sampler.name_holders(rung, EXACT_TIMEOUT_S)
 
     def _count_heap(self, arm: ArmRun, rung: str) -> None:
         """Have an arm's heap counted on a rung of the ladder, and wait until it is."""
@@ -311,7 +310,7 @@ class Run:
         while self._points and self.clock.now_s() >= self._points[0].at_s:
             point = self._points.popleft()
             for arm in self._arms:
-                arm.take_point(point.end_s)
+                arm.take_point(point)
         self._poll_our_own()
         self._session.show(
             self._phase, self._left_s(), self.profile.limit.memory, (arm.status for arm in self._arms)

@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any, Final
 
 from soak import contract
+from soak.config.profile import SamplingSettings
 from soak.contract.clock import RunClock
 from soak.limit import Choice, choose
 from soak.process.child import Child, Spawn, describe_exit
@@ -22,6 +23,7 @@ from soak.recording.events import EventLog
 from soak.recording.files import write_json
 from soak.sampling.census_scheduler import CensusScheduler, census_process
 from soak.sampling.injector import Injector
+from soak.sampling.naming import Naming
 from soak.sampling.sampler import Sampler
 from soak.status.model import ArmStatus, RunStatus
 from soak.status.requests_tail import RequestTail
@@ -105,31 +107,29 @@ class Session:
     def add_sampler(
         self,
         arm: str,
+        sampling: SamplingSettings,
         *,
-        every_s: float,
-        smaps_every_s: float,
-        holders: bool,
+        limit_bytes: int | None = None,
         injected: contract.InjectedLeak | None = None,
     ) -> Sampler:
         """Make the directory of an arm and the sampler that writes into it.
 
-        ``holders``: they will be named. ``injected`` is the leak that the sampler has the arm's probes keep.
+        At ``limit_bytes`` the arm is killed; ``injected`` is the leak that the sampler has its probes keep.
         """
         directory = self.directory / arm
         directory.mkdir()
         samples = CsvWriter(directory / contract.SAMPLES, contract.SAMPLE_COLUMNS)
-        self._writers.append(samples)
-        named = CsvWriter(directory / contract.HOLDERS, contract.HOLDER_COLUMNS) if holders else None
-        if named is not None:
-            self._writers.append(named)
+        holders = CsvWriter(directory / contract.HOLDERS, contract.HOLDER_COLUMNS)
+        self._writers += [samples, holders]
         sampler = Sampler(
             arm,
             self.clock,
             self.events,
             samples,
-            every_s=every_s,
-            smaps_every_s=smaps_every_s,
-            holders=named,
+            every_s=sampling.every_s,
+            smaps_every_s=sampling.smaps_every_s,
+            holders=holders,
+            naming=Naming(limit_bytes if sampling.census_every_s else None, sampling.quiesce_every_s),
             injector=Injector(injected, directory / contract.REQUESTS) if injected else None,
         )
         self.samplers.append(sampler)
@@ -187,7 +187,7 @@ class Session:
         self.live = contract.read_live(self.directory / contract.LIVE)
         verdicts = {} if self.live is None else self.live.arms
         shown = tuple(
-            replace(arm, requests=self._tails[arm.name].newest(), live=verdicts.get(arm.name)) for arm in arms
+            replace(arm, requests=self._tails[arm.name].rates(), live=verdicts.get(arm.name)) for arm in arms
         )
         self.progress.show(RunStatus(phase, now_s, left_s, limit_bytes, shown))
 

@@ -14,6 +14,7 @@ from soak.limit.base import Unlimited
 from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
 from soak.sampling.injector import Injector
+from soak.sampling.naming import Naming
 from soak.sampling.sampler import Sampler
 from soak.sampling.target import Target
 
@@ -62,8 +63,10 @@ class Bench:
         *,
         smaps_every_s: float = 5.0,
         injected: InjectedLeak | None = None,
+        naming: Naming | None = None,
     ) -> None:
         self.directory = directory
+        self.probe = probe
         self.events = EventLog(directory / "events.csv", clock)
         self.samples = CsvWriter(directory / "samples.csv", SAMPLE_COLUMNS)
         self.holders = CsvWriter(directory / "holders.csv", HOLDER_COLUMNS)
@@ -75,6 +78,7 @@ class Bench:
             every_s=1.0,
             smaps_every_s=smaps_every_s,
             holders=self.holders,
+            naming=naming,
             injector=Injector(injected, directory / "requests.csv") if injected else None,
         )
         self.sampler.targets = (Target("leaky", os.getpid(), 1, Unlimited(), probe),)  # type: ignore[arg-type]

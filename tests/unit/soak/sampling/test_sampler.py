@@ -14,8 +14,9 @@ from soak.errors import HarnessError
 from soak.heap.model import HeapSuspect
 from soak.sampling import sampler as module
 from soak.sampling.gaps import Gaps
+from soak.sampling.naming import NOWHERE, Naming
 from soak.sampling.probe_client import ProbeError
-from tests.support.scripted_sampler import ANSWER, FakeProbe, MakeBench, ScriptedClock, WithWorker
+from tests.support.scripted_sampler import ANSWER, Bench, FakeProbe, MakeBench, ScriptedClock, WithWorker
 
 
 def test_a_row_joins_what_is_seen_from_outside_and_from_inside(make_bench: MakeBench) -> None:
@@ -183,61 +184,82 @@ def test_a_process_that_never_had_a_probe_misses_none(make_bench: MakeBench, wit
     assert bench.gaps() == []
 
 
-def suspects_asked(probe: FakeProbe) -> list[list[int]]:
-    """Return the addresses of each question for holders."""
-    return [[one["address"] for one in ask["suspects"]] for ask in probe.asked]  # type: ignore[attr-defined]
-
-
 def answer_on(*addresses: int, holder: str = "shop.cache") -> dict[str, Any]:
     return {"holders": [{"address": one, "type": "a.B", "length": 9, "holder": holder} for one in addresses]}
 
 
-def test_in_a_pause_of_the_load_only_containers_are_named_and_each_once(make_bench: MakeBench) -> None:
-    """There is little time: types wait for the drain, and a container until it has doubled."""
-    probe = FakeProbe(answer_on(7), answer_on(7), answer_on(7, 0))
-    bench = make_bench(ScriptedClock(0.0), probe)
-    for length in (100, 150, 200):
-        bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", length), HeapSuspect(0, "a.C", 5))}
-        bench.sampler.name_holders(POINT, 1.0)
+def searches(probe: FakeProbe) -> list[list[int]]:
+    """Return the addresses of each search for holders."""
+    return [[one["address"] for one in ask["suspects"]] for ask in probe.asked if ask["op"] == "who"]  # type: ignore[attr-defined]
+
+
+def dying(make_bench: MakeBench, *answers: Any) -> Bench:
+    """Return a bench whose arm is far above its limit of a byte, with a container and a type that are suspected."""
+    script = [one for answer in answers for one in ({}, ANSWER, answer)]
+    bench = make_bench(ScriptedClock(0.0), FakeProbe(*script), naming=Naming(limit_bytes=1, interval_s=10.0))
+    bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", 100), HeapSuspect(0, "a.C", 5))}
+    return bench
+
+
+def test_near_its_death_the_containers_of_a_target_are_named_at_a_point(make_bench: MakeBench) -> None:
+    """Types wait for the drain; what was found is not searched for again. The pause does not limit the search."""
+    bench = dying(make_bench, answer_on(7))
+    bench.probe.answers += [{}, ANSWER, answer_on(7, 0)]
+    bench.sampler.point(0.5)
+    bench.sampler.point(0.5)
     bench.sampler.name_holders("drained", 30.0)
-    assert suspects_asked(probe) == [[7], [7], [7, 0]]
-    assert [row["rung"] for row in bench.rows("holders.csv")] == [POINT, POINT, "drained", "drained"]
-    assert bench.rows("holders.csv")[0]["holder"] == "shop.cache"
+    assert searches(bench.probe) == [[7], [7, 0]]
+    assert [ask["timeout_s"] for ask in bench.probe.asked if ask["op"] == "who"] == [
+        module.NAMING_TIMEOUT_S,
+        30.0,
+    ]
+    rows = bench.rows("holders.csv")
+    assert [(row["rung"], row["holder"]) for row in rows] == [
+        (POINT, "shop.cache"), ("drained", "shop.cache"), ("drained", "shop.cache"),
+    ]  # fmt: skip
 
 
-def test_a_container_for_which_there_was_no_time_is_asked_for_again_soon(make_bench: MakeBench) -> None:
-    """When it has grown by a quarter: each search costs the target memory, which must not look like a leak."""
-    probe = FakeProbe(answer_on(7, holder=""), answer_on(7))
-    bench = make_bench(ScriptedClock(0.0), probe)
-    for length in (100, 110, 124, 125, 200):
-        bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", length),)}
-        bench.sampler.name_holders(POINT, 1.0)
-    assert suspects_asked(probe) == [[7], [7]]
-
-
-def test_a_search_in_a_pause_is_short_however_long_the_pause_is(make_bench: MakeBench) -> None:
-    """It costs the target memory while the run measures it; after the drain it has all the time there is."""
-    probe = FakeProbe(answer_on(7), answer_on(7))
-    bench = make_bench(ScriptedClock(0.0), probe)
+def test_a_target_that_will_live_is_not_searched_under_load(make_bench: MakeBench) -> None:
+    """At the point of the rehearsal it is searched for nothing, which is recorded with its time."""
+    script = [{}, ANSWER, answer_on(1, holder=""), {}, ANSWER]
+    bench = make_bench(ScriptedClock(3.0), FakeProbe(*script), naming=Naming(1 << 60, 10.0))
     bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", 100),)}
-    bench.sampler.name_holders(POINT, 5.0)
-    bench.sampler.name_holders("drained", 30.0)
-    assert [ask["timeout_s"] for ask in probe.asked] == [module.POINT_NAMING_S, 30.0]
+    bench.sampler.point(4.0, is_rehearsal=True)
+    bench.sampler.point(4.0)
+    assert searches(bench.probe) == [[NOWHERE.address]]
+    [row] = bench.rows("holders.csv")
+    assert (row["t_s"], row["rung"], row["holder"]) == ("3.000", POINT, "")
 
 
-def test_a_pause_that_is_nearly_over_names_nobody(make_bench: MakeBench) -> None:
-    """The target would still be slowed down when the load goes on."""
-    probe = FakeProbe()
-    bench = make_bench(ScriptedClock(0.0), probe)
-    bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", 100),)}
-    bench.sampler.name_holders(POINT, module.LEAST_NAMING_S / 2)
-    assert probe.asked == []
+def test_what_was_not_found_in_time_is_searched_for_at_the_next_point(make_bench: MakeBench) -> None:
+    """A probe that does not answer is a gap; an answer without a holder is a row; both are asked again."""
+    late = ProbeError("probe: who: timed out")
+    bench = dying(make_bench, late, answer_on(7, holder=""), answer_on(7))
+    for _ in range(3):
+        bench.sampler.point(0.5)
+    assert searches(bench.probe) == [[7], [7], [7]]
+    assert [row["holder"] for row in bench.rows("holders.csv")] == ["", "shop.cache"]
+    assert bench.gaps() == ["holders: probe: who: timed out", "holders: back after 1 missed"]
 
 
-def test_a_probe_that_does_not_name_in_time_is_a_gap(make_bench: MakeBench) -> None:
-    """And the sampling goes on."""
-    bench = make_bench(ScriptedClock(0.0), FakeProbe(ProbeError("probe: who: timed out")))
-    bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", 100),)}
-    bench.sampler.name_holders(POINT, 1.0)
-    assert bench.gaps() == ["holders: probe: who: timed out"]
-    assert bench.rows("holders.csv") == []
+def test_a_point_that_missed_its_pause_names_holders_all_the_same(make_bench: MakeBench) -> None:
+    """A target that answers late is in more danger, not in less; its last row has its charge."""
+    bench = dying(make_bench)
+    bench.probe.answers += [ANSWER, ProbeError("timed out"), answer_on(7)]
+    bench.sampler.tick()
+    bench.sampler.point(0.5)
+    assert searches(bench.probe) == [[7]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "charged_bytes"),
+    [
+        ({"cgroup_bytes": 90, "cgroup_file_bytes": 30, "rss_bytes": 70}, 60),
+        ({"cgroup_bytes": 90, "rss_bytes": 70}, 90),
+        ({"cgroup_bytes": None, "rss_bytes": 70}, 70),
+        ({}, None),
+    ],
+)
+def test_file_cache_kills_nothing(cells: dict[str, int], charged_bytes: int | None) -> None:
+    """A limit kills for what is charged less file cache; a watchdog for RSS."""
+    assert module._charged_bytes(cells) == charged_bytes

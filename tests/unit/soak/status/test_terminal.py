@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -91,22 +93,67 @@ def test_durations_are_hours_minutes_seconds(seconds: float, text: str) -> None:
     assert clock_text(seconds) == text
 
 
-def test_the_newest_whole_second_of_the_load_is_followed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        ({"up": False, "starting": True}, "starting, ok/s 48"),
+        ({"up": False}, "down, ok/s 48"),
+        ({"requests": {"ok": 297.8, "failed": 0.2}}, "#2, ok/s 298, failed/s 0.2"),
+        ({"requests": {"ok": 0.5, "failed": 0}}, "#2, ok/s 0.5, failed/s 0"),
+    ],
+)
+def test_an_arm_that_starts_is_not_down_and_a_low_rate_is_not_none(status: dict[str, Any], text: str) -> None:
+    """Down is an arm without a process."""
+    leaky = replace(now().arms[0], sample={}, oom_kills=None, **status)
+    assert plain_line(replace(now(), arms=[leaky])).partition("leaky ")[2].startswith(text)
+
+
+COLUMNS = names(REQUEST_COLUMNS)
+
+
+def second(planned: int, ok: int, **failed: int) -> str:
+    """Return a row of requests.csv."""
+    row = {**dict.fromkeys(COLUMNS, 0), "planned": planned, "ok": ok, **failed}
+    return ",".join(map(str, row.values())) + "\n"
+
+
+def test_the_whole_seconds_of_the_load_are_followed(tmp_path: Path) -> None:
     """A row that is still being written waits for its end; failures of every kind and missed ones are added up."""
     path = tmp_path / "requests.csv"
     tail = RequestTail(path)
-    assert tail.newest() == {}
-    columns = names(REQUEST_COLUMNS)
-    row = {**dict.fromkeys(columns, "0"), "planned": "9", "ok": "5", "failed_timeout": "1", "missed": "3"}
-    line = ",".join(row.values())
-    path.write_text(",".join(columns) + "\n")
-    assert tail.newest() == {}
+    assert tail.rates() == {}
+    line = second(9, 5, failed_timeout=1, missed=3)
+    path.write_text(",".join(COLUMNS) + "\n")
+    assert tail.rates() == {}
     with path.open("a") as file:
         file.write(line[:20])
         file.flush()
-        assert tail.newest() == {}
-        file.write(line[20:] + "\n")
+        assert tail.rates() == {}
+        file.write(line[20:])
         file.flush()
-    seen = tail.newest()
-    assert seen == {"planned": 9, "ok": 5, "failed": 4}
-    assert tail.newest() is seen
+    assert tail.rates() == tail.rates() == {"planned": 9, "ok": 5, "failed": 4}
+
+
+@pytest.mark.parametrize(
+    ("planned", "rate"),
+    [
+        ([300] * 40, 300),
+        ([300] * 20 + [0], 300),
+        ([300] * 9 + [0] * 3 + [300], 300),
+        ([1, 0, 0, 0, 0] * 4, 0.2),
+        ([300] * 20 + [0] * 10, 0),
+    ],
+    ids=["steady", "in a pause", "after a long pause", "slow", "over"],
+)
+def test_a_pause_of_the_load_is_no_drop_of_its_rate(tmp_path: Path, planned: list[int], rate: float) -> None:
+    """The mean is over the newest seconds under load; a slow load has seconds without a request of its own."""
+    path = tmp_path / "requests.csv"
+    path.write_text(",".join(COLUMNS) + "\n" + "".join(second(one, one) for one in planned))
+    assert RequestTail(path).rates()["ok"] == pytest.approx(rate)
+
+
+def test_an_arm_that_answers_nothing_has_the_rate_of_that(tmp_path: Path) -> None:
+    """What is planned makes a second one under load, not what is answered."""
+    path = tmp_path / "requests.csv"
+    path.write_text(",".join(COLUMNS) + "\n" + second(300, 300) * 5 + second(300, 0, missed=300) * 5)
+    assert RequestTail(path).rates() == {"planned": 300, "ok": 150, "failed": 150}

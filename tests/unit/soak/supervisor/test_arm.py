@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from soak.config.profile import LimitSettings
+from soak.config.profile import LimitSettings, SamplingSettings
 from soak.contract import RUNGS
 from soak.limit import Counters
 from soak.plan.run_plan import ArmPlan
@@ -38,7 +38,7 @@ class ArmOnPaper:
             self.machine.machine,
         )
         spec = ProcessSpec("shop", ("shop",), directory, url="http://127.0.0.1:1", ready="/healthz")
-        sampler = self.session.add_sampler("shop", every_s=1.0, smaps_every_s=30.0, holders=True)
+        sampler = self.session.add_sampler("shop", SamplingSettings())
         self.arm = ArmRun(
             ArmPlan("shop", "", spec), limit, self.machine.mechanism, self.session, sampler, directory
         )
@@ -72,16 +72,17 @@ def make_arm(tmp_path: Path) -> Iterator[MakeArm]:
 
 
 def test_an_arm_is_up_from_when_it_answers_until_it_dies(make_arm: MakeArm) -> None:
-    """Before and after, nothing is sampled."""
+    """Before and after, nothing is sampled. It is starting from when it has a process."""
     shop = make_arm()
+    assert not shop.arm.status.starting
     shop.arm.start()
-    assert not shop.arm.up
+    assert (shop.arm.up, shop.arm.status.starting) == (False, True)
     shop.until(1.0)
-    assert shop.arm.up
+    assert (shop.arm.up, shop.arm.status.starting) == (True, False)
     assert [target.life for target in shop.arm.sampler.targets] == [1]
     shop.machine.child("shop").end(1)
     shop.until(1.5)
-    assert not shop.arm.up
+    assert (shop.arm.up, shop.arm.status.starting) == (False, False)
     assert shop.arm.sampler.targets == ()
 
 

@@ -22,7 +22,7 @@ from soak import contract
 from soak.cli.app import app
 from soak.contract.units import LeakRate
 from soak.errors import HarnessError, UsageError
-from soak.sampling.sampler import Sampler
+from soak.sampling.sampler import NAMING_TIMEOUT_S, Sampler
 from soak.status.terminal import Progress
 from soak.supervisor import attach as module
 from soak.supervisor.attach import AttachPlan, attach_manifest, find_processes, sample_attached
@@ -153,6 +153,21 @@ def test_it_ends_when_the_time_is_over_and_the_process_lives_on(attached: Attach
     assert ("run_end", "complete") in events(outcome)
     assert attached.scripted.stopped == ["census"]
     assert json.loads((outcome.directory / contract.MANIFEST).read_text())["status"] == "complete"
+
+
+def test_holders_are_named_at_the_end(attached: Attached, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once all numbers are in: a search takes memory of the process."""
+    named: list[tuple[float, str]] = []
+
+    def name_holders(_: Sampler, rung: str, timeout_s: float) -> None:
+        assert timeout_s == NAMING_TIMEOUT_S
+        named.append((attached.scripted.now_s, rung))
+
+    monkeypatch.setattr(Sampler, "name_holders", name_holders)
+    outcome = attached.go(for_s=60.0)
+    [(t_s, rung)] = named
+    assert (round(t_s), rung) == (60, "")
+    assert (outcome.directory / f"pid_{os.getpid()}" / contract.HOLDERS).exists()
 
 
 def test_it_ends_when_the_process_is_gone(attached: Attached) -> None:
