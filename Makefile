@@ -43,7 +43,7 @@ test-fast: .venv/installed ## Run the unit tests without the slow ones, in less 
 test-browser: .venv/installed ## Run the tests of the web UI in a real browser, a minute and a half
 	@SOAKPROOF_REQUIRE_BROWSER=1 $(BIN)/pytest tests/browser
 
-bench: .venv/installed ## Measure the speed of gateway, sampling and report, about seven minutes
+bench: .venv/installed ## Measure the speed of gateway, sampling and report, about eight minutes
 	@$(BIN)/python -m bench
 
 bench-live: .venv/installed ## How soon a leak is called while the load runs, twelve minutes

@@ -14,6 +14,7 @@ from bench.harness.progress import Progress
 from bench.harness.rounds import Rounds
 from bench.harness.servers import open_place
 from bench.harness.table import findings_table, new_console
+from bench.naming import cost_of_naming
 from bench.report import time_reports
 from bench.sampling import compare_sampling
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, SoakError
@@ -25,12 +26,13 @@ class Effort:
 
     builds: Rounds
     sampling: Rounds
+    naming: int
     reports: int
     about_s: float
 
 
-FULL = Effort(builds=Rounds(32, 0.5), sampling=Rounds(12, 2.5), reports=4, about_s=440)
-QUICK = Effort(builds=Rounds(5, 0.5), sampling=Rounds(2, 2.0), reports=2, about_s=130)
+FULL = Effort(builds=Rounds(32, 0.5), sampling=Rounds(12, 2.5), naming=6, reports=4, about_s=480)
+QUICK = Effort(builds=Rounds(5, 0.5), sampling=Rounds(2, 2.0), naming=2, reports=2, about_s=145)
 
 
 def measure(effort: Effort, progress: Progress) -> list[Finding]:
@@ -39,6 +41,7 @@ def measure(effort: Effort, progress: Progress) -> list[Finding]:
     with open_place() as place:
         findings = compare_builds(place, client, effort.builds, progress)
         findings += compare_sampling(place, client, effort.sampling, progress)
+        findings += cost_of_naming(place, client, effort.naming, progress)
     return findings + time_reports(effort.reports, progress)
 
 

@@ -83,7 +83,7 @@ def compare_sampling(place: Place, client: Client, rounds: Rounds, progress: Pro
     rates: dict[str, list[float]] = {ON: [], OFF: []}
     p99s: dict[str, list[float]] = {ON: [], OFF: []}
     commands = (
-        gateway(ON, "fixed", place.upstream, _probed(place)),
+        gateway(ON, "fixed", place.upstream, probed(place)),
         gateway(OFF, "fixed", place.upstream),
     )
     with closing(Sampling(place)) as sampling:
@@ -120,7 +120,7 @@ def compare_sampling(place: Place, client: Client, rounds: Rounds, progress: Pro
     ]
 
 
-def _probed(place: Place) -> dict[str, str]:
+def probed(place: Place) -> dict[str, str]:
     """Return the environment that takes the probe into a process."""
     python_path = (str(PROBE_PATH), os.environ.get("PYTHONPATH", ""))
     return {

@@ -14,7 +14,7 @@ from analysis.recording.heap_files import HeapFiles
 from analysis.recording.model import Arm, Life, Phase
 
 NEEDS_PROBE: Final = "holder unknown: no probe"
-NO_PAUSE: Final = "holder unknown: no pause after it was found"
+NOT_SEARCHED: Final = "holder unknown: not searched for"
 NO_PATH: Final = "holder unknown: no path to it"
 
 
@@ -48,7 +48,7 @@ def _suspect_of(
     request, second = container.per_request, container.per_s
     if known is None:
         probed = bool(arm.samples["live_blocks"].notna().any())
-        unnamed = NO_PAUSE if probed else NEEDS_PROBE
+        unnamed = NOT_SEARCHED if probed else NEEDS_PROBE
     else:
         unnamed = NO_PATH
     return LeakSuspect(

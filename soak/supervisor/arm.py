@@ -20,7 +20,7 @@ from soak.process.log import last_words
 from soak.process.readiness import what_failed
 from soak.sampling.probe_client import ProbeClient, ProbeError
 from soak.sampling.process_tree import ProcessTree
-from soak.sampling.sampler import EXACT_TIMEOUT_S, Sampler
+from soak.sampling.sampler import EXACT_TIMEOUT_S, NAMING_TIMEOUT_S, Sampler
 from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
 from soak.status.model import ArmStatus
@@ -168,6 +168,11 @@ class ArmRun:
             if not rows or any(row["pid"] in pids and row.get("probe_ms") is None for row in rows):
                 return
             yield rung
+
+    def end_sampling(self) -> None:
+        """Sample no more, and have the holders named."""
+        self._threads.stop()
+        self.sampler.name_holders("", NAMING_TIMEOUT_S)
 
     def stop(self) -> None:
         """End the present life, the sampling, and every hold on the machine. Idempotent."""

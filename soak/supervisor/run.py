@@ -26,6 +26,8 @@ from soak.supervisor.load_generator import LoadGenerator
 from soak.supervisor.session import POLL_EVERY_S, SHOW_EVERY_S, Session, StopRequest, in_order
 
 STARTING = "start"
+UNNAMED_PHASES = (contract.WARMUP, contract.LOAD, contract.DRAIN)
+"""Phases with suspects whose holders were not named: a run that is interrupted then names them at its end."""
 
 
 class StopRequestedError(CutShortError):
@@ -94,21 +96,23 @@ class Run:
         events = self._session.events
         in_order([
             *([partial(events.record, "interrupted", detail)] if status != "complete" else []),
-            self.stop,
+            partial(self.stop, name_holders=status == "interrupted" and self._phase in UNNAMED_PHASES),
             partial(events.record, "run_end", status),
             partial(self._session.save_manifest, status, detail),
         ])  # fmt: skip
 
-    def stop(self) -> None:
+    def stop(self, *, name_holders: bool = False) -> None:
         """Stop the load first, then the arms: the recording ends with the targets, not with our shutdown. Idempotent.
 
-        Each step is taken even if an earlier one could not be recorded, as on a full disk.
+        Each step is taken even if an earlier one could not be recorded, as on a full disk. ``name_holders``: the arms
+        that live have their holders named, which the drain did not do.
         """
         stop_child = self._session.stop_child
         in_order([
             self._session.stop_censuses,
             partial(stop_child, self._judge),
             *(partial(stop_child, child) for child in self._load.children),
+            *(arm.end_sampling for arm in self._arms if name_holders),
             *(arm.stop for arm in self._arms),
             partial(stop_child, self._stubs),
         ])  # fmt: skip

@@ -27,12 +27,12 @@ about = "half a minute of leaking against a small limit"
 hour_s = 10
 [phases]
 idle_s = 1
-warmup_s = 2
-load_s = 18
+warmup_s = 4
+load_s = 28
 drain_s = 2
 quiesce_s = 2
 [limit]
-memory = "112 MiB"
+memory = "160 MiB"
 restart_delay_s = 1
 max_restarts = 9
 [sampling]
@@ -76,7 +76,7 @@ def test_the_kernel_kills_the_leaky_gateway_and_it_is_restarted(oom_run: Soak) -
     [limit, *_] = [row for row in oom_run.events("limit") if row["arm"] == "leaky"]
     counters = json.loads(limit["detail"])
     assert counters["oom_kills"] == 1
-    assert 0.95 * (112 << 20) <= counters["peak_bytes"] <= 112 << 20
+    assert 0.95 * (160 << 20) <= counters["peak_bytes"] <= 160 << 20
 
 
 def test_the_fixed_gateway_lives_through_it(oom_run: Soak) -> None:
@@ -87,11 +87,7 @@ def test_the_fixed_gateway_lives_through_it(oom_run: Soak) -> None:
 
 
 def test_both_arms_are_sampled_from_outside_and_inside_through_every_phase(oom_run: Soak) -> None:
-    """Rows of each phase and rung, with memory, blocks, tasks and gauges; the leak is seen in all of them.
-
-    The first naming of holders leaves some megabytes with the allocator of either arm, so memory is held against the
-    other arm's.
-    """
+    """Rows of each phase and rung, with memory, blocks, tasks and gauges; the leak is seen in all of them."""
     growth, last = {}, {}
     for arm in ("leaky", "fixed"):
         rows = oom_run.rows(f"{arm}/samples.csv")
@@ -117,7 +113,7 @@ def test_the_load_pauses_for_points_and_loses_no_request(oom_run: Soak) -> None:
     """Every four seconds nothing is planned for one, the plan's total stays, and what is read then was collected."""
     rows = oom_run.rows("fixed/samples.csv")
     taken = [row for row in rows if row["rung"] == POINT]
-    assert [row["phase"] for row in taken] == ["load"] * 5
+    assert [row["phase"] for row in taken] == ["warm-up", *["load"] * 7]
     collections = [int(row["gc_gen2_collections"]) for row in taken]
     assert collections == sorted(set(collections))
     assert all(
@@ -126,9 +122,9 @@ def test_the_load_pauses_for_points_and_loses_no_request(oom_run: Soak) -> None:
     requests = oom_run.rows("fixed/requests.csv")
     start_s = int(requests[0]["t_s"])
     planned = {int(row["t_s"]) - start_s: int(row["planned"]) for row in requests}
-    assert [second for second in range(20) if planned[second] == 0] == [3, 7, 11, 15, 19]
-    assert sum(planned.values()) == 2 * 50 + 18 * 60
-    assert [3 <= (float(row["t_s"]) - start_s) % 4 < 4 for row in taken] == [True] * 5
+    assert [second for second in range(32) if planned[second] == 0] == [3, 7, 11, 15, 19, 23, 27, 31]
+    assert sum(planned.values()) == 4 * 50 + 28 * 60
+    assert [3 <= (float(row["t_s"]) - start_s) % 4 < 4 for row in taken] == [True] * 8
 
 
 def test_the_ladder_separates_what_is_kept_from_what_was_held(oom_run: Soak) -> None:
@@ -151,17 +147,28 @@ def test_the_heap_is_counted_from_outside_under_load_and_on_the_ladder(oom_run: 
 
 
 def test_the_holders_are_named_although_the_kernel_kills_the_process(oom_run: Soak) -> None:
-    """In a pause of the load, before it is ever drained: each by the path of references, with what it holds."""
+    """In pauses of the load, before it is ever drained: each by the path of references, with what it holds.
+
+    It lives for three pauses of the load, at each of which what was not found before is searched for.
+    """
     rows = [row for row in oom_run.rows("leaky/holders.csv") if row["life"] == "1" and row["rung"] == "point"]
     held = {row["holder"].rpartition(".")[2]: row["entries"] for row in rows}
     assert {"background_tasks", "response_cache", "request_history"} <= held.keys()
     assert '"finished"' in held["background_tasks"]
 
 
+def test_a_gateway_that_lives_is_searched_once_before_its_load_and_after_it(oom_run: Soak) -> None:
+    """While numbers are taken a search would look like a leak: before them it is rehearsed, for nothing."""
+    rows = oom_run.rows("fixed/holders.csv")
+    before = [row for row in rows if row["rung"] == POINT]
+    assert [(row["phase"], row["holder"], row["type"]) for row in before] == [("warm-up", "", "")]
+    assert {row["phase"] for row in rows} <= {"warm-up", "quiesce"}
+
+
 def test_the_run_ends_with_a_report_and_nothing_left_behind(oom_run: Soak) -> None:
     """The report is printed and stands in files; no process, socket directory or cgroup stays.
 
-    The control is caught in 18 seconds; too few for a verdict on the candidate, and that is said.
+    The control is caught in 28 seconds; too few for a verdict on the candidate, and that is said.
     """
     assert oom_run.code == 4, oom_run.stdout + oom_run.stderr
     assert "leaky: LEAK: " in oom_run.stdout

@@ -168,7 +168,7 @@ def test_a_life_that_died_unnamed_says_so(run_dir: Path) -> None:
     leak = Container(0xABC0, "collections.deque", lambda n: n)
     write_heap(run_dir / "leaky", [leak])
     (one,) = (g for g in find_growth(run_dir)["leaky"].suspects if g.address)
-    assert one.name == "collections.deque at 0xabc0 (holder unknown: no pause after it was found)"
+    assert one.name == "collections.deque at 0xabc0 (holder unknown: not searched for)"
     assert (one.holder, one.bytes_per_request, one.share) == ("", None, None)
     strip_probe(run_dir / "leaky")
     (one,) = (g for g in find_growth(run_dir)["leaky"].suspects if g.address)

@@ -9,6 +9,7 @@ import pytest
 
 from soak.contract import LIVE, LOAD_BEGAN, LOAD_ENDED, PHASES
 from soak.errors import HarnessError, UsageError
+from soak.sampling.sampler import Sampler
 from soak.supervisor.phases import led_by_ui
 from tests.unit.soak.supervisor.conftest import MakeRun, ScriptedRun
 
@@ -209,6 +210,28 @@ def test_an_interrupted_run_is_recorded_to_its_end(make_run: MakeRun, t_s: float
     ]  # fmt: skip
     order = ["judge", "locust", "old", "new", "stubs"]
     assert run.machine.stopped == [name for name in order if name in run.machine.stopped]
+
+
+@pytest.mark.parametrize(
+    ("t_s", "is_named"),
+    [(3.0, False), (10.0, True), (40.0, True), (77.0, True), (82.0, False), (99.0, False)],
+)
+def test_an_interrupted_load_has_its_holders_named(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, t_s: float, is_named: bool
+) -> None:
+    """It never comes to the drain, after which they are named else; the load is stopped before, the arms are not."""
+    run = make_run()
+    rungs: list[tuple[str, str]] = []
+
+    def name_holders(sampler: Sampler, rung: str, _timeout_s: float) -> None:
+        assert "locust" in run.machine.stopped
+        assert sampler.arm not in run.machine.stopped
+        rungs.append((sampler.arm, rung))
+
+    monkeypatch.setattr(Sampler, "name_holders", name_holders)
+    run.machine.at(t_s, lambda: run.stop_request.note("SIGINT"))
+    run.go()
+    assert rungs == ([("old", ""), ("new", "")] if is_named else [])
 
 
 def test_a_second_signal_changes_nothing(make_run: MakeRun) -> None:
