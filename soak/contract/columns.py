@@ -197,7 +197,9 @@ CONTAINER_COLUMNS: Final = (
 
 HOLDER_COLUMNS: Final = (
     *_CENSUS_OF,
-    _text("address", "address of the container, hexadecimal; empty in a row about a type"),
+    _text(
+        "address", "address of the container, hexadecimal; empty in a row about a type, 0x1 in a rehearsal"
+    ),
     _text("type", "module-qualified name of the container's type, or of the type that grows"),
     Column("length", "number of items, or of objects of the type"),
     _text("holder", "path of references that retains it, in Python notation; empty where none was found"),
