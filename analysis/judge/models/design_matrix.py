@@ -25,6 +25,9 @@ SATURATION_TAUS: Final = tuple(float(tau) for tau in np.geomspace(0.2, 4, 25))
 little noise only the right one explains a fill better than a leak does."""
 SATURATION_LOG_SCALES: Final = (0.003, 0.01, 0.03, 0.1, 0.2, 0.5)
 """Time scales of a logarithmic drift instead of a leak, in shares of the longest life."""
+SATURATION_POWERS: Final = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+"""Exponents of age: a cache by labels that are used as unevenly as words gains like a power of the requests for as long
+as labels are missing (Heaps 1978). Set on the heavy-tailed fills of `make calibrate`."""
 LOAD_CYCLES: Final = (2.0, 2.5, 3.1, 3.9, 4.8, 6.0, 7.5, 9.0, 11.0)
 """Periods of the load that the run may hold, where the request rate is not known: sine and cosine of each."""
 DAY_S: Final = 86_400.0
@@ -69,9 +72,10 @@ class DesignMatrix:
     level_shift_at: Numbers
     """Where the level shifts are, in shares of the run."""
     saturations: tuple[tuple[int, ...], ...]
-    """Curves towards a plateau that the run does not reach, then logarithmic drifts; columns as of ``warm_ups``."""
+    """Curves towards a plateau that the run does not reach, then drifts like a logarithm, then like a power; columns as
+    of ``warm_ups``."""
     saturation_derivatives: tuple[int | None, ...]
-    """By saturation: the derivative by its time constant; None of a logarithm."""
+    """By saturation: the derivative by its time constant or exponent; None of a logarithm."""
 
     @property
     def load(self) -> frozenset[int]:
@@ -142,9 +146,13 @@ def build_design_matrix(points: Points, *, settled: bool) -> DesignMatrix:
     if len(clocks) > 1:
         began = np.array([clock_values[1][points.life == life].min() for life in points.life])
         ages.append((clock_values[1] - began) * points.span_s / longest_s)
-    saturations = [by_group(_curves(since, SATURATION_TAUS, SATURATION_LOG_SCALES)) for since in ages]
+    saturations = [by_group(_saturations(since)) for since in ages]
     derivatives = [
-        (*columns.add(_derivatives(since, SATURATION_TAUS)), *(None for _ in SATURATION_LOG_SCALES))
+        (
+            *columns.add(_derivatives(since, SATURATION_TAUS)),
+            *(None for _ in SATURATION_LOG_SCALES),
+            *columns.add(since**power * np.log(np.maximum(since, 1e-9)) for power in SATURATION_POWERS),
+        )
         for since in ages
     ]
     return DesignMatrix(
@@ -190,6 +198,12 @@ def _clock_values(points: Points, share: Numbers, *, settled: bool) -> list[Numb
 def _curves(age: Numbers, taus: tuple[float, ...], log_scales: tuple[float, ...]) -> list[Numbers]:
     """Return exp(-age / tau) for each time constant, then log(1 + age / scale) for each scale."""
     return [*(np.exp(-age / tau) for tau in taus), *(np.log1p(age / scale) for scale in log_scales)]
+
+
+def _saturations(age: Numbers) -> list[Numbers]:
+    """Return exponentials, logarithms, then powers of age."""
+    powers = (age**power for power in SATURATION_POWERS)
+    return [*_curves(age, SATURATION_TAUS, SATURATION_LOG_SCALES), *powers]
 
 
 def _derivatives(age: Numbers, taus: tuple[float, ...]) -> list[Numbers]:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Final
 
 import numpy as np
 
 from analysis.judge.models import priors
+from analysis.judge.models.design_matrix import SATURATION_LOG_SCALES, SATURATION_POWERS, SATURATION_TAUS
 from analysis.judge.models.fitting import CandidateModel, ModelFit, ModelFitter, log_sum_exp
-from analysis.judge.models.search import SPARE_POINTS
+from analysis.judge.models.search import SPARE_POINTS, WARM_UP_PRIOR_TAUS
 
-MAX_TAU_CHANGE: Final = 0.1
-"""Share by which a time constant may differ from one of the grid's."""
+MAX_CHANGE: Final = 0.1
+"""Share by which a time constant may differ from one of the grid's, and by how much an exponent may be above it."""
+CHANGES: Final = (
+    *((-MAX_CHANGE, MAX_CHANGE) for _ in SATURATION_TAUS),
+    *((0.0, 0.0) for _ in SATURATION_LOG_SCALES),
+    *((-power, MAX_CHANGE) for power in SATURATION_POWERS),
+)
+"""By saturation: least and greatest change of its time constant or exponent. An exponent may fall to 0 over the run, as
+that of a finite set of labels does when the rarest are met."""
 
 
 def saturation_log_odds(fitter: ModelFitter, fits: tuple[ModelFit, ...]) -> float:
     """Return the log odds of the models that saturate, without a leak, against all ``fits``, which leak.
 
-    A saturating model is an exponential towards a plateau or a logarithm that rises and slows down, in time or in
-    requests. It comes after each burn-in that leaking models come after, with the level shifts and the load of the best
-    of them.
+    A saturating model is an exponential towards a plateau, a logarithm or a power that rises and slows down, in time or
+    in requests. It comes after each burn-in that leaking models come after, with the level shifts and the load of the
+    best of them, and with or without its warm-up: a leaking model with one bends, too.
     """
     best: dict[int, ModelFit] = {}
     for fit in fits:
@@ -39,22 +48,33 @@ def _log_weights(fitter: ModelFitter, leaking: CandidateModel) -> Iterator[float
     load = tuple(column for column in leaking.columns if column in design.load)
     log_odds = priors.load_and_level_shifts(design, load, leaking.level_shifts)
     log_odds += priors.choice(len(design.saturations))
-    for saturation, derivative in zip(design.saturations, design.saturation_derivatives, strict=True):
+    warm_ups: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
+    for tau, warm_up in zip(WARM_UP_PRIOR_TAUS, design.warm_ups, strict=True):
+        if set(warm_up) <= set(leaking.columns):
+            warm_ups.append((warm_up, priors.warm_up(tau, len(design.warm_ups))))
+    changes = CHANGES * len(design.clocks)
+    for saturation, derivative, change in zip(
+        design.saturations, design.saturation_derivatives, changes, strict=True
+    ):
         ways: tuple[tuple[int, ...], ...] = ((), (derivative,)) if derivative is not None else ((),)
-        for extra in ways:
-            columns = (*design.intercepts, *saturation, *extra, *load, *shifts)
-            price = log_odds + priors.choice(len(ways))
+        for extra, (warm_up, odds) in product(ways, warm_ups):
+            columns = (*design.intercepts, *warm_up, *saturation, *extra, *load, *shifts)
+            price = log_odds + odds + priors.choice(len(ways))
             model = CandidateModel(columns, (), price, leaking.burn_in, leaking.level_shifts)
             if fitter.has_room(model, SPARE_POINTS):
                 fit = fitter.fit(model)
-                if _slows_down(fitter, fit, saturation, *extra):
+                if _slows_down(fitter, fit, saturation, change, *extra):
                     yield fit.log_weight
 
 
 def _slows_down(
-    fitter: ModelFitter, fit: ModelFit, saturation: tuple[int, ...], derivative: int | None = None
+    fitter: ModelFitter,
+    fit: ModelFit,
+    saturation: tuple[int, ...],
+    change: tuple[float, float],
+    derivative: int | None = None,
 ) -> bool:
-    """Return whether a model's saturation rises, and its derivative changes no more than the time constant."""
+    """Return whether a model's saturation rises, and its derivative is within the change that is allowed."""
     place, beta, values = fit.model.columns.index, fitter.coefficients(fit), fitter.design.values
     for column in saturation:
         part = values[:, column] * beta[place(column)]
@@ -64,4 +84,4 @@ def _slows_down(
     if derivative is None:
         return True
     most = max(abs(beta[place(column)]) for column in saturation)
-    return bool(abs(beta[place(derivative)]) <= MAX_TAU_CHANGE * most)
+    return bool(change[0] * most <= beta[place(derivative)] <= change[1] * most)

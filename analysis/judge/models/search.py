@@ -36,6 +36,8 @@ MAX_MODEL_GAP: Final = 7.0
 """Log weight below the best model of the same burn-in from which on a model is not refined."""
 LOG_DRIFT_TAU: Final = 1.0
 """Time constant that a logarithmic drift counts as, in shares of the longest life: it is always slow."""
+WARM_UP_PRIOR_TAUS: Final = (*WARM_UP_TAUS, *(LOG_DRIFT_TAU for _ in WARM_UP_LOG_SCALES))
+"""By warm-up of the design matrix: the time constant that it counts as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +144,14 @@ def _start_models(
 ) -> Iterator[CandidateModel]:
     """Yield the start models after a burn-in: a rate alone, with a warm-up, with a change point; ``few`` or all."""
     length = BURN_IN_SHARES[burn_in]
-    taus = (*WARM_UP_TAUS, *(LOG_DRIFT_TAU for _ in WARM_UP_LOG_SCALES))
     for clock, trend in enumerate(design.clocks[:clocks]):
         for load in load_sets:
             log_odds = priors.load_way(len(design.load_sets)) if load else 0.0
             plain = CandidateModel((*design.intercepts, trend, *load), (trend,), log_odds, burn_in)
             yield plain
-            for number, (tau, warm_up) in enumerate(zip(taus, design.warm_ups, strict=True)):
+            for number, (tau, warm_up) in enumerate(zip(WARM_UP_PRIOR_TAUS, design.warm_ups, strict=True)):
                 if tau > length / 2 and (not few or number % 3 == 1):
-                    yield plain.with_columns(warm_up, priors.warm_up(tau, len(taus)))
+                    yield plain.with_columns(warm_up, priors.warm_up(tau, len(design.warm_ups)))
             for number, column in enumerate(design.change_points[clock]):
                 late = design.change_point_at[number] > length + MIN_AFTER_BURN_IN
                 if design.starts[number] and late and (not few or number % 4 == 1):
