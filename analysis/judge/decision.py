@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.judge.case import Case
-from analysis.judge.models.design_matrix import WARM_UP_LOG_SCALES, WARM_UP_TAUS
 from analysis.judge.models.fitting import BURN_IN_SHARES, ModelFit
 from analysis.judge.models.posterior import RatePosterior
 from analysis.judge.models.priors import SLOW_WARM_UP_TAU, count_level_shifts
 from analysis.judge.models.saturation import saturation_log_odds
-from analysis.judge.models.search import LOG_DRIFT_TAU, MAX_LEVEL_SHIFTS
+from analysis.judge.models.search import MAX_LEVEL_SHIFTS, WARM_UP_PRIOR_TAUS
 from analysis.judge.types import ReasonCode
 
 MIN_LOW_END_SHARE: Final = 0.4
@@ -26,6 +25,10 @@ MIN_LEAK_SHARE: Final = 0.5
 MAX_SATURATION_LOG_ODDS: Final = 0.0
 """Log odds of saturation against a leak up to which growth is called a leak; it decides the figure
 "filling cache called a leak" and was set on the whole of `make calibrate` (-0.7 before)."""
+MAX_SLOWING_SHARE: Final = 0.2
+"""What a warm-up gains beside a leak late in the run, as a share of what leaks, above which the growth is one that
+still slows down. Set on the tuning seeds of `make calibrate`: 3 of 163 leaks of three margins, and 2 of 5
+heavy-tailed fills that were taken for leaks by parts of memory."""
 LATE_SHIFT_FROM_SHARE: Final = 0.75
 """Share of the run after which a level shift may be the first of several; set on the whole of `make calibrate`."""
 LATE_SHIFT_WEIGHT_SHARE: Final = 0.2
@@ -85,8 +88,17 @@ def _is_relevant(case: Case) -> bool:
 
 
 def saturates(case: Case) -> bool:
-    """Return whether saturation explains the points as well as a leak does."""
-    return saturation_log_odds(case.fitter, case.fits) > MAX_SATURATION_LOG_ODDS
+    """Return whether saturation explains the points as well as a leak does, or a warm-up beside it is not over."""
+    return _slows_down(case) or saturation_log_odds(case.fitter, case.fits) > MAX_SATURATION_LOG_ODDS
+
+
+def _slows_down(case: Case) -> bool:
+    """Return whether the best model's growth beside its trend is not over in the last part of its last settled life."""
+    last = _last_settled_life(case)
+    tail_s = min(FLAT_TAIL_SHARE * case.points.span_s, float(np.ptp(case.points.t_s[last])) / 2)
+    first = last[np.searchsorted(case.points.t_s[last], case.points.t_s[last[-1]] - tail_s)]
+    leaked = _gain(case, first, last[-1], case.best.model.trend)
+    return _gain(case, first, last[-1], _lasting(case)) - leaked > MAX_SLOWING_SHARE * abs(leaked)
 
 
 def _may_follow_the_day(case: Case) -> bool:
@@ -102,10 +114,9 @@ def _may_follow_the_day(case: Case) -> bool:
     if max(float(np.ptp(case.points.t_s[places])) for places in lives) >= TWO_DAYS_S:
         return False
     design = case.design
-    taus = (*WARM_UP_TAUS, *(LOG_DRIFT_TAU for _ in WARM_UP_LOG_SCALES))
     slow = {
         column
-        for tau, columns in zip(taus, design.warm_ups, strict=True)
+        for tau, columns in zip(WARM_UP_PRIOR_TAUS, design.warm_ups, strict=True)
         if tau > SLOW_WARM_UP_TAU
         for column in columns
     }
@@ -149,18 +160,25 @@ def _tail_rises(case: Case) -> bool:
 
     A tail that is not flat yet is not passed because a model predicts that it will be.
     """
-    design, best = case.design, case.best
-    events = design.load.union(design.intercepts, design.level_shifts)
-    lasting = [place for place, column in enumerate(best.model.columns) if column not in events]
     last = _last_settled_life(case)
     t_s = case.points.t_s[last]
     first = int(np.searchsorted(t_s, t_s[-1] - FLAT_TAIL_SHARE * case.points.span_s))
-    columns = [best.model.columns[place] for place in lasting]
-    ends = design.values[last[[first, -1]]][:, columns] @ case.fitter.coefficients(best)[lasting]
-    per_s = (
-        float((ends[1] - ends[0]) / max(t_s[-1] - t_s[first], 1e-9)) * case.unit_per_s * case.points.span_s
-    )
-    return per_s >= case.margin_per_s
+    gained = _gain(case, last[first], last[-1], _lasting(case)) * case.unit_per_s * case.points.span_s
+    return gained / max(float(t_s[-1] - t_s[first]), 1e-9) >= case.margin_per_s
+
+
+def _lasting(case: Case) -> tuple[int, ...]:
+    """Return the columns of the best model that are neither events nor the load."""
+    design = case.design
+    events = design.load.union(design.intercepts, design.level_shifts)
+    return tuple(column for column in case.best.model.columns if column not in events)
+
+
+def _gain(case: Case, first: np.intp, last: np.intp, columns: tuple[int, ...]) -> float:
+    """Return what these columns of the best model gain from one point to another, in the fitter's unit."""
+    beta = case.fitter.coefficients(case.best)
+    places = [case.best.model.columns.index(column) for column in columns]
+    return float((case.design.values[last] - case.design.values[first])[list(columns)] @ beta[places])
 
 
 def _last_settled_life(case: Case) -> npt.NDArray[np.intp]:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from analysis.judge.types import LEAK, NO_LEAK
-from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKY, SHORT, TIMED, TINY
+from tests.calibration.plan import (
+    ALONE,
+    AT_MARGIN,
+    DAYS,
+    HEALTHY,
+    LEAKY,
+    PARTS,
+    SHORT,
+    SPLIT_LEAK,
+    TIMED,
+    TINY,
+)
 from tests.calibration.score import CRASHED, METHOD_PREFIX
 from tests.calibration.simulator.kinds import FILLING, HEAVY_TAIL
 
@@ -68,60 +79,82 @@ def share(flags: pd.Series[bool]) -> Share:
 
 
 def figures(outcomes: pd.DataFrame) -> list[Figure]:
-    """Return every figure with a goal, in the order of the report."""
+    """Return every figure, in the order of the report: of memory alone, then by parts."""
+    return [
+        *_alone(outcomes[outcomes["by"] == ALONE]),
+        *_by_parts(outcomes[outcomes["by"] == PARTS]),
+        Figure("slowest 8 h at 1 s ticks, seconds", _slowest(outcomes), high=1.0),
+        Figure("crashes", share(outcomes["verdict"] == CRASHED), high=0.0),
+    ]
+
+
+def _alone(outcomes: pd.DataFrame) -> list[Figure]:
+    """Return the figures of memory alone; what can be decided by it is as found, what is decided must be right."""
     at_4h = outcomes[outcomes["hours"] == 4]
     healthy, leaky = settled(at_4h, HEALTHY), settled(at_4h, LEAKY)
     filling = at_4h[at_4h["kind"] == FILLING]
-    heavy_tailed = at_4h[at_4h["kind"] == HEAVY_TAIL]
     replayed, longer = at_4h["found_again"].dropna(), at_4h["decided"].dropna()
-    short = outcomes[outcomes["hours"] == SHORT]
     oom = _with_window(leaky)
     return [
-        Figure("false alarms", share(called(healthy)), high=0.002, naive=_naive(healthy)),
+        *_wrong(at_4h, high=0.002),
         _worst("false alarms, worst kind", healthy, called, max, high=0.02),
-        Figure(
-            "false passes of leaks ≥ 3δ",
-            share(passed(_all(at_4h, LEAKY))),
-            high=0.0,
-            naive=_missed(_all(at_4h, LEAKY)),
-        ),
         Figure("NO LEAK of a leak of exactly δ", share(passed(_all(at_4h, AT_MARGIN))), high=0.05),
-        Figure("recall of leaks ≥ 3δ, 4 h", share(called(leaky)), low=0.98, naive=_naive(leaky)),
-        _worst("recall, worst kind", leaky, called, min, low=0.93),
-        _recall(outcomes, 8, low=0.995),
-        *_short(short),
-        *(_passes(outcomes, hours, low=low) for hours, low in ((4, 0.82), (8, 0.93), (24, 0.97))),
-        Figure("interval coverage", share(covered(_intervals(at_4h))), low=0.93, high=0.97),
+        _recall(outcomes, 4),
+        _worst("recall, worst kind", leaky, called, min),
+        _recall(outcomes, 8),
+        *(_passes(outcomes, hours) for hours in (4, 8, 24)),
+        Figure("interval coverage", share(covered(_intervals(at_4h))), low=0.93),
         _worst("coverage, worst kind", _intervals(at_4h), covered, min, low=0.90),
         Figure("detectable leak, found again", share(replayed == 1), low=0.80),
         Figure("decided after the stated time", share(longer == 1), low=0.50),
         Figure("OOM window covers", share(in_window(oom, "oom_s")), low=0.93),
         Figure("filling cache called a leak", share(called(filling)), high=0.25, naive=_naive(filling)),
         Figure("the same with its gauge", share(filling["with_gauge"] == LEAK), high=0.03),
-        Figure(
-            "heavy-tailed fill called a leak",
-            share(called(heavy_tailed)),
-            high=0.15,
-            naive=_naive(heavy_tailed),
-        ),
-        Figure("slowest 8 h at 1 s ticks, seconds", _slowest(outcomes), high=1.0),
-        Figure("crashes", share(outcomes["verdict"] == CRASHED), high=0.0),
+        _called_kind(at_4h, HEAVY_TAIL, "heavy-tailed fill called a leak", high=0.15),
+        *_of_hours(outcomes, SHORT, "30 min"),
+        *_of_hours(outcomes, DAYS, "4 days of deploys"),
     ]
 
 
-def _short(outcomes: pd.DataFrame) -> tuple[Figure, Figure, Figure]:
-    """Return the figures of runs that are too short for memory alone: what is decided then is right."""
-    healthy, leaky = settled(outcomes, HEALTHY), settled(outcomes, LEAKY)
+def _by_parts(outcomes: pd.DataFrame) -> list[Figure]:
+    """Return the figures of memory by its parts."""
+    at_4h = outcomes[outcomes["hours"] == 4]
+    healthy, leaky = settled(at_4h, HEALTHY), settled(at_4h, LEAKY)
+    split = settled(at_4h, SPLIT_LEAK)
+    made = [
+        *_wrong(at_4h, high=0.002),
+        _worst("false alarms, worst kind", healthy, called, max, high=0.02),
+        Figure("NO LEAK of a leak of exactly δ", share(passed(_all(at_4h, AT_MARGIN))), high=0.05),
+        _recall(outcomes, 4, low=0.97),
+        _worst("recall, worst kind", leaky, called, min),
+        _passes(outcomes, 4, low=0.82),
+        Figure("interval coverage", share(covered(_intervals(at_4h))), low=0.93),
+        Figure("leak of 1.2δ in 2 or 3 parts called", share(called(split))),
+        Figure("the same passed", share(passed(split)), high=0.05),
+        _called_kind(at_4h, FILLING, "filling cache called a leak"),
+        _called_kind(at_4h, HEAVY_TAIL, "heavy-tailed fill called a leak", high=0.0),
+        *_of_hours(outcomes, SHORT, "30 min"),
+    ]
+    return [replace(figure, name=f"by parts: {figure.name}") for figure in made]
+
+
+def _wrong(outcomes: pd.DataFrame, what: str = "", *, high: float) -> tuple[Figure, Figure]:
+    """Return false alarms and false passes."""
+    healthy, leaky = settled(outcomes, HEALTHY), _all(outcomes, LEAKY)
     return (
-        Figure("false alarms, 30 min", share(called(healthy)), high=0.005, naive=_naive(healthy)),
-        Figure(
-            "false passes, 30 min",
-            share(passed(_all(outcomes, LEAKY))),
-            high=0.0,
-            naive=_missed(_all(outcomes, LEAKY)),
-        ),
-        Figure("recall of leaks ≥ 3δ, 30 min", share(called(leaky)), naive=_naive(leaky)),
+        Figure(f"false alarms{what}", share(called(healthy)), high=high, naive=_naive(healthy)),
+        Figure(f"false passes of leaks ≥ 3δ{what}", share(passed(leaky)), high=0.0, naive=_missed(leaky)),
     )
+
+
+def _of_hours(outcomes: pd.DataFrame, hours: float, name: str) -> list[Figure]:
+    """Return the figures of runs of another length."""
+    rows = outcomes[outcomes["hours"] == hours]
+    return [
+        *_wrong(rows, f", {name}", high=0.005),
+        _recall(outcomes, hours, name=name),
+        _passes(outcomes, hours, name=name),
+    ]
 
 
 def settled(outcomes: pd.DataFrame, group: str) -> pd.DataFrame:
@@ -193,15 +226,22 @@ def _worst(
     return Figure(name, shares[kind], low, high, note=kind)
 
 
-def _recall(outcomes: pd.DataFrame, hours: float, *, low: float) -> Figure:
+def _recall(outcomes: pd.DataFrame, hours: float, *, name: str = "", low: float = -np.inf) -> Figure:
     rows = settled(outcomes[outcomes["hours"] == hours], LEAKY)
-    return Figure(f"recall of leaks ≥ 3δ, {hours:g} h", share(called(rows)), low=low, naive=_naive(rows))
+    name = name or f"{hours:g} h"
+    return Figure(f"recall of leaks ≥ 3δ, {name}", share(called(rows)), low=low, naive=_naive(rows))
 
 
-def _passes(outcomes: pd.DataFrame, hours: float, *, low: float) -> Figure:
+def _passes(outcomes: pd.DataFrame, hours: float, *, name: str = "", low: float = -np.inf) -> Figure:
     rows = settled(outcomes[outcomes["hours"] == hours], HEALTHY)
-    naive = {name: 1 - rate for name, rate in _naive(rows).items()}
-    return Figure(f"NO LEAK of healthy, {hours:g} h", share(passed(rows)), low=low, naive=naive)
+    naive = {method: 1 - rate for method, rate in _naive(rows).items()}
+    name = name or f"{hours:g} h"
+    return Figure(f"NO LEAK of healthy, {name}", share(passed(rows)), low=low, naive=naive)
+
+
+def _called_kind(outcomes: pd.DataFrame, kind: str, name: str, *, high: float = np.inf) -> Figure:
+    rows = outcomes[outcomes["kind"] == kind]
+    return Figure(name, share(called(rows)), high=high, naive=_naive(rows))
 
 
 def _slowest(outcomes: pd.DataFrame) -> float:

@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tests.calibration.figures import called, methods, passed, settled
-from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKY, TINY
+from tests.calibration.plan import ALONE, AT_MARGIN, HEALTHY, LEAKY, PARTS, SPLIT_LEAK, TINY
 from tests.calibration.simulator.kinds import OOM
 
 INK: Final = "#222222"
+GREY: Final = "#888888"
 LOOKS: Final = {0.5: ("-.", "d"), 4.0: ("-", "o"), 8.0: ("--", "s"), 24.0: (":", "^")}
 MARKS: Final = ("s", "^", "v", "D", "P")
 LARGEST: Final = 30
@@ -22,13 +23,15 @@ LARGEST: Final = 30
 
 def draw(outcomes: pd.DataFrame, path: Path) -> None:
     """Write the picture as PNG."""
-    figure = Figure(figsize=(11, 8.5), dpi=150, facecolor="white", layout="constrained")
-    places = figure.subplots(2, 2)
-    at_4h = outcomes[outcomes["hours"] == 4]
-    _verdicts(places[0, 0], settled(at_4h, HEALTHY), "Healthy, 4 h: share of verdicts")
-    _verdicts(places[0, 1], settled(at_4h, LEAKY), "Leaks of 3 δ and more, 4 h: share of verdicts")
-    _recall(places[1, 0], outcomes)
-    _methods(places[1, 1], at_4h)
+    figure = Figure(figsize=(11, 12), dpi=150, facecolor="white", layout="constrained")
+    places = figure.subplots(3, 2, height_ratios=(1.2, 1.2, 1))
+    alone, parts = (outcomes[outcomes["by"] == by] for by in (ALONE, PARTS))
+    for row, (name, judged) in enumerate((("Memory alone", alone), ("By parts", parts))):
+        at_4h = judged[judged["hours"] == 4]
+        _verdicts(places[row, 0], settled(at_4h, HEALTHY), f"{name}: healthy, 4 h")
+        _verdicts(places[row, 1], settled(at_4h, LEAKY), f"{name}: leaks of 3 δ and more, 4 h")
+    _recall(places[2, 0], alone, parts)
+    _methods(places[2, 1], *(judged[judged["hours"] == 4] for judged in (alone, parts)))
     figure.savefig(path)
 
 
@@ -63,52 +66,45 @@ def _verdicts(axes: Axes, outcomes: pd.DataFrame, title: str) -> None:
     )
 
 
-def _recall(axes: Axes, outcomes: pd.DataFrame) -> None:
-    leaks = outcomes[outcomes["group"].isin([LEAKY, AT_MARGIN, TINY]) & outcomes["decidable"]]
-    leaks = leaks[(leaks["kind"] != OOM) & (leaks["leak"] <= LARGEST + 1)]
-    leaks = leaks.assign(size=leaks["leak"].round(2))
-    for hours, of_hours in leaks.groupby("hours"):
-        by_size = called(of_hours).groupby(of_hours["size"]).mean()
-        line, mark = LOOKS[float(str(hours))]
-        axes.plot(
-            by_size.index,
-            by_size,
-            line,
-            marker=mark,
-            color=INK,
-            markersize=4,
-            linewidth=1.3,
-            label=f"LEAK, {hours:g} h",
-        )
-    at_4h = leaks[leaks["hours"] == 4]
-    by_size = passed(at_4h).groupby(at_4h["size"]).mean()
-    axes.plot(
-        by_size.index,
-        by_size,
-        "-",
-        marker="x",
-        color="#888888",
-        markersize=5,
-        linewidth=1,
-        label="NO LEAK, 4 h",
-    )
-    axes.axvline(1, color="#888888", linewidth=0.8, linestyle=(0, (4, 3)))
+def _recall(axes: Axes, alone: pd.DataFrame, parts: pd.DataFrame) -> None:
+    for judged, name, ink in ((alone, "alone", INK), (parts, "by parts", GREY)):
+        leaks = judged[judged["group"].isin([LEAKY, AT_MARGIN, TINY, SPLIT_LEAK]) & judged["decidable"]]
+        leaks = leaks[(leaks["kind"] != OOM) & (leaks["leak"] <= LARGEST + 1)]
+        leaks = leaks.assign(size=leaks["leak"].round(2))
+        for hours, of_hours in leaks.groupby("hours"):
+            if float(str(hours)) not in LOOKS:
+                continue
+            by_size = called(of_hours).groupby(of_hours["size"]).mean()
+            line, mark = LOOKS[float(str(hours))]
+            axes.plot(
+                by_size.index,
+                by_size,
+                line,
+                marker=mark,
+                color=ink,
+                markersize=4,
+                linewidth=1.3,
+                label=f"LEAK, {name}, {hours:g} h",
+            )
+    axes.axvline(1, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("true leak, in δ", fontsize=9)
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     axes.set_title("Verdicts by size of the leak", loc="left", fontsize=10)
     axes.tick_params(labelsize=8)
-    axes.legend(fontsize=8, frameon=False, loc="center right")
+    axes.legend(fontsize=7, frameon=False, loc="center right")
 
 
-def _methods(axes: Axes, at_4h: pd.DataFrame) -> None:
-    healthy, leaky = settled(at_4h, HEALTHY), settled(at_4h, LEAKY)
+def _methods(axes: Axes, alone: pd.DataFrame, parts: pd.DataFrame) -> None:
+    points = {}
+    for judged, name, fill in ((alone, "soakproof, memory alone", GREY), (parts, "soakproof, by parts", INK)):
+        healthy, leaky = settled(judged, HEALTHY), settled(judged, LEAKY)
+        points[name] = (float(called(healthy).mean()), 1 - float(called(leaky).mean()), "o", fill)
+    healthy, leaky = settled(alone, HEALTHY), settled(alone, LEAKY)
     missed = methods(leaky)
-    points = {"soakproof": (float(called(healthy).mean()), 1 - float(called(leaky).mean()), "o", INK)}
     for mark, (name, alarms) in zip(MARKS, methods(healthy).items(), strict=False):
-        rate = 1 - float(missed[name].mean())
-        points[name] = (float(alarms.mean()), rate, mark, "white")
+        points[name] = (float(alarms.mean()), 1 - float(missed[name].mean()), mark, "white")
     for name, (alarms_rate, not_called, mark, fill) in points.items():
         axes.plot(alarms_rate, not_called, mark, color=fill, markeredgecolor=INK, markersize=8)
         axes.annotate(

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from itertools import count, product
 from typing import Final
 
-from tests.calibration.simulator.kinds import HEALTHY_KINDS, LEAK_KINDS, OOM, UNDECIDABLE
+from tests.calibration.simulator.kinds import (
+    DEPLOYS,
+    HEALTHY_KINDS,
+    LEAK_KINDS,
+    LEAK_ON_DEPLOYS,
+    OOM,
+    SPLIT,
+    UNDECIDABLE,
+)
 
 HEALTHY: Final = "healthy"
 LEAKY: Final = "leaky"
@@ -14,6 +22,10 @@ AT_MARGIN: Final = "at margin"
 TINY: Final = "tiny"
 UNSETTLED: Final = "unsettled"
 TIMED: Final = "timed"
+SPLIT_LEAK: Final = "split"
+ALONE: Final = "alone"
+PARTS: Final = "parts"
+"""Memory judged alone, by what is read from outside, or by its parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,7 @@ class Task:
     hours: float = 4.0
     tick_s: float = 5.0
     multiple: float = 0.0
+    by: str = ALONE
     again: bool = False
     """Whether what was stated is tried in a replay: the minimum detectable leak, or how much longer to run."""
 
@@ -38,18 +51,23 @@ class _Batch:
     """Traces of each kind and size."""
     hours: float = 4.0
     multiples: tuple[float, ...] = (0.0,)
+    by: str = ALONE
     again: bool = False
 
     @property
     def tick_s(self) -> float:
-        """Seconds between two readings: a short run is read each second, as a run with a load of its own is."""
-        return 1.0 if self.hours < 1 else 5.0
+        """Seconds between two readings: each second of a short run, each minute of one of days."""
+        return 1.0 if self.hours < 1 else 60.0 if self.hours > 24 else 5.0
 
 
 LEAKS: Final = (3.0, 5.0, 10.0, 30.0)
 """Of the recordings of 4 h, in margins."""
+DAYS: Final = 96.0
+"""Hours of a run that has several days of load and of deploys."""
 SHORT: Final = 0.5
 """Hours of a run in which a leak of 3 margins and more takes few arenas."""
+LEAKS_OF_PARTS: Final = (*(kind for kind in LEAK_KINDS if kind != OOM), *SPLIT)
+"""A leak that is killed at its limit again and again is one of memory alone."""
 BATCHES: Final = (
     _Batch(HEALTHY, HEALTHY_KINDS, 130, again=True),
     _Batch(LEAKY, LEAK_KINDS, 28, multiples=LEAKS),
@@ -62,6 +80,15 @@ BATCHES: Final = (
     _Batch(LEAKY, LEAK_KINDS, 10, hours=8, multiples=(3, 10)),
     _Batch(HEALTHY, HEALTHY_KINDS, 16, hours=24),
     _Batch(LEAKY, LEAK_KINDS, 4, hours=24, multiples=(3, 10)),
+    _Batch(HEALTHY, (DEPLOYS,), 80, hours=DAYS),
+    _Batch(LEAKY, (LEAK_ON_DEPLOYS,), 30, hours=DAYS, multiples=(3, 10)),
+    _Batch(HEALTHY, HEALTHY_KINDS, 50, by=PARTS),
+    _Batch(LEAKY, LEAKS_OF_PARTS, 8, multiples=LEAKS, by=PARTS),
+    _Batch(AT_MARGIN, LEAKS_OF_PARTS, 8, multiples=(1,), by=PARTS),
+    _Batch(SPLIT_LEAK, tuple(SPLIT), 50, multiples=(1.2,), by=PARTS),
+    _Batch(UNSETTLED, UNDECIDABLE, 120, by=PARTS),
+    _Batch(HEALTHY, HEALTHY_KINDS, 15, hours=SHORT, by=PARTS),
+    _Batch(LEAKY, LEAKS_OF_PARTS, 4, hours=SHORT, multiples=LEAKS, by=PARTS),
 )
 REPLAYED: Final = 3
 """One in so many healthy traces is replayed with its minimum detectable leak."""
@@ -81,6 +108,7 @@ def tasks(first_seed: int, *, share: float = 1.0) -> list[Task]:
             hours=batch.hours,
             tick_s=batch.tick_s,
             multiple=multiple * OOM_SIZE if kind == OOM and multiple >= 3 else multiple,
+            by=batch.by,
             again=batch.again and number % REPLAYED == 0,
         )
         for batch in BATCHES

@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from analysis.judge.types import ReasonCode
 from tests.calibration.ceiling import arenas_ceiling
 from tests.calibration.figures import Figure, Share, called, covered, in_window, passed, settled, share
 from tests.calibration.naive import LINE, METHODS
-from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKS, LEAKY, TINY
+from tests.calibration.plan import ALONE, AT_MARGIN, HEALTHY, LEAKS, LEAKY, PARTS, SPLIT_LEAK, TINY
+
+Flags = dict[str, Callable[[pd.DataFrame], pd.Series[bool]]]
 
 NAIVE: Final = (LINE, *METHODS)
 HEAD: Final = ("figure", "goal", "measured", "95% interval", "traces", "verdict", *NAIVE)
@@ -36,38 +39,43 @@ def report(figures: Sequence[Figure], outcomes: pd.DataFrame, *, first_seed: int
     """Return report.md."""
     fell_short = [figure.name for figure in figures if not figure.met]
     count = sum(figure.met for figure in figures)
-    parts = [
+    alone, parts = (outcomes[outcomes["by"] == by] for by in (ALONE, PARTS))
+    wrong: Flags = {"recall": called, "false passes": passed, "interval covers": covered}
+    right: Flags = {"false alarms": called, "NO LEAK": passed, "interval covers": covered}
+    written = [
         "# Calibration of the judge",
         f"{len(outcomes):,} simulated recordings with known truth, seeds from {first_seed:,}, "
         f"judged in {took_s / 60:.0f} minutes. δ is 1 MiB/h. {count} of {len(figures)} goals met"
         + (f"; the others: {'; '.join(fell_short)}." if fell_short else "."),
         "![Verdicts by kind, recall by size, and the naive methods](calibration.png)",
         _markdown(HEAD, lines(figures)),
-        "## Healthy kinds, 4 h",
-        _by_kind(outcomes, HEALTHY, {"false alarms": called, "NO LEAK": passed, "interval covers": covered}),
-        "## Leaky kinds, 4 h, leaks ≥ 3δ",
+        "## Memory alone: healthy kinds, 4 h",
+        _by_kind(alone, HEALTHY, right),
+        "## Memory alone: leaky kinds, 4 h, leaks ≥ 3δ",
         _by_kind(
-            outcomes,
+            alone,
             LEAKY,
-            {
-                "recall": called,
-                "false passes": passed,
-                "interval covers": covered,
+            wrong
+            | {
                 "OOM window covers crest": lambda rows: _oom(rows, "oom_s"),
                 "covers mean level": lambda rows: _oom(rows, "oom_mean_s"),
             },
         ),
+        "## By parts: healthy kinds, 4 h",
+        _by_kind(parts, HEALTHY, right | {"INCONCLUSIVE by the reserve": _reserved}),
+        "## By parts: leaky kinds, 4 h, leaks ≥ 3δ",
+        _by_kind(parts, LEAKY, wrong | {"INCONCLUSIVE by the reserve": _reserved}),
         "## By size of the leak and horizon",
         _by_size(outcomes),
         "## What could not be told",
         "Traces whose healthy part had settled for less than two fifths of the run.",
         _undecidable(outcomes),
-        "## Minimum detectable leak, in δ, of healthy traces",
-        _detectable(outcomes),
+        "## Minimum detectable leak of memory alone, in δ, of healthy traces",
+        _detectable(alone),
         "## The most that could be told on arenas",
         _ceiling(),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(written) + "\n"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -126,9 +134,7 @@ def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
-def _by_kind(
-    outcomes: pd.DataFrame, group: str, columns: dict[str, Callable[[pd.DataFrame], pd.Series[bool]]]
-) -> str:
+def _by_kind(outcomes: pd.DataFrame, group: str, columns: Flags) -> str:
     rows = settled(outcomes[outcomes["hours"] == 4], group)
     table = [
         (str(kind), str(len(of_kind)), *(_percent(share(flags(of_kind)).value) for flags in columns.values()))
@@ -137,25 +143,30 @@ def _by_kind(
     return _markdown(("kind", "traces", *columns), table)
 
 
+def _reserved(outcomes: pd.DataFrame) -> pd.Series[bool]:
+    return outcomes["code"] == ReasonCode.RESERVE.value
+
+
 def _oom(rows: pd.DataFrame, truth: str) -> pd.Series[bool]:
     said = rows[(called(rows)) & rows["oom_low_s"].notna()]
     return in_window(said, truth)
 
 
 def _by_size(outcomes: pd.DataFrame) -> str:
-    leaks = outcomes[outcomes["group"].isin([LEAKY, AT_MARGIN, TINY]) & outcomes["decidable"]]
-    sizes = leaks.assign(leak=leaks["leak"].round(2)).groupby(["hours", "leak"])
+    leaks = outcomes[outcomes["group"].isin([LEAKY, AT_MARGIN, TINY, SPLIT_LEAK]) & outcomes["decidable"]]
+    sizes = leaks.assign(leak=leaks["leak"].round(2)).groupby(["by", "hours", "leak"])
     table = [
         (
+            str(by),
             f"{hours:g} h",
             f"{size:g} δ",
             str(len(rows)),
             _percent(share(called(rows)).value),
             _percent(share(passed(rows)).value),
         )
-        for (hours, size), rows in sizes
+        for (by, hours, size), rows in sizes
     ]
-    return _markdown(("horizon", "leak", "traces", "called LEAK", "called NO LEAK"), table)
+    return _markdown(("judged by", "horizon", "leak", "traces", "called LEAK", "called NO LEAK"), table)
 
 
 def _undecidable(outcomes: pd.DataFrame) -> str:
@@ -164,15 +175,16 @@ def _undecidable(outcomes: pd.DataFrame) -> str:
     ]
     table = [
         (
+            str(by),
             str(group),
             str(kind),
             str(len(rows)),
             _percent(share(called(rows)).value),
             _percent(share(passed(rows)).value),
         )
-        for (group, kind), rows in rest.groupby(["group", "kind"], sort=False)
+        for (by, group, kind), rows in rest.groupby(["by", "group", "kind"], sort=False)
     ]
-    return _markdown(("group", "kind", "traces", "LEAK", "NO LEAK"), table)
+    return _markdown(("judged by", "group", "kind", "traces", "LEAK", "NO LEAK"), table)
 
 
 def _ceiling() -> str:

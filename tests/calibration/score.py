@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from analysis.external.frame import frame_judgement
-from analysis.judge import judge_signal
-from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, SignalSeries
+from analysis.judge import judge_signal, unusable_judgement
+from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, ReasonCode, SignalSeries
+from analysis.recording.accounting import OWN
+from analysis.verdict.decision import Served, decide
+from analysis.verdict.other_explanations import unconfirmed_free
+from analysis.verdict.signals import evidence
 from tests.calibration import naive
-from tests.calibration.plan import TIMED, Task
+from tests.calibration.plan import PARTS, TIMED, Task
+from tests.calibration.simulator.arms import ArmTrace, simulate_arm
 from tests.calibration.simulator.kinds import FILLING
 from tests.calibration.simulator.lives import MARGIN
 from tests.calibration.simulator.simulate import Trace, simulate
@@ -28,6 +34,8 @@ METHOD_PREFIX: Final = "naive: "
 class Outcome:
     """A row of outcomes.csv; rates in margins, times in seconds, NaN for what was not said."""
 
+    by: str
+    """What was judged: memory alone, or its parts."""
     group: str
     kind: str
     seed: int
@@ -35,6 +43,8 @@ class Outcome:
     leak: float
     decidable: bool
     verdict: str
+    code: str
+    """Code of the reason."""
     slope: float
     low: float
     high: float
@@ -58,35 +68,77 @@ class Outcome:
 
 def score(task: Task) -> Outcome:
     """Simulate and judge one trace."""
+    return _score_parts(task) if task.by == PARTS else _score_alone(task)
+
+
+def _score_alone(task: Task) -> Outcome:
     trace = simulate(task.kind, task.seed, hours=task.hours, tick_s=task.tick_s, multiple=task.multiple)
     began_s = time.perf_counter()
-    said = _judged(trace.frame)
+    said = _judged(lambda: frame_judgement(trace.frame.copy()))
     took_s = time.perf_counter() - began_s
+    outcome = replace(
+        _outcome(task, said, trace.leak, took_s, decidable=trace.decidable),
+        oom_s=_number(trace.oom_s),
+        oom_mean_s=_number(trace.oom_mean_s),
+        with_gauge=_with_gauge(trace) if task.kind == FILLING else "",
+        naive={} if task.group == TIMED else naive.verdicts(trace.frame),
+    )
+    if not (task.again and trace.decidable):
+        return outcome
+    found = _found_again(task, _number(said.detectable_per_s)) if said.verdict != LEAK else np.nan
+    return replace(outcome, found_again=found, decided=_decided(task, _number(said.more_s)))
+
+
+def _score_parts(task: Task) -> Outcome:
+    trace = simulate_arm(task.kind, task.seed, hours=task.hours, tick_s=task.tick_s, multiple=task.multiple)
+    began_s = time.perf_counter()
+    said = _judged(lambda: _judge_arm(trace))
+    took_s = time.perf_counter() - began_s
+    outcome = _outcome(task, said, trace.leak, took_s, decidable=trace.decidable)
+    rows = trace.arm.samples
+    return replace(
+        outcome, naive=naive.verdicts(pd.DataFrame({"time_s": rows["t_s"], "rss_bytes": rows[OWN]}))
+    )
+
+
+def _judge_arm(trace: ArmTrace) -> Judgement:
+    """Return the judgement that an arm's verdict rests on."""
+    margin = Margin(per_s=MARGIN)
+    found = evidence(trace.arm, trace.load, margin, None)
+    if found is None:
+        return unusable_judgement(OWN, ReasonCode.NO_READINGS)
+    unconfirmed = unconfirmed_free(trace.arm, trace.load)
+    served = Served(trace.load.end_s - trace.load.start_s, 0.0)
+    decided = decide(found, served, unconfirmed_bytes=unconfirmed, detectable=False)
+    return decided.leading.judgement
+
+
+def _outcome(task: Task, said: Judgement, leak: float, took_s: float, *, decidable: bool) -> Outcome:
     rate, oom = said.per_s, said.oom if said.verdict == LEAK else None
-    detectable = _number(said.detectable_per_s)
-    again = task.again and trace.decidable
     return Outcome(
+        by=task.by,
         group=task.group,
         kind=task.kind,
         seed=task.seed,
         hours=task.hours,
-        leak=trace.leak / MARGIN,
-        decidable=trace.decidable,
+        leak=leak / MARGIN,
+        decidable=decidable,
         verdict=CRASHED if said.reason == CRASHED else said.verdict,
+        code=str(said.reason_code or ""),
         slope=np.nan if rate is None else rate.value / MARGIN,
         low=np.nan if rate is None else rate.low / MARGIN,
         high=np.nan if rate is None else rate.high / MARGIN,
-        detectable=detectable / MARGIN,
-        oom_s=_number(trace.oom_s),
-        oom_mean_s=_number(trace.oom_mean_s),
+        detectable=_number(said.detectable_per_s) / MARGIN,
+        oom_s=np.nan,
+        oom_mean_s=np.nan,
         oom_low_s=np.nan if oom is None else oom.low,
         oom_high_s=np.nan if oom is None else oom.high,
         more_s=_number(said.more_s),
         took_s=took_s,
-        found_again=_found_again(task, detectable) if again and said.verdict != LEAK else np.nan,
-        decided=_decided(task, _number(said.more_s)) if again else np.nan,
-        with_gauge=_with_gauge(trace) if task.kind == FILLING else "",
-        naive={} if task.group == TIMED else naive.verdicts(trace.frame),
+        found_again=np.nan,
+        decided=np.nan,
+        with_gauge="",
+        naive={},
     )
 
 
@@ -102,9 +154,9 @@ def table(outcomes: list[Outcome]) -> pd.DataFrame:
     )
 
 
-def _judged(frame: pd.DataFrame, *, detectable: bool = True) -> Judgement:
+def _judged(judge: Callable[[], Judgement]) -> Judgement:
     try:
-        return frame_judgement(frame.copy(), detectable=detectable)
+        return judge()
     except Exception:  # noqa: BLE001  a crash is a figure of the report, whatever it is
         return Judgement("rss_bytes", INCONCLUSIVE, CRASHED)
 
@@ -114,7 +166,7 @@ def _found_again(task: Task, detectable: float) -> float:
     if not np.isfinite(detectable):
         return np.nan
     replay = simulate(task.kind, task.seed, hours=task.hours, tick_s=task.tick_s, replay=1, added=detectable)
-    return float(_judged(replay.frame, detectable=False).verdict == LEAK)
+    return float(_judged(lambda: frame_judgement(replay.frame, detectable=False)).verdict == LEAK)
 
 
 def _decided(task: Task, more_s: float) -> float:
@@ -123,7 +175,7 @@ def _decided(task: Task, more_s: float) -> float:
     if not hours <= LONGEST:
         return np.nan
     replay = simulate(task.kind, task.seed, hours=hours, tick_s=task.tick_s, multiple=task.multiple, replay=1)
-    return float(_judged(replay.frame, detectable=False).verdict != INCONCLUSIVE)
+    return float(_judged(lambda: frame_judgement(replay.frame, detectable=False)).verdict != INCONCLUSIVE)
 
 
 def _with_gauge(trace: Trace) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,19 @@ from scipy.stats import kendalltau
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK
 from tests.calibration import naive
 from tests.calibration.figures import Figure, Share, figures
-from tests.calibration.plan import AT_MARGIN, HEALTHY, LEAKY, SHORT, TIMED, UNSETTLED, tasks
+from tests.calibration.plan import (
+    ALONE,
+    AT_MARGIN,
+    DAYS,
+    HEALTHY,
+    LEAKY,
+    PARTS,
+    SHORT,
+    SPLIT_LEAK,
+    TIMED,
+    UNSETTLED,
+    tasks,
+)
 from tests.calibration.simulator.fills import heavy_tail
 from tests.calibration.simulator.kinds import FILLING, HEALTHY_KINDS, HEAVY_TAIL, LEAKS, OOM, UNDECIDABLE
 from tests.calibration.simulator.lives import MARGIN
@@ -18,7 +32,6 @@ from tests.calibration.simulator.noise import ar1
 from tests.calibration.simulator.parts import Life
 from tests.calibration.simulator.simulate import REPORTING_SEED, simulate
 
-AS_FOUND = "recall of leaks ≥ 3δ, 30 min"
 KEPT_FREE = ("leak on foreign allocator", "leak on staircase")
 STEADY_LEAKS = [
     kind
@@ -155,12 +168,10 @@ def test_a_judge_that_knows_meets_every_goal() -> None:
 
 def test_a_judge_that_errs_meets_no_goal_of_verdicts() -> None:
     """Wrong verdicts fall short wherever a goal asks for right ones."""
-    met = {figure.name: figure.met for figure in figures(_outcomes(honest=False))}
-    assert not any(
-        met[name]
-        for name in met
-        if name not in {"slowest 8 h at 1 s ticks, seconds", "crashes", "OOM window covers", AS_FOUND}
-    )
+    found = [
+        figure for figure in figures(_outcomes(honest=False)) if np.isfinite((figure.low, figure.high)).any()
+    ]
+    assert {figure.name for figure in found if figure.met} == {"slowest 8 h at 1 s ticks, seconds", "crashes"}
 
 
 def test_a_figure_of_nothing_is_not_met() -> None:
@@ -169,34 +180,37 @@ def test_a_figure_of_nothing_is_not_met() -> None:
 
 
 def _outcomes(*, honest: bool) -> pd.DataFrame:
+    kinds = {HEALTHY: 0.0, LEAKY: 3.0, AT_MARGIN: 1.0, SPLIT_LEAK: 1.2, FILLING: 0.0, HEAVY_TAIL: 0.0}
     rows = []
-    for kind, leak in ((HEALTHY, 0.0), (LEAKY, 3.0), (AT_MARGIN, 1.0), (FILLING, 0.0), (HEAVY_TAIL, 0.0)):
+    for by, (kind, leak), hours, number in product(
+        (ALONE, PARTS), kinds.items(), (SHORT, 4.0, 8.0, 24.0, DAYS), range(20)
+    ):
         fills = kind in UNDECIDABLE
-        right = {HEALTHY: NO_LEAK, LEAKY: LEAK}.get(kind, INCONCLUSIVE)
-        wrong = {LEAKY: NO_LEAK, AT_MARGIN: NO_LEAK}.get(kind, LEAK)
-        for hours in (SHORT, 4.0, 8.0, 24.0):
-            for number in range(20):
-                # One interval in twenty misses, as 95% says.
-                near = honest and (number or fills)
-                rows.append(
-                    {
-                        "group": UNSETTLED if fills else kind,
-                        "kind": kind,
-                        "hours": hours,
-                        "decidable": not fills,
-                        "leak": leak,
-                        "verdict": right if honest else wrong,
-                        "low": leak - 0.1 if near else leak + 1,
-                        "high": leak + 2,
-                        "found_again": float(honest) if kind == HEALTHY else np.nan,
-                        "decided": float(honest) if kind == HEALTHY else np.nan,
-                        "oom_s": 100.0 if leak else np.nan,
-                        "oom_low_s": 50.0,
-                        "oom_high_s": np.inf,
-                        "with_gauge": (right if honest else wrong) if kind == FILLING else "",
-                    }
-                )
+        right = {HEALTHY: NO_LEAK, LEAKY: LEAK, SPLIT_LEAK: LEAK}.get(kind, INCONCLUSIVE)
+        wrong = LEAK if fills or kind == HEALTHY else NO_LEAK
+        # One interval in twenty misses, as 95% says.
+        near = honest and (number or fills)
+        rows.append(
+            {
+                "by": by,
+                "group": UNSETTLED if fills else kind,
+                "kind": kind,
+                "hours": hours,
+                "decidable": not fills,
+                "leak": leak,
+                "verdict": right if honest else wrong,
+                "low": leak - 0.1 if near else leak + 1,
+                "high": leak + 2,
+                "found_again": float(honest) if kind == HEALTHY else np.nan,
+                "decided": float(honest) if kind == HEALTHY else np.nan,
+                "oom_s": 100.0 if leak else np.nan,
+                "oom_low_s": 50.0,
+                "oom_high_s": np.inf,
+                "with_gauge": (right if honest else wrong) if kind == FILLING else "",
+            }
+        )
     timed = {
+        "by": ALONE,
         "group": TIMED,
         "kind": "flat",
         "hours": 8.0,

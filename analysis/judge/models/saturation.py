@@ -22,6 +22,11 @@ CHANGES: Final = (
 )
 """By saturation: least and greatest change of its time constant or exponent. An exponent may fall to 0 over the run, as
 that of a finite set of labels does when the rarest are met."""
+FORMS: Final = (SATURATION_TAUS, SATURATION_LOG_SCALES, SATURATION_POWERS)
+FORM_LOG_ODDS: Final = tuple(
+    priors.choice(len(FORMS)) + priors.choice(len(form)) for form in FORMS for _ in form
+)
+"""By saturation: its prior log odds; exponentials, logarithms and powers are equally likely, as are those of a form."""
 
 
 def saturation_log_odds(fitter: ModelFitter, fits: tuple[ModelFit, ...]) -> float:
@@ -47,19 +52,22 @@ def _log_weights(fitter: ModelFitter, leaking: CandidateModel) -> Iterator[float
     shifts = tuple(design.level_shifts[number] for number in leaking.level_shifts)
     load = tuple(column for column in leaking.columns if column in design.load)
     log_odds = priors.load_and_level_shifts(design, load, leaking.level_shifts)
-    log_odds += priors.choice(len(design.saturations))
     warm_ups: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
     for tau, warm_up in zip(WARM_UP_PRIOR_TAUS, design.warm_ups, strict=True):
         if set(warm_up) <= set(leaking.columns):
             warm_ups.append((warm_up, priors.warm_up(tau, len(design.warm_ups))))
-    changes = CHANGES * len(design.clocks)
-    for saturation, derivative, change in zip(
-        design.saturations, design.saturation_derivatives, changes, strict=True
+    clocks = len(design.clocks)
+    for saturation, derivative, change, odds_of_form in zip(
+        design.saturations,
+        design.saturation_derivatives,
+        CHANGES * clocks,
+        FORM_LOG_ODDS * clocks,
+        strict=True,
     ):
         ways: tuple[tuple[int, ...], ...] = ((), (derivative,)) if derivative is not None else ((),)
         for extra, (warm_up, odds) in product(ways, warm_ups):
             columns = (*design.intercepts, *warm_up, *saturation, *extra, *load, *shifts)
-            price = log_odds + odds + priors.choice(len(ways))
+            price = log_odds + odds + odds_of_form + priors.choice(len(ways))
             model = CandidateModel(columns, (), price, leaking.burn_in, leaking.level_shifts)
             if fitter.has_room(model, SPARE_POINTS):
                 fit = fitter.fit(model)

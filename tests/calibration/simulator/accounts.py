@@ -58,8 +58,8 @@ class Accounts:
     """Shares of the noise in Python's memory, in native memory, and in free memory of malloc."""
     keeps: tuple[float, float]
     """Most free bytes that Python's allocator and malloc keep."""
-    in_pools: tuple[float, float]
-    """Share of the free bytes in memory that are in unused pools, and in malloc's top."""
+    unused: tuple[float, float]
+    """Share of what was freed that is in unused pools, and in malloc's top."""
     foreign: Allocator | None
     """The allocator of what is mapped; None where it is mapped page by page."""
     jitter_bytes: float
@@ -84,10 +84,18 @@ class Accounts:
         for place, share in zip((Place.PYTHON, Place.NATIVE, Place.FREE_NATIVE), self.noise, strict=True):
             needed[place] += share * noise
         free_native = needed[Place.FREE_NATIVE] - min(0.0, float(needed[Place.FREE_NATIVE].min()))
-        arenas, untouched = _taken(
-            needed[Place.PYTHON] + needed[Place.FREE_PYTHON], ARENA_BYTES, self.keeps[0]
+        in_pools = needed[Place.PYTHON] + needed[Place.FREE_PYTHON]
+        in_heap = needed[Place.NATIVE] + free_native
+        arenas, untouched = _taken(in_pools, ARENA_BYTES, self.keeps[0])
+        heap, top = _taken(in_heap, TOP_PAD_BYTES, self.keeps[1])
+        # An allocator takes more only when no pool is unused and the top is used up: what else is free lies between.
+        unused, at_top = (
+            never + share * (taken - used - never)
+            for never, share, taken, used in (
+                (untouched, self.unused[0], arenas, in_pools),
+                (top, self.unused[1], heap, in_heap),
+            )
         )
-        heap, top = _taken(needed[Place.NATIVE] + free_native, TOP_PAD_BYTES, self.keeps[1])
         mapped = needed[Place.MAPPED]
         kept = self.foreign(life, mapped) - mapped if self.foreign else np.zeros(len(mapped))
         jitter = self.jitter_bytes * life.chance.standard_normal(len(noise))
@@ -100,11 +108,11 @@ class Accounts:
                 used[Place.SHARED],
                 arenas,
                 free_python,
-                untouched + self.in_pools[0] * (free_python - untouched),
+                unused + self.unused[0] * np.maximum(needed[Place.PYTHON] - used[Place.PYTHON], 0.0),
                 used[Place.NATIVE],
                 free_malloc,
                 heap,
-                top + self.in_pools[1] * (free_malloc - top),
+                at_top,
             ]
         return np.stack(rows)
 
@@ -133,7 +141,7 @@ def accounts(kind: str, service: Service, base: float, draw: Chance) -> Accounts
         base=base / len(service.starts_s) * draw.dirichlet((4.0, 3.0, 3.0)),
         noise=shares * (1 - free) + np.array([0.0, 0.0, free]),
         keeps=(keeps_python, log_uniform(draw, 0.2, 100) * MIB),
-        in_pools=(draw.uniform(0.1, 0.9), draw.uniform(0.0, 0.9)),
+        unused=(draw.uniform(0.1, 0.9), draw.uniform(0.0, 0.9)),
         foreign=foreign(draw, np.inf) if by_foreign else None,
         jitter_bytes=log_uniform(draw, 0.25, 32) * PAGE,
         drained_bytes=log_uniform(draw, 0.25, 32) * PAGE,

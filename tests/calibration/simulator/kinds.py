@@ -18,6 +18,7 @@ from tests.calibration.simulator.parts import Healthy, Life, Part
 Drawn = Callable[[Chance, float, float], Service]
 """Draws a service; takes the seconds of the run and the leak in bytes per second."""
 
+DAY_S: Final = 86400.0
 FOREIGN: Final = "foreign allocator"
 TMPFS: Final = "tmpfs"
 PROCESSES: Final = "processes"
@@ -38,7 +39,7 @@ HEALTHY: Final[dict[str, tuple[Healthy, ...]]] = {
 }
 """What is healthy in a kind that has the same parts in each service; the others draw them."""
 MIXTURE: Final = "mixture"
-HEALTHY_KINDS: Final = (*HEALTHY, MIXTURE, FOREIGN, STAIRCASE, PROCESSES, DEPLOYS)
+HEALTHY_KINDS: Final = (*HEALTHY, MIXTURE, FOREIGN, STAIRCASE, PROCESSES)
 MIXABLE: Final = (
     parts.warmup,
     parts.lru_filling,
@@ -67,6 +68,7 @@ LEAKS: Final[dict[str, tuple[Leak, str]]] = {
 }
 """Each leak and the healthy kind below it."""
 LEAK_KINDS: Final = tuple(LEAKS)
+LEAK_ON_DEPLOYS: Final = f"leak on {DEPLOYS}"
 SPLIT: Final = {"leak in two parts": 2, "leak in three parts": 3}
 """Leaks that are shared evenly among so many parts of memory."""
 FILLING: Final = "filling"
@@ -82,12 +84,12 @@ of memory alone."""
 def service_of(kind: str, draw: Chance, run_s: float, rate: float, added: float) -> Service:
     """Return a service of a kind; ``rate`` and ``added`` are leaks in bytes per second. KeyError: unknown kind."""
     extra: tuple[tuple[Leak, float], ...] = ((parts.leak_linear, added),) if added else ()
-    leak, below = LEAKS.get(kind, (None, kind))
+    leak, below = _LEAKS.get(kind, (None, kind))
     leaks = ((leak, rate), *extra) if leak and rate else extra
     if below in _DRAWN:
         service = _DRAWN[below](draw, run_s, rate)
         return replace(service, leaks=leaks or service.leaks)
-    if kind in LEAKS and below == "flat":
+    if kind in _LEAKS and below == "flat":
         service = Service(_quick_or_flat(draw), leaks)
     elif below == MIXTURE:
         chosen = draw.choice(len(MIXABLE), size=int(draw.integers(2, 4)), replace=False)
@@ -159,12 +161,13 @@ def _of_processes(draw: Chance, run_s: float, rate: float) -> Service:
 def _deployed_daily(draw: Chance, run_s: float, rate: float) -> Service:
     """Return a service whose memory follows the load of days, each of which begins with a new process."""
     del rate
-    days = draw.uniform(2, 8)
-    at = (np.arange(days) + draw.uniform() + draw.normal(0, 0.02, int(np.ceil(days)))) / days
-    restarts = tuple((at[(at > 0) & (at < 1)] * run_s).tolist())
+    days = run_s / DAY_S
+    at_s = (np.arange(np.ceil(days)) + draw.uniform() + draw.normal(0, 0.02, int(np.ceil(days)))) * DAY_S
+    restarts = tuple(at_s[(at_s > 0) & (at_s < run_s)].tolist())
     return Service((_quick_warmup, parts.follows_load), (), restarts_s=(restarts,), days=days)
 
 
+_LEAKS: Final = LEAKS | {LEAK_ON_DEPLOYS: (parts.leak_linear, DEPLOYS)}
 _DRAWN: Final[dict[str, Drawn]] = {
     FILLING: _that_fills,
     HEAVY_TAIL: _with_heavy_tail,
