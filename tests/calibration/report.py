@@ -15,7 +15,7 @@ from tests.calibration.figures import Figure, Share, called, covered, in_window,
 from tests.calibration.naive import LINE, METHODS
 from tests.calibration.plan import ALONE, AT_MARGIN, HEALTHY, LEAKS, LEAKY, PARTS, SPLIT_LEAK, TINY
 
-Flags = dict[str, Callable[[pd.DataFrame], pd.Series[bool]]]
+Flags = dict[str, Callable[[pd.DataFrame], "pd.Series[bool]"]]
 
 NAIVE: Final = (LINE, *METHODS)
 HEAD: Final = ("figure", "goal", "measured", "95% interval", "traces", "verdict", *NAIVE)

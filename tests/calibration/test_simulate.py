@@ -10,6 +10,8 @@ import pytest
 from scipy.stats import kendalltau
 
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK
+from analysis.recording.accounting import HELD, OWN
+from analysis.recording.accounting import PARTS as PART_COLUMNS
 from tests.calibration import naive
 from tests.calibration.figures import Figure, Share, figures
 from tests.calibration.plan import (
@@ -25,10 +27,19 @@ from tests.calibration.plan import (
     UNSETTLED,
     tasks,
 )
+from tests.calibration.simulator.arms import simulate_arm
 from tests.calibration.simulator.fills import heavy_tail
-from tests.calibration.simulator.kinds import FILLING, HEALTHY_KINDS, HEAVY_TAIL, LEAKS, OOM, UNDECIDABLE
+from tests.calibration.simulator.kinds import (
+    FILLING,
+    HEALTHY_KINDS,
+    HEAVY_TAIL,
+    LEAKS,
+    OOM,
+    SPLIT,
+    UNDECIDABLE,
+)
 from tests.calibration.simulator.lives import MARGIN
-from tests.calibration.simulator.noise import ar1
+from tests.calibration.simulator.noise import MIB, ar1
 from tests.calibration.simulator.parts import Life
 from tests.calibration.simulator.simulate import REPORTING_SEED, simulate
 
@@ -66,6 +77,37 @@ def test_free_memory_hides_no_more_than_half_of_a_leak(kind: str, seed: int) -> 
     clean, leaky = (simulate(kind, seed, multiple=multiple).frame for multiple in (1e-9, 3))
     gained = leaky["rss_bytes"].iloc[-200:].quantile(0.1) - clean["rss_bytes"].iloc[-200:].quantile(0.1)
     assert gained > 0.4 * 3 * MARGIN * 4 * 3600
+
+
+@pytest.mark.parametrize("kind", ["flat", "processes", "foreign allocator", "tmpfs"])
+def test_a_seed_is_one_arm_whose_parts_add_up(kind: str) -> None:
+    """The same kind and seed give the same readings, and the parts are what is held."""
+    first, again, other = (simulate_arm(kind, seed).arm.samples for seed in (7, 7, 8))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first[OWN].equals(other[OWN])
+    read = first.dropna(subset=HELD)
+    assert len(read) > 0.5 * len(first)
+    np.testing.assert_allclose(read[list(PART_COLUMNS)].sum(axis=1), read[HELD])
+
+
+@pytest.mark.parametrize(("kind", "count"), [("leak", 1), *SPLIT.items()])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_planted_leak_is_in_as_many_parts_as_it_was_split_into(kind: str, count: int, seed: int) -> None:
+    """With and without its leak an arm differs by it in what is held, and in each of its parts by as much."""
+    clean, leaky = (simulate_arm(kind, seed, multiple=multiple).arm.samples for multiple in (1e-9, 30))
+    gained = (leaky[[HELD, *PART_COLUMNS]] - clean[[HELD, *PART_COLUMNS]]).dropna()
+    rates = [np.polyfit(leaky.loc[gained.index, "t_s"], gained[name], 1)[0] / MARGIN for name in gained]
+    assert rates[0] == pytest.approx(30, rel=0.02)
+    assert sorted(rates[1:]) == pytest.approx([0] * (3 - count) + [30 / count] * count, abs=0.6)
+
+
+@pytest.mark.parametrize("kind", ["arenas", "fragmentation"])
+@pytest.mark.parametrize("seed", range(5))
+def test_memory_that_allocators_keep_is_not_held(kind: str, seed: int) -> None:
+    """Arenas that come and go, and what creeps, move own memory and not what is held."""
+    points = simulate_arm(kind, seed, quiesced=True).arm.points.dropna(subset=HELD)
+    assert np.ptp(points[HELD]) < 2.5 * MIB
+    assert np.ptp(points[OWN]) > np.ptp(points[HELD])
 
 
 def test_bursts_lose_what_they_are_said_to_lose() -> None:

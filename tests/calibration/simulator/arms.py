@@ -60,17 +60,19 @@ def simulate_arm(
     multiple: float = 0.0,
     replay: int = 0,
     added: float = 0.0,
+    quiesced: bool | None = None,
 ) -> ArmTrace:
     """Return the arm of this kind and seed, always the same: the memory of ``simulate``, in parts.
 
-    Every other service is read at quiesce points, too; of one in ten no requests are recorded. Raises KeyError for an
-    unknown kind.
+    ``quiesced`` is whether it is read at quiesce points, too; None: every other service. Of one in ten no requests are
+    recorded. Raises KeyError for an unknown kind.
     """
     made = day(kind, seed, hours=hours, tick_s=tick_s, multiple=multiple, replay=replay, added=added)
     draw, chance, t_s = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2]), made.t_s
     hold = accounts(kind, made.service, made.base, draw)
     lived = live(made.service, made.draw, made.chance, t_s, made.requests, made.noise, hold)
-    points = int(draw.integers(*POINTS)) if draw.uniform() < 0.5 else 0
+    count, every_other = int(draw.integers(*POINTS)), bool(draw.uniform() < 0.5)
+    points = count if (every_other if quiesced is None else quiesced) else 0
     rows = _rows(lived, made.base, t_s, np.linspace(0, len(t_s) - 1, points).astype(int), draw, chance)
     rows = account_processes(rows, {})
     if overlap(rows):

@@ -356,6 +356,22 @@ class TestSettledPoints:
         filling = points(20, 200, 5, fill_bytes=20e6, full_at=0.5)
         assert judge_signal(filling, self.MARGIN, detectable=False).verdict == LEAK
 
+    @pytest.mark.parametrize("steepness", [1.3, 1.6, 2.2])
+    def test_a_cache_by_labels_of_a_heavy_tail_is_no_leak(self, steepness: float) -> None:
+        """It gains 300 bytes per request at the end, ever more slowly: the labels still missing are ever rarer."""
+        made = points(40, 0, 7)
+        labels = np.arange(1, 20_001.0)
+        used = made.requests[:, None] / made.requests[-1] * 0.3 * (labels[-1] / labels) ** steepness
+        seen = -np.expm1(-used).sum(axis=1)
+        size = (
+            300
+            * made.requests[-1]
+            / 10
+            / (seen[-1] - np.interp(0.9 * made.requests[-1], made.requests, seen))
+        )
+        found = judge_signal(replace(made, value=made.value + size * seen), self.MARGIN, detectable=False)
+        assert found.reason_code is ReasonCode.SATURATION
+
     def test_exact_points_have_no_exact_slope(self) -> None:
         """Points without any noise still have an interval: what is read has a grain."""
         found = judge_signal(points(8, 500, 1, noise_bytes=0.0), self.MARGIN, detectable=False)
