@@ -209,6 +209,12 @@ def test_an_arm_may_not_take_the_name_of_our_own_processes(write: Write, name: s
         load_profile(write(SMALLEST.replace("arms.app", f"arms.{name}")))
 
 
+def test_no_arm_has_the_name_of_a_copy(write: Write) -> None:
+    """A dot is in the name of the injected control alone."""
+    with pytest.raises(UsageError, match="has lower-case letters, digits and _"):
+        load_profile(write(SMALLEST.replace("arms.app", 'arms."app.leak"')))
+
+
 def test_the_incident_shape_needs_a_limit(write: Write) -> None:
     """Its rates are solved from the limit."""
     with pytest.raises(UsageError, match=r"needs \[traffic\.incident\] and limit\.memory"):
