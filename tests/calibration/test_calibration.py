@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis.judge.types import LEAK, NO_LEAK
-from tests.calibration.plan import HEALTHY, LEAKY, Task
+from tests.calibration.plan import ALONE, HEALTHY, LEAKY, PARTS, Task
 from tests.calibration.score import CRASHED, score, table
 from tests.calibration.simulator.kinds import HEALTHY_KINDS, LEAK_KINDS, OOM
 
@@ -15,13 +15,16 @@ SIZE = 5
 EACH = 2
 
 
-@pytest.fixture(scope="module")
-def outcomes() -> pd.DataFrame:
-    seeds = iter(range(FIRST_SEED, FIRST_SEED + 1000))
-    healthy = [Task(HEALTHY, kind, next(seeds)) for kind in HEALTHY_KINDS for _ in range(EACH)]
+@pytest.fixture(scope="module", params=[ALONE, PARTS])
+def outcomes(request: pytest.FixtureRequest) -> pd.DataFrame:
+    """Return what was judged by memory alone, and by its parts."""
+    seeds, by = iter(range(FIRST_SEED, FIRST_SEED + 1000)), str(request.param)
+    healthy = [Task(HEALTHY, kind, next(seeds), by=by) for kind in HEALTHY_KINDS for _ in range(EACH)]
     leaky = [
-        Task(LEAKY, kind, next(seeds), multiple=SIZE * (10 if kind == OOM else 1))
+        Task(LEAKY, kind, next(seeds), multiple=SIZE * (10 if kind == OOM else 1), by=by)
         for kind in LEAK_KINDS
+        if by == ALONE
+        or kind != OOM  # a leak that is killed at its limit again and again is one of memory alone
         for _ in range(EACH)
     ]
     return table([score(task) for task in healthy + leaky])
@@ -40,10 +43,13 @@ def test_most_leaks_are_called(outcomes: pd.DataFrame) -> None:
 
 
 def test_healthy_services_are_rarely_called_leaking(outcomes: pd.DataFrame) -> None:
-    """At most one healthy recording of this slice is called a leak, and most are signed off."""
+    """At most one healthy recording of this slice is called a leak.
+
+    By parts most are signed off; by memory alone, whose steps need longer runs, one in five.
+    """
     healthy = outcomes[(outcomes["group"] == HEALTHY) & outcomes["decidable"]]
     assert (healthy["verdict"] == LEAK).sum() <= 1
-    assert (healthy["verdict"] == NO_LEAK).mean() > 0.5
+    assert (healthy["verdict"] == NO_LEAK).mean() > (0.5 if (healthy["by"] == PARTS).all() else 0.2)
 
 
 def test_no_recording_crashes_the_judge(outcomes: pd.DataFrame) -> None:
