@@ -128,6 +128,6 @@ def _rows(
 def _ladder(seconds: pd.DataFrame, draw: Chance) -> pd.DataFrame:
     """Return the quiesce ladder: what malloc has free is given back when trimmed, but for pages that are in use."""
     last = seconds.ffill().iloc[-1]
-    given_back = draw.uniform(0.6, 1.0) * last["malloc_free_bytes"]
+    given_back = draw.uniform(0.8, 1.0) * last["malloc_free_bytes"]
     own = [last[OWN], last[OWN], last[OWN] - given_back]
     return pd.DataFrame({"rung": list(RUNGS), OWN: own})

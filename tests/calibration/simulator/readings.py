@@ -80,11 +80,12 @@ def _shared_pages(memory: Memory, draw: Chance, chance: Chance, tick_s: float, *
 
 def outside_gaps(t_s: Numbers, draw: Chance, chance: Chance) -> npt.NDArray[np.bool_]:
     """Return which readings were made; in half of the recordings the sampler stood still up to four times."""
+    longest_s = 1200.0 if t_s[-1] > 3600 else t_s[-1] / 12
     gaps = int(draw.integers(1, 5)) if draw.uniform() < 0.5 else 0
     seen = np.ones(len(t_s), dtype=bool)
     for _ in range(gaps):
         begin_s = chance.uniform(0, t_s[-1])
-        seen &= (t_s < begin_s) | (t_s > begin_s + np.exp(chance.uniform(np.log(20), np.log(1200))))
+        seen &= (t_s < begin_s) | (t_s > begin_s + np.exp(chance.uniform(np.log(20), np.log(longest_s))))
     return seen
 
 
