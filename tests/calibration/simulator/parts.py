@@ -101,7 +101,9 @@ def sawtooth(life: Life) -> Part:
     cycle = np.searchsorted(ends, life.served_s, side="right")
     since = life.served_s - np.concatenate([[ends[0] - lengths[0]], ends])[cycle]
     floors = life.chance.exponential(ragged + 1e-9, most + 1) * crest
-    once = int(np.searchsorted(cycle, cycle[0] + 2))  # a first cycle looks like a leak until the next has begun
+    once = int(
+        np.searchsorted(cycle, cycle[0] + 2)
+    )  # a first cycle looks like a leak until the next has begun
     settled_s = float(life.age_s[once]) if once < len(cycle) else np.inf
     return Part(crest * since / period_s + floors[cycle], settled_s, drained=np.zeros(len(cycle)))
 
