@@ -157,15 +157,15 @@ class Sampler:
         """Record and return what the probe of a process answers about suspects; nothing where it does not answer."""
         if self._holders is None or not suspects or not target.probed or timeout_s <= 0:
             return []
+        began: Row = {"t_s": self._clock.now_s(), "arm": self.arm, "pid": target.pid, "life": target.life,
+                      "phase": self.phase, "rung": rung}  # fmt: skip
         try:
             rows = name_holders(target, suspects, timeout_s)
         except ProbeError as error:
             self.gaps.missed("holders", str(error))
             return []
         self.gaps.read("holders")
-        of: Row = {"t_s": self._clock.now_s(), "arm": self.arm, "pid": target.pid, "life": target.life,
-                   "phase": self.phase, "rung": rung}  # fmt: skip
-        self._holders.write_all({**of, **row} for row in rows)
+        self._holders.write_all({**began, **row} for row in rows)
         return rows
 
     def _read_settled(self, by_s: float) -> list[_Reading]:

@@ -19,7 +19,7 @@ class ArmStatus:
     up: bool
     sample: Mapping[str, object]
     starting: bool = False
-    """Whether it runs but has not answered yet."""
+    """Whether it has not answered yet: it runs, or will be started first."""
     requests: Mapping[str, float] = field(default_factory=dict)
     """Planned, ok and failed requests per second, mean of the newest seconds of load."""
     live: ArmLive | None = None

@@ -94,7 +94,7 @@ class ArmRun:
     @property
     def status(self) -> ArmStatus:
         """The arm at this moment."""
-        starting = self._life is not None and not self.up
+        starting = not self.up and (self._life is not None or not self._lives)
         return ArmStatus(self.name, self.starts, self.oom_kills, self.up, self.sampler.latest, starting)
 
     def start(self) -> None:

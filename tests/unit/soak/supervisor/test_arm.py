@@ -72,9 +72,9 @@ def make_arm(tmp_path: Path) -> Iterator[MakeArm]:
 
 
 def test_an_arm_is_up_from_when_it_answers_until_it_dies(make_arm: MakeArm) -> None:
-    """Before and after, nothing is sampled. It is starting from when it has a process."""
+    """Before and after, nothing is sampled. Until then it is starting, also before it has a process."""
     shop = make_arm()
-    assert not shop.arm.status.starting
+    assert (shop.arm.up, shop.arm.status.starting) == (False, True)
     shop.arm.start()
     assert (shop.arm.up, shop.arm.status.starting) == (False, True)
     shop.until(1.0)
