@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from soak.contract import DRAIN, IDLE, POINT, QUIESCE, SAMPLE_COLUMNS, names
+from soak.contract import DRAIN, IDLE, LOAD, POINT, QUIESCE, SAMPLE_COLUMNS, names
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError, SoakError
 from soak.heap.model import HeapSuspect
@@ -137,6 +137,9 @@ class Sampler:
         if not targets or (charged_bytes := _charged_bytes(newest)) is None:
             return
         self._naming.add_point(targets[0].life, self._clock.now_s(), charged_bytes)
+        is_rehearsal = (
+            is_rehearsal and self.phase != LOAD
+        )  # too late on a busy machine, it would look like a leak
         for target in targets:
             suspects = self.suspects.get(target.pid, ())
             chosen = self._naming.choose(target.pid, suspects, is_rehearsal=is_rehearsal)

@@ -158,10 +158,13 @@ def test_the_holders_are_named_although_the_kernel_kills_the_process(oom_run: So
 
 
 def test_a_gateway_that_lives_is_searched_once_before_its_load_and_after_it(oom_run: Soak) -> None:
-    """While numbers are taken a search would look like a leak: before them it is rehearsed, for nothing."""
+    """While numbers are taken a search would look like a leak: before them it is rehearsed, for nothing.
+
+    On a machine too busy for that it is left out.
+    """
     rows = oom_run.rows("fixed/holders.csv")
     before = [row for row in rows if row["rung"] == POINT]
-    assert [(row["phase"], row["holder"], row["type"]) for row in before] == [("warm-up", "", "")]
+    assert [(row["phase"], row["holder"], row["type"]) for row in before] in ([], [("warm-up", "", "")])
     assert {row["phase"] for row in rows} <= {"warm-up", "quiesce"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from soak.contract import IDLE, LOAD, POINT, InjectedLeak
+from soak.contract import IDLE, LOAD, POINT, WARMUP, InjectedLeak
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.heap.model import HeapSuspect
@@ -220,12 +220,16 @@ def test_near_its_death_the_containers_of_a_target_are_named_at_a_point(make_ben
 
 
 def test_a_target_that_will_live_is_not_searched_under_load(make_bench: MakeBench) -> None:
-    """At the point of the rehearsal it is searched for nothing, which is recorded with its time."""
-    script = [{}, ANSWER, answer_on(1, holder=""), {}, ANSWER]
+    """At the point of the rehearsal it is searched for nothing, which is recorded with its time.
+
+    A rehearsal that would begin under load is left out.
+    """
+    script = [{}, ANSWER, answer_on(1, holder=""), {}, ANSWER, {}, ANSWER]
     bench = make_bench(ScriptedClock(3.0), FakeProbe(*script), naming=Naming(1 << 60, 10.0))
     bench.sampler.suspects = {os.getpid(): (HeapSuspect(7, "a.B", 100),)}
-    bench.sampler.point(4.0, is_rehearsal=True)
-    bench.sampler.point(4.0)
+    for phase, is_rehearsal in ((WARMUP, True), (LOAD, True), (LOAD, False)):
+        bench.sampler.phase = phase
+        bench.sampler.point(4.0, is_rehearsal=is_rehearsal)
     assert searches(bench.probe) == [[NOWHERE.address]]
     [row] = bench.rows("holders.csv")
     assert (row["t_s"], row["rung"], row["holder"]) == ("3.000", POINT, "")
