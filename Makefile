@@ -49,7 +49,7 @@ bench: .venv/installed ## Measure the speed of gateway, sampling and report, abo
 bench-live: .venv/installed ## How soon a leak is called while the load runs, twelve minutes
 	@$(BIN)/python -m bench.live
 
-calibrate: .venv/installed ## Judge 7,000 simulated recordings with known truth, about half an hour
+calibrate: .venv/installed ## Judge 10,000 simulated recordings with known truth, about half an hour
 	@$(BIN)/python -m tests.calibration $(if $(QUICK),--quick)
 
 bench-heap: .venv/installed ## What a census of the heap costs and how exact it is, four minutes

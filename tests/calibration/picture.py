@@ -93,7 +93,7 @@ def _recall(axes: Axes, alone: pd.DataFrame, parts: pd.DataFrame) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     axes.set_title("Verdicts by size of the leak", loc="left", fontsize=10)
     axes.tick_params(labelsize=8)
-    axes.legend(fontsize=7, frameon=False, loc="center right")
+    axes.legend(fontsize=7, frameon=False, loc="upper left")
 
 
 def _methods(axes: Axes, alone: pd.DataFrame, parts: pd.DataFrame) -> None:
