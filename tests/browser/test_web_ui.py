@@ -180,7 +180,10 @@ def test_a_leak_is_seen_and_called_without_a_terminal(browser: Browser, soak_ui:
         with Path(download.value.path()).open() as file:
             assert next(csv.reader(file))[0] == "measure"
     ui.end()
-    assert ui.process.returncode == 4, ui.output  # half a minute decides nothing about the candidate
+    signed = re.search(
+        r"^SIGNED OFF: fixed passed", ui.output, re.MULTILINE
+    )  # half a minute may decide nothing
+    assert ui.process.returncode == (0 if signed else 4), ui.output
     assert "The recording is complete and the load arrived." in ui.output
 
 
