@@ -386,11 +386,11 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(starlette_profile: Path, tmp
         subprocess.run(["umount", "--lazy", str(runs)], check=True)
 
 
-def helper_of(process: subprocess.Popen[str], command: str) -> psutil.Process:
-    """Return the process that a run started with this in its command line."""
-    below = psutil.Process(process.pid).children(recursive=True)
-    [found] = [each for each in below if is_running(each.pid) and command in " ".join(each.cmdline())]
-    return found
+def helper_of(runs: Path, name: str) -> psutil.Process:
+    """Return a process of the run's own, such as the judge, once it was started."""
+    wait_for_event(runs, "start", f",{name},")
+    [started] = [row for row in Soak.of(runs).events("start") if row["arm"] == name]
+    return psutil.Process(int(started["pid"]))
 
 
 def judge_a_certain_failure(runs: Path) -> None:
@@ -408,7 +408,7 @@ def test_a_certain_failure_ends_the_load_early_and_not_the_recording(
     settings = ("--set", "judge.stop_on_fail=true", "--set", "phases.load_s=600")
     process = start_soak(starlette_profile, tmp_path, *settings)
     wait_for_event(tmp_path, "phase", "load")
-    helper_of(process, "--follow").suspend()
+    helper_of(tmp_path, "judge").suspend()
     judge_a_certain_failure(tmp_path)
     soak = finish(process, tmp_path)
     [stopped] = soak.events("stopped_early")
@@ -429,8 +429,8 @@ def bereft(starlette_profile: Path, tmp_path_factory: pytest.TempPathFactory) ->
     runs = tmp_path_factory.mktemp("bereft") / "runs"
     process = start_soak(starlette_profile, runs)
     wait_for_event(runs, "phase", "load")
-    for command in ("--follow", "soak.heap.recorder"):
-        helper_of(process, command).kill()
+    for name in ("judge", "census"):
+        helper_of(runs, name).kill()
     judge_a_certain_failure(runs)
     return finish(process, runs)
 

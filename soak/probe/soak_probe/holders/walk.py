@@ -35,6 +35,13 @@ Python's."""
 
 CHECK_EVERY = 256
 
+PARTS = 1 << 10
+"""Parts of the index, of neighbouring addresses each. glibc maps a block of 128 KiB or more on its own and raises that
+size when it is freed: one large index would leave its megabytes, and change how the target's own blocks are served."""
+
+PART_BITS = 14
+"""Bits of an address within a part: a pool of pymalloc."""
+
 
 class Walk:
     """Objects in the order they were reached, each with the one that led to it.
@@ -61,7 +68,10 @@ class Walk:
         self._started_s = time.monotonic()
         self._deadline_s = deadline_s
         self._parents = array("i")
-        self._index: dict[int, int] = {id(thing): -1 for thing in self.hidden}
+        self._index: list[dict[int, int]] = [{} for _ in range(PARTS)]
+        """Places in ``objects`` by address, -1 for what is hidden."""
+        for thing in self.hidden:
+            self._part_of(id(thing))[id(thing)] = -1
         self._roots_by_names = {id(root.names): root for root in roots}
         for root in roots:
             if not root.is_late:
@@ -74,7 +84,11 @@ class Walk:
 
     def go_on(self) -> None:
         """Go into the large containers and what was kept apart, then into event loops and what starts late."""
-        late = [root.names for root in self.roots if root.is_late and id(root.names) not in self._index]
+        late = [
+            root.names
+            for root in self.roots
+            if root.is_late and id(root.names) not in self._part_of(id(root.names))
+        ]
         self._last += [self._add(names, -1) for names in late]
         while not self._is_spent():
             if not self._later:
@@ -87,24 +101,24 @@ class Walk:
 
     def position(self, thing: Any) -> int | None:
         """Return the place of an object that was reached, None for others."""
-        place = self._index.get(id(thing), -1)
+        place = self._part_of(id(thing)).get(id(thing), -1)
         return None if place < 0 else place
 
     def has_address(self, address: int) -> bool:
         """Return whether an object at this address was reached."""
-        return self._index.get(address, -1) >= 0
+        return self._part_of(address).get(address, -1) >= 0
 
     def is_hidden(self, address: int) -> bool:
         """Return whether the probe's own lies at this address."""
-        return self._index.get(address) == -1
+        return self._part_of(address).get(address) == -1
 
     def chain_to(self, address: int) -> list[Any]:
         """Return the chain to the object at an address that was reached."""
-        return self.chain(self._index[address])
+        return self.chain(self._part_of(address)[address])
 
     def is_shared(self, thing: Any) -> bool:
         """Return whether the object is the probe's, or is reached without what lies apart."""
-        return self._index.get(id(thing), self.shared) < self.shared
+        return self._part_of(id(thing)).get(id(thing), self.shared) < self.shared
 
     def chain(self, position: int) -> list[Any]:
         """Return the objects from the names of a root to the one at ``position``."""
@@ -145,6 +159,7 @@ class Walk:
             self.__dict__,
             self.objects,
             self._index,
+            *self._index,
             self._later,
             self._last,
             self._roots_by_names,
@@ -171,8 +186,11 @@ class Walk:
         root = self._roots_by_names[id(self.objects[place])]
         return root.owner * HEAD_START + FRAME_START * ((not root.is_module) + (not root.lasts))
 
+    def _part_of(self, address: int) -> dict[int, int]:
+        return self._index[address >> PART_BITS & PARTS - 1]
+
     def _add(self, thing: Any, parent: int) -> int:
-        place = self._index[id(thing)] = len(self.objects)
+        place = self._part_of(id(thing))[id(thing)] = len(self.objects)
         self.objects.append(thing)
         self._parents.append(parent)
         return place
@@ -193,12 +211,15 @@ class Walk:
             for child in referents(thing):
                 # most are met: a call for each costs a third
                 kind = met.get(id(type(child))) or kind_of(child)
-                if kind.leaf or id(child) in index:
+                if kind.leaf:
+                    continue
+                address = id(child)
+                if address in index[address >> PART_BITS & PARTS - 1]:
                     continue
                 place = self._add(child, parent)
                 if kind.registry:
                     self._last.append(place)
-                elif id(child) in apart or (kind.length is not None and kind.length(child) > LARGE):
+                elif address in apart or (kind.length is not None and kind.length(child) > LARGE):
                     self._later.append(place)
                 else:
                     reached.append(place)
