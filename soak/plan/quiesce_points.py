@@ -20,7 +20,7 @@ class QuiescePoint:
     end_s: float
     """Instant at which requests start again; a reading after it is not settled."""
     is_rehearsal: bool = False
-    """Whether the search for holders is rehearsed there: at the last point of the warm-up, else at the first of all."""
+    """Whether the search for holders is rehearsed there: it is the last point of the warm-up."""
 
 
 def points(traffic: Traffic, start_s: float) -> Iterator[QuiescePoint]:
@@ -34,4 +34,4 @@ def points(traffic: Traffic, start_s: float) -> Iterator[QuiescePoint]:
     for number in range(1, in_all + 1):
         pause_end_s = start_s + number * every_s
         at_s = pause_end_s - (1 - SETTLED_SHARE) * traffic.quiesce_pause_s
-        yield QuiescePoint(at_s, pause_end_s, is_rehearsal=number == max(1, in_warmup))
+        yield QuiescePoint(at_s, pause_end_s, is_rehearsal=number == in_warmup)

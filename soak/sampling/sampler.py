@@ -137,9 +137,8 @@ class Sampler:
         if not targets or (charged_bytes := _charged_bytes(newest)) is None:
             return
         self._naming.add_point(targets[0].life, self._clock.now_s(), charged_bytes)
-        is_rehearsal = (
-            is_rehearsal and self.phase != LOAD
-        )  # too late on a busy machine, it would look like a leak
+        if self.phase == LOAD:  # too late on a busy machine: its memory would look like a leak
+            is_rehearsal = False
         for target in targets:
             suspects = self.suspects.get(target.pid, ())
             chosen = self._naming.choose(target.pid, suspects, is_rehearsal=is_rehearsal)

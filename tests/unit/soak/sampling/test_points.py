@@ -195,20 +195,11 @@ def test_points_lie_in_the_middle_of_the_pauses_of_warmup_and_load() -> None:
     assert taken[-1].end_s == 7 + 20 + 180
 
 
-@pytest.mark.parametrize(
-    ("settings", "end_s"),
-    [
-        ((), 27.0),
-        (("phases.warmup_s=10",), 17.0),
-        (("phases.warmup_s=25",), 27.0),
-        (("phases.warmup_s=4",), 17.0),
-    ],
-)
-def test_the_search_for_holders_is_rehearsed_once_before_the_load(
-    settings: tuple[str, ...], end_s: float
-) -> None:
-    """At the last point of the warm-up; where it has none, at the first one of the load."""
-    assert [point.end_s for point in planned(*settings) if point.is_rehearsal] == [end_s]
+@pytest.mark.parametrize(("warmup_s", "end_s"), [(20, [27.0]), (10, [17.0]), (25, [27.0]), (4, [])])
+def test_the_search_for_holders_is_rehearsed_once_before_the_load(warmup_s: int, end_s: list[float]) -> None:
+    """At the last point of the warm-up; where it has none, nowhere: under load it would look like a leak."""
+    taken = planned(f"phases.warmup_s={warmup_s}")
+    assert [point.end_s for point in taken if point.is_rehearsal] == end_s
 
 
 def test_a_load_that_ends_in_a_pause_has_no_point_there() -> None:
