@@ -15,11 +15,13 @@ from typing import Final
 from soak.heap.model import HeapSuspect
 
 FULL_SHARE: Final = 0.8
-"""Share of the memory limit from which on holders are searched for under load, however slowly memory grows."""
+"""Share of the memory limit from which on holders are searched for under load, however slowly memory grows: what is
+left of a limit of 200 MiB holds the largest search, 40 MiB."""
 INTERVALS_LEFT: Final = 3
-"""Time to the memory limit, in quiesce intervals, from which on they are: two more points can repeat the search."""
+"""Time to the memory limit, in quiesce intervals, from which on holders are searched for under load: two more points
+can repeat a search that failed."""
 LATEST_SHARE: Final = 0.25
-"""Share of the quiesce points of a life, the latest ones, that give the rate at which the limit is approached."""
+"""Share of the quiesce points of a life, the latest ones, whose rate gives the time to the memory limit."""
 MOST_POINTS: Final = 1_024
 """Quiesce points of a life that are kept, the latest ones."""
 GROWN: Final = 2
