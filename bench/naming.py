@@ -55,7 +55,7 @@ def cost_of_naming(place: Place, client: Client, rounds: int, progress: Progress
         Finding(
             "search for holders, rehearsal, memory", Goal(12, at_least=False), " MiB", worst["rehearsal"]
         ),
-        Finding("the next search, memory", Goal(6, at_least=False), " MiB", worst["search"]),
+        Finding("the next search, memory", Goal(4, at_least=False), " MiB", worst["search"]),
         Finding("the same, time", Goal(1.0, at_least=False), " s", estimate(seconds)),
     ]
 

@@ -24,8 +24,9 @@ REST: Final = "rest_bytes"
 FREE: Final = "free_bytes"
 """Column of the samples made when they are read: free memory of the allocators that is in memory."""
 REST_GAIN: Final = "rest_gain_bytes"
-"""Column of the samples made when they are read: by how much memory that no allocator accounts for is above that of
-each process when it got ready; a process that is below counts for nothing."""
+"""Column of the samples made when they are read: by how much memory that no allocator accounts for, and that may be
+free, is above that of each process when it got ready; a process that is below counts for nothing. What a file on tmpfs
+takes is in use."""
 CHARGED: Final = "charged_bytes"
 """Column of the samples made when they are read: what the memory limit charges, less the file cache, which is given
 back under pressure."""
@@ -72,14 +73,15 @@ def account_arm(samples: pd.DataFrame) -> pd.DataFrame:
     """Return ``samples``, one row a reading of the arm, with the columns of its own memory, what is held, and REST.
 
     Shared memory is what the limit's cgroup charges, which has files on tmpfs that no process maps; without a cgroup it
-    is what the processes map.
+    is what the processes map. Only in what they map can an allocator have free memory.
     """
-    shared = samples["cgroup_shmem_bytes"]
-    shared = shared if shared.notna().any() else samples["shmem_bytes"]
+    charged, mapped = samples["cgroup_shmem_bytes"], samples["shmem_bytes"]
+    shared = charged if charged.notna().any() else mapped
     own = samples["anon_bytes"] + shared
     held = own - samples[FREE]
-    known = shared.dropna()
-    gained = (shared - known.iloc[0]).clip(lower=0.0) if len(known) else 0.0
+    may_be_free = shared.clip(upper=mapped.fillna(np.inf))
+    known = may_be_free.dropna()
+    gained = (may_be_free - known.iloc[0]).clip(lower=0.0) if len(known) else 0.0
     return samples.assign(
         **{
             OWN: own,

@@ -26,7 +26,7 @@ class Place(IntEnum):
     MAPPED = 2
     """Past every allocator that can be asked: mappings, stacks, a foreign allocator."""
     SHARED = 3
-    """Shared memory and files on tmpfs."""
+    """Files on tmpfs, which no process maps."""
     FREE_PYTHON = 4
     FREE_NATIVE = 5
 

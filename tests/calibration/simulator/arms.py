@@ -28,7 +28,6 @@ PROBED: Final = [column for column in COLUMNS if "malloc" in column]
 UNREAD: Final = (
     "rss_bytes",
     "uss_bytes",
-    "shmem_bytes",
     "cgroup_bytes",
     "cgroup_file_bytes",
     *BYTES_EACH,
@@ -122,7 +121,7 @@ def _rows(
     rows = pd.concat(tables).sort_values(["t_s", "life"], kind="stable", ignore_index=True)
     # The charge of the limit's cgroup is that of all processes.
     rows["cgroup_shmem_bytes"] = rows.groupby("t_s")["cgroup_shmem_bytes"].transform("sum")
-    return rows.assign(**dict.fromkeys(UNREAD, np.nan))
+    return rows.assign(shmem_bytes=0.0, **dict.fromkeys(UNREAD, np.nan))
 
 
 def _ladder(seconds: pd.DataFrame, draw: Chance) -> pd.DataFrame:

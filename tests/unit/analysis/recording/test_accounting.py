@@ -148,6 +148,14 @@ def test_the_gain_of_the_rest_is_counted_from_when_each_process_is_ready() -> No
     assert (account_arm(summed)[REST_GAIN] / MIB).to_list()[1:] == [0, 4, 5]
 
 
+@pytest.mark.parametrize(("mapped", "reserve"), [(0, [0, 0, 0]), ([1, 3, 2], [0, 2, 1]), (np.nan, [0, 6, 4])])
+def test_free_memory_may_be_in_shared_memory_that_a_process_maps(mapped: Any, reserve: list[float]) -> None:
+    """A file on tmpfs is in use, however much it grew; where what is mapped was not read, all of it may be free."""
+    samples = accounted(rows(**(READ | {"shmem_bytes": mapped, "cgroup_shmem_bytes": [2, 8, 6]})))
+    assert (samples[REST_GAIN] / MIB).to_list() == reserve
+    assert (samples[OWN] / MIB).to_list() == [102, 108, 106]
+
+
 def test_a_process_without_a_probe_leaves_the_arm_without_parts() -> None:
     """Its own memory is part of the arm's; what of it is free nobody can tell."""
     probed = rows(**READ).assign(life=1.0)
