@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, cast
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 from locust.web import WebUI
 from werkzeug.datastructures import Headers
 
-HOST_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Host names of the web UI: it is bound to loopback, and a tunnel from elsewhere ends at the same names."""
+OWN_HOST: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+"""The whole Host header of a request to the web UI: it is bound to loopback, and a tunnel ends at the same names."""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -55,26 +55,14 @@ class WebGuard:
 def refusal(method: str, headers: Headers) -> str:
     """Return the reason to refuse a request, for people; empty when it is accepted."""
     host = headers.get("Host", "")
-    if _name_of(host) not in HOST_NAMES:
+    if OWN_HOST.fullmatch(host) is None:
         return f"Host {host!r} is not this web UI; open it by the address that soak ui printed."
     origin = headers.get("Origin")
-    if origin is not None and _place_of(origin) != host.lower():
+    if origin is not None and origin.lower() not in {
+        f"{scheme}://{host.lower()}" for scheme in ("http", "https")
+    }:
         return f"A page of {origin} may neither read this web UI nor change the load."
     followed_link = method in SAFE_METHODS and headers.get("Sec-Fetch-Mode") == "navigate"
     if headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"} and not followed_link:
         return "A page of another site may neither read this web UI nor change the load."
     return ""
-
-
-def _place_of(origin: str) -> str:
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
-
-
-def _name_of(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""

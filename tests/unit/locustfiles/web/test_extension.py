@@ -254,8 +254,12 @@ def test_what_is_listed_is_found(run: GrowingRun) -> None:
 def test_another_hosts_name_is_refused(open_ui: Open, path: str) -> None:
     """Else a page elsewhere could have its own name point here, and read along."""
     client = open_ui()
-    for host in ("evil.example:8089", "127.0.0.1.evil.example", "[::1", ""):
-        assert client.get(path, headers={"Host": host}).status_code == 403
+    for host in (
+        "evil.example:8089", "127.0.0.1.evil.example", "[::1", "", "[::1].evil.example", "localhost/../x",
+        "localhost:8089.evil.example", "localhost:8089:8089", "evil.example@localhost", "localhost:", "localhost?x",
+        "localhost#x", "127.0.0.1:8\u0660", "localhost:999999",
+    ):  # fmt: skip
+        assert client.get(path, headers={"Host": host}).status_code == 403, host
     for host in ("127.0.0.1:8089", "localhost:8089", "[::1]:8089", "LOCALHOST"):
         assert client.get(path, headers={"Host": host}).status_code != 403
 
@@ -264,6 +268,7 @@ def test_another_hosts_name_is_refused(open_ui: Open, path: str) -> None:
 @pytest.mark.parametrize(
     "headers",
     [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1:9000"},
+     {"Origin": "ftp://127.0.0.1:8089"}, {"Origin": "http://127.0.0.1:8089/x"},
      {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}],
 )  # fmt: skip
 def test_another_sites_page_cannot_change_the_load(
