@@ -17,7 +17,7 @@ from locust.rpc import Message
 from locust.rpc.zmqrpc import Client
 
 from locustfiles.messages import PLAN
-from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE
+from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, exit_on_error
 
 ASK_EVERY_S = 2.0
 JOIN_TIMEOUT_S = 600.0
@@ -70,4 +70,4 @@ def join_run(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(join_run(sys.argv[1:]))
+    exit_on_error(lambda: sys.exit(join_run(sys.argv[1:])))

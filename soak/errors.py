@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Callable
+from typing import Final
 
 EXIT_OK = 0
 EXIT_HARNESS_FAILED = 1
@@ -14,6 +16,8 @@ EXIT_GATE_FAILED = 3
 EXIT_INCONCLUSIVE = 4
 EXIT_INTERRUPTED = 130
 """By Ctrl-C, as a shell has it: 128 and the number of SIGINT."""
+LONGEST_MESSAGE: Final = 4000
+"""Characters of a message above which its middle is left out."""
 
 
 class SoakError(Exception):
@@ -42,10 +46,26 @@ class CutShortError(SoakError):
     """The run ended early, but not by a fault of ours: what was recorded is worth a report."""
 
 
+def printable(text: str) -> str:
+    """Return the text with control characters, line ends among them, shown as escapes: a terminal obeys none of it."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def message_line(error: object) -> str:
+    """Return the message of an error as one printable line of at most about ``LONGEST_MESSAGE`` characters."""
+    line = printable(str(error))
+    half = LONGEST_MESSAGE // 2
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:half]} ... {line[-half:]}"
+
+
 def exit_on_error(command: Callable[[], object]) -> None:
     """Run a command line; an error of ours is printed in a sentence and becomes the process's exit code.
 
-    So does a full disk under the standard output; a reader of it that has left (EPIPE) is not worth a word.
+    So does a full disk under the standard output; a reader of it that has left (EPIPE) is not worth a word. The
+    traceback of any other error is written to a file of the temporary directory, which the printed line names.
     """
     try:
         try:
@@ -54,14 +74,42 @@ def exit_on_error(command: Callable[[], object]) -> None:
             if sys.stdout is not None:  # None: it was closed at the start
                 sys.stdout.flush()
     except SoakError as error:
-        print(f"soak: {error}", file=sys.stderr)
+        _print_error(message_line(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:  # outside of a command, which typer ends so too
         sys.exit(EXIT_INTERRUPTED)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EPIPE):
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to print would fail again
-        if error.errno == errno.ENOSPC:
-            print("soak: the disk is full where this was to be printed; free some of it.", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - a fault of ours: no user can use its traceback, a maintainer can
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EPIPE):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to print would fail again
+            if error.errno == errno.ENOSPC:
+                _print_error("the disk is full where this was to be printed; free some of it.")
+        else:
+            _print_error(_unexpected(error))
         sys.exit(EXIT_HARNESS_FAILED)
+
+
+def _print_error(line: str) -> None:
+    if sys.stderr is not None:  # None: it was closed at the start
+        print(f"soak: {line}", file=sys.stderr)
+
+
+def _unexpected(error: Exception) -> str:
+    """Return the message about an error that is none of ours, after its traceback was written to a file."""
+    import tempfile  # noqa: PLC0415 - needed once something went wrong
+
+    what = message_line(f"unexpected {type(error).__name__}: {error}")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            prefix="soak-error-",
+            suffix=".txt",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
+        ) as file:
+            traceback.print_exception(error, file=file)
+    except OSError as no_file:
+        frames = traceback.extract_tb(error.__traceback__)
+        at = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        return f"{what}{at}. This is a defect of soakproof; its traceback could not be written ({no_file.strerror})."
+    return f"{what}. This is a defect of soakproof; report it with its traceback, {file.name}."

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from soak.errors import EXIT_INTERRUPTED, exit_on_error
+from soak.errors import EXIT_HARNESS_FAILED, EXIT_INTERRUPTED, UsageError, exit_on_error, printable
 
 
 def test_ctrl_c_before_a_command_runs_is_no_traceback() -> None:
@@ -25,3 +27,46 @@ def test_a_closed_standard_output_leaves_the_exit_code(monkeypatch: pytest.Monke
     with pytest.raises(SystemExit) as ended:
         exit_on_error(lambda: sys.exit(3))
     assert ended.value.code == 3
+
+
+def test_an_unexpected_error_is_one_line_that_names_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The traceback is for a maintainer: it is in the file, and not on the terminal."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        exit_on_error(lambda: int("\x1b[2J\n"))
+    [file] = tmp_path.iterdir()
+    line = capsys.readouterr().err
+    assert ended.value.code == EXIT_HARNESS_FAILED
+    assert line.startswith("soak: unexpected ValueError: ")
+    assert line.endswith(f", {file}.\n")
+    assert printable(line[:-1]) == line[:-1]
+    assert "Traceback (most recent call last)" in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_an_unexpected_error_is_one_line_where_no_file_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line then names the place in the code."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    with pytest.raises(SystemExit):
+        exit_on_error(lambda: int("x"))
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert f"{Path(__file__).name}:" in line
+
+
+def test_a_message_shows_control_characters_as_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Terminal escapes, line ends, bidirectional marks and lone surrogates: nothing acts, and the line is one."""
+
+    def refuse() -> NoReturn:
+        raise UsageError("--set a\x1b]0;x\x07\r\n\u202e\udcff=é: " + "y" * 100_000)
+
+    with pytest.raises(SystemExit) as ended:
+        exit_on_error(refuse)
+    line = capsys.readouterr().err
+    assert ended.value.code == UsageError.exit_code
+    assert line.startswith("soak: --set a\\x1b]0;x\\x07\\r\\n\\u202e\\udcff=é: yyy")
+    assert (line.count("\n"), len(line) < 5000) == (1, True)
