@@ -67,12 +67,12 @@ def exit_on_error(command: Callable[[], object]) -> None:
     So does a full disk under the standard output; a reader of it that has left (EPIPE) is not worth a word. The
     traceback of any other error is written to a file of the temporary directory, which the printed line names.
     """
+    _open_standard_streams()
     try:
         try:
             command()
         finally:
-            if sys.stdout is not None:  # None: it was closed at the start
-                sys.stdout.flush()
+            sys.stdout.flush()
     except SoakError as error:
         _print_error(message_line(error))
         sys.exit(error.exit_code)
@@ -88,9 +88,23 @@ def exit_on_error(command: Callable[[], object]) -> None:
         sys.exit(EXIT_HARNESS_FAILED)
 
 
+def _open_standard_streams() -> None:
+    """Open /dev/null as each standard stream that was closed at the start.
+
+    Python has none then, and a file of a recording would get its number and what a child prints.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number: this one
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def _print_error(line: str) -> None:
-    if sys.stderr is not None:  # None: it was closed at the start
-        print(f"soak: {line}", file=sys.stderr)
+    print(f"soak: {line}", file=sys.stderr)
 
 
 def _unexpected(error: Exception) -> str:

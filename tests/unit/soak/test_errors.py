@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shlex
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -21,12 +23,18 @@ def test_ctrl_c_before_a_command_runs_is_no_traceback() -> None:
     assert ended.value.code == EXIT_INTERRUPTED
 
 
-def test_a_closed_standard_output_leaves_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Started with ``>&-``, Python has no standard output to flush."""
-    monkeypatch.setattr(sys, "stdout", None)
-    with pytest.raises(SystemExit) as ended:
-        exit_on_error(lambda: sys.exit(3))
-    assert ended.value.code == 3
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_standard_stream_changes_nothing_else(tmp_path: Path, closed: str) -> None:
+    """A command that prints, and one that fails, end with their exit codes; no file gets the number of a stream."""
+    soak = f"{shlex.quote(sys.executable)} -m soak"
+    made = f"{soak} init new.toml {closed} && {soak} list --runs . {closed}; echo $?; {soak} list --runs none {closed}"
+    shell = subprocess.run(
+        ["sh", "-c", f"{made}; echo $?"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert [line for line in shell.stdout.splitlines() if line.isdigit()] == ["0", "2"]
+    assert "unexpected" not in shell.stderr
+    assert "Traceback" not in shell.stderr
+    assert "Wrote new.toml" not in (tmp_path / "new.toml").read_text()
 
 
 def test_an_unexpected_error_is_one_line_that_names_a_file(
