@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import os
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -14,9 +15,12 @@ from pydantic import ValidationError
 
 from soak.config.profile import ArmSettings, Profile
 from soak.config.sentences import FROM_THE_FILE, first_sentence
+from soak.config.table import MOST_BYTES, TooDeepError, parse_toml, what_is_wrong
 from soak.errors import UsageError
 
 PROFILES: Final = Path(__file__).parents[1] / "profiles"
+LONGEST_NAME: Final = 100
+"""Length of a profile's name, bytes: run directories and control groups add up to 100 to it, and 255 are possible."""
 
 
 def profile_names() -> list[str]:
@@ -31,17 +35,14 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
     that does not exist, is not TOML, has an unknown key or an invalid value, or lacks an arm.
     """
     path = _locate(name)
-    try:
-        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error}).") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}.") from error
+    table = _read(path)
     _rename_article(table, str(path))
     stages = [(str(path), table)]
     for setting in settings:
         table = copy.deepcopy(table)
         _apply(table, setting)
+        if wrong := what_is_wrong(table):
+            raise UsageError(f"--set {setting}: {wrong}.")
         _rename_article(table, f"--set {setting}")
         stages.append((f"--set {setting}", table))
     found = _checked(path, table)
@@ -50,6 +51,22 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
         place = next(place for place, stage in stages if _checked(path, stage) == found)
         raise UsageError(f"{place}: {found}")
     return found.model_copy(update={"arms": _chosen(found.arms, arms)})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise UsageError(f"{path}: a profile has at most {MOST_BYTES >> 10} KiB.")
+        table = parse_toml(content.decode("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error}).") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}.") from error
+    if wrong := what_is_wrong(table):
+        raise UsageError(f"{path}: {wrong}.")
+    return table
 
 
 def _checked(path: Path, table: dict[str, Any]) -> Profile | str:
@@ -91,7 +108,12 @@ def _locate(name: str) -> Path:
     if name in profile_names():
         return PROFILES / f"{name}.toml"
     path = Path(name)
-    if path.suffix == ".toml" and path.is_file():
+    if path.suffix == ".toml" and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name too long
+        if len(os.fsencode(path.stem)) > LONGEST_NAME or not path.stem.isprintable():
+            raise UsageError(
+                f"{path}: run directories are named after the profile; rename it to at most {LONGEST_NAME} bytes "
+                "without control characters."
+            )
         return path
     near = difflib.get_close_matches(name, profile_names(), n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -105,9 +127,11 @@ def _apply(table: dict[str, Any], setting: str) -> None:
     if not equals or not all(key.split(".")):
         raise UsageError(f"--set {setting}: give it as key=value, for example --set phases.load_s=60.")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value = parse_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text  # a bare word, or a size such as 256 MiB, needs no quotes on a command line
+    except TooDeepError as error:
+        raise UsageError(f"--set {setting}: {error}.") from None
     *parents, last = key.split(".")
     for parent in parents:
         table = table.setdefault(parent, {})

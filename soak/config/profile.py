@@ -22,6 +22,7 @@ from soak.config.values import (
     Ready,
     Seconds,
     Size,
+    VariableName,
     WordList,
 )
 from soak.contract import GATES, INJECT, LOGS, REPORT, GateLimit
@@ -94,7 +95,7 @@ class ArmSettings(ProfileTable):
     """Whether the arm runs only when named: `soak run mine.toml --arms old,new`"""
     cwd: Path | None = None
     """Working directory of the arm, relative to the profile"""
-    env: Annotated[dict[str, str], Field(default_factory=dict)]
+    env: Annotated[dict[VariableName, str], Field(default_factory=dict)]
     """Environment variables, added to the inherited ones; recorded by name only"""
     port: Port | None = None
     """Port on which the arm listens"""
@@ -118,7 +119,8 @@ class JudgeSettings(ProfileTable):
     control: str = ""
     """Arm whose known leak sign-off requires to be detected; "inject": a copy of the candidate with an injected leak"""
     inject: Annotated[
-        Mapping[Literal["python", "native", "mmap"], Annotated[float, Field(gt=0)]], Field(min_length=1)
+        Mapping[Literal["python", "native", "mmap"], Annotated[float, Field(gt=0, le=1000)]],
+        Field(min_length=1),
     ] = {"python": 2.0, "native": 2.0}
     """Rate of the injected leak by kind (python, native, mmap), times the margin"""
     live: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import reprlib
 from collections.abc import Iterator, Sequence
 from typing import Final, get_args
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from soak.config.profile import Profile
+from soak.config.values import ARM_NAME, SERVICE_NAME, URL_PATH, VARIABLE_NAME
 
 FROM_THE_FILE: Final = ("name", "directory")
 """Fields of a profile that its path sets, not its text."""
@@ -36,11 +38,20 @@ SENTENCES: Final = {
     "model_attributes_type": "give a table of keys",
     "literal_error": "give {expected}",
     "too_short": "give at least one",
+    "too_long": "give at most {max_length}",
     "ip_v4_address": 'give an IPv4 address, such as "10.0.0.5"',
 }
 """The sentence of an invalid value by pydantic's type of error; the braces are its figures."""
-OF_A_NAME: Final = "an arm's name has lower-case letters, digits and _, at most 32, and begins with a letter"
-OF_A_PATH: Final = "give a URL path that begins with / and has no spaces"
+PATTERNS: Final = {
+    ARM_NAME: "an arm's name has lower-case letters, digits and _, at most 32, and begins with a letter",
+    URL_PATH: "give a URL path that begins with / and has no spaces",
+    SERVICE_NAME: "a service's name is 1 to 63 letters, digits, '.', '_' or '-', and begins with a letter or digit",
+    VARIABLE_NAME: "the name of an environment variable is not empty and has no '='",
+}
+"""The sentence of a text that does not match, by the pattern."""
+SHORT: Final = reprlib.Repr()
+"""Shortens a value to about 120 characters."""
+SHORT.maxstring = SHORT.maxother = 120
 UNION_TAG: Final = re.compile(r"constrained-\w+|dict\[.*\]")
 """Parts that pydantic adds to the place of a value that may be of several types."""
 
@@ -49,17 +60,26 @@ def first_sentence(error: ValidationError) -> str:
     """Return the first fault with its key and, for an unknown key, the nearest valid one."""
     first = _first(error)
     location = [str(part) for part in first["loc"] if not UNION_TAG.fullmatch(str(part)) and part != "[key]"]
+    if "env" in location:  # what follows '=' is the value
+        location[-1] = location[-1].partition("=")[0]
     place = ".".join(location)
     more = f" ({error.error_count() - 1} more like this.)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"unknown key '{place}': {_near_keys(location)}{more}"
     if first["type"] == "missing":
         return f"'{place}' is missing.{more}"
-    # what is in there may be secret
-    shown = not isinstance(first["input"], dict) and "env" not in location
-    given = f" (it is {first['input']!r})" if shown else ""
+    given = "" if "env" in location else _given(first["input"])  # an environment may hold a secret
     at = f"'{place}': " if place else ""
     return f"{at}{_sentence(first)}{given}.{more}"
+
+
+def _given(value: object) -> str:
+    """Return a value as it was given, shortened; a table is left out, since an environment may be in it."""
+    if isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(one, dict | list) for one in value)
+    ):
+        return ""
+    return f" (it is {SHORT.repr(value)})"
 
 
 def _first(error: ValidationError) -> ErrorDetails:
@@ -76,7 +96,7 @@ def _first(error: ValidationError) -> ErrorDetails:
 
 def _sentence(fault: ErrorDetails) -> str:
     if fault["type"] == "string_pattern_mismatch":
-        return OF_A_NAME if "[key]" in fault["loc"] else OF_A_PATH
+        return PATTERNS[fault["ctx"]["pattern"]]
     if fault["type"] in SENTENCES:
         return SENTENCES[fault["type"]].format(**fault.get("ctx", {}))
     return fault["msg"].removeprefix("Value error, ")

@@ -8,18 +8,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from soak.config.values import Port, ProfileTable, Seconds, Share, Size, UrlPath
+from soak.config.values import Port, ProfileTable, Seconds, ServiceName, Share, Size, UrlPath
 from soak.contract.protocol import LOOPBACK
 
 
 class StubSettings(ProfileTable):
     """The upstream services, all answered by one process."""
 
-    services: Annotated[tuple[str, ...], Field(min_length=1)] = ("orders", "users", "stock")
+    services: Annotated[tuple[ServiceName, ...], Field(min_length=1, max_length=1000)] = (
+        "orders",
+        "users",
+        "stock",
+    )
     """Names of the upstream services; without `[stubs]` none are started"""
     body_bytes: Annotated[int, Field(ge=64, le=1_000_000)] = 256
     """Size of an upstream answer, bytes"""
-    latency_ms: Annotated[float, Field(ge=0)] = 5.0
+    latency_ms: Annotated[float, Field(ge=0, le=60_000)] = 5.0
     """Median latency of an upstream answer, milliseconds; lognormal"""
     latency_sigma: Annotated[float, Field(ge=0, le=3)] = 0.3
     """Standard deviation of the logarithm of the upstream latency. Incident only"""
@@ -35,6 +39,15 @@ class StubSettings(ProfileTable):
         for name, rates in (("error_rate", self.error_rate), ("hang_rate", self.hang_rate)):
             if isinstance(rates, dict) and (unknown := rates.keys() - set(self.services)):
                 raise ValueError(f"{name} names '{min(unknown)}', which is not among the services")
+        if len(set(self.services)) < len(self.services):
+            raise ValueError("services names one of them twice")
+        for service in self.services:
+            failing, hanging = (
+                rates.get(service, 0.0) if isinstance(rates, dict) else rates
+                for rates in (self.error_rate, self.hang_rate)
+            )
+            if failing + hanging > 1:
+                raise ValueError(f"error_rate and hang_rate of '{service}' add up to more than 1")
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Final
 
@@ -9,10 +10,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from soak.contract import GateLimit
 from soak.contract.units import LeakRate, parse_duration, parse_leak_rate, parse_size
-from soak.process.readiness import is_valid
+from soak.process.readiness import LOG, is_valid
 
 A_DURATION: Final = 'give seconds, or a time with a unit such as "90s", "15m", "6h" or "3d"'
 A_SIZE: Final = 'give bytes, or a size with a unit such as "512 MiB"'
+ARM_NAME: Final = r"^[a-z][a-z0-9_]{0,31}$"
+URL_PATH: Final = r"^/[!-~]*$"
+SERVICE_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+VARIABLE_NAME: Final = r"^[^=]+$"
+MOST_SECONDS: Final = 10 * 365 * 86_400
+"""Longest duration in a profile, seconds: timers of Python end at 292 years, and no run lasts ten."""
+MOST_BYTES: Final = 2**60
+"""Largest size in a profile, bytes: more than any machine has."""
 A_LEAK: Final = 'give a leak per time or per request, such as "1 MiB/h" or "200 B/request"'
 
 
@@ -50,11 +59,17 @@ def _words(value: object) -> object:
 def _ready(value: str) -> str:
     if not is_valid(value):
         raise ValueError('give a URL path such as "/healthz", "port", or "log: words of a line it prints"')
+    try:
+        re.compile(value.removeprefix(LOG).strip())
+    except re.error:
+        pass  # plain words
+    except (RecursionError, OverflowError):
+        raise ValueError("the regular expression is too complex; give words of the line") from None
     return value
 
 
-Seconds = Annotated[float, Field(gt=0), _quantity(parse_duration, A_DURATION)]
-Size = Annotated[int, Field(gt=0), _quantity(lambda text: int(parse_size(text)), A_SIZE)]
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS), _quantity(parse_duration, A_DURATION)]
+Size = Annotated[int, Field(gt=0, le=MOST_BYTES), _quantity(lambda text: int(parse_size(text)), A_SIZE)]
 """Bytes."""
 ParsedLeak = Annotated[LeakRate, BeforeValidator(_leak_rate), PlainSerializer(lambda rate: rate.text)]
 ParsedLimit = Annotated[GateLimit, PlainSerializer(lambda limit: limit.text)]
@@ -62,9 +77,11 @@ ParsedLimit = Annotated[GateLimit, PlainSerializer(lambda limit: limit.text)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 WordList = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
-UrlPath = Annotated[str, Field(pattern=r"^/[!-~]*$")]
+UrlPath = Annotated[str, Field(pattern=URL_PATH)]
 Ready = Annotated[str, AfterValidator(_ready)]
-ArmName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+ArmName = Annotated[str, Field(pattern=ARM_NAME)]
+ServiceName = Annotated[str, Field(pattern=SERVICE_NAME)]
+VariableName = Annotated[str, Field(pattern=VARIABLE_NAME)]
 
 
 class ProfileTable(BaseModel):

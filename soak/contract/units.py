@@ -18,6 +18,9 @@ BYTES: Final[Mapping[str, float]] = {
 }  # fmt: skip
 SECONDS: Final[Mapping[str, float]] = {"ms": 1e-3, "s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
 REQUEST: Final = "request"
+LEAST_RATE: Final = 1e-6
+MOST_RATE: Final = 1e15
+"""Bounds of a leak that matters, bytes per second or per request: 32 B a year, and more than any machine has."""
 
 _UNITS: Final[Mapping[str, Mapping[str, float]]] = {
     "bytes": BYTES,
@@ -84,9 +87,12 @@ def _leak_rate(text: str, form: str) -> LeakRate:
     size_bytes = _quantity(size, BYTES, "1 MiB")
     if size_bytes <= 0:
         raise ValueError(f"the smallest leak that matters must be above 0, not {text!r}")
-    if per == REQUEST:
-        return LeakRate(per_request=size_bytes, text=text)
-    return LeakRate(per_s=size_bytes / _worth(per, {**SECONDS, REQUEST: 1}), text=text)
+    rate = size_bytes / _worth(per, {**SECONDS, REQUEST: 1})
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        raise ValueError(
+            f"{text!r} is too {'small' if rate < LEAST_RATE else 'large'}; for example '1 MiB/h'"
+        )
+    return LeakRate(per_request=rate, text=text) if per == REQUEST else LeakRate(per_s=rate, text=text)
 
 
 def parse_option(option: str, text: str, parse: Callable[[str], Value]) -> Value:
@@ -117,6 +123,8 @@ def parse_limit(gate: str, text: str) -> GateLimit:
     if parts is None:
         raise ValueError(f"a limit is written {kind.relation} and a value, for example {kind.example!r}")
     relation, number, unit = parts.group(1), float(parts.group(2)), (parts.group(3) or "").strip()
+    if not number < 1e30:
+        raise ValueError(f"{text[:40]!r} is too large; for example {kind.example!r}")
     if _RELATIONS[relation] != kind.relation:
         raise ValueError(f"{gate} takes {kind.relation} and a value, for example {kind.example!r}")
     of_before = re.fullmatch(r"x\s+before", unit) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -112,7 +113,8 @@ def _locustfile(profile: Profile) -> Path | None:
     if profile.traffic.locustfile is None:
         return None
     path = (profile.directory / profile.traffic.locustfile).resolve()
-    if not path.is_file() or path.suffix != ".py" or "," in str(path):
+    is_file = os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name too long
+    if not is_file or path.suffix != ".py" or "," in str(path):
         raise UsageError(
             f"traffic.locustfile: {path} is not a Python file that Locust can load; its path must end in .py "
             "and contain no comma."

@@ -14,7 +14,7 @@ from soak import contract
 from soak.config.profile import ArmSettings, JudgeSettings, Profile
 from soak.config.traffic_settings import StubSettings
 from soak.contract.protocol import LOOPBACK
-from soak.errors import UsageError
+from soak.errors import UsageError, printable
 from soak.plan.load_plan import WebAccess, plan_load
 from soak.plan.ports import Ports
 from soak.plan.shortest_load import TOO_SHORT, shortest_load
@@ -62,10 +62,13 @@ class RunPlan:
         return replace(self, traffic=replace(self.traffic, t0_monotonic_s=t0_monotonic_s))
 
     def check_commands(self) -> None:
-        """Raise UsageError, with the key, where the program or the directory of an arm's command does not exist."""
+        """Raise UsageError, with the key, where the command of an arm cannot be started, or one of ours is too long."""
         for arm in self.arms:
             if (missing := arm.process.why_not_startable()) is not None:
                 raise UsageError(f"arms.{arm.name}.{missing[0]}: {missing[1]}.")
+        for process in self.processes:
+            if (long := process.why_too_long()) is not None:
+                raise UsageError(f"{process.name}: {long[1]}.")
 
     def describe(self) -> str:
         """Return the plan as text, a paragraph for each process."""
@@ -92,7 +95,7 @@ class RunPlan:
             lines += [_copied(arm.injected) for arm in self.arms if arm.injected and arm.process is process]
         if self.invitation:
             lines.append(f"then     {self.invitation}")
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def plan_run(
@@ -211,14 +214,19 @@ def _arm_process(
 
 def _fill(text: str, words: Mapping[str, str], key: str) -> str:
     """Replace placeholders such as ``{port}``; other braces must be doubled."""
+    filled = []
     try:
-        return text.format_map(words)
-    except (KeyError, ValueError, IndexError, AttributeError) as error:
+        for literal, name, form, conversion in Formatter().parse(text):
+            filled += [literal, "" if name is None else words[name]]
+            if form or conversion:
+                raise ValueError("with a format")  # noqa: TRY301 - as Formatter's own
+    except (KeyError, ValueError) as error:
         known = ", ".join(f"{{{word}}}" for word in words)
         # The text is not shown, since it may hold a secret.
         raise UsageError(
             f"{key}: cannot fill in the placeholder {error}; known here: {known}. Write a literal brace twice."
         ) from None
+    return "".join(filled)
 
 
 def _judge_process(run_directory: Path) -> ProcessSpec:
