@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 FAILURE_KINDS: Final = ("timeout", "connect", "reset", "4xx", "5xx", "error_body", "other")
@@ -22,6 +22,8 @@ class Column:
     """Whether the readings of the processes of an arm add up to that of the arm."""
     optional: bool = False
     """Whether earlier recordings lack it; there it is empty, and no gap."""
+    by_probe: bool = False
+    """Whether the probe reports it, which makes it the target's own word; else it is read from outside the target."""
 
 
 def _text(name: str, meaning: str, *, optional: bool = False) -> Column:
@@ -31,6 +33,47 @@ def _text(name: str, meaning: str, *, optional: bool = False) -> Column:
 def _amount(name: str, meaning: str, *, optional: bool = False) -> Column:
     return Column(name, meaning, additive=True, optional=optional)
 
+
+def _reported(*columns: Column) -> tuple[Column, ...]:
+    return tuple(replace(column, by_probe=True) for column in columns)
+
+
+PROBE_COLUMNS: Final = _reported(
+    _amount("live_blocks", "sys.getallocatedblocks(): live blocks of the Python allocator"),
+    _amount("pymalloc_arena_bytes", "arenas of the Python allocator"),
+    _amount("pymalloc_free_bytes", "of those, bytes in free blocks and unused pools"),
+    _amount("pymalloc_unused_bytes", "of those, bytes in unused pools", optional=True),
+    _text(
+        "allocator",
+        "the allocator behind malloc: glibc, jemalloc or tcmalloc; empty: none that can be asked",
+        optional=True,
+    ),
+    _amount("malloc_in_use_bytes", "native bytes in use, as that allocator reports them; empty without one"),
+    _amount("malloc_free_bytes", "free bytes that it retains"),
+    _amount(
+        "malloc_arena_bytes",
+        "bytes that malloc took from the system and retains; glibc: without mapped blocks",
+        optional=True,
+    ),
+    _amount(
+        "malloc_top_bytes",
+        "of the free bytes, those that may be untouched: glibc's top, tcmalloc's page heap",
+        optional=True,
+    ),
+    Column("gc_gen2_collections", "full collections since the process started"),
+    Column("gc_collected", "objects that the cyclic collector freed, all generations"),
+    Column("gc_uncollectable", "objects that it could not free"),
+    _amount("tasks_alive", "asyncio.Task objects alive, finished ones included"),
+    _amount(
+        "tasks_finished",
+        "of those, finished but still referenced; exact up to 1,000, estimated from a sample beyond",
+    ),
+    _amount("sessions_alive", "aiohttp.ClientSession objects alive"),
+    _amount("sessions_open", "of those, not closed"),
+    Column("loop_lag_ms", "delay of a callback in the event loop, milliseconds"),
+    Column("gauges", "gauges that the target registered, a JSON object", kind="json", additive=True),
+)
+"""All that is taken from the probe's answer to ``sample``."""
 
 SAMPLE_COLUMNS: Final = (
     Column("t_s", "time of the reading, seconds since the run's start"),
@@ -79,40 +122,14 @@ SAMPLE_COLUMNS: Final = (
         "loaded libraries with an allocator of their own, space-separated; read every smaps_every_s",
         optional=True,
     ),
+    _amount(
+        "pool_free_bytes",
+        "free bytes in the touched pools of the Python allocator, read from outside by the newest census; empty "
+        "where there is none since the row before",
+        optional=True,
+    ),
     Column("probe_ms", "time of the probe's answer, milliseconds; empty without an answer"),
-    _amount("live_blocks", "sys.getallocatedblocks(): live blocks of the Python allocator"),
-    _amount("pymalloc_arena_bytes", "arenas of the Python allocator"),
-    _amount("pymalloc_free_bytes", "of those, bytes in free blocks and unused pools"),
-    _amount("pymalloc_unused_bytes", "of those, bytes in unused pools", optional=True),
-    _text(
-        "allocator",
-        "the allocator behind malloc: glibc, jemalloc or tcmalloc; empty: none that can be asked",
-        optional=True,
-    ),
-    _amount("malloc_in_use_bytes", "native bytes in use, as that allocator reports them; empty without one"),
-    _amount("malloc_free_bytes", "free bytes that it retains"),
-    _amount(
-        "malloc_arena_bytes",
-        "bytes that malloc took from the system and retains; glibc: without mapped blocks",
-        optional=True,
-    ),
-    _amount(
-        "malloc_top_bytes",
-        "of the free bytes, those that may be untouched: glibc's top, tcmalloc's page heap",
-        optional=True,
-    ),
-    Column("gc_gen2_collections", "full collections since the process started"),
-    Column("gc_collected", "objects that the cyclic collector freed, all generations"),
-    Column("gc_uncollectable", "objects that it could not free"),
-    _amount("tasks_alive", "asyncio.Task objects alive, finished ones included"),
-    _amount(
-        "tasks_finished",
-        "of those, finished but still referenced; exact up to 1,000, estimated from a sample beyond",
-    ),
-    _amount("sessions_alive", "aiohttp.ClientSession objects alive"),
-    _amount("sessions_open", "of those, not closed"),
-    Column("loop_lag_ms", "delay of a callback in the event loop, milliseconds"),
-    Column("gauges", "gauges that the target registered, a JSON object", kind="json", additive=True),
+    *PROBE_COLUMNS,
 )
 
 REQUEST_COLUMNS: Final = (
@@ -202,12 +219,16 @@ HOLDER_COLUMNS: Final = (
     ),
     _text("type", "module-qualified name of the container's type, or of the type that grows"),
     Column("length", "number of items, or of objects of the type"),
-    _text("holder", "path of references that retains it, in Python notation; empty where none was found"),
-    Column("retained_bytes", "bytes that it retains, by a bounded walk"),
-    Column("retained_whole", "1 for a complete walk; 0 for an incomplete one, whose bytes are a lower bound"),
-    _text(
-        "entries",
-        "sample of its entries, a JSON list: types, sizes, of a task its coroutine and creation",
+    *_reported(
+        _text("holder", "path of references that retains it, in Python notation; empty where none was found"),
+        Column("retained_bytes", "bytes that it retains, by a bounded walk"),
+        Column(
+            "retained_whole", "1 for a complete walk; 0 for an incomplete one, whose bytes are a lower bound"
+        ),
+        _text(
+            "entries",
+            "sample of its entries, a JSON list: types, sizes, of a task its coroutine and creation",
+        ),
     ),
 )
 

@@ -8,9 +8,12 @@ import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from soak.process.deadline import DeadlineSocket
+
 PORT = "port"
 LOG = "log:"
 TRY_TIMEOUT_S = 0.5
+"""Time for a connection, and for a whole request and answer on it, seconds."""
 
 
 def is_valid(ready: str) -> bool:
@@ -21,7 +24,10 @@ def is_valid(ready: str) -> bool:
 
 
 def is_ready(ready: str, url: str, new_lines: Callable[[], list[str]]) -> bool:
-    """Try once, for at most ``TRY_TIMEOUT_S``; ``new_lines`` returns what the process printed since the last try."""
+    """Try once, which takes up to ``TRY_TIMEOUT_S`` twice, however slowly the process sends whatever.
+
+    ``new_lines`` returns what the process printed since the last try.
+    """
     if ready.startswith(LOG):
         return any(has_words(line, _words(ready)) for line in new_lines())
     address = urlsplit(url)
@@ -64,9 +70,13 @@ def _answers(host: str, port: int, path: str) -> bool:
     """Whether GET answers with a status below 400."""
     connection = http.client.HTTPConnection(host, port, timeout=TRY_TIMEOUT_S)
     try:
+        connection.connect()
+        exchange = DeadlineSocket(fileno=connection.sock.detach())
+        connection.sock = exchange
+        exchange.begin(TRY_TIMEOUT_S)
         connection.request("GET", path)
         return connection.getresponse().status < 400
-    except (OSError, http.client.HTTPException):
+    except (OSError, ValueError, http.client.HTTPException):
         return False
     finally:
         connection.close()

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from soak.heap.model import HeapSuspect
 from soak.recording.csv_writer import Row
-from soak.sampling.probe_client import ProbeClient, ProbeError
+from soak.sampling.probe_answers import ProbeError
+from soak.sampling.probe_client import ProbeClient
 from soak.sampling.target import Target
 
 MARGIN_S: Final = 2.0
@@ -30,26 +31,25 @@ def name_holders(
     that nobody holds by name is in ``entries``: ``[{"state": "cycle"}]``, "unreferenced" where references are counted
     that no object has, "probe" for what is the probe's own, or "absent".
 
-    Raises ProbeError when the probe does not answer in time, or with something else, or has none for more than 256.
+    What the suspect is comes from the census; the probe only adds what holds it. Raises ProbeError when the probe does
+    not answer in time, or with something else, or has none for more than 256.
     """
     if not suspects:
         return []
     budget_s = min(max(timeout_s - MARGIN_S, SHORT_SHARE * timeout_s), PROBE_BUDGET_AT_MOST_S)
-    answer = target.ask(
-        "who", timeout_s, suspects=[asdict(suspect) for suspect in suspects], budget_s=budget_s
-    )
-    try:
-        return [_row(holder) for holder in answer["holders"]]
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ProbeError(f"probe: who: not an answer about holders: {error!r}") from error
+    asked = [asdict(suspect) for suspect in suspects]
+    holders = target.ask("who", timeout_s, suspects=asked, budget_s=budget_s)["holders"]
+    if len(holders) != len(suspects):
+        raise ProbeError(f"probe: who: {len(holders)} answers about {len(suspects)} suspects")
+    return [_row(suspect, holder) for suspect, holder in zip(suspects, holders, strict=True)]
 
 
-def _row(holder: Mapping[str, Any]) -> Row:
-    entries = [{"state": holder["state"]}] if "state" in holder else holder.get("entries")
+def _row(suspect: HeapSuspect, holder: Mapping[str, Any]) -> Row:
+    entries = holder.get("entries") if holder.get("state") is None else [{"state": holder["state"]}]
     return {
-        "address": f"{holder['address']:#x}" if holder["address"] else None,
-        "type": holder["type"],
-        "length": holder["length"],
+        "address": f"{suspect.address:#x}" if suspect.address else None,
+        "type": suspect.type,
+        "length": suspect.length,
         "holder": holder["holder"] or None,
         "retained_bytes": holder.get("retained_bytes"),
         "retained_whole": holder.get("retained_whole"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from soak.contract import LOAD, WARMUP, InjectedLeak
 from soak.contract.tail import CsvTail
-from soak.sampling.probe_client import ProbeError
+from soak.sampling.probe_answers import ProbeError
 from soak.sampling.target import Target
 
 
@@ -36,8 +36,10 @@ class Injector:
             held[kind] += size_bytes
         return held
 
-    def follow(self, targets: Sequence[Target], phase: str, t_s: float, timeout_s: float) -> None:
-        """Ask the probes of ``targets`` for all that was leaked by now.
+    def follow(
+        self, targets: Sequence[Target], phase: str, t_s: float, timeout_s: Callable[[], float]
+    ) -> None:
+        """Ask the probes of ``targets`` for all that was leaked by now; ``timeout_s`` returns the time for a question.
 
         Raises ProbeError when none is there or one does not answer; the next request makes up for it.
         """
@@ -52,7 +54,7 @@ class Injector:
                 key, total = (target.life, kind), round(rate * self._share[target.life])
                 if total == self._asked.get(key, 0):
                     continue
-                self._held[key] = int(target.ask("inject", timeout_s, kind=kind, total=total)["held"])
+                self._held[key] = int(target.ask("inject", timeout_s(), kind=kind, total=total)["held"])
                 self._asked[key] = total
 
     def _new_units(self, phase: str, t_s: float) -> float:

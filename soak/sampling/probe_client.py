@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import struct
 import threading
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from soak.errors import SoakError
+from soak.process.deadline import DeadlineSocket
+from soak.sampling.probe_answers import ProbeError, read_answer
 
-_ANSWER_CAP_BYTES = 1 << 20
-
-
-class ProbeError(SoakError):
-    """The probe did not answer, or could not do what it was asked."""
+ANSWER_MOST_BYTES: Final = 1 << 20
+"""Longest answer that is read, bytes."""
+_FULL_BACKLOG_PAUSE_S: Final = 0.02
+"""Time between two tries to connect to a socket whose queue of connections is full, seconds."""
+_PEER: Final = struct.Struct("3i")
+"""``struct ucred``, see unix(7)."""
 
 
 class ProbeClient:
@@ -22,60 +27,77 @@ class ProbeClient:
 
     def __init__(self, directory: Path, pid: int) -> None:
         self._path = directory / f"{pid}.sock"
+        self._pid = pid
         self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
+        self._closed = threading.Event()
+        self._socket: DeadlineSocket | None = None
 
     @property
     def exists(self) -> bool:
         """Whether the process has a probe at all."""
-        return self._path.exists()
+        return os.path.exists(self._path)  # noqa: PTH110 - false, not an error, where it may not be looked for
 
     def ask(self, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:
-        """Send one request and return its answer.
+        """Send one request and return its answer, as ``read_answer`` does.
 
-        Raises ProbeError when there is no probe, no answer within ``timeout_s``, or an error for an answer.
+        Raises ProbeError when there is no probe, no whole answer within ``timeout_s``, one that is not valid, or an
+        error for an answer, and at once when ``close`` is called.
         """
         if not self._lock.acquire(timeout=timeout_s):
             raise ProbeError(f"probe: {op}: it is still busy with another question")
         try:
-            answer = json.loads(self._exchange(json.dumps({"op": op, **arguments}), timeout_s))
-        except (OSError, ValueError) as error:
-            self._close()
-            raise ProbeError(f"probe: {op}: {error}") from error
+            line = self._exchange(json.dumps({"op": op, **arguments}).encode() + b"\n", timeout_s)
+            return read_answer(op, line)
+        except (OSError, ValueError, ProbeError) as error:
+            self._drop()
+            raise error if isinstance(error, ProbeError) else ProbeError(f"probe: {op}: {error}") from error
         finally:
             self._lock.release()
-        if not isinstance(answer, dict) or not answer.get("ok"):
-            raise ProbeError(f"probe: {op}: {answer.get('error') if isinstance(answer, dict) else answer}")
-        return answer
 
     def close(self) -> None:
-        """Drop the connection. Idempotent."""
-        with self._lock:
-            self._close()
+        """Drop the connection for good; a question that waits for its answer fails. Idempotent."""
+        self._closed.set()
+        if (connection := self._socket) is not None:
+            with suppress(OSError):  # it is not connected
+                connection.shutdown(socket.SHUT_RDWR)
+        if self._lock.acquire(blocking=False):
+            self._drop()
+            self._lock.release()
 
-    def _exchange(self, request: str, timeout_s: float) -> bytes:
+    def _exchange(self, request: bytes, timeout_s: float) -> bytes:
+        connection = self._socket or DeadlineSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.begin(timeout_s)
         if self._socket is None:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                connection.settimeout(timeout_s)
-                connection.connect(str(self._path))
-            except OSError:
-                connection.close()
-                raise
             self._socket = connection
-        self._socket.settimeout(timeout_s)
-        self._socket.sendall(request.encode() + b"\n")
-        answer = b""
+            self._connect(connection)
+        if self._closed.is_set():
+            raise ConnectionAbortedError("the process has ended")
+        connection.sendall(request)
+        answer = bytearray()
         while not answer.endswith(b"\n"):
-            part = self._socket.recv(65536)
+            part = connection.recv(65536)
             if not part:
                 raise ConnectionResetError("the process closed the connection")
             answer += part
-            if len(answer) > _ANSWER_CAP_BYTES:
+            if len(answer) > ANSWER_MOST_BYTES:
                 raise ValueError("the answer is too long")
-        return answer
+        return bytes(answer)
 
-    def _close(self) -> None:
+    def _connect(self, connection: DeadlineSocket) -> None:
+        """Connect to the process; raises OSError, also where another process listens."""
+        while True:
+            connection.setblocking(False)
+            try:
+                connection.connect(str(self._path))
+                break
+            except BlockingIOError:  # its queue is full
+                if self._closed.wait(min(_FULL_BACKLOG_PAUSE_S, connection.left_s())):
+                    raise ConnectionAbortedError("the process has ended") from None
+        peer, _, _ = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+        if peer != self._pid:
+            raise ConnectionRefusedError(f"pid {peer} answers for pid {self._pid}")
+
+    def _drop(self) -> None:
         if self._socket is not None:
             self._socket.close()
             self._socket = None

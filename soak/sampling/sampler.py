@@ -8,32 +8,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from soak.contract import DRAIN, IDLE, LOAD, POINT, QUIESCE, SAMPLE_COLUMNS, names
+from soak.contract import IDLE, LOAD, POINT
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError, SoakError
 from soak.heap.model import HeapSuspect
-from soak.limit import threads_limit
-from soak.process.libraries import foreign_allocators
-from soak.process.procfs import count_fds, cpu_s, fds_limit, read_smaps, read_status, rss_bytes
+from soak.process.procfs import rss_bytes
 from soak.recording.csv_writer import CsvWriter, Row
 from soak.recording.events import EventLog
 from soak.sampling.gaps import Gaps
 from soak.sampling.holder_rows import name_holders
 from soak.sampling.injector import Injector
 from soak.sampling.naming import Naming
-from soak.sampling.probe_client import ProbeError
+from soak.sampling.outside import read_outside
+from soak.sampling.probe_answers import ProbeError
+from soak.sampling.replies import Reply, ask_all, unasked
 from soak.sampling.row import ArmRow
 from soak.sampling.target import Target
 
 PROBE_TIMEOUT_S = 0.5
-"""Time for an answer of the probe under load, seconds."""
+"""Time for an answer of the probe to a question of an ordinary row, seconds."""
+ROW_SHARE = 0.8
+"""Share of the time between two rows in which the probes answer for a row: the next one is not late for it."""
+REST_SHARE = 0.15
+"""Share of the time between two rows that is left for an answer after a wait for a quiesce point."""
 EXACT_TIMEOUT_S = 30.0
 """Time for an answer of the probe that walks the whole heap, seconds."""
 NAMING_TIMEOUT_S = 10.0
-"""Time for the probe to name holders at a quiesce point, seconds: death is near, so it may outlast the pause."""
-UNLOADED = frozenset({IDLE, DRAIN, QUIESCE})
-"""Phases without requests, in which a reading may pause the target."""
-_SAMPLE_NAMES = frozenset(names(SAMPLE_COLUMNS))
+"""Time for the probes to name holders at a quiesce point, seconds: death is near, so it may outlast the pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,9 @@ class Sampler:
         self._smaps_every_s = smaps_every_s
         self._next_smaps_s = 0.0
         self._lock = threading.Lock()
+        """Held while a row is read from outside and written: rows are in order of time."""
+        self._probing = threading.Lock()
+        """Held while probes are asked for a row."""
         self.targets: tuple[Target, ...] = ()
         """The arm's own process, then those below it; none while it is down."""
         self.phase = IDLE
@@ -78,6 +82,8 @@ class Sampler:
         self._arm_row = ArmRow()
         self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
         """What grew in the last censuses under load, by pid."""
+        self.pool_free_bytes: dict[int, int] = {}
+        """Free bytes in pools that the newest census saw, by pid, until a row has them."""
         self._holders = holders
         self._naming = naming or Naming()
         self.injector = injector
@@ -105,12 +111,23 @@ class Sampler:
     def tick(self, rung: str = "", *, exact: bool = False) -> tuple[Row, ...]:
         """Write one row of each process of the arm, all of one ``t_s``, and return them; none when it is down.
 
-        ``exact`` asks for readings whose cost grows with the heap: only while nothing is loaded.
+        What a probe has not answered by ROW_SHARE of the time to the next row is a counted gap. ``exact`` waits for
+        readings whose cost grows with the heap: only while nothing is loaded.
         """
+        targets = self.targets
+        timeout_s = EXACT_TIMEOUT_S if exact else ROW_SHARE * self._every_s
+        by_s = self._clock.now_s() + timeout_s
+        if self._probing.acquire(timeout=timeout_s):
+            try:
+                by_s = max(by_s, self._clock.now_s() + REST_SHARE * self._every_s)
+                self._inject(targets, by_s)
+                replies = self._ask(targets, by_s, exact=exact)
+            finally:
+                self._probing.release()
+        else:
+            replies = unasked(targets, "busy with a reading at a quiesce point or rung")
         with self._lock:
-            exact = exact or self.phase in UNLOADED
-            readings = self._read(rung, exact=exact, patience_s=EXACT_TIMEOUT_S if exact else PROBE_TIMEOUT_S)
-            return self._write(readings)
+            return self._write(self._read(rung, replies))
 
     def point(self, by_s: float, is_rehearsal: bool = False) -> None:
         """Collect and write one row of rung POINT for each process of the arm, while the load pauses until ``by_s``.
@@ -119,16 +136,19 @@ class Sampler:
         read from outside. Then holders are named, if it is time for that, or that is rehearsed. May be called in a
         thread; an error of our own waits in ``failure``.
         """
-        with self._failure_kept(), self._lock:
+        with self._failure_kept():
             try:
-                readings = self._read_settled(by_s)
+                replies = self._settle(by_s)
+                with self._lock:
+                    readings = self._read(POINT, replies)
+                    if readings:
+                        self._time_left_s(by_s)
+                    self.gaps.read("point")
+                    self._write(readings)
             except ProbeError as error:
                 self.gaps.missed(
                     "point", f"not settled within the pause ({error}); raise sampling.quiesce_pause_s"
                 )
-            else:
-                self.gaps.read("point")
-                self._write(readings)
         with self._failure_kept():
             self._name_at_point(is_rehearsal=is_rehearsal)
 
@@ -139,11 +159,12 @@ class Sampler:
         self._naming.add_point(targets[0].life, self._clock.now_s(), charged_bytes)
         if self.phase == LOAD:  # too late on a busy machine: its memory would look like a leak
             is_rehearsal = False
+        until_s = self._clock.now_s() + NAMING_TIMEOUT_S
         for target in targets:
             suspects = self.suspects.get(target.pid, ())
             chosen = self._naming.choose(target.pid, suspects, is_rehearsal=is_rehearsal)
             for suspect, row in zip(
-                chosen, self._name(target, chosen, POINT, NAMING_TIMEOUT_S), strict=False
+                chosen, self._name(target, chosen, POINT, self._left_s(until_s)), strict=False
             ):
                 self._naming.answered(target.pid, suspect, found=bool(row["holder"] or row["entries"]))
 
@@ -151,7 +172,7 @@ class Sampler:
         """Have the probes name within ``timeout_s`` seconds what holds each suspect, and record it."""
         until_s = self._clock.now_s() + timeout_s
         for target in self.targets:
-            self._name(target, self.suspects.get(target.pid, ()), rung, until_s - self._clock.now_s())
+            self._name(target, self.suspects.get(target.pid, ()), rung, self._left_s(until_s))
 
     def _name(
         self, target: Target, suspects: Sequence[HeapSuspect], rung: str, timeout_s: float
@@ -170,43 +191,66 @@ class Sampler:
         self._holders.write_all({**began, **row} for row in rows)
         return rows
 
-    def _read_settled(self, by_s: float) -> list[_Reading]:
-        """Collect and read; raises ProbeError when that takes longer than ``by_s`` or a probe fails."""
+    def _left_s(self, until_s: float) -> float:
+        return max(0.0, until_s - self._clock.now_s())
 
-        def left_s() -> float:
-            if (left_s := by_s - self._clock.now_s()) <= 0:
-                raise ProbeError("it is late")
-            return left_s
+    def _time_left_s(self, by_s: float) -> float:
+        if (left_s := self._left_s(by_s)) <= 0:
+            raise ProbeError("it is late")
+        return left_s
 
-        if not self.targets:
+    def _settle(self, by_s: float) -> list[Reply]:
+        """Collect and ask all probes; raises ProbeError when that takes longer than ``by_s`` or one fails."""
+        if not (targets := self.targets):
             return []
-        for target in self.targets:
-            if target.probed:
-                try:
-                    target.ask("collect", left_s(), if_enabled=True)
-                except ProbeError:
-                    if (
-                        rss_bytes(target.pid) is not None
-                    ):  # a process that is dead or dying ends: no reading is missed
-                        raise
-        readings = self._read(POINT, exact=True, patience_s=left_s())
-        left_s()
-        for reading in readings:
-            if reading.target.probed and (problem := reading.problems["probe"]):
+        if not self._probing.acquire(timeout=self._time_left_s(by_s)):
+            raise ProbeError("it is late")
+        try:
+            for target in targets:
+                if target.probed:
+                    self._collect(target, self._time_left_s(by_s))
+            self._inject(targets, by_s)
+            self._time_left_s(by_s)
+            replies = self._ask(targets, by_s, exact=True)
+        finally:
+            self._probing.release()
+        for reply in replies:
+            problem = reply.problems.get("probe")
+            if reply.target.probed and problem and rss_bytes(reply.target.pid) is not None:
                 raise ProbeError(problem)
-        return readings
+        return replies
 
-    def _read(self, rung: str, *, exact: bool, patience_s: float) -> list[_Reading]:
-        """Read each process of the arm; ``patience_s`` is the time its probe has to answer."""
-        targets = self.targets
-        self._inject(targets, patience_s)
-        if not targets:
+    @staticmethod
+    def _collect(target: Target, timeout_s: float) -> None:
+        try:
+            target.ask("collect", timeout_s, if_enabled=True)
+        except ProbeError:
+            if (
+                rss_bytes(target.pid) is not None
+            ):  # a process that is dead or dying ends: no reading is missed
+                raise
+
+    def _ask(self, targets: Sequence[Target], by_s: float, *, exact: bool) -> list[Reply]:
+        return ask_all(targets, self._clock, lambda: self._timeout_s(by_s, exact=exact), exact=exact)
+
+    def _timeout_s(self, by_s: float, *, exact: bool) -> float:
+        left_s = self._left_s(by_s)
+        return left_s if exact else min(PROBE_TIMEOUT_S, left_s)
+
+    def _read(self, rung: str, replies: Sequence[Reply]) -> list[_Reading]:
+        """Read each process from outside, now that its probe has answered or will not.
+
+        The probe comes first: what its answer touches, the first one's imports above all, is then in both readings.
+        Nothing that is read from outside can come from an answer.
+        """
+        if not replies:
             return []
         t_s = self._clock.now_s()
         smaps = bool(rung) or t_s >= self._next_smaps_s
         if smaps and not rung:  # a rung's own reading leaves the ordinary ones their rhythm
             self._next_smaps_s = t_s + self._smaps_every_s - self._every_s / 2
-        usage = targets[0].limit.usage()
+        main = replies[0].target
+        usage = main.limit.usage()
         shared: Row = {
             "t_s": t_s,
             "wall_time": self._clock.wall_time(),
@@ -219,29 +263,28 @@ class Sampler:
             "cgroup_file_bytes": usage.file_bytes,
         }
         readings = []
-        for target in targets:
-            row = {**shared, "pid": target.pid, "life": target.life}
-            # The probe first: what its answer touches, the first one's imports above all, is then in both figures.
-            of_probe = self._read_probe(target, row, exact=exact, patience_s=patience_s)
-            problems = {
-                **({"limit": usage.problem} if target is targets[0] else {}),
-                **_read_outside(target.pid, row, smaps=smaps),
-                **of_probe,
-            }
-            if (
-                rss_bytes(target.pid) is not None
-            ):  # a process that is dead or dying ends: no reading is missed
-                readings.append(
-                    _Reading(target, "" if target is targets[0] else f" of pid {target.pid}", row, problems)
-                )
+        for reply in replies:
+            target = reply.target
+            outside, problems = read_outside(target.pid, smaps=smaps)
+            row = {**reply.cells, **outside, **shared, "pid": target.pid, "life": target.life}
+            if not rung:
+                row["pool_free_bytes"] = self.pool_free_bytes.pop(target.pid, None)
+            problems = {**reply.problems, **problems}
+            if target is main:
+                problems = {"limit": usage.problem, **problems}
+            if rss_bytes(target.pid) is not None:  # one that is dead or dying ends: no reading is missed
+                whose = "" if target is main else f" of pid {target.pid}"
+                readings.append(_Reading(target, whose, row, problems))
         return readings
 
-    def _inject(self, targets: Sequence[Target], patience_s: float) -> None:
+    def _inject(self, targets: Sequence[Target], by_s: float) -> None:
         """Inject what the load has leaked by now; a failure is a counted gap."""
         if self.injector is None:
             return
         try:
-            self.injector.follow(targets, self.phase, self._clock.now_s(), patience_s)
+            self.injector.follow(
+                targets, self.phase, self._clock.now_s(), lambda: self._timeout_s(by_s, exact=False)
+            )
         except ProbeError as error:
             self.gaps.missed("inject", str(error).removeprefix("probe: inject: "))
         else:
@@ -269,54 +312,8 @@ class Sampler:
             self.gaps.read("tick")
         return due + (late + 1) * self._every_s
 
-    def _read_probe(
-        self, target: Target, row: Row, *, exact: bool, patience_s: float
-    ) -> dict[str, str | None]:
-        """Fill the row from the probe; return what is wrong with the reading, None for nothing."""
-        if target.outside_only:
-            return {}
-        if not target.has_probe:
-            return {"probe": "none in this process; it is sampled from outside only"}
-        began = self._clock.now_s()
-        try:
-            answer = target.ask("sample", patience_s, exact=exact)
-        except ProbeError as error:
-            return {"probe": str(error).removeprefix("probe: ")}
-        row["probe_ms"] = (self._clock.now_s() - began) * 1000
-        row.update(_cells(answer))
-        return {"probe": None, "malloc": None, **answer.get("problems", {})}
-
-
-def _read_outside(pid: int, row: Row, *, smaps: bool) -> dict[str, str | None]:
-    """Fill the row from /proc; return what is wrong with each reading, None for nothing."""
-    row["rss_bytes"] = rss_bytes(pid)
-    row["fds"] = count_fds(pid)
-    row["cpu_s"] = cpu_s(pid)
-    expected = ["fds", "cpu_s", "anon_bytes"]
-    sizes = read_smaps(pid) if smaps else None
-    if status := read_status(pid):
-        row["threads"] = status.threads
-        row["shmem_bytes"], row["file_bytes"] = status.shmem_bytes, status.file_bytes
-        anon = status.anon_bytes if sizes is None else sizes.anon_bytes
-        row["anon_bytes"] = None if anon is None else anon + status.swap_bytes
-    if smaps:
-        if sizes:
-            row["uss_bytes"], row["pss_bytes"] = sizes.uss_bytes, sizes.pss_bytes
-        row["fds_limit"], row["threads_limit"] = fds_limit(pid), threads_limit(pid)
-        row["foreign_allocators"] = foreign_allocators(pid)
-        expected.append("uss_bytes")
-    return {name: "not readable" if row.get(name) is None else None for name in expected}
-
 
 def _charged_bytes(row: Mapping[str, Any]) -> float | None:
     """Return what is charged to an arm's limit less file cache, which is given back; RSS where nothing is charged."""
     charged: float | None = row.get("cgroup_bytes")
     return row.get("rss_bytes") if charged is None else charged - (row.get("cgroup_file_bytes") or 0)
-
-
-def _cells(answer: Mapping[str, Any]) -> Row:
-    """Pick the columns from a probe's answer."""
-    read: Mapping[str, float] = answer.get("gauges") or {}
-    gauges = {name: int(value) if value == int(value) else value for name, value in read.items()}
-    cells: Row = {name: value for name, value in answer.items() if name in _SAMPLE_NAMES}
-    return {**cells, "gauges": gauges}

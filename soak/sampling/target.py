@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from soak.limit import LifeLimit
-from soak.sampling.probe_client import ProbeClient, ProbeError
+from soak.sampling.probe_answers import ProbeError
+from soak.sampling.probe_client import ProbeClient
 
 
 @dataclass(frozen=True, slots=True)

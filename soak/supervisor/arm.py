@@ -18,7 +18,8 @@ from soak.plan.run_plan import ArmPlan
 from soak.process.child import Child, describe_exit
 from soak.process.log import last_words
 from soak.process.readiness import what_failed
-from soak.sampling.probe_client import ProbeClient, ProbeError
+from soak.sampling.probe_answers import ProbeError
+from soak.sampling.probe_client import ProbeClient
 from soak.sampling.process_tree import ProcessTree
 from soak.sampling.sampler import EXACT_TIMEOUT_S, NAMING_TIMEOUT_S, Sampler
 from soak.sampling.target import Target

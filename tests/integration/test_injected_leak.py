@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from soak.process.probe_injection import INJECT_VARIABLE, PROBE_DIRECTORY_VARIABLE, PROBE_PATH
-from soak.sampling.probe_client import ProbeClient, ProbeError
+from soak.sampling.probe_answers import ProbeError
+from soak.sampling.probe_client import ProbeClient
 
 pytestmark = pytest.mark.integration
 

@@ -61,11 +61,13 @@ class Bench:
         clock: RunClock,
         probe: FakeProbe,
         *,
+        every_s: float = 1.0,
         smaps_every_s: float = 5.0,
         injected: InjectedLeak | None = None,
         naming: Naming | None = None,
     ) -> None:
         self.directory = directory
+        self.clock = clock
         self.probe = probe
         self.events = EventLog(directory / "events.csv", clock)
         self.samples = CsvWriter(directory / "samples.csv", SAMPLE_COLUMNS)
@@ -75,7 +77,7 @@ class Bench:
             clock,
             self.events,
             self.samples,
-            every_s=1.0,
+            every_s=every_s,
             smaps_every_s=smaps_every_s,
             holders=self.holders,
             naming=naming,

@@ -19,6 +19,10 @@ _ALL_ARENAS = 4096
 """jemalloc's MALLCTL_ARENAS_ALL."""
 
 
+MALLOC_FIGURES = ("malloc_in_use_bytes", "malloc_free_bytes", "malloc_arena_bytes", "malloc_top_bytes")
+"""Names of the figures of malloc, those of their columns."""
+
+
 class _Mallinfo2(ctypes.Structure):
     """``struct mallinfo2`` of glibc 2.33 and later, see mallinfo(3)."""
 

@@ -74,7 +74,7 @@ class Answers:
         }
 
     def sample(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Read all figures, named as in a recording; one that cannot be had here is null or missing.
+        """Read all figures, named as in a recording; one that cannot be had here is null.
 
         ``problems`` has the reason for a figure that was read and cannot be true, by what was asked.
         ``"exact": true`` counts finished tasks exactly at any size: a pause, for an idle target.
@@ -96,6 +96,7 @@ class Answers:
             "pymalloc_free_bytes": arena_free_bytes,
             "pymalloc_unused_bytes": unused_bytes,
             "allocator": allocators.ALLOCATOR,
+            **dict.fromkeys(allocators.MALLOC_FIGURES),
             **malloc,
             "gc_gen2_collections": generations[-1]["collections"],
             "gc_collected": sum(generation["collected"] for generation in generations),

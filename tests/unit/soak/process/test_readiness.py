@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from soak.process import readiness
 from soak.process.readiness import has_words, is_ready, is_valid, what_failed
 
 NOTHING = list[str]
@@ -51,6 +55,81 @@ def test_a_port_is_ready_when_it_accepts() -> None:
         assert not is_ready("/healthz", url, NOTHING)
         server.listen()
         assert is_ready("port", url, NOTHING)
+
+
+def drip(*pieces: bytes) -> Callable[[socket.socket], None]:
+    """Return what sends the pieces again and again, one each hundredth of a second."""
+
+    def send(connection: socket.socket) -> None:
+        for piece in itertools.cycle(pieces):
+            connection.sendall(piece)
+            time.sleep(0.01)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [
+        drip(b"H"),
+        drip(b"HTTP/1.1 200 OK\r\n", *[b"a: b\r\n"] * 99),
+        drip(b"HTTP/1.1 100 Continue\r\n\r\n"),
+        lambda connection: connection.recv(1 << 20),
+        lambda connection: connection.sendall(b"HTTP/1.1 " + b"9" * 400 + b" OK\r\n\r\n"),
+        lambda connection: connection.sendall(b"\x00\xff" * 100_000),
+        lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000),
+        lambda connection: connection.close(),
+    ],
+    ids=[
+        "status drips",
+        "headers drip",
+        "100 for ever",
+        "nothing",
+        "400 digits",
+        "noise",
+        "headers",
+        "closes",
+    ],
+)
+def test_no_answer_holds_a_try(
+    behave: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a process sends, and however slowly: it is not ready, and the try is over in its time."""
+    monkeypatch.setattr(readiness, "TRY_TIMEOUT_S", 0.05)
+
+    def serve() -> None:
+        with suppress(OSError), server.accept()[0] as connection:
+            behave(connection)
+            connection.settimeout(5.0)
+            while connection.recv(65536):
+                pass
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        began_s = time.monotonic()
+        assert not is_ready("/healthz", f"http://127.0.0.1:{server.getsockname()[1]}", NOTHING)
+        assert time.monotonic() - began_s < 0.6
+        thread.join()
+
+
+def test_interim_answers_come_before_the_answer() -> None:
+    """One that is not without end."""
+
+    def serve() -> None:
+        with server.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 204 No Content\n\n")
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert is_ready("/healthz", f"http://127.0.0.1:{server.getsockname()[1]}", NOTHING)
+        thread.join()
 
 
 def test_a_line_is_looked_for_in_what_is_new() -> None:

@@ -10,7 +10,8 @@ import pytest
 from soak.contract import HOLDER_COLUMNS, names
 from soak.heap.model import HeapSuspect
 from soak.sampling.holder_rows import name_holders
-from soak.sampling.probe_client import ProbeClient, ProbeError
+from soak.sampling.probe_answers import ProbeError
+from soak.sampling.probe_client import ProbeClient
 
 CACHE = HeapSuspect(0xBEEF, "builtins.dict", 900)
 LINKS = HeapSuspect(0, "shop.Link", 50)
@@ -97,15 +98,23 @@ def test_nothing_is_asked_about_nothing() -> None:
     assert probe.asked == []
 
 
-@pytest.mark.parametrize("answer", [{}, {"holders": 3}, {"holders": [3]}, {"holders": [{"address": 1}]}])
-def test_an_answer_of_another_kind_is_an_error(answer: dict[str, Any]) -> None:
-    """A probe of another version, or something else on its socket, gives no traceback."""
-    with pytest.raises(ProbeError, match="not an answer about holders"):
-        name_holders(ScriptedProbe(answer), [CACHE], 10.0)
+def test_what_the_suspect_is_comes_from_the_census() -> None:
+    """A probe that names another address, type or length moves no row."""
+    probe = ScriptedProbe({"holders": [{"address": 1, "type": "a.B", "length": 2, "holder": "a.b"}]})
+    [row] = name_holders(probe, [CACHE], 10.0)
+    assert (row["address"], row["type"], row["length"]) == ("0xbeef", "builtins.dict", 900)
+    assert row["holder"] == "a.b"
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_an_answer_about_others_is_an_error(count: int) -> None:
+    """Its rows could not be told apart."""
+    with pytest.raises(ProbeError, match=rf"^probe: who: {count} answers about 2 suspects$"):
+        name_holders(ScriptedProbe({"holders": [{"holder": ""}] * count}), [CACHE, LINKS], 10.0)
 
 
 def test_most_of_a_short_time_is_the_probes() -> None:
     """The budget stays below the time for the answer, however short that is."""
-    probe = ScriptedProbe({"holders": []})
+    probe = ScriptedProbe({"holders": [{"holder": ""}]})
     name_holders(probe, [CACHE], 1.0)
     assert probe.asked[0][2]["budget_s"] == pytest.approx(0.7)

@@ -12,7 +12,7 @@ import pytest
 from soak.contract import DRAIN, IDLE, LOAD, WARMUP, InjectedLeak
 from soak.limit.base import Unlimited
 from soak.sampling.injector import Injector
-from soak.sampling.probe_client import ProbeError
+from soak.sampling.probe_answers import ProbeError
 from soak.sampling.target import Target
 
 PER_REQUEST = InjectedLeak("request", {"python": 400.0, "native": 100.0})
@@ -54,7 +54,7 @@ class Bench:
             Target("app.leak", os.getpid(), life, Unlimited(), probe)  # type: ignore[arg-type]
             for life, probe in enumerate(probes, first_life)
         ]
-        self.injector.follow(targets, phase, self.t_s, 0.5)
+        self.injector.follow(targets, phase, self.t_s, lambda: 0.5)
 
 
 def test_the_total_is_the_rate_times_all_answers(tmp_path: Path) -> None:

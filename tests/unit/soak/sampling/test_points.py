@@ -21,7 +21,7 @@ from soak.plan.run_plan import plan_run
 from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
 from soak.sampling import sampler as module
-from soak.sampling.probe_client import ProbeError
+from soak.sampling.probe_answers import ProbeError
 from soak.sampling.sampler import Sampler
 from soak.sampling.target import Target
 
@@ -97,7 +97,7 @@ def test_a_point_is_a_row_of_its_own_after_a_collection(bench: Bench) -> None:
     probe = Probe()
     [row] = bench.point(probe)
     assert probe.asked == [("collect", 0.5), ("sample", 0.4)]
-    assert (row["rung"], row["phase"], row["live_blocks"], row["t_s"]) == (POINT, LOAD, "1000", "29.600")
+    assert (row["rung"], row["phase"], row["live_blocks"], row["t_s"]) == (POINT, LOAD, "1000", "29.610")
     assert int(row["uss_bytes"]) > 1_000_000
     assert bench.gaps() == []
 

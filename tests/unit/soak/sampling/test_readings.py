@@ -11,7 +11,7 @@ import pytest
 from soak.contract.clock import RunClock
 from soak.limit.base import Unlimited, Usage
 from soak.process.procfs import Smaps, Status, read_status
-from soak.sampling import sampler as module
+from soak.sampling import outside as module
 from tests.support.scripted_sampler import ANSWER, FakeProbe, MakeBench, WithWorker
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from soak.contract import IDLE, LOAD, POINT, WARMUP, InjectedLeak
+from soak.contract import LOAD, POINT, QUIESCE, WARMUP, InjectedLeak
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.heap.model import HeapSuspect
 from soak.sampling import sampler as module
 from soak.sampling.gaps import Gaps
 from soak.sampling.naming import NOWHERE, Naming
-from soak.sampling.probe_client import ProbeError
+from soak.sampling.probe_answers import ProbeError
 from tests.support.scripted_sampler import ANSWER, Bench, FakeProbe, MakeBench, ScriptedClock, WithWorker
 
 
@@ -67,13 +67,13 @@ def test_a_target_without_a_probe_is_sampled_from_outside_and_says_so(make_bench
     assert bench.gaps() == ["probe: none in this process; it is sampled from outside only"]
 
 
-def test_readings_that_pause_the_target_wait_until_nothing_is_loaded(make_bench: MakeBench) -> None:
-    """Under load the probe is asked for cheap readings with a short patience, while idle for exact ones."""
+def test_readings_that_pause_the_target_are_those_of_the_ladder(make_bench: MakeBench) -> None:
+    """Each second the probe is asked for cheap readings with a short patience, at a rung for exact ones."""
     probe = FakeProbe(ANSWER, ANSWER)
-    bench = make_bench(RunClock(), probe)
+    bench = make_bench(ScriptedClock(0.0), probe)
     bench.sampler.tick()
-    bench.sampler.phase = IDLE
-    bench.sampler.tick()
+    bench.sampler.phase = QUIESCE
+    bench.sampler.tick("drained", exact=True)
     assert [(ask["exact"], ask["timeout_s"]) for ask in probe.asked] == [
         (False, module.PROBE_TIMEOUT_S),
         (True, module.EXACT_TIMEOUT_S),
@@ -94,8 +94,7 @@ def test_a_dead_target_makes_no_row_and_no_gap(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its exit is an event of its own; an unread corpse is no missed reading."""
-    readings = iter([50_000_000, None])  # it dies between our first look and the probe's answer
-    monkeypatch.setattr(module, "rss_bytes", lambda _: next(readings))
+    monkeypatch.setattr(module, "rss_bytes", lambda _: None)
     bench = make_bench(RunClock(), FakeProbe(ProbeError("gone")))
     assert bench.sampler.tick() == ()
     assert bench.rows("samples.csv") == []

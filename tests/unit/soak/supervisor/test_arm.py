@@ -15,7 +15,7 @@ from soak.contract import RUNGS
 from soak.limit import Counters
 from soak.plan.run_plan import ArmPlan
 from soak.process.spec import ProcessSpec
-from soak.sampling.probe_client import ProbeError
+from soak.sampling.probe_answers import ProbeError
 from soak.sampling.target import Target
 from soak.status.terminal import Progress
 from soak.supervisor.arm import ArmRun

@@ -1,0 +1,65 @@
+"""What the probes of an arm reply for one row: the columns of the probe, by an explicit list, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from soak.contract import PROBE_COLUMNS, names
+from soak.contract.clock import RunClock
+from soak.recording.csv_writer import Row
+from soak.sampling.probe_answers import ProbeError
+from soak.sampling.target import Target
+
+OF_PROBE = names(PROBE_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the probe of one process answered."""
+
+    target: Target
+    cells: Row
+    """Its columns and the time it took; empty without an answer."""
+    problems: Mapping[str, str | None]
+    """What is wrong with each reading; None for nothing."""
+
+
+def ask_all(
+    targets: Sequence[Target], clock: RunClock, timeout_s: Callable[[], float], *, exact: bool
+) -> list[Reply]:
+    """Ask the probes for samples, all at once, so that none waits for another; ``timeout_s`` is read for each."""
+
+    def ask(target: Target) -> Reply:
+        return _ask(target, clock, timeout_s, exact=exact)
+
+    if len(targets) < 2:
+        return [ask(target) for target in targets]
+    with ThreadPoolExecutor(len(targets)) as pool:
+        return list(pool.map(ask, targets))
+
+
+def unasked(targets: Sequence[Target], why: str) -> list[Reply]:
+    """Return the replies of probes that were not asked; ``why`` is the gap."""
+    return [Reply(target, {}, {"probe": why} if target.probed else {}) for target in targets]
+
+
+def _ask(target: Target, clock: RunClock, timeout_s: Callable[[], float], *, exact: bool) -> Reply:
+    if target.outside_only:
+        return Reply(target, {}, {})
+    if not target.has_probe:
+        return Reply(target, {}, {"probe": "none in this process; it is sampled from outside only"})
+    began_s = clock.now_s()
+    try:
+        answer = target.ask("sample", timeout_s(), exact=exact)
+    except ProbeError as error:
+        return Reply(target, {}, {"probe": str(error).removeprefix("probe: ")})
+    cells: Row = {name: answer.get(name) for name in OF_PROBE}
+    cells["gauges"] = {name: _whole(value) for name, value in (answer.get("gauges") or {}).items()}
+    cells["probe_ms"] = (clock.now_s() - began_s) * 1000
+    return Reply(target, cells, {"probe": None, "malloc": (answer.get("problems") or {}).get("malloc")})
+
+
+def _whole(value: float) -> float:
+    return int(value) if value == int(value) else value

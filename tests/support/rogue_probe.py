@@ -1,0 +1,61 @@
+"""A target that binds the socket of its probe itself and answers what a test wants."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from soak.contract import PROBE_COLUMNS
+
+SAMPLE: Final[dict[str, Any]] = {
+    "ok": True,
+    **{column.name: None for column in PROBE_COLUMNS},
+    "live_blocks": 1000,
+    "gauges": {},
+    "gauge_errors": [],
+    "problems": {},
+}
+"""The answer of a probe that can read next to nothing."""
+Behave = Callable[[socket.socket, dict[str, Any]], None]
+
+
+def line(answer: object) -> bytes:
+    """Return an answer as it goes through the socket."""
+    return json.dumps(answer).encode() + b"\n"
+
+
+class RogueProbe:
+    """Listens as the probe of this process; ``behave`` has the connection and each request, in a thread."""
+
+    def __init__(self, directory: Path, behave: Behave, pid: int | None = None) -> None:
+        self._behave = behave
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(directory / f"{pid or os.getpid()}.sock"))
+        self._listener.listen()
+        self._connections: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        for one in (self._listener, *self._connections):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._connections.append(connection)
+                threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection.makefile("rb") as requests:
+            for request in requests:
+                self._behave(connection, json.loads(request))
