@@ -48,7 +48,7 @@ def worker_command(plan: str, host: str, port: int) -> list[str]:
 def join_run(arguments: list[str]) -> int:
     """Become a worker of the run; return an exit code when that fails."""
     match = re.fullmatch(r"([^\s:]+):(\d{1,5})", arguments[0] if len(arguments) == 1 else "")
-    if match is None:
+    if match is None or not 0 < int(match[2]) < 2**16:
         print("give the address that the run printed, HOST:PORT", file=sys.stderr)
         return EXIT_USAGE
     host, port = match[1], int(match[2])

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from soak.cli.analysis_process import become
 from soak.cli.attach import attach
-from soak.cli.options import RunDirectory, Runs
+from soak.cli.options import MOST_PID, RunDirectory, Runs
 from soak.cli.packages import refuse_foreign_packages
 from soak.cli.run import ablate, run, ui, worker
 from soak.cli.runs import list_runs, listing_json, listing_table
@@ -122,7 +122,9 @@ def init(
 
 @app.command()
 def heap(
-    pid: Annotated[int | None, typer.Argument(help="PID of a running Python process.", min=1)] = None,
+    pid: Annotated[
+        int | None, typer.Argument(help="PID of a running Python process.", min=1, max=MOST_PID)
+    ] = None,
     watch: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", min=0.5, max=86_400, help="Repeat every SECONDS and show rates."),

@@ -26,7 +26,10 @@ def attach(
     pids: Annotated[
         list[int],
         typer.Option(
-            "--pid", min=1, help="PID of a process to sample with its children; may be given several times."
+            "--pid",
+            min=1,
+            max=options.MOST_PID,
+            help="PID of a process to sample with its children; may be given several times.",
         ),
     ],
     duration: Annotated[

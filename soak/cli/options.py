@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from soak.config.load import profile_names
 
+MOST_PID: Final = 2**22
+"""Highest PID of Linux on any machine."""
 Profile = Annotated[
     str,
     typer.Argument(help=f"Name of a built-in profile ({', '.join(profile_names())}) or path of a TOML file."),

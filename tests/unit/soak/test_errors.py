@@ -9,7 +9,14 @@ from typing import NoReturn
 
 import pytest
 
-from soak.errors import EXIT_HARNESS_FAILED, EXIT_INTERRUPTED, UsageError, exit_on_error, printable
+from soak.errors import (
+    EXIT_HARNESS_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    UsageError,
+    exit_on_error,
+    printable,
+)
 
 
 def test_ctrl_c_before_a_command_runs_is_no_traceback() -> None:
@@ -78,3 +85,18 @@ def test_a_message_shows_control_characters_as_escapes(capsys: pytest.CaptureFix
     assert ended.value.code == UsageError.exit_code
     assert line.startswith("soak: --set a\\x1b]0;x\\x07\\r\\n\\u202e\\udcff=é: yyy")
     assert (line.count("\n"), len(line) < 5000) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["judge", "a" * 5000], ["list", "--runs", "a" * 5000], ["heap", str(10**23)], ["worker", "x:99999"]],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_an_argument_that_names_nothing_possible_is_usage(words: list[str]) -> None:
+    """A path longer than the system takes, a number beyond every PID and port: exit 2, and no traceback."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "soak", *words], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == EXIT_USAGE
+    assert "unexpected" not in ended.stderr
+    assert "Traceback" not in ended.stderr
