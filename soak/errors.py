@@ -49,16 +49,21 @@ class CutShortError(SoakError):
 
 
 def printable(text: str) -> str:
-    """Return the text with control characters, line ends among them, shown as escapes: a terminal obeys none of it."""
+    """Return lines of text with all other control characters shown as escapes: a terminal obeys none of it."""
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        character if character.isprintable() or character == "\n" else _escape(character)
         for character in text
     )
 
 
+def _escape(character: str) -> str:
+    """Return a character as Python writes it in a literal: an escape where it is not printable ASCII."""
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def message_line(error: object) -> str:
     """Return the message of an error as one printable line of at most about ``LONGEST_MESSAGE`` characters."""
-    line = printable(str(error))
+    line = printable(str(error)).replace("\n", _escape("\n"))
     half = LONGEST_MESSAGE // 2
     return line if len(line) <= LONGEST_MESSAGE else f"{line[:half]} ... {line[-half:]}"
 

@@ -7,6 +7,8 @@ from typing import NoReturn, Protocol
 
 import typer
 
+from soak.errors import printable
+
 
 class Answer(Protocol):
     """The result of a command."""
@@ -23,5 +25,5 @@ class Answer(Protocol):
 def answer(result: Answer) -> NoReturn:
     """Print a result and exit with its code."""
     with contextlib.suppress(OSError):  # the terminal is gone; what was written stands in its files
-        print(result.text, flush=True)
+        print(printable(result.text), flush=True)
     raise typer.Exit(result.exit_code)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soak.contract import LOAD, MANIFEST, REPORT, SUMMARY
-from soak.errors import UsageError
+from soak.errors import UsageError, message_line, printable
 
 COMPLETE_RUN: Final = {"run_id": str, "profile": str, "started_wall_time": str, "status": str}
 """Keys of a manifest that a listed run must have, with their types."""
@@ -63,7 +63,9 @@ def listing_table(listed: tuple[Listed, ...], runs: Path) -> RenderableType:
         verdicts = [f"{arm}: {verdict.replace('_', ' ').upper()}" for arm, verdict in one.verdicts.items()]
         cells = (one.run, one.profile, one.started[:16].replace("T", " "), _length(one.load_s), one.status)
         outcome = (one.decision, "\n".join([*verdicts, *([one.note] if one.note else [])]))
-        table.add_row(*(Text(cell) for cell in (*cells, *outcome)))
+        table.add_row(
+            *(Text(message_line(cell)) for cell in cells), *(Text(printable(part)) for part in outcome)
+        )
     return table
 
 

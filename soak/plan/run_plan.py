@@ -95,7 +95,7 @@ class RunPlan:
             lines += [_copied(arm.injected) for arm in self.arms if arm.injected and arm.process is process]
         if self.invitation:
             lines.append(f"then     {self.invitation}")
-        return "\n".join(map(printable, lines))
+        return printable("\n".join(lines))
 
 
 def plan_run(

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soak.contract import ArmLive
+from soak.errors import printable
 from soak.status.model import ArmStatus, RunStatus
 
 PLAIN_EVERY_S = 10.0
@@ -43,7 +44,7 @@ class Progress:
     def print_line(self, text: str) -> None:
         """Print a line that stays; where nobody reads any more, the run goes on."""
         with contextlib.suppress(OSError, SystemExit):  # rich ends the process when a pipe is closed
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def show(self, now: RunStatus) -> None:
         """Refresh the table, or print a line when the last one is old enough."""

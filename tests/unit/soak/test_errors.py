@@ -15,7 +15,6 @@ from soak.errors import (
     EXIT_USAGE,
     UsageError,
     exit_on_error,
-    printable,
 )
 
 
@@ -56,7 +55,7 @@ def test_an_unexpected_error_is_one_line_that_names_a_file(
     assert ended.value.code == EXIT_HARNESS_FAILED
     assert line.startswith("soak: unexpected ValueError: ")
     assert line.endswith(f", {file}.\n")
-    assert printable(line[:-1]) == line[:-1]
+    assert line[:-1].isprintable()
     assert "Traceback (most recent call last)" in file.read_text()
     assert file.stat().st_mode & 0o077 == 0
 

@@ -102,3 +102,13 @@ def test_a_run_that_is_too_short_to_clear_warns_before_it_starts(monkeypatch: py
         "warning: shortest load that can clear: 1:00:00 at a reserve of 1 MiB; planned 1:00"
     )
     assert long.stderr == ""
+
+
+def test_the_plan_shows_escapes_of_a_terminal_as_text(tmp_path: Path) -> None:
+    """A profile from elsewhere may be looked at: nothing of it reaches the terminal as an order."""
+    profile = tmp_path / "mine.toml"
+    profile.write_text('about = "\\u001b]0;x\\u0007"\n[arms.app]\ncommand = ["sh", "{port}", "\\u001b[2J"]\n')
+    shown = CliRunner().invoke(app, ["run", str(profile), "--dry-run"])
+    assert shown.exit_code == 0
+    assert "\x1b" not in shown.output
+    assert "mine: \\x1b]0;x\\x07" in shown.output
