@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from soak.config.profile import ArmSettings, Profile
-from soak.config.sentences import FROM_THE_FILE, first_sentence
+from soak.config.sentences import FROM_THE_FILE, first_sentence, without_count
 from soak.config.table import MOST_BYTES, TooDeepError, parse_toml, what_is_wrong
 from soak.errors import UsageError
 
@@ -48,7 +48,12 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
     found = _checked(path, table)
     if isinstance(found, str):
         # what is wrong with the whole was brought in by the file, or by the first setting with which it appears
-        place = next(place for place, stage in stages if _checked(path, stage) == found)
+        place = next(
+            place
+            for place, stage in stages
+            if isinstance(wrong := _checked(path, stage), str)
+            and without_count(wrong) == without_count(found)
+        )
         raise UsageError(f"{place}: {found}")
     return found.model_copy(update={"arms": _chosen(found.arms, arms)})
 

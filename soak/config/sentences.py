@@ -73,6 +73,11 @@ def first_sentence(error: ValidationError) -> str:
     return f"{at}{_sentence(first)}{given}.{more}"
 
 
+def without_count(sentence: str) -> str:
+    """Return the sentence of a first fault without the number of further ones."""
+    return re.sub(r" \(\d+ more like this\.\)$", "", sentence)
+
+
 def _given(value: object) -> str:
     """Return a value as it was given, shortened; a table is left out, since an environment may be in it."""
     if isinstance(value, dict) or (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Final
 
@@ -60,7 +61,8 @@ def _ready(value: str) -> str:
     if not is_valid(value):
         raise ValueError('give a URL path such as "/healthz", "port", or "log: words of a line it prints"')
     try:
-        re.compile(value.removeprefix(LOG).strip())
+        with warnings.catch_warnings(action="ignore"):  # of a regular expression that may change its meaning
+            re.compile(value.removeprefix(LOG).strip())
     except re.error:
         pass  # plain words
     except (RecursionError, OverflowError):

@@ -159,6 +159,8 @@ def test_of_several_settings_the_one_that_is_wrong_is_named_and_of_a_wrong_file_
     """Each fault is where it was brought in."""
     with pytest.raises(UsageError, match=r"^--set phases\.load_s=-1: 'phases\.load_s': must be above 0"):
         load_profile("demo", ["phases.idle_s=3", "phases.load_s=-1", "phases.drain_s=3"])
+    with pytest.raises(UsageError, match=r"^--set phases\.load_s=-1: .*more like this"):
+        load_profile("demo", ["phases.load_s=-1", "phases.drain_s=0"])
     with pytest.raises(UsageError, match=r"mine\.toml: 'phases\.load_s': must be above 0 \(it is 0\)"):
         load_profile(write(f"{SMALLEST}[phases]\nload_s = 0\n"), ["phases.idle_s=3"])
 

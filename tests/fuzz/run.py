@@ -1,0 +1,100 @@
+"""Runs inputs one by one, each with its own seed, a deadline and a bound of memory."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import shutil
+import signal
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from types import FrameType
+from typing import Final
+
+from tests.fuzz.kinds import Kind, Opens
+
+DEADLINE_S: Final = 20.0
+"""Seconds for one input; the slowest honest one takes less than two on an idle core."""
+MOST_MEMORY_BYTES: Final = 1 << 30
+"""Address space that inputs may take beyond what the process has: the largest bound of any reader is 256 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One input that was used."""
+
+    kind: str
+    number: int
+    took_s: float
+    complaint: str
+    """What is wrong; empty where nothing is."""
+
+
+class TooSlowError(BaseException):
+    """The deadline of an input has passed; a BaseException, so that no handler of errors takes it for one."""
+
+
+@contextlib.contextmanager
+def opened(kind: Opens) -> Iterator[Kind]:
+    """Return a kind with a directory of its own, and the temporary directory of the process, in which to write."""
+    scratch = Path(tempfile.mkdtemp(prefix="soak-fuzz-"))
+    before, tempfile.tempdir = tempfile.tempdir, str(scratch)
+    made = None
+    try:
+        made = kind(scratch)
+        yield made
+    finally:
+        if made is not None:
+            made.close()
+        tempfile.tempdir = before
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def tried(kind: Kind, seed: int, numbers: Iterable[int]) -> Iterator[Tried]:
+    """Use the inputs of these numbers; an input depends on seed, kind and number alone."""
+    with _bounded_memory():
+        for number in numbers:
+            began_s = time.monotonic()
+            try:
+                with _deadline(), warnings.catch_warnings():
+                    warnings.simplefilter("error", RuntimeWarning)  # it would be two lines on a terminal
+                    complaint = kind.try_one(Random(f"{seed}/{kind.name}/{number}"))
+            except TooSlowError:
+                complaint = f"not done after {DEADLINE_S:g} s"
+            yield Tried(kind.name, number, time.monotonic() - began_s, complaint)
+
+
+@contextlib.contextmanager
+def _deadline() -> Iterator[None]:
+    """Raise TooSlowError in the main thread after ``DEADLINE_S``; the alarm of a test runner is set again."""
+
+    def late(_number: int, _frame: FrameType | None) -> None:
+        raise TooSlowError
+
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("alarms need the main thread")
+    handler = signal.signal(signal.SIGALRM, late)
+    left_s, every_s = signal.setitimer(signal.ITIMER_REAL, DEADLINE_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left_s, every_s)
+        signal.signal(signal.SIGALRM, handler)
+
+
+@contextlib.contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """Let allocations beyond the bound fail with MemoryError, which is an unexpected error of a command."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MOST_MEMORY_BYTES, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
