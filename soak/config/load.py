@@ -51,8 +51,7 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
         place = next(
             place
             for place, stage in stages
-            if isinstance(wrong := _checked(path, stage), str)
-            and without_count(wrong) == without_count(found)
+            if without_count(str(_checked(path, stage))) == without_count(found)
         )
         raise UsageError(f"{place}: {found}")
     return found.model_copy(update={"arms": _chosen(found.arms, arms)})
