@@ -39,23 +39,31 @@ class RogueProbe:
         self._listener.bind(str(directory / f"{pid or os.getpid()}.sock"))
         self._listener.listen()
         self._connections: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
 
     def close(self) -> None:
-        """Let go of every connection."""
-        for one in (self._listener, *self._connections):
-            with suppress(OSError):
+        """Let go of every connection, which ends a behaviour that sends without end."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
+        self._listener.close()
+        for one in self._connections:
+            with suppress(OSError):  # it is over
                 one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _start(self, step: Callable[..., None], *arguments: object) -> None:
+        self._threads.append(threading.Thread(target=step, args=arguments))
+        self._threads[-1].start()
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                connection, _ = self._listener.accept()
-                self._connections.append(connection)
-                threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+                self._connections.append(self._listener.accept()[0])
+                self._start(self._serve, self._connections[-1])
 
     def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection.makefile("rb") as requests:
+        with suppress(OSError), connection, connection.makefile("rb") as requests:
             for request in requests:
                 self._behave(connection, json.loads(request))
