@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import NoReturn
+import time
+from pathlib import Path
+from typing import Final, NoReturn
 
 import typer
 
-from soak.errors import HarnessError
+from soak.errors import EXIT_INTERRUPTED, HarnessError
 from soak.process.spec import module_argv
+from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import Outcome
+
+LOOK_EVERY_S: Final = 0.05
 
 
 def analysis_argv(command: str, *words: str) -> list[str]:
@@ -25,19 +30,17 @@ def become(command: str, words: list[str]) -> NoReturn:
     os.execv(argv[0], argv)  # noqa: S606 - a command of our own
 
 
-def finish(outcome: Outcome, command: str = "report") -> NoReturn:
+def finish(outcome: Outcome, stop_request: StopRequest, command: str = "report") -> NoReturn:
     """Report what was recorded, and only then raise what ended the run early.
 
-    Raises typer.Exit with the exit code of the report, HarnessError when a signal ended it, or the run's own error.
+    A signal meanwhile, and a second one before, leave the report to ``soak report``. Raises typer.Exit with the exit
+    code of the report or EXIT_INTERRUPTED, HarnessError when a signal ended the report, or the run's own error.
     """
-    try:
-        code = subprocess.call(analysis_argv(command, str(outcome.directory)))
-    except KeyboardInterrupt:
-        print(
-            f"soak: interrupted; the recording is kept. Run soak report {outcome.directory} for its report.",
-            file=sys.stderr,
-        )
-        raise
+    code = None if stop_request.is_repeated else _report(outcome.directory, stop_request, command)
+    if code is None:
+        text = f"interrupted; the recording is kept. Run soak report {outcome.directory} for its report."
+        print(f"soak: {text}", file=sys.stderr)
+        raise typer.Exit(EXIT_INTERRUPTED)
     if outcome.error is not None:
         raise outcome.error
     if code < 0:
@@ -45,3 +48,14 @@ def finish(outcome: Outcome, command: str = "report") -> NoReturn:
             f"The report was ended by signal {-code}; the recording is kept. Run soak report {outcome.directory}."
         )
     raise typer.Exit(code)
+
+
+def _report(directory: Path, stop_request: StopRequest, command: str) -> int | None:
+    """Return the exit code of the report; None where a signal that came meanwhile has ended it."""
+    asked_before = stop_request.is_noted
+    with subprocess.Popen(analysis_argv(command, str(directory))) as process:
+        while (code := process.poll()) is None:
+            if stop_request.is_repeated or stop_request.is_noted > asked_before:
+                process.kill()
+            time.sleep(LOOK_EVERY_S)
+    return None if stop_request.is_repeated or stop_request.is_noted > asked_before else code

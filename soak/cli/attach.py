@@ -63,6 +63,7 @@ def attach(
         max_leak=margin,
         limit_bytes=parse_limit_option(limit),
     )
-    with make_progress(metrics_port) as progress, noted_signals() as stop_request:
-        outcome = sample_attached(plan, runs.resolve(), progress, stop_request)
-    finish(outcome)
+    with noted_signals() as stop_request:
+        with make_progress(metrics_port) as progress:
+            outcome = sample_attached(plan, runs.resolve(), progress, stop_request)
+        finish(outcome, stop_request)

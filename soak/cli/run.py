@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -21,7 +21,7 @@ from soak.limit.choose import enter_scope
 from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import plan_run
 from soak.plan.shortest_load import TOO_SHORT, shortest_load
-from soak.supervisor.launch import Outcome, run_profile
+from soak.supervisor.launch import noted_signals, run_profile
 from soak.supervisor.phases import led_by_ui, timed
 from soak.supervisor.run import Run
 
@@ -52,7 +52,7 @@ def run(
         return
     if shortest_load(checked).too_short:
         print(f"warning: {shortest_load(checked)}: {TOO_SHORT}", file=sys.stderr)
-    finish(_soak(checked, runs, timed, metrics_port))
+    _soak(checked, runs, timed, metrics_port)
 
 
 def ui(
@@ -78,7 +78,7 @@ def ui(
     if web_login and not (password and web_user):
         raise UsageError(f"--web-login: set {WEB_PASSWORD} in the environment to the password to ask for.")
     web = WebAccess(web_port, web_user, password) if web_login else WebAccess(web_port)
-    finish(_soak(load_profile(profile, settings or (), arms), runs, led_by_ui, metrics_port, web))
+    _soak(load_profile(profile, settings or (), arms), runs, led_by_ui, metrics_port, web)
 
 
 def worker(
@@ -95,7 +95,7 @@ def worker(
 
 def ablate(settings: options.Settings = None, runs: options.Runs = RUNS) -> None:
     """Measure what each fault of the leaky gateway leaks per request: each alone, all together, none."""
-    finish(_soak(load_profile("ablation", settings or ()), runs, timed), "ablation")
+    _soak(load_profile("ablation", settings or ()), runs, timed, command="ablation")
 
 
 def _soak(
@@ -104,8 +104,12 @@ def _soak(
     script: Callable[[Run], None],
     metrics_port: int | None = None,
     web: WebAccess | None = None,
-) -> Outcome:
+    command: str = "report",
+) -> NoReturn:
+    """Make a run and then its report by a command of the analysis; raises as ``finish``."""
     enter_scope()  # may start this command again, which needs the password too
     os.environ.pop(WEB_PASSWORD, None)  # the targets would inherit it
-    with make_progress(metrics_port) as progress:
-        return run_profile(profile, runs.resolve(), progress, script, web=web)
+    with noted_signals() as stop_request:
+        with make_progress(metrics_port) as progress:
+            outcome = run_profile(profile, runs.resolve(), progress, script, stop_request, web=web)
+        finish(outcome, stop_request, command)

@@ -1,4 +1,4 @@
-"""One child process: started into its limit, with its output in a capped file, and stopped by one ladder."""
+"""One child process: started by its keeper into its limit, its output in a capped file, stopped by one ladder."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from soak.contract.tail import LineTail
-from soak.errors import UsageError
-from soak.process import exec_child
+from soak.errors import HarnessError, UsageError
+from soak.process import keeper
 from soak.process.guard import Guard
 from soak.process.readiness import is_ready
 from soak.process.spec import ProcessSpec
 
 LOG_CAP_BYTES = 10_000_000
-_KILL_WAIT_S = 5.0
+_KILL_WAIT_S = 2.0
+"""Time from SIGKILL until a process is taken for stuck in the kernel, seconds."""
+_START_S = 10.0
+"""Time for a keeper to start its command, seconds; it takes 0.05 on an idle machine."""
+_LOOK_EVERY_S = 0.02
 
 
 def describe_exit(code: int) -> str:
@@ -47,7 +54,7 @@ class Spawn(Protocol):
 
 
 class Child:
-    """A running process in its own session. Start it from the main thread: the parent-death signal is tied to it."""
+    """A running process in its own session, below a keeper that ends all that it leaves behind."""
 
     def __init__(
         self,
@@ -63,29 +70,40 @@ class Child:
         self.spec = spec
         self.log = log
         self._guard = guard
-        launcher = [
-            sys.executable,
-            "-I",
-            "-S",
-            exec_child.__file__,
-            str(os.getpid()),
-            str(cgroup_procs or "-"),
-        ]
+        self._channel, theirs = socket.socketpair()
         # O_APPEND lets cap_log truncate the file under the child's feet
-        with log.open("ab") as output:
+        with theirs, log.open("ab") as output:
             self._printed = LineTail(log, offset=output.tell())
             self._process = subprocess.Popen(
-                [*launcher, *spec.argv],
+                [sys.executable, "-I", "-S", keeper.__file__, str(theirs.fileno())],
                 cwd=spec.cwd,
-                env={**os.environ, **spec.env},
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=[theirs.fileno()],
             )
-        self.pid = self._process.pid
         self._ended = False
+        cgroup = "" if cgroup_procs is None else str(cgroup_procs.parent)
+        self.pid = self._started(
+            keeper.order_line(spec.argv, {**os.environ, **spec.env}, cgroup, guard.directory)
+        )
         guard.add_group(self.pid)
+
+    def _started(self, order: bytes) -> int:
+        """Give the keeper its order; return the process id of the command."""
+        self._channel.settimeout(_START_S)
+        try:
+            self._channel.sendall(order)
+            answer = self._channel.recv(32)
+        except OSError:
+            answer = b""
+        if not answer:
+            self._process.kill()
+            raise HarnessError(
+                f"{self.spec.name} could not be started; the machine may be out of memory. Free some."
+            )
+        return int(answer)
 
     def poll(self) -> int | None:
         """Return None while it runs, else its exit code, negative for a signal."""
@@ -113,22 +131,30 @@ class Child:
         """Whether it is ready; tries once."""
         return is_ready(self.spec.ready, self.spec.url, self._printed.new_lines)
 
-    def kill(self) -> None:
-        """Send SIGKILL to the whole group."""
-        self._signal(signal.SIGKILL)
-
-    def stop(self) -> int:
-        """Terminate, wait, kill the group; return the exit code. Safe to call again."""
+    def terminate(self) -> None:
+        """Ask the whole group to end; one that is stopped goes on, so that it can."""
         if self._process.poll() is None:
             self._signal(signal.SIGTERM)
-            try:
-                self._process.wait(self.spec.stop_timeout_s)
-            except subprocess.TimeoutExpired:
-                self._signal(signal.SIGKILL)
-                with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel: the guard goes on
-                    self._process.wait(_KILL_WAIT_S)
-        self._end_group()
-        return -signal.SIGKILL if self._process.returncode is None else self._process.returncode
+            self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Kill the process and all below it."""
+        self._signal(signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            self._channel.send(b"k")
+
+    def stop(self) -> int:
+        """Terminate, wait, kill; return the exit code. Safe to call again."""
+        end_together([self])
+        return self.leave()
+
+    def leave(self) -> int:
+        """Return the exit code; a process that is stuck in the kernel counts as killed, and is left to the guard."""
+        code = self.poll()
+        if code is None:
+            self._process.kill()  # its keeper: the kernel kills the command when it can
+            self._end_group()
+        return -signal.SIGKILL if code is None else code
 
     def cap_log(self) -> None:
         """Keep the log below twice LOG_CAP_BYTES: the older part moves to ``<name>.1``."""
@@ -140,7 +166,9 @@ class Child:
                     os.truncate(self.log, 0)
 
     def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):  # gone already
+        with contextlib.suppress(
+            ProcessLookupError, PermissionError
+        ):  # gone already, or another user's by now
             os.killpg(self.pid, number)
 
     def _end_group(self) -> None:
@@ -151,3 +179,29 @@ class Child:
         self.close_input()
         self._signal(signal.SIGKILL)
         self._guard.drop_group(self.pid)
+        self._channel.close()
+
+
+def end_together(
+    children: Sequence[Child],
+    is_late: Callable[[Child, float], bool] = lambda child, waited_s: waited_s > child.spec.stop_timeout_s,
+    now_s: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Terminate processes at the same time, and kill each that is late; returns when all are gone or stuck.
+
+    ``is_late`` gets a process and the seconds since it was asked to end.
+    """
+    began_s = now_s()
+    for child in children:
+        child.terminate()
+    killed_s: dict[Child, float] = {}
+    waiting = list(children)
+    while waiting := [child for child in waiting if child.poll() is None]:
+        for child in waiting:
+            if child not in killed_s and is_late(child, now_s() - began_s):
+                child.kill()
+                killed_s[child] = now_s()
+        waiting = [child for child in waiting if now_s() - killed_s.get(child, now_s()) <= _KILL_WAIT_S]
+        if waiting:
+            sleep(_LOOK_EVERY_S)

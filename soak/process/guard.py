@@ -25,6 +25,8 @@ class Guard:
     """The supervisor's end of the pipe. ``close`` is idempotent."""
 
     def __init__(self) -> None:
+        self.directory = ""
+        """The run's private directory; empty before there is one."""
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__],
             stdin=subprocess.PIPE,
@@ -53,6 +55,7 @@ class Guard:
 
     def add_directory(self, path: Path) -> None:
         """The run's private directory, to be removed; processes whose environment names it are killed."""
+        self.directory = str(path)
         self._send(f"+directory {path}")
 
     def close(self) -> None:

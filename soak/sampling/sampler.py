@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +98,11 @@ class Sampler:
             with self._failure_kept():
                 self.tick()
                 due = self.next_due(due)
+
+    def kept(self, work: Callable[..., object], *arguments: object) -> None:
+        """Do a work of this sampler in a thread; an error of our own waits in ``failure``."""
+        with self._failure_kept():
+            work(*arguments)
 
     @contextmanager
     def _failure_kept(self) -> Iterator[None]:

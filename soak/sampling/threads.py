@@ -26,16 +26,28 @@ class SamplingThreads:
         """Have the arm collected and read until ``by_s`` (``t_s``)."""
         self._start("point", self._sampler.point, by_s, is_rehearsal)
 
+    def start_restarted(self) -> None:
+        """Have the arm read once, now that it was restarted."""
+        self._start("restart", self._sampler.kept, self._sampler.tick)
+
+    def start_naming(self, timeout_s: float) -> tuple[Thread, ...]:
+        """Have the holders named within ``timeout_s`` seconds, at the end of the sampling; return all that run."""
+        self._start("naming", self._sampler.kept, self._sampler.name_holders, "", timeout_s)
+        return self.running
+
     def stop(self) -> None:
-        """Ask the threads to end. Idempotent."""
+        """Ask the threads to end; one that asks a frozen target ends once that is gone. Idempotent."""
         self._stop.set()
 
-    def join(self) -> None:
-        """Wait until they have; one that asks a frozen target ends once the connection to its probe is closed."""
-        for thread in self._threads:
-            thread.join()
+    @property
+    def running(self) -> tuple[Thread, ...]:
+        """The threads that have not ended."""
+        return tuple(thread for thread in self._threads if thread.is_alive())
 
     def _start(self, name: str, target: Callable[..., None], *arguments: object) -> None:
-        thread = self._new_thread(target=target, args=arguments, name=f"{name}-{self._sampler.arm}")
+        # a daemon: nothing waits for one that asks a target without end
+        thread = self._new_thread(
+            target=target, args=arguments, name=f"{name}-{self._sampler.arm}", daemon=True
+        )
         self._threads = [*(one for one in self._threads if one.is_alive()), thread]
         thread.start()

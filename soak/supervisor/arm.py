@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import Thread
 
 from soak import contract
 from soak.config.profile import LimitSettings
@@ -21,7 +22,7 @@ from soak.process.readiness import what_failed
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.process_tree import ProcessTree
-from soak.sampling.sampler import EXACT_TIMEOUT_S, NAMING_TIMEOUT_S, Sampler
+from soak.sampling.sampler import EXACT_TIMEOUT_S, Sampler
 from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
 from soak.status.model import ArmStatus
@@ -45,6 +46,10 @@ class RunningLife:
     next_try_s: float
     tree: ProcessTree | None = None
     """The processes below it; None until it is ready."""
+    asked: bool = False
+    """Whether we asked it to end."""
+    kill_at_s: float | None = None
+    """When it is killed, because it did not get ready, ``t_s``; None: it has time to get ready, or is."""
     worker_kills: int = 0
     """How many of the limit's kills ended a worker."""
 
@@ -127,7 +132,10 @@ class ArmRun:
             return
         code = life.child.poll()
         if code is not None:
-            self._on_exit(life, code, asked=False)
+            self._on_exit(life, code)
+        elif life.kill_at_s is not None:
+            if now_s >= life.kill_at_s:
+                life.child.kill()
         elif life.tree is not None:
             life.tree.poll(now_s)
         elif now_s >= life.next_try_s:
@@ -170,17 +178,30 @@ class ArmRun:
                 return
             yield rung
 
-    def end_sampling(self) -> None:
-        """Sample no more, and have the holders named."""
+    def start_naming(self, timeout_s: float) -> tuple[Thread, ...]:
+        """Sample no more, and have the holders named within ``timeout_s`` seconds; return the threads to wait for."""
         self._threads.stop()
-        self.sampler.name_holders("", NAMING_TIMEOUT_S)
+        return self._threads.start_naming(timeout_s)
 
-    def stop(self) -> None:
-        """End the present life, the sampling, and every hold on the machine. Idempotent."""
+    def begin_stop(self) -> Child | None:
+        """Restart and sample no more; return the process that is to be ended now, None where there is none."""
         self._restart_at_s = None
         self._threads.stop()
-        self._end_life()  # first: a sampler that waits for a frozen target is free once its socket closes
-        self._threads.join()
+        if self._life is None:
+            return None
+        self._life.asked = self._life.asked or self._life.child.poll() is None
+        return self._life.child
+
+    def finish_stop(self) -> None:
+        """Record the end of the life whose process was ended. Idempotent."""
+        if self._life is not None:
+            self._on_exit(self._life, self._life.child.leave())
+        self._restart_at_s = None
+
+    @property
+    def sampling_threads(self) -> tuple[Thread, ...]:
+        """The threads that still sample."""
+        return self._threads.running
 
     def check_started(self) -> None:
         """Raise UsageError when the first life did not get ready: the command is at fault."""
@@ -214,7 +235,7 @@ class ArmRun:
                 "see docs/how-to/your-own-service.md, Control"
             )
         if self.starts > 1:
-            self.sampler.tick()  # what a restart begins with, before the traffic that goes on changes it
+            self._threads.start_restarted()  # before the traffic that goes on changes it
 
     def _probe_of(self, pid: int) -> ProbeClient:
         return ProbeClient(self._probe_directory, pid)
@@ -231,16 +252,11 @@ class ArmRun:
             return "kernel"
         return "unknown"
 
-    def _end_life(self) -> None:
-        if self._life is not None:
-            asked = self._life.child.poll() is None
-            self._on_exit(self._life, self._life.child.stop(), asked=asked)
-
-    def _on_exit(self, life: RunningLife, code: int, *, asked: bool) -> None:
+    def _on_exit(self, life: RunningLife, code: int) -> None:
         """Record what ended the life and its counters, and plan the next one."""
         self._life = None
         counters = life.limit.counters()
-        by = who_ended(code, _without(counters, life.worker_kills), asked=asked)
+        by = who_ended(code, _without(counters, life.worker_kills), asked=life.asked)
         self.oom_kills += by in OOM_KILLERS
         self._record("exit", describe_exit(code), life, by=by)
         if life.tree is not None:
@@ -248,7 +264,7 @@ class ArmRun:
         self._record("limit", json.dumps(asdict(counters)), life)
         life.target.close()
         life.limit.close()
-        if asked:
+        if life.asked:
             return
         if not life.ready:
             self._stay_dead(life, f"it ended before it was ready ({describe_exit(code)})")
@@ -262,7 +278,10 @@ class ArmRun:
     def _stay_dead(self, life: RunningLife, reason: str) -> None:
         self.not_restarted = reason
         self._record("not_restarted", reason, life)
-        self._end_life()
+        if self._life is life:  # it did not get ready, and lives
+            life.asked = True
+            life.kill_at_s = self._clock.now_s() + self._spec.stop_timeout_s
+            life.child.terminate()
 
     def _record(self, event: str, detail: str, life: RunningLife, by: str = "") -> None:
         self._events.record(event, detail, arm=self.name, life=life.number, pid=life.child.pid, by=by)

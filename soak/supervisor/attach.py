@@ -35,14 +35,17 @@ from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
 from soak.status.model import ATTACHED, ArmStatus
 from soak.status.terminal import Progress
+from soak.supervisor.ending import GRACE_S, NAMING_S, StopRequest
 from soak.supervisor.launch import Outcome, write_hashes
 from soak.supervisor.manifest import host_facts, judge_facts
-from soak.supervisor.session import POLL_EVERY_S, THIS_MACHINE, Machine, Session, StopRequest
+from soak.supervisor.session import POLL_EVERY_S, THIS_MACHINE, Machine, Session
 
 ATTACHED_SMAPS_EVERY_S = 30.0
 """Time between two readings of USS and PSS of attached processes, seconds."""
 ATTACHED_CENSUS_EVERY_S = 30.0
 """Time between two censuses of attached processes, seconds."""
+SAMPLING_S = 1.0
+"""Time for the last sample at the end, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ def sample_attached(
     with ExitStack() as stack:
         guard = machine.new_guard()
         stack.callback(guard.close)
-        session = Session(directory, manifest, guard, progress, machine.new_clock(), machine)
+        session = Session(directory, manifest, guard, progress, machine.new_clock(), machine, stop_request)
         stack.callback(session.close)
         pids = ", ".join(str(one.pid) for one in plan.processes)
         session.events.record("run_start", f"attached to {pids}")
@@ -162,14 +165,13 @@ def sample_attached(
             arm.threads.start()
         try:
             _follow(arms, session, plan, stop_request)
-            _stop_sampling(arms)
-            for arm in arms:
-                arm.sampler.name_holders("", NAMING_TIMEOUT_S)
+            _stop_sampling(arms, session)
+            _name_holders(arms, session)
         except SoakError as error:
             failure = error
         finally:
-            _stop_sampling(arms)
-            session.stop_censuses()
+            _stop_sampling(arms, session)
+            session.stop_children((session.census_child,), GRACE_S)
         status = "failed" if failure else "complete"
         session.events.record("run_end", status)
         session.save_manifest(status, str(failure or ""))
@@ -215,11 +217,18 @@ def _probe_of(pid: int) -> ProbeClient | None:
     return None if directory is None else ProbeClient(Path(directory), pid)
 
 
-def _stop_sampling(arms: Sequence[AttachedArm]) -> None:
+def _stop_sampling(arms: Sequence[AttachedArm], session: Session) -> None:
     for arm in arms:
         arm.threads.stop()
-    for arm in arms:
-        arm.threads.join()
+    session.ending.join([thread for arm in arms for thread in arm.threads.running], SAMPLING_S)
+
+
+def _name_holders(arms: Sequence[AttachedArm], session: Session) -> None:
+    """Have the holders of all arms named at the same time, as far as there is time."""
+    if (timeout_s := session.ending.left_s(NAMING_TIMEOUT_S, NAMING_S)) > 0:
+        threads = [thread for arm in arms for thread in arm.threads.start_naming(timeout_s)]
+        session.ending.join(threads, NAMING_TIMEOUT_S, NAMING_S)
+        session.check_samplers()
 
 
 def _follow(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import sys
 import tempfile
@@ -20,9 +21,10 @@ from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import plan_run
 from soak.recording.files import new_run_directory, record_sums
 from soak.status.terminal import Progress
+from soak.supervisor.ending import StopRequest
 from soak.supervisor.manifest import run_manifest
 from soak.supervisor.run import Run
-from soak.supervisor.session import THIS_MACHINE, Machine, Session, StopRequest
+from soak.supervisor.session import THIS_MACHINE, Machine, Session
 
 _GIB = 1 << 30
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,6 +43,7 @@ def run_profile(
     runs: Path,
     progress: Progress,
     script: Callable[[Run], None],
+    stop_request: StopRequest,
     *,
     web: WebAccess | None = None,
     machine: Machine = THIS_MACHINE,
@@ -56,11 +59,13 @@ def run_profile(
         )
     _check_memory(profile)
     with ExitStack() as stack:
-        stop_request = stack.enter_context(noted_signals())
         guard = machine.new_guard()
         stack.callback(guard.close)
         probe_directory = Path(tempfile.mkdtemp(prefix="soak-"))
         guard.add_directory(probe_directory)
+        stack.callback(
+            shutil.rmtree, probe_directory, ignore_errors=True
+        )  # somebody may have killed the guard
         # checked before a directory is made for it
         plan_run(profile, Path("runs"), probe_directory, web=web).check_commands()
         directory = new_run_directory(runs, profile.name, datetime.now(UTC))
@@ -71,9 +76,9 @@ def run_profile(
         plan = plan_run(profile, directory, probe_directory, web=web).at(clock.t0_monotonic_s)
         try:
             manifest = run_manifest(plan, choice)
-            session = Session(directory, manifest, guard, progress, clock, machine)
+            session = Session(directory, manifest, guard, progress, clock, machine, stop_request)
             stack.callback(session.close)
-            run = Run(plan, choice.mechanism, session, stop_request, probe_directory)
+            run = Run(plan, choice.mechanism, session, probe_directory)
             stack.callback(run.stop)
             run.go(script)
         except UsageError:

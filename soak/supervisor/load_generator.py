@@ -19,19 +19,16 @@ class LoadGenerator:
         self._session = session
         self._log = LineTail(session.logs / f"{plan.locust.name}.log")
         self._lines: list[str] = []
-        self._locust: Child | None = None
-        self._workers: list[Child] = []
-
-    @property
-    def children(self) -> tuple[Child, ...]:
-        """The processes that run, in the order of being stopped: Locust first, which stops its workers."""
-        return (*(() if self._locust is None else (self._locust,)), *self._workers)
+        self.locust: Child | None = None
+        """Locust, the master of its workers; None before its start. It is stopped first: it stops them."""
+        self.workers: list[Child] = []
+        """The workers that run."""
 
     def start(self) -> Child:
         """Start all of them; return Locust, which gets ready when its workers are there."""
-        self._locust = self._session.start_child(self._plan.locust, stdin=True)
-        self._workers += [self._session.start_child(worker, stdin=True) for worker in self._plan.workers]
-        return self._locust
+        self.locust = self._session.start_child(self._plan.locust, stdin=True)
+        self.workers += [self._session.start_child(worker, stdin=True) for worker in self._plan.workers]
+        return self.locust
 
     def is_ready(self) -> bool:
         """Whether Locust has printed that it can begin."""
@@ -39,13 +36,13 @@ class LoadGenerator:
 
     def send_line(self, line: str) -> None:
         """Give Locust an order."""
-        if self._locust is not None:
-            self._locust.send_line(line)
+        if self.locust is not None:
+            self.locust.send_line(line)
 
     def end_load(self) -> None:
         """End the load before its time; what is in flight still ends."""
-        if self._locust is not None:
-            self._locust.close_input()
+        if self.locust is not None:
+            self.locust.close_input()
 
     def next_line(self, beginning: str) -> str | None:
         """Return the rest of the next line with that beginning, once; None when Locust has not printed it."""
@@ -70,14 +67,15 @@ class LoadGenerator:
 
         Raises CutShortError without Locust, and while ``starting`` HarnessError without one of the workers.
         """
-        for child in self.children:
-            child.cap_log()
-        for worker in tuple(self._workers):
+        for child in (self.locust, *self.workers):
+            if child is not None:
+                child.cap_log()
+        for worker in tuple(self.workers):
             if (code := worker.poll()) is not None:
-                self._session.stop_child(
-                    worker
+                self._session.stop_children(
+                    (worker,)
                 )  # its share is missing from here on: the load check finds that
-                self._workers.remove(worker)
+                self.workers.remove(worker)
                 if starting:
                     self.check_locustfile(worker, code)
                     raise HarnessError(
@@ -85,10 +83,10 @@ class LoadGenerator:
                         f"{last_words(worker.log)}"
                     )
         loading = phase in (contract.IDLE, contract.WARMUP, contract.LOAD)
-        if loading and self._locust is not None and (code := self._locust.poll()) is not None:
+        if loading and self.locust is not None and (code := self.locust.poll()) is not None:
             if code == 0 and over:
                 return  # it was done a moment before the planned end by our own clock
-            log = self._locust.log
+            log = self.locust.log
             raise CutShortError(f"Locust ended in phase {phase} ({describe_exit(code)}); its log is {log}")
 
     def check_locustfile(self, child: Child, code: int) -> None:

@@ -19,13 +19,16 @@ from soak.process.child import Child, describe_exit
 from soak.process.log import last_words
 from soak.process.spec import ProcessSpec, module_argv
 from soak.recording.files import write_text
-from soak.sampling.census_scheduler import CENSUS_GAP
-from soak.sampling.sampler import EXACT_TIMEOUT_S
+from soak.sampling.sampler import NAMING_TIMEOUT_S
 from soak.supervisor.arm import ArmRun
+from soak.supervisor.ending import GRACE_S, LOAD_S, NAMING_S
+from soak.supervisor.ladder import Ladder
 from soak.supervisor.load_generator import LoadGenerator
-from soak.supervisor.session import POLL_EVERY_S, SHOW_EVERY_S, Session, StopRequest, in_order
+from soak.supervisor.session import POLL_EVERY_S, SHOW_EVERY_S, Session, in_order
 
 STARTING = "start"
+THREADS_S = 1.0
+"""Time for sampling threads to end after their targets, seconds."""
 UNNAMED_PHASES = (contract.WARMUP, contract.LOAD, contract.DRAIN)
 """Phases with suspects whose holders were not named: a run that is interrupted then names them at its end."""
 
@@ -42,14 +45,12 @@ class Run:
         plan: RunPlan,
         mechanism: LimitMechanism,
         session: Session,
-        stop_request: StopRequest,
         probe_directory: Path,
     ) -> None:
         self.profile = plan.profile
         self.clock = session.clock
         self._plan = plan
         self._session = session
-        self._stop_request = stop_request
         limit, sampling = plan.profile.limit, plan.profile.sampling
         self._arms = [
             ArmRun(
@@ -107,15 +108,29 @@ class Run:
         Each step is taken even if an earlier one could not be recorded, as on a full disk. ``name_holders``: the arms
         that live have their holders named, which the drain did not do.
         """
-        stop_child = self._session.stop_child
+        session, load = self._session, self._load
         in_order([
-            self._session.stop_censuses,
-            partial(stop_child, self._judge),
-            *(partial(stop_child, child) for child in self._load.children),
-            *(arm.end_sampling for arm in self._arms if name_holders),
-            *(arm.stop for arm in self._arms),
-            partial(stop_child, self._stubs),
+            partial(session.stop_children, (session.census_child, self._judge, load.locust), LOAD_S),
+            partial(session.stop_children, load.workers, LOAD_S),
+            *([self._name_holders] if name_holders else []),
+            self._stop_arms,
+            partial(session.stop_children, (self._stubs,), GRACE_S),
         ])  # fmt: skip
+
+    def _name_holders(self) -> None:
+        """Have the holders of all arms named at the same time, as far as there is time."""
+        ending = self._session.ending
+        if (timeout_s := ending.left_s(NAMING_TIMEOUT_S, NAMING_S)) > 0:
+            threads = [thread for arm in self._arms for thread in arm.start_naming(timeout_s)]
+            ending.join(threads, NAMING_TIMEOUT_S, NAMING_S)
+            self._session.check_samplers()
+
+    def _stop_arms(self) -> None:
+        """Stop all arms at the same time, and their samplers; a thread that waits for a frozen target ends with it."""
+        ending, arms = self._session.ending, self._arms
+        ending.stop([child for arm in arms if (child := arm.begin_stop()) is not None])
+        in_order(arm.finish_stop for arm in arms)
+        ending.join([thread for arm in arms for thread in arm.sampling_threads], THREADS_S)
 
     def _start_all(self) -> None:
         plan, session = self._plan, self._session
@@ -196,7 +211,7 @@ class Run:
         """Have the load judged from here on; the verdict on an earlier load does not count."""
         if self._plan.judge is None:
             return
-        self._session.stop_child(self._judge)
+        self._session.stop_children((self._judge,), GRACE_S)
         self._session.live = None
         (self._session.directory / contract.LIVE).unlink(missing_ok=True)
         self._judge = self._session.start_child(self._plan.judge)
@@ -239,7 +254,7 @@ class Run:
             while report.poll() is None:
                 self.wait(POLL_EVERY_S)
         finally:
-            self._session.stop_child(report)
+            self._session.stop_children((report,), GRACE_S)
         self.print_line("\n".join(printed.new_lines()))
 
     def send_to_locust(self, line: str) -> None:
@@ -259,31 +274,9 @@ class Run:
     def quiesce(self) -> None:
         """Lead all arms down the quiesce ladder."""
         self.begin(contract.QUIESCE)
+        ladder = Ladder(self._session, self.wait)
         for arm in self._arms:
-            for rung in arm.quiesce():
-                self._poll()
-                self._count_heap(arm, rung)
-                if rung == contract.RUNGS[0]:
-                    arm.sampler.name_holders(rung, EXACT_TIMEOUT_S)
-
-    def _count_heap(self, arm: ArmRun, rung: str) -> None:
-        """Have an arm's heap counted on a rung of the ladder, and wait until it is."""
-        censuses = self._session.censuses
-        if censuses is None:
-            return
-        counted = self._wait_for_census()
-        if counted:
-            censuses.order([arm.sampler], rung)
-            counted = self._wait_for_census()
-        if not counted:
-            arm.sampler.gaps.missed(CENSUS_GAP, f"none at the rung {rung} within {EXACT_TIMEOUT_S:g} s")
-
-    def _wait_for_census(self) -> bool:
-        """Wait for the census that is being taken; return whether it was in time."""
-        censuses, until_s = self._session.censuses, self.clock.now_s() + EXACT_TIMEOUT_S
-        while censuses is not None and censuses.busy and self.clock.now_s() < until_s:
-            self.wait(POLL_EVERY_S)
-        return censuses is None or not censuses.busy
+            ladder.lead(arm)
 
     def expect(self, load_ends_s: float, ends_s: float) -> None:
         """Set when the load and the run will end, ``t_s``."""
@@ -303,8 +296,8 @@ class Run:
 
     def _poll(self) -> None:
         """Notice what has happened; raises what ends the run."""
-        if self._stop_request.is_noted:
-            raise StopRequestedError(f"{self._stop_request.signal_name} in phase {self._phase}")
+        if (request := self._session.stop_request).is_noted:
+            raise StopRequestedError(f"{request.signal_name} in phase {self._phase}")
         for arm in self._arms:
             arm.poll()
         self._session.check_samplers()
@@ -326,7 +319,9 @@ class Run:
             if child is not None:
                 child.cap_log()
         if self._judge is not None and self._judge.poll() is not None:
-            self._session.stop_child(self._judge)  # the run goes on without it; its log shows why
+            self._session.stop_children(
+                (self._judge,), GRACE_S
+            )  # the run goes on without it; its log shows why
             self._judge = None
         if self._stubs is not None and (code := self._stubs.poll()) is not None:
             log = self._stubs.log

@@ -28,6 +28,7 @@ from soak.sampling.sampler import Sampler
 from soak.status.model import ArmStatus, RunStatus
 from soak.status.requests_tail import RequestTail
 from soak.status.terminal import Progress
+from soak.supervisor.ending import GRACE_S, Ending, StopRequest
 
 POLL_EVERY_S = 0.1
 """Time between two looks after everything, seconds."""
@@ -50,23 +51,6 @@ class Machine:
 THIS_MACHINE: Final = Machine()
 
 
-class StopRequest:
-    """Whether somebody asked for the end: noted by a signal handler, read where it is safe to stop."""
-
-    def __init__(self) -> None:
-        self.signal_name: str | None = None
-        """Name of the first signal, such as SIGINT; None before it."""
-
-    def note(self, signal_name: str) -> None:
-        """Note a signal; only the first one counts. Takes no lock: one signal may interrupt the handler of another."""
-        self.signal_name = self.signal_name or signal_name
-
-    @property
-    def is_noted(self) -> bool:
-        """Whether there was one."""
-        return self.signal_name is not None
-
-
 def in_order(steps: Iterable[Callable[[], None]]) -> None:
     """Take every step, in order, even if an earlier one failed; raises the error of the last one that did."""
     with ExitStack() as stack:
@@ -85,6 +69,7 @@ class Session:
         progress: Progress,
         clock: RunClock,
         machine: Machine,
+        stop_request: StopRequest,
     ) -> None:
         self.directory = directory
         self.manifest = manifest
@@ -92,6 +77,8 @@ class Session:
         self.progress = progress
         self.clock = clock
         self.machine = machine
+        self.stop_request = stop_request
+        self.ending = Ending(stop_request, clock, machine.sleep)
         self.logs = directory / contract.LOGS
         self.logs.mkdir()
         self.events = EventLog(directory / contract.EVENTS, clock)
@@ -143,12 +130,15 @@ class Session:
         self.events.record("start", arm=spec.name, pid=child.pid)
         return child
 
-    def stop_child(self, child: Child | None) -> None:
-        """Stop one of our own processes, which may have ended; none, and one that was stopped, need nothing."""
-        if child in self._children:
-            self._children.remove(child)
-            by = "soak" if child.poll() is None else "itself"
-            self.events.record("exit", describe_exit(child.stop()), arm=child.spec.name, pid=child.pid, by=by)
+    def stop_children(self, children: Iterable[Child | None], within_s: float | None = None) -> None:
+        """Stop those of our own processes that are there, at the same time; ``within_s`` as in ``Ending.stop``."""
+        known = [child for child in children if child in self._children]
+        by = {child: "soak" if child.poll() is None else "itself" for child in known}
+        self._children = [child for child in self._children if child not in by]
+        self.ending.stop(list(by), within_s)
+        for child, who in by.items():
+            code = child.leave()
+            self.events.record("exit", describe_exit(code), arm=child.spec.name, pid=child.pid, by=who)
 
     def start_censuses(self, every_s: float) -> None:
         """Start the process that takes the censuses of all arms."""
@@ -156,9 +146,10 @@ class Session:
         child = self.start_child(spec, stdin=True)
         self.censuses = CensusScheduler(child, self.clock, every_s, self.samplers)
 
-    def stop_censuses(self) -> None:
-        """Stop that process; the run goes on without."""
-        self.stop_child(None if self.censuses is None else self.censuses.child)
+    @property
+    def census_child(self) -> Child | None:
+        """The process that takes the censuses; None where none are taken."""
+        return None if self.censuses is None else self.censuses.child
 
     def save_manifest(self, status: str, detail: str = "") -> None:
         """Write the manifest with what is known of the run's end, and the readings missed so far."""
@@ -195,7 +186,7 @@ class Session:
         """Stop what is left of our own processes and close every file. Idempotent."""
         in_order(
             [
-                *(partial(self.stop_child, child) for child in self._children),
+                partial(self.stop_children, tuple(self._children), GRACE_S),
                 *(writer.close for writer in self._writers),
                 self.events.close,
             ]

@@ -18,6 +18,7 @@ from soak.supervisor.session import Machine
 FIRST_PID = 10_000_000
 """Above every process id that Linux gives."""
 TERMINATED = -15
+KILLED = -9
 
 
 class NoGuard(Guard):
@@ -42,6 +43,10 @@ class ScriptedChild(Child):
         self.lines: list[str] = []
         """What was written to its standard input."""
         self.input_closed = False
+        self.stubborn = machine.stubborn(spec.name)
+        """Whether it ignores SIGTERM."""
+        self.killed_s: float | None = None
+        """When it was killed; None: it was not."""
         self._machine = machine
         self._ready_at_s = machine.now_s + machine.ready_after_s.get(spec.name, 0.3)
         log.touch()
@@ -67,11 +72,17 @@ class ScriptedChild(Child):
     def is_ready(self) -> bool:
         return self._machine.now_s >= self._ready_at_s
 
-    def stop(self) -> int:
+    def terminate(self) -> None:
         self._machine.stopped.append(self.spec.name)
-        if self.code is None:
+        if self.code is None and not self.stubborn:
             self.code = TERMINATED
-        return self.code
+
+    def kill(self) -> None:
+        if self.code is None:
+            self.killed_s, self.code = self._machine.now_s, KILLED
+
+    def leave(self) -> int:
+        return KILLED if self.code is None else self.code
 
     def cap_log(self) -> None: ...
 
@@ -101,14 +112,19 @@ class ScriptedMechanism:
     def close(self) -> None: ...
 
 
-class NoThread:
-    """A thread that does nothing."""
+class ScriptedThread:
+    """Does its work as it is started; a thread that samples each second or in a pause does nothing."""
 
-    def __init__(self, **_: object) -> None: ...
+    def __init__(
+        self, target: Callable[..., object], name: str, args: tuple[object, ...] = (), **_: object
+    ) -> None:
+        self.name = name
+        self.target = target
+        self._arguments = args
 
-    def start(self) -> None: ...
-
-    def join(self) -> None: ...
+    def start(self) -> None:
+        if self.name.partition("-")[0] not in ("sampler", "point"):
+            self.target(*self._arguments)
 
     def is_alive(self) -> bool:
         return False
@@ -122,6 +138,8 @@ class ScriptedMachine:
         self.clock = RunClock(0.0, lambda: self.now_s, lambda: 1.7e9 + self.now_s)
         self.ready_after_s: dict[str, float] = {}
         """By the name of the process; 0.3 s where nothing else is said."""
+        self.stubborn: Callable[[str], bool] = lambda _name: False
+        """Whether the process of a name ignores SIGTERM."""
         self.children: list[ScriptedChild] = []
         self.stopped: list[str] = []
         """Names of the processes in the order in which they were stopped."""
@@ -138,7 +156,7 @@ class ScriptedMachine:
             choose_limit=lambda _guard, _name: Choice(self.mechanism, ()),
             spawn=self.spawn,
             sleep=self.sleep,
-            thread=cast("Callable[..., Any]", NoThread),
+            thread=cast("Callable[..., Any]", ScriptedThread),
         )
 
     def at(self, t_s: float, action: Callable[[], object]) -> None:

@@ -4,65 +4,104 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import typer
 
 from soak.cli.analysis_process import analysis_argv, finish
-from soak.errors import CutShortError, HarnessError
+from soak.errors import EXIT_INTERRUPTED, CutShortError, HarnessError
+from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import Outcome
 from tests.support.paths import ROOT
 
 
+class ScriptedReport:
+    """Stands for the process of the report: it ends with ``code`` after some looks, unless it is killed."""
+
+    code = 3
+    looks = 2
+    on_look: Callable[[], None] = staticmethod(lambda: None)
+    started: list[list[str]] = []  # noqa: RUF012 - set anew for each test
+
+    def __init__(self, argv: list[str]) -> None:
+        self.started.append(argv)
+        self.left = self.looks
+        self.killed = False
+
+    def __enter__(self) -> ScriptedReport:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def poll(self) -> int | None:
+        self.on_look()
+        self.left -= 1
+        return -9 if self.killed else None if self.left > 0 else self.code
+
+    def kill(self) -> None:
+        self.killed = True
+
+
 @pytest.fixture
-def report_ends(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Replace the report's process by one that ends with 3; returns the command lines it got."""
-    started: list[list[str]] = []
-
-    def call(argv: list[str]) -> int:
-        started.append(argv)
-        return 3
-
-    monkeypatch.setattr(subprocess, "call", call)
-    return started
+def report(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedReport]:
+    """Replace the report's process by one that ends with 3."""
+    report = type("Report", (ScriptedReport,), {"started": []})
+    monkeypatch.setattr(subprocess, "Popen", report)
+    return report
 
 
-def test_the_exit_code_is_the_reports(report_ends: list[list[str]], tmp_path: Path) -> None:
+def test_the_exit_code_is_the_reports(report: type[ScriptedReport], tmp_path: Path) -> None:
     """What the report decides is what the command line returns."""
     with pytest.raises(typer.Exit) as caught:
-        finish(Outcome(tmp_path, None))
+        finish(Outcome(tmp_path, None), StopRequest())
     assert caught.value.exit_code == 3
-    assert report_ends == [[sys.executable, "-P", "-m", "analysis", "report", str(tmp_path)]]
+    assert report.started == [[sys.executable, "-P", "-m", "analysis", "report", str(tmp_path)]]
 
 
-def test_what_ended_the_run_comes_after_its_report(report_ends: list[list[str]], tmp_path: Path) -> None:
+def test_what_ended_the_run_comes_after_its_report(report: type[ScriptedReport], tmp_path: Path) -> None:
     """The recording is worth a report however its run ended, and the run's error decides the exit code."""
     with pytest.raises(CutShortError, match="gone"):
-        finish(Outcome(tmp_path, CutShortError("gone")))
-    assert len(report_ends) == 1
+        finish(Outcome(tmp_path, CutShortError("gone")), StopRequest())
+    assert len(report.started) == 1
 
 
-def test_a_report_ended_by_a_signal_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_report_ended_by_a_signal_is_a_sentence(report: type[ScriptedReport], tmp_path: Path) -> None:
     """The recording is kept, and the message names the command for its report."""
-    monkeypatch.setattr(subprocess, "call", lambda _: -9)
+    report.code = -9
     with pytest.raises(HarnessError, match=f"ended by signal 9; .* Run soak report {tmp_path}"):
-        finish(Outcome(tmp_path, None))
+        finish(Outcome(tmp_path, None), StopRequest())
 
 
-def test_ctrl_c_while_the_report_is_made_names_the_command_for_later(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+def test_a_signal_while_the_report_is_made_names_the_command_for_later(
+    report: type[ScriptedReport], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """The run has ended by then, and hours of it are kept."""
-
-    def interrupt(_: list[str]) -> NoReturn:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(subprocess, "call", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        finish(Outcome(tmp_path, None))
+    request = StopRequest()
+    report.looks, report.on_look = 99, staticmethod(lambda: request.note("SIGTERM"))
+    with pytest.raises(typer.Exit) as caught:
+        finish(Outcome(tmp_path, None), request)
+    assert caught.value.exit_code == EXIT_INTERRUPTED
     assert f"Run soak report {tmp_path} for its report" in capsys.readouterr().err
+
+
+def test_the_signal_that_ended_the_run_leaves_its_report_alone(
+    report: type[ScriptedReport], tmp_path: Path
+) -> None:
+    """Only one more signal does not; it need not even come while the report is made."""
+    now_s = 10.0
+    request = StopRequest(lambda: now_s)
+    request.note("SIGINT")
+    with pytest.raises(typer.Exit) as caught:
+        finish(Outcome(tmp_path, None), request)
+    assert caught.value.exit_code == 3
+    now_s = 11.0
+    request.note("SIGINT")
+    with pytest.raises(typer.Exit) as caught:
+        finish(Outcome(tmp_path, None), request)
+    assert caught.value.exit_code == EXIT_INTERRUPTED
+    assert len(report.started) == 1
 
 
 def test_the_words_of_a_command_reach_the_analysis(tmp_path: Path) -> None:

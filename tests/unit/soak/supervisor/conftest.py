@@ -16,10 +16,11 @@ from soak.limit import Choice
 from soak.plan.run_plan import plan_run
 from soak.recording.events import EventLog
 from soak.status.terminal import Progress
+from soak.supervisor.ending import StopRequest
 from soak.supervisor.manifest import run_manifest
 from soak.supervisor.phases import timed
 from soak.supervisor.run import Run
-from soak.supervisor.session import Session, StopRequest
+from soak.supervisor.session import Session
 from tests.support.scripted_machine import NoGuard, ScriptedMachine
 
 PROFILE = """
@@ -41,7 +42,7 @@ class ScriptedRun:
 
     def __init__(self, place: Path, settings: tuple[str, ...]) -> None:
         self.machine = ScriptedMachine()
-        self.stop_request = StopRequest()
+        self.stop_request = StopRequest(lambda: self.machine.now_s)
         self.directory = place / "run"
         self.directory.mkdir()
         (place / "scripted.toml").write_text(PROFILE)
@@ -57,14 +58,14 @@ class ScriptedRun:
             Progress(console),
             self.machine.clock,
             self.machine.machine,
+            self.stop_request,
         )
         self.plan = plan
         self._probe_directory = place / "probe"
 
     def go(self, script: Callable[[Run], None] = timed) -> None:
         """Run to the end."""
-        mechanism, stop_request = self.machine.mechanism, self.stop_request
-        run = Run(self.plan, mechanism, self.session, stop_request, self._probe_directory)
+        run = Run(self.plan, self.machine.mechanism, self.session, self._probe_directory)
         try:
             run.go(script)
         finally:

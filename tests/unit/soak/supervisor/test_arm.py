@@ -19,6 +19,7 @@ from soak.sampling.probe_answers import ProbeError
 from soak.sampling.target import Target
 from soak.status.terminal import Progress
 from soak.supervisor.arm import ArmRun
+from soak.supervisor.ending import StopRequest
 from soak.supervisor.session import Session
 from tests.support.scripted_machine import NoGuard, ScriptedMachine
 
@@ -36,12 +37,19 @@ class ArmOnPaper:
             Progress(Console(quiet=True)),
             self.machine.clock,
             self.machine.machine,
+            StopRequest(),
         )
         spec = ProcessSpec("shop", ("shop",), directory, url="http://127.0.0.1:1", ready="/healthz")
         sampler = self.session.add_sampler("shop", SamplingSettings())
         self.arm = ArmRun(
             ArmPlan("shop", "", spec), limit, self.machine.mechanism, self.session, sampler, directory
         )
+
+    def stop(self) -> None:
+        """Stop the arm as a run does."""
+        if (child := self.arm.begin_stop()) is not None:
+            self.session.ending.stop([child])
+        self.arm.finish_stop()
 
     def until(self, t_s: float) -> None:
         """Look after the arm until then."""
@@ -67,7 +75,7 @@ def make_arm(tmp_path: Path) -> Iterator[MakeArm]:
 
     yield make
     for one in made:
-        one.arm.stop()
+        one.stop()
         one.session.close()
 
 
@@ -109,8 +117,8 @@ def test_a_stop_that_was_asked_for_is_ours_and_final(make_arm: MakeArm) -> None:
     shop = make_arm(restart_delay_s=1)
     shop.arm.start()
     shop.until(1.0)
-    shop.arm.stop()
-    shop.arm.stop()
+    shop.stop()
+    shop.stop()
     shop.until(5.0)
     assert [by for event, by in shop.events("event", "by") if event == "exit"] == ["soak"]
     assert shop.machine.stopped == ["shop"]
@@ -123,7 +131,7 @@ def test_a_stop_cancels_a_restart_that_is_due(make_arm: MakeArm) -> None:
     shop.until(1.0)
     shop.machine.child("shop").end(1)
     shop.until(1.5)
-    shop.arm.stop()
+    shop.stop()
     shop.until(9.0)
     assert len(shop.machine.children) == 1
 

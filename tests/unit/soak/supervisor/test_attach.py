@@ -26,9 +26,9 @@ from soak.sampling.sampler import NAMING_TIMEOUT_S, Sampler
 from soak.status.terminal import Progress
 from soak.supervisor import attach as module
 from soak.supervisor.attach import AttachPlan, attach_manifest, find_processes, sample_attached
+from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import Outcome
-from soak.supervisor.session import StopRequest
-from tests.support.scripted_machine import NoThread, ScriptedMachine
+from tests.support.scripted_machine import ScriptedMachine, ScriptedThread
 from tests.support.scripted_process import ScriptedProcess
 
 HERE = cast(Process, ScriptedProcess(os.getpid(), 1.0))
@@ -102,14 +102,14 @@ def test_the_manifest_says_attached_and_can_be_read(tmp_path: Path) -> None:
     assert [(arm.name, arm.memory_limit_bytes) for arm in read.arms] == [(f"pid_{os.getpid()}", 1 << 30)]
 
 
-class TickingThread(NoThread):
+class TickingThread(ScriptedThread):
     """Ticks once where a thread would tick each second."""
 
-    def __init__(self, *, target: Callable[..., None], **_: object) -> None:
-        self._sampler: Sampler = target.__self__  # type: ignore[attr-defined]
-
     def start(self) -> None:
-        self._sampler.tick()
+        if self.name.startswith("sampler"):
+            self.target.__self__.tick()  # type: ignore[attr-defined]
+        else:
+            super().start()
 
 
 class Attached:

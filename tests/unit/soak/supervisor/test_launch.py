@@ -15,6 +15,7 @@ from soak.config.load import load_profile
 from soak.config.profile import Profile
 from soak.errors import HarnessError, UsageError
 from soak.status.terminal import Progress
+from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import STOP_SIGNALS, Outcome, noted_signals, run_profile
 from soak.supervisor.phases import timed
 from soak.supervisor.run import Run
@@ -30,7 +31,7 @@ def launch(
     machine: ScriptedMachine, profile: Profile, runs: Path, script: Callable[[Run], None] = timed
 ) -> Outcome:
     with Progress(Console(quiet=True)) as progress:
-        return run_profile(profile, runs, progress, script, machine=machine.machine)
+        return run_profile(profile, runs, progress, script, StopRequest(), machine=machine.machine)
 
 
 def test_a_run_ends_with_hashes_over_all_of_it(profile: Profile, tmp_path: Path) -> None:
