@@ -26,6 +26,7 @@ from analysis.verdict.wording import verdict_sentence
 from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live, ProcessLive
 from soak.contract.evidence import MIN_QUIESCE_POINTS
 from soak.errors import HarnessError
+from soak.regular_files import replace_file
 
 LOOK_PAUSE_S: Final = 5.0
 """Least number of seconds between the end of a look and the next."""
@@ -59,7 +60,7 @@ def follow(
     born_of, look = parent(), 0
     while parent() == born_of:
         began_s = clock()
-        recording = read_recording(run_dir, latencies=False)
+        recording = read_recording(run_dir, whole=False)
         load = recording.load
         if load is not None and load.end_s - load.start_s >= FIRST_LOOK_S:
             look += 1
@@ -156,10 +157,8 @@ def _load_is_over(recording: Recording) -> bool:
 
 
 def _write(path: Path, content: Live) -> None:
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(content.to_json(), encoding="utf-8")
-        partial.replace(path)
+        replace_file(path, content.to_json().encode())
     except OSError as error:
         raise HarnessError(
             f"{path}: cannot be written ({error.strerror or error}); free some disk space."

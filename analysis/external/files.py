@@ -12,6 +12,7 @@ from analysis.external.logs import read_docker_stats, read_mprof, read_pidstat, 
 from analysis.external.processes import ProcessReadings, split_processes
 from analysis.external.tables import Columns, RecordedCells, read_csv, read_known_csv
 from soak.errors import RecordingError
+from soak.regular_files import MOST_TABLE_BYTES, read_regular
 
 READERS: Final[tuple[Callable[[Path, str], RecordedCells | None], ...]] = (
     read_psrecord,
@@ -48,7 +49,7 @@ def read_external(path: Path, columns: Columns | None) -> tuple[ProcessReadings,
 
 def _text(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        data = read_regular(path, MOST_TABLE_BYTES, follow=True)
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({error.strerror or error}); name a file.") from None
     utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

@@ -19,7 +19,7 @@ from analysis.growth.from_types import attribute_type, type_suspects
 from analysis.growth.memory_breakdown import MemoryBreakdown, memory_breakdown
 from analysis.growth.suspect import LeakSuspect, sort_by_bytes, with_share
 from analysis.growth.trends import MIN_CENSUSES, TypeGrowth, census_count, find_type_growth
-from analysis.recording.heap_files import HeapFiles, read_heap_files
+from analysis.recording.heap_files import HeapFiles
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.verdict.arm import ArmVerdict
 
@@ -43,12 +43,12 @@ class ArmGrowth:
 
 
 def find_growth(recording: Recording, verdicts: tuple[ArmVerdict, ...]) -> tuple[ArmGrowth, ...]:
-    """Return the growth of each arm, in the manifest's order; reads the arms' heap files."""
+    """Return the growth of each arm, in the manifest's order."""
     load = recording.load
     if load is None:
         return ()
     return tuple(
-        arm_growth(arm, load, verdict, read_heap_files(recording.directory / arm.name))
+        arm_growth(arm, load, verdict, arm.heap)
         for arm, verdict in zip(recording.arms, verdicts, strict=True)
     )
 

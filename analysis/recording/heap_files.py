@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 
-from analysis.recording.csv_table import read_table
+from analysis.recording.csv_table import CsvTable, Rows, read_table
 from soak.contract import CENSUS, CONTAINERS, HOLDERS
 
 TYPE_NUMBERS: Final = ("t_s", "life", "objects", "bytes")
@@ -21,6 +22,12 @@ HOLDER_NUMBERS: Final = ("t_s", "life", "length", "retained_bytes", "retained_wh
 HOLDER_TEXTS: Final = ("rung", "address", "type", "holder", "entries")
 
 
+TYPE_ROWS: Final = Rows(("t_s", "life", "rung", "by", "type"))
+CONTAINER_ROWS: Final = Rows(("t_s", "life", "rung", "address", "type"))
+HOLDER_ROWS: Final = Rows(("t_s", "life", "rung", "address", "type"), slack_s=30.0)
+"""A search that began earlier may be answered later; the longest takes less than its slack."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeapFiles:
     """The rows of census.csv, containers.csv and holders.csv; none where a file is missing.
@@ -28,9 +35,11 @@ class HeapFiles:
     Damaged rows are left out: a missing name changes no verdict.
     """
 
-    types: pd.DataFrame
-    containers: pd.DataFrame
-    holders: pd.DataFrame
+    types: pd.DataFrame = field(default_factory=pd.DataFrame)
+    containers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    holders: pd.DataFrame = field(default_factory=pd.DataFrame)
+    gaps: tuple[str, ...] = ()
+    """Sentences on what is damaged, or is not as a run writes it."""
 
     @property
     def recorded(self) -> bool:
@@ -40,13 +49,25 @@ class HeapFiles:
 
 def read_heap_files(arm_dir: Path, *, types: bool = True) -> HeapFiles:
     """Read the three files of an arm; ``types``, which has most rows, only if asked for. Raises nothing."""
-    found = read_table(arm_dir / CENSUS, TYPE_NUMBERS, TYPE_TEXTS).frame if types else pd.DataFrame()
+    census = (
+        _read(arm_dir / CENSUS, TYPE_NUMBERS, TYPE_TEXTS, TYPE_ROWS) if types else CsvTable(pd.DataFrame())
+    )
+    containers = _read(arm_dir / CONTAINERS, CONTAINER_NUMBERS, CONTAINER_TEXTS, CONTAINER_ROWS)
+    holders = _read(arm_dir / HOLDERS, HOLDER_NUMBERS, HOLDER_TEXTS, HOLDER_ROWS)
+    found = census.frame
     if types:
         found = found[found["by"] != COUNTED_BY_PROBE].dropna(subset=["life", "objects"])
-    containers = read_table(arm_dir / CONTAINERS, CONTAINER_NUMBERS, CONTAINER_TEXTS).frame
-    holders = read_table(arm_dir / HOLDERS, HOLDER_NUMBERS, HOLDER_TEXTS).frame
     return HeapFiles(
         types=found,
-        containers=containers.dropna(subset=["life", "length"]),
-        holders=holders.dropna(subset="life"),
+        containers=containers.frame.dropna(subset=["life", "length"]),
+        holders=holders.frame.dropna(subset="life"),
+        gaps=tuple(chain.from_iterable(table.gaps for table in (census, containers, holders))),
+    )
+
+
+def _read(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...], rows: Rows) -> CsvTable:
+    """Read one file, which is there only where a census was taken; its columns were added over time."""
+    optional = frozenset((*numbers[1:], *texts))
+    return read_table(
+        path, numbers, texts, optional=optional, rows=rows, arm=path.parent.name, required=False
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from os import SEEK_END
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from hdrh.codec import HdrCookieException, HdrLengthException
@@ -21,7 +23,10 @@ from soak.contract import (
     LATENCY_TAG,
     SERVICE_TAG,
 )
+from soak.regular_files import MOST_TABLE_BYTES, open_regular
 
+MOST_LINE_BYTES: Final = 1 << 18
+"""Length of the longest line that is read: a histogram of ours has at most 160 kB before it is compressed."""
 QUANTILES: Final = (50.0, 90.0, 99.0, 99.9, 100.0)
 """The quantiles that are read, percent; 100 is the maximum."""
 QUANTILE_NAMES: Final = ("p50", "p90", "p99", "p99.9", "max")
@@ -41,19 +46,34 @@ class Latency:
 
 
 def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
-    """Add up the intervals that lie in ``start_s`` to ``end_s``, seconds since the run's start."""
-    if not path.is_file():
-        return Latency(gaps=(f"{path.name} is missing",))
+    """Add up the intervals that lie in ``start_s`` to ``end_s``, seconds since the run's start.
+
+    An interval of a tag that begins no later than the one before it is a gap, as everything that cannot be read is.
+    """
     quarters = tuple(_Sum() for _ in range(4))
     parts = {LATENCY_TAG: quarters, SERVICE_TAG: (_Sum(),)}
-    gaps = (f"{path.name}: its last line is torn",) if _torn(path) else ()
+    newest: dict[str, float] = {}
+    gaps: tuple[str, ...] = ()
     try:
-        for middle_s, histogram in _intervals(path):
-            # The middle, because an interval belongs to one phase but its bounds are the load generator's.
-            if start_s <= middle_s <= end_s and histogram.get_tag() in parts:
-                those = parts[histogram.get_tag()]
-                part = int(len(those) * (middle_s - start_s) / max(end_s - start_s, 1e-9))
-                those[min(part, len(those) - 1)].add(histogram)
+        with open_regular(path, MOST_TABLE_BYTES) as file:
+            gaps = (f"{path.name}: its last line is torn",) if _torn(file) else ()
+            for began_s, ended_s, histogram in _intervals(file):
+                tag = histogram.get_tag()
+                if began_s <= newest.get(tag, -math.inf):
+                    gaps = (
+                        f"{path.name}: an interval is there twice or time goes back, at t_s {began_s:.3f}",
+                    )
+                newest[tag] = began_s
+                # The middle, because an interval belongs to one phase but its bounds are the load generator's.
+                middle_s = (began_s + ended_s) / 2
+                if start_s <= middle_s <= end_s and tag in parts:
+                    those = parts[tag]
+                    part = int(len(those) * (middle_s - start_s) / max(end_s - start_s, 1e-9))
+                    those[min(part, len(those) - 1)].add(histogram)
+    except FileNotFoundError:
+        return Latency(gaps=(f"{path.name} is missing",))
+    except OSError as error:
+        return Latency(gaps=(f"{path.name} is not readable ({error.strerror})",))
     except (ValueError, IndexError, RuntimeError, zlib.error, HdrCookieException, HdrLengthException):
         # All that the reader raises for a line that is torn or damaged.
         gaps = (f"{path.name}: a damaged line; nothing after it was read",)
@@ -82,13 +102,31 @@ class _Sum:
         return total
 
 
-def _torn(path: Path) -> bool:
+def _torn(file: BinaryIO) -> bool:
     """Return whether the last line lacks its end: the log's reader passes over some such lines in silence."""
-    with path.open("rb") as file:
-        if not file.seek(0, SEEK_END):
-            return False
+    last = b"\n"
+    if file.seek(0, SEEK_END):
         file.seek(-1, SEEK_END)
-        return file.read(1) != b"\n"
+        last = file.read(1)
+    file.seek(0)
+    return last != b"\n"
+
+
+class _Lines:
+    """What the log's reader reads lines from: a file that is open already; a line beyond the bound is damage."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readline(self) -> str:
+        """Return the next line; empty at the end. Raises ValueError for one that is too long or no text."""
+        line = self._file.readline(MOST_LINE_BYTES + 1)
+        if len(line) > MOST_LINE_BYTES:
+            raise ValueError("the line is too long")
+        return line.decode("utf-8")
+
+    def close(self) -> None:
+        """Leave the file to whoever opened it."""
 
 
 def _new_histogram() -> Any:
@@ -96,16 +134,15 @@ def _new_histogram() -> Any:
     return untyped(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS)
 
 
-def _intervals(path: Path) -> Iterator[tuple[float, Any]]:
-    """Yield each interval's middle, seconds since the run's start, and its histogram."""
+def _intervals(file: BinaryIO) -> Iterator[tuple[float, float, Any]]:
+    """Yield each interval's start and end, seconds since the run's start, and its histogram."""
     untyped: Any = HistogramLogReader
-    reader = untyped(str(path), _new_histogram())
-    try:
-        while (histogram := reader.get_next_interval_histogram(absolute=True)) is not None:
-            middle_ms = (histogram.get_start_time_stamp() + histogram.get_end_time_stamp()) / 2
-            yield middle_ms / 1000 - reader.base_time_sec, histogram
-    finally:
-        reader.close()
+    reader = untyped(os.devnull, _new_histogram())  # it opens by name what may be replaced by then
+    reader.input_file.close()
+    reader.input_file = _Lines(file)
+    while (histogram := reader.get_next_interval_histogram(absolute=True)) is not None:
+        began_ms, ended_ms = histogram.get_start_time_stamp(), histogram.get_end_time_stamp()
+        yield began_ms / 1000 - reader.base_time_sec, ended_ms / 1000 - reader.base_time_sec, histogram
 
 
 def _quarters(sums: tuple[_Sum, ...]) -> tuple[float, float, float, float] | None:

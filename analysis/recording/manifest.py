@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AwareDatetime,
     BaseModel,
@@ -27,6 +27,18 @@ from soak.contract import (
 )
 from soak.contract.units import DEFAULT_MAX_LEAK
 from soak.errors import RecordingError
+from soak.regular_files import read_json
+
+
+def _plausible(amount: float) -> float:
+    """Return the amount; raises ValueError where figures that are made of it would not be finite."""
+    if amount and not 1e-9 <= amount <= 1e18:
+        raise ValueError("it must be between 1e-9 and 1e18")
+    return amount
+
+
+Amount = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_plausible)]
+"""A duration, a scale or a margin."""
 
 
 class ManifestArm(BaseModel):
@@ -38,7 +50,7 @@ class ManifestArm(BaseModel):
     """The name of its directory."""
     role: Literal["before", "after", "control", ""]
     """``control`` is the copy of the candidate into which a leak was injected."""
-    memory_limit_bytes: int | None
+    memory_limit_bytes: int | None = Field(ge=1, le=1 << 63)
     injected: InjectedLeak | None = None
     """The injected leak; None of every arm but that copy."""
 
@@ -48,9 +60,9 @@ class ManifestMargin(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    max_leak_bytes_per_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    max_leak_bytes_per_request: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    min_time_to_oom_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    max_leak_bytes_per_s: Amount | None = None
+    max_leak_bytes_per_request: Amount | None = None
+    min_time_to_oom_s: Amount | None = None
     """The leak that would meet the memory limit sooner is one that matters."""
 
     @model_validator(mode="after")
@@ -83,15 +95,15 @@ class RunFacts(BaseModel):
     status: Literal["running", "complete", "interrupted", "failed"]
     status_detail: str
     limit_mechanism: str
-    hour_s: float = Field(gt=0, allow_inf_nan=False)
+    hour_s: Amount
     """Seconds that an hour of the incident takes."""
-    memory_scale: float = Field(gt=0, allow_inf_nan=False)
+    memory_scale: Amount
     """The incident's bytes are divided by this."""
     incident: bool = Field(validation_alias=AliasChoices("incident", "article"))
     """Whether the profile reproduces the published incident; ``article`` in recordings of older versions."""
-    planned_load_s: float
+    planned_load_s: Annotated[float, AfterValidator(_plausible)]
     """Planned duration of the load, seconds; 0 where it is ended by hand."""
-    every_s: float = Field(gt=0, allow_inf_nan=False)
+    every_s: Amount
     """Seconds between two samples."""
     missed_readings: dict[str, dict[str, int]]
     """Number of readings that were missed, by arm and reading; empty until the run has ended."""
@@ -119,6 +131,8 @@ class Manifest(RunFacts):
     """The profile."""
     locustfile_sha256: str | None = None
     """Hash of the content of ``traffic.locustfile``; None where the profile names none."""
+    hashed: bool = False
+    """Whether SHA256SUMS is written when the run has ended; False of older versions."""
 
     @property
     def limit_source(self) -> str:
@@ -163,14 +177,14 @@ def read_manifest(run_dir: Path) -> Manifest:
             f"{run_dir}: no such run directory; give one that `soak run` made, or runs/latest."
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(content, ensure_ascii=False).encode()  # half a character cannot be written into a report
+        content = read_json(path)
     except FileNotFoundError:
         raise RecordingError(
             f"{path}: missing, so {run_dir} is no run directory; give one that `soak run` made."
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise RecordingError(f"{path}: not readable ({error}); restore it or repeat the run.") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RecordingError(f"{path}: not readable ({why}); restore it or repeat the run.") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version not in READABLE_SCHEMAS:
         raise RecordingError(

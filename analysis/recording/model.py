@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.recording.heap_files import HeapFiles
 from analysis.recording.latency import Latency
 from analysis.recording.manifest import Manifest
 from soak.contract import IDLE, LOAD, OOM_KILLERS, compared_arms
+from soak.contract.hashes import NO_HASHES, HashCheck
 
 
 def sides(arms: tuple[Arm, ...]) -> tuple[Arm | None, Arm | None]:
@@ -79,6 +81,8 @@ class Arm:
     by_process: pd.DataFrame = field(default_factory=pd.DataFrame)
     """The rows that ``samples`` are the sums of, ``life`` the number in ``processes``; empty where one process was
     alive at a time."""
+    heap: HeapFiles = field(default_factory=HeapFiles)
+    """The heap files; empty where they were not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,8 @@ class Recording:
     gaps: tuple[Gap, ...]
     copy: Arm | None = None
     """The copy of the candidate into which a leak was injected, which is none of ``arms``; None without one."""
+    hashes: HashCheck = NO_HASHES
+    """The files, compared with SHA256SUMS; empty where they were not asked for."""
     stopped_early: str = ""
     """Why the run ended its load before the plan did, because a gate was certain to fail; empty where it did not."""
 

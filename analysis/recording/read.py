@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.recording.accounting import account_arm, account_processes
-from analysis.recording.csv_table import CsvTable, read_table
+from analysis.recording.csv_table import CsvTable, Rows, read_table
 from analysis.recording.gauges import GAUGES_COLUMN, SCHEMA_1_COLUMNS, SCHEMA_1_OBJECT, spread_gauges
+from analysis.recording.heap_files import HeapFiles, read_heap_files
 from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import read_manifest
 from analysis.recording.model import Arm, Gap, Life, Phase, Recording, last_load
@@ -27,6 +28,7 @@ from soak.contract import (
     SAMPLE_COLUMNS,
     SAMPLES,
 )
+from soak.contract.hashes import NO_HASHES, check
 
 SAMPLE_NUMBERS = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
 SAMPLE_TEXTS = ("phase", "rung", "allocator", "foreign_allocators")
@@ -44,18 +46,24 @@ REQUEST_NUMBERS = (
 REQUEST_TEXTS = ("phase",)
 EVENT_NUMBERS = ("t_s", "life", "pid")
 EVENT_TEXTS = ("event", "arm", "by", "detail")
+SAMPLE_ROWS = Rows(("t_s", "life", "rung"), ordered_within="rung")
+REQUEST_ROWS = Rows(("t_s",))
+EVENT_ROWS = Rows(slack_s=1.0)
+"""Threads wrote events to one file without a lock in earlier versions."""
 NOT_RESTARTED = ("not_restarted", "given_up")
 """The event of an arm that stays dead; the second is its name in recordings of schema 1."""
 
 
-def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
-    """Read a run directory; the histograms of the latencies, which take longest, only if asked for.
+def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
+    """Read a run directory; hashes, histograms of the latencies and heap files, which take longest, only if ``whole``.
 
     Raises RecordingError when it is missing, has no readable manifest or is of another schema. Any other
     damage is a gap.
     """
     manifest = read_manifest(run_dir)
-    events = read_table(run_dir / EVENTS, EVENT_NUMBERS, EVENT_TEXTS)
+    has_ended = manifest.hashed and manifest.status != "running"
+    hashes = check(run_dir, is_expected=has_ended) if whole else NO_HASHES
+    events = read_table(run_dir / EVENTS, EVENT_NUMBERS, EVENT_TEXTS, rows=EVENT_ROWS)
     tables = {arm.name: _read_tables(run_dir / arm.name, manifest.schema_version) for arm in manifest.arms}
     read = [table.frame["t_s"] for table in (events, *chain.from_iterable(tables.values()))]
     last_s = max((float(t_s.max()) for t_s in read if len(t_s)), default=0.0)
@@ -65,11 +73,12 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
     for arm in manifest.arms:
         samples, requests = tables[arm.name]
         latency = Latency()
-        if load and latencies:
+        if load and whole:
             latency = read_latency(run_dir / arm.name / LATENCY_LOG, load.start_s, load.end_s)
         # The load of attached processes is not recorded, so it has no gaps.
         of_load = () if manifest.attached else (*requests.gaps, *latency.gaps)
-        gaps += [Gap(arm.name, text) for text in (*samples.gaps, *of_load)]
+        heap = read_heap_files(run_dir / arm.name) if whole else HeapFiles()
+        gaps += [Gap(arm.name, text) for text in (*samples.gaps, *of_load, *heap.gaps)]
         gaps += find_unsampled(events.frame, arm.name)
         lives = find_lives(events.frame, arm.name, last_s)
         processes: tuple[Life, ...] = ()
@@ -95,13 +104,14 @@ def read_recording(run_dir: Path, *, latencies: bool = True) -> Recording:
                 notes=find_notes(events.frame, arm.name, manifest.missed_readings.get(arm.name, {})),
                 processes=processes,
                 by_process=by_process,
+                heap=heap,
             )
         )
     early = events.frame.loc[events.frame["event"] == "stopped_early", "detail"]
     stopped_early = str(early.iloc[-1]) if len(early) else ""
     builds = tuple(arm for arm in arms if arm.role != CONTROL_ROLE)
     copy = next((arm for arm in arms if arm.role == CONTROL_ROLE), None)
-    return Recording(run_dir, manifest, phases, builds, tuple(gaps), copy, stopped_early)
+    return Recording(run_dir, manifest, phases, builds, tuple(gaps), copy, hashes, stopped_early)
 
 
 def _read_tables(arm_dir: Path, schema_version: int) -> tuple[CsvTable, CsvTable]:
@@ -109,8 +119,13 @@ def _read_tables(arm_dir: Path, schema_version: int) -> tuple[CsvTable, CsvTable
     old = schema_version == 1
     numbers = (*SAMPLE_NUMBERS, *(SCHEMA_1_COLUMNS if old else ()))
     texts = (*SAMPLE_TEXTS, SCHEMA_1_OBJECT if old else GAUGES_COLUMN)
-    requests = read_table(arm_dir / REQUESTS, REQUEST_NUMBERS, REQUEST_TEXTS)
-    return read_table(arm_dir / SAMPLES, numbers, texts, optional=_OPTIONAL), requests
+    requests = read_table(
+        arm_dir / REQUESTS, REQUEST_NUMBERS, REQUEST_TEXTS, rows=REQUEST_ROWS, arm=arm_dir.name
+    )
+    samples = read_table(
+        arm_dir / SAMPLES, numbers, texts, optional=_OPTIONAL, rows=SAMPLE_ROWS, arm=arm_dir.name
+    )
+    return samples, requests
 
 
 def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
 from soak.errors import HarnessError
+from soak.regular_files import replace_file
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
 def write_files(directory: Path, files: Mapping[str, str | Figure]) -> None:
     """Write texts and figures into ``directory``, which is made if needed, each file replaced at once.
 
-    Raises HarnessError when one cannot be written.
+    Nothing is written through a link. Raises HarnessError when a file cannot be written.
     """
+    if directory.is_symlink():
+        raise HarnessError(
+            f"{directory}: it is a link, and nothing is written through one; remove it and run soak report again."
+        )
     try:
         directory.mkdir(exist_ok=True)
         for name, content in files.items():
-            _replace(directory / name, content)
+            replace_file(directory / name, _bytes(content))
     except OSError as error:
         raise HarnessError(
             f"{directory}: the report cannot be written ({error.strerror or error}); "
@@ -33,16 +38,12 @@ def write_files(directory: Path, files: Mapping[str, str | Figure]) -> None:
         ) from None
 
 
-def _replace(path: Path, content: str | Figure) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        if isinstance(content, Figure):
-            content.savefig(partial, format="png")
-        else:
-            partial.write_text(content, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def _bytes(content: str | Figure) -> bytes:
+    if isinstance(content, str):
+        return content.encode()
+    picture = BytesIO()
+    content.savefig(picture, format="png")
+    return picture.getvalue()
 
 
 def csv_text(row_type: type[DataclassInstance], rows: Iterable[DataclassInstance]) -> str:

@@ -11,7 +11,7 @@ from analysis.growth.memory_breakdown import MemoryBreakdown
 from analysis.growth.suspect import LeakSuspect
 from analysis.incident.claims import Claim
 from analysis.incident.row import ComparisonRow
-from analysis.recording.provenance import Provenance, read_provenance
+from analysis.recording.event_texts import read_events
 from analysis.recording.read import read_recording
 from analysis.report.contents import ReportContents, report_contents
 from analysis.report.figures.latency import latency_figure
@@ -58,7 +58,7 @@ def make_report(run_dir: Path, *, load_ended: bool = False) -> Report:
         recording = replace(recording, manifest=recording.manifest.model_copy(update={"status": "complete"}))
     findings = report_contents(recording)
     directory = run_dir / REPORT
-    write_files(directory, _files(findings, read_provenance(run_dir)))
+    write_files(directory, _files(findings, read_events(run_dir)))
     return Report(
         directory=directory,
         text=report_text(findings),
@@ -67,7 +67,7 @@ def make_report(run_dir: Path, *, load_ended: bool = False) -> Report:
     )
 
 
-def _files(findings: ReportContents, evidence: Provenance) -> dict[str, str | Figure]:
+def _files(findings: ReportContents, events: tuple[tuple[str, ...], ...]) -> dict[str, str | Figure]:
     judged, run_id = findings.judged, findings.recording.manifest.run_id
     figures = {
         "memory": memory_figure(findings),
@@ -79,7 +79,7 @@ def _files(findings: ReportContents, evidence: Provenance) -> dict[str, str | Fi
     drawn = {name: svg_text(figure, name) for name, figure in figures.items()}
     files: dict[str, str | Figure] = {
         "verdict.md": verdict_markdown(f"{run_id}: verdict", judged, findings.growth),
-        "report.html": report_html(findings, evidence, drawn),
+        "report.html": report_html(findings, events, drawn),
         "report.md": report_markdown(findings),
         "junit.xml": junit_xml(findings),
         "gates.csv": csv_text(GateRow, gate_rows(judged)),

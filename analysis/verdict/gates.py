@@ -15,6 +15,7 @@ from analysis.recording.measurements import peak
 from analysis.recording.model import Arm, Recording
 from analysis.verdict.arm import ArmVerdict, JudgedArm
 from analysis.verdict.signals import RSS, in_bytes
+from analysis.verdict.validity import ObjectionKind
 from soak.contract import AT_MOST, GATES, LEAK_VS_BEFORE, GateLimit
 
 LEAK_GATE: Final = "leak"
@@ -130,7 +131,8 @@ def _gate(asked: GateLimit, candidate: JudgedArm, baseline: JudgedArm | None) ->
     objections = candidate.objections
     if baseline is not None and asked.gate in COMPARED:
         objections = (*objections, *baseline.standing)
-    if objections and (reason is GateReason.WITHIN or asked.gate in LOAD_DEPENDENT):
+    changed = any(one.kind is ObjectionKind.CHANGED for one in objections)
+    if changed or (objections and (reason is GateReason.WITHIN or asked.gate in LOAD_DEPENDENT)):
         reason, detail = GateReason.OBJECTION, objections[0].sentence
     results = {GateReason.WITHIN: GateResult.PASS, GateReason.BEYOND: GateResult.FAIL}
     return Gate(

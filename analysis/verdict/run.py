@@ -86,10 +86,17 @@ def _injected_control(recording: Recording, candidate: JudgedArm | None) -> Inje
 
 
 def _against_release(recording: Recording, release: Release | None) -> tuple[Objection, ...]:
-    """Return the objections to the earlier recording, where a gate refers to its arm."""
-    if release is None or not any(limit.needs_before for limit in recording.manifest.gates):
+    """Return the objections to the earlier recording: all where a gate refers to its arm, else that it was changed."""
+    if release is None:
         return ()
+    found = release.arm.objections
+    if not any(limit.needs_before for limit in recording.manifest.gates):
+        found = tuple(one for one in found if one.kind is ObjectionKind.CHANGED)
     return tuple(
-        Objection(None, ObjectionKind.BASELINE, f"{release.run_id}: {one.sentence}")
-        for one in release.arm.objections
+        Objection(
+            None,
+            one.kind if one.kind is ObjectionKind.CHANGED else ObjectionKind.BASELINE,
+            f"{release.run_id}: {one.sentence}",
+        )
+        for one in found
     )

@@ -10,7 +10,7 @@ from analysis.judge.types import INCONCLUSIVE, LEAK, Verdict
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.gates import Gate, GateResult
 from analysis.verdict.injected import ControlResult, InjectedControl
-from analysis.verdict.validity import Objection
+from analysis.verdict.validity import Objection, ObjectionKind
 from analysis.verdict.wording import injected_text, refusal
 from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE, EXIT_OK
 
@@ -49,9 +49,11 @@ def sign_off(
 ) -> SignOff:
     """Decide from the candidate's ``gates`` and the control's verdict; there may be none of either.
 
-    ``injected`` is the control where that is a copy of the candidate. A gate that failed decides before all else.
-    Without a control the gates decide alone. ``objections`` are those that stand against the recording as a whole.
+    ``injected`` is the control where that is a copy of the candidate. ``objections`` are those that stand against the
+    recording as a whole. One that was changed decides nothing; else a gate that failed decides before all else. Without
+    a control the gates decide alone.
     """
+    changed = next((one.text for one in objections if one.kind is ObjectionKind.CHANGED), "")
     by_arm = {verdict.arm: verdict.verdict for verdict in verdicts}
     failed = [gate.gate for gate in gates if gate.result is GateResult.FAIL]
     if not candidate:
@@ -59,6 +61,8 @@ def sign_off(
             "none",
             'No sign-off: no candidate arm (set role = "after" or judge.candidate)',
         )
+    elif changed:
+        found = "inconclusive", f"NOT SIGNED OFF: the recording was changed: {changed}"
     elif candidate not in by_arm:
         found = "refused", f"REFUSED: the candidate {candidate} did not run"
     elif failed:

@@ -42,6 +42,8 @@ class ObjectionKind(StrEnum):
     """Planned requests were not sent, users stopped sending, or too many requests failed."""
     UNREAD = "unread"
     """The arm was dead or its readings are missing, which can hide a leak and makes none."""
+    CHANGED = "changed"
+    """A file is not the one of the run's end: nothing that is read of the recording decides anything."""
     BASELINE = "baseline"
     """An objection to the recording that limits with ``x before`` refer to."""
 
@@ -152,6 +154,7 @@ def _total(column: pd.Series[float]) -> int:
 def run_objections(recording: Recording) -> tuple[Objection, ...]:
     """Return the objections to the run as a whole, and the gaps, each to the arm that it concerns."""
     return (
+        *_of_kind(ObjectionKind.CHANGED, None, recording.hashes.differences),
         *_of_kind(ObjectionKind.RUN, None, _status(recording)),
         *(Objection(gap.arm, ObjectionKind.GAP, gap.text) for gap in recording.gaps),
         *_of_kind(ObjectionKind.RUN, None, _length(recording)),

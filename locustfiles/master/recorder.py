@@ -15,6 +15,7 @@ from locustfiles.schedule.phases import Timetable
 from soak.contract import LATENCY_LOG, LATENCY_TAG, REQUEST_COLUMNS, REQUESTS, SERVICE_TAG, names
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
+from soak.regular_files import open_output
 
 _US_PER_MS = 1000.0
 
@@ -106,7 +107,7 @@ class ArmRecorder:
         self._csv_file.flush()
 
     def _opened(self, path: Path) -> TextIO:
-        file = path.open("w", encoding="ascii", newline="")
+        file = open_output(path, "w", "ascii")
         self._files.append(file)
         return file
 

@@ -15,6 +15,7 @@ the monotonic clock. An empty cell was not read; it is never 0. Sizes are bytes.
               <arm>/latency.hlog     HDR histogram log (standard format): tags "latency" and "service", microseconds
               logs/                  the output of every process
               SHA256SUMS             hashes of these files except live.json, written at the end of the run
+              test-result.json       in-toto statement of the result, unsigned, written with each report
               report/                made from the other files, at any time
 """
 
@@ -43,6 +44,8 @@ REQUESTS: Final = "requests.csv"
 LATENCY_LOG: Final = "latency.hlog"
 LOGS: Final = "logs"
 SUMS: Final = "SHA256SUMS"
+STATEMENT: Final = "test-result.json"
+"""Name of the in-toto statement about the run."""
 REPORT: Final = "report"
 SUMMARY: Final = "summary.json"
 """Name of the summary for programs, in the report."""

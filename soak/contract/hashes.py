@@ -1,4 +1,4 @@
-"""The hashes of a recording: written when its run ends, checked whenever somebody asks whether it is still the same.
+"""The hashes of a recording: written when its run ends, checked by everything that reads a recording which has them.
 
 ``SHA256SUMS`` has the format of ``sha256sum``; in the run directory ``sha256sum -c SHA256SUMS`` checks it as well.
 """
@@ -8,18 +8,90 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from soak.contract.files import LIVE, MANIFEST, REPORT, SUMS
+from soak.contract.files import (
+    CENSUS,
+    CONTAINERS,
+    EVENTS,
+    HOLDERS,
+    LATENCY_LOG,
+    LIVE,
+    MANIFEST,
+    REPORT,
+    REQUESTS,
+    SAMPLES,
+    STATEMENT,
+    SUMS,
+)
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, HarnessError, RecordingError
+from soak.regular_files import open_regular, read_regular
 
+MISSING, EXTRA, CHANGED = "missing", "extra", "changed"
+REMOVED: Final = f"{SUMS} is missing: the run wrote it at its end"
+_PROBLEMS: Final = {EXTRA: "extra, recorded by no run"}
 NO_EVIDENCE: Final = frozenset({LIVE, SUMS})
+BESIDE: Final = (f"{SUMS}.", f"{Path(STATEMENT).stem}.")
+"""Beginnings of the names of files in a run directory that are no evidence: the statement, and signatures of both."""
+JUDGED: Final = frozenset({MANIFEST, EVENTS, SAMPLES, REQUESTS, LATENCY_LOG, CENSUS, CONTAINERS, HOLDERS})
+"""Names of the files that a verdict and a report are made of."""
 LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")
 MOST_NAMED: Final = 20
-"""Files that an answer names; more are counted."""
+"""Number of files that an answer names; more are counted."""
+PART_BYTES: Final = 1 << 20
+"""Bytes of a file that are hashed at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileHash:
+    """A file of a recording and its SHA-256, in hexadecimal."""
+
+    name: str
+    """The path within the run directory."""
+    recorded: str
+    """The hash in SHA256SUMS; empty where the file is not listed."""
+    found: str
+    """The hash of the file; empty where it is missing or cannot be read."""
+    problem: str = ""
+    """missing, extra, changed or not readable (why); empty for none."""
+
+    @property
+    def difference(self) -> str:
+        """How the recording differs by this file, a clause; empty for an extra file that no report would read."""
+        if self.problem == EXTRA:
+            is_judged = self.name.rpartition("/")[2] in JUDGED
+            return (
+                f"{self.name} was added after the run had ended: {SUMS} does not list it" if is_judged else ""
+            )
+        if self.problem == CHANGED:
+            return f"{self.name} was changed after the run had ended: its SHA-256 is not that in {SUMS}"
+        return f"{self.name} is {self.problem}, but {SUMS} lists it" if self.problem else ""
+
+
+@dataclass(frozen=True, slots=True)
+class HashCheck:
+    """The files of a recording, compared with its SHA256SUMS."""
+
+    files: tuple[FileHash, ...]
+    sums: str = ""
+    """The SHA-256 of SHA256SUMS itself; empty where it is missing or damaged."""
+    damage: str = ""
+    """Why SHA256SUMS cannot be used, a clause; empty where it can, and where there is none."""
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """How a recording differs from its hashes, by clauses: MOST_NAMED, and the number of the others."""
+        found = [self.damage] if self.damage else []
+        found += [file.difference for file in self.files if file.difference]
+        more = [f"{len(found) - MOST_NAMED} more files differ from {SUMS}"] if len(found) > MOST_NAMED else []
+        return (*found[:MOST_NAMED], *more)
+
+
+NO_HASHES: Final = HashCheck(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +113,39 @@ def sums_text(run_dir: Path) -> str:
     return "".join(lines)
 
 
+def check(run_dir: Path, *, is_expected: bool = False) -> HashCheck:
+    """Hash every file of a recording and compare it with SHA256SUMS; no files where there is none. Raises nothing.
+
+    ``is_expected``: the run has ended, and its version writes SHA256SUMS then, so where it is missing it was removed.
+    """
+    try:
+        listed = _read_sums(run_dir / SUMS)
+        return HashCheck(tuple(_compare(run_dir, listed)), _sha256(run_dir / SUMS))
+    except FileNotFoundError:
+        return HashCheck((), damage=REMOVED if is_expected else "")
+    except (OSError, ValueError) as error:
+        unlisted = tuple(replace(file, problem="") for file in _compare(run_dir, {}))
+        return HashCheck(unlisted, damage=f"{SUMS} is {_why(error)}")
+
+
+def first_difference(
+    run_dir: Path, *, is_expected: bool = False, pause: Callable[[], object] = lambda: None
+) -> str:
+    """Return how the first file that differs from SHA256SUMS does, a clause; empty for no difference or no hashes.
+
+    For a list of many runs: what was not touched since SHA256SUMS was written is not hashed again. ``is_expected`` is
+    as in ``check``; ``pause`` is called after each part of a file that is hashed. Raises nothing.
+    """
+    try:
+        listed, written_ns = _read_sums(run_dir / SUMS), (run_dir / SUMS).lstat().st_ctime_ns
+    except FileNotFoundError:
+        return REMOVED if is_expected else ""
+    except (OSError, ValueError) as error:
+        return f"{SUMS} is {_why(error)}"
+    found = _compare(run_dir, listed, written_ns, pause)
+    return next((file.difference for file in found if file.difference), "")
+
+
 def verify(run_dir: Path) -> Verification:
     """Compare every file of a recording with the hashes of its run's end.
 
@@ -50,56 +155,100 @@ def verify(run_dir: Path) -> Verification:
         raise RecordingError(
             f"{run_dir}: no run directory, it has no {MANIFEST}; give one that `soak run` made."
         )
-    if not (run_dir / SUMS).is_file():
+    try:
+        listed = _read_sums(run_dir / SUMS)
+    except FileNotFoundError:
         why = "the run goes on, was killed before it could write them, or is older than they are"
         return Verification(f"NOT VERIFIED: {run_dir} has no {SUMS}: {why}.", EXIT_INCONCLUSIVE)
-    noted = _read_sums(run_dir / SUMS)
-    found = set(_recorded(run_dir))
-    wrong = [f"missing: {name}" for name in sorted(noted.keys() - found)]
-    wrong += [f"extra, recorded by no run: {name}" for name in sorted(found - noted.keys())]
-    both = sorted(noted.keys() & found)
-    wrong += filter(None, (_changed(run_dir / name, name, noted[name]) for name in both))
+    except (OSError, ValueError) as error:
+        raise RecordingError(
+            f"{run_dir / SUMS}: {_why(error)}; restore the file from a copy of the run."
+        ) from None
+    order = {MISSING: 0, EXTRA: 1}
+    wrong = sorted(
+        (file for file in _compare(run_dir, listed) if file.problem),
+        key=lambda file: order.get(file.problem, 2),
+    )
     if not wrong:
-        return Verification(f"OK: {run_dir}: all {len(noted)} files are as the run left them.", EXIT_OK)
+        return Verification(f"OK: {run_dir}: all {len(listed)} files are as the run left them.", EXIT_OK)
     more = [f"- and {len(wrong) - MOST_NAMED} more"] if len(wrong) > MOST_NAMED else []
-    lines = [f"- {one}" for one in wrong[:MOST_NAMED]] + more
+    lines = [f"- {_PROBLEMS.get(one.problem, one.problem)}: {one.name}" for one in wrong[:MOST_NAMED]] + more
     return Verification(
         "\n".join([f"NOT VERIFIED: {run_dir} is not what was recorded:", *lines]), EXIT_INCONCLUSIVE
     )
 
 
+def _compare(
+    run_dir: Path,
+    listed: Mapping[str, str],
+    untouched_since_ns: int = 0,
+    pause: Callable[[], object] = lambda: None,
+) -> Iterator[FileHash]:
+    """Yield every file that is listed or there, by name.
+
+    The hash of a listed file whose inode was last changed before ``untouched_since_ns`` is taken as recorded.
+    """
+    there = set(_recorded(run_dir))
+    for name in sorted(there | listed.keys()):
+        recorded, found, problem = listed.get(name, ""), "", MISSING
+        try:
+            if name in there and recorded and (run_dir / name).lstat().st_ctime_ns < untouched_since_ns:
+                found = recorded
+            elif name in there:
+                found = _sha256(run_dir / name, pause)
+            if found:
+                problem = EXTRA if not recorded else CHANGED if found != recorded else ""
+        except OSError as error:
+            problem = f"not readable ({error.strerror})"
+        yield FileHash(name, recorded, found, problem)
+
+
 def _recorded(run_dir: Path) -> Iterator[str]:
-    """Yield the regular files below a run directory, but for the report and what is no evidence."""
+    """Yield the regular files below a run directory, but for the report and what is no evidence.
+
+    No process of a run makes names that are more than one line of text; SHA256SUMS could not list them.
+    """
     for place, directories, names in os.walk(run_dir):
         here = Path(place)
         if here == run_dir and REPORT in directories:
             directories.remove(REPORT)
         for name in names:
             relative = (here / name).relative_to(run_dir).as_posix()
-            if relative not in NO_EVIDENCE and not (here / name).is_symlink():
+            if relative in NO_EVIDENCE or relative.startswith(BESIDE) or not relative.isprintable():
+                continue
+            try:
+                regular = stat.S_ISREG((here / name).lstat().st_mode)
+            except OSError:  # gone since it was listed
+                continue
+            if regular:
                 yield relative
 
 
 def _read_sums(path: Path) -> dict[str, str]:
-    """Return hash by file name."""
+    """Return hash by file name; raises OSError where it cannot be read, ValueError where it is damaged."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordingError(f"{path}: not readable ({error}); restore it from a copy of the run.") from None
+        lines = read_regular(path).decode("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError("damaged: no text in UTF-8") from None
     matches = [LINE.fullmatch(line) for line in lines]
     if not lines or None in matches:
-        number = matches.index(None) + 1 if lines else 1
-        raise RecordingError(f"{path}: line {number} is damaged; restore the file from a copy of the run.")
-    return {match[2]: match[1] for match in matches if match}
+        raise ValueError(f"damaged in line {matches.index(None) + 1 if lines else 1}")
+    listed = {match[2]: match[1] for match in matches if match}
+    if len(listed) < len(lines):
+        raise ValueError("damaged: it lists a file twice")
+    return listed
 
 
-def _changed(path: Path, name: str, noted: str) -> str:
-    try:
-        return "" if _sha256(path) == noted else f"changed: {name}"
-    except OSError as error:
-        return f"not readable ({error.strerror}): {name}"
+def _sha256(path: Path, pause: Callable[[], object] = lambda: None) -> str:
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        left = os.fstat(file.fileno()).st_size
+        while part := file.read(min(left, PART_BYTES)):
+            digest.update(part)
+            left -= len(part)
+            pause()
+    return digest.hexdigest()
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _why(error: Exception) -> str:
+    return f"not readable ({error.strerror})" if isinstance(error, OSError) else str(error)

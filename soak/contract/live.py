@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from soak.contract.files import SCHEMA_VERSION
+from soak.regular_files import read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,8 @@ def _finite(value: Any) -> Any:
 def read_live(path: Path) -> Live | None:
     """Return what stands in ``live.json``; None while there is none that can be read."""
     try:
-        return Live.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return Live.from_json(read_regular(path).decode())
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None  # the run does not depend on its judge
 
 

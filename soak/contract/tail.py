@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from soak.regular_files import open_regular
+
 MOST_BYTES: Final = 1 << 18
 """Bytes read at one look: what a whole minute of sampling writes. A line that is longer is cut there."""
 
@@ -26,7 +28,7 @@ class LineTail:
     def new_lines(self) -> list[str]:
         """Return the new lines, without their ends."""
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 if os.fstat(file.fileno()).st_size < self._offset:
                     self._offset = 0
                 file.seek(self._offset)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from soak.contract import Column, names
 from soak.errors import HarnessError
+from soak.regular_files import open_output
 
 Row = dict[str, object]
 """Cells by the name of their column; what is missing or None becomes an empty cell."""
@@ -28,7 +29,7 @@ class CsvWriter:
         self._lock = threading.Lock()
         self._broken = False
         try:
-            self._file = path.open("a", newline="", encoding="utf-8")
+            self._file = open_output(path, "a")
             fresh = not self._file.tell()
         except OSError as error:
             raise self._refused(error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from soak.contract import EVENT_COLUMNS, EVENT_NAMES
@@ -15,6 +16,7 @@ class EventLog:
     def __init__(self, path: Path, clock: RunClock) -> None:
         self._recorder = CsvWriter(path, EVENT_COLUMNS)
         self._clock = clock
+        self._lock = threading.Lock()
 
     def record(
         self,
@@ -29,10 +31,11 @@ class EventLog:
         """Append one event, one of EVENT_NAMES."""
         if event not in EVENT_NAMES:
             raise KeyError(f"no such event: {event}")
-        self._recorder.write(
-            {"t_s": self._clock.now_s(), "wall_time": self._clock.wall_time(), "event": event, "arm": arm, "life": life,
-             "pid": pid, "by": by, "detail": detail}
-        )  # fmt: skip
+        with self._lock:  # threads share the file, whose times never go backwards
+            self._recorder.write(
+                {"t_s": self._clock.now_s(), "wall_time": self._clock.wall_time(), "event": event, "arm": arm,
+                 "life": life, "pid": pid, "by": by, "detail": detail}
+            )  # fmt: skip
 
     def close(self) -> None:
         """Close the file."""

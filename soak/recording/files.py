@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,18 +10,15 @@ from typing import Any
 
 from soak.contract import SUMS
 from soak.contract.hashes import sums_text
-from soak.errors import HarnessError
+from soak.errors import HarnessError, UsageError
+from soak.regular_files import replace_file
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file in one step, so that a reader never sees half of it; raises HarnessError."""
-    scratch = path.with_suffix(".tmp")
     try:
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
-        with contextlib.suppress(OSError):  # the disk may be read-only by now
-            scratch.unlink()
         raise HarnessError(
             f"{path}: cannot be written ({error.strerror}); make room and run again."
         ) from error
@@ -42,14 +38,22 @@ def record_sums(run_dir: Path) -> None:
 
 
 def new_run_directory(runs: Path, profile: str, now: datetime) -> Path:
-    """Make ``<runs>/<date>-<time>-<profile>`` and point ``<runs>/latest`` at it; an existing one is never reused."""
+    """Make ``<runs>/<date>-<time>-<profile>`` and point ``<runs>/latest`` at it; an existing one is never reused.
+
+    Raises UsageError when ``latest`` is no link, HarnessError when nothing can be made in ``runs``.
+    """
     stem = f"{now:%Y%m%d-%H%M%S}-{profile}"
+    latest = runs / "latest"
+    if latest.exists() and not latest.is_symlink():
+        raise UsageError(
+            f"{latest}: it is no link to the newest run and would be replaced; move it away or give another --runs."
+        )
     try:
         runs.mkdir(parents=True, exist_ok=True)
         directory = _first_free(runs, stem)
         scratch = runs / f".latest-{directory.name}"
         scratch.symlink_to(directory.name)
-        scratch.replace(runs / "latest")
+        scratch.replace(latest)
     except OSError as error:
         raise HarnessError(
             f"{runs}: no run directory can be made there ({error.strerror}); give another place by --runs."

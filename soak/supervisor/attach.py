@@ -201,6 +201,7 @@ def attach_manifest(plan: AttachPlan, run_id: str) -> dict[str, Any]:
         **judge_facts({arm_name(one): "" for one in plan.processes}, plan.max_leak),
         "gates": [],
         "processes": [{"name": arm_name(one), "pid": one.pid} for one in plan.processes],
+        "hashed": True,
         "python": platform.python_version(),
         "host": host_facts(),
     }

@@ -21,6 +21,7 @@ from soak.contract.units import LeakRate
 from soak.errors import UsageError
 from soak.limit import Choice
 from soak.plan.run_plan import RunPlan
+from soak.regular_files import read_regular
 
 RECORDED_PACKAGES = (
     "aiohttp",
@@ -93,7 +94,7 @@ def _sha256(locustfile: str) -> str | None:
     if not locustfile:
         return None
     try:
-        return hashlib.sha256(Path(locustfile).read_bytes()).hexdigest()
+        return hashlib.sha256(read_regular(Path(locustfile), follow=True)).hexdigest()
     except OSError as error:
         raise UsageError(
             f"traffic.locustfile: {locustfile} cannot be read ({error.strerror}); make it readable."
@@ -146,6 +147,7 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
             {"name": process.name, "argv": list(process.argv), "environment_names": sorted(process.env)}
             for process in plan.processes
         ],
+        "hashed": True,
         "python": platform.python_version(),
         "host": host_facts(),
     }

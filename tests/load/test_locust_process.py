@@ -111,16 +111,14 @@ def test_a_bad_plan(processes: ExitStack, traffic: Traffic) -> None:
     )
 
 
-def test_a_full_disk(processes: ExitStack, traffic: Traffic) -> None:
-    """A disk that is full is one line on stderr that names the file, and exit code 1."""
+def test_a_recording_that_cannot_be_written(processes: ExitStack, traffic: Traffic) -> None:
+    """A link in its place, or a disk that is full, is one line on stderr that names the file, and exit code 1."""
     traffic, _ = with_targets(processes, traffic)
     Path(traffic.out_dir, "fixed", REQUESTS).symlink_to("/dev/full")
     locust = start_locust(processes, traffic)
     assert locust.wait(PATIENCE_S) == 1
     log = log_of(traffic)
-    assert (
-        f"{traffic.out_dir}/fixed/{REQUESTS}: the recording cannot be written: No space left on device" in log
-    )
+    assert f"{traffic.out_dir}/fixed/{REQUESTS}: the recording cannot be written: " in log
     assert "Traceback" not in log
 
 

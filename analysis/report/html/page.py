@@ -9,7 +9,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.formatting import verdict_name
-from analysis.recording.provenance import Provenance
 from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
 from analysis.report.gates import gate_rows
@@ -20,6 +19,8 @@ from analysis.report.html.svg import inline_svg
 from analysis.report.process_tables import process_tables
 from analysis.report.tables import comparison_table, event_table, load_table
 from analysis.verdict.wording import control_line, verdict_sentence
+from soak.contract import SUMS
+from soak.contract.hashes import FileHash, HashCheck
 
 ALTS: Final = {
     "memory": memory_alt,
@@ -29,8 +30,12 @@ ALTS: Final = {
 }
 
 
-def report_html(contents: ReportContents, evidence: Provenance, figures: Mapping[str, str]) -> str:
-    """Return the page; ``figures`` are SVG files by name: memory, objects, latency, and waterfall where one was drawn.
+def report_html(
+    contents: ReportContents, events: tuple[tuple[str, ...], ...], figures: Mapping[str, str]
+) -> str:
+    """Return the page; ``events`` are texts as ``read_events`` returns them.
+
+    ``figures`` are SVG files by name: memory, objects, latency, and waterfall where one was drawn.
 
     All text of a run, a profile or a service is escaped.
     """
@@ -65,8 +70,13 @@ def report_html(contents: ReportContents, evidence: Provenance, figures: Mapping
         load=None if recording.manifest.attached else load_table(contents),
         notes=[f"{arm.name}: {note}" for arm in recording.arms for note in arm.notes],
         decided=decided(contents),
-        events=event_table(evidence.events),
+        events=event_table(events),
         provenance=provenance(recording),
         config=config_text(recording),
-        sums=evidence.sums,
+        hashes=_hashes(recording.hashes),
     )
+
+
+def _hashes(hashes: HashCheck) -> tuple[FileHash, ...]:
+    """Return the files with their hashes, SHA256SUMS itself first where it can be used."""
+    return (FileHash(SUMS, "", hashes.sums), *hashes.files) if hashes.sums else hashes.files

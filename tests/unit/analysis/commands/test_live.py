@@ -198,7 +198,7 @@ def test_the_processes_of_an_arm_have_their_growth_so_far(build_run: Build) -> N
 
 def test_the_leak_of_the_copy_is_told_as_injected(tmp_path: Path) -> None:
     """The copy has a verdict so far as the builds have, and its reason begins with what it is."""
-    recording = read_recording(write_control(tmp_path / "run", PlantedControl()), latencies=False)
+    recording = read_recording(write_control(tmp_path / "run", PlantedControl()), whole=False)
     arms = live(recording, 1).arms
     assert list(arms) == ["app", "app.leak"]
     assert arms["app.leak"].verdict == "leak"

@@ -39,7 +39,7 @@ def test_a_whole_file_is_read_without_a_gap(tmp_path: Path) -> None:
         (
             b"t_s,rss_bytes,phase\n1,5,load\n\x00\xff?,6,load\n3,7,load\n",
             [1.0, 3.0],
-            ("rows.csv: 1 damaged lines were dropped",),
+            ("rows.csv: 1 damaged lines were dropped", "rows.csv: it has bytes that are no text in UTF-8"),
         ),
         (b"t_s,rss_bytes,phase\n", [], ("rows.csv: it has no rows",)),
         (b"t_s,rss", [], ("rows.csv is empty",)),

@@ -132,6 +132,10 @@ def change_manifest(run_dir: Path, **keys: Any) -> None:
         ({"schema_version": 3}, "schema_version is 3, this version reads 1 and 2; make the report with"),
         ({"schema_version": None}, "schema_version is None"),
         ({"hour_s": 0}, "key hour_s: Input should be greater than 0"),
+        ({"hour_s": 1e-300}, "key hour_s: Value error, it must be between 1e-9 and 1e18"),
+        ({"planned_load_s": -1}, "key planned_load_s: "),
+        ({"planned_load_s": float("nan")}, "not readable (NaN is no number)"),
+        ({"planned_load_s": 10**400}, "not readable (a number of 401 digits)"),
         ({"arms": [{"name": "x", "role": "old", "memory_limit_bytes": None}]}, "key arms.0.role: "),
         ({"arms": []}, "key arms: "),
         *(

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from junitparser import Failure, JUnitXml, Skipped
 
-from analysis.recording.provenance import Provenance
 from analysis.recording.read import read_recording
 from analysis.report.contents import ReportContents, report_contents
 from analysis.report.explanation import decided
@@ -41,8 +40,7 @@ def contents(tmp_path: Path) -> ReportContents:
 
 def test_every_text_states_what_was_injected_and_measured(contents: ReportContents) -> None:
     """Terminal, Markdown and HTML have the same line, beside the verdicts."""
-    evidence = Provenance(events=(), sums=())
-    page = report_html(contents, evidence, {"memory": "<svg/>", "objects": "<svg/>", "latency": "<svg/>"})
+    page = report_html(contents, (), {"memory": "<svg/>", "objects": "<svg/>", "latency": "<svg/>"})
     texts = [
         " ".join(report_text(contents).split()),
         verdict_markdown("run: verdict", contents.judged),

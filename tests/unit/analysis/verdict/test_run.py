@@ -23,7 +23,7 @@ MAX_RSS = (GateLimit("max_rss", "<=", 1.05, of_before=True, text="<= 1.05x befor
 def stop_early(run_dir: Path) -> Path:
     """Add the event that a load was ended for a gate."""
     with (run_dir / contract.EVENTS).open("a") as events:
-        events.write(f'201.0,,stopped_early,,,,,"{EARLY}"\n')
+        events.write(f'216.0,,stopped_early,,,,,"{EARLY}"\n')
     return run_dir
 
 

@@ -180,7 +180,7 @@ def test_processes_that_nobody_looked_into_are_a_reason(build_run: Build) -> Non
     """The leak may be in a worker that was not sampled."""
     run_dir = build_run()
     with (run_dir / "events.csv").open("a") as file:
-        file.write("20,2026-01-01T00:00:20Z,unsampled,fixed,1,12,,2 processes below pid 12\n")
+        file.write("220,2026-01-01T00:03:40Z,unsampled,fixed,1,12,,2 processes below pid 12\n")
     assert reasons(run_dir) == ("fixed: 2 processes below pid 12 were not sampled",)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, TextIO
 
 import pytest
 from hdrh.histogram import HdrHistogram
@@ -12,6 +13,7 @@ from locustfiles.master.recorder import ArmRecorder, CannotRecordError, LatencyL
 from locustfiles.schedule.phases import Timetable
 from soak.contract import HISTOGRAM_HIGHEST_US, REQUEST_COLUMNS, names
 from soak.contract.clock import RunClock
+from soak.regular_files import open_output
 
 ReadRows = Callable[[Path], list[dict[str, str]]]
 ReadIntervals = Callable[[Path], list[tuple[str, float, float, int]]]
@@ -111,15 +113,30 @@ def test_close_is_idempotent(recorder: ArmRecorder, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["requests.csv", "latency.hlog"])
-def test_a_disk_that_is_full_from_the_start(tmp_path: Path, file: str) -> None:
+def test_a_disk_that_is_full_from_the_start(
+    tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A recording that cannot be begun is one sentence with the file's name."""
-    (tmp_path / file).symlink_to("/dev/full")
+
+    def open_full(path: Path, mode: Literal["w"], encoding: str) -> TextIO:
+        return open_output(Path("/dev/full") if path.name == file else path, mode, encoding)
+
+    monkeypatch.setattr("locustfiles.master.recorder.open_output", open_full)
     with pytest.raises(CannotRecordError) as failed:
         ArmRecorder("leaky", tmp_path, RunClock(0.0))
     assert str(failed.value) == (
         f"{tmp_path / file}: the recording cannot be written: No space left on device; "
         "its directory must exist and have space"
     )
+
+
+def test_a_link_in_the_place_of_a_recording(tmp_path: Path) -> None:
+    """Nothing is written through it."""
+    (tmp_path / "elsewhere").write_text("kept")
+    (tmp_path / "requests.csv").symlink_to("elsewhere")
+    with pytest.raises(CannotRecordError, match=r"/requests\.csv: the recording cannot be written: "):
+        ArmRecorder("leaky", tmp_path, RunClock(0.0))
+    assert (tmp_path / "elsewhere").read_text() == "kept"
 
 
 def test_a_directory_that_is_missing(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_run_that_was_cut_short_has_no_hashes(run_dir: Path) -> None:
 def test_damaged_hashes_are_no_verdict(run_dir: Path, text: str) -> None:
     """They are neither right nor wrong: the line is named."""
     (run_dir / "SHA256SUMS").write_text(text)
-    with pytest.raises(RecordingError, match="SHA256SUMS: line 1 is damaged; restore"):
+    with pytest.raises(RecordingError, match="SHA256SUMS: damaged in line 1; restore"):
         verify(run_dir)
 
 

@@ -283,7 +283,7 @@ def test_a_full_disk_under_the_events_leaves_nothing_running(make_run: MakeRun) 
 def test_a_manifest_that_cannot_be_written_leaves_nothing_running(make_run: MakeRun) -> None:
     """It goes on stating that the run is running, which the report calls a recording that never ended."""
     run = make_run()
-    run.machine.at(40.0, (run.directory / "manifest.tmp").mkdir)
+    run.machine.at(40.0, (run.directory / ".manifest.json.partial").mkdir)
     with pytest.raises(HarnessError, match=r"manifest\.json: cannot be written"):
         run.go()
     assert run.machine.running() == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from matplotlib.text import Text
 
-from analysis.recording.provenance import read_provenance
+from analysis.recording.event_texts import read_events
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.report.figures.latency import latency_figure
@@ -20,6 +21,7 @@ from analysis.report.html.page import report_html
 from analysis.report.html.svg import svg_text
 from analysis.report.tables import MOST_EVENTS
 from soak.contract import GateLimit
+from soak.recording.files import record_sums
 from tests.support.paths import ROOT
 
 Build = Callable[..., Path]
@@ -75,7 +77,7 @@ def page_text(run_dir: Path, *, draw: bool = False) -> str:
     drawn = dict.fromkeys(FIGURES, '<svg viewBox="0 0 1 1"></svg>')
     if draw:
         drawn = {name: svg_text(figure(findings), name) for name, figure in FIGURES.items()}
-    return report_html(findings, read_provenance(run_dir), drawn)
+    return report_html(findings, read_events(run_dir), drawn)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def gates() -> tuple[GateLimit, ...]:
 def test_the_page_begins_with_what_is_signed(build_run: Build, gates: tuple[GateLimit, ...]) -> None:
     """Sign-off, verdicts and gates come first, then the curve, then all that led to it, in this order."""
     run_dir = build_run(gates=gates)
-    (run_dir / "SHA256SUMS").write_text(f"{'a' * 64}  events.csv\n")
+    record_sums(run_dir)
     page = Page(page_text(run_dir))
     order = [
         "NOT SIGNED OFF: fixed: the gate tasks could not be decided.",
@@ -106,12 +108,32 @@ def test_the_page_begins_with_what_is_signed(build_run: Build, gates: tuple[Gate
         "0:03:09 exit leaky 1 kernel",
         "Provenance",
         "Python 3.11.7",
-        f"events.csv {'a' * 64}",
+        f"SHA256SUMS {sha256(run_dir / 'SHA256SUMS')}",
+        f"events.csv {sha256(run_dir / 'events.csv')}",
     ]
     at = 0
     for words in order:
         assert words in page.text[at:], words
         at = page.text.index(words, at) + len(words)
+
+
+def test_the_page_has_the_hashes_that_it_found(build_run: Build) -> None:
+    """A file that is not the one of the run's end is marked, with both hashes, and nothing is signed off."""
+    run_dir = build_run()
+    record_sums(run_dir)
+    recorded = sha256(run_dir / "events.csv")
+    with (run_dir / "events.csv").open("a") as events:
+        events.write("216.0,,gap,fixed,1,101,,late\n")
+    (run_dir / "leaky" / "requests.csv").unlink()
+    page = Page(page_text(run_dir))
+    assert f"events.csv {sha256(run_dir / 'events.csv')} changed; SHA256SUMS: {recorded}" in page.text
+    assert "leaky/requests.csv none missing; SHA256SUMS: " in page.text
+    changed = "events.csv was changed after the run had ended: its SHA-256 is not that in SHA256SUMS"
+    assert f"NOT SIGNED OFF: the recording was changed: {changed}" in page.text
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_nothing_is_loaded_and_every_picture_has_words(build_run: Build) -> None:

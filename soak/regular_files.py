@@ -1,0 +1,116 @@
+"""Files of a recording: only regular files are read, up to a bound, and nothing is written through a link."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal, TextIO
+
+MOST_TEXT_BYTES: Final = 16 << 20
+"""Size of the largest text or JSON file that is read, bytes: a manifest has 100 kB, a summary up to 2 MB."""
+MOST_TABLE_BYTES: Final = 2 << 30
+"""Size of the largest table or log that is read, bytes: a row a second of ten processes over more than a week."""
+MOST_DIGITS: Final = 20
+"""Digits of the longest whole number that is read from a JSON file: 2**64, the largest that a kernel gives, has 20."""
+
+_KINDS: Final = {
+    stat.S_IFLNK: "a link",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_regular(path: Path, most_bytes: int | None = None, *, follow: bool = False) -> BinaryIO:
+    """Open a regular file for reading, through a link only with ``follow``; never waits for a writer.
+
+    Raises OSError, which names the kind of any other file, and the size of one with more than ``most_bytes``.
+    """
+    # A device is not even opened, as that may have an effect; the second look is at the file that was opened.
+    _require_regular(path, path.stat() if follow else path.lstat())
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    file = os.fdopen(os.open(path, flags), "rb")
+    try:
+        _require_regular(path, os.fstat(file.fileno()), most_bytes)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def read_regular(path: Path, most_bytes: int = MOST_TEXT_BYTES, *, follow: bool = False) -> bytes:
+    """Return the content of a regular file, what is appended meanwhile left out; raises as ``open_regular``."""
+    with open_regular(path, most_bytes, follow=follow) as file:
+        return file.read(os.fstat(file.fileno()).st_size)
+
+
+def read_json(path: Path) -> Any:
+    """Return the value in a JSON file; raises OSError as ``open_regular``, ValueError for any other content.
+
+    NaN, numbers that are infinite or have more than MOST_DIGITS digits, and halves of characters are refused, too.
+    """
+    text = read_regular(path).decode("utf-8")
+    try:
+        value = json.loads(text, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be printed or written again
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return value
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step, so that a reader never sees half of it; a link is replaced, never written through.
+
+    Raises OSError; then the file is as it was.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    with contextlib.suppress(FileNotFoundError):  # of a writer that was killed, or put there by someone else
+        partial.unlink()
+    try:
+        with os.fdopen(
+            os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), "wb"
+        ) as file:
+            file.write(content)
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):  # the disk may be read-only by now
+            partial.unlink()
+        raise
+
+
+def open_output(path: Path, mode: Literal["a", "w"], encoding: str = "utf-8") -> TextIO:
+    """Open a file, new or not, for lines of text; raises OSError for a link, and never waits for a reader."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags | (os.O_APPEND if mode == "a" else os.O_TRUNC), 0o666)
+    return os.fdopen(descriptor, mode, encoding=encoding, newline="")
+
+
+def _require_regular(path: Path, status: os.stat_result, most_bytes: int | None = None) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise OSError(errno.EINVAL, f"it is {kind}, not a regular file", str(path))
+    if most_bytes is not None and status.st_size > most_bytes:
+        too_large = f"it has {status.st_size:,} bytes, at most {most_bytes:,} are read"
+        raise OSError(errno.EFBIG, too_large, str(path))
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")
+
+
+def _whole(digits: str) -> int:
+    if len(digits.lstrip("-")) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits):,} digits")
+    return int(digits)
+
+
+def _finite(text: str) -> float:
+    if abs(value := float(text)) > 1e300:
+        raise ValueError(f"a number beyond 1e300: {text[:40]}")
+    return value
