@@ -1,4 +1,7 @@
-"""How the incident's gateway sends a request to a service, before and after its fix: aiohttp with its defaults."""
+"""How the incident's gateway sends a request to a service, before and after its fix: aiohttp with its defaults.
+
+Except redirects: only configured services are asked, whatever address a service answers with.
+"""
 
 from __future__ import annotations
 
@@ -16,5 +19,6 @@ def open_session(upstreams: Upstreams) -> aiohttp.ClientSession:
 
 async def ask(session: aiohttp.ClientSession, service_name: str, request_data: dict[str, Any]) -> Any:
     """Return the service's JSON answer, whatever its status; raises what aiohttp and its parsing raise."""
-    async with session.get(f"http://{service_name}/api", json=request_data) as response:
+    url = f"http://{service_name}/api"
+    async with session.get(url, json=request_data, allow_redirects=False) as response:
         return await response.json()
