@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from soak import contract
 from soak.contract.tail import LineTail
 from soak.errors import CutShortError, HarnessError, UsageError
 from soak.plan.run_plan import RunPlan
 from soak.process.child import Child, describe_exit
 from soak.process.log import last_words
+from soak.process.procfs import rss_bytes
 from soak.supervisor.session import Session
+
+MEMORY_BYTES: Final = 1 << 30
+"""Resident memory of a Locust process from which on the load is ended. Set on the rogue answers of the load tests: with
+bounded clients a process stays below 0.3 GiB."""
 
 
 class LoadGenerator:
@@ -65,11 +72,19 @@ class LoadGenerator:
     def poll(self, phase: str, *, starting: bool, over: bool) -> None:
         """Notice which of them has ended; the load is ``over`` when Locust may have.
 
-        Raises CutShortError without Locust, and while ``starting`` HarnessError without one of the workers.
+        Raises CutShortError without Locust or when one of them takes too much memory, and while ``starting``
+        HarnessError without one of the workers.
         """
         for child in (self.locust, *self.workers):
-            if child is not None:
-                child.cap_log()
+            if child is None:
+                continue
+            child.cap_log()
+            if (used := rss_bytes(child.pid) or 0) > MEMORY_BYTES:
+                raise CutShortError(
+                    f"{child.spec.name} (pid {child.pid}) of Locust has {used / MEMORY_BYTES:.1f} GiB of resident "
+                    f"memory in phase {phase}, its limit is 1 GiB. Fix what its users keep: only answers to HttpUser "
+                    "and FastHttpUser are bounded"
+                )
         for worker in tuple(self.workers):
             if (code := worker.poll()) is not None:
                 self._session.stop_children(

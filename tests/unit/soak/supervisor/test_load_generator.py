@@ -6,6 +6,7 @@ import pytest
 
 from soak.contract import STATS_RESET
 from soak.errors import HarnessError, UsageError
+from soak.supervisor import load_generator
 from soak.supervisor.run import Run
 from tests.unit.soak.supervisor.conftest import MakeRun
 
@@ -83,6 +84,27 @@ def test_a_worker_that_dies_under_load_is_an_event(make_run: MakeRun) -> None:
     run.go()
     assert ("exit", "worker-1", "killed by SIGKILL") in run.events("exit")
     assert run.manifest["status"] == "complete"
+
+
+@pytest.mark.parametrize("name", ["locust", "worker-2"])
+def test_a_process_that_takes_the_memory_of_the_machine_ends_the_load(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What was recorded until then is kept, the status names the process, and nothing of the run goes on."""
+    run = make_run("traffic.workers=2")
+    used = dict.fromkeys(("locust", "worker-1", "worker-2"), load_generator.MEMORY_BYTES)
+    monkeypatch.setattr(
+        load_generator,
+        "rss_bytes",
+        lambda pid: next(used[child.spec.name] for child in run.machine.children if child.pid == pid),
+    )
+    run.machine.at(40.0, lambda: used.update({name: 2 * load_generator.MEMORY_BYTES}))
+    run.go()
+    assert run.manifest["status"] == "interrupted"
+    assert (
+        f"{name} (pid {run.machine.child(name).pid}) of Locust has 2.0 GiB" in run.manifest["status_detail"]
+    )
+    assert {"locust", "worker-1", "worker-2"} <= set(run.machine.stopped)
 
 
 def test_locust_is_stopped_before_its_workers(make_run: MakeRun) -> None:
