@@ -14,6 +14,8 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from locustfiles.answers import fast_http
+from locustfiles.answers.bounds import AnswerBounds
 from locustfiles.locust_process import LocustProcess, set_up
 from locustfiles.master.coordinator import coordinate_planned
 from locustfiles.schedule.plan_file import read_traffic
@@ -52,6 +54,7 @@ def _set_up_planned(process: LocustProcess, orders: BinaryIO) -> None:
         WebUi(traffic).register(environment)
     if not isinstance(process.runner, MasterRunner):
         Reporter(traffic, sender, clock).register(process)
+        fast_http.bound_answers(AnswerBounds(traffic.max_response, traffic.network_timeout_s))
     bound_statistics(environment)
 
 

@@ -23,6 +23,7 @@ from soak.contract import (
     FAILURE_KINDS,
     LATENCY_LOG,
     POINT,
+    REQUEST_COLUMNS,
     REQUESTS,
     RUNGS,
     SAMPLE_COLUMNS,
@@ -44,6 +45,7 @@ REQUEST_NUMBERS = (
     "latency_p99_ms",
 )
 REQUEST_TEXTS = ("phase",)
+_OPTIONAL_OF_REQUESTS = frozenset(column.name for column in REQUEST_COLUMNS if column.optional)
 EVENT_NUMBERS = ("t_s", "life", "pid")
 EVENT_TEXTS = ("event", "arm", "by", "detail")
 SAMPLE_ROWS = Rows(("t_s", "life", "rung"), ordered_within="rung")
@@ -120,7 +122,12 @@ def _read_tables(arm_dir: Path, schema_version: int) -> tuple[CsvTable, CsvTable
     numbers = (*SAMPLE_NUMBERS, *(SCHEMA_1_COLUMNS if old else ()))
     texts = (*SAMPLE_TEXTS, SCHEMA_1_OBJECT if old else GAUGES_COLUMN)
     requests = read_table(
-        arm_dir / REQUESTS, REQUEST_NUMBERS, REQUEST_TEXTS, rows=REQUEST_ROWS, arm=arm_dir.name
+        arm_dir / REQUESTS,
+        REQUEST_NUMBERS,
+        REQUEST_TEXTS,
+        optional=_OPTIONAL_OF_REQUESTS,
+        rows=REQUEST_ROWS,
+        arm=arm_dir.name,
     )
     samples = read_table(
         arm_dir / SAMPLES, numbers, texts, optional=_OPTIONAL, rows=SAMPLE_ROWS, arm=arm_dir.name

@@ -14,6 +14,8 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
+from locustfiles.answers import fast_http, requests_http
+from locustfiles.answers.bounds import AnswerBounds
 from locustfiles.custom.coordinator import coordinate_custom
 from locustfiles.custom.sender import CustomSender
 from locustfiles.locust_process import LocustProcess, set_up
@@ -44,6 +46,10 @@ def _set_up_custom(process: LocustProcess, orders: BinaryIO) -> None:
         sender = CustomSender(traffic, options.soak_arm, clock)
         sender.register(process)
         Reporter(traffic, sender, clock).register(process)
+        bounds = AnswerBounds.of_whole_answers(traffic.max_response, traffic.network_timeout_s)
+        for client in (fast_http, requests_http):
+            client.bound_answers(bounds)
+            client.bound_requests(bounds)
     else:
         coordinate_custom(process, traffic, orders)
         WebUi(traffic).register(process.environment)

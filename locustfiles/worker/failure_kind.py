@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from http import HTTPStatus
+from http.client import IncompleteRead
 
 import gevent
 from geventhttpclient.response import HTTPParseError
+from requests import RequestException
+
+from locustfiles.answers.bounds import AnswerTooLargeError
+from locustfiles.answers.fast_http import AnswerTooLateError
 
 ERROR_PREFIX = b'{"error"'
 """Beginning of a body whose first key is "error"; comparing it avoids parsing every answer."""
@@ -23,10 +28,20 @@ def error_kind(error: BaseException) -> str:
     """Return the kind of failure of a request without an answer, by the error the client raised."""
     # geventhttpclient wraps the errors after which it would have sent an idempotent request again.
     match getattr(error, "original", error):
-        case TimeoutError() | gevent.Timeout():
+        case TimeoutError() | gevent.Timeout() | AnswerTooLateError():
             return "timeout"
-        # HTTPParseError: the connection was closed, before or within the answer.
-        case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError() | HTTPParseError():
+        case AnswerTooLargeError():
+            return "too_large"
+        case RequestException():  # an OSError of no socket: its cause counts
+            return "other"
+        # The last two: the connection was closed, before or within the answer.
+        case (
+            ConnectionResetError()
+            | ConnectionAbortedError()
+            | BrokenPipeError()
+            | HTTPParseError()
+            | IncompleteRead()
+        ):
             return "reset"
         case OSError():
             return "connect"
@@ -42,10 +57,10 @@ def custom_kind(error: BaseException | None, response: object) -> str | None:
     if error is None:
         return None
     status = getattr(response, "status_code", 0) or 0
-    if status:
+    if status and not isinstance(error, AnswerTooLargeError | AnswerTooLateError):
         return "error_body" if status // 100 == 2 else answer_kind(status, b"") or "other"
     kinds = {error_kind(cause) for cause in _causes(error)}
-    return next((kind for kind in ("timeout", "reset", "connect") if kind in kinds), "other")
+    return next((kind for kind in ("too_large", "timeout", "reset", "connect") if kind in kinds), "other")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

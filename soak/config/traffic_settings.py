@@ -108,7 +108,9 @@ class TrafficSettings(PlannedRequests, LocustfileUsers):
     locustfile: Path | None = None
     """Custom locustfile, relative to the profile"""
     network_timeout_s: Seconds = 5.0
-    """Seconds for an answer, and for users of a locustfile to finish at the end"""
+    """Seconds for a whole answer, and for users of a locustfile to finish at the end"""
+    max_response: Size = 16 * 1024 * 1024
+    """Largest answer, as sent and decoded ("16 MiB"); a request with a larger one fails"""
     bind_host: IPv4Address = IPv4Address(LOOPBACK)
     """IPv4 address of this machine on which the arms and Locust's master listen"""
     bind_port: Port | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-FAILURE_KINDS: Final = ("timeout", "connect", "reset", "4xx", "5xx", "error_body", "other")
-"""``connect``: no connection; ``reset``: it broke; ``error_body``: status 200 with an error inside."""
+FAILURE_KINDS: Final = ("timeout", "connect", "reset", "too_large", "4xx", "5xx", "error_body", "other")
+"""Kinds of failed requests. ``connect``: no connection; ``reset``: it broke; ``too_large``: the answer is longer than
+``traffic.max_response``; ``error_body``: status 200 with an error inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,14 @@ REQUEST_COLUMNS: Final = (
     Column("sent", "requests sent in this second"),
     Column("missed", "requests dropped in this second: not started within max_lateness_s, never sent"),
     Column("ok", "requests answered without failure in this second"),
-    *(Column(f"failed_{kind}", f"requests that failed in this second: {kind}") for kind in FAILURE_KINDS),
+    *(
+        Column(
+            f"failed_{kind}",
+            f"requests that failed in this second: {kind}",
+            optional=kind == "too_large",
+        )
+        for kind in FAILURE_KINDS
+    ),
     *(
         Column(
             f"latency_{q}_ms",

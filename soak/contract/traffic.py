@@ -67,6 +67,8 @@ class Traffic:
     users_per_arm: _Count
     max_lateness_s: _AboveZero
     network_timeout_s: _AboveZero
+    max_response: _Count = 16 * 1024 * 1024
+    """Most bytes of an answer; the request of a longer one fails."""
     incident: IncidentPlan | None = None
     quiesce_every_s: _AboveZero | None = None
     """Period of the pauses, seconds, counted from the start of the warm-up; None: there are none."""

@@ -79,7 +79,7 @@ def test_each_count_has_its_column() -> None:
         second.failed[kind] = count
     cells = _row(second)
     assert (cells["sent"], cells["missed"], cells["ok"]) == (8, 7, 6)
-    assert [cells[f"failed_{kind}"] for kind in FAILURE_KINDS] == list(range(20, 27))
+    assert [cells[f"failed_{kind}"] for kind in FAILURE_KINDS] == list(range(20, 20 + len(FAILURE_KINDS)))
 
 
 def test_quantiles_are_milliseconds() -> None:
@@ -132,8 +132,8 @@ def test_every_kind_of_failure(counter: ArmCounter) -> None:
     counter.missed(5.9)
     second = counter.take(5)
     assert second.failed == dict.fromkeys(FAILURE_KINDS, 1)
-    assert (second.sent, second.ok, second.missed) == (8, 1, 1)
-    assert second.timings.latency.get_total_count() == 8
+    assert (second.sent, second.ok, second.missed) == (len(FAILURE_KINDS) + 1, 1, 1)
+    assert second.timings.latency.get_total_count() == second.sent
 
 
 def test_in_flight(counter: ArmCounter) -> None:

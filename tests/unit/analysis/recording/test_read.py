@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from analysis.recording.model import Gap, Life, Phase
 from analysis.recording.read import read_recording
+from analysis.verdict.validity import load_summary
 from soak.errors import RecordingError
 
 Build = Callable[..., Path]
@@ -118,6 +120,17 @@ def test_a_damaged_file_is_named_with_its_arm(build_run: Build) -> None:
         Gap("fixed", "requests.csv is empty"),
         Gap("fixed", "latency.hlog is missing"),
     )
+
+
+def test_a_recording_without_a_kind_of_failure_of_today(build_run: Build) -> None:
+    """Requests of an earlier version lack the column of answers that are too large: no gap, and nothing failed so."""
+    run_dir = build_run()
+    path = run_dir / "fixed" / "requests.csv"
+    frame = pd.read_csv(path)
+    frame.drop(columns="failed_too_large").to_csv(path, index=False)
+    recording = read_recording(run_dir)
+    assert recording.gaps == ()
+    assert load_summary(recording.arms[1], recording.load).failed["too_large"] == 0
 
 
 def change_manifest(run_dir: Path, **keys: Any) -> None:

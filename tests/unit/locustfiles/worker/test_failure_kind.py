@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from http.client import IncompleteRead
+
 import gevent
 import pytest
 import requests
@@ -7,6 +9,8 @@ import urllib3
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from geventhttpclient.useragent import RetriesExceeded
 
+from locustfiles.answers.bounds import AnswerTooLargeError
+from locustfiles.answers.fast_http import AnswerTooLateError
 from locustfiles.worker.failure_kind import answer_kind, custom_kind, error_kind
 from soak.contract import FAILURE_KINDS
 
@@ -44,6 +48,9 @@ def test_answers(status: int, body: bytes, kind: str | None) -> None:
         (HTTPParseError("connection closed before end of the headers"), "reset"),
         (ConnectionRefusedError(), "connect"),
         (OSError(113, "No route to host"), "connect"),
+        (IncompleteRead(b"half"), "reset"),
+        (AnswerTooLargeError("the body", 10), "too_large"),
+        (AnswerTooLateError(None), "timeout"),
         (ValueError("Unknown content encoding"), "other"),
     ],
 )
@@ -69,6 +76,8 @@ class Answer:
         (ValueError("the team says so"), 301, "other"),
         (TimeoutError(), 0, "timeout"),
         (ValueError("their own client"), 0, "other"),
+        (requests.TooManyRedirects("Exceeded 30 redirects."), 0, "other"),
+        (AnswerTooLargeError("the body", 10), 200, "too_large"),
     ],
 )
 def test_requests_of_an_own_locustfile(error: Exception | None, status: int, kind: str | None) -> None:
@@ -78,9 +87,16 @@ def test_requests_of_an_own_locustfile(error: Exception | None, status: int, kin
 
 @pytest.mark.parametrize(
     ("cause", "kind"),
-    [(ConnectionRefusedError(), "connect"), (ConnectionResetError(), "reset"), (TimeoutError(), "timeout")],
+    [
+        (ConnectionRefusedError(), "connect"),
+        (ConnectionResetError(), "reset"),
+        (TimeoutError(), "timeout"),
+        (gevent.Timeout(5), "timeout"),
+        (IncompleteRead(b"half"), "reset"),
+        (AnswerTooLargeError("the body", 10), "too_large"),
+    ],
 )
-def test_the_cause_counts(cause: Exception, kind: str) -> None:
+def test_the_cause_counts(cause: BaseException, kind: str) -> None:
     """Clients wrap it, as errors that are connection errors all alike."""
     error = requests.exceptions.ConnectionError("wrapped")
     error.__context__ = urllib3.exceptions.ProtocolError("wrapped")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import gevent
 import pytest
@@ -9,11 +10,14 @@ from gevent import monkey
 from gevent.server import StreamServer
 from locust.env import Environment
 
+from locustfiles.answers.bounds import KEEP_BYTES, AnswerBounds
+from locustfiles.answers.fast_http import bound_answers
 from locustfiles.counts import Second
 from locustfiles.schedule.arrivals import PlannedRequest
 from locustfiles.worker.queue import ArmQueue
 from locustfiles.worker.user import ArmUser, user_class
 from soak.contract import Traffic
+from tests.support.rogue_server import ENDLESS
 
 MakeTraffic = Callable[..., Traffic]
 
@@ -128,6 +132,42 @@ def test_each_outcome_is_counted_once(
     _send(user)
     assert _counts(user) == {kind: 1}
     assert len(target.requests) == 1
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_an_endless_answer_is_too_large(
+    target: Target, make_user: Callable[[str], ArmUser], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whatever part of an answer has no end fails its request, and the next request has a connection of its own."""
+    bound_answers(AnswerBounds(300_000, 5.0), monkeypatch.setattr)
+
+    def serve(connection: socket.socket, _: object) -> None:
+        beginning, rest = ENDLESS[name]
+        with connection, suppress(OSError):  # the client has had enough
+            connection.recv(65536)
+            connection.sendall(beginning)
+            while True:
+                connection.sendall(rest)
+
+    target.server.set_handle(serve)
+    user = make_user(_url(target))
+    _send(user, times=2)
+    assert _counts(user) == {"too_large": 2}
+
+
+def test_of_a_long_body_the_beginning_is_checked(
+    target: Target, make_user: Callable[[str], ArmUser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body within the bound is read to its end, and discarded but for its first 64 KiB."""
+    bound_answers(AnswerBounds(1_000_000, 5.0), monkeypatch.setattr)
+    lengths: list[int] = []
+    target.reply = _answer("200 OK", b'{"error": "' + b"x" * 500_000)
+    user = make_user(_url(target))
+    user.environment.events.request.add_listener(lambda response, **_: lengths.append(len(response.content)))
+    _send(user, times=2)
+    assert _counts(user) == {"error_body": 2}
+    assert target.connections == 1
+    assert all(KEEP_BYTES <= kept < KEEP_BYTES + 8192 for kept in lengths)
 
 
 def test_a_dead_target(make_user: Callable[[str], ArmUser]) -> None:

@@ -1,0 +1,152 @@
+"""Bounds for the answers to Locust's FastHttpUser, whose client is geventhttpclient."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import brotli
+import gevent
+import geventhttpclient.client
+from geventhttpclient.response import HEADER_STATE_DONE, HTTPSocketPoolResponse
+from geventhttpclient.useragent import CompatResponse
+from geventhttpclient.useragent import ConnectionError as ClientError
+from locust.contrib.fasthttp import FastHttpSession
+
+from locustfiles.answers.bounds import (
+    KEEP_BYTES,
+    YIELD_EVERY_BYTES,
+    AnswerBounds,
+    AnswerTooLargeError,
+    Meter,
+)
+
+PIECE_BYTES: Final = 16 * 1024
+"""Bytes that are decoded at a time, at most."""
+Hook = Callable[[Any, str, object], None]
+"""Sets an attribute of a class or module, as ``setattr``."""
+
+
+class AnswerTooLateError(ClientError):
+    """A request did not end before its deadline; not tried again, whatever ``max_retries`` is."""
+
+
+def bound_answers(bounds: AnswerBounds, hook: Hook = setattr) -> None:
+    """Bound every answer that geventhttpclient reads in this process: its length, and its length when decoded."""
+    response_type = metered_response(bounds)
+
+    def unzipped(self: CompatResponse, gzip: bool = True, br: bool = False) -> bytes:
+        encoding = "gzip" if gzip else "br" if br else "deflate"
+        return decoded(self._response.read(), encoding, bounds)
+
+    hook(geventhttpclient.client, "HTTPSocketPoolResponse", response_type)
+    hook(CompatResponse, "unzipped", unzipped)
+
+
+def bound_requests(bounds: AnswerBounds, hook: Hook = setattr) -> None:
+    """Give every request of a FastHttpSession one deadline; the client's own time-outs start again with each packet."""
+    request = FastHttpSession.request
+
+    def request_in_time(self: FastHttpSession, *args: Any, **options: Any) -> Any:
+        late = AnswerTooLateError(None, "no whole answer in time")
+        with gevent.Timeout(bounds.timeout_s, late):
+            answer = request(self, *args, **options)
+        if getattr(answer, "error", None) is late:
+            # it may have come in the middle of sending, which leaves the connection in use
+            self.client.clientpool.close()
+        return answer
+
+    hook(FastHttpSession, "request", request_in_time)
+
+
+def metered_response(bounds: AnswerBounds) -> type[HTTPSocketPoolResponse]:
+    """Return the client's class of a response with the bounds."""
+    discards = bounds.in_flight is None
+
+    class MeteredResponse(HTTPSocketPoolResponse):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            self._meter = Meter(bounds)  # before the head is read
+            super().__init__(*args, **options)
+
+        def feed(self, data: str | bytes) -> None:
+            # trailers begin after DONE, and interim answers end before it
+            self._meter.receive(len(data), head=self._header_state != HEADER_STATE_DONE)
+            super().feed(data)
+
+        def _on_body(self, buf: bytearray) -> None:
+            if not discards or len(self._body_buffer) < KEEP_BYTES:
+                self._body_buffer += buf
+
+        def release(self) -> None:
+            super().release()
+            self._meter.end()
+            if not self.message_complete:
+                self._body_buffer.clear()  # the error's traceback, which Locust keeps, refers to it
+
+        def __del__(self) -> None:
+            self._meter.end()
+            super().__del__()
+
+    return MeteredResponse
+
+
+def decoded(raw: bytes, encoding: str, bounds: AnswerBounds) -> bytes:
+    """Decode a body, or the part of it that was kept; return as much as is kept.
+
+    Raises AnswerTooLargeError, and zlib.error for what cannot be decoded.
+    """
+    whole = bounds.in_flight is not None or len(raw) < KEEP_BYTES
+    if encoding == "br":
+        return _collected(_unbrotlied(raw, whole=whole), bounds)
+    if encoding == "gzip":
+        return _collected(_inflated(raw, 16 + zlib.MAX_WBITS, whole=whole), bounds)
+    try:
+        return _collected(_inflated(raw, -zlib.MAX_WBITS, whole=whole), bounds)
+    except zlib.error:  # there are two formats of that name
+        return _collected(_inflated(raw, zlib.MAX_WBITS, whole=whole), bounds)
+
+
+def _collected(pieces: Iterator[bytes], bounds: AnswerBounds) -> bytes:
+    """Return the pieces together, as much as is kept."""
+    kept, size = bytearray(), 0
+    for piece in pieces:
+        size += len(piece)
+        if size > bounds.max_bytes:
+            raise AnswerTooLargeError("the decoded body", bounds.max_bytes)
+        if bounds.in_flight is not None:
+            # without a switch: only one body at a time is kept both as sent and decoded
+            kept += piece
+        else:
+            if len(kept) < KEEP_BYTES:
+                kept += piece
+            if size > YIELD_EVERY_BYTES:
+                gevent.sleep(0)
+    return bytes(kept)
+
+
+def _inflated(raw: bytes, wbits: int, *, whole: bool) -> Iterator[bytes]:
+    inflate = zlib.decompressobj(wbits)
+    for start in range(0, len(raw), PIECE_BYTES):
+        data = raw[start : start + PIECE_BYTES]
+        while data and not inflate.eof:
+            yield inflate.decompress(data, PIECE_BYTES)
+            data = inflate.unconsumed_tail
+    yield inflate.flush()
+    if whole and not inflate.eof:
+        raise zlib.error("incomplete or truncated stream")
+
+
+def _unbrotlied(raw: bytes, *, whole: bool) -> Iterator[bytes]:
+    stream = brotli.Decompressor()
+    try:
+        for start in range(0, len(raw), PIECE_BYTES):
+            piece = stream.process(raw[start : start + PIECE_BYTES], output_buffer_limit=PIECE_BYTES)
+            yield piece
+            while len(piece) >= PIECE_BYTES or not stream.can_accept_more_data():
+                piece = stream.process(b"", output_buffer_limit=PIECE_BYTES)
+                yield piece
+    except brotli.error as error:
+        raise zlib.error(str(error)) from error  # Locust counts this one as a failed request
+    if whole and not stream.is_finished():
+        raise zlib.error("incomplete or truncated stream")

@@ -1,0 +1,109 @@
+"""Bounds for the answers to Locust's HttpUser, whose client is requests, and to any other user of urllib3."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from typing import Any
+
+import gevent
+import requests
+import urllib3.connection
+import urllib3.response
+from locust.clients import HttpSession
+
+from locustfiles.answers.bounds import AnswerBounds, AnswerTooLargeError, Meter
+from locustfiles.answers.fast_http import Hook
+
+
+def bound_answers(bounds: AnswerBounds, hook: Hook = setattr) -> None:
+    """Bound every answer that urllib3 reads in this process: its length, and its length when decoded."""
+
+    class BoundedResponse(MeteredResponse):
+        answer_bounds = bounds
+
+    stream = urllib3.response.HTTPResponse.stream
+
+    def counted_stream(self: urllib3.response.HTTPResponse, *args: Any, **options: Any) -> Iterator[bytes]:
+        meter = getattr(self._fp, "meter", None)
+        for piece in stream(self, *args, **options):
+            if meter is not None:
+                try:
+                    meter.decode(len(piece))
+                except BaseException:
+                    self.close()
+                    raise
+            yield piece
+
+    hook(urllib3.connection.HTTPConnection, "response_class", BoundedResponse)
+    hook(urllib3.response.HTTPResponse, "stream", counted_stream)
+
+
+def bound_requests(bounds: AnswerBounds, hook: Hook = setattr) -> None:
+    """Give every request of an HttpSession one deadline, redirects and body included, and its errors requests' types.
+
+    requests has a time-out for each packet only, and none by default.
+    """
+
+    def send_in_time(
+        self: HttpSession, request: requests.PreparedRequest, **options: Any
+    ) -> requests.Response:
+        deadline = gevent.Timeout(bounds.timeout_s)
+        try:
+            with deadline:
+                return requests.Session.send(self, request, **options)
+        except AnswerTooLargeError as error:
+            raise requests.exceptions.ConnectionError(str(error), request=request) from error
+        except gevent.Timeout as late:
+            if late is not deadline:
+                raise
+            raise requests.exceptions.ReadTimeout("no whole answer in time", request=request) from late
+
+    hook(HttpSession, "send", send_in_time)
+
+
+class MeteredResponse(HTTPResponse):
+    """The standard library's response, whose bytes are counted as they come from the socket."""
+
+    answer_bounds: AnswerBounds
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.meter = Meter(self.answer_bounds)
+        self._socket = _MeteredSocket(self.fp.detach(), self.meter)
+        self.fp = io.BufferedReader(self._socket)
+
+    def begin(self) -> None:
+        """Read the head, interim answers before it included."""
+        try:
+            super().begin()
+        except BaseException:
+            self.close()  # Locust may keep the error, whose traceback refers to this
+            raise
+        self._socket.head = False
+
+
+class _MeteredSocket(io.RawIOBase):
+    """A response's connection."""
+
+    def __init__(self, raw: io.RawIOBase, meter: Meter) -> None:
+        self._raw = raw
+        self._meter = meter
+        self.head = True
+        """Whether the head is being read."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        size = self._raw.readinto(buffer)
+        if size:
+            self._meter.receive(size, head=self.head)
+        return size
+
+    def close(self) -> None:
+        if not self.closed:
+            self._meter.end()
+            self._raw.close()
+        super().close()

@@ -1,0 +1,92 @@
+"""A server whose answers are hostile, by the first segment of the path: ``python -m tests.support.rogue_server``.
+
+It prints its port. A path without the name of a hostile answer gets a good one; ``/endless-body-003`` gets the answer
+``endless-body``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+PIECE: Final = b"x" * 65536
+DRIP_EVERY_S: Final = 0.1
+BOMB_BYTES: Final = 1 << 30
+OK: Final = b"HTTP/1.1 200 OK\r\n"
+GOOD: Final = OK + b"Content-Length: 2\r\n\r\n{}"
+
+
+def bomb() -> bytes:
+    """Return 1 MiB of gzip that decodes to 1 GiB."""
+    packer = zlib.compressobj(wbits=31)
+    zeros = bytes(1 << 20)
+    body = b"".join(packer.compress(zeros) for _ in range(BOMB_BYTES // len(zeros))) + packer.flush()
+    return OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+BOMB: Final = bomb()
+CHUNK: Final = b"%x\r\n%b\r\n" % (len(PIECE), PIECE)
+ENDLESS: Final = {
+    "endless-body": (OK + b"\r\n", PIECE),
+    "endless-length": (OK + b"Content-Length: 1099511627776\r\n\r\n", PIECE),
+    "endless-chunks": (OK + b"Transfer-Encoding: chunked\r\n\r\n", CHUNK),
+    "endless-small-chunks": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 10_000),
+    "endless-chunk-size": (OK + b"Transfer-Encoding: chunked\r\n\r\n1;", PIECE),
+    "endless-trailer": (OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: ", PIECE),
+    "endless-header": (OK + b"X: ", PIECE),
+    "endless-headers": (OK, b"Set-Cookie: a=b\r\n" * 4000),
+    "endless-reason": (b"HTTP/1.1 200 ", PIECE),
+    "endless-continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2000),
+}
+"""Answers that never end: the beginning, and what follows it for ever."""
+HOSTILE: Final = (*ENDLESS, "redirect-loop", "drip", "drip-header", "bomb")
+
+
+async def pieces(name: str) -> AsyncIterator[bytes]:
+    """Yield the pieces of an answer."""
+    match name:
+        case "redirect-loop":
+            yield b"HTTP/1.1 302 Found\r\nLocation: /redirect-loop\r\nContent-Length: 0\r\n\r\n"
+        case "drip" | "drip-header":
+            yield OK + (b"\r\n" if name == "drip" else b"X: ")
+            while True:
+                await asyncio.sleep(DRIP_EVERY_S)
+                yield b"x"
+        case "bomb":
+            yield BOMB
+        case _ if name in ENDLESS:
+            beginning, rest = ENDLESS[name]
+            yield beginning
+            while True:
+                yield rest
+        case _:
+            yield GOOD
+
+
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer the requests of a connection."""
+    with suppress(OSError, asyncio.IncompleteReadError):
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            if length := re.search(r"content-length: (\d+)", head, re.IGNORECASE):
+                await reader.readexactly(int(length[1]))
+            name = re.sub(r"-\d+$", "", head.split(" ", 2)[1].strip("/"))
+            async for piece in pieces(name):
+                writer.write(piece)
+                await writer.drain()
+    writer.close()
+
+
+async def main() -> None:
+    """Serve until the process is ended."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
