@@ -14,6 +14,9 @@ from soak.limit.base import Counters, Usage
 from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup
 from soak.process.guard import Guard, remove_cgroup
 
+REMOVE_S = 1.0
+"""Time to remove the cgroup of a life, seconds; else the guard goes on with it at the end of the run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Files:
@@ -98,7 +101,7 @@ class CgroupLife:
 
     def close(self) -> None:
         """Kill what is left inside and remove the cgroup."""
-        if self.procs is not None and remove_cgroup(self._path):
+        if self.procs is not None and remove_cgroup(self._path, REMOVE_S):
             self._guard.drop_cgroup(self._path)
             self.procs = None
 
@@ -107,42 +110,46 @@ class CgroupMechanism:
     """Makes a child cgroup per life below a parent of ours."""
 
     def __init__(
-        self, parent: Path, files: Files, guard: Guard, *, name: str, leaf: Path | None = None
+        self, parent: Path, files: Files, guard: Guard, *, name: str, prefix: str, leaf: Path | None = None
     ) -> None:
         self._parent = parent
+        self._prefix = prefix
         self._files = files
         self._guard = guard
         self._leaf = leaf
         self.name = name
 
     def life(self, name: str, limit_bytes: int) -> CgroupLife:
-        """Make ``<parent>/<name>`` with the limit and no swap."""
-        return CgroupLife(self._parent / name, self._files, limit_bytes, self._guard)
+        """Make ``<parent>/<prefix>-<name>`` with the limit and no swap."""
+        return CgroupLife(self._parent / f"{self._prefix}-{name}", self._files, limit_bytes, self._guard)
 
     def close(self) -> None:
         """Leave the leaf that version 2 made us enter, and remove it."""
-        _reunite(self._parent, self._leaf)
+        if self._leaf is not None and _reunite(self._parent, self._leaf):
+            self._guard.drop_leaf(self._leaf)
         self._leaf = None
 
 
-def find_v1(guard: Guard, run_id: str) -> CgroupMechanism:
-    """Use version 1 below our own path; raises NotUsableError."""
+def find_v1(guard: Guard, prefix: str) -> CgroupMechanism:
+    """Use version 1 below our own path; ``prefix`` begins the name of each cgroup. Raises NotUsableError."""
     parent = own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V1.version)
-    _try_out(parent / f"soakproof-{run_id}-try", V1)
-    return CgroupMechanism(parent, V1, guard, name="cgroup v1")
+    _try_out(parent / f"{prefix}-try", V1)
+    return CgroupMechanism(parent, V1, guard, name="cgroup v1", prefix=prefix)
 
 
-def find_v2(guard: Guard, run_id: str, *, in_scope: bool) -> CgroupMechanism:
-    """Use version 2 below our own cgroup if its subtree is ours; raises NotUsableError."""
+def find_v2(guard: Guard, prefix: str, *, in_scope: bool) -> CgroupMechanism:
+    """Use version 2 below our own cgroup if its subtree is ours; ``prefix`` and errors as in ``find_v1``."""
     own = own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V2.version)
-    leaf = _enable_memory(own, run_id)
+    leaf = _enable_memory(own, prefix)
     try:
-        _try_out(own / f"soakproof-{run_id}-try", V2)
+        _try_out(own / f"{prefix}-try", V2)
     except NotUsableError:
         _reunite(own, leaf)
         raise
+    if leaf is not None:
+        guard.add_leaf(leaf)
     name = "cgroup v2 in a systemd scope" if in_scope else "cgroup v2"
-    return CgroupMechanism(own, V2, guard, name=name, leaf=leaf)
+    return CgroupMechanism(own, V2, guard, name=name, prefix=prefix, leaf=leaf)
 
 
 def v2_obstacle(own: Path) -> str | None:
@@ -160,13 +167,13 @@ def v2_obstacle(own: Path) -> str | None:
     return None
 
 
-def _enable_memory(own: Path, run_id: str) -> Path | None:
+def _enable_memory(own: Path, prefix: str) -> Path | None:
     """Give the children of ``own`` the memory controller; return the leaf we had to move into, if any."""
     if obstacle := v2_obstacle(own):
         raise NotUsableError(obstacle)
     if "memory" in (own / "cgroup.subtree_control").read_text().split():
         return None
-    leaf = own / f"soakproof-{run_id}-supervisor" if _must_leave(own) else None
+    leaf = own / f"{prefix}-supervisor" if _must_leave(own) else None
     try:
         if leaf is not None:
             leaf.mkdir()
@@ -178,15 +185,18 @@ def _enable_memory(own: Path, run_id: str) -> Path | None:
     return leaf
 
 
-def _reunite(own: Path, leaf: Path | None) -> None:
-    """Undo ``_enable_memory`` as far as it goes; the scope or container around us removes the rest."""
+def _reunite(own: Path, leaf: Path | None) -> bool:
+    """Undo ``_enable_memory``; False where that is not possible, and the scope or container around us removes it."""
     if leaf is None:
-        return
+        return True
     with contextlib.suppress(OSError):
         (own / "cgroup.subtree_control").write_text("-memory")
-    with contextlib.suppress(OSError):
+    try:
         _move_all(leaf, own)
         leaf.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _must_leave(own: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from soak.process.guard import Guard
 SCOPE_MARK = "SOAKPROOF_IN_SCOPE"
 _SCOPE_COMMAND = ("systemd-run", "--user", "--scope", "--quiet", "-p", "Delegate=yes", "--")
 _SCOPE_TRY_S = 10.0
+RUN_ID_AT_MOST = 100
+"""Characters of the run's id in the names of its cgroups, which may have 255 with the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,18 @@ def enter_scope() -> None:
 
 
 def choose(guard: Guard, run_id: str) -> Choice:
-    """Return the first mechanism that works: cgroup v2, cgroup v1, watchdog."""
+    """Return the first mechanism that works: cgroup v2, cgroup v1, watchdog.
+
+    The names of its cgroups begin with ``run_id`` and are of this choice alone: another run may have the same id.
+    """
+    prefix = f"soakproof-{run_id[:RUN_ID_AT_MOST]}-{os.getpid()}-{secrets.token_hex(4)}"
     refused = []
     try:
-        return Choice(find_v2(guard, run_id, in_scope=SCOPE_MARK in os.environ), ())
+        return Choice(find_v2(guard, prefix, in_scope=SCOPE_MARK in os.environ), ())
     except (NotUsableError, OSError) as error:
         refused.append(f"cgroup v2: {error}")
     try:
-        return Choice(find_v1(guard, run_id), tuple(refused))
+        return Choice(find_v1(guard, prefix), tuple(refused))
     except (NotUsableError, OSError) as error:
         refused.append(f"cgroup v1: {error}")
     return Choice(WatchdogMechanism(), tuple(refused))

@@ -17,8 +17,11 @@ import time
 from pathlib import Path
 from typing import IO
 
-_REMOVE_TRIES = 50
-_REMOVE_PAUSE_S = 0.1
+_REMOVE_S = 4.0
+"""Time to remove a cgroup, seconds: what was killed is a member until it is gone."""
+_REMOVE_PAUSE_S = 0.05
+_CLOSE_S = 5.0
+"""Time to wait for the guard at the end, seconds; later, as with a process that is stuck in the kernel, it goes on."""
 
 
 class Guard:
@@ -53,6 +56,14 @@ class Guard:
         """The cgroup is gone."""
         self._send(f"-cgroup {path}")
 
+    def add_leaf(self, path: Path) -> None:
+        """A cgroup v2 that the supervisor entered, and the guard with it; its parent had no controllers before."""
+        self._send(f"+leaf {path}")
+
+    def drop_leaf(self, path: Path) -> None:
+        """The leaf is gone."""
+        self._send(f"-leaf {path}")
+
     def add_directory(self, path: Path) -> None:
         """The run's private directory, to be removed; processes whose environment names it are killed."""
         self.directory = str(path)
@@ -60,14 +71,13 @@ class Guard:
 
     def close(self) -> None:
         """Let the guard clear what is left, and wait for it."""
+        self._process.send_signal(signal.SIGCONT)  # somebody may have stopped it
         if self._process.stdin is not None and not self._process.stdin.closed:
             # someone may have killed the guard; the parent-death signal still holds
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-        with contextlib.suppress(
-            subprocess.TimeoutExpired
-        ):  # something is stuck in the kernel; it goes on trying
-            self._process.wait(timeout=_REMOVE_TRIES * _REMOVE_PAUSE_S + 5)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_CLOSE_S)
 
     def _send(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # as in close
@@ -77,7 +87,7 @@ class Guard:
 
 def listen(pipe: IO[str]) -> dict[str, list[str]]:
     """Read the pipe to its end and return what is left, by kind, in the order it was added."""
-    left: dict[str, list[str]] = {"group": [], "cgroup": [], "directory": []}
+    left: dict[str, list[str]] = {"group": [], "cgroup": [], "leaf": [], "directory": []}
     for line in pipe:
         sign_and_kind, _, value = line.rstrip("\n").partition(" ")
         names = left[sign_and_kind[1:]]
@@ -98,6 +108,16 @@ def clear(left: dict[str, list[str]]) -> None:
     for directory in left["directory"]:
         kill_marked(directory)
         shutil.rmtree(directory, ignore_errors=True)
+    for leaf in left["leaf"]:
+        leave_leaf(Path(leaf))
+
+
+def leave_leaf(path: Path) -> None:
+    """Leave a leaf, where that is possible, and remove it; what else is in it is killed."""
+    for file, text in (("cgroup.subtree_control", "-memory"), ("cgroup.procs", str(os.getpid()))):
+        with contextlib.suppress(OSError):
+            (path.parent / file).write_text(text)
+    remove_cgroup(path)
 
 
 def kill_marked(directory: str) -> None:
@@ -108,21 +128,24 @@ def kill_marked(directory: str) -> None:
                 os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
-def remove_cgroup(path: Path) -> bool:
-    """Kill what is left in a cgroup and remove it; False when it would not go within five seconds."""
-    for _ in range(_REMOVE_TRIES):
+def remove_cgroup(path: Path, patience_s: float = _REMOVE_S) -> bool:
+    """Kill what is left in a cgroup and those below it, and remove them.
+
+    False when they would not go within ``patience_s`` seconds.
+    """
+    until_s = time.monotonic() + patience_s
+    while path.exists():
         try:
-            for pid in (path / "cgroup.procs").read_text().split():
-                if int(pid) != os.getpid():
-                    os.kill(int(pid), signal.SIGKILL)
-            path.rmdir()
-        except FileNotFoundError:
-            return True
-        except (OSError, ProcessLookupError):
-            time.sleep(_REMOVE_PAUSE_S)  # dying processes still count as members for a moment
-        else:
-            return True
-    return False
+            for directory, _, _ in os.walk(path, topdown=False):
+                for pid in Path(directory, "cgroup.procs").read_text().split():
+                    if int(pid) != os.getpid():
+                        os.kill(int(pid), signal.SIGKILL)
+                Path(directory).rmdir()
+        except OSError:  # dying processes still count as members for a moment
+            if time.monotonic() >= until_s:
+                return False
+            time.sleep(_REMOVE_PAUSE_S)
+    return True
 
 
 def main() -> None:

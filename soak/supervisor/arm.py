@@ -112,9 +112,7 @@ class ArmRun:
         self._restart_at_s = None
         limit: LifeLimit = Unlimited()
         if self._limit.memory is not None:
-            limit = self._mechanism.life(
-                f"soakproof-{self._session.directory.name}-{self.name}-{number}", self._limit.memory
-            )
+            limit = self._mechanism.life(f"{self.name}-{number}", self._limit.memory)
         child = self._session.machine.spawn(self._spec, self._log, self._session.guard, limit.procs)
         limit.watch(child.pid)
         now_s = self._clock.now_s()

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -47,18 +47,24 @@ time.sleep(300)
 SUPERVISOR = """
 import json, sys, time
 from pathlib import Path
+from soak.limit import choose
 from soak.process.guard import Guard
 from soak.process.child import Child
 from soak.process.spec import ProcessSpec
 place = Path(sys.argv[1])
 guard = Guard()
 guard.add_directory(place / "private")
-child = Child(ProcessSpec("app", (sys.executable, "-S", "-c", sys.argv[2]), Path("/")), place / "log", guard)
+mechanism = choose(guard, "left-behind").mechanism
+procs = mechanism.life("app", 256 << 20).procs if sys.argv[3] == "limited" else None
+if procs is not None:
+    (procs.parent / "below").mkdir()  # as a target may that runs containers
+child = Child(ProcessSpec("app", (sys.executable, "-S", "-c", sys.argv[2]), Path("/")), place / "log", guard, procs)
 while not (line := (place / "log").read_text()).endswith("\\n"):
     time.sleep(0.01)
 worker, daemon = line.split()
 print(json.dumps({"guard": guard._process.pid, "keeper": child._process.pid, "app": child.pid,
                   "worker": int(worker), "daemon": int(daemon)}), flush=True)
+print("" if procs is None else procs.parent, flush=True)
 sys.stdin.readline()
 child.stop()
 guard.close()
@@ -66,19 +72,21 @@ guard.close()
 
 
 class Supervisor:
-    """A supervisor with a guard and one child, by the process ids of all."""
+    """A supervisor with a guard and one child, by the process ids of all; ``limit`` is "limited" or "free"."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, limit: str) -> None:
         self.private = place / "private"
         self.private.mkdir()
         (self.private / "1.sock").write_text("")
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SUPERVISOR, str(place), TARGET],
+            [sys.executable, "-c", SUPERVISOR, str(place), TARGET, limit],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
         self.pids: dict[str, int] = json.loads(self.process.stdout.readline())
         self.pids["supervisor"] = self.process.pid
+        cgroup = self.process.stdout.readline().strip()
+        self.directories = [self.private, *([Path(cgroup)] if cgroup else [])]
 
     def kill(self, *names: str) -> None:
         """Kill some of them at the same time."""
@@ -86,9 +94,11 @@ class Supervisor:
             os.kill(self.pids[name], signal.SIGKILL)
 
     def left(self) -> list[str]:
-        """Return who still runs, and whether the directory is there, WITHIN_S from now at the latest."""
+        """Return who still runs and which directories are there, WITHIN_S from now at the latest."""
         until_s = time.monotonic() + WITHIN_S
-        while (left := self.running() + ["directory"] * self.private.exists()) and time.monotonic() < until_s:
+        while left := [*self.running(), *(str(place) for place in self.directories if place.exists())]:
+            if time.monotonic() > until_s:
+                break
             time.sleep(0.02)
         return left
 
@@ -113,27 +123,37 @@ def runs(pid: int) -> bool:
 
 
 @pytest.fixture
-def supervisor(tmp_path: Path) -> Any:
-    supervisor = Supervisor(tmp_path)
-    yield supervisor
-    supervisor.close()
+def start(tmp_path: Path) -> Iterator[Callable[[str], Supervisor]]:
+    """A function that starts a supervisor whose arm is limited by a cgroup, or is not."""
+    started: list[Supervisor] = []
+
+    def start(limit: str) -> Supervisor:
+        started.append(Supervisor(tmp_path, limit))
+        return started[0]
+
+    yield start
+    for supervisor in started:
+        supervisor.close()
 
 
+@pytest.mark.parametrize("limit", ["free", "limited"])
 @pytest.mark.parametrize(
-    "killed",
-    [("supervisor",), ("guard", "supervisor"), ("keeper", "supervisor")],
-    ids=" and ".join,
+    "killed", [("supervisor",), ("guard", "supervisor"), ("keeper", "supervisor")], ids=" and ".join
 )
-def test_a_kill_leaves_no_process_and_no_directory(supervisor: Supervisor, killed: tuple[str, ...]) -> None:
-    """Not even a daemon of an arm without a memory limit, in a session of its own, whose environment is empty."""
-    if killed[0] == "keeper":
+def test_a_kill_leaves_no_process_and_no_directory(
+    start: Callable[[str], Supervisor], killed: tuple[str, ...], limit: str
+) -> None:
+    """Not even a daemon in a session of its own whose environment is empty, and no cgroup of the run or below it."""
+    supervisor = start(limit)
+    if killed[0] == "keeper" and len(supervisor.directories) == 1:
         supervisor.pids.pop("daemon")  # nobody is left whose child it is; in a cgroup the guard finds it
     supervisor.kill(*killed)
     assert supervisor.left() == []
 
 
-def test_an_ordinary_stop_ends_the_daemons_of_an_arm(supervisor: Supervisor) -> None:
+def test_an_ordinary_stop_ends_the_daemons_of_an_arm(start: Callable[[str], Supervisor]) -> None:
     """Also when somebody has killed the guard before."""
+    supervisor = start("free")
     supervisor.kill("guard")
     supervisor.process.communicate("stop\n", timeout=WITHIN_S)
     assert supervisor.running() == []

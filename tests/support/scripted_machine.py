@@ -29,6 +29,8 @@ class NoGuard(Guard):
     def add_directory(self, path: Path) -> None:
         path.rmdir()
 
+    def _send(self, line: str) -> None: ...
+
     def close(self) -> None: ...
 
 

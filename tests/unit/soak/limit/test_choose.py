@@ -70,3 +70,30 @@ def test_the_first_mechanism_that_works_is_chosen(
     choice = choose(guard, "test")
     assert choice.mechanism.name == expected
     assert refused in "; ".join(choice.refused)
+
+
+def test_two_runs_of_one_name_have_cgroups_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of one second in different directories have the same id; also the groups of the trial do not meet."""
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "mountinfo").write_text(mount("cgroup cgroup rw,memory", tmp_path))
+    (tmp_path / "cgroup").write_text("4:memory:/jobs\n")
+    monkeypatch.setattr(cgroup, "PROC_CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(cgroup, "PROC_MOUNTINFO", tmp_path / "mountinfo")
+    made: list[str] = []
+    mkdir = Path.mkdir
+
+    def noting(path: Path) -> None:
+        made.append(path.name)
+        mkdir(path)
+
+    monkeypatch.setattr(Path, "mkdir", noting)
+    monkeypatch.setattr(Path, "rmdir", shutil.rmtree)
+    for _ in range(2):
+        choose(NoGuard(), f"20260102-030405-{'x' * 300}").mechanism.life("new-1", 1000)
+    trial, life, other_trial, other_life = made
+    assert len({trial, life, other_trial, other_life}) == 4
+    assert life.startswith("soakproof-20260102-030405-x")
+    assert life.endswith("-new-1")
+    assert max(map(len, made)) < 200
