@@ -131,8 +131,6 @@ class Manifest(RunFacts):
     """The profile."""
     locustfile_sha256: str | None = None
     """Hash of the content of ``traffic.locustfile``; None where the profile names none."""
-    hashed: bool = False
-    """Whether SHA256SUMS is written when the run has ended; False of older versions."""
 
     @property
     def limit_source(self) -> str:

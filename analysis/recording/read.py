@@ -63,8 +63,7 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
     damage is a gap.
     """
     manifest = read_manifest(run_dir)
-    has_ended = manifest.hashed and manifest.status != "running"
-    hashes = check(run_dir, is_expected=has_ended) if whole else NO_HASHES
+    hashes = check(run_dir) if whole else NO_HASHES
     events = read_table(run_dir / EVENTS, EVENT_NUMBERS, EVENT_TEXTS, rows=EVENT_ROWS)
     tables = {arm.name: _read_tables(run_dir / arm.name, manifest.schema_version) for arm in manifest.arms}
     read = [table.frame["t_s"] for table in (events, *chain.from_iterable(tables.values()))]

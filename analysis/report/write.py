@@ -23,13 +23,14 @@ from analysis.report.gates import GateRow, gate_rows
 from analysis.report.html.page import report_html
 from analysis.report.html.svg import svg_text
 from analysis.report.machine.junit import junit_xml
+from analysis.report.machine.statement import statement_json
 from analysis.report.machine.summary import summary_json
 from analysis.report.markdown.comment import report_markdown
 from analysis.report.markdown.incident import claims_markdown, comparison_markdown
 from analysis.report.markdown.verdict import verdict_markdown
 from analysis.report.terminal.report import report_text
 from analysis.verdict.processes import ProcessRow
-from soak.contract import REPORT, SUMMARY
+from soak.contract import REPORT, STATEMENT, SUMMARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Report:
 
 
 def make_report(run_dir: Path, *, load_ended: bool = False) -> Report:
-    """Read a run directory and write ``report/`` in it, each file replaced at once.
+    """Read a run directory and write ``report/`` in it and the statement beside it, each file replaced at once.
 
     ``load_ended``: the run goes on, but the load to report on is whole.
 
@@ -59,6 +60,8 @@ def make_report(run_dir: Path, *, load_ended: bool = False) -> Report:
     findings = report_contents(recording)
     directory = run_dir / REPORT
     write_files(directory, _files(findings, read_events(run_dir)))
+    if statement := statement_json(findings):
+        write_files(run_dir.resolve(), {STATEMENT: statement})
     return Report(
         directory=directory,
         text=report_text(findings),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import mimetypes
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -15,13 +14,14 @@ from flask import Blueprint, Flask, Response, abort, make_response, render_templ
 from locust.web import WebUI
 
 from soak import contract
+from soak.contract.hashes import first_difference
+from soak.regular_files import open_regular, read_json
 
 FILES_ADDRESS: Final = "/soak/files"
 FILES_PAGE: Final = Path(__file__).parent / "static" / "files.html"
 REPORT_SUFFIXES: Final = frozenset({".html", ".md", ".csv", ".json", ".xml", ".png", ".svg"})
-RUN_FILES: Final = frozenset({contract.MANIFEST, contract.EVENTS, contract.SUMS})
+RUN_FILES: Final = frozenset({contract.MANIFEST, contract.EVENTS, contract.SUMS, contract.STATEMENT})
 MOST_RUNS: Final = 100
-MOST_SUMMARY_BYTES: Final = 1 << 24
 PART_BYTES: Final = 1 << 16
 REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """Content security policy of a report: it loads nothing and runs nothing."""
@@ -36,7 +36,10 @@ class ListedRun:
 
     name: str
     decision: str
-    """Decision of the sign-off: signed, failed, inconclusive or refused; empty without a report."""
+    """Decision of the sign-off: signed, failed, inconclusive or refused; empty without a report, inconclusive of a
+    recording that was changed."""
+    changed: str
+    """How the recording differs from its SHA256SUMS, a clause; empty where it does not."""
     report: tuple[str, ...]
     """Files of the report, relative to the run directory."""
     recording: tuple[str, ...]
@@ -74,7 +77,7 @@ class Downloads:
 def listed_runs(runs: Path) -> list[ListedRun]:
     """Return the runs of a directory, newest first, MOST_RUNS at most."""
     directories = sorted(_run_directories(runs), key=lambda path: path.name, reverse=True)[:MOST_RUNS]
-    return [_listed(directory) for directory in directories]
+    return [_checked(directory) for directory in directories]
 
 
 def find_listed(runs: Path, run: str, name: str) -> Path | None:
@@ -87,7 +90,7 @@ def find_listed(runs: Path, run: str, name: str) -> Path | None:
 
 
 def _sent(path: Path) -> Response:
-    file = path.open("rb")
+    file = open_regular(path)
     size = os.fstat(file.fileno()).st_size
     kind, _ = mimetypes.guess_type(path.name)
     response = Response(parts(file, size), mimetype=kind or "application/octet-stream")
@@ -128,6 +131,7 @@ def _listed(directory: Path) -> ListedRun:
     return ListedRun(
         directory.name,
         _decision(directory / contract.REPORT / contract.SUMMARY),
+        "",
         tuple(path.relative_to(directory).as_posix() for path in report),
         tuple(path.relative_to(directory).as_posix() for path in recording),
     )
@@ -148,8 +152,13 @@ def _children(directory: Path) -> list[Path]:
 
 def _decision(summary: Path) -> str:
     try:
-        if summary.stat().st_size > MOST_SUMMARY_BYTES:
-            return ""
-        return str(json.loads(summary.read_text())["signoff"]["decision"])
+        return str(read_json(summary)["signoff"]["decision"])
     except (OSError, ValueError, KeyError, TypeError):  # no report yet, or one half-written
         return ""
+
+
+def _checked(directory: Path) -> ListedRun:
+    """Return the run, whose decision does not stand where the recording differs from its hashes."""
+    listed = _listed(directory)
+    changed = first_difference(directory, pause=lambda: gevent.sleep(0))
+    return replace(listed, decision="inconclusive", changed=changed) if changed else listed

@@ -12,6 +12,7 @@ from typing import Final
 from locustfiles.web.series import Series
 from soak import contract
 from soak.contract.tail import CsvRow, CsvTail
+from soak.regular_files import read_json
 
 SUMMED: Final = {
     "rss": "rss_bytes",
@@ -93,7 +94,7 @@ class LiveRecording:
         """Memory limit of each arm, bytes; None without a limit, or before it is known."""
         if self._limit is None:
             try:
-                config = json.loads((self.directory / contract.MANIFEST).read_text())["config"]
+                config = read_json(self.directory / contract.MANIFEST)["config"]
                 self._limit = float(config["limit"]["memory"] or 0)
             except (OSError, ValueError, KeyError, TypeError):  # not written yet
                 return None

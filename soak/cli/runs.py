@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from soak.contract import LOAD, MANIFEST, REPORT, SUMMARY
+from soak.contract.hashes import first_difference
 from soak.errors import UsageError, message_line, printable
+from soak.regular_files import read_json
 
 COMPLETE_RUN: Final = {"run_id": str, "profile": str, "started_wall_time": str, "status": str}
 """Keys of a manifest that a listed run must have, with their types."""
+LONGEST_S: Final = 1e12
+"""Duration of the longest load that is listed, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Listed:
     status: str = ""
     """running, complete, interrupted or failed; broken for a directory that cannot be read."""
     decision: str = ""
-    """signed, failed, inconclusive, refused or none; of a run without a report nothing."""
+    """signed, failed, inconclusive, refused or none; of a run without a report nothing, of one that was changed
+    inconclusive."""
     verdicts: dict[str, str] = field(default_factory=dict)
     """Verdict by arm."""
     note: str = ""
@@ -79,45 +84,50 @@ def _listed(directory: Path) -> Listed:
     wrong = next((key for key, kind in COMPLETE_RUN.items() if not isinstance(manifest.get(key), kind)), None)
     if why or wrong:
         return Listed(directory.name, status="broken", note=why or f"{MANIFEST} has no usable {wrong}")
-    status, planned = manifest["status"], manifest.get("planned_load_s")
+    status = manifest["status"]
     known = Listed(
         directory.name,
         manifest["profile"],
         manifest["started_wall_time"],
-        float(planned) if isinstance(planned, int | float) and planned else None,
+        _seconds(manifest.get("planned_load_s")) or None,
         status,
     )
+    if changed := first_difference(directory):
+        return replace(known, decision="inconclusive", note=changed)
     summary, why = _read(directory / REPORT / SUMMARY)
     if why:
-        return _with(known, note="no report" if "missing" in why else why)
+        return replace(known, note="no report" if "missing" in why else why)
     if summary.get("status") != status:
-        return _with(known, note="the report is older than the run's end")
+        return replace(known, note="the report is older than the run's end")
     try:
         loads = [phase["end_s"] - phase["start_s"] for phase in summary["phases"] if phase["name"] == LOAD]
-        return _with(
+        return replace(
             known,
-            load_s=float(loads[-1]) if loads else None,
+            load_s=_seconds(loads[-1]) if loads else None,
             decision=str(summary["signoff"]["decision"]),
             verdicts={str(one["arm"]): str(one["verdict"]) for one in summary["verdicts"]},
         )
     except (KeyError, TypeError) as error:
-        return _with(known, note=f"{REPORT}/{SUMMARY} is not the summary of a report ({error})")
-
-
-def _with(listed: Listed, **known: Any) -> Listed:
-    return Listed(**{**asdict(listed), **known})
+        return replace(known, note=f"{REPORT}/{SUMMARY} is not the summary of a report ({error})")
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     """Return the content of a JSON file, or why there is none."""
     name = path.name if path.parent.name != REPORT else f"{REPORT}/{path.name}"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         return {}, f"{name} is missing"
-    except (OSError, ValueError, RecursionError) as error:
-        return {}, f"{name} is not readable ({error})"
+    except (OSError, ValueError) as error:
+        return {}, f"{name} is not readable ({error.strerror if isinstance(error, OSError) else error})"
     return (content, "") if isinstance(content, dict) else ({}, f"{name} is no JSON object")
+
+
+def _seconds(value: object) -> float | None:
+    """Return a duration; None for what is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value <= LONGEST_S else None
 
 
 def _length(seconds: float | None) -> str:

@@ -29,7 +29,7 @@ from soak.contract.files import (
     SUMS,
 )
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, HarnessError, RecordingError
-from soak.regular_files import open_regular, read_regular
+from soak.regular_files import open_regular, read_json, read_regular
 
 MISSING, EXTRA, CHANGED = "missing", "extra", "changed"
 REMOVED: Final = f"{SUMS} is missing: the run wrote it at its end"
@@ -113,33 +113,28 @@ def sums_text(run_dir: Path) -> str:
     return "".join(lines)
 
 
-def check(run_dir: Path, *, is_expected: bool = False) -> HashCheck:
-    """Hash every file of a recording and compare it with SHA256SUMS; no files where there is none. Raises nothing.
-
-    ``is_expected``: the run has ended, and its version writes SHA256SUMS then, so where it is missing it was removed.
-    """
+def check(run_dir: Path) -> HashCheck:
+    """Hash every file of a recording and compare it with SHA256SUMS; no files where there is none. Raises nothing."""
     try:
         listed = _read_sums(run_dir / SUMS)
         return HashCheck(tuple(_compare(run_dir, listed)), _sha256(run_dir / SUMS))
     except FileNotFoundError:
-        return HashCheck((), damage=REMOVED if is_expected else "")
+        return HashCheck((), damage=REMOVED if _was_written(run_dir) else "")
     except (OSError, ValueError) as error:
         unlisted = tuple(replace(file, problem="") for file in _compare(run_dir, {}))
         return HashCheck(unlisted, damage=f"{SUMS} is {_why(error)}")
 
 
-def first_difference(
-    run_dir: Path, *, is_expected: bool = False, pause: Callable[[], object] = lambda: None
-) -> str:
+def first_difference(run_dir: Path, pause: Callable[[], object] = lambda: None) -> str:
     """Return how the first file that differs from SHA256SUMS does, a clause; empty for no difference or no hashes.
 
-    For a list of many runs: what was not touched since SHA256SUMS was written is not hashed again. ``is_expected`` is
-    as in ``check``; ``pause`` is called after each part of a file that is hashed. Raises nothing.
+    For a list of many runs: what was not touched since SHA256SUMS was written is not hashed again. ``pause`` is called
+    after each part of a file that is. Raises nothing.
     """
     try:
         listed, written_ns = _read_sums(run_dir / SUMS), (run_dir / SUMS).lstat().st_ctime_ns
     except FileNotFoundError:
-        return REMOVED if is_expected else ""
+        return REMOVED if _was_written(run_dir) else ""
     except (OSError, ValueError) as error:
         return f"{SUMS} is {_why(error)}"
     found = _compare(run_dir, listed, written_ns, pause)
@@ -201,6 +196,16 @@ def _compare(
         except OSError as error:
             problem = f"not readable ({error.strerror})"
         yield FileHash(name, recorded, found, problem)
+
+
+def _was_written(run_dir: Path) -> bool:
+    """Return whether the run has ended and, by its manifest, wrote SHA256SUMS then."""
+    try:
+        manifest = read_json(run_dir / MANIFEST)
+    except (OSError, ValueError):  # whoever reads the manifest has the reason
+        return False
+    is_hashed = isinstance(manifest, dict) and manifest.get("hashed") is True
+    return is_hashed and manifest.get("status") != "running"
 
 
 def _recorded(run_dir: Path) -> Iterator[str]:

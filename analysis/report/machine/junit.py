@@ -30,15 +30,20 @@ def junit_xml(findings: ReportContents) -> str:
     suite.timestamp = f"{manifest.started_wall_time:%Y-%m-%dT%H:%M:%S}"
     suite.add_property("decision", signoff.decision)
     suite.add_property("sentence", _clean(signoff.sentence))
-    cases = [_gate(gate, manifest.profile) for gate in gate_rows(findings.judged)]
-    if signoff.control:
-        cases.append(_control(findings))
-    cases.append(_recording(findings))
-    suite.add_testcases(cases)
+    suite.add_testcases(cases(findings))
     untyped: Any = JUnitXml()
     untyped.add_testsuite(suite)
     untyped.update_statistics()
     return f"{untyped.tostring().decode('utf-8')}\n"
+
+
+def cases(findings: ReportContents) -> list[TestCase]:
+    """Return the cases; one that passed has no result."""
+    manifest = findings.recording.manifest
+    found = [_gate(gate, manifest.profile) for gate in gate_rows(findings.judged)]
+    if findings.judged.signoff.control:
+        found.append(_control(findings))
+    return [*found, _recording(findings)]
 
 
 def _gate(gate: GateRow, profile: str) -> TestCase:

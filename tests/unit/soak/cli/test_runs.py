@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from soak.cli.runs import list_runs, listing_json, listing_table
 from soak.errors import UsageError
+from soak.recording.files import record_sums
 
 EXPECTED = """\
 run                   profile   started (UTC)         load   status     decision   verdicts
@@ -103,6 +105,48 @@ def test_no_file_breaks_the_list(runs: Path, content: str) -> None:
     assert len(listed) == 5
     assert listed["20260101-signed"].note
     assert (listed["20260102-stale"].status, listed["20260101-signed"].decision) == ("broken", "")
+
+
+def test_a_run_that_was_changed_is_inconclusive(runs: Path) -> None:
+    """The decision of its report no longer stands, and the file is named."""
+    record_sums(runs / "20260101-signed")
+    assert list_runs(runs)[-1].decision == "signed"
+    write(runs / "20260101-signed" / "new" / "samples.csv", "added")
+    listed = list_runs(runs)[-1]
+    assert (listed.decision, listed.verdicts) == ("inconclusive", {})
+    assert listed.note == "new/samples.csv was added after the run had ended: SHA256SUMS does not list it"
+
+
+@pytest.mark.parametrize("planned", ["NaN", "1e400", "1" + "0" * 400, "-1", '"180"', "true", "[]", "null"])
+def test_a_length_that_is_none_breaks_no_list(runs: Path, planned: str) -> None:
+    """What is no JSON makes that run broken; a number that is no duration, or no number, is not known."""
+    path = runs / "20260103-unreported" / "manifest.json"
+    path.write_text(path.read_text().replace("180", planned))
+    listed = {one.run: one for one in list_runs(runs)}
+    assert len(listed) == 5
+    assert listed["20260103-unreported"].load_s is None
+    is_json = planned not in {"NaN", "1e400", "1" + "0" * 400}
+    assert (listed["20260103-unreported"].status == "broken") is not is_json
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "report/summary.json", "SHA256SUMS"])
+@pytest.mark.parametrize("kind", ["fifo", "endless", "directory"])
+def test_a_file_that_is_none_is_one_line_of_the_list(runs: Path, name: str, kind: str) -> None:
+    """It is not waited for and not read without end; the others are listed."""
+    path = runs / "20260101-signed" / name
+    path.unlink(missing_ok=True)
+    match kind:
+        case "fifo":
+            os.mkfifo(path)
+        case "endless":
+            path.symlink_to("/dev/zero")
+        case _:
+            path.mkdir()
+    listed = {one.run: one for one in list_runs(runs)}
+    assert len(listed) == 5
+    assert (listed["20260101-signed"].decision == "signed") is False
+    kinds = {"fifo": "a FIFO", "endless": "a link", "directory": "a directory"}
+    assert f"(it is {kinds[kind]}, not a regular file)" in listed["20260101-signed"].note
 
 
 def test_markup_in_a_name_is_no_markup(runs: Path) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from soak.contract.hashes import verify
+from soak.contract import hashes
+from soak.contract.hashes import check, first_difference, verify
 from soak.errors import HarnessError, RecordingError
 from soak.recording.files import record_sums
 
@@ -123,3 +126,91 @@ def test_hashes_that_cannot_be_written_are_an_error(run_dir: Path) -> None:
     (run_dir / "SHA256SUMS").mkdir()
     with pytest.raises(HarnessError, match="SHA256SUMS: cannot be written"):
         record_sums(run_dir)
+
+
+def test_a_recording_left_alone_has_no_difference(run_dir: Path) -> None:
+    """The report, the verdict so far, the statement and signatures of it and of the hashes are no evidence."""
+    for name in (
+        "report/report.html",
+        "live.json",
+        "test-result.json",
+        "test-result.json.sig",
+        "SHA256SUMS.asc",
+    ):
+        (run_dir / name).write_text("new")
+    found = check(run_dir)
+    assert (found.differences, first_difference(run_dir)) == ((), "")
+    assert [file.name for file in found.files if file.found == file.recorded] == [
+        "events.csv",
+        "logs/new.log",
+        "manifest.json",
+        "new/samples.csv",
+    ]
+    assert found.sums == hashlib.sha256((run_dir / "SHA256SUMS").read_bytes()).hexdigest()
+
+
+def test_every_difference_is_a_clause_that_names_the_file(run_dir: Path) -> None:
+    """Changed, missing, replaced by a link or a FIFO, and added; an added file that no report reads is none."""
+    (run_dir / "new" / "samples.csv").write_text("t_s\n2\n")
+    (run_dir / "logs" / "new.log").unlink()
+    (run_dir / "events.csv").unlink()
+    os.mkfifo(run_dir / "events.csv")
+    (run_dir / "new" / "census.csv").write_text("")
+    (run_dir / "notes.txt").write_text("mine")
+    assert check(run_dir).differences == (
+        "events.csv is missing, but SHA256SUMS lists it",
+        "logs/new.log is missing, but SHA256SUMS lists it",
+        "new/census.csv was added after the run had ended: SHA256SUMS does not list it",
+        "new/samples.csv was changed after the run had ended: its SHA-256 is not that in SHA256SUMS",
+    )
+    assert first_difference(run_dir) == check(run_dir).differences[0]
+
+
+@pytest.mark.parametrize("text", ["", "nonsense\n", "\xff", f"{'0' * 64}  a\n{'1' * 64}  a\n"])
+def test_hashes_that_are_damaged_are_a_difference(run_dir: Path, text: str) -> None:
+    """Nothing can be compared with them, and the recording is not taken as it is."""
+    (run_dir / "SHA256SUMS").write_text(text, encoding="latin-1")
+    [difference] = check(run_dir).differences
+    assert difference.startswith("SHA256SUMS is damaged")
+    assert first_difference(run_dir) == difference
+
+
+def test_hashes_that_were_removed_are_a_difference(run_dir: Path) -> None:
+    """Where the manifest of a run that has ended states that it wrote them; an older recording has none."""
+    (run_dir / "SHA256SUMS").unlink()
+    assert check(run_dir).differences == ()
+    (run_dir / "manifest.json").write_text('{"hashed": true, "status": "running"}')
+    assert check(run_dir).differences == ()
+    (run_dir / "manifest.json").write_text('{"hashed": true, "status": "complete"}')
+    assert check(run_dir).differences == ("SHA256SUMS is missing: the run wrote it at its end",)
+    assert first_difference(run_dir) == "SHA256SUMS is missing: the run wrote it at its end"
+
+
+def test_a_list_hashes_only_what_was_touched(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred runs are listed at once; a file that was touched is hashed, and is no difference for that."""
+    hashed: list[str] = []
+    whole = hashes._sha256
+
+    def sha256(path: Path, pause: Callable[[], object] = lambda: None) -> str:
+        hashed.append(path.name)
+        return whole(path, pause)
+
+    monkeypatch.setattr(hashes, "_sha256", sha256)
+    touch_after(run_dir / "SHA256SUMS", run_dir / "manifest.json")
+    assert (first_difference(run_dir), hashed) == ("", [])
+    touch_after(run_dir / "events.csv", run_dir / "SHA256SUMS")
+    assert (first_difference(run_dir), hashed) == ("", ["events.csv"])
+
+
+def touch_after(path: Path, other: Path) -> None:
+    """Touch a file until its inode is newer than that of another by the clock of the file system."""
+    while path.stat().st_ctime_ns <= other.stat().st_ctime_ns:
+        path.touch()
+
+
+def test_a_name_that_cannot_be_listed_breaks_nothing(run_dir: Path) -> None:
+    """A file with a line break in its name is no recording of a run; the hashes stay readable."""
+    (run_dir / "two\nlines.csv").write_text("")
+    (run_dir / os.fsdecode(b"\xff.csv")).write_text("")
+    record_sums(run_dir)
+    assert verify(run_dir).exit_code == 0

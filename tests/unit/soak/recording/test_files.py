@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.errors import HarnessError
+from soak.errors import HarnessError, UsageError
 from soak.recording.files import new_run_directory, write_json
 
 
@@ -33,3 +33,16 @@ def test_a_json_file_is_replaced_whole(tmp_path: Path) -> None:
     write_json(path, {"status": "complete"})
     assert json.loads(path.read_text()) == {"status": "complete"}
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("is_directory", [False, True])
+def test_a_latest_that_is_no_link_is_left_alone(tmp_path: Path, *, is_directory: bool) -> None:
+    """A file or directory of that name is someone's own: nothing is made, and the message has the fix."""
+    latest = tmp_path / "latest"
+    if is_directory:
+        latest.mkdir()
+    else:
+        latest.write_text("mine")
+    with pytest.raises(UsageError, match=r"/latest: it is no link to the newest run .* give another --runs"):
+        new_run_directory(tmp_path, "demo", datetime.now(UTC))
+    assert list(tmp_path.iterdir()) == [latest]
