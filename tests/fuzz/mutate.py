@@ -126,6 +126,8 @@ def value(random: Random, original: Any) -> str:
 
 def _change_part(random: Random, part: Any, unwritable: dict[str, str]) -> None:
     """Change one part in place; what ``json`` cannot write becomes a mark of ``unwritable``."""
+    if not part:
+        return
     key = _any_key(random, part)
     while isinstance(part[key], dict | list) and part[key] and random.random() < 0.8:
         part = part[key]

@@ -9,6 +9,7 @@ import signal
 import tempfile
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -65,6 +66,8 @@ def tried(kind: Kind, seed: int, numbers: Iterable[int]) -> Iterator[Tried]:
                 with _deadline(), warnings.catch_warnings():
                     warnings.simplefilter("error", RuntimeWarning)  # it would be two lines on a terminal
                     complaint = kind.try_one(Random(f"{seed}/{kind.name}/{number}"))
+            except Exception as error:  # noqa: BLE001 - whatever is raised where nothing may be is a finding
+                complaint = "raised " + "".join(traceback.format_exception(error))[-1500:]
             except TooSlowError:
                 complaint = f"not done after {DEADLINE_S:g} s"
             yield Tried(kind.name, number, time.monotonic() - began_s, complaint)
