@@ -105,6 +105,7 @@ class ProbeAnswers:
 
     name = "probe"
     inputs = 4000
+    cost_ms = 10.0
 
     def __init__(self, scratch: Path) -> None:
         listener = socket.socket(socket.AF_UNIX)
@@ -164,6 +165,7 @@ class Readiness:
 
     name = "healthz"
     inputs = 2500
+    cost_ms = 12.0
 
     def __init__(self, scratch: Path) -> None:
         del scratch

@@ -1,18 +1,21 @@
-"""What is fuzzed: each kind makes one input from its randomness, gives it to the real entry point, and complains."""
+"""What is fuzzed: each kind makes one input from its randomness, gives it to a real entry point, and complains."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from random import Random
-from typing import Protocol
+from typing import Final, Protocol
+
+from tests.fuzz.answers import ProbeAnswers, Readiness
+from tests.fuzz.other_files import Censuses, Externals
+from tests.fuzz.profiles import Profiles, Settings
+from tests.fuzz.recordings import Cells, Judged, Listings, Manifests, Reports, Sums
 
 
 class Kind(Protocol):
     """One kind of input."""
 
     name: str
-    inputs: int
-    """Number of inputs of a long run."""
 
     def try_one(self, random: Random) -> str:
         """Make one input and use it; return what is wrong, empty where nothing is."""
@@ -21,7 +24,19 @@ class Kind(Protocol):
         """Stop what it started."""
 
 
-class Opens(Protocol):
-    """Makes a kind that may write into a directory of its own."""
+class MakeKind(Protocol):
+    """A class of kinds."""
 
-    def __call__(self, scratch: Path) -> Kind: ...
+    name: str
+    inputs: int
+    """Number of inputs of a long run."""
+    cost_ms: float
+    """Time of one input on an idle core, milliseconds: by it the time that is left is estimated."""
+
+    def __call__(self, scratch: Path) -> Kind:
+        """Return the kind; it may write into the directory ``scratch``."""
+
+
+KINDS: Final[tuple[MakeKind, ...]] = (
+    Profiles, Settings, ProbeAnswers, Readiness, Listings, Censuses, Externals, Manifests, Cells, Sums, Judged, Reports,
+)  # fmt: skip

@@ -23,10 +23,10 @@ TEXTS: Final = (
     "log: (a+)+$", "<= 1e999 MiB", ">= 1 x before", "1e999 GiB", "1e-320 B/h", "5 MiB/request", "99999999999999999999d",
     "before", "inject", "x" * 140_000,
 )  # fmt: skip
-VALUES: Final[tuple[Any, ...]] = (
-    None, True, False, 0, -1, 1, 2**63, 10**400, -(10**400), 1e308, 5e-324, float("nan"), float("inf"), float("-inf"),
-    [], {}, [[]], [None], {"": None}, {"a": {"b": {"c": []}}}, *TEXTS,
+AMOUNTS: Final[tuple[Any, ...]] = (
+    0, -1, 1, 2**63, 10**400, -(10**400), 1e308, 5e-324, float("nan"), float("inf"), float("-inf"), True, "1", None,
 )  # fmt: skip
+VALUES: Final[tuple[Any, ...]] = (*AMOUNTS, [], {}, [[]], [None], {"": None}, {"a": {"b": {"c": []}}}, *TEXTS)
 DEPTHS: Final = (20, 200, 1000, 100_000)
 JSON_NUMBERS: Final = tuple(one for one in NUMBERS if re.fullmatch(r"-?(\d+(e\d+)?|NaN|Infinity)", one))
 A_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
@@ -144,7 +144,8 @@ def _change_part(random: Random, part: Any, unwritable: dict[str, str]) -> None:
         unwritable[mark] = random.choice((*JSON_NUMBERS, "[" * depth, "[" * depth + "]" * depth))
         part[key] = mark
     else:
-        part[key] = copy.deepcopy(random.choice(VALUES))
+        is_amount = isinstance(part[key], int | float) and random.random() < 0.7
+        part[key] = copy.deepcopy(random.choice(AMOUNTS if is_amount else VALUES))
 
 
 def _any_key(random: Random, part: Any) -> Any:

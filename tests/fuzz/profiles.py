@@ -55,6 +55,7 @@ class Profiles:
 
     name = "profiles"
     inputs = 7000
+    cost_ms = 5.0
 
     def __init__(self, scratch: Path) -> None:
         self._path = scratch / "mine.toml"
@@ -77,6 +78,7 @@ class Settings:
 
     name = "settings"
     inputs = 6000
+    cost_ms = 5.0
 
     def __init__(self, scratch: Path) -> None:
         del scratch

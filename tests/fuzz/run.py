@@ -18,7 +18,7 @@ from random import Random
 from types import FrameType
 from typing import Final
 
-from tests.fuzz.kinds import Kind, Opens
+from tests.fuzz.kinds import Kind, MakeKind
 
 DEADLINE_S: Final = 20.0
 """Seconds for one input; the slowest honest one takes less than two on an idle core."""
@@ -42,7 +42,7 @@ class TooSlowError(BaseException):
 
 
 @contextlib.contextmanager
-def opened(kind: Opens) -> Iterator[Kind]:
+def opened(kind: MakeKind) -> Iterator[Kind]:
     """Return a kind with a directory of its own, and the temporary directory of the process, in which to write."""
     scratch = Path(tempfile.mkdtemp(prefix="soak-fuzz-"))
     before, tempfile.tempdir = tempfile.tempdir, str(scratch)
