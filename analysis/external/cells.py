@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,12 @@ NOT_READ: Final = frozenset(("", "-", "--", "n/a", "na", "#n/a", "<na>", "nan", 
 """Cells, in lower case, that tools write for a reading that they do not have."""
 MAX_TIME_S: Final = 1e11
 """Latest plausible time in seconds, since any epoch; milliseconds since 1970 are beyond it."""
+MOST_BYTES: Final = 2.0**63
+"""Largest plausible size, bytes: no kernel counts further."""
 MIN_PEAK_BYTES: Final = 2**20
 """Least plausible peak of a process; one of a gigabyte is below it when its KiB are taken for bytes."""
+YEARS: Final = (1700, 2200)
+"""First and last plausible year of a date; nanoseconds since 1970 hold 1678 to 2262."""
 DAY_S: Final = 86_400.0
 MAX_STEP_BACK_S: Final = 3600.0
 """Seconds by which a clock may be set back, as at the end of summer time; a greater fall is midnight."""
@@ -72,7 +77,8 @@ def read_times(column: CellColumn, unit_s: float | None) -> Numbers:
     if CLOCK.fullmatch(first):
         t_s, kind = _clock_seconds(cells), "HH:MM:SS, as the first row has it"
     elif _is_number(first):
-        t_s, kind = _numbers(cells) * (unit_s or 1.0), "a number, as the first row has it"
+        with np.errstate(over="ignore"):  # what is beyond every float is not finite, and refused below
+            t_s, kind = _numbers(cells) * (unit_s or 1.0), "a number, as the first row has it"
     else:
         t_s, kind = _moments(cells), "seconds, ISO 8601 or HH:MM:SS"
     bad = ~blank & ~np.isfinite(t_s)
@@ -82,8 +88,8 @@ def read_times(column: CellColumn, unit_s: float | None) -> Numbers:
             raise column.refusal(at, "may be hours or minutes; write HH:MM:SS")
         raise column.refusal(at, f"is not {kind}; correct or remove the row, or name another --time-column")
     t_s = np.where(blank, np.nan, t_s)
-    if unit_s is None and np.nanmax(t_s) > MAX_TIME_S:
-        at = int(np.nanargmax(t_s))
+    if np.nanmax(np.abs(t_s)) > MAX_TIME_S:
+        at = int(np.nanargmax(np.abs(t_s)))
         raise column.refusal(
             at, "as seconds is beyond the year 5000; name the unit, for example --time-unit ms"
         )
@@ -100,14 +106,16 @@ def read_memory(column: CellColumn, unit_bytes: float | None) -> Numbers:
     for at in np.flatnonzero(~column.blank()):
         parts = SIZE.fullmatch(column.cells[at].strip())
         unit = (parts[2] or "").lower() if parts else ""
-        if parts is None or (unit and unit not in SIZE_UNITS):
+        size = math.inf if parts is None or (unit and unit not in SIZE_UNITS) else float(parts[1])
+        size *= SIZE_UNITS.get(unit, unit_bytes or 1.0)
+        if parts is None or abs(size) > MOST_BYTES:
             raise column.refusal(
                 int(at),
                 "is not a size, written with a decimal point and perhaps a unit, as 80.5 or 80.5MiB; correct or "
                 "remove the row, or name another --rss-column",
             )
         bare[at] = not unit and float(parts[1]) != 0
-        values[at] = float(parts[1]) * (SIZE_UNITS[unit] if unit else unit_bytes or 1.0)
+        values[at] = size
     highest = float(np.max(values, initial=0.0, where=bare))
     if unit_bytes is None and 0 < highest < MIN_PEAK_BYTES:
         raise column.refusal(
@@ -155,6 +163,7 @@ def _moments(cells: pd.Series[str]) -> Numbers:
     if named.any():  # the zone's name is left out: differences are all that counts
         plain = cells[named].str.replace(TIME_ZONE, "", regex=True)
         times[named] = pd.to_datetime(plain, errors="coerce", format="mixed", utc=True)
+    times = times.where(times.dt.year.between(*YEARS))
     return np.asarray((times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1), dtype=np.float64)
 
 

@@ -17,6 +17,7 @@ from soak.config.profile import ArmSettings, Profile
 from soak.config.sentences import FROM_THE_FILE, first_sentence, without_count
 from soak.config.table import MOST_BYTES, TooDeepError, parse_toml, what_is_wrong
 from soak.errors import UsageError
+from soak.regular_files import read_regular
 
 PROFILES: Final = Path(__file__).parents[1] / "profiles"
 LONGEST_NAME: Final = 100
@@ -59,12 +60,10 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise UsageError(f"{path}: a profile has at most {MOST_BYTES >> 10} KiB.")
-        table = parse_toml(content.decode("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        table = parse_toml(read_regular(path, MOST_BYTES, follow=True).decode("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
         raise UsageError(f"{path}: cannot be read ({error}).") from error
     except ValueError as error:
         raise UsageError(f"{path}: not valid TOML: {error}.") from error

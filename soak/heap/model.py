@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from soak.heap.errors import HeapError
+from soak.regular_files import read_regular
 
 FORMAT: Final = "soak heap census"
 FORMAT_VERSION: Final = 1
 """History: 1, the first."""
-_MOST_BYTES: Final = 1 << 28
+MOST_BYTES: Final = 1 << 28
+"""Size of the largest census that is read, bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,7 @@ class Census:
 def load_census(path: Path) -> Census:
     """Read a census that was saved; raises HeapError, which names the file, when it is none."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise HeapError(f"{path} is too large for a census.")
-        read = json.loads(path.read_text())
+        read = json.loads(read_regular(path, MOST_BYTES, follow=True))
         if not isinstance(read, dict) or read.pop("format", None) != FORMAT:
             raise HeapError(f"{path} is no census; make one with: soak heap PID --save {path}")
         if (version := read.pop("format_version", None)) != FORMAT_VERSION:

@@ -15,7 +15,7 @@ import typer
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE
 from soak.status.terminal import clock_text
 from tests.fuzz.kinds import KINDS, MakeKind
-from tests.fuzz.run import DEADLINE_S, Tried, opened, tried
+from tests.fuzz.run import MOST_WALL_S, Tried, opened, tried
 
 PROGRESS_EVERY_S: Final = 5.0
 
@@ -50,7 +50,7 @@ class Progress:
                 f"{clock_text(left_s)} left",
                 flush=True,
             )
-            faulthandler.dump_traceback_later(10 * DEADLINE_S, exit=True)  # a hang that no alarm interrupts
+            faulthandler.dump_traceback_later(3 * MOST_WALL_S, exit=True)  # a hang that no alarm interrupts
 
 
 def main(

@@ -71,6 +71,8 @@ def test_a_size_may_have_its_unit_in_the_cell(cell: str, size_bytes: float) -> N
         (("04/03/2025 14:00", "x"), "row 2: '04/03/2025 14:00' is not seconds, ISO 8601 or HH:MM:SS"),
         (("14:00", "14:01"), "row 2: '14:00' may be hours or minutes; write HH:MM:SS"),
         (("1764162000000",), "row 2: '1764162000000' as seconds is beyond the year 5000; name the unit"),
+        (("1", "-1e308"), "row 3: '-1e308' as seconds is beyond the year 5000"),
+        (("2026-01-01", "-1-01-01"), "row 3: '-1-01-01' is not seconds, ISO 8601 or HH:MM:SS"),
     ],
 )
 def test_the_first_bad_time_is_named(cells: tuple[str, ...], sentence: str) -> None:
@@ -86,6 +88,7 @@ def test_the_first_bad_time_is_named(cells: tuple[str, ...], sentence: str) -> N
         (("2e8", "3.9%"), "row 3: '3.9%' is not a size, written with a decimal point and perhaps a unit"),
         (("80,5",), "row 2: '80,5' is not a size, written with a decimal point"),
         (("5 apples",), "row 2: '5 apples' is not a size"),
+        (("1e8", "1e308 TiB"), "row 3: '1e308 TiB' is not a size"),
         (
             ("1", "350.5", "2"),
             "row 3: '350.5' is the highest value, and 350.5 bytes are too few for a process; name",

@@ -37,7 +37,7 @@ def write(tmp_path: Path) -> Callable[[str], str]:
         (f"{'.'.join('a' * 1000)} = 1\n", "'a.a.a': tables and lists are nested more than 16 deep"),
         (f"limit.memory = {'9' * 5000}\n", "an integer has more digits than fit in 64 bits"),
         (f"limit.memory = 0x{'f' * 5000}\n", "'limit.memory': an integer has more digits than fit in 64 bits"),
-        (f"about = '{'x' * 300_000}'\n", "a profile has at most 256 KiB"),
+        (f"about = '{'x' * 300_000}'\n", "at most 262,144 are read"),
         ('[arms.app]\ncommand = ["a\\u0000b"]\n', "'arms.app.command.0': has a NUL character"),
         (f'{ARM}env = {{ A = "\\u0000" }}\n', "'arms.app.env.A': has a NUL character"),
         (f'{ARM}env = {{ "A\\u0000" = "" }}\n', "has a NUL character"),

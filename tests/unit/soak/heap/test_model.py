@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """The message has its path and the reason; no traceback of open() reaches the user."""
     with pytest.raises(HeapError, match=r"absent\.json cannot be read: No such file"):
         load_census(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "fifo"])
+def test_only_a_regular_file_is_read(tmp_path: Path, place: str) -> None:
+    """A device has no end, and a FIFO nobody who writes."""
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(HeapError, match="not a regular file"):
+        load_census(tmp_path / place)
