@@ -30,7 +30,11 @@ SENTENCES: Final = {
         "be free; {times:.1f} times the load would decide"
     ),
     ReasonCode.UNCONFIRMED_FREE: (
-        "{free:,.1f} MiB of the growth are free by malloc's own account alone: malloc_trim did not give them back"
+        "{free:,.1f} MiB of the growth are free by the target's own account alone; {fix} would confirm them"
+    ),
+    ReasonCode.CONTRADICTED_FREE: (
+        "the probe contradicts {witness}: by its account {reported:,.1f} MiB became free, of which "
+        "{confirmed:,.1f} MiB are confirmed"
     ),
     ReasonCode.NO_MARGIN: "the margin is not a positive number",
     ReasonCode.NO_READINGS: "no readings",

@@ -41,6 +41,7 @@ class ReasonCode(StrEnum):
     FILLING_PART = "filling_part"
     RESERVE = "reserve"
     UNCONFIRMED_FREE = "unconfirmed_free"
+    CONTRADICTED_FREE = "contradicted_free"
     NO_MARGIN = "no_margin"
     NO_READINGS = "no_readings"
     TIME_BACKWARDS = "time_backwards"

@@ -23,6 +23,8 @@ NATIVE: Final = "native_bytes"
 REST: Final = "rest_bytes"
 FREE: Final = "free_bytes"
 """Column of the samples made when they are read: free memory of the allocators that is in memory."""
+PYTHON_FREE: Final = "python_free_bytes"
+"""Column of the samples made when they are read: free memory of Python's allocator that is in memory, as it reports."""
 REST_GAIN: Final = "rest_gain_bytes"
 """Column of the samples made when they are read: by how much memory that no allocator accounts for, and that may be
 free, is above that of each process when it got ready; a process that is below counts for nothing. What a file on tmpfs
@@ -31,7 +33,9 @@ CHARGED: Final = "charged_bytes"
 """Column of the samples made when they are read: what the memory limit charges, less the file cache, which is given
 back under pressure."""
 PARTS: Final = (PYTHON, NATIVE, REST)
-OF_PROCESS: Final = (PYTHON, NATIVE, FREE, REST_GAIN, "anon_bytes")
+POOLS_SEEN: Final = "pool_free_bytes"
+"""Column of samples.csv: free memory of Python's allocator that a census saw from outside."""
+OF_PROCESS: Final = (PYTHON, NATIVE, FREE, PYTHON_FREE, REST_GAIN, POOLS_SEEN, "anon_bytes")
 """Columns whose sum over the processes of an arm is known only where each of them was read."""
 TOP_PAD_BYTES: Final = 132 * 1024
 """Bytes that glibc's malloc takes from the system at a time: M_TOP_PAD of mallopt(3), and a page."""
@@ -51,12 +55,13 @@ def account_processes(samples: pd.DataFrame, ready_s: Mapping[int, float]) -> pd
     )
     free = samples["pymalloc_free_bytes"] + malloc_free
     unaccounted = samples["anon_bytes"] - python - native - free
-    untouched = pd.Series(0.0, index=samples.index)
+    untouched, untouched_python = (pd.Series(0.0, index=samples.index) for _ in range(2))
     for _, rows in by_life:
         rest = unaccounted[rows.index]
         of_python = _untouched(rows["pymalloc_arena_bytes"], rows["pymalloc_unused_bytes"], rest, ARENA_BYTES)
         of_malloc = _untouched(rows["malloc_arena_bytes"], rows["malloc_top_bytes"], rest, TOP_PAD_BYTES)
         untouched[rows.index] = of_python + of_malloc
+        untouched_python[rows.index] = of_python
     is_ready = samples["t_s"] >= samples["life"].map(ready_s).astype(float).fillna(-np.inf)
     at_start = unaccounted.where(is_ready).groupby(samples["life"]).transform("first")
     return samples.assign(
@@ -64,6 +69,7 @@ def account_processes(samples: pd.DataFrame, ready_s: Mapping[int, float]) -> pd
             PYTHON: python,
             NATIVE: native,
             FREE: (free - untouched).where(python.notna() & native.notna()),
+            PYTHON_FREE: samples["pymalloc_free_bytes"] - untouched_python,
             REST_GAIN: (unaccounted - at_start).clip(lower=0.0),
         }
     )

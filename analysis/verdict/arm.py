@@ -11,7 +11,7 @@ from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, Rate, Si
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
 from analysis.verdict.decision import FAMILY_ERROR, Decision, Served, SignalVerdict, decide
-from analysis.verdict.other_explanations import bounded, end_memory, unconfirmed_free
+from analysis.verdict.other_explanations import bounded, end_memory, reported_free
 from analysis.verdict.signals import Evidence, Signal, evidence, in_bytes, leak_margin
 from analysis.verdict.validity import LoadSummary, Objection, ObjectionKind, arm_objections, load_summary
 
@@ -183,7 +183,7 @@ def _decided(
         served,
         error=error,
         bounded=stopped,
-        unconfirmed_bytes=unconfirmed_free(arm, load),
+        free=reported_free(arm, load),
         detectable=detectable,
     )
 

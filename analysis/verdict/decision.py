@@ -12,8 +12,10 @@ from analysis.formatting import MIB
 from analysis.judge import judge_signal
 from analysis.judge.reasons import SENTENCES
 from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, Rate, ReasonCode
+from analysis.verdict.other_explanations import ReportedFree
 from analysis.verdict.signals import Evidence, Signal, in_bytes
 
+NOTHING_FREE: Final = ReportedFree()
 FAMILY_ERROR: Final = 0.025
 """Chance of calling a healthy arm a leak by any of its accusers: divided evenly among them (Bonferroni)."""
 
@@ -70,7 +72,7 @@ def decide(
     *,
     error: float = FAMILY_ERROR,
     bounded: bool | None = None,
-    unconfirmed_bytes: float = 0.0,
+    free: ReportedFree = NOTHING_FREE,
     detectable: bool = True,
 ) -> Decision:
     """Judge every signal and decide.
@@ -78,8 +80,9 @@ def decide(
     A leak is called by a part or a count, each at ``error`` over the number of accusers; by the whole where it has no
     parts, or where the leak is in several parts none of which is called. The whole clears: its bound and what may be
     hidden in the reserve must be below the margin. As one signal clears, the 5% above its interval stand undivided.
-    ``unconfirmed_bytes`` is free memory that the whole gained by the allocators' account alone, not confirmed from
-    outside. The minimum detectable leak of the whole is found only if asked for, as it takes longest.
+    ``free`` is memory that the whole gained by the target's own account and that is not in use: what of it is not
+    confirmed from outside must be below the margin, too. The minimum detectable leak of the whole is found only if
+    asked for, as it takes longest.
     """
     alpha = error / len(evidence.accusers)
 
@@ -105,7 +108,7 @@ def decide(
         whole = replace(whole, accuses=True)
     leaking = [one for one in (whole, *parts, *counts) if one.leaks]
     if not leaking and evidence.parts:
-        judgement = _cleared(whole.judgement, evidence, served, unconfirmed_bytes)
+        judgement = _cleared(whole.judgement, evidence, served, free)
         whole = replace(whole, judgement=judgement)
     leading = whole if not leaking or whole in leaking else max(leaking, key=_order)
     return Decision(leading, whole, parts, counts, charged)
@@ -143,7 +146,7 @@ def _scaled(margin: Margin, by: float) -> Margin:
     )
 
 
-def _cleared(judgement: Judgement, evidence: Evidence, served: Served, unconfirmed_bytes: float) -> Judgement:
+def _cleared(judgement: Judgement, evidence: Evidence, served: Served, free: ReportedFree) -> Judgement:
     """Return the judgement of the whole of an arm without an accuser, with the reserve above its bound."""
     margin, hidden = evidence.whole.margin, evidence.reserve_bytes
     per_s, per_request = (
@@ -163,12 +166,31 @@ def _cleared(judgement: Judgement, evidence: Evidence, served: Served, unconfirm
     if (times := rate.high / least) >= 1:
         undecided = _undecided(raised, ReasonCode.RESERVE, reserve=hidden / MIB, times=times)
         return replace(undecided, more_s=(times - 1) * served.load_s)
-    if unconfirmed_bytes >= least * amount:
-        return _undecided(raised, ReasonCode.UNCONFIRMED_FREE, free=unconfirmed_bytes / MIB)
-    return raised
+    return _unconfirmed(raised, free) if free.unconfirmed >= least * amount else raised
 
 
-def _undecided(judgement: Judgement, code: ReasonCode, **amounts: float) -> Judgement:
+def _unconfirmed(judgement: Judgement, free: ReportedFree) -> Judgement:
+    """Return the judgement of an arm that only its own account of free memory would clear."""
+    of_python = free.python_unconfirmed >= free.malloc_unconfirmed
+    if (free.unseen if of_python else free.trimmed) is None:
+        fix = (
+            "a heap census during the load (sampling.census_every_s)"
+            if of_python
+            else "a trim in the quiesce ladder"
+        )
+        return _undecided(judgement, ReasonCode.UNCONFIRMED_FREE, free=free.unconfirmed / MIB, fix=fix)
+    reported = free.python if of_python else free.malloc
+    confirmed = reported - (free.python_unconfirmed if of_python else free.malloc_unconfirmed)
+    return _undecided(
+        judgement,
+        ReasonCode.CONTRADICTED_FREE,
+        witness="the heap census" if of_python else "malloc_trim",
+        reported=reported / MIB,
+        confirmed=confirmed / MIB,
+    )
+
+
+def _undecided(judgement: Judgement, code: ReasonCode, **amounts: float | str) -> Judgement:
     reason = SENTENCES[code].format(**amounts)
     return replace(judgement, verdict=code.verdict, reason_code=code, reason=reason)
 

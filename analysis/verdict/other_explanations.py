@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pandas as pd
+from scipy.stats import theilslopes
 
-from analysis.recording.accounting import OWN
+from analysis.recording.accounting import OWN, POOLS_SEEN, PYTHON_FREE
 from analysis.recording.gauges import PREFIX
 from analysis.recording.model import Arm, Phase
 from analysis.verdict.signals import limited_memory
@@ -21,6 +24,14 @@ MIN_GAUGE_READINGS: Final = 10
 """Least number of readings of a gauge in one life."""
 EDGE: Final = 0.05
 """Share of the load whose median, at its start and its end, is the level there."""
+CENSUS_WITHIN: Final = "5s"
+"""Time before a row in which the census of the row saw the pools."""
+MIN_CENSUSES: Final = 3
+"""Least number of censuses under load that confirm free memory."""
+CENSUSES_OVER: Final = 0.5
+"""Least share of the load that these must cover."""
+MOST_CENSUSES: Final = 400
+"""Censuses of a life that are looked at, evenly spaced; their trend takes the time of their number squared."""
 
 
 def bounded(arm: Arm, load: Phase) -> bool | None:
@@ -44,15 +55,75 @@ def _stopped(rows: pd.DataFrame, gauge: str) -> bool | None:
     return False if never_falls and tail.iloc[-1] > tail.iloc[0] else None
 
 
-def unconfirmed_free(arm: Arm, load: Phase) -> float:
-    """Return the free bytes that malloc gained over the load and did not give back when trimmed in the quiesce ladder.
+@dataclass(frozen=True, slots=True)
+class ReportedFree:
+    """What an arm's own memory and its allocators' free memory gained over the load, bytes, and what confirms it.
 
-    They are free by the allocator's own account alone. Where the ladder was not read, all of them are.
+    Free memory is the target's own word: it is not counted as in use, so a target that reports too much hides a leak.
     """
+
+    own: float = 0.0
+    """Gain of own memory, which is read from outside."""
+    malloc: float = 0.0
+    """Gain of malloc's free memory, as it reports."""
+    trimmed: float | None = None
+    """What malloc gave back when trimmed in the quiesce ladder; None where the ladder was not read."""
+    python: float = 0.0
+    """Gain of the free memory of Python's allocator, as it reports."""
+    unseen: float | None = None
+    """Gain of what of it censuses did not see; None where there were too few."""
+
+    @property
+    def malloc_unconfirmed(self) -> float:
+        """Gain of malloc's free memory that nothing but its own account has."""
+        return max(0.0, self.malloc - max(0.0, self.trimmed or 0.0))
+
+    @property
+    def python_unconfirmed(self) -> float:
+        """The same of Python's allocator; without a census as far as own memory gained it."""
+        if self.unseen is None:
+            return max(0.0, min(self.python, self.own))
+        return max(0.0, self.unseen)
+
+    @property
+    def unconfirmed(self) -> float:
+        """Free memory that the arm gained by its own account alone."""
+        return self.malloc_unconfirmed + self.python_unconfirmed
+
+
+def reported_free(arm: Arm, load: Phase) -> ReportedFree:
+    """Return what the last life of the arm under this load reports as free, and what of it is confirmed."""
     rungs = arm.ladder.set_index("rung")[OWN].reindex(list(RUNGS))
     trimmed = float(rungs["collected"] - rungs["trimmed"])
-    gained = _grown(_last_life(arm, load)["malloc_free_bytes"])
-    return max(0.0, gained - max(0.0, trimmed if math.isfinite(trimmed) else 0.0))
+    rows = _last_life(arm, load)
+    return ReportedFree(
+        own=_grown(rows[OWN]),
+        malloc=_grown(rows["malloc_free_bytes"]),
+        trimmed=trimmed if math.isfinite(trimmed) else None,
+        python=_grown(rows[PYTHON_FREE]),
+        unseen=_unseen(rows),
+    )
+
+
+def _unseen(rows: pd.DataFrame) -> float | None:
+    """Return by how much more free memory Python's allocator reports in the end than censuses saw, than at the start.
+
+    It is the trend of the difference (Sen 1968) over the time of the rows; None for too few censuses.
+    """
+    reported = pd.Series(
+        rows[PYTHON_FREE].to_numpy(), index=pd.to_timedelta(rows["t_s"].to_numpy(), unit="s")
+    )
+    least = reported.rolling(CENSUS_WITHIN).min().to_numpy()
+    more = least - rows[POOLS_SEEN].to_numpy()
+    known = np.flatnonzero(np.isfinite(more))
+    if len(known) < MIN_CENSUSES:
+        return None
+    known = known[:: -(-len(known) // MOST_CENSUSES)]
+    t_s = rows["t_s"].to_numpy()
+    whole_s = float(t_s[-1] - t_s[0])
+    if t_s[known[-1]] - t_s[known[0]] < CENSUSES_OVER * whole_s:
+        return None
+    return float(theilslopes(more[known], t_s[known]).slope) * whole_s
 
 
 def _grown(free: pd.Series[float]) -> float:

@@ -35,6 +35,8 @@ class Heap:
     types: tuple[TypeCount, ...]
     containers: tuple[Container, ...]
     read_bytes: int
+    pool_free_bytes: int = 0
+    """Free bytes in pymalloc's pools, as far as these were ever touched."""
 
 
 def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool = True) -> Census:
@@ -75,6 +77,7 @@ def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool
         cpu_s=time.process_time() - cpu_s,
         read_bytes=heap.read_bytes,
         checked_by=checked_by,
+        pool_free_bytes=heap.pool_free_bytes,
     )
 
 
@@ -111,6 +114,7 @@ def read_heap(
         tuple(sorted(types, key=lambda entry: (-entry.bytes, entry.name))),
         tuple(Container(address, named[index], length) for address, index, length in found.containers),
         reader.read_bytes,
+        reader.pools.free_bytes,
     )
 
 

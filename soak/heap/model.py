@@ -72,6 +72,8 @@ class Census:
     read_bytes: int
     checked_by: str
     """What the reading was checked against: a sibling process, or the size of type objects only."""
+    pool_free_bytes: int | None = None
+    """Free bytes in pymalloc's pools that were ever touched; None in a census saved before they were counted."""
 
     def to_json(self) -> str:
         """Return it as a line of JSON."""
@@ -116,6 +118,7 @@ def _census(read: Mapping[str, Any]) -> Census:
         cpu_s=float(read["cpu_s"]),
         read_bytes=int(read["read_bytes"]),
         checked_by=_text(read["checked_by"]),
+        pool_free_bytes=None if read.get("pool_free_bytes") is None else int(read["pool_free_bytes"]),
     )
 
 

@@ -48,7 +48,7 @@ class CensusRecorder:
         self._lives: dict[int, HeapHistory] = {}
 
     def handle(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        """Take one census of each target; return its cost and, by pid, what went wrong and what is suspected.
+        """Take one census of each target; return its cost and, by pid, what went wrong, suspects and free bytes.
 
         A target that ended meanwhile is left out: its exit is recorded elsewhere. Raises HarnessError when the disk
         takes no more.
@@ -59,6 +59,7 @@ class CensusRecorder:
         )
         errors: dict[int, str] = {}
         suspects: dict[int, list[tuple[int, str, int]]] = {}
+        pool_free_bytes: dict[int, int | None] = {}
         cost_s = 0.0
         for arm, pid, life in targets:
             try:
@@ -75,7 +76,8 @@ class CensusRecorder:
                        "phase": order["phase"], "rung": order["rung"]}  # fmt: skip
             self._write(arm, of, heap)
             suspects[pid] = [(one.address, one.type, one.length) for one in heap.suspects()]
-        return {"cost_s": cost_s, "errors": errors, "suspects": suspects}
+            pool_free_bytes[pid] = census.pool_free_bytes
+        return {"cost_s": cost_s, "errors": errors, "suspects": suspects, "pool_free_bytes": pool_free_bytes}
 
     def close(self) -> None:
         """Close the files. Idempotent."""

@@ -91,3 +91,4 @@ class CensusScheduler:
                 sampler.gaps.read(CENSUS_GAP)
             for pid in pids & answer["suspects"].keys():
                 sampler.suspects[int(pid)] = tuple(HeapSuspect(*one) for one in answer["suspects"][pid])
+                sampler.pool_free_bytes[int(pid)] = answer["pool_free_bytes"].get(pid)

@@ -82,7 +82,7 @@ class Sampler:
         self._arm_row = ArmRow()
         self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
         """What grew in the last censuses under load, by pid."""
-        self.pool_free_bytes: dict[int, int] = {}
+        self.pool_free_bytes: dict[int, int | None] = {}
         """Free bytes in pools that the newest census saw, by pid, until a row has them."""
         self._holders = holders
         self._naming = naming or Naming()

@@ -15,7 +15,7 @@ from analysis.judge import judge_signal, unusable_judgement
 from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, ReasonCode, SignalSeries
 from analysis.recording.accounting import OWN
 from analysis.verdict.decision import Served, decide
-from analysis.verdict.other_explanations import unconfirmed_free
+from analysis.verdict.other_explanations import reported_free
 from analysis.verdict.signals import evidence
 from tests.calibration import naive
 from tests.calibration.plan import PARTS, TIMED, Task
@@ -107,9 +107,8 @@ def _judge_arm(trace: ArmTrace) -> Judgement:
     found = evidence(trace.arm, trace.load, margin, None)
     if found is None:
         return unusable_judgement(OWN, ReasonCode.NO_READINGS)
-    unconfirmed = unconfirmed_free(trace.arm, trace.load)
     served = Served(trace.load.end_s - trace.load.start_s, 0.0)
-    decided = decide(found, served, unconfirmed_bytes=unconfirmed, detectable=False)
+    decided = decide(found, served, free=reported_free(trace.arm, trace.load), detectable=False)
     return decided.leading.judgement
 
 

@@ -34,4 +34,5 @@ def census(
         cpu_s=0.2,
         read_bytes=64 << 20,
         checked_by="a sibling process",
+        pool_free_bytes=4096,
     )

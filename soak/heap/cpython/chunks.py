@@ -9,7 +9,7 @@ import numpy as np
 
 from soak.heap.cpython.layout import FIELDS_BYTES
 from soak.heap.cpython.memory import Memory, MemoryMapping, Octets, Words
-from soak.heap.cpython.pymalloc_pools import POOL_BYTES, outside_pools
+from soak.heap.cpython.pymalloc_pools import POOL_BYTES, PoolSum, outside_pools
 
 CHUNK_BYTES = 1 << 20
 """Size of a chunk, bytes: the arrays made from it stay in the processor's cache."""
@@ -40,6 +40,8 @@ class ChunkReader:
         self._memory = memory
         self._words = np.zeros((_READ_BYTES + FIELDS_BYTES) // 8, np.uint64)
         self.read_bytes = 0
+        self.pools = PoolSum()
+        """The pools of small blocks that were left out."""
 
     def chunks(self, mappings: Iterable[MemoryMapping], *, small_blocks: bool = True) -> Iterator[Chunk]:
         """Yield all there is, or all but the pools of small blocks; what vanishes meanwhile is left out.
@@ -51,7 +53,7 @@ class ChunkReader:
                 if small_blocks:
                     yield from self._stretch(start, end)
                 else:
-                    for begin, stop in outside_pools(self._memory, start, end):
+                    for begin, stop in outside_pools(self._memory, start, end, self.pools):
                         yield from self._stretch(begin, stop)
 
     def _stretch(self, start: int, end: int) -> Iterator[Chunk]:

@@ -7,6 +7,7 @@ A pool is 16 KiB at a multiple of that, whose header holds the size of its block
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -29,14 +30,39 @@ _HEADER_PAIRS: Final = HEADER_BYTES // 16
 Places = npt.NDArray[np.uint16]
 
 
-def outside_pools(memory: Memory, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the parts of a stretch that are no pools; raises HeapError when the process is gone."""
+@dataclass(slots=True)
+class PoolSum:
+    """The pools that were passed by."""
+
+    free_bytes: int = 0
+    """Bytes in their free blocks, and in pools that are free; of both, pymalloc counts also what was never touched."""
+
+    def add(self, heads: npt.NDArray[np.uint32], index: npt.NDArray[np.uint32]) -> None:
+        """Add pools by their heads; ``index`` is that of their size, _SIZES for what is none."""
+        known = index < _SIZES
+        block_bytes = 16 * (index[known].astype(np.int64) + 1)
+        live = heads[known, 0].astype(np.int64)
+        blocks = (POOL_BYTES - HEADER_BYTES) // block_bytes
+        free = np.where(live == 0, POOL_BYTES, np.maximum(blocks - live, 0) * block_bytes)
+        self.free_bytes += int(free.sum())
+
+
+def outside_pools(
+    memory: Memory, start: int, end: int, passed: PoolSum | None = None
+) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a stretch that are no pools, which are added to ``passed``.
+
+    Raises HeapError when the process is gone.
+    """
     begins = start
     first_pool = -(-start // POOL_BYTES) * POOL_BYTES
     for first in range(first_pool, end - POOL_BYTES + 1, _AT_ONCE * POOL_BYTES):
         last = min(first + _AT_ONCE * POOL_BYTES, end - POOL_BYTES + 1)
         places = np.arange(first, last, POOL_BYTES, dtype=np.uint64)
-        pools, _ = _pools(memory.read_each(places, HEADER_BYTES).view(np.uint32).reshape(len(places), -1))
+        heads = memory.read_each(places, HEADER_BYTES).view(np.uint32).reshape(len(places), -1)
+        pools, _ = _pools(heads)
+        if passed is not None:
+            passed.add(heads, pools)
         for place in places[pools < _SIZES].tolist():
             if begins < place:
                 yield begins, place

@@ -42,6 +42,7 @@ COLUMNS: Final = (
     "malloc_free_bytes",
     "malloc_arena_bytes",
     "malloc_top_bytes",
+    "pool_free_bytes",
 )
 """Rows of what is read; the same again follows, as read at a quiesce point."""
 
@@ -113,6 +114,7 @@ class Accounts:
                 free_malloc,
                 heap,
                 at_top,
+                free_python - untouched,
             ]
         return np.stack(rows)
 

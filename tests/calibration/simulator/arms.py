@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.judge.types import Numbers
-from analysis.recording.accounting import OWN, account_arm, account_processes
+from analysis.recording.accounting import OWN, POOLS_SEEN, account_arm, account_processes
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm, Phase
 from analysis.recording.process_sum import as_one, overlap
@@ -36,6 +36,8 @@ UNREAD: Final = (
 """Columns that an arm has and that are not simulated."""
 POINTS: Final = (20, 65)
 """Least and most quiesce points of a run that has any."""
+CENSUS_EVERY: Final = 6
+"""Ticks between two censuses: half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def _rows(
             table = pd.DataFrame(dict(zip(COLUMNS, read[:, at], strict=True)))
             table["anon_bytes"] += base / len(lived)
             table.loc[chance.uniform(size=len(at)) < missing, PROBED] = np.nan
+            table.loc[(rung == POINT) | (at % CENSUS_EVERY != 0), POOLS_SEEN] = np.nan
             tables.append(table.assign(t_s=t_s[at] + 0.5 * (rung == POINT), life=life[at], rung=rung))
     rows = pd.concat(tables).sort_values(["t_s", "life"], kind="stable", ignore_index=True)
     # The charge of the limit's cgroup is that of all processes.

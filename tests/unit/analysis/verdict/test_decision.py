@@ -19,6 +19,7 @@ from analysis.judge.types import (
     SignalSeries,
 )
 from analysis.verdict.decision import Decision, Served, decide
+from analysis.verdict.other_explanations import ReportedFree
 from analysis.verdict.signals import Evidence, Signal
 
 MIB = 2**20
@@ -59,11 +60,11 @@ def decided(
     answers: Mapping[str, ReasonCode],
     evidence: Evidence | None = None,
     of_a_share: Mapping[str, ReasonCode] | None = None,
-    unconfirmed_bytes: float = 0.0,
+    free: ReportedFree | None = None,
 ) -> Decision:
     """Decide by the script."""
     monkeypatch.setattr("analysis.verdict.decision.judge_signal", Script(answers, of_a_share or {}))
-    return decide(evidence or evident(), SERVED, unconfirmed_bytes=unconfirmed_bytes)
+    return decide(evidence or evident(), SERVED, free=free or ReportedFree())
 
 
 def test_the_whole_clears(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,15 +131,56 @@ def test_the_reserve_is_no_excuse_for_a_leak(monkeypatch: pytest.MonkeyPatch) ->
     assert (leading.verdict, leading.per_request) == (LEAK, Rate(300.0, 290.0, 310.0))
 
 
-def test_free_memory_by_the_allocators_account_alone_clears_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once it exceeds the margin over the load, 6 MB."""
-    assert decided(monkeypatch, {}, unconfirmed_bytes=5.9e6).leading.judgement.verdict == NO_LEAK
-    found = decided(monkeypatch, {}, unconfirmed_bytes=6.1e6).leading.judgement
-    assert (found.verdict, found.reason_code) == (INCONCLUSIVE, ReasonCode.UNCONFIRMED_FREE)
-    assert (
-        found.reason
-        == "5.8 MiB of the growth are free by malloc's own account alone: malloc_trim did not give them back"
-    )
+@pytest.mark.parametrize(
+    ("free", "code", "reason"),
+    [
+        (ReportedFree(own=9e6, malloc=5.9e6), BOUNDED, ""),
+        (ReportedFree(own=9e6, malloc=9e6, trimmed=3.1e6), BOUNDED, ""),
+        (ReportedFree(own=9e6, python=9e6, unseen=5.9e6), BOUNDED, ""),
+        (ReportedFree(own=5.9e6, python=9e6), BOUNDED, ""),
+        (
+            ReportedFree(own=9e6, malloc=6.1e6),
+            ReasonCode.UNCONFIRMED_FREE,
+            "5.8 MiB of the growth are free by the target's own account alone; a trim in the quiesce ladder would "
+            "confirm them",
+        ),
+        (
+            ReportedFree(own=9e6, python=9e6),
+            ReasonCode.UNCONFIRMED_FREE,
+            "8.6 MiB of the growth are free by the target's own account alone; a heap census during the load "
+            "(sampling.census_every_s) would confirm them",
+        ),
+        (
+            ReportedFree(own=9e6, malloc=9e6, trimmed=2.9e6),
+            ReasonCode.CONTRADICTED_FREE,
+            "the probe contradicts malloc_trim: by its account 8.6 MiB became free, of which 2.8 MiB are confirmed",
+        ),
+        (
+            ReportedFree(own=9e6, python=9e6, unseen=8e6),
+            ReasonCode.CONTRADICTED_FREE,
+            "the probe contradicts the heap census: by its account 8.6 MiB became free, of which 1.0 MiB are "
+            "confirmed",
+        ),
+        (
+            ReportedFree(own=9e6, python=4e6, unseen=4e6, malloc=3e6, trimmed=0.0),
+            ReasonCode.CONTRADICTED_FREE,
+            "the probe contradicts the heap census: by its account 3.8 MiB became free, of which 0.0 MiB are "
+            "confirmed",
+        ),
+    ],
+)  # fmt: skip
+def test_free_memory_by_the_targets_account_alone_clears_nothing(
+    monkeypatch: pytest.MonkeyPatch, free: ReportedFree, code: ReasonCode, reason: str
+) -> None:
+    """Once what is not confirmed exceeds the margin over the load, 6 MB."""
+    found = decided(monkeypatch, {}, free=free).leading.judgement
+    assert (found.verdict, found.reason_code, found.reason) == (code.verdict, code, reason)
+
+
+def test_free_memory_is_no_excuse_for_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not confirmed can hide one, and makes none."""
+    leading = decided(monkeypatch, {"rest_bytes": LEAKING}, free=ReportedFree(own=9e9, python=9e9)).leading
+    assert leading.judgement.verdict == LEAK
 
 
 def test_memory_alone_accuses_and_clears(monkeypatch: pytest.MonkeyPatch) -> None:

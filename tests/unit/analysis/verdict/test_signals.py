@@ -14,7 +14,7 @@ from analysis.recording.accounting import account_arm, account_processes
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm, Life, Phase
 from analysis.recording.read import SAMPLE_NUMBERS
-from analysis.verdict.other_explanations import bounded, end_memory, unconfirmed_free
+from analysis.verdict.other_explanations import bounded, end_memory
 from analysis.verdict.signals import Evidence, evidence
 from soak.contract import LOAD, POINT
 
@@ -192,26 +192,6 @@ def test_a_gauge_tells_whether_a_cache_has_stopped(
     samples = rows(SECONDS)
     samples["gauges.cache_entries"], samples["gauges.history_entries"] = cache, history
     assert bounded(arm(samples), LOAD_PHASE) is answer
-
-
-@pytest.mark.parametrize(
-    ("gained_bytes", "unconfirmed_bytes"), [(9e6, 4e6), (5e6, 0.0), (2e6, 0.0), (np.nan, 0.0)]
-)
-def test_free_memory_is_confirmed_by_what_trimming_gives_back(
-    gained_bytes: float, unconfirmed_bytes: float
-) -> None:
-    """The trim returned 5 MB: of what malloc gained, the rest is free by its own account alone."""
-    malloc = np.where(SECONDS < 150, 200e6, 200e6 + gained_bytes)
-    ladder = rows(np.array([1.0, 2.0, 3.0]), **(PARTED | {"anon_bytes": [90e6, 80e6, 75e6]}))
-    ladder["rung"] = ["drained", "collected", "trimmed"]
-    samples = rows(SECONDS, **(PARTED | {"malloc_free_bytes": malloc}))
-    assert unconfirmed_free(arm(samples, ladder=ladder), LOAD_PHASE) == pytest.approx(unconfirmed_bytes)
-
-
-def test_without_a_ladder_no_free_memory_is_confirmed() -> None:
-    """All that malloc gained is its own account."""
-    malloc = np.where(SECONDS < 150, 200e6, 203e6)
-    assert unconfirmed_free(arm(rows(SECONDS, **(PARTED | {"malloc_free_bytes": malloc}))), LOAD_PHASE) == 3e6
 
 
 def test_the_memory_at_the_end_is_that_of_the_life_that_saw_it() -> None:

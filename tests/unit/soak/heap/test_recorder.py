@@ -55,7 +55,8 @@ def test_a_census_is_written_as_the_contract_says(directory: Path) -> None:
         ("2", "2", "5.000", "shop.Order", "640"),
     ]
     assert said == [
-        CENSUS_TAKEN + ' {"cost_s": 0.5, "errors": {}, "suspects": {"1": [], "2": []}}',
+        CENSUS_TAKEN + ' {"cost_s": 0.5, "errors": {}, "suspects": {"1": [], "2": []}, '
+        '"pool_free_bytes": {"1": 4096, "2": 4096}}',
     ]
 
 

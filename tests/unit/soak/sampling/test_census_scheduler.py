@@ -39,7 +39,10 @@ class FakeChild:
 
     def answer(self, *, errors: dict[str, str] | None = None, suspects: dict[str, Any] | None = None) -> None:
         """Say that the last order is done."""
-        text = json.dumps({"cost_s": 0.1, "errors": errors or {}, "suspects": suspects or {}})
+        free = dict.fromkeys(suspects or {}, 4096)
+        text = json.dumps(
+            {"cost_s": 0.1, "errors": errors or {}, "suspects": suspects or {}, "pool_free_bytes": free}
+        )
         with self.log.open("a") as file:
             file.write(f"a warning of some library\n{CENSUS_TAKEN} {text}\n")
 
@@ -66,6 +69,7 @@ class FakeSampler:
         self.arm = arm
         self.targets = tuple(FakeTarget(arm, pid, 1) for pid in pids)
         self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
+        self.pool_free_bytes: dict[int, int | None] = {}
         self.told: list[str] = []
         self.gaps = Gaps(self.told.append)
 
@@ -142,6 +146,7 @@ def test_what_is_suspected_goes_to_the_arm_of_its_process(bench: Bench) -> None:
     bench.tick(1.0)
     assert bench.leaky.suspects == {7: (HeapSuspect(4096, "builtins.list", 300),)}
     assert bench.fixed.suspects == {9: ()}
+    assert (bench.leaky.pool_free_bytes, bench.fixed.pool_free_bytes) == ({7: 4096}, {9: 4096})
     bench.tick(30.0)
     bench.child.answer(suspects={"7": []})
     bench.tick(31.0)

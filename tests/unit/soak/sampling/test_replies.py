@@ -94,3 +94,13 @@ def test_an_injection_that_hangs_leaves_the_row_its_time(make_bench: MakeBench) 
     assert sum(timeout_s for _, timeout_s in asked) <= ROW_SHARE * EVERY_S
     [row] = bench.rows("samples.csv")
     assert row["pid"] == str(os.getpid())
+
+
+def test_what_a_census_saw_free_is_in_one_row_from_outside(make_bench: MakeBench) -> None:
+    """Not in a row of the ladder, which is read apart; and once, however long the next census takes."""
+    bench = make_bench(ScriptedClock(7.0), FakeProbe(ANSWER, ANSWER, ANSWER))
+    bench.sampler.pool_free_bytes = {os.getpid(): 4096}
+    bench.sampler.tick("drained", exact=True)
+    bench.sampler.tick()
+    bench.sampler.tick()
+    assert [row["pool_free_bytes"] for row in bench.rows("samples.csv")] == ["", "4096", ""]

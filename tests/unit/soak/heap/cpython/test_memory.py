@@ -11,7 +11,7 @@ import pytest
 
 from soak.heap.cpython import memory as module
 from soak.heap.cpython.memory import MemoryMapping, ProcessMemory, parse_maps, refused_text
-from soak.heap.cpython.pymalloc_pools import POOL_BYTES, outside_pools
+from soak.heap.cpython.pymalloc_pools import POOL_BYTES, PoolSum, outside_pools
 from soak.heap.errors import HeapError
 from tests.support.fake_memory import HEAP, FakeMemory
 
@@ -44,9 +44,10 @@ def test_allocators_memory_is_told_from_files_stacks_and_shared_memory() -> None
     )
 
 
-def _pool(size_index: int) -> bytes:
+def _pool(size_index: int, live: int = 0) -> bytes:
     numbers = np.array([0, size_index, 4096, POOL_BYTES - 16 * (size_index + 1)], np.uint32)
-    return (bytes(32) + numbers.tobytes()).ljust(POOL_BYTES, b"x")
+    head = np.array([live], np.uint32).tobytes() + bytes(28) + numbers.tobytes()
+    return head.ljust(POOL_BYTES, b"x")
 
 
 def test_pools_are_left_out_and_nothing_else() -> None:
@@ -62,6 +63,17 @@ def test_pools_are_left_out_and_nothing_else() -> None:
         (HEAP + 4 * POOL_BYTES, start + len(content)),
     ]
     assert list(outside_pools(memory, HEAP, HEAP + 4096)) == [(HEAP, HEAP + 4096)]
+
+
+def test_free_bytes_of_pools_are_summed() -> None:
+    """A pool without a live block is free as a whole; one of 512 bytes a block holds 31; what is no pool has none."""
+    content = (
+        _pool(3) + _pool(31, live=30) + _pool(31, live=31) + bytes(POOL_BYTES) + _pool(0, live=1_000_000)
+    )
+    memory = FakeMemory({HEAP: bytearray(content)})
+    passed = PoolSum()
+    list(outside_pools(memory, HEAP, HEAP + len(content), passed))
+    assert passed.free_bytes == POOL_BYTES + 512
 
 
 @pytest.mark.parametrize(
