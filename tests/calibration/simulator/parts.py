@@ -135,8 +135,8 @@ def rotated_files(life: Life) -> Part:
     kept = int(life.draw.integers(1, 6))
     files = life.served_s / full_s
     held = size * (files % 1 + np.minimum(np.floor(files), kept))
-    rotated = int(np.searchsorted(files, kept))
-    settled_s = float(life.age_s[rotated]) if rotated < len(files) else np.inf
+    deleted = int(np.searchsorted(files, kept + 1))  # the first of them: until then only more is kept
+    settled_s = float(life.age_s[deleted]) if deleted < len(files) else np.inf
     return Part(np.ceil(held / PAGE) * PAGE, settled_s)
 
 
