@@ -7,7 +7,6 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -56,7 +55,6 @@ def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
     gaps: tuple[str, ...] = ()
     try:
         with open_regular(path, MOST_TABLE_BYTES) as file:
-            gaps = (f"{path.name}: its last line is torn",) if _torn(file) else ()
             for began_s, ended_s, histogram in _intervals(file):
                 tag = histogram.get_tag()
                 if began_s <= newest.get(tag, -math.inf):
@@ -76,7 +74,7 @@ def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
         return Latency(gaps=(f"{path.name} is not readable ({error.strerror})",))
     except (ValueError, IndexError, RuntimeError, zlib.error, HdrCookieException, HdrLengthException):
         # All that the reader raises for a line that is torn or damaged.
-        gaps = (f"{path.name}: a damaged line; nothing after it was read",)
+        gaps = (f"{path.name}: a damaged line; what follows it may be missing",)
     quantiles = {tag: _quantiles_ms(those) for tag, those in parts.items()}
     if not gaps and quantiles[LATENCY_TAG] is None:
         gaps = (f"{path.name}: no latencies of the load",)
@@ -102,27 +100,20 @@ class _Sum:
         return total
 
 
-def _torn(file: BinaryIO) -> bool:
-    """Return whether the last line lacks its end: the log's reader passes over some such lines in silence."""
-    last = b"\n"
-    if file.seek(0, SEEK_END):
-        file.seek(-1, SEEK_END)
-        last = file.read(1)
-    file.seek(0)
-    return last != b"\n"
-
-
 class _Lines:
     """What the log's reader reads lines from: a file that is open already; a line beyond the bound is damage."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self.rows = 0
+        """Lines read that are neither a comment nor the legend."""
 
     def readline(self) -> str:
         """Return the next line; empty at the end. Raises ValueError for one that is too long or no text."""
         line = self._file.readline(MOST_LINE_BYTES + 1)
         if len(line) > MOST_LINE_BYTES:
             raise ValueError("the line is too long")
+        self.rows += line[:1] not in {b"", b"#", b'"'}
         return line.decode("utf-8")
 
     def close(self) -> None:
@@ -135,14 +126,21 @@ def _new_histogram() -> Any:
 
 
 def _intervals(file: BinaryIO) -> Iterator[tuple[float, float, Any]]:
-    """Yield each interval's start and end, seconds since the run's start, and its histogram."""
+    """Yield each interval's start and end, seconds since the run's start, and its histogram.
+
+    Raises what the log's reader raises for damage, and ValueError for a line that it passes over.
+    """
     untyped: Any = HistogramLogReader
     reader = untyped(os.devnull, _new_histogram())  # it opens by name what may be replaced by then
     reader.input_file.close()
-    reader.input_file = _Lines(file)
+    reader.input_file = lines = _Lines(file)
+    read = 0
     while (histogram := reader.get_next_interval_histogram(absolute=True)) is not None:
+        read += 1
         began_ms, ended_ms = histogram.get_start_time_stamp(), histogram.get_end_time_stamp()
         yield began_ms / 1000 - reader.base_time_sec, ended_ms / 1000 - reader.base_time_sec, histogram
+    if read < lines.rows:
+        raise ValueError("the reader passed over a line in silence")
 
 
 def _quarters(sums: tuple[_Sum, ...]) -> tuple[float, float, float, float] | None:

@@ -21,12 +21,14 @@ from soak.contract.files import (
     HOLDERS,
     LATENCY_LOG,
     LIVE,
+    LOGS,
     MANIFEST,
     REPORT,
     REQUESTS,
     SAMPLES,
     STATEMENT,
     SUMS,
+    TRAFFIC,
 )
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, HarnessError, RecordingError
 from soak.regular_files import open_regular, read_json, read_regular
@@ -61,11 +63,11 @@ class FileHash:
 
     @property
     def difference(self) -> str:
-        """How the recording differs by this file, a clause; empty for an extra file that no report would read."""
+        """How the recording differs by this file, a clause; empty for an extra file as no run writes."""
         if self.problem == EXTRA:
-            is_judged = self.name.rpartition("/")[2] in JUDGED
+            is_ours = self.name.rpartition("/")[2] in {*JUDGED, TRAFFIC} or self.name.startswith(f"{LOGS}/")
             return (
-                f"{self.name} was added after the run had ended: {SUMS} does not list it" if is_judged else ""
+                f"{self.name} was added after the run had ended: {SUMS} does not list it" if is_ours else ""
             )
         if self.problem == CHANGED:
             return f"{self.name} was changed after the run had ended: its SHA-256 is not that in {SUMS}"

@@ -27,7 +27,7 @@ def test_a_damaged_line_is_stated_and_what_stands_before_it_counts(build_run: Bu
     path = build_run() / "leaky" / "latency.hlog"
     path.write_bytes(path.read_bytes()[:-30])
     latency = read_latency(path, 21.0, 201.0)
-    assert latency.gaps == ("latency.hlog: a damaged line; nothing after it was read",)
+    assert latency.gaps == ("latency.hlog: a damaged line; what follows it may be missing",)
     assert latency.latency_ms is not None
 
 
@@ -36,7 +36,9 @@ def test_a_line_torn_before_its_histogram_is_stated(build_run: Build) -> None:
     path = build_run() / "leaky" / "latency.hlog"
     whole = path.read_text().splitlines(keepends=True)
     path.write_text("".join(whole[:-1]) + "Tag=service,191.0")
-    assert read_latency(path, 21.0, 201.0).gaps == ("latency.hlog: its last line is torn",)
+    assert read_latency(path, 21.0, 201.0).gaps == (
+        "latency.hlog: a damaged line; what follows it may be missing",
+    )
 
 
 def test_a_log_without_intervals_of_the_load_is_a_gap(build_run: Build) -> None:
@@ -45,3 +47,27 @@ def test_a_log_without_intervals_of_the_load_is_a_gap(build_run: Build) -> None:
     assert read_latency(path, 300.0, 400.0) == Latency(gaps=("latency.hlog: no latencies of the load",))
     path.write_text("")
     assert read_latency(path, 21.0, 201.0) == Latency(gaps=("latency.hlog: no latencies of the load",))
+
+
+def test_an_interval_that_is_there_twice_is_a_gap(build_run: Build) -> None:
+    """As one is that begins before the one above it, of the same tag; the two tags share their times."""
+    path = build_run() / "leaky" / "latency.hlog"
+    *head, one, two = path.read_text().splitlines(keepends=True)
+    began_s = one.split(",")[1]
+    expected = f"latency.hlog: an interval is there twice or time goes back, at t_s {began_s}"
+    path.write_text("".join([*head, one, one, two]))
+    assert read_latency(path, 21.0, 201.0).gaps == (expected,)
+    path.write_text("".join([head[0], one, two, *head[1:]]))
+    assert (
+        read_latency(path, 21.0, 201.0).gaps[0].startswith("latency.hlog: an interval is there twice or time")
+    )
+
+
+def test_a_line_beyond_the_bound_is_damage(build_run: Build) -> None:
+    """A histogram that unpacks to gigabytes is not even decoded."""
+    path = build_run() / "leaky" / "latency.hlog"
+    with path.open("a") as log:
+        log.write(f"Tag=latency,202.000,1.000,1.000,{'A' * (1 << 19)}\n")
+    assert read_latency(path, 21.0, 201.0).gaps == (
+        "latency.hlog: a damaged line; what follows it may be missing",
+    )
