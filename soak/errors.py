@@ -18,6 +18,8 @@ EXIT_INTERRUPTED = 130
 """By Ctrl-C, as a shell has it: 128 and the number of SIGINT."""
 OF_A_PATH: Final = (errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG)
 """Faults of a path that was given: usage, wherever it is first looked at."""
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
+"""A full disk, and a user's quota of it that is used up."""
 LONGEST_MESSAGE: Final = 4000
 """Characters of a message above which its middle is left out."""
 
@@ -71,9 +73,9 @@ def message_line(error: object) -> str:
 def exit_on_error(command: Callable[[], object]) -> None:
     """Run a command line; an error of ours is printed in a sentence and becomes the process's exit code.
 
-    So does a path that cannot be reached, and a full disk under the standard output; a reader of it that has left
-    (EPIPE) is not worth a word. The traceback of any other error is written to a file of the temporary directory,
-    which the printed line names.
+    So does a path that cannot be reached, and a full disk or quota under the standard output; a reader of it that has
+    left (EPIPE) is not worth a word. The traceback of any other error is written to a file of the temporary
+    directory, which the printed line names.
     """
     _open_standard_streams()
     try:
@@ -91,10 +93,10 @@ def exit_on_error(command: Callable[[], object]) -> None:
         if isinstance(error, OSError) and code in OF_A_PATH and error.filename is not None:
             _print_error(message_line(f"{os.fsdecode(error.filename)}: {error.strerror}; give another path."))
             sys.exit(EXIT_USAGE)
-        if code in (errno.ENOSPC, errno.EPIPE):
+        if code in (*NO_ROOM, errno.EPIPE):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left to print would fail again
-        if code == errno.ENOSPC:
-            _print_error("the disk is full where this was to be printed; free some of it.")
+        if code in NO_ROOM:
+            _print_error("the disk or the quota is full where this was to be printed; free some of it.")
         elif code != errno.EPIPE:
             _print_error(_unexpected(error))
         sys.exit(EXIT_HARNESS_FAILED)

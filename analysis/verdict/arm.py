@@ -32,6 +32,8 @@ class ArmVerdict:
     headroom_bytes: float | None
     """Bytes between the arm's memory at the end of the load and its limit; None without a limit or a reading."""
     oom_kills: int
+    ended: int = 0
+    """Processes that ended under load unasked, those that were ended for their memory not among them."""
     charged: Judgement | None = None
     """The judgement of what the memory limit charges; None without a limit, and where memory was judged alone."""
     reserve_bytes: float | None = None
@@ -136,11 +138,18 @@ def arm_verdict(
         signals=decided.signals if decided else (),
         headroom_bytes=headroom,
         oom_kills=kills,
+        ended=_ended(arm, load),
         charged=decided.charged.judgement if decided and decided.charged else None,
         reserve_bytes=found.reserve_bytes if found and found.parts else None,
         reserve=_reserve(found, served, margin),
         objection=objection,
     )
+
+
+def _ended(arm: Arm, load: Phase) -> int:
+    """Return how many processes of the arm ended under load, neither asked to nor for their memory."""
+    unasked = (one for one in arm.processes or arm.lives if one.died and not one.oom_killed)
+    return sum(load.start_s <= one.end_s <= load.end_s for one in unasked)
 
 
 def series_verdict(

@@ -44,6 +44,9 @@ def verdict_sentence(verdict: ArmVerdict) -> str:
         parts = _no_leak(verdict)
     else:
         parts = [verdict.reason, *_more(verdict), *_detectable(verdict)]
+    if verdict.ended:
+        of = "1 of its processes" if verdict.ended == 1 else f"{verdict.ended} of its processes"
+        parts.append(f"{of} ended under load, not for memory")
     return "; ".join(parts)
 
 

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 
 import typer
 
+from soak.contract import MANIFEST
 from soak.errors import EXIT_INTERRUPTED, HarnessError
 from soak.process.spec import module_argv
 from soak.supervisor.ending import StopRequest
@@ -36,6 +37,8 @@ def finish(outcome: Outcome, stop_request: StopRequest, command: str = "report")
     A signal meanwhile, and a second one before, leave the report to ``soak report``. Raises typer.Exit with the exit
     code of the report or EXIT_INTERRUPTED, HarnessError when a signal ended the report, or the run's own error.
     """
+    if outcome.error is not None and not (outcome.directory / MANIFEST).exists():
+        raise outcome.error  # nothing was recorded
     code = None if stop_request.is_repeated else _report(outcome.directory, stop_request, command)
     if code is None:
         text = f"interrupted; the recording is kept. Run soak report {outcome.directory} for its report."

@@ -80,6 +80,7 @@ class Run:
         mechanism = self._session.manifest["limit_mechanism"]
         self._session.events.record("run_start", f"profile {self.profile.name}, limit by {mechanism}")
         try:
+            self._session.check_room()
             self._start_all()
             script(self)
         except CutShortError as error:
@@ -298,6 +299,8 @@ class Run:
         """Notice what has happened; raises what ends the run."""
         if (request := self._session.stop_request).is_noted:
             raise StopRequestedError(f"{request.signal_name} in phase {self._phase}")
+        if self._phase == STARTING:
+            self._session.check_room()
         for arm in self._arms:
             arm.poll()
         self._session.check_samplers()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Final
 from soak import contract
 from soak.config.profile import SamplingSettings
 from soak.contract.clock import RunClock
+from soak.errors import HarnessError
 from soak.limit import Choice, choose
 from soak.process.child import Child, Spawn, describe_exit
 from soak.process.guard import Guard
@@ -34,6 +35,11 @@ POLL_EVERY_S = 0.1
 """Time between two looks after everything, seconds."""
 SHOW_EVERY_S = 1.0
 """Time between two refreshes of what is shown, seconds."""
+
+ROOM_EVERY_S = 1.0
+"""Time between two looks whether there is room on the disk, seconds."""
+ROOM_BYTES = 1 << 18
+"""Room that a run needs to start, bytes: some lines of each log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,7 @@ class Session:
         self._children: list[Child] = []
         self._tails: dict[str, RequestTail] = {}
         self._next_show_s = 0.0
+        self._next_room_s = 0.0
 
     def add_sampler(
         self,
@@ -160,6 +167,26 @@ class Session:
             self.directory / contract.MANIFEST,
             {**self.manifest, **known, **({"injected_bytes": injected} if injected else {})},
         )
+
+    def check_room(self) -> None:
+        """Raise HarnessError when the disk takes no more; looks once a second.
+
+        While the run starts: a process whose log cannot be written never gets ready, and cannot print why.
+        """
+        now_s = self.clock.now_s()
+        if now_s < self._next_room_s:
+            return
+        self._next_room_s = now_s + ROOM_EVERY_S
+        scratch = self.directory / ".room"
+        try:
+            scratch.write_bytes(bytes(ROOM_BYTES))
+        except OSError as error:
+            raise HarnessError(
+                f"{self.directory}: the run cannot start ({error.strerror}). Free some disk space, and run again."
+            ) from error
+        finally:
+            with suppress(OSError):
+                scratch.unlink()
 
     def check_samplers(self) -> None:
         """Raise what ended the sampling of an arm."""

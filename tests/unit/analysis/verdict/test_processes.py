@@ -14,7 +14,8 @@ from analysis.recording.model import Recording
 from analysis.recording.read import read_recording
 from analysis.verdict.arm import arm_verdict
 from analysis.verdict.processes import MOST_JUDGED, ProcessRow, process_rows
-from tests.support.planted_incident import Build
+from analysis.verdict.wording import verdict_sentence
+from tests.support.planted_incident import PHASES, Build
 from tests.support.planted_judge import planted_judge
 from tests.support.planted_processes import PlantedProcess, write_processes
 from tests.unit.analysis.conftest import JudgeBy
@@ -70,6 +71,21 @@ def test_a_leak_that_is_divided_among_the_processes_grows_in_each(leaky_run: Pat
     recording = planted(leaky_run, *(replace(QUIET, rss_bytes=1200.0) for _ in range(3)))
     assert [row.growth for row in rows_of(recording)] == ["grows"] * 3
     assert arm_verdict(recording, recording.arms[0], detectable=False).verdict == LEAK
+
+
+def test_a_worker_that_ended_under_load_is_in_the_verdict_line(leaky_run: Path, judge_by: JudgeBy) -> None:
+    """Whatever the verdict is: a worker that is killed again and again never gets old enough to leak."""
+    judge_by(planted_judge)
+    whole = planted(leaky_run, QUIET, QUIET)
+    recording = planted(
+        leaky_run,
+        QUIET,
+        replace(QUIET, to_s=PHASES["drain"] - 60),
+        replace(QUIET, from_s=PHASES["drain"] - 58),
+    )
+    assert "ended under load" not in verdict_sentence(arm_verdict(whole, whole.arms[0], detectable=False))
+    found = verdict_sentence(arm_verdict(recording, recording.arms[0], detectable=False))
+    assert found.endswith("1 of its processes ended under load, not for memory")
 
 
 def test_the_rows_change_no_verdict(leaky_run: Path, judge_by: JudgeBy) -> None:

@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from soak.cli.analysis_process import analysis_argv, finish
+from soak.contract import MANIFEST
 from soak.errors import EXIT_INTERRUPTED, CutShortError, HarnessError
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import Outcome
@@ -62,9 +63,17 @@ def test_the_exit_code_is_the_reports(report: type[ScriptedReport], tmp_path: Pa
 
 def test_what_ended_the_run_comes_after_its_report(report: type[ScriptedReport], tmp_path: Path) -> None:
     """The recording is worth a report however its run ended, and the run's error decides the exit code."""
+    (tmp_path / MANIFEST).touch()
     with pytest.raises(CutShortError, match="gone"):
         finish(Outcome(tmp_path, CutShortError("gone")), StopRequest())
     assert len(report.started) == 1
+
+
+def test_a_run_without_a_manifest_has_no_report(report: type[ScriptedReport], tmp_path: Path) -> None:
+    """As on a disk that was full before the start: the error says it all."""
+    with pytest.raises(HarnessError, match="no space"):
+        finish(Outcome(tmp_path, HarnessError("no space")), StopRequest())
+    assert report.started == []
 
 
 def test_a_report_ended_by_a_signal_is_a_sentence(report: type[ScriptedReport], tmp_path: Path) -> None:

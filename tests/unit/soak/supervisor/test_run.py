@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -268,6 +271,24 @@ def test_a_full_disk_under_the_samples_ends_the_run(make_run: MakeRun) -> None:
     with pytest.raises(HarnessError, match="No space left"):
         run.go()
     assert (run.manifest["status"], run.manifest["status_detail"]) == ("failed", str(FULL))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_at_the_start_is_stated_at_once(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Not after the minute that Locust has to get ready: its log cannot be written, so that it never does."""
+    run = make_run()
+    run.machine.ready_after_s["locust"] = 999.0
+
+    def write_bytes(path: Path, _: bytes) -> None:
+        if run.machine.now_s > 1.0:
+            raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    with pytest.raises(HarnessError, match=rf"the run cannot start \({os.strerror(number)}\)"):
+        run.go()
+    assert run.machine.now_s < 3
 
 
 def test_a_full_disk_under_the_events_leaves_nothing_running(make_run: MakeRun) -> None:
