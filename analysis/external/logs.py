@@ -68,7 +68,7 @@ def read_pidstat(path: Path, text: str) -> RecordedCells | None:
     width = 0
     for line_number, line in enumerate(text.splitlines(), 1):
         cells = _with_one_clock(line.removeprefix("#").split())
-        if PIDSTAT_HEADER.fullmatch(line.strip()):
+        if PIDSTAT_HEADER.fullmatch(line.strip()) and {"PID", "RSS"} <= set(cells):
             at_pid, at_rss, width = cells.index("PID"), cells.index("RSS"), len(cells)
         elif at_pid is not None and at_rss is not None and len(cells) >= width and cells[0] != "Average:":
             rows.append((line_number, 0, f"pid {cells[at_pid]}", cells[0], cells[at_rss]))
@@ -85,6 +85,7 @@ def read_docker_stats(path: Path, text: str) -> RecordedCells | None:
     """
     rows: list[Row] = []
     header: list[str] = []
+    at_memory = None
     prefix = 0
     now = ""
     for line_number, raw in enumerate(text.splitlines(), 1):
@@ -92,13 +93,13 @@ def read_docker_stats(path: Path, text: str) -> RecordedCells | None:
         if found := DOCKER_HEADER.fullmatch(line):
             prefix = len(found[1].split())
             header = COLUMN_GAP.split(line[found.end(1) :])
+            at_memory = next((at for at, title in enumerate(header) if title.startswith("MEM USAGE")), None)
             continue
         words = line.split(maxsplit=prefix)
         cells = COLUMN_GAP.split(words[-1]) if len(words) > prefix else []
-        if header and len(cells) >= len(header):
+        if at_memory is not None and len(cells) >= len(header):
             name = cells[header.index("NAME") if "NAME" in header else 0]
-            memory = cells[next(at for at, title in enumerate(header) if title.startswith("MEM USAGE"))]
-            rows.append((line_number, 0, name, " ".join(words[:prefix]) or now, memory))
+            rows.append((line_number, 0, name, " ".join(words[:prefix]) or now, cells[at_memory]))
         elif is_time(line):
             now = line
     if not rows:

@@ -151,6 +151,8 @@ def test_few_bytes_and_late_seconds_are_believed_when_their_unit_is_named(tmp_pa
 @pytest.mark.parametrize(
     ("text", "columns", "sentence"),
     [
+        ("NAME  CPU % MEM USAGE\napp  1 2MiB\n", None, "not a file of psrecord"),
+        ("#A-PID RSS %MEM\n1 2 3\n", None, "not a file of psrecord"),
         ("a,b\n1,2\n", None, "not a file of psrecord, mprof, pidstat or docker stats; name its columns"),
         ("a,b\n1,2\n", Columns("t", "b"), "--time-column t: no such column; it has a, b"),
         ("a,b\n1,2e8\n", Columns("a", "b", life="pid"), "--life-column pid: no such column; it has a, b"),
