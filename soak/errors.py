@@ -25,9 +25,16 @@ LONGEST_MESSAGE: Final = 4000
 
 
 class SoakError(Exception):
-    """What is wrong, where, and the fix, as one paragraph; ``exit_on_error`` prints it and exits with ``exit_code``."""
+    """What is wrong, where, and the fix, in one line; ``exit_on_error`` prints it and exits with ``exit_code``.
+
+    ``quoted`` are lines of a log that are printed below it.
+    """
 
     exit_code = EXIT_HARNESS_FAILED
+
+    def __init__(self, message: str = "", quoted: str = "") -> None:
+        super().__init__(f"{message}\n{quoted}" if quoted else message)
+        self.message, self.quoted = message, quoted
 
 
 class UsageError(SoakError):
@@ -84,7 +91,7 @@ def exit_on_error(command: Callable[[], object]) -> None:
         finally:
             sys.stdout.flush()
     except SoakError as error:
-        _print_error(message_line(error))
+        _print_error("\n".join(filter(None, (message_line(error.message), printable(error.quoted)))))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:  # outside of a command, which typer ends so too
         sys.exit(EXIT_INTERRUPTED)
@@ -117,8 +124,8 @@ def _open_standard_streams() -> None:
             setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-def _print_error(line: str) -> None:
-    print(f"soak: {line}", file=sys.stderr)
+def _print_error(text: str) -> None:
+    print(f"soak: {text}", file=sys.stderr)
 
 
 def _unexpected(error: Exception) -> str:

@@ -211,8 +211,8 @@ class ArmRun:
                     "command of the candidate start twice, or set judge.control to an arm with a known leak"
                 )
             raise UsageError(
-                f"{self.name}: {self.not_restarted}. {fix}. "
-                f"The last lines of {self._log}:\n{last_words(self._log)}"
+                f"{self.name}: {self.not_restarted}. {fix}. The last lines of {self._log}:",
+                last_words(self._log),
             )
 
     def _on_ready(self, life: RunningLife) -> None:

@@ -94,8 +94,8 @@ class LoadGenerator:
                 if starting:
                     self.check_locustfile(worker, code)
                     raise HarnessError(
-                        f"{worker.spec.name} ended ({describe_exit(code)}). The last lines of {worker.log}:\n"
-                        f"{last_words(worker.log)}"
+                        f"{worker.spec.name} ended ({describe_exit(code)}). The last lines of {worker.log}:",
+                        last_words(worker.log),
                     )
         loading = phase in (contract.IDLE, contract.WARMUP, contract.LOAD)
         if loading and self.locust is not None and (code := self.locust.poll()) is not None:
@@ -109,5 +109,6 @@ class LoadGenerator:
         if self._plan.profile.traffic.locustfile is not None:
             raise UsageError(
                 f"{child.spec.name} ended ({describe_exit(code)}). Fix traffic.locustfile: Locust has to load it, and "
-                f"find users in it. The last lines of {child.log}:\n{last_words(child.log)}"
+                f"find users in it. The last lines of {child.log}:",
+                last_words(child.log),
             )

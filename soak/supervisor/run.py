@@ -181,7 +181,8 @@ class Run:
                 )  # the profile asked for what it refuses
                 raise error(
                     f"{name} {what} after {waited_s:.1f} s{awaited and f', {awaited}'}. "
-                    f"The last lines of {log}:\n{last_words(log)}"
+                    f"The last lines of {log}:",
+                    last_words(log),
                 )
             self.wait(POLL_EVERY_S)
         self._session.events.record(
@@ -329,7 +330,8 @@ class Run:
         if self._stubs is not None and (code := self._stubs.poll()) is not None:
             log = self._stubs.log
             raise HarnessError(
-                f"stubs ended ({describe_exit(code)}). The last lines of {log}:\n{last_words(log)}"
+                f"stubs ended ({describe_exit(code)}). The last lines of {log}:",
+                last_words(log),
             )
         over = self.clock.now_s() >= self._load_ends_s - 1
         self._load.poll(self._phase, starting=self._phase == STARTING, over=over)

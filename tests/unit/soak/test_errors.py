@@ -99,3 +99,16 @@ def test_an_argument_that_names_nothing_possible_is_usage(words: list[str]) -> N
     assert ended.returncode == EXIT_USAGE
     assert "unexpected" not in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_lines_of_a_log_stay_lines_below_the_message(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a target printed last is quoted as it is, but for what a terminal would obey."""
+
+    def refuse() -> NoReturn:
+        raise UsageError("app ended. The last lines of app.log:", "Traceback\n  \x1b[31mError")
+
+    with pytest.raises(SystemExit):
+        exit_on_error(refuse)
+    shown = "soak: app ended. The last lines of app.log:\nTraceback\n  \\x1b[31mError\n"
+    assert capsys.readouterr().err == shown
+    assert str(UsageError("a", "b")) == "a\nb"
