@@ -37,11 +37,22 @@ def record_sums(run_dir: Path) -> None:
     write_text(run_dir / SUMS, sums_text(run_dir))
 
 
+def check_encodable(path: Path) -> None:
+    """Raise UsageError for a path that is no text: a recording that has it in its manifest could not be read."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{path}: the path is not UTF-8, and the recording has it; rename it, or use another."
+        ) from None
+
+
 def new_run_directory(runs: Path, profile: str, now: datetime) -> Path:
     """Make ``<runs>/<date>-<time>-<profile>`` and point ``<runs>/latest`` at it; an existing one is never reused.
 
-    Raises UsageError when ``latest`` is no link, HarnessError when nothing can be made in ``runs``.
+    Raises UsageError when ``latest`` is no link or the path is not UTF-8, HarnessError when nothing can be made in ``runs``.
     """
+    check_encodable(runs)
     stem = f"{now:%Y%m%d-%H%M%S}-{profile}"
     latest = runs / "latest"
     if latest.exists() and not latest.is_symlink():

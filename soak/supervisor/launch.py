@@ -19,7 +19,7 @@ from soak.config.profile import Profile
 from soak.errors import HarnessError, SoakError, UsageError
 from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import plan_run
-from soak.recording.files import new_run_directory, record_sums
+from soak.recording.files import check_encodable, new_run_directory, record_sums
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.manifest import run_manifest
@@ -58,6 +58,7 @@ def run_profile(
             f"soak runs on Linux only (this is {sys.platform}): it reads /proc and limits by cgroups."
         )
     _check_memory(profile)
+    check_encodable(profile.directory)
     with ExitStack() as stack:
         guard = machine.new_guard()
         stack.callback(guard.close)

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from soak.heap.errors import HeapError, ProcessGoneError
-from soak.process.procfs import is_hidden
+from soak.process.procfs import is_hidden, started_ticks
 
 Words = npt.NDArray[np.uint64]
 Octets = npt.NDArray[np.uint8]
@@ -263,6 +263,10 @@ class ProcessMemory:
         if number == errno.ENOENT and is_hidden(self._pid):
             return HeapError(
                 f"pid {self._pid} is hidden by the mount option hidepid of /proc: run this as its user, or with sudo."
+            )
+        if number == errno.ESRCH and started_ticks(self._pid) is not None:
+            return ProcessGoneError(
+                f"pid {self._pid} has no memory: it is a kernel thread, or it is just ending."
             )
         if number in (errno.ESRCH, errno.ENOENT):
             return ProcessGoneError(f"pid {self._pid} is gone, or there never was such a process.")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,3 +47,11 @@ def test_a_latest_that_is_no_link_is_left_alone(tmp_path: Path, *, is_directory:
     with pytest.raises(UsageError, match=r"/latest: it is no link to the newest run .* give another --runs"):
         new_run_directory(tmp_path, "demo", datetime.now(UTC))
     assert list(tmp_path.iterdir()) == [latest]
+
+
+def test_a_path_that_is_not_utf_8_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    """Its manifest would be read by nothing."""
+    runs = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(UsageError, match="the path is not UTF-8"):
+        new_run_directory(runs, "demo", datetime.now(UTC))
+    assert not runs.exists()

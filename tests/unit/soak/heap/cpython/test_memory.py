@@ -12,7 +12,7 @@ import pytest
 from soak.heap.cpython import memory as module
 from soak.heap.cpython.memory import MemoryMapping, ProcessMemory, parse_maps, refused_text
 from soak.heap.cpython.pymalloc_pools import POOL_BYTES, PoolSum, outside_pools
-from soak.heap.errors import HeapError
+from soak.heap.errors import HeapError, ProcessGoneError
 from tests.support.fake_memory import HEAP, FakeMemory
 
 MAPS = """\
@@ -166,3 +166,15 @@ def test_a_process_that_maps_more_than_can_be_looked_through_is_refused(
     monkeypatch.setattr("soak.heap.cpython.memory.parse_maps", lambda _: (huge,))
     with pytest.raises(HeapError, match="maps 9 TiB of memory of its own, touched or not; at most 8 TiB"):
         ProcessMemory(os.getpid())
+
+
+def test_a_kernel_thread_is_not_said_to_be_gone() -> None:
+    """It is there, and will be: the number is that of a process without memory."""
+    try:
+        is_thread = Path("/proc/2/comm").read_text() == "kthreadd\n"
+    except OSError:
+        is_thread = False
+    if not is_thread:
+        pytest.skip("no kernel thread is visible here: a container has a /proc of its own")
+    with pytest.raises(ProcessGoneError, match="pid 2 has no memory: it is .*a kernel thread"):
+        ProcessMemory(2).__enter__()
