@@ -50,7 +50,7 @@ def check_encodable(path: Path) -> None:
 def new_run_directory(runs: Path, profile: str, now: datetime) -> Path:
     """Make ``<runs>/<date>-<time>-<profile>`` and point ``<runs>/latest`` at it; an existing one is never reused.
 
-    Raises UsageError when ``latest`` is no link or the path is not UTF-8, HarnessError when nothing can be made in ``runs``.
+    Raises UsageError when ``latest`` is no link or the path is not UTF-8, HarnessError when nothing can be made there.
     """
     check_encodable(runs)
     stem = f"{now:%Y%m%d-%H%M%S}-{profile}"
