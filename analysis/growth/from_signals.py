@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from analysis.growth.classify import (
@@ -24,6 +25,7 @@ from analysis.recording.accounting import HELD, PYTHON, REST
 from analysis.recording.accounting import NATIVE as NATIVE_BYTES
 from analysis.recording.model import Arm, Phase
 from analysis.verdict.arm import ArmVerdict
+from analysis.verdict.decision import SignalVerdict
 
 
 def has_leak(verdict: ArmVerdict) -> bool:
@@ -78,8 +80,11 @@ def memory_suspects(
         return found if found and found[1] and objects < EXPLAINED * found[1].value else None
 
     found = []
-    if native := unexplained(NATIVE_BYTES):
-        flat = PYTHON in judged and judged[PYTHON].judgement.verdict == NO_LEAK
+    flat = PYTHON in judged and judged[PYTHON].judgement.verdict == NO_LEAK
+    # A large block moves from native memory to the rest as it fills, so that neither may be a leak alone.
+    in_both = unexplained(HELD) if flat and not rates.keys() & {NATIVE_BYTES, REST} else None
+    most = _grows_most(judged) if in_both else ""
+    if native := unexplained(NATIVE_BYTES) or (in_both if most == NATIVE_BYTES else None):
         why = "malloc's bytes in use grow, " + (
             "Python's do not" if flat else "Python's objects by less than half of it"
         )
@@ -87,7 +92,15 @@ def memory_suspects(
     if python := unexplained(PYTHON):
         why = "blocks of Python's allocator grow, objects by less than half of that: an extension's buffers"
         found.append(suspect_without_container(arm, BUFFERS, "memory of no object", why, python))
-    return found + _rest_suspects(arm, load, rates.get(REST), threads_leak="threads" in rates)
+    rest = in_both if most == REST else rates.get(REST)
+    return found + _rest_suspects(arm, load, rest, threads_leak="threads" in rates)
+
+
+def _grows_most(judged: Mapping[str, SignalVerdict]) -> str:
+    """Return which of native memory and the rest grows faster; empty where neither has a rate above 0."""
+    rates = {part: judged[part].judgement.per_s for part in (NATIVE_BYTES, REST) if part in judged}
+    value, part = max(((rate.value, part) for part, rate in rates.items() if rate), default=(0.0, ""))
+    return part if value > 0 else ""
 
 
 def _rest_suspects(arm: Arm, load: Phase, rest: Rates | None, *, threads_leak: bool) -> list[LeakSuspect]:

@@ -44,7 +44,8 @@ TOP_PAD_BYTES: Final = 132 * 1024
 def account_processes(samples: pd.DataFrame, ready_s: Mapping[int, float]) -> pd.DataFrame:
     """Return ``samples``, rows of single processes in order of time, with the columns OF_PROCESS.
 
-    Memory of a malloc that never answered in a life, as mimalloc's, is in no part of its own: NATIVE is 0.
+    Memory of a malloc that never answered in a life, as mimalloc's, is in no part of its own: NATIVE is 0. Of large
+    blocks, malloc counts what was never touched too; NATIVE is at most what is in memory beside Python and FREE.
     ``ready_s`` is when each life got ready, seconds since the run's start; a life that is missing was ready at once.
     """
     by_life = samples.groupby("life", sort=False)
@@ -62,6 +63,8 @@ def account_processes(samples: pd.DataFrame, ready_s: Mapping[int, float]) -> pd
         of_malloc = _untouched(rows["malloc_arena_bytes"], rows["malloc_top_bytes"], rest, TOP_PAD_BYTES)
         untouched[rows.index] = of_python + of_malloc
         untouched_python[rows.index] = of_python
+    too_much = (-unaccounted - untouched).clip(lower=0.0).fillna(0.0)
+    native, unaccounted = native - too_much, unaccounted + too_much
     is_ready = samples["t_s"] >= samples["life"].map(ready_s).astype(float).fillna(-np.inf)
     at_start = unaccounted.where(is_ready).groupby(samples["life"]).transform("first")
     return samples.assign(

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from analysis.growth.arm import ArmGrowth, arm_growth
-from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
+from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
 from analysis.recording.heap_files import read_heap_files
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.report.growth_tables import suspect_text
+from analysis.verdict.decision import SignalVerdict
 from soak import contract
 from tests.support.planted_heap import FOUR_LEAKS, STATE, Container, served, write_heap
 from tests.support.planted_incident import HOUR_S, LOAD_S
@@ -258,6 +259,37 @@ def test_memory_that_no_object_explains_is_native(run_dir: Path) -> None:
     one, sessions = find_growth(run_dir)["leaky"].suspects
     assert (one.kind, sessions.kind) == ("native memory", "unclosed sessions or connectors")
     assert one.share == pytest.approx(1, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("native", "rest", "kinds"), [(9.0, 1.0, ["native memory"]), (1.0, 9.0, ["mappings"]), (-1.0, 0.0, [])]
+)
+def test_the_part_that_grows_most_is_named_where_only_the_whole_leaks(
+    run_dir: Path, native: float, rest: float, kinds: list[str]
+) -> None:
+    """Python's memory is flat, and a large block moves from native memory to the rest as it fills."""
+    recording = read_recording(run_dir)
+    assert recording.load is not None
+    leaky = next(one for one in report_contents(recording).judged.verdicts if one.arm == "leaky")
+    malloc = next(one for one in leaky.signals if one.judgement.signal == "native_bytes")
+
+    def judged(signal: str, verdict: Verdict, rate: float) -> SignalVerdict:
+        per_s = Rate(rate, -10.0, 10.0)
+        return replace(
+            malloc, judgement=replace(malloc.judgement, signal=signal, verdict=verdict, per_s=per_s)
+        )
+
+    signals = (
+        judged("held_bytes", LEAK, 10.0),
+        judged("python_bytes", NO_LEAK, 0.0),
+        judged("native_bytes", INCONCLUSIVE, native),
+        judged("rest_bytes", INCONCLUSIVE, rest),
+    )
+    arm = next(one for one in recording.arms if one.name == "leaky")
+    write_heap(run_dir / "leaky", [])
+    files = read_heap_files(run_dir / "leaky")
+    found = arm_growth(arm, recording.load, replace(leaky, signals=signals), files).suspects
+    assert [one.kind for one in found] == kinds
 
 
 def test_blocks_of_python_that_are_no_objects_have_a_kind(run_dir: Path) -> None:

@@ -136,6 +136,28 @@ def test_the_bound_of_what_was_never_touched_follows_its_rule(steps: list[tuple[
     np.testing.assert_allclose(account_processes(samples, {})[FREE] / MIB, expected, atol=1e-9)
 
 
+def test_native_memory_that_was_never_touched_is_in_no_part() -> None:
+    """Of a block of 32 MiB that fills by 4 MiB a reading, native memory has what was touched, and the rest falls to 0.
+
+    So it does again for a second such block; nothing of them is a reserve.
+    """
+    samples = accounted(
+        rows(
+            **(
+                READ
+                | {
+                    "shmem_bytes": 0,
+                    "anon_bytes": [100, 104, 108, 112],
+                    "malloc_in_use_bytes": [40, 104, 104, 136],
+                }
+            )
+        )
+    )
+    assert (samples[NATIVE] / MIB).to_list() == [40, 71, 75, 79]
+    assert (samples[REST] / MIB).to_list() == [27, 0, 0, 0]
+    assert (samples[REST_GAIN] / MIB).to_list() == [0, 0, 0, 0]
+
+
 def test_the_gain_of_the_rest_is_counted_from_when_each_process_is_ready() -> None:
     """A process that gains 3 MiB and one that gains 2 beside one that falls make 5; the start itself does not count."""
     first = rows(**(READ | {"anon_bytes": [60, 100, 103, 103]})).assign(life=1.0)
