@@ -33,8 +33,8 @@ SENTENCES: Final = {
         "{free:,.1f} MiB of the growth are free by the target's own account alone; {fix} would confirm them"
     ),
     ReasonCode.CONTRADICTED_FREE: (
-        "the probe contradicts {witness}: by its account {reported:,.1f} MiB became free, of which "
-        "{confirmed:,.1f} MiB are confirmed"
+        "the probe contradicts {witness}: it reports {reported:,.1f} MiB more free than at the start, and "
+        "{unconfirmed:,.1f} MiB of free memory are not confirmed"
     ),
     ReasonCode.NO_MARGIN: "the margin is not a positive number",
     ReasonCode.NO_READINGS: "no readings",

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.formatting import verdict_name
-from analysis.judge.types import INCONCLUSIVE, LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
+from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
 from analysis.verdict.decision import FAMILY_ERROR, Decision, Served, SignalVerdict, decide
-from analysis.verdict.other_explanations import bounded, end_memory, reported_free
+from analysis.verdict.other_explanations import ReportedFree, bounded, end_memory, reported_free
 from analysis.verdict.signals import Evidence, Signal, evidence, in_bytes, leak_margin
 from analysis.verdict.validity import LoadSummary, Objection, ObjectionKind, arm_objections, load_summary
 
@@ -40,6 +40,9 @@ class ArmVerdict:
     """Memory that may be free and that nobody can be asked about, see ``Evidence``; None where there are no parts."""
     reserve: float | None = None
     """The same per request where the margin is, else per second of the load: what it adds to the bound."""
+    cleared_by_report_bytes: float | None = None
+    """Bytes by which own memory of an arm that is NO LEAK grew, by the margin or more, while memory in use did not: the
+    target reports them as free, and they are confirmed from outside. None where its report clears nothing."""
     objection: Objection | None = None
     """The first objection that leaves the arm INCONCLUSIVE whatever its signals are; None where there is none."""
 
@@ -119,11 +122,12 @@ def arm_verdict(
     end_bytes = end_memory(arm, load)
     headroom = None if arm.limit_bytes is None or end_bytes is None else arm.limit_bytes - end_bytes
     found = evidence(arm, load, margin, headroom)
+    free = reported_free(arm, load)
     verdict: Verdict = INCONCLUSIVE
     reason = "no signal of its memory was read often enough under load"
     decided, served = None, _served(arm, load)
     if found is not None:
-        decided = _decided(arm, load, found, served, error, detectable=detectable)
+        decided = _decided(arm, load, found, served, error, free, detectable=detectable)
         verdict, reason = decided.leading.judgement.verdict, decided.leading.judgement.reason
     objection = next(iter(_standing(objections, verdict)), None)
     if objection is not None:
@@ -142,6 +146,7 @@ def arm_verdict(
         charged=decided.charged.judgement if decided and decided.charged else None,
         reserve_bytes=found.reserve_bytes if found and found.parts else None,
         reserve=_reserve(found, served, margin),
+        cleared_by_report_bytes=_cleared_by_report(free, found, served, margin, verdict),
         objection=objection,
     )
 
@@ -181,8 +186,26 @@ def _reserve(found: Evidence | None, served: Served, margin: Margin) -> float | 
     return found.reserve_bytes / amount if found and found.parts and amount else None
 
 
+def _cleared_by_report(
+    free: ReportedFree, found: Evidence | None, served: Served, margin: Margin, verdict: Verdict
+) -> float | None:
+    """Return by how much own memory grew where only the target's report of free memory keeps that below the margin."""
+    rate, amount = (
+        (margin.per_s, served.load_s) if margin.per_request is None else (margin.per_request, served.requests)
+    )
+    alone = found is not None and found.parts and rate is not None and free.own >= rate * amount > 0
+    return free.own if verdict == NO_LEAK and alone else None
+
+
 def _decided(
-    arm: Arm, load: Phase, found: Evidence, served: Served, error: float, *, detectable: bool
+    arm: Arm,
+    load: Phase,
+    found: Evidence,
+    served: Served,
+    error: float,
+    free: ReportedFree,
+    *,
+    detectable: bool,
 ) -> Decision:
     stopped = bounded(arm, load)
     if stopped is False and any(life.oom_killed for life in arm.lives):
@@ -192,7 +215,7 @@ def _decided(
         served,
         error=error,
         bounded=stopped,
-        free=reported_free(arm, load),
+        free=free,
         detectable=detectable,
     )
 

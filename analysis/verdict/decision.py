@@ -179,14 +179,12 @@ def _unconfirmed(judgement: Judgement, free: ReportedFree) -> Judgement:
             else "a trim in the quiesce ladder"
         )
         return _undecided(judgement, ReasonCode.UNCONFIRMED_FREE, free=free.unconfirmed / MIB, fix=fix)
-    reported = free.python if of_python else free.malloc
-    confirmed = reported - (free.python_unconfirmed if of_python else free.malloc_unconfirmed)
     return _undecided(
         judgement,
         ReasonCode.CONTRADICTED_FREE,
         witness="the heap census" if of_python else "malloc_trim",
-        reported=reported / MIB,
-        confirmed=confirmed / MIB,
+        reported=(free.python if of_python else free.malloc) / MIB,
+        unconfirmed=free.unconfirmed / MIB,
     )
 
 

@@ -160,6 +160,11 @@ def _no_leak(verdict: ArmVerdict) -> list[str]:
     if verdict.reserve is not None and verdict.reserve * (HOUR_S if margin.per_request is None else 1) >= 1:
         reserve = f", {_amount(verdict.reserve, name, margin)} of it reserve"
     parts = [f"leak < {bound} (95% upper bound; {signal_text(leading)}{reserve})"]
+    if verdict.cleared_by_report_bytes is not None:
+        grown = format_bytes(verdict.cleared_by_report_bytes)
+        parts.append(
+            f"own memory grew by {grown}, free by the target's own word, which is confirmed from outside"
+        )
     per_s = verdict.to_the_limit
     if verdict.headroom_bytes is not None and verdict.headroom_bytes > 0 and per_s is not None:
         least_s = verdict.headroom_bytes / max(per_s.high, SMALLEST_BOUND / HOUR_S)

@@ -153,19 +153,20 @@ def test_the_reserve_is_no_excuse_for_a_leak(monkeypatch: pytest.MonkeyPatch) ->
         (
             ReportedFree(own=9e6, malloc=9e6, trimmed=2.9e6),
             ReasonCode.CONTRADICTED_FREE,
-            "the probe contradicts malloc_trim: by its account 8.6 MiB became free, of which 2.8 MiB are confirmed",
+            "the probe contradicts malloc_trim: it reports 8.6 MiB more free than at the start, and 5.8 MiB of free "
+            "memory are not confirmed",
         ),
         (
             ReportedFree(own=9e6, python=9e6, unseen=8e6),
             ReasonCode.CONTRADICTED_FREE,
-            "the probe contradicts the heap census: by its account 8.6 MiB became free, of which 1.0 MiB are "
-            "confirmed",
+            "the probe contradicts the heap census: it reports 8.6 MiB more free than at the start, and 7.6 MiB of "
+            "free memory are not confirmed",
         ),
         (
             ReportedFree(own=9e6, python=4e6, unseen=4e6, malloc=3e6, trimmed=0.0),
             ReasonCode.CONTRADICTED_FREE,
-            "the probe contradicts the heap census: by its account 3.8 MiB became free, of which 0.0 MiB are "
-            "confirmed",
+            "the probe contradicts the heap census: it reports 3.8 MiB more free than at the start, and 6.7 MiB of "
+            "free memory are not confirmed",
         ),
     ],
 )  # fmt: skip
