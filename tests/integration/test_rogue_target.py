@@ -96,8 +96,8 @@ def test_a_leak_that_is_reported_as_free_memory_is_contradicted(
     assert verdict.leading is not None
     assert verdict.leading.judgement.reason_code is ReasonCode.CONTRADICTED_FREE
     assert re.fullmatch(
-        rf"the probe contradicts {witness}: it reports 11\d\.\d MiB more free than at the start, and 1[12]\d\.\d MiB of "
-        "free memory are not confirmed",
+        rf"the probe contradicts {witness}: it reports 11\d\.\d MiB more free than at the start, "
+        r"and 1[12]\d\.\d MiB of free memory are not confirmed",
         verdict.reason,
     )
     with (tmp_path / "run" / "leaky" / "samples.csv").open() as file:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.judge.types import Margin, Rate
-from analysis.verdict.wording import interval_text, rate_text
+from analysis.judge.types import NO_LEAK, Judgement, Margin, Rate
+from analysis.verdict.arm import ArmVerdict
+from analysis.verdict.decision import SignalVerdict
+from analysis.verdict.wording import interval_text, rate_text, verdict_line
 
 PER_HOUR = Margin(per_s=1.0)
 PER_REQUEST = Margin(per_request=1.0)
@@ -57,3 +59,26 @@ def test_an_interval_that_is_not_empty_does_not_look_so(
 ) -> None:
     """It has as many more digits as its ends need to differ."""
     assert interval_text(Rate(low, low, high), signal, Margin(per_request=200.0)) == text
+
+
+def test_memory_that_is_free_by_the_targets_own_word_is_named_where_that_clears_an_arm() -> None:
+    """A release manager signs it, so the line has it."""
+    rate = Rate(10.0, 0.0, 20.0)
+    whole = SignalVerdict(
+        Judgement("held_bytes", NO_LEAK, "", rate, rate), Margin(per_request=100.0), settled=False
+    )
+    verdict = ArmVerdict(
+        "new",
+        NO_LEAK,
+        "",
+        Margin(per_request=100.0),
+        whole,
+        (whole,),
+        None,
+        0,
+        cleared_by_report_bytes=12 * 2**20,
+    )
+    assert verdict_line(verdict) == (
+        "new: NO LEAK: leak < 20 B/request (95% upper bound; memory in use); own memory grew by 12 MiB, free by the "
+        "target's own word, which is confirmed from outside."
+    )

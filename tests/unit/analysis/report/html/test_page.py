@@ -19,6 +19,7 @@ from analysis.report.figures.memory import memory_figure
 from analysis.report.figures.objects import objects_figure
 from analysis.report.html.page import report_html
 from analysis.report.html.svg import svg_text
+from analysis.report.own_word import GATES
 from analysis.report.tables import MOST_EVENTS
 from soak.contract import GateLimit
 from soak.recording.files import record_sums
@@ -96,14 +97,16 @@ def test_the_page_begins_with_what_is_signed(build_run: Build, gates: tuple[Gate
         "fixed NO LEAK leak < 99 B/request (95% upper bound; memory in use, 10 B of it reserve)",
         "Gates of fixed",
         "leak pass 69 B/request 49 B to 99 B, 95% < 200 B/request",
-        "tasks inconclusive not measured <= 50 tasks: fixed has no reading of tasks_alive.",
+        "tasks † inconclusive not measured <= 50 tasks: fixed has no reading of tasks_alive.",
         "Memory",
         "Before and after, against the incident",
-        "Objects",
+        "leaked tasks †",
+        "Objects †",
         "Latency and failures",
         "Load arm planned sent",
         "How it was decided",
         "fixed is judged by memory in use. The trend is 69 B/request, with a 95% interval of 49 B to 99 B.",
+        "† The target's own word: what is inside the process is reported by its probe.",
         "Events",
         "0:03:09 exit leaky 1 kernel",
         "Provenance",
@@ -115,6 +118,17 @@ def test_the_page_begins_with_what_is_signed(build_run: Build, gates: tuple[Gate
     for words in order:
         assert words in page.text[at:], words
         at = page.text.index(words, at) + len(words)
+
+
+def test_what_the_target_reports_is_marked_and_nothing_else(build_run: Build) -> None:
+    """Each mark leads to its meaning; measures that are read from outside have none."""
+    text = page_text(build_run())
+    marked = re.findall(r">([^<>]+?) <a class=\"own-word\" href=\"#own-word\"", text)
+    assert "Objects" in marked
+    assert "leaked tasks" in marked
+    assert not {"leak", "max_rss", "fds", "after 1 h", "kind", "bytes"} & set(marked)
+    assert text.count('id="own-word"') == 1
+    assert {"tasks", "sessions"} == GATES
 
 
 def test_the_page_has_the_hashes_that_it_found(build_run: Build) -> None:

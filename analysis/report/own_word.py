@@ -1,0 +1,31 @@
+"""What a report has from the target itself: its probe answers from inside the process, so a mark goes with it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from analysis.verdict.gates import MEASURES
+from soak.contract import HOLDER_COLUMNS, PROBE_COLUMNS
+
+MARK: Final = "†"
+REPORTED: Final = frozenset(column.name for column in (*PROBE_COLUMNS, *HOLDER_COLUMNS) if column.by_probe)
+"""Columns that the target reports."""
+GATES: Final = frozenset(
+    name
+    for name, measure in MEASURES.items()
+    if isinstance(measure, partial) and measure.keywords.get("column") in REPORTED
+)
+"""Gates whose measure the target reports."""
+UNITS: Final = frozenset({"tasks", "sessions", "entries"})
+"""Units of the rows of a comparison that the target reports."""
+HEADS: Final = frozenset({"retained by"})
+"""Columns of tables that the target reports."""
+LEGEND: Final = (
+    f"{MARK} The target's own word: what is inside the process is reported by its probe. That is the memory that its "
+    "allocators have in use and free, tasks, sessions, gauges, and what retains a leak. All else is read from outside: "
+    "memory of the process and of its limit, CPU, threads, file descriptors, objects by type, time, and every request. "
+    "Free memory by the target's own word clears no arm: it is confirmed by the pools that heap censuses see and by "
+    "what malloc_trim gives back, or the verdict is INCONCLUSIVE."
+)
+"""What the mark means."""
