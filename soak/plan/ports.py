@@ -4,9 +4,48 @@ from __future__ import annotations
 
 import errno
 import socket
+from urllib.parse import urlsplit
+
+import psutil
 
 from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError
+
+
+def check_port(name: str, url: str) -> None:
+    """Raise UsageError when somebody has taken the port of a process since the plan was made; "" has none.
+
+    Else a stranger would answer for it, and be loaded and judged.
+    """
+    address = urlsplit(url)
+    if not address.port or not _is_taken(address.hostname or LOOPBACK, address.port):
+        return
+    by = _listener(address.port)
+    raise UsageError(
+        f"{name}: port {address.port} was free when the run was planned, and {by} listens there now. "
+        "Stop it, or run again: a port that the profile leaves out is chosen anew."
+    )
+
+
+def _is_taken(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as in ``Ports.take``
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
+def _listener(port: int) -> str:
+    """Return who listens on a port, as far as that is ours to see."""
+    try:
+        pids = [
+            one.pid for one in psutil.net_connections("tcp") if one.laddr and one.laddr[1] == port and one.pid
+        ]
+        return f"pid {pids[0]} ({psutil.Process(pids[0]).name()})" if pids else "another process"
+    except psutil.Error:
+        return "another process"
 
 
 class Ports:

@@ -14,6 +14,7 @@ from soak.contract import OOM_KILLERS
 from soak.errors import UsageError
 from soak.limit import LifeLimit, LimitMechanism, who_ended
 from soak.limit.base import Counters, Unlimited
+from soak.plan.ports import check_port
 from soak.plan.quiesce_points import QuiescePoint
 from soak.plan.run_plan import ArmPlan
 from soak.process.child import Child, describe_exit
@@ -104,9 +105,17 @@ class ArmRun:
         return ArmStatus(self.name, self.starts, self.oom_kills, self.up, self.sampler.latest, starting)
 
     def start(self) -> None:
-        """Start the next life."""
-        number = self._next_life()
-        if self._restart_at_s is not None:
+        """Start the next life; raises UsageError when a stranger has taken the port of the first one."""
+        restarts, number = self._restart_at_s is not None, self._next_life()
+        try:
+            check_port(self.name, self._spec.url)
+        except UsageError as error:
+            if not restarts:
+                raise
+            self._restart_at_s, self.not_restarted = None, str(error)
+            self._events.record("not_restarted", str(error), arm=self.name, life=number)
+            return
+        if restarts:
             self.starts += 1
             self._events.record("restart", arm=self.name, life=number)
         self._restart_at_s = None

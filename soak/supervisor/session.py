@@ -16,6 +16,7 @@ from soak.config.profile import SamplingSettings
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.limit import Choice, choose
+from soak.plan.ports import check_port
 from soak.process.child import Child, Spawn, describe_exit
 from soak.process.guard import Guard
 from soak.process.spec import ProcessSpec
@@ -131,7 +132,8 @@ class Session:
         return sampler
 
     def start_child(self, spec: ProcessSpec, *, stdin: bool = False) -> Child:
-        """Start one of our own processes."""
+        """Start one of our own processes; raises UsageError when a stranger has taken its port."""
+        check_port(spec.name, spec.url)
         child = self.machine.spawn(spec, self.logs / f"{spec.name}.log", self.guard, stdin=stdin)
         self._children.append(child)
         self.events.record("start", arm=spec.name, pid=child.pid)

@@ -13,6 +13,7 @@ import pytest
 from soak.contract import LIVE, LOAD_BEGAN, LOAD_ENDED, PHASES
 from soak.errors import HarnessError, UsageError
 from soak.sampling.sampler import Sampler
+from soak.supervisor import arm
 from soak.supervisor.phases import led_by_ui
 from tests.unit.soak.supervisor.conftest import MakeRun, ScriptedRun
 
@@ -42,6 +43,26 @@ def test_an_arm_that_dies_is_restarted_after_its_delay(make_run: MakeRun) -> Non
     assert [event for event, arm, _ in run.events("start", "ready", "exit", "restart") if arm == "new"] == [
         "start", "ready", "exit", "restart", "start", "ready", "exit",
     ]  # fmt: skip
+    assert run.manifest["status"] == "complete"
+
+
+def test_a_stranger_on_the_port_of_a_dead_arm_is_not_soaked(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would answer at once, and its memory would be nobody's: the arm stays dead, and the other goes on."""
+    run = make_run()
+
+    def check_port(name: str, _url: str) -> None:
+        if run.machine.now_s > 30:
+            raise UsageError(f"{name}: port 80 ... pid 7 (nginx) listens there now")
+
+    monkeypatch.setattr(arm, "check_port", check_port)
+    run.machine.at(30.0, lambda: run.machine.child("new").end(1))
+    run.go()
+    assert run.events("not_restarted") == [
+        ("not_restarted", "new", "new: port 80 ... pid 7 (nginx) listens there now")
+    ]
+    assert run.events("restart") == []
     assert run.manifest["status"] == "complete"
 
 
