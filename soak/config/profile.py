@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from soak.config.traffic_settings import StubSettings, TrafficSettings
 from soak.config.values import (
     ArmName,
+    NotTiny,
     ParsedLeak,
     ParsedLimit,
     Port,
@@ -37,7 +38,7 @@ class ScaleSettings(ProfileTable):
 
     hour_s: Seconds = 3600.0
     """Seconds of the run for one hour, of the incident and of a day of `diurnal`. Incident only"""
-    memory: Annotated[float, Field(gt=0)] = 1.0
+    memory: Annotated[float, Field(gt=0, le=1e6), NotTiny] = 1.0
     """The incident's bytes are divided by this. Incident only"""
 
 
@@ -119,7 +120,7 @@ class JudgeSettings(ProfileTable):
     control: str = ""
     """Arm whose known leak sign-off requires to be detected; "inject": a copy of the candidate with an injected leak"""
     inject: Annotated[
-        Mapping[Literal["python", "native", "mmap"], Annotated[float, Field(gt=0, le=1000)]],
+        Mapping[Literal["python", "native", "mmap"], Annotated[float, Field(gt=0, le=1000), NotTiny]],
         Field(min_length=1),
     ] = {"python": 2.0, "native": 2.0}
     """Rate of the injected leak by kind (python, native, mmap), times the margin"""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from soak.config.values import Port, ProfileTable, Seconds, ServiceName, Share, Size, UrlPath
+from soak.config.values import NotTiny, Port, ProfileTable, Seconds, ServiceName, Share, Size, UrlPath
 from soak.contract.protocol import LOOPBACK
 
 
@@ -54,7 +54,7 @@ class StubSettings(ProfileTable):
 class IncidentGrowth(ProfileTable):
     """What the shape ``incident`` needs to plan the growth of memory."""
 
-    retained_bytes_per_request: Annotated[float, Field(gt=0)]
+    retained_bytes_per_request: Annotated[float, Field(gt=0, le=1e12), NotTiny]
     """Bytes that a request leaves behind in the leaky arm. Incident only"""
     start: Size
     """Memory charged to the leaky arm after the warm-up, as planned. Incident only"""
@@ -71,11 +71,11 @@ class PlannedRequests(ProfileTable):
     """Locust workers on other machines"""
     path: UrlPath = "/api/{service}"
     """Path of each POST; `{service}` becomes an instance of a service: `orders-017`"""
-    rate_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
+    rate_rps: Annotated[float, Field(gt=0, le=10_000), NotTiny] = 50.0
     """Requests per second and arm; the mean, for `diurnal`; the peak, for `steps`"""
     request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 1000
     """Size of a request's JSON body, bytes"""
-    warmup_rps: Annotated[float, Field(gt=0, le=10_000)] = 50.0
+    warmup_rps: Annotated[float, Field(gt=0, le=10_000), NotTiny] = 50.0
     """Requests per second and arm during the warm-up"""
     warmup_request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] | None = None
     """Size of a request's JSON body during the warm-up, bytes; that of the load fills caches of bodies before it"""
@@ -96,7 +96,7 @@ class LocustfileUsers(ProfileTable):
 
     users: Annotated[int, Field(ge=1, le=100_000)] = 50
     """Users of the locustfile, for each arm"""
-    spawn_rate: Annotated[float, Field(gt=0, le=1000)] = 10.0
+    spawn_rate: Annotated[float, Field(gt=0, le=1000), NotTiny] = 10.0
     """Users of the locustfile started per second"""
 
 

@@ -21,6 +21,8 @@ SERVICE_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 VARIABLE_NAME: Final = r"^[^=]+$"
 MOST_SECONDS: Final = 10 * 365 * 86_400
 """Longest duration in a profile, seconds: timers of Python end at 292 years, and no run lasts ten."""
+LEAST: Final = 1e-6
+"""Least positive number in a profile, of any unit: what is divided by it stays far from the largest float."""
 MOST_BYTES: Final = 2**60
 """Largest size in a profile, bytes: more than any machine has."""
 A_LEAK: Final = 'give a leak per time or per request, such as "1 MiB/h" or "200 B/request"'
@@ -57,6 +59,12 @@ def _words(value: object) -> object:
     return value
 
 
+def _at_least_least(value: float) -> float:
+    if value < LEAST:
+        raise ValueError(f"must be at least {LEAST:g}")
+    return value
+
+
 def _ready(value: str) -> str:
     if not is_valid(value):
         raise ValueError('give a URL path such as "/healthz", "port", or "log: words of a line it prints"')
@@ -70,7 +78,8 @@ def _ready(value: str) -> str:
     return value
 
 
-Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS), _quantity(parse_duration, A_DURATION)]
+NotTiny = AfterValidator(_at_least_least)
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS), NotTiny, _quantity(parse_duration, A_DURATION)]
 Size = Annotated[int, Field(gt=0, le=MOST_BYTES), _quantity(lambda text: int(parse_size(text)), A_SIZE)]
 """Bytes."""
 ParsedLeak = Annotated[LeakRate, BeforeValidator(_leak_rate), PlainSerializer(lambda rate: rate.text)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import typer
@@ -66,7 +68,7 @@ def complaint(found: Ended, codes: Collection[int]) -> str:
     """Return what is wrong with the end of a command; empty where nothing is."""
     lines = [line for line in found.err.splitlines() if not any(note in line for note in NOTES)]
     if any("unexpected " in line and "defect" in line for line in lines) or "Traceback" in found.err:
-        return f"an unexpected error: {found.err[-1000:]}"
+        return f"an unexpected error: {_traceback(found.err) or found.err[-1000:]}"
     if found.code not in codes:
         return f"exit code {found.code}: {found.err[-1000:]}"
     if len(lines) > 1 or (found.code == 2 and not (lines and lines[0].startswith("soak: "))):
@@ -76,6 +78,7 @@ def complaint(found: Ended, codes: Collection[int]) -> str:
     return ""
 
 
-def first_of(complaints: Sequence[str]) -> str:
-    """Return the first complaint that is not empty."""
-    return next((one for one in complaints if one), "")
+def _traceback(line: str) -> str:
+    """Return the end of the traceback that the line of an unexpected error names."""
+    named = re.search(r"with its traceback, (\S+)\.$", line.strip())
+    return Path(named[1]).read_text(encoding="utf-8")[-1000:] if named else ""
