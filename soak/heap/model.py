@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ from soak.regular_files import read_regular
 FORMAT: Final = "soak heap census"
 FORMAT_VERSION: Final = 1
 """History: 1, the first."""
+MOST_SECONDS: Final = 1e12
+"""Largest time that is read, seconds."""
 MOST_BYTES: Final = 1 << 28
 """Size of the largest census that is read, bytes."""
 
@@ -97,28 +98,29 @@ def load_census(path: Path) -> Census:
 
 def _census(read: Mapping[str, Any]) -> Census:
     types = tuple(
-        TypeCount(_text(entry["name"]), int(entry["objects"]), int(entry["bytes"])) for entry in read["types"]
+        TypeCount(_text(entry["name"]), _count(entry["objects"]), _count(entry["bytes"]))
+        for entry in read["types"]
     )
     containers = tuple(
-        Container(int(entry["address"]), _text(entry["type"]), int(entry["length"]))
+        Container(_count(entry["address"]), _text(entry["type"]), _count(entry["length"]))
         for entry in read["containers"]
     )
     return Census(
-        pid=int(read["pid"]),
-        started_ticks=int(read["started_ticks"]),
+        pid=_count(read["pid"]),
+        started_ticks=_count(read["started_ticks"]),
         python=_text(read["python"]),
         wall_time=_text(read["wall_time"]),
         monotonic_s=_finite(read["monotonic_s"]),
         types=types,
         containers=containers,
-        containers_over=int(read["containers_over"]),
-        total_objects=int(read["total_objects"]),
-        total_bytes=int(read["total_bytes"]),
-        cost_s=float(read["cost_s"]),
-        cpu_s=float(read["cpu_s"]),
-        read_bytes=int(read["read_bytes"]),
+        containers_over=_count(read["containers_over"]),
+        total_objects=_count(read["total_objects"]),
+        total_bytes=_count(read["total_bytes"]),
+        cost_s=_finite(read["cost_s"]),
+        cpu_s=_finite(read["cpu_s"]),
+        read_bytes=_count(read["read_bytes"]),
         checked_by=_text(read["checked_by"]),
-        pool_free_bytes=None if read.get("pool_free_bytes") is None else int(read["pool_free_bytes"]),
+        pool_free_bytes=None if read.get("pool_free_bytes") is None else _count(read["pool_free_bytes"]),
     )
 
 
@@ -129,7 +131,14 @@ def _text(value: object) -> str:
     return value
 
 
+def _count(value: object) -> int:
+    """Return a number of objects or bytes, or an address; ValueError for what is none."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**64:
+        raise ValueError("no number")
+    return value
+
+
 def _finite(value: object) -> float:
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    if not isinstance(value, int | float) or not abs(value) <= MOST_SECONDS:
         raise ValueError("no number")
     return float(value)

@@ -32,7 +32,7 @@ def planted_judge(
     detectable: bool = True,
 ) -> Judgement:
     """Return LEAK for a slope above the margin, NO LEAK for one below, of the readings of the first life."""
-    first = readings.life == readings.life[0]
+    first = readings.life == (readings.life[0] if len(readings.life) else 0)
     per_s = _rate(readings.t_s[first], readings.value[first], margin.per_s)
     per_request = _rate(readings.requests[first], readings.value[first], margin.per_request)
     rate, least = (per_s, margin.per_s) if margin.per_request is None else (per_request, margin.per_request)

@@ -44,7 +44,8 @@ def test_what_is_no_census_is_refused_by_name(tmp_path: Path, content: str, mess
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("pid", float("inf")), ("monotonic_s", float("nan")), ("python", "3.12\x1b[31m"), ("wall_time", 7),
+        ("pid", float("inf")), ("total_bytes", 10**400), ("total_objects", 1e308), ("cost_s", 1e308), ("cpu_s", "1"),
+        ("monotonic_s", float("nan")), ("python", "3.12\x1b[31m"), ("wall_time", 7),
         ("types", [{"name": "a\x1b]0;b\x07", "objects": 1, "bytes": 1}]),
         ("types", [{"name": "\ud800", "objects": 1, "bytes": 1}]),
         ("containers", [{"address": 1, "type": "a\nb", "length": 1}]),
