@@ -95,6 +95,41 @@ class Censuses:
         """Nothing runs."""
 
 
+class Words:
+    """Paths and other words on command lines that start nothing."""
+
+    name = "words"
+    inputs = 1500
+    cost_ms = 8.0
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+
+    def try_one(self, random: Random) -> str:
+        """One line; what the parser of the command line refuses has its usage above it."""
+        first, second = (_word(random) for _ in range(2))
+        path = first if random.random() < 0.5 else f"{self._scratch}/{first}"
+        command = random.choice(
+            (
+                ("list", "--runs", path), ("list", f"--{first}"), ("verify", path),
+                ("init", f"{self._scratch}/{first}"),
+                ("heap", "--diff", path, second), ("heap", first, "--times", second, "--csv", "--json"),
+                ("run", path, "--dry-run"), ("run", "demo", "--dry-run", "--arms", first),
+                ("attach", "--pid", "0", "--for", first), ("attach", "--pid", "4194304", "--every", first),
+                ("attach", "--pid", "4194304", "--max-leak", first, "--limit", second), ("worker",), (first,),
+            )
+        )  # fmt: skip
+        asked = random.choice(("soak", "report", "judge", "compare"))
+        words = (asked, path, second) if asked == "compare" else (asked, path)
+        ended = soak(*command) if asked == "soak" else analysis(*words)
+        if ended.code == EXIT_USAGE and ended.err.startswith("Usage: "):
+            return "" if "Traceback" not in ended.err else ended.err
+        return complaint(ended, ANSWERS)
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
 def _word(random: Random) -> str:
     """Return what a shell can hand over as one word."""
     word = random.choice((*mutate.NUMBERS, *mutate.TEXTS, "s", "MiB", "1 MiB/h", "2 GiB"))
