@@ -10,7 +10,7 @@ from locust.stats import StatsEntry
 
 TRIM_EVERY_S = 10
 KEEP_S = 60
-"""Age of the per-second counts that are kept, seconds; Locust's current rate needs 12 s."""
+"""Newest per-second counts that are kept, seconds with a request; Locust's current rate needs 12 s."""
 KEEP_HISTORY = 720
 """Number of history rows kept, one per 5 s: an hour."""
 KEEP_ERRORS = 100
@@ -19,7 +19,7 @@ KEEP_NAMES = 500
 """Number of request names kept, the most frequent ones; in a custom locustfile each order may have its own."""
 
 
-def bound_statistics(environment: Environment, clock: Callable[[], float] = time.time) -> None:
+def bound_statistics(environment: Environment, clock: Callable[[], float] = time.monotonic) -> None:
     """Drop old per-second counts, history rows and errors, and rare request names, as requests or reports come."""
     stats = environment.stats
     next_s = 0.0
@@ -34,7 +34,7 @@ def bound_statistics(environment: Environment, clock: Callable[[], float] = time
         for name in fewest_first[:-KEEP_NAMES]:
             del stats.entries[name]  # their requests stay in the total
         for entry in (stats.total, *stats.entries.values()):
-            _drop_before(entry, int(now_s) - KEEP_S)
+            _drop_oldest(entry)
         del stats.history[:-KEEP_HISTORY]
         for key in list(stats.errors)[:-KEEP_ERRORS]:
             del stats.errors[key]
@@ -43,7 +43,8 @@ def bound_statistics(environment: Environment, clock: Callable[[], float] = time
     environment.events.worker_report.add_listener(on_event)
 
 
-def _drop_before(entry: StatsEntry, before_s: int) -> None:
+def _drop_oldest(entry: StatsEntry) -> None:
+    """Drop by the order in which they came: their keys are seconds of the wall clock, which may step."""
     for per_second in (entry.num_reqs_per_sec, entry.num_fail_per_sec):
-        for second in [second for second in per_second if second < before_s]:
+        for second in list(per_second)[:-KEEP_S]:
             del per_second[second]

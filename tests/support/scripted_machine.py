@@ -137,7 +137,9 @@ class ScriptedMachine:
 
     def __init__(self) -> None:
         self.now_s = 0.0
-        self.clock = RunClock(0.0, lambda: self.now_s, lambda: 1.7e9 + self.now_s)
+        self.wall_step_s = 0.0
+        """By how much somebody has set the wall clock since the start."""
+        self.clock = RunClock(0.0, lambda: self.now_s, lambda: 1.7e9 + self.now_s + self.wall_step_s)
         self.ready_after_s: dict[str, float] = {}
         """By the name of the process; 0.3 s where nothing else is said."""
         self.stubborn: Callable[[str], bool] = lambda _name: False

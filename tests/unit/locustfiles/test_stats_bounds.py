@@ -99,6 +99,20 @@ def test_with_bounds_it_does_not(environment: Environment, clock: ScriptedClock)
     assert total.get_current_response_time_percentile(0.95) == 5
 
 
+def test_a_step_of_the_wall_clock_frees_no_memory_of_its_bound(
+    environment: Environment, clock: ScriptedClock
+) -> None:
+    """Locust's keys are seconds of the wall clock; set back by a day, they come once more, and in the past."""
+    elapsed_s = 0.0
+    bound_statistics(environment, lambda: elapsed_s)
+    for _ in range(2):
+        for _ in range(300):
+            _run(environment, clock, seconds=1)
+            elapsed_s += 1.0
+        clock.t_s -= 86_400.0
+    assert _sizes(environment)["seconds"] <= KEEP_S + 11
+
+
 def test_a_masters_statistics(environment: Environment, clock: ScriptedClock) -> None:
     """On a master, which sees no request but its workers' reports, the same is bounded."""
     locust_stats.setup_distributed_stats_event_listeners(environment.events, environment.stats)

@@ -210,3 +210,12 @@ def test_a_process_is_hidden_when_it_is_there_and_proc_does_not_show_it(
     assert not procfs.is_hidden(2**22 + 1)
     monkeypatch.setattr(os, "kill", refuse)
     assert procfs.is_hidden(7)
+
+
+def test_a_step_of_the_wall_clock_leaves_a_process_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's boot time moves with it, and so does when a process was started by the wall clock."""
+    here = procfs.find_process(os.getpid())
+    assert here is not None
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: 1.0)
+    assert procfs.is_alive(here)
+    assert procfs.find_process(os.getpid()) == here

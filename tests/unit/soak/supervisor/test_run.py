@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -27,6 +28,22 @@ def test_a_run_goes_through_its_phases_and_stops_the_load_before_the_arms(make_r
     assert run.machine.child("locust").lines == ["start 7"]
     assert (run.manifest["status"], run.manifest["status_detail"]) == ("complete", "")
     assert run.events("run_end", "interrupted") == [("run_end", "", "complete")]
+
+
+@pytest.mark.parametrize("step_s", [86_400.0, -86_400.0, 1.0e9])
+def test_a_step_of_the_wall_clock_moves_nothing(make_run: MakeRun, step_s: float) -> None:
+    """Set forward or back by a day, or by decades as where a machine without a battery meets NTP."""
+    run = make_run()
+    run.machine.at(30.0, lambda: setattr(run.machine, "wall_step_s", step_s))
+    run.machine.at(35.0, lambda: run.machine.child("new").end(-9))
+    run.go()
+    with (run.directory / "events.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["event"] in ("phase", "restart")]
+    at_s = {row["detail"] or row["event"]: float(row["t_s"]) for row in rows}
+    planned_s = {"warm-up": 7, "load": 17, "restart": 38, "drain": 77, "quiesce": 81}
+    assert {name: pytest.approx(t_s, abs=0.3) for name, t_s in planned_s.items()} == {
+        name: at_s[name] for name in planned_s
+    }
 
 
 def test_an_arm_that_dies_is_restarted_after_its_delay(make_run: MakeRun) -> None:
