@@ -51,11 +51,15 @@ def read_regular(path: Path, most_bytes: int = MOST_TEXT_BYTES, *, follow: bool 
 
 
 def read_json(path: Path) -> Any:
-    """Return the value in a JSON file; raises OSError as ``open_regular``, ValueError for any other content.
+    """Return the value in a JSON file; raises OSError as ``open_regular``, ValueError as ``parse_json``."""
+    return parse_json(read_regular(path).decode("utf-8"))
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text; raises ValueError for any other.
 
     NaN, numbers that are infinite or have more than MOST_DIGITS digits, and halves of characters are refused, too.
     """
-    text = read_regular(path).decode("utf-8")
     try:
         value = json.loads(text, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
         json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be printed or written again

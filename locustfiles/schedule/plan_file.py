@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from locustfiles.schedule.rates import segments
 from soak.contract import SCHEMA_VERSION, Traffic
 from soak.errors import UsageError
+from soak.regular_files import parse_json, read_regular
 
 READER: Final = TypeAdapter(Traffic)
 """Made at import: pydantic finds types by the name of their module, which `custom_load` gives back to the team."""
@@ -23,7 +23,7 @@ class TrafficFileError(UsageError):
 def read_traffic(path: Path) -> Traffic:
     """Return the planned load of a file; raises TrafficFileError."""
     try:
-        return parse_traffic(path.read_text(encoding="utf-8"))
+        return parse_traffic(read_regular(path, follow=True).decode("utf-8"))
     except OSError as error:
         raise TrafficFileError(f"{path}: {error.strerror}; `soak run` writes this file") from error
     except ValueError as error:
@@ -35,7 +35,7 @@ def parse_traffic(text: str) -> Traffic:
 
     Keys of later versions are ignored.
     """
-    content = json.loads(text)
+    content = parse_json(text)
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
         raise ValueError(f"planned load of schema {version}, this is {SCHEMA_VERSION}")

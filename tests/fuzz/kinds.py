@@ -7,7 +7,7 @@ from random import Random
 from typing import Final, Protocol
 
 from tests.fuzz.answers import ProbeAnswers, Readiness
-from tests.fuzz.other_files import Censuses, Externals, Words
+from tests.fuzz.other_files import Censuses, Externals, Plans, Words
 from tests.fuzz.profiles import Profiles, Settings
 from tests.fuzz.recordings import Cells, Judged, Listings, Manifests, Reports, Sums
 
@@ -38,6 +38,6 @@ class MakeKind(Protocol):
 
 
 KINDS: Final[tuple[MakeKind, ...]] = (
-    Profiles, Settings, ProbeAnswers, Readiness, Listings, Censuses, Words, Externals, Manifests, Cells, Sums, Judged,
-    Reports,
+    Profiles, Settings, ProbeAnswers, Readiness, Listings, Censuses, Words, Plans, Externals, Manifests, Cells,
+    Sums, Judged, Reports,
 )  # fmt: skip

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from locustfiles.schedule.plan_file import TrafficFileError, read_traffic
+from soak.config.load import load_profile
 from soak.errors import EXIT_GATE_FAILED, EXIT_HARNESS_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_USAGE
+from soak.plan.run_plan import plan_run
 from tests.fuzz import mutate
 from tests.fuzz.entry import analysis, complaint, soak
 from tests.fuzz.recordings import with_planted_judge
@@ -125,6 +129,31 @@ class Words:
         if ended.code == EXIT_USAGE and ended.err.startswith("Usage: "):
             return "" if "Traceback" not in ended.err else ended.err
         return complaint(ended, ANSWERS)
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+class Plans:
+    """The planned load, as a worker on another machine gets it from whoever answers as the master."""
+
+    name = "plans"
+    inputs = 2000
+    cost_ms = 1.0
+
+    def __init__(self, scratch: Path) -> None:
+        self._path = scratch / "traffic.json"
+        profiles = [load_profile(name) for name in ("demo", "release", "incident")]
+        plans = [plan_run(profile, scratch, scratch).traffic for profile in profiles]
+        self._honest: list[Any] = [json.loads(plan.to_json()) for plan in plans]
+
+    def try_one(self, random: Random) -> str:
+        """Read, or refused by an error that names the file."""
+        mutated = mutate.value(random, random.choice(self._honest))
+        self._path.write_bytes(mutate.encoded(random, mutated))
+        with contextlib.suppress(TrafficFileError):
+            read_traffic(self._path)
+        return ""
 
     def close(self) -> None:
         """Nothing runs."""

@@ -87,7 +87,7 @@ def test_keys_of_a_later_version_are_ignored(make_traffic: Callable[..., Traffic
     assert read_traffic(path) == make_traffic()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '"x"', "null"])
+@pytest.mark.parametrize("text", ["", "[]", "{", '"x"', "null", "[" * 100_000, '{"load_s": NaN}', "9" * 400])
 def test_no_plan_at_all(tmp_path: Path, text: str) -> None:
     """Text that is no plan is refused with the file's name, in one line."""
     path = tmp_path / "traffic.json"
