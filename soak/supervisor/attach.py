@@ -15,7 +15,7 @@ from psutil import Process
 from soak import contract
 from soak.config.profile import SamplingSettings
 from soak.contract.units import LeakRate
-from soak.errors import SoakError, UsageError
+from soak.errors import UsageError
 from soak.limit.base import Unlimited
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE
 from soak.process.procfs import (
@@ -149,7 +149,7 @@ def sample_attached(
     """Sample until the time is over, somebody asks for the end, or all processes are gone."""
     directory = new_run_directory(runs, "attach", datetime.now(UTC))
     manifest = attach_manifest(plan, directory.name)
-    failure: SoakError | None = None
+    failure: Exception | None = None
     with ExitStack() as stack:
         guard = machine.new_guard()
         stack.callback(guard.close)
@@ -167,7 +167,7 @@ def sample_attached(
             _follow(arms, session, plan, stop_request)
             _stop_sampling(arms, session)
             _name_holders(arms, session)
-        except SoakError as error:
+        except Exception as error:  # noqa: BLE001 - also a defect of ours: what was recorded is worth its report
             failure = error
         finally:
             _stop_sampling(arms, session)

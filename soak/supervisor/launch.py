@@ -35,7 +35,7 @@ class Outcome:
     """A run that has ended: its directory, and the error that ended it early, if one did."""
 
     directory: Path
-    error: SoakError | None
+    error: Exception | None
 
 
 def run_profile(
@@ -90,6 +90,8 @@ def run_profile(
             return Outcome(
                 directory, HarnessError(f"{error.filename or directory}: {error.strerror or error}.")
             )
+        except Exception as error:  # noqa: BLE001 - a defect of ours; what was recorded is worth its report first
+            return Outcome(directory, error)
     return Outcome(directory, None)
 
 

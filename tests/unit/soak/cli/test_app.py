@@ -57,5 +57,5 @@ def test_output_that_cannot_be_written_is_a_sentence(run_dir: Path) -> None:
         left.stdout.close()
         silent = left.stderr.read()
     assert (told.returncode, told.stderr.count("\n")) == (1, 1)
-    assert told.stderr.startswith("soak: the disk is full")
+    assert told.stderr.startswith("soak: the disk or the quota is full")
     assert (left.returncode, silent) == (1, "")

@@ -52,6 +52,7 @@ def test_a_run_ends_with_hashes_over_all_of_it(profile: Profile, tmp_path: Path)
     [
         (HarnessError("stubs ended"), "stubs ended"),
         (OSError(28, "No space left on device", "x.csv"), "x.csv: No space left on device."),
+        (ZeroDivisionError("a defect"), "a defect"),
     ],
 )
 def test_an_error_of_the_run_is_kept_beside_its_recording(
