@@ -21,8 +21,8 @@ from soak.contract import MANIFEST, REPORT, SUMMARY
 from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_USAGE
 from soak.recording.files import record_sums
 from tests.fuzz import mutate
-from tests.fuzz.entry import Ended, complaint, ended, soak
 from tests.fuzz.entry import analysis as run_analysis
+from tests.fuzz.entry import complaint, ended, soak
 from tests.support.planted_arms import PlantedArm, Soak, write_soak
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
 from tests.support.planted_incident import Planted, write_incident
@@ -61,6 +61,11 @@ class _Recorded:
         write_heap(run / "leaky", FOUR_LEAKS)
         return run
 
+    def _add_summary(self) -> None:
+        report = self._run / REPORT
+        report.mkdir()
+        (report / SUMMARY).write_text(summary_json(report_contents(read_recording(self._run))))
+
     def _change_a_table(self, random: Random) -> Path:
         """Write a changed table or log in the place of an honest one, and return its path."""
         path = random.choice(self._tables)
@@ -85,9 +90,7 @@ class Listings(_Recorded):
 
     def __init__(self, scratch: Path) -> None:
         super().__init__(scratch)
-        report = self._run / REPORT
-        report.mkdir()
-        (report / SUMMARY).write_text(summary_json(report_contents(read_recording(self._run))))
+        self._add_summary()
         self._bad = self._runs / "20260102-000000-bad"
         (self._bad / REPORT).mkdir(parents=True)
 
@@ -188,7 +191,7 @@ class Judged(_Recorded):
 
 
 class Sums(_Recorded):
-    """Files of a recording with SHA256SUMS, by ``soak judge``."""
+    """Files of a recording with SHA256SUMS, by ``soak judge``, ``list`` and ``verify``."""
 
     name = "sums"
     inputs = 600
@@ -196,9 +199,10 @@ class Sums(_Recorded):
 
     def __init__(self, scratch: Path) -> None:
         super().__init__(scratch)
+        self._add_summary()
         record_sums(self._run)
         honest = run_analysis("judge", str(self._run))
-        if honest.code != EXIT_OK:
+        if (honest.code, self._decision()) != (EXIT_OK, "signed"):
             raise AssertionError(f"the honest recording is not signed off: {honest}")
 
     def try_one(self, random: Random) -> str:
@@ -209,16 +213,19 @@ class Sums(_Recorded):
             changed = random.choice((self._run / MANIFEST, *self._tables))
             changed.unlink()
         try:
-            found = run_analysis("judge", str(self._run))
+            judged, verified = run_analysis("judge", str(self._run)), soak("verify", str(self._run))
+            decision = self._decision()
         finally:
             self._restore()
-        return complaint(found, ANSWERS) or _signed(found, changed.name)
+        if EXIT_OK in (judged.code, verified.code) or decision == "signed":
+            return f"judge {judged.code}, verify {verified.code}, list {decision!r} with a changed {changed}"
+        if changed.name not in judged.out + judged.err:
+            return f"{changed} was changed and is not named"
+        return complaint(judged, ANSWERS) or complaint(verified, ANSWERS)
 
-
-def _signed(found: Ended, name: str) -> str:
-    if found.code == EXIT_OK:
-        return f"SIGNED OFF with a changed {name}"
-    return "" if name in found.out + found.err else f"{name} was changed and is not named"
+    def _decision(self) -> str:
+        [listed] = _strict(soak("list", "--runs", str(self._runs), "--json").out)
+        return str(listed["decision"])
 
 
 def _strict(text: str) -> Any:
