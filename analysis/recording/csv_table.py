@@ -68,8 +68,8 @@ def read_table(
     lines, newline, torn = content.rpartition(b"\n")
     del content
     gaps = ["its last line is torn and was dropped"] if torn and required else []
-    names = next(csv.reader([lines.partition(b"\n")[0].decode("utf-8", "replace")]), [])
     try:
+        names = next(csv.reader([lines.partition(b"\n")[0].decode("utf-8", "replace")]), [])
         cells = _parse(lines + newline, numbers, (*texts, "arm"))
     except pd.errors.EmptyDataError:
         return CsvTable(_empty(numbers, texts), (f"{path.name} is empty",))

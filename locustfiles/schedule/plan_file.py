@@ -46,5 +46,8 @@ def parse_traffic(text: str) -> Traffic:
         key = ".".join(str(part) for part in first["loc"])
         given = "" if first["type"] == "missing" else f" (it is {first['input']!r})"
         raise ValueError(f"key {key}: {first['msg']}{given}") from None
-    segments(traffic)
+    try:
+        segments(traffic)
+    except ArithmeticError as error:
+        raise ValueError(f"its numbers are out of range ({error})") from None
     return traffic

@@ -21,6 +21,8 @@ DIURNAL_SWING = 0.75
 """Amplitude of the rate over a day, as a share of its mean."""
 DIURNAL_STEP_H = 0.25
 """Length of a segment of one rate in the diurnal shape, hours."""
+MOST_HOURS = 100_000
+"""Longest load of the diurnal shape, hours of its days: 400,000 segments are held in memory."""
 STEP_SHARES = (0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25)
 """Rates of the shape steps, as shares of the peak. Each comes before and after it: does memory follow the rate back?"""
 
@@ -78,8 +80,13 @@ def _rates(traffic: Traffic) -> tuple[tuple[float, float], ...]:
 def diurnal_rates(mean_rps: float, hours: float) -> tuple[tuple[float, float], ...]:
     """Return (end in incident hours, requests per second and arm) of ``hours`` of days: a sine from its mean upwards.
 
-    Each segment of DIURNAL_STEP_H has the mean of the sine over it, so every whole day sends exactly its mean.
+    Each segment of DIURNAL_STEP_H has the mean of the sine over it, so every whole day sends exactly its mean. Raises
+    ValueError for more than MOST_HOURS.
     """
+    if not hours <= MOST_HOURS:
+        raise ValueError(
+            f"a load of {hours:g} hours of a day is too long to be planned, at most {MOST_HOURS:,}"
+        )
     turn = 2 * math.pi / DAY_H
 
     def swing(start_h: float) -> float:

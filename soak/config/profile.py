@@ -29,6 +29,8 @@ from soak.config.values import (
 from soak.contract import GATES, INJECT, LOGS, REPORT, GateLimit
 from soak.contract.units import DEFAULT_MAX_LEAK, LeakRate, parse_limit
 
+MOST_HOURS: Final = 100_000
+"""Longest load of the diurnal shape, hours of its days, as the planned load has it."""
 RESERVED: Final = frozenset({"stubs", "locust", "judge", "census", REPORT, LOGS})
 """Names that no arm may have: of soakproof's processes, and of the directories beside those of the arms."""
 
@@ -203,6 +205,10 @@ class Profile(ProfileTable):
     def _belongs_together(self) -> Profile:
         if self.traffic.shape == "incident" and (self.traffic.incident is None or self.limit.memory is None):
             raise ValueError('shape = "incident" needs [traffic.incident] and limit.memory')
+        if self.traffic.shape == "diurnal" and self.phases.load_s / self.scale.hour_s > MOST_HOURS:
+            raise ValueError(
+                f"phases.load_s is more than {MOST_HOURS:,} hours of scale.hour_s, too many days to plan"
+            )
         for role in ("before", "after"):
             if sum(arm.role == role for arm in self.arms.values()) > 1:
                 raise ValueError(f'only one arm may have role = "{role}"')

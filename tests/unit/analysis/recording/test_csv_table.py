@@ -171,6 +171,14 @@ def test_an_unclosed_quote_is_a_gap(tmp_path: Path) -> None:
     assert table.gaps[0].startswith("rows.csv is not readable")
 
 
+def test_a_name_of_a_column_without_end_is_a_gap(tmp_path: Path) -> None:
+    """The header is read by a parser that takes 128 KiB of a cell."""
+    path = tmp_path / "x.csv"
+    path.write_text(f"t_s,{'n' * 200_000}\n1,2\n")
+    [gap] = read_table(path, ("t_s",), ()).gaps
+    assert gap.startswith("x.csv is not readable (field larger")
+
+
 def test_a_missing_file_is_a_gap(tmp_path: Path) -> None:
     """A file that is not there gives no rows and says so."""
     table = read_table(tmp_path / "rows.csv", ("t_s",), ("phase",))

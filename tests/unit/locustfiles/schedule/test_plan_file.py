@@ -50,6 +50,15 @@ def test_no_file(tmp_path: Path) -> None:
         ),
         ({"shape": "spike"}, "shape 'spike' is unknown; it is one of steady, incident, diurnal, steps"),
         (
+            {"shape": "diurnal", "load_s": 1e12},
+            f"a load of {1e12 / 30:g} hours of a day is too long to be planned, at most 100,000",
+        ),
+        (
+            {"shape": "incident", "incident": {"memory_scale": 1e5, "retained_bytes_per_request": 5e-324,
+                                               "start_bytes": 1, "limit_bytes": 1e9}, "hour_s": 1e-9},
+            "its numbers are out of range (float division by zero)",
+        ),
+        (
             {"shape": "incident", "incident": None},
             "shape incident needs the key incident; give it, or take the shape steady",
         ),

@@ -58,13 +58,14 @@ def write(tmp_path: Path) -> Callable[[str], str]:
         ('[arms.app]\ncommand = ["sh", "{port.real}"]\n', "cannot fill in the placeholder 'port.real'"),
         ('[arms.app]\ncommand = ["sh", "{port:>1000000000}"]\n', "cannot fill in the placeholder with a format"),
         (f"{ARM}[phases]\nload_s = 1e300\n", "'phases.load_s': must be at most 315,360,000"),
+        (f'{ARM}[traffic]\nshape = "diurnal"\n[scale]\nhour_s = 0.001\n', "too many days to plan"),
         (f"{ARM}[traffic]\nrate_rps = 1e-320\n", "'traffic.rate_rps': must be at least 1e-06 (it is 1e-320)"),
         (f'{ARM}[judge]\nmax_leak = "1e-320 B/h"\n', "'judge.max_leak': '1e-320 B/h' is too small"),
         (f'{ARM}[judge]\nmax_leak = "1e300 GB/s"\n', "too large"),
         (f'{ARM}[gates]\nmax_rss = "<= 1e999 MiB"\n', "too large"),
         ('[[arms.app]]\nenv = { T = "secret" }\n', "'arms.app': give a table of keys"),
     ],
-    ids=range(31),
+    ids=range(32),
 )  # fmt: skip
 def test_a_profile_that_cannot_run_is_refused_in_one_sentence(
     write: Callable[[str], str], text: str, sentence: str
