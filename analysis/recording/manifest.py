@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,6 +40,13 @@ def _plausible(amount: float) -> float:
 
 Amount = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_plausible)]
 """A duration, a scale or a margin."""
+
+
+def _in_calendar(moment: datetime) -> datetime:
+    """Return the moment; raises ValueError where hours of a run before or after it would be in no calendar."""
+    if not 1970 <= moment.year <= 9000:
+        raise ValueError("its year must be between 1970 and 9000")
+    return moment
 
 
 class ManifestArm(BaseModel):
@@ -91,7 +99,7 @@ class RunFacts(BaseModel):
     """Schema version of the recording's files."""
     run_id: str
     profile: str
-    started_wall_time: AwareDatetime
+    started_wall_time: Annotated[AwareDatetime, AfterValidator(_in_calendar)]
     status: Literal["running", "complete", "interrupted", "failed"]
     status_detail: str
     limit_mechanism: str

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,7 @@ def change_manifest(run_dir: Path, **keys: Any) -> None:
         ({"schema_version": None}, "schema_version is None"),
         ({"hour_s": 0}, "key hour_s: Input should be greater than 0"),
         ({"hour_s": 1e-300}, "key hour_s: Value error, it must be between 1e-9 and 1e18"),
+        ({"started_wall_time": "9999-12-31T23:59:59Z"}, "its year must be between 1970 and 9000"),
         ({"planned_load_s": -1}, "key planned_load_s: "),
         ({"planned_load_s": float("nan")}, "not readable (NaN is no number)"),
         ({"planned_load_s": 10**400}, "not readable (a number of 401 digits)"),
@@ -176,6 +178,24 @@ def test_a_damaged_manifest_is_an_error(build_run: Build, content: bytes) -> Non
     run_dir = build_run()
     (run_dir / "manifest.json").write_bytes(content)
     with pytest.raises(RecordingError, match=r"manifest\.json: "):
+        read_recording(run_dir)
+
+
+def test_a_manifest_that_is_no_file_is_an_error(build_run: Build) -> None:
+    """A FIFO is not waited for, a device is not read without end: one line that names the file and what it is."""
+    run_dir = build_run()
+    path = run_dir / "manifest.json"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(
+        RecordingError, match=r"manifest\.json: not readable \(it is a FIFO, not a regular file\)"
+    ):
+        read_recording(run_dir)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(
+        RecordingError, match=r"manifest\.json: not readable \(it is a link, not a regular file\)"
+    ):
         read_recording(run_dir)
 
 
