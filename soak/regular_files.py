@@ -92,6 +92,7 @@ def open_output(path: Path, mode: Literal["a", "w"], encoding: str = "utf-8") ->
     """Open a file, new or not, for lines of text; raises OSError for a link, and never waits for a reader."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags | (os.O_APPEND if mode == "a" else os.O_TRUNC), 0o666)
+    os.set_blocking(descriptor, True)  # only the opening must not wait; a child may inherit the file
     return os.fdopen(descriptor, mode, encoding=encoding, newline="")
 
 

@@ -20,6 +20,7 @@ from soak.process import keeper
 from soak.process.guard import Guard
 from soak.process.readiness import is_ready
 from soak.process.spec import ProcessSpec
+from soak.regular_files import open_output
 
 LOG_CAP_BYTES = 10_000_000
 _KILL_WAIT_S = 2.0
@@ -72,7 +73,7 @@ class Child:
         self._guard = guard
         self._channel, theirs = socket.socketpair()
         # O_APPEND lets cap_log truncate the file under the child's feet
-        with theirs, log.open("ab") as output:
+        with theirs, open_output(log, "a") as output:
             self._printed = LineTail(log, offset=output.tell())
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", keeper.__file__, str(theirs.fileno())],

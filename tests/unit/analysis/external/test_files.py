@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -190,3 +191,16 @@ def test_a_file_that_is_no_recording_says_why(
         read(tmp_path, text, columns)
     assert str(caught.value).startswith(f"{tmp_path / 'x.csv'}: ")
     assert sentence in str(caught.value)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    """A FIFO that nobody writes to is not waited for; a link to a file is followed."""
+    os.mkfifo(tmp_path / "fifo.csv")
+    with pytest.raises(RecordingError, match="it is a FIFO, not a regular file"):
+        read_external(tmp_path / "fifo.csv", None)
+    with pytest.raises(RecordingError, match="it is a device, not a regular file"):
+        read_external(Path("/dev/zero"), None)
+    (tmp_path / "link.csv").symlink_to("empty.csv")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(RecordingError, match="the file is empty"):
+        read_external(tmp_path / "link.csv", None)

@@ -23,6 +23,7 @@ from locustfiles.web.live_page import ASSETS, parse_have
 from locustfiles.web.login import WebLogin
 from locustfiles.web.series import MOST_POINTS
 from soak.contract import WEB_PASSWORD, WEB_USER, ArmLive, ProcessLive, Traffic
+from soak.recording.files import record_sums
 from tests.unit.locustfiles.web.live_run import ARMS, GrowingRun
 
 HOST = {"Host": "127.0.0.1:8089"}
@@ -191,6 +192,22 @@ def test_files_of_this_run_and_earlier_ones_can_be_had(run: GrowingRun, open_ui:
     assert "sandbox" in report.headers["Content-Security-Policy"]
     samples = client.get("/soak/files/20261123-090000-demo/leaky/samples.csv", headers=HOST)
     assert "attachment" in samples.headers["Content-Disposition"]
+
+
+def test_a_run_that_was_changed_is_shown_as_inconclusive(run: GrowingRun, open_ui: Open) -> None:
+    """The decision of its report does not stand, and the page names the file; the run that goes on has no hashes."""
+    older = GrowingRun(run.directory.parent, "20261123-090000-demo")
+    older.sample("leaky", 1.0)
+    (older.directory / "report").mkdir()
+    (older.directory / "report" / "summary.json").write_text(json.dumps(SIGNED))
+    record_sums(older.directory)
+    client = open_ui()
+    page = client.get("/soak/files", headers=HOST).get_data(as_text=True)
+    assert "20261123-090000-demo: signed" in page
+    older.sample("leaky", 2.0)
+    page = client.get("/soak/files", headers=HOST).get_data(as_text=True)
+    assert "20261123-090000-demo: inconclusive" in page
+    assert "leaky/samples.csv was changed after the run had ended" in page
 
 
 def test_a_recording_that_grows_is_sent_as_long_as_announced(run: GrowingRun, open_ui: Open) -> None:
