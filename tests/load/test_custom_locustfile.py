@@ -73,7 +73,7 @@ class Growing(LoadTestShape):
 """
 
 
-def _start(
+def start_custom(
     processes: ExitStack, traffic: Traffic, users: str, *options: str
 ) -> tuple[subprocess.Popen[str], list[subprocess.Popen[str]]]:
     """Start the master and a worker for each arm, as a plan has them; return both."""
@@ -104,7 +104,7 @@ def test_a_custom_locustfile(processes: ExitStack, traffic: Traffic) -> None:
     """The same users go to every arm from the start on, whatever their host, and each request is in a row once."""
     traffic, targets = with_targets(processes, traffic)
     counted = ("--headless", "--only-summary", "--users", "6", "--spawn-rate", "100")
-    master, workers = _start(processes, traffic, USERS, *counted)
+    master, workers = start_custom(processes, traffic, USERS, *counted)
     start_s = start_load(master, traffic)
     assert [process.wait(PATIENCE_S) for process in (master, *workers)] == [0, 0, 0]
     for arm, target in targets.items():
@@ -125,7 +125,7 @@ def test_a_custom_locustfile(processes: ExitStack, traffic: Traffic) -> None:
 def test_a_custom_shape_and_sigterm(processes: ExitStack, traffic: Traffic) -> None:
     """A shape of the team's own counts from the load's start, and SIGTERM in it keeps what is recorded."""
     traffic, targets = with_targets(processes, replace(traffic, load_s=9000.0))
-    master, _ = _start(processes, traffic, USERS + SHAPE, "--headless", "--only-summary")
+    master, _ = start_custom(processes, traffic, USERS + SHAPE, "--headless", "--only-summary")
     time.sleep(3)  # the shape would be past its first step
     start_load(master, traffic)
 
@@ -143,7 +143,7 @@ def test_a_custom_locustfile_in_the_web_ui(processes: ExitStack, traffic: Traffi
     """The number of users in the start form counts, for each arm; its host does not; a second load goes on."""
     traffic, targets = with_targets(processes, replace(traffic, load_s=9000.0))
     port, options = web_options()
-    master, workers = _start(processes, traffic, USERS, *options)
+    master, workers = start_custom(processes, traffic, USERS, *options)
     web = WebUi(master, port)
     for load in (1, 2):
         web.start(user_count=4)
