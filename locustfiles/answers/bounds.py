@@ -1,4 +1,4 @@
-"""What a target's answer may cost the load generator, and the meter that counts one answer as it is read."""
+"""What a target's answer may cost the load generator, and the meter of one answer that is being read."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import gevent
 from geventhttpclient.useragent import ConnectionError as ClientError
 
 HEAD_BYTES: Final = 64 * 1024
-"""Most bytes of an answer's status line, headers, interim answers and trailers."""
+"""Bytes of an answer's status line, headers, interim answers and trailers from which on it is too large."""
 KEEP_BYTES: Final = 64 * 1024
 """Bytes of a body that the planned load keeps for its checks; the rest is counted and discarded."""
 IN_FLIGHT_BYTES: Final = 64 * 1024 * 1024
 """Most bytes that a process keeps of answers that are being read, where they are kept whole."""
-YIELD_EVERY_BYTES: Final = 16 * 1024
-"""Bytes after which a reader gives way to the other greenlets: a socket that is always readable would starve them."""
+LOOK_EVERY_BYTES: Final = 32 * 1024
+"""Bytes of an answer between two looks of its meter; an answer of fewer bytes costs nothing."""
 WAIT_S: Final = 0.01
 """Time between two looks for room among the answers in flight, seconds."""
 
@@ -75,6 +75,11 @@ class AnswerBounds:
     in_flight: InFlight | None = None
     """What is kept of the answers that are being read; None: only KEEP_BYTES of each."""
 
+    @property
+    def first_look(self) -> int:
+        """Bytes of an answer from which on a meter looks after it."""
+        return min(LOOK_EVERY_BYTES, self.max_bytes)
+
     @classmethod
     def of_whole_answers(cls, max_bytes: int, timeout_s: float) -> AnswerBounds:
         """Return the bounds where the code of the users may read the whole answer."""
@@ -83,7 +88,7 @@ class AnswerBounds:
 
 
 class Meter:
-    """Counts one answer as it is read, and gives way to others; raises AnswerTooLargeError beyond the bounds."""
+    """Looks after one answer that is being read: its length, what of it is kept, and the turns of other greenlets."""
 
     def __init__(self, bounds: AnswerBounds) -> None:
         self._bounds = bounds
@@ -91,27 +96,26 @@ class Meter:
         self._received = 0
         self._decoded = 0
         self._held = 0
-        self._to_yield = YIELD_EVERY_BYTES
         self._ended = False
 
-    @property
-    def received(self) -> int:
-        """Bytes received so far, head included."""
-        return self._received
+    def look(self, received: int, *, head: bool) -> int:
+        """Take note of the bytes received so far, the newest of the head or not; return at how many to look again.
 
-    def receive(self, size: int, *, head: bool) -> None:
-        """Count bytes from the socket, those of the head apart."""
-        self._received += size
+        Raises AnswerTooLargeError beyond the bounds.
+        """
+        newest, self._received = received - self._received, received
         if head:
-            self._head += size
+            self._head += newest
             if self._head > HEAD_BYTES:
                 raise AnswerTooLargeError("the head", HEAD_BYTES)
-        self._count(size, self._received)
+        self._check(received)
+        gevent.sleep(0)  # a socket that is always readable would starve the other greenlets
+        return min(received + LOOK_EVERY_BYTES, self._bounds.max_bytes)
 
     def decode(self, size: int) -> None:
-        """Count bytes of the decoded body."""
+        """Count bytes of the decoded body; raises AnswerTooLargeError beyond the bounds."""
         self._decoded += size
-        self._count(size, self._decoded)
+        self._check(self._decoded)
 
     def end(self) -> None:
         """Keep nothing any more; idempotent."""
@@ -119,13 +123,9 @@ class Meter:
         if self._bounds.in_flight is not None:
             self._bounds.in_flight.drop(self)
 
-    def _count(self, size: int, total: int) -> None:
+    def _check(self, total: int) -> None:
         if total > self._bounds.max_bytes:
             raise AnswerTooLargeError("the body", self._bounds.max_bytes)
         if (in_flight := self._bounds.in_flight) is not None and total > self._held and not self._ended:
             in_flight.hold(self, total - self._held)
             self._held = total
-        self._to_yield -= size
-        if self._to_yield <= 0:
-            self._to_yield = YIELD_EVERY_BYTES
-            gevent.sleep(0)

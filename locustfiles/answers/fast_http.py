@@ -16,7 +16,6 @@ from locust.contrib.fasthttp import FastHttpSession
 
 from locustfiles.answers.bounds import (
     KEEP_BYTES,
-    YIELD_EVERY_BYTES,
     AnswerBounds,
     AnswerTooLargeError,
     Meter,
@@ -62,33 +61,41 @@ def bound_requests(bounds: AnswerBounds, hook: Hook = setattr) -> None:
 
 def metered_response(bounds: AnswerBounds) -> type[HTTPSocketPoolResponse]:
     """Return the client's class of a response with the bounds."""
-    discards = bounds.in_flight is None
 
     class MeteredResponse(HTTPSocketPoolResponse):
-        def __init__(self, *args: Any, **options: Any) -> None:
-            self._meter = Meter(bounds)  # before the head is read
-            super().__init__(*args, **options)
+        _received = 0
+        _look_at = bounds.first_look
+        _meter: Meter | None = None
 
         def feed(self, data: str | bytes) -> None:
-            # trailers begin after DONE, and interim answers end before it
-            self._meter.receive(len(data), head=self._header_state != HEADER_STATE_DONE)
+            self._received += len(data)
+            if self._received > self._look_at:
+                if self._meter is None:
+                    self._meter = Meter(bounds)
+                # trailers begin after DONE, and interim answers end before it
+                head = self._header_state != HEADER_STATE_DONE
+                self._look_at = self._meter.look(self._received, head=head)
             super().feed(data)
 
+    class DiscardingResponse(MeteredResponse):
         def _on_body(self, buf: bytearray) -> None:
-            if not discards or len(self._body_buffer) < KEEP_BYTES:
+            if len(self._body_buffer) < KEEP_BYTES:
                 self._body_buffer += buf
 
+    class WholeResponse(MeteredResponse):
         def release(self) -> None:
             super().release()
-            self._meter.end()
+            if self._meter is not None:
+                self._meter.end()
             if not self.message_complete:
                 self._body_buffer.clear()  # the error's traceback, which Locust keeps, refers to it
 
         def __del__(self) -> None:
-            self._meter.end()
+            if self._meter is not None:
+                self._meter.end()
             super().__del__()
 
-    return MeteredResponse
+    return DiscardingResponse if bounds.in_flight is None else WholeResponse
 
 
 def decoded(raw: bytes, encoding: str, bounds: AnswerBounds) -> bytes:
@@ -120,7 +127,7 @@ def _collected(pieces: Iterator[bytes], bounds: AnswerBounds) -> bytes:
         else:
             if len(kept) < KEEP_BYTES:
                 kept += piece
-            if size > YIELD_EVERY_BYTES:
+            if size > PIECE_BYTES:
                 gevent.sleep(0)
     return bytes(kept)
 

@@ -71,7 +71,7 @@ class MeteredResponse(HTTPResponse):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.meter = Meter(self.answer_bounds)
-        self._socket = _MeteredSocket(self.fp.detach(), self.meter)
+        self._socket = _MeteredSocket(self.fp.detach(), self.meter, self.answer_bounds.first_look)
         self.fp = io.BufferedReader(self._socket)
 
     def begin(self) -> None:
@@ -87,9 +87,11 @@ class MeteredResponse(HTTPResponse):
 class _MeteredSocket(io.RawIOBase):
     """A response's connection."""
 
-    def __init__(self, raw: io.RawIOBase, meter: Meter) -> None:
+    def __init__(self, raw: io.RawIOBase, meter: Meter, first_look: int) -> None:
         self._raw = raw
         self._meter = meter
+        self._received = 0
+        self._look_at = first_look
         self.head = True
         """Whether the head is being read."""
 
@@ -98,8 +100,9 @@ class _MeteredSocket(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         size = self._raw.readinto(buffer)
-        if size:
-            self._meter.receive(size, head=self.head)
+        self._received += size or 0
+        if self._received > self._look_at:
+            self._look_at = self._meter.look(self._received, head=self.head)
         return size
 
     def close(self) -> None:

@@ -14,6 +14,8 @@ from locustfiles.worker.queue import ArmQueue
 from soak.contract import Traffic
 
 REQUEST_HEADERS = {"Content-Type": "application/json"}
+READ_BYTES = 16 * 1024
+"""Most bytes that are read from a connection at a time."""
 
 
 class ArmUser(FastHttpUser):
@@ -34,8 +36,13 @@ class ArmUser(FastHttpUser):
         super().__init__(environment)
 
     def on_start(self) -> None:
-        """Let the client accept every status as an answer: it would build an exception for each other one."""
-        self.client.client.valid_response_codes = frozenset(range(100, 600))  # type: ignore[misc]
+        """Let the client accept every status as an answer: it would build an exception for each other one.
+
+        And let it read long answers in fewer steps.
+        """
+        client = self.client.client
+        client.valid_response_codes = frozenset(range(100, 600))  # type: ignore[misc]
+        client.clientpool.client_args["block_size"] = READ_BYTES
 
     @task
     def send_forever(self) -> None:

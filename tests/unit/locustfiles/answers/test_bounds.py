@@ -2,32 +2,48 @@ from __future__ import annotations
 
 import pytest
 
-from locustfiles.answers.bounds import HEAD_BYTES, AnswerBounds, AnswerTooLargeError, InFlight, Meter
+from locustfiles.answers.bounds import (
+    HEAD_BYTES,
+    LOOK_EVERY_BYTES,
+    AnswerBounds,
+    AnswerTooLargeError,
+    InFlight,
+    Meter,
+)
 
 MIB = 1 << 20
 
 
-def test_a_body_within_its_bound_is_counted_to_the_last_byte() -> None:
-    """The bound itself is allowed, a byte more is not; the head counts too."""
-    meter = Meter(AnswerBounds(1000, 5.0))
-    meter.receive(100, head=True)
-    meter.receive(900, head=False)
-    with pytest.raises(AnswerTooLargeError, match="the body of the answer is longer than 1000 bytes"):
-        meter.receive(1, head=False)
+def test_a_body_within_its_bound_is_allowed_to_the_last_byte() -> None:
+    """The bound itself is allowed, a byte more is not; the meter looks again before that."""
+    meter = Meter(AnswerBounds(100_000, 5.0))
+    assert meter.look(40_000, head=False) == 40_000 + LOOK_EVERY_BYTES
+    assert meter.look(80_000, head=False) == 100_000
+    assert meter.look(100_000, head=False) == 100_000
+    with pytest.raises(AnswerTooLargeError, match="the body of the answer is longer than 100000 bytes"):
+        meter.look(100_001, head=False)
+
+
+@pytest.mark.parametrize("max_bytes", [1000, 1 << 20])
+def test_the_first_look_is_in_time(max_bytes: int) -> None:
+    """An answer that is shorter than the bound and than the distance of looks needs no meter."""
+    assert AnswerBounds(max_bytes, 5.0).first_look == min(max_bytes, LOOK_EVERY_BYTES)
 
 
 def test_a_head_has_a_bound_of_its_own() -> None:
-    """Headers, interim answers and trailers together, since clients keep all of them."""
+    """Headers, interim answers and trailers together, since clients keep all of them; the body is not among them."""
     meter = Meter(AnswerBounds(16 * MIB, 5.0))
-    meter.receive(HEAD_BYTES, head=True)
+    meter.look(40_000, head=True)
+    meter.look(1_000_000, head=False)
+    meter.look(1_000_000 + HEAD_BYTES - 40_000, head=True)
     with pytest.raises(AnswerTooLargeError, match="the head of the answer is longer than 65536 bytes"):
-        meter.receive(1, head=True)
+        meter.look(1_000_001 + HEAD_BYTES - 40_000, head=True)
 
 
 def test_a_decoded_body_has_the_bound_of_one_as_sent() -> None:
     """A small answer that decodes to a large one is too large."""
     meter = Meter(AnswerBounds(1000, 5.0))
-    meter.receive(10, head=False)
+    meter.look(10, head=False)
     meter.decode(1000)
     with pytest.raises(AnswerTooLargeError):
         meter.decode(1)
@@ -52,12 +68,12 @@ def test_answers_in_flight_share_their_room() -> None:
     in_flight = InFlight(1000, waits.sleep)
     bounds = AnswerBounds(1000, 5.0, in_flight)
     oldest, other, third = Meter(bounds), Meter(bounds), Meter(bounds)
-    oldest.receive(600, head=False)
-    other.receive(400, head=False)
-    oldest.receive(300, head=False)
+    oldest.look(600, head=False)
+    other.look(400, head=False)
+    oldest.look(900, head=False)
     assert (in_flight.total, waits.waits) == (1300, 0)
     waits.script = [other, oldest]
-    third.receive(500, head=False)
+    third.look(500, head=False)
     assert (in_flight.total, waits.waits) == (500, 2)
     third.end()
     third.end()
@@ -68,7 +84,7 @@ def test_what_is_kept_is_counted_once() -> None:
     """Of an answer as sent and decoded the longer counts; once ended, it holds nothing more."""
     in_flight = InFlight(1000)
     meter = Meter(AnswerBounds(1000, 5.0, in_flight))
-    meter.receive(100, head=False)
+    meter.look(100, head=False)
     meter.decode(80)
     assert in_flight.total == 100
     meter.decode(80)

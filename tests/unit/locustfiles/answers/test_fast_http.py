@@ -14,7 +14,13 @@ from gevent.server import StreamServer
 from locust.contrib.fasthttp import FastHttpSession, FastResponse
 from locust.env import Environment
 
-from locustfiles.answers.bounds import KEEP_BYTES, AnswerBounds, AnswerTooLargeError, InFlight
+from locustfiles.answers.bounds import (
+    KEEP_BYTES,
+    LOOK_EVERY_BYTES,
+    AnswerBounds,
+    AnswerTooLargeError,
+    InFlight,
+)
 from locustfiles.answers.fast_http import AnswerTooLateError, bound_answers, bound_requests, decoded
 from tests.support.rogue_server import ENDLESS, PIECE
 
@@ -182,4 +188,4 @@ def test_a_reader_gives_way() -> None:
     _get(target.url, [])
     other.kill()
     target.close()
-    assert turns >= len(body) / (16 * 1024)
+    assert turns >= len(body) / LOOK_EVERY_BYTES

@@ -15,7 +15,7 @@ from locustfiles.answers.fast_http import bound_answers
 from locustfiles.counts import Second
 from locustfiles.schedule.arrivals import PlannedRequest
 from locustfiles.worker.queue import ArmQueue
-from locustfiles.worker.user import ArmUser, user_class
+from locustfiles.worker.user import READ_BYTES, ArmUser, user_class
 from soak.contract import Traffic
 from tests.support.rogue_server import ENDLESS
 
@@ -167,7 +167,7 @@ def test_of_a_long_body_the_beginning_is_checked(
     _send(user, times=2)
     assert _counts(user) == {"error_body": 2}
     assert target.connections == 1
-    assert all(KEEP_BYTES <= kept < KEEP_BYTES + 8192 for kept in lengths)
+    assert all(KEEP_BYTES <= kept < KEEP_BYTES + READ_BYTES for kept in lengths)
 
 
 def test_a_dead_target(make_user: Callable[[str], ArmUser]) -> None:
