@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import warnings
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -49,7 +50,8 @@ def has_words(line: str, words: str) -> bool:
     if words in line:
         return True
     try:
-        return re.search(words, line) is not None
+        with warnings.catch_warnings(action="ignore"):  # of brackets that may get another meaning
+            return re.search(words, line) is not None
     except re.error:
         return False  # plain words, then
 

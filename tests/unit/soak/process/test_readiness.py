@@ -146,6 +146,7 @@ def test_a_line_is_looked_for_in_what_is_new() -> None:
         ("running on http://127.0.0.1:8000", r"running on .*:\d+$", True),
         ("running on http://127.0.0.1:8000", "Running", False),
         ("price in $", "$", True),
+        ("it is ready", "[[ready]]", False),  # a warning of re would be an error here
     ],
 )
 def test_words_are_taken_as_they_are_or_as_a_regular_expression(
