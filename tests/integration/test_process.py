@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 
 from soak.errors import UsageError
 from soak.process import child as module
-from soak.process.child import Child, describe_exit
+from soak.process.child import Child, describe_exit, end_together
 from soak.process.guard import Guard
 from soak.process.log import last_words
 from soak.process.spec import ProcessSpec
@@ -77,6 +78,19 @@ def test_a_child_that_ignores_sigterm_is_killed_at_the_deadline(guard: Guard, tm
     child = Child(python(code, stop_timeout_s=0.2), tmp_path / "log", guard)
     wait_for_line(tmp_path / "log")
     assert child.stop() == -signal.SIGKILL
+
+
+def test_children_that_ignore_sigterm_are_waited_for_together(guard: Guard, tmp_path: Path) -> None:
+    """Three of them cost the time of one."""
+    code = "import signal; signal.signal(15, signal.SIG_IGN); print('up')\nwhile True: signal.pause()"
+    logs = [tmp_path / name for name in ("one", "two", "three")]
+    children = [Child(python(code, stop_timeout_s=0.5), log, guard) for log in logs]
+    for log in logs:
+        wait_for_line(log)
+    began_s = time.monotonic()
+    end_together(children)
+    assert 0.5 <= time.monotonic() - began_s < 1.4
+    assert [child.poll() for child in children] == [-signal.SIGKILL] * 3
 
 
 def test_what_a_child_left_running_ends_with_it(guard: Guard, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import STOP_SIGNALS, Outcome, noted_signals, run_profile
 from soak.supervisor.phases import timed
 from soak.supervisor.run import Run
-from tests.support.scripted_machine import ScriptedMachine
+from tests.support.scripted_machine import NoGuard, ScriptedMachine
 
 
 @pytest.fixture
@@ -45,6 +46,24 @@ def test_a_run_ends_with_hashes_over_all_of_it(profile: Profile, tmp_path: Path)
     assert machine.running() == []
     assert signal.getsignal(signal.SIGTERM) is handler
     assert (tmp_path / "latest").resolve() == outcome.directory.resolve()
+
+
+def test_the_private_directory_goes_also_when_somebody_has_killed_the_guard(
+    profile: Profile, tmp_path: Path
+) -> None:
+    """The guard removes it else, after a kill of everything but itself."""
+    directories: list[Path] = []
+
+    class KilledGuard(NoGuard):
+        def add_directory(self, path: Path) -> None:
+            directories.append(path)
+
+    machine = ScriptedMachine()
+    with Progress(Console(quiet=True)) as progress:
+        scripted = replace(machine.machine, new_guard=KilledGuard)
+        run_profile(profile, tmp_path, progress, timed, StopRequest(), machine=scripted)
+    [directory] = directories
+    assert not directory.exists()
 
 
 @pytest.mark.parametrize(
