@@ -15,6 +15,7 @@ import pytest
 from analysis.__main__ import main
 from soak import contract
 from soak.contract import GateLimit
+from soak.recording.files import record_sums
 
 Build = Callable[..., Path]
 Type = Callable[..., tuple[int, str, str]]
@@ -259,6 +260,23 @@ def test_the_exit_code_of_two_runs_is_that_of_the_candidates_sign_off(
     assert (found, err) == (code, "")
     assert out.startswith("release: fixed: NO LEAK: ")
     assert sentence in out
+
+
+@pytest.mark.parametrize(("command", "changed"), [("judge", 0), ("compare", 0), ("compare", 1)])
+@pytest.mark.usefixtures("planted_verdicts")
+def test_a_recording_that_was_changed_decides_nothing(
+    build_run: Build, type_in: Type, command: str, changed: int
+) -> None:
+    """Exit code 4 with the name of the file, also where a gate would fail, and of the first of two runs."""
+    runs = [copied(build_run(gates=FAILS), name) for name in ("one", "two")[: 1 + (command == "compare")]]
+    for run in runs:
+        record_sums(run)
+    path = runs[changed] / "leaky" / "samples.csv"
+    path.write_text(path.read_text().replace("1", "2", 1))
+    found, out, err = type_in(command, *runs)
+    assert (found, err) == (4, "")
+    assert "NOT SIGNED OFF: the recording was changed: " in out
+    assert "leaky/samples.csv was changed after the run had ended" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(
