@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from soak.contract import MANIFEST
 from soak.errors import EXIT_INTERRUPTED, HarnessError
+from soak.process.child import start_kept
 from soak.process.spec import module_argv
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import Outcome
@@ -56,7 +56,8 @@ def finish(outcome: Outcome, stop_request: StopRequest, command: str = "report")
 def _report(directory: Path, stop_request: StopRequest, command: str) -> int | None:
     """Return the exit code of the report; None where a signal that came meanwhile has ended it."""
     asked_before = stop_request.is_noted
-    with subprocess.Popen(analysis_argv(command, str(directory))) as process:
+    process, channel, _ = start_kept(command, analysis_argv(command, str(directory)), os.environ)
+    with channel:  # this process may be killed: its report ends with it
         while (code := process.poll()) is None:
             if stop_request.is_repeated or stop_request.is_noted > asked_before:
                 process.kill()

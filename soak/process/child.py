@@ -10,9 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from soak.contract.tail import LineTail
 from soak.errors import HarnessError, UsageError
@@ -54,6 +54,41 @@ class Spawn(Protocol):
     ) -> Child: ...
 
 
+def start_kept(
+    name: str,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    cgroup: str = "",
+    directory: str = "",
+    **how: Any,
+) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
+    """Start a command below a keeper, ``how`` as for Popen; return the keeper, the channel to it and the command's pid.
+
+    The keeper ends as the command does. Any byte on the channel has the command killed, and so has its end. Raises
+    HarnessError when the command is not started within _START_S.
+    """
+    channel, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", keeper.__file__, str(theirs.fileno())],
+            start_new_session=True,
+            pass_fds=[theirs.fileno()],
+            **how,
+        )
+    channel.settimeout(_START_S)
+    try:
+        channel.sendall(keeper.order_line(tuple(argv), env, cgroup, directory))
+        answer = channel.recv(32)
+    except OSError:
+        answer = b""
+    if not answer:
+        process.kill()
+        channel.close()
+        raise HarnessError(f"{name} could not be started; the machine may be out of memory. Free some.")
+    return process, channel, int(answer)
+
+
 class Child:
     """A running process in its own session, below a keeper that ends all that it leaves behind."""
 
@@ -71,40 +106,22 @@ class Child:
         self.spec = spec
         self.log = log
         self._guard = guard
-        self._channel, theirs = socket.socketpair()
         # O_APPEND lets cap_log truncate the file under the child's feet
-        with theirs, open_output(log, "a") as output:
+        with open_output(log, "a") as output:
             self._printed = LineTail(log, offset=output.tell())
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", keeper.__file__, str(theirs.fileno())],
+            self._process, self._channel, self.pid = start_kept(
+                spec.name,
+                spec.argv,
+                {**os.environ, **spec.env},
+                cgroup="" if cgroup_procs is None else str(cgroup_procs.parent),
+                directory=guard.directory,
                 cwd=spec.cwd,
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=[theirs.fileno()],
             )
         self._ended = False
-        cgroup = "" if cgroup_procs is None else str(cgroup_procs.parent)
-        self.pid = self._started(
-            keeper.order_line(spec.argv, {**os.environ, **spec.env}, cgroup, guard.directory)
-        )
         guard.add_group(self.pid)
-
-    def _started(self, order: bytes) -> int:
-        """Give the keeper its order; return the process id of the command."""
-        self._channel.settimeout(_START_S)
-        try:
-            self._channel.sendall(order)
-            answer = self._channel.recv(32)
-        except OSError:
-            answer = b""
-        if not answer:
-            self._process.kill()
-            raise HarnessError(
-                f"{self.spec.name} could not be started; the machine may be out of memory. Free some."
-            )
-        return int(answer)
 
     def poll(self) -> int | None:
         """Return None while it runs, else its exit code, negative for a signal."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from soak.cli import analysis_process as module
 from soak.cli.analysis_process import analysis_argv, finish
 from soak.contract import MANIFEST
 from soak.errors import EXIT_INTERRUPTED, CutShortError, HarnessError
@@ -26,15 +28,14 @@ class ScriptedReport:
     on_look: Callable[[], None] = staticmethod(lambda: None)
     started: list[list[str]] = []  # noqa: RUF012 - set anew for each test
 
-    def __init__(self, argv: list[str]) -> None:
-        self.started.append(argv)
+    def __init__(self) -> None:
         self.left = self.looks
         self.killed = False
 
-    def __enter__(self) -> ScriptedReport:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
+    @classmethod
+    def start(cls, _name: str, argv: list[str], _env: object) -> tuple[ScriptedReport, socket.socket, int]:
+        cls.started.append(argv)
+        return cls(), socket.socket(), 1
 
     def poll(self) -> int | None:
         self.on_look()
@@ -48,8 +49,8 @@ class ScriptedReport:
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedReport]:
     """Replace the report's process by one that ends with 3."""
-    report = type("Report", (ScriptedReport,), {"started": []})
-    monkeypatch.setattr(subprocess, "Popen", report)
+    report: type[ScriptedReport] = type("Report", (ScriptedReport,), {"started": []})
+    monkeypatch.setattr(module, "start_kept", report.start)
     return report
 
 
