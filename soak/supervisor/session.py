@@ -39,8 +39,8 @@ SHOW_EVERY_S = 1.0
 
 ROOM_EVERY_S = 1.0
 """Time between two looks whether there is room on the disk, seconds."""
-ROOM_BYTES = 1 << 18
-"""Room that a run needs to start, bytes: some lines of each log."""
+ROOM_BYTES = 1 << 14
+"""Room that a run needs to go on starting, bytes: the first block of some logs."""
 
 
 @dataclass(frozen=True, slots=True)
