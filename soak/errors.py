@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
@@ -110,9 +111,10 @@ def exit_on_error(command: Callable[[], object]) -> None:
 
 
 def _open_standard_streams() -> None:
-    """Open /dev/null as each standard stream that was closed at the start.
+    """Open /dev/null as each standard stream that was closed at the start, and let each take every character.
 
-    Python has none then, and a file of a recording would get its number and what a child prints.
+    Python has no stream where it was closed, and a file of a recording would get its number and what a child prints. A
+    character that the encoding of a terminal lacks is printed as an escape.
     """
     for number in (0, 1, 2):
         try:
@@ -122,6 +124,8 @@ def _open_standard_streams() -> None:
     for name, number in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _print_error(text: str) -> None:

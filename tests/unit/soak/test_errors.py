@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import shlex
 import subprocess
 import sys
@@ -112,3 +113,11 @@ def test_lines_of_a_log_stay_lines_below_the_message(capsys: pytest.CaptureFixtu
     shown = "soak: app ended. The last lines of app.log:\nTraceback\n  \\x1b[31mError\n"
     assert capsys.readouterr().err == shown
     assert str(UsageError("a", "b")) == "a\nb"
+
+
+def test_a_terminal_that_lacks_a_character_shows_its_escape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have characters beyond ASCII and Latin-1."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    exit_on_error(lambda: print("<= 5 \u2264 \u00fc"))
+    assert stream.buffer.getvalue() == b"<= 5 \\u2264 \\xfc\n"
