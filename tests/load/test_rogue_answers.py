@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -17,8 +18,10 @@ import pytest
 from soak.contract import FAILURE_KINDS, Traffic
 from tests.support.rogue_server import HOSTILE
 
+from .conftest import finish, start_soak
 from .locust_processes import (
     PATIENCE_S,
+    ROOT,
     log_of,
     read_line,
     rows_of,
@@ -59,6 +62,38 @@ class Slow(HttpUser):
     on_start = Fast.on_start
     get = Fast.get
 """
+
+PROFILE = f"""
+about = "the answers of one arm have no end from the middle of the load on"
+[phases]
+idle_s = 1
+warmup_s = 5
+load_s = 20
+drain_s = 1
+quiesce_s = 1
+[sampling]
+quiesce_every_s = 2
+quiesce_pause_s = 0.5
+[stubs]
+[traffic]
+rate_rps = 60
+network_timeout_s = 2
+[judge]
+max_leak = "4 KiB/request"
+[gates]
+availability = ">= 99%"
+[arms.leaky]
+role = "before"
+command = [
+    "{{python}}", "-m", "tests.support.endless_gateway", "850", "--variant", "leaky",
+    "--port", "{{port}}", "--upstreams", "{{upstreams}}",
+]
+cwd = "{ROOT}"
+[arms.fixed]
+role = "after"
+command = ["{{python}}", "-m", "gateway", "--variant", "fixed", "--port", "{{port}}", "--upstreams", "{{upstreams}}"]
+"""
+"""The warm-up has 250 requests, the load 1,200."""
 
 
 def _with_servers(processes: ExitStack, traffic: Traffic) -> Traffic:
@@ -143,3 +178,19 @@ def test_hostile_answers_to_a_custom_locustfile(processes: ExitStack, traffic: T
     assert kinds["too_large"] > 0
     assert kinds["timeout"] > 0
     assert "Traceback" not in log_of(traffic)
+
+
+def test_the_verdict_on_the_healthy_arm_stands(tmp_path: Path) -> None:
+    """While one arm answers without end, the other gets its requests and its verdict; the first is inconclusive."""
+    profile = tmp_path / "endless.toml"
+    profile.write_text(PROFILE)
+    soak = finish(start_soak(profile, tmp_path / "runs"), tmp_path / "runs")
+    summary = json.loads((soak.directory / "report" / "summary.json").read_text())
+    verdicts = {one["arm"]: one["verdict"] for one in summary["verdicts"]}
+    assert verdicts == {"leaky": "inconclusive", "fixed": "no_leak"}
+    assert [(gate["gate"], gate["outcome"]) for gate in summary["gates"]] == [
+        ("leak", "pass"),
+        ("availability", "pass"),
+    ]
+    assert sum(int(row["failed_too_large"]) for row in soak.rows("leaky/requests.csv")) > 50
+    assert soak.running() == []
