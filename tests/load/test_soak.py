@@ -245,11 +245,15 @@ def test_a_process_that_left_the_session_of_its_target_ends_with_the_run(strange
 
 
 def test_ctrl_c_in_the_middle_still_makes_a_report(starlette_profile: Path, tmp_path: Path) -> None:
-    """Exit code 4, the reason, a report of what was recorded, and no process left."""
+    """Exit code 4, the reason, a report of what was recorded, and no process left, though an arm is stopped."""
     process = start_soak(starlette_profile, tmp_path, "--set", "phases.load_s=600")
     wait_for_event(tmp_path, "phase", "load")
+    [old] = [row for row in Soak.of(tmp_path).events("start") if row["arm"] == "old"]
+    os.kill(int(old["pid"]), signal.SIGSTOP)
     process.send_signal(signal.SIGINT)
     soak = finish(process, tmp_path)
+    [asked], [down] = soak.events("interrupted"), soak.events("run_end")
+    assert float(down["t_s"]) - float(asked["t_s"]) < 15
     assert soak.code == 4, soak.stdout + soak.stderr
     assert soak.events("interrupted")[0]["detail"] == "SIGINT in phase load"
     assert "SIGINT in phase load" in soak.stdout
