@@ -107,7 +107,7 @@ class ArmSettings(ProfileTable):
     ready_timeout_s: Seconds = 30.0
     """Seconds for the arm to get ready"""
     stop_timeout_s: Seconds = 10.0
-    """Seconds from SIGTERM to SIGKILL when the arm is stopped; after Ctrl-C they count from there"""
+    """Seconds from SIGTERM to SIGKILL when the arm is stopped; after Ctrl-C: from there, less 2 s"""
 
 
 class JudgeSettings(ProfileTable):

@@ -17,6 +17,9 @@ NAMING_S: Final = 6.0
 """Time from a request to stop until the search for holders is given up, seconds."""
 GRACE_S: Final = 2.0
 """Time that each process has at least from SIGTERM to SIGKILL, seconds, also when others have used up the time."""
+REPORT_S: Final = 2.0
+"""Part of the time that an arm has to stop which is left for the report after a request to stop, seconds: it takes 4 to
+5 s for an hour of load, and all of it is to be done 15 s after the request where an arm has 10 s."""
 LOOK_EVERY_S: Final = 0.05
 REPEATED_S: Final = 0.2
 """Signals within this time of the first are one request, seconds: a lost terminal sends two."""
@@ -61,13 +64,14 @@ class Ending:
         """Terminate processes at the same time and wait until they are gone, or stuck in the kernel.
 
         A process is killed after its ``stop_timeout_s``. After a request to stop that time begins with the request and
-        is ``within_s`` at most, but GRACE_S from SIGTERM at least; after a second request it is over.
+        is ``within_s`` at most, by default REPORT_S less than it is, but GRACE_S from SIGTERM at least; after a second
+        request it is over.
         """
         began_s = self._clock.now_s()
 
         def is_late(child: Child, waited_s: float) -> bool:
             allowed_s = child.spec.stop_timeout_s
-            budget_s = allowed_s if within_s is None else min(within_s, allowed_s)
+            budget_s = allowed_s - REPORT_S if within_s is None else min(within_s, allowed_s)
             return waited_s >= allowed_s or self._is_over(began_s + min(GRACE_S, allowed_s), budget_s)
 
         end_together(children, is_late, self._clock.now_s, self._sleep)
