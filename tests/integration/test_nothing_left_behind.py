@@ -186,3 +186,16 @@ def test_a_stopped_arm_ends_by_sigterm(tmp_path: Path) -> None:
     assert child.stop() == -signal.SIGTERM
     assert time.monotonic() - began_s < 2
     guard.close()
+
+
+def test_a_stopped_guard_holds_nobody_up(tmp_path: Path) -> None:
+    """It goes on when it is needed, and clears what is left."""
+    guard = Guard()
+    private = tmp_path / "private"
+    private.mkdir()
+    guard.add_directory(private)
+    os.kill(guard._process.pid, signal.SIGSTOP)
+    began_s = time.monotonic()
+    guard.close()
+    assert time.monotonic() - began_s < 2
+    assert not private.exists()
