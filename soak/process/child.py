@@ -84,6 +84,7 @@ def start_kept(
         answer = b""
     if not answer:
         process.kill()
+        process.wait()
         channel.close()
         raise HarnessError(f"{name} could not be started; the machine may be out of memory. Free some.")
     return process, channel, int(answer)
