@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.cookiejar import Cookie, CookieJar
 from typing import Any, Final
 
 import gevent
@@ -11,6 +12,12 @@ from geventhttpclient.useragent import ConnectionError as ClientError
 
 HEAD_BYTES: Final = 64 * 1024
 """Bytes of an answer's status line, headers, interim answers and trailers from which on it is too large."""
+HEAD_LINES: Final = 100
+"""Most headers of an answer, as in http.client: thousands of them cost a client tens of milliseconds."""
+COOKIES: Final = 50
+"""Most cookies that a user keeps; the least number that RFC 6265 asks for, for each domain."""
+COOKIE_BYTES: Final = 4096
+"""Most characters of a cookie's name and value, from the same RFC."""
 KEEP_BYTES: Final = 64 * 1024
 """Bytes of a body that the planned load keeps for its checks; the rest is counted and discarded."""
 IN_FLIGHT_BYTES: Final = 64 * 1024 * 1024
@@ -27,9 +34,9 @@ class AnswerTooLargeError(ClientError):
     Locust's FastHttpUser counts errors of this base class as failed requests; urllib3 passes them on as they are.
     """
 
-    def __init__(self, what: str, limit_bytes: int) -> None:
+    def __init__(self, what: str, limit: int, unit: str = "bytes") -> None:
         super().__init__(None)
-        self._text = f"{what} of the answer is longer than {limit_bytes} bytes"
+        self._text = f"{what} of the answer has more than {limit} {unit}"
 
     def __str__(self) -> str:
         return self._text
@@ -62,6 +69,23 @@ class InFlight:
     def drop(self, meter: Meter) -> None:
         """Forget a reader and its bytes; idempotent."""
         self.total -= self._held.pop(meter, 0)
+
+
+Hook = Callable[[Any, str, object], None]
+"""Sets an attribute of a class or module, as ``setattr``."""
+
+
+def bound_cookies(hook: Hook = setattr) -> None:
+    """Bound the cookies of every jar in this process: a target may send new ones with each answer."""
+    set_cookie = CookieJar.set_cookie
+
+    def set_within_bounds(self: CookieJar, cookie: Cookie) -> None:
+        place = (cookie.domain, cookie.path, cookie.name)
+        others = sum((one.domain, one.path, one.name) != place for one in self)
+        if others < COOKIES and len(cookie.name) + len(cookie.value or "") <= COOKIE_BYTES:
+            set_cookie(self, cookie)
+
+    hook(CookieJar, "set_cookie", set_within_bounds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import brotli
@@ -15,16 +15,17 @@ from geventhttpclient.useragent import ConnectionError as ClientError
 from locust.contrib.fasthttp import FastHttpSession
 
 from locustfiles.answers.bounds import (
+    HEAD_LINES,
     KEEP_BYTES,
     AnswerBounds,
     AnswerTooLargeError,
+    Hook,
     Meter,
+    bound_cookies,
 )
 
 PIECE_BYTES: Final = 16 * 1024
 """Bytes that are decoded at a time, at most."""
-Hook = Callable[[Any, str, object], None]
-"""Sets an attribute of a class or module, as ``setattr``."""
 
 
 class AnswerTooLateError(ClientError):
@@ -39,6 +40,7 @@ def bound_answers(bounds: AnswerBounds, hook: Hook = setattr) -> None:
         encoding = "gzip" if gzip else "br" if br else "deflate"
         return decoded(self._response.read(), encoding, bounds)
 
+    bound_cookies(hook)
     hook(geventhttpclient.client, "HTTPSocketPoolResponse", response_type)
     hook(CompatResponse, "unzipped", unzipped)
 
@@ -76,6 +78,8 @@ def metered_response(bounds: AnswerBounds) -> type[HTTPSocketPoolResponse]:
                 head = self._header_state != HEADER_STATE_DONE
                 self._look_at = self._meter.look(self._received, head=head)
             super().feed(data)
+            if self._header_position > HEAD_LINES + 1:
+                raise AnswerTooLargeError("the head", HEAD_LINES, "headers")
 
     class DiscardingResponse(MeteredResponse):
         def _on_body(self, buf: bytearray) -> None:

@@ -13,8 +13,7 @@ import urllib3.connection
 import urllib3.response
 from locust.clients import HttpSession
 
-from locustfiles.answers.bounds import AnswerBounds, AnswerTooLargeError, Meter
-from locustfiles.answers.fast_http import Hook
+from locustfiles.answers.bounds import AnswerBounds, AnswerTooLargeError, Hook, Meter
 
 
 def bound_answers(bounds: AnswerBounds, hook: Hook = setattr) -> None:

@@ -43,7 +43,7 @@ ENDLESS: Final = {
     "endless-continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2000),
 }
 """Answers that never end: the beginning, and what follows it for ever."""
-HOSTILE: Final = (*ENDLESS, "redirect-loop", "drip", "drip-header", "bomb")
+HOSTILE: Final = (*ENDLESS, "redirect-loop", "drip", "drip-header", "bomb", "many-cookies")
 
 
 async def pieces(name: str) -> AsyncIterator[bytes]:
@@ -58,6 +58,8 @@ async def pieces(name: str) -> AsyncIterator[bytes]:
                 yield b"x"
         case "bomb":
             yield BOMB
+        case "many-cookies":
+            yield OK + b"Set-Cookie: a=b\r\n" * 3500 + b"Content-Length: 2\r\n\r\n{}"
         case _ if name in ENDLESS:
             beginning, rest = ENDLESS[name]
             yield beginning

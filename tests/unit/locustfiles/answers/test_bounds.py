@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from http.cookiejar import Cookie, CookieJar
+
 import pytest
+from requests.cookies import RequestsCookieJar
 
 from locustfiles.answers.bounds import (
+    COOKIE_BYTES,
+    COOKIES,
     HEAD_BYTES,
     LOOK_EVERY_BYTES,
     AnswerBounds,
     AnswerTooLargeError,
     InFlight,
     Meter,
+    bound_cookies,
 )
 
 MIB = 1 << 20
@@ -20,7 +26,7 @@ def test_a_body_within_its_bound_is_allowed_to_the_last_byte() -> None:
     assert meter.look(40_000, head=False) == 40_000 + LOOK_EVERY_BYTES
     assert meter.look(80_000, head=False) == 100_000
     assert meter.look(100_000, head=False) == 100_000
-    with pytest.raises(AnswerTooLargeError, match="the body of the answer is longer than 100000 bytes"):
+    with pytest.raises(AnswerTooLargeError, match="the body of the answer has more than 100000 bytes"):
         meter.look(100_001, head=False)
 
 
@@ -36,7 +42,7 @@ def test_a_head_has_a_bound_of_its_own() -> None:
     meter.look(40_000, head=True)
     meter.look(1_000_000, head=False)
     meter.look(1_000_000 + HEAD_BYTES - 40_000, head=True)
-    with pytest.raises(AnswerTooLargeError, match="the head of the answer is longer than 65536 bytes"):
+    with pytest.raises(AnswerTooLargeError, match="the head of the answer has more than 65536 bytes"):
         meter.look(1_000_001 + HEAD_BYTES - 40_000, head=True)
 
 
@@ -101,3 +107,22 @@ def test_in_flight_of_whole_answers(max_bytes: int) -> None:
     assert in_flight is not None
     most = in_flight._limit_bytes + max_bytes
     assert most <= max(64 * MIB, 2 * max_bytes)
+
+
+def _cookie(name: str, value: str) -> Cookie:
+    return Cookie(
+        0, name, value, None, False, "shop", False, False, "/", False, False, None, False, None, None, {}
+    )
+
+
+def test_a_user_keeps_a_bounded_number_of_cookies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New ones beyond it and long ones are dropped; those that are kept go on being renewed."""
+    bound_cookies(monkeypatch.setattr)
+    for jar in (CookieJar(), RequestsCookieJar()):
+        for number in range(2 * COOKIES):
+            jar.set_cookie(_cookie(f"cookie-{number}", "old"))
+        jar.set_cookie(_cookie("cookie-0", "new"))
+        jar.set_cookie(_cookie("cookie-1", "x" * COOKIE_BYTES))
+        kept = {cookie.name: cookie.value for cookie in jar}
+        assert len(kept) == COOKIES
+        assert (kept["cookie-0"], kept["cookie-1"]) == ("new", "old")

@@ -136,6 +136,19 @@ def test_an_endless_answer_fails_its_request(bounded: AnswerBounds, name: str) -
     assert bounded.in_flight.total == 0
 
 
+@pytest.mark.parametrize(("headers", "kind"), [(99, type(None)), (100, AnswerTooLargeError)])
+@pytest.mark.usefixtures("bounded")
+def test_an_answer_of_many_headers(headers: int, kind: type) -> None:
+    """As many as http.client allows, with its length, are an answer; one more fails the request."""
+    target = Target(
+        b"HTTP/1.1 200 OK\r\n" + b"Set-Cookie: a=b\r\n" * headers + b"Content-Length: 2\r\n\r\n{}"
+    )
+    failures: list[object] = []
+    _get(target.url, failures)
+    target.close()
+    assert [type(failure) for failure in failures] == [kind]
+
+
 @pytest.mark.parametrize("retries", [0, 3])
 @pytest.mark.usefixtures("bounded")
 def test_a_drip_has_one_deadline(retries: int) -> None:
