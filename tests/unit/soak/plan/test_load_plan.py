@@ -38,6 +38,16 @@ def test_the_warm_up_fills_caches_with_bodies_of_the_load() -> None:
     assert (own.warmup_request_bytes, own.request_bytes) == (200, 3000)
 
 
+@pytest.mark.parametrize(
+    ("settings", "max_bytes"),
+    [((), 16 << 20), (("max_response=1 MiB",), 1 << 20), (("max_response=5000",), 5000)],
+)
+def test_the_largest_answer(settings: tuple[str, ...], max_bytes: int) -> None:
+    """It is a size like the others of a profile, 16 MiB by default, and reaches every process of Locust."""
+    traffic = plan_of(_with_traffic(*settings)).traffic
+    assert parse_traffic(traffic.to_json()).max_response == max_bytes
+
+
 def test_by_default_nothing_listens_beyond_this_machine() -> None:
     """Arms, master and workers are on loopback, and nobody is waited for."""
     plan = plan_of(_with_traffic("workers=2"))
