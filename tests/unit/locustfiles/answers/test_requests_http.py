@@ -3,15 +3,21 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
+from collections.abc import Callable
 from http.client import HTTPException
 
+import gevent
 import pytest
+import requests
 import urllib3.connection
 import urllib3.response
+from locust.clients import HttpSession
+from locust.env import Environment
 from urllib3.exceptions import ProtocolError
 
 from locustfiles.answers.bounds import AnswerBounds, AnswerTooLargeError, InFlight
 from locustfiles.answers.requests_http import bound_answers, bound_requests
+from locustfiles.worker.failure_kind import custom_kind
 from tests.support.rogue_server import ENDLESS, OK
 
 MAX_BYTES = 1 << 20
@@ -101,3 +107,30 @@ def test_an_honest_answer_is_whole(bounds: AnswerBounds) -> None:
         assert _read(Endless(answer)) == body
     assert bounds.in_flight is not None
     assert bounds.in_flight.total == 0
+
+
+def _too_large(*_: object, **__: object) -> requests.Response:
+    raise AnswerTooLargeError("the body", MAX_BYTES)
+
+
+def _drip(*_: object, **__: object) -> requests.Response:
+    while True:
+        gevent.sleep(0.01)
+
+
+@pytest.mark.usefixtures("bounds")
+@pytest.mark.parametrize(("send", "kind"), [(_too_large, "too_large"), (_drip, "timeout")])
+def test_a_request_fails_once(
+    monkeypatch: pytest.MonkeyPatch, send: Callable[..., requests.Response], kind: str
+) -> None:
+    """An answer that is too large or too late is a failed request to Locust, and no error in the user's code."""
+    monkeypatch.setattr(requests.Session, "send", send)
+    environment = Environment()
+    failures: list[tuple[BaseException, object]] = []
+    environment.events.request.add_listener(
+        lambda exception, response, **_: failures.append((exception, response))
+    )
+    with HttpSession("http://127.0.0.1:1", environment.events.request, None) as session:
+        answer = session.get("/")
+    assert not answer.content
+    assert [custom_kind(*failure) for failure in failures] == [kind]
