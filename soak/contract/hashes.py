@@ -34,7 +34,7 @@ from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, HarnessError, RecordingError
 from soak.regular_files import open_regular, read_json, read_regular
 
 MISSING, EXTRA, CHANGED = "missing", "extra", "changed"
-REMOVED: Final = f"{SUMS} is missing: the run wrote it at its end"
+REMOVED: Final = f"{SUMS} is missing: it was removed, or the run was killed before it wrote it"
 _PROBLEMS: Final = {EXTRA: "extra, recorded by no run"}
 NO_EVIDENCE: Final = frozenset({LIVE, SUMS})
 BESIDE: Final = (f"{SUMS}.", f"{Path(STATEMENT).stem}.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from soak.contract import EVENT_COLUMNS, EVENT_NAMES
 from soak.contract.clock import RunClock
+from soak.errors import printable
 from soak.recording.csv_writer import CsvWriter
 
 
@@ -28,13 +29,13 @@ class EventLog:
         pid: int | None = None,
         by: str = "",
     ) -> None:
-        """Append one event, one of EVENT_NAMES."""
+        """Append one event, one of EVENT_NAMES, as one line: control characters of ``detail`` are shown as escapes."""
         if event not in EVENT_NAMES:
             raise KeyError(f"no such event: {event}")
         with self._lock:  # threads share the file, whose times never go backwards
             self._recorder.write(
                 {"t_s": self._clock.now_s(), "wall_time": self._clock.wall_time(), "event": event, "arm": arm,
-                 "life": life, "pid": pid, "by": by, "detail": detail}
+                 "life": life, "pid": pid, "by": by, "detail": printable(detail).replace("\n", r"\n")}
             )  # fmt: skip
 
     def close(self) -> None:

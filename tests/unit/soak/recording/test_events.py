@@ -35,3 +35,12 @@ def test_an_event_of_no_known_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="no such event: exti"):
         events.record("exti")
     events.close()
+
+
+def test_an_event_is_one_line_of_the_file(tmp_path: Path) -> None:
+    """Also where an error of several lines is its detail: a line more would count as damaged."""
+    events = EventLog(tmp_path / "events.csv", RunClock())
+    events.record("gap", "one\ntwo")
+    events.close()
+    [_, line] = (tmp_path / "events.csv").read_text().splitlines()
+    assert line.endswith("one\\ntwo")
