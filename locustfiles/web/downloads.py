@@ -11,6 +11,7 @@ from typing import BinaryIO, Final, cast
 
 import gevent
 from flask import Blueprint, Flask, Response, abort, make_response, render_template_string
+from gevent.lock import BoundedSemaphore
 from locust.web import WebUI
 
 from soak import contract
@@ -25,6 +26,9 @@ MOST_RUNS: Final = 100
 PART_BYTES: Final = 1 << 16
 REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """Content security policy of a report: it loads nothing and runs nothing."""
+
+_CHECKING: Final = BoundedSemaphore()
+"""Held by the view that compares recordings with their hashes: one at a time, beside a load."""
 
 View = Callable[..., Response]
 """A function that answers a request of the web UI."""
@@ -77,7 +81,8 @@ class Downloads:
 def listed_runs(runs: Path) -> list[ListedRun]:
     """Return the runs of a directory, newest first, MOST_RUNS at most."""
     directories = sorted(_run_directories(runs), key=lambda path: path.name, reverse=True)[:MOST_RUNS]
-    return [_checked(directory) for directory in directories]
+    with _CHECKING:
+        return [_checked(directory) for directory in directories]
 
 
 def find_listed(runs: Path, run: str, name: str) -> Path | None:
@@ -160,5 +165,9 @@ def _decision(summary: Path) -> str:
 def _checked(directory: Path) -> ListedRun:
     """Return the run, whose decision does not stand where the recording differs from its hashes."""
     listed = _listed(directory)
-    changed = first_difference(directory, pause=lambda: gevent.sleep(0))
+    changed = first_difference(directory, _give_turns)
     return replace(listed, decision="inconclusive", changed=changed) if changed else listed
+
+
+def _give_turns() -> None:
+    gevent.sleep(0)

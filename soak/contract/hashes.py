@@ -11,6 +11,8 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +33,7 @@ from soak.contract.files import (
     TRAFFIC,
 )
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, HarnessError, RecordingError
-from soak.regular_files import open_regular, read_json, read_regular
+from soak.regular_files import MOST_TABLE_BYTES, open_regular, read_json, read_regular
 
 MISSING, EXTRA, CHANGED = "missing", "extra", "changed"
 REMOVED: Final = f"{SUMS} is missing: it was removed, or the run was killed before it wrote it"
@@ -104,6 +106,10 @@ class Verification:
     exit_code: int
 
 
+def _go_on() -> None:
+    """Make no pause."""
+
+
 def sums_text(run_dir: Path) -> str:
     """Return the text of SHA256SUMS over every file of the recording; raises HarnessError when one cannot be read."""
     try:
@@ -127,20 +133,30 @@ def check(run_dir: Path) -> HashCheck:
         return HashCheck(unlisted, damage=f"{SUMS} is {_why(error)}")
 
 
-def first_difference(run_dir: Path, pause: Callable[[], object] = lambda: None) -> str:
+def first_difference(run_dir: Path, pause: Callable[[], object] = _go_on) -> str:
     """Return how the first file that differs from SHA256SUMS does, a clause; empty for no difference or no hashes.
 
-    For a list of many runs: what was not touched since SHA256SUMS was written is not hashed again. ``pause`` is called
-    after each part of a file that is. Raises nothing.
+    For a list of many runs: what was not touched since the run's end is not hashed again, nor is a file that this
+    process hashed and that was not touched since. ``pause``, one and the same for each call, is called after each part
+    of a file that is. Raises nothing.
     """
     try:
-        listed, written_ns = _read_sums(run_dir / SUMS), (run_dir / SUMS).lstat().st_ctime_ns
+        listed = _read_sums(run_dir / SUMS)
     except FileNotFoundError:
         return REMOVED if _was_written(run_dir) else ""
     except (OSError, ValueError) as error:
         return f"{SUMS} is {_why(error)}"
-    found = _compare(run_dir, listed, written_ns, pause)
-    return next((file.difference for file in found if file.difference), "")
+    ended_ns = _ended_ns(run_dir)
+
+    def hash_of(name: str) -> str:
+        state = (run_dir / name).lstat()
+        # the end is known from the events, whose own hash is therefore always compared
+        if name != EVENTS and name in listed and state.st_ctime_ns < ended_ns:
+            return listed[name]
+        inode = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        return _hash_once(run_dir / name, inode, pause)
+
+    return next((file.difference for file in _compare(run_dir, listed, hash_of) if file.difference), "")
 
 
 def verify(run_dir: Path) -> Verification:
@@ -176,28 +192,36 @@ def verify(run_dir: Path) -> Verification:
 
 
 def _compare(
-    run_dir: Path,
-    listed: Mapping[str, str],
-    untouched_since_ns: int = 0,
-    pause: Callable[[], object] = lambda: None,
+    run_dir: Path, listed: Mapping[str, str], hash_of: Callable[[str], str] | None = None
 ) -> Iterator[FileHash]:
-    """Yield every file that is listed or there, by name.
-
-    The hash of a listed file whose inode was last changed before ``untouched_since_ns`` is taken as recorded.
-    """
+    """Yield every file that is listed or there, by name; ``hash_of`` returns a hash, by default of the whole file."""
     there = set(_recorded(run_dir))
     for name in sorted(there | listed.keys()):
         recorded, found, problem = listed.get(name, ""), "", MISSING
         try:
-            if name in there and recorded and (run_dir / name).lstat().st_ctime_ns < untouched_since_ns:
-                found = recorded
-            elif name in there:
-                found = _sha256(run_dir / name, pause)
-            if found:
+            if name in there:
+                found = hash_of(name) if hash_of else _sha256(run_dir / name)
                 problem = EXTRA if not recorded else CHANGED if found != recorded else ""
         except OSError as error:
             problem = f"not readable ({error.strerror})"
         yield FileHash(name, recorded, found, problem)
+
+
+def _ended_ns(run_dir: Path) -> int:
+    """Return when the run ended by its last event, in nanoseconds since 1970; 0 where that is not known."""
+    try:
+        events = read_regular(run_dir / EVENTS, MOST_TABLE_BYTES)
+        last = events.rstrip(b"\n").rpartition(b"\n")[2].decode().split(",")
+        return int(datetime.fromisoformat(last[1]).timestamp() * 1e9) if "run_end" in last else 0
+    except (OSError, ValueError, IndexError, OverflowError):
+        return 0
+
+
+@lru_cache(maxsize=4096)
+def _hash_once(path: Path, inode: tuple[int, ...], pause: Callable[[], object]) -> str:
+    """Return the hash of a file in this state of its inode."""
+    del inode
+    return _sha256(path, pause)
 
 
 def _was_written(run_dir: Path) -> bool:
@@ -246,7 +270,7 @@ def _read_sums(path: Path) -> dict[str, str]:
     return listed
 
 
-def _sha256(path: Path, pause: Callable[[], object] = lambda: None) -> str:
+def _sha256(path: Path, pause: Callable[[], object] = _go_on) -> str:
     digest = hashlib.sha256()
     with open_regular(path) as file:
         left = os.fstat(file.fileno()).st_size

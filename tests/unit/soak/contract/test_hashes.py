@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -187,20 +188,57 @@ def test_hashes_that_were_removed_are_a_difference(run_dir: Path) -> None:
     assert first_difference(run_dir) == missing
 
 
-def test_a_list_hashes_only_what_was_touched(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred runs are listed at once; a file that was touched is hashed, and is no difference for that."""
-    hashed: list[str] = []
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are hashed, as they are."""
+    names: list[str] = []
     whole = hashes._sha256
 
     def sha256(path: Path, pause: Callable[[], object] = lambda: None) -> str:
-        hashed.append(path.name)
+        names.append(path.name)
         return whole(path, pause)
 
     monkeypatch.setattr(hashes, "_sha256", sha256)
-    touch_after(run_dir / "SHA256SUMS", run_dir / "manifest.json")
-    assert (first_difference(run_dir), hashed) == ("", [])
-    touch_after(run_dir / "events.csv", run_dir / "SHA256SUMS")
+    hashes._hash_once.cache_clear()
+    return names
+
+
+def ended_run(run_dir: Path, after: timedelta) -> Path:
+    """Return the run directory, with events by which the run ended so long after its files were written."""
+    end = (datetime.now(UTC) + after).isoformat(timespec="milliseconds")
+    (run_dir / "events.csv").write_text(f"t_s,wall_time,event\n9.000,{end},run_end\n")
+    record_sums(run_dir)
+    return run_dir
+
+
+def test_a_list_hashes_only_what_was_touched_and_once(run_dir: Path, hashed: list[str]) -> None:
+    """The events, by which the run's end is known, and what was touched since then; again when it is touched again."""
+    ended_run(run_dir, timedelta(seconds=1))
+    hashed.clear()
     assert (first_difference(run_dir), hashed) == ("", ["events.csv"])
+    assert (first_difference(run_dir), hashed) == ("", ["events.csv"])
+    touch_after(run_dir / "events.csv", run_dir / "SHA256SUMS")
+    assert (first_difference(run_dir), hashed) == ("", ["events.csv", "events.csv"])
+
+
+def test_a_copy_is_hashed_whole(run_dir: Path, hashed: list[str]) -> None:
+    """Its inodes are newer than the run; so is a file that was changed, whatever was touched after it."""
+    ended_run(run_dir, timedelta(seconds=-1))
+    hashed.clear()
+    assert first_difference(run_dir) == ""
+    assert hashed == ["events.csv", "new.log", "manifest.json", "samples.csv"]
+    (run_dir / "new" / "samples.csv").write_text("t_s\n2\n")
+    (run_dir / "SHA256SUMS").touch()
+    assert first_difference(run_dir).startswith("new/samples.csv was changed")
+
+
+def test_events_of_another_end_are_a_difference(run_dir: Path) -> None:
+    """A later end by which nothing would be hashed again is itself a changed file."""
+    ended_run(run_dir, timedelta(seconds=-1))
+    (run_dir / "new" / "samples.csv").write_text("t_s\n2\n")
+    end = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="milliseconds")
+    (run_dir / "events.csv").write_text(f"t_s,wall_time,event\n9.000,{end},run_end\n")
+    assert first_difference(run_dir).startswith("events.csv was changed")
 
 
 def touch_after(path: Path, other: Path) -> None:
