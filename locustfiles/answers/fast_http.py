@@ -8,7 +8,9 @@ from typing import Any, Final
 
 import brotli
 import gevent
+import gevent.local
 import geventhttpclient.client
+from geventhttpclient.connectionpool import ConnectionPool
 from geventhttpclient.response import HEADER_STATE_DONE, HTTPSocketPoolResponse
 from geventhttpclient.useragent import CompatResponse
 from geventhttpclient.useragent import ConnectionError as ClientError
@@ -47,17 +49,31 @@ def bound_answers(bounds: AnswerBounds, hook: Hook = setattr) -> None:
 
 def bound_requests(bounds: AnswerBounds, hook: Hook = setattr) -> None:
     """Give every request of a FastHttpSession one deadline; the client's own time-outs start again with each packet."""
-    request = FastHttpSession.request
+    request, get_socket = FastHttpSession.request, ConnectionPool.get_socket
+    newest = gevent.local.local()
+
+    def get_known_socket(self: ConnectionPool) -> Any:
+        newest.pool = None
+        newest.socket = get_socket(self)
+        newest.pool = self
+        return newest.socket
 
     def request_in_time(self: FastHttpSession, *args: Any, **options: Any) -> Any:
         late = AnswerTooLateError(None, "no whole answer in time")
+        newest.pool = None
         with gevent.Timeout(bounds.timeout_s, late):
             answer = request(self, *args, **options)
-        if getattr(answer, "error", None) is late:
-            # it may have come in the middle of sending, which leaves the connection in use
-            self.client.clientpool.close()
+        if (
+            getattr(answer, "error", None) is late
+            and newest.pool is not None
+            and newest.socket.fileno() != -1
+        ):
+            # in the middle of sending, where the client keeps the connection in use for ever
+            newest.pool.release_socket(newest.socket)
+        newest.pool = newest.socket = None
         return answer
 
+    hook(ConnectionPool, "get_socket", get_known_socket)
     hook(FastHttpSession, "request", request_in_time)
 
 

@@ -11,6 +11,7 @@ import brotli
 import gevent
 import pytest
 from gevent.server import StreamServer
+from geventhttpclient.client import HTTPClientPool
 from locust.contrib.fasthttp import FastHttpSession, FastResponse
 from locust.env import Environment
 
@@ -159,6 +160,43 @@ def test_a_drip_has_one_deadline(retries: int) -> None:
     target.close()
     assert [type(failure) for failure in failures] == [AnswerTooLateError]
     assert target.connections == 1
+
+
+@pytest.mark.parametrize("body", [b"", bytes(32 << 20)], ids=["answer", "sending"])
+@pytest.mark.usefixtures("bounded")
+def test_a_late_answer_leaves_a_shared_pool_in_use(body: bytes) -> None:
+    """Its connection is given up, in the middle of sending too; who waits for one has it, and an answer in time."""
+    connections = 0
+
+    def serve(connection: socket.socket, _: object) -> None:
+        nonlocal connections
+        connections += 1
+        with connection:
+            if connections == 1:
+                gevent.sleep(60)
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    server = StreamServer(("127.0.0.1", 0), serve)
+    server.start()
+    failures: list[object] = []
+    environment = Environment()
+    environment.events.request.add_listener(lambda exception, **_: failures.append(exception))
+    pool = HTTPClientPool(concurrency=1)
+    url = f"http://127.0.0.1:{server.server_port}"
+    users = [
+        FastHttpSession(url, environment.events.request, None, client_pool=pool, network_timeout=5.0)
+        for _ in range(2)
+    ]
+    late = gevent.spawn(users[0].post, "/", data=body)
+    gevent.sleep(0.2)  # two thirds of the deadline: the second has not reached its own when the first is over
+    answer = users[1].get("/")
+    late.join()
+    server.stop(timeout=0)
+    for user in users:
+        user.client.clientpool.close()
+    assert [type(failure) for failure in failures] == [AnswerTooLateError, type(None)]
+    assert answer.status_code == 200
 
 
 @pytest.mark.usefixtures("bounded")
