@@ -47,10 +47,14 @@ def main(channel: int) -> NoReturn:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake)
     keeper = os.getpid()
+    in_session, started = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(channel)
-        _become(order, keeper)
+        _become(order, keeper, started)
+    os.close(started)
+    os.read(in_session, 1)  # its end: the command leads its session, and a signal to that reaches it
+    os.close(in_session)
     with contextlib.suppress(OSError):
         os.write(channel, b"%d\n" % pid)
     null = os.open(os.devnull, os.O_RDWR)
@@ -83,12 +87,16 @@ def _is_closed(channel: int) -> bool:
         return True
 
 
-def _become(order: Mapping[str, Any], keeper: int) -> NoReturn:
-    """Enter the memory limit, then turn into the command, which dies with its keeper; exits 127 if that fails."""
+def _become(order: Mapping[str, Any], keeper: int, started: int) -> NoReturn:
+    """Enter the memory limit, then turn into the command, which dies with its keeper; exits 127 if that fails.
+
+    ``started`` is closed once the session is its own.
+    """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != keeper:
         os._exit(EXIT_CANNOT_START)
     os.setsid()
+    os.close(started)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)  # Python ignores them, and the command would, too
     command = order["argv"]
