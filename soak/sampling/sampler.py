@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,7 @@ class Sampler:
         self._every_s = every_s
         self._smaps_every_s = smaps_every_s
         self._next_smaps_s = 0.0
+        self._last_t_s = -math.inf
         self._lock = threading.Lock()
         """Held while a row is read from outside and written: rows are in order of time."""
         self._probing = threading.Lock()
@@ -250,7 +252,8 @@ class Sampler:
         """
         if not replies:
             return []
-        t_s = self._clock.now_s()
+        # in milliseconds, as it is written: a restart and the grid may ask for a row in the same one
+        t_s = self._last_t_s = max(self._clock.now_s(), self._last_t_s + 0.001)
         smaps = bool(rung) or t_s >= self._next_smaps_s
         if smaps and not rung:  # a rung's own reading leaves the ordinary ones their rhythm
             self._next_smaps_s = t_s + self._smaps_every_s - self._every_s / 2

@@ -97,9 +97,7 @@ def run_profile(
 
 def write_hashes(directory: Path) -> None:
     """Write the hashes of a recording that has ended."""
-    with contextlib.suppress(
-        HarnessError
-    ):  # the report comes first; soak verify states that they are missing
+    with contextlib.suppress(HarnessError):  # the report comes first, and states that they are missing
         record_sums(directory)
 
 

@@ -266,3 +266,11 @@ def test_a_point_that_missed_its_pause_names_holders_all_the_same(make_bench: Ma
 def test_file_cache_kills_nothing(cells: dict[str, int], charged_bytes: int | None) -> None:
     """A limit kills for what is charged less file cache; a watchdog for RSS."""
     assert module._charged_bytes(cells) == charged_bytes
+
+
+def test_two_rows_of_one_instant_have_times_of_their_own(make_bench: MakeBench) -> None:
+    """As of a restart beside the grid: of two rows of one time a reader could not tell which was written twice."""
+    bench = make_bench(ScriptedClock(7.0), FakeProbe(*[ANSWER] * 3))
+    for _ in range(3):
+        bench.sampler.tick()
+    assert [row["t_s"] for row in bench.rows("samples.csv")] == ["7.000", "7.001", "7.002"]
