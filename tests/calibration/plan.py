@@ -67,7 +67,7 @@ DAYS: Final = 96.0
 SHORT: Final = 0.5
 """Hours of a run in which a leak of 3 margins and more takes few arenas."""
 LEAKS_OF_PARTS: Final = (*(kind for kind in LEAK_KINDS if kind != OOM), *SPLIT)
-"""A leak that is killed at its limit again and again is one of memory alone."""
+"""A leak that is repeatedly killed at its limit is one of memory alone."""
 BATCHES: Final = (
     _Batch(HEALTHY, HEALTHY_KINDS, 130, again=True),
     _Batch(LEAKY, LEAK_KINDS, 28, multiples=LEAKS),

@@ -24,7 +24,7 @@ def outcomes(request: pytest.FixtureRequest) -> pd.DataFrame:
         Task(LEAKY, kind, next(seeds), multiple=SIZE * (10 if kind == OOM else 1), by=by)
         for kind in LEAK_KINDS
         if by == ALONE
-        or kind != OOM  # a leak that is killed at its limit again and again is one of memory alone
+        or kind != OOM  # a leak that is repeatedly killed at its limit is one of memory alone
         for _ in range(EACH)
     ]
     return table([score(task) for task in healthy + leaky])

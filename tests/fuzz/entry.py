@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from random import Random
+from typing import Any, Final, Protocol
 
 import typer
 
@@ -19,6 +20,19 @@ from soak.errors import exit_on_error
 
 NOTES: Final = ("warning: ", "is deprecated; use ")
 """Parts of lines on the standard error that are no error."""
+
+
+class Kind(Protocol):
+    """One kind of input."""
+
+    name: str
+
+    def try_one(self, random: Random) -> str:
+        """Make one input and use it; return what is wrong, empty where nothing is."""
+
+    def close(self) -> None:
+        """Stop what it started; by default nothing."""
+        return
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from random import Random
 from typing import Final, Protocol
 
 from tests.fuzz.answers import ProbeAnswers, Readiness
+from tests.fuzz.entry import Kind
 from tests.fuzz.other_files import Censuses, Externals, Plans, Words
 from tests.fuzz.profiles import Profiles, Settings
 from tests.fuzz.recordings import Cells, Judged, Listings, Manifests, Reports, Sums
-
-
-class Kind(Protocol):
-    """One kind of input."""
-
-    name: str
-
-    def try_one(self, random: Random) -> str:
-        """Make one input and use it; return what is wrong, empty where nothing is."""
-
-    def close(self) -> None:
-        """Stop what it started."""
 
 
 class MakeKind(Protocol):

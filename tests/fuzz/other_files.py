@@ -13,7 +13,7 @@ from soak.config.load import load_profile
 from soak.errors import EXIT_GATE_FAILED, EXIT_HARNESS_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_USAGE
 from soak.plan.run_plan import plan_run
 from tests.fuzz import mutate
-from tests.fuzz.entry import analysis, complaint, soak
+from tests.fuzz.entry import Kind, analysis, complaint, soak
 from tests.fuzz.recordings import with_planted_judge
 from tests.support.censuses import census
 
@@ -72,7 +72,7 @@ class Externals:
         self._give_back()
 
 
-class Censuses:
+class Censuses(Kind):
     """Saved censuses, by ``soak heap --diff A B``."""
 
     name = "censuses"
@@ -95,11 +95,8 @@ class Censuses:
             soak("heap", "--diff", *map(str, self._paths)), (EXIT_OK, EXIT_HARNESS_FAILED, EXIT_USAGE)
         )
 
-    def close(self) -> None:
-        """Nothing runs."""
 
-
-class Words:
+class Words(Kind):
     """Paths and other words on command lines that start nothing."""
 
     name = "words"
@@ -130,11 +127,8 @@ class Words:
             return "" if "Traceback" not in ended.err else ended.err
         return complaint(ended, ANSWERS)
 
-    def close(self) -> None:
-        """Nothing runs."""
 
-
-class Plans:
+class Plans(Kind):
     """The planned load, as a worker on another machine gets it from whoever answers as the master."""
 
     name = "plans"
@@ -154,9 +148,6 @@ class Plans:
         with contextlib.suppress(TrafficFileError):
             read_traffic(self._path)
         return ""
-
-    def close(self) -> None:
-        """Nothing runs."""
 
 
 def _word(random: Random) -> str:

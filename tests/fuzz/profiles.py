@@ -12,7 +12,7 @@ from soak.config.sentences import keys_of
 from soak.config.template import PROFILE_TEMPLATE
 from soak.errors import EXIT_OK, EXIT_USAGE
 from tests.fuzz import mutate
-from tests.fuzz.entry import complaint, soak
+from tests.fuzz.entry import Kind, complaint, soak
 
 EVERY_TABLE: Final = """\
 about = "every table"
@@ -50,7 +50,7 @@ p99_ms = "<= 200 ms"
 """
 
 
-class Profiles:
+class Profiles(Kind):
     """Damaged TOML files, by ``soak run FILE --dry-run``."""
 
     name = "profiles"
@@ -69,11 +69,8 @@ class Profiles:
         self._path.write_bytes(mutate.encoded(random, mutated))
         return complaint(soak("run", str(self._path), "--dry-run"), (EXIT_OK, EXIT_USAGE))
 
-    def close(self) -> None:
-        """Nothing runs."""
 
-
-class Settings:
+class Settings(Kind):
     """Values of ``--set``, by ``soak run demo --dry-run``."""
 
     name = "settings"
@@ -96,9 +93,6 @@ class Settings:
         # what execve cannot hand over never gets here
         words = [word.replace("\0", "").encode("utf-8", "replace").decode()[:100_000] for word in words]
         return complaint(soak("run", "demo", "--dry-run", *words), (EXIT_OK, EXIT_USAGE))
-
-    def close(self) -> None:
-        """Nothing runs."""
 
 
 def _with_a_value(random: Random, original: str) -> str:

@@ -18,7 +18,8 @@ from random import Random
 from types import FrameType
 from typing import Final
 
-from tests.fuzz.kinds import Kind, MakeKind
+from tests.fuzz.entry import Kind
+from tests.fuzz.kinds import MakeKind
 
 DEADLINE_S: Final = 20.0
 """Seconds of processor time for one input; the slowest takes less than ten on an idle core, most a hundredth."""

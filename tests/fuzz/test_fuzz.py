@@ -13,7 +13,7 @@ import pytest
 
 from soak.errors import UsageError
 from tests.fuzz import mutate, run
-from tests.fuzz.entry import complaint, ended
+from tests.fuzz.entry import Kind, complaint, ended
 from tests.fuzz.kinds import KINDS, MakeKind
 from tests.fuzz.run import opened, tried
 
@@ -31,7 +31,7 @@ def test_no_input_is_answered_by_a_traceback_a_hang_or_a_lie(kind: MakeKind) -> 
     assert not found, found[0]
 
 
-class Planted:
+class Planted(Kind):
     """A kind whose only input is answered as a test wants."""
 
     name = "planted"
@@ -45,9 +45,6 @@ class Planted:
         """Complain of what a command prints."""
         del random
         return complaint(ended(self._answer), (0, 2))
-
-    def close(self) -> None:
-        """Nothing runs."""
 
 
 def _refuse() -> None:

@@ -74,7 +74,7 @@ def test_a_leak_that_is_divided_among_the_processes_grows_in_each(leaky_run: Pat
 
 
 def test_a_worker_that_ended_under_load_is_in_the_verdict_line(leaky_run: Path, judge_by: JudgeBy) -> None:
-    """Whatever the verdict is: a worker that is killed again and again never gets old enough to leak."""
+    """Whatever the verdict is: a worker that is repeatedly killed never gets old enough to leak."""
     judge_by(planted_judge)
     whole = planted(leaky_run, QUIET, QUIET)
     recording = planted(

@@ -58,7 +58,7 @@ def test_a_port_is_ready_when_it_accepts() -> None:
 
 
 def drip(*pieces: bytes) -> Callable[[socket.socket], None]:
-    """Return what sends the pieces again and again, one each hundredth of a second."""
+    """Return what sends the pieces repeatedly, one each hundredth of a second."""
 
     def send(connection: socket.socket) -> None:
         for piece in itertools.cycle(pieces):
