@@ -23,8 +23,7 @@ def outcomes(request: pytest.FixtureRequest) -> pd.DataFrame:
     leaky = [
         Task(LEAKY, kind, next(seeds), multiple=SIZE * (10 if kind == OOM else 1), by=by)
         for kind in LEAK_KINDS
-        if by == ALONE
-        or kind != OOM  # a leak that is repeatedly killed at its limit is one of memory alone
+        if by == ALONE or kind != OOM  # a leak that is repeatedly killed at its limit is one of memory alone
         for _ in range(EACH)
     ]
     return table([score(task) for task in healthy + leaky])
