@@ -44,10 +44,9 @@ def gauge_names(samples: Iterable[pd.DataFrame]) -> tuple[str, ...]:
 def _gauges(text: str) -> dict[str, float]:
     """Return the numbers of one cell; what is damaged, or no finite number, was not read."""
     try:
-        found = json.loads(text or "{}")
-    except ValueError:
+        found = json.loads(text or "{}", parse_int=float)
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}
-    numbers = {name: float(value) for name, value in found.items() if type(value) in (int, float)}
-    return {name: value for name, value in numbers.items() if math.isfinite(value)}
+    return {name: value for name, value in found.items() if isinstance(value, float) and math.isfinite(value)}

@@ -30,6 +30,8 @@ OBJECTS: Final = (
 """Columns that have a panel in every report, and their titles."""
 MOST_GAUGE_PANELS: Final = 4
 """Gauges that have a panel; of more, those with the highest readings."""
+LONGEST_TITLE: Final = 48
+"""Characters that are drawn of a gauge's name: the width of a panel."""
 
 
 def panels(recording: Recording) -> tuple[tuple[str, str], ...]:
@@ -37,7 +39,12 @@ def panels(recording: Recording) -> tuple[tuple[str, str], ...]:
     names = gauge_names(arm.samples for arm in recording.arms)
     highest = {name: max(peak(arm, PREFIX + name).value or 0.0 for arm in recording.arms) for name in names}
     drawn = sorted(sorted(names, key=lambda name: -highest[name])[:MOST_GAUGE_PANELS])
-    return (*OBJECTS, *((PREFIX + name, name.replace("_", " ").capitalize()) for name in drawn))
+    return (*OBJECTS, *((PREFIX + name, _title(name)) for name in drawn))
+
+
+def _title(gauge: str) -> str:
+    title = gauge.replace("_", " ").capitalize()
+    return title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
 
 
 def objects_figure(contents: ReportContents) -> Figure:

@@ -23,11 +23,13 @@ def test_each_gauge_gets_a_column() -> None:
         '{"po',
         "[1]",
         '{"jobs": true}',
+        '{"pool": 1%s}' % ("0" * 400),
+        "[" * 100_000,
     ]
-    found = spread_gauges(pd.DataFrame({"t_s": range(7), "gauges": cells}))
+    found = spread_gauges(pd.DataFrame({"t_s": range(9), "gauges": cells}))
     assert list(found.columns) == ["t_s", "gauges.jobs", "gauges.pool"]
-    np.testing.assert_array_equal(found["gauges.pool"], [2.5, 4, *[np.nan] * 5])
-    np.testing.assert_array_equal(found["gauges.jobs"], [3, *[np.nan] * 6])
+    np.testing.assert_array_equal(found["gauges.pool"], [2.5, 4, *[np.nan] * 7])
+    np.testing.assert_array_equal(found["gauges.jobs"], [3, *[np.nan] * 8])
 
 
 def test_an_arm_without_gauges_has_no_columns_of_them() -> None:

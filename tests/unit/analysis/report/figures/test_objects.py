@@ -48,3 +48,13 @@ def test_a_gauge_of_one_arm_alone_is_drawn_for_it(build_run: Build) -> None:
         ("Cache entries", 1),
         ("History entries", 1),
     ]
+
+
+def test_a_long_name_of_a_gauge_stays_within_its_panel(build_run: Build) -> None:
+    """Its title is cut: the panels would have no room beside it."""
+    run_dir = build_run()
+    path = run_dir / "leaky" / "samples.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows.assign(gauges=json.dumps({"a" * 5000: 1})).to_csv(path, index=False)
+    title = panels(read_recording(run_dir))[2][1]
+    assert (len(title), title[:3], title[-2:]) == (48, "Aaa", "a…")
