@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import struct
 import threading
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 from soak.process.deadline import DeadlineSocket
 from soak.sampling.probe_answers import ProbeError, read_answer
+from soak.sampling.probe_socket import ProbeSocket
 
 ANSWER_MOST_BYTES: Final = 1 << 20
 """Longest answer that is read, bytes."""
@@ -26,7 +26,8 @@ class ProbeClient:
     """Asks one process; connects when first asked and again after a failure. Shared by threads."""
 
     def __init__(self, directory: Path, pid: int) -> None:
-        self._path = directory / f"{pid}.sock"
+        """``directory`` is SOAK_PROBE_DIR in the process's own mount namespace, ``pid`` is as we see it."""
+        self._at = ProbeSocket(directory, pid)
         self._pid = pid
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -35,7 +36,16 @@ class ProbeClient:
     @property
     def exists(self) -> bool:
         """Whether the process has a probe at all."""
-        return os.path.exists(self._path)  # noqa: PTH110 - false, not an error, where it may not be looked for
+        return not self.missing
+
+    @property
+    def missing(self) -> str:
+        """Why there is no probe to ask; empty where there is one."""
+        try:
+            self._at.check()
+        except (OSError, ValueError) as error:
+            return str(error)
+        return ""
 
     def ask(self, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:
         """Send one request and return its answer, as ``read_answer`` does.
@@ -88,7 +98,7 @@ class ProbeClient:
         while True:
             connection.setblocking(False)
             try:
-                connection.connect(str(self._path))
+                self._at.connect(connection)
                 break
             except BlockingIOError:  # its queue is full
                 if self._closed.wait(min(_FULL_BACKLOG_PAUSE_S, connection.left_s())):

@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 def start(directory: str) -> None:
     """Serve this process, and the children it forks, on ``<directory>/<pid>.sock`` until they end.
 
-    Raises OSError when ``directory`` is missing, open to other users or cannot be written, or its path is too long for
-    a Unix socket (107 bytes with the file), and RuntimeError when the system gives no thread.
+    In a directory of mode 1777, as of a container whose user is not known before, the socket is
+    ``<directory>/<euid>/<pid>.sock``. Raises OSError when ``directory`` is missing, open to other users in another way
+    or cannot be written, and RuntimeError when the system gives no thread.
     """
-    if os.stat(directory).st_mode & 0o077:
-        raise PermissionError(f"{directory} is open to other users; fix: chmod 700 {directory}")
     sessions = Sessions()
     probe = Probe(directory, sessions)
     probe.open()
@@ -55,8 +54,9 @@ class Probe:
 
     def open(self) -> None:
         """Start to serve. Raises OSError when the socket cannot be bound, RuntimeError when there is no thread."""
-        _sweep(self._directory)
-        server = Server(f"{self._directory}/{os.getpid()}.sock", _answerer(self._sessions))
+        directory = _private(self._directory)
+        _sweep(directory)
+        server = Server(f"{directory}/{os.getpid()}.sock", _answerer(self._sessions))
         try:
             server.start()
         except RuntimeError:
@@ -96,6 +96,24 @@ class Probe:
                 server.stop()
                 server.close()
                 server.remove()
+
+
+def _private(directory: str) -> str:
+    """Return the directory if it is private; in one where everybody may make files, that of our user, made now."""
+    mode = os.stat(directory).st_mode
+    if mode & 0o1002 == 0o1002:  # the sticky bit: what one user makes, another cannot exchange
+        directory = f"{directory}/{os.geteuid()}"
+        try:
+            os.mkdir(directory, 0o700)
+        except FileExistsError:
+            pass
+        found = os.lstat(directory)  # not a link that somebody else has put there
+        if found.st_uid != os.geteuid():
+            raise PermissionError(f"{directory} belongs to user {found.st_uid}; fix: remove it")
+        mode = found.st_mode
+    if mode & 0o077:
+        raise PermissionError(f"{directory} is open to other users; fix: chmod 700 {directory}")
+    return directory
 
 
 def _sweep(directory: str) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONGEST_LINE = 64 * 1024
+MOST_ADDRESS_BYTES = 107
+"""Longest path that a Unix socket can be bound to, bytes."""
 MOST_CLIENTS = 8
 SEND_TIMEOUT_S = 1.0
 STOP_TIMEOUT_S = 1.0
@@ -187,12 +189,19 @@ def _listen(path: str) -> RawSocket:
     except FileNotFoundError:
         pass
     listener = RawSocket(AF_UNIX, SOCK_STREAM)
+    directory, name = os.path.split(path)
+    held = os.open(directory, os.O_PATH | os.O_CLOEXEC)
     try:
-        listener.bind(path)
+        # by the open directory where the path is longer than an address may be
+        listener.bind(
+            path if len(os.fsencode(path)) <= MOST_ADDRESS_BYTES else f"/proc/self/fd/{held}/{name}"
+        )
         os.chmod(path, 0o600)
     except OSError:
         listener.close()
         raise
+    finally:
+        os.close(held)
     listener.listen(MOST_CLIENTS)
     listener.setblocking(False)
     return listener

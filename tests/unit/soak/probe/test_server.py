@@ -256,7 +256,7 @@ class TestLifecycle:
     ) -> None:
         """Where the directory has vanished meanwhile, a forked child says so in one line and runs on."""
         probe = lifecycle.Probe(f"{directory}/inner", Sessions())
-        Path(directory, "inner").mkdir()
+        Path(directory, "inner").mkdir(mode=0o700)
         probe.open()
         shutil.rmtree(f"{directory}/inner")
         probe.before_fork()
@@ -264,6 +264,49 @@ class TestLifecycle:
         probe.close()
         reason = f"[Errno 2] No such file or directory: '{directory}/inner'"
         assert capsys.readouterr().err == f"soak_probe: pid {os.getpid()} is not probed: {reason}\n"
+
+    def test_where_all_may_make_files_the_socket_is_in_a_directory_of_its_user(self, directory: str) -> None:
+        """A container's tmpfs, made before the user of the container is known."""
+        Path(directory).chmod(0o1777)
+        probe = lifecycle.Probe(directory, Sessions())
+        probe.open()
+        own = Path(directory, str(os.geteuid()))
+        assert (file_names(str(own)), own.stat().st_mode & 0o777) == ({f"{os.getpid()}.sock"}, 0o700)
+        probe.close()
+        assert not file_names(str(own))
+
+    @pytest.mark.parametrize("kind", ["link", "open", "other"])
+    def test_a_directory_that_another_user_made_or_may_change_is_refused(
+        self, directory: str, kind: str
+    ) -> None:
+        """They could take the socket away and answer instead."""
+        Path(directory).chmod(0o1777)
+        own = Path(directory, str(os.geteuid()))
+        if kind == "link":
+            Path(directory, "theirs").mkdir(mode=0o700)
+            own.symlink_to("theirs")
+        else:
+            own.mkdir(mode=0o700)
+            if kind == "open":
+                own.chmod(0o770)
+            elif os.geteuid() == 0:
+                os.chown(own, OTHER_USER, OTHER_USER)
+            else:
+                pytest.skip("only root can give a directory away")
+        with pytest.raises(
+            PermissionError, match=f"{own} (is open to other users|belongs to user {OTHER_USER});"
+        ):
+            lifecycle.Probe(directory, Sessions()).open()
+
+    def test_a_directory_with_a_long_path_is_used(self, directory: str) -> None:
+        """Of a Unix socket the kernel takes 107 bytes."""
+        long = Path(directory, "d" * 120)
+        long.mkdir(mode=0o700)
+        probe = lifecycle.Probe(str(long), Sessions())
+        probe.open()
+        assert file_names(str(long)) == {f"{os.getpid()}.sock"}
+        probe.close()
+        assert not file_names(str(long))
 
 
 @pytest.fixture

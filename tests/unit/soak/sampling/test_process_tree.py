@@ -25,6 +25,18 @@ from tests.support.scripted_process import ScriptedProcess
 MAIN = 100
 
 
+class ScriptedProbe(ProbeClient):
+    """Exists as soon as the test has made a file for the pid, whatever process that is."""
+
+    def __init__(self, directory: Path, pid: int) -> None:
+        super().__init__(directory, pid)
+        self._file = directory / f"{pid}.sock"
+
+    @property
+    def missing(self) -> str:
+        return "" if self._file.exists() else "no such file"
+
+
 class Machine:
     """The processes below MAIN, pid to start, and what the arm's supervisor sees of them."""
 
@@ -40,11 +52,11 @@ class Machine:
         self.samples = CsvWriter(directory / "samples.csv", SAMPLE_COLUMNS)
         self.sampler = Sampler("shop", clock, self.events, self.samples, every_s=1.0, smaps_every_s=5.0)
         self.workers = ProcessTree(
-            Target("shop", MAIN, 1, Unlimited(), ProbeClient(directory, MAIN)),
+            Target("shop", MAIN, 1, Unlimited(), ScriptedProbe(directory, MAIN)),
             self.sampler,
             self.events,
             next_life=self._next_life,
-            probe_of=lambda pid: ProbeClient(directory, pid),
+            probe_of=lambda pid: ScriptedProbe(directory, pid),
             killer=lambda: self.killer,
             below=lambda _: list(self.below),
             find=self._find,
