@@ -1,4 +1,7 @@
-"""Hangs containers on everything there is and says where they lie; runs on any Python, until its input ends."""
+"""Hangs containers on everything there is and says where they lie; runs on any Python, until its input ends.
+
+With the argument "running" the main task itself runs until then; else it waits.
+"""
 
 from __future__ import annotations
 
@@ -75,6 +78,17 @@ def subclasses_of(cls: type) -> int:
     return next(id(thing) for thing in gc.get_objects() if type(thing) is dict and known <= thing.keys())
 
 
+async def rest(where: dict[str, int], running: bool) -> None:
+    pages = [[0] for _ in range(1_200)]
+    where["awaited"] = id(pages)
+    print(json.dumps(where), flush=True)
+    if running:
+        sys.stdin.readline()
+    else:
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    pages.clear()
+
+
 async def main() -> None:
     gc.disable()
     where = {
@@ -100,8 +114,7 @@ async def main() -> None:
         one.other, other.other = other, one
     del one, other
     await asyncio.wait(TASKS)  # the worker began before them
-    print(json.dumps(where), flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    await rest(where, running="running" in sys.argv)
     ended.set()
     pending.cancel()
 

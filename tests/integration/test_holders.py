@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 
 TARGET = Path(__file__).parent / "holders_target.py"
 TIMEOUT_S = 30.0
-VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 
 EXPECTED: dict[str, tuple[str, str | None]] = {
     "module": ("builtins.list", "__main__.HISTORY"),
@@ -43,6 +43,7 @@ EXPECTED: dict[str, tuple[str, str | None]] = {
     "classes": ("builtins.list", "__main__.CLASSES"),
     "subclasses": ("builtins.dict", None),
     "task": ("builtins.list", "task __main__.worker() local items"),
+    "awaited": ("builtins.list", "task __main__.main(): rest() local pages"),
     "thread": ("collections.deque", "thread pump: pump() local backlog"),
 }
 
@@ -67,14 +68,22 @@ def named(sockets: Path, pid: int, suspects: Sequence[HeapSuspect]) -> list[dict
     return [{**row, "entries": json.loads(str(row["entries"])) if row["entries"] else None} for row in rows]
 
 
+@pytest.mark.parametrize("instant", ["waiting", "running"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_planted_holders_are_named(version: str, sockets: Path) -> None:
-    """Twelve ways to hold a container, weak references, garbage cycles, and where finished tasks were created."""
+def test_planted_holders_are_named(version: str, instant: str, sockets: Path) -> None:
+    """Thirteen ways to hold a container, weak references, garbage cycles, and where finished tasks were created.
+
+    Whether the event loop waits at that instant or runs a task changes no name.
+    """
     python = find_interpreter(version)
     if python is None:
         pytest.skip(f"there is no Python {version} here")
     with subprocess.Popen(
-        [python, TARGET], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        [python, TARGET, instant],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
     ) as target:
         try:
             assert target.stdout is not None

@@ -25,6 +25,9 @@ CROWD = 20
 """Threads or tasks in one function, or modules of one file, from which on they are what is kept, not who keeps it."""
 
 _LOOP_MODULES = ("asyncio.base_events", "asyncio.events", "selectors")
+_LOOP_PACKAGES = ("asyncio", "uvloop")
+_COROUTINE_FLAGS = 1 << 7 | 1 << 9
+"""CO_COROUTINE and CO_ASYNC_GENERATOR of CPython's code.h."""
 
 _STANDARD_PATH = os.path.dirname(os.__file__) + os.sep
 _INSTALLED_PATHS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -44,14 +47,18 @@ class Root(NamedTuple):
     in the main thread, which call all else."""
     is_late: bool = False
     """Whether the way from elsewhere is better: it is one of a crowd, or the event loop's own."""
+    coroutine: int = 0
+    """Address of the task's coroutine whose local variables these are; 0 for others."""
 
 
 class _Running(NamedTuple):
-    """A frame of a task, or of the thread of that number, and its label."""
+    """A frame of a task or thread, and its label."""
 
     label: str
     frame: types.FrameType
-    thread: int | None
+    lasts: bool = False
+    """Whether it is of the main thread and below every event loop."""
+    coroutine: int = 0
 
 
 def find_roots(own_thread: int) -> list[Root]:
@@ -59,7 +66,8 @@ def find_roots(own_thread: int) -> list[Root]:
 
     Of each owner's, modules with a leading underscore come last: others have their names from these.
     """
-    roots = [*_modules(), *_of_frames([*_tasks(), *_threads(own_thread)], _main_thread())]
+    running = {id(running.frame): running for running in (*_threads(own_thread), *_tasks())}
+    roots = [*_modules(), *_of_frames(list(running.values()))]
     return sorted(
         roots, key=lambda root: (root.owner, root.label.startswith("_") and root.label != "__main__")
     )
@@ -130,6 +138,13 @@ def registries_of_threads() -> list[Any]:
     return [known[name] for name in ("_active", "_limbo") if name in known]
 
 
+def registries_of_tasks() -> list[Any]:
+    """Return the containers in which asyncio keeps tasks while they run or wait, whoever else holds them."""
+    known = attributes_of(sys.modules.get("asyncio.tasks")) or {}
+    names = ("_current_tasks", "_eager_tasks", "_scheduled_tasks", "_all_tasks")
+    return [known[name] for name in names if name in known]
+
+
 def _modules() -> list[Root]:
     """Return each module once, under the name it has for itself; ``__mp_main__`` is another name of ``__main__``."""
     found: dict[int, Root] = {}
@@ -159,13 +174,13 @@ def _crowds(sorts: Iterable[Any]) -> set[Any]:
     return {sort for sort, count in Counter(sorts).items() if count > CROWD}
 
 
-def _of_frames(frames: Sequence[_Running], main: int | None) -> Iterator[Root]:
-    crowds = _crowds(id(frame.f_code) for _, frame, _ in frames)
-    for label, frame, thread in frames:
+def _of_frames(frames: Sequence[_Running]) -> Iterator[Root]:
+    crowds = _crowds(id(running.frame.f_code) for running in frames)
+    for label, frame, lasts, coroutine in frames:
         owner = _owner(frame.f_code.co_filename)
-        lasts = owner == OWN and thread is not None and thread == main
         late = id(frame.f_code) in crowds or _module(frame) in _LOOP_MODULES
-        yield Root(label, locals_of(frame), is_module=False, owner=owner, lasts=lasts, is_late=late)
+        names = locals_of(frame)
+        yield Root(label, names, False, owner, lasts and owner == OWN, late, coroutine)
 
 
 def _tasks() -> Iterator[_Running]:
@@ -174,30 +189,61 @@ def _tasks() -> Iterator[_Running]:
         task = reference()
         if task is None or is_done(task):
             continue
-        name = ""
-        for frame in frames_of(coroutine_of(task)):
-            function = function_name(frame.f_code)
-            name = name or f"task {_module(frame)}.{function}"
-            label = name if name.endswith(f".{function}") else f"{name}: {function}"
-            yield _Running(label, frame, None)
+        coroutine = coroutine_of(task)
+        yield from _of_task(_awaited(coroutine), id(coroutine))
         found += 1
         if found == MOST_TASKS:
             return
 
 
+def _awaited(coroutine: Any) -> list[types.FrameType]:
+    """Return the frames of a task's coroutine; of one that runs those of its thread from there on."""
+    frames = list(frames_of(coroutine))
+    if frames and getattr(coroutine, "cr_running", False):
+        for innermost in sys._current_frames().values():  # noqa: SLF001 - the only way to other threads' frames
+            stack = _stack(innermost)
+            if frames[0] in stack:
+                return stack[stack.index(frames[0]) :]
+    return frames
+
+
+def _of_task(frames: Iterable[types.FrameType], coroutine: int = 0) -> Iterator[_Running]:
+    """Label the frames of a task, the outermost first, which is that of ``coroutine``."""
+    name = ""
+    for frame in frames:
+        function = function_name(frame.f_code)
+        name = name or f"task {_module(frame)}.{function}"
+        label = name if name.endswith(f".{function}") else f"{name}: {function}"
+        yield _Running(label, frame, False, coroutine)
+        coroutine = 0
+
+
 def _threads(own_thread: int) -> Iterator[_Running]:
-    names = _thread_names()
-    running = sys._current_frames()  # noqa: SLF001 - the only way to other threads' frames
+    """Yield the frames of the threads; from a coroutine's on they are those of the task that runs there."""
+    names, main = _thread_names(), _main_thread()
+    innermost = sys._current_frames()  # noqa: SLF001 - the only way to other threads' frames
     # Our own at once: a frame that has its own name for itself is a circle, and its callers hang on it.
-    running.pop(own_thread, None)
-    for number, innermost in running.items():
-        frame: types.FrameType | None = innermost
-        for _ in range(MOST_FRAMES):
-            if frame is None:
+    innermost.pop(own_thread, None)
+    for number, frame in innermost.items():
+        stack = _stack(frame)
+        is_in_loop = False
+        for place, outer in enumerate(stack):
+            if outer.f_code.co_flags & _COROUTINE_FLAGS:
+                yield from _of_task(stack[place:])
                 break
-            label = f"thread {names.get(number, number)}: {function_name(frame.f_code)}"
-            yield _Running(label, frame, number)
-            frame = frame.f_back
+            is_in_loop = is_in_loop or _module(outer).partition(".")[0] in _LOOP_PACKAGES
+            label = f"thread {names.get(number, number)}: {function_name(outer.f_code)}"
+            yield _Running(label, outer, number == main and not is_in_loop)
+
+
+def _stack(innermost: types.FrameType) -> list[types.FrameType]:
+    """Return at most ``MOST_FRAMES`` frames, the outermost first."""
+    frame: types.FrameType | None = innermost
+    stack: list[types.FrameType] = []
+    while frame is not None and len(stack) < MOST_FRAMES:
+        stack.append(frame)
+        frame = frame.f_back
+    return stack[::-1]
 
 
 def _main_thread() -> int | None:

@@ -7,7 +7,7 @@ from array import array
 from typing import Any
 
 from .objects import is_a, referents, type_name
-from .roots import registries
+from .roots import registries, registries_of_tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ class Walk:
         self._kinds = kinds
         self._registries = frozenset(map(id, registries()))
         self._apart = self._registries.union(apart)
+        self._of_tasks = frozenset(map(id, registries_of_tasks()))
+        coroutines = {root.coroutine for root in roots if root.coroutine and not root.is_late}
+        self._at_last = coroutines.union(self._of_tasks)
+        """A task is a root of its own, and whether it runs or waits at this instant must change no path."""
         self._started_s = time.monotonic()
         self._deadline_s = deadline_s
         self._parents = array("i")
@@ -145,7 +149,8 @@ class Walk:
 
     def is_poor(self, chain: Sequence[Any]) -> bool:
         """Return whether a chain is a poor answer: it leads through a registry, or starts late."""
-        through = any(id(thing) in self._registries or self._kinds.of(thing).registry for thing in chain[:-1])
+        poor = self._registries | self._of_tasks
+        through = any(id(thing) in poor or self._kinds.of(thing).registry for thing in chain[:-1])
         return through or self.root_of(chain).is_late
 
     def is_late(self) -> bool:
@@ -197,7 +202,7 @@ class Walk:
 
     def _next_level(self, level: list[int], share: float = 1.0) -> tuple[list[int], list[int]]:
         """Return what the level leads to, and what of it is left when so much of time and objects is spent."""
-        objects, index, apart = self.objects, self._index, self._apart
+        objects, index, apart, at_last = self.objects, self._index, self._apart, self._at_last
         met, kind_of = self._kinds.met, self._kinds.of
         reached: list[int] = []
         for count, parent in enumerate(level):
@@ -217,7 +222,7 @@ class Walk:
                 if address in index[address >> PART_BITS & PARTS - 1]:
                     continue
                 place = self._add(child, parent)
-                if kind.registry:
+                if kind.registry or address in at_last:
                     self._last.append(place)
                 elif address in apart or (kind.length is not None and kind.length(child) > LARGE):
                     self._later.append(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 import types
@@ -79,3 +80,50 @@ def test_what_the_main_thread_runs_of_the_target_lasts() -> None:
         other.join()
     assert (lasting["look()"], lasting["serves()"]) == (True, False)
     assert not lasting["pytest_pyfunc_call()"]
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_task_that_runs_has_the_roots_of_one_that_waits(runs: bool) -> None:
+    """Its coroutines are the task's at any instant, none the thread's, each once; a callback's frame does not last."""
+    found: list[Root] = []
+
+    def look() -> None:
+        found.extend(root for root in find_roots(get_ident()) if not root.is_module)
+
+    async def inner() -> None:
+        if runs:
+            thread = threading.Thread(target=look)
+            thread.start()
+            thread.join()
+        else:
+            await asyncio.to_thread(look)
+
+    async def outer() -> None:
+        await inner()
+
+    asyncio.run(outer())
+    of_test = [root for root in found if root.label.endswith(("outer()", "inner()"))]
+    function = "test_a_task_that_runs_has_the_roots_of_one_that_waits." if sys.version_info >= (3, 11) else ""
+    assert [root.label for root in of_test] == [
+        f"task {__name__}.{function}outer()",
+        f"task {__name__}.{function}outer(): {function}inner()",
+    ]
+    assert [(root.lasts, bool(root.coroutine)) for root in of_test] == [(False, True), (False, False)]
+
+
+def test_a_callback_of_the_event_loop_does_not_last() -> None:
+    """It runs in the main thread, but only at this instant."""
+    found: list[Root] = []
+
+    def called(loop: asyncio.AbstractEventLoop) -> None:
+        thread = threading.Thread(target=lambda: found.extend(find_roots(get_ident())))
+        thread.start()
+        thread.join()
+        loop.stop()
+
+    loop = asyncio.new_event_loop()
+    loop.call_soon(called, loop)
+    loop.run_forever()
+    loop.close()
+    assert [root.lasts for root in found if root.label.endswith("called()")] == [False]
+    assert [root.lasts for root in found if root.label.endswith("does_not_last()")] == [True]

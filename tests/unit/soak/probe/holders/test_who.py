@@ -6,18 +6,19 @@ import asyncio
 import gc
 import json
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from soak_probe.answers import Answers
-from soak_probe.holders import objects, walk
+from soak_probe.holders import objects, roots, walk
 from soak_probe.holders import who as holders
 from soak_probe.holders.who import Suspect, who
 from soak_probe.sessions import Sessions
 
-from tests.support.planted_holders import BUDGET_S, Holder, program
+from tests.support.planted_holders import BUDGET_S, Holder, path_to, program
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_roots")]
 
@@ -84,6 +85,45 @@ class TestTypes:
         """Nothing is made up for a type that is not there."""
         answer = who([Suspect(0, "shop.Nothing", 9)], BUDGET_S)["holders"][0]
         assert answer == {"address": 0, "type": "shop.Nothing", "length": 9, "holder": ""}
+
+
+class TestTasks:
+    @pytest.mark.parametrize("runs", [False, True])
+    def test_no_name_depends_on_the_task_that_runs(self, runs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a waiting task has is that task's, also while asyncio lists the one that knows it as the current."""
+        answers: list[str] = []
+        monkeypatch.setattr(holders, "find_roots", of_asyncio)
+
+        async def works(where: list[int]) -> None:
+            items = [[0]]
+            where.append(id(items))
+            await asyncio.sleep(60)
+
+        async def serves() -> None:
+            where: list[int] = []
+            pending = asyncio.ensure_future(works(where))
+            await asyncio.sleep(0)
+            if runs:
+                thread = threading.Thread(target=lambda: answers.append(path_to(where[0])))
+                thread.start()
+                thread.join()
+            else:
+                answers.append(await asyncio.to_thread(path_to, where[0]))
+            pending.cancel()
+
+        asyncio.run(serves())
+        (path,) = answers
+        assert path.startswith(f"task {__name__}.")
+        assert path.endswith("works() local items")
+
+
+def of_asyncio(own_thread: int) -> list[roots.Root]:
+    """Return the roots of asyncio's modules and of tasks, and threads."""
+    return [
+        root
+        for root in roots.find_roots(own_thread)
+        if root.label.startswith(("asyncio.", "task ", "thread "))
+    ]
 
 
 class TestWho:
