@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
-from typing import Any, BinaryIO, Final
+from pathlib import PurePath
+from typing import Final
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-from elftools.elf.hash import GNUHashSection
-from elftools.elf.sections import SymbolTableSection
-
+from soak.heap.cpython import program
 from soak.heap.cpython.layout import LAYOUTS, TP_BASICSIZE, Layout
-from soak.heap.cpython.memory import PAGE_BYTES, USER_SPACE_END, Memory, MemoryMapping
+from soak.heap.cpython.memory import USER_SPACE_END, Memory, MemoryMapping
 from soak.heap.errors import HeapError
 
 TYPE_SYMBOLS: Final = (
@@ -26,12 +21,6 @@ TYPE_SYMBOLS: Final = (
     "PyODict_Type",
     "PyByteArray_Type",
 )
-_Table = GNUHashSection | SymbolTableSection
-_GARBAGE: Final = (
-    ELFError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, MemoryError,
-    struct.error,
-)  # fmt: skip
-"""Exceptions of pyelftools for a damaged file: the file is the target's."""
 _VERSION: Final = "Py_Version"
 """Symbol of PY_VERSION_HEX, exported since 3.11."""
 _OTHER_BUILDS: Final = {
@@ -59,11 +48,11 @@ class Interpreter:
 
 def find_interpreter(pid: int, maps: Sequence[MemoryMapping], memory: Memory) -> Interpreter:
     """Return the CPython of a process; raises HeapError when it has none, or one that is not supported."""
-    for path in _candidates(pid, maps):
-        found = _symbols(pid, path)
+    for path in program.candidates(pid, maps):
+        found = program.symbols(pid, path, (*TYPE_SYMBOLS, _VERSION, *_OTHER_BUILDS))
         if "PyType_Type" in found:
             return _interpreter(pid, path, maps, memory, found)
-    name = PurePath(_executable(pid) or "?").name
+    name = PurePath(program.executable(pid) or "?").name
     raise HeapError(
         f"pid {pid} ({name}) shows no CPython: neither the executable nor a libpython has the symbol PyType_Type. "
         f"Supported are {_SUPPORTED}, with dynamic symbols."
@@ -81,9 +70,9 @@ def _interpreter(
         raise HeapError(
             f"pid {pid}: {path} lacks the symbols {', '.join(missing)}; run it with an unstripped Python."
         )
-    bias = _bias(pid, path, maps)
+    bias = program.bias(pid, path, maps)
     if not all(0 < bias + address < USER_SPACE_END for address in found.values()):
-        raise HeapError(_not_as_mapped(pid, path))
+        raise HeapError(program.not_as_mapped(pid, path))
     types = {name: bias + found[name] for name in TYPE_SYMBOLS}
     size = int.from_bytes(memory.read_each([types["PyType_Type"] + TP_BASICSIZE], 8)[0], "little")
     if not size:
@@ -116,89 +105,3 @@ def _interpreter(
     return Interpreter(
         path, layout, types, modules, (low[0].start, max(mapping.end for mapping in low)) if low else (0, 0)
     )
-
-
-def _candidates(pid: int, maps: Sequence[MemoryMapping]) -> list[str]:
-    """Return the files that may hold CPython: the executable first, as it may have copies of a library's data."""
-    libraries = [mapping.path for mapping in maps if PurePath(mapping.path).name.startswith("libpython")]
-    executable = _executable(pid)
-    return list(dict.fromkeys([*([executable] if executable else []), *libraries]))
-
-
-def _executable(pid: int) -> str | None:
-    try:
-        return str(Path(f"/proc/{pid}/exe").readlink())
-    except OSError:
-        return None
-
-
-def _open(pid: int, path: str) -> BinaryIO:
-    """Open a file the process has mapped, also in a mount namespace of its own, or when it was replaced meanwhile."""
-    if path == _executable(pid):
-        return Path(f"/proc/{pid}/exe").open("rb")
-    if path.endswith(" (deleted)"):
-        raise HeapError(
-            f"pid {pid}: {path} was replaced since the process started; restart it and try again."
-        )
-    return Path(f"/proc/{pid}/root{path}").open("rb")
-
-
-def _symbols(pid: int, path: str) -> dict[str, int]:
-    """Return the addresses, in the file, of the symbols we know, of those that the file defines."""
-    wanted = (*TYPE_SYMBOLS, _VERSION, *_OTHER_BUILDS)
-    try:
-        with _open(pid, path) as file:
-            return symbols_of(file, wanted)
-    except OSError as error:
-        raise HeapError(f"pid {pid}: its program {path} cannot be opened: {error.strerror}.") from None
-
-
-def symbols_of(file: BinaryIO, wanted: Sequence[str]) -> dict[str, int]:
-    """Return name and address of those of the wanted symbols an ELF file defines; none when it is no ELF file."""
-    found: dict[str, int] = {}
-    try:
-        elf = ELFFile(file)
-        sections = list(elf.iter_sections())
-        tables: list[_Table] = [section for section in sections if isinstance(section, GNUHashSection)]
-        tables += [section for section in sections if isinstance(section, SymbolTableSection)]
-        for table in tables:
-            for name in wanted:
-                if name not in found:
-                    found |= _lookup(table, name)
-            if "PyType_Type" in found:
-                break
-    except _GARBAGE:
-        return {}
-    return found
-
-
-def _lookup(table: _Table, name: str) -> dict[str, int]:
-    symbols: Sequence[Any]
-    if isinstance(table, GNUHashSection):  # noqa: SIM108 - as an expression it loses its type
-        symbols = [table.get_symbol(name)]
-    else:
-        symbols = table.get_symbol_by_name(name) or ()
-    defined = [symbol for symbol in symbols if symbol is not None and symbol["st_shndx"] != "SHN_UNDEF"]
-    return {name: int(defined[0]["st_value"])} if defined else {}
-
-
-def _bias(pid: int, path: str, maps: Sequence[MemoryMapping]) -> int:
-    """Return what is added to an address in the file to have it in the process; 0 for a program of fixed addresses."""
-    try:
-        with _open(pid, path) as file:
-            segments = [
-                (int(segment["p_offset"]), int(segment["p_vaddr"]))
-                for segment in ELFFile(file).iter_segments("PT_LOAD")
-            ]
-    except (OSError, *_GARBAGE):
-        segments = []
-    for offset, address in segments:
-        page = offset - offset % PAGE_BYTES
-        for mapping in maps:
-            if mapping.path == path and mapping.offset == page:
-                return mapping.start - (address - address % PAGE_BYTES)
-    raise HeapError(_not_as_mapped(pid, path))
-
-
-def _not_as_mapped(pid: int, path: str) -> str:
-    return f"pid {pid}: {path} is not mapped as its headers say."

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from soak.heap.cpython import interpreter
-from soak.heap.cpython.interpreter import TYPE_SYMBOLS, find_interpreter, symbols_of
+from soak.heap.cpython import program
+from soak.heap.cpython.interpreter import TYPE_SYMBOLS, find_interpreter
 from soak.heap.cpython.memory import ProcessMemory
+from soak.heap.cpython.program import symbols_of
 from soak.heap.errors import HeapError
 
 _GNU_HASH = 0x6FFFFFF6
@@ -51,8 +52,8 @@ def test_a_hash_table_of_garbage_has_no_symbols(offset: int, words: tuple[int, .
 @pytest.mark.parametrize("address", [-1, (1 << 64) - 1, 1 << 47])
 def test_symbols_outside_the_address_space_are_refused(monkeypatch: pytest.MonkeyPatch, address: int) -> None:
     """They are what the file says."""
-    monkeypatch.setattr(interpreter, "_symbols", lambda *_: dict.fromkeys(TYPE_SYMBOLS, address))
-    monkeypatch.setattr(interpreter, "_bias", lambda *_: 0)
+    monkeypatch.setattr(program, "symbols", lambda *_: dict.fromkeys(TYPE_SYMBOLS, address))
+    monkeypatch.setattr(program, "bias", lambda *_: 0)
     with (
         ProcessMemory(os.getpid()) as memory,
         pytest.raises(HeapError, match="is not mapped as its headers say"),
@@ -65,8 +66,8 @@ def test_a_process_that_becomes_another_program_is_said_to_be_starting_or_ending
 ) -> None:
     """What was at the addresses of its old program is gone: that is no Python 0.0."""
     symbols = dict.fromkeys((*TYPE_SYMBOLS, "Py_Version"), 4096)
-    monkeypatch.setattr(interpreter, "_symbols", lambda *_: symbols)
-    monkeypatch.setattr(interpreter, "_bias", lambda *_: 0)
+    monkeypatch.setattr(program, "symbols", lambda *_: symbols)
+    monkeypatch.setattr(program, "bias", lambda *_: 0)
     with (
         ProcessMemory(os.getpid()) as memory,
         pytest.raises(HeapError, match="starting or ending: try again"),
@@ -85,8 +86,8 @@ def test_a_program_that_changes_or_goes_after_its_symbols_were_read_is_refused(
             raise FileNotFoundError(2, "No such file or directory")
         return io.BytesIO(content)
 
-    monkeypatch.setattr(interpreter, "_symbols", lambda *_: dict.fromkeys(TYPE_SYMBOLS, 4096))
-    monkeypatch.setattr(interpreter, "_open", opened)
+    monkeypatch.setattr(program, "symbols", lambda *_: dict.fromkeys(TYPE_SYMBOLS, 4096))
+    monkeypatch.setattr(program, "_open", opened)
     with (
         ProcessMemory(os.getpid()) as memory,
         pytest.raises(HeapError, match="is not mapped as its headers say"),
