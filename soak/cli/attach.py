@@ -18,20 +18,29 @@ from soak.contract.units import (
     parse_option,
 )
 from soak.errors import UsageError
-from soak.supervisor.attach import AttachPlan, find_processes, sample_attached
+from soak.supervisor.attach import AttachPlan, sample_attached
+from soak.supervisor.attachments import find_attachments
 from soak.supervisor.launch import noted_signals
 
 
 def attach(
     pids: Annotated[
-        list[int],
+        list[int] | None,
         typer.Option(
             "--pid",
             min=1,
             max=options.MOST_PID,
             help="PID of a process to sample with its children; may be given several times.",
         ),
-    ],
+    ] = None,
+    containers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--container",
+            metavar="NAME",
+            help="Container of podman or docker to sample, by name or id; may be given several times.",
+        ),
+    ] = None,
     duration: Annotated[
         str, typer.Option("--for", metavar="TIME", help="Duration, e.g. 10m (default: until Ctrl-C).")
     ] = "",
@@ -48,7 +57,9 @@ def attach(
     metrics_port: options.MetricsPort = None,
     runs: options.Runs = Path("runs"),
 ) -> None:
-    """Sample and judge running processes under the load they have. Read-only: the processes are not modified.
+    """Sample and judge running processes or containers under the load they have.
+
+    Read-only: the processes are not modified.
 
     Exit codes: 0 no leak, 1 the harness failed, 2 usage, 3 a leak, 4 inconclusive.
     """
@@ -57,7 +68,7 @@ def attach(
     if not 0.1 <= every_s <= 60:
         raise UsageError(f"--every {every}: give a time from 0.1s to 60s.")
     plan = AttachPlan(
-        find_processes(pids),
+        find_attachments(pids or (), containers or ()),
         every_s=every_s,
         for_s=parse_option("--for", duration, parse_duration) if duration else None,
         max_leak=margin,

@@ -10,23 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from psutil import Process
-
 from soak import contract
 from soak.config.profile import SamplingSettings
 from soak.contract.units import LeakRate
-from soak.errors import UsageError
 from soak.limit.base import Unlimited
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE
-from soak.process.procfs import (
-    count_fds,
-    descendants,
-    environment_value,
-    find_process,
-    is_alive,
-    is_hidden,
-    rss_bytes,
-)
+from soak.process.procfs import environment_value, is_alive
 from soak.recording.files import new_run_directory
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.process_tree import ProcessTree
@@ -35,6 +24,7 @@ from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
 from soak.status.model import ATTACHED, ArmStatus
 from soak.status.terminal import Progress
+from soak.supervisor.attachments import Attachment
 from soak.supervisor.ending import GRACE_S, NAMING_S, StopRequest
 from soak.supervisor.launch import Outcome, write_hashes
 from soak.supervisor.manifest import host_facts, judge_facts
@@ -52,8 +42,8 @@ SAMPLING_S = 1.0
 class AttachPlan:
     """What to sample, for how long, and by which margin it will be judged."""
 
-    processes: tuple[Process, ...]
-    """Processes to sample; each is an arm, with the processes below it."""
+    attachments: tuple[Attachment, ...]
+    """What to sample; each is an arm."""
     every_s: float
     for_s: float | None
     """Duration, seconds; None: until somebody ends it, or the processes are gone."""
@@ -62,36 +52,11 @@ class AttachPlan:
     """The memory limit they run under; None where none was given."""
 
 
-def find_processes(pids: Sequence[int]) -> tuple[Process, ...]:
-    """Return the processes; raises UsageError for one that is not there, not readable, or named twice."""
-    found: list[Process] = []
-    for pid in pids:
-        one = find_process(pid)
-        if one is None and is_hidden(pid):
-            raise UsageError(
-                f"--pid {pid}: /proc hides it from this user (mount option hidepid); run this as its user, or as root."
-            )
-        if one is None or rss_bytes(pid) is None:
-            raise UsageError(f"--pid {pid}: no such process; find it with pgrep -af NAME.")
-        if count_fds(pid) is None:
-            raise UsageError(f"--pid {pid}: it is not ours to read; run this as its user, or as root.")
-        if one in found:
-            raise UsageError(f"--pid {pid} is given twice.")
-        found.append(one)
-    for one in found:
-        for pid in descendants(one.pid):
-            if pid in pids:
-                raise UsageError(
-                    f"--pid {pid} runs below --pid {one.pid}, which is sampled with it: leave it out."
-                )
-    return tuple(found)
-
-
 class AttachedArm:
     """One process that was there before us, and those below it."""
 
-    def __init__(self, process: Process, session: Session, every_s: float) -> None:
-        self.name = arm_name(process)
+    def __init__(self, attachment: Attachment, session: Session, every_s: float) -> None:
+        self.name, process = attachment.name, attachment.process
         self.sampler = session.add_sampler(
             self.name, SamplingSettings(every_s=every_s, smaps_every_s=ATTACHED_SMAPS_EVERY_S)
         )
@@ -155,9 +120,9 @@ def sample_attached(
         stack.callback(guard.close)
         session = Session(directory, manifest, guard, progress, machine.new_clock(), machine, stop_request)
         stack.callback(session.close)
-        pids = ", ".join(str(one.pid) for one in plan.processes)
+        pids = ", ".join(str(one.process.pid) for one in plan.attachments)
         session.events.record("run_start", f"attached to {pids}")
-        arms = [AttachedArm(process, session, plan.every_s) for process in plan.processes]
+        arms = [AttachedArm(one, session, plan.every_s) for one in plan.attachments]
         session.save_manifest("running")
         session.events.record("phase", contract.LOAD)
         session.start_censuses(ATTACHED_CENSUS_EVERY_S)
@@ -180,7 +145,7 @@ def sample_attached(
 
 
 def attach_manifest(plan: AttachPlan, run_id: str) -> dict[str, Any]:
-    """Return the facts of the recording; nothing of the processes but their pids."""
+    """Return the facts of the recording; nothing of the processes but their pids and containers."""
     return {
         "schema_version": contract.SCHEMA_VERSION,
         "run_id": run_id,
@@ -188,8 +153,7 @@ def attach_manifest(plan: AttachPlan, run_id: str) -> dict[str, Any]:
         "attached": True,
         "started_wall_time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "arms": [
-            {"name": arm_name(one), "role": "", "memory_limit_bytes": plan.limit_bytes}
-            for one in plan.processes
+            {"name": one.name, "role": "", "memory_limit_bytes": plan.limit_bytes} for one in plan.attachments
         ],
         "limit_mechanism": "none" if plan.limit_bytes is None else "its owner",
         "limit_mechanisms_refused": [],
@@ -198,18 +162,13 @@ def attach_manifest(plan: AttachPlan, run_id: str) -> dict[str, Any]:
         "memory_scale": 1.0,
         "planned_load_s": 0,
         "every_s": plan.every_s,
-        **judge_facts({arm_name(one): "" for one in plan.processes}, plan.max_leak),
+        **judge_facts({one.name: "" for one in plan.attachments}, plan.max_leak),
         "gates": [],
-        "processes": [{"name": arm_name(one), "pid": one.pid} for one in plan.processes],
+        "processes": [one.facts for one in plan.attachments],
         "hashed": True,
         "python": platform.python_version(),
         "host": host_facts(),
     }
-
-
-def arm_name(process: Process) -> str:
-    """Return the name of the arm that a process is."""
-    return f"pid_{process.pid}"
 
 
 def _probe_of(pid: int) -> ProbeClient | None:

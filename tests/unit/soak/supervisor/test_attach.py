@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -24,8 +22,8 @@ from soak.contract.units import LeakRate
 from soak.errors import HarnessError, UsageError
 from soak.sampling.sampler import NAMING_TIMEOUT_S, Sampler
 from soak.status.terminal import Progress
-from soak.supervisor import attach as module
-from soak.supervisor.attach import AttachPlan, attach_manifest, find_processes, sample_attached
+from soak.supervisor.attach import AttachPlan, attach_manifest, sample_attached
+from soak.supervisor.attachments import Attachment
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import Outcome
 from tests.support.scripted_machine import ScriptedMachine, ScriptedThread
@@ -34,57 +32,9 @@ from tests.support.scripted_process import ScriptedProcess
 HERE = cast(Process, ScriptedProcess(os.getpid(), 1.0))
 
 
-@pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
-        yield process
-        process.kill()
-
-
 def watch(*processes: Process, for_s: float | None = 0.3) -> AttachPlan:
-    return AttachPlan(processes, every_s=0.1, for_s=for_s, max_leak=LeakRate(per_s=10.0), limit_bytes=1 << 30)
-
-
-def test_a_living_process_of_ours_is_found(sleeper: subprocess.Popen[bytes]) -> None:
-    """By its pid and its start."""
-    [found] = find_processes([sleeper.pid])
-    assert found.pid == sleeper.pid
-    assert found.is_running()
-
-
-@pytest.mark.parametrize(
-    ("pids", "sentence"),
-    [
-        ([999_999_999], "--pid 999999999: no such process"),
-        (["sleeper", "sleeper"], "is given twice"),
-        (["self", "sleeper"], "runs below --pid"),
-    ],
-)
-def test_a_pid_that_cannot_be_sampled_is_a_sentence(
-    sleeper: subprocess.Popen[bytes], pids: list[int | str], sentence: str
-) -> None:
-    """It names the pid and the fix."""
-    known = {"self": os.getpid(), "sleeper": sleeper.pid}
-    with pytest.raises(UsageError, match=sentence):
-        find_processes([pid if isinstance(pid, int) else known[pid] for pid in pids])
-
-
-def test_a_hidden_process_is_not_taken_for_one_that_is_not_there(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Under the mount option hidepid another user's process looks as if it were gone."""
-    monkeypatch.setattr(module, "is_hidden", lambda _: True)
-    with pytest.raises(UsageError, match="run this as its user, or as root"):
-        find_processes([999_999_999])
-
-
-def test_a_process_of_somebody_else_is_a_sentence(
-    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its descriptors cannot be listed."""
-    monkeypatch.setattr(module, "count_fds", lambda _: None)
-    with pytest.raises(UsageError, match="run this as its user, or as root"):
-        find_processes([sleeper.pid])
+    found = tuple(map(Attachment, processes))
+    return AttachPlan(found, every_s=0.1, for_s=for_s, max_leak=LeakRate(per_s=10.0), limit_bytes=1 << 30)
 
 
 def test_the_manifest_says_attached_and_can_be_read(tmp_path: Path) -> None:

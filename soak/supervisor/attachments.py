@@ -1,0 +1,87 @@
+"""What is attached to: processes by their pids, and the first process of containers by their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from psutil import Process
+
+from soak.containers.engine import Container, find_container
+from soak.errors import UsageError
+from soak.process.procfs import count_fds, descendants, find_process, is_hidden, rss_bytes
+
+_LONGEST_NAME: Final = 32
+"""Characters of an arm's name at most, as in ARM_NAME."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A process that is sampled with those below it: an arm."""
+
+    process: Process
+    container: Container | None = None
+    """The container whose first process it is; None for a process that was given by its pid."""
+
+    @property
+    def name(self) -> str:
+        """The name of the arm: ``container_NAME``, or ``pid_N``."""
+        if self.container is None:
+            return f"pid_{self.process.pid}"
+        return "container_" + re.sub(r"[^a-z0-9]", "_", self.container.name.lower())[: _LONGEST_NAME - 10]
+
+    @property
+    def option(self) -> str:
+        """The option that named it, for a message."""
+        return f"--pid {self.process.pid}" if self.container is None else f"--container {self.container.name}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the manifest has of it; nothing of the process but its pid."""
+        facts: dict[str, Any] = {"name": self.name, "pid": self.process.pid}
+        if self.container is not None:
+            one = self.container
+            facts["container"] = {
+                "engine": one.engine, "name": one.name, "id": one.id, "image_id": one.image_id
+            }  # fmt: skip
+        return facts
+
+
+def find_attachments(pids: Sequence[int], containers: Sequence[str]) -> tuple[Attachment, ...]:
+    """Return what is to be attached to.
+
+    Raises UsageError for one that is not there, not readable, given twice or below another, and for none at all.
+    """
+    found = [_attachment(pid, None) for pid in pids]
+    for name in containers:
+        container = find_container(name, "--container")
+        found.append(_attachment(container.pid or 0, container))
+    if not found:
+        raise UsageError("Give --pid or --container: what is to be attached to.")
+    for at, one in enumerate(found):
+        if any(one.process == earlier.process or one.name == earlier.name for earlier in found[:at]):
+            raise UsageError(f"{one.option} is given twice.")
+    for one in found:
+        below = set(descendants(one.process.pid))
+        for other in found:
+            if other.process.pid in below:
+                raise UsageError(
+                    f"{other.option} runs below {one.option}, which is sampled with it: leave it out."
+                )
+    return tuple(found)
+
+
+def _attachment(pid: int, container: Container | None) -> Attachment:
+    option = f"--pid {pid}" if container is None else f"--container {container.name}, pid {pid}"
+    process = find_process(pid)
+    if process is None and is_hidden(pid):
+        raise UsageError(
+            f"{option}: /proc hides it from this user (mount option hidepid); run this as its user, or as root."
+        )
+    if process is None or rss_bytes(pid) is None:
+        raise UsageError(f"{option}: no such process; find it with pgrep -af NAME.")
+    if count_fds(pid) is None:
+        raise UsageError(f"{option}: it is not ours to read; run this as its user, or as root.")
+    return Attachment(process, container)

@@ -1,0 +1,112 @@
+"""What may be attached to: processes, and containers by their engine's word and by their cgroup."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from soak.config.values import ARM_NAME
+from soak.containers.engine import Container
+from soak.errors import UsageError
+from soak.supervisor import attachments as module
+from soak.supervisor.attachments import find_attachments
+from tests.support.fake_engine import CONTAINER_ID, IMAGE_ID
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+def test_a_living_process_of_ours_is_found(sleeper: subprocess.Popen[bytes]) -> None:
+    """By its pid and its start."""
+    [found] = find_attachments([sleeper.pid], [])
+    assert found.process.pid == sleeper.pid
+    assert found.process.is_running()
+    assert found.name == f"pid_{sleeper.pid}"
+
+
+@pytest.mark.parametrize(
+    ("pids", "sentence"),
+    [
+        ([999_999_999], "--pid 999999999: no such process"),
+        (["sleeper", "sleeper"], "is given twice"),
+        (["self", "sleeper"], "runs below --pid"),
+    ],
+)
+def test_a_pid_that_cannot_be_sampled_is_a_sentence(
+    sleeper: subprocess.Popen[bytes], pids: list[int | str], sentence: str
+) -> None:
+    """It names the pid and the fix."""
+    known = {"self": os.getpid(), "sleeper": sleeper.pid}
+    with pytest.raises(UsageError, match=sentence):
+        find_attachments([pid if isinstance(pid, int) else known[pid] for pid in pids], [])
+
+
+def test_a_hidden_process_is_not_taken_for_one_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under the mount option hidepid another user's process looks as if it were gone."""
+    monkeypatch.setattr(module, "is_hidden", lambda _: True)
+    with pytest.raises(UsageError, match="run this as its user, or as root"):
+        find_attachments([999_999_999], [])
+
+
+def test_a_process_of_somebody_else_is_a_sentence(
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its descriptors cannot be listed."""
+    monkeypatch.setattr(module, "count_fds", lambda _: None)
+    with pytest.raises(UsageError, match="run this as its user, or as root"):
+        find_attachments([sleeper.pid], [])
+
+
+@pytest.fixture
+def container(sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every name is that of a container whose first process is the sleeper."""
+    monkeypatch.setattr(
+        module,
+        "find_container",
+        lambda name, _: Container("podman", name, CONTAINER_ID, f"sha256:{IMAGE_ID}", sleeper.pid),
+    )
+
+
+@pytest.mark.usefixtures("container")
+@pytest.mark.parametrize(
+    ("name", "arm"),
+    [("shop", "container_shop"), ("Shop.2-a", "container_shop_2_a"), ("0" * 64, "container_" + "0" * 22)],
+)
+def test_a_container_is_its_first_process_and_an_arm_of_its_name(
+    sleeper: subprocess.Popen[bytes], name: str, arm: str
+) -> None:
+    """The manifest has which container of which image it was."""
+    [found] = find_attachments([], [name])
+    assert (found.process.pid, found.name) == (sleeper.pid, arm)
+    assert re.fullmatch(ARM_NAME, found.name)
+    assert found.facts == {
+        "name": arm,
+        "pid": sleeper.pid,
+        "container": {"engine": "podman", "name": name, "id": CONTAINER_ID, "image_id": f"sha256:{IMAGE_ID}"},
+    }
+
+
+@pytest.mark.usefixtures("container")
+def test_a_process_of_a_container_is_sampled_once(sleeper: subprocess.Popen[bytes]) -> None:
+    """Whichever way it was named."""
+    with pytest.raises(UsageError, match=r"^--container shop is given twice\.$"):
+        find_attachments([sleeper.pid], ["shop"])
+    with pytest.raises(UsageError, match=r"^--container shop runs below --pid \d+, which is sampled with it"):
+        find_attachments([os.getpid()], ["shop"])
+
+
+def test_nothing_to_attach_to_is_a_sentence() -> None:
+    """Both options are named."""
+    with pytest.raises(UsageError, match="Give --pid or --container"):
+        find_attachments([], [])
