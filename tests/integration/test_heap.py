@@ -25,6 +25,7 @@ from soak.heap.cpython.interpreter import find_interpreter
 from soak.heap.cpython.memory import PAGE_BYTES, MemoryMapping, ProcessMemory
 from soak.heap.errors import HeapError, ProcessGoneError
 from soak.heap.model import Census, TypeCount
+from tests.support.pythons import pythons
 
 pytestmark = pytest.mark.integration
 
@@ -41,28 +42,7 @@ WITH_VALUES = {
 """Their attributes' values are counted too since 3.11; ``sys.getsizeof`` leaves them out."""
 
 
-def _pythons() -> dict[str, Path]:
-    """Return real interpreters by version, one of each build we know where to look for."""
-    places = [
-        Path(sys.executable).resolve(),
-        *Path("/usr/bin").glob("python3.*"),
-        *Path("/usr/local/bin").glob("python3.*"),
-        *Path("/opt").glob("*/bin/python3.*"),
-        *Path.home().glob(".pyenv/versions/*/bin/python3.*"),
-        *Path.home().glob(".local/share/uv/python/*/bin/python3.*"),
-        *(Path(shim) for version in SUPPORTED if (shim := shutil.which(f"python{version}"))),
-    ]
-    found: dict[str, Path] = {}
-    for path in places:
-        version = re.fullmatch(r"python(3\.\d+)", path.name)
-        # a shim on PATH is a script; a link leads to one that is listed itself
-        if version and path.is_file() and not path.is_symlink() and path.read_bytes()[:4] == b"\x7fELF":
-            origin = "system" if path.parent == Path("/usr/bin") else "built"
-            found.setdefault(f"{version[1]}-{origin}", path)
-    return found
-
-
-PYTHONS = _pythons()
+PYTHONS = pythons()
 CASES = [name for name in sorted(PYTHONS) if name.split("-")[0] in SUPPORTED]
 
 

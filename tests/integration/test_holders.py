@@ -20,9 +20,9 @@ from soak.heap.model import HeapSuspect
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.sampling.holder_rows import name_holders
 from soak.sampling.probe_client import ProbeClient
+from tests.support.pythons import find_interpreter
 
 from .test_gateway_process import request, serving
-from .test_probe_injection import find_interpreter
 
 pytestmark = pytest.mark.integration
 

@@ -11,11 +11,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.pythons import find_interpreter
 
 pytestmark = pytest.mark.integration
 
@@ -23,24 +24,6 @@ PROBE = Path(__file__).parents[2] / "soak" / "probe"
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 RUNNING = f"{sys.version_info[0]}.{sys.version_info[1]}"
 PATIENCE_S = 30
-
-
-@cache
-def find_interpreter(version: str) -> str | None:
-    """Return a Python of that version that really runs: this one, one on PATH, or one of pyenv's."""
-    if version == RUNNING:
-        return sys.executable
-    on_path = shutil.which(f"python{version}")
-    candidates = [on_path] if on_path else []
-    candidates += map(str, sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python")))
-    ask_version = "import sys; print('%d.%d' % sys.version_info[:2])"
-    for candidate in candidates:
-        answer = subprocess.run(
-            [candidate, "-c", ask_version], check=False, capture_output=True, text=True, timeout=PATIENCE_S
-        )
-        if answer.stdout.strip() == version:
-            return candidate
-    return None
 
 
 @pytest.fixture(params=VERSIONS)

@@ -44,12 +44,9 @@ def pythons() -> dict[str, Path]:
 
 
 @cache
-def find_interpreter(version: str) -> Path | None:
+def find_interpreter(version: str) -> str | None:
     """Return a Python of that version, this one if it is one; None when there is none on this machine."""
     if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
-        return Path(sys.executable)
-    found = pythons()
-    for origin in ("built", "system", "brought"):
-        if python := found.get(f"{version}-{origin}"):
-            return python
-    return None
+        return sys.executable
+    found = (pythons().get(f"{version}-{origin}") for origin in ("built", "system", "brought"))
+    return next((str(python) for python in found if python), None)

@@ -47,7 +47,7 @@ def _python(version: str) -> Path:
     python = find_interpreter(version)
     if python is None:
         pytest.skip(f"there is no Python {version} here")
-    return python.resolve()
+    return Path(python).resolve()
 
 
 def _type_address(found: DebugOffsets, memory: ProcessMemory) -> int:
