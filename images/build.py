@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -19,7 +20,7 @@ from images.files import (
     File,
     Interpreter,
     application,
-    binaries,
+    extension_modules,
     libraries,
     packages,
     standard_library,
@@ -29,18 +30,15 @@ from soak.containers.engine import Engine, EngineError, last_line
 from soak.errors import HarnessError
 
 ASK = """
-import ctypes, json, os, sys, sysconfig
-try:
-    ctypes.CDLL("libgcc_s.so.1")  # glibc opens it when a thread ends early
-except OSError:
-    pass
-maps = {line.split(maxsplit=5)[-1].strip() for line in open("/proc/self/maps") if "libgcc_s" in line}
+import json, os, sys, sysconfig
 base = {"platbase": sys.base_exec_prefix}  # platstdlib of a virtual environment lies in it, with nothing of Python's
 here = {os.path.realpath(sysconfig.get_path(name, vars=base)) for name in ("stdlib", "platstdlib")}
 site = {os.path.realpath(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
 print(json.dumps([os.path.realpath(getattr(sys, "_base_executable", sys.executable)),
-                  "%d.%d" % sys.version_info[:2], sorted(here), sorted(site), sorted(maps)]))
+                  "%d.%d" % sys.version_info[:2], sorted(here), sorted(site)]))
 """
+LOADED_LATER: Final = ("libgcc_s.so.1",)
+"""Names of shared libraries that glibc opens only when a thread is ended, and then ends the process without them."""
 CALL_S: Final = 300.0
 """Time for one import by an engine, seconds; 3 to 8 on an idle machine."""
 
@@ -97,16 +95,24 @@ def files_of(contents: Contents, interpreter: Interpreter) -> list[File]:
     executable = Path(interpreter.executable)
     files = [
         File(executable, PurePosixPath(executable)),
-        *(File(Path(path), PurePosixPath(path)) for path in interpreter.loaded_later),
         *standard_library(interpreter),
         *packages(distributions, interpreter.version),
         *application(contents.directories),
     ]
     if (cache := Path("/etc/ld.so.cache")).exists():
         files.append(File(cache, PurePosixPath(cache)))
-    # Only files that this Python loads, too, are given to ldd, which may run what it reads.
-    needed = _run(["ldd", str(executable), *map(str, binaries(files))], fails=True)
-    return files + list(libraries(needed, frozenset(file.source.resolve() for file in files)))
+    trace = trace_libraries(interpreter.executable, extension_modules(files))
+    return files + list(libraries(trace, frozenset(file.source.resolve() for file in files)))
+
+
+def trace_libraries(executable: str, modules: Sequence[str]) -> str:
+    """Return which shared libraries glibc's loader would load for the executable and its modules, one a line.
+
+    Nothing runs but the loader. Other than by ``ldd``, the modules' libraries are searched for where the executable has
+    them searched for.
+    """
+    preload = ":".join([*modules, *LOADED_LATER])
+    return _run([executable], {"LD_TRACE_LOADED_OBJECTS": "1", "LD_PRELOAD": preload})
 
 
 def write_tar(target: IO[bytes], files: Iterable[File], interpreter: Interpreter) -> int:
@@ -140,10 +146,16 @@ def write_tar(target: IO[bytes], files: Iterable[File], interpreter: Interpreter
 
 
 def import_tar(engine: Engine, start: Start, tar: Path) -> None:
-    """Have the engine make an image from the tar; raises HarnessError with what the engine answered."""
+    """Have the engine make an image from the tar; raises HarnessError with what the engine answered.
+
+    An earlier image of this name is removed, unless a container uses it.
+    """
     options = [option for change in changes(start) for option in ("--change", change)]
     try:
+        earlier = engine.image(start.image)
         answer = engine.call(["import", *options, str(tar), start.image], CALL_S)
+        if earlier is not None and answer.code == 0:
+            engine.call(["rmi", earlier.id], CALL_S)
     except EngineError as error:
         raise HarnessError(f"{start.image} could not be built: {error}") from None
     if answer.code:
@@ -172,12 +184,14 @@ def _add_text(tar: tarfile.TarFile, path: PurePosixPath, text: str) -> None:
     tar.addfile(entry, io.BytesIO(text.encode()))
 
 
-def _run(command: Sequence[str], *, fails: bool = False) -> str:
-    """Return what a command printed; raises HarnessError unless it succeeded or may fail."""
+def _run(command: Sequence[str], env: Mapping[str, str] | None = None) -> str:
+    """Return what a command printed, with ``env`` added to the environment; raises HarnessError where it failed."""
     try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=CALL_S)
+        done = subprocess.run(
+            command, env={**os.environ, **(env or {})}, capture_output=True, check=False, timeout=CALL_S
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HarnessError(f"{command[0]} cannot be run: {error}") from None
-    if done.returncode and not fails:
+    if done.returncode:
         raise HarnessError(f"{command[0]} failed: {last_line(done.stderr.decode(errors='replace'))}")
     return done.stdout.decode(errors="replace")

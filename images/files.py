@@ -35,8 +35,8 @@ LEFT_OUT: Final = frozenset(
 """Directories of the standard library that no service needs, and those of packages."""
 MODULES_LEFT_OUT: Final = ("_tkinter.", "_test", "_ctypes_test.", "_xx", "xx")
 """How the names of extension modules begin that only these directories use."""
-LIBRARY: Final = re.compile(r"(/\S+)(?: => (/\S+))? \(0x|=> (/\S+) \(0x")
-"""A line of ``ldd``: a path, or a name and the path that it was found at."""
+LIBRARY: Final = re.compile(r"^\t(?:\S+ => )?(/\S+) \(0x", re.MULTILINE)
+"""A line in which glibc's loader names a library: its path, or its name and the path that it was found at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,6 @@ class Interpreter:
     """Major and minor, such as ``3.12``."""
     standard_library: tuple[str, ...]
     site_packages: tuple[str, ...]
-    loaded_later: tuple[str, ...]
-    """Shared libraries that libc opens by name, which no file names as needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +110,14 @@ def application(directories: Iterable[Path]) -> Iterator[File]:
             yield File(source, APP / directory.name / source.relative_to(directory))
 
 
-def binaries(files: Iterable[File]) -> list[Path]:
-    """Return those of the files that need shared libraries, by name."""
-    return [file.source for file in files if ".so" in file.source.suffixes]
+def extension_modules(files: Iterable[File]) -> list[str]:
+    """Return the sources of those files that may need shared libraries, by their names."""
+    return [str(file.source) for file in files if ".so" in file.source.suffixes]
 
 
-def libraries(ldd: str, known: frozenset[Path]) -> Iterator[File]:
-    """Yield the shared libraries that an output of ``ldd`` names, without those that the image has already.
-
-    A loader named by two paths is given at both.
-    """
-    named = {path for match in LIBRARY.finditer(ldd) for path in match.groups() if path}
-    for path in sorted(named):
+def libraries(trace: str, known: frozenset[Path]) -> Iterator[File]:
+    """Yield the shared libraries, the loader among them, that its trace names; those of ``known`` are left out."""
+    for path in sorted(set(LIBRARY.findall(trace))):
         if Path(path).resolve() not in known:
             yield File(Path(path), PurePosixPath(path))
 
