@@ -6,18 +6,22 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, Literal, NoReturn
 
 import typer
 
 from soak.contract import MANIFEST
-from soak.errors import EXIT_INTERRUPTED, HarnessError
+from soak.errors import EXIT_INCONCLUSIVE, EXIT_INTERRUPTED, EXIT_OK, HarnessError
 from soak.process.child import start_kept
 from soak.process.spec import module_argv
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import Outcome
 
 LOOK_EVERY_S: Final = 0.05
+"""Seconds between two looks at the process of the report."""
+
+FailOn = Literal["inconclusive", "leak"]
+"""From which result on a run fails: ``leak`` lets an inconclusive or refused one pass."""
 
 
 def analysis_argv(command: str, *words: str) -> list[str]:
@@ -31,11 +35,17 @@ def become(command: str, words: list[str]) -> NoReturn:
     os.execv(argv[0], argv)  # noqa: S606 - a command of our own
 
 
-def finish(outcome: Outcome, stop_request: StopRequest, command: str = "report") -> NoReturn:
+def finish(
+    outcome: Outcome,
+    stop_request: StopRequest,
+    command: str = "report",
+    fail_on: FailOn = "inconclusive",
+) -> NoReturn:
     """Report what was recorded, and only then raise what ended the run early.
 
     A signal meanwhile, and a second one before, leave the report to ``soak report``. Raises typer.Exit with the exit
-    code of the report or EXIT_INTERRUPTED, HarnessError when a signal ended the report, or the run's own error.
+    code of the report, in which ``fail_on`` leak turns EXIT_INCONCLUSIVE into EXIT_OK, or with EXIT_INTERRUPTED;
+    HarnessError when a signal ended the report; or the run's own error.
     """
     if outcome.error is not None and not (outcome.directory / MANIFEST).exists():
         raise outcome.error  # nothing was recorded
@@ -50,6 +60,9 @@ def finish(outcome: Outcome, stop_request: StopRequest, command: str = "report")
         raise HarnessError(
             f"The report was ended by signal {-code}; the recording is kept. Run soak report {outcome.directory}."
         )
+    if code == EXIT_INCONCLUSIVE and fail_on == "leak":
+        print(f"soak: not signed off; exit code 0 instead of {code}: --fail-on leak.", file=sys.stderr)
+        code = EXIT_OK
     raise typer.Exit(code)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from soak.cli import options
-from soak.cli.analysis_process import finish
+from soak.cli.analysis_process import FailOn, finish
 from soak.cli.progress import make_progress
 from soak.config.load import load_profile
 from soak.config.profile import Profile
@@ -37,6 +37,9 @@ def run(
     ] = False,
     metrics_port: options.MetricsPort = None,
     runs: options.Runs = RUNS,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="Result from which on the run fails; with leak, exit code 4 becomes 0.")
+    ] = "inconclusive",
 ) -> None:
     """Soak the arms of a profile under one load and make the report.
 
@@ -52,7 +55,7 @@ def run(
         return
     if shortest_load(checked).too_short:
         print(f"warning: {shortest_load(checked)}: {TOO_SHORT}", file=sys.stderr)
-    _soak(checked, runs, timed, metrics_port)
+    _soak(checked, runs, timed, metrics_port, fail_on=fail_on)
 
 
 def ui(
@@ -105,6 +108,7 @@ def _soak(
     metrics_port: int | None = None,
     web: WebAccess | None = None,
     command: str = "report",
+    fail_on: FailOn = "inconclusive",
 ) -> NoReturn:
     """Make a run and then its report by a command of the analysis; raises as ``finish``."""
     enter_scope()  # may start this command again, which needs the password too
@@ -112,4 +116,4 @@ def _soak(
     with noted_signals() as stop_request:
         with make_progress(metrics_port) as progress:
             outcome = run_profile(profile, runs.resolve(), progress, script, stop_request, web=web)
-        finish(outcome, stop_request, command)
+        finish(outcome, stop_request, command, fail_on)

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from soak.cli import analysis_process as module
-from soak.cli.analysis_process import analysis_argv, finish
+from soak.cli.analysis_process import FailOn, analysis_argv, finish
 from soak.contract import MANIFEST
 from soak.errors import EXIT_INTERRUPTED, CutShortError, HarnessError
 from soak.supervisor.ending import StopRequest
@@ -60,6 +60,34 @@ def test_the_exit_code_is_the_reports(report: type[ScriptedReport], tmp_path: Pa
         finish(Outcome(tmp_path, None), StopRequest())
     assert caught.value.exit_code == 3
     assert report.started == [[sys.executable, "-P", "-m", "analysis", "report", str(tmp_path)]]
+
+
+@pytest.mark.parametrize(
+    ("code", "fail_on", "expected"),
+    [
+        (0, "leak", 0),
+        (1, "leak", 1),
+        (2, "leak", 2),
+        (3, "leak", 3),
+        (4, "leak", 0),
+        (3, "inconclusive", 3),
+        (4, "inconclusive", 4),
+    ],
+)
+def test_only_an_inconclusive_result_may_pass_as_a_success(
+    report: type[ScriptedReport],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    code: int,
+    fail_on: FailOn,
+    expected: int,
+) -> None:
+    """``--fail-on leak`` turns exit code 4 into 0 and prints that it does; a leak and a failure keep their codes."""
+    report.code = code
+    with pytest.raises(typer.Exit) as caught:
+        finish(Outcome(tmp_path, None), StopRequest(), fail_on=fail_on)
+    assert caught.value.exit_code == expected
+    assert ("exit code 0 instead of 4" in capsys.readouterr().err) == (code != expected)
 
 
 def test_what_ended_the_run_comes_after_its_report(report: type[ScriptedReport], tmp_path: Path) -> None:
