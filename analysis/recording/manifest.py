@@ -59,6 +59,8 @@ class ManifestArm(BaseModel):
     role: Literal["before", "after", "control", ""]
     """``control`` is the copy of the candidate into which a leak was injected."""
     memory_limit_bytes: int | None = Field(ge=1, le=1 << 63)
+    build: str | None = Field(default=None, max_length=200)
+    """What was soaked: the git revision of its directory, or the id of its image; None where neither is known."""
     injected: InjectedLeak | None = None
     """The injected leak; None of every arm but that copy."""
 

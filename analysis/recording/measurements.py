@@ -96,6 +96,14 @@ def peak(arm: Arm, column: str, life: Life | None = None) -> Measurement:
     return Measurement(float(values.max()))
 
 
+def rss_at_end(recording: Recording, arm: Arm) -> float | None:
+    """Return the last reading of RSS under load, bytes; None where there is none."""
+    if (load := recording.load) is None:
+        return None
+    read = arm.samples.loc[arm.samples["t_s"].between(load.start_s, load.end_s), "rss_bytes"].dropna()
+    return float(read.iloc[-1]) if len(read) else None
+
+
 def keeps_growing(recording: Recording, arm: Arm, column: str) -> bool | None:
     """Return whether ``column`` never falls within a life and still grows at the end of the longest one.
 

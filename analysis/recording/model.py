@@ -83,6 +83,8 @@ class Arm:
     alive at a time."""
     heap: HeapFiles = field(default_factory=HeapFiles)
     """The heap files; empty where they were not asked for."""
+    build: str | None = None
+    """The git revision of its directory, or the id of its image; None where neither is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
                 processes=processes,
                 by_process=by_process,
                 heap=heap,
+                build=arm.build,
             )
         )
     early = events.frame.loc[events.frame["event"] == "stopped_early", "detail"]

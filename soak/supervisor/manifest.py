@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from soak.errors import UsageError
 from soak.limit import Choice
 from soak.plan.run_plan import RunPlan
 from soak.regular_files import read_regular
+from soak.supervisor.revision import git_revision
 
 RECORDED_PACKAGES = (
     "aiohttp",
@@ -44,25 +44,9 @@ def host_facts() -> dict[str, Any]:
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
-        "soakproof_revision": _git_revision(),
+        "soakproof_revision": git_revision(Path(contract.__file__).parent, "__init__.py"),
         "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
     }
-
-
-def _git_revision() -> str | None:
-    """Return the commit of our checkout, ``-dirty`` behind it when files differ; None outside one."""
-    try:
-        result = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=Path(__file__).parents[1],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return result.stdout.strip()
 
 
 def judge_facts(
@@ -119,6 +103,7 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
                 "name": arm.name,
                 "role": arm.role,
                 "memory_limit_bytes": profile.limit.memory,
+                "build": git_revision(arm.process.cwd),
                 **({"injected": asdict(arm.injected)} if arm.injected else {}),
             }
             for arm in plan.arms

@@ -32,6 +32,7 @@ def provenance(recording: Recording) -> tuple[tuple[str, str], ...]:
         ("processors", host.get("cpus")),
         ("memory", format_bytes(memory) if isinstance(memory, int | float) else None),
         ("locustfile, SHA-256", manifest.locustfile_sha256),
+        *((f"build of {arm.name}", arm.build) for arm in recording.arms),
         *((f"command of {name}", command) for name, command in _commands(manifest.config)),
     )
     return tuple((name, str(value)) for name, value in found if value not in (None, ""))

@@ -22,8 +22,8 @@ from analysis.judge.types import Judgement, Margin, Rate, Verdict
 from analysis.recording.gauges import PREFIX, gauge_names
 from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.manifest import RunFacts
-from analysis.recording.measurements import peak
-from analysis.recording.model import Life, Phase
+from analysis.recording.measurements import peak, rss_at_end
+from analysis.recording.model import Life, Phase, Recording
 from analysis.report.contents import ReportContents
 from analysis.report.gates import GateRow, gate_rows
 from analysis.slopes import LifeSlopes
@@ -35,10 +35,10 @@ from analysis.verdict.validity import LoadSummary
 from analysis.verdict.wording import verdict_sentence
 from soak.contract import InjectedLeak
 
-SUMMARY_VERSION: Final = 6
+SUMMARY_VERSION: Final = 7
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
 gates and signoff; 4, with grew; 5, with incident instead of article in the keys, and
-reason_code of signals; 6, with processes and control."""
+reason_code of signals; 6, with processes and control; 7, with build and rss_end_bytes of arms."""
 PEAKS: Final = ("rss_bytes", "cgroup_bytes", "tasks_finished", "sessions_open")
 """Columns whose highest readings the summary gives, beside those of all gauges."""
 
@@ -98,9 +98,11 @@ class ArmSummary(SummaryPart):
 
     name: str
     role: str
+    build: str | None
     limit_bytes: int | None
     lives: tuple[Life, ...]
     oom_kills: int
+    rss_end_bytes: float | None
     peaks: dict[str, float | None]
     slopes: tuple[LifeSlopes, ...]
     load: LoadSummary
@@ -125,7 +127,7 @@ class ControlSummary(SummaryPart):
 class SummaryHead(BaseModel):
     """The key that comes first."""
 
-    summary_version: Literal[6] = SUMMARY_VERSION
+    summary_version: Literal[7] = SUMMARY_VERSION
 
 
 class Summary(RunFacts, SummaryHead):
@@ -157,11 +159,11 @@ def summary_json(contents: ReportContents) -> str:
         reasons=contents.reasons,
         signoff=judged.signoff,
         verdicts=tuple(_verdict(verdict) for verdict in judged.verdicts),
-        control=None if judged.control is None else _control(judged.control),
+        control=None if judged.control is None else _control(contents.recording, judged.control),
         gates=gate_rows(judged),
         grew=tuple(GrowthSummary.model_validate(arm) for arm in contents.growth),
         phases=contents.recording.phases,
-        arms=tuple(_arm(one, contents.slopes) for one in judged.arms),
+        arms=tuple(_arm(contents.recording, one, contents.slopes) for one in judged.arms),
         processes=contents.processes,
         comparison=contents.rows,
         claims=contents.claims,
@@ -191,7 +193,7 @@ def _verdict(verdict: ArmVerdict) -> VerdictSummary:
     )
 
 
-def _control(control: InjectedControl) -> ControlSummary:
+def _control(recording: Recording, control: InjectedControl) -> ControlSummary:
     return ControlSummary(
         leak=control.leak,
         injected_bytes=control.injected_bytes,
@@ -200,18 +202,20 @@ def _control(control: InjectedControl) -> ControlSummary:
         own=control.own,
         result=control.result,
         verdict=_verdict(control.copy.verdict),
-        arm=_arm(control.copy, ()),
+        arm=_arm(recording, control.copy, ()),
     )
 
 
-def _arm(judged: JudgedArm, slopes: tuple[LifeSlopes, ...]) -> ArmSummary:
+def _arm(recording: Recording, judged: JudgedArm, slopes: tuple[LifeSlopes, ...]) -> ArmSummary:
     arm = judged.arm
     return ArmSummary(
         name=arm.name,
         role=arm.role,
+        build=arm.build,
         limit_bytes=arm.limit_bytes,
         lives=arm.lives,
         oom_kills=judged.verdict.oom_kills,
+        rss_end_bytes=rss_at_end(recording, arm),
         peaks={
             **{name: peak(arm, PREFIX + name).value for name in gauge_names([arm.samples])},
             **{column: peak(arm, column).value for column in PEAKS},

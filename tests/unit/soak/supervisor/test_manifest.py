@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
 from soak.plan.run_plan import RunPlan, plan_run
 from soak.supervisor.manifest import run_manifest
+from tests.support.paths import ROOT
 
 PROFILE = '[traffic]\nlocustfile = "team.py"\n[arms.old]\ncommand = ["a"]\n[arms.new]\ncommand = ["b"]\n'
 
@@ -78,3 +81,12 @@ def test_the_injected_control_is_recorded(tmp_path: Path) -> None:
     assert (copy["name"], copy["role"]) == ("fixed.leak", "control")
     assert copy["injected"] == {"per": "request", "rates": {"python": 400.0, "native": 400.0}}
     assert all("injected" not in arm for arm in builds)
+
+
+def test_each_arm_has_the_revision_of_its_directory(tmp_path: Path) -> None:
+    """Two arms may be two checkouts; without one it is not known."""
+    plan = own_plan(tmp_path)
+    here = replace(plan.arms[0], process=replace(plan.arms[0].process, cwd=ROOT))
+    found = manifest(replace(plan, arms=(here, plan.arms[1])))["arms"]
+    assert re.fullmatch("[0-9a-f]{40}(-dirty)?", found[0]["build"])
+    assert found[1]["build"] is None

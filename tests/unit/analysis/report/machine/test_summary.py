@@ -34,7 +34,7 @@ def summary(run_dir: Path) -> dict[str, Any]:
 def test_the_summary_holds_what_the_report_says(build_run: Build) -> None:
     """Version, arms with kills, peaks, slopes and load, rows and reasons are there for programs."""
     found = summary(build_run())
-    assert (found["summary_version"], found["schema_version"], found["run_id"]) == (6, 2, "planted")
+    assert (found["summary_version"], found["schema_version"], found["run_id"]) == (7, 2, "planted")
     assert (found["conclusive"], found["reasons"]) == (True, [])
     assert found["signoff"]["decision"] == "signed"
     assert [(verdict["arm"], verdict["verdict"]) for verdict in found["verdicts"]] == [
@@ -54,6 +54,8 @@ def test_the_summary_holds_what_the_report_says(build_run: Build) -> None:
     leaky, fixed = found["arms"]
     assert (leaky["oom_kills"], fixed["oom_kills"]) == (1, 0)
     assert leaky["lives"][0]["ended_by"] == "kernel"
+    assert (leaky["build"], fixed["build"]) == (None, None)
+    assert 0.9 * fixed["peaks"]["rss_bytes"] < fixed["rss_end_bytes"] <= fixed["peaks"]["rss_bytes"]
     assert leaky["peaks"]["tasks_finished"] == 13_360
     assert leaky["slopes"][0]["rss_bytes_per_request"]["low"] > 30_000
     assert leaky["slopes"][1]["rss_bytes_per_request"] is None
