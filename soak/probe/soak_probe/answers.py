@@ -35,6 +35,7 @@ class Answers:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._loop_lag = LoopLag()
+        self._pending = tasks.Pending()
         self._ops: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "hello": self.hello,
             "sample": self.sample,
@@ -86,7 +87,7 @@ class Answers:
             malloc = allocators.malloc()
         except allocators.ImplausibleError as error:
             malloc, problems = {}, {"malloc": str(error)}
-        found = tasks.find(exact=request.get("exact") is True)
+        found = tasks.find(request.get("exact") is True, self._pending)
         sessions_alive, sessions_open = _or_null(self._sessions.count) or (None, None)
         gauges, gauge_errors = read_all(REGISTERED)
         return {

@@ -1,13 +1,15 @@
 """Where tasks are created: the place of a few of them, by the name of their coroutine.
 
 ``create_task`` of the event loops is wrapped. Of each coroutine function the first task is looked at, and of all tasks
-one in ``ONE_IN``; the others cost a call and a look into a set. Only text is kept, no task and no frame.
+one in ``ONE_IN``; the others cost a call and a look into a set. Only text is kept, no task and no frame, and weak
+references to the loops.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from _weakref import ref
 from itertools import count
 from types import CodeType, CoroutineType, GeneratorType
 from typing import Any
@@ -19,12 +21,17 @@ if TYPE_CHECKING:
 ONE_IN = 64
 MOST_SITES = 512
 MOST_FRAMES = 30
+MOST_LOOPS = 8
+"""Event loops alive up to which their tasks are counted: to list those of one is a walk over those of all."""
 
 _sites: dict[tuple[str, str, int], str] = {}
 """By the coroutine function: file, name and line."""
 
 _met: set[int] = set()
 """Addresses of the code of those functions. One that is freed and used again costs a place that is not known."""
+
+_loops: list[ref[Any]] = []
+"""The loops met, up to one more than ``MOST_LOOPS``."""
 
 _outside = os.path.dirname(os.__file__) + os.sep
 
@@ -49,6 +56,18 @@ def code_of(coroutine: Any) -> CodeType | None:
 def site_of(code: CodeType) -> str | None:
     """Return ``package/module.py:57`` where the last of the coroutine function's tasks looked at was created."""
     return _sites.get(_key(code))
+
+
+def loops() -> list[Any]:
+    """Return the event loops met that are alive."""
+    return [loop for loop in [known() for known in _loops] if loop is not None]
+
+
+def note_loop(loop: Any) -> None:
+    """Remember an event loop for as long as it is alive."""
+    alive = [known for known in _loops if known() is not None]
+    if all(known() is not loop for known in alive):
+        _loops[:] = [*alive[:MOST_LOOPS], ref(loop)]
 
 
 def note(coroutine: Any, frame: FrameType | None) -> None:
@@ -84,6 +103,7 @@ def _wrap(loop_class: Any) -> None:
         is_new = type(coro) is CoroutineType and id(coro.cr_code) not in met and len(met) < MOST_SITES
         if is_new or not next(number) % ONE_IN:
             try:
+                note_loop(self)
                 note(coro, sys._getframe(1))  # noqa: SLF001 - a traceback would cost a hundred times more
             except Exception:  # noqa: BLE001, S110 - whatever happens, the target gets its task
                 pass

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from soak_probe import gauges, tasks
+from soak_probe import creations, gauges, tasks
 
 from tests.support.planted_tasks import PlantedTask, reference
 
@@ -21,11 +21,11 @@ class TestTasks:
         """Of 20 finished tasks kept and 7 pending ones, exactly these are seen."""
 
         async def plant() -> tuple[int, int]:
-            before = tasks.find(exact=True)
+            before = tasks.find(exact=True, pending=tasks.Pending())
             kept = [asyncio.create_task(nothing()) for _ in range(20)]
             pending = [asyncio.create_task(asyncio.Event().wait()) for _ in range(7)]
             await asyncio.gather(*kept)
-            after = tasks.find(exact=False)
+            after = tasks.find(exact=False, pending=tasks.Pending())
             for task in pending:
                 task.cancel()
             assert before.alive is not None
@@ -38,14 +38,14 @@ class TestTasks:
         """A task that only the probe has looked at is freed as soon as the target drops it."""
 
         async def plant() -> tuple[int | None, int | None]:
-            before = tasks.find(exact=False).alive
+            before = tasks.find(exact=False, pending=tasks.Pending()).alive
             task = asyncio.create_task(nothing())
             await task
-            found = tasks.find(exact=False)
+            found = tasks.find(exact=False, pending=tasks.Pending())
             assert tasks.finished(found) is not None
             del task
             await asyncio.sleep(0)  # the callback that woke us holds the task until we return to the loop
-            return before, tasks.find(exact=False).alive
+            return before, tasks.find(exact=False, pending=tasks.Pending()).alive
 
         before, after = asyncio.run(plant())
         assert before == after
@@ -53,29 +53,33 @@ class TestTasks:
     def test_without_asyncio_there_is_nothing_to_count(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A target that never imported asyncio has no number of tasks, not 0 of them."""
         monkeypatch.delitem(sys.modules, "asyncio.tasks")
-        found = tasks.find(exact=True)
+        found = tasks.find(exact=True, pending=tasks.Pending())
         assert found.alive is None
         assert tasks.finished(found) is None
 
     def test_where_asyncio_lists_pending_tasks_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """On Python 3.14 a sample knows no number; an exact one walks the objects and finds the finished ones too."""
+        """Python 3.14: an exact sample walks the objects and finds the finished ones too, and the loops for others."""
 
         class Task(PlantedTask):
             pass
 
-        planted = [Task(done=True), Task(done=True), Task()]
-        asyncio_of_3_14 = types.SimpleNamespace(Task=Task, _c_all_tasks=None)
+        monkeypatch.setattr(creations, "_loops", [])
+        loop = PlantedLoop()
+        planted = [Task(done=True, loop=loop), Task(done=True, loop=loop), Task(loop=loop)]
+        asyncio_of_3_14 = types.SimpleNamespace(Task=Task, _c_all_tasks=lambda _loop: {planted[2]})
         monkeypatch.setitem(sys.modules, "asyncio.tasks", asyncio_of_3_14)
-        assert tasks.find(exact=False).alive is None
-        found = tasks.find(exact=True)
-        assert (found.alive, tasks.finished(found)) == (len(planted), 2)
+        assert tasks.find(exact=False, pending=tasks.Pending()).alive is None
+        exact = tasks.find(exact=True, pending=tasks.Pending())
+        under_load = tasks.find(exact=False, pending=tasks.Pending())
+        assert (exact.alive, tasks.finished(exact)) == (len(planted), 2)
+        assert (under_load.alive, tasks.finished(under_load)) == (1, None)
 
     def test_eager_tasks_are_alive_and_pending(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A task that asyncio still runs eagerly stands outside its WeakSet, and is counted all the same."""
         registered = _Registered({reference(PlantedTask(done=True))})
         module = types.SimpleNamespace(_scheduled_tasks=registered, _eager_tasks={PlantedTask()})
         monkeypatch.setitem(sys.modules, "asyncio.tasks", module)
-        found = tasks.find(exact=False)
+        found = tasks.find(exact=False, pending=tasks.Pending())
         assert (found.alive, tasks.finished(found)) == (2, 1)
 
     @pytest.mark.parametrize("period", [2, 3, 10, 16, 50])
@@ -107,6 +111,66 @@ class TestTasks:
     def test_a_set_that_changes_is_read_again(self, failures: int, seen: int) -> None:
         """A set the event loop changes meanwhile is read anew, at most three times in all."""
         assert len(tasks.share(_Changing(5, failures), exact=False)) == seen
+
+
+class PlantedLoop:
+    """An event loop; of others it has no more than that it is referred to."""
+
+
+class TestPending:
+    @pytest.fixture
+    def loops(self, monkeypatch: pytest.MonkeyPatch) -> list[PlantedLoop]:
+        """Two event loops that are known."""
+        monkeypatch.setattr(creations, "_loops", [])
+        loops = [PlantedLoop(), PlantedLoop()]
+        for loop in loops:
+            creations.note_loop(loop)
+        return loops
+
+    def test_the_tasks_of_all_loops_are_counted(self, loops: list[PlantedLoop]) -> None:
+        """Their sum is alive, one of each loop is seen, and of finished ones nothing is known."""
+        listed = {loops[0]: {PlantedTask(), PlantedTask()}, loops[1]: {PlantedTask()}}
+        found = tasks.Pending().count(listed.__getitem__)
+        assert (found.alive, tasks.finished(found)) == (3, None)
+        assert [reference() in listed[loop] for reference, loop in zip(found.seen, loops, strict=True)] == [
+            True
+        ] * 2
+
+    @pytest.mark.parametrize(
+        ("cost_s", "counted"), [(0.012, [2, *[None] * 5, 2, *[None] * 5, 2]), (0.002, [2] * 13)]
+    )
+    def test_what_took_long_is_repeated_late(
+        self, cost_s: float, counted: list[int | None], loops: list[PlantedLoop]
+    ) -> None:
+        """After 12 ms, as of 100,000 tasks, the readings of 6 s are gaps; what takes 2 ms is read each second."""
+        now_s, spent_s = iter(range(100, 113)), [0.0]
+
+        def list_tasks(_loop: PlantedLoop) -> set[PlantedTask]:
+            spent_s[0] += cost_s / len(loops)
+            return {PlantedTask()}
+
+        pending = tasks.Pending(lambda: next(now_s), lambda: spent_s[0])
+        assert [pending.count(list_tasks).alive for _ in counted] == counted
+
+    @pytest.mark.parametrize("count", [0, creations.MOST_LOOPS + 1])
+    def test_unknown_loops_are_no_zero(self, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where no loop was met, or more than may be walked for, there is no number, and nothing is listed."""
+        monkeypatch.setattr(creations, "_loops", [])
+        kept = [PlantedLoop() for _ in range(count)]
+        for loop in kept:
+            creations.note_loop(loop)
+        assert tasks.Pending().count(_refuse) == tasks.Tasks()
+
+    def test_a_loop_is_not_kept_alive(self, loops: list[PlantedLoop]) -> None:
+        """A loop that the target dropped makes room for others."""
+        creations.note_loop(loops[0])
+        assert creations.loops() == loops
+        loops.pop()
+        assert creations.loops() == loops
+
+
+def _refuse(loop: object) -> set[Any]:
+    raise AssertionError(f"the tasks of {loop} were listed")
 
 
 class _Registered:
