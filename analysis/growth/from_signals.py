@@ -117,8 +117,8 @@ def kind_of_tasks(arm: Arm, verdict: ArmVerdict) -> str:
     """Return the kind of the arm's tasks where their number is a leak; empty where it is none."""
     if "tasks_alive" not in leak_rates(verdict):
         return ""
-    finished = arm.samples["tasks_finished"].dropna()
-    half = len(finished) and finished.max() >= EXPLAINED * arm.samples["tasks_alive"].max()
+    rows = arm.readings("tasks_finished")
+    half = len(rows) and rows["tasks_finished"].max() >= EXPLAINED * rows["tasks_alive"].max()
     return FINISHED_TASKS if half else PENDING_TASKS
 
 

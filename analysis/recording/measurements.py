@@ -88,9 +88,9 @@ def peak(arm: Arm, column: str, life: Life | None = None) -> Measurement:
 
     The quiesce ladder is left out: to name holders, the probe takes memory of the target itself.
     """
-    rows = arm.samples[arm.samples["phase"] != QUIESCE]
-    rows = rows if life is None else rows[rows["life"] == life.number]
-    values = rows[column].dropna() if column in rows else rows["t_s"].iloc[:0]
+    rows = arm.readings(column)
+    rows = rows[rows["phase"] != QUIESCE]
+    values = rows[column] if life is None else rows.loc[rows["life"] == life.number, column]
     if values.empty:
         return Measurement(None, f"{arm.name} has no reading of {column.removeprefix(PREFIX)}")
     return Measurement(float(values.max()))

@@ -86,6 +86,18 @@ class Arm:
     build: str | None = None
     """The git revision of its directory, or the id of its image; None where neither is known."""
 
+    def readings(self, column: str) -> pd.DataFrame:
+        """Return the rows of ``samples`` that have a reading of ``column``; where none has, those of ``points``.
+
+        What only a pause can count is read at quiesce points alone: on CPython 3.14 and later finished tasks.
+        """
+        for rows in (self.samples, self.points):
+            if column in rows and rows[column].notna().any():
+                return rows.dropna(subset=column)
+        return self.samples.iloc[:0].reindex(
+            columns=[*self.samples.columns.drop(column, errors="ignore"), column]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

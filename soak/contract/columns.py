@@ -64,10 +64,14 @@ PROBE_COLUMNS: Final = _reported(
     Column("gc_gen2_collections", "full collections since the process started"),
     Column("gc_collected", "objects that the cyclic collector freed, all generations"),
     Column("gc_uncollectable", "objects that it could not free"),
-    _amount("tasks_alive", "asyncio.Task objects alive, finished ones included"),
+    _amount(
+        "tasks_alive",
+        "asyncio.Task objects alive; finished ones too, on CPython 3.14 and later only at points and rungs",
+    ),
     _amount(
         "tasks_finished",
-        "of those, finished but still referenced; exact up to 1,000, estimated from a sample beyond",
+        "of those, finished but still referenced; exact up to 1,000, estimated from a sample beyond; empty where "
+        "those are not counted",
     ),
     _amount("sessions_alive", "aiohttp.ClientSession objects alive"),
     _amount("sessions_open", "of those, not closed"),

@@ -146,9 +146,7 @@ def note_no_data(axes: Axes, what: str) -> None:
 
 
 def draw_lives(axes: Axes, arm: Arm, look: Look, column: str, time: TimeAxis) -> None:
-    """Draw a column life by life, so that a death leaves a gap; nothing where the arm has no such gauge."""
-    if column not in arm.samples:
-        return
-    for _, rows in arm.samples.dropna(subset=column).groupby("life"):
+    """Draw a column life by life, so that a death leaves a gap; nothing where the arm has no reading of it."""
+    for _, rows in arm.readings(column).groupby("life"):
         x, y = decimate(time.at(rows["t_s"].to_numpy(float)), rows[column].to_numpy(float))
         axes.plot(x, y, **look.line)

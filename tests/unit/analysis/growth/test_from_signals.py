@@ -1,4 +1,4 @@
-"""What the ladder's collection freed of a type."""
+"""What the ladder's collection freed of a type, and what kind of tasks leak."""
 
 from __future__ import annotations
 
