@@ -9,13 +9,15 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Thread
-from typing import Final
+from typing import Final, TypeVar
 
 from soak.process.procfs import PROC
 
-SETRESUID: Final = {"x86_64": 117, "aarch64": 147, "riscv64": 147}
-"""Number of the system call setresuid by machine: the C library's function would change every thread."""
-_IDS = re.compile(r"^(NSpid|Uid):\s*(.+)$", re.MULTILINE)
+SET_IDS: Final = {"x86_64": (119, 117), "aarch64": (149, 147), "riscv64": (149, 147)}
+"""Numbers of the system calls setresgid and setresuid by machine: the C library's functions change every thread."""
+_IDS = re.compile(r"^(NSpid|Uid|Gid):\s*(.+)$", re.MULTILINE)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Inside:
     """Its process id in its own pid namespace."""
     euid: int
     """Its effective user id as we see it."""
+    egid: int
+    """Its effective group id as we see it."""
     uid_map: tuple[tuple[int, int, int], ...] | None
     """The ranges of its user namespace: first id inside, first id as we see it, length; None: it is also ours."""
 
@@ -46,23 +50,28 @@ def look_inside(pid: int) -> Inside:
     """Read the namespaces of a process from /proc; raises OSError when it is gone, ValueError for what is no number."""
     directory = PROC / str(pid)
     ids = {key: value.split() for key, value in _IDS.findall((directory / "status").read_text())}
-    if "Uid" not in ids:
+    if not {"Uid", "Gid"} <= ids.keys():
         raise ValueError(f"{directory}/status has no user id")
     inner = ids.get("NSpid", [str(pid)])[-1]  # a kernel without pid namespaces has no such line
-    return Inside(int(inner), int(ids["Uid"][1]), None if _shares_user_namespace(pid) else _uid_map(pid))
+    uid_map = None if _shares_user_namespace(pid) else _uid_map(pid)
+    return Inside(int(inner), int(ids["Uid"][1]), int(ids["Gid"][1]), uid_map)
 
 
-def as_user(uid: int, step: Callable[[], None]) -> None:
-    """Take a step with this effective user id, in a thread of its own that ends with it; raises what the step raises.
+def as_user(uid: int, gid: int, step: Callable[[], Result]) -> Result:
+    """Take a step with these effective ids and return what it returns; raises what it raises.
 
-    Raises PermissionError where we may not take on that id.
+    Where they are not ours, that is in a thread of its own which ends with it. Raises PermissionError where we may not
+    take on the ids.
     """
-    failures: list[BaseException] = []
+    if (uid, gid) == (os.geteuid(), os.getegid()):
+        return step()
+    done: list[Result] = []
+    failures: list[Exception] = []
 
     def run() -> None:
         try:
-            _set_effective_uid(uid)
-            step()
+            _set_effective_ids(uid, gid)
+            done.append(step())
         except Exception as error:  # noqa: BLE001 - it is raised in the thread that waits
             failures.append(error)
 
@@ -71,18 +80,18 @@ def as_user(uid: int, step: Callable[[], None]) -> None:
     thread.join()
     if failures:
         raise failures[0]
+    return done[0]
 
 
-def _set_effective_uid(uid: int) -> None:
-    """Change the effective user id of this thread alone."""
-    number = SETRESUID.get(platform.machine())
-    if number is None:
-        raise PermissionError(f"cannot act as user {uid} on {platform.machine()}")
+def _set_effective_ids(uid: int, gid: int) -> None:
+    """Change the effective ids of this thread alone: the group first, which needs the rights of the user."""
     keep, call = ctypes.c_long(-1), ctypes.CDLL(None, use_errno=True).syscall
-    if call(ctypes.c_long(number), keep, ctypes.c_long(uid), keep):
-        raise PermissionError(
-            f"cannot act as user {uid} ({os.strerror(ctypes.get_errno())}): run this as root"
-        )
+    for number, wanted in zip(SET_IDS.get(platform.machine(), (-1, -1)), (gid, uid), strict=True):
+        if call(ctypes.c_long(number), keep, ctypes.c_long(wanted), keep):
+            reason = os.strerror(ctypes.get_errno())
+            raise PermissionError(
+                f"cannot act as user {uid} ({reason}); it needs the capabilities SETUID and SETGID"
+            )
 
 
 def _shares_user_namespace(pid: int) -> bool:

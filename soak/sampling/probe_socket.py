@@ -7,22 +7,17 @@ connected to, and by its open descriptor.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from soak.process.below_root import look, root_of, walk
 from soak.process.deadline import DeadlineSocket
 from soak.process.namespaces import Inside, as_user, look_inside
 from soak.process.procfs import PROC
-
-MOST_NAMES: Final = 100
-"""Names on the way to a directory at most, links and what they lead to included: each is a descriptor of ours."""
-_LOOK: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,7 @@ class ProbeSocket:
         with self._opened(inside) as found:
             address = f"/proc/self/fd/{found}"  # of any length, and no name that could be exchanged meanwhile
             if inside.uid_map is not None and os.geteuid() == 0:
-                as_user(os.fstat(found).st_uid, lambda: connection.connect(address))
+                as_user(os.fstat(found).st_uid, inside.egid, lambda: connection.connect(address))
             else:
                 connection.connect(address)
 
@@ -56,7 +51,7 @@ class ProbeSocket:
     def _opened(self, inside: Inside) -> Iterator[int]:
         with ExitStack() as stack:
             directory = self._directory(stack, inside)
-            found = _open(stack, f"{inside.pid}.sock", directory)
+            found = look(stack, f"{inside.pid}.sock", directory)
             if not stat.S_ISSOCK(os.fstat(found).st_mode):
                 raise ValueError(f"{self.directory}: {inside.pid}.sock is not a socket")
             self._check_owner(found, inside, "its socket")
@@ -67,12 +62,12 @@ class ProbeSocket:
 
         A process that has given up root since its start has its socket in root's.
         """
-        found = _walk(stack, self._root(stack), self._path())
+        found = walk(stack, self._root(stack), self._path())
         mode = os.fstat(found).st_mode
         if mode & (stat.S_ISVTX | stat.S_IWOTH) == stat.S_ISVTX | stat.S_IWOTH:
             for uid in (inside.uid_inside(inside.euid), 0):
                 with suppress(FileNotFoundError):
-                    own = _open(stack, str(uid), found)
+                    own = look(stack, str(uid), found)
                     if os.fstat(own).st_uid != inside.uid_outside(uid or 0):
                         raise PermissionError(f"{self.directory}/{uid} belongs to another user")
                     found = own
@@ -92,43 +87,11 @@ class ProbeSocket:
     def _root(self, stack: ExitStack) -> int:
         """Return the root of the process; ours where we may not look at it: a target of ours that changed its user."""
         try:
-            return _open(stack, f"{PROC}/{self.pid}/root/", None)  # the slash follows it
+            return root_of(stack, self.pid)
         except PermissionError:
-            return _open(stack, "/", None)
+            return look(stack, "/", None)
 
     def _path(self) -> str:
         if self.directory.is_absolute():
             return str(self.directory)
         return os.path.join(os.readlink(PROC / str(self.pid) / "cwd"), self.directory)  # noqa: PTH115, PTH118
-
-
-def _walk(stack: ExitStack, root: int, path: str) -> int:
-    """Return the directory at ``path`` below ``root``, which no link and no ``..`` leaves."""
-    way, left, opened = [root], _names(path), 0
-    while left:
-        name = left.pop()
-        if name == "..":
-            del way[max(1, len(way) - 1) :]
-            continue
-        opened += 1
-        if opened + len(left) > MOST_NAMES:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        found = _open(stack, name, way[-1])
-        if stat.S_ISLNK(os.fstat(found).st_mode):
-            target = os.readlink("", dir_fd=found)
-            left += _names(target)
-            way = [root] if target.startswith("/") else way
-        else:
-            way.append(found)
-    return way[-1]
-
-
-def _names(path: str) -> list[str]:
-    """Return the names of a path, the last one first."""
-    return [name for name in reversed(path.split("/")) if name not in ("", ".")]
-
-
-def _open(stack: ExitStack, name: str, directory: int | None) -> int:
-    found = os.open(name, _LOOK, dir_fd=directory)
-    stack.callback(os.close, found)
-    return found

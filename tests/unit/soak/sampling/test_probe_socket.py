@@ -163,7 +163,7 @@ def test_a_way_out_of_the_root_leads_back_to_it(tmp_path: Path, answers: Answers
 
 def test_user_ids_are_mapped_by_the_ranges_of_the_namespace() -> None:
     """Root of a container may be user 100000 of ours; without a map they are the same."""
-    inside = Inside(1, 100033, ((0, 100000, 1000), (1000, 5, 1)))
+    inside = Inside(1, 100033, 100033, ((0, 100000, 1000), (1000, 5, 1)))
     assert [inside.uid_inside(uid) for uid in (100000, 100033, 5, 0)] == [0, 33, 1000, None]
     assert [inside.uid_outside(uid) for uid in (0, 33, 1000, 1001)] == [100000, 100033, 5, None]
-    assert Inside(1, 33, None).uid_inside(33) == Inside(1, 33, None).uid_outside(33) == 33
+    assert Inside(1, 33, 33, None).uid_inside(33) == Inside(1, 33, 33, None).uid_outside(33) == 33
