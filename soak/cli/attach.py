@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from soak.contract.units import (
 from soak.errors import UsageError
 from soak.supervisor.attach import AttachPlan, sample_attached
 from soak.supervisor.attachments import find_attachments
+from soak.supervisor.late_probe import late_probes
 from soak.supervisor.launch import noted_signals
 
 
@@ -54,12 +56,19 @@ def attach(
             metavar="SIZE", help="Memory limit of the processes, e.g. 2 GiB: gives the time to OOM."
         ),
     ] = "",
+    inject: Annotated[
+        bool,
+        typer.Option(
+            "--inject",
+            help="Put the probe into processes of CPython 3.14 or 3.15 that run without it, until the end.",
+        ),
+    ] = False,
     metrics_port: options.MetricsPort = None,
     runs: options.Runs = Path("runs"),
 ) -> None:
     """Sample and judge running processes or containers under the load they have.
 
-    Read-only: the processes are not modified.
+    Read-only: the processes are not modified, except by --inject.
 
     Exit codes: 0 no leak, 1 the harness failed, 2 usage, 3 a leak, 4 inconclusive.
     """
@@ -75,6 +84,8 @@ def attach(
         limit_bytes=parse_limit_option(limit),
     )
     with noted_signals() as stop_request:
-        with make_progress(metrics_port) as progress:
-            outcome = sample_attached(plan, runs.resolve(), progress, stop_request)
+        with ExitStack() as stack:
+            late = stack.enter_context(late_probes(plan.attachments, stop_request)) if inject else {}
+            progress = stack.enter_context(make_progress(metrics_port))
+            outcome = sample_attached(plan, runs.resolve(), progress, stop_request, late=late)
         finish(outcome, stop_request)

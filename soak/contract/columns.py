@@ -188,6 +188,8 @@ EVENT_NAMES: Final = {
     "run_start": "the run began",
     "start": "a process was started",
     "ready": "a process became ready; detail: after how long",
+    "probe_injected": "a probe was put into a process that ran without one; detail: where its files are",
+    "probe_not_injected": "a process that ran without a probe was given none; detail: why",
     "phase": "a phase began; detail: its name",
     "exit": "a process ended",
     "restart": "a dead arm is about to be restarted",

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from soak import contract
 from soak.config.profile import SamplingSettings
 from soak.contract.units import LeakRate
 from soak.limit.base import Unlimited
-from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE
-from soak.process.procfs import environment_value, is_alive
+from soak.process.procfs import is_alive
 from soak.recording.files import new_run_directory
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.process_tree import ProcessTree
@@ -26,6 +26,7 @@ from soak.status.model import ATTACHED, ArmStatus
 from soak.status.terminal import Progress
 from soak.supervisor.attachments import Attachment
 from soak.supervisor.ending import GRACE_S, NAMING_S, StopRequest
+from soak.supervisor.late_probe import LateProbes, probe_of
 from soak.supervisor.launch import Outcome, write_hashes
 from soak.supervisor.manifest import host_facts, judge_facts
 from soak.supervisor.session import POLL_EVERY_S, THIS_MACHINE, Machine, Session
@@ -55,7 +56,10 @@ class AttachPlan:
 class AttachedArm:
     """One process that was there before us, and those below it."""
 
-    def __init__(self, attachment: Attachment, session: Session, every_s: float) -> None:
+    def __init__(
+        self, attachment: Attachment, session: Session, every_s: float, late: LateProbes | None = None
+    ) -> None:
+        """``late`` are the probes that were put into its processes; None: none was asked for."""
         self.name, process = attachment.name, attachment.process
         self.sampler = session.add_sampler(
             self.name, SamplingSettings(every_s=every_s, smaps_every_s=ATTACHED_SMAPS_EVERY_S)
@@ -66,16 +70,22 @@ class AttachedArm:
         self._process = process
         self._events = session.events
         self._lives = 1
-        main = Target(self.name, process.pid, 1, Unlimited(), _probe_of(process.pid))
+        self._late = late or LateProbes()
+        main = Target(self.name, process.pid, 1, Unlimited(), self._probe_of(process.pid))
         main = replace(main, outside_only=not main.has_probe)
         self._record("start", "it was running already")
+        for pid, directory in self._late.directories.items():
+            detail = f"by remote debugging (PEP 768); its files are in {directory} until the end"
+            session.events.record("probe_injected", detail, arm=self.name, pid=pid)
+        for pid, reason in self._late.refused.items():
+            session.events.record("probe_not_injected", reason, arm=self.name, pid=pid)
         self._record("ready", "sampled from outside only: no probe is in it" if main.outside_only else "")
         self._tree = ProcessTree(
             main,
             self.sampler,
             session.events,
             next_life=self._next_life,
-            probe_of=_probe_of,
+            probe_of=self._probe_of,
             killer=lambda: "unknown",
         )
         self._tree.poll(0.0, at_once=True)
@@ -96,6 +106,9 @@ class AttachedArm:
         self._record("exit", "it is no longer there", by="unknown")
         self._tree.on_exit("unknown")
 
+    def _probe_of(self, pid: int) -> ProbeClient | None:
+        return self._late.find(pid) or probe_of(pid)
+
     def _record(self, event: str, detail: str, by: str = "") -> None:
         self._events.record(event, detail, arm=self.name, life=1, pid=self._process.pid, by=by)
 
@@ -110,8 +123,12 @@ def sample_attached(
     progress: Progress,
     stop_request: StopRequest,
     machine: Machine = THIS_MACHINE,
+    late: Mapping[Attachment, LateProbes] = MappingProxyType({}),
 ) -> Outcome:
-    """Sample until the time is over, somebody asks for the end, or all processes are gone."""
+    """Sample until the time is over, somebody asks for the end, or all processes are gone.
+
+    ``late`` are the probes that were put into the processes of each attachment.
+    """
     directory = new_run_directory(runs, "attach", datetime.now(UTC))
     manifest = attach_manifest(plan, directory.name)
     failure: Exception | None = None
@@ -122,7 +139,7 @@ def sample_attached(
         stack.callback(session.close)
         pids = ", ".join(str(one.process.pid) for one in plan.attachments)
         session.events.record("run_start", f"attached to {pids}")
-        arms = [AttachedArm(one, session, plan.every_s) for one in plan.attachments]
+        arms = [AttachedArm(one, session, plan.every_s, late.get(one)) for one in plan.attachments]
         session.save_manifest("running")
         session.events.record("phase", contract.LOAD)
         session.start_censuses(ATTACHED_CENSUS_EVERY_S)
@@ -169,12 +186,6 @@ def attach_manifest(plan: AttachPlan, run_id: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "host": host_facts(),
     }
-
-
-def _probe_of(pid: int) -> ProbeClient | None:
-    """Return our end of the probe that the process was started with, if it was: its environment names the directory."""
-    directory = environment_value(pid, PROBE_DIRECTORY_VARIABLE)
-    return None if directory is None else ProbeClient(Path(directory), pid)
 
 
 def _stop_sampling(arms: Sequence[AttachedArm], session: Session) -> None:

@@ -17,6 +17,6 @@ A target registers figures of its own with ``gauge``, without depending on the p
 from __future__ import annotations
 
 from .gauges import gauge
-from .lifecycle import start
+from .lifecycle import start, visit
 
-__all__ = ["gauge", "start"]
+__all__ = ["gauge", "start", "visit"]

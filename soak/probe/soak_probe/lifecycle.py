@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+VISIT_IDLE_S = 10.0
+"""Time without a client after which the probe of a visit leaves, seconds: a client that lost its connection is back
+sooner."""
+
 
 def start(directory: str) -> None:
     """Serve this process, and the children it forks, on ``<directory>/<pid>.sock`` until they end.
@@ -28,10 +32,29 @@ def start(directory: str) -> None:
     ``<directory>/<euid>/<pid>.sock``. Raises OSError when ``directory`` is missing, open to other users in another way
     or cannot be written, and RuntimeError when the system gives no thread.
     """
-    sessions = Sessions()
-    probe = Probe(directory, sessions)
+    probe = Probe(directory, Sessions())
     probe.open()
-    sessions.watch()
+    _watch(probe)
+
+
+def visit(directory: str) -> None:
+    """Serve as ``start`` does, in a process that has run without the probe, until nobody has asked for a while.
+
+    ``directory`` is a private one of this visit, with a copy of the probe; it is removed at the end. The hooks stay, as
+    fork hooks cannot be taken back, and serve the next visit. Raises as ``start``.
+    """
+    if _visitor:
+        _visitor[0].move(directory)
+    else:
+        probe = Probe(directory, Sessions(), idle_s=VISIT_IDLE_S)
+        probe.open()
+        _watch(probe)
+        _visitor.append(probe)
+
+
+def _watch(probe: Probe) -> None:
+    """Have the probe follow every fork and count what is made from now on."""
+    probe.sessions.watch()
     when_imported("asyncio.base_events", _watch_base_events)
     when_imported("uvloop", _watch_uvloop)
     os.register_at_fork(
@@ -42,12 +65,18 @@ def start(directory: str) -> None:
     atexit.register(probe.close)
 
 
-class Probe:
-    """The server of this process, whichever that is by now."""
+_visitor: list[Probe] = []
+"""The probe of the first visit, which serves all later ones; empty before it."""
 
-    def __init__(self, directory: str, sessions: Sessions) -> None:
+
+class Probe:
+    """The server of this process, whichever that is by now; with ``idle_s`` it leaves when nobody asks that long."""
+
+    def __init__(self, directory: str, sessions: Sessions, idle_s: float | None = None) -> None:
+        self.sessions = sessions
         self._directory = directory
-        self._sessions = sessions
+        self._idle_s = idle_s
+        self._pid = os.getpid()
         self._server: Server | None = None
         self._lock = RLock()  # threads may fork at once, and a signal handler while its own thread does
         self._forks = 0
@@ -56,7 +85,8 @@ class Probe:
         """Start to serve. Raises OSError when the socket cannot be bound, RuntimeError when there is no thread."""
         directory = _private(self._directory)
         _sweep(directory)
-        server = Server(f"{directory}/{os.getpid()}.sock", _answerer(self._sessions))
+        path = f"{directory}/{os.getpid()}.sock"
+        server = Server(path, _answerer(self.sessions), self._idle_s, self._leave)
         try:
             server.start()
         except RuntimeError:
@@ -87,6 +117,25 @@ class Probe:
             self._server.close()
             self._server = None
             _or_report(self.open)
+
+    def move(self, directory: str) -> None:
+        """Serve in another directory from now on. Raises as ``open``."""
+        self.close()
+        self._directory = directory
+        self._pid = os.getpid()
+        self.open()
+
+    def _leave(self) -> None:
+        """Stop, and remove the directory where it was made for this process; a forked child may serve on in it."""
+        self.close()
+        if self._pid == os.getpid():
+            for directory, _, names in os.walk(self._directory, topdown=False):
+                try:
+                    for name in names:
+                        os.unlink(f"{directory}/{name}")
+                    os.rmdir(directory)
+                except OSError:
+                    pass  # whoever asked has removed it
 
     def close(self) -> None:
         """Stop for good and remove the socket's file."""

@@ -84,12 +84,22 @@ class Server:
     """Listens on ``path`` (mode 0600) and answers each line a client sends with ``answer(line)``.
 
     Only clients of our own user or root are served, ``MOST_CLIENTS`` at a time: one more and the oldest is dropped.
+    ``on_idle`` is called, in a thread of its own, when nobody has been connected for ``idle_s`` seconds; None: never.
     Raises OSError when ``path`` cannot be bound; a socket left there by an earlier process is replaced.
     """
 
-    def __init__(self, path: str, answer: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self,
+        path: str,
+        answer: Callable[[bytes], bytes],
+        idle_s: float | None = None,
+        on_idle: Callable[[], None] | None = None,
+    ) -> None:
         self._path = path
         self._answer = answer
+        self._idle_s = idle_s
+        self._on_idle = on_idle
+        self._alone_since_s = time.monotonic()
         self._listener = Socket(_listen(path))
         self._wake, self._waker = (Socket(end) for end in socketpair())
         self._clients: dict[int, Client] = {}  # by descriptor, oldest first
@@ -148,7 +158,11 @@ class Server:
 
     def _serve(self) -> None:
         while True:
-            for fd, _events in self._poller.poll():
+            found = self._poller.poll(self._wait_ms())
+            if not found and self._on_idle is not None:
+                start_new_thread(self._on_idle, ())  # it waits for the end of this one
+                return
+            for fd, _events in found:
                 if fd == self._wake.fd:
                     if self._wake.is_ours():
                         self._wake.raw.recv(1)
@@ -159,6 +173,12 @@ class Server:
                     self._accept()
                 elif fd in self._clients and not self._clients[fd].serve(self._answer):
                     self._drop(fd)
+
+    def _wait_ms(self) -> float | None:
+        """Return how long nobody has to connect until this is idle; None: there is somebody, or it never is."""
+        if self._clients or self._idle_s is None:
+            return None
+        return max(0.0, self._alone_since_s + self._idle_s - time.monotonic()) * 1000
 
     def _accept(self) -> None:
         try:
@@ -181,6 +201,7 @@ class Server:
     def _drop(self, fd: int) -> None:
         self._poller.unregister(fd)
         self._clients.pop(fd).close()
+        self._alone_since_s = time.monotonic()
 
 
 def _listen(path: str) -> RawSocket:
