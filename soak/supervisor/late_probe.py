@@ -27,17 +27,22 @@ ANSWER_S: Final = 10.0
 """Time for the probes of all processes to start, seconds: a process that waits for an event starts none before it."""
 _LOOK_EVERY_S: Final = 0.05
 _SCRIPT: Final = """\
-import sys
+import os, sys
 sys.path.insert(0, {path!r})
 try:
     import soak_probe
     soak_probe.__path__[:] = [{path!r} + "/soak_probe"]
     soak_probe.visit({path!r})
+    result = ""
 except Exception as error:
-    with open({path!r} + "/error", "w") as file:
-        file.write(type(error).__name__ + ": " + str(error))
-finally:
-    sys.path.remove({path!r})
+    result = type(error).__name__ + ": " + str(error)
+sys.path.remove({path!r})
+try:
+    with open({path!r} + "/result.part", "w") as file:
+        file.write(result)
+    os.rename({path!r} + "/result.part", {path!r} + "/result")
+except OSError:
+    pass
 """
 _SCRIPT_NAME: Final = "start.py"
 
@@ -85,10 +90,11 @@ class _Guest:
     @property
     def has_come(self) -> bool:
         """Whether the probe listens; raises HeapError with the reason why it never will."""
-        if (error := self._files.read("error")) is not None:
-            text = printable(error.decode(errors="replace"))
+        result = self._files.read("result")
+        if result:
+            text = printable(result.decode(errors="replace"))
             raise HeapError(f"pid {self.pid}: the probe did not start in it: {text}")
-        return ProbeClient(self.directory, self.pid).exists
+        return result is not None
 
     def give_up(self) -> str:
         """Take the request back; return why; raises HeapError."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import json
 import os
+import select
 import shutil
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,14 @@ def read_line(client: socket.socket) -> bytes:
             break
         line += part
     return line
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Return once it holds; fails where it does not within PATIENCE_S."""
+    by_s = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < by_s
+        time.sleep(0.005)
 
 
 Serve = Callable[[Callable[[bytes], bytes]], server.Server]
@@ -297,6 +307,68 @@ class TestLifecycle:
             PermissionError, match=f"{own} (is open to other users|belongs to user {OTHER_USER});"
         ):
             lifecycle.Probe(directory, Sessions()).open()
+
+    @pytest.fixture
+    def visit(self, directory: str) -> Iterator[Callable[[float], lifecycle.Probe]]:
+        """Return a function that opens a probe which leaves when nobody asks so long, with a file beside its socket."""
+        made: list[lifecycle.Probe] = []
+
+        def start(idle_s: float) -> lifecycle.Probe:
+            Path(directory, "visit/deep").mkdir(parents=True)
+            Path(directory, "visit").chmod(0o700)
+            Path(directory, "visit/deep/file").touch()
+            made.append(lifecycle.Probe(f"{directory}/visit", Sessions(), idle_s))
+            made[0].open()
+            return made[0]
+
+        yield start
+        for each in made:
+            each.close()
+
+    def test_a_visit_ends_when_nobody_asks(
+        self, directory: str, visit: Callable[[float], lifecycle.Probe]
+    ) -> None:
+        """Its thread is gone, and its directory with all that is in it: also after a harness that was killed."""
+        before = count_threads()
+        visit(0.05)
+        wait_until(lambda: not file_names(directory) and count_threads() == before)
+
+    def test_a_visit_lasts_while_somebody_is_connected(
+        self, directory: str, visit: Callable[[float], lifecycle.Probe]
+    ) -> None:
+        """However seldom they ask; it ends after they have gone."""
+        visit(0.05)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(PATIENCE_S)
+            client.connect(f"{directory}/visit/{os.getpid()}.sock")
+            for _ in range(2):
+                client.sendall(b'{"op": "hello"}\n')
+                assert json.loads(read_line(client))["pid"] == os.getpid()
+                assert not select.select([client], [], [], 0.1)[0]
+        wait_until(lambda: not file_names(directory))
+
+    def test_a_visit_is_followed_by_the_next(
+        self, directory: str, visit: Callable[[float], lifecycle.Probe]
+    ) -> None:
+        """In another directory, with the hooks that are there; what the first left behind is not touched."""
+        probe = visit(0.05)
+        wait_until(lambda: not file_names(directory))
+        Path(directory, "next").mkdir(mode=0o700)
+        probe.move(f"{directory}/next")
+        assert file_names(f"{directory}/next") == {f"{os.getpid()}.sock"}
+        wait_until(lambda: not file_names(directory))
+
+    def test_a_forked_child_leaves_the_directory_to_its_parent(
+        self, directory: str, visit: Callable[[float], lifecycle.Probe]
+    ) -> None:
+        """It removes its own socket alone: its parent may serve on."""
+        probe = visit(PATIENCE_S)
+        child = lifecycle.Probe(f"{directory}/visit", Sessions(), 0.05)
+        child._pid = 1
+        probe.before_fork()
+        probe.close()
+        child.open()
+        wait_until(lambda: file_names(f"{directory}/visit") == {"deep"})
 
     def test_a_directory_with_a_long_path_is_used(self, directory: str) -> None:
         """Of a Unix socket the kernel takes 107 bytes."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from soak.process.namespaces import Inside
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
 from tests.support.rogue_probe import SAMPLE, RogueProbe, line
@@ -159,11 +158,3 @@ def test_links_without_end_are_refused(tmp_path: Path) -> None:
 def test_a_way_out_of_the_root_leads_back_to_it(tmp_path: Path, answers: Answers) -> None:
     """More dots than directories, as in the kernel."""
     assert answers(Path("/", *[".."] * 9, *tmp_path.parts[1:]), tmp_path)
-
-
-def test_user_ids_are_mapped_by_the_ranges_of_the_namespace() -> None:
-    """Root of a container may be user 100000 of ours; without a map they are the same."""
-    inside = Inside(1, 100033, 100033, ((0, 100000, 1000), (1000, 5, 1)))
-    assert [inside.uid_inside(uid) for uid in (100000, 100033, 5, 0)] == [0, 33, 1000, None]
-    assert [inside.uid_outside(uid) for uid in (0, 33, 1000, 1001)] == [100000, 100033, 5, None]
-    assert Inside(1, 33, 33, None).uid_inside(33) == Inside(1, 33, 33, None).uid_outside(33) == 33
