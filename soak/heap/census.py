@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections import defaultdict
 from contextlib import closing
@@ -24,6 +25,8 @@ from soak.heap.model import Census, Container, TypeCount
 from soak.process.procfs import started_ticks
 
 CONTAINERS_OVER = 1000
+MACHINES = ("x86_64",)
+"""Machines on which the layouts of CPython were tested."""
 BY_SIBLING = "a sibling process"
 BY_LAYOUT = "the size of type objects only"
 
@@ -45,10 +48,15 @@ def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool
     The process is neither stopped nor changed. The way it is read is checked first, once per executable, against a
     sibling that holds a known number of objects; ``check=False`` leaves that out.
 
-    Raises HeapError, with the fix, when the process cannot be read or fails the check, ProcessGoneError when it ends
-    meanwhile.
+    Raises HeapError, with the fix, when the machine is not x86-64 and when the process cannot be read or fails the
+    check; ProcessGoneError when it ends meanwhile.
     """
     began_s, cpu_s = time.monotonic(), time.process_time()
+    machine = platform.machine()
+    if machine not in MACHINES:
+        raise HeapError(
+            f"the census is for x86-64 only, and this is {machine}: its layouts were tested nowhere else."
+        )
     with ProcessMemory(pid) as memory:
         ticks = started_ticks(pid)
         if ticks is None:
@@ -65,7 +73,7 @@ def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool
     return Census(
         pid=pid,
         started_ticks=ticks,
-        python=".".join(map(str, interpreter.layout.version)),
+        python=interpreter.layout.name,
         wall_time=datetime.now(UTC).isoformat(timespec="milliseconds"),
         monotonic_s=time.monotonic(),
         types=heap.types,
@@ -87,7 +95,7 @@ def read_heap(
     """Walk through memory twice: for the types, then for their objects. Raises HeapError."""
     reader = ChunkReader(memory)
     anonymous = [mapping for mapping in maps if mapping.anonymous]
-    alloc = memory.read_each([interpreter.types["PyBaseObject_Type"] + layout.TP_ALLOC], 8)
+    alloc = memory.read_each([interpreter.object_type + layout.TP_ALLOC], 8)
     candidates = type_candidates(
         reader.chunks([*interpreter.modules, *anonymous], small_blocks=False),
         interpreter,

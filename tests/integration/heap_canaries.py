@@ -6,6 +6,7 @@ WITH_PARTS, SORTS for none.
 
 from __future__ import annotations
 
+import builtins
 import collections
 import dataclasses
 import datetime
@@ -81,10 +82,7 @@ class Failure(Exception):  # noqa: N818 - any name will do
 
 
 def closure(value: int) -> Callable[[], int]:
-    def inner() -> int:
-        return value
-
-    return inner
+    return lambda: value  # an annotation is a function of its own since 3.14
 
 
 def generator() -> Iterator[int]:
@@ -123,7 +121,7 @@ MAKERS: dict[str, Callable[[int], Any]] = {
     "bytes": lambda i: bytes(2 + i % 59),
     "bytes_16": lambda _: bytes(16),
     "bytes_large": lambda i: bytes(500 + i % 700),
-    "int_1_digit": lambda i: 1000 + i,
+    "int_1_digit": lambda i: 10_000 + i,
     "int_2_digits": lambda i: (1 << 40) + i,
     "int_long": lambda i: -(1 << (30 + i % 600)),
     "int_child": lambda i: IntChild(1 << (i % 300)),
@@ -140,6 +138,11 @@ MAKERS: dict[str, Callable[[int], Any]] = {
     "dict": lambda i: dict.fromkeys(range(i % 20)),
     "dict_child": lambda i: DictChild.fromkeys(range(i % 20)),
     "defaultdict": lambda i: collections.defaultdict(list, dict.fromkeys(range(i % 20))),
+    **(
+        {"frozendict": lambda i: vars(builtins)["frozendict"].fromkeys(range(i % 20))}
+        if sys.version_info >= (3, 15)
+        else {}
+    ),
     "counter": lambda i: collections.Counter(range(i % 5)),
     "ordered_dict": lambda i: collections.OrderedDict.fromkeys(range(i % 20)),
     "set": lambda i: set(range(i % 40)),
@@ -178,6 +181,8 @@ MAKERS: dict[str, Callable[[int], Any]] = {
     "dataclass": lambda _: Data(None, None, None),
     "decimal": decimal.Decimal,
 }
+if sys.version_info >= (3, 15):
+    MAKERS["frozendict"] = lambda i: vars(builtins)["frozendict"].fromkeys(range(i % 20))
 WITH_PARTS = ["class", "closure", "partial", "map", "zip", "enumerate", "staticmethod"]
 """Sorts whose making makes objects of other sorts, too: counted apart from these."""
 SORTS = [sort for sort in MAKERS if sort not in WITH_PARTS]
@@ -191,6 +196,13 @@ def truth(kept: list[list[Any]]) -> dict[str, list[int]]:
         entry = found.setdefault(f"{kind.__module__}.{kind.__qualname__}", [0, 0])
         entry[0] += 1
         entry[1] += sys.getsizeof(thing)
+        if sys.version_info >= (3, 15) and isinstance(
+            thing, bytearray
+        ):  # its buffer is an object of type bytes
+            buffer = found.setdefault("builtins.bytes", [0, 0])
+            buffer[0] += thing.__alloc__() > 0
+            buffer[1] += thing.__alloc__()
+            entry[1] -= thing.__alloc__()
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import gc
 import itertools
 import json
@@ -98,10 +99,15 @@ MAKERS: dict[str, Callable[[int], Any]] = {
 }
 
 
+def size_of(thing: Any) -> int:
+    """Return the bytes of an object; since 3.15 the buffer of a bytearray is an object of its own."""
+    buffer = thing.__alloc__() if sys.version_info >= (3, 15) and isinstance(thing, bytearray) else 0
+    return sys.getsizeof(thing) - buffer
+
+
 def truth(kept: dict[str, list[Any]]) -> dict[str, dict[str, int]]:
     return {
-        name: {"objects": len(objects), "bytes": sum(map(sys.getsizeof, objects))}
-        for name, objects in kept.items()
+        name: {"objects": len(objects), "bytes": sum(map(size_of, objects))} for name, objects in kept.items()
     }
 
 
@@ -121,6 +127,8 @@ def main() -> None:
         "__main__.Box": Box(range(3006)),
         "__main__.Table": Table.fromkeys(range(3007)),
     }
+    if sys.version_info >= (3, 15):
+        long["builtins.frozendict"] = vars(builtins)["frozendict"].fromkeys(range(3008))
     kept["__main__.Box"].append(long["__main__.Box"])
     kept["__main__.Table"].append(long["__main__.Table"])
     gc.disable()
@@ -132,10 +140,10 @@ def main() -> None:
         print(
             json.dumps(
                 {
-                    "types": truth(kept),
                     "tracked": Counter(
                         f"{type(thing).__module__}.{type(thing).__qualname__}" for thing in gc.get_objects()
                     ),
+                    "types": truth(kept),
                     "containers": {name: [id(thing), len(thing)] for name, thing in long.items()},
                     "str_bytes": sum(map(sys.getsizeof, strings)),
                 }

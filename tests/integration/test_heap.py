@@ -31,7 +31,7 @@ pytestmark = pytest.mark.integration
 
 TARGET = Path(__file__).parent / "heap_target.py"
 CANARIES = Path(__file__).parent / "heap_canaries.py"
-SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
+SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 WITH_VALUES = {
     "__main__.Plain",
     "__main__.WithMeta",
@@ -40,6 +40,11 @@ WITH_VALUES = {
     "__main__.Node",
 }
 """Their attributes' values are counted too since 3.11; ``sys.getsizeof`` leaves them out."""
+WITH_INLINE_VALUES = {
+    *(f"__main__.{name}" for name in ("Box", "Table", "Group", "Line", "Ordered", "Raw", "DictChild")),
+    "collections.Counter",
+}
+"""So are those of subclasses of builtin containers since 3.14."""
 
 
 PYTHONS = pythons()
@@ -72,12 +77,17 @@ def _tell(process: subprocess.Popen[str], line: str) -> None:
     process.stdin.flush()
 
 
+def _with_values(name: str, python: str) -> bool:
+    minor = int(python.partition(".")[2])
+    return (name in WITH_VALUES and minor >= 11) or (name in WITH_INLINE_VALUES and minor >= 14)
+
+
 def _assert_true_to(truth: dict[str, Any], census: Census) -> None:
     found = {entry.name: entry for entry in census.types}
     for name, expected in truth["types"].items():
         objects = expected["objects"]
         assert abs(found[name].objects - objects) <= max(2, objects // 1000), name
-        if name in WITH_VALUES and census.python != "3.10":
+        if _with_values(name, census.python):
             assert expected["bytes"] <= found[name].bytes <= 2 * expected["bytes"], name
         else:
             assert found[name].bytes == pytest.approx(expected["bytes"], rel=0.001), name
@@ -122,8 +132,41 @@ def test_every_sort_of_object_is_counted_and_sized(name: str) -> None:
                     if kind in before:
                         counted, sized = counted - before[kind].objects, sized - before[kind].bytes
                     assert abs(counted - objects) <= max(3, objects // 1000), (order, kind)
-                    if kind not in WITH_VALUES:
+                    if not _with_values(kind, name.partition("-")[0]):
                         assert sized == pytest.approx(size_bytes, rel=0.01), (order, kind)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_bytes_of_an_instance_are_those_that_were_allocated(name: str) -> None:
+    """What ``sys.getsizeof`` leaves out, the values of attributes, is counted: bytes are those that tracemalloc saw."""
+    code = """
+import json, sys, tracemalloc
+from collections import OrderedDict, deque
+class Node: pass
+class Slots: __slots__ = ("a", "b")
+kinds = [Node, Slots]
+for base in (list, dict, set, deque, bytearray, Exception, *([frozendict] if sys.version_info >= (3, 15) else [])):
+    kinds.append(type(base.__name__.title(), (base,), {"__module__": "__main__"}))
+keep = [kind() for kind in kinds]
+allocated = {}
+for kind in kinds:
+    slots, marks = [None] * 1500, [0] * 3
+    tracemalloc.start()
+    for number in range(1500):
+        if number % 500 == 0: marks[number // 500] = tracemalloc.get_traced_memory()[0]
+        slots[number] = kind()
+    allocated[kind.__name__] = 2 * (marks[2] - marks[1])
+    tracemalloc.stop()
+    keep.append(slots)
+print(json.dumps(allocated), flush=True); sys.stdin.read()
+"""
+    with _started(PYTHONS[name], "-S", "-c", code) as target:
+        allocated = json.loads(_line(target))
+        found = {entry.name: entry for entry in take_census(target.pid).types}
+    for kind, size_bytes in allocated.items():
+        entry = found[f"__main__.{kind}"]
+        assert entry.objects == 1501, kind
+        assert entry.bytes / 1501 == pytest.approx(size_bytes / 1000, rel=0.005), kind
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -274,7 +317,7 @@ def test_an_old_python_is_refused_by_its_version(version: str) -> None:
         _line(target)
         message = _message(target.pid)
         assert f"runs Python {version} " in message
-        assert "supported are CPython 3.10 to 3.13" in message
+        assert "supported are CPython 3.10 to 3.15" in message
 
 
 def test_a_pid_that_is_no_process_is_refused() -> None:

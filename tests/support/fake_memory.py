@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from soak.heap.cpython import layout
-from soak.heap.cpython.interpreter import TYPE_SYMBOLS, Interpreter
+from soak.heap.cpython.interpreter import Interpreter
 from soak.heap.cpython.layout import LAYOUTS
 from soak.heap.cpython.memory import PAGE_BYTES, MemoryMapping, Octets, Words
 
@@ -15,17 +15,11 @@ DATA = 0x7F00_0000_0000
 HEAP = 0x7F10_0000_0000
 HEAP_BYTES = 16 * PAGE_BYTES
 _TYPE_STEP = 1024
-_NAMES = {
-    "PyType_Type": b"type",
-    "PyBaseObject_Type": b"object",
-    "PySet_Type": b"set",
-    "PyFrozenSet_Type": b"frozenset",
-    "PyODict_Type": b"collections.OrderedDict",
-    "PyByteArray_Type": b"bytearray",
-}
-TYPES = {symbol: DATA + number * _TYPE_STEP for number, symbol in enumerate(TYPE_SYMBOLS)}
+_NAMES = (b"type", b"object", b"set", b"frozenset", b"collections.OrderedDict", b"bytearray", b"frozendict")
+TYPES = {name: DATA + number * _TYPE_STEP for number, name in enumerate(_NAMES)}
+"""Addresses of static types."""
 ALLOC = 0x7F00_0FFF_0000
-SPARE = DATA + len(TYPE_SYMBOLS) * _TYPE_STEP
+SPARE = DATA + len(TYPES) * _TYPE_STEP
 """Of one more type, ``app.Thing``."""
 _SHAPED = {
     b"list": (layout.LIST, 40),
@@ -83,9 +77,9 @@ def _put_type(data: bytearray, address: int, name: bytes, flags: int, basicsize:
     offset = address - DATA
     strings = _STRINGS - DATA + (address - DATA) // _TYPE_STEP * 64
     data[strings : strings + len(name)] = name
-    put(data, offset, 1, TYPES["PyType_Type"], 0, DATA + strings, basicsize, 0)
+    put(data, offset, 1, TYPES[b"type"], 0, DATA + strings, basicsize, 0)
     put(data, offset + layout.TP_FLAGS, flags | layout.READY)
-    put(data, offset + layout.TP_BASE, TYPES["PyBaseObject_Type"])
+    put(data, offset + layout.TP_BASE, TYPES[b"object"])
     put(data, offset + layout.TP_ALLOC, ALLOC)
 
 
@@ -95,22 +89,26 @@ def fake_process(
     """Return an empty heap of zeros, its maps, and its interpreter."""
     data = bytearray(4 * PAGE_BYTES)
     python = LAYOUTS[version]
-    for symbol, address in TYPES.items():
-        is_type = symbol == "PyType_Type"
+    for name, address in TYPES.items():
+        is_type = name == b"type"
         _put_type(
             data,
             address,
-            _NAMES[symbol],
+            name,
             layout.TYPE_TYPE if is_type else 0,
             python.heap_type_bytes if is_type else 16,
         )
     _put_type(data, SPARE, b"app.Thing", layout.HAVE_GC, 32)
     for name, address in SHAPED.items():
         _put_type(data, address, name, *_SHAPED[name])
-    put(data, TYPES["PySet_Type"] - DATA + layout.TP_BASICSIZE, 200)
+    put(data, TYPES[b"set"] - DATA + layout.TP_BASICSIZE, 200)
     maps = (
         MemoryMapping(DATA, DATA + len(data), "rw-p", 0, 7, "/usr/lib/libpython.so"),
         MemoryMapping(HEAP, HEAP + HEAP_BYTES, "rw-p", 0, 0, ""),
     )
     memory = FakeMemory({DATA: data, HEAP: bytearray(HEAP_BYTES)})
-    return memory, maps, Interpreter("/usr/lib/libpython.so", python, TYPES, maps[:1], (0, 0))
+    return (
+        memory,
+        maps,
+        Interpreter("/usr/lib/libpython.so", python, TYPES[b"type"], TYPES[b"object"], maps[:1], (0, 0)),
+    )

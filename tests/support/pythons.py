@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+
+from soak.heap.cpython.debug_offsets import COOKIE, NAMES
 
 DIRECTORY_VARIABLE = "SOAKPROOF_PYTHONS"
 """Names a directory that ``.ci/pythons`` has filled: interpreters are in its ``root/usr/bin``."""
@@ -50,3 +55,53 @@ def find_interpreter(version: str) -> str | None:
         return sys.executable
     found = (pythons().get(f"{version}-{origin}") for origin in ("built", "system", "brought"))
     return next((str(python) for python in found if python), None)
+
+
+@cache
+def find_static_interpreter(version: str) -> Path | None:
+    """Return a Python of that version, since 3.13, that is in its executable and not in a library."""
+    found = (python for name, python in pythons().items() if name.startswith(f"{version}-"))
+    return next((python.resolve() for python in found if COOKIE in python.read_bytes()), None)
+
+
+@contextmanager
+def running(python: Path, home: Path | None = None, code: str = "") -> Iterator[tuple[int, list[str]]]:
+    """Start a Python that runs ``code`` and waits; yield its pid and the words that it printed in one line.
+
+    ``home`` is the prefix of its library, for a copy that lies elsewhere.
+    """
+    environment = {"PYTHONHOME": str(home)} if home else {}
+    with subprocess.Popen(
+        [str(python), "-S", "-c", f"import sys\n{code}\nprint(flush=True)\nsys.stdin.read()"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as target:
+        assert target.stdout is not None
+        yield target.pid, target.stdout.readline().split()
+
+
+def altered_copy(python: Path, directory: Path, changes: Mapping[str, int]) -> Path:
+    """Copy an interpreter since 3.13 with other words in its debug offsets: GROUP.FIELD, or ``free_threaded``.
+
+    With no changes its section headers are taken away.
+    """
+    content = bytearray(python.read_bytes())
+    if changes:
+        version = re.fullmatch(r"python3\.(\d+)", python.name)
+        assert version is not None
+        names = ["cookie", "version", "free_threaded", *NAMES[3, int(version[1])]]
+        table = content.index(COOKIE)
+        while int.from_bytes(content[table + 8 : table + 16], "little") >> 24 != 3:
+            table = content.index(COOKIE, table + 1)
+        for name, value in changes.items():
+            place = table + 8 * names.index(name)
+            content[place : place + 8] = value.to_bytes(8, "little")
+    else:
+        content[0x28:0x30] = bytes(8)  # e_shoff
+        content[0x3C:0x40] = bytes(4)  # e_shnum, e_shstrndx
+    copy = directory / python.name
+    copy.write_bytes(content)
+    copy.chmod(0o755)
+    return copy

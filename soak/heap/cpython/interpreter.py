@@ -9,18 +9,12 @@ from pathlib import PurePath
 from typing import Final
 
 from soak.heap.cpython import program
-from soak.heap.cpython.layout import LAYOUTS, TP_BASICSIZE, Layout
+from soak.heap.cpython.debug_offsets import DebugOffsets, find_debug_offsets, interpreters, word_at
+from soak.heap.cpython.layout import LAYOUTS, SUPPORTED, TP_BASE, TP_BASICSIZE, Layout, debug_offsets_of
 from soak.heap.cpython.memory import USER_SPACE_END, Memory, MemoryMapping
 from soak.heap.errors import HeapError
 
-TYPE_SYMBOLS: Final = (
-    "PyType_Type",
-    "PyBaseObject_Type",
-    "PySet_Type",
-    "PyFrozenSet_Type",
-    "PyODict_Type",
-    "PyByteArray_Type",
-)
+_TYPE: Final = "PyType_Type"
 _VERSION: Final = "Py_Version"
 """Symbol of PY_VERSION_HEX, exported since 3.11."""
 _OTHER_BUILDS: Final = {
@@ -28,7 +22,9 @@ _OTHER_BUILDS: Final = {
     "_Py_MergeZeroLocalRefcount": "a free-threaded build",
 }
 """Symbols that only builds have which are not supported, and what these are called."""
-_SUPPORTED: Final = "CPython 3.10 to 3.13, release builds with the GIL"
+_WITH_OFFSETS: Final = (3, 13)
+"""Version since which CPython has debug offsets."""
+_SYMBOLS: Final = (_TYPE, _VERSION, *_OTHER_BUILDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +34,10 @@ class Interpreter:
     path: str
     """Path of the file that holds it, in the process's mount namespace."""
     layout: Layout
-    types: Mapping[str, int]
-    """Addresses of TYPE_SYMBOLS."""
+    type_type: int
+    """Address of ``type``."""
+    object_type: int
+    """Address of ``object``, the base of ``type``."""
     modules: tuple[MemoryMapping, ...]
     """Writable mappings of the executable and of libraries: they hold the static types."""
     low: tuple[int, int]
@@ -47,53 +45,81 @@ class Interpreter:
 
 
 def find_interpreter(pid: int, maps: Sequence[MemoryMapping], memory: Memory) -> Interpreter:
-    """Return the CPython of a process; raises HeapError when it has none, or one that is not supported."""
+    """Return the CPython of a process; raises HeapError when it has none, or one that is not supported.
+
+    Since 3.13 the process has its version, build and offsets in memory, which lead to ``type``; before, symbols do.
+    """
+    offsets = find_debug_offsets(pid, maps, memory)
+    if offsets is not None:
+        return _interpreter(pid, offsets.path, maps, memory, *_by_offsets(pid, offsets, memory))
     for path in program.candidates(pid, maps):
-        found = program.symbols(pid, path, (*TYPE_SYMBOLS, _VERSION, *_OTHER_BUILDS))
-        if "PyType_Type" in found:
-            return _interpreter(pid, path, maps, memory, found)
+        found = program.symbols(pid, path, _SYMBOLS)
+        if _TYPE in found:
+            return _interpreter(pid, path, maps, memory, *_by_symbols(pid, path, maps, memory, found))
     name = PurePath(program.executable(pid) or "?").name
     raise HeapError(
-        f"pid {pid} ({name}) shows no CPython: neither the executable nor a libpython has the symbol PyType_Type. "
-        f"Supported are {_SUPPORTED}, with dynamic symbols."
+        f"pid {pid} ({name}) shows no CPython: neither the executable nor a libpython has the symbol {_TYPE}, nor the "
+        f"debug offsets that CPython has since 3.13. Supported are {SUPPORTED}; before 3.13 with dynamic symbols."
     )
 
 
-def _interpreter(
+def _by_offsets(pid: int, offsets: DebugOffsets, memory: Memory) -> tuple[Layout, int]:
+    """Return layout and address of ``type``; raises HeapError where the layout is not the process's own."""
+    version, path = offsets.version, offsets.path
+    _refuse_other_builds(pid, path, _symbols_if_readable(pid, path))
+    if offsets.free_threaded:
+        raise _other_build(pid, path, f"a free-threaded build of CPython {version[0]}.{version[1]}")
+    layout = _layout(pid, path, version[:2])
+    for name, expected in debug_offsets_of(layout).items():
+        stated = offsets.offsets.get(name, expected)
+        if stated != expected:
+            raise HeapError(
+                f"pid {pid}: {path} calls itself {layout.name}, but its debug offsets have {name} = {stated} where "
+                f"{layout.name} has {expected}: a patched or special build. Supported are {SUPPORTED}."
+            )
+    ob_type = offsets["pyobject.ob_type"]
+    for state in interpreters(offsets, memory):
+        attributes = word_at(state + offsets["interpreter_state.sysdict"], memory)
+        dict_type = word_at(attributes + ob_type, memory) if attributes else 0
+        type_type = word_at(dict_type + ob_type, memory) if dict_type else 0
+        if type_type and word_at(type_type + ob_type, memory) == type_type:
+            return layout, type_type
+    raise HeapError(f"pid {pid}: {path} has no interpreter yet; it may be starting or ending: try again.")
+
+
+def _by_symbols(
     pid: int, path: str, maps: Sequence[MemoryMapping], memory: Memory, found: Mapping[str, int]
-) -> Interpreter:
-    for symbol, build in _OTHER_BUILDS.items():
-        if symbol in found:
-            raise HeapError(f"pid {pid} runs {build} of CPython ({path}); supported are {_SUPPORTED}.")
-    missing = [name for name in TYPE_SYMBOLS if name not in found]
-    if missing:
-        raise HeapError(
-            f"pid {pid}: {path} lacks the symbols {', '.join(missing)}; run it with an unstripped Python."
-        )
+) -> tuple[Layout, int]:
+    """Return the same of a Python without debug offsets."""
+    _refuse_other_builds(pid, path, found)
     bias = program.bias(pid, path, maps)
     if not all(0 < bias + address < USER_SPACE_END for address in found.values()):
         raise HeapError(program.not_as_mapped(pid, path))
-    types = {name: bias + found[name] for name in TYPE_SYMBOLS}
-    size = int.from_bytes(memory.read_each([types["PyType_Type"] + TP_BASICSIZE], 8)[0], "little")
-    if not size:
-        raise HeapError(
-            f"pid {pid}: there is nothing of {path} in its memory; it may be starting or ending: try again."
-        )
+    type_type = bias + found[_TYPE]
+    size = _heap_type_bytes(pid, path, type_type, memory)
     version = None
     if _VERSION in found:
-        number = int.from_bytes(memory.read_each([bias + found[_VERSION]], 8)[0], "little")
+        number = word_at(bias + found[_VERSION], memory)
         version = (number >> 24 & 0xFF, number >> 16 & 0xFF)
     elif size == LAYOUTS[3, 10].heap_type_bytes:
         version = (3, 10)
-    layout = LAYOUTS.get(version) if version else None
-    if layout is None:
-        named = re.search(r"python(\d\.\d+)", path)
-        text = f"{version[0]}.{version[1]}" if version else named[1] if named else "before 3.10"
-        raise HeapError(f"pid {pid} runs Python {text} ({path}); supported are {_SUPPORTED}.")
+    layout = _layout(pid, path, version)
+    if layout.version >= _WITH_OFFSETS:
+        raise HeapError(
+            f"pid {pid}: {path} calls itself {layout.name}, but has no debug offsets, as CPython has since 3.13: "
+            f"it may be starting (try again), or is a patched or special build. Supported are {SUPPORTED}."
+        )
+    return layout, type_type
+
+
+def _interpreter(
+    pid: int, path: str, maps: Sequence[MemoryMapping], memory: Memory, layout: Layout, type_type: int
+) -> Interpreter:
+    size = _heap_type_bytes(pid, path, type_type, memory)
     if layout.heap_type_bytes != size:
         raise HeapError(
-            f"pid {pid}: {path} calls itself {layout.version[0]}.{layout.version[1]}, but its types have {size} bytes "
-            f"and not {layout.heap_type_bytes}: a patched or special build. Supported are {_SUPPORTED}."
+            f"pid {pid}: {path} calls itself {layout.name}, but its types have {size} bytes "
+            f"and not {layout.heap_type_bytes}: a patched or special build. Supported are {SUPPORTED}."
         )
     programs = {mapping.path for mapping in maps if mapping.inode and "x" in mapping.permissions}
     modules = tuple(
@@ -103,5 +129,47 @@ def _interpreter(
     )
     low = [mapping for mapping in maps if mapping.start < 1 << 32]
     return Interpreter(
-        path, layout, types, modules, (low[0].start, max(mapping.end for mapping in low)) if low else (0, 0)
+        path,
+        layout,
+        type_type,
+        word_at(type_type + TP_BASE, memory),
+        modules,
+        (low[0].start, max(mapping.end for mapping in low)) if low else (0, 0),
     )
+
+
+def _heap_type_bytes(pid: int, path: str, type_type: int, memory: Memory) -> int:
+    """Return ``type.__basicsize__``; raises HeapError where nothing is."""
+    size = word_at(type_type + TP_BASICSIZE, memory)
+    if not size:
+        raise HeapError(
+            f"pid {pid}: there is nothing of {path} in its memory; it may be starting or ending: try again."
+        )
+    return size
+
+
+def _layout(pid: int, path: str, version: tuple[int, ...] | None) -> Layout:
+    layout = LAYOUTS.get((version[0], version[1])) if version else None
+    if layout is None:
+        named = re.search(r"python(\d\.\d+)", path)
+        text = f"{version[0]}.{version[1]}" if version else named[1] if named else "before 3.10"
+        raise HeapError(f"pid {pid} runs Python {text} ({path}); supported are {SUPPORTED}.")
+    return layout
+
+
+def _symbols_if_readable(pid: int, path: str) -> Mapping[str, int]:
+    """Return the symbols of a program; none where the file was replaced or cannot be opened: memory suffices."""
+    try:
+        return program.symbols(pid, path, _SYMBOLS)
+    except HeapError:
+        return {}
+
+
+def _refuse_other_builds(pid: int, path: str, found: Mapping[str, int]) -> None:
+    for symbol, build in _OTHER_BUILDS.items():
+        if symbol in found:
+            raise _other_build(pid, path, f"{build} of CPython")
+
+
+def _other_build(pid: int, path: str, build: str) -> HeapError:
+    return HeapError(f"pid {pid} runs {build} ({path}); supported are {SUPPORTED}.")

@@ -1,6 +1,6 @@
 """Where CPython keeps what, per version: offsets and sizes in bytes on 64-bit Linux, from its own headers.
 
-What is the same in 3.10 to 3.14 are constants (Include/cpython/object.h, listobject.h, setobject.h, dictobject.h,
+What is the same in 3.10 to 3.15 are constants (Include/cpython/object.h, listobject.h, setobject.h, dictobject.h,
 bytearrayobject.h, unicodeobject.h; Modules/_collectionsmodule.c). What differs is a row of ``LAYOUTS``; only the
 release build with the GIL is described.
 """
@@ -104,7 +104,13 @@ class Layout:
     """3.11 and 3.12: bytes of the values' prefix beside one per value."""
     split_refcount: bool = False
     """Since 3.14 the upper 16 bits beside the reference count are flags."""
-    tested: bool = True
+    bytearray_holds_bytes: bool = False
+    """Since 3.15 the buffer of a bytearray is an object of type bytes, counted as one: ``sys.getsizeof`` adds it."""
+
+    @property
+    def name(self) -> str:
+        """Its version as a word: ``3.14``."""
+        return ".".join(map(str, self.version))
 
 
 LAYOUTS: Final[Mapping[tuple[int, int], Layout]] = {
@@ -116,6 +122,40 @@ LAYOUTS: Final[Mapping[tuple[int, int], Layout]] = {
         Layout((3, 11), 904, 864, 872, 48, 72, 32, 16, 16, 68, tagged_int=False, values_prefix=2),
         Layout((3, 12), 920, 872, 880, 40, 56, 32, 16, values_prefix=2),
         Layout((3, 13), 928, 872, 880, 40, 56, 32, 16),
-        Layout((3, 14), 936, 872, 880, 40, 56, 32, 16, split_refcount=True, tested=False),
+        Layout((3, 14), 936, 872, 880, 40, 56, 32, 16, split_refcount=True),
+        Layout((3, 15), 944, 880, 888, 40, 56, 32, 16, split_refcount=True, bytearray_holds_bytes=True),
     )
 }
+
+SUPPORTED: Final = (
+    f"CPython {LAYOUTS[min(LAYOUTS)].name} to {LAYOUTS[max(LAYOUTS)].name}, release builds with the GIL"
+)
+"""The Pythons whose heap can be read, for messages."""
+
+
+def debug_offsets_of(python: Layout) -> Mapping[str, int]:
+    """Return those of ``_Py_DebugOffsets`` that a census relies on, as the layout has them; see DebugOffsets."""
+    return {
+        "pyobject.size": 16,
+        "pyobject.ob_type": TYPE,
+        "type_object.tp_name": TP_NAME,
+        "type_object.tp_basicsize": TP_BASICSIZE,
+        "type_object.tp_flags": TP_FLAGS,
+        "heap_type_object.size": python.heap_type_bytes,
+        "heap_type_object.ht_cached_keys": python.ht_cached_keys,
+        "tuple_object.ob_size": SIZE,
+        "list_object.ob_size": SIZE,
+        "list_object.ob_item": LIST_ALLOCATED - 8,
+        "list_object.size": LIST_ALLOCATED + 8,
+        "set_object.used": SET_USED,
+        "set_object.mask": SET_MASK,
+        "dict_object.ma_keys": MA_KEYS,
+        "dict_object.ma_values": MA_VALUES,
+        "long_object.lv_tag": SIZE,
+        "bytes_object.ob_size": SIZE,
+        "unicode_object.length": SIZE,
+        "unicode_object.state": STR_STATE,
+        "unicode_object.asciiobject_size": python.str_bytes,
+        "unicode_object.compactunicodeobject_size": python.compact_str_bytes,
+        "gen_object.gi_iframe": python.gen_code,
+    }

@@ -29,8 +29,8 @@ Words = npt.NDArray[np.uint64]
 Octets = npt.NDArray[np.uint8]
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-USER_SPACE_END = 1 << 47
-"""Address above all user addresses on x86-64."""
+USER_SPACE_END = 1 << 48
+"""Address above all that a process has unless it asks for more: 47 bits on x86-64, 48 on aarch64."""
 
 _PAGEMAP_PAGES = 1 << 16
 _PAGE_THERE = np.uint64(3 << 62)
@@ -113,10 +113,10 @@ class ProcessMemory:
         self._pagemap = -1
         self._mem = -1
         """/proc/PID/mem, where the process shares pages since a fork."""
-        machine = platform.machine()
-        if _read_remote is None or machine != "x86_64":
+        if _read_remote is None or sys.maxsize >> 32 == 0 or sys.byteorder != "little":
             raise HeapError(
-                f"the census reads Linux on x86-64 only, and this is {sys.platform} on {machine}."
+                "memory is read on 64-bit little-endian Linux with process_vm_readv only, and this is "
+                f"{sys.platform} on {platform.machine()}."
             )
         try:
             self.maps = parse_maps(Path(f"/proc/{pid}/maps").read_text(errors="replace"))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from soak.heap.cpython.chunks import Chunk
 from soak.heap.cpython.interpreter import Interpreter
-from soak.heap.cpython.memory import Memory, Words
+from soak.heap.cpython.memory import USER_SPACE_END, Memory, Words
 from soak.heap.cpython.pymalloc_pools import NO_POOL, block_places
 from soak.heap.cpython.sizes import CONTAINER_SHAPES, FarKeys, ShapedObjects, extra_bytes, lengths
 from soak.heap.cpython.type_table import Integers, TypeTable, plausible_refcounts
@@ -30,7 +30,7 @@ _DEBUG_MARK = np.uint64(0xFDFD_FDFD_FDFD_FD)
 """Bytes that a debugging allocator puts before each block, behind the letter of its kind (Objects/obmalloc.c)."""
 _LOWEST = np.uint64(1 << 16)
 """Lowest address of any process: vm.mmap_min_addr."""
-_ADDRESSES = np.uint64((1 << 47) - (1 << 16))
+_ADDRESSES = np.uint64(USER_SPACE_END) - _LOWEST
 
 _Index = npt.NDArray[np.int32]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from soak.heap.cpython import layout
 from soak.heap.cpython.layout import Layout
-from soak.heap.cpython.memory import PAGE_BYTES, Memory
+from soak.heap.cpython.memory import PAGE_BYTES, USER_SPACE_END, Memory
 from soak.heap.cpython.type_table import TypeTable
 
 MOST_CHARACTERS = 200
@@ -108,7 +108,7 @@ class TypeNames:
 
     def _bytes(self, address: int, size: int) -> bytes:
         """Return ``size`` bytes, zeros where nothing is."""
-        if not 0 < address < 1 << 47 or size <= 0:
+        if not 0 < address < USER_SPACE_END or size <= 0:
             return bytes(max(size, 0))
         return self._memory.read_each([address], size).tobytes()
 

@@ -50,6 +50,8 @@ class Shape(IntEnum):
     GENERATOR = 11
 
 
+_NAME_BYTES = 24
+"""Bytes of a type's name that are read: the longest of those that are looked for ends within."""
 _GENERATORS = (b"generator", b"coroutine", b"async_generator")
 """Types with an item size, but no ``ob_size`` for the number of items (Objects/genobject.c); so have frames."""
 
@@ -98,7 +100,7 @@ def type_candidates(chunks: Iterable[Chunk], interpreter: Interpreter, alloc: in
     """Return the addresses that bear one of the two marks, MOST_TYPES at most, in rising order."""
     found: list[Words] = []
     count = 0
-    type_type, generic = np.uint64(interpreter.types["PyType_Type"]), np.uint64(alloc)
+    type_type, generic = np.uint64(interpreter.type_type), np.uint64(alloc)
     for chunk in chunks:
         pairs = chunk.words[: 2 * chunk.pairs].reshape(-1, 2)
         by_type = np.flatnonzero(pairs[:, 1] == type_type)
@@ -119,17 +121,15 @@ def make_table(candidates: Words, interpreter: Interpreter, memory: Memory) -> T
     rows = memory.read_each(candidates, layout.TYPE_BYTES)
     keep = _types_among(candidates, rows, interpreter)
     addresses, rows = candidates[keep], rows[keep]
-    if not np.isin(
-        [interpreter.types["PyType_Type"], interpreter.types["PyBaseObject_Type"]], addresses
-    ).all():
+    if not np.isin([interpreter.type_type, interpreter.object_type], addresses).all():
         raise HeapError(
-            f"{interpreter.path} has no type objects where a CPython {interpreter.layout.version[0]}."
-            f"{interpreter.layout.version[1]} has them; it may be starting or ending: try again."
+            f"{interpreter.path} has no type objects where a CPython {interpreter.layout.name} "
+            "has them; it may be starting or ending: try again."
         )
     flags = _field(rows, layout.TP_FLAGS)
     items = _field(rows, layout.TP_ITEMSIZE).astype(np.int64)
     names = _field(rows, layout.TP_NAME)
-    shapes = _shapes(addresses, rows, flags, items, memory.read_each(names, 20), interpreter)
+    shapes = _shapes(addresses, rows, flags, items, memory.read_each(names, _NAME_BYTES), interpreter)
     items[shapes == Shape.FIXED] = 0
     python = interpreter.layout
     heads = _head_bytes(flags, python)
@@ -165,9 +165,7 @@ def _types_among(addresses: Words, rows: Octets, interpreter: Interpreter) -> np
     kinds = _field(rows, layout.TYPE)
     metatypes = addresses[good & ((flags & np.uint64(layout.TYPE_TYPE)) != 0)]
     good &= np.isin(kinds, metatypes)
-    return good & _below(
-        np.array([interpreter.types["PyType_Type"]], np.uint64), addresses, np.where(good, kinds, 0)
-    )
+    return good & _below(np.array([interpreter.type_type], np.uint64), addresses, np.where(good, kinds, 0))
 
 
 def _below(roots: Words, addresses: Words, above: Words) -> npt.NDArray[np.bool_]:
@@ -203,13 +201,15 @@ def _shapes(
     shapes[texts == b"frame"] = Shape.FIXED
     shapes[np.isin(texts, _GENERATORS)] = Shape.GENERATOR if interpreter.layout.gen_code else Shape.FIXED
     bases = _field(rows, layout.TP_BASE)
+    static = (flags & np.uint64(layout.HEAPTYPE)) == 0
     for shape, roots in (
-        (Shape.ODICT, [interpreter.types["PyODict_Type"]]),
-        (Shape.SET, [interpreter.types["PySet_Type"], interpreter.types["PyFrozenSet_Type"]]),
-        (Shape.BYTEARRAY, [interpreter.types["PyByteArray_Type"]]),
-        (Shape.DEQUE, addresses[texts == b"collections.deque"]),
+        (Shape.ODICT, static & (texts == b"collections.OrderedDict")),
+        (Shape.DICT, static & (texts == b"frozendict")),
+        (Shape.SET, static & np.isin(texts, (b"set", b"frozenset"))),
+        (Shape.BYTEARRAY, static & (texts == b"bytearray") & (not interpreter.layout.bytearray_holds_bytes)),
+        (Shape.DEQUE, texts == b"collections.deque"),
     ):
-        shapes[_below(np.asarray(roots, np.uint64), addresses, bases)] = shape
+        shapes[_below(addresses[roots], addresses, bases)] = shape
     return shapes
 
 

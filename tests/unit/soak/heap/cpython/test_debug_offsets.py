@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,23 +21,10 @@ from soak.heap.cpython.debug_offsets import (
 )
 from soak.heap.cpython.memory import MemoryMapping, ProcessMemory
 from tests.support.fake_memory import FakeMemory
-from tests.support.pythons import find_interpreter
+from tests.support.pythons import altered_copy, find_interpreter, running
 
 VERSIONS = ["3.13", "3.14", "3.15"]
-WAITS = "import sys; print(id(type), *sys.version_info[:3], flush=True); sys.stdin.read()"
-
-
-@contextmanager
-def _running(python: Path, home: Path) -> Iterator[tuple[int, list[int]]]:
-    with subprocess.Popen(
-        [str(python), "-S", "-c", WAITS],
-        env={"PYTHONHOME": str(home)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as target:
-        assert target.stdout is not None
-        yield target.pid, [int(word) for word in target.stdout.readline().split()]
+WHERE = "print(id(type), *sys.version_info[:3], end=' ')"
 
 
 def _python(version: str) -> Path:
@@ -59,34 +43,32 @@ def _type_address(found: DebugOffsets, memory: ProcessMemory) -> int:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_offsets_of_a_process_lead_to_its_types(version: str) -> None:
     """Version and build are the process's own, and interpreters → sys.__dict__ → dict → type is where id(type) is."""
-    python = _python(version)
-    with _running(python, python.parents[1]) as (pid, (type_address, *running)), ProcessMemory(pid) as memory:
+    with running(_python(version), code=WHERE) as (pid, words), ProcessMemory(pid) as memory:
         found = find_debug_offsets(pid, memory.maps, memory)
         assert found is not None
-        assert found.version == tuple(running)
+        type_address, *numbers = map(int, words)
+        assert found.version == tuple(numbers)
         assert not found.free_threaded
         assert found["pyobject.size"] == 16
-        assert len(interpreters(found, memory)) == 1
+        (main,) = interpreters(found, memory)
         assert _type_address(found, memory) == type_address
         if version != "3.13":
-            main = word_at(interpreters(found, memory)[-1] + found["interpreter_state.threads_main"], memory)
-            assert word_at(main + found["thread_state.native_thread_id"], memory) == pid
+            thread = word_at(main + found["interpreter_state.threads_main"], memory)
+            assert word_at(thread + found["thread_state.native_thread_id"], memory) == pid
             assert found["debugger_support.debugger_script_path_size"] == 512
 
 
 def test_a_file_without_symbols_and_sections_is_no_hindrance(tmp_path: Path) -> None:
     """The cookie is found in memory; of the file nothing is read."""
     python = _python("3.14")
-    stripped = tmp_path / "python3.14"
-    shutil.copy(python, stripped)
-    content = bytearray(stripped.read_bytes())
-    content[0x28:0x30] = bytes(8)  # where the section headers are,
-    content[0x3C:0x40] = bytes(4)  # and how many
-    stripped.write_bytes(content)
-    with _running(stripped, python.parents[1]) as (pid, (type_address, *_)), ProcessMemory(pid) as memory:
+    stripped = altered_copy(python, tmp_path, {})
+    with (
+        running(stripped, python.parents[1], WHERE) as (pid, (type_address, *_)),
+        ProcessMemory(pid) as memory,
+    ):
         found = find_debug_offsets(pid, memory.maps, memory)
         assert found is not None
-        assert _type_address(found, memory) == type_address
+        assert _type_address(found, memory) == int(type_address)
 
 
 def test_an_older_python_and_another_program_have_none() -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from soak.heap.census import read_heap
 from soak.heap.cpython import program
-from soak.heap.cpython.interpreter import TYPE_SYMBOLS, find_interpreter
+from soak.heap.cpython.interpreter import find_interpreter
 from soak.heap.cpython.memory import ProcessMemory
 from soak.heap.cpython.program import symbols_of
 from soak.heap.errors import HeapError
+from tests.support.pythons import altered_copy, find_static_interpreter, running
 
 _GNU_HASH = 0x6FFFFFF6
 
@@ -49,10 +51,10 @@ def test_a_hash_table_of_garbage_has_no_symbols(offset: int, words: tuple[int, .
     assert symbols_of(io.BytesIO(content), ["malloc", "PyType_Type"]).keys() <= {"malloc"}
 
 
-@pytest.mark.parametrize("address", [-1, (1 << 64) - 1, 1 << 47])
+@pytest.mark.parametrize("address", [-1, (1 << 64) - 1, 1 << 48])
 def test_symbols_outside_the_address_space_are_refused(monkeypatch: pytest.MonkeyPatch, address: int) -> None:
     """They are what the file says."""
-    monkeypatch.setattr(program, "symbols", lambda *_: dict.fromkeys(TYPE_SYMBOLS, address))
+    monkeypatch.setattr(program, "symbols", lambda *_: {"PyType_Type": address})
     monkeypatch.setattr(program, "bias", lambda *_: 0)
     with (
         ProcessMemory(os.getpid()) as memory,
@@ -65,7 +67,7 @@ def test_a_process_that_becomes_another_program_is_said_to_be_starting_or_ending
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What was at the addresses of its old program is gone: that is no Python 0.0."""
-    symbols = dict.fromkeys((*TYPE_SYMBOLS, "Py_Version"), 4096)
+    symbols = dict.fromkeys(("PyType_Type", "Py_Version"), 4096)
     monkeypatch.setattr(program, "symbols", lambda *_: symbols)
     monkeypatch.setattr(program, "bias", lambda *_: 0)
     with (
@@ -86,10 +88,67 @@ def test_a_program_that_changes_or_goes_after_its_symbols_were_read_is_refused(
             raise FileNotFoundError(2, "No such file or directory")
         return io.BytesIO(content)
 
-    monkeypatch.setattr(program, "symbols", lambda *_: dict.fromkeys(TYPE_SYMBOLS, 4096))
+    monkeypatch.setattr(program, "symbols", lambda *_: {"PyType_Type": 4096})
     monkeypatch.setattr(program, "_open", opened)
     with (
         ProcessMemory(os.getpid()) as memory,
         pytest.raises(HeapError, match="is not mapped as its headers say"),
     ):
         find_interpreter(os.getpid(), memory.maps, memory)
+
+
+def _python(version: str) -> Path:
+    python = find_static_interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version} here")
+    return python
+
+
+def _refusal(python: Path, home: Path) -> str:
+    with running(python, home) as (pid, _), ProcessMemory(pid) as memory:
+        with pytest.raises(HeapError) as refused:
+            find_interpreter(pid, memory.maps, memory)
+        return str(refused.value).replace(f"pid {pid}", "pid N")
+
+
+@pytest.mark.parametrize("version", ["3.13", "3.14", "3.15"])
+def test_a_python_whose_offsets_differ_is_refused_by_name(version: str, tmp_path: Path) -> None:
+    """One that was patched: the layout of its version is checked against what the process itself has in its memory."""
+    python = _python(version)
+    for name, honest, other in (("dict_object.ma_keys", 32, 40), ("type_object.tp_flags", 168, 176)):
+        patched = altered_copy(python, tmp_path, {name: other})
+        assert _refusal(patched, python.parents[1]) == (
+            f"pid N: {patched} calls itself {version}, but its debug offsets have {name} = {other} where {version} has "
+            f"{honest}: a patched or special build. Supported are CPython 3.10 to 3.15, release builds with the GIL."
+        )
+
+
+@pytest.mark.parametrize("version", ["3.13", "3.14", "3.15"])
+def test_a_free_threaded_python_is_refused_by_name(version: str, tmp_path: Path) -> None:
+    """The cookie is followed by the kind of build."""
+    python = _python(version)
+    free = altered_copy(python, tmp_path, {"free_threaded": 1})
+    assert _refusal(free, python.parents[1]) == (
+        f"pid N runs a free-threaded build of CPython {version} ({free}); supported are CPython 3.10 to 3.15, release "
+        "builds with the GIL."
+    )
+
+
+def test_a_later_python_is_refused_by_its_version(tmp_path: Path) -> None:
+    """What its version is comes from its memory: its types are not looked for."""
+    python = _python("3.14")
+    later = altered_copy(python, tmp_path, {"version": 0x031000F0})
+    assert "pid N runs Python 3.16 (" in _refusal(later, python.parents[1])
+
+
+@pytest.mark.parametrize("version", ["3.13", "3.14", "3.15"])
+def test_types_are_found_without_symbols(version: str, tmp_path: Path) -> None:
+    """In a file without section headers no symbol can be looked up; the census is the same."""
+    python = _python(version)
+    stripped = altered_copy(python, tmp_path, {})
+    code = "class Kept: pass\nkeep = [Kept() for _ in range(3000)]\nprint(id(type), id(object), end=' ')"
+    with running(stripped, python.parents[1], code) as (pid, words), ProcessMemory(pid) as memory:
+        found = find_interpreter(pid, memory.maps, memory)
+        assert [found.type_type, found.object_type] == [int(word) for word in words]
+        heap = read_heap(memory.maps, memory, found, 1000)
+    assert {entry.name: entry.objects for entry in heap.types}["__main__.Kept"] == 3000

@@ -109,13 +109,6 @@ def test_only_pages_that_hold_something_are_resident() -> None:
     assert found == [(start + 3 * page, start + 5 * page), (start + 9 * page, start + 10 * page)]
 
 
-def test_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The layouts are those of x86-64."""
-    monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    with pytest.raises(HeapError, match="Linux on x86-64 only, and this is linux on aarch64"):
-        ProcessMemory(os.getpid())
-
-
 def test_a_hidden_process_is_not_taken_for_one_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under the mount option hidepid another user's process has no directory in /proc."""
     monkeypatch.setattr(module, "is_hidden", lambda _: True)

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soak.heap.census import Heap, read_heap
+from soak.heap.cpython import layout
 from soak.heap.cpython.layout import LAYOUTS
+from soak.heap.cpython.memory import USER_SPACE_END
 from soak.heap.cpython.pymalloc_pools import NO_BLOCK, NO_POOL, POOL_BYTES, block_places
 from soak.heap.cpython.scan import AddressIndex
 from soak.heap.cpython.type_table import _below
@@ -77,7 +79,7 @@ def test_neighbours_that_hold_classes_do_not_hide_each_other() -> None:
     assert _counts(heap) == {"app.Thing": 100}
 
 
-@pytest.mark.parametrize("head", [(0, 8), (5, HEAP), (0xFFFF, 0), (1 << 47, HEAP)])
+@pytest.mark.parametrize("head", [(0, 8), (5, HEAP), (0xFFFF, 0), (USER_SPACE_END, HEAP)])
 def test_an_object_of_a_collected_type_needs_the_collectors_head(head: tuple[int, int]) -> None:
     """What is before it must be addresses, or nothing but flags."""
     assert _counts(_heap((64, (*head, 1, SPARE)))) == {}
@@ -177,9 +179,7 @@ def test_a_reference_count_in_a_program_of_fixed_addresses_is_no_address() -> No
     memory, maps, interpreter = fake_process()
     put(memory.segments[HEAP], 64, 0x40_0000, SPARE)
     put(memory.segments[HEAP], 128, 0x3F_FFFF, SPARE)
-    low = type(interpreter)(
-        interpreter.path, interpreter.layout, interpreter.types, interpreter.modules, (0x40_0000, 0x90_0000)
-    )
+    low = replace(interpreter, low=(0x40_0000, 0x90_0000))
     assert _counts(read_heap(maps, memory, low, 10)) == {"app.Thing": 1}
 
 
@@ -225,7 +225,7 @@ def test_a_class_of_any_metaclass_is_found() -> None:
     heap[8192:8197] = b"Meta\0"
     heap[8256:8262] = b"Class\0"
     for offset, of_type, name, flags in (
-        (1024, TYPES["PyType_Type"], HEAP + 8192, 1 << 31 | 1 << 12 | 1 << 9),
+        (1024, TYPES[b"type"], HEAP + 8192, 1 << 31 | 1 << 12 | 1 << 9),
         (2048, HEAP + 1024, HEAP + 8256, 1 << 12 | 1 << 9),
     ):
         put(heap, offset, 1, of_type, 0, name, 24, 0)
@@ -264,6 +264,32 @@ def test_sizes_and_lengths_of_each_shape(
     )
 
 
+@pytest.mark.parametrize(("version", "size_bytes"), [((3, 14), 16 + 1000), ((3, 15), 16)])
+def test_the_buffer_of_a_bytearray_is_counted_once(version: tuple[int, int], size_bytes: int) -> None:
+    """Since 3.15 it is an object of type bytes, which is counted as one."""
+    heap = _heap((64, (1, TYPES[b"bytearray"], 900, 1000)), version=version)
+    assert [entry.bytes for entry in heap.types] == [size_bytes]
+
+
+def test_a_frozendict_is_a_dict_with_a_hash() -> None:
+    """It is no subclass of dict, and has its table of keys and its length; a class of the same name has neither."""
+    memory, maps, interpreter = fake_process((3, 15))
+    fields = (1, TYPES[b"frozendict"], 50, 0, HEAP + 4096, 0)
+    put(memory.segments[HEAP], 64, *fields)
+    put(memory.segments[HEAP], 4096, 1 << 48, 0x01_07_07)
+    heap = read_heap(maps, memory, interpreter, containers_over=49)
+    assert [entry.bytes for entry in heap.types] == [16 + 32 + 128 + 85 * 16]
+    assert [(found.type, found.length) for found in heap.containers] == [("builtins.frozendict", 50)]
+    put(
+        memory.segments[DATA],
+        TYPES[b"frozendict"] - DATA + layout.TP_FLAGS,
+        layout.READY | layout.HEAPTYPE,
+    )
+    heap = read_heap(maps, memory, interpreter, containers_over=49)
+    assert [entry.bytes for entry in heap.types] == [16]
+    assert heap.containers == ()
+
+
 def test_the_bytes_of_a_generator_have_its_frame() -> None:
     """Two variables and a stack of five, as its code object says."""
     memory, maps, interpreter = fake_process()
@@ -277,7 +303,7 @@ def test_the_bytes_of_a_generator_have_its_frame() -> None:
 def test_the_bytes_of_a_type_have_the_keys_of_its_instances() -> None:
     """Of eight slots, five usable, all str; a table that members follow is no part of ``sys.getsizeof``."""
     memory, maps, interpreter = fake_process()
-    put(memory.segments[HEAP], 1024, 1, TYPES["PyType_Type"], 4)
+    put(memory.segments[HEAP], 1024, 1, TYPES[b"type"], 4)
     put(memory.segments[HEAP], 1024 + interpreter.layout.ht_cached_keys, HEAP + 4096)
     put(memory.segments[HEAP], 4096, 1, 0x02_03_03)
     assert [entry.bytes for entry in read_heap(maps, memory, interpreter, 10).types] == [
