@@ -3,6 +3,7 @@ PYTHON ?= python3
 RUN ?= runs/latest
 DURATION ?= 6h
 BIN := .venv/bin
+COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 .PHONY: help install soak soak-incident soak-article soak-release ablate bench calibrate bench-live bench-heap leaks allocators ui report test test-fast test-browser fuzz lint lock clean
@@ -70,9 +71,9 @@ lint: .venv/installed ## Check style, types and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-lock: ## Renew requirements.lock from pyproject.toml (needs uv)
-	uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml \
-	  --custom-compile-command "make lock" --output-file requirements.lock
+lock: ## Renew requirements.lock and requirements-image.lock from pyproject.toml (needs uv)
+	$(COMPILE) --upgrade --group dev --output-file requirements.lock
+	$(COMPILE) --group build --constraint requirements.lock --no-annotate --output-file requirements-image.lock
 
 clean: ## Remove .venv and caches; runs/ stays
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

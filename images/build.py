@@ -37,8 +37,15 @@ site = {os.path.realpath(sysconfig.get_path(name)) for name in ("purelib", "plat
 print(json.dumps([os.path.realpath(getattr(sys, "_base_executable", sys.executable)),
                   "%d.%d" % sys.version_info[:2], sorted(here), sorted(site)]))
 """
-LOADED_LATER: Final = ("libgcc_s.so.1",)
-"""Names of shared libraries that glibc opens only when a thread is ended, and then ends the process without them."""
+ALWAYS: Final = (
+    "libgcc_s.so.1",
+    "libstdc++.so.6",
+    "libdl.so.2",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libutil.so.1",
+)
+"""Names of shared libraries that glibc opens to end a thread, or that wheels for any Linux may need."""
 CALL_S: Final = 300.0
 """Time for one import by an engine, seconds; 3 to 8 on an idle machine."""
 
@@ -111,7 +118,7 @@ def trace_libraries(executable: str, modules: Sequence[str]) -> str:
     Nothing runs but the loader. Other than by ``ldd``, the modules' libraries are searched for where the executable has
     them searched for.
     """
-    preload = ":".join([*modules, *LOADED_LATER])
+    preload = ":".join([*modules, *ALWAYS])
     return _run([executable], {"LD_TRACE_LOADED_OBJECTS": "1", "LD_PRELOAD": preload})
 
 
