@@ -13,12 +13,17 @@ from typing import Any
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.pythons import find_interpreter
 
 pytestmark = pytest.mark.integration
 
 PLANTED = 50_000_000
-PYTHONS = {sys.executable, shutil.which("python3", path="/usr/bin") or sys.executable}
-"""This one, and that of the system: it may be linked otherwise."""
+PYTHONS = {
+    sys.executable,
+    shutil.which("python3", path="/usr/bin") or sys.executable,
+    *(found for version in ("3.14", "3.15") if (found := find_interpreter(version))),
+}
+"""This one, that of the system, which may be linked otherwise, and the newest."""
 PLANT = """
 import ctypes, json, sys
 from soak_probe import allocators

@@ -113,6 +113,72 @@ def test_planted_holders_are_named(version: str, instant: str, sockets: Path) ->
     ] == [("_asyncio.Task", "job", "finished", f"integration/holders_target.py:{line}")] * 3
 
 
+NEWER = """
+import asyncio, builtins, json, sys
+def annotated():
+    kept = [[0] for _ in range(60)]
+    class Annotated:
+        field: kept
+    return Annotated, id(kept)
+async def main():
+    global SIGNAL, FROZEN
+    SIGNAL = asyncio.get_running_loop().create_future()
+    for _ in range(60):  # as asyncio.wait left them up to CPython issue 152569
+        task = asyncio.create_task(asyncio.sleep(0))
+        await task
+        asyncio.future_add_to_awaited_by(SIGNAL, task)
+    del task
+    gathered = next(thing for thing in gc.get_referents(SIGNAL) if type(thing) is set)
+    where = {"annotations": (annotations, "list"), "awaited by": (id(gathered), "set")}
+    if hasattr(builtins, "frozendict"):
+        FROZEN = frozendict(orders=frozendict((number, [number]) for number in range(60)))
+        where["frozen"] = (id(FROZEN["orders"]), "frozendict")
+        where["frozen entry"] = (id(FROZEN["orders"][7]), "list")
+    del gathered
+    print(json.dumps(where), flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    print("__annotations_cache__" in vars(ANNOTATED), "wave" in sys.modules, flush=True)
+import gc
+if sys.version_info >= (3, 15):
+    exec("lazy import wave")
+ANNOTATED, annotations = annotated()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version >= "3.14"])
+def test_holders_that_came_with_newer_pythons_are_named(version: str, sockets: Path) -> None:
+    """What late annotations close over, who awaits a future, a frozendict; nothing is evaluated or imported for it."""
+    python = find_interpreter(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version} here")
+    with subprocess.Popen(
+        [python, "-c", NEWER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+    ) as target:
+        try:
+            assert target.stdout is not None
+            where: dict[str, tuple[int, str]] = json.loads(target.stdout.readline())
+            suspects = [HeapSuspect(address, f"builtins.{kind}", 60) for address, kind in where.values()]
+            rows = dict(zip(where, named(sockets, target.pid, suspects), strict=True))
+            output, _ = target.communicate("\n", timeout=TIMEOUT_S)
+        finally:
+            target.kill()
+    annotate = "annotated.Annotated.__annotate__"
+    expected = {
+        "annotations": f"__main__.ANNOTATED.__annotate_func__<closure kept of {annotate}>",
+        "awaited by": "__main__.SIGNAL.<awaited by>",
+    }
+    if version >= "3.15":
+        expected |= {
+            "frozen": '__main__.FROZEN["orders"]',
+            "frozen entry": '__main__.FROZEN["orders"][7]',
+        }
+        assert rows["frozen"]["entries"][0]["type"] == "builtins.list"
+    assert {name: row["holder"] for name, row in rows.items()} == expected
+    assert [entry["state"] for entry in rows["awaited by"]["entries"]] == ["finished"] * 3
+    assert output == "False False\n"
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_collection_ends_after_holders_were_named(version: str, sockets: Path) -> None:
     """Iterators that asyncio keeps for another use are left alone: Python 3.12.1 would free them a second time."""

@@ -15,12 +15,14 @@ import pytest
 from soak.process.probe_injection import INJECT_VARIABLE, PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
+from tests.support.pythons import find_interpreter
 
 pytestmark = pytest.mark.integration
 
 WAITING = "import sys; print('ready', flush=True); sys.stdin.read()"
 TOTAL_BYTES = 20_000_000
 STEPS = 50
+VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 PATIENCE_S = 30.0
 
 Start = Callable[..., tuple[int, ProbeClient]]
@@ -32,12 +34,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
     tmp_path.chmod(0o700)
     with ExitStack() as stack:
 
-        def run(*, permitted: bool = True) -> tuple[int, ProbeClient]:
+        def run(python: str = sys.executable, *, permitted: bool = True) -> tuple[int, ProbeClient]:
             env = {**os.environ, "PYTHONPATH": str(PROBE_PATH), PROBE_DIRECTORY_VARIABLE: str(tmp_path)}
             env |= {INJECT_VARIABLE: "1"} if permitted else {}
             process = stack.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-c", WAITING], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                    [python, "-c", WAITING], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
                 )
             )
             stack.callback(process.kill)
@@ -57,10 +59,19 @@ def anonymous_bytes(pid: int) -> int:
     return int(found[1]) * 1024
 
 
+@pytest.fixture(params=VERSIONS)
+def python(request: pytest.FixtureRequest) -> str:
+    """A Python of each version; skips those that are not on this machine."""
+    found = find_interpreter(request.param)
+    if found is None:
+        pytest.skip(f"there is no Python {request.param} here")
+    return found
+
+
 @pytest.mark.parametrize("kind", ["python", "native", "mmap"])
-def test_what_is_held_is_memory(start: Start, kind: str) -> None:
+def test_what_is_held_is_memory(python: str, start: Start, kind: str) -> None:
     """20 MB in 50 steps: held to a piece, and charged to the process within 4% (arenas of 1 MiB and headers)."""
-    pid, probe = start()
+    pid, probe = start(python)
     probe.ask("sample", PATIENCE_S)
     probe.ask(
         "inject", PATIENCE_S, kind=kind, total=10_000
@@ -75,9 +86,9 @@ def test_what_is_held_is_memory(start: Start, kind: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "column"), [("python", "pymalloc"), ("native", "malloc")])
-def test_each_kind_is_counted_by_its_allocator(start: Start, kind: str, column: str) -> None:
+def test_each_kind_is_counted_by_its_allocator(python: str, start: Start, kind: str, column: str) -> None:
     """Python's allocator and malloc each report what was injected into them, and the other does not."""
-    _, probe = start()
+    _, probe = start(python)
 
     def in_use() -> dict[str, int]:
         sample = probe.ask("sample", PATIENCE_S)

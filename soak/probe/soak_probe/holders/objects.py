@@ -7,6 +7,7 @@ is used instead belongs to the interpreter: ``type()``, the descriptors of ``typ
 
 from __future__ import annotations
 
+import builtins
 import gc
 import sys
 import types
@@ -33,17 +34,23 @@ _flags_of: Callable[[type], int] = type.__dict__["__flags__"].__get__
 _module_of: Callable[[type], Any] = type.__dict__["__module__"].__get__
 _qualname_of: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
 
+MAPPINGS: tuple[Any, ...] = (
+    dict,
+    *(vars(builtins)[name] for name in ("frozendict",) if name in vars(builtins)),
+)
+"""The builtin types whose entries are pairs; a frozendict, of Python 3.15, is no dict."""
+
 _ENTRIES: dict[int, tuple[Callable[[Any], int], Callable[[Any], Iterator[Any]]]] = {
-    id(base): (base.__len__, read)
-    for base, read in (
-        (list, list.__iter__),
-        (tuple, tuple.__iter__),
-        (deque, deque.__iter__),
-        (set, set.__iter__),
-        (frozenset, frozenset.__iter__),
-        (dict, lambda entries: iter(dict.items(entries))),
-    )
+    id(base): (base.__len__, base.__iter__) for base in (list, tuple, deque, set, frozenset)
 }
+
+
+def _pairs_of(mapping: Any) -> Callable[[Any], Iterator[Any]]:
+    items = mapping.items
+    return lambda entries: iter(items(entries))
+
+
+_ENTRIES.update((id(mapping), (mapping.__len__, _pairs_of(mapping))) for mapping in MAPPINGS)
 _NEVER_ENTERED = frozenset(map(id, (types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType)))
 _REGISTRIES = frozenset(("asyncio.base_events.BaseEventLoop", "uvloop.loop.Loop", "selectors.BaseSelector"))
 _TASKS = frozenset(("_asyncio.Task", "asyncio.tasks.Task"))
@@ -64,6 +71,11 @@ def is_a(thing: Any, base: type) -> bool:
     return any(other is base for other in mro_of(type(thing)))
 
 
+def mapping_of(thing: Any) -> Any:
+    """Return which of MAPPINGS ``thing`` is or derives from, None for none of them."""
+    return next((base for base in mro_of(type(thing)) if any(base is mapping for mapping in MAPPINGS)), None)
+
+
 def is_static(cls: type) -> bool:
     """Return whether it is a type of C that is part of the program and not of its heap."""
     return not _flags_of(cls) & HEAP_TYPE
@@ -79,7 +91,8 @@ class Kind:
     """What is known of a type."""
 
     __slots__ = (
-        "base", "head_bytes", "is_class", "iterate", "leaf", "length", "name", "registry", "sizeof", "task", "type",
+        "base", "head_bytes", "is_class", "is_mapping", "iterate", "leaf", "length", "name", "registry", "sizeof",
+        "task", "type",
     )  # fmt: skip
 
     def __init__(self, cls: type) -> None:
@@ -91,6 +104,7 @@ class Kind:
         self.iterate: Callable[[Any], Iterator[Any]] | None = None
         if self.base is not None:
             self.length, self.iterate = _ENTRIES[id(self.base)]
+        self.is_mapping = any(self.base is mapping for mapping in MAPPINGS)
         collected = _flags_of(cls) & HAS_GC
         self.leaf = not collected or any(id(base) in _NEVER_ENTERED for base in bases)
         self.is_class = any(base is type for base in bases)
@@ -134,7 +148,7 @@ def referents(thing: Any) -> list[Any]:
 
 
 def entries_of(thing: Any, kind: Kind, most: int) -> list[Any]:
-    """Return at most about ``most`` entries, evenly spaced; of a dict (key, value); of no container its referents.
+    """Return at most about ``most`` entries, evenly spaced; of a mapping (key, value); of no container its referents.
 
     Empty where the target changes it all the time. They are a prime number apart: in step with what repeats in the
     container, all would be of one sort.

@@ -6,8 +6,8 @@ import types
 from collections import deque
 from typing import Any
 
-from .objects import attributes_of, is_a, locals_of, members_of, mro_of, names_of, type_name
-from .roots import frames_of, function_name
+from .objects import attributes_of, is_a, locals_of, mapping_of, members_of, mro_of, names_of, type_name
+from .roots import frames_of, function_name, is_done, is_future
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _is_state(thing: Any) -> bool:
 
 
 def _entry(holder: Any, child: Any) -> str:
-    if is_a(holder, dict):
+    if mapping_of(holder) is not None:
         key = _key_of(holder, child)
         return "" if key is _MISSING else _key_text(key)
     number = None
@@ -119,6 +119,8 @@ def _variable(holder: Any, child: Any) -> str:
 
 
 def _member(holder: Any, child: Any) -> str:
+    if type(child) is set and is_future(holder) and not is_done(holder):
+        return ".<awaited by>"  # the only set of a future of C that has no result; its getter makes a copy
     return next((f".{name}" for name, value in members_of(holder) if value is child), "")
 
 
@@ -126,8 +128,9 @@ _MISSING = object()
 
 
 def _key_of(entries: Any, value: Any) -> Any:
-    """Return the key under which a dict or a class has ``value``, ``_MISSING`` where it is none of the values."""
-    pairs = dict.items(entries) if is_a(entries, dict) else entries.items()
+    """Return the key under which a mapping or a class has ``value``, ``_MISSING`` where it is none of the values."""
+    mapping = mapping_of(entries)
+    pairs = entries.items() if mapping is None else mapping.items(entries)
     try:
         return next((key for key, held in pairs if held is value), _MISSING)
     except RuntimeError:  # it was changed meanwhile

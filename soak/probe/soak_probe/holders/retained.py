@@ -72,12 +72,12 @@ class Retention:
         self._seen[id(container)] = container
         length = 0 if kind.length is None else kind.length(container)
         entries = entries_of(container, kind, MOST_ENTRIES)
-        size_bytes, sizes = self._sizes(entries, keys=kind.base is dict)
+        size_bytes, sizes = self._sizes(entries, keys=kind.is_mapping)
         if kind.base is not None and length > len(entries):
             later = sizes[len(sizes) // 2 :]
             size_bytes += (length - len(entries)) * sum(later) // max(1, len(later))
             self.cut = True
-        if kind.base is not dict:
+        if not kind.is_mapping:
             return Retained(own_bytes + size_bytes, not self.cut, self._describe(entries, sizes))
         described = self._describe([value for _, value in entries], sizes)
         weak = all(self._kinds.of(key).name.startswith("weakref.") for key, _ in entries)

@@ -116,6 +116,11 @@ def is_task(thing: Any) -> bool:
     return any(type_name(base) in ("_asyncio.Task", "asyncio.tasks.Task") for base in mro_of(type(thing)))
 
 
+def is_future(thing: Any) -> bool:
+    """Return whether it is a future of C, as tasks are."""
+    return any(type_name(base) == "_asyncio.Future" for base in mro_of(type(thing)))
+
+
 def is_done(task: Any) -> bool:
     """Return whether an asyncio task has ended."""
     for base in mro_of(type(task)):
