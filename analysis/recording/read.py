@@ -154,10 +154,11 @@ def find_lives(events: pd.DataFrame, arm: str, last_s: float) -> tuple[Life, ...
         if "start" not in first:
             continue
         start, ready, end = first["start"], first.get("ready"), first.get("exit")
+        known = rows["pid"].dropna()  # that of a container is not known at its start
         lives.append(
             Life(
                 number=int(float(str(number))),
-                pid=None if pd.isna(start["pid"]) else int(start["pid"]),
+                pid=None if known.empty else int(known.iloc[0]),
                 start_s=float(start["t_s"]),
                 ready_s=None if ready is None else float(ready["t_s"]),
                 end_s=last_s if end is None else float(end["t_s"]),

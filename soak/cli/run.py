@@ -15,6 +15,7 @@ from soak.cli.analysis_process import FailOn, finish
 from soak.cli.progress import make_progress
 from soak.config.load import load_profile
 from soak.config.profile import Profile
+from soak.containers.images import images_of
 from soak.contract import WEB_PASSWORD, WEB_USER
 from soak.errors import UsageError
 from soak.limit.choose import enter_scope
@@ -49,7 +50,7 @@ def run(
     """
     checked = load_profile(profile, settings or (), arms)
     if dry_run:
-        plan = plan_run(checked, runs / "RUN", Path("PROBE"))
+        plan = plan_run(checked, runs / "RUN", Path("PROBE"), images=images_of(checked))
         plan.check_commands()
         print(plan.describe())
         return

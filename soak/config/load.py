@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from soak.config.profile import ArmSettings, Profile
+from soak.config.arm_settings import ArmSettings
+from soak.config.profile import Profile
 from soak.config.sentences import FROM_THE_FILE, first_sentence, without_count
 from soak.config.table import MOST_BYTES, TooDeepError, parse_toml, what_is_wrong
 from soak.errors import UsageError

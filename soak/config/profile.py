@@ -12,19 +12,16 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from soak.config.arm_settings import ArmSettings
 from soak.config.traffic_settings import StubSettings, TrafficSettings
 from soak.config.values import (
     ArmName,
     NotTiny,
     ParsedLeak,
     ParsedLimit,
-    Port,
     ProfileTable,
-    Ready,
     Seconds,
     Size,
-    VariableName,
-    WordList,
 )
 from soak.contract import GATES, INJECT, LOGS, REPORT, GateLimit
 from soak.contract.units import DEFAULT_MAX_LEAK, LeakRate, parse_limit
@@ -85,29 +82,6 @@ class SamplingSettings(ProfileTable):
     """Seconds between two quiesce points in warm-up and load"""
     quiesce_pause_s: Seconds = 1.0
     """Seconds of each pause: twice the slowest request or full garbage collection"""
-
-
-class ArmSettings(ProfileTable):
-    """One build of the target: any command that listens on ``{port}``."""
-
-    command: WordList
-    """Command of the arm, a list of words"""
-    role: Literal["before", "after", ""] = ""
-    """Role of the arm in the comparison: "before", "after", or none"""
-    optional: bool = False
-    """Whether the arm runs only when named: `soak run mine.toml --arms old,new`"""
-    cwd: Path | None = None
-    """Working directory of the arm, relative to the profile"""
-    env: Annotated[dict[VariableName, str], Field(default_factory=dict)]
-    """Environment variables, added to the inherited ones; recorded by name only"""
-    port: Port | None = None
-    """Port on which the arm listens"""
-    ready: Ready = "/healthz"
-    """Condition for readiness: "port", "log: words", or a path"""
-    ready_timeout_s: Seconds = 30.0
-    """Seconds for the arm to get ready"""
-    stop_timeout_s: Seconds = 10.0
-    """Seconds from SIGTERM to SIGKILL when the arm is stopped; after Ctrl-C: from there, less 2 s"""
 
 
 class JudgeSettings(ProfileTable):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from soak.config.profile import Profile
-from soak.config.values import ARM_NAME, SERVICE_NAME, URL_PATH, VARIABLE_NAME
+from soak.config.values import ARM_NAME, IMAGE_NAME, SERVICE_NAME, URL_PATH, VARIABLE_NAME
 
 FROM_THE_FILE: Final = ("name", "directory")
 """Fields of a profile that its path sets, not its text."""
@@ -46,6 +46,7 @@ PATTERNS: Final = {
     ARM_NAME: "an arm's name has lower-case letters, digits and _, at most 32, and begins with a letter",
     URL_PATH: "give a URL path that begins with / and has no spaces",
     SERVICE_NAME: "a service's name is 1 to 63 letters, digits, '.', '_' or '-', and begins with a letter or digit",
+    IMAGE_NAME: 'give the name of an image, such as "shop:2.1"',
     VARIABLE_NAME: "the name of an environment variable is not empty and has no '='",
 }
 """The sentence of a text that does not match, by the pattern."""

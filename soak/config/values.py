@@ -19,6 +19,8 @@ ARM_NAME: Final = r"^[a-z][a-z0-9_]{0,31}$"
 URL_PATH: Final = r"^/[!-~]*$"
 SERVICE_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 VARIABLE_NAME: Final = r"^[^=]+$"
+IMAGE_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$"
+"""Names of images and containers, as podman and docker take them; none begins like an option."""
 MOST_SECONDS: Final = 10 * 365 * 86_400
 """Longest duration in a profile, seconds: timers of Python end at 292 years, and no run lasts ten."""
 LEAST: Final = 1e-6
@@ -87,9 +89,11 @@ ParsedLimit = Annotated[GateLimit, PlainSerializer(lambda limit: limit.text)]
 """Parsed by the model, since what is valid depends on the name of the gate."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 WordList = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
 UrlPath = Annotated[str, Field(pattern=URL_PATH)]
 Ready = Annotated[str, AfterValidator(_ready)]
+ImageName = Annotated[str, Field(pattern=IMAGE_NAME)]
 ArmName = Annotated[str, Field(pattern=ARM_NAME)]
 ServiceName = Annotated[str, Field(pattern=SERVICE_NAME)]
 VariableName = Annotated[str, Field(pattern=VARIABLE_NAME)]

@@ -17,13 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from soak.config.values import IMAGE_NAME
 from soak.errors import UsageError
 from soak.process.procfs import PROC
 
 ENGINES: Final = ("podman", "docker")
 """The programs that are asked, in this order."""
-REFERENCE: Final = r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$"
-"""Names of images and containers, as both engines take them; none begins like an option."""
 CALL_S: Final = 10.0
 """Time for one call of an engine, seconds; an inspect takes 0.02 to 0.04 on an idle machine."""
 _ANSWER_MOST_BYTES: Final = 4 << 20
@@ -134,7 +133,7 @@ class Engine:
         return f"{self.name} ({variable}={value})" if value else self.name
 
     def _inspect(self, kind: str, name: str) -> Mapping[str, Any] | None:
-        if re.match(REFERENCE, name) is None:
+        if re.match(IMAGE_NAME, name) is None:
             return None
         answer = self.call([kind, "inspect", name])
         if answer.code != 0:
@@ -230,7 +229,8 @@ def parse_container(engine: str, name: str, found: Mapping[str, Any]) -> Contain
 def last_line(text: str) -> str:
     """Return the last line that an engine printed, without "Error:" and shortened, for a message."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].removeprefix("Error: ")[:_LAST_WORDS].rstrip(".") if lines else ""
+    line = lines[-1].removeprefix("Error: ").partition(" Is the docker daemon running?")[0] if lines else ""
+    return line[:_LAST_WORDS].rstrip(".")
 
 
 def _first(kind: str, name: str, key: str, only: str) -> tuple[Image | Container | None, str]:

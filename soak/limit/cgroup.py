@@ -17,6 +17,11 @@ from soak.process.guard import Guard, remove_cgroup
 REMOVE_S = 1.0
 """Time to remove the cgroup of a life, seconds; else the guard goes on with it at the end of the run."""
 
+UNLIMITED_BYTES = 1 << 62
+"""Limit from which on a cgroup v1 has none, bytes: it reads as the largest number of whole pages."""
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+"""Size of a page, bytes: a limit is rounded down to whole ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Files:
@@ -93,11 +98,7 @@ class CgroupLife:
 
     def counters(self) -> Counters:
         """Read peak and kills; a file the kernel lacks gives None."""
-        return Counters(
-            peak_bytes=_read_int(self._path / self._files.peak),
-            oom_kills=_read_stat(self._path / self._files.events).get("oom_kill"),
-            oomd_kills=_read_oomd(self._path),
-        )
+        return read_counters(self._path, self._files)
 
     def close(self) -> None:
         """Kill what is left inside and remove the cgroup."""
@@ -228,6 +229,21 @@ def _try_out(path: Path, files: Files) -> None:
             path.rmdir()
     except OSError as error:
         raise NotUsableError(f"no limit can be set below {path.parent} ({error.strerror})") from error
+
+
+def read_limit(path: Path, files: Files) -> int | None:
+    """Return the memory limit of the cgroup at ``path``, bytes; None where it has none. Raises OSError."""
+    text = (path / files.limit).read_text().strip()
+    return int(text) if text.isdecimal() and int(text) < UNLIMITED_BYTES else None
+
+
+def read_counters(path: Path, files: Files) -> Counters:
+    """Return peak and kills of the cgroup at ``path``; a file the kernel lacks gives None."""
+    return Counters(
+        peak_bytes=_read_int(path / files.peak),
+        oom_kills=_read_stat(path / files.events).get("oom_kill"),
+        oomd_kills=_read_oomd(path),
+    )
 
 
 def read_usage(path: Path, files: Files) -> Usage:

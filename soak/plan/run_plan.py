@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from string import Formatter
 
 from soak import contract
-from soak.config.profile import ArmSettings, JudgeSettings, Profile
+from soak.config.profile import Profile
 from soak.config.traffic_settings import StubSettings
+from soak.containers.engine import Image
 from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError, printable
+from soak.plan.arm_plan import ArmPlan, Place, plan_arms
 from soak.plan.load_plan import WebAccess, plan_load
 from soak.plan.ports import Ports
 from soak.plan.shortest_load import TOO_SHORT, shortest_load
-from soak.process.probe_injection import INJECT_VARIABLE, PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.process.spec import ProcessSpec, module_argv
-
-
-@dataclass(frozen=True, slots=True)
-class ArmPlan:
-    """The process of an arm, and its part in the comparison."""
-
-    name: str
-    role: str
-    process: ProcessSpec
-    injected: contract.InjectedLeak | None = None
-    """The leak that is injected into the copy of the candidate; None of every other arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,30 +77,39 @@ class RunPlan:
         for process in self.processes:
             at = f"  at {process.url}" if process.url else ""
             lines += [f"start    {process.name}{at}", f"         {shlex.join(process.argv)}"]
-            if process.env:
-                lines.append(f"         with {', '.join(sorted(process.env))} set, in {process.cwd}")
-            lines += [_copied(arm.injected) for arm in self.arms if arm.injected and arm.process is process]
+            arm = next((arm for arm in self.arms if arm.process is process), None)
+            if arm and arm.container:
+                lines.append(f"         image {arm.container.image.name}, {arm.container.image.id}")
+            if names := arm.environment_names if arm else sorted(process.env):
+                lines.append(f"         with {', '.join(names)} set, in {process.cwd}")
+            if arm and arm.injected:
+                lines.append(_copied(arm.injected))
         if self.invitation:
             lines.append(f"then     {self.invitation}")
         return printable("\n".join(lines))
 
 
 def plan_run(
-    profile: Profile, run_directory: Path, probe_directory: Path, *, web: WebAccess | None = None
+    profile: Profile,
+    run_directory: Path,
+    probe_directory: Path,
+    *,
+    images: Mapping[str, Image] | None = None,
+    web: WebAccess | None = None,
 ) -> RunPlan:
     """Return the plan of a profile; with ``web`` the load waits for Start in Locust's web UI.
 
-    Raises UsageError for a port that cannot be used, an unknown placeholder and a locustfile that Locust cannot load.
+    ``images`` are those of the arms that are images, by the arm's name. Raises UsageError for a port that cannot be
+    used, an unknown placeholder and a locustfile that Locust cannot load.
     """
     ports = Ports()
-    host = str(profile.traffic.bind_host)
-    stubs = None
-    words: dict[str, str] = {"python": sys.executable, "host": host}
+    stubs, upstreams = None, None
     if profile.stubs is not None:
         port = ports.take(profile.stubs.port, "stubs.port")
         stubs = _stubs_process(profile.stubs, profile.traffic.seed, port, run_directory)
-        words["upstreams"] = ",".join(f"{service}={LOOPBACK}:{port}" for service in profile.stubs.services)
-    arms = tuple(_arms(profile, ports, words, probe_directory))
+        upstreams = ",".join(f"{service}={LOOPBACK}:{port}" for service in profile.stubs.services)
+    place = Place(run_directory.name, probe_directory, upstreams, images or {})
+    arms = tuple(plan_arms(profile, ports, place))
     urls = {arm.name: arm.process.url for arm in arms}
     load = plan_load(profile, run_directory, urls, ports, web)
     return RunPlan(
@@ -127,53 +123,6 @@ def plan_run(
         traffic=load.traffic,
         judge=_judge_process(run_directory) if profile.judge.live else None,
     )
-
-
-def _arms(
-    profile: Profile, ports: Ports, words: Mapping[str, str], probe_directory: Path
-) -> Iterator[ArmPlan]:
-    """Yield the arms of the profile, then the copy of the candidate where that is the control."""
-    host = words["host"]
-
-    def process(name: str, arm: ArmSettings, port: int) -> ProcessSpec:
-        return _arm_process(
-            name,
-            arm,
-            {**words, "port": str(port), "arm": name},
-            url=f"http://{host}:{port}",
-            directory=profile.directory,
-            probe_directory=probe_directory,
-        )
-
-    for name, arm in profile.arms.items():
-        yield ArmPlan(name, arm.role, process(name, arm, ports.take(arm.port, f"arms.{name}.port", host)))
-    candidate = contract.candidate_arm(
-        {name: arm.role for name, arm in profile.arms.items()}, profile.judge.candidate
-    )
-    injected, original = _injected_leak(profile.judge), profile.arms.get(candidate or "")
-    if candidate and original and injected:
-        if not any("port" in _placeholders(text) for text in (*original.command, *original.env.values())):
-            raise UsageError(
-                f"arms.{candidate}: its command fixes its port, and the control is a copy of it on a port of its own. "
-                'Write {port} for the port, or name an arm with a known leak as judge.control instead of "inject".'
-            )
-        name = contract.copy_name(candidate)
-        copied = process(name, original, ports.take(None, name, host))
-        copied = replace(copied, env={**copied.env, INJECT_VARIABLE: "1"})
-        yield ArmPlan(name, contract.CONTROL_ROLE, copied, injected)
-
-
-def _injected_leak(judge: JudgeSettings) -> contract.InjectedLeak | None:
-    """Return the leak of the control that is a copy of the candidate; None where no such control is asked for."""
-    if judge.control != contract.INJECT or judge.margin is None:
-        return None
-    per_request, per_s = judge.margin.per_request, judge.margin.per_s or 0.0
-    rates: dict[str, float] = {kind: times * (per_request or per_s) for kind, times in judge.inject.items()}
-    return contract.InjectedLeak("request" if per_request else "s", rates)
-
-
-def _placeholders(text: str) -> set[str | None]:
-    return {name for _, name, _, _ in Formatter().parse(text)}
 
 
 def _stubs_process(stubs: StubSettings, seed: int, port: int, run_directory: Path) -> ProcessSpec:
@@ -190,43 +139,6 @@ def _rates(rate: float | Mapping[str, float], services: tuple[str, ...]) -> str:
     if isinstance(rate, Mapping):
         return ",".join(f"{service}={rate.get(service, 0)}" for service in services)
     return str(rate)
-
-
-def _arm_process(
-    name: str, arm: ArmSettings, words: Mapping[str, str], *, url: str, directory: Path, probe_directory: Path
-) -> ProcessSpec:
-    python_path = [str(PROBE_PATH), arm.env.get("PYTHONPATH") or os.environ.get("PYTHONPATH", "")]
-    return ProcessSpec(
-        name=name,
-        argv=tuple(_fill(word, words, f"arms.{name}.command") for word in arm.command),
-        cwd=(directory / arm.cwd) if arm.cwd else directory,
-        url=url,
-        ready=arm.ready,
-        ready_timeout_s=arm.ready_timeout_s,
-        stop_timeout_s=arm.stop_timeout_s,
-        env={
-            **{key: _fill(value, words, f"arms.{name}.env.{key}") for key, value in arm.env.items()},
-            "PYTHONPATH": os.pathsep.join(path for path in python_path if path),
-            PROBE_DIRECTORY_VARIABLE: str(probe_directory),
-        },
-    )
-
-
-def _fill(text: str, words: Mapping[str, str], key: str) -> str:
-    """Replace placeholders such as ``{port}``; other braces must be doubled."""
-    filled = []
-    try:
-        for literal, name, form, conversion in Formatter().parse(text):
-            filled += [literal, "" if name is None else words[name]]
-            if form or conversion:
-                raise ValueError("with a format")  # noqa: TRY301 - as Formatter's own
-    except (KeyError, ValueError) as error:
-        known = ", ".join(f"{{{word}}}" for word in words)
-        # The text is not shown, since it may hold a secret.
-        raise UsageError(
-            f"{key}: cannot fill in the placeholder {error}; known here: {known}. Write a literal brace twice."
-        ) from None
-    return "".join(filled)
 
 
 def _judge_process(run_directory: Path) -> ProcessSpec:

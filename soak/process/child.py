@@ -18,7 +18,7 @@ from soak.contract.tail import LineTail
 from soak.errors import HarnessError, UsageError
 from soak.process import keeper
 from soak.process.guard import Guard
-from soak.process.readiness import is_ready
+from soak.process.readiness import is_ready, what_failed
 from soak.process.spec import ProcessSpec
 from soak.regular_files import open_output
 
@@ -38,6 +38,54 @@ def describe_exit(code: int) -> str:
         return f"killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"killed by signal {-code}"
+
+
+class Running(Protocol):
+    """One life of an arm that was started: a process of ours, or a container whose client that is."""
+
+    @property
+    def spec(self) -> ProcessSpec:
+        """What was started."""
+
+    @property
+    def log(self) -> Path:
+        """The file of what it prints."""
+
+    @property
+    def sampled_pid(self) -> int | None:
+        """The process that is sampled with all below it; None until that is known. May raise SoakError."""
+
+    @property
+    def detail(self) -> str:
+        """What it is beside its command, for the event of its start; "" for nothing."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing of it is left that a next life could meet, once it has ended."""
+
+    def poll(self) -> int | None:
+        """Return None while it runs, else its exit code, negative for a signal."""
+
+    def is_ready(self) -> bool:
+        """Whether it is ready; tries once."""
+
+    def what_failed(self) -> str:
+        """Say what did not happen, for the sentence of one that did not get ready."""
+
+    def describe_exit(self, code: int) -> str:
+        """Put its exit code in words."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """Kill it and all below it."""
+
+    def leave(self) -> int:
+        """Return the exit code; one that is stuck counts as killed, and is left to the guard."""
+
+    def cap_log(self) -> None:
+        """Keep the log small."""
 
 
 class Spawn(Protocol):
@@ -61,6 +109,7 @@ def start_kept(
     *,
     cgroup: str = "",
     directory: str = "",
+    container: str = "",
     **how: Any,
 ) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
     """Start a command below a keeper, ``how`` as for Popen; return the keeper, the channel to it and the command's pid.
@@ -78,7 +127,7 @@ def start_kept(
         )
     channel.settimeout(_START_S)
     try:
-        channel.sendall(keeper.order_line(tuple(argv), env, cgroup, directory))
+        channel.sendall(keeper.order_line(tuple(argv), env, cgroup, directory, container))
         answer = channel.recv(32)
     except OSError:
         answer = b""
@@ -107,6 +156,8 @@ class Child:
         self.spec = spec
         self.log = log
         self._guard = guard
+        if spec.container is not None:  # before there is one
+            guard.add_container(*spec.container)
         # O_APPEND lets cap_log truncate the file under the child's feet
         with open_output(log, "a") as output:
             self._printed = LineTail(log, offset=output.tell())
@@ -116,6 +167,7 @@ class Child:
                 {**os.environ, **spec.env},
                 cgroup="" if cgroup_procs is None else str(cgroup_procs.parent),
                 directory=guard.directory,
+                container=" ".join(spec.container or ()),
                 cwd=spec.cwd,
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=output,
@@ -123,6 +175,21 @@ class Child:
             )
         self._ended = False
         guard.add_group(self.pid)
+
+    @property
+    def sampled_pid(self) -> int | None:
+        """The process itself."""
+        return self.pid
+
+    @property
+    def detail(self) -> str:
+        """Nothing: its command is in the manifest."""
+        return ""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is gone: with the process all that it left is."""
+        return True
 
     def poll(self) -> int | None:
         """Return None while it runs, else its exit code, negative for a signal."""
@@ -149,6 +216,14 @@ class Child:
     def is_ready(self) -> bool:
         """Whether it is ready; tries once."""
         return is_ready(self.spec.ready, self.spec.url, self._printed.new_lines)
+
+    def what_failed(self) -> str:
+        """Say what did not happen, for the sentence of a process that did not get ready."""
+        return what_failed(self.spec.ready, self.spec.url)
+
+    def describe_exit(self, code: int) -> str:
+        """Put its exit code in words."""
+        return describe_exit(code)
 
     def terminate(self) -> None:
         """Ask the whole group to end; one that is stopped goes on, so that it can."""
@@ -202,8 +277,8 @@ class Child:
 
 
 def end_together(
-    children: Sequence[Child],
-    is_late: Callable[[Child, float], bool] = lambda child, waited_s: waited_s > child.spec.stop_timeout_s,
+    children: Sequence[Running],
+    is_late: Callable[[Running, float], bool] = lambda child, waited_s: waited_s > child.spec.stop_timeout_s,
     now_s: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -214,7 +289,7 @@ def end_together(
     began_s = now_s()
     for child in children:
         child.terminate()
-    killed_s: dict[Child, float] = {}
+    killed_s: dict[Running, float] = {}
     waiting = list(children)
     while waiting := [child for child in waiting if child.poll() is None]:
         for child in waiting:

@@ -4,8 +4,8 @@ Run as a script (standard library only, ``python -I -S keeper.py FD``) with one 
 order comes there, one line of JSON; the answer is the process id of the command. Orphans below the command become
 children of the keeper (PR_SET_CHILD_SUBREAPER), whatever session or environment they gave themselves, and are killed
 when the command ends. When the other end of FD closes, for whatever reason, also ``kill -9`` of the supervisor, the
-keeper kills the command and all below it, then its cgroup and the run's private directory are removed as the guard does
-it. Else it ends as the command did.
+keeper kills the command and all below it, then its container, its cgroup and the run's private directory are removed
+as the guard does it. Else it ends as the command did.
 """
 
 from __future__ import annotations
@@ -28,9 +28,20 @@ _KILL_S = 4.0
 _PAUSE_S = 0.01
 
 
-def order_line(argv: tuple[str, ...], env: Mapping[str, str], cgroup: str, directory: str) -> bytes:
-    """Return the order to start a command; ``cgroup`` and ``directory`` are empty where there is none."""
-    order = {"argv": argv, "env": dict(env), "cgroup": cgroup, "directory": directory}
+def order_line(
+    argv: tuple[str, ...], env: Mapping[str, str], cgroup: str, directory: str, container: str = ""
+) -> bytes:
+    """Return the order to start a command; ``cgroup``, ``directory`` and ``container`` are empty where there is none.
+
+    ``container`` is the engine and the name of the container that the command runs.
+    """
+    order = {
+        "argv": argv,
+        "env": dict(env),
+        "container": container,
+        "cgroup": cgroup,
+        "directory": directory,
+    }
     return json.dumps(order).encode() + b"\n"
 
 
@@ -149,7 +160,7 @@ def _descendants(pid: int) -> list[int]:
 
 def _clear_like_guard(order: Mapping[str, Any]) -> None:
     """Turn into a guard whose supervisor has just gone: the run's own guard may be gone, too."""
-    lines = [f"+{kind} {order[kind]}\n" for kind in ("cgroup", "directory") if order[kind]]
+    lines = [f"+{kind} {order[kind]}\n" for kind in ("container", "cgroup", "directory") if order[kind]]
     here, there = os.pipe()
     os.write(there, "".join(lines).encode())
     os.close(there)

@@ -33,6 +33,8 @@ class ProcessSpec:
     stop_timeout_s: float = 10.0
     env: Mapping[str, str] = field(default_factory=dict)
     """Variables on top of our own environment. Their values are never recorded."""
+    container: tuple[str, str] | None = None
+    """Engine and name of the container that it runs, which outlives it; None for a process without one."""
 
     def why_not_startable(self) -> tuple[str, str] | None:
         """Return what is missing, ``cwd`` or ``command``, and why with the fix; None where it can be started."""

@@ -13,13 +13,12 @@ from soak.config.profile import LimitSettings
 from soak.contract import OOM_KILLERS
 from soak.errors import UsageError
 from soak.limit import LifeLimit, LimitMechanism, who_ended
-from soak.limit.base import Counters, Unlimited
+from soak.limit.base import Counters
+from soak.plan.arm_plan import ArmPlan
 from soak.plan.ports import check_port
 from soak.plan.quiesce_points import QuiescePoint
-from soak.plan.run_plan import ArmPlan
-from soak.process.child import Child, describe_exit
+from soak.process.child import Running
 from soak.process.log import last_words
-from soak.process.readiness import what_failed
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.process_tree import ProcessTree
@@ -28,6 +27,7 @@ from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
 from soak.status.model import ArmStatus
 from soak.supervisor.session import Session
+from soak.supervisor.starting import starter, why_no_probe
 
 TRY_READY_EVERY_S = 0.1
 """Time between two tries whether an arm is ready, seconds."""
@@ -37,14 +37,17 @@ SETTLE_S = 0.5
 
 @dataclass(slots=True)
 class RunningLife:
-    """One process of the arm that we started; those below it are its workers."""
+    """One process or container of the arm that we started; the processes below its first one are its workers."""
 
     number: int
-    child: Child
+    child: Running
     limit: LifeLimit
-    target: Target
     started_s: float
     next_try_s: float
+    pid: int | None = None
+    """Its first process; None until that is known."""
+    target: Target | None = None
+    """That process as it is sampled; None until it is ready."""
     tree: ProcessTree | None = None
     """The processes below it; None until it is ready."""
     asked: bool = False
@@ -84,13 +87,16 @@ class ArmRun:
         self._life: RunningLife | None = None
         self._spec = plan.process
         self._limit = limit
-        self._mechanism = mechanism
+        self._start_life = starter(plan, limit.memory, mechanism, session)
+        self._is_container = plan.container is not None
         self._session = session
         self._clock, self._events = session.clock, session.events
         self._log = session.logs / f"{plan.name}.log"
         self._probe_directory = probe_directory
         self._lives = 0
         self._restart_at_s: float | None = None
+        self._last: Running | None = None
+        """What the last life was, which may still be going; None before there was one."""
         self._threads = SamplingThreads(sampler, session.machine.thread)
 
     @property
@@ -119,20 +125,16 @@ class ArmRun:
             self.starts += 1
             self._events.record("restart", arm=self.name, life=number)
         self._restart_at_s = None
-        limit: LifeLimit = Unlimited()
-        if self._limit.memory is not None:
-            limit = self._mechanism.life(f"{self.name}-{number}", self._limit.memory)
-        child = self._session.machine.spawn(self._spec, self._log, self._session.guard, limit.procs)
-        limit.watch(child.pid)
+        child, limit = self._start_life(number)
         now_s = self._clock.now_s()
-        target = Target(self.name, child.pid, number, limit, self._probe_of(child.pid))
-        self._life = RunningLife(number, child, limit, target, started_s=now_s, next_try_s=now_s)
-        self._record("start", "", self._life)
+        self._life = life = RunningLife(number, child, limit, started_s=now_s, next_try_s=now_s)
+        self._watch(life)
+        self._record("start", child.detail, life)
 
     def poll(self) -> None:
         """Notice death, readiness and the time to restart; never blocks for longer than one readiness try."""
         now_s = self._clock.now_s()
-        if self._restart_at_s is not None and now_s >= self._restart_at_s:
+        if self._restart_at_s is not None and now_s >= self._restart_at_s and self._is_gone():
             self.start()
         life = self._life
         if life is None:
@@ -140,18 +142,20 @@ class ArmRun:
         code = life.child.poll()
         if code is not None:
             self._on_exit(life, code)
-        elif life.kill_at_s is not None:
+            return
+        self._watch(life)
+        if life.kill_at_s is not None:
             if now_s >= life.kill_at_s:
                 life.child.kill()
         elif life.tree is not None:
             life.tree.poll(now_s)
         elif now_s >= life.next_try_s:
             life.next_try_s = now_s + TRY_READY_EVERY_S
-            if life.child.is_ready():
-                self._on_ready(life)
+            if life.pid is not None and life.child.is_ready():
+                self._on_ready(life, life.pid)
             elif now_s - life.started_s > self._spec.ready_timeout_s:
                 waited = f"within {self._spec.ready_timeout_s:g} s"
-                self._stay_dead(life, f"{what_failed(self._spec.ready, self._spec.url)} {waited}")
+                self._stay_dead(life, f"{life.child.what_failed()} {waited}")
         life.child.cap_log()
 
     def begin_sampling(self) -> None:
@@ -190,7 +194,7 @@ class ArmRun:
         self._threads.stop()
         return self._threads.start_naming(timeout_s)
 
-    def begin_stop(self) -> Child | None:
+    def begin_stop(self) -> Running | None:
         """Restart and sample no more; return the process that is to be ended now, None where there is none."""
         self._restart_at_s = None
         self._threads.stop()
@@ -203,6 +207,8 @@ class ArmRun:
         """Record the end of the life whose process was ended. Idempotent."""
         if self._life is not None:
             self._on_exit(self._life, self._life.child.leave())
+        elif self._last is not None:
+            self._last.leave()
         self._restart_at_s = None
 
     @property
@@ -213,7 +219,8 @@ class ArmRun:
     def check_started(self) -> None:
         """Raise UsageError when the first life did not get ready: the command is at fault."""
         if self.not_restarted is not None:
-            fix = f"Fix arms.{self.name}.command or .ready in the profile"
+            keys = "image, .args, .options" if self._is_container else "command"
+            fix = f"Fix arms.{self.name}.{keys} or .ready in the profile"
             if self.is_copy:
                 fix = (
                     "It is a copy of the candidate, with a port of its own but the same files and database: make the "
@@ -224,9 +231,34 @@ class ArmRun:
                 last_words(self._log),
             )
 
-    def _on_ready(self, life: RunningLife) -> None:
+    def _watch(self, life: RunningLife) -> None:
+        """Have the limit watch the life's process, once that is known.
+
+        Raises UsageError where the first life has another limit than was asked for; a later one stays dead.
+        """
+        if life.pid is not None or life.asked:
+            return
+        try:
+            if (pid := life.child.sampled_pid) is not None:
+                life.limit.watch(pid)
+                life.pid = pid
+        except UsageError as error:
+            if self.starts == 1:
+                raise
+            self._stay_dead(life, str(error))
+
+    def _is_gone(self) -> bool:
+        """Whether nothing is left of the last life that the next one could meet."""
+        return self._last is None or self._last.is_gone
+
+    def _on_ready(self, life: RunningLife, pid: int) -> None:
         now_s = self._clock.now_s()
-        self._record("ready", f"after {now_s - life.started_s:.1f} s", life)
+        probe = self._probe_of(pid)
+        life.target = Target(self.name, pid, life.number, life.limit, probe)
+        lost = (
+            f"; no probe: {why_no_probe(pid, probe.missing)}" if self._is_container and probe.missing else ""
+        )
+        self._record("ready", f"after {now_s - life.started_s:.1f} s{lost}", life)
         life.tree = ProcessTree(
             life.target,
             self.sampler,
@@ -261,20 +293,21 @@ class ArmRun:
 
     def _on_exit(self, life: RunningLife, code: int) -> None:
         """Record what ended the life and its counters, and plan the next one."""
-        self._life = None
+        self._life, self._last = None, life.child
         counters = life.limit.counters()
         by = who_ended(code, _without(counters, life.worker_kills), asked=life.asked)
         self.oom_kills += by in OOM_KILLERS
-        self._record("exit", describe_exit(code), life, by=by)
+        self._record("exit", life.child.describe_exit(code), life, by=by)
         if life.tree is not None:
             life.tree.on_exit(by)
         self._record("limit", json.dumps(asdict(counters)), life)
-        life.target.close()
+        if life.target is not None:
+            life.target.close()
         life.limit.close()
         if life.asked:
             return
         if not life.ready:
-            self._stay_dead(life, f"it ended before it was ready ({describe_exit(code)})")
+            self._stay_dead(life, f"it ended before it was ready ({life.child.describe_exit(code)})")
         elif self.starts > self._limit.max_restarts:
             self._stay_dead(
                 life, f"it ended after {self._limit.max_restarts} restarts, the most that are allowed"
@@ -291,7 +324,7 @@ class ArmRun:
             life.child.terminate()
 
     def _record(self, event: str, detail: str, life: RunningLife, by: str = "") -> None:
-        self._events.record(event, detail, arm=self.name, life=life.number, pid=life.child.pid, by=by)
+        self._events.record(event, detail, arm=self.name, life=life.number, pid=life.pid, by=by)
 
 
 def _without(counters: Counters, worker_kills: int) -> Counters:

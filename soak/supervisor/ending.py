@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Final
 
 from soak.contract.clock import RunClock
-from soak.process.child import Child, end_together
+from soak.process.child import Running, end_together
 
 LOAD_S: Final = 4.0
 """Time from a request to stop until the load is killed, seconds: requests in flight may end meanwhile."""
@@ -60,7 +60,7 @@ class Ending:
         self._asked_s = math.inf
         """When the request to stop was seen, ``t_s``."""
 
-    def stop(self, children: Sequence[Child], within_s: float | None = None) -> None:
+    def stop(self, children: Sequence[Running], within_s: float | None = None) -> None:
         """Terminate processes at the same time and wait until they are gone, or stuck in the kernel.
 
         A process is killed after its ``stop_timeout_s``. After a request to stop that time begins with the request and
@@ -69,7 +69,7 @@ class Ending:
         """
         began_s = self._clock.now_s()
 
-        def is_late(child: Child, waited_s: float) -> bool:
+        def is_late(child: Running, waited_s: float) -> bool:
             allowed_s = child.spec.stop_timeout_s
             budget_s = allowed_s - REPORT_S if within_s is None else min(within_s, allowed_s)
             return waited_s >= allowed_s or self._is_over(began_s + min(GRACE_S, allowed_s), budget_s)

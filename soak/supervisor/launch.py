@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from soak.config.profile import Profile
+from soak.containers.images import images_of
 from soak.errors import HarnessError, SoakError, UsageError
 from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import plan_run
@@ -58,6 +59,7 @@ def run_profile(
             f"soak runs on Linux only (this is {sys.platform}): it reads /proc and limits by cgroups."
         )
     _check_memory(profile)
+    images = images_of(profile)
     check_encodable(profile.directory)
     with ExitStack() as stack:
         guard = machine.new_guard()
@@ -68,13 +70,13 @@ def run_profile(
             shutil.rmtree, probe_directory, ignore_errors=True
         )  # somebody may have killed the guard
         # checked before a directory is made for it
-        plan_run(profile, Path("runs"), probe_directory, web=web).check_commands()
+        plan_run(profile, Path("runs"), probe_directory, images=images, web=web).check_commands()
         directory = new_run_directory(runs, profile.name, datetime.now(UTC))
         stack.callback(write_hashes, directory)
         choice = machine.choose_limit(guard, directory.name)
         stack.callback(choice.mechanism.close)
         clock = machine.new_clock()
-        plan = plan_run(profile, directory, probe_directory, web=web).at(clock.t0_monotonic_s)
+        plan = plan_run(profile, directory, probe_directory, images=images, web=web).at(clock.t0_monotonic_s)
         try:
             manifest = run_manifest(plan, choice)
             session = Session(directory, manifest, guard, progress, clock, machine, stop_request)

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from soak import contract
+from soak.containers.engine import Image
 from soak.contract import candidate_arm, compared_arms
 from soak.contract.units import LeakRate
 from soak.errors import UsageError
@@ -85,6 +86,11 @@ def _sha256(locustfile: str) -> str | None:
         ) from None
 
 
+def _image_facts(image: Image) -> dict[str, str]:
+    """Return what ran an arm's container, and by which name its image was asked for."""
+    return {"engine": image.engine, "name": image.name}
+
+
 def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
     """Return the facts of the run; environment variables by name only, as their values may be secret.
 
@@ -92,7 +98,12 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
     """
     profile, judge = plan.profile, plan.profile.judge
     copies = [arm.name for arm in plan.arms if arm.injected]
-    limited = profile.limit.memory is not None
+    limited_by = {
+        arm.container.image.engine if arm.container else choice.mechanism.name: None for arm in plan.arms
+    }
+    if profile.limit.memory is None:
+        limited_by = {}
+    environments = {arm.name: arm.environment_names for arm in plan.arms}
     return {
         "schema_version": contract.SCHEMA_VERSION,
         "run_id": plan.run_directory.name,
@@ -103,13 +114,14 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
                 "name": arm.name,
                 "role": arm.role,
                 "memory_limit_bytes": profile.limit.memory,
-                "build": git_revision(arm.process.cwd),
+                "build": arm.container.image.id if arm.container else git_revision(arm.process.cwd),
+                **({"image": _image_facts(arm.container.image)} if arm.container else {}),
                 **({"injected": asdict(arm.injected)} if arm.injected else {}),
             }
             for arm in plan.arms
         ],
-        "limit_mechanism": choice.mechanism.name if limited else "none",
-        "limit_mechanisms_refused": list(choice.refused) if limited else [],
+        "limit_mechanism": ", ".join(limited_by) or "none",
+        "limit_mechanisms_refused": list(choice.refused) if choice.mechanism.name in limited_by else [],
         "incident": profile.incident,
         "hour_s": profile.scale.hour_s,
         "memory_scale": profile.scale.memory,
@@ -129,7 +141,11 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
         "gates": [asdict(limit) for limit in profile.gates.limits],
         "config": profile.model_dump(mode="json", exclude={"directory": True, "arms": {"__all__": {"env"}}}),
         "processes": [
-            {"name": process.name, "argv": list(process.argv), "environment_names": sorted(process.env)}
+            {
+                "name": process.name,
+                "argv": list(process.argv),
+                "environment_names": environments.get(process.name, sorted(process.env)),
+            }
             for process in plan.processes
         ],
         "hashed": True,

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from soak import contract
+from soak.containers.spec import SOCKETS_INSIDE
 from soak.contract import certain_failure
 from soak.contract.tail import LineTail
 from soak.errors import EXIT_USAGE, CutShortError, HarnessError, SoakError, UsageError
@@ -59,7 +60,7 @@ class Run:
                 mechanism,
                 session,
                 session.add_sampler(arm.name, sampling, limit_bytes=limit.memory, injected=arm.injected),
-                probe_directory,
+                Path(SOCKETS_INSIDE) if arm.container else probe_directory,
             )
             for arm in plan.arms
         ]

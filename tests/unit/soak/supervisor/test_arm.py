@@ -13,7 +13,7 @@ from rich.console import Console
 from soak.config.profile import LimitSettings, SamplingSettings
 from soak.contract import RUNGS
 from soak.limit import Counters
-from soak.plan.run_plan import ArmPlan
+from soak.plan.arm_plan import ArmPlan
 from soak.process.spec import ProcessSpec
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.target import Target

@@ -1,0 +1,94 @@
+"""An arm in a profile: a command, or an image that podman or docker runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, model_validator
+
+from soak.config.values import ImageName, Port, ProfileTable, Ready, Seconds, VariableName, WordList, Words
+
+OF_AN_IMAGE: Final = ("args", "options", "network", "listens", "engine")
+"""Keys of an arm that is an image alone."""
+SET_BY_US: Final = {
+    ("d", "detach"): "the container stays in the foreground",
+    ("e", "env"): "write arms.NAME.env, which stays out of command lines and recordings",
+    ("m", "memory", "memory-swap"): "set limit.memory",
+    ("p", "publish"): "set arms.NAME.listens",
+    ("name", "log-driver", "rm"): "soakproof sets it",
+    ("net", "network"): "set arms.NAME.network",
+    ("t", "tty"): "signals would not reach the container",
+}
+"""Options of ``run`` that an arm may not have, without their dashes, with the reason or the fix."""
+
+
+class ArmSettings(ProfileTable):
+    """One build of the target: any command that listens on ``{port}``, or an image."""
+
+    command: WordList = ()
+    """Command of the arm, a list of words; this or `image`"""
+    image: ImageName | None = None
+    """Image of the arm, which is on this machine, instead of `command`"""
+    args: Words = ()
+    """Arguments of the container, a list of words, instead of the image's CMD"""
+    options: Words = ()
+    """More options of `podman run` or `docker run`, a list of words, such as volumes"""
+    network: Literal["published", "host"] = "published"
+    """Network of the container: "published", which publishes one port of it, or "host", which `{upstreams}` needs"""
+    listens: Port | None = None
+    """Port at which the image listens inside the container"""
+    engine: Literal["podman", "docker", ""] = ""
+    """Engine, "podman" or "docker", that runs the image"""
+    role: Literal["before", "after", ""] = ""
+    """Role of the arm in the comparison: "before", "after", or none"""
+    optional: bool = False
+    """Whether the arm runs only when named: `soak run mine.toml --arms old,new`"""
+    cwd: Path | None = None
+    """Working directory of the arm, relative to the profile"""
+    env: Annotated[dict[VariableName, str], Field(default_factory=dict)]
+    """Environment variables, added to the inherited ones or the image's; recorded by name only"""
+    port: Port | None = None
+    """Port on which the arm listens, or where the container's port is published"""
+    ready: Ready = "/healthz"
+    """Condition for readiness: "port", "log: words", or a path"""
+    ready_timeout_s: Seconds = 30.0
+    """Seconds for the arm to get ready"""
+    stop_timeout_s: Seconds = 10.0
+    """Seconds from SIGTERM to SIGKILL when the arm is stopped; after Ctrl-C: from there, less 2 s"""
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> ArmSettings:
+        if bool(self.command) == bool(self.image):
+            both = "keep one of them" if self.command else "give one of them"
+            raise ValueError(f"an arm has a command or an image: {both}")
+        if self.image is None:
+            for key in OF_AN_IMAGE:
+                if getattr(self, key) != type(self).model_fields[key].default:
+                    raise ValueError(f"{key} belongs to an arm with an image; this one has a command")
+        elif self.cwd is not None:
+            raise ValueError(
+                'cwd belongs to an arm with a command; an image has options = ["--workdir", "/srv"]'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_an_engine(self) -> ArmSettings:
+        """A line of an env file is a variable; what an option of ours is given twice for, the engine decides."""
+        if self.image is None:
+            return self
+        for name, value in self.env.items():
+            if "\n" in value or "\r" in value:
+                raise ValueError(
+                    f"env.{name} has a line break, which no container's env file holds; use a file"
+                )
+            if re.search(r"\s|^#", name):
+                raise ValueError(f"env: the name of a container's variable has no spaces and no # ({name!r})")
+        for option in self.options:
+            if (found := re.match(r"--(\w[\w-]*)|-(\w)", option)) is None:
+                continue
+            for names, why in SET_BY_US.items():
+                if (found[1] or found[2]) in names:
+                    raise ValueError(f"options may not have {found[0]}: {why}")
+        return self

@@ -1,0 +1,69 @@
+"""The memory limit of a container: set by its engine, read back, and read like our own cgroups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from soak.containers.cgroup import ContainerCgroup, find_cgroup
+from soak.containers.kills import KillWatcher
+from soak.errors import UsageError
+from soak.limit.base import Counters, Usage
+from soak.limit.cgroup import PAGE_BYTES, read_limit, read_usage
+from soak.limit.membership import NotUsableError
+from soak.process.procfs import started_ticks
+
+
+class ContainerLimit:
+    """The limit around one life that is a container; in its cgroup from the start, so nobody has to enter it."""
+
+    procs: Path | None = None
+
+    def __init__(self, engine: str, key: str, limit_bytes: int) -> None:
+        """``key`` is the setting that named the image."""
+        self._engine = engine
+        self._key = key
+        self._limit_bytes = limit_bytes
+        self._cgroup: ContainerCgroup | None = None
+        self._kills: KillWatcher | None = None
+
+    def watch(self, pid: int) -> None:
+        """Find the container's cgroup and count its kills.
+
+        Raises UsageError where it has another limit than was asked for, or none: an engine may ignore it with a
+        warning.
+        """
+        try:
+            cgroup = find_cgroup(pid)
+            found = read_limit(cgroup.path, cgroup.files)
+        except (NotUsableError, OSError) as error:
+            if started_ticks(pid) is None:
+                return  # it has just ended, and its end will be noticed
+            raise UsageError(
+                f"{self._key}: the memory limit that {self._engine} set cannot be read back: {error}."
+            ) from None
+        self._check(found, cgroup.path / cgroup.files.limit)
+        self._cgroup = cgroup
+        self._kills = KillWatcher(cgroup, pid, self._limit_bytes)
+
+    def usage(self) -> Usage:
+        """Return the bytes charged now, and what of them is shared memory, kernel memory and file cache."""
+        return Usage() if self._cgroup is None else read_usage(self._cgroup.path, self._cgroup.files)
+
+    def counters(self) -> Counters:
+        """Return peak and kills, also when the cgroup is gone; None for all where the process was never found."""
+        return Counters() if self._kills is None else self._kills.counters()
+
+    def close(self) -> None:
+        """Watch no more; the engine removes the cgroup."""
+        if self._kills is not None:
+            self._kills.close()
+
+    def _check(self, found: int | None, file: Path) -> None:
+        """Raise UsageError where the limit is another one; it holds whole pages."""
+        if found is not None and 0 <= self._limit_bytes - found < PAGE_BYTES:
+            return
+        has = "no memory limit" if found is None else f"a memory limit of {found:,} bytes"
+        raise UsageError(
+            f"{self._key}: {self._engine} set {has} instead of {self._limit_bytes:,} bytes ({file}). Rootless podman "
+            "sets none on cgroup v1: run this as root, or leave out limit.memory."
+        )

@@ -1,0 +1,62 @@
+"""How a life of an arm is started: as a process under our limit, or as a container under its engine's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from soak.containers.child import ContainerChild
+from soak.containers.engine import Engine
+from soak.containers.limit import ContainerLimit
+from soak.containers.spec import PROBE_INSIDE, ContainerSpec
+from soak.errors import HarnessError
+from soak.limit import LifeLimit, LimitMechanism
+from soak.limit.base import Unlimited
+from soak.plan.arm_plan import ArmPlan
+from soak.process.child import Running
+from soak.process.procfs import environment_value
+from soak.supervisor.session import Session
+
+StartLife = Callable[[int], tuple[Running, LifeLimit]]
+"""Starts the life of a number."""
+
+
+def starter(plan: ArmPlan, limit_bytes: int | None, mechanism: LimitMechanism, session: Session) -> StartLife:
+    """Return what starts the lives of an arm; it raises UsageError and HarnessError where one cannot be started."""
+    log = session.logs / f"{plan.name}.log"
+    container = plan.container
+
+    def start_process(number: int) -> tuple[Running, LifeLimit]:
+        limit: LifeLimit = Unlimited()
+        if limit_bytes is not None:
+            limit = mechanism.life(f"{plan.name}-{number}", limit_bytes)
+        return session.machine.spawn(plan.process, log, session.guard, limit.procs), limit
+
+    if container is None:
+        return start_process
+    return lambda number: _start_container(plan, container, number, log, session)
+
+
+def _start_container(
+    plan: ArmPlan, container: ContainerSpec, number: int, log: Path, session: Session
+) -> tuple[Running, LifeLimit]:
+    engine = container.image.engine
+    try:
+        container.write_env_file()
+    except OSError as error:
+        raise HarnessError(f"{container.env_file}: cannot be written ({error.strerror}).") from error
+    spec = replace(plan.process, argv=container.argv(number), container=(engine, container.name(number)))
+    client = session.machine.spawn(spec, log, session.guard)
+    limit: LifeLimit = Unlimited()
+    if container.limit_bytes is not None:
+        limit = ContainerLimit(engine, f"arms.{plan.name}.image", container.limit_bytes)
+    return ContainerChild(client, container, number, Engine(engine, engine), session.guard), limit
+
+
+def why_no_probe(pid: int, missing: str) -> str:
+    """Return why a container that is ready has no probe; ``missing`` is what is known without its environment."""
+    path = environment_value(pid, "PYTHONPATH")
+    if path is not None and PROBE_INSIDE not in path.split(":"):
+        return f"the image's entry point sets PYTHONPATH without {PROBE_INSIDE}; let it keep what was there"
+    return missing

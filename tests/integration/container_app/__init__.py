@@ -1,0 +1,1 @@
+"""A service for images of tests: it answers every request, and keeps what the environment orders."""
