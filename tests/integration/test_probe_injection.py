@@ -198,6 +198,39 @@ def test_planted_truth_is_seen(python: str, start: Start, tmp_path: Path) -> Non
     assert list(target.sockets.iterdir()) == []
 
 
+UNPREPARED = """
+import asyncio, sys
+
+async def main():
+    pending = [asyncio.create_task(asyncio.Event().wait()) for _ in range(7)]
+    print("ready", flush=True)
+    asyncio.get_running_loop().add_reader(sys.stdin, sys.stdin.readline)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("python", ["3.14", "3.15"], indirect=True)
+def test_remote_execution_and_the_probe_go_together(
+    python: str, start: Start, sockets: Path, tmp_path: Path
+) -> None:
+    """A probe that PEP 768 puts into a running loop counts its tasks at once, and the target runs other scripts yet."""
+    target = start(python, UNPREPARED, paths=())
+    assert target.line() == "ready"
+    starts = f"import sys; sys.path.insert(0, {str(PROBE)!r}); import soak_probe; soak_probe.start({str(sockets)!r})"
+    for number, script in enumerate([starts, "pass", "print('visited', flush=True)"]):
+        file = tmp_path / f"{number}.py"
+        file.write_text(f"{script}; print('done {number}', flush=True)")
+        request = f"import sys; sys.remote_exec({target.process.pid}, {str(file)!r})"
+        subprocess.run([python, "-c", request], check=True, timeout=PATIENCE_S)
+        target.say("an event, or the loop would sleep")
+        lines = iter(target.line, f"done {number}")
+        assert list(lines) == (["visited"] if number == 2 else [])
+        (sample,) = ask(target, SAMPLE)
+        assert (sample["tasks_alive"], sample["tasks_finished"]) == (8, None)
+
+
 WAITING = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 

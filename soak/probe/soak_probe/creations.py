@@ -37,8 +37,13 @@ _outside = os.path.dirname(os.__file__) + os.sep
 
 
 def watch_base_events(module: ModuleType) -> None:
-    """Wrap ``create_task`` of asyncio's own loops."""
+    """Wrap ``create_task`` of asyncio's own loops; one that runs already in this thread is noted."""
+    from asyncio.events import _get_running_loop
+
     _wrap(module.BaseEventLoop)
+    running = _get_running_loop()
+    if running is not None:
+        note_loop(running)
 
 
 def watch_uvloop(module: ModuleType) -> None:

@@ -93,6 +93,18 @@ class TestTasks:
         assert len(creations._met) <= creations.MOST_SITES
         assert gone() is None
 
+    def test_a_loop_that_runs_already_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A probe that comes late need not wait for the next task."""
+        monkeypatch.setattr(creations, "_loops", [])
+
+        async def main() -> bool:
+            module: Any = types.ModuleType("asyncio.base_events")
+            module.BaseEventLoop = type("Loop", (asyncio.SelectorEventLoop,), {})
+            creations.watch_base_events(module)
+            return creations.loops() == [asyncio.get_running_loop()]
+
+        assert asyncio.run(main())
+
     def test_create_task_takes_and_refuses_what_it_did(self, base_events: Any) -> None:
         """Name and context are passed on, and a coroutine that is none fails as before."""
         loop = base_events.BaseEventLoop()
