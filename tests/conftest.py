@@ -18,7 +18,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Whole runs measure real time: they run one after the other, and what runs beside them yields the processor.
 DRIVES_LOAD = ("tests/load/", "tests/browser/")
 # One fixture that computes for half a minute serves all of its tests.
-IN_ONE_PIECE = ("tests/calibration/test_calibration.py",)
+IN_ONE_PIECE = ("tests/calibration/test_calibration.py", "tests/integration/test_pod.py")
 
 
 class Scheduling(LoadScopeScheduling):
