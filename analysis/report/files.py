@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def write_files(directory: Path, files: Mapping[str, str | Figure]) -> None:
+def write_files(directory: Path, files: Mapping[str, str | Figure], command: str = "soak report") -> None:
     """Write texts and figures into ``directory``, which is made if needed, each file replaced at once.
 
-    Nothing is written through a link. Raises HarnessError when a file cannot be written.
+    Nothing is written through a link. Raises HarnessError, which names the ``command`` to repeat, when a file cannot be
+    written.
     """
     if directory.is_symlink():
         raise HarnessError(
-            f"{directory}: it is a link, and nothing is written through one; remove it and run soak report again."
+            f"{directory}: it is a link, and nothing is written through one; remove it and run {command} again."
         )
     try:
         directory.mkdir(exist_ok=True)
@@ -34,7 +35,7 @@ def write_files(directory: Path, files: Mapping[str, str | Figure]) -> None:
     except OSError as error:
         raise HarnessError(
             f"{directory}: the report cannot be written ({error.strerror or error}); "
-            "fix this and run soak report again; the recording is intact."
+            f"fix this and run {command} again; the recording is intact."
         ) from None
 
 

@@ -77,6 +77,12 @@ def compare(context: typer.Context) -> None:
     become("compare", context.args)
 
 
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def history(context: typer.Context) -> None:
+    """Write a page of the last runs of a profile: verdict, leak rate, memory, latency, and what changed."""
+    become("history", context.args)
+
+
 @app.command()
 def verify(directory: RunDirectory) -> None:
     """Check the files of a run against the SHA256SUMS written at its end.

@@ -94,14 +94,17 @@ class Listings(_Recorded):
         self._bad = self._runs / "20260102-000000-bad"
         (self._bad / REPORT).mkdir(parents=True)
 
-    def try_one(self, random: Random) -> str:
-        """Both runs are listed, and the list for programs is JSON."""
-        which = random.choice((MANIFEST, f"{REPORT}/{SUMMARY}"))
+    def _change(self, random: Random, which: str) -> None:
+        """Write manifest and summary of the bad run, one of them changed."""
         for name in (MANIFEST, f"{REPORT}/{SUMMARY}"):
             content = (self._run / name).read_text()
             if name == which:
                 content = mutate.value(random, json.loads(content))
             (self._bad / name).write_bytes(mutate.encoded(random, content))
+
+    def try_one(self, random: Random) -> str:
+        """Both runs are listed, and the list for programs is JSON."""
+        self._change(random, random.choice((MANIFEST, f"{REPORT}/{SUMMARY}")))
         table, listed = (
             soak("list", "--runs", str(self._runs)),
             soak("list", "--runs", str(self._runs), "--json"),
@@ -109,6 +112,25 @@ class Listings(_Recorded):
         found = complaint(table, (EXIT_OK,)) or complaint(listed, (EXIT_OK,))
         names = [] if found else [one["run"] for one in _strict(listed.out)]
         return found or ("" if len(names) == 2 else f"listed are {names}")
+
+
+class Histories(Listings):
+    """Summaries, by ``soak history``: one bad run is one line."""
+
+    name = "histories"
+    inputs = 600
+    cost_ms = 150.0
+
+    def __init__(self, scratch: Path) -> None:
+        super().__init__(scratch)
+        self._profile = str(json.loads(self._honest[self._run / MANIFEST])["profile"])
+
+    def try_one(self, random: Random) -> str:
+        """The page is written, and the good run is in it."""
+        self._change(random, f"{REPORT}/{SUMMARY}")  # it may have become a run of another profile
+        found = complaint(run_analysis("history", str(self._runs), "--profile", self._profile), (EXIT_OK,))
+        page = "" if found else (self._runs / "history.html").read_text()
+        return found or ("" if self._run.name in page else "the good run is not on the page")
 
 
 class Manifests(_Recorded):

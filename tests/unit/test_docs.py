@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from analysis.history.runs import HistoryRun
 from soak import contract
 from soak.config.profile import Profile
 from soak.config.sentences import FROM_THE_FILE, table_within
@@ -90,3 +91,11 @@ def test_every_event_is_documented() -> None:
     text = (REFERENCE / "file-formats.md").read_text()
     section = text.partition("### Events\n")[2]
     assert dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE)) == contract.EVENT_NAMES
+
+
+def test_every_column_of_a_history_is_documented_in_order() -> None:
+    """One or several in a row."""
+    text = (REFERENCE / "file-formats.md").read_text()
+    section = re.split(r"\n##+ ", text.partition("### history.csv\n")[2])[0]
+    heads = re.findall(r"^\| (`.*?) \| ", section, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", " ".join(heads)) == [field.name for field in fields(HistoryRun)]

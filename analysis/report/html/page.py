@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -47,10 +48,9 @@ def report_html(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = environment.loader.get_source(environment, "report.css")[0] if environment.loader else ""
     judged, recording = contents.judged, contents.recording
     return environment.get_template("report.html.jinja").render(
-        style=Markup(style),  # noqa: S704 - a file of ours
+        style=stylesheet(),
         manifest=recording.manifest,
         signoff=judged.signoff,
         reasons=contents.reasons,
@@ -78,6 +78,11 @@ def report_html(
         config=config_text(recording),
         hashes=_hashes(recording.hashes),
     )
+
+
+def stylesheet() -> Markup:
+    """Return the style of a page."""
+    return Markup(files("analysis.report.html").joinpath("report.css").read_text("utf-8"))  # noqa: S704 - a file of ours
 
 
 def _hashes(hashes: HashCheck) -> tuple[FileHash, ...]:
