@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -165,7 +166,9 @@ def remove_cgroup(path: Path, patience_s: float = _REMOVE_S) -> bool:
     return True
 
 
-def remove_container(engine: str, name: str, patience_s: float = _CONTAINER_S) -> bool:
+def remove_container(
+    engine: str, name: str, patience_s: float = _CONTAINER_S, sleep: Callable[[float], None] = time.sleep
+) -> bool:
     """Kill and remove a container with its anonymous volumes, until the engine has it no more.
 
     It is killed first: podman's ``rm`` waits 10 s for a process that runs. False when it would not go within
@@ -182,7 +185,7 @@ def remove_container(engine: str, name: str, patience_s: float = _CONTAINER_S) -
             absent += 1
         if time.monotonic() >= until_s:
             return False
-        time.sleep(_REMOVE_PAUSE_S)
+        sleep(_REMOVE_PAUSE_S)
     return True
 
 

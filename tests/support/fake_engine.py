@@ -91,3 +91,52 @@ def fake_engine(
 def words_of(calls: Path) -> Sequence[Sequence[str]]:
     """Return the words of each call of a fake engine, in order."""
     return [json.loads(line) for line in calls.read_text().splitlines()] if calls.exists() else []
+
+
+_RUNNING = """#!{python} -IS
+import json, os, signal, subprocess, sys, time
+place = {place!r}
+words = sys.argv[1:]
+with open(os.path.join(place, "calls"), "a") as calls:
+    calls.write(json.dumps(words) + "\\n")
+if words[0] == "run":
+    name = words[words.index("--name") + 1]
+    process = subprocess.Popen({command!r}, start_new_session=True)
+    with open(os.path.join(place, name + ".new"), "w") as file:
+        json.dump({{"Id": {identity!r}, "Image": {image!r}, "State": {{"Running": True, "Pid": process.pid}}}}, file)
+    os.rename(file.name, os.path.join(place, name))
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    code = process.wait()
+    sys.exit(code if code >= 0 else 128 - code)
+path = os.path.join(place, words[-1])
+if not os.path.exists(path):
+    sys.exit("Error: no such container " + words[-1])
+found = json.load(open(path))
+if words[0] == "container":
+    print(json.dumps([found]))
+elif words[0] == "kill":
+    os.kill(found["State"]["Pid"], signal.SIGKILL)
+elif words[0] == "rm":
+    os.unlink(path)
+"""
+
+
+def running_engine(directory: Path, command: Sequence[str], engine: str = "podman") -> Path:
+    """Write a program that runs this command as every container, outside of the client's session, as engines do.
+
+    Return the directory in which it has a file for each container, and its calls.
+    """
+    place = directory / f"{engine}-containers"
+    place.mkdir(parents=True, exist_ok=True)
+    program = directory / engine
+    program.write_text(
+        _RUNNING.format(
+            python=sys.executable,
+            place=str(place),
+            command=list(command),
+            identity=CONTAINER_ID,
+            image=IMAGE_ID,
+        )
+    )
+    program.chmod(0o755)
+    return place

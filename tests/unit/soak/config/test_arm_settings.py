@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soak.config.load import load_profile
+from soak.errors import UsageError
+
+
+def wrong(tmp_path: Path, arm: str) -> str:
+    """Return what is wrong with a profile whose only arm has these keys."""
+    path = tmp_path / "mine.toml"
+    path.write_text(f"[arms.new]\n{arm}\n")
+    with pytest.raises(UsageError) as raised:
+        load_profile(str(path))
+    return str(raised.value).removeprefix(f"{path}: ")
+
+
+def test_an_image_needs_no_other_key(tmp_path: Path) -> None:
+    """All else has a default that runs it as it ships."""
+    path = tmp_path / "mine.toml"
+    path.write_text('[arms.new]\nimage = "registry.example:5000/team/shop@sha256:0123"\n')
+    arm = load_profile(str(path)).arms["new"]
+    assert (arm.command, arm.args, arm.network, arm.listens, arm.engine) == ((), (), "published", None, "")
+
+
+@pytest.mark.parametrize(
+    ("arm", "sentence"),
+    [
+        ("", "'arms.new': an arm has a command or an image: give one of them."),
+        ('command = ["a"]\nimage = "b"', "'arms.new': an arm has a command or an image: keep one of them."),
+        ("command = []", "'arms.new.command': give at least one (it is [])."),
+        ('image = "-v"', "'arms.new.image': give the name of an image, such as \"shop:2.1\" (it is '-v')."),
+        ('image = "a b"', "'arms.new.image': give the name of an image, such as \"shop:2.1\" (it is 'a b')."),
+        ('command = ["a"]\nlistens = 8000', "'arms.new': listens belongs to an arm with an image; this"),
+        ('image = "a"\ncwd = "/srv"', "'arms.new': cwd belongs to an arm with a command; an image has options"),
+        ('image = "a"\nnetwork = "bridge"', "'arms.new.network': give 'published' or 'host' (it is 'bridge')."),
+        ('image = "a"\nargs = "serve"', "'arms.new.args': give a list of words"),
+    ],
+)  # fmt: skip
+def test_what_does_not_belong_together_is_named(tmp_path: Path, arm: str, sentence: str) -> None:
+    assert wrong(tmp_path, arm).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ("--memory=1g", "set limit.memory"),
+        ("-m", "set limit.memory"),
+        ("--env=TOKEN=hush", "write arms.NAME.env"),
+        ("--network=host", "set arms.NAME.network"),
+        ("--detach", "the container stays in the foreground"),
+        ("-t", "signals would not reach"),
+        ("--name=x", "soakproof sets it"),
+    ],
+)
+def test_an_option_that_is_ours_is_refused(tmp_path: Path, option: str, why: str) -> None:
+    """It would undo what the run relies on; the value, which may be secret, is not repeated."""
+    sentence = wrong(tmp_path, f'image = "a"\noptions = ["{option}"]')
+    assert f"options may not have {option.partition('=')[0]}: {why}" in sentence
+    assert "hush" not in sentence
+
+
+@pytest.mark.parametrize(
+    "options", [["--pid=host", "--read-only"], ["--volume", "/a:/b"], ["--user", "4242"]]
+)
+def test_other_options_are_the_users(tmp_path: Path, options: list[str]) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'[arms.new]\nimage = "a"\noptions = {options}\n')
+    assert load_profile(str(path)).arms["new"].options == tuple(options)
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        ('{ TOKEN = "hush\\nhush" }', "env.TOKEN has a line break"),
+        ('{ "A B" = "hush" }', "the name of a container's variable has no spaces and no #"),
+        ('{ "#A" = "hush" }', "the name of a container's variable has no spaces and no #"),
+    ],
+)
+def test_a_variable_that_no_env_file_holds_is_refused_without_its_value(
+    tmp_path: Path, env: str, sentence: str
+) -> None:
+    found = wrong(tmp_path, f'image = "a"\nenv = {env}')
+    assert sentence in found
+    assert "hush" not in found
+
+
+def test_a_command_may_have_any_variable(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[arms.new]\ncommand = ["a"]\nenv = { "A B" = "two\\nlines" }\n')
+    env: dict[str, Any] = load_profile(str(path)).arms["new"].env
+    assert env == {"A B": "two\nlines"}
