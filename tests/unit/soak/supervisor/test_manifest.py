@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from soak.config.load import load_profile
+from soak.containers.engine import Image
 from soak.errors import UsageError
 from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
@@ -90,3 +91,22 @@ def test_each_arm_has_the_revision_of_its_directory(tmp_path: Path) -> None:
     found = manifest(replace(plan, arms=(here, plan.arms[1])))["arms"]
     assert re.fullmatch("[0-9a-f]{40}(-dirty)?", found[0]["build"])
     assert found[1]["build"] is None
+
+
+def test_an_image_is_recorded_by_its_id(tmp_path: Path) -> None:
+    """With its engine, which sets the limit, beside that of the commands; its variables by name."""
+    (tmp_path / "own.toml").write_text(
+        'limit = { memory = "64 MiB" }\n[arms.old]\ncommand = ["a"]\n[arms.new]\nimage = "shop:2.1"\n'
+        'env = { TOKEN = "hush" }\n'
+    )
+    image = Image("podman", "shop:2.1", f"sha256:{'ab' * 32}", (8000,))
+    profile = load_profile(str(tmp_path / "own.toml"))
+    found = manifest(plan_run(profile, tmp_path / "run", tmp_path / "probe", images={"new": image}))
+    old, new = found["arms"]
+    assert new["build"] == image.id
+    assert new["image"] == {"engine": "podman", "name": "shop:2.1"}
+    assert "image" not in old
+    assert found["limit_mechanism"] == "watchdog, podman"
+    [names] = [one["environment_names"] for one in found["processes"] if one["name"] == "new"]
+    assert names == ["PYTHONPATH", "SOAK_PROBE_DIR", "TOKEN"]
+    assert "hush" not in str(found)

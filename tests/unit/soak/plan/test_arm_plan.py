@@ -1,0 +1,122 @@
+"""Arms that are images, planned; commands are in test_run_plan.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from soak.config.load import load_profile
+from soak.containers.engine import Image
+from soak.errors import UsageError
+from soak.plan.run_plan import RunPlan, plan_run
+
+IMAGE = Image("podman", "shop:2.1", f"sha256:{'ab' * 32}", ports=(8000,), env={"PYTHONPATH": "/srv"})
+PROFILE = """
+limit = { memory = "64 MiB" }
+stubs = {}
+[arms.today]
+command = ["true", "{port}"]
+role = "before"
+[arms.new]
+image = "shop:2.1"
+role = "after"
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path):  # type: ignore[no-untyped-def]
+    """A function that plans a run of a command and an image with these settings."""
+    path = tmp_path / "mine.toml"
+    path.write_text(PROFILE)
+
+    def plan(*settings: str, image: Image = IMAGE) -> RunPlan:
+        return plan_run(
+            load_profile(str(path), settings), Path("runs/R"), Path("/tmp/soak-x1y2"), images={"new": image}
+        )
+
+    return plan
+
+
+def test_an_image_is_a_container_at_a_free_port(plan) -> None:  # type: ignore[no-untyped-def]
+    """The port it exposes is published at the address of the arms; its process is the engine's client."""
+    arm = plan().arms[1]
+    assert arm.container.published_at == ("127.0.0.1", int(arm.process.url.rpartition(":")[2]))
+    assert (arm.container.listens, arm.container.limit_bytes) == (8000, 64 << 20)
+    assert arm.container.name(1) == "soakproof-R-x1y2-new-1"
+    assert arm.process.argv == arm.container.argv(1)
+    assert arm.process.env == {}
+    assert arm.environment_names == ["PYTHONPATH", "SOAK_PROBE_DIR"]
+
+
+def test_words_are_filled_in_as_they_are_inside(plan) -> None:  # type: ignore[no-untyped-def]
+    """A published container listens at all of its own addresses, at its own port; no word names our Python."""
+    arm = plan(
+        'arms.new.args=["{host}:{port}", "{arm}"]', 'arms.new.env.AT="{port}"', "arms.new.port=41234"
+    ).arms[1]
+    assert arm.container.args == ("0.0.0.0:8000", "new")
+    assert arm.container.env == {"AT": "8000"}
+    assert arm.process.url == "http://127.0.0.1:41234"
+    with pytest.raises(UsageError, match=r"arms\.new\.args: cannot fill in the placeholder 'python'"):
+        plan('arms.new.args=["{python}"]')
+    with pytest.raises(UsageError, match=r"arms\.new\.args: cannot fill in the placeholder"):
+        plan('arms.new.args=["{port"]')
+
+
+def test_in_the_hosts_network_it_is_told_its_port_or_has_its_own(plan) -> None:  # type: ignore[no-untyped-def]
+    told = plan('arms.new.network="host"', 'arms.new.args=["{host}:{port}"]').arms[1]
+    port = int(told.process.url.rpartition(":")[2])
+    assert told.container.args == (f"127.0.0.1:{port}",)
+    assert (told.container.published_at, told.container.listens) == (None, port)
+    own = plan('arms.new.network="host"', image=Image("podman", "shop:2.1", "", ports=(41235,))).arms[1]
+    assert own.process.url == "http://127.0.0.1:41235"
+    with pytest.raises(
+        UsageError, match=r"arms\.new\.listens: give the port .* \(it exposes none\), or \{port\} in args"
+    ):
+        plan('arms.new.network="host"', image=Image("podman", "shop:2.1", ""))
+
+
+def test_the_stubs_are_reached_through_the_hosts_network_alone(plan) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError, match=r'arms\.new: \{upstreams\} needs network = "host"'):
+        plan('arms.new.env.UP="{upstreams}"')
+    arm = plan('arms.new.env.UP="{upstreams}"', 'arms.new.network="host"', "arms.new.listens=41236").arms[1]
+    assert arm.container.env["UP"].startswith("orders=127.0.0.1:")
+
+
+@pytest.mark.parametrize(("ports", "exposed"), [((), "none"), ((80, 443), "80, 443")])
+def test_the_port_must_be_known(plan, ports: tuple[int, ...], exposed: str) -> None:  # type: ignore[no-untyped-def]
+    image = Image("podman", "shop:2.1", "", ports=ports)
+    with pytest.raises(UsageError) as raised:
+        plan(image=image)
+    assert str(raised.value) == (
+        f"arms.new.listens: give the port at which shop:2.1 listens (it exposes {exposed}), "
+        'or network = "host".'
+    )
+    assert plan("arms.new.listens=443", image=image).arms[1].container.listens == 443
+
+
+def test_the_injected_control_is_a_copy_of_an_image_too(plan) -> None:  # type: ignore[no-untyped-def]
+    """At a port of its own, by a name of its own, and permitted to leak; published, it needs no {port}."""
+    arms = plan("judge.control=inject", "judge.max_leak=200 B/request", "arms.new.port=41237").arms
+    new, copy = arms[1:]
+    assert (copy.name, copy.role, copy.injected is not None) == ("new.leak", "control", True)
+    assert copy.container.image is new.container.image
+    assert copy.container.env == {**new.container.env, "SOAK_PROBE_INJECT": "1"}
+    assert copy.process.url != new.process.url
+    assert copy.container.env_file != new.container.env_file
+    host = (
+        'arms.new.network="host"',
+        "arms.new.listens=41238",
+        "judge.control=inject",
+        "judge.max_leak=200 B/request",
+    )
+    with pytest.raises(UsageError, match=r"arms\.new: its image fixes its port, and the control is a copy"):
+        plan(*host)
+
+
+def test_the_plan_shows_the_image_and_no_value_of_its_environment(plan) -> None:  # type: ignore[no-untyped-def]
+    text = plan('arms.new.env.TOKEN="hush"').describe()
+    assert f"image shop:2.1, sha256:{'ab' * 32}" in text
+    assert "with PYTHONPATH, SOAK_PROBE_DIR, TOKEN set" in text
+    assert "podman run --name soakproof-R-x1y2-new-1 " in text
+    assert "hush" not in text
