@@ -6,7 +6,7 @@ BIN := .venv/bin
 COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install soak soak-incident soak-article soak-release ablate bench calibrate bench-live bench-heap leaks allocators ui report test test-fast test-browser fuzz lint lock clean
+.PHONY: help install soak soak-incident soak-article soak-images soak-release ablate bench calibrate bench-live bench-heap leaks allocators ui report test test-fast test-browser fuzz lint lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ soak-incident: .venv/installed ## The same at its real size: 8 GB, eight minutes
 soak-article: .venv/installed
 	@echo 'make soak-article is deprecated; use make soak-incident.' >&2
 	@$(BIN)/soak run incident
+
+soak-images: .venv/installed ## The same from container images, built here: make soak-images ENGINE=docker
+	@$(BIN)/python -m images gateway $(if $(ENGINE),--engine $(ENGINE))
+	@$(BIN)/soak run images $(if $(ENGINE),--set arms.leaky.engine=$(ENGINE) --set arms.fixed.engine=$(ENGINE))
 
 soak-release: .venv/installed ## In real time: make soak-release DURATION=6h
 	@$(BIN)/soak run release --set phases.load_s=$(DURATION)

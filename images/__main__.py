@@ -46,7 +46,7 @@ def gateway_starts() -> list[Start]:
 
 def build(
     what: Annotated[str, typer.Argument(help="gateway, or python: the Python alone, with pip.")],
-    engine: Annotated[str, typer.Option(help="podman or docker (default: both, where found).")] = "",
+    engine: Annotated[str, typer.Option(help="podman or docker (default: the first found).")] = "",
     name: Annotated[str, typer.Option(help="Name of the image of python.")] = "soakproof-python:local",
 ) -> None:
     """Make images from this Python and its installed packages, without a registry.
@@ -55,7 +55,7 @@ def build(
     """
     began = time.monotonic()
     try:
-        engines = engines_on_path(engine)
+        engines = engines_on_path(engine)[:1]
         if not engines:
             raise UsageError(f"no {engine or 'podman and no docker'} was found on PATH; install one")
         if what == "gateway":
@@ -69,7 +69,7 @@ def build(
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(error.exit_code) from None
     typer.echo(
-        f"{', '.join(start.image for start in starts)} for {' and '.join(each.name for each in engines)}: "
+        f"{', '.join(start.image for start in starts)} for {engines[0].name}: "
         f"{size / 2**20:.0f} MiB of files each, in {time.monotonic() - began:.0f} s"
     )
 
