@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -83,6 +84,9 @@ def attach(
         max_leak=margin,
         limit_bytes=parse_limit_option(limit),
     )
+    for one in plan.attachments:
+        if unreadable := one.unreadable:
+            print(f"warning: {one.option}: {unreadable}", file=sys.stderr)
     with noted_signals() as stop_request:
         with ExitStack() as stack:
             late = stack.enter_context(late_probes(plan.attachments, stop_request)) if inject else {}

@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 
 PROC = Path("/proc")
+SYS_PTRACE = "SYS_PTRACE (docker run --cap-add SYS_PTRACE; in Kubernetes securityContext.capabilities.add)"
+"""The capability that a container needs to read processes of other users, and how it is given."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _LISTEN = "0A"
 """TCP_LISTEN in /proc/PID/net/tcp."""
@@ -197,6 +199,17 @@ def environment_value(pid: int, name: str) -> str | None:
         return psutil.Process(pid).environ().get(name)
     except psutil.Error:
         return None
+
+
+def is_traceable(pid: int) -> bool:
+    """Whether we may read more of a process than what /proc shows to everybody: environment, smaps, its root."""
+    try:
+        (PROC / str(pid) / "environ").open("rb").close()
+    except PermissionError:
+        return False
+    except OSError:
+        return True  # it is gone, which is noticed elsewhere
+    return True
 
 
 def descendants(pid: int) -> list[int]:

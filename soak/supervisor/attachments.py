@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,15 @@ from psutil import Process
 
 from soak.containers.engine import Container, find_container
 from soak.errors import UsageError
-from soak.process.procfs import count_fds, descendants, find_process, is_hidden, rss_bytes
+from soak.process.procfs import (
+    SYS_PTRACE,
+    count_fds,
+    descendants,
+    find_process,
+    is_hidden,
+    is_traceable,
+    rss_bytes,
+)
 
 _LONGEST_NAME: Final = 32
 """Characters of an arm's name at most, as in ARM_NAME."""
@@ -36,6 +45,15 @@ class Attachment:
     def option(self) -> str:
         """The option that named it, for a message."""
         return f"--pid {self.process.pid}" if self.container is None else f"--container {self.container.name}"
+
+    @property
+    def unreadable(self) -> str:
+        """What cannot be read of it and what is missing for that, for a message; "" where we may read all."""
+        if is_traceable(self.process.pid):
+            return ""
+        return (
+            f"only RSS and CPU can be read, no probe, USS or objects: the capability {SYS_PTRACE} is missing"
+        )
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -83,5 +101,10 @@ def _attachment(pid: int, container: Container | None) -> Attachment:
     if process is None or rss_bytes(pid) is None:
         raise UsageError(f"{option}: no such process; find it with pgrep -af NAME.")
     if count_fds(pid) is None:
-        raise UsageError(f"{option}: it is not ours to read; run this as its user, or as root.")
+        fix = (
+            "run this as its user, or as root"
+            if os.geteuid()
+            else f"root needs DAC_OVERRIDE and {SYS_PTRACE}"
+        )
+        raise UsageError(f"{option}: it is not ours to read; {fix}.")
     return Attachment(process, container)

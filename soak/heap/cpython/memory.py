@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from soak.heap.errors import HeapError, ProcessGoneError
-from soak.process.procfs import is_hidden, started_ticks
+from soak.process.procfs import SYS_PTRACE, is_hidden, started_ticks
 
 Words = npt.NDArray[np.uint64]
 Octets = npt.NDArray[np.uint8]
@@ -294,7 +294,6 @@ def refused_text(pid: int, proc: Path = Path("/proc")) -> str:
             "with: sudo sysctl kernel.yama.ptrace_scope=0"
         )
     return (
-        f"reading the memory of pid {pid} is refused: a container needs the capability SYS_PTRACE "
-        "(docker run --cap-add SYS_PTRACE; in Kubernetes securityContext.capabilities.add), and a process that made "
-        "itself undumpable is read by root alone."
+        f"reading the memory of pid {pid} is refused: a container needs the capability {SYS_PTRACE}, and a process "
+        "that made itself undumpable is read by root alone."
     )

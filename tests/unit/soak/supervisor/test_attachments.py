@@ -59,15 +59,6 @@ def test_a_hidden_process_is_not_taken_for_one_that_is_not_there(
         find_attachments([999_999_999], [])
 
 
-def test_a_process_of_somebody_else_is_a_sentence(
-    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its descriptors cannot be listed."""
-    monkeypatch.setattr(module, "count_fds", lambda _: None)
-    with pytest.raises(UsageError, match="run this as its user, or as root"):
-        find_attachments([sleeper.pid], [])
-
-
 @pytest.fixture
 def container(sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name is that of a container whose first process is the sleeper."""
@@ -110,3 +101,26 @@ def test_nothing_to_attach_to_is_a_sentence() -> None:
     """Both options are named."""
     with pytest.raises(UsageError, match="Give --pid or --container"):
         find_attachments([], [])
+
+
+def test_what_a_missing_capability_leaves_is_named(
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root without SYS_PTRACE, as in a container, reads what /proc shows to everybody."""
+    [found] = find_attachments([sleeper.pid], [])
+    assert found.unreadable == ""
+    monkeypatch.setattr(module, "is_traceable", lambda _pid: False)
+    assert found.unreadable.startswith("only RSS and CPU can be read")
+    assert "the capability SYS_PTRACE (docker run --cap-add SYS_PTRACE;" in found.unreadable
+
+
+@pytest.mark.parametrize(
+    ("euid", "fix"), [(1000, "as its user, or as root"), (0, "root needs DAC_OVERRIDE and SYS_PTRACE")]
+)
+def test_a_process_that_is_not_ours_to_read_is_refused_with_what_helps(
+    euid: int, fix: str, sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "count_fds", lambda _pid: None)
+    monkeypatch.setattr(os, "geteuid", lambda: euid)
+    with pytest.raises(UsageError, match=f"it is not ours to read; .*{fix}"):
+        find_attachments([sleeper.pid], [])
