@@ -32,6 +32,16 @@ def test_every_profile_that_comes_with_soakproof_is_valid(name: str) -> None:
     assert load_profile(name).name == name
 
 
+def test_the_incident_from_images_is_that_of_the_demo() -> None:
+    """Load, limit, judge and gates are the same; only how the arms are started differs."""
+    demo, images = load_profile("demo"), load_profile("images")
+    own = {"name": demo.name, "about": demo.about, "arms": demo.arms}
+    assert images.model_copy(update=own) == demo
+    assert {name: arm.role for name, arm in images.arms.items()} == {
+        name: arm.role for name, arm in demo.arms.items()
+    }
+
+
 def test_a_profile_needs_no_more_than_one_arm_with_a_command(write: Write) -> None:
     """Everything else has a default that works."""
     profile = load_profile(write(SMALLEST))
