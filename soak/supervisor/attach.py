@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +13,10 @@ from typing import Any
 
 from soak import contract
 from soak.config.profile import SamplingSettings
+from soak.containers.found_limit import FoundLimit
 from soak.contract.units import LeakRate
-from soak.limit.base import Unlimited
+from soak.limit.base import LifeLimit, Unlimited
+from soak.limit.membership import NotUsableError
 from soak.process.procfs import is_alive
 from soak.recording.files import new_run_directory
 from soak.sampling.probe_client import ProbeClient
@@ -50,7 +52,17 @@ class AttachPlan:
     """Duration, seconds; None: until somebody ends it, or the processes are gone."""
     max_leak: LeakRate
     limit_bytes: int | None
-    """The memory limit they run under; None where none was given."""
+    """The memory limit they run under, as it was given; None: that of each container, if it has one."""
+
+    def limit_of(self, attachment: Attachment) -> int | None:
+        """Return the memory limit of an arm; None where none is known."""
+        return attachment.limit_bytes if self.limit_bytes is None else self.limit_bytes
+
+    @property
+    def shown_limit_bytes(self) -> int | None:
+        """The memory limit of all arms; None where they differ."""
+        limits = {self.limit_of(one) for one in self.attachments}
+        return limits.pop() if len(limits) == 1 else None
 
 
 class AttachedArm:
@@ -71,7 +83,9 @@ class AttachedArm:
         self._events = session.events
         self._lives = 1
         self._late = late or LateProbes()
-        main = Target(self.name, process.pid, 1, Unlimited(), self._probe_of(process.pid))
+        self._limit = _limit_around(attachment)
+        self._kills = 0
+        main = Target(self.name, process.pid, 1, self._limit, self._probe_of(process.pid))
         main = replace(main, outside_only=not main.has_probe)
         self._record("start", "it was running already")
         for pid, directory in self._late.directories.items():
@@ -87,14 +101,20 @@ class AttachedArm:
             session.events,
             next_life=self._next_life,
             probe_of=self._probe_of,
-            killer=lambda: "unknown",
+            killer=self._killer,
         )
         self._tree.poll(0.0, at_once=True)
 
     @property
     def status(self) -> ArmStatus:
         """The arm at this moment."""
-        return ArmStatus(self.name, life=1, oom_kills=None, up=self.up, sample=self.sampler.latest)
+        return ArmStatus(
+            self.name,
+            life=1,
+            oom_kills=self._limit.counters().oom_kills,
+            up=self.up,
+            sample=self.sampler.latest,
+        )
 
     def poll(self, now_s: float) -> None:
         """Notice which processes have come and gone."""
@@ -104,8 +124,20 @@ class AttachedArm:
             self._tree.poll(now_s)
             return
         self.up = False
-        self._record("exit", "it is no longer there", by="unknown")
-        self._tree.on_exit("unknown")
+        by = self._killer()
+        self._record("exit", "it is no longer there", by=by)
+        self._tree.on_exit(by)
+
+    def close(self) -> None:
+        """Watch its limit no more. Idempotent."""
+        self._limit.close()
+
+    def _killer(self) -> str:
+        """Return what ended a process: each kill of the container's limit ended one."""
+        if (self._limit.counters().oom_kills or 0) > self._kills:
+            self._kills += 1
+            return "kernel"
+        return "unknown"
 
     def _probe_of(self, pid: int) -> ProbeClient | None:
         return self._late.find(pid) or probe_of(pid)
@@ -116,6 +148,14 @@ class AttachedArm:
     def _next_life(self) -> int:
         self._lives += 1
         return self._lives
+
+
+def _limit_around(attachment: Attachment) -> LifeLimit:
+    """Return the limit of a container; that of a process is not ours to find."""
+    if attachment.container is not None:
+        with suppress(NotUsableError, OSError):
+            return FoundLimit(attachment.process.pid)
+    return Unlimited()
 
 
 def sample_attached(
@@ -142,6 +182,8 @@ def sample_attached(
         session.events.record("run_start", f"attached to {pids}")
         arms = [AttachedArm(one, session, plan.every_s, late.get(one)) for one in plan.attachments]
         session.save_manifest("running")
+        for arm in arms:
+            stack.callback(arm.close)
         session.events.record("phase", contract.LOAD)
         session.start_censuses(ATTACHED_CENSUS_EVERY_S)
         for arm in arms:
@@ -171,9 +213,10 @@ def attach_manifest(plan: AttachPlan, run_id: str) -> dict[str, Any]:
         "attached": True,
         "started_wall_time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "arms": [
-            {"name": one.name, "role": "", "memory_limit_bytes": plan.limit_bytes} for one in plan.attachments
+            {"name": one.name, "role": "", "memory_limit_bytes": plan.limit_of(one)}
+            for one in plan.attachments
         ],
-        "limit_mechanism": "none" if plan.limit_bytes is None else "its owner",
+        "limit_mechanism": "its owner" if any(map(plan.limit_of, plan.attachments)) else "none",
         "limit_mechanisms_refused": [],
         "incident": False,
         "hour_s": 3600.0,
@@ -216,5 +259,5 @@ def _follow(
         session.check_samplers()
         if session.censuses is not None:
             session.censuses.tick()
-        session.show(ATTACHED, left_s, plan.limit_bytes, (arm.status for arm in arms))
+        session.show(ATTACHED, left_s, plan.shown_limit_bytes, (arm.status for arm in arms))
         session.machine.sleep(POLL_EVERY_S)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from psutil import Process
 
 from soak.containers.engine import Container, find_container
+from soak.containers.found_limit import found_limit_bytes
 from soak.errors import UsageError
 from soak.process.procfs import (
     SYS_PTRACE,
@@ -33,6 +34,8 @@ class Attachment:
     process: Process
     container: Container | None = None
     """The container whose first process it is; None for a process that was given by its pid."""
+    limit_bytes: int | None = None
+    """The container's memory limit; None where it has none."""
 
     @property
     def name(self) -> str:
@@ -107,4 +110,4 @@ def _attachment(pid: int, container: Container | None) -> Attachment:
             else f"root needs DAC_OVERRIDE and {SYS_PTRACE}"
         )
         raise UsageError(f"{option}: it is not ours to read; {fix}.")
-    return Attachment(process, container)
+    return Attachment(process, container, None if container is None else found_limit_bytes(pid))

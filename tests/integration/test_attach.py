@@ -32,8 +32,11 @@ from tests.support.pythons import find_interpreter
 pytestmark = pytest.mark.integration
 
 IMAGE = "soakproof-test-attach:1"
-SERVES = "import time\nprint('up', flush=True)\nwhile True: time.sleep(0.02)\n"
-"""A service whose main thread runs Python fifty times a second."""
+SERVES = (
+    "import os, time\nprint('up', flush=True)\nkept, grows = [], int(os.environ.get('GROWS', 0))\n"
+    "while True: kept.append(b'x' * grows); time.sleep(0.02)\n"
+)
+"""A service whose main thread runs Python fifty times a second, and then keeps GROWS bytes each time."""
 IDLE = "import sys\nprint('up', flush=True)\nsys.stdin.readline()\nprint('soak_probe' in sys.modules, flush=True)\n"
 """A service that waits for its first request, and answers whether the probe is in it."""
 ATTACH = (sys.executable, "-m", "soak", "attach")
@@ -104,7 +107,7 @@ def python(request: pytest.FixtureRequest) -> str:
 class TestInject:
     def test_a_process_that_was_started_without_us_gets_a_probe(self, python: str) -> None:
         """It answers, a child that it forks later answers too, and nothing is left but a thread for ten seconds."""
-        forks = SERVES.replace("while", "import os\nos.read(0, 1)\nos.fork()\nwhile")
+        forks = SERVES.replace("while", "os.read(0, 1)\nos.fork()\nwhile")
         with running([python, "-c", forks]) as process:
             attachment = Attachment(psutil.Process(process.pid))
             with late_probes([attachment], StopRequest(), sleep=_feeding(process)) as found:
@@ -305,6 +308,23 @@ def test_a_container_is_attached_to_by_name_and_takes_a_probe(
         assert rows
         assert all(int(row["live_blocks"]) > 0 for row in rows)
         assert (arm / contract.CENSUS).stat().st_size > 1000
+
+
+def test_a_kill_by_the_containers_limit_is_seen(podman: Engine, tmp_path: Path) -> None:
+    """The limit is the container's own, read from its cgroup; attaching ends with the container."""
+    with container(podman, "--memory", "48m", "--env", "GROWS=200000") as name:
+        done = subprocess.run(
+            [*ATTACH, "--container", name, "--runs", tmp_path],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert "memory limit 48 MiB (set externally)" in done.stdout
+    [run] = [path for path in tmp_path.iterdir() if path.is_dir() and not path.is_symlink()]
+    with (run / contract.EVENTS).open() as file:
+        exits = [row["by"] for row in csv.DictReader(file) if row["event"] == "exit"]
+    assert exits[0] == "kernel"
 
 
 @pytest.mark.usefixtures("podman")

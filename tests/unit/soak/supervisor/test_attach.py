@@ -18,13 +18,17 @@ from typer.testing import CliRunner
 from analysis.recording.manifest import read_manifest
 from soak import contract
 from soak.cli.app import app
+from soak.containers.engine import Container
 from soak.contract.units import LeakRate
 from soak.errors import HarnessError, UsageError
+from soak.limit.base import Counters, Unlimited
 from soak.sampling.sampler import NAMING_TIMEOUT_S, Sampler
 from soak.status.terminal import Progress
+from soak.supervisor import attach as module
 from soak.supervisor.attach import AttachPlan, attach_manifest, sample_attached
 from soak.supervisor.attachments import Attachment
 from soak.supervisor.ending import StopRequest
+from soak.supervisor.late_probe import LateProbes
 from soak.supervisor.launch import Outcome
 from tests.support.scripted_machine import ScriptedMachine, ScriptedThread
 from tests.support.scripted_process import ScriptedProcess
@@ -71,12 +75,19 @@ class Attached:
         self.gone_at_s = float("inf")
         self.stop_request = StopRequest()
         self.here = ScriptedProcess(os.getpid(), 1.0, lambda: self.scripted.now_s < self.gone_at_s)
+        self.attachment = Attachment(cast(Process, self.here))
+        self.late: LateProbes | None = None
 
     def go(self, for_s: float | None) -> Outcome:
         machine = replace(self.scripted.machine, thread=cast("Callable[..., Any]", TickingThread))
         with Progress(Console(quiet=True)) as progress:
-            watched = watch(cast(Process, self.here), for_s=for_s)
-            return sample_attached(watched, self.runs, progress, self.stop_request, machine)
+            watched = replace(
+                watch(for_s=for_s),
+                attachments=(self.attachment,),
+                limit_bytes=None if self.attachment.limit_bytes else 1 << 30,
+            )
+            late = {self.attachment: self.late} if self.late else {}
+            return sample_attached(watched, self.runs, progress, self.stop_request, machine, late)
 
 
 @pytest.fixture
@@ -171,3 +182,57 @@ def test_an_option_that_makes_no_sense_is_a_sentence(arguments: list[str], sente
     result = CliRunner().invoke(app, ["attach", "--pid", str(os.getpid()), *arguments])
     assert isinstance(result.exception, UsageError)
     assert str(result.exception).startswith(sentence)
+
+
+class ScriptedLimit(Unlimited):
+    """The limit of a container whose kills the script counts."""
+
+    def __init__(self, kills: Callable[[], int]) -> None:
+        self._kills = kills
+        self.closed = False
+
+    def counters(self) -> Counters:
+        return Counters(oom_kills=self._kills())
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_kill_by_the_limit_of_a_container_is_the_kernels(
+    attached: Attached, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its limit is that of the container, and watched no more at the end."""
+    limit = ScriptedLimit(lambda: int(attached.scripted.now_s >= 5.0))
+    monkeypatch.setattr(module, "FoundLimit", lambda _: limit)
+    attached.gone_at_s = 5.0
+    here = cast(Process, attached.here)
+    attached.attachment = Attachment(
+        here, Container("podman", "shop", "c" * 64, "sha256:", os.getpid()), 60 << 20
+    )
+    outcome = attached.go(for_s=None)
+    with (outcome.directory / contract.EVENTS).open() as file:
+        exits = [(row["arm"], row["by"]) for row in csv.DictReader(file) if row["event"] == "exit"]
+    assert exits[0] == ("container_shop", "kernel")
+    manifest = json.loads((outcome.directory / contract.MANIFEST).read_text())
+    assert manifest["arms"][0]["memory_limit_bytes"] == 60 << 20
+    assert manifest["limit_mechanism"] == "its owner"
+    assert limit.closed
+
+
+def test_the_limit_that_was_given_is_that_of_all() -> None:
+    """Without one each container has its own, and where they differ none is shown."""
+    one, other = Attachment(HERE, None, 1 << 20), Attachment(HERE, None, 2 << 20)
+    plan = replace(watch(), attachments=(one, other))
+    assert (plan.limit_of(one), plan.shown_limit_bytes) == (1 << 30, 1 << 30)
+    plan = replace(plan, limit_bytes=None)
+    assert (plan.limit_of(one), plan.shown_limit_bytes) == (1 << 20, None)
+
+
+def test_where_a_probe_was_put_and_where_not_is_recorded(attached: Attached) -> None:
+    """By pid, with the directory or the reason."""
+    attached.late = LateProbes({os.getpid(): Path("/tmp/soakproof-1")}, {7: "pid 7 runs Python 3.13.1"})
+    found = [event for event in events(attached.go(for_s=1.0)) if event[0].startswith("probe_")]
+    assert found == [
+        ("probe_injected", "by remote debugging (PEP 768); its files are in /tmp/soakproof-1 until the end"),
+        ("probe_not_injected", "pid 7 runs Python 3.13.1"),
+    ]

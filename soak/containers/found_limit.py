@@ -1,0 +1,50 @@
+"""The memory limit of a container that was there before us: read, never set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from soak.containers.cgroup import find_cgroup
+from soak.containers.kills import KillWatcher
+from soak.limit.base import Counters, Usage
+from soak.limit.cgroup import read_limit, read_usage
+from soak.limit.membership import NotUsableError
+
+
+class FoundLimit:
+    """The cgroup of a container, whose kills are counted from now on."""
+
+    procs: Path | None = None
+
+    def __init__(self, pid: int) -> None:
+        """``pid`` is the container's first process; raises NotUsableError or OSError without a readable cgroup."""
+        self._cgroup = find_cgroup(pid)
+        limit_bytes = read_limit(self._cgroup.path, self._cgroup.files)
+        self._kills = KillWatcher(self._cgroup, pid, limit_bytes or 0)
+        self._earlier = self._kills.counters().oom_kills or 0
+
+    def watch(self, pid: int) -> None:
+        """Nothing: whatever the process starts is in the cgroup."""
+
+    def usage(self) -> Usage:
+        """Return the bytes charged now, and what of them is shared memory, kernel memory and file cache."""
+        return read_usage(self._cgroup.path, self._cgroup.files)
+
+    def counters(self) -> Counters:
+        """Return the peak since the container's start, and the kills since ours."""
+        found = self._kills.counters()
+        return found if found.oom_kills is None else replace(found, oom_kills=found.oom_kills - self._earlier)
+
+    def close(self) -> None:
+        """Watch no more. Idempotent."""
+        self._kills.close()
+
+
+def found_limit_bytes(pid: int) -> int | None:
+    """Return the memory limit of the container of a process; None where it has none, or it cannot be read."""
+    try:
+        cgroup = find_cgroup(pid)
+        return read_limit(cgroup.path, cgroup.files)
+    except (NotUsableError, OSError):
+        return None
