@@ -39,7 +39,10 @@ def run_once(engine: Engine, app: Path, name: str, python: str) -> list[str]:
 
 @pytest.mark.parametrize("version", ["3.12", "3.14"])
 def test_an_image_of_another_python_has_all_of_its_libraries(version: str, app: Path) -> None:
-    """In a library or in its executable: modules that need shared libraries can be imported, by another user than root and without a network."""
+    """Modules that need shared libraries can be imported, by another user than root and without a network.
+
+    Python itself is in a library or in the executable.
+    """
     python = find_interpreter(version)
     if python is None:
         pytest.skip(f"no CPython {version} on this machine")
