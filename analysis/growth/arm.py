@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from analysis.growth.classify import FILLING
+from analysis.growth.classify import CYCLES, FILLING
 from analysis.growth.from_containers import container_suspects
 from analysis.growth.from_signals import (
     count_suspects,
@@ -63,7 +63,9 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
     leaks, memory = has_leak(verdict), memory_growth(verdict)
     if not files.recorded:
         known = [*cycle_suspects(arm, load, verdict), *count_suspects(arm, verdict, [])] if leaks else []
-        return ArmGrowth(arm.name, 0, tuple(with_share(one, memory) for one in known), (), breakdown)
+        return ArmGrowth(
+            arm.name, 0, tuple(with_share(_of_collector(one, arm), memory) for one in known), (), breakdown
+        )
     of_tasks = kind_of_tasks(arm, verdict)
     suspects = container_suspects(arm, load, files, of_tasks)
     types = find_type_growth(arm, load, files.types)
@@ -84,7 +86,17 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
     return ArmGrowth(
         arm=arm.name,
         censuses=censuses,
-        suspects=tuple(sort_by_bytes([with_share(one, memory) for one in suspects])),
+        suspects=tuple(sort_by_bytes([with_share(_of_collector(one, arm), memory) for one in suspects])),
         types=tuple(types[:LISTED_TYPES]),
         breakdown=breakdown,
     )
+
+
+def _of_collector(suspect: LeakSuspect, arm: Arm) -> LeakSuspect:
+    """Return a suspect; where it is cycles, with the reason for these in a collector that frees them late."""
+    if suspect.kind != CYCLES or not arm.incremental_collector:
+        return suspect
+    late = (
+        f"the incremental collector of {arm.incremental_collector} frees cycles late, that of 3.14.5 does not"
+    )
+    return replace(suspect, why=f"{suspect.why}; {late}")

@@ -85,6 +85,8 @@ class Arm:
     """The heap files; empty where they were not asked for."""
     build: str | None = None
     """The git revision of its directory, or the id of its image; None where neither is known."""
+    incremental_collector: str = ""
+    """Its Python, where that is CPython 3.14.0 to 3.14.4, which frees reference cycles late; else empty."""
 
     def readings(self, column: str) -> pd.DataFrame:
         """Return the rows of ``samples`` that have a reading of ``column``; where none has, those of ``points``.

@@ -107,6 +107,7 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
                 by_process=by_process,
                 heap=heap,
                 build=arm.build,
+                incremental_collector=find_incremental_collector(events.frame, arm.name),
             )
         )
     early = events.frame.loc[events.frame["event"] == "stopped_early", "detail"]
@@ -174,11 +175,22 @@ def find_unsampled(events: pd.DataFrame, arm: str) -> tuple[Gap, ...]:
     return tuple(Gap(arm, f"{detail} were not sampled") for detail in found["detail"].unique())
 
 
+def find_incremental_collector(events: pd.DataFrame, arm: str) -> str:
+    """Return the Python of an arm whose collector is incremental; empty for any other."""
+    found = events[(events["arm"] == arm) & (events["event"] == "incremental_collector")]
+    return str(found["detail"].iloc[0]) if len(found) else ""
+
+
 def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int]) -> tuple[str, ...]:
     """Return sentences on the other events of ``arm``: not restarted, and how many of which readings were missed."""
     mine = events[events["arm"] == arm]
     dead, gaps = mine[mine["event"].isin(NOT_RESTARTED)], mine[mine["event"] == "gap"]
     notes = [f"not restarted, {row.t_s:.0f} s: {row.detail}" for row in dead.itertuples()]
+    if python := find_incremental_collector(events, arm):
+        notes.append(
+            f"{python} has the incremental collector of 3.14.0 to 3.14.4: reference cycles are freed late, and memory "
+            "can grow several-fold before; use 3.14.5 or later"
+        )
     if len(gaps):
         first = gaps.iloc[0]
         counts = ", ".join(f"{count:,} {reading}" for reading, count in missed.items()) or "some"

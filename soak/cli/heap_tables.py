@@ -30,7 +30,21 @@ def census_table(census: Census, top: int) -> Group:
         for container in census.containers[: max(top // 3, 1)]:
             longest.add_row(f"{container.length:,}", hex(container.address), Text(container.type))
         rows += [Text(), longest]
-    return Group(*rows, Text(), Text(cost_line(census)))
+    rows += [Text(), *(Text(line) for line in _collector_lines(census)), Text(cost_line(census))]
+    return Group(*rows)
+
+
+def _collector_lines(census: Census) -> list[str]:
+    """Return what is known of the cyclic collector, where anything is."""
+    lines = []
+    if census.incremental_collector:
+        lines.append(f"Python {census.release} has an incremental collector: reference cycles are freed late")
+    if (totals := census.collector) is not None:
+        lines.append(
+            f"collector: {totals.full_collections:,} full collections, {totals.collected:,} objects freed, "
+            f"{totals.uncollectable:,} uncollectable"
+        )
+    return lines
 
 
 def difference_table(title: str, found: Difference, top: int) -> Group:

@@ -15,6 +15,7 @@ import numpy as np
 
 from soak.heap.cpython import layout, self_check
 from soak.heap.cpython.chunks import ChunkReader
+from soak.heap.cpython.collector import is_incremental, read_collector
 from soak.heap.cpython.interpreter import Interpreter, find_interpreter
 from soak.heap.cpython.memory import Memory, MemoryMapping, ProcessMemory
 from soak.heap.cpython.scan import scan
@@ -65,6 +66,8 @@ def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool
             interpreter = find_interpreter(pid, memory.maps, memory)
             checked_by = _checked_by(pid, interpreter) if check else BY_LAYOUT
             heap = read_heap(memory.maps, memory, interpreter, containers_over)
+            offsets = interpreter.offsets
+            collector = read_collector(offsets, memory) if offsets else None
         except HeapError:
             if started_ticks(pid) == ticks:
                 raise
@@ -86,6 +89,9 @@ def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool
         read_bytes=heap.read_bytes,
         checked_by=checked_by,
         pool_free_bytes=heap.pool_free_bytes,
+        release=".".join(map(str, offsets.version)) if offsets else None,
+        incremental_collector=offsets is not None and is_incremental(offsets.version),
+        collector=collector,
     )
 
 

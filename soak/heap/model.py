@@ -32,7 +32,7 @@ class TypeCount:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A list, dict, set, deque or OrderedDict, subclasses included."""
+    """A list, dict, frozendict, set, deque or OrderedDict, subclasses included."""
 
     address: int
     type: str
@@ -46,6 +46,17 @@ class HeapSuspect:
     address: int
     type: str
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorStatistics:
+    """What the cyclic collector of a process has done since it started."""
+
+    full_collections: int
+    collected: int
+    """Objects that it freed, in all generations."""
+    uncollectable: int
+    """Objects that it could not free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,12 @@ class Census:
     """What the reading was checked against: a sibling process, or the size of type objects only."""
     pool_free_bytes: int | None = None
     """Free bytes in pymalloc's pools that were ever touched; None in a census saved before they were counted."""
+    release: str | None = None
+    """Version of the target with its micro version; None before 3.13, where it is not read."""
+    incremental_collector: bool = False
+    """Whether that version frees reference cycles incrementally, so later."""
+    collector: CollectorStatistics | None = None
+    """Totals of its cyclic collector; None before 3.15, where they are not read from outside."""
 
     def to_json(self) -> str:
         """Return it as a line of JSON."""
@@ -121,6 +138,15 @@ def _census(read: Mapping[str, Any]) -> Census:
         read_bytes=_count(read["read_bytes"]),
         checked_by=_text(read["checked_by"]),
         pool_free_bytes=None if read.get("pool_free_bytes") is None else _count(read["pool_free_bytes"]),
+        release=None if read.get("release") is None else _text(read["release"]),
+        incremental_collector=read.get("incremental_collector") is True,
+        collector=None if read.get("collector") is None else _collector(read["collector"]),
+    )
+
+
+def _collector(read: Mapping[str, Any]) -> CollectorStatistics:
+    return CollectorStatistics(
+        _count(read["full_collections"]), _count(read["collected"]), _count(read["uncollectable"])
     )
 
 

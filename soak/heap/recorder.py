@@ -48,7 +48,9 @@ class CensusRecorder:
         self._lives: dict[int, HeapHistory] = {}
 
     def handle(self, order: Mapping[str, Any]) -> dict[str, Any]:
-        """Take one census of each target; return its cost and, by pid, what went wrong, suspects and free bytes.
+        """Take one census of each target; return its cost and, by pid, errors, suspects and cells of samples.csv.
+
+        Of a Python whose collector is incremental the version is returned, too.
 
         A target that ended meanwhile is left out: its exit is recorded elsewhere. Raises HarnessError when the disk
         takes no more.
@@ -59,7 +61,8 @@ class CensusRecorder:
         )
         errors: dict[int, str] = {}
         suspects: dict[int, list[tuple[int, str, int]]] = {}
-        pool_free_bytes: dict[int, int | None] = {}
+        cells: dict[int, Row] = {}
+        incremental: dict[int, str] = {}
         cost_s = 0.0
         for arm, pid, life in targets:
             try:
@@ -76,8 +79,16 @@ class CensusRecorder:
                        "phase": order["phase"], "rung": order["rung"]}  # fmt: skip
             self._write(arm, of, heap)
             suspects[pid] = [(one.address, one.type, one.length) for one in heap.suspects()]
-            pool_free_bytes[pid] = census.pool_free_bytes
-        return {"cost_s": cost_s, "errors": errors, "suspects": suspects, "pool_free_bytes": pool_free_bytes}
+            cells[pid] = _cells(census)
+            if census.incremental_collector and census.release:
+                incremental[pid] = census.release
+        return {
+            "cost_s": cost_s,
+            "errors": errors,
+            "suspects": suspects,
+            "cells": cells,
+            "incremental": incremental,
+        }
 
     def close(self) -> None:
         """Close the files. Idempotent."""
@@ -100,6 +111,16 @@ class CensusRecorder:
             {**of, "address": f"{one.address:#x}", "type": one.type, "length": one.length}
             for one in heap.containers()
         )
+
+
+def _cells(census: Census) -> Row:
+    """Return what a census reads for a row of samples.csv."""
+    cells: Row = {"pool_free_bytes": census.pool_free_bytes}
+    if census.collector is not None:
+        cells["gc_gen2_collections"] = census.collector.full_collections
+        cells["gc_collected"] = census.collector.collected
+        cells["gc_uncollectable"] = census.collector.uncollectable
+    return cells
 
 
 def handle_orders(recorder: CensusRecorder, orders: Iterable[str], print_line: Callable[[str], None]) -> None:

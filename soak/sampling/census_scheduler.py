@@ -91,4 +91,6 @@ class CensusScheduler:
                 sampler.gaps.read(CENSUS_GAP)
             for pid in pids & answer["suspects"].keys():
                 sampler.suspects[int(pid)] = tuple(HeapSuspect(*one) for one in answer["suspects"][pid])
-                sampler.pool_free_bytes[int(pid)] = answer["pool_free_bytes"].get(pid)
+                sampler.census_cells[int(pid)] = answer["cells"][pid]
+            for pid in pids & answer["incremental"].keys():
+                sampler.note_incremental_collector(answer["incremental"][pid])

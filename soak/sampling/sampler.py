@@ -84,13 +84,15 @@ class Sampler:
         self._arm_row = ArmRow()
         self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
         """What grew in the last censuses under load, by pid."""
-        self.pool_free_bytes: dict[int, int | None] = {}
-        """Free bytes in pools that the newest census saw, by pid, until a row has them."""
+        self.census_cells: dict[int, Row] = {}
+        """What the newest census read for a row, by pid, until a row has it; the probe's cells come first."""
         self._holders = holders
         self._naming = naming or Naming()
         self.injector = injector
         """Injects the leak of the copy of the candidate; None in every other arm."""
         self.failure: SoakError | None = None
+        self._events = events
+        self._incremental = False
         self.gaps = Gaps(lambda detail: events.record("gap", detail, arm=arm))
 
     def run(self, stop: threading.Event) -> None:
@@ -274,9 +276,8 @@ class Sampler:
         for reply in replies:
             target = reply.target
             outside, problems = read_outside(target.pid, smaps=smaps)
-            row = {**reply.cells, **outside, **shared, "pid": target.pid, "life": target.life}
-            if not rung:
-                row["pool_free_bytes"] = self.pool_free_bytes.pop(target.pid, None)
+            seen = {} if rung else self.census_cells.pop(target.pid, {})
+            row = {**seen, **reply.cells, **outside, **shared, "pid": target.pid, "life": target.life}
             problems = {**reply.problems, **problems}
             if target is main:
                 problems = {"limit": usage.problem, **problems}
@@ -297,6 +298,12 @@ class Sampler:
             self.gaps.missed("inject", str(error).removeprefix("probe: inject: "))
         else:
             self.gaps.read("inject")
+
+    def note_incremental_collector(self, release: str) -> None:
+        """Record once that the arm's Python, ``release``, frees reference cycles late."""
+        if not self._incremental:
+            self._incremental = True
+            self._events.record("incremental_collector", f"CPython {release}", arm=self.arm)
 
     def _write(self, readings: Sequence[_Reading]) -> tuple[Row, ...]:
         for reading in readings:

@@ -70,7 +70,7 @@ def soaked(directory: Path, mode: str, *, censuses: bool = True) -> ArmVerdict:
                 bench.sampler.phase = "load" if now_s >= LOAD_FROM_S else "warmup"
                 if censuses and now_s % CENSUS_EVERY_S == 0:
                     seen = take_census(process.pid).pool_free_bytes
-                    bench.sampler.pool_free_bytes = {process.pid: seen}
+                    bench.sampler.census_cells = {process.pid: {"pool_free_bytes": seen}}
                 bench.sampler.tick()
             now_s, bench.sampler.phase = phases["quiesce"] + 1.0, "quiesce"
             for rung, op in zip(contract.RUNGS, (None, "collect", "trim"), strict=True):

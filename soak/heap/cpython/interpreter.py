@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Final
 
@@ -42,6 +42,8 @@ class Interpreter:
     """Writable mappings of the executable and of libraries: they hold the static types."""
     low: tuple[int, int]
     """Begin and end of addresses so small that they could pass for a reference count; (0, 0) for none."""
+    offsets: DebugOffsets | None = None
+    """What the process has of itself; None before 3.13."""
 
 
 def find_interpreter(pid: int, maps: Sequence[MemoryMapping], memory: Memory) -> Interpreter:
@@ -51,11 +53,12 @@ def find_interpreter(pid: int, maps: Sequence[MemoryMapping], memory: Memory) ->
     """
     offsets = find_debug_offsets(pid, maps, memory)
     if offsets is not None:
-        return _interpreter(pid, offsets.path, maps, memory, *_by_offsets(pid, offsets, memory))
+        found = _interpreter(pid, offsets.path, maps, memory, *_by_offsets(pid, offsets, memory))
+        return replace(found, offsets=offsets)
     for path in program.candidates(pid, maps):
-        found = program.symbols(pid, path, _SYMBOLS)
-        if _TYPE in found:
-            return _interpreter(pid, path, maps, memory, *_by_symbols(pid, path, maps, memory, found))
+        symbols = program.symbols(pid, path, _SYMBOLS)
+        if _TYPE in symbols:
+            return _interpreter(pid, path, maps, memory, *_by_symbols(pid, path, maps, memory, symbols))
     name = PurePath(program.executable(pid) or "?").name
     raise HeapError(
         f"pid {pid} ({name}) shows no CPython: neither the executable nor a libpython has the symbol {_TYPE}, nor the "

@@ -253,6 +253,20 @@ def test_what_the_probe_says_of_a_type_is_its_kind(run_dir: Path, state: str, ki
     assert find_growth(run_dir)["leaky"].suspects[0].kind == kind
 
 
+def test_cycles_of_an_incremental_collector_have_that_as_a_reason(run_dir: Path) -> None:
+    """CPython 3.14.0 to 3.14.4 free them late; other kinds have nothing to do with it."""
+    row = {"type": "app.Node", "length": 9, "entries": '[{"state": "cycle"}]'}
+    write_heap(run_dir / "leaky", [], {"app.Node": (lambda n: n, 20_000.0)}, more_holders=[row])
+    with (run_dir / "events.csv").open("a") as events:
+        events.write("50,,incremental_collector,leaky,,,,CPython 3.14.2\n")
+    late = "; the incremental collector of CPython 3.14.2 frees cycles late, that of 3.14.5 does not"
+    assert [
+        (one.kind, one.why.endswith(late))
+        for one in find_growth(run_dir)["leaky"].suspects
+        if one.kind != "native memory"
+    ] == [("uncollected reference cycles", True), ("unclosed sessions or connectors", False)]
+
+
 def test_memory_that_no_object_explains_is_native(run_dir: Path) -> None:
     """Malloc's bytes grow by 34.8 kB a request, and no type and no container with them."""
     write_heap(run_dir / "leaky", [])

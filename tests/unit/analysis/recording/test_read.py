@@ -109,6 +109,20 @@ def test_gaps_and_an_arm_that_stays_dead_are_noted(build_run: Build) -> None:
     assert leaky.notes == ("not restarted, 70 s: died twice",)
 
 
+def test_an_incremental_collector_is_noted_once(build_run: Build) -> None:
+    """Of an arm whose Python frees reference cycles late; the others have no such note."""
+    run_dir = build_run()
+    with (run_dir / "events.csv").open("a") as events:
+        events.write("50,,incremental_collector,fixed,,,,CPython 3.14.2\n" * 2)
+    leaky, fixed = read_recording(run_dir).arms
+    assert (leaky.incremental_collector, leaky.notes) == ("", ())
+    assert fixed.incremental_collector == "CPython 3.14.2"
+    assert fixed.notes == (
+        "CPython 3.14.2 has the incremental collector of 3.14.0 to 3.14.4: reference cycles are freed late, and memory "
+        "can grow several-fold before; use 3.14.5 or later",
+    )
+
+
 def test_a_damaged_file_is_named_with_its_arm(build_run: Build) -> None:
     """Every gap says which file of which arm it is in."""
     run_dir = build_run()

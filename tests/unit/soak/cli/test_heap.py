@@ -16,7 +16,7 @@ from soak.cli.app import app
 from soak.cli.heap import Request, run_heap
 from soak.errors import UsageError
 from soak.heap.errors import ProcessGoneError
-from soak.heap.model import Census
+from soak.heap.model import Census, CollectorStatistics
 from tests.support.censuses import census
 
 ONE = Request(
@@ -75,6 +75,18 @@ length  address  container
  5,000   0x7f00  builtins.list
 
 took 0.25 s, 0.20 s of CPU, read 64 MiB; checked against a sibling process"""
+    )
+
+
+def test_what_is_known_of_the_collector_is_a_line() -> None:
+    """Its totals since 3.15, and that it frees cycles late in 3.14.0 to 3.14.4; else nothing."""
+    totals = replace(census(), collector=CollectorStatistics(3, 2156, 0))
+    assert _run(ONE, totals).splitlines()[-2] == (
+        "collector: 3 full collections, 2,156 objects freed, 0 uncollectable"
+    )
+    late = replace(census(), release="3.14.2", incremental_collector=True)
+    assert _run(ONE, late).splitlines()[-2] == (
+        "Python 3.14.2 has an incremental collector: reference cycles are freed late"
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from soak.heap.errors import HeapError
-from soak.heap.model import load_census
+from soak.heap.model import CollectorStatistics, load_census
 from tests.support.censuses import census
 
 
@@ -17,8 +18,14 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     """Nothing is lost on the way."""
     path = tmp_path / "census.json"
     taken = census({"a.B": (3, 144)}, {0x7F00: 5000})
-    path.write_text(taken.to_json())
-    assert load_census(path) == taken
+    for one in (
+        taken,
+        replace(
+            taken, release="3.15.2", incremental_collector=True, collector=CollectorStatistics(3, 2156, 1)
+        ),
+    ):
+        path.write_text(one.to_json())
+        assert load_census(path) == one
 
 
 @pytest.mark.parametrize(
@@ -48,7 +55,8 @@ def test_what_is_no_census_is_refused_by_name(tmp_path: Path, content: str, mess
         ("monotonic_s", float("nan")), ("python", "3.12\x1b[31m"), ("wall_time", 7),
         ("types", [{"name": "a\x1b]0;b\x07", "objects": 1, "bytes": 1}]),
         ("types", [{"name": "\ud800", "objects": 1, "bytes": 1}]),
-        ("containers", [{"address": 1, "type": "a\nb", "length": 1}]),
+        ("containers", [{"address": 1, "type": "a\nb", "length": 1}]), ("release", "3\x1b"), ("collector", 7),
+        ("collector", {"full_collections": -1, "collected": 0, "uncollectable": 0}),
     ],
 )  # fmt: skip
 def test_numbers_that_are_none_and_text_for_the_terminal_to_obey_are_damage(

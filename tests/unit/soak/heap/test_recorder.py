@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from soak.contract import CENSUS_TAKEN
 from soak.contract.clock import RunClock
 from soak.heap.errors import HeapError, ProcessGoneError
-from soak.heap.model import Census
+from soak.heap.model import Census, CollectorStatistics
 from soak.heap.recorder import CensusRecorder, handle_orders
 from tests.support.censuses import census
 
@@ -56,7 +57,7 @@ def test_a_census_is_written_as_the_contract_says(directory: Path) -> None:
     ]
     assert said == [
         CENSUS_TAKEN + ' {"cost_s": 0.5, "errors": {}, "suspects": {"1": [], "2": []}, '
-        '"pool_free_bytes": {"1": 4096, "2": 4096}}',
+        '"cells": {"1": {"pool_free_bytes": 4096}, "2": {"pool_free_bytes": 4096}}, "incremental": {}}',
     ]
 
 
@@ -66,6 +67,26 @@ def test_what_cannot_be_read_is_told_and_what_has_ended_is_not(directory: Path) 
         answer = recorder.handle(json.loads(order(("today", 13, 1), ("today", 404, 2), ("today", 1, 3))))
     assert answer["errors"] == {13: "pid 13 cannot be read."}
     assert answer["suspects"] == {1: []}
+
+
+def test_what_the_collector_has_done_is_told_where_it_can_be_read(directory: Path) -> None:
+    """Since 3.15, for the columns that the probe has else; and which Python has the incremental one."""
+    read = {
+        1: replace(census(pid=1), release="3.15.2", collector=CollectorStatistics(3, 2156, 1)),
+        2: replace(census(pid=2), release="3.14.2", incremental_collector=True),
+    }
+    with closing(CensusRecorder(directory, Clock(), lambda pid, **_: read[pid])) as recorder:
+        answer = recorder.handle(json.loads(order(("today", 1, 1), ("today", 2, 2))))
+    assert answer["cells"] == {
+        1: {
+            "pool_free_bytes": 4096,
+            "gc_gen2_collections": 3,
+            "gc_collected": 2156,
+            "gc_uncollectable": 1,
+        },
+        2: {"pool_free_bytes": 4096},
+    }
+    assert answer["incremental"] == {2: "3.14.2"}
 
 
 def test_a_list_that_grows_is_followed_into_its_file(directory: Path) -> None:

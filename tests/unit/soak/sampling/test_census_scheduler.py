@@ -12,6 +12,7 @@ import pytest
 from soak.contract import CENSUS_TAKEN, LOAD
 from soak.contract.clock import RunClock
 from soak.heap.model import HeapSuspect
+from soak.recording.csv_writer import Row
 from soak.sampling.census_scheduler import CENSUS_GAP, CensusScheduler
 from soak.sampling.gaps import Gaps
 
@@ -37,11 +38,22 @@ class FakeChild:
     def send_line(self, line: str) -> None:
         self.orders.append(json.loads(line))
 
-    def answer(self, *, errors: dict[str, str] | None = None, suspects: dict[str, Any] | None = None) -> None:
+    def answer(
+        self,
+        *,
+        errors: dict[str, str] | None = None,
+        suspects: dict[str, Any] | None = None,
+        incremental: dict[str, str] | None = None,
+    ) -> None:
         """Say that the last order is done."""
-        free = dict.fromkeys(suspects or {}, 4096)
         text = json.dumps(
-            {"cost_s": 0.1, "errors": errors or {}, "suspects": suspects or {}, "pool_free_bytes": free}
+            {
+                "cost_s": 0.1,
+                "errors": errors or {},
+                "suspects": suspects or {},
+                "cells": {pid: {"pool_free_bytes": 4096} for pid in suspects or {}},
+                "incremental": incremental or {},
+            }
         )
         with self.log.open("a") as file:
             file.write(f"a warning of some library\n{CENSUS_TAKEN} {text}\n")
@@ -69,9 +81,13 @@ class FakeSampler:
         self.arm = arm
         self.targets = tuple(FakeTarget(arm, pid, 1) for pid in pids)
         self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
-        self.pool_free_bytes: dict[int, int | None] = {}
+        self.census_cells: dict[int, Row] = {}
+        self.incremental: list[str] = []
         self.told: list[str] = []
         self.gaps = Gaps(self.told.append)
+
+    def note_incremental_collector(self, release: str) -> None:
+        self.incremental.append(release)
 
 
 class Bench:
@@ -146,11 +162,22 @@ def test_what_is_suspected_goes_to_the_arm_of_its_process(bench: Bench) -> None:
     bench.tick(1.0)
     assert bench.leaky.suspects == {7: (HeapSuspect(4096, "builtins.list", 300),)}
     assert bench.fixed.suspects == {9: ()}
-    assert (bench.leaky.pool_free_bytes, bench.fixed.pool_free_bytes) == ({7: 4096}, {9: 4096})
+    assert (bench.leaky.census_cells, bench.fixed.census_cells) == (
+        {7: {"pool_free_bytes": 4096}},
+        {9: {"pool_free_bytes": 4096}},
+    )
     bench.tick(30.0)
     bench.child.answer(suspects={"7": []})
     bench.tick(31.0)
     assert bench.leaky.suspects == {7: ()}
+
+
+def test_an_incremental_collector_is_told_to_the_arm_of_its_process(bench: Bench) -> None:
+    """The other arm may run another Python."""
+    bench.tick(0.0)
+    bench.child.answer(suspects={"7": [], "9": []}, incremental={"9": "3.14.2"})
+    bench.tick(1.0)
+    assert (bench.leaky.incremental, bench.fixed.incremental) == ([], ["3.14.2"])
 
 
 def test_a_heap_that_cannot_be_read_is_a_gap_of_its_arm_alone(bench: Bench) -> None:

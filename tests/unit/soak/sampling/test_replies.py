@@ -99,8 +99,30 @@ def test_an_injection_that_hangs_leaves_the_row_its_time(make_bench: MakeBench) 
 def test_what_a_census_saw_free_is_in_one_row_from_outside(make_bench: MakeBench) -> None:
     """Not in a row of the ladder, which is read apart; and once, however long the next census takes."""
     bench = make_bench(ScriptedClock(7.0), FakeProbe(ANSWER, ANSWER, ANSWER))
-    bench.sampler.pool_free_bytes = {os.getpid(): 4096}
+    bench.sampler.census_cells = {os.getpid(): {"pool_free_bytes": 4096}}
     bench.sampler.tick("drained", exact=True)
     bench.sampler.tick()
     bench.sampler.tick()
     assert [row["pool_free_bytes"] for row in bench.rows("samples.csv")] == ["", "4096", ""]
+
+
+def test_what_a_census_read_of_the_collector_is_used_where_no_probe_answers(make_bench: MakeBench) -> None:
+    """The probe's own answer comes first."""
+    bench = make_bench(
+        ScriptedClock(7.0), FakeProbe({**ANSWER, "gc_collected": 12}, ProbeError("probe: sample: late"))
+    )
+    for _ in range(2):
+        bench.sampler.census_cells = {os.getpid(): {"gc_collected": 2156}}
+        bench.sampler.tick()
+    probed, unprobed = bench.rows("samples.csv")
+    assert probed["gc_collected"] == "12"
+    assert unprobed["gc_collected"] == "2156"
+
+
+def test_an_incremental_collector_is_one_event(make_bench: MakeBench) -> None:
+    """However many censuses see it."""
+    bench = make_bench(ScriptedClock(7.0), FakeProbe())
+    for _ in range(2):
+        bench.sampler.note_incremental_collector("3.14.2")
+    events = [row for row in bench.rows("events.csv") if row["event"] == "incremental_collector"]
+    assert [row["detail"] for row in events] == ["CPython 3.14.2"]
