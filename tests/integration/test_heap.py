@@ -185,6 +185,22 @@ print(flush=True); sys.stdin.read()
     assert abs(found["builtins.bytearray"] - 3000) <= 3
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_dict_keyed_by_classes_has_no_instances_in_its_table(name: str) -> None:
+    """In a program of fixed addresses the hash of a builtin class is a small number, before a reference to it."""
+    code = """
+import builtins, sys
+kinds = [kind for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+tables = [dict.fromkeys(kinds) for _ in range(300)]
+print(*(kind.__name__ for kind in kinds), flush=True); sys.stdin.read()
+"""
+    with _started(PYTHONS[name], "-S", "-c", code) as target:
+        names = {f"builtins.{kind}" for kind in _line(target).split()} - {"builtins.MemoryError"}
+        found = {entry.name: entry.objects for entry in take_census(target.pid).types}
+    assert len(names) > 50
+    assert sum(found.get(kind, 0) for kind in names) <= 3
+
+
 @pytest.mark.parametrize("allocator", ["malloc", "pymalloc_debug"])
 def test_counts_are_exact_with_another_allocator(allocator: str) -> None:
     """Without pools every block is malloc's; a debugging allocator puts its own words around each.
