@@ -61,9 +61,14 @@ PROBE_COLUMNS: Final = _reported(
         "of the free bytes, those that may be untouched: glibc's top, tcmalloc's page heap",
         optional=True,
     ),
-    Column("gc_gen2_collections", "full collections since the process started"),
-    Column("gc_collected", "objects that the cyclic collector freed, all generations"),
-    Column("gc_uncollectable", "objects that it could not free"),
+    Column(
+        "gc_gen2_collections",
+        "full collections since the process started; where no probe answers, of CPython 3.15 by the newest census",
+    ),
+    Column(
+        "gc_collected", "objects that the cyclic collector freed, all generations; without a probe likewise"
+    ),
+    Column("gc_uncollectable", "objects that it could not free; without a probe likewise"),
     _amount(
         "tasks_alive",
         "asyncio.Task objects alive; finished ones too, on CPython 3.14 and later only at points and rungs",

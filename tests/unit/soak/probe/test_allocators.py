@@ -108,7 +108,7 @@ def defined_by(loaded: int) -> dict[str, int]:
             "tcmalloc",
             id="tcmalloc with a mallinfo2 of its own",
         ),
-        pytest.param(defined_by(C), "", id="a C library that is not glibc"),
+        pytest.param(defined_by(C), "", id="a C library that is not glibc, such as musl"),
         pytest.param({}, "", id="nothing found"),
     ],
 )
@@ -138,6 +138,13 @@ class TestMalloc:
             "malloc_arena_bytes": 10_000_000,
             "malloc_top_bytes": 1_000_000,
         }
+
+    def test_an_allocator_that_cannot_be_asked_has_no_figures(self) -> None:
+        """That of musl: none is not 0, whatever glibc beside it would answer."""
+        self.patch.setattr(allocators, "ALLOCATOR", "")
+        self.patch.setattr(allocators, "_mallinfo2", glibc)
+        assert allocators.malloc() == {}
+        assert allocators.trim() is None
 
     @pytest.mark.parametrize(
         "fields",

@@ -26,6 +26,7 @@ AT = "7f00-7f01 r-xp 00000000 fe:00 12 "
         ("/site-packages/yajl_arrow.so", ""),
         ("/data/arrow.parquet", ""),
         ("/usr/lib/libc.so.6", ""),
+        ("/lib/ld-musl-x86_64.so.1", ""),
         ("[heap]", ""),
     ],
 )
