@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from analysis.history.runs import HistoryRun
 from soak import contract
+from soak.config.load import load_profile
 from soak.config.profile import Profile
 from soak.config.sentences import FROM_THE_FILE, table_within
 from tests.support.paths import ROOT
@@ -99,3 +100,27 @@ def test_every_column_of_a_history_is_documented_in_order() -> None:
     section = re.split(r"\n##+ ", text.partition("### history.csv\n")[2])[0]
     heads = re.findall(r"^\| (`.*?) \| ", section, re.MULTILINE)
     assert re.findall(r"`(\w+)`", " ".join(heads)) == [field.name for field in fields(HistoryRun)]
+
+
+def _profiles() -> dict[str, str]:
+    """Return the profiles that pages show, by page and number; a page's other TOML is a part of one."""
+    found = {}
+    for page in PAGES:
+        blocks = re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        for number, block in enumerate(block for block in blocks if "[arms." in block):
+            found[f"{page.relative_to(ROOT).as_posix()}-{number}"] = block
+    return found
+
+
+@pytest.mark.parametrize("name", list(_profiles()))
+def test_every_profile_in_the_pages_is_valid(name: str, tmp_path: Path) -> None:
+    """A reader who copies it gets as far as its commands and images go."""
+    (tmp_path / "mine.toml").write_text(_profiles()[name])
+    assert load_profile(str(tmp_path / "mine.toml")).arms
+
+
+def test_two_images_take_twelve_lines() -> None:
+    """What the README gives a release engineer to write."""
+    block = _profiles()["README.md-1"]
+    assert len(block.splitlines()) <= 12
+    assert block.count("image = ") == 2
