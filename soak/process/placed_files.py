@@ -33,6 +33,7 @@ class PlacedFiles:
         try:
             inside = look_inside(pid)
             self._ids = inside.euid, inside.egid
+            as_user(*self._ids, lambda: None)  # where we may not, that is the reason, and no place is tried
             root = root_of(self._stack, pid)
             self._name = f"soakproof-{secrets.token_hex(8)}"
             self._place, self._directory, place = self._make(pid, root)

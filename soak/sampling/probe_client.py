@@ -43,7 +43,9 @@ class ProbeClient:
         """Why there is no probe to ask; empty where there is one."""
         try:
             self._at.check()
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            return f"{self._at.directory}: {error.strerror}" if error.strerror else str(error)
+        except ValueError as error:
             return str(error)
         return ""
 

@@ -93,7 +93,9 @@ class AttachedArm:
             session.events.record("probe_injected", detail, arm=self.name, pid=pid)
         for pid, reason in self._late.refused.items():
             session.events.record("probe_not_injected", reason, arm=self.name, pid=pid)
-        no_probe = attachment.unreadable or "no probe is in it"
+        no_probe = attachment.unreadable or (
+            "no probe is in it" if main.probe is None else main.probe.missing
+        )
         self._record("ready", f"sampled from outside only: {no_probe}" if main.outside_only else "")
         self._tree = ProcessTree(
             main,

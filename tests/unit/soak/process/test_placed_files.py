@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from soak.process import placed_files
+from soak.process import namespaces, placed_files
+from soak.process.namespaces import Inside
 from soak.process.placed_files import LONGEST_READ_BYTES, PlacedFiles
 
 OTHER_USER, OTHER_GROUP = 12345, 23456
@@ -62,6 +63,15 @@ def test_where_nothing_can_be_written_is_an_error(tmp_path: Path, monkeypatch: p
     """It names the places."""
     monkeypatch.setattr(placed_files, "PLACES", (str(tmp_path / "none"),))
     with pytest.raises(PermissionError, match=f"can write to none of {tmp_path}/none"):
+        PlacedFiles(os.getpid())
+
+
+def test_a_user_that_we_cannot_be_is_the_reason(placed: PlacedFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not that no place could be written to."""
+    del placed
+    monkeypatch.setattr(namespaces, "SET_IDS", {})
+    monkeypatch.setattr(placed_files, "look_inside", lambda _: Inside(1, OTHER_USER, OTHER_GROUP, None))
+    with pytest.raises(PermissionError, match=f"cannot act as user {OTHER_USER} .* SETUID and SETGID"):
         PlacedFiles(os.getpid())
 
 

@@ -22,6 +22,7 @@ from soak.containers.engine import Container
 from soak.contract.units import LeakRate
 from soak.errors import HarnessError, UsageError
 from soak.limit.base import Counters, Unlimited
+from soak.sampling.probe_client import ProbeClient
 from soak.sampling.sampler import NAMING_TIMEOUT_S, Sampler
 from soak.status.terminal import Progress
 from soak.supervisor import attach as module
@@ -236,3 +237,10 @@ def test_where_a_probe_was_put_and_where_not_is_recorded(attached: Attached) -> 
         ("probe_injected", "by remote debugging (PEP 768); its files are in /tmp/soakproof-1 until the end"),
         ("probe_not_injected", "pid 7 runs Python 3.13.1"),
     ]
+
+
+def test_why_no_probe_is_asked_is_recorded(attached: Attached, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a process that names a directory for it, with what is wrong with that."""
+    monkeypatch.setattr(module, "probe_of", lambda pid: ProbeClient(attached.runs / "none", pid))
+    reason = f"sampled from outside only: {attached.runs}/none: No such file or directory"
+    assert ("ready", reason) in events(attached.go(for_s=1.0))
