@@ -23,8 +23,8 @@ from soak.process.procfs import PROC
 
 ENGINES: Final = ("podman", "docker")
 """The programs that are asked, in this order."""
-CALL_S: Final = 10.0
-"""Time for one call of an engine, seconds; an inspect takes 0.02 to 0.04 on an idle machine."""
+CALL_S: Final = 30.0
+"""Time for one call of an engine, seconds; an inspect takes 0.02 to 0.04, but waits while podman imports an image."""
 _ANSWER_MOST_BYTES: Final = 4 << 20
 """Longest output of a call that is read, bytes; an inspect prints about 10 KiB."""
 _NONE_SUCH: Final = re.compile(r"no such|image not known|no container with name", re.IGNORECASE)

@@ -21,10 +21,11 @@ from typing import IO
 _REMOVE_S = 4.0
 """Time to remove a cgroup, seconds: what was killed is a member until it is gone."""
 _REMOVE_PAUSE_S = 0.05
-_CALL_S = 10.0
+_CALL_S = 30.0
 """Time for one call of a container engine, seconds."""
-_CONTAINER_S = 20.0
-"""Time to remove a container, seconds; it takes 0.3 to 0.8 on an idle machine."""
+_CONTAINER_S = 60.0
+"""Time to remove a container, seconds; it takes 0.3 to 0.8 on an idle machine, but waits while podman imports an image.
+"""
 _ABSENT_TIMES = 5
 """How often in a row an engine must not have a container that counts as removed: it may still be creating it."""
 _CLOSE_S = 5.0

@@ -72,7 +72,7 @@ def main(channel: int) -> NoReturn:
     for standard in range(3):
         os.dup2(null, standard)  # the command alone holds its input and its log open
     status, is_left = _wait(pid, channel, woken)
-    status = _end_below(pid, status)
+    status = _end(pid, status) if order["container"] else _end_below(pid, status)
     if is_left:
         _clear_like_guard(order)
     _end_like(signal.SIGKILL if status is None else status)
@@ -129,6 +129,20 @@ def _reap(pid: int) -> int | None:
             if ended[0] == pid:
                 found = ended[1]
     return found
+
+
+def _end(pid: int, status: int | None) -> int | None:
+    """Kill the client of an engine alone, and return its wait status.
+
+    What is below it is the engine's: podman leaves cgroups behind where its monitor was killed before the container.
+    """
+    until_s = time.monotonic() + _KILL_S
+    while status is None and time.monotonic() < until_s:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(_PAUSE_S)
+        status = _reap(pid)
+    return status
 
 
 def _end_below(pid: int, status: int | None) -> int | None:
