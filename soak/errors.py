@@ -85,6 +85,7 @@ def exit_on_error(command: Callable[[], object]) -> None:
     left (EPIPE) is not worth a word. The traceback of any other error is written to a file of the temporary
     directory, which the printed line names.
     """
+    open_standard_descriptors()
     _open_standard_streams()
     try:
         try:
@@ -110,17 +111,23 @@ def exit_on_error(command: Callable[[], object]) -> None:
         sys.exit(EXIT_HARNESS_FAILED)
 
 
-def _open_standard_streams() -> None:
-    """Open /dev/null as each standard stream that was closed at the start, and let each take every character.
+def open_standard_descriptors() -> None:
+    """Open /dev/null as each standard stream that was closed at the start: another file would get its number.
 
-    Python has no stream where it was closed, and a file of a recording would get its number and what a child prints. A
-    character that the encoding of a terminal lacks is printed as an escape.
+    A file of a recording would, and what a child prints, or before that the one that libffi opens for ctypes.
     """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number: this one
+
+
+def _open_standard_streams() -> None:
+    """Make the streams of Python that it lacks where they were closed at the start, and let each take every character.
+
+    A character that the encoding of a terminal lacks is printed as an escape.
+    """
     for name, number in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115

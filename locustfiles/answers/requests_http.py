@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from http.client import HTTPResponse
-from typing import Any
+from typing import Any, Final
 
 import gevent
 import requests
@@ -14,6 +14,9 @@ import urllib3.response
 from locust.clients import HttpSession
 
 from locustfiles.answers.bounds import AnswerBounds, AnswerTooLargeError, Hook, Meter
+
+READ_BYTES: Final = 8192
+"""Bytes that are read from a connection at once: the last of them that are the head's may be the body's."""
 
 
 def bound_answers(bounds: AnswerBounds, hook: Hook = setattr) -> None:
@@ -73,7 +76,7 @@ class MeteredResponse(HTTPResponse):
         super().__init__(*args, **options)
         self.meter = Meter(self.answer_bounds)
         self._socket = _MeteredSocket(self.fp.detach(), self.meter, self.answer_bounds.first_look)
-        self.fp = io.BufferedReader(self._socket)
+        self.fp = io.BufferedReader(self._socket, READ_BYTES)
 
     def begin(self) -> None:
         """Read the head, interim answers before it included."""

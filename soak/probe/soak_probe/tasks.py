@@ -87,8 +87,8 @@ def registry() -> tuple[str, set[ref[Any]]] | None:
     return None
 
 
-def find(exact: bool, pending: Pending) -> Tasks:
-    """Return the tasks of this process: nothing without asyncio, and the ``pending`` ones on 3.14 unless ``exact``.
+def find(exact: bool, pending: Pending | None = None) -> Tasks:
+    """Return the tasks of this process: nothing without asyncio, and on 3.14 those of ``pending`` unless ``exact``.
 
     ``exact`` is for an idle target: all references at any size, and on 3.14 a walk over all objects. Otherwise
     ``seen`` is a share of about ``LOOK_AT``, and empty where more than ``COUNT_UP_TO`` are alive.
@@ -97,7 +97,9 @@ def find(exact: bool, pending: Pending) -> Tasks:
     if asyncio_tasks is None:
         return Tasks()
     if hasattr(asyncio_tasks, "_c_all_tasks"):
-        return _walk(asyncio_tasks.Task) if exact else pending.count(asyncio_tasks._c_all_tasks)  # noqa: SLF001
+        if exact:
+            return _walk(asyncio_tasks.Task)
+        return Tasks() if pending is None else pending.count(asyncio_tasks._c_all_tasks)  # noqa: SLF001
     # A task that has not yet yielded for the first time is not in the WeakSet but in the plain set of eager tasks.
     eager = len(getattr(asyncio_tasks, "_eager_tasks", ()))
     known = registry()
@@ -106,15 +108,6 @@ def find(exact: bool, pending: Pending) -> Tasks:
     _, registered = known
     seen = share(registered, exact=exact)
     return Tasks(len(registered) + eager, seen, exact or len(registered) <= LOOK_AT)
-
-
-def unfinished() -> Sequence[ref[Any]]:
-    """Return references to all pending tasks; finished ones may be among them."""
-    list_tasks = getattr(sys.modules.get("asyncio.tasks"), "_c_all_tasks", None)
-    loops = creations.loops()
-    if list_tasks is None or not loops:
-        return find(exact=True, pending=Pending()).seen
-    return [ref(task) for loop in loops for task in list_tasks(loop)]
 
 
 def share(references: Collection[ref[Any]], *, exact: bool) -> list[ref[Any]]:

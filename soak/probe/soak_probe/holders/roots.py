@@ -190,7 +190,7 @@ def _of_frames(frames: Sequence[_Running]) -> Iterator[Root]:
 
 def _tasks() -> Iterator[_Running]:
     found = 0
-    for reference in tasks.unfinished()[:MOST_TASKS_LOOKED_AT]:
+    for reference in tasks.find(exact=True).seen[:MOST_TASKS_LOOKED_AT]:
         task = reference()
         if task is None or is_done(task):
             continue

@@ -487,7 +487,8 @@ class TestAnswers:
         [
             (b"", "Expecting value"),
             (b"\xff", "codec can't decode"),
-            (b"[" * 60_000, "RecursionError"),
+            # from Python 3.14 on the depth is bounded by the stack, and all of it may be read
+            (b"[" * 60_000, "RecursionError" if sys.version_info < (3, 14) else "Expecting value"),
             (b"7", "op None is not one of hello, sample, collect, trim"),
             (b'{"op": "exec"}', "op 'exec' is not one of hello, sample, collect, trim"),
             (b'{"op": []}', "unhashable"),

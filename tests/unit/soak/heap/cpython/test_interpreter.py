@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from soak.heap.census import read_heap
-from soak.heap.cpython import program
+from soak.heap.cpython import interpreter, program
 from soak.heap.cpython.interpreter import find_interpreter
 from soak.heap.cpython.memory import ProcessMemory
 from soak.heap.cpython.program import symbols_of
@@ -51,6 +51,13 @@ def test_a_hash_table_of_garbage_has_no_symbols(offset: int, words: tuple[int, .
     assert symbols_of(io.BytesIO(content), ["malloc", "PyType_Type"]).keys() <= {"malloc"}
 
 
+@pytest.fixture
+def without_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of the tests has symbols only, as one of CPython 3.12."""
+    monkeypatch.setattr(interpreter, "find_debug_offsets", lambda *_: None)
+
+
+@pytest.mark.usefixtures("without_offsets")
 @pytest.mark.parametrize("address", [-1, (1 << 64) - 1, 1 << 48])
 def test_symbols_outside_the_address_space_are_refused(monkeypatch: pytest.MonkeyPatch, address: int) -> None:
     """They are what the file says."""
@@ -63,6 +70,7 @@ def test_symbols_outside_the_address_space_are_refused(monkeypatch: pytest.Monke
         find_interpreter(os.getpid(), memory.maps, memory)
 
 
+@pytest.mark.usefixtures("without_offsets")
 def test_a_process_that_becomes_another_program_is_said_to_be_starting_or_ending(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -77,6 +85,7 @@ def test_a_process_that_becomes_another_program_is_said_to_be_starting_or_ending
         find_interpreter(os.getpid(), memory.maps, memory)
 
 
+@pytest.mark.usefixtures("without_offsets")
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", b"\x7fELF\x02\x01\x01" + bytes(57), None])
 def test_a_program_that_changes_or_goes_after_its_symbols_were_read_is_refused(
     monkeypatch: pytest.MonkeyPatch, content: bytes | None
