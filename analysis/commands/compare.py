@@ -14,7 +14,7 @@ from analysis.recording.manifest import Manifest
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
 from analysis.report.terminal.verdict import judged_parts
-from analysis.verdict.comparability import differences
+from analysis.verdict.comparability import differences, same_build
 from analysis.verdict.run import Release, arm_named, judged_run
 from analysis.verdict.wording import verdict_line
 from soak.errors import UsageError
@@ -26,7 +26,7 @@ def command(
 ) -> None:
     """Compare two runs recorded separately; "x before" in the gates of RUN_B is the candidate of RUN_A.
 
-    Refused when host, Python, load, phases or limits differ; the message lists the differences.
+    Refused when host, Python, load, phases, limits or engines differ; the message lists the differences.
 
     Exit codes: 0 signed off, 2 not comparable, 3 a gate failed, 4 inconclusive or refused.
     """
@@ -49,7 +49,10 @@ def compare_runs(first: Path, second: Path) -> Verdicts:
     assert before is not None  # noqa: S101 - required above
     run_ids = earlier.manifest.run_id, later.manifest.run_id
     judged = judged_run(later, Release(run_ids[0], before))
-    head = [Text(f"{run_ids[0]}: {verdict_line(before.verdict)}"), Text(f"\n{run_ids[1]}:")]
+    head = [Text(f"{run_ids[0]}: {verdict_line(before.verdict)}")]
+    if build := same_build(earlier.manifest, later.manifest):
+        head.append(Text(f"Both candidates are the same build, {build}; what differs is no change of it."))
+    head.append(Text(f"\n{run_ids[1]}:"))
     text = render([*head, *judged_parts(judged), *outcome(judged.reasons)])
     return Verdicts(text, judged.signoff.exit_code)
 

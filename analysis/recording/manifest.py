@@ -49,6 +49,16 @@ def _in_calendar(moment: datetime) -> datetime:
     return moment
 
 
+class ManifestImage(BaseModel):
+    """What an arm that is an image was run by."""
+
+    model_config = ConfigDict(frozen=True)
+
+    engine: str = Field(max_length=100)
+    name: str = Field(max_length=300)
+    """As the profile asked for it; what it was at that time is the arm's build."""
+
+
 class ManifestArm(BaseModel):
     """One target build of the run."""
 
@@ -61,6 +71,8 @@ class ManifestArm(BaseModel):
     memory_limit_bytes: int | None = Field(ge=1, le=1 << 63)
     build: str | None = Field(default=None, max_length=200)
     """What was soaked: the git revision of its directory, or the id of its image; None where neither is known."""
+    image: ManifestImage | None = None
+    """The image that was soaked; None of an arm that was a command."""
     injected: InjectedLeak | None = None
     """The injected leak; None of every arm but that copy."""
 
@@ -141,6 +153,11 @@ class Manifest(RunFacts):
     """The profile."""
     locustfile_sha256: str | None = None
     """Hash of the content of ``traffic.locustfile``; None where the profile names none."""
+
+    @property
+    def candidate_arm(self) -> ManifestArm | None:
+        """The arm to sign off; None where there is none, or it did not run."""
+        return next((arm for arm in self.arms if arm.name == self.candidate), None)
 
     @property
     def limit_source(self) -> str:

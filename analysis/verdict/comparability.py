@@ -18,8 +18,9 @@ SAMPLING_KEYS: Final = ("every_s", "quiesce_every_s", "quiesce_pause_s")
 def differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
     """Return what makes two runs not comparable, each as ``name: this, that``; empty when nothing does.
 
-    Host, Python, traffic with its seed, shape and the content of its locustfile, stubs, phases, limits and the rhythm
-    of the quiesce points must be the same. The schemas may differ: every schema that is read gives the same columns.
+    Host, Python, traffic with its seed, shape and the content of its locustfile, stubs, phases, limits, the engine of
+    candidates that are images, and the rhythm of the quiesce points must be the same. The schemas may differ: every
+    schema that is read gives the same columns.
     """
     found = [_difference("Python", first.python, second.python)]
     found += [_difference(f"host {key}", first.host.get(key), second.host.get(key)) for key in HOST_KEYS]
@@ -34,10 +35,23 @@ def differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
     found.append(
         _difference("sha256 of traffic.locustfile", first.locustfile_sha256, second.locustfile_sha256)
     )
+    found.append(_difference("engine of the candidate", _engine(first), _engine(second)))
     for table, keys in (("phases", PHASE_KEYS), ("limit", LIMIT_KEYS), ("sampling", SAMPLING_KEYS)):
         mine, other = (_table(manifest, table) for manifest in (first, second))
         found += [_difference(f"{table}.{key}", mine.get(key), other.get(key)) for key in keys]
     return tuple(sentence for sentence in found if sentence)
+
+
+def same_build(first: Manifest, second: Manifest) -> str:
+    """Return the build of both candidates, where it is one and the same; empty where it is not, or not known."""
+    builds = {manifest.candidate_arm and manifest.candidate_arm.build for manifest in (first, second)}
+    return (builds.pop() or "") if len(builds) == 1 else ""
+
+
+def _engine(manifest: Manifest) -> str | None:
+    """Return the engine that ran the candidate, None for a command: memory is charged otherwise in a container."""
+    candidate = manifest.candidate_arm
+    return candidate.image.engine if candidate and candidate.image else None
 
 
 def _table(manifest: Manifest, name: str) -> dict[str, Any]:

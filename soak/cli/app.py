@@ -111,13 +111,20 @@ def list_(
 @app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("soak.toml"),
+    images: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--image", metavar="NAME", help="Image of today, then the candidate; may be given twice."
+        ),
+    ] = None,
 ) -> None:
     """Write a commented profile for a service of your own."""
-    write_profile(path)
+    write_profile(path, images or ())
+    what = "your memory limit and load" if images else "your two commands, their directories and your load"
     run_it = f"    soak run {shlex.quote(str(path))}"
     whole, trial = (shortest_load(load_profile(str(path), settings)) for settings in ((), TRIAL))
     print(
-        f"Wrote {path}. Enter your two commands, their directories and your load, then:\n\n"
+        f"Wrote {path}. Enter {what}, then:\n\n"
         f"{run_it} --dry-run    # print the plan, start nothing\n"
         f"{trial_command(path)}\n"
         f"{run_it}\n\n"

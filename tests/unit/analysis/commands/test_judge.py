@@ -85,6 +85,35 @@ def test_runs_that_differ_are_refused_with_the_difference(
     assert f"do not compare: {sentence}. Repeat one of them" in str(caught.value)
 
 
+def ran_image(run_dir: Path, engine: str, build: str) -> None:
+    """Have every arm be an image of a build."""
+    arms = json.loads((run_dir / "manifest.json").read_text())["arms"]
+    image = {"engine": engine, "name": "shop:latest"}
+    change(run_dir, arms=[{**arm, "build": build, "image": image} for arm in arms])
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+@pytest.mark.parametrize(("other", "is_same"), [("sha256:aa", True), ("sha256:bb", False)])
+def test_two_runs_of_one_image_are_said_to_be(two_runs: tuple[Path, Path], other: str, is_same: bool) -> None:
+    """A tag may have moved, or not: the id decides."""
+    ran_image(two_runs[0], "podman", "sha256:aa")
+    ran_image(two_runs[1], "podman", other)
+    text = " ".join(compare_runs(*two_runs).text.split())
+    assert (
+        "Both candidates are the same build, sha256:aa; what differs is no change of it." in text
+    ) == is_same
+
+
+@pytest.mark.parametrize(("engine", "found"), [("docker", "podman, docker"), ("", "podman, not set")])
+def test_runs_by_different_engines_are_refused(two_runs: tuple[Path, Path], engine: str, found: str) -> None:
+    """Or by an engine and without one: what a container is charged with differs."""
+    ran_image(two_runs[0], "podman", "sha256:aa")
+    if engine:
+        ran_image(two_runs[1], engine, "sha256:bb")
+    with pytest.raises(UsageError, match=f"do not compare: engine of the candidate: {found}. Repeat"):
+        compare_runs(*two_runs)
+
+
 def test_runs_of_another_schema_are_refused(two_runs: tuple[Path, Path]) -> None:
     """As everywhere."""
     change(two_runs[0], schema_version=99)

@@ -12,6 +12,7 @@ from soak.config.template import PROFILE_TEMPLATE, write_profile
 from soak.contract import GATES
 from soak.errors import UsageError
 from soak.plan.run_plan import plan_run
+from tests.support.paths import ROOT
 
 
 def test_the_written_profile_loads_and_can_be_planned(tmp_path: Path) -> None:
@@ -30,6 +31,44 @@ def test_the_written_profile_loads_and_can_be_planned(tmp_path: Path) -> None:
     plan = plan_run(profile, tmp_path / "run", tmp_path)
     assert [arm.process.argv[0] for arm in plan.arms[1:]] == ["new", "new"]
     assert plan.arms[2].name == "candidate.leak"
+
+
+def test_two_images_are_a_profile_of_twelve_lines(tmp_path: Path) -> None:
+    """The one of today first. What the README shows is what is written, less its comments."""
+    path = tmp_path / "soak.toml"
+    write_profile(path, ("shop:2.0", "shop:2.1"))
+    arms = load_profile(str(path)).arms
+    assert [(name, arm.role, arm.image) for name, arm in arms.items()] == [
+        ("old", "before", "shop:2.0"), ("new", "after", "shop:2.1"),
+    ]  # fmt: skip
+    text = re.sub(r" +#.*", "", path.read_text())
+    assert len(text.splitlines()) <= 12
+    assert f"```toml\n{text}```" in (ROOT / "README.md").read_text()
+
+
+def test_one_image_is_soaked_beside_an_injected_leak(tmp_path: Path) -> None:
+    """There is nothing to compare it with, and sign-off asks for a leak that is detected."""
+    path = tmp_path / "soak.toml"
+    write_profile(path, ("registry:5000/shop@sha256:01",))
+    profile = load_profile(str(path))
+    assert (list(profile.arms), profile.judge.control) == (["new"], "inject")
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (("a", "b", "c"), "--image is given 3 times: give the image of today, then the candidate."),
+        (('a"b',), "give the name of an image"),
+        (("",), "give the name of an image"),
+    ],
+)
+def test_other_images_are_refused_and_nothing_is_written(
+    tmp_path: Path, images: tuple[str, ...], sentence: str
+) -> None:
+    path = tmp_path / "soak.toml"
+    with pytest.raises(UsageError, match=sentence):
+        write_profile(path, images)
+    assert not path.exists()
 
 
 def test_every_key_that_is_commented_out_is_valid(tmp_path: Path) -> None:
