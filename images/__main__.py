@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -44,8 +45,15 @@ def gateway_starts() -> list[Start]:
     ]
 
 
+class What(StrEnum):
+    """The images that can be built."""
+
+    GATEWAY = "gateway"
+    PYTHON = "python"
+
+
 def build(
-    what: Annotated[str, typer.Argument(help="gateway, or python: the Python alone, with pip.")],
+    what: Annotated[What, typer.Argument(help="python: the Python alone, with pip.")],
     engine: Annotated[str, typer.Option(help="podman or docker (default: the first found).")] = "",
     name: Annotated[str, typer.Option(help="Name of the image of python.")] = "soakproof-python:local",
 ) -> None:
@@ -58,12 +66,9 @@ def build(
         engines = engines_on_path(engine)[:1]
         if not engines:
             raise UsageError(f"no {engine or 'podman and no docker'} was found on PATH; install one")
-        if what == "gateway":
-            contents, starts = GATEWAY, gateway_starts()
-        elif what == "python":
+        contents, starts = GATEWAY, gateway_starts()
+        if what is What.PYTHON:
             contents, starts = Contents(("pip",)), [Start(name)]
-        else:
-            raise UsageError(f"{what} is no image that can be built here; name gateway or python")
         size = build_images(contents, starts, engines)
     except SoakError as error:
         typer.echo(f"Error: {error}", err=True)
