@@ -23,7 +23,7 @@ soak-article: .venv/installed
 	@echo 'make soak-article is deprecated; use make soak-incident.' >&2
 	@$(BIN)/soak run incident
 
-soak-images: .venv/installed ## The same from container images, built here: make soak-images ENGINE=docker
+soak-images: .venv/installed ## The same by podman or docker, from images built here: make soak-images ENGINE=docker
 	@$(BIN)/python -m images gateway $(if $(ENGINE),--engine $(ENGINE))
 	@$(BIN)/soak run images $(if $(ENGINE),--set arms.leaky.engine=$(ENGINE) --set arms.fixed.engine=$(ENGINE))
 
