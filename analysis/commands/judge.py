@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from analysis.external.files import read_external
 from analysis.external.processes import ProcessReadings
 from analysis.external.tables import Columns
 from analysis.judge.types import INCONCLUSIVE, NO_LEAK, Margin
+from analysis.prometheus.words import Words
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
 from analysis.report.terminal.verdict import judged_parts
@@ -45,8 +47,11 @@ class Verdicts:
 
 def command(
     path: Annotated[
-        Path, typer.Argument(help="A run directory, or another tool's file of memory over time.")
-    ],
+        Path | None,
+        typer.Argument(
+            help="A run directory, or another tool's file of memory over time; none with --prometheus."
+        ),
+    ] = None,
     follow: Annotated[
         bool,
         typer.Option(
@@ -75,22 +80,79 @@ def command(
         ),
     ] = None,
     max_leak: Annotated[
-        str, typer.Option(metavar="LEAK", help="Leak margin for file input, e.g. 1 MiB/h.")
+        str, typer.Option(metavar="LEAK", help="Leak margin of a file or of Prometheus, e.g. 1 MiB/h.")
     ] = DEFAULT_MAX_LEAK.text,
     limit: Annotated[
         str,
         typer.Option(
             metavar="SIZE",
-            help="Memory limit of each process in file input, e.g. 2 GiB: gives the time to OOM.",
+            help="Memory limit of each process of a file or of Prometheus, e.g. 2 GiB: gives the time to OOM.",
         ),
     ] = "",
+    prometheus: Annotated[
+        str, typer.Option(metavar="URL", help="Judge memory that this Prometheus recorded.")
+    ] = "",
+    query: Annotated[
+        str, typer.Option(metavar="PROMQL", help="Memory of each process, bytes (with --prometheus).")
+    ] = "",
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="How far back to judge (with --prometheus).")
+    ] = "7d",
+    requests_query: Annotated[
+        str,
+        typer.Option(
+            metavar="PROMQL", help="Requests answered: a counter, or requests per second by rate()."
+        ),
+    ] = "",
+    start_query: Annotated[
+        str,
+        typer.Option(
+            metavar="PROMQL",
+            help="Start times of the processes (default: the metric beside a known metric of memory).",
+        ),
+    ] = "",
+    bearer_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File of the token that Prometheus asks for.")
+    ] = None,
+    basic_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File of user:password that Prometheus asks for.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Authorities that sign its certificate, PEM.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a report to DIR (with --prometheus).")
+    ] = None,
 ) -> None:
-    """Print verdict and gates of a run, or judge another tool's recording of memory; no report is written.
+    """Print verdict and gates of a run, or judge memory that another tool or Prometheus recorded.
 
     Files of psrecord (--log), mprof, pidstat -r and docker stats are recognised; for a CSV, name the columns.
 
     Exit codes: 0 signed off or no leak, 2 usage, 3 a gate failed or a leak, 4 inconclusive or refused.
     """
+    words = Words(
+        prometheus,
+        query,
+        requests_query,
+        start_query,
+        since,
+        max_leak,
+        limit,
+        bearer_file,
+        basic_file,
+        ca_file,
+        report,
+    )
+    if prometheus:
+        from analysis.commands.prometheus import judge_prometheus  # noqa: PLC0415 - HTTP has no place beside a run
+
+        if path is not None or follow:
+            raise UsageError("--prometheus judges neither a file nor a run: leave out PATH and --follow.")
+        answer(judge_prometheus(words, time.time()))
+    if words.given:
+        raise UsageError(f"{', '.join(words.given)}: only with --prometheus URL.")
+    if path is None:
+        raise UsageError("Name a run directory, a file of memory over time, or --prometheus URL.")
     if not path.exists():
         raise UsageError(f"{path}: no such file or run directory.")
     if path.is_dir():

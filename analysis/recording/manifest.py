@@ -104,6 +104,19 @@ class ManifestJudge(BaseModel):
     """The arm whose leak must be detected; empty: none."""
 
 
+class ManifestPrometheus(BaseModel):
+    """What Prometheus was asked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str
+    """Its address, without secrets."""
+    query: str = ""
+    """The query of the memory; empty where only the requests are from Prometheus."""
+    requests_query: str = ""
+    start_query: str = ""
+
+
 class RunFacts(BaseModel):
     """The keys of ``manifest.json`` that ``summary.json`` repeats."""
 
@@ -151,6 +164,8 @@ class Manifest(RunFacts):
     seed: int | None = None
     config: dict[str, Any] = {}
     """The profile."""
+    prometheus: ManifestPrometheus | None = None
+    """What Prometheus was asked; None where it was not."""
     locustfile_sha256: str | None = None
     """Hash of the content of ``traffic.locustfile``; None where the profile names none."""
 
@@ -163,6 +178,11 @@ class Manifest(RunFacts):
     def limit_source(self) -> str:
         """What sets the memory limit, in words: a mechanism of soak's, or whoever started an attached process."""
         return "set externally" if self.limit_mechanism == "its owner" else self.limit_mechanism
+
+    @property
+    def from_prometheus(self) -> bool:
+        """Whether the memory itself is Prometheus's, and there is no run directory."""
+        return self.prometheus is not None and bool(self.prometheus.query)
 
     @property
     def closed_loop(self) -> bool:

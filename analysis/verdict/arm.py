@@ -129,10 +129,7 @@ def arm_verdict(
     if found is not None:
         decided = _decided(arm, load, found, served, error, free, detectable=detectable)
         verdict, reason = decided.leading.judgement.verdict, decided.leading.judgement.reason
-    objection = next(iter(_standing(objections, verdict)), None)
-    if objection is not None:
-        alone = "" if verdict == INCONCLUSIVE else f"; on the data alone: {verdict_name(verdict)} ({reason})"
-        verdict, reason = INCONCLUSIVE, objection.text + alone
+    objection, verdict, reason = _objected(objections, verdict, reason)
     return ArmVerdict(
         arm=arm.name,
         verdict=verdict,
@@ -164,16 +161,32 @@ def series_verdict(
     limit_bytes: float | None,
     *,
     error: float = FAMILY_ERROR,
+    objections: tuple[Objection, ...] = (),
 ) -> ArmVerdict:
-    """Judge one signal, of memory and without a recording around it, as the arm ``name``."""
+    """Judge one signal, of memory and without a recording around it, as the arm ``name``.
+
+    With an objection that stands it is INCONCLUSIVE.
+    """
     alone = Evidence(Signal(readings, margin, limit_bytes), (), (), None, 0.0)
     decided = decide(alone, Served(0.0, 0.0), error=error)
     judgement = decided.leading.judgement
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
+    objection, verdict, reason = _objected(objections, judgement.verdict, judgement.reason)
     return ArmVerdict(
-        name, judgement.verdict, judgement.reason, margin, decided.leading, decided.signals, headroom, 0
+        name, verdict, reason, margin, decided.leading, decided.signals, headroom, 0, objection=objection
     )
+
+
+def _objected(
+    objections: tuple[Objection, ...], verdict: Verdict, reason: str
+) -> tuple[Objection | None, Verdict, str]:
+    """Return the first objection that stands, if any, and the verdict and its reason with it."""
+    objection = next(iter(_standing(objections, verdict)), None)
+    if objection is None:
+        return None, verdict, reason
+    alone = "" if verdict == INCONCLUSIVE else f"; on the data alone: {verdict_name(verdict)} ({reason})"
+    return objection, INCONCLUSIVE, objection.text + alone
 
 
 def _served(arm: Arm, load: Phase) -> Served:

@@ -20,6 +20,8 @@ from soak.contract.evidence import MIN_QUIESCE_POINTS, MIN_READINGS_UNDER_LOAD
 
 RSS: Final = "rss_bytes"
 USS: Final = "uss_bytes"
+WITH_FILES: Final = "working_set_bytes"
+"""Memory of a container as Prometheus may have it, with file pages that the kernel takes back when it needs them."""
 MEMORY_ALONE: Final = (OWN, USS, RSS)
 """Columns that are the whole where its parts were not read: the first that was read often enough. Recordings made
 before ``anon_bytes`` was a column have the others."""

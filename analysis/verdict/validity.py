@@ -12,7 +12,10 @@ from typing import Final
 
 import pandas as pd
 
+from analysis.judge.types import SignalSeries
 from analysis.recording.model import Arm, Phase, Recording
+from analysis.recording.requests import answered_by
+from analysis.verdict.daily_load import daily_load_doubt
 from soak.contract import FAILURE_KINDS, LOAD
 
 ARRIVED_AT_LEAST: Final = 0.99
@@ -26,6 +29,7 @@ ALIVE_AT_LEAST: Final = 0.9
 """Least share of the load during which an arm must have been alive to have been soaked."""
 SILENT_S: Final = 10
 """Seconds without a request after which a load of users of a locustfile has stopped."""
+GIVE_REQUESTS: Final = "given to soak attach by --prometheus and --requests-query"
 FAILED_AT_MOST: Final = 0.05
 """Greatest share of the requests sent while the arm was alive that may fail; with more, the load may never have
 reached the code under test."""
@@ -44,6 +48,8 @@ class ObjectionKind(StrEnum):
     """The arm was dead or its readings are missing, which can hide a leak and makes none."""
     CHANGED = "changed"
     """A file is not the one of the run's end: nothing that is read of the recording decides anything."""
+    DAY = "day"
+    """The load was nobody's plan: memory may follow that of a day."""
     BASELINE = "baseline"
     """An objection to the recording that limits with ``x before`` refer to."""
 
@@ -167,12 +173,15 @@ def arm_objections(recording: Recording, arm: Arm, sums: LoadSummary) -> tuple[O
     if (load := recording.load) is None:
         return tuple(shared)
     silence = _silence(arm, load) if recording.manifest.closed_loop else []
-    of_load = (*_arrival(arm, sums, load), *silence, *_success(sums))
+    attached = recording.manifest.attached
+    of_load = () if attached else (*_arrival(arm, sums, load), *silence, *_success(sums))
     unread = (*_absence(arm, load), *_sampling(arm, load, recording.manifest.every_s))
+    of_day = _day(arm, load) if attached else []
     return (
         *shared,
         *_of_kind(ObjectionKind.LOAD, arm.name, of_load),
         *_of_kind(ObjectionKind.UNREAD, arm.name, unread),
+        *_of_kind(ObjectionKind.DAY, arm.name, of_day),
     )
 
 
@@ -243,6 +252,19 @@ def _success(sums: LoadSummary) -> list[str]:
         f"{failed:,} of {sums.sent_alive:,} requests sent while it was alive failed, {most:,} of them by "
         f"{kind} (at most {FAILED_AT_MOST:.0%} may)"
     ]
+
+
+def _day(arm: Arm, load: Phase) -> list[str]:
+    """Return an objection where the memory of processes that were there before may follow the load of a day."""
+    rows = arm.samples if arm.by_process.empty else arm.by_process
+    rows = rows[rows["t_s"].between(load.start_s, load.end_s)].dropna(subset="rss_bytes")
+    if rows.empty:
+        return []  # stated as a gap already
+    t_s, value, life = (rows[name].to_numpy(float) for name in ("t_s", "rss_bytes", "life"))
+    doubt = daily_load_doubt(
+        SignalSeries("rss_bytes", t_s, value, life, answered_by(arm, t_s)), GIVE_REQUESTS
+    )
+    return [doubt] if doubt else []
 
 
 def _absence(arm: Arm, load: Phase) -> list[str]:

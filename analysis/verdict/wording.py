@@ -14,7 +14,8 @@ from analysis.recording.accounting import CHARGED, HELD, NATIVE, OWN, PARTS, PYT
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.decision import SignalVerdict
 from analysis.verdict.injected import ControlResult, InjectedControl
-from analysis.verdict.signals import LIMITS, RSS, USS, in_bytes
+from analysis.verdict.signals import LIMITS, RSS, USS, WITH_FILES, in_bytes
+from analysis.verdict.validity import ObjectionKind
 
 SIGNAL_NAMES: Final = {
     HELD: "memory in use",
@@ -25,6 +26,7 @@ SIGNAL_NAMES: Final = {
     CHARGED: "memory charged",
     USS: "USS",
     RSS: "RSS",
+    WITH_FILES: "memory with file pages",
     **COUNT_NAMES,
 }
 SMALLEST_BOUND: Final = 1.0
@@ -196,7 +198,7 @@ def _detectable(verdict: ArmVerdict) -> list[str]:
 def _more(verdict: ArmVerdict) -> list[str]:
     """Return how much more load would decide, where the reason is an objection; a signal's own reason states it."""
     more_s = verdict.leading.judgement.more_s if verdict.leading else None
-    if verdict.objection is None or not more_s:
+    if verdict.objection is None or verdict.objection.kind is ObjectionKind.DAY or not more_s:
         return []
     return [f"about {format_duration(more_s)} more of the same load would decide"]
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.judge.types import Numbers, ReasonCode
+from analysis.judge.types import Numbers
 from analysis.recording.read import read_recording
 from analysis.verdict.run import JudgedRun, judged_run
+from analysis.verdict.validity import ObjectionKind
 from soak import contract
 from tests.support import run_directory
 
@@ -33,8 +34,19 @@ def morning(hours: Numbers) -> Numbers:
     return np.asarray(110 + 30 * np.sin(2 * np.pi * (hours - 6) / 24))
 
 
-def attached(run_dir: Path, processes: Mapping[str, Memory]) -> JudgedRun:
-    """Return the verdict on a recording of ``soak attach``, read each minute for HOURS."""
+def steady(hours: Numbers) -> Numbers:
+    return np.full(len(hours), 600.0)
+
+
+def by_day(hours: Numbers) -> Numbers:
+    return np.asarray(600 + 400 * np.sin(2 * np.pi * (hours - 6) / 24))
+
+
+def attached(run_dir: Path, processes: Mapping[str, Memory], requests: Memory | None = steady) -> JudgedRun:
+    """Return the verdict on a recording of ``soak attach``, read each minute for HOURS.
+
+    ``requests`` are those of each minute; None where they are not known.
+    """
     t_s = np.arange(1.0, HOURS * 3600, 60.0)
     end_s = HOURS * 3600.0
     manifest = run_directory.manifest(
@@ -49,7 +61,11 @@ def attached(run_dir: Path, processes: Mapping[str, Memory]) -> JudgedRun:
             {"t_s": t, "life": 1, "pid": 100, "phase": contract.LOAD, "rss_bytes": round(value * MIB)}
             for t, value in zip(t_s, mib, strict=True)
         ]
-        arms[name] = (rows, ())
+        served = [] if requests is None else list(zip(t_s, requests(t_s / 3600), strict=True))
+        arms[name] = (
+            rows,
+            [{"t_s": t, "arm": name, "phase": contract.LOAD, "ok": count} for t, count in served],
+        )
     events = run_directory.events({contract.LOAD: 0.0}, end_s, processes)
     return judged_run(read_recording(run_directory.write_run(run_dir, manifest, events, arms)))
 
@@ -59,18 +75,33 @@ def attached(run_dir: Path, processes: Mapping[str, Memory]) -> JudgedRun:
     [
         ({"pid_1": flat, "pid_2": flat}, "no leak", 0),
         ({"pid_1": leaking, "pid_2": flat}, "LEAK: pid_1", 3),
-        ({"pid_1": morning, "pid_2": flat}, "INCONCLUSIVE: pid_1", 4),
     ],
 )
 def test_every_attached_process_counts_and_nothing_is_signed(
     tmp_path: Path, processes: dict[str, Memory], sentence: str, code: int
 ) -> None:
-    """A steady leak is called; memory that follows the load of a morning is neither called nor cleared."""
+    """Under a load that is steady a leak is called, and what is flat is cleared."""
     judged = attached(tmp_path / "run", processes)
     assert (judged.signoff.decision, judged.signoff.exit_code) == ("none", code)
     assert judged.signoff.sentence == f"Watched only, nothing to sign off; {sentence}"
     assert [gate.arm for gate in judged.gates] == ["pid_1", "pid_2"]
-    if code == 4:
-        leading = judged.verdicts[0].leading
-        assert leading is not None
-        assert leading.judgement.reason_code is ReasonCode.UNKNOWN_LOAD
+
+
+@pytest.mark.parametrize(
+    ("requests", "cause"), [(None, "the requests are not known"), (by_day, "busiest hour")]
+)
+@pytest.mark.parametrize("memory", [flat, leaking, morning])
+def test_what_may_follow_the_load_of_a_day_is_neither_called_nor_cleared(
+    tmp_path: Path, memory: Memory, requests: Memory | None, cause: str
+) -> None:
+    """Half a day in which the requests are not known, or vary: the verdict names what would decide."""
+    judged = attached(tmp_path / "run", {"pid_1": memory}, requests)
+    assert judged.signoff.exit_code == 4
+    verdict = judged.verdicts[0]
+    assert verdict.verdict == "inconclusive"
+    assert verdict.objection is not None
+    assert verdict.objection.kind is ObjectionKind.DAY
+    assert cause in verdict.reason
+    assert "a life of two days would decide" in verdict.reason
+    if memory is leaking and requests is None:
+        assert "on the data alone: LEAK" in verdict.reason

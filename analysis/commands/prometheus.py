@@ -1,0 +1,77 @@
+"""``soak judge --prometheus``: verdicts on memory that Prometheus recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from analysis.judge.types import Margin
+from analysis.prometheus.access import read_access
+from analysis.prometheus.client import Client
+from analysis.prometheus.judged import JudgedServices, judge_services
+from analysis.prometheus.queries import Query, Span, start_query
+from analysis.prometheus.question import Question, ask
+from analysis.prometheus.words import Words
+from analysis.report.terminal.tables import render
+from analysis.verdict.wording import verdict_line
+from soak.contract.units import parse_duration, parse_leak_per_time, parse_limit_option, parse_option
+from soak.errors import UsageError
+
+LEAST_SINCE_S = 600.0
+MOST_SINCE_S = 366 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The printed verdicts and the exit code."""
+
+    text: str
+    exit_code: int
+
+
+def judge_prometheus(words: Words, now_s: float) -> Verdicts:
+    """Fetch what the options name, judge it, and write the report where one is asked for.
+
+    ``now_s`` is the end of the time that is judged, seconds since 1970. Raises UsageError for an option, RecordingError
+    for what could not be fetched, HarnessError where the report cannot be written.
+    """
+    if not words.query.strip():
+        raise UsageError(
+            "--prometheus needs --query, for example --query 'process_resident_memory_bytes{job=\"shop\"}'."
+        )
+    access = read_access(words.url, words.bearer_file, words.basic_file, words.ca_file)
+    since_s = read_since(words.since)
+    margin = Margin(per_s=parse_option("--max-leak", words.max_leak, parse_leak_per_time).per_s)
+    limit_bytes = parse_limit_option(words.limit)
+    memory = Query(words.query.strip(), "--query")
+    question = Question(
+        memory,
+        read_query("--requests-query", words.requests_query),
+        read_query("--start-query", words.start_query) or start_query(memory),
+        Span(now_s - since_s, now_s),
+    )
+    found = asyncio.run(ask(Client(access), question))
+    judged = judge_services(found, access.url, margin, limit_bytes)
+    return Verdicts(_text(judged), judged.judged.signoff.exit_code)
+
+
+def read_query(option: str, text: str) -> Query | None:
+    """Return the query that an option gave; None without one."""
+    return Query(text.strip(), option) if text.strip() else None
+
+
+def read_since(text: str) -> float:
+    """Return the seconds of ``--since``; raises UsageError."""
+    since_s = parse_option("--since", text, parse_duration)
+    if not LEAST_SINCE_S <= since_s <= MOST_SINCE_S:
+        raise UsageError(f"--since {text}: give a time from 10min to 366d.")
+    return since_s
+
+
+def _text(judged: JudgedServices) -> str:
+    lines = [*(verdict_line(verdict) for verdict in judged.judged.verdicts)]
+    if judged.notes:
+        lines += ["", *judged.notes]
+    return render([Text(line) for line in lines])

@@ -1,0 +1,98 @@
+"""The answers of Prometheus's HTTP API as series of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from analysis.judge.types import Numbers
+from soak.errors import RecordingError
+
+NAME: Final = "__name__"
+Labels = tuple[tuple[str, str], ...]
+"""Names and values of labels in order of name, the metric's name not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The samples of one series in order of time; arrays of one length."""
+
+    labels: Labels
+    t_s: Numbers
+    """Seconds since 1970."""
+    value: Numbers
+
+    def label(self, name: str) -> str:
+        """Return the value of a label; empty without it, as Prometheus has it."""
+        return dict(self.labels).get(name, "")
+
+
+class _Result(BaseModel):
+    metric: dict[str, str]
+    values: list[tuple[float, float]] = []
+    """Empty of a native histogram."""
+
+
+class _Data(BaseModel):
+    resultType: str  # noqa: N815 - the API's
+    result: list[_Result]
+
+
+class _Answer(BaseModel):
+    data: _Data
+
+
+class _Error(BaseModel):
+    error: str = ""
+
+
+def error_of(body: bytes) -> str:
+    """Return why Prometheus refused a query, without a full stop; empty where it is no such answer."""
+    try:
+        return _Error.model_validate_json(body).error.strip().rstrip(".")
+    except ValidationError:
+        return ""
+
+
+def read_answer(body: bytes, option: str) -> tuple[Series, ...]:
+    """Return the series of an answer; raises RecordingError for one that is no matrix."""
+    try:
+        data = _Answer.model_validate_json(body).data
+    except ValidationError:
+        raise RecordingError(
+            f"{option}: the answer is not one of Prometheus's API; give --prometheus the URL below which /api/v1 lies."
+        ) from None
+    if data.resultType != "matrix":
+        raise RecordingError(
+            f"{option}: the query yields a {data.resultType}, not series over time; give a selector or an expression "
+            "of one."
+        )
+    return tuple(_series(one) for one in data.result if one.values)
+
+
+def joined(parts: Iterable[tuple[Series, ...]]) -> tuple[Series, ...]:
+    """Return the series of several answers about one query, those of equal labels as one; times strictly increase."""
+    pieces: dict[Labels, list[Series]] = {}
+    for series in parts:
+        for one in series:
+            pieces.setdefault(one.labels, []).append(one)
+    found = []
+    for labels, those in sorted(pieces.items()):
+        t_s, value = (
+            np.concatenate(arrays) for arrays in zip(*((one.t_s, one.value) for one in those), strict=True)
+        )
+        t_s, first = np.unique(t_s, return_index=True)
+        found.append(Series(labels, t_s, value[first]))
+    return tuple(found)
+
+
+def _series(one: _Result) -> Series:
+    samples = np.array(one.values, dtype=np.float64)
+    known = np.isfinite(samples[:, 0])
+    labels = tuple(sorted((name, value) for name, value in one.metric.items() if name != NAME))
+    value = samples[known, 1]
+    return Series(labels, samples[known, 0], np.where(np.isfinite(value), value, np.nan))

@@ -1,0 +1,93 @@
+"""The lives of one series: the stretches between which its process was started again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from analysis.judge.types import Numbers
+from analysis.prometheus.answers import NAME, Labels, Series
+
+CLOCK_STEP_S: Final = 1.5
+"""Greatest difference of two start times of one process, seconds: Linux may round the boot time, from which a client
+computes its start, up or down by a whole second."""
+CLOCK_FRACTION_S: Final = 0.002
+"""How far such a difference may be from a whole second, seconds."""
+IDENTITY: Final = ("pod", "instance", "id", "container_id", "uid", "name")
+"""Labels that change with every roll-out, and in which processes that run side by side differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """One series of memory, cut into lives."""
+
+    series: Series
+    life: Numbers
+    """Number of the life of each sample, from 0, shape (n,)."""
+    restarts: int
+    """Lives but the first."""
+    known: bool
+    """Whether start times were there, so that no restart is missed."""
+    several: int = 0
+    """Number of start times that take turns, as those of several processes behind one address do; 0 where none do."""
+
+
+def cut_lives(memory: tuple[Series, ...], starts: tuple[Series, ...]) -> tuple[Lives, ...]:
+    """Return each series of memory with its lives; ``starts`` are start times, seconds since 1970.
+
+    Start times belong to the memory of equal labels, else to that of the same pod, else of the same instance.
+    """
+    exact = {one.labels: one for one in starts}
+    return tuple(
+        _cut(
+            one,
+            exact.get(one.labels) or next((other for other in starts if shares_process(one, other)), None),
+        )
+        for one in memory
+    )
+
+
+def shares_process(one: Series, other: Series) -> bool:
+    """Return whether two series are of one process: by pod and namespace where both have a pod, else by instance."""
+    for name, beside in (("pod", ("namespace",)), ("instance", ("job",))):
+        if one.label(name) and other.label(name):
+            return one.label(name) == other.label(name) and all(
+                one.label(each) == other.label(each)
+                for each in beside
+                if one.label(each) and other.label(each)
+            )
+    return False
+
+
+def _cut(series: Series, start: Series | None) -> Lives:
+    good = np.flatnonzero(np.isfinite(start.value)) if start is not None else np.empty(0, dtype=int)
+    if start is None or not len(good):
+        return Lives(series, np.zeros(len(series.t_s)), 0, known=False)
+    process = same_starts(start.value[good])
+    changed = np.flatnonzero(np.diff(process)) + 1
+    several = len(np.unique(process)) if len(np.unique(process)) < len(changed) + 1 else 0
+    # A sample belongs to the newest start time that was scraped with it or before it.
+    at = np.clip(np.searchsorted(start.t_s[good], series.t_s, side="right") - 1, 0, None)
+    life = np.concatenate([[0.0], np.cumsum(np.diff(process) != 0)])[at]
+    number = np.unique(life, return_inverse=True)[1].astype(np.float64)
+    return Lives(series, number, int(number.max(initial=0.0)), known=True, several=several)
+
+
+def same_starts(start_s: Numbers) -> Numbers:
+    """Return the number of the process of each start time, shape (n,); equal for those that a clock tells apart."""
+    values, number = np.unique(start_s, return_inverse=True)
+    process = np.zeros(len(values))
+    firsts: list[float] = []
+    for place, value in enumerate(values):
+        step = value - firsts[-1] if firsts else np.inf
+        if step > CLOCK_STEP_S or abs(step - round(step)) > CLOCK_FRACTION_S:
+            firsts.append(value)
+        process[place] = len(firsts) - 1
+    return process[number]
+
+
+def workload(labels: Labels) -> Labels:
+    """Return the labels that a roll-out leaves as they are."""
+    return tuple((name, value) for name, value in labels if name not in IDENTITY and name != NAME)

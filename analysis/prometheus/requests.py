@@ -1,0 +1,74 @@
+"""The requests that a service answered, over all of its lives: a counter that is set back goes on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from analysis.judge.types import Numbers
+from analysis.prometheus.answers import Series
+from analysis.prometheus.lives import shares_process
+from analysis.prometheus.queries import Query
+from soak.errors import RecordingError
+
+MOST_GAP_S: Final = 600.0
+"""Longest time between two samples of the requests over which they are taken to go on, seconds; or GAP_STEPS of their
+usual steps, if that is longer."""
+GAP_STEPS: Final = 5.0
+MOST_FALLS_SHARE: Final = 0.1
+"""Share of the steps that fall from which on values are no counter: one process is not set back every few samples."""
+MIN_STEPS: Final = 20
+
+
+def requests_of(memory: Series, requests: tuple[Series, ...]) -> tuple[Series, ...]:
+    """Return the series of requests that are those of one process.
+
+    By pod or instance where both have it; series without either, as those of a sum, are those of every process.
+    """
+    anyone = (one for one in requests if not (one.label("pod") or one.label("instance")))
+    return tuple(anyone) or tuple(one for one in requests if shares_process(memory, one))
+
+
+def check_counters(requests: tuple[Series, ...], query: Query) -> None:
+    """Raise RecordingError where values that should be a counter's fall again and again."""
+    for one in requests if not query.is_rate else ():
+        steps = np.diff(one.value[np.isfinite(one.value)])
+        moved = steps[steps != 0]
+        if len(moved) >= MIN_STEPS and (moved < 0).mean() > MOST_FALLS_SHARE:
+            raise RecordingError(
+                f"{query.option}: its values fall again and again, so they are no counter; give a counter, or requests "
+                "per second by rate()."
+            )
+
+
+def answered(requests: tuple[Series, ...], query: Query, t_s: Numbers) -> Numbers:
+    """Return the requests answered since the first sample at each of ``t_s``, increasing times, shape (n,).
+
+    The sum of all series; NaN where none of them was read for longer than MOST_GAP_S.
+    """
+    total, known = np.zeros(len(t_s)), np.zeros(len(t_s), dtype=bool)
+    for one in requests:
+        read = np.isfinite(one.value)
+        times, value = one.t_s[read], one.value[read]
+        if len(times) < 2:
+            continue
+        steps_s = np.diff(times)
+        longest_s = max(MOST_GAP_S, GAP_STEPS * float(np.median(steps_s)))
+        so_far = np.concatenate([[0.0], np.cumsum(_gained(value, steps_s, longest_s, query))])
+        total += np.interp(t_s, times, so_far)
+        after = np.clip(np.searchsorted(times, t_s), 1, len(times) - 1)
+        within = (t_s >= times[0] - longest_s) & (t_s <= times[-1] + longest_s)
+        known |= within & ((steps_s[after - 1] <= longest_s) | np.isin(t_s, times))
+    return np.where(known, total, np.nan)
+
+
+def _gained(value: Numbers, steps_s: Numbers, longest_s: float, query: Query) -> Numbers:
+    """Return the requests of each step."""
+    if query.is_rate:
+        mean = np.maximum((value[1:] + value[:-1]) / 2, 0.0)
+        return np.asarray(mean * np.minimum(steps_s, longest_s))
+    gained = np.diff(value)
+    # A counter that falls began again at 0; a sum of counters falls when one of them does, by what that one had.
+    again = value[1:] if query.is_selector else np.zeros(len(gained))
+    return np.where(gained < 0, again, gained)

@@ -1,0 +1,122 @@
+"""The services that were found: one signal each, with what is to be known beside its verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from analysis.formatting import format_duration
+from analysis.judge.types import ARENA_BYTES, Numbers, SignalSeries
+from analysis.prometheus.lives import cut_lives
+from analysis.prometheus.question import Found
+from analysis.prometheus.requests import answered, requests_of
+from analysis.prometheus.rollouts import Chain, chain_rollouts
+from analysis.verdict.daily_load import GAP_STEPS, MOST_GAP_S, daily_load_doubt
+from analysis.verdict.signals import RSS, WITH_FILES
+from analysis.verdict.validity import Objection, ObjectionKind
+
+MOST_UNKNOWN_SHARE: Final = 0.02
+"""Share of the readings without a count of requests up to which those beside them stand for it."""
+GIVE_REQUESTS: Final = "given by --requests-query"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service over its roll-outs and restarts, ready to be judged."""
+
+    chain: Chain
+    readings: SignalSeries
+    """Times since the start of the span; requests are NaN where they are not known for all of it."""
+    objections: tuple[Objection, ...]
+    notes: tuple[str, ...]
+    """Sentences without a full stop."""
+
+    @property
+    def name(self) -> str:
+        """Its name, unique among the services."""
+        return self.chain.name
+
+    @property
+    def requests_known(self) -> bool:
+        """Whether its requests are known."""
+        return bool(np.isfinite(self.readings.requests).all())
+
+
+def services(found: Found) -> tuple[Service, ...]:
+    """Return the services whose memory was found, in order of name."""
+    chains = chain_rollouts(cut_lives(found.memory, found.starts))
+    return tuple(_service(found, chain) for chain in chains)
+
+
+def _service(found: Found, chain: Chain) -> Service:
+    question = found.question
+    t_s = chain.t_s
+    requests, about_requests = _requests(found, chain, t_s)
+    readings = SignalSeries(
+        WITH_FILES if question.memory.counts_files else RSS,
+        t_s - question.span.start_s,
+        np.where(chain.value > 0, chain.value, np.nan),
+        chain.life,
+        requests,
+        quantum=ARENA_BYTES,
+    )
+    notes = (*_story(chain), *_gaps(t_s), *about_requests)
+    return Service(chain, readings, tuple(_objections(chain, readings)), notes)
+
+
+def _requests(found: Found, chain: Chain, t_s: Numbers) -> tuple[Numbers, tuple[str, ...]]:
+    """Return the requests so far at each reading, and what is wrong with them."""
+    query = found.question.requests
+    unknown = np.full(len(t_s), np.nan)
+    if query is None:
+        return unknown, ()
+    mine = {one.labels: one for part in chain.parts for one in requests_of(part.series, found.requests)}
+    if not mine:
+        return unknown, (f"requests not known: no series of {query.option} has its pod or instance",)
+    total = answered(tuple(mine.values()), query, t_s)
+    known = np.isfinite(total)
+    if (~known).mean() > MOST_UNKNOWN_SHARE:
+        return unknown, (f"requests not known: none were read for {(~known).mean():.0%} of its samples",)
+    order = np.argsort(t_s[known], kind="stable")
+    return np.interp(t_s, t_s[known][order], total[known][order]), ()
+
+
+def _story(chain: Chain) -> tuple[str, ...]:
+    counts = ((chain.rollouts, "roll-out"), (chain.restarts, "restart"))
+    parts = [f"{count} {what}{'s' if count > 1 else ''}" for count, what in counts if count]
+    return (", ".join(parts),) if parts else ()
+
+
+def _gaps(t_s: Numbers) -> tuple[str, ...]:
+    times = np.unique(t_s)
+    steps = np.diff(times)
+    if not len(steps):
+        return ()
+    gaps = steps[steps > max(MOST_GAP_S, GAP_STEPS * float(np.median(steps)))]
+    if not len(gaps):
+        return ()
+    return (
+        f"no samples for {format_duration(float(gaps.sum()))}, the longest time {format_duration(float(gaps.max()))}",
+    )
+
+
+def _objections(chain: Chain, readings: SignalSeries) -> list[Objection]:
+    """Return what leaves the service INCONCLUSIVE, the first first."""
+    found = []
+    if several := max(one.several for one in chain.parts):
+        text = (
+            f"{several} start times take turns, as those of several processes behind one address do: have Prometheus "
+            "scrape each process by an address of its own"
+        )
+        found.append(Objection(chain.name, ObjectionKind.GAP, text))
+    if not all(one.known for one in chain.parts):
+        text = (
+            "when its process was started is not known, and a restart can hide a leak: name the metric of its start "
+            "time by --start-query"
+        )
+        found.append(Objection(chain.name, ObjectionKind.UNREAD, text))
+    if doubt := daily_load_doubt(readings, GIVE_REQUESTS):
+        found.append(Objection(chain.name, ObjectionKind.DAY, doubt))
+    return found

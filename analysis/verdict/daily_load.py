@@ -1,0 +1,108 @@
+"""The load of a day: where nobody sent the load on purpose, memory may follow it, and a morning looks like a leak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from analysis.formatting import format_duration
+from analysis.judge.types import Numbers, SignalSeries
+
+HOUR_S: Final = 3600.0
+DAY_S: Final = 86_400.0
+LIFE_ALONE_S: Final = 2 * DAY_S
+"""Length of a life from which on a day is told from a leak whatever the requests were: it has come and gone twice."""
+LIFE_WITH_REQUESTS_S: Final = DAY_S
+"""Length of a life from which on the requests of REQUESTS_S explain what of its memory follows them."""
+REQUESTS_S: Final = 3 * DAY_S
+"""Time of known requests that vary, seconds, from which on they tell a day from a leak."""
+STEADY_RATIO: Final = 1.5
+"""Most requests of an hour, as a multiple of the least of another, up to which the load is steady."""
+TOLERANCE: Final = 0.99
+"""Share of each of these times that is enough: a window of two days holds a life of a scrape less. All of them were set
+on a prototype that judged simulated days from Prometheus, not on the table of `make prometheus`."""
+MOST_GAP_S: Final = 600.0
+"""Time without a reading that still counts as watched, seconds; or GAP_STEPS of the usual step, if that is longer."""
+GAP_STEPS: Final = 10.0
+LEAST_HOURS: Final = 2
+"""Whole hours from which on the load is compared by the hour; in less time, by its quarters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """For how long a service was watched, and how steady its load was."""
+
+    longest_life_s: float
+    """Longest life, without the time that was not read, seconds."""
+    requests_s: float
+    """Time with readings for which the requests are known, seconds; 0 where they are not known at every reading."""
+    ratio: float | None
+    """Requests of the busiest hour as a multiple of those of the quietest, inf for one without any; None where they are
+    not known."""
+
+
+def watched(readings: SignalSeries) -> Watched:
+    """Return for how long readings were taken, and how the requests varied meanwhile."""
+    read = np.isfinite(readings.value) & np.isfinite(readings.t_s)
+    t_s, life, requests = readings.t_s[read], readings.life[read], readings.requests[read]
+    longest_s = max((_covered_s(np.sort(t_s[life == one])) for one in np.unique(life)), default=0.0)
+    if len(t_s) < 2 or not np.isfinite(requests).all():
+        return Watched(longest_s, 0.0, None)
+    order = np.argsort(t_s, kind="stable")
+    t_s, requests = t_s[order], np.maximum.accumulate(requests[order])
+    return Watched(longest_s, _covered_s(t_s), _ratio(t_s, requests))
+
+
+def daily_load_doubt(readings: SignalSeries, fix: str) -> str:
+    """Return why memory may follow the load of a day, and what would decide; empty where it is told from a leak.
+
+    ``fix`` is how to give the requests where they are not known. The clause has no full stop.
+    """
+    found = watched(readings)
+    if found.longest_life_s >= TOLERANCE * LIFE_ALONE_S:
+        return ""
+    life = f"the longest life watched has {format_duration(found.longest_life_s)}"
+    if found.ratio is None:
+        return (
+            "memory may follow the load of a day, and the requests are not known: a life of two days would decide "
+            f"({life}), or the requests, {fix}"
+        )
+    if found.ratio <= STEADY_RATIO:
+        return ""
+    enough = found.requests_s >= TOLERANCE * REQUESTS_S
+    if enough and found.longest_life_s >= TOLERANCE * LIFE_WITH_REQUESTS_S:
+        return ""
+    times = "more than 100" if found.ratio > 100 else f"{found.ratio:.1f}"
+    return (
+        f"memory may follow the load of a day, whose busiest hour has {times} times the requests of the quietest: a "
+        "life of two days would decide, or three days of requests with a life of one day "
+        f"({life}, the requests {format_duration(found.requests_s)})"
+    )
+
+
+def _covered_s(t_s: Numbers) -> float:
+    """Return how much of the time between readings, in order, was watched, seconds."""
+    steps = np.diff(t_s)
+    if not len(steps):
+        return 0.0
+    return float(steps[steps <= max(MOST_GAP_S, GAP_STEPS * float(np.median(steps)))].sum())
+
+
+def _ratio(t_s: Numbers, requests: Numbers) -> float:
+    """Return the requests of the busiest hour over those of the quietest, of the hours that were watched whole."""
+    span_s = float(t_s[-1] - t_s[0])
+    hours = int(span_s // HOUR_S)
+    each_s = HOUR_S if hours >= LEAST_HOURS else span_s / 4
+    edges = t_s[0] + each_s * np.arange((hours if hours >= LEAST_HOURS else 4) + 1)
+    served = np.diff(np.interp(edges, t_s, requests))
+    usual_s = max(MOST_GAP_S, GAP_STEPS * float(np.median(np.diff(t_s))))
+    gaps = np.flatnonzero(np.diff(t_s) > usual_s)
+    whole = np.ones(len(served), dtype=bool)
+    for at in gaps:
+        whole &= (edges[1:] <= t_s[at]) | (edges[:-1] >= t_s[at + 1])
+    served = served[whole]
+    if not len(served) or served.max() <= 0:
+        return float("inf")
+    return float(served.max() / served.min()) if served.min() > 0 else float("inf")
