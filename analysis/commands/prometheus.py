@@ -54,7 +54,13 @@ def judge_prometheus(words: Words, now_s: float) -> Verdicts:
     )
     found = asyncio.run(ask(Client(access), question))
     judged = judge_services(found, access.url, margin, limit_bytes)
-    return Verdicts(_text(judged), judged.judged.signoff.exit_code)
+    text = _text(judged)
+    if words.report is not None:
+        from analysis.report.prometheus import write_report  # noqa: PLC0415 - a second of matplotlib
+
+        write_report(words.report, judged)
+        text += f"\nReport: {words.report / 'report.html'}\n"
+    return Verdicts(text, judged.judged.signoff.exit_code)
 
 
 def read_query(option: str, text: str) -> Query | None:

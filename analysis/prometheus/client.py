@@ -141,7 +141,5 @@ class Client:
 
 
 def _os_reason(error: aiohttp.ClientConnectorError) -> str:
-    number = error.os_error.errno
-    return (
-        os.strerror(number) if number in errno.errorcode else error.os_error.strerror or str(error.os_error)
-    )
+    number = error.os_error.errno or 0
+    return os.strerror(number) if number in errno.errorcode else str(error.os_error)

@@ -27,6 +27,7 @@ from analysis.verdict.signoff import watched
 from analysis.verdict.validity import load_summary
 from soak.contract import LOAD, REQUEST_COLUMNS, SAMPLE_COLUMNS, SCHEMA_VERSION
 
+SAMPLE_NUMBERS: Final = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
 FILE_PAGES: Final = (
     "The query counts file pages, which the kernel takes back when it needs them: what grows may be a cache of files. "
     "container_memory_rss and process_resident_memory_bytes do not count them."
@@ -96,15 +97,23 @@ def _arm(service: Service, limit_bytes: int | None) -> Arm:
         role="",
         limit_bytes=limit_bytes,
         lives=lives,
-        samples=_with_columns(
-            rows, tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
-        ),
+        samples=_with_columns(rows, SAMPLE_NUMBERS).assign(phase=LOAD),
         ladder=_with_columns(rows[:0], tuple(column.name for column in SAMPLE_COLUMNS)),
         points=_with_columns(rows[:0], tuple(column.name for column in SAMPLE_COLUMNS)),
-        requests=_with_columns(pd.DataFrame(), tuple(column.name for column in REQUEST_COLUMNS)),
+        requests=_requests(service),
         latency=Latency(),
         notes=service.notes,
     )
+
+
+def _requests(service: Service) -> pd.DataFrame:
+    """Return the requests answered up to each reading since the one before it; no rows where they are not known."""
+    readings, rows = service.readings, pd.DataFrame()
+    if service.requests_known:
+        t_s, places = np.unique(readings.t_s, return_index=True)
+        gained = np.maximum(np.diff(readings.requests[places], prepend=readings.requests[places[:1]]), 0.0)
+        rows = pd.DataFrame({"t_s": t_s, "ok": gained})
+    return _with_columns(rows, tuple(column.name for column in REQUEST_COLUMNS)).assign(phase=LOAD)
 
 
 def _with_columns(rows: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:

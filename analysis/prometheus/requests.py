@@ -22,12 +22,19 @@ MIN_STEPS: Final = 20
 
 
 def requests_of(memory: Series, requests: tuple[Series, ...]) -> tuple[Series, ...]:
-    """Return the series of requests that are those of one process.
+    """Return the series of requests that are those of one process; none where that is not clear.
 
-    By pod or instance where both have it; series without either, as those of a sum, are those of every process.
+    They are of the same pod or instance. Series without either, as those of a sum, are those of every process. Of
+    several, those count whose other labels are equal, as far as both have them.
     """
-    anyone = (one for one in requests if not (one.label("pod") or one.label("instance")))
-    return tuple(anyone) or tuple(one for one in requests if shares_process(memory, one))
+    anyone = tuple(one for one in requests if not (one.label("pod") or one.label("instance")))
+    found = anyone or tuple(one for one in requests if shares_process(memory, one))
+    equal = tuple(one for one in found if _agree(memory, one))
+    return equal or (() if len(anyone) > 1 else found)
+
+
+def _agree(one: Series, other: Series) -> bool:
+    return all(one.label(name) in {"", value} for name, value in other.labels)
 
 
 def check_counters(requests: tuple[Series, ...], query: Query) -> None:

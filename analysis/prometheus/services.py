@@ -13,7 +13,7 @@ from analysis.prometheus.lives import cut_lives
 from analysis.prometheus.question import Found
 from analysis.prometheus.requests import answered, requests_of
 from analysis.prometheus.rollouts import Chain, chain_rollouts
-from analysis.verdict.daily_load import GAP_STEPS, MOST_GAP_S, daily_load_doubt
+from analysis.verdict.daily_load import GAP_STEPS, MOST_GAP_S, daily_load_doubt, watched
 from analysis.verdict.signals import RSS, WITH_FILES
 from analysis.verdict.validity import Objection, ObjectionKind
 
@@ -42,6 +42,44 @@ class Service:
     def requests_known(self) -> bool:
         """Whether its requests are known."""
         return bool(np.isfinite(self.readings.requests).all())
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """What is to be known of a service beside its verdict."""
+
+    service: str
+    samples: int
+    rollouts: int
+    restarts: int
+    longest_life_s: float
+    """Longest life watched, seconds."""
+    memory_bytes: float | None
+    """Memory at the newest sample; None where it was not read."""
+    requests_per_s: float | None
+    """Mean of the requests per second; None where they are not known."""
+    ratio: float | None
+    """Requests of the busiest hour as a multiple of those of the quietest; None where they are not known."""
+
+
+def service_row(service: Service) -> ServiceRow:
+    """Return what a table has of a service."""
+    readings, seen = service.readings, watched(service.readings)
+    known = readings.value[np.argsort(readings.t_s, kind="stable")]
+    known = known[np.isfinite(known)]
+    span_s = float(np.ptp(readings.t_s))
+    return ServiceRow(
+        service=service.name,
+        samples=len(known),
+        rollouts=service.chain.rollouts,
+        restarts=service.chain.restarts,
+        longest_life_s=seen.longest_life_s,
+        memory_bytes=float(known[-1]) if len(known) else None,
+        requests_per_s=float(np.ptp(readings.requests)) / span_s
+        if seen.ratio is not None and span_s
+        else None,
+        ratio=seen.ratio,
+    )
 
 
 def services(found: Found) -> tuple[Service, ...]:
@@ -74,7 +112,7 @@ def _requests(found: Found, chain: Chain, t_s: Numbers) -> tuple[Numbers, tuple[
         return unknown, ()
     mine = {one.labels: one for part in chain.parts for one in requests_of(part.series, found.requests)}
     if not mine:
-        return unknown, (f"requests not known: no series of {query.option} has its pod or instance",)
+        return unknown, (f"requests not known: no series of {query.option} has its labels",)
     total = answered(tuple(mine.values()), query, t_s)
     known = np.isfinite(total)
     if (~known).mean() > MOST_UNKNOWN_SHARE:

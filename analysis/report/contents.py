@@ -9,6 +9,7 @@ from analysis.incident.claims import Claim, claims
 from analysis.incident.comparison import comparison_rows
 from analysis.incident.row import ComparisonRow
 from analysis.incident.timeline import timeline
+from analysis.prometheus.services import ServiceRow
 from analysis.recording.model import Recording
 from analysis.slopes import LifeSlopes, slopes_of_lives
 from analysis.verdict.processes import ProcessRow, process_rows
@@ -31,6 +32,8 @@ class ReportContents:
     """Leak suspects and memory breakdown, one per arm in the same order; empty without a load."""
     processes: tuple[ProcessRow, ...] = ()
     """The processes of every arm that had several at a time under load, arm by arm."""
+    services: tuple[ServiceRow, ...] = ()
+    """What is to be known of each arm whose memory is Prometheus's."""
 
     @property
     def loads(self) -> tuple[LoadSummary, ...]:

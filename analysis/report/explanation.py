@@ -35,6 +35,13 @@ def _done(contents: ReportContents) -> str:
         return "The run did not reach the phase load, so there is nothing to judge."
     lasted = format_duration(load.end_s - load.start_s)
     every = f"memory was read every {manifest.every_s:g} s"
+    if manifest.from_prometheus:
+        return (
+            f"The memory of {lasted} was fetched from Prometheus, which read it every {manifest.every_s:g} s. Each "
+            "service is judged by itself, never their sum; a restart and a roll-out begin a new life, and the requests "
+            f"go on over them. The family-wise false-alarm rate of {FAMILY_ERROR:.1%} is divided among "
+            f"{len(recording.arms)}."
+        )
     if manifest.attached:
         return (
             f"soak attached to running processes, whose load it did not send or record; for {lasted} {every}."
@@ -138,6 +145,8 @@ def _signed(contents: ReportContents) -> tuple[str, ...]:
         )
     if contents.reasons:
         lines.append("Problems with this recording: " + "; ".join(contents.reasons) + ".")
+    elif contents.recording.manifest.from_prometheus:
+        pass
     elif contents.recording.manifest.attached:
         lines.append("The recording is complete.")
     elif contents.recording.manifest.closed_loop:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import groupby
 from typing import Final
 
@@ -18,14 +19,40 @@ EDGE_S: Final = 2.0
 
 
 def process_tables(contents: ReportContents) -> tuple[Table, ...]:
-    """Return the processes of each arm that had several at a time, those not judged as a line below; else empty."""
+    """Return the services of Prometheus, and the processes of each arm that had several at a time; else empty.
+
+    Processes that are not judged are a line below.
+    """
     load = contents.recording.load
     margins = {verdict.arm: verdict.margin for verdict in contents.judged.verdicts}
     load_s = 0.0 if load is None else load.end_s - load.start_s
-    return tuple(
+    services = (service_table(contents),) if contents.services else ()
+    return services + tuple(
         _process_table(name, tuple(rows), margins[name], load_s)
         for name, rows in groupby(contents.processes, key=lambda row: row.arm)
     )
+
+
+def service_table(contents: ReportContents) -> Table:
+    """Return the services whose memory is Prometheus's; no rows of a run."""
+    head = (
+        "service", "samples", "roll-outs", "restarts", "longest life", "RSS at end", "requests/s",
+        "busiest to quietest hour",
+    )  # fmt: skip
+    rows = tuple(
+        (
+            row.service,
+            f"{row.samples:,}",
+            str(row.rollouts),
+            str(row.restarts),
+            format_duration(row.longest_life_s),
+            NO_NUMBER if row.memory_bytes is None else format_bytes(row.memory_bytes),
+            "not known" if row.requests_per_s is None else f"{row.requests_per_s:,.3g}",
+            NO_NUMBER if row.ratio is None else "no end" if math.isinf(row.ratio) else f"{row.ratio:,.1f}",
+        )
+        for row in contents.services
+    )
+    return Table("What was watched", head, rows, frozenset(head[1:]))
 
 
 def _process_table(arm: str, rows: tuple[ProcessRow, ...], margin: Margin, load_s: float) -> Table:

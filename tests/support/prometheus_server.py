@@ -52,7 +52,7 @@ def serving(data: Path, place: Path, *arguments: str) -> Iterator[str]:
     ):
         try:
             deadline = time.monotonic() + PATIENCE_S
-            while not _is_ready(f"http://127.0.0.1:{port}/-/ready"):
+            while not _is_ready(port):
                 assert process.poll() is None, (place / "prometheus.log").read_text()
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
@@ -62,9 +62,13 @@ def serving(data: Path, place: Path, *arguments: str) -> Iterator[str]:
             process.wait(PATIENCE_S)
 
 
-def _is_ready(url: str) -> bool:
+def _is_ready(port: int) -> bool:
+    """Return whether the server answers anything, be it that it wants TLS or a password."""
+    url = f"http://127.0.0.1:{port}/-/ready"
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own
+        with urllib.request.urlopen(url, timeout=5) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    except urllib.error.HTTPError as error:
+        return error.code in {400, 401}
+    except OSError:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -45,19 +46,27 @@ class TimeAxis:
     label: str
     short_label: str
     with_seconds: bool = False
+    zero: datetime | None = None
+    """The moment of 0 where times are dates; None: they are hours."""
 
     def at(self, t_s: Numbers | float) -> Numbers:
         """Return the positions of these moments."""
         return (np.asarray(t_s) - self.zero_s) / self.unit_s
 
     def text(self, hours: float) -> str:
-        """Return a position as ``5:37``, in a short run as ``0:05:37``."""
+        """Return a position as ``5:37``, in a short run as ``0:05:37``; a date as ``26 Nov 06:00``."""
+        if self.zero is not None:
+            return f"{self.zero + timedelta(hours=hours):%d %b %H:%M}"
         return format_hours(hours, with_seconds=self.with_seconds)
 
 
 def time_axis(recording: Recording) -> TimeAxis:
     """Return the time axis that fits the run."""
     manifest = recording.manifest
+    if manifest.from_prometheus:
+        began = manifest.started_wall_time
+        midnight = began.replace(hour=0, minute=0, second=0, microsecond=0)
+        return TimeAxis((midnight - began).total_seconds(), 3600.0, "UTC", "UTC", zero=midnight)
     if manifest.incident and recording.load is not None:
         scale = "" if manifest.hour_s == 3600 else f" (1:00 is {manifest.hour_s:g} s of this run)"
         label = f"hours of the incident since the load began, h:mm{scale}"
@@ -86,7 +95,9 @@ def new_axes(figure: Figure, place: SubplotSpec, title: str = "") -> Axes:
 def fit_time(axes: Axes, recording: Recording, time: TimeAxis, most_ticks: int = TIME_TICKS) -> None:
     """Set the time axis to the span of the run."""
     if recording.phases and recording.phases[-1].end_s > recording.phases[0].start_s:
-        start_s = min(recording.phases[0].start_s, time.zero_s)
+        start_s = recording.phases[0].start_s
+        if time.zero is None:
+            start_s = min(start_s, time.zero_s)
         axes.set_xlim(*time.at(np.array([start_s, recording.phases[-1].end_s])))
     first, last = axes.get_xlim()
     least_s = (last - first) * 3600 / most_ticks

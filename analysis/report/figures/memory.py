@@ -53,7 +53,7 @@ def memory_figure(contents: ReportContents) -> Figure:
     legend_above(axes, [*_draw_fits(axes, contents, time), *limits])
     axes.set_ylim(0, highest * 1.2)  # room for the names of the phases; a wide band may leave the picture
     memory_axis(axes)
-    shade_phases(axes, recording, time, names=True)
+    shade_phases(axes, recording, time, names=not recording.manifest.from_prometheus)
     label_line_ends(
         axes, [label for arm, look in looks(recording.arms) for label in _last_life(arm, look)], gap=0.045
     )

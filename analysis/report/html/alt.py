@@ -7,6 +7,7 @@ from analysis.recording.measurements import ended, peak
 from analysis.recording.model import Arm, Recording
 from analysis.report.contents import ReportContents
 from analysis.report.figures.objects import panels
+from analysis.report.figures.requests import requests_per_second
 
 
 def memory_alt(contents: ReportContents) -> str:
@@ -25,6 +26,16 @@ def objects_alt(contents: ReportContents) -> str:
         known = [f"{name} {value:,.0f}" for name, value in most if value is not None]
         sentences.append(f"{title}, maximum: {', '.join(known) or 'not read'}.")
     return f"Objects over time. {' '.join(sentences)}"
+
+
+def requests_alt(contents: ReportContents) -> str:
+    """Return the mean and the highest requests per second of each arm."""
+    sentences = []
+    for arm in contents.recording.arms:
+        _, per_s = requests_per_second(arm)
+        if len(per_s):
+            sentences.append(f"{arm.name}: {per_s.mean():,.3g} on average, {per_s.max():,.3g} at most.")
+    return f"Requests per second over time. {' '.join(sentences)}"
 
 
 def latency_alt(contents: ReportContents) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from importlib.resources import files
 from typing import Final
 
@@ -14,7 +15,7 @@ from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
 from analysis.report.gates import gate_rows
 from analysis.report.growth_tables import suspect_tables
-from analysis.report.html.alt import latency_alt, memory_alt, memory_breakdown_alt, objects_alt
+from analysis.report.html.alt import latency_alt, memory_alt, memory_breakdown_alt, objects_alt, requests_alt
 from analysis.report.html.provenance import config_text, provenance
 from analysis.report.html.svg import inline_svg
 from analysis.report.own_word import GATES, HEADS, LEGEND, MARK, UNITS
@@ -26,6 +27,7 @@ from soak.contract.hashes import FileHash, HashCheck
 
 ALTS: Final = {
     "memory": memory_alt,
+    "requests": requests_alt,
     "objects": objects_alt,
     "latency": latency_alt,
     "waterfall": memory_breakdown_alt,
@@ -37,7 +39,7 @@ def report_html(
 ) -> str:
     """Return the page; ``events`` are texts as ``read_events`` returns them.
 
-    ``figures`` are SVG files by name: memory, objects, latency, and waterfall where one was drawn.
+    ``figures`` are SVG files by name: memory, requests, objects, latency and waterfall, as far as they were drawn.
 
     All text of a run, a profile or a service is escaped.
     """
@@ -52,6 +54,8 @@ def report_html(
     return environment.get_template("report.html.jinja").render(
         style=stylesheet(),
         manifest=recording.manifest,
+        ended=recording.manifest.started_wall_time
+        + timedelta(seconds=recording.load.end_s if recording.load else 0.0),
         signoff=judged.signoff,
         reasons=contents.reasons,
         verdicts=[

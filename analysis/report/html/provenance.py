@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from analysis.formatting import format_bytes, format_duration
+from analysis.recording.manifest import Manifest
 from analysis.recording.model import Recording
 
 
@@ -18,6 +19,7 @@ def provenance(recording: Recording) -> tuple[tuple[str, str], ...]:
     found: tuple[tuple[str, Any], ...] = (
         ("run", manifest.run_id),
         ("profile", manifest.profile),
+        *_asked(manifest),
         ("started", f"{manifest.started_wall_time:%Y-%m-%d %H:%M:%S} UTC"),
         ("status", f"{manifest.status}{f': {manifest.status_detail}' if manifest.status_detail else ''}"),
         ("load", None if load is None else format_duration(load.end_s - load.start_s)),
@@ -36,6 +38,19 @@ def provenance(recording: Recording) -> tuple[tuple[str, str], ...]:
         *((f"command of {name}", command) for name, command in _commands(manifest.config)),
     )
     return tuple((name, str(value)) for name, value in found if value not in (None, ""))
+
+
+def _asked(manifest: Manifest) -> tuple[tuple[str, Any], ...]:
+    """Return what Prometheus was asked."""
+    asked = manifest.prometheus
+    if asked is None:
+        return ()
+    return (
+        ("Prometheus", asked.url),
+        ("memory", asked.query),
+        ("requests", asked.requests_query),
+        ("start times", asked.start_query),
+    )
 
 
 def config_text(recording: Recording) -> str:

@@ -1,0 +1,61 @@
+"""The answers of Prometheus as series."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.prometheus.answers import Series, error_of, joined, read_answer
+from soak.errors import RecordingError
+from tests.support.scripted_prometheus import Reply, matrix, refusal, success
+
+
+def test_a_series_has_labels_without_its_name_and_numbers_as_they_are_written() -> None:
+    reply = matrix(
+        ({"__name__": "m", "pod": "a", "job": "b"}, [(1.5, 2e6), (2.5, float("nan")), (3.5, float("inf"))])
+    )
+    (one,) = read_answer(reply.body, "--query")
+    assert one.labels == (("job", "b"), ("pod", "a"))
+    assert one.label("pod") == "a"
+    assert one.label("zone") == ""
+    assert one.t_s.tolist() == [1.5, 2.5, 3.5]
+    assert one.value[0] == 2e6
+    assert np.isnan(one.value[1:]).all()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"[]", b'{"status":"success"}', b'{"data":{"resultType":"matrix","result":[{"metric":3}]}}',
+     b'{"data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"x"]]}]}}', b"[" * 100_000],
+)  # fmt: skip
+def test_what_is_no_answer_of_prometheus_is_refused(body: bytes) -> None:
+    with pytest.raises(RecordingError, match="--query: the answer is not one of Prometheus's API"):
+        read_answer(body, "--query")
+
+
+@pytest.mark.parametrize("kind", ["scalar", "string", "vector"])
+def test_what_is_no_series_over_time_is_refused(kind: str) -> None:
+    body = success({"resultType": kind, "result": []}).body
+    with pytest.raises(RecordingError, match=f"yields a {kind}"):
+        read_answer(body, "--query")
+
+
+def test_a_native_histogram_has_no_samples() -> None:
+    body = success({"resultType": "matrix", "result": [{"metric": {}, "histograms": []}]}).body
+    assert read_answer(body, "--query") == ()
+
+
+def test_pieces_are_joined_and_a_sample_that_is_in_two_counts_once() -> None:
+    labels = (("pod", "a"),)
+    first = Series(labels, np.array([1.0, 2.0]), np.array([10.0, 20.0]))
+    second = Series(labels, np.array([2.0, 3.0]), np.array([20.0, 30.0]))
+    (one,) = joined([(first,), (second,)])
+    assert (one.t_s.tolist(), one.value.tolist()) == ([1, 2, 3], [10, 20, 30])
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [(refusal(400, "parse error. "), "parse error"), (Reply(b"<html>"), ""), (Reply(b"{}"), "")],
+)
+def test_why_a_query_was_refused(reply: Reply, text: str) -> None:
+    assert error_of(reply.body) == text

@@ -1,0 +1,123 @@
+"""From series to services: lives, requests, gaps, and the objections to each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.judge.types import Numbers
+from analysis.prometheus.answers import Series
+from analysis.prometheus.queries import Query, Span
+from analysis.prometheus.question import Found, Question
+from analysis.prometheus.services import Service, service_row, services
+from analysis.verdict.validity import ObjectionKind
+
+HOUR_S = 3600.0
+BEGIN_S = 1.79e9
+T_S = BEGIN_S + np.arange(0.0, 72 * HOUR_S, 300.0)
+
+
+def series(value: Numbers | float, t_s: Numbers = T_S, **labels: str) -> Series:
+    return Series(
+        tuple(sorted(labels.items())), t_s, np.broadcast_to(np.asarray(value, dtype=float), t_s.shape).copy()
+    )
+
+
+def found(
+    memory: tuple[Series, ...],
+    requests: tuple[Series, ...] = (),
+    starts: tuple[Series, ...] = (),
+    metric: str = "process_resident_memory_bytes",
+) -> tuple[Service, ...]:
+    query = Query("http_requests_total", "--requests-query") if requests else None
+    span = Span(BEGIN_S, BEGIN_S + 72 * HOUR_S)
+    return services(Found(Question(Query(metric, "--query"), query, None, span), memory, requests, starts))
+
+
+def kinds(service: Service) -> list[ObjectionKind]:
+    return [one.kind for one in service.objections]
+
+
+def test_requests_go_on_over_restarts_and_roll_outs() -> None:
+    """A counter that each pod and each start sets back to 0 never goes back, so it makes no leak per request."""
+    half = len(T_S) // 2
+    first, second = T_S[:half], T_S[half:]
+    count = np.arange(half) * 10.0
+    set_back = np.where(np.arange(half) < half // 2, count, count - count[half // 2])
+    starts = np.where(np.arange(half) < half // 2, BEGIN_S - 10, first[half // 2] - 1)
+    (one,) = found(
+        (series(1e8, first, pod="a"), series(1e8, second, pod="b")),
+        (series(set_back, first, pod="a"), series(count, second, pod="b")),
+        (series(starts, first, pod="a"), series(second[0], second, pod="b")),
+    )
+    assert (np.diff(one.readings.requests) >= 0).all()
+    assert one.requests_known
+    assert np.unique(one.readings.life).tolist() == [1, 2, 3]
+    assert one.notes == ("1 roll-out, 1 restart",)
+    assert kinds(one) == []
+    row = service_row(one)
+    assert (row.rollouts, row.restarts, row.samples) == (1, 1, len(T_S))
+    assert row.ratio is not None
+    assert row.ratio < 1.5
+
+
+def test_pods_side_by_side_are_never_added_up() -> None:
+    each = found(
+        (series(1e8, pod="a"), series(3e8, pod="b")), starts=(series(1.0, pod="a"), series(1.0, pod="b"))
+    )
+    assert [one.name for one in each] == ["a", "b"]
+    assert [float(one.readings.value[0]) for one in each] == [1e8, 3e8]
+
+
+def test_a_day_that_is_missing_is_noted_and_not_counted_as_watched() -> None:
+    kept = (T_S < BEGIN_S + 20 * HOUR_S) | (T_S > BEGIN_S + 44 * HOUR_S)
+    (one,) = found((series(1e8, T_S[kept], pod="a"),), starts=(series(1.0, T_S[kept], pod="a"),))
+    assert one.notes == ("no samples for 24.2 h, the longest time 24.2 h",)
+    assert service_row(one).longest_life_s < 48 * HOUR_S
+
+
+def test_requests_that_are_missing_for_a_day_are_not_known() -> None:
+    kept = (T_S < BEGIN_S + 20 * HOUR_S) | (T_S > BEGIN_S + 44 * HOUR_S)
+    count = np.arange(len(T_S)) * 10.0
+    (one,) = found(
+        (series(1e8, pod="a"),), (series(count[kept], T_S[kept], pod="a"),), (series(1.0, pod="a"),)
+    )
+    assert not one.requests_known
+    assert one.notes == ("requests not known: none were read for 33% of its samples",)
+
+
+def test_requests_of_other_pods_are_not_known() -> None:
+    (one,) = found((series(1e8, pod="a"),), (series(np.arange(len(T_S)), pod="x"),), (series(1.0, pod="a"),))
+    assert not one.requests_known
+    assert one.notes == ("requests not known: no series of --requests-query has its labels",)
+
+
+def test_several_processes_behind_one_address_decide_nothing() -> None:
+    """Their start times take turns; the objection names the fix."""
+    starts = np.where(np.arange(len(T_S)) % 3 == 0, 1e9 + 0.31, 1e9 + 0.42)
+    (one,) = found((series(1e8, pod="a"),), starts=(series(starts, pod="a"),))
+    assert kinds(one)[0] is ObjectionKind.GAP
+    assert "2 start times take turns" in one.objections[0].text
+    assert "an address of its own" in one.objections[0].text
+
+
+def test_without_start_times_nothing_is_cleared() -> None:
+    (one,) = found((series(1e8, pod="a"),))
+    assert kinds(one) == [ObjectionKind.UNREAD]
+    assert "--start-query" in one.objections[0].text
+
+
+def test_memory_of_less_than_two_days_without_requests_may_follow_a_day() -> None:
+    short = T_S[:200]
+    (one,) = found((series(1e8, short, pod="a"),), starts=(series(1.0, short, pod="a"),))
+    assert kinds(one) == [ObjectionKind.DAY]
+
+
+def test_a_value_of_zero_is_no_reading() -> None:
+    value = np.where(np.arange(len(T_S)) % 2, 1e8, 0.0)
+    (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),))
+    assert np.isfinite(one.readings.value).sum() == len(T_S) // 2
+
+
+def test_memory_with_file_pages_has_a_name_of_its_own() -> None:
+    (one,) = found((series(1e8, pod="a"),), metric="container_memory_working_set_bytes")
+    assert one.readings.signal == "working_set_bytes"
