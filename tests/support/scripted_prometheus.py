@@ -86,7 +86,7 @@ def scripted(answering: Answering, tls: ssl.SSLContext | None = None) -> Iterato
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     httpd.daemon_threads = True
-    httpd.handle_error = lambda *_: None  # type: ignore[method-assign,assignment]  # a client may end the connection
+    httpd.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client may end the connection
     if tls is not None:
         httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
     scheme = "http" if tls is None else "https"

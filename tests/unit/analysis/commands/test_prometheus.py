@@ -42,7 +42,7 @@ def prometheus(pods: Mapping[str, Memory], *, known: bool = True) -> Answering:
 
     def samples(pod: str, metric: str) -> Numbers:
         if metric == "http_requests_total":
-            return np.arange(len(t_s)) * 600.0
+            return np.asarray(np.arange(len(t_s)) * 600.0, dtype=np.float64)
         if metric == "process_start_time_seconds":
             return np.full(len(t_s), t_s[0] - 1)
         return np.asarray((pods[pod](hours) + noise.normal(0, 0.2, len(t_s))) * MIB)

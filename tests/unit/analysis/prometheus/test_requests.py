@@ -81,5 +81,5 @@ MEMORY = series([0] * 6, job="kubelet", pod="a", instance="node", service="kubel
 )
 def test_requests_are_those_of_the_same_process(requests: list[dict[str, str]], places: list[int]) -> None:
     """By pod or instance; a sum without either is everybody's, unless it is unclear which of several."""
-    given = tuple(series([n] * 6, **labels) for n, labels in enumerate(requests))
+    given = tuple(series([n] * 6, T_S, **labels) for n, labels in enumerate(requests))
     assert [int(one.value[0]) for one in requests_of(MEMORY, given)] == places

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.judge.types import Numbers
 from analysis.prometheus.answers import Series
@@ -16,7 +17,7 @@ BEGIN_S = 1.79e9
 T_S = BEGIN_S + np.arange(0.0, 72 * HOUR_S, 300.0)
 
 
-def series(value: Numbers | float, t_s: Numbers = T_S, **labels: str) -> Series:
+def series(value: npt.ArrayLike, t_s: Numbers = T_S, **labels: str) -> Series:
     return Series(
         tuple(sorted(labels.items())), t_s, np.broadcast_to(np.asarray(value, dtype=float), t_s.shape).copy()
     )

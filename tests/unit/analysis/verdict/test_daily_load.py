@@ -77,7 +77,7 @@ def test_an_hour_without_a_request_is_not_steady() -> None:
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_hardly_any_readings_are_no_day(count: int) -> None:
-    nothing: Numbers = np.arange(count) * 60.0
+    nothing: Numbers = np.linspace(0.0, 60.0, count)
     series = SignalSeries("rss_bytes", nothing, nothing + 1e8, nothing * 0, nothing)
     assert daily_load_doubt(series, "") != ""
 
