@@ -3,7 +3,7 @@ PYTHON ?= python3
 RUN ?= runs/latest
 DURATION ?= 6h
 BIN := .venv/bin
-COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml --custom-compile-command "make lock"
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 .PHONY: help install soak soak-incident soak-article soak-images soak-release ablate bench calibrate bench-live bench-heap leaks allocators prometheus ui report test test-fast test-browser fuzz lint lock clean
@@ -72,13 +72,15 @@ allocators: .venv/installed ## Soak leaks in many allocators and mappings, and t
 prometheus: .venv/installed ## Judge 83 planted services in a real Prometheus: 15 leaks, 48 healthy; three minutes
 	@$(BIN)/python -m tests.prometheus
 
-lint: .venv/installed ## Check style, types and the direction of imports
+lint: .venv/installed ## Check style, types, the direction of imports and the examples for CI
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows docs/ci/github-*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci docs/ci/gitlab.yml
 
-lock: ## Renew requirements.lock and requirements-image.lock from pyproject.toml (needs uv)
+lock: .venv/installed ## Renew requirements.lock and requirements-image.lock from pyproject.toml
 	$(COMPILE) --upgrade --group dev --output-file requirements.lock
 	$(COMPILE) --group build --constraint requirements.lock --no-annotate --output-file requirements-image.lock
 

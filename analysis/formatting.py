@@ -11,6 +11,10 @@ KIB: Final = 2**10
 MIB: Final = 2**20
 MORE_DIGITS: Final = 2
 """Digits that the ends of an interval may have beyond the usual ones, where it would look empty without them."""
+SHORT_COMMIT: Final = 10
+"""Characters of a git revision that are shown."""
+SHORT_ID: Final = 12
+"""Characters of an image id that are shown, as podman and docker do."""
 BYTE_UNITS: Final = (("GiB", 2**30), ("MiB", MIB), ("KiB", KIB), ("B", 1))
 
 
@@ -78,3 +82,13 @@ def format_change(before: float | None, after: float | None) -> str:
 def verdict_name(verdict: str) -> str:
     """Return a verdict as it is printed: ``NO LEAK``."""
     return verdict.replace("_", " ").upper()
+
+
+def short_build(build: str | None) -> str:
+    """Return a git revision or an image id as people write it."""
+    if not build:
+        return ""
+    if build.startswith("sha256:"):
+        return build.removeprefix("sha256:")[:SHORT_ID]
+    commit, dirty, _ = build.partition("-dirty")
+    return commit[:SHORT_COMMIT] + dirty

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from analysis.formatting import BYTE_UNITS, HOUR_S, verdict_name
-from analysis.history.findings import P99, RATE, Found, History, short_build
+from analysis.formatting import BYTE_UNITS, HOUR_S, short_build, verdict_name
+from analysis.history.findings import P99, RATE, Found, History
 from analysis.history.runs import BYTES_PER_REQUEST, HistoryRun
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Verdict
 from analysis.report.figures.axes import new_axes, note_no_data

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.formatting import format_bytes, verdict_name
+from analysis.formatting import format_bytes, short_build, verdict_name
 from analysis.history.changes import FALSE_ALARM, LEAST_EACH, LEAST_RUNS, Change, change_points
 from analysis.history.runs import HistoryRun, Runs
 from analysis.judge.types import LEAK, NO_LEAK
@@ -20,10 +20,6 @@ SIDES_95: Final = (1.96, 1.645)
 LEAST_CHANGE: Final = 0.05
 """Share by which a figure must change to be named: of the margin for the leak rate, of their median for RSS and p99.
 Less decides no release."""
-SHORT_COMMIT: Final = 10
-"""Characters of a git revision that are shown."""
-SHORT_ID: Final = 12
-"""Characters of an image id that are shown, as podman and docker do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +164,6 @@ def leak_text(run: HistoryRun) -> str:
         smallest = SMALLEST_BOUND / (1 if run.clock.per_s is None else 3600)
         return f"< {rate_text(max(rate.high, smallest), run.signal, run.clock)}"
     return f"{rate_text(rate.value, run.signal, run.clock)} ({interval_text(rate, run.signal, run.clock)})"
-
-
-def short_build(build: str | None) -> str:
-    """Return a git revision or an image id as people write it."""
-    if not build:
-        return ""
-    if build.startswith("sha256:"):
-        return build.removeprefix("sha256:")[:SHORT_ID]
-    commit, dirty, _ = build.partition("-dirty")
-    return commit[:SHORT_COMMIT] + dirty
 
 
 def _count(runs: tuple[HistoryRun, ...]) -> str:

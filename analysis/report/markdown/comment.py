@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.formatting import verdict_name
+from analysis.formatting import short_build, verdict_name
 from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
 from analysis.report.growth_tables import suspect_tables
@@ -77,6 +77,7 @@ def _provenance(contents: ReportContents) -> list[str]:
         f"{manifest.started_wall_time:%Y-%m-%d %H:%M} UTC",
         f"Python {manifest.python}",
         f"memory limit: {manifest.limit_source}",
+        *(f"build of {arm.name}: {short_build(arm.build)}" for arm in contents.recording.arms if arm.build),
         *([f"soakproof {revision}"] if revision else []),
     ]
     return [literal(", ".join(facts)) + "."]

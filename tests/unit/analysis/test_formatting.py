@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.formatting import format_bytes, format_change, format_duration, format_hours
+from analysis.formatting import format_bytes, format_change, format_duration, format_hours, short_build
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,17 @@ def test_hours_are_hours_and_minutes(hours: float, short: str, whole: str) -> No
 def test_a_duration_is_in_the_unit_that_suits_it(seconds: float, text: str) -> None:
     """Nothing is promised for longer than ten years."""
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (None, ""),
+        ("7ef98cf8a1" + "0" * 30, "7ef98cf8a1"),
+        ("7ef98cf8a1" + "0" * 30 + "-dirty", "7ef98cf8a1-dirty"),
+        ("sha256:" + "45ff3af24f2c" + "0" * 52, "45ff3af24f2c"),
+    ],
+)
+def test_a_build_is_as_people_write_it(build: str | None, text: str) -> None:
+    """A git revision, changed or not, and the id of an image."""
+    assert short_build(build) == text
