@@ -31,12 +31,14 @@ import os, sys
 sys.path.insert(0, {path!r})
 try:
     import soak_probe
-    soak_probe.__path__[:] = [{path!r} + "/soak_probe"]
+    if not os.path.isdir(soak_probe.__path__[0]):
+        soak_probe.__path__[:] = [{path!r} + "/soak_probe"]
     soak_probe.visit({path!r})
     result = ""
 except Exception as error:
     result = type(error).__name__ + ": " + str(error)
-sys.path.remove({path!r})
+if {path!r} in sys.path:
+    sys.path.remove({path!r})
 try:
     with open({path!r} + "/result.part", "w") as file:
         file.write(result)

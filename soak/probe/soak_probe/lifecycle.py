@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from _thread import RLock
+from _thread import RLock, start_new_thread
 
 from .imports import when_imported
 from .report import report
@@ -41,8 +41,14 @@ def visit(directory: str) -> None:
     """Serve as ``start`` does, in a process that has run without the probe, until nobody has asked for a while.
 
     ``directory`` is a private one of this visit, with a copy of the probe; it is removed at the end. The hooks stay, as
-    fork hooks cannot be taken back, and serve the next visit. Raises as ``start``.
+    fork hooks cannot be taken back, and serve the next visit. Raises as ``start``, and RuntimeError where threads have
+    been replaced: a server that is no thread would stop the target while it waits.
     """
+    from types import BuiltinFunctionType
+
+    if not isinstance(start_new_thread, BuiltinFunctionType):
+        why = "its threads are replaced, as by gevent or eventlet; start it with the probe"
+        raise RuntimeError(why)  # noqa: TRY004 - nobody has passed it
     if _visitor:
         _visitor[0].move(directory)
     else:
@@ -62,7 +68,7 @@ def _watch(probe: Probe) -> None:
         after_in_parent=probe.after_fork_in_parent,
         after_in_child=probe.after_fork_in_child,
     )
-    atexit.register(probe.close)
+    atexit.register(probe.leave)
 
 
 _visitor: list[Probe] = []
@@ -86,7 +92,7 @@ class Probe:
         directory = _private(self._directory)
         _sweep(directory)
         path = f"{directory}/{os.getpid()}.sock"
-        server = Server(path, _answerer(self.sessions), self._idle_s, self._leave)
+        server = Server(path, _answerer(self.sessions), self._idle_s, self.leave)
         try:
             server.start()
         except RuntimeError:
@@ -120,22 +126,22 @@ class Probe:
 
     def move(self, directory: str) -> None:
         """Serve in another directory from now on. Raises as ``open``."""
-        self.close()
+        self.leave()
         self._directory = directory
         self._pid = os.getpid()
         self.open()
 
-    def _leave(self) -> None:
-        """Stop, and remove the directory where it was made for this process; a forked child may serve on in it."""
+    def leave(self) -> None:
+        """Stop for good; at the end of a visit, remove its directory, unless this is a forked child."""
         self.close()
-        if self._pid == os.getpid():
+        if self._idle_s is not None and self._pid == os.getpid():
             for directory, _, names in os.walk(self._directory, topdown=False):
                 try:
                     for name in names:
                         os.unlink(f"{directory}/{name}")
                     os.rmdir(directory)
                 except OSError:
-                    pass  # whoever asked has removed it
+                    pass  # whoever asked is removing it
 
     def close(self) -> None:
         """Stop for good and remove the socket's file."""

@@ -358,6 +358,23 @@ class TestLifecycle:
         assert file_names(f"{directory}/next") == {f"{os.getpid()}.sock"}
         wait_until(lambda: not file_names(directory))
 
+    def test_a_visit_that_is_followed_at_once_removes_its_directory(
+        self, directory: str, visit: Callable[[float], lifecycle.Probe]
+    ) -> None:
+        """Whoever made it may have been killed."""
+        probe = visit(PATIENCE_S)
+        Path(directory, "next").mkdir(mode=0o700)
+        probe.move(f"{directory}/next")
+        assert file_names(directory) == {"next"}
+
+    def test_a_probe_from_the_start_never_removes_its_directory(self, directory: str) -> None:
+        """At its process's end, too: others have their sockets there."""
+        probe = lifecycle.Probe(directory, Sessions())
+        probe.open()
+        Path(directory, "kept").touch()
+        probe.leave()
+        assert file_names(directory) == {"kept"}
+
     def test_a_forked_child_leaves_the_directory_to_its_parent(
         self, directory: str, visit: Callable[[float], lifecycle.Probe]
     ) -> None:

@@ -173,6 +173,17 @@ def test_a_probe_that_cannot_start_there_has_its_reason(place: Path, targets: St
     assert not list(place.iterdir())
 
 
+def test_a_program_of_greenlets_takes_none(place: Path, targets: Start) -> None:
+    """The probe would be one of them, and its waiting would stop the others."""
+    target = targets("from gevent import monkey\nmonkey.patch_all()\n" + TARGET)
+    with (
+        pytest.raises(UsageError, match=r"RuntimeError: its threads are replaced, as by gevent or eventlet"),
+        late_probes([target.attachment], StopRequest()),
+    ):
+        pass
+    assert not list(place.iterdir())
+
+
 def test_below_a_launcher_the_service_has_the_probe(
     place: Path, targets: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
