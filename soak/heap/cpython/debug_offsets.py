@@ -6,8 +6,9 @@ cookie. It is found there by this cookie, so neither symbols nor section headers
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
@@ -21,7 +22,9 @@ _HEAD_WORDS: Final = 3
 """Words before the offsets: cookie, version, free_threaded."""
 _READ_BYTES: Final = 1 << 20
 _MOST_DATA_BYTES: Final = 64 << 20
-"""Most writable data of a program that is looked through, bytes: that of CPython is below 2 MiB."""
+"""Most writable data of a process that is looked through, bytes: that of CPython is below 2 MiB."""
+_MOST_COOKIES: Final = 64
+"""Most places with the cookie that are looked at: CPython has one."""
 _MOST_OFFSET: Final = 1 << 20
 """Bound of a plausible offset or size, bytes: the largest, that of an interpreter's state, is 226 kB in 3.15."""
 
@@ -86,7 +89,7 @@ class DebugOffsets:
     """PY_VERSION_HEX."""
     free_threaded: bool
     offsets: Mapping[str, int]
-    """Offsets and sizes in bytes by GROUP.FIELD, as in NAMES; empty for a version that is not in NAMES."""
+    """Offsets and sizes in bytes by GROUP.FIELD, as in NAMES; empty for free-threaded builds and other versions."""
 
     @property
     def version(self) -> tuple[int, int, int]:
@@ -103,13 +106,10 @@ def find_debug_offsets(pid: int, maps: Sequence[MemoryMapping], memory: Memory) 
 
     Raises HeapError when the process is gone.
     """
-    for path in candidates(pid, maps):
-        for mapping in maps:
-            if mapping.path == path and mapping.permissions.startswith("rw"):
-                for address in _cookies(mapping, memory):
-                    found = _read(path, address, memory)
-                    if found is not None:
-                        return found
+    for path, address in islice(_cookies(candidates(pid, maps), maps, memory), _MOST_COOKIES):
+        found = _read(path, address, memory)
+        if found is not None:
+            return found
     return None
 
 
@@ -130,18 +130,24 @@ def word_at(address: int, memory: Memory) -> int:
     return int.from_bytes(memory.read_each([address], 8)[0], "little")
 
 
-def _cookies(mapping: MemoryMapping, memory: Memory) -> list[int]:
-    """Return the addresses of words of a mapping that are the cookie; pages that were never touched are left out."""
+def _cookies(
+    paths: Sequence[str], maps: Sequence[MemoryMapping], memory: Memory
+) -> Iterator[tuple[str, int]]:
+    """Yield the words that are the cookie in writable data of files; pages that were never touched are left out."""
     wanted = np.frombuffer(COOKIE, np.uint64)[0]
     buffer = np.zeros(_READ_BYTES, np.uint8)
-    found: list[int] = []
-    for start, end in memory.resident(mapping.start, min(mapping.end, mapping.start + _MOST_DATA_BYTES)):
-        for first in range(start, end, _READ_BYTES):
-            part = buffer[: min(_READ_BYTES, end - first)]
-            got = memory.read_into(first, part)
-            words = part[: got & ~7].view(np.uint64)
-            found += [first + 8 * int(place) for place in np.flatnonzero(words == wanted)]
-    return found
+    left_bytes = _MOST_DATA_BYTES
+    of_files = [
+        one for path in paths for one in maps if one.path == path and one.permissions.startswith("rw")
+    ]
+    for mapping in of_files:
+        for start, end in memory.resident(mapping.start, min(mapping.end, mapping.start + left_bytes)):
+            for first in range(start, end, _READ_BYTES):
+                part = buffer[: min(_READ_BYTES, end - first)]
+                words = part[: memory.read_into(first, part) & ~7].view(np.uint64)
+                for place in np.flatnonzero(words == wanted).tolist():
+                    yield mapping.path, first + 8 * place
+        left_bytes -= min(left_bytes, mapping.end - mapping.start)
 
 
 def _read(path: str, address: int, memory: Memory) -> DebugOffsets | None:
@@ -151,7 +157,7 @@ def _read(path: str, address: int, memory: Memory) -> DebugOffsets | None:
     version = (version_hex >> 24, version_hex >> 16 & 0xFF)
     if version[0] != 3 or version < (3, 13) or free_threaded > 1:
         return None
-    names = NAMES.get(version, ())
+    names = () if free_threaded else NAMES.get(version, ())
     words: list[int] = []
     if names:
         words = memory.read_each([address + 8 * _HEAD_WORDS], 8 * len(names)).view(np.uint64)[0].tolist()

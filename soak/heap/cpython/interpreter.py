@@ -17,14 +17,11 @@ from soak.heap.errors import HeapError
 _TYPE: Final = "PyType_Type"
 _VERSION: Final = "Py_Version"
 """Symbol of PY_VERSION_HEX, exported since 3.11."""
-_OTHER_BUILDS: Final = {
-    "_Py_NegativeRefcount": "a debug build",
-    "_Py_MergeZeroLocalRefcount": "a free-threaded build",
-}
-"""Symbols that only builds have which are not supported, and what these are called."""
+_OF_DEBUG_BUILD: Final = "_Py_NegativeRefcount"
+"""Symbol that only debug builds have."""
 _WITH_OFFSETS: Final = (3, 13)
 """Version since which CPython has debug offsets."""
-_SYMBOLS: Final = (_TYPE, _VERSION, *_OTHER_BUILDS)
+_SYMBOLS: Final = (_TYPE, _VERSION, _OF_DEBUG_BUILD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +66,11 @@ def find_interpreter(pid: int, maps: Sequence[MemoryMapping], memory: Memory) ->
 def _by_offsets(pid: int, offsets: DebugOffsets, memory: Memory) -> tuple[Layout, int]:
     """Return layout and address of ``type``; raises HeapError where the layout is not the process's own."""
     version, path = offsets.version, offsets.path
-    _refuse_other_builds(pid, path, _symbols_if_readable(pid, path))
     if offsets.free_threaded:
-        raise _other_build(pid, path, f"a free-threaded build of CPython {version[0]}.{version[1]}")
+        build = f"a free-threaded build of CPython {version[0]}.{version[1]}"
+        raise HeapError(f"pid {pid} runs {build} ({path}); supported are {SUPPORTED}.")
     layout = _layout(pid, path, version[:2])
+    _refuse_debug_build(pid, path, _symbols_if_readable(pid, path))
     for name, expected in debug_offsets_of(layout).items():
         stated = offsets.offsets.get(name, expected)
         if stated != expected:
@@ -94,7 +92,7 @@ def _by_symbols(
     pid: int, path: str, maps: Sequence[MemoryMapping], memory: Memory, found: Mapping[str, int]
 ) -> tuple[Layout, int]:
     """Return the same of a Python without debug offsets."""
-    _refuse_other_builds(pid, path, found)
+    _refuse_debug_build(pid, path, found)
     bias = program.bias(pid, path, maps)
     if not all(0 < bias + address < USER_SPACE_END for address in found.values()):
         raise HeapError(program.not_as_mapped(pid, path))
@@ -168,11 +166,6 @@ def _symbols_if_readable(pid: int, path: str) -> Mapping[str, int]:
         return {}
 
 
-def _refuse_other_builds(pid: int, path: str, found: Mapping[str, int]) -> None:
-    for symbol, build in _OTHER_BUILDS.items():
-        if symbol in found:
-            raise _other_build(pid, path, f"{build} of CPython")
-
-
-def _other_build(pid: int, path: str, build: str) -> HeapError:
-    return HeapError(f"pid {pid} runs {build} ({path}); supported are {SUPPORTED}.")
+def _refuse_debug_build(pid: int, path: str, found: Mapping[str, int]) -> None:
+    if _OF_DEBUG_BUILD in found:
+        raise HeapError(f"pid {pid} runs a debug build of CPython ({path}); supported are {SUPPORTED}.")

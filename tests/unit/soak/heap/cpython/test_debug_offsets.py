@@ -150,3 +150,11 @@ def test_a_ring_of_interpreters_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     found = find_debug_offsets(1, MAPS, memory)
     assert found is not None
     assert interpreters(found, memory) == (DATA + 2048,)
+
+
+def test_data_full_of_cookies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hostile process has as many as it likes; 64 are looked at."""
+    assert _found(*[_COOKIE] * 500, monkeypatch=monkeypatch) is None
+    honest = (_COOKIE, 0x030E0AF0, 1)
+    assert _found(*[_COOKIE] * 60, *honest, monkeypatch=monkeypatch) is not None
+    assert _found(*[_COOKIE] * 64, *honest, monkeypatch=monkeypatch) is None
