@@ -30,6 +30,8 @@ MACHINES = ("x86_64",)
 """Machines on which the layouts of CPython were tested."""
 BY_SIBLING = "a sibling process"
 BY_LAYOUT = "the size of type objects only"
+BY_OFFSETS = "the debug offsets of the process only"
+"""The same since CPython 3.13."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool
         try:
             interpreter = find_interpreter(pid, memory.maps, memory)
             checked_by = _checked_by(pid, interpreter) if check else BY_LAYOUT
+            if checked_by == BY_LAYOUT and interpreter.offsets:
+                checked_by = BY_OFFSETS
             heap = read_heap(memory.maps, memory, interpreter, containers_over)
             offsets = interpreter.offsets
             collector = read_collector(offsets, memory) if offsets else None

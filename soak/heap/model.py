@@ -83,7 +83,7 @@ class Census:
     cpu_s: float
     read_bytes: int
     checked_by: str
-    """What the reading was checked against: a sibling process, or the size of type objects only."""
+    """What the reading was checked against: a sibling process, or the layout alone."""
     pool_free_bytes: int | None = None
     """Free bytes in pymalloc's pools that were ever touched; None in a census saved before they were counted."""
     release: str | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from soak.heap.census import take_census
+from soak.heap.census import BY_OFFSETS, take_census
 from soak.heap.cpython.collector import is_incremental, read_collector
 from soak.heap.cpython.debug_offsets import NAMES, DebugOffsets
 from soak.heap.model import CollectorStatistics
@@ -66,6 +66,7 @@ def test_a_python_with_the_incremental_collector_is_told_by_its_version(tmp_path
     with running(early, python.parents[1]) as (pid, _):
         census = take_census(pid)
     assert (census.python, census.release, census.incremental_collector) == ("3.14", "3.14.2", True)
+    assert census.checked_by == BY_OFFSETS  # a copy without its library cannot be started again
 
 
 RUNTIME, STATE, STATISTICS = 0x7F00_0000_0000, 0x7F00_0001_0000, 0x7F00_0002_0000
