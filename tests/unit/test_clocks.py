@@ -11,13 +11,14 @@ import pytest
 from tests.support.paths import ROOT
 
 LABELS = {
+    "analysis/commands/judge.py": "the end of what Prometheus is asked for, by whose clock its samples are",
     "soak/contract/clock.py": "the column wall_time",
     "soak/heap/census.py": "the wall time of a census; its age is monotonic",
     "soak/supervisor/attach.py": "the name of the run directory, and its start",
     "soak/supervisor/launch.py": "the name of the run directory",
     "soak/supervisor/manifest.py": "the start of the run",
 }
-"""Modules that may read the wall clock, and what for: for people, none of it is subtracted."""
+"""Modules that may read the wall clock, and what for: for people or Prometheus; no duration is measured with it."""
 WALL = {"time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.ctime", "datetime.now", "datetime.utcnow",
         "datetime.today", "date.today"}  # fmt: skip
 
