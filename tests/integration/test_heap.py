@@ -1,18 +1,16 @@
-"""The census of real Pythons, every version on this machine: counts, sizes, lengths, and what is refused."""
+"""The census of real Pythons: what it leaves alone, what it is checked against, and what is refused."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import selectors
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,209 +18,16 @@ import numpy as np
 import pytest
 
 from soak.heap import census as census_module
-from soak.heap.census import BY_LAYOUT, BY_OFFSETS, BY_SIBLING, read_heap, take_census
+from soak.heap.census import BY_LAYOUT, BY_OFFSETS, read_heap, take_census
 from soak.heap.cpython.interpreter import find_interpreter
 from soak.heap.cpython.memory import PAGE_BYTES, MemoryMapping, ProcessMemory
 from soak.heap.errors import HeapError, ProcessGoneError
-from soak.heap.model import Census, TypeCount
+from tests.support.piped import line_of, started
 from tests.support.pythons import pythons
 
 pytestmark = pytest.mark.integration
 
 TARGET = Path(__file__).parent / "heap_target.py"
-CANARIES = Path(__file__).parent / "heap_canaries.py"
-SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
-WITH_VALUES = {
-    "__main__.Plain",
-    "__main__.WithMeta",
-    "__main__.FirstIsAClass",
-    "__main__.outer.<locals>.Inner",
-    "__main__.Node",
-}
-"""Their attributes' values are counted too since 3.11; ``sys.getsizeof`` leaves them out."""
-WITH_INLINE_VALUES = {
-    *(f"__main__.{name}" for name in ("Box", "Table", "Group", "Line", "Ordered", "Raw", "DictChild")),
-    "collections.Counter",
-}
-"""So are those of subclasses of builtin containers since 3.14."""
-
-
-PYTHONS = pythons()
-CASES = [name for name in sorted(PYTHONS) if name.split("-")[0] in SUPPORTED]
-
-
-@contextmanager
-def _started(*argv: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [str(word) for word in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _line(process: subprocess.Popen[str], timeout_s: float = 60.0) -> str:
-    assert process.stdout is not None
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        assert selector.select(timeout_s), "the target said nothing"
-    return process.stdout.readline()
-
-
-def _tell(process: subprocess.Popen[str], line: str) -> None:
-    assert process.stdin is not None
-    process.stdin.write(f"{line}\n")
-    process.stdin.flush()
-
-
-def _with_values(name: str, python: str) -> bool:
-    minor = int(python.partition(".")[2])
-    return (name in WITH_VALUES and minor >= 11) or (name in WITH_INLINE_VALUES and minor >= 14)
-
-
-def _assert_true_to(truth: dict[str, Any], census: Census) -> None:
-    found = {entry.name: entry for entry in census.types}
-    for name, expected in truth["types"].items():
-        objects = expected["objects"]
-        assert abs(found[name].objects - objects) <= max(2, objects // 1000), name
-        if _with_values(name, census.python):
-            assert expected["bytes"] <= found[name].bytes <= 2 * expected["bytes"], name
-        else:
-            assert found[name].bytes == pytest.approx(expected["bytes"], rel=0.001), name
-    for name, objects in truth["tracked"].items():
-        if name not in ("builtins.type", "builtins.list_iterator"):  # static, and in use while it was counted
-            assert found[name].objects >= objects - max(2, objects // 1000), name
-    long = {(container.type, container.address, container.length) for container in census.containers}
-    assert long >= {(name, address, length) for name, (address, length) in truth["containers"].items()}
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_counts_sizes_and_lengths_are_exact_also_after_mass_frees(name: str) -> None:
-    """Of fourteen classes, metaclasses and classes inside tuples among them; nine of ten objects freed in between."""
-    with _started(PYTHONS[name], TARGET, "10000") as target:
-        for order in ("", "free"):
-            if order:
-                _tell(target, order)
-            truth = json.loads(_line(target))
-            census = take_census(target.pid, containers_over=2500)
-            assert census.checked_by == BY_SIBLING
-            assert census.python == name.split("-", maxsplit=1)[0]
-            _assert_true_to(truth, census)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_every_sort_of_object_is_counted_and_sized(name: str) -> None:
-    """Short strings of each kind, and some eighty other sorts: fresh, after mass frees, and after churn."""
-    with _started(PYTHONS[name], "-W", "ignore", CANARIES, "2000") as target:
-
-        def after(order: str) -> tuple[dict[str, list[int]], dict[str, TypeCount]]:
-            _tell(target, order)
-            truth = json.loads(_line(target))
-            return truth, {entry.name: entry for entry in take_census(target.pid).types}
-
-        for sorts in ("", " parts"):
-            after(f"make{sorts}")  # what the interpreter makes once is made
-            _, before = after("drop")
-            for order in ("make", "free", "churn"):
-                truth, found = after(f"{order}{sorts}")
-                for kind, (objects, size_bytes) in truth.items():
-                    counted, sized = found[kind].objects, found[kind].bytes
-                    if kind in before:
-                        counted, sized = counted - before[kind].objects, sized - before[kind].bytes
-                    assert abs(counted - objects) <= max(3, objects // 1000), (order, kind)
-                    if not _with_values(kind, name.partition("-")[0]):
-                        assert sized == pytest.approx(size_bytes, rel=0.01), (order, kind)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_bytes_of_an_instance_are_those_that_were_allocated(name: str) -> None:
-    """What ``sys.getsizeof`` leaves out, the values of attributes, is counted: bytes are those that tracemalloc saw."""
-    code = """
-import json, sys, tracemalloc
-from collections import OrderedDict, deque
-class Node: pass
-class Slots: __slots__ = ("a", "b")
-kinds = [Node, Slots]
-for base in (list, dict, set, deque, bytearray, Exception, *([frozendict] if sys.version_info >= (3, 15) else [])):
-    kinds.append(type(base.__name__.title(), (base,), {"__module__": "__main__"}))
-keep = [kind() for kind in kinds]
-allocated = {}
-for kind in kinds:
-    slots, marks = [None] * 1500, [0] * 3
-    tracemalloc.start()
-    for number in range(1500):
-        if number % 500 == 0: marks[number // 500] = tracemalloc.get_traced_memory()[0]
-        slots[number] = kind()
-    allocated[kind.__name__] = 2 * (marks[2] - marks[1])
-    tracemalloc.stop()
-    keep.append(slots)
-print(json.dumps(allocated), flush=True); sys.stdin.read()
-"""
-    with _started(PYTHONS[name], "-S", "-c", code) as target:
-        allocated = json.loads(_line(target))
-        found = {entry.name: entry for entry in take_census(target.pid).types}
-    for kind, size_bytes in allocated.items():
-        entry = found[f"__main__.{kind}"]
-        assert entry.objects == 1501, kind
-        assert entry.bytes / 1501 == pytest.approx(size_bytes / 1000, rel=0.005), kind
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_what_a_freed_neighbour_left_behind_hides_no_object(name: str) -> None:
-    """The last word of a freed tuple is a class; the bytearrays in the next blocks are counted nevertheless."""
-    code = """
-import sys
-junk = [tuple([None, None, bytearray]) for _ in range(4000)]
-del junk
-keep = [bytearray(1000) for _ in range(3000)]
-print(flush=True); sys.stdin.read()
-"""
-    with _started(PYTHONS[name], "-S", "-c", code) as target:
-        _line(target)
-        found = {entry.name: entry.objects for entry in take_census(target.pid).types}
-    assert abs(found["builtins.bytearray"] - 3000) <= 3
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_a_dict_keyed_by_classes_has_no_instances_in_its_table(name: str) -> None:
-    """In a program of fixed addresses the hash of a builtin class is a small number, before a reference to it."""
-    code = """
-import builtins, sys
-kinds = [kind for kind in vars(builtins).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-tables = [dict.fromkeys(kinds) for _ in range(300)]
-print(*(kind.__name__ for kind in kinds), flush=True); sys.stdin.read()
-"""
-    with _started(PYTHONS[name], "-S", "-c", code) as target:
-        names = {f"builtins.{kind}" for kind in _line(target).split()} - {"builtins.MemoryError"}
-        found = {entry.name: entry.objects for entry in take_census(target.pid).types}
-    assert len(names) > 50
-    assert sum(found.get(kind, 0) for kind in names) <= 3
-
-
-@pytest.mark.parametrize("allocator", ["malloc", "pymalloc_debug"])
-def test_counts_are_exact_with_another_allocator(allocator: str) -> None:
-    """Without pools every block is malloc's; a debugging allocator puts its own words around each.
-
-    malloc leaves what was in freed blocks, and joins these: then of thousands of tuples that began with a class some
-    read as instances of it.
-    """
-    environment = {**os.environ, "PYTHONMALLOC": allocator}
-    with _started(sys.executable, TARGET, "5000", env=environment) as target:
-        for order in ("", "free") if allocator != "malloc" else ("",):
-            if order:
-                _tell(target, order)
-            truth = json.loads(_line(target))
-            _assert_true_to(truth, take_census(target.pid, containers_over=2500))
-
-
-def test_every_supported_python_was_tried() -> None:
-    """At least our own; the others are those on this machine."""
-    tried = {name.split("-")[0] for name in CASES}
-    assert ".".join(map(str, sys.version_info[:2])) in tried
-    if missing := set(SUPPORTED) - tried:
-        pytest.skip(f"not on this machine: Python {', '.join(sorted(missing))}")
 
 
 def test_a_census_leaves_the_target_alone() -> None:
@@ -232,8 +37,8 @@ import mmap, sys
 untouched = mmap.mmap(-1, 1 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 print(flush=True); sys.stdin.read()
 """
-    with _started(sys.executable, "-S", "-c", code) as target:
-        _line(target)
+    with started(sys.executable, "-S", "-c", code) as target:
+        line_of(target)
 
         def tables_kb() -> int:
             status = Path(f"/proc/{target.pid}/status").read_text()
@@ -247,8 +52,8 @@ print(flush=True); sys.stdin.read()
 
 def test_a_target_that_dies_meanwhile_is_said_to_be_gone() -> None:
     """Killed in the middle of the walk: an error with its pid, no traceback and no half census."""
-    with _started(sys.executable, TARGET, "2000") as target:
-        _line(target)
+    with started(sys.executable, TARGET, "2000") as target:
+        line_of(target)
         with ProcessMemory(target.pid) as memory:
             interpreter = find_interpreter(target.pid, memory.maps, memory)
             target.send_signal(signal.SIGKILL)
@@ -263,8 +68,8 @@ def test_a_target_that_dies_while_its_program_is_looked_at_is_said_to_be_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is wrong with a process that ends is that it ends."""
-    with _started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
-        _line(target)
+    with started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
+        line_of(target)
 
         def dies(pid: int, *_: object) -> Any:
             target.kill()
@@ -278,8 +83,8 @@ def test_a_target_that_dies_while_its_program_is_looked_at_is_said_to_be_gone(
 
 def test_memory_unmapped_under_the_reader_is_left_out() -> None:
     """Stretches that are gone since the maps were read count as empty."""
-    with _started(sys.executable, TARGET, "2000") as target:
-        truth = json.loads(_line(target))
+    with started(sys.executable, TARGET, "2000") as target:
+        truth = json.loads(line_of(target))
         with ProcessMemory(target.pid) as memory:
             interpreter = find_interpreter(target.pid, memory.maps, memory)
             gone = tuple(
@@ -303,8 +108,8 @@ def churn():
 for _ in range(2): threading.Thread(target=churn, daemon=True).start()
 print(); sys.stdin.read()
 """
-    with _started("nice", sys.executable, "-c", code) as target:
-        _line(target)
+    with started("nice", sys.executable, "-c", code) as target:
+        line_of(target)
         for _ in range(3):
             found = {entry.name: entry.objects for entry in take_census(target.pid).types}
             assert abs(found["__main__.Kept"] - 10_000) <= 10
@@ -319,18 +124,18 @@ def _message(pid: int) -> str:
 
 def test_a_process_without_python_is_refused() -> None:
     """The message names it and what is supported."""
-    with _started("sleep", "60") as target:
+    with started("sleep", "60") as target:
         assert "(sleep) shows no CPython" in _message(target.pid)
 
 
 @pytest.mark.parametrize("version", ["3.6", "3.7", "3.8", "3.9"])
 def test_an_old_python_is_refused_by_its_version(version: str) -> None:
     """Its layout is not known; the message says which are."""
-    python = PYTHONS.get(f"{version}-built")
+    python = pythons().get(f"{version}-built")
     if python is None:
         pytest.skip(f"not on this machine: Python {version}")
-    with _started(python, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
-        _line(target)
+    with started(python, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
+        line_of(target)
         message = _message(target.pid)
         assert f"runs Python {version} " in message
         assert "supported are CPython 3.10 to 3.15" in message
@@ -348,8 +153,8 @@ def test_a_pid_that_is_no_process_is_refused() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 def test_a_process_of_another_user_is_refused_with_the_fix() -> None:
     """Exit code 2, one line, no traceback."""
-    with _started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
-        _line(target)
+    with started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
+        line_of(target)
         pid = os.fork()
         if pid == 0:  # a child that is somebody else; what it raises is its exit code
             code = 1
@@ -377,8 +182,8 @@ def test_the_check_refuses_a_layout_that_does_not_fit(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         census_module, "read_heap", lambda *_: census_module.Heap(types=(), containers=(), read_bytes=0)
     )
-    with _started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
-        _line(target)
+    with started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
+        line_of(target)
         with pytest.raises(HeapError, match="failed its check: of 5,000 objects"):
             take_census(target.pid)
 
@@ -386,8 +191,8 @@ def test_the_check_refuses_a_layout_that_does_not_fit(monkeypatch: pytest.Monkey
 @pytest.mark.usefixtures("unchecked")
 def test_a_program_that_cannot_be_started_again_is_checked_by_its_layout() -> None:
     """An executable that is gone since has no sibling; the census says so."""
-    with _started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
-        _line(target)
+    with started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
+        line_of(target)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("soak.heap.cpython.self_check.start_sibling", lambda _: None)
             assert take_census(target.pid).checked_by in (BY_LAYOUT, BY_OFFSETS)
@@ -421,8 +226,8 @@ class _Mutated:
 
 def test_mutated_memory_of_a_real_process_does_no_harm() -> None:
     """Each 200th byte is another one, and reads end early: a census or a HeapError, never anything else."""
-    with _started(sys.executable, "-S", TARGET, "300") as target:
-        _line(target)
+    with started(sys.executable, "-S", TARGET, "300") as target:
+        line_of(target)
         with ProcessMemory(target.pid) as memory:
             interpreter = find_interpreter(target.pid, memory.maps, memory)
             for seed in range(15):
@@ -443,8 +248,8 @@ many = [type(f"T{n}", (), {}) for n in range(1000)]
 keep = [kind() for kind in evil + many]
 print(flush=True); sys.stdin.read()
 """
-    with _started(sys.executable, "-S", "-c", code) as target:
-        _line(target)
+    with started(sys.executable, "-S", "-c", code) as target:
+        line_of(target)
         census = take_census(target.pid)
     names = {entry.name for entry in census.types}
     assert max(map(len, names)) <= 200
@@ -455,8 +260,8 @@ print(flush=True); sys.stdin.read()
 
 def test_the_command_prints_a_table_and_its_cost() -> None:
     """As a user starts it, on a process that is not ours to prepare; then on one that is no Python."""
-    with _started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
-        _line(target)
+    with started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
+        line_of(target)
         done = subprocess.run(
             [sys.executable, "-m", "soak", "heap", str(target.pid), "--top", "3"],
             capture_output=True, text=True, timeout=60, check=False,
@@ -467,7 +272,7 @@ def test_the_command_prints_a_table_and_its_cost() -> None:
     assert re.search(
         r"took [\d.]+ s, [\d.]+ s of CPU, read \d+ MiB; checked against a sibling process$", done.stdout
     )
-    with _started("sleep", "60") as other:
+    with started("sleep", "60") as other:
         refused = subprocess.run(
             [sys.executable, "-m", "soak", "heap", str(other.pid)],
             capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2],
@@ -488,10 +293,10 @@ def test_a_program_that_embeds_python_is_never_started_again(tmp_path: Path) -> 
         "LD_LIBRARY_PATH": str(python.parent.parent / "lib"),
         "PYTHONHOME": sys.base_prefix,
     }
-    with _started(
+    with started(
         server, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()", env=environment
     ) as target:
-        _line(target)
+        line_of(target)
         assert take_census(target.pid).checked_by in (BY_LAYOUT, BY_OFFSETS)
 
 
@@ -499,8 +304,8 @@ def test_a_program_that_embeds_python_is_never_started_again(tmp_path: Path) -> 
 def test_no_sibling_and_no_thread_is_left() -> None:
     """A census cleans up after itself."""
     children = Path(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children")
-    with _started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
-        _line(target)
+    with started(sys.executable, "-S", "-c", "print(flush=True); import sys; sys.stdin.read()") as target:
+        line_of(target)
         before = children.read_text()
         take_census(target.pid)
         assert children.read_text() == before
