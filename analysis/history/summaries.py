@@ -18,7 +18,8 @@ OLDEST_VERSION: Final = 3
 
 Figure = Annotated[float, Field(ge=-1e18, le=1e18)]
 """A number that can be added and drawn without overflow."""
-Name = Annotated[str, Field(max_length=200)]
+Name = Annotated[str, Field(max_length=2000)]
+"""A name; that of a service known to Prometheus has all of its labels."""
 
 
 class _Part(BaseModel):
