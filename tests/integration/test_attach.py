@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,12 +25,16 @@ from soak.supervisor import late_probe
 from soak.supervisor.attachments import Attachment
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.late_probe import late_probes
+from tests.support import containers
+from tests.support.containers import require_engine
 from tests.support.images import build_app_image
 from tests.support.pythons import find_interpreter
 
 pytestmark = pytest.mark.integration
 
-IMAGE = "soakproof-test-attach:1"
+NAME = f"soakproof-test-attach-{os.getpid()}"
+IMAGE = f"{NAME}:1"
+"""Of this process: others may test at the same time."""
 SERVES = (
     "import os, time\nprint('up', flush=True)\nkept, grows = [], int(os.environ.get('GROWS', 0))\n"
     "while True: kept.append(b'x' * grows); time.sleep(0.02)\n"
@@ -207,34 +210,27 @@ def test_an_older_python_is_refused(version: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def podman() -> Engine:
+def podman() -> Iterator[Engine]:
     """The engine, with an image of a Python that takes a probe, where there is one."""
-    program = shutil.which("podman")
-    if program is None or os.geteuid() != 0:
-        pytest.skip("podman as root is not here")
-    engine = Engine("podman", program)
+    if os.geteuid() != 0:
+        pytest.skip("only root reads the processes of every container")
+    engine = require_engine()
     with tempfile.TemporaryDirectory() as directory:
         app = Path(directory, "served")
         app.mkdir()
         (app / "__main__.py").write_text(SERVES)
         python = find_interpreter("3.14") or find_interpreter("3.15") or sys.executable
         build_app_image(engine, IMAGE, app, python=python)
-    return engine
+    yield engine
+    engine.call(["rmi", "--force", IMAGE], PATIENCE_S)
 
 
 @contextmanager
 def container(engine: Engine, *options: str) -> Iterator[str]:
-    """Run a container of IMAGE, until the end; return its name."""
-    name = f"soakproof-test-{os.getpid()}"
-    started = engine.call(
-        ["run", "-d", "--rm", "--name", name, "--network", "host", *options, IMAGE], PATIENCE_S
-    )
-    assert started.code == 0, started.errors
-    try:
+    """Run a container of IMAGE, until the end; yield its name once it is up."""
+    with containers.running(engine, NAME, ["--network", "host", *options, IMAGE]) as name:
         wait_until(lambda: "up" in engine.call(["logs", name]).output)
         yield name
-    finally:
-        engine.call(["rm", "-f", "-t", "0", name], PATIENCE_S)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +298,7 @@ def test_a_container_is_attached_to_by_name_and_takes_a_probe(
         with (run / contract.EVENTS).open() as file:
             events = [(row["event"], row["pid"]) for row in csv.DictReader(file)]
         assert ("probe_injected", str(found.pid)) in events
-        arm = run / f"container_{name.replace('-', '_')}"[: len(str(run)) + 33]
+        [arm] = run.glob("container_*")
         with (arm / contract.SAMPLES).open() as file:
             rows = list(csv.DictReader(file))
         assert rows
