@@ -103,24 +103,38 @@ def _remote_exec(pid: int, version: str, found: DebugOffsets, memory: ProcessMem
     thread = word_at(main + found["interpreter_state.threads_main"], memory) if main else 0
     if not thread or word_at(main + found["interpreter_state.id"], memory):
         raise HeapError(f"pid {pid}: its Python has no main thread; it may be starting or ending: try again.")
-    enabled = np.zeros(4, np.uint8)
-    memory.read_into(main + found["debugger_support.remote_debugging_enabled"], enabled)
-    if int.from_bytes(enabled.tobytes(), "little") != 1:
+    if _number(main + found["debugger_support.remote_debugging_enabled"], memory) != 1:
         raise HeapError(
             f"pid {pid} does not allow it: remote debugging is off in its Python {version} "
             f"(PYTHON_DISABLE_REMOTE_DEBUG, -X disable-remote-debug, or so built); {_FIX}."
         )
-    support = thread + found["debugger_support.remote_debugger_support"]
-    path, path_bytes = (
-        support + found["debugger_support.debugger_script_path"],
-        found["debugger_support.debugger_script_path_size"],
-    )
     breaker = thread + found["debugger_support.eval_breaker"]
-    if not all(_is_own(address, memory.maps) for address in (breaker, support, path, path + path_bytes)):
-        raise HeapError(f"pid {pid}: the state of its main thread is not where its Python {version} has it.")
-    return RemoteExec(
-        pid, version, breaker, support + found["debugger_support.debugger_pending_call"], path, path_bytes
-    )
+    support = thread + found["debugger_support.remote_debugger_support"]
+    pending = support + found["debugger_support.debugger_pending_call"]
+    path = support + found["debugger_support.debugger_script_path"]
+    path_bytes = found["debugger_support.debugger_script_path_size"]
+    if _number(pending, memory) == 1:
+        raise HeapError(f"pid {pid} has not run the file of another debugger yet; try again.")
+    written = (breaker, pending, path, path + path_bytes)
+    if (
+        word_at(thread + found["thread_state.interp"], memory) != main
+        or not all(_is_own(address, memory.maps) for address in written)
+        or not _is_text(memory.read_each([path], path_bytes)[0].tobytes())
+    ):
+        raise HeapError(
+            f"pid {pid}: the state of its main thread is not where its Python {version} has it; {_FIX}."
+        )
+    return RemoteExec(pid, version, breaker, pending, path, path_bytes)
+
+
+def _number(address: int, memory: ProcessMemory) -> int:
+    """Return the int of C at an address, 0 where nothing is."""
+    return word_at(address, memory) & 0xFFFF_FFFF
+
+
+def _is_text(room: bytes) -> bool:
+    """Whether there is nothing but paths, of earlier files, and zeros."""
+    return not any(0 < byte < 0x20 for byte in room)
 
 
 def _is_own(address: int, maps: tuple[MemoryMapping, ...]) -> bool:
