@@ -25,7 +25,7 @@ GAUGES: Final = (
     ("soak_cgroup_bytes", "cgroup_bytes", "Memory charged to the arm's limit."),
     ("soak_native_bytes", "malloc_in_use_bytes", "Bytes that malloc has in use."),
     ("soak_live_blocks", "live_blocks", "Live blocks of the Python allocator."),
-    ("soak_tasks_alive", "tasks_alive", "asyncio tasks alive, finished ones included."),
+    ("soak_tasks_alive", "tasks_alive", "asyncio tasks alive; finished ones too up to CPython 3.13."),
     ("soak_tasks_finished", "tasks_finished", "Of those, finished but still referenced."),
     ("soak_sessions_open", "sessions_open", "aiohttp sessions that are not closed."),
     ("soak_loop_lag_seconds", "loop_lag_ms", "Delay of a callback in the event loop."),
