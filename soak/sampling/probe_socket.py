@@ -50,30 +50,39 @@ class ProbeSocket:
     @contextmanager
     def _opened(self, inside: Inside) -> Iterator[int]:
         with ExitStack() as stack:
-            directory = self._directory(stack, inside)
-            found = look(stack, f"{inside.pid}.sock", directory)
-            if not stat.S_ISSOCK(os.fstat(found).st_mode):
-                raise ValueError(f"{self.directory}: {inside.pid}.sock is not a socket")
-            self._check_owner(found, inside, "its socket")
-            yield found
+            missing: FileNotFoundError | None = None
+            for directory in self._directories(stack, inside):
+                try:
+                    found = look(stack, f"{inside.pid}.sock", directory)
+                except FileNotFoundError as error:
+                    missing = error
+                    continue
+                if not stat.S_ISSOCK(os.fstat(found).st_mode):
+                    raise ValueError(f"{self.directory}: {inside.pid}.sock is not a socket")
+                self._check_owner(found, inside, "its socket")
+                yield found
+                return
+            raise missing or FileNotFoundError(f"{self.directory} has nothing of this user")
 
-    def _directory(self, stack: ExitStack, inside: Inside) -> int:
-        """Return the directory of the sockets: where everybody may make one, that of the process's user in it.
+    def _directories(self, stack: ExitStack, inside: Inside) -> Iterator[int]:
+        """Yield the directories that may have the socket: where everybody may make one, that of the process's user.
 
-        A process that has given up root since its start has its socket in root's.
+        And that of root, in which a process that has given up root since its start has it.
         """
-        found = walk(stack, self._root(stack), self._path())
+        found = self._walk(stack)
         mode = os.fstat(found).st_mode
-        if mode & (stat.S_ISVTX | stat.S_IWOTH) == stat.S_ISVTX | stat.S_IWOTH:
-            for uid in (inside.uid_inside(inside.euid), 0):
-                with suppress(FileNotFoundError):
-                    own = look(stack, str(uid), found)
-                    if os.fstat(own).st_uid != inside.uid_outside(uid or 0):
-                        raise PermissionError(f"{self.directory}/{uid} belongs to another user")
-                    found = own
-                    break
-            else:
-                raise FileNotFoundError(f"{self.directory} has nothing of this user")
+        if mode & (stat.S_ISVTX | stat.S_IWOTH) != stat.S_ISVTX | stat.S_IWOTH:
+            yield self._private(found, inside)
+            return
+        for uid in dict.fromkeys((inside.uid_inside(inside.euid), 0)):
+            with suppress(FileNotFoundError):
+                own = look(stack, str(uid), found)
+                if os.fstat(own).st_uid != inside.uid_outside(uid or 0):
+                    raise PermissionError(f"{self.directory}/{uid} belongs to another user")
+                yield self._private(own, inside)
+
+    def _private(self, found: int, inside: Inside) -> int:
+        """Return the directory; raises PermissionError for one that others can enter."""
         if os.fstat(found).st_mode & 0o077:
             raise PermissionError(f"{self.directory} is open to other users")
         self._check_owner(found, inside, str(self.directory))
@@ -84,12 +93,18 @@ class ProbeSocket:
         if uid not in (os.geteuid(), inside.euid, inside.uid_outside(0)):
             raise PermissionError(f"{what} belongs to user {uid}")
 
-    def _root(self, stack: ExitStack) -> int:
-        """Return the root of the process; ours where we may not look at it: a target of ours that changed its user."""
+    def _walk(self, stack: ExitStack) -> int:
+        """Return the directory as the process has it.
+
+        Where we may not look at its root, ours is taken: a target of ours may have changed its user.
+        """
         try:
-            return root_of(stack, self.pid)
-        except PermissionError:
-            return look(stack, "/", None)
+            return walk(stack, root_of(stack, self.pid), self._path())
+        except PermissionError as denied:
+            try:
+                return walk(stack, look(stack, "/", None), str(self.directory))
+            except OSError:
+                raise denied from None
 
     def _path(self) -> str:
         if self.directory.is_absolute():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from soak.process.namespaces import Inside
+from soak.sampling import probe_socket
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
 from tests.support.rogue_probe import SAMPLE, RogueProbe, line
@@ -88,6 +91,37 @@ def test_a_directory_for_all_without_one_of_the_user_has_no_probe(tmp_path: Path
     tmp_path.chmod(0o1777)
     rogue = bind(tmp_path)
     assert refused(tmp_path) == f"{tmp_path} has nothing of this user"
+    rogue.close()
+
+
+@needs_root
+def test_a_process_that_has_given_up_root_has_its_socket_in_that_of_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where there is one of its user: children that it forked since have theirs there."""
+    tmp_path.chmod(0o1777)
+    for uid in (0, OTHER_USER):
+        (tmp_path / str(uid)).mkdir(mode=0o700)
+        os.chown(tmp_path / str(uid), uid, uid)
+    rogue = bind(tmp_path / "0")
+    monkeypatch.setattr(probe_socket, "look_inside", lambda pid: Inside(pid, OTHER_USER, OTHER_USER, None))
+    client = ProbeClient(tmp_path, os.getpid())
+    assert client.missing == ""
+    assert client.ask("sample", 5.0)
+    client.close()
+    rogue.close()
+
+
+def test_where_its_root_may_not_be_looked_at_ours_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target of ours that changed its user; where nothing is there either, the reason is the first one."""
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(probe_socket, "root_of", refuse)
+    rogue = bind(tmp_path)
+    assert ProbeClient(tmp_path, os.getpid()).missing == ""
+    assert refused(tmp_path / "none") == f"{tmp_path}/none: Permission denied"
     rogue.close()
 
 
