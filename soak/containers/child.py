@@ -107,12 +107,10 @@ class ContainerChild:
             return what_failed(self.spec.ready, self.spec.url)
         if is_listening(pid, container.listens, from_outside=True):
             return what_failed(self.spec.ready, self.spec.url)
-        where = (
-            "at 127.0.0.1 of the container alone; let it listen at 0.0.0.0"
-            if is_listening(pid, container.listens)
-            else "not at all; set listens to the port at which it does"
-        )
-        return f"{what_failed(self.spec.ready, self.spec.url)}: the image listens at port {container.listens} {where}"
+        if is_listening(pid, container.listens):
+            here = f"127.0.0.1:{container.listens}"
+            return f"nothing listened at 0.0.0.0:{container.listens} of the container (only at {here})"
+        return f"nothing listened at port {container.listens} of the container (arms.{container.arm}.listens)"
 
     def describe_exit(self, code: int) -> str:
         """Put the client's exit code in words."""

@@ -40,6 +40,15 @@ ready = "log: ready on [0-9]+"
 [arms.old]
 command = ["sh", "{port}"]
 role = "before"
+[arms.new]
+optional = true
+image = "shop:2.1"
+args = ["--port", "{port}"]
+options = ["--read-only", "--user", "1000"]
+network = "published"
+listens = 8000
+engine = "podman"
+env = { TOKEN = "secret" }
 [judge]
 max_leak = "200 B/request"
 candidate = "app"
