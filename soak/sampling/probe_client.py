@@ -35,8 +35,8 @@ class ProbeClient:
 
     @property
     def exists(self) -> bool:
-        """Whether the process has a probe at all."""
-        return not self.missing
+        """Whether the process has a probe at all; one that we are connected to is not looked for."""
+        return self._socket is not None or not self.missing
 
     @property
     def missing(self) -> str:
