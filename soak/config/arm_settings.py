@@ -34,7 +34,7 @@ class ArmSettings(ProfileTable):
     args: Words = ()
     """Arguments of the container, a list of words, instead of the image's CMD"""
     options: Words = ()
-    """More options of `podman run` or `docker run`, a list of words, such as volumes"""
+    """More options of `podman run` or `docker run`, a list of words, such as volumes; with absolute paths"""
     network: Literal["published", "host"] = "published"
     """Network of the container: "published", which publishes one port of it, or "host", which `{upstreams}` needs"""
     listens: Port | None = None

@@ -96,7 +96,7 @@ class Engine:
         found = self._inspect("container", name)
         return None if found is None else parse_container(self.name, name, found)
 
-    def call(self, words: Sequence[str], timeout_s: float = CALL_S) -> Answer:
+    def call(self, words: Sequence[str], timeout_s: float = CALL_S, cwd: str | None = None) -> Answer:
         """Run the engine with these words; raises EngineError where it does not end in time or cannot be run.
 
         Its output goes to files: a helper that it leaves behind cannot hold a pipe open.
@@ -109,6 +109,7 @@ class Engine:
                     stdout=output,
                     stderr=errors,
                     start_new_session=True,
+                    cwd=cwd,
                 )
             except OSError as error:
                 raise EngineError(f"{self.name} cannot be run ({error.strerror})") from error

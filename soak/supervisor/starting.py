@@ -46,7 +46,12 @@ def _start_container(
         container.write_env_file()
     except OSError as error:
         raise HarnessError(f"{container.env_file}: cannot be written ({error.strerror}).") from error
-    spec = replace(plan.process, argv=container.argv(number), container=(engine, container.name(number)))
+    spec = replace(
+        plan.process,
+        argv=container.argv(number),
+        cwd=container.env_file.parent,  # podman's monitor writes a file "oom" where its client was started
+        container=(engine, container.name(number)),
+    )
     client = session.machine.spawn(spec, log, session.guard)
     limit: LifeLimit = Unlimited()
     if container.limit_bytes is not None:

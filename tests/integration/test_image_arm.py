@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -32,18 +33,20 @@ from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
-IMAGE = "soakproof-test-arm:1"
+IMAGE = f"soakproof-test-arm-{os.getpid()}:1"
+"""Of this process: others may test at the same time."""
 LIMIT = 64 << 20
 READY_S = 60.0
 ASK_S = 5.0
 
 
 @pytest.fixture(scope="module", params=["podman", "docker"])
-def engine(request: pytest.FixtureRequest) -> Engine:
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """An engine that has the image of a small service."""
     engine = require_engine(request.param)
     build_app_image(engine, IMAGE, Path(__file__).parent / "container_app", expose=8000)
-    return engine
+    yield engine
+    engine.call(["rmi", "--force", IMAGE])
 
 
 class Life:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,8 @@ from .conftest import Soak, finish, start_soak
 pytestmark = pytest.mark.integration
 
 APP = Path(__file__).parents[1] / "integration" / "container_app"
-IMAGE = "soakproof-test-load:1"
+IMAGE = f"soakproof-test-load-{os.getpid()}:1"
+"""Of this process: others may test at the same time."""
 LIMIT = 32 << 20
 PROFILE = """
 limit = {{ memory = "32 MiB", restart_delay_s = 1 }}
@@ -40,10 +43,12 @@ HOST = 'network = "host"\nargs = ["{port}"]'
 
 
 @pytest.fixture(scope="module", params=["podman", "docker"])
-def engine(request: pytest.FixtureRequest) -> Engine:
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An engine that has the image of a small service."""
     engine = require_engine(request.param)
     build_app_image(engine, IMAGE, APP, expose=8000)
-    return engine
+    yield engine
+    engine.call(["rmi", "--force", IMAGE])
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +102,9 @@ def test_what_ran_is_recorded_by_its_id(soak: Soak, engine: Engine) -> None:
 
 
 def test_nothing_is_left(soak: Soak, engine: Engine) -> None:
+    """Neither containers nor files, also beside the profile, where podman's monitor would note a kill."""
     names = engine.call(["ps", "--all", "--format", "{{.Names}}"]).output
     assert f"soakproof-{soak.directory.resolve().name}" not in names
     assert not list(soak.temporary.iterdir())
+    runs = soak.directory.resolve().parent
+    assert sorted(path.name for path in runs.parent.iterdir()) == ["images.toml", "runs", "runs-tmp"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -42,9 +43,11 @@ def succeed(engine: Engine, words: Sequence[str], timeout_s: float = RUN_S) -> s
 @contextmanager
 def running(engine: Engine, name: str, words: Sequence[str]) -> Iterator[str]:
     """Run a container in the background: ``words`` are options of run, image and arguments; yield its name."""
-    succeed(engine, ["run", "--detach", "--name", name, *words])
-    try:
-        yield name
-    finally:
-        engine.call(["kill", name])  # else the engine waits for its end in peace
-        engine.call(["rm", "--force", "--volumes", name], RUN_S)
+    with TemporaryDirectory() as directory:  # podman's monitor notes a kill in a file where it was started
+        answer = engine.call(["run", "--detach", "--name", name, *words], RUN_S, directory)
+        assert answer.code == 0, answer.errors
+        try:
+            yield name
+        finally:
+            engine.call(["kill", name])  # else the engine waits for its end in peace
+            engine.call(["rm", "--force", "--volumes", name], RUN_S)

@@ -36,7 +36,7 @@ class ScriptedEngine(Engine):
     def image(self, name: str) -> Image | None:  # noqa: ARG002
         return self.earlier
 
-    def call(self, words: Sequence[str], timeout_s: float = 0) -> Answer:  # noqa: ARG002
+    def call(self, words: Sequence[str], timeout_s: float = 0, cwd: str | None = None) -> Answer:  # noqa: ARG002
         self.calls.append(list(words))
         return self.answer
 

@@ -187,6 +187,7 @@ def test_each_life_is_a_container_of_its_own_name(shop: ShopOnPaper) -> None:
         running, limit = start(life)
         assert isinstance(limit, ContainerLimit)
         assert running.spec.container == ("no-such-engine", f"soakproof-run-x-shop-{life}")
+        assert running.spec.cwd == shop.directory  # the private one: podman leaves a file there
         assert running.spec.argv == plan.container.argv(life)  # type: ignore[union-attr]
         shop.machine.child("shop").end(0)
         assert running.leave() == 0
