@@ -36,6 +36,10 @@ SENTENCES: Final = {
         "the probe contradicts {witness}: it reports {reported:,.1f} MiB more free than at the start, and "
         "{unconfirmed:,.1f} MiB of free memory are not confirmed"
     ),
+    ReasonCode.CLOSED_BY_DRAIN: (
+        "{name} grew by {grew:,.0f} under load, and {closed:,.0f} of them were gone after it: connections that the load "
+        "had open, or a leak; a longer load would decide"
+    ),
     ReasonCode.NO_MARGIN: "the margin is not a positive number",
     ReasonCode.NO_READINGS: "no readings",
     ReasonCode.TIME_BACKWARDS: "time goes backwards",

@@ -42,6 +42,7 @@ class ReasonCode(StrEnum):
     RESERVE = "reserve"
     UNCONFIRMED_FREE = "unconfirmed_free"
     CONTRADICTED_FREE = "contradicted_free"
+    CLOSED_BY_DRAIN = "closed_by_drain"
     NO_MARGIN = "no_margin"
     NO_READINGS = "no_readings"
     TIME_BACKWARDS = "time_backwards"

@@ -10,7 +10,7 @@ from typing import Final
 
 from analysis.formatting import MIB
 from analysis.judge import judge_signal
-from analysis.judge.reasons import SENTENCES
+from analysis.judge.reasons import COUNT_NAMES, SENTENCES
 from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, Rate, ReasonCode
 from analysis.verdict.other_explanations import ReportedFree
 from analysis.verdict.signals import Evidence, Signal, in_bytes
@@ -80,7 +80,8 @@ def decide(
     A leak is called by a part or a count, each at ``error`` over the number of accusers; by the whole where it has no
     parts, or where the leak is in several parts none of which is called. The whole clears: its bound and what may be
     hidden in the reserve must be below the margin. As one signal clears, the 5% above its interval stand undivided.
-    ``free`` is memory that the whole gained by the target's own account and that is not in use: what of it is not
+    A count accuses only of what the drain did not close, and else leaves the arm undecided. ``free`` is memory that the
+    whole gained by the target's own account and that is not in use: what of it is not
     confirmed from outside must be below the margin, too. The minimum detectable leak of the whole is found only if
     asked for, as it takes longest.
     """
@@ -100,6 +101,8 @@ def decide(
 
     whole = judged(evidence.whole, accuses=not evidence.parts)
     parts, counts = (tuple(judged(signal) for signal in group) for group in (evidence.parts, evidence.counts))
+    closed = _closed_by_drain(evidence.counts, counts, served)
+    counts = tuple(replace(count, accuses=count.judgement.signal not in closed) for count in counts)
     charged = judged(evidence.charged, accuses=False) if evidence.charged else None
     leaking_parts = [part for part in parts if part.leaks]
     if whole.judgement.verdict == LEAK and (
@@ -110,8 +113,32 @@ def decide(
     if not leaking and evidence.parts:
         judgement = _cleared(whole.judgement, evidence, served, free)
         whole = replace(whole, judgement=judgement)
+    if not leaking and closed:
+        whole = replace(whole, judgement=_not_retained(whole.judgement, closed))
     leading = whole if not leaking or whole in leaking else max(leaking, key=_order)
     return Decision(leading, whole, parts, counts, charged)
+
+
+def _closed_by_drain(
+    counts: tuple[Signal, ...], judged: tuple[SignalVerdict, ...], served: Served
+) -> dict[str, tuple[float, float]]:
+    """Return of each count that leaks its growth and what the drain closed of it, where that is as much.
+
+    Connections that clients keep open follow the most requests at one time: they can grow for as long as the load
+    lasts, and are gone after it.
+    """
+    found = {}
+    for count, one in zip(counts, judged, strict=True):
+        rate = one.judgement.per_s
+        closed = count.closed_by_drain
+        if closed and one.leaks and rate is not None and rate.low * served.load_s <= closed:
+            found[one.judgement.signal] = (rate.value * served.load_s, closed)
+    return found
+
+
+def _not_retained(judgement: Judgement, closed: dict[str, tuple[float, float]]) -> Judgement:
+    (count, (grew, gone)), *_ = closed.items()
+    return _undecided(judgement, ReasonCode.CLOSED_BY_DRAIN, name=COUNT_NAMES[count], grew=grew, closed=gone)
 
 
 def _order(signal: SignalVerdict) -> tuple[bool, float]:

@@ -52,6 +52,9 @@ class Signal:
     """The leak that would matter, in the signal's unit."""
     limit: float | None = None
     """The value at which its limit is met; None where it has none, or none is known."""
+    closed_by_drain: float = 0.0
+    """What of a count was gone once the load had ended, such as the connections of its clients: none of it leaked. 0
+    where the drain was not reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +188,12 @@ def _count(arm: Arm, load: Phase, name: str, margin: Margin, headroom_bytes: flo
         )
 
     requests = float(np.ptp(answered_by(arm, np.array([load.start_s, load.end_s]))))
+    drained = arm.ladder.loc[arm.ladder["rung"] == "drained", name].dropna()
     return Signal(
-        _readings(arm, rows), Margin(least(margin.per_s, load_s), least(margin.per_request, requests)), limit
+        _readings(arm, rows),
+        Margin(least(margin.per_s, load_s), least(margin.per_request, requests)),
+        limit,
+        closed_by_drain=max(0.0, rows.last - float(drained.iloc[-1])) if len(drained) else 0.0,
     )
 
 

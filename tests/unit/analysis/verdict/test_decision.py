@@ -82,6 +82,25 @@ def test_a_part_or_a_count_accuses_whatever_the_whole_is(monkeypatch: pytest.Mon
     assert (leading.judgement.verdict, leading.judgement.signal) == (LEAK, name)
 
 
+def test_a_count_accuses_of_more_than_the_drain_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections of the load are gone after it: of a growth of 17.4 million at least, what it retains is a leak."""
+    answers, tasks = {"tasks_alive": LEAKING}, signal("tasks_alive")
+    retained = replace(evident(), counts=(replace(tasks, closed_by_drain=17_399_999.0),))
+    assert decided(monkeypatch, answers, retained).leading.judgement.signal == "tasks_alive"
+    gone = replace(evident(), counts=(replace(tasks, closed_by_drain=17_400_000.0),))
+    undecided = decided(monkeypatch, answers, gone)
+    leading = undecided.leading.judgement
+    assert (leading.verdict, leading.signal) == (INCONCLUSIVE, "held_bytes")
+    assert leading.reason_code is ReasonCode.CLOSED_BY_DRAIN
+    assert leading.reason == (
+        "tasks grew by 18,000,000 under load, and 17,400,000 of them were gone after it: connections that the load had "
+        "open, or a leak; a longer load would decide"
+    )
+    assert not any(one.leaks for one in undecided.signals)
+    whole = decided(monkeypatch, answers | {"native_bytes": LEAKING}, gone).leading.judgement
+    assert (whole.verdict, whole.signal) == (LEAK, "native_bytes")
+
+
 def test_memory_leads_before_counts_and_the_whole_where_several_parts_leak(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

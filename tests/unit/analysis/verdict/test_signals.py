@@ -135,6 +135,15 @@ def test_a_count_that_meets_its_limit_within_a_month_matters_whatever_its_bytes(
     }
 
 
+def test_what_the_drain_closed_of_a_count_is_known_where_it_was_reached() -> None:
+    """The last reading under load less that of the rung; a count that only rises closed nothing."""
+    samples = rows(SECONDS, **PARTED, fds=112.0, threads=4.0)
+    ladder = rows(np.array([230.0]), fds=62.0, threads=5.0).assign(rung="drained")
+    with_ladder = found(arm(samples, ladder=ladder)).counts
+    assert {one.readings.signal: one.closed_by_drain for one in with_ladder} == {"fds": 50.0, "threads": 0.0}
+    assert [one.closed_by_drain for one in found(arm(samples)).counts] == [0.0, 0.0]
+
+
 def test_what_the_limit_charges_is_followed_beside_the_whole() -> None:
     """Less the file cache; without a cgroup it is RSS, without a limit nothing."""
     charge = {"cgroup_bytes": 120e6, "cgroup_file_bytes": 20e6, "rss_bytes": 110e6}
