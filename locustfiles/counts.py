@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,15 +75,21 @@ class Second:
     ok: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     """Failed requests by kind of failure."""
+    names: Counter[str] = field(default_factory=Counter)
+    """Requests sent by their name."""
     timings: Timings = field(default_factory=Timings)
 
     def ended(self, failure: str | None, latency_us: int, service_us: int) -> None:
         """Count a request that was answered well (None) or failed, by its kind of failure."""
+        self.ended_untimed(failure)
+        self.timings.record(latency_us, service_us)
+
+    def ended_untimed(self, failure: str | None) -> None:
+        """Count a request of a bad client, whose times are the client's."""
         if failure is None:
             self.ok += 1
         else:
             self.failed[failure] += 1
-        self.timings.record(latency_us, service_us)
 
     def add(self, other: Second) -> None:
         """Add the counts of ``other``."""
@@ -90,6 +97,7 @@ class Second:
         self.missed += other.missed
         self.ok += other.ok
         self.failed += other.failed
+        self.names += other.names
         self.timings.add(other.timings)
 
     def cells(self) -> tuple[int | str, ...]:
@@ -101,6 +109,7 @@ class Second:
             *(self.failed[kind] for kind in FAILURE_KINDS),
             *_quantiles_ms(self.timings.latency),
             *_quantiles_ms(self.timings.service),
+            json.dumps(self.names, sort_keys=True) if self.names else "",
         )
 
     def pack(self) -> dict[str, Any]:
@@ -110,15 +119,15 @@ class Second:
             "missed": self.missed,
             "ok": self.ok,
             "failed": dict(self.failed),
+            "names": dict(self.names),
             "timings": self.timings.pack(),
         }
 
     @classmethod
     def unpack(cls, packed: dict[str, Any]) -> Second:
         """Return what ``pack`` packed."""
-        return cls(
-            **packed | {"failed": Counter(packed["failed"]), "timings": Timings.unpack(packed["timings"])}
-        )
+        counters = {name: Counter(packed[name]) for name in ("failed", "names")}
+        return cls(**packed | counters | {"timings": Timings.unpack(packed["timings"])})
 
 
 def _quantiles_ms(histogram: HdrHistogram) -> tuple[str, ...]:
@@ -131,22 +140,40 @@ class ArmCounter:
 
     def __init__(self) -> None:
         self.in_flight = 0
-        """Number of requests that were sent and have not ended."""
+        """Number of requests that were sent and have not ended, without those of bad clients."""
         self._seconds: defaultdict[int, Second] = defaultdict(Second)
 
     def missed(self, now_s: float) -> None:
         """Count a request that is dropped unsent."""
         self._seconds[int(now_s)].missed += 1
 
-    def sent(self, now_s: float) -> None:
+    def sent(self, now_s: float, name: str) -> None:
         """Count a request that is being sent."""
-        self._seconds[int(now_s)].sent += 1
+        self.sent_badly(now_s, name)
         self.in_flight += 1
 
-    def ended(self, now_s: float, planned_s: float, sent_s: float, failure: str | None) -> None:
-        """Count a request that was answered well (None) or failed."""
+    def sent_badly(self, now_s: float, name: str) -> None:
+        """Count a request that a bad client is sending."""
+        second = self._seconds[int(now_s)]
+        second.sent += 1
+        second.names[name] += 1
+
+    def ended_badly(self, now_s: float, failure: str | None) -> None:
+        """Count a request of a bad client that ended as planned (None), or without a connection."""
+        self._seconds[int(now_s)].ended_untimed(failure)
+
+    def ended(
+        self,
+        now_s: float,
+        planned_s: float,
+        sent_s: float,
+        failure: str | None,
+        answered_s: float | None = None,
+    ) -> None:
+        """Count a request that was answered well (None) or failed; its times end at ``answered_s``, by default now."""
+        until_s = now_s if answered_s is None else answered_s
         self._seconds[int(now_s)].ended(
-            failure, round((now_s - planned_s) * 1e6), round((now_s - sent_s) * 1e6)
+            failure, round((until_s - planned_s) * 1e6), round((until_s - sent_s) * 1e6)
         )
         self.in_flight -= 1
 

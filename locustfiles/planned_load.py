@@ -5,6 +5,7 @@ Locust's own ``--master`` and ``--worker`` split the load; without ``--headless`
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -19,6 +20,7 @@ from locustfiles.answers.bounds import AnswerBounds
 from locustfiles.locust_process import LocustProcess, set_up
 from locustfiles.master.coordinator import coordinate_planned
 from locustfiles.schedule.plan_file import read_traffic
+from locustfiles.schedule.requests import Mix
 from locustfiles.stats_bounds import bound_statistics
 from locustfiles.web.extension import WebUi
 from locustfiles.worker.reporter import MasterClock, Reporter
@@ -53,6 +55,7 @@ def _set_up_planned(process: LocustProcess, orders: BinaryIO) -> None:
         coordinate_planned(process, traffic, orders)
         WebUi(traffic).register(environment)
     if not isinstance(process.runner, MasterRunner):
+        Mix(traffic, os.environ)  # raises here what would otherwise end the load
         Reporter(traffic, sender, clock).register(process)
         fast_http.bound_answers(AnswerBounds(traffic.max_response, traffic.network_timeout_s))
     bound_statistics(environment)

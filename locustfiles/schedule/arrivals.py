@@ -7,49 +7,39 @@ It is generated twice on purpose: each worker walks ``schedule`` to send its sha
 from __future__ import annotations
 
 import math
+import os
 import random
 import string
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 from locustfiles.schedule.rates import Segment, segments
+from locustfiles.schedule.requests import Mix, PlannedRequest
 from soak.contract import WARMUP, Traffic
 
 PAYLOAD_OFFSETS = 1 << 16
 """Number of places at which one random text is cut for payloads: enough to keep them different."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRequest:
-    """One request, shared by all arms."""
-
-    index: int
-    planned_s: float
-    """Planned start, ``t_s``."""
-    path: str
-    body: bytes
-
-
-def schedule(traffic: Traffic, start_s: float) -> Iterator[PlannedRequest]:
+def schedule(
+    traffic: Traffic, start_s: float, environment: Mapping[str, str] = os.environ
+) -> Iterator[PlannedRequest]:
     """Yield the requests of a warm-up that starts at ``start_s`` (``t_s``) and of the load, in order of planned start.
 
-    Memory does not depend on the length of the run. The draws depend on the traffic's seed alone, a fixed number for
-    each request, so another set of arms or a slow one gets the same stream.
+    Memory does not depend on the length of the run. The draws depend on the traffic's seed and kinds alone, so another
+    set of arms or a slow one gets the same stream. Raises UsageError as ``Mix``.
     """
     draw = random.Random(f"{traffic.seed} requests")
+    mix = Mix(traffic, environment)
     longest_bytes = max(traffic.request_bytes, traffic.warmup_request_bytes)
-    text = bytes(draw.choices(string.ascii_letters.encode(), k=longest_bytes + PAYLOAD_OFFSETS))
+    text = bytes(draw.choices(string.ascii_letters.encode(), k=longest_bytes + PAYLOAD_OFFSETS)).decode()
     for index, (offset_s, segment) in enumerate(_offsets(traffic)):
         live = live_instances(traffic, offset_s - traffic.warmup_s)
         service = instance_name(traffic.services, live[int(draw.random() * len(live))])
-        yield PlannedRequest(
-            index,
-            start_s + offset_s,
-            traffic.path.replace("{service}", service),
-            request_body(
-                f"{traffic.seed}-{index}", segment.request_bytes, text[int(draw.random() * PAYLOAD_OFFSETS) :]
-            ),
-        )
+        cut = int(draw.random() * PAYLOAD_OFFSETS)
+        payload = partial(request_body, f"{traffic.seed}-{index}", segment.request_bytes, text, cut)
+        until_s = start_s + next_pause_s(traffic, offset_s)
+        yield mix.next(index, start_s + offset_s, until_s, service, payload)
 
 
 def planned_starts(traffic: Traffic, start_s: float) -> Iterator[float]:
@@ -78,6 +68,14 @@ def around_pauses(traffic: Traffic, offset_s: float, phase: str) -> float:
     end_s = min((period + 1) * every_s, phase_end_s)
     open_s = min(end_s, (period + 1) * every_s - traffic.quiesce_pause_s) - start_s
     return start_s + max(0.0, offset_s - start_s) * open_s / (end_s - start_s)
+
+
+def next_pause_s(traffic: Traffic, offset_s: float) -> float:
+    """Return the start of the pause after a planned start; both are seconds into the warm-up. Without pauses: inf."""
+    every_s = traffic.quiesce_every_s
+    if every_s is None:
+        return math.inf
+    return (math.floor(offset_s / every_s + 1e-9) + 1) * every_s - traffic.quiesce_pause_s
 
 
 def arrivals(plan: Iterable[Segment], draw: random.Random) -> Iterator[tuple[float, Segment]]:
@@ -110,11 +108,11 @@ def instance_name(services: tuple[str, ...], number: int) -> str:
     return f"{services[service]}-{of_service:03d}"
 
 
-def request_body(request_id: str, size_bytes: int, text: bytes) -> bytes:
+def request_body(request_id: str, size_bytes: int, text: str, cut: int = 0) -> str:
     """Return a JSON object of ``size_bytes`` with an id and a payload cut from ``text``, which needs no escaping.
 
     A size too small for the id gives an empty payload.
     """
-    head = b'{"id": "%s", "payload": "' % request_id.encode()
-    tail = b'"}'
-    return head + text[: max(0, size_bytes - len(head) - len(tail))] + tail
+    head = f'{{"id": "{request_id}", "payload": "'
+    tail = '"}'
+    return head + text[cut : cut + max(0, size_bytes - len(head) - len(tail))] + tail

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from locustfiles.schedule.arrivals import PlannedRequest
+from locustfiles.schedule.requests import PlannedRequest
 from locustfiles.worker.queue import ArmQueue
 
 TICK_S = 0.1

@@ -12,6 +12,7 @@ from locustfiles.counts import Second
 from locustfiles.messages import Begin
 from locustfiles.schedule.arrivals import schedule
 from locustfiles.schedule.phases import longest_drain_s
+from locustfiles.worker.bad_clients import BadClients
 from locustfiles.worker.dispatcher import Dispatcher
 from locustfiles.worker.queue import ArmQueue
 from locustfiles.worker.reporter import MasterClock
@@ -31,6 +32,11 @@ class PlannedSender:
         self._clock = clock
         self._sleep = sleep
         self._queues = {arm: ArmQueue(traffic.max_lateness_s, clock.now_s) for arm in traffic.arms}
+        self._bad_clients = [
+            BadClients(url, self._queues[arm], traffic.users_per_arm, traffic.network_timeout_s, clock.now_s)
+            for arm, url in traffic.arms.items()
+            if any(kind.client for kind in traffic.kinds)
+        ]
         self.user_classes = [
             user_class(arm, traffic, queue, clock.now_s) for arm, queue in self._queues.items()
         ]
@@ -39,6 +45,8 @@ class PlannedSender:
         """Count anew for the load that begins."""
         for queue in self._queues.values():
             queue.begin()
+        for clients in self._bad_clients:
+            clients.begin()
         self._dispatcher = Dispatcher(tuple(self._queues.values()), self._clock.now_s, self._sleep)
 
     def drive(self, begin: Begin) -> None:
@@ -55,9 +63,11 @@ class PlannedSender:
         self._dispatcher.stop(end_s)
 
     def give_up(self) -> None:
-        """Count as missed what still waits."""
+        """Count as missed what still waits, and end the bad clients."""
         for queue in self._queues.values():
             queue.clear()
+        for clients in self._bad_clients:
+            clients.close()
 
     def take(self, second: int) -> dict[str, Second]:
         """Return the counts of a second by arm, and drop them."""

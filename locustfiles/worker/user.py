@@ -6,16 +6,20 @@ from collections.abc import Callable
 
 import gevent
 from locust import FastHttpUser, task
+from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, FastResponse
 from locust.env import Environment
 
-from locustfiles.schedule.arrivals import PlannedRequest
+from locustfiles.schedule.requests import PlannedRequest
 from locustfiles.worker.failure_kind import answer_kind, error_kind
 from locustfiles.worker.queue import ArmQueue
 from soak.contract import Traffic
 
-REQUEST_HEADERS = {"Content-Type": "application/json"}
 READ_BYTES = 16 * 1024
 """Most bytes that are read from a connection at a time."""
+
+
+STREAM_MARGIN_S = 0.05
+"""Time before the timeout of a request at which the reading of its stream ends at the latest, seconds."""
 
 
 class ArmUser(FastHttpUser):
@@ -25,8 +29,8 @@ class ArmUser(FastHttpUser):
     """Text in the web UI's start form; the host of a user is its arm's URL."""
     concurrency = 1
     max_redirects = 0
+    arm = ""
     url = ""
-    statistics_name: str
     queue: ArmQueue
     now_s: Callable[[], float]
 
@@ -53,25 +57,37 @@ class ArmUser(FastHttpUser):
     def _send(self, request: PlannedRequest) -> None:
         counter = self.queue.counter
         sent_s = self.now_s()
-        counter.sent(sent_s)
-        failure = self._post(request)
-        counter.ended(self.now_s(), request.planned_s, sent_s, failure)
+        counter.sent(sent_s, request.name)
+        failure, headed_s = self._request(request)
+        counter.ended(self.now_s(), request.planned_s, sent_s, failure, headed_s)
 
-    def _post(self, request: PlannedRequest) -> str | None:
+    def _request(self, request: PlannedRequest) -> tuple[str | None, float | None]:
+        """Return the kind of failure and, of a stream, when its head was there: its length is by the plan."""
+        headed_s: float | None = None
+        latest_s = self.now_s() + self.network_timeout - STREAM_MARGIN_S
         try:
             # The client's own timeouts start again with each packet.
             with (
                 gevent.Timeout(self.network_timeout),
-                self.client.post(
+                self.client.request(
+                    request.method,
                     request.path,
-                    data=request.body,  # type: ignore[arg-type]  # bytes pass as they are
-                    headers=REQUEST_HEADERS,
-                    name=self.statistics_name,
+                    data=request.body or None,  # type: ignore[arg-type]  # bytes pass as they are
+                    headers=dict(request.headers),
+                    name=f"{self.arm} {request.name}",
                     catch_response=True,
+                    stream=request.read_s is not None,
                 ) as response,
             ):
                 error = response.request_meta["exception"]
-                failure = error_kind(error) if error else answer_kind(response.status_code, response.content)
+                content = b""
+                if request.read_s is not None and not error:
+                    headed_s = self.now_s()
+                    end_s = min(headed_s + request.read_s, request.until_s, latest_s)
+                    content, error = _read_for(response, end_s - headed_s)
+                elif not error:
+                    content = response.content
+                failure = error_kind(error) if error else answer_kind(response.status_code, content)
                 if failure:
                     response.failure(failure)
         except Exception:  # noqa: BLE001 - whatever error the client's parser raises, the request ends once in the recording
@@ -79,7 +95,19 @@ class ArmUser(FastHttpUser):
         if failure == "timeout":
             # A timeout in the middle of sending leaves the connection unusable.
             self.client.client.clientpool.close()
-        return failure
+        return failure, headed_s
+
+
+def _read_for(response: FastResponse, seconds: float) -> tuple[bytes, BaseException | None]:
+    """Read a stream to its end or for a time; close its connection where it goes on. Return its body or an error."""
+    try:
+        with gevent.Timeout(max(0.0, seconds), False):
+            return response.content, None
+    except FAILURE_EXCEPTIONS as error:
+        return b"", error
+    finally:
+        response.stream.release()
+    return b"", None
 
 
 def user_class(arm: str, traffic: Traffic, queue: ArmQueue, now_s: Callable[[], float]) -> type[ArmUser]:
@@ -92,7 +120,7 @@ def user_class(arm: str, traffic: Traffic, queue: ArmQueue, now_s: Callable[[], 
             "fixed_count": traffic.users_per_arm,
             "network_timeout": traffic.network_timeout_s,
             "connection_timeout": traffic.network_timeout_s,
-            "statistics_name": f"{arm} {traffic.path}",
+            "arm": arm,
             "queue": queue,
             "now_s": staticmethod(now_s),
         },

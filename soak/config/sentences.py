@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from soak.config.profile import Profile
+from soak.config.request_settings import HEADER_NAME, HEADER_VALUE, REQUEST_NAME
 from soak.config.values import ARM_NAME, IMAGE_NAME, SERVICE_NAME, URL_PATH, VARIABLE_NAME
 
 FROM_THE_FILE: Final = ("name", "directory")
@@ -47,6 +48,9 @@ PATTERNS: Final = {
     URL_PATH: "give a URL path that begins with / and has no spaces",
     SERVICE_NAME: "a service's name is 1 to 63 letters, digits, '.', '_' or '-', and begins with a letter or digit",
     IMAGE_NAME: 'give the name of an image, such as "shop:2.1"',
+    REQUEST_NAME: "a request's name has 1 to 80 printable characters of ASCII and no space at its ends",
+    HEADER_NAME: "a header's name has letters, digits and '-', at most 64",
+    HEADER_VALUE: "a header's value has printable characters of ASCII only",
     VARIABLE_NAME: "the name of an environment variable is not empty and has no '='",
 }
 """The sentence of a text that does not match, by the pattern."""
@@ -69,7 +73,8 @@ def first_sentence(error: ValidationError) -> str:
         return f"unknown key '{place}': {_near_keys(location)}{more}"
     if first["type"] == "missing":
         return f"'{place}' is missing.{more}"
-    given = "" if "env" in location else _given(first["input"])  # an environment may hold a secret
+    # an environment and headers may hold a secret
+    given = "" if {"env", "headers"} & set(location) else _given(first["input"])
     at = f"'{place}': " if place else ""
     return f"{at}{_sentence(first)}{given}.{more}"
 

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from soak.config.values import NotTiny, Port, ProfileTable, Seconds, ServiceName, Share, Size, UrlPath
+from soak.config.request_settings import RequestSettings, TemplatePath
+from soak.config.values import NotTiny, Port, ProfileTable, Seconds, ServiceName, Share, Size
 from soak.contract.protocol import LOOPBACK
 
 
@@ -69,8 +70,10 @@ class PlannedRequests(ProfileTable):
     """Locust workers on this machine; with none here and elsewhere, one process sends all requests"""
     remote_workers: Annotated[int, Field(ge=0, le=64)] = 0
     """Locust workers on other machines"""
-    path: UrlPath = "/api/{service}"
-    """Path of each POST; `{service}` becomes an instance of a service: `orders-017`"""
+    path: TemplatePath = "/api/{service}"
+    """Path of each POST; `{service}` becomes an instance of a service: `orders-017`. Short for one of `requests`"""
+    requests: Annotated[tuple[RequestSettings, ...], Field(min_length=1, max_length=100)] | None = None
+    """Kinds of requests, tables [[traffic.requests]], instead of `path`"""
     rate_rps: Annotated[float, Field(gt=0, le=10_000), NotTiny] = 50.0
     """Requests per second and arm; the mean, for `diurnal`; the peak, for `steps`"""
     request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 1000
@@ -127,6 +130,25 @@ class TrafficSettings(PlannedRequests, LocustfileUsers):
             raise ValueError(
                 f"{min(given)} plans requests, and with traffic.locustfile its users decide: leave one of both out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _requests_can_be_told_apart(self) -> TrafficSettings:
+        if self.requests is None:
+            return self
+        if "path" in self.model_fields_set:
+            raise ValueError(
+                "path is short for one of the requests: give its path there, and leave this one out"
+            )
+        names = [request.known_as for request in self.requests]
+        if doubled := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"requests has '{doubled}' twice: give each of them a name of its own")
+        for request in self.requests:
+            if (request.read_s or 0) > self.network_timeout_s:
+                raise ValueError(
+                    f"read_s of '{request.known_as}' ({request.read_s:g}) is above network_timeout_s "
+                    f"({self.network_timeout_s:g}), the time for a whole answer"
+                )
         return self
 
     @model_validator(mode="after")

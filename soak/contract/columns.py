@@ -150,7 +150,10 @@ REQUEST_COLUMNS: Final = (
     Column("planned", "requests whose planned start lies in this second"),
     Column("sent", "requests sent in this second"),
     Column("missed", "requests dropped in this second: not started within max_lateness_s, never sent"),
-    Column("ok", "requests answered without failure in this second"),
+    Column(
+        "ok",
+        "requests answered without failure in this second; those of a bad client (abort, slow, half) once it ended",
+    ),
     *(
         Column(
             f"failed_{kind}",
@@ -162,16 +165,23 @@ REQUEST_COLUMNS: Final = (
     *(
         Column(
             f"latency_{q}_ms",
-            f"{q} of the time from planned start to answer, milliseconds, failures included",
+            f"{q} of the time from planned start to answer, milliseconds, failures included, bad clients not",
         )
         for q in ("p50", "p90", "p99", "max")
     ),
     *(
         Column(
             f"service_{q}_ms",
-            f"{q} of the time from sending to answer, milliseconds, failures included",
+            f"{q} of the time from sending to answer, milliseconds, failures included, bad clients not",
         )
         for q in ("p50", "p90", "p99", "max")
+    ),
+    Column(
+        "sent_by_name",
+        "requests sent in this second by their name in the profile, a JSON object; empty where none was sent or a "
+        "locustfile decides",
+        kind="json",
+        optional=True,
     ),
 )
 

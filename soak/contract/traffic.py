@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Annotated, Final
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -39,6 +39,28 @@ class IncidentPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficRequest:
+    """A kind of planned request; ``path``, ``query``, ``headers`` and ``body`` are templates."""
+
+    name: str
+    """Name in requests.csv and in Locust's statistics."""
+    method: str
+    path: str
+    query: dict[str, str] = field(default_factory=dict)
+    """Names and values, appended to the path."""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    """Text of the body; empty: the request has none."""
+    weight: _AboveZero = 1.0
+    """Its share of the requests is this over the sum of all weights."""
+    client: Literal["", "abort", "slow", "half"] = ""
+    """A bad client that sends it: ``abort`` resets the connection within the answer, ``slow`` reads 1 kB/s, ``half``
+    sends half of the body. Empty: one that reads the answer."""
+    read_s: _AboveZero | None = None
+    """Seconds after which the reading of an answer ends without failure; None: an answer is read to its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
     """The planned load. Fields that are keys of [traffic] in a profile have the same names and meanings there."""
 
@@ -50,6 +72,7 @@ class Traffic:
     arms: Annotated[dict[str, str], Field(min_length=1)]
     """Arm name to base URL, ``http://127.0.0.1:8001``."""
     path: str
+    """Path of the one kind of request where ``requests`` is empty."""
     services: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names from which instance names are made, such as ``orders-017``."""
     instances_per_hour: _FromZero
@@ -76,6 +99,21 @@ class Traffic:
     """Pause k is [k * quiesce_every_s - quiesce_pause_s, k * quiesce_every_s), k from 1: no request starts in it."""
     locustfile: str = ""
     """Path of a custom locustfile: its users decide what is sent, and only arms, times and pauses count. Else empty."""
+    requests: tuple[TrafficRequest, ...] = ()
+    """The kinds of requests; empty: POST of a generated JSON object to ``path``."""
+
+    @property
+    def kinds(self) -> tuple[TrafficRequest, ...]:
+        """The kinds of requests, at least one."""
+        return self.requests or (
+            TrafficRequest(
+                name=self.path,
+                method="POST",
+                path=self.path,
+                headers={"Content-Type": "application/json"},
+                body="{payload}",
+            ),
+        )
 
     def to_json(self) -> str:
         """Return the text of ``traffic.json``."""

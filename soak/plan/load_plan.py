@@ -11,6 +11,7 @@ from pathlib import Path
 from soak import contract
 from soak.config.profile import Profile
 from soak.contract.protocol import LOOPBACK
+from soak.contract.templates import ENV, IN_HEADERS, header_from, parse_template
 from soak.errors import UsageError
 from soak.plan.ports import Ports
 from soak.process.spec import ProcessSpec
@@ -75,6 +76,9 @@ def plan_load(
                 f"waiting for {remote} from other machines, {locust.ready_timeout_s:g} s at most; "
                 f"start each with: soak worker {host}:{port}"
             )
+    planned = _traffic(profile, run_directory, arms, locustfile)
+    if traffic.workers or not traffic.remote_workers:
+        _check_environment(planned)
     url, env = "", {}
     if web is not None:
         url = f"http://{LOOPBACK}:{ports.take(web.port, '--web-port')}"
@@ -83,7 +87,7 @@ def plan_load(
         replace(locust, argv=(*locust.argv, *options), url=url, env=env),
         workers,
         invitation,
-        _traffic(profile, run_directory, arms, locustfile),
+        planned,
     )
 
 
@@ -134,7 +138,7 @@ def _traffic(
             start_bytes=traffic.incident.start,
             limit_bytes=limit_bytes,
         )
-    shared = {field.name for field in fields(contract.Traffic)} - {"incident", "locustfile"}
+    shared = {field.name for field in fields(contract.Traffic)} - {"incident", "locustfile", "requests"}
     return contract.Traffic(
         **traffic.model_dump(include=shared - {"warmup_request_bytes"}),
         warmup_request_bytes=traffic.warmup_request_bytes or traffic.request_bytes,
@@ -147,4 +151,17 @@ def _traffic(
         hour_s=profile.scale.hour_s,
         incident=incident,
         locustfile="" if locustfile is None else str(locustfile),
+        requests=tuple(request.planned() for request in traffic.requests or ()),
     )
+
+
+def _check_environment(planned: contract.Traffic) -> None:
+    """Raise UsageError where a header names a variable that is not set."""
+    for number, request in enumerate(planned.requests):
+        for name, value in request.headers.items():
+            for part in parse_template(value, IN_HEADERS):
+                if part.placeholder == ENV:
+                    try:
+                        header_from(os.environ, part.text)
+                    except ValueError as error:
+                        raise UsageError(f"traffic.requests.{number}.headers.{name}: {error}.") from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from soak import contract
 from soak.config.profile import Profile
+from soak.config.request_settings import RequestSettings
 from soak.config.traffic_settings import StubSettings
 from soak.containers.engine import Image
 from soak.contract.protocol import LOOPBACK
@@ -152,10 +153,21 @@ def _load(profile: Profile) -> str:
     if traffic.locustfile is not None:
         return f"{traffic.users} users of {traffic.locustfile} for each arm, {traffic.spawn_rate:g} started per second"
     rate = "" if traffic.shape == "incident" else f" {traffic.rate_rps:g} requests/s"
-    return (
-        f"{traffic.shape}{rate}, POST {traffic.path}, bodies of {traffic.request_bytes} B,"
-        f" seed {traffic.seed}, the same for every arm"
-    )
+    seed = f"seed {traffic.seed}, the same for every arm"
+    if traffic.requests is None:
+        return f"{traffic.shape}{rate}, POST {traffic.path}, bodies of {traffic.request_bytes} B, {seed}"
+    return "\n".join((f"{traffic.shape}{rate}, {seed}", *_mix(traffic.requests)))
+
+
+def _mix(requests: Sequence[RequestSettings]) -> Iterator[str]:
+    """Yield a line for each kind of request: its share, name, method and path."""
+    total = sum(request.weight for request in requests)
+    for request in requests:
+        what = f"{request.method} {request.path}"
+        name = f"{request.name}: " if request.name else ""
+        client = f", client {request.client}" if request.client else ""
+        reading = f", read for {request.read_s:g} s at most" if request.read_s else ""
+        yield f"         {request.weight / total:6.1%}  {name}{what}{client}{reading}"
 
 
 def _margin(profile: Profile) -> str:

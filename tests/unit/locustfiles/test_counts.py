@@ -60,7 +60,9 @@ def _row(second: Second) -> dict[str, int | str]:
 
 
 def _second() -> Second:
-    second = Second(sent=8, missed=7, ok=6, failed=Counter({"reset": 2}))
+    second = Second(
+        sent=8, missed=7, ok=6, failed=Counter({"reset": 2}), names=Counter({"list": 5, "add": 3})
+    )
     second.timings.record(3000, 2500)
     return second
 
@@ -69,7 +71,7 @@ def test_a_second_in_which_nothing_happened() -> None:
     """Counts are 0; quantiles of no request are empty, never 0."""
     cells = _row(Second())
     assert {cells[name] for name in ("sent", "missed", "ok", *(f"failed_{k}" for k in FAILURE_KINDS))} == {0}
-    assert {value for name, value in cells.items() if name.endswith("_ms")} == {""}
+    assert {value for name, value in cells.items() if name.endswith(("_ms", "_name"))} == {""}
 
 
 def test_each_count_has_its_column() -> None:
@@ -98,6 +100,7 @@ def test_seconds_add_up() -> None:
     total = _second()
     total.add(_second())
     assert (total.sent, total.missed, total.ok, total.failed) == (16, 14, 12, {"reset": 4})
+    assert _row(total)["sent_by_name"] == '{"add": 6, "list": 10}'
     assert total.timings.latency.get_total_count() == 2
 
 
@@ -115,7 +118,7 @@ def counter() -> ArmCounter:
 
 def test_each_thing_counts_in_its_own_second(counter: ArmCounter) -> None:
     """A request sent in one second and answered in the next is in both; its times are in the last."""
-    counter.sent(9.1)
+    counter.sent(9.1, "orders")
     counter.ended(10.0, planned_s=8.9, sent_s=9.1, failure=None)
     nine, ten = counter.take(9), counter.take(10)
     assert (nine.sent, nine.ok, ten.sent, ten.ok) == (1, 0, 0, 1)
@@ -124,10 +127,21 @@ def test_each_thing_counts_in_its_own_second(counter: ArmCounter) -> None:
     assert quantiles_us(ten.timings.service, (1.0,)) == pytest.approx((900_000,), rel=1e-3)
 
 
+def test_a_stream_counts_when_it_ends_with_the_time_to_its_head(counter: ArmCounter) -> None:
+    """The second of its head may be reported by then: nothing is counted in it any more."""
+    counter.sent(9.1, "follow")
+    counter.take(9)
+    counter.ended(10.5, planned_s=9.0, sent_s=9.1, failure=None, answered_s=9.2)
+    ten = counter.take(10)
+    assert ten.ok == 1
+    assert quantiles_us(ten.timings.latency, (1.0,)) == pytest.approx((200_000,), rel=1e-3)
+    assert quantiles_us(ten.timings.service, (1.0,)) == pytest.approx((100_000,), rel=1e-3)
+
+
 def test_every_kind_of_failure(counter: ArmCounter) -> None:
     """What failed counts by its kind, and its times count like those of an answer."""
     for kind in (*FAILURE_KINDS, None):
-        counter.sent(5.0)
+        counter.sent(5.0, "orders")
         counter.ended(5.5, 5.0, 5.0, kind)
     counter.missed(5.9)
     second = counter.take(5)
@@ -136,10 +150,20 @@ def test_every_kind_of_failure(counter: ArmCounter) -> None:
     assert second.timings.latency.get_total_count() == second.sent
 
 
+def test_a_bad_client_is_no_failure_and_has_no_time(counter: ArmCounter) -> None:
+    """Its request is sent under its name and ends well; its times are not the service's, and nobody waits for it."""
+    counter.sent_badly(5.0, "abort")
+    assert counter.in_flight == 0
+    counter.ended_badly(5.5, None)
+    second = counter.take(5)
+    assert (second.sent, second.ok, second.failed, second.names) == (1, 1, {}, {"abort": 1})
+    assert second.timings.latency.get_total_count() == 0
+
+
 def test_in_flight(counter: ArmCounter) -> None:
     """What was sent and has not ended is in flight."""
-    counter.sent(5.0)
-    counter.sent(5.1)
+    counter.sent(5.0, "orders")
+    counter.sent(5.1, "orders")
     counter.ended(5.2, 5.0, 5.0, "reset")
     assert counter.in_flight == 1
 
@@ -152,7 +176,7 @@ def test_it_holds_only_what_is_not_taken(counter: ArmCounter) -> None:
 
     before = alive()
     for second in range(3600):
-        counter.sent(second)
+        counter.sent(second, "orders")
         assert counter.take(second).sent == 1
     assert alive() <= before
     assert counter.take(7).sent == 0

@@ -143,7 +143,7 @@ def test_bodies(make_traffic: Callable[..., Traffic]) -> None:
 
 def test_a_body_too_small_for_its_id() -> None:
     """A size below what the id needs gives an empty payload, not a broken object."""
-    assert json.loads(request_body("7-123456", 5, b"abc")) == {"id": "7-123456", "payload": ""}
+    assert json.loads(request_body("7-123456", 5, "abc")) == {"id": "7-123456", "payload": ""}
 
 
 def test_instances_come_and_go(make_traffic: Callable[..., Traffic]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locustfiles.counts import Second, quantiles_us
-from locustfiles.schedule.arrivals import PlannedRequest
+from locustfiles.schedule.requests import PlannedRequest
 from locustfiles.worker.dispatcher import TICK_S, Dispatcher
 from locustfiles.worker.queue import ArmQueue
 
@@ -37,7 +37,7 @@ class Rehearsal:
         for arm, queue in self.queues.items():
             while arm not in self.frozen and len(queue):
                 request = queue.take()
-                queue.counter.sent(self.clock.t_s)
+                queue.counter.sent(self.clock.t_s, "orders")
                 self.sent.append((arm, request.index, self.clock.t_s - request.planned_s))
                 self.in_flight.append((self.clock.t_s + self.answer_s, queue, request, self.clock.t_s))
         until_s = self.clock.t_s + seconds

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import gevent
 import pytest
 
-from locustfiles.schedule.arrivals import PlannedRequest
+from locustfiles.schedule.requests import PlannedRequest
 from locustfiles.worker.queue import ArmQueue
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_idle(queue: ArmQueue) -> None:
     queue.offer(_request(0, 0.0))
     assert not queue.idle
     request = queue.take()
-    queue.counter.sent(0.0)
+    queue.counter.sent(0.0, "orders")
     assert not queue.idle
     queue.counter.ended(0.1, request.planned_s, 0.0, None)
     assert queue.idle
@@ -86,6 +86,6 @@ def test_idle(queue: ArmQueue) -> None:
 
 def test_a_request_that_was_cut_off_does_not_outlive_its_load(queue: ArmQueue) -> None:
     """What never ended in one load is not in flight in the next."""
-    queue.counter.sent(0.0)
+    queue.counter.sent(0.0, "orders")
     queue.begin()
     assert queue.idle

@@ -3,6 +3,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
+from itertools import count
 
 import gevent
 import pytest
@@ -13,7 +15,7 @@ from locust.env import Environment
 from locustfiles.answers.bounds import KEEP_BYTES, AnswerBounds
 from locustfiles.answers.fast_http import bound_answers
 from locustfiles.counts import Second
-from locustfiles.schedule.arrivals import PlannedRequest
+from locustfiles.schedule.requests import PlannedRequest
 from locustfiles.worker.queue import ArmQueue
 from locustfiles.worker.user import READ_BYTES, ArmUser, user_class
 from soak.contract import Traffic
@@ -21,7 +23,14 @@ from tests.support.rogue_server import ENDLESS
 
 MakeTraffic = Callable[..., Traffic]
 
-REQUEST = PlannedRequest(0, 0.0, "/api/orders-000", b'{"id": "7-0", "payload": "x"}')
+REQUEST = PlannedRequest(
+    0,
+    0.0,
+    "/api/orders-000",
+    b'{"id": "7-0", "payload": "x"}',
+    headers={"Content-Type": "application/json"},
+    name="/api/{service}",
+)
 
 
 def _answer(status: str, body: bytes = b"{}", length: int | None = None) -> bytes:
@@ -77,10 +86,10 @@ def make_user(make_traffic: MakeTraffic) -> Callable[[str], ArmUser]:
     return make
 
 
-def _send(user: ArmUser, times: int = 1) -> None:
-    """Let the user send REQUEST some times."""
+def _send(user: ArmUser, times: int = 1, request: PlannedRequest = REQUEST) -> None:
+    """Let the user send a request some times."""
     for _ in range(times):
-        user.queue.offer(REQUEST)
+        user.queue.offer(request)
     greenlet = gevent.spawn(user.send_forever)
     with gevent.Timeout(5):
         while not user.queue.idle:
@@ -233,3 +242,115 @@ def test_the_host_of_the_start_form_does_not_redirect(
     user = make_user(_url(target))
     _send(user)
     assert _counts(user) == {"ok": 1}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
+def test_every_method_is_sent_with_its_headers(
+    target: Target, make_user: Callable[[str], ArmUser], method: str
+) -> None:
+    """Each method arrives with the path, the headers of the plan and, where there is one, the body."""
+    target.reply = _answer("200 OK", b"" if method == "HEAD" else b"{}")
+    user = make_user(_url(target))
+    body = b"" if method in {"GET", "DELETE", "HEAD", "OPTIONS"} else b"x=1"
+    headers = {"Authorization": "Bearer secret"}
+    _send(user, request=replace(REQUEST, method=method, path="/a?b=1", body=body, headers=headers))
+    head, _, received = target.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(f"{method} /a?b=1 HTTP/1.1\r\n".encode())
+    assert b"\r\nAuthorization: Bearer secret" in head
+    assert received == body
+    assert _counts(user) == {"ok": 1}
+
+
+def _event_stream(target: Target, events: int | None) -> None:
+    """Let the target send events for ever, or so many and the end of the stream."""
+
+    def serve(connection: socket.socket, _: object) -> None:
+        target.connections += 1
+        with connection, suppress(OSError):
+            while connection.recv(65536):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                for _ in count() if events is None else range(events):
+                    connection.sendall(b"8\r\ndata: 1\n\r\n")
+                    gevent.sleep(0.01)
+                connection.sendall(b"0\r\n\r\n")
+
+    target.server.set_handle(serve)
+
+
+def test_a_stream_is_read_for_its_time(target: Target, make_user: Callable[[str], ArmUser]) -> None:
+    """A stream without end is no failure after read_s; its connection is closed, and the next request has its own."""
+    _event_stream(target, None)
+    user = make_user(_url(target))
+    _send(user, times=2, request=replace(REQUEST, method="GET", body=b"", read_s=0.05))
+    assert _counts(user) == {"ok": 2}
+    assert target.connections == 2
+
+
+def test_a_stream_that_ends_keeps_its_connection(target: Target, make_user: Callable[[str], ArmUser]) -> None:
+    """With and without read_s it is read to its end."""
+    _event_stream(target, 3)
+    user = make_user(_url(target))
+    _send(user, times=2, request=replace(REQUEST, method="GET", body=b"", read_s=0.25))
+    user.queue.offer(REQUEST)
+    assert target.connections == 1
+    _send(user)
+    assert _counts(user) == {"ok": 4}
+
+
+def test_a_stream_ends_before_a_pause(target: Target, make_user: Callable[[str], ArmUser]) -> None:
+    """No stream of the plan lasts into a pause, in which the target is read without load."""
+    _event_stream(target, None)
+    user = make_user(_url(target))
+    _send(user, request=replace(REQUEST, method="GET", body=b"", read_s=60.0, until_s=0.25))
+    assert _counts(user) == {"ok": 1}
+
+
+def test_a_stream_longer_than_the_timeout_is_no_failure(
+    target: Target, make_user: Callable[[str], ArmUser]
+) -> None:
+    """Where read_s and the time to the head exceed the time-out together, the reading ends before it."""
+    _event_stream(target, None)
+    user = make_user(_url(target))
+    _send(user, request=replace(REQUEST, method="GET", body=b"", read_s=0.3))
+    assert _counts(user) == {"ok": 1}
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        (_answer("503 Service Unavailable"), "5xx"),
+        (_answer("200 OK", b'{"error": "boom"}'), "error_body"),
+        (_answer("200 OK", b"cut", length=99), "reset"),
+        (b"", "reset"),
+        (None, "timeout"),
+    ],
+)
+def test_a_stream_that_fails(
+    target: Target, make_user: Callable[[str], ArmUser], reply: bytes | None, kind: str
+) -> None:
+    """A stream with a bad status, a cut one and one that does not begin fail like any answer."""
+    target.reply = reply
+    user = make_user(_url(target))
+    _send(user, request=replace(REQUEST, method="GET", body=b"", read_s=0.2))
+    assert _counts(user) == {kind: 1}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_an_endless_stream_is_too_large_or_ends(
+    target: Target, make_user: Callable[[str], ArmUser], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The bounds of an answer hold for a stream."""
+    bound_answers(AnswerBounds(300_000, 5.0), monkeypatch.setattr)
+
+    def serve(connection: socket.socket, _: object) -> None:
+        beginning, rest = ENDLESS[name]
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(beginning)
+            while True:
+                connection.sendall(rest)
+
+    target.server.set_handle(serve)
+    user = make_user(_url(target))
+    _send(user, request=replace(REQUEST, read_s=0.25))
+    assert _counts(user) == {"too_large": 1}

@@ -14,6 +14,9 @@ from soak.errors import UsageError
 from soak.plan.run_plan import plan_run
 from tests.support.paths import ROOT
 
+REQUESTS = r"^# \[\[traffic\.requests\]\]\n(# \w+ = .*\n)+"
+"""The requests that are commented out."""
+
 
 def test_the_written_profile_loads_and_can_be_planned(tmp_path: Path) -> None:
     """Its two commands stand for the user's; all else can stay."""
@@ -73,7 +76,8 @@ def test_other_images_are_refused_and_nothing_is_written(
 
 def test_every_key_that_is_commented_out_is_valid(tmp_path: Path) -> None:
     """Whoever takes the comment sign away has a profile that loads."""
-    text = re.sub(r"^# (\w+ = )", r"\1", PROFILE_TEMPLATE.read_text(), flags=re.MULTILINE)
+    text = re.sub(REQUESTS, "", PROFILE_TEMPLATE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE)
     text = re.sub(r"^(rate_rps|path|request_bytes) = .*\n", "", text, flags=re.MULTILINE)
     path = tmp_path / "all.toml"
     path.write_text(text)
@@ -82,6 +86,19 @@ def test_every_key_that_is_commented_out_is_valid(tmp_path: Path) -> None:
     assert profile.traffic.locustfile is not None
     assert profile.judge.inject == {"python": 2.0, "native": 2.0}
     assert profile.arms["today"].env
+
+
+def test_the_requests_that_are_commented_out_are_valid(tmp_path: Path) -> None:
+    """They replace the path."""
+
+    def uncommented(found: re.Match[str]) -> str:
+        return re.sub("^# ", "", found[0], flags=re.MULTILINE)
+
+    text = re.sub(REQUESTS, uncommented, PROFILE_TEMPLATE.read_text(), flags=re.MULTILINE)
+    path = tmp_path / "requests.toml"
+    path.write_text(text.replace('path = "/orders"\n', "", 1))
+    (request,) = load_profile(str(path)).traffic.requests or ()
+    assert (request.method, request.path, request.weight) == ("PUT", "/orders/{n}", 4.0)
 
 
 def test_what_is_there_is_left_as_it_is(tmp_path: Path) -> None:

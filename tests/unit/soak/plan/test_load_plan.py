@@ -103,3 +103,72 @@ def test_a_locustfile_of_the_team(tmp_path: Path) -> None:
     own.unlink()
     with pytest.raises(UsageError, match=r"traffic\.locustfile: .*team\.py is not a Python file"):
         plan_of(load_profile(str(profile)))
+
+
+REQUESTS = """
+[stubs]
+services = ["orders"]
+[[traffic.requests]]
+name = "add"
+method = "POST"
+path = "/items"
+body = { id = "{uuid}" }
+headers = { Authorization = "Bearer {env:SHOP_TOKEN}" }
+weight = 3
+[[traffic.requests]]
+path = "/events"
+read_s = 2
+[[traffic.requests]]
+path = "/items"
+client = "abort"
+[arms.only]
+command = ["serve"]
+"""
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Profile:
+    """Return a profile of three kinds of requests, one of them with a token."""
+    path = tmp_path / "mixed.toml"
+    path.write_text(REQUESTS)
+    return load_profile(str(path))
+
+
+def test_a_mix_survives_its_file_without_its_secrets(mixed: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the workers read is what was planned; the token is in no part of the plan."""
+    monkeypatch.setenv("SHOP_TOKEN", "hush")
+    plan = plan_of(mixed)
+    assert parse_traffic(plan.traffic.to_json()) == plan.traffic
+    assert [kind.name for kind in plan.traffic.kinds] == ["add", "GET /events", "abort GET /items"]
+    assert "hush" not in repr(plan) + plan.describe() + plan.traffic.to_json() + mixed.model_dump_json()
+
+
+def test_the_plan_shows_the_mix(mixed: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each kind with its share, before anything is started."""
+    monkeypatch.setenv("SHOP_TOKEN", "hush")
+    lines = plan_of(mixed).describe().splitlines()
+    at = lines.index("traffic  steady 50 requests/s, seed 1, the same for every arm")
+    assert lines[at + 1 : at + 4] == [
+        "          60.0%  add: POST /items",
+        "          20.0%  GET /events, read for 2 s at most",
+        "          20.0%  GET /items, client abort",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"), [("", "not set or empty"), ("hu\nsh", "characters that no header")]
+)
+def test_a_variable_that_cannot_be_sent_is_named_before_the_run(
+    mixed: Profile, monkeypatch: pytest.MonkeyPatch, value: str, fault: str
+) -> None:
+    """With its key and without its value; where only other machines send, theirs counts."""
+    monkeypatch.setenv("SHOP_TOKEN", value)
+    with pytest.raises(
+        UsageError, match=r"^traffic\.requests\.0\.headers\.Authorization: .*SHOP_TOKEN"
+    ) as refused:
+        plan_of(mixed)
+    assert fault in str(refused.value)
+    assert not value or value not in str(refused.value)
+    elsewhere = mixed.traffic.model_copy(update={"remote_workers": 1, "bind_host": "10.0.0.5"})
+    monkeypatch.setattr("soak.plan.ports.Ports.take", lambda *_: 9)
+    assert plan_of(mixed.model_copy(update={"traffic": elsewhere})).traffic.requests

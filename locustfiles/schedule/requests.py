@@ -1,0 +1,164 @@
+"""The requests of a mix: which kind comes next, and its texts filled in, from the seed alone."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Final
+from urllib.parse import quote_plus
+
+from soak.contract import Traffic, TrafficRequest
+from soak.contract.templates import (
+    CHOICE,
+    ENV,
+    EVERYWHERE,
+    IN_BODIES,
+    IN_HEADERS,
+    NUMBER,
+    PAYLOAD,
+    SERVICE,
+    Part,
+    header_from,
+    parse_template,
+)
+from soak.errors import UsageError
+
+NO_END: Final = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRequest:
+    """One request, shared by all arms."""
+
+    index: int
+    planned_s: float
+    """Planned start, ``t_s``."""
+    path: str
+    """Path and query."""
+    body: bytes
+    """Empty: it has no body."""
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    name: str = ""
+    client: str = ""
+    """The kind of a bad client, as in TrafficRequest; empty for one that reads the answer."""
+    read_s: float | None = None
+    """Seconds after which the reading of its answer ends without failure."""
+    until_s: float = NO_END
+    """Start of the next pause, ``t_s``: streams and bad clients end before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What the placeholders of one request are replaced by."""
+
+    index: int
+    service: str
+    payload: Callable[[], str]
+    """Makes the generated JSON object of the body."""
+    draw: random.Random
+
+
+class Template:
+    """A template that is filled in for each request."""
+
+    def __init__(
+        self,
+        text: str,
+        known: tuple[str, ...],
+        environment: Mapping[str, str],
+        encode: Callable[[str], str] = str,
+    ) -> None:
+        """Parse the text, of which ``encode`` encodes what is literal or a choice; raises ValueError."""
+        self._parts: list[str | Part | tuple[str, ...]] = []
+        for part in parse_template(text, known):
+            if part.placeholder == CHOICE:
+                self._parts.append(tuple(map(encode, part.choices)))
+            elif part.placeholder == ENV:
+                self._parts.append(header_from(environment, part.text))
+            else:
+                self._parts.append(part if part.placeholder else encode(part.text))
+
+    def fill(self, values: Values) -> str:
+        """Return the text of one request."""
+        return "".join(
+            part
+            if isinstance(part, str)
+            else part[int(values.draw.random() * len(part))]
+            if isinstance(part, tuple)
+            else _filled(part.placeholder, values)
+            for part in self._parts
+        )
+
+
+def _filled(placeholder: str, values: Values) -> str:
+    if placeholder == NUMBER:
+        return str(values.index)
+    if placeholder == SERVICE:
+        return values.service
+    if placeholder == PAYLOAD:
+        return values.payload()
+    return str(uuid.UUID(int=values.draw.getrandbits(128), version=4))
+
+
+class _Kind:
+    """A kind of request with its templates."""
+
+    def __init__(self, request: TrafficRequest, environment: Mapping[str, str]) -> None:
+        self.request = request
+        self._path = Template(request.path, EVERYWHERE, environment)
+        self._query = [
+            (quote_plus(name), Template(value, EVERYWHERE, environment, quote_plus))
+            for name, value in request.query.items()
+        ]
+        self._headers = {
+            name: Template(value, IN_HEADERS, environment) for name, value in request.headers.items()
+        }
+        self._body = Template(request.body, IN_BODIES, environment)
+
+    def filled(self, planned_s: float, until_s: float, values: Values) -> PlannedRequest:
+        """Return a request of this kind."""
+        request, path = self.request, self._path.fill(values)
+        if self._query:
+            query = "&".join(f"{name}={value.fill(values)}" for name, value in self._query)
+            path = f"{path}{'&' if '?' in path else '?'}{query}"
+        return PlannedRequest(
+            values.index,
+            planned_s,
+            path,
+            self._body.fill(values).encode(),
+            request.method,
+            {name: value.fill(values) for name, value in self._headers.items()},
+            request.name,
+            request.client,
+            request.read_s,
+            until_s,
+        )
+
+
+class Mix:
+    """Draws the kind of each request by the weights, and fills it in.
+
+    The draws depend on the seed and the kinds alone; those of one request follow those of the one before.
+    """
+
+    def __init__(self, traffic: Traffic, environment: Mapping[str, str]) -> None:
+        """Prepare the kinds; raises UsageError for a template or a variable that cannot be used."""
+        self._draw = random.Random(f"{traffic.seed} mix")
+        try:
+            self._kinds = [_Kind(request, environment) for request in traffic.kinds]
+        except ValueError as error:
+            raise UsageError(f"traffic.requests: {error}") from None
+        self._shares = list(accumulate(request.weight for request in traffic.kinds))
+
+    def next(
+        self, index: int, planned_s: float, until_s: float, service: str, payload: Callable[[], str]
+    ) -> PlannedRequest:
+        """Return the next request."""
+        at = bisect_right(self._shares, self._draw.random() * self._shares[-1]) if len(self._kinds) > 1 else 0
+        values = Values(index, service, payload, self._draw)
+        return self._kinds[min(at, len(self._kinds) - 1)].filled(planned_s, until_s, values)

@@ -1,0 +1,128 @@
+"""The bad clients of an arm: they reset, stall or cut off requests, and hold up neither the others nor the end."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import gevent
+import gevent.socket
+from gevent.ssl import SSLContext
+
+from locustfiles.schedule.requests import PlannedRequest
+from locustfiles.worker.failure_kind import error_kind
+from locustfiles.worker.queue import ArmQueue
+
+READ_BYTES: Final = 1000
+"""Bytes that a slow client reads at a time."""
+READ_EVERY_S: Final = 1.0
+"""Time between two reads of a slow client, seconds."""
+RECEIVE_BUFFER_BYTES: Final = 4096
+"""Size of the socket's buffer: what the kernel takes for the client, the service need not keep."""
+LEAST_S: Final = 0.1
+"""Shortest time that a bad client gets, seconds, also where a pause is about to begin."""
+SOCKETS: Final[Any] = gevent.socket
+"""The sockets that switch between greenlets, also where the standard library is not patched."""
+RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER by which a close resets the connection."""
+
+
+class BadClients:
+    """Sends the requests of an arm's bad clients, ``most`` at a time, each over a connection of its own.
+
+    Each ends after ``timeout_s``, and before the next pause; all end by ``close``. A request counts as failed only
+    where there was no connection in its time, pauses left out: whatever a service does about such a client is right.
+    """
+
+    def __init__(
+        self, url: str, queue: ArmQueue, most: int, timeout_s: float, now_s: Callable[[], float]
+    ) -> None:
+        self._url = urlsplit(url)
+        self._queue = queue
+        self._most = most
+        self._timeout_s = timeout_s
+        self._now_s = now_s
+        self._clients: list[gevent.Greenlet] = []
+
+    def begin(self) -> None:
+        """Start the clients."""
+        self.close()
+        self._clients = [gevent.spawn(self._send_forever) for _ in range(self._most)]
+
+    def close(self) -> None:
+        """End the clients, and what they are sending; idempotent."""
+        gevent.killall(self._clients)
+        self._clients = []
+
+    def _send_forever(self) -> None:
+        while True:
+            self._send(self._queue.take(badly=True))
+
+    def _send(self, request: PlannedRequest) -> None:
+        counter = self._queue.counter
+        sent_s = self._now_s()
+        counter.sent_badly(sent_s, request.name)
+        failure: str | None = None
+        left_s = request.until_s - sent_s
+        patience = gevent.Timeout(max(LEAST_S, min(self._timeout_s, left_s)))
+        connected = False
+        try:
+            with patience, self._connected() as connection:
+                connected = True
+                self._misbehave(connection, request)
+        except gevent.Timeout as late:
+            if late is not patience:
+                raise
+            failure = None if connected or left_s < self._timeout_s else "timeout"
+        except OSError as error:
+            failure = None if connected else error_kind(error)
+        finally:
+            counter.ended_badly(self._now_s(), failure)
+
+    def _connected(self) -> Any:
+        secure = self._url.scheme == "https"
+        address = (self._url.hostname or "", self._url.port or (443 if secure else 80))
+        infos = SOCKETS.getaddrinfo(*address, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, where = infos[0]
+        connection = SOCKETS.socket(family, kind, protocol)
+        try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            # what is left unread or unsent is dropped at once, by the kernel too
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            connection.connect(where)
+            if not secure:
+                return connection
+            context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False  # as Locust's client, which checks no certificate
+            context.verify_mode = ssl.CERT_NONE
+            return context.wrap_socket(connection, server_hostname=address[0])
+        except BaseException:  # a time-out is no Exception
+            connection.close()
+            raise
+
+    def _misbehave(self, connection: Any, request: PlannedRequest) -> None:
+        head = self._head(request)
+        body = request.body
+        if request.client == "half":
+            body = body[: len(body) // 2]
+        connection.sendall(head + body)
+        if request.client == "abort":
+            connection.recv(1)
+            return
+        while connection.recv(READ_BYTES):
+            gevent.sleep(READ_EVERY_S)
+
+    def _head(self, request: PlannedRequest) -> bytes:
+        lines = [
+            f"{request.method} {self._url.path.rstrip('/')}{request.path} HTTP/1.1",
+            f"Host: {self._url.netloc}",
+        ]
+        lines += [f"{name}: {value}" for name, value in request.headers.items()]
+        if request.body or request.method in {"POST", "PUT", "PATCH"}:
+            lines.append(f"Content-Length: {len(request.body)}")
+        lines.append("Connection: close")
+        return "\r\n".join((*lines, "", "")).encode("ascii")

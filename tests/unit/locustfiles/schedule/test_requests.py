@@ -1,0 +1,153 @@
+"""The mix: what is drawn from the seed, and what of it is sent."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+
+from locustfiles.schedule.arrivals import next_pause_s, schedule
+from locustfiles.schedule.plan_file import parse_traffic
+from soak.contract import Traffic, TrafficRequest
+from soak.errors import UsageError
+
+MakeTraffic = Callable[..., Traffic]
+
+ADD = TrafficRequest(
+    name="add",
+    method="POST",
+    path="/items",
+    headers={"X-Request-Id": "{uuid}", "Authorization": "Bearer {env:TOKEN}"},
+    body='{"name": "{choice:ä|b}", "number": {n}, "of": {"id": "{uuid}"}}',
+    weight=3.0,
+)
+FIND = TrafficRequest(
+    name="find",
+    method="GET",
+    path="/items/{service}?v=1",
+    query={"q": "{choice:a b|c&d}", "n": "{n}", "plain text": "ü"},
+)
+MIX = (ADD, FIND)
+ENVIRONMENT = {"TOKEN": "secret"}
+
+
+def test_the_short_form_is_one_kind(make_traffic: MakeTraffic) -> None:
+    """A path is a POST of a generated JSON object, under the path's name."""
+    first = next(iter(schedule(make_traffic(), 0.0)))
+    assert (first.method, first.name, first.headers) == (
+        "POST",
+        "/api/{service}",
+        {"Content-Type": "application/json"},
+    )
+    assert (first.client, first.read_s) == ("", None)
+
+
+def test_the_short_form_is_the_stream_of_earlier_versions(make_traffic: MakeTraffic) -> None:
+    """Paths and bodies of a seed did not change: two runs of different versions get the same load."""
+    shown = [
+        (request.path, request.body[-6:].decode()) for request in islice(schedule(make_traffic(), 0.0), 3)
+    ]
+    assert shown == [
+        ("/api/orders-000", 'YyTI"}'),
+        ("/api/orders-001", 'EwqE"}'),
+        ("/api/orders-000", 'fXDv"}'),
+    ]
+
+
+def test_the_same_seed_gives_the_same_requests(make_traffic: MakeTraffic) -> None:
+    """For every arm, share and time-out, and in a second run; another seed gives others."""
+    traffic = make_traffic(requests=MIX)
+    whole = list(schedule(traffic, 3.0, ENVIRONMENT))
+    again = replace(traffic, arms={"only": "http://127.0.0.1:9"}, network_timeout_s=1.0)
+    assert list(schedule(again, 3.0, ENVIRONMENT)) == whole
+    assert list(schedule(parse_traffic(traffic.to_json()), 3.0, ENVIRONMENT)) == whole
+    shares = [list(islice(schedule(traffic, 3.0, ENVIRONMENT), share, None, 2)) for share in (0, 1)]
+    assert [request for pair in zip(*shares, strict=True) for request in pair] == whole
+    other = list(schedule(replace(traffic, seed=8), 3.0, ENVIRONMENT))
+    assert not {request.body for request in whole if request.body} & {request.body for request in other}
+
+
+def test_the_mix_does_not_move_the_instants(make_traffic: MakeTraffic) -> None:
+    """The instants are those of the short form."""
+    mixed = [request.planned_s for request in schedule(make_traffic(requests=MIX), 3.0, ENVIRONMENT)]
+    assert mixed == [request.planned_s for request in schedule(make_traffic(), 3.0)]
+
+
+def test_weights(make_traffic: MakeTraffic) -> None:
+    """Of 3 to 1, three quarters are of the first kind."""
+    requests = schedule(make_traffic(requests=MIX, load_s=100.0), 0.0, ENVIRONMENT)
+    counts = Counter(request.name for request in requests)
+    assert counts["add"] / counts.total() == pytest.approx(0.75, abs=0.03)
+
+
+def test_what_is_filled_in(make_traffic: MakeTraffic) -> None:
+    """Numbers are those of the requests, UUIDs are unlike each other, choices all come, queries are encoded."""
+    requests = list(schedule(make_traffic(requests=MIX), 0.0, ENVIRONMENT))
+    added = [request for request in requests if request.name == "add"]
+    bodies = [json.loads(request.body) for request in added]
+    assert [body["number"] for body in bodies] == [request.index for request in added]
+    assert {body["name"] for body in bodies} == {"ä", "b"}
+    ids = [body["of"]["id"] for body in bodies] + [request.headers["X-Request-Id"] for request in added]
+    assert len(set(ids)) == 2 * len(added)
+    assert {uuid.UUID(one).version for one in ids} == {4}
+    assert {request.headers["Authorization"] for request in added} == {"Bearer secret"}
+    found = [request for request in requests if request.name == "find"]
+    assert all(not request.body for request in found)
+    for request in found:
+        path, query, number, plain = request.path.split("&")
+        assert path.partition("?")[0].startswith(("/items/orders-", "/items/users-", "/items/stock-"))
+        assert path.endswith("?v=1")
+        assert query in {"q=a+b", "q=c%26d"}
+        assert number == f"n={request.index}"
+        assert plain == "plain+text=%C3%BC"
+    assert {request.path.split("&")[1] for request in found} == {"q=a+b", "q=c%26d"}
+
+
+def test_a_secret_is_in_no_text_of_a_request(make_traffic: MakeTraffic) -> None:
+    """Neither in traffic.json, which is recorded, nor where a request is printed with an error."""
+    traffic = make_traffic(requests=MIX)
+    assert "secret" not in traffic.to_json()
+    assert not any("secret" in repr(request) for request in schedule(traffic, 0.0, ENVIRONMENT))
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (replace(ADD, path="/{what}"), "unknown placeholder {what}"),
+        (replace(ADD, headers={"Authorization": "{env:NOT_SET}"}), "NOT_SET is not set"),
+    ],
+)
+def test_what_cannot_be_filled_in_is_a_usage_error(
+    make_traffic: MakeTraffic, kind: TrafficRequest, message: str
+) -> None:
+    """Before the first request."""
+    with pytest.raises(UsageError, match=message):
+        next(schedule(make_traffic(requests=(kind,)), 0.0, ENVIRONMENT))
+
+
+def test_a_bad_client_in_a_plan_file_is_checked(make_traffic: MakeTraffic) -> None:
+    """A kind of client that no version has is refused with its key."""
+    text = make_traffic(requests=(ADD,)).to_json().replace('"client": ""', '"client": "rude"')
+    with pytest.raises(ValueError, match=r"requests\.0\.client"):
+        parse_traffic(text)
+
+
+@pytest.mark.parametrize(("offset_s", "pause_s"), [(0.0, 4.0), (3.9, 4.0), (5.0, 9.0), (14.0, 14.0)])
+def test_the_next_pause(make_traffic: MakeTraffic, offset_s: float, pause_s: float) -> None:
+    """Every five seconds for one; without pauses there is none."""
+    paused = make_traffic(quiesce_every_s=5.0)
+    assert next_pause_s(paused, offset_s) == pause_s
+    assert next_pause_s(make_traffic(), offset_s) == float("inf")
+
+
+def test_no_request_may_last_into_a_pause(make_traffic: MakeTraffic) -> None:
+    """Each knows when the pause after it begins."""
+    traffic = make_traffic(quiesce_every_s=5.0)
+    for request in schedule(traffic, 3.0):
+        assert request.planned_s <= request.until_s <= request.planned_s + 5.0
+        assert (request.until_s - 3.0 + 1.0) % 5.0 == pytest.approx(0.0)

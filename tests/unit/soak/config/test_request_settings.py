@@ -1,0 +1,182 @@
+"""[[traffic.requests]]: what is read, and what is refused with its key and without a secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from soak.config.load import load_profile
+from soak.contract import TrafficRequest
+from soak.errors import UsageError
+
+ARM = '[arms.only]\ncommand = ["serve"]\n'
+Read = Callable[[str], tuple[TrafficRequest, ...]]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Return a function that reads the requests of a profile, given without its arm."""
+
+    def load(text: str) -> tuple[TrafficRequest, ...]:
+        path = tmp_path / "mine.toml"
+        path.write_text(text + ARM)
+        return tuple(request.planned() for request in load_profile(str(path)).traffic.requests or ())
+
+    return load
+
+
+def test_defaults(read: Read) -> None:
+    """A path is enough: a GET under its own name."""
+    assert read('[[traffic.requests]]\npath = "/a"\n') == (
+        TrafficRequest(name="GET /a", method="GET", path="/a"),
+    )
+
+
+def test_bodies_and_their_types(read: Read) -> None:
+    """A table is JSON, a text is text, the payload is JSON, and a type that is given stays."""
+    requests = read(
+        """
+        [[traffic.requests]]
+        name = "table"
+        method = "POST"
+        path = "/"
+        body = { name = "{uuid}", deep = { list = [1, 2.5, true, "ü"] } }
+        [[traffic.requests]]
+        name = "list"
+        path = "/"
+        body = ["{n}"]
+        [[traffic.requests]]
+        name = "text"
+        path = "/"
+        body = '{"n": {n}}'
+        [[traffic.requests]]
+        name = "payload"
+        path = "/"
+        body = "{payload}"
+        [[traffic.requests]]
+        name = "typed"
+        path = "/"
+        body = "<a/>"
+        headers = { content-type = "text/xml" }
+        """
+    )
+    assert json.loads(requests[0].body) == {"name": "{uuid}", "deep": {"list": [1, 2.5, True, "ü"]}}
+    types = [{name.lower(): value for name, value in one.headers.items()}["content-type"] for one in requests]
+    of_json, of_text = "application/json", "text/plain; charset=utf-8"
+    assert types == [of_json, of_json, of_text, of_json, "text/xml"]
+    assert requests[2].body == '{"n": {n}}'
+
+
+def test_query_values(read: Read) -> None:
+    """Numbers, truth values and texts become text."""
+    (request,) = read(
+        '[[traffic.requests]]\npath = "/"\nquery = { a = 1, b = 2.5, c = true, d = "x y", e = "1" }\n'
+    )
+    assert request.query == {"a": "1", "b": "2.5", "c": "true", "d": "x y", "e": "1"}
+
+
+HEADERS = '[[traffic.requests]]\npath = "/"\nheaders = { %s }\n'
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        'Authorization = "Bearer {env:TOKEN}"',
+        'Cookie = "session={env:SESSION}; theme=dark"',
+        'X-Api-Key = "{env:KEY}"',
+        'Accept = "text/event-stream"',
+        'X-Request-Id = "{uuid}"',
+    ],
+)
+def test_headers_that_may_be_written(read: Read, header: str) -> None:
+    """Values from the environment, and those of headers that carry no credentials."""
+    assert len(read(HEADERS % header)[0].headers) == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        'Authorization = "Bearer hush"',
+        'Cookie = "session=hush"',
+        'X-Api-Key = "hush"',
+        'X-Token = "hush{n}"',
+        'Authorization = "hush {token}"',
+        'Host = "hush"',
+        'Content-Length = "hush"',
+        'Authorization = "hush\\r\\nX: y"',
+        'Authorization = "hüsh"',
+        "Authorization = 5",
+        '"X Y" = "hush"',
+        '"X:" = "hush"',
+        'accept = "hush", Accept = "hush"',
+    ],
+)
+def test_headers_that_are_refused_without_their_values(read: Read, header: str) -> None:
+    """A secret in a profile is refused, and neither it nor any other value is printed."""
+    with pytest.raises(UsageError, match=r"mine\.toml: 'traffic\.requests\.0\.headers") as refused:
+        read(HEADERS % header)
+    assert "hush" not in str(refused.value)
+    assert "h\\xfcsh" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('path = "/a/{id}"', "'traffic.requests.0.path': unknown placeholder {id}; known here: {n}, {uuid}, "),
+        ('path = "/"\nquery = { a = "{id}" }', "'traffic.requests.0.query': unknown placeholder {id}"),
+        ('path = "/"\nbody = { a = "{id}" }', "'traffic.requests.0.body': unknown placeholder {id}"),
+        ('path = "/{env:TOKEN}"', "'traffic.requests.0.path': unknown placeholder {env:}"),
+        ('path = "/"\nbody = 2026-11-28', "'traffic.requests.0.body': the body has a value that JSON does not"),
+        ('path = "/"\nbody = { a = nan }', "'traffic.requests.0.body': the body has a value that JSON does not"),
+        ('path = "a"', "'traffic.requests.0.path': give a URL path"),
+        ('method = "GET"', "'traffic.requests.0.path' is missing."),
+        ('path = "/"\nmethod = "FETCH"', "'traffic.requests.0.method': give 'GET', 'POST'"),
+        ('path = "/"\nweight = 0', "'traffic.requests.0.weight': must be above 0"),
+        ('path = "/"\nclient = "rude"', "'traffic.requests.0.client': give '', 'abort', 'slow' or 'half'"),
+        ('path = "/"\nclient = "half"', "client = \"half\" sends half of a body"),
+        ('path = "/"\nclient = "slow"\nread_s = 1', "read_s is for a client that reads"),
+        ('path = "/"\nread_s = 6', "read_s of 'GET /' (6) is above network_timeout_s (5)"),
+        ('path = "/"\nname = " a"', "'traffic.requests.0.name': a request's name has 1 to 80 printable"),
+        ('path = "/"\nwieght = 1', "unknown key 'traffic.requests.0.wieght': did you mean 'weight'?"),
+        ('path = "/"\n[[traffic.requests]]\npath = "/"', "requests has 'GET /' twice"),
+        ('path = "/"\n[traffic]\npath = "/b"', "path is short for one of the requests"),
+        ('path = "/"\n[traffic]\nlocustfile = "a.py"', "requests plans requests, and with traffic.locustfile"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_with_its_place(read: Read, text: str, sentence: str) -> None:
+    """One line, with the key and the fix."""
+    table, _, rest = text.partition("[traffic]\n")
+    with pytest.raises(UsageError) as refused:
+        read(
+            f"[traffic]\n{rest}\n[[traffic.requests]]\n{table}\n"
+            if rest
+            else f"[[traffic.requests]]\n{table}\n"
+        )
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("requests=[]", "give at least one"),
+        ("requests=3", "give a list"),
+        ("requests=[3]", "give a table of keys"),
+        ("path=/a/{id}", "unknown placeholder {id}; known here: {n}, {uuid}, {choice:a|b|c}, {service}"),
+    ],
+)
+def test_a_setting_that_is_wrong(setting: str, sentence: str) -> None:
+    """The list and the short form are checked alike."""
+    with pytest.raises(UsageError) as refused:
+        load_profile("release", [f"traffic.{setting}"])
+    assert sentence in str(refused.value)
+
+
+def test_at_most_a_hundred(read: Read) -> None:
+    """A list is bounded."""
+    with pytest.raises(UsageError, match="give at most 100"):
+        read("".join(f'[[traffic.requests]]\npath = "/{number}"\n' for number in range(101)))
