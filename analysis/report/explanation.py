@@ -43,9 +43,9 @@ def _done(contents: ReportContents) -> str:
             f"{len(recording.arms)}."
         )
     if manifest.attached:
-        return (
-            f"soak attached to running processes, whose load it did not send or record; for {lasted} {every}."
-        )
+        known = manifest.prometheus is not None and any(not arm.requests.empty for arm in recording.arms)
+        sent = "send; their requests are those that Prometheus has" if known else "send or record"
+        return f"soak attached to running processes, whose load it did not {sent}; for {lasted} {every}."
     sent = ", ".join(f"{load.arm} {load.sent:,}" for load in contents.loads)
     how = (
         "the users of a locustfile sent requests"

@@ -18,6 +18,7 @@ from analysis.report.figures.latency import latency_figure
 from analysis.report.figures.memory import memory_figure
 from analysis.report.figures.memory_breakdown import memory_breakdown_figure
 from analysis.report.figures.objects import objects_figure
+from analysis.report.figures.requests import requests_figure
 from analysis.report.files import csv_text, write_files
 from analysis.report.gates import GateRow, gate_rows
 from analysis.report.html.page import report_html
@@ -77,6 +78,8 @@ def _files(findings: ReportContents, events: tuple[tuple[str, ...], ...]) -> dic
         "objects": objects_figure(findings),
         "latency": latency_figure(findings),
     }
+    if findings.recording.manifest.attached and (requests := requests_figure(findings)) is not None:
+        figures["requests"] = requests
     if flows := [arm.breakdown for arm in findings.growth if arm.breakdown is not None]:
         figures["waterfall"] = memory_breakdown_figure(findings)
     drawn = {name: svg_text(figure, name) for name, figure in figures.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Final, Literal, NoReturn
 
 import typer
@@ -49,7 +48,8 @@ def finish(
     """
     if outcome.error is not None and not (outcome.directory / MANIFEST).exists():
         raise outcome.error  # nothing was recorded
-    code = None if stop_request.is_repeated else _report(outcome.directory, stop_request, command)
+    words = (command, str(outcome.directory))
+    code = None if stop_request.is_repeated else run_analysis(stop_request, *words)
     if code is None:
         text = f"interrupted; the recording is kept. Run soak report {outcome.directory} for its report."
         print(f"soak: {text}", file=sys.stderr)
@@ -66,11 +66,11 @@ def finish(
     raise typer.Exit(code)
 
 
-def _report(directory: Path, stop_request: StopRequest, command: str) -> int | None:
-    """Return the exit code of the report; None where a signal that came meanwhile has ended it."""
+def run_analysis(stop_request: StopRequest, command: str, *words: str) -> int | None:
+    """Return the exit code of a command of the analysis; None where a signal that came meanwhile has ended it."""
     asked_before = stop_request.is_noted
-    process, channel, _ = start_kept(command, analysis_argv(command, str(directory)), os.environ)
-    with channel:  # this process may be killed: its report ends with it
+    process, channel, _ = start_kept(command, analysis_argv(command, *words), os.environ)
+    with channel:  # this process may be killed: the command ends with it
         while (code := process.poll()) is None:
             if stop_request.is_repeated or stop_request.is_noted > asked_before:
                 process.kill()

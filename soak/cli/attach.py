@@ -11,6 +11,7 @@ import typer
 
 from soak.cli import options
 from soak.cli.analysis_process import finish
+from soak.cli.known_requests import known_requests
 from soak.cli.progress import make_progress
 from soak.contract.units import (
     DEFAULT_MAX_LEAK,
@@ -64,6 +65,25 @@ def attach(
             help="Put the probe into processes of CPython 3.14 or 3.15 that run without it, until the end.",
         ),
     ] = False,
+    prometheus: Annotated[
+        str, typer.Option(metavar="URL", help="Prometheus that knows the requests (with --requests-query).")
+    ] = "",
+    requests_query: Annotated[
+        str,
+        typer.Option(
+            metavar="PROMQL",
+            help="Requests that the processes answer: a counter, or requests per second by rate().",
+        ),
+    ] = "",
+    bearer_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File of the token that Prometheus asks for.")
+    ] = None,
+    basic_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File of user:password that Prometheus asks for.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Authorities that sign its certificate, PEM.")
+    ] = None,
     metrics_port: options.MetricsPort = None,
     runs: options.Runs = Path("runs"),
 ) -> None:
@@ -77,19 +97,30 @@ def attach(
     every_s = parse_option("--every", every, parse_duration)
     if not 0.1 <= every_s <= 60:
         raise UsageError(f"--every {every}: give a time from 0.1s to 60s.")
+    known = known_requests(prometheus, requests_query, bearer_file, basic_file, ca_file)
     plan = AttachPlan(
         find_attachments(pids or (), containers or ()),
         every_s=every_s,
         for_s=parse_option("--for", duration, parse_duration) if duration else None,
         max_leak=margin,
         limit_bytes=parse_limit_option(limit),
+        requests=known.source if known else None,
     )
     for one in plan.attachments:
         if unreadable := one.unreadable:
             print(f"warning: {one.option}: {unreadable}", file=sys.stderr)
     with noted_signals() as stop_request:
+        if known:
+            known.check(stop_request)
         with ExitStack() as stack:
             late = stack.enter_context(late_probes(plan.attachments, stop_request)) if inject else {}
             progress = stack.enter_context(make_progress(metrics_port))
-            outcome = sample_attached(plan, runs.resolve(), progress, stop_request, late=late)
+            outcome = sample_attached(
+                plan,
+                runs.resolve(),
+                progress,
+                stop_request,
+                late=late,
+                add_requests=lambda directory: known.add_to(directory, stop_request) if known else None,
+            )
         finish(outcome, stop_request)

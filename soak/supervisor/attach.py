@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -42,6 +42,14 @@ SAMPLING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class RequestsSource:
+    """Where Prometheus has the requests that attached processes answer."""
+
+    url: str
+    requests_query: str
+
+
+@dataclass(frozen=True, slots=True)
 class AttachPlan:
     """What to sample, for how long, and by which margin it will be judged."""
 
@@ -53,6 +61,8 @@ class AttachPlan:
     max_leak: LeakRate
     limit_bytes: int | None
     """The memory limit they run under, as it was given; None: that of each container, if it has one."""
+    requests: RequestsSource | None = None
+    """Where their requests are known; None: they are not."""
 
     def limit_of(self, attachment: Attachment) -> int | None:
         """Return the memory limit of an arm; None where none is known."""
@@ -167,10 +177,12 @@ def sample_attached(
     stop_request: StopRequest,
     machine: Machine = THIS_MACHINE,
     late: Mapping[Attachment, LateProbes] = MappingProxyType({}),
+    add_requests: Callable[[Path], None] = lambda _: None,
 ) -> Outcome:
     """Sample until the time is over, somebody asks for the end, or all processes are gone.
 
-    ``late`` are the probes that were put into the processes of each attachment.
+    ``late`` are the probes that were put into the processes of each attachment. ``add_requests`` adds the requests to
+    the recording, before its files are hashed.
     """
     directory = new_run_directory(runs, "attach", datetime.now(UTC))
     manifest = attach_manifest(plan, directory.name)
@@ -202,6 +214,7 @@ def sample_attached(
         status = "failed" if failure else "complete"
         session.events.record("run_end", status)
         session.save_manifest(status, str(failure or ""))
+    add_requests(directory)
     write_hashes(directory)
     return Outcome(directory, failure)
 
@@ -228,6 +241,7 @@ def attach_manifest(plan: AttachPlan, run_id: str) -> dict[str, Any]:
         **judge_facts({one.name: "" for one in plan.attachments}, plan.max_leak),
         "gates": [],
         "processes": [one.facts for one in plan.attachments],
+        **({} if plan.requests is None else {"prometheus": asdict(plan.requests)}),
         "hashed": True,
         "python": platform.python_version(),
         "host": host_facts(),

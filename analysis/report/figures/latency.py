@@ -65,8 +65,9 @@ def latency_figure(contents: ReportContents) -> Figure:
 def _draw_failures(axes: Axes, recording: Recording, time: TimeAxis) -> None:
     labels, total = [], 0.0
     for arm, look in looks(recording.arms):
-        lost = arm.requests[[*(f"failed_{kind}" for kind in FAILURE_KINDS), "missed"]].sum(axis=1)
-        x, y = decimate(time.at(arm.requests["t_s"].to_numpy(float)), lost.to_numpy(float))
+        counts = arm.requests[[*(f"failed_{kind}" for kind in FAILURE_KINDS), "missed"]]
+        lost = counts[counts.notna().any(axis=1)].sum(axis=1)
+        x, y = decimate(time.at(arm.requests.loc[lost.index, "t_s"].to_numpy(float)), lost.to_numpy(float))
         if len(y):
             axes.plot(x, y, **look.thin_line)
             labels.append((f"{arm.name}: {lost.sum():,.0f}", float(y[-1]), look))

@@ -162,5 +162,5 @@ def test_an_unknown_command_of_the_analysis_is_a_sentence() -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr
-        == "soak: python -m analysis sign: no such command; there are report, judge, compare, history, ablation.\n"
+        == "soak: python -m analysis sign: no such command; there are report, judge, compare, history, requests, ablation.\n"
     )

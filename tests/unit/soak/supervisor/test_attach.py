@@ -26,7 +26,7 @@ from soak.sampling.probe_client import ProbeClient
 from soak.sampling.sampler import NAMING_TIMEOUT_S, Sampler
 from soak.status.terminal import Progress
 from soak.supervisor import attach as module
-from soak.supervisor.attach import AttachPlan, attach_manifest, sample_attached
+from soak.supervisor.attach import AttachPlan, RequestsSource, attach_manifest, sample_attached
 from soak.supervisor.attachments import Attachment
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.late_probe import LateProbes
@@ -78,6 +78,7 @@ class Attached:
         self.here = ScriptedProcess(os.getpid(), 1.0, lambda: self.scripted.now_s < self.gone_at_s)
         self.attachment = Attachment(cast(Process, self.here))
         self.late: LateProbes | None = None
+        self.add_requests: Callable[[Path], None] = lambda _: None
 
     def go(self, for_s: float | None) -> Outcome:
         machine = replace(self.scripted.machine, thread=cast("Callable[..., Any]", TickingThread))
@@ -88,7 +89,9 @@ class Attached:
                 limit_bytes=None if self.attachment.limit_bytes else 1 << 30,
             )
             late = {self.attachment: self.late} if self.late else {}
-            return sample_attached(watched, self.runs, progress, self.stop_request, machine, late)
+            return sample_attached(
+                watched, self.runs, progress, self.stop_request, machine, late, self.add_requests
+            )
 
 
 @pytest.fixture
@@ -130,6 +133,37 @@ def test_holders_are_named_at_the_end(attached: Attached, monkeypatch: pytest.Mo
     [(t_s, rung)] = named
     assert (round(t_s), rung) == (60, "")
     assert (outcome.directory / f"pid_{os.getpid()}" / contract.HOLDERS).exists()
+
+
+def test_requests_are_added_to_a_recording_that_is_over_and_hashed_with_it(attached: Attached) -> None:
+    """The manifest is complete by then, and the file that was added is among the hashes."""
+
+    def add(directory: Path) -> None:
+        assert json.loads((directory / contract.MANIFEST).read_text())["status"] == "complete"
+        (directory / f"pid_{os.getpid()}" / contract.REQUESTS).write_text("t_s\n")
+
+    attached.add_requests = add
+    outcome = attached.go(for_s=60.0)
+    assert f"pid_{os.getpid()}/{contract.REQUESTS}" in (outcome.directory / contract.SUMS).read_text()
+
+
+def test_the_manifest_has_the_query_of_the_requests(tmp_path: Path) -> None:
+    """Its address and the query, from which the report has them."""
+    plan = replace(watch(HERE), requests=RequestsSource("http://prometheus:9090", "http_requests_total"))
+    manifest = {
+        **attach_manifest(plan, "run"),
+        "status": "complete",
+        "status_detail": "",
+        "missed_readings": {},
+    }
+    (tmp_path / contract.MANIFEST).write_text(json.dumps(manifest))
+    read = read_manifest(tmp_path)
+    assert read.prometheus is not None
+    assert (read.prometheus.url, read.prometheus.requests_query) == (
+        "http://prometheus:9090",
+        "http_requests_total",
+    )
+    assert not read.from_prometheus
 
 
 def test_it_ends_when_the_process_is_gone(attached: Attached) -> None:
