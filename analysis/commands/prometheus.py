@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from analysis.judge.types import Margin
-from analysis.prometheus.access import read_access
+from analysis.prometheus.access import Access, read_access
 from analysis.prometheus.client import Client
 from analysis.prometheus.judged import JudgedServices, judge_services
 from analysis.prometheus.queries import Query, Span, start_query
-from analysis.prometheus.question import Question, ask
+from analysis.prometheus.question import Found, Question, ask
 from analysis.prometheus.words import Words
 from analysis.report.terminal.tables import render
 from analysis.verdict.wording import verdict_line
@@ -52,8 +52,8 @@ def judge_prometheus(words: Words, now_s: float) -> Verdicts:
         read_query("--start-query", words.start_query) or start_query(memory),
         Span(now_s - since_s, now_s),
     )
-    found = asyncio.run(ask(Client(access), question))
-    judged = judge_services(found, access.url, margin, limit_bytes)
+    found = asyncio.run(_fetched(access, question))
+    judged = judge_services(found, str(access.url), margin, limit_bytes)
     text = _text(judged)
     if words.report is not None:
         from analysis.report.prometheus import write_report  # noqa: PLC0415 - a second of matplotlib
@@ -61,6 +61,11 @@ def judge_prometheus(words: Words, now_s: float) -> Verdicts:
         write_report(words.report, judged)
         text += f"\nReport: {words.report / 'report.html'}\n"
     return Verdicts(text, judged.judged.signoff.exit_code)
+
+
+async def _fetched(access: Access, question: Question) -> Found:
+    async with Client(access) as client:
+        return await ask(client, question)
 
 
 def read_query(option: str, text: str) -> Query | None:

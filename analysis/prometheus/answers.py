@@ -13,6 +13,9 @@ from analysis.judge.types import Numbers
 from soak.errors import RecordingError
 
 NAME: Final = "__name__"
+MOST_VALUE: Final = 1e18
+"""Greatest plausible value, bytes, seconds or requests; NaN and infinity are beyond it, too."""
+SLACK_S: Final = 1.0
 Labels = tuple[tuple[str, str], ...]
 """Names and values of labels in order of name, the metric's name not among them."""
 
@@ -74,8 +77,11 @@ def read_answer(body: bytes, option: str) -> tuple[Series, ...]:
     return tuple(_series(one) for one in data.result if one.values)
 
 
-def joined(parts: Iterable[tuple[Series, ...]]) -> tuple[Series, ...]:
-    """Return the series of several answers about one query, those of equal labels as one; times strictly increase."""
+def joined(parts: Iterable[tuple[Series, ...]], start_s: float, end_s: float) -> tuple[Series, ...]:
+    """Return the series of several answers about one query, those of equal labels as one; times strictly increase.
+
+    Samples before ``start_s`` or after ``end_s``, which were not asked for, are left out.
+    """
     pieces: dict[Labels, list[Series]] = {}
     for series in parts:
         for one in series:
@@ -86,13 +92,14 @@ def joined(parts: Iterable[tuple[Series, ...]]) -> tuple[Series, ...]:
             np.concatenate(arrays) for arrays in zip(*((one.t_s, one.value) for one in those), strict=True)
         )
         t_s, first = np.unique(t_s, return_index=True)
-        found.append(Series(labels, t_s, value[first]))
+        asked = (t_s >= start_s - SLACK_S) & (t_s <= end_s + SLACK_S)
+        if asked.any():
+            found.append(Series(labels, t_s[asked], value[first][asked]))
     return tuple(found)
 
 
 def _series(one: _Result) -> Series:
     samples = np.array(one.values, dtype=np.float64)
-    known = np.isfinite(samples[:, 0])
     labels = tuple(sorted((name, value) for name, value in one.metric.items() if name != NAME))
-    value = samples[known, 1]
-    return Series(labels, samples[known, 0], np.where(np.isfinite(value), value, np.nan))
+    t_s, value = samples.T
+    return Series(labels, t_s, np.where(np.abs(value) <= MOST_VALUE, value, np.nan))

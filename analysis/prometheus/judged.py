@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from yarl import URL
 
 from analysis.judge.types import Margin
 from analysis.prometheus.question import Found, Question
@@ -45,7 +44,7 @@ class JudgedServices:
     """Sentences on the whole, and on each service by its name."""
 
 
-def judge_services(found: Found, url: URL, margin: Margin, limit_bytes: int | None) -> JudgedServices:
+def judge_services(found: Found, url: str, margin: Margin, limit_bytes: int | None) -> JudgedServices:
     """Judge every service by itself, with the family-wise error divided among them.
 
     Their memory is never added up: such a sum jumps with every roll-out, and does not name the one that leaks.
@@ -60,7 +59,13 @@ def judge_services(found: Found, url: URL, margin: Margin, limit_bytes: int | No
             load_summary(arm, recording.load),
             one.objections,
             series_verdict(
-                one.name, one.readings, margin, limit_bytes, error=error, objections=one.objections
+                one.name,
+                one.readings,
+                margin,
+                limit_bytes,
+                error=error,
+                objections=one.objections,
+                any_load=True,
             ),
         )
         for arm, one in zip(recording.arms, each, strict=True)
@@ -75,7 +80,7 @@ def judge_services(found: Found, url: URL, margin: Margin, limit_bytes: int | No
 
 
 def _recording(
-    found: Found, url: URL, each: tuple[Service, ...], margin: Margin, limit_bytes: int | None
+    found: Found, url: str, each: tuple[Service, ...], margin: Margin, limit_bytes: int | None
 ) -> Recording:
     question = found.question
     load = Phase(LOAD, 0.0, question.span.length_s)
@@ -124,11 +129,11 @@ def _with_columns(rows: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _manifest(
-    question: Question, url: URL, each: tuple[Service, ...], margin: Margin, limit_bytes: int | None
+    question: Question, url: str, each: tuple[Service, ...], margin: Margin, limit_bytes: int | None
 ) -> Manifest:
     began = datetime.fromtimestamp(question.span.start_s, UTC)
     queries = {
-        "url": str(url),
+        "url": url,
         "query": question.memory.text,
         "requests_query": question.requests.text if question.requests else "",
         "start_query": question.starts.text if question.starts else "",

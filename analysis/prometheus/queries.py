@@ -107,7 +107,7 @@ async def fetch(asker: Asker, query: Query, span: Span) -> tuple[Series, ...]:
                 "them by (pod)."
             )
         parts.append(series)
-    return joined(parts)
+    return joined(parts, span.start_s, span.end_s)
 
 
 def questions(query: Query, span: Span) -> tuple[dict[str, str], ...]:

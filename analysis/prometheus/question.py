@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from analysis.formatting import format_duration
 from analysis.prometheus.answers import Series
-from analysis.prometheus.client import Client
 from analysis.prometheus.queries import Asker, Query, Span, fetch
 from analysis.prometheus.requests import check_counters
 from soak.errors import RecordingError
@@ -34,12 +33,11 @@ class Found:
     starts: tuple[Series, ...] = ()
 
 
-async def ask(client: Client, question: Question) -> Found:
+async def ask(asker: Asker, question: Question) -> Found:
     """Fetch every query, one exchange after the other; raises RecordingError, also where there is no memory."""
-    async with client:
-        memory = await fetch_known(client, question.memory, question.span)
-        starts = await fetch(client, question.starts, question.span) if question.starts else ()
-        requests = await fetch_requests(client, question.requests, question.span)
+    memory = await fetch_known(asker, question.memory, question.span)
+    starts = await fetch(asker, question.starts, question.span) if question.starts else ()
+    requests = await fetch_requests(asker, question.requests, question.span)
     return Found(question, memory, requests, starts)
 
 

@@ -8,12 +8,16 @@ from typing import Final
 
 from analysis.formatting import format_bytes, format_duration
 from analysis.judge.types import Margin, Rate
+from analysis.prometheus.judged import FILE_PAGES
+from analysis.prometheus.queries import Query
 from analysis.report.contents import ReportContents
 from analysis.report.tables import NO_NUMBER, Table
 from analysis.verdict.processes import ProcessRow
 from analysis.verdict.signals import RSS
 from analysis.verdict.wording import SIGNAL_NAMES, interval_text, rate_text
 
+MOST_DRAWN: Final = 6
+"""Services in a figure: with more, none can be told from another."""
 EDGE_S: Final = 2.0
 """Seconds of the load at its start and end that a process may lack and still be there for the whole load."""
 
@@ -36,7 +40,7 @@ def process_tables(contents: ReportContents) -> tuple[Table, ...]:
 def service_table(contents: ReportContents) -> Table:
     """Return the services whose memory is Prometheus's; no rows of a run."""
     head = (
-        "service", "samples", "roll-outs", "restarts", "longest life", "RSS at end", "requests/s",
+        "service", "samples", "roll-outs", "restarts", "longest life", "memory at end", "requests/s",
         "busiest to quietest hour",
     )  # fmt: skip
     rows = tuple(
@@ -52,7 +56,13 @@ def service_table(contents: ReportContents) -> Table:
         )
         for row in contents.services
     )
-    return Table("What was watched", head, rows, frozenset(head[1:]))
+    asked = contents.recording.manifest.prometheus
+    notes = [FILE_PAGES] if asked is not None and Query(asked.query, "").counts_files else []
+    if len(rows) > MOST_DRAWN:
+        notes.append(
+            f"The figures have {MOST_DRAWN} of {len(rows)}: leaks first, then what is open, then the rest."
+        )
+    return Table("What was watched", head, rows, frozenset(head[1:]), " ".join(notes))
 
 
 def _process_table(arm: str, rows: tuple[ProcessRow, ...], margin: Margin, load_s: float) -> Table:

@@ -21,11 +21,10 @@ from analysis.report.html.svg import svg_text
 from analysis.report.machine.junit import junit_xml
 from analysis.report.machine.summary import summary_json
 from analysis.report.markdown.comment import report_markdown
+from analysis.report.process_tables import MOST_DRAWN
 from analysis.verdict.arm import ArmVerdict
 from soak.contract import SUMMARY
 
-MOST_DRAWN: Final = 6
-"""Services in a figure: with more, none can be told from another."""
 ORDER: Final = {LEAK: 0, INCONCLUSIVE: 1}
 
 

@@ -10,6 +10,7 @@ from analysis.formatting import verdict_name
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
+from analysis.verdict.daily_load import leak_doubt
 from analysis.verdict.decision import FAMILY_ERROR, Decision, Served, SignalVerdict, decide
 from analysis.verdict.other_explanations import ReportedFree, bounded, end_memory, reported_free
 from analysis.verdict.signals import Evidence, Signal, evidence, in_bytes, leak_margin
@@ -129,6 +130,8 @@ def arm_verdict(
     if found is not None:
         decided = _decided(arm, load, found, served, error, free, detectable=detectable)
         verdict, reason = decided.leading.judgement.verdict, decided.leading.judgement.reason
+    if recording.manifest.attached and found is not None and decided is not None:
+        objections = (*objections, *_of_day(arm.name, found.whole.readings, decided.leading.judgement))
     objection, verdict, reason = _objected(objections, verdict, reason)
     return ArmVerdict(
         arm=arm.name,
@@ -162,20 +165,32 @@ def series_verdict(
     *,
     error: float = FAMILY_ERROR,
     objections: tuple[Objection, ...] = (),
+    any_load: bool = False,
 ) -> ArmVerdict:
     """Judge one signal, of memory and without a recording around it, as the arm ``name``.
 
-    With an objection that stands it is INCONCLUSIVE.
+    With an objection that stands it is INCONCLUSIVE. ``any_load`` is whether the load was nobody's plan, so that a leak
+    may be the load of a day.
     """
     alone = Evidence(Signal(readings, margin, limit_bytes), (), (), None, 0.0)
     decided = decide(alone, Served(0.0, 0.0), error=error)
     judgement = decided.leading.judgement
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
+    if any_load:
+        objections = (*objections, *_of_day(name, readings, judgement))
     objection, verdict, reason = _objected(objections, judgement.verdict, judgement.reason)
     return ArmVerdict(
         name, verdict, reason, margin, decided.leading, decided.signals, headroom, 0, objection=objection
     )
+
+
+def _of_day(name: str, readings: SignalSeries, judgement: Judgement) -> tuple[Objection, ...]:
+    """Return an objection where a leak of memory may be the load of a day."""
+    if judgement.verdict != LEAK or judgement.per_s is None or not in_bytes(judgement.signal):
+        return ()
+    doubt = leak_doubt(readings, judgement.per_s.low)
+    return (Objection(name, ObjectionKind.DAY, doubt),) if doubt else ()
 
 
 def _objected(

@@ -43,13 +43,13 @@ def prometheus(pods: Mapping[str, Memory], *, known: bool = True) -> Answering:
     def samples(pod: str, metric: str) -> Numbers:
         if metric == "http_requests_total":
             return np.asarray(np.arange(len(t_s)) * 600.0, dtype=np.float64)
-        if metric == "process_start_time_seconds":
+        if metric.endswith("_start_time_seconds"):
             return np.full(len(t_s), t_s[0] - 1)
         return np.asarray((pods[pod](hours) + noise.normal(0, 0.2, len(t_s))) * MIB)
 
     def answering(asked: Asked) -> Reply:
         metric = asked.form["query"].partition("{")[0].partition("[")[0]
-        if metric == "process_start_time_seconds" and not known:
+        if metric.endswith("_start_time_seconds") and not known:
             return matrix()
         ends_s = float(asked.form["time"])
         begins_s = ends_s - float(asked.form["query"].rpartition("[")[2].rstrip("s]"))
@@ -154,6 +154,21 @@ def test_the_report_has_the_files_of_a_run_and_no_secret(tmp_path: Path) -> None
     jsonschema_rs.validate(schema, summary)
     assert [one["verdict"] for one in summary["verdicts"]] == ["no_leak", "leak"]
     assert summary["signoff"]["exit_code"] == 3
+
+
+def test_memory_with_file_pages_is_judged_with_a_line_that_says_so(tmp_path: Path) -> None:
+    """On the terminal and on the page; of many services the figures have the most telling."""
+    with scripted(prometheus({f"p{n}": flat for n in range(7)})) as server:
+        result = soak(
+            "--prometheus", server.url, "--query", "container_memory_working_set_bytes", "--since", "3d",
+            "--report", str(tmp_path / "report"),
+        )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "The query counts file pages" in result.output
+    assert "95% upper bound; memory with file pages" in result.output.replace("\n", " ")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "The query counts file pages" in page
+    assert "The figures have 6 of 7" in page
 
 
 def test_a_report_is_not_written_through_a_link(tmp_path: Path) -> None:

@@ -49,8 +49,17 @@ def test_pieces_are_joined_and_a_sample_that_is_in_two_counts_once() -> None:
     labels = (("pod", "a"),)
     first = Series(labels, np.array([1.0, 2.0]), np.array([10.0, 20.0]))
     second = Series(labels, np.array([2.0, 3.0]), np.array([20.0, 30.0]))
-    (one,) = joined([(first,), (second,)])
+    (one,) = joined([(first,), (second,)], 0.0, 3.0)
     assert (one.t_s.tolist(), one.value.tolist()) == ([1, 2, 3], [10, 20, 30])
+
+
+def test_samples_that_were_not_asked_for_are_left_out() -> None:
+    """Times that are no number among them; a series without another sample is none."""
+    times = np.array([np.nan, -np.inf, 5.0, 10.0, 1e300])
+    some = Series((("pod", "a"),), times, np.ones(5))
+    none = Series((("pod", "b"),), times[[0, 1, 4]], np.ones(3))
+    (one,) = joined([(some, none)], 5.0, 10.0)
+    assert (one.label("pod"), one.t_s.tolist()) == ("a", [5, 10])
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from analysis.judge.types import Numbers, SignalSeries
-from analysis.verdict.daily_load import daily_load_doubt, watched
+from analysis.verdict.daily_load import daily_load_doubt, leak_doubt, watched
 
 HOUR_S = 3600.0
 
@@ -55,6 +57,23 @@ def test_a_day_is_told_from_a_leak_by_a_life_of_two_days_or_by_requests(
 ) -> None:
     """Requests do where they are steady, or cover three days with a life of one."""
     assert (daily_load_doubt(case, "given") == "") is told
+
+
+@pytest.mark.parametrize(("mib_per_h", "doubted"), [(5.0, False), (1.2, True)])
+def test_a_leak_is_more_than_what_follows_the_load_in_a_life_of_a_day(
+    mib_per_h: float, doubted: bool
+) -> None:
+    """A deploy each day and 60 MiB that come and go with the requests: 29 MiB a day may be a rest of them, 120 not."""
+    series = readings(168, lives=7, ratio=3)
+    age_s = series.t_s % (24 * HOUR_S)
+    follows = 60 * (0.5 - 0.5 * np.cos(2 * np.pi * series.t_s / (24 * HOUR_S)))
+    value = (100 + follows + mib_per_h * age_s / HOUR_S) * 2**20
+    doubt = leak_doubt(replace(series, value=value), mib_per_h * 2**20 / HOUR_S)
+    assert bool(doubt) is doubted
+    if doubted:
+        assert doubt.startswith("a leak of at least 28.8 MiB within its longest life is no more than the 5")
+        assert doubt.endswith("a life of two days would decide")
+    assert leak_doubt(replace(readings(168, lives=3, ratio=3)), 1.0) == ""
 
 
 def test_the_doubt_names_what_would_decide() -> None:
