@@ -82,6 +82,6 @@ def test_without_a_recording_the_question_is_only_tried(tmp_path: Path) -> None:
         pytest.raises(RecordingError, match="no series in the last 10 min"),
     ):
         command(server.url, "up")
-    with scripted(lambda _: matrix(({}, [(1.0, 1.0)]))) as server:
+    with scripted(lambda asked: matrix(({}, [(float(asked.form["time"]), 1.0)]))) as server:
         command(server.url, "up")
     assert not list(tmp_path.iterdir())
