@@ -16,6 +16,7 @@ from analysis.prometheus.rollouts import Chain, chain_rollouts
 from analysis.verdict.daily_load import GAP_STEPS, MOST_GAP_S, daily_load_doubt, watched
 from analysis.verdict.signals import RSS, WITH_FILES
 from analysis.verdict.validity import Objection, ObjectionKind
+from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
 
 MOST_UNKNOWN_SHARE: Final = 0.02
 """Share of the readings without a count of requests up to which those beside them stand for it."""
@@ -149,6 +150,10 @@ def _objections(chain: Chain, readings: SignalSeries) -> list[Objection]:
             "scrape each process by an address of its own"
         )
         found.append(Objection(chain.name, ObjectionKind.GAP, text))
+    count = int(np.isfinite(readings.value).sum())
+    if count < MIN_READINGS_UNDER_LOAD:
+        text = f"it has {count} samples: judge it again when it has {MIN_READINGS_UNDER_LOAD} or more"
+        found.append(Objection(chain.name, ObjectionKind.UNREAD, text))
     if not all(one.known for one in chain.parts):
         text = (
             "when its process was started is not known, and a restart can hide a leak: name the metric of its start "

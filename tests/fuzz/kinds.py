@@ -9,6 +9,7 @@ from tests.fuzz.answers import ProbeAnswers, Readiness
 from tests.fuzz.entry import Kind
 from tests.fuzz.other_files import Censuses, Externals, Plans, Words
 from tests.fuzz.profiles import Profiles, Settings
+from tests.fuzz.prometheus import Prometheus
 from tests.fuzz.recordings import Cells, Histories, Judged, Listings, Manifests, Reports, Sums
 
 
@@ -26,6 +27,6 @@ class MakeKind(Protocol):
 
 
 KINDS: Final[tuple[MakeKind, ...]] = (
-    Profiles, Settings, ProbeAnswers, Readiness, Listings, Histories, Censuses, Words, Plans, Externals, Manifests,
-    Cells, Sums, Judged, Reports,
+    Profiles, Settings, ProbeAnswers, Readiness, Listings, Histories, Censuses, Words, Plans, Externals, Prometheus,
+    Manifests, Cells, Sums, Judged, Reports,
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from analysis.judge.types import Numbers
 from analysis.prometheus.answers import Series
@@ -111,6 +112,16 @@ def test_memory_of_less_than_two_days_without_requests_may_follow_a_day() -> Non
     short = T_S[:200]
     (one,) = found((series(1e8, short, pod="a"),), starts=(series(1.0, short, pod="a"),))
     assert kinds(one) == [ObjectionKind.DAY]
+
+
+@pytest.mark.parametrize("value", [1e8, np.nan])
+def test_hardly_any_samples_are_to_be_judged_again(value: float) -> None:
+    """A pod of some minutes, or one whose memory is no number."""
+    few = T_S[:5]
+    (one,) = found((series(value, few, pod="a"),), starts=(series(1.0, few, pod="a"),))
+    assert kinds(one) == [ObjectionKind.UNREAD, ObjectionKind.DAY]
+    assert "judge it again when it has 12 or more" in one.objections[0].text
+    service_row(one)
 
 
 def test_a_value_of_zero_is_no_reading() -> None:
