@@ -20,7 +20,9 @@ from soak.contract.units import parse_duration, parse_leak_per_time, parse_limit
 from soak.errors import UsageError
 
 LEAST_SINCE_S = 600.0
+"""Shortest time that is judged, seconds."""
 MOST_SINCE_S = 366 * 86_400.0
+"""Longest time that is judged, seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ NAME: Final = "__name__"
 MOST_VALUE: Final = 1e18
 """Greatest plausible value, bytes, seconds or requests; NaN and infinity are beyond it, too."""
 SLACK_S: Final = 1.0
+"""Seconds by which a sample may lie beyond the span that was asked for: times are rounded to milliseconds."""
 Labels = tuple[tuple[str, str], ...]
 """Names and values of labels in order of name, the metric's name not among them."""
 

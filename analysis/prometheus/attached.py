@@ -16,6 +16,7 @@ from soak.contract import LOAD, REQUEST_COLUMNS, names
 STEP_S: Final = 15.0
 """Time between two rows of requests, seconds; of a short recording a hundredth of it, at least a second."""
 ROWS: Final = 100
+"""Rows of requests of a short recording, at least, unless they would be less than a second apart."""
 
 
 def request_rows(series: tuple[Series, ...], query: Query, began_s: float, load: Phase) -> pd.DataFrame:

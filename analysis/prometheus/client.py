@@ -24,7 +24,9 @@ MOST_ANSWER_BYTES: Final = 256 << 20
 """Size of the largest answer that is read, bytes, as it is sent and when decompressed: a day of 1,000 series that are
 scraped every 15 s has about 200 MB."""
 MOST_REDIRECTS: Final = 5
+"""Redirects of one exchange that are followed at most."""
 CHUNK_BYTES: Final = 256 << 10
+"""Bytes of an answer between two looks at its size."""
 
 
 class Client:

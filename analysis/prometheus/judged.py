@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.judge.types import Margin
+from analysis.judge.types import INCONCLUSIVE, LEAK, Margin
 from analysis.prometheus.question import Found, Question
 from analysis.prometheus.services import Service, services
 from analysis.recording.latency import Latency
@@ -27,6 +27,7 @@ from analysis.verdict.validity import load_summary
 from soak.contract import LOAD, REQUEST_COLUMNS, SAMPLE_COLUMNS, SCHEMA_VERSION
 
 SAMPLE_NUMBERS: Final = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
+ORDER: Final = {LEAK: 0, INCONCLUSIVE: 1}
 FILE_PAGES: Final = (
     "The query counts file pages, which the kernel takes back when it needs them: what grows may be a cache of files. "
     "container_memory_rss and process_resident_memory_bytes do not count them."
@@ -48,26 +49,26 @@ def judge_services(found: Found, url: str, margin: Margin, limit_bytes: int | No
     """Judge every service by itself, with the family-wise error divided among them.
 
     Their memory is never added up: such a sum jumps with every roll-out, and does not name the one that leaks.
-    ``limit_bytes`` is the memory limit of each.
+    ``limit_bytes`` is the memory limit of each. Leaks come first, then what is open.
     """
-    each = services(found)
-    error = FAMILY_ERROR / max(len(each), 1)
+    found_services = services(found)
+    error = FAMILY_ERROR / max(len(found_services), 1)
+    by_name = {
+        one.name: series_verdict(
+            one.name,
+            one.readings,
+            margin,
+            limit_bytes,
+            error=error,
+            objections=one.objections,
+            any_load=True,
+        )
+        for one in found_services
+    }
+    each = tuple(sorted(found_services, key=lambda one: ORDER.get(by_name[one.name].verdict, len(ORDER))))
     recording = _recording(found, url, each, margin, limit_bytes)
     arms = tuple(
-        JudgedArm(
-            arm,
-            load_summary(arm, recording.load),
-            one.objections,
-            series_verdict(
-                one.name,
-                one.readings,
-                margin,
-                limit_bytes,
-                error=error,
-                objections=one.objections,
-                any_load=True,
-            ),
-        )
+        JudgedArm(arm, load_summary(arm, recording.load), one.objections, by_name[one.name])
         for arm, one in zip(recording.arms, each, strict=True)
     )
     verdicts = tuple(arm.verdict for arm in arms)

@@ -17,20 +17,26 @@ MOST_POINTS: Final = 11_000
 STEP_S: Final = 60
 """Step of an expression, seconds; of less than a day SHORT_STEP_S."""
 SHORT_STEP_S: Final = 15
+"""Step of an expression over less than a day, seconds."""
 MOST_SERIES: Final = 1000
 """Series of one query that are read at most."""
 STRING: Final = r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)"""
+"""A string of PromQL."""
 SELECTOR: Final = re.compile(
     rf"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)?\s*(\{{(?:[^\"'`{{}}]|{STRING})*\}})?\s*", re.DOTALL
 )
+"""A bare selector: a metric's name, matchers of labels, or both."""
 RATE: Final = re.compile(r"(?<![a-z])(?:i?rate|deriv)(?![a-z])")
+"""A function, or a part of a name, that makes a query one of amounts per second."""
 COUNTER: Final = re.compile(r"_(?:total|count)$")
+"""The end of a counter's name, whatever else it has in it."""
 START_TIMES: Final = (
     (re.compile(r"process_resident_memory_bytes$"), "process_start_time_seconds"),
     (re.compile(r"^container_memory_\w+$"), "container_start_time_seconds"),
 )
 """Metrics of memory, and the metric that has the start time of the same process."""
 COUNTS_FILES: Final = re.compile(r"\bcontainer_memory_(?:working_set|usage)_bytes\b")
+"""Metrics of cAdvisor that count file pages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,11 @@ MOST_GAP_S: Final = 600.0
 """Longest time between two samples of the requests over which they are taken to go on, seconds; or GAP_STEPS of their
 usual steps, if that is longer."""
 GAP_STEPS: Final = 5.0
+"""Usual steps between two samples of the requests over which they are taken to go on, where that is longer."""
 MOST_FALLS_SHARE: Final = 0.1
 """Share of the steps that fall from which on values are no counter: one process is not set back every few samples."""
 MIN_STEPS: Final = 20
+"""Steps of a series that move, from which on their falls are counted."""
 
 
 def requests_of(memory: Series, requests: tuple[Series, ...]) -> tuple[Series, ...]:

@@ -21,6 +21,7 @@ from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
 MOST_UNKNOWN_SHARE: Final = 0.02
 """Share of the readings without a count of requests up to which those beside them stand for it."""
 GIVE_REQUESTS: Final = "given by --requests-query"
+"""How the requests become known, in the objection that they are not."""
 
 
 @dataclass(frozen=True, slots=True)

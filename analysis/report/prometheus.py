@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from matplotlib.figure import Figure
 
-from analysis.judge.types import INCONCLUSIVE, LEAK
-from analysis.prometheus.judged import JudgedServices
+from analysis.prometheus.judged import ORDER, JudgedServices
 from analysis.prometheus.services import service_row
 from analysis.report.contents import ReportContents
 from analysis.report.figures.memory import memory_figure
@@ -24,8 +22,6 @@ from analysis.report.markdown.comment import report_markdown
 from analysis.report.process_tables import MOST_DRAWN
 from analysis.verdict.arm import ArmVerdict
 from soak.contract import SUMMARY
-
-ORDER: Final = {LEAK: 0, INCONCLUSIVE: 1}
 
 
 def write_report(directory: Path, judged: JudgedServices) -> None:

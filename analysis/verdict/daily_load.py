@@ -26,6 +26,7 @@ on a prototype that judged simulated days from Prometheus, not on the table of `
 MOST_GAP_S: Final = 600.0
 """Time without a reading that still counts as watched, seconds; or GAP_STEPS of the usual step, if that is longer."""
 GAP_STEPS: Final = 10.0
+"""Usual steps without a reading that still count as watched, where that is longer."""
 LEAST_HOURS: Final = 2
 """Whole hours from which on the load is compared by the hour; in less time, by its quarters."""
 

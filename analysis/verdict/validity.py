@@ -30,6 +30,7 @@ ALIVE_AT_LEAST: Final = 0.9
 SILENT_S: Final = 10
 """Seconds without a request after which a load of users of a locustfile has stopped."""
 GIVE_REQUESTS: Final = "given to soak attach by --prometheus and --requests-query"
+"""How the requests of attached processes become known, in the objection that they are not."""
 FAILED_AT_MOST: Final = 0.05
 """Greatest share of the requests sent while the arm was alive that may fail; with more, the load may never have
 reached the code under test."""
