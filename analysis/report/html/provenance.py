@@ -35,6 +35,11 @@ def provenance(recording: Recording) -> tuple[tuple[str, str], ...]:
         ("memory", format_bytes(memory) if isinstance(memory, int | float) else None),
         ("locustfile, SHA-256", manifest.locustfile_sha256),
         *((f"build of {arm.name}", arm.build) for arm in recording.arms),
+        *(
+            (f"image of {arm.name}", f"{arm.image.name}, by {arm.image.engine}")
+            for arm in manifest.arms
+            if arm.image
+        ),
         *((f"command of {name}", command) for name, command in _commands(manifest.config)),
     )
     return tuple((name, str(value)) for name, value in found if value not in (None, ""))
