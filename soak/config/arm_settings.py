@@ -17,11 +17,14 @@ SET_BY_US: Final = {
     ("e", "env"): "write arms.NAME.env, which stays out of command lines and recordings",
     ("m", "memory", "memory-swap"): "set limit.memory",
     ("p", "publish"): "set arms.NAME.listens",
-    ("name", "log-driver", "rm"): "soakproof sets it",
+    ("name", "log-driver", "pull", "rm"): "soakproof sets it",
     ("net", "network"): "set arms.NAME.network",
+    ("restart",): "soakproof starts the next life",
     ("t", "tty"): "signals would not reach the container",
 }
 """Options of ``run`` that an arm may not have, without their dashes, with the reason or the fix."""
+SWITCHES: Final = "iPq"
+"""Letters of ``run`` without a value that an arm may have: behind one dash, another option follows them."""
 
 
 class ArmSettings(ProfileTable):
@@ -86,7 +89,7 @@ class ArmSettings(ProfileTable):
             if re.search(r"\s|^#", name):
                 raise ValueError(f"env: the name of a container's variable has no spaces and no # ({name!r})")
         for option in self.options:
-            if (found := re.match(r"--(\w[\w-]*)|-(\w)", option)) is None:
+            if (found := re.match(rf"--(\w[\w-]*)|-[{SWITCHES}]*(\w)", option)) is None:
                 continue
             for names, why in SET_BY_US.items():
                 if (found[1] or found[2]) in names:

@@ -150,7 +150,14 @@ class ContainerChild:
             if found is None or found.pid is None:
                 elsewhere = 0
             elif is_of_container(found.pid, found.id):
-                self._found = found
+                if found.image_id == self._container.image.id:
+                    self._found = found
+                else:
+                    self._failure = UsageError(
+                        f"arms.{self._container.arm}.options: a word of them was taken for the image: "
+                        f"{self._engine.name} runs {found.image_id} instead of {self._container.image.name}; put an "
+                        "option before each value."
+                    )
                 return
             else:
                 elsewhere += 1

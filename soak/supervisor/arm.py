@@ -219,8 +219,12 @@ class ArmRun:
     def check_started(self) -> None:
         """Raise UsageError when the first life did not get ready: the command is at fault."""
         if self.not_restarted is not None:
-            keys = "image, .args, .options" if self._is_container else "command"
-            fix = f"Fix arms.{self.name}.{keys} or .ready in the profile"
+            keys = (
+                "image, .args, .options, .ready or limit.memory"
+                if self._is_container
+                else "command or .ready"
+            )
+            fix = f"Fix arms.{self.name}.{keys} in the profile"
             if self.is_copy:
                 fix = (
                     "It is a copy of the candidate, with a port of its own but the same files and database: make the "

@@ -54,6 +54,10 @@ def test_what_does_not_belong_together_is_named(tmp_path: Path, arm: str, senten
         ("--detach", "the container stays in the foreground"),
         ("-t", "signals would not reach"),
         ("--name=x", "soakproof sets it"),
+        ("--pull=always", "soakproof sets it"),
+        ("--restart=always", "soakproof starts the next life"),
+        ("-it", "signals would not reach"),
+        ("-iPd", "the container stays in the foreground"),
     ],
 )
 def test_an_option_that_is_ours_is_refused(tmp_path: Path, option: str, why: str) -> None:
@@ -64,7 +68,7 @@ def test_an_option_that_is_ours_is_refused(tmp_path: Path, option: str, why: str
 
 
 @pytest.mark.parametrize(
-    "options", [["--pid=host", "--read-only"], ["--volume", "/a:/b"], ["--user", "4242"]]
+    "options", [["--pid=host", "--read-only"], ["--volume", "/a:/b"], ["--user", "4242"], ["-i", "-v/d:/d"]]
 )
 def test_other_options_are_the_users(tmp_path: Path, options: list[str]) -> None:
     path = tmp_path / "mine.toml"

@@ -14,7 +14,7 @@ import pytest
 
 from soak.containers import child as module
 from soak.containers.child import ContainerChild
-from soak.containers.engine import Engine, Image
+from soak.containers.engine import Container, Engine, Image
 from soak.containers.spec import ContainerSpec
 from soak.errors import UsageError
 from soak.process.child import Child, end_together
@@ -163,6 +163,20 @@ def test_an_engine_of_another_machine_is_refused(
     one = shop(SLEEP)
     with pytest.raises(
         UsageError, match=r"arms.new.image: podman \(CONTAINER_HOST=ssh://far\) runs the container on another"
+    ):
+        one.until(lambda: one.child.sampled_pid)
+    monkeypatch.setattr(one.child, "_failure", None)
+
+
+def test_a_container_of_another_image_is_refused(
+    shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To an engine, a word too many in the options is the image: it would run another one than is reported."""
+    found = Container("podman", "x", "0" * 64, "sha256:" + "1" * 64, os.getpid())
+    monkeypatch.setattr(Engine, "container", lambda _engine, _name: found)
+    one = shop(SLEEP)
+    with pytest.raises(
+        UsageError, match=r"arms.new.options: .* podman runs sha256:1{64} instead of shop:2.1"
     ):
         one.until(lambda: one.child.sampled_pid)
     monkeypatch.setattr(one.child, "_failure", None)
