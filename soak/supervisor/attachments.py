@@ -73,7 +73,7 @@ class Attachment:
 def find_attachments(pids: Sequence[int], containers: Sequence[str]) -> tuple[Attachment, ...]:
     """Return what is to be attached to.
 
-    Raises UsageError for one that is not there, not readable, given twice or below another, and for none at all.
+    Raises UsageError for one that is not there, not readable, given twice, below another or named as one, and for none.
     """
     found = [_attachment(pid, None) for pid in pids]
     for name in containers:
@@ -82,8 +82,14 @@ def find_attachments(pids: Sequence[int], containers: Sequence[str]) -> tuple[At
     if not found:
         raise UsageError("Give --pid or --container: what is to be attached to.")
     for at, one in enumerate(found):
-        if any(one.process == earlier.process or one.name == earlier.name for earlier in found[:at]):
-            raise UsageError(f"{one.option} is given twice.")
+        for earlier in found[:at]:
+            if one.process == earlier.process:
+                same = "" if one.option == earlier.option else f": {earlier.option} is the same process"
+                raise UsageError(f"{one.option} is given twice{same}.")
+            if one.name == earlier.name:
+                raise UsageError(
+                    f"{one.option} and {earlier.option} are both the arm {one.name}: give one by its id."
+                )
     for one in found:
         below = set(descendants(one.process.pid))
         for other in found:

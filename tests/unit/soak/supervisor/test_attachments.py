@@ -91,10 +91,28 @@ def test_a_container_is_its_first_process_and_an_arm_of_its_name(
 @pytest.mark.usefixtures("container")
 def test_a_process_of_a_container_is_sampled_once(sleeper: subprocess.Popen[bytes]) -> None:
     """Whichever way it was named."""
-    with pytest.raises(UsageError, match=r"^--container shop is given twice\.$"):
+    with pytest.raises(
+        UsageError, match=r"^--container shop is given twice: --pid \d+ is the same process\.$"
+    ):
         find_attachments([sleeper.pid], ["shop"])
     with pytest.raises(UsageError, match=r"^--container shop runs below --pid \d+, which is sampled with it"):
         find_attachments([os.getpid()], ["shop"])
+
+
+def test_two_containers_with_one_name_of_an_arm_are_told_apart_by_id(
+    sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name of an arm holds 22 characters of theirs, which two of one service may share."""
+    pids = {"acme-shop-production-web-1": sleeper.pid, "acme-shop-production-web-2": os.getpid()}
+    monkeypatch.setattr(
+        module, "find_container", lambda name, _key: Container("podman", name, "0" * 64, "", pids[name])
+    )
+    monkeypatch.setattr(module, "found_limit_bytes", lambda _pid: None)
+    both = (
+        r"^--container \S+-2 and --container \S+-1 are both the arm container_acme_\w+: give one by its id\.$"
+    )
+    with pytest.raises(UsageError, match=both):
+        find_attachments([], list(pids))
 
 
 def test_nothing_to_attach_to_is_a_sentence() -> None:
