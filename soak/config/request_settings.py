@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from soak.config.values import NotTiny, ProfileTable, Seconds, UrlPath
 from soak.contract import TrafficRequest
@@ -53,10 +54,11 @@ def _body(body: object) -> object:
     return body
 
 
-def _query(query: Mapping[str, object]) -> Mapping[str, object]:
-    for value in query.values():
-        parse_template(str(value), EVERYWHERE)
-    return query
+def _query_text(value: object) -> object:
+    """Return the text of a number or truth value."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) and math.isfinite(value) else value
 
 
 def _headers(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -86,7 +88,7 @@ class RequestSettings(ProfileTable):
     """HTTP method"""
     path: TemplatePath
     """Path; it may contain placeholders, as `query`, `headers` and `body` may"""
-    query: Annotated[Mapping[str, str | bool | int | float], AfterValidator(_query)] = {}
+    query: Mapping[str, Annotated[str, BeforeValidator(_query_text), _template(EVERYWHERE)]] = {}
     """Table of query parameters, encoded and appended to the path"""
     headers: Annotated[
         Mapping[
@@ -116,14 +118,14 @@ class RequestSettings(ProfileTable):
     def planned(self) -> TrafficRequest:
         """Return the kind of request as it is planned, with a name and the type of its body."""
         headers = dict(self.headers)
-        if self.body and "content-type" not in {name.lower() for name in headers}:
+        if self.body != "" and "content-type" not in {name.lower() for name in headers}:
             is_text = isinstance(self.body, str) and self.body != "{payload}"
             headers["Content-Type"] = "text/plain; charset=utf-8" if is_text else "application/json"
         return TrafficRequest(
             name=self.known_as,
             method=self.method,
             path=self.path,
-            query={name: _query_text(value) for name, value in self.query.items()},
+            query=dict(self.query),
             headers=headers,
             body=_text_of_body(self.body),
             weight=self.weight,
@@ -135,7 +137,3 @@ class RequestSettings(ProfileTable):
     def known_as(self) -> str:
         """The name, which by default is made of the client, method and path."""
         return self.name or " ".join(filter(None, (self.client, self.method, self.path)))
-
-
-def _query_text(value: str | float) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

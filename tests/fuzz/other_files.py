@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from locustfiles.schedule.plan_file import TrafficFileError, read_traffic
+from locustfiles.schedule.plan_file import read_traffic
+from locustfiles.schedule.requests import Mix
 from soak.config.load import load_profile
-from soak.errors import EXIT_GATE_FAILED, EXIT_HARNESS_FAILED, EXIT_INCONCLUSIVE, EXIT_OK, EXIT_USAGE
+from soak.errors import (
+    EXIT_GATE_FAILED,
+    EXIT_HARNESS_FAILED,
+    EXIT_INCONCLUSIVE,
+    EXIT_OK,
+    EXIT_USAGE,
+    UsageError,
+)
 from soak.plan.run_plan import plan_run
 from tests.fuzz import mutate
 from tests.fuzz.entry import Kind, analysis, complaint, soak
+from tests.fuzz.profiles import A_MIX
 from tests.fuzz.recordings import with_planted_judge
 from tests.support.censuses import census
 
@@ -138,15 +148,18 @@ class Plans(Kind):
     def __init__(self, scratch: Path) -> None:
         self._path = scratch / "traffic.json"
         profiles = [load_profile(name) for name in ("demo", "release", "incident")]
+        mix = scratch / "mix.toml"
+        mix.write_text(A_MIX)
+        profiles.append(load_profile(str(mix), arms="app,old"))
         plans = [plan_run(profile, scratch, scratch).traffic for profile in profiles]
         self._honest: list[Any] = [json.loads(plan.to_json()) for plan in plans]
 
     def try_one(self, random: Random) -> str:
-        """Read, or refused by an error that names the file."""
+        """Read, or refused by an error that names the file or the key of a request."""
         mutated = mutate.value(random, random.choice(self._honest))
         self._path.write_bytes(mutate.encoded(random, mutated))
-        with contextlib.suppress(TrafficFileError):
-            read_traffic(self._path)
+        with contextlib.suppress(UsageError):
+            Mix(read_traffic(self._path), os.environ)
         return ""
 
 

@@ -58,6 +58,27 @@ max_rss = "<= 1.05x before"
 p99_ms = "<= 200 ms"
 """
 
+A_MIX: Final = EVERY_TABLE.replace(
+    'path = "/api/{service}"\n',
+    """\
+[[traffic.requests]]
+name = "add"
+method = "POST"
+path = "/items/{n}?v=1"
+query = { q = "{choice:a|b}", page = 1, ok = true }
+headers = { Authorization = "Bearer {env:HOME}", Accept = "*/*" }
+body = { id = "{uuid}", deep = [{ service = "{service}" }] }
+weight = 2.5
+[[traffic.requests]]
+path = "/events"
+read_s = 2
+[[traffic.requests]]
+path = "/items"
+body = "{payload}"
+client = "half"
+""",
+)
+
 
 class Profiles(Kind):
     """Damaged TOML files, by ``soak run FILE --dry-run``."""
@@ -69,7 +90,7 @@ class Profiles(Kind):
     def __init__(self, scratch: Path) -> None:
         self._path = scratch / "mine.toml"
         shipped = [(PROFILES / f"{name}.toml").read_text() for name in profile_names()]
-        self._texts = [EVERY_TABLE] * 4 + [PROFILE_TEMPLATE.read_text(), *shipped]
+        self._texts = [EVERY_TABLE, A_MIX] * 3 + [PROFILE_TEMPLATE.read_text(), *shipped]
 
     def try_one(self, random: Random) -> str:
         """Refused in one line, or planned; nothing of it that a terminal obeys is printed."""

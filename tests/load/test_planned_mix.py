@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from soak.contract import FAILURE_KINDS
+from soak.contract import FAILURE_KINDS, Traffic, TrafficRequest
+from soak.errors import EXIT_USAGE
+from tests.support.rogue_server import HOSTILE
 
 from .conftest import HERE, finish, start_soak
+from .locust_processes import PATIENCE_S, log_of, rows_of, start_load, start_locust, total_of
+from .test_rogue_answers import MEMORY_MIB, peaks_mib, with_rogue_servers
 
 pytestmark = pytest.mark.integration
 
@@ -127,3 +134,48 @@ def test_a_mix_without_a_locustfile(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for path in soak.directory.resolve().rglob("*"):
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
     assert soak.running() == []
+
+
+def test_bad_clients_of_a_hostile_service_cost_the_other_arm_nothing(
+    processes: ExitStack, traffic: Traffic
+) -> None:
+    """With every hostile answer the healthy arm gets its requests in time, and the load ends when it is over."""
+    clients: tuple[Literal["abort", "slow", "half"], ...] = ("abort", "slow", "half")
+    bad = (
+        TrafficRequest(name=client, method="POST", path="/{service}", body="{payload}", client=client)
+        for client in clients
+    )
+    traffic = replace(
+        with_rogue_servers(processes, traffic),
+        requests=(TrafficRequest(name="good", method="GET", path="/good", weight=7.0), *bad),
+        services=HOSTILE,
+        instances_live=len(HOSTILE),
+        rate_rps=50.0,
+        users_per_arm=50,
+        load_s=4.0,
+        network_timeout_s=2.0,
+    )
+    locust = start_locust(processes, traffic)
+    with peaks_mib([locust]) as peaks:
+        start_s = start_load(locust, traffic)
+        assert locust.wait(PATIENCE_S) == 0
+    for arm in ("leaky", "fixed"):
+        rows = rows_of(traffic, arm)
+        assert total_of(rows, "planned") == total_of(rows, "sent") == total_of(rows, "ok") == 210
+        assert float(rows[-1]["t_s"]) <= start_s + traffic.warmup_s + traffic.load_s + 2
+        assert max(float(row["latency_max_ms"] or 0) for row in rows) < 1000
+    assert peaks[0] < MEMORY_MIB
+    assert "Traceback" not in log_of(traffic)
+
+
+def test_a_process_of_locust_without_the_variable_ends_with_its_name(
+    processes: ExitStack, traffic: Traffic
+) -> None:
+    """Exit code 2 and one line, before a request is sent: a worker's machine may lack what the run's has."""
+    Path(traffic.out_dir, "only").mkdir()
+    request = TrafficRequest(name="a", method="GET", path="/", headers={"X-Token": "{env:SOAK_NOT_SET}"})
+    traffic = replace(traffic, arms={"only": "http://127.0.0.1:9"}, requests=(request,))
+    locust = start_locust(processes, traffic)
+    assert locust.wait(PATIENCE_S) == EXIT_USAGE
+    assert "traffic.requests: the environment variable SOAK_NOT_SET is not set or empty" in log_of(traffic)
+    assert "Traceback" not in log_of(traffic)

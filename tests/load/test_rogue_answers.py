@@ -96,7 +96,7 @@ command = ["{{python}}", "-m", "gateway", "--variant", "fixed", "--port", "{{por
 """The warm-up has 250 requests, the load 1,200."""
 
 
-def _with_servers(processes: ExitStack, traffic: Traffic) -> Traffic:
+def with_rogue_servers(processes: ExitStack, traffic: Traffic) -> Traffic:
     """Start a server for each arm; the leaky one's answers are hostile, the fixed one's base path makes them good."""
     urls = {}
     for arm, base in (("leaky", ""), ("fixed", "/good")):
@@ -107,7 +107,7 @@ def _with_servers(processes: ExitStack, traffic: Traffic) -> Traffic:
 
 
 @contextmanager
-def _peaks_mib(watched: list[subprocess.Popen[str]]) -> Iterator[list[float]]:
+def peaks_mib(watched: list[subprocess.Popen[str]]) -> Iterator[list[float]]:
     """Yield the peak of the resident memory of each process, MiB, complete at the end."""
     peaks = [0.0] * len(watched)
     over = Event()
@@ -131,7 +131,7 @@ def _peaks_mib(watched: list[subprocess.Popen[str]]) -> Iterator[list[float]]:
 def test_hostile_answers_cost_the_other_arm_nothing(processes: ExitStack, traffic: Traffic) -> None:
     """With every hostile answer at once Locust's memory is bounded, and the healthy arm gets its planned requests."""
     traffic = replace(
-        _with_servers(processes, traffic),
+        with_rogue_servers(processes, traffic),
         path="/{service}",
         services=HOSTILE,
         instances_live=len(HOSTILE),
@@ -141,7 +141,7 @@ def test_hostile_answers_cost_the_other_arm_nothing(processes: ExitStack, traffi
         network_timeout_s=2.0,
     )
     locust = start_locust(processes, traffic)
-    with _peaks_mib([locust]) as peaks:
+    with peaks_mib([locust]) as peaks:
         start_load(locust, traffic)
         assert locust.wait(PATIENCE_S) == 0
     healthy, rogue = rows_of(traffic, "fixed"), rows_of(traffic, "leaky")
@@ -159,10 +159,10 @@ def test_hostile_answers_cost_the_other_arm_nothing(processes: ExitStack, traffi
 
 def test_hostile_answers_to_a_custom_locustfile(processes: ExitStack, traffic: Traffic) -> None:
     """Users of both HTTP clients fail with each hostile request, go on, and share the memory of their process."""
-    traffic = replace(_with_servers(processes, traffic), load_s=5.0, network_timeout_s=2.0)
+    traffic = replace(with_rogue_servers(processes, traffic), load_s=5.0, network_timeout_s=2.0)
     counted = ("--headless", "--only-summary", "--users", "40", "--spawn-rate", "100")
     master, workers = start_custom(processes, traffic, USERS, *counted)
-    with _peaks_mib([master, *workers]) as peaks:
+    with peaks_mib([master, *workers]) as peaks:
         began_s = time.monotonic()
         start_load(master, traffic)
         assert [process.wait(PATIENCE_S) for process in (master, *workers)] == [0, 0, 0]

@@ -70,6 +70,14 @@ def test_bodies_and_their_types(read: Read) -> None:
     assert requests[2].body == '{"n": {n}}'
 
 
+@pytest.mark.parametrize(("body", "sent"), [("{}", "{}"), ("[]", "[]"), ("5", "5"), ("false", "false")])
+def test_an_empty_body_of_json_is_a_body(read: Read, body: str, sent: str) -> None:
+    """Only the empty text is none."""
+    (request,) = read(f'[[traffic.requests]]\npath = "/"\nbody = {body}\n')
+    assert (request.body, request.headers) == (sent, {"Content-Type": "application/json"})
+    assert read('[[traffic.requests]]\npath = "/"\nbody = ""\n')[0].headers == {}
+
+
 def test_query_values(read: Read) -> None:
     """Numbers, truth values and texts become text."""
     (request,) = read(
@@ -127,7 +135,9 @@ def test_headers_that_are_refused_without_their_values(read: Read, header: str) 
     ("text", "sentence"),
     [
         ('path = "/a/{id}"', "'traffic.requests.0.path': unknown placeholder {id}; known here: {n}, {uuid}, "),
-        ('path = "/"\nquery = { a = "{id}" }', "'traffic.requests.0.query': unknown placeholder {id}"),
+        ('path = "/"\nquery = { a = "{id}" }', "'traffic.requests.0.query.a': unknown placeholder {id}"),
+        ('path = "/"\nquery = { a = [1] }', "'traffic.requests.0.query.a': give a text in quotes"),
+        ('path = "/"\nquery = { a = nan }', "'traffic.requests.0.query.a': give a text in quotes"),
         ('path = "/"\nbody = { a = "{id}" }', "'traffic.requests.0.body': unknown placeholder {id}"),
         ('path = "/{env:TOKEN}"', "'traffic.requests.0.path': unknown placeholder {env:}"),
         ('path = "/"\nbody = 2026-11-28', "'traffic.requests.0.body': the body has a value that JSON does not"),
