@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import signal
@@ -173,8 +175,14 @@ def test_a_container_in_a_user_namespace_is_probed(life: MakeLife, engine: Engin
 
 def test_a_kill_by_the_kernel_is_counted(life: MakeLife) -> None:
     """With its peak to the byte, whoever removes the cgroup first; the other end of a life is no kill."""
-    one = life(KEEP_BYTES_PER_S="80000000")
+    one = life(KEEP_BYTES="8000000")
     one.start()
+    with contextlib.suppress(OSError, http.client.HTTPException):  # until it is killed
+        for _ in range(20):
+            connection = http.client.HTTPConnection("127.0.0.1", one.spec.listens, timeout=READY_S)
+            connection.request("POST", "/")
+            connection.getresponse().read()
+            connection.close()
     by_s = time.monotonic() + READY_S
     while (code := one.child.poll()) is None:
         assert time.monotonic() < by_s

@@ -1,4 +1,4 @@
-"""Serves at PORT of all addresses; keeps KEEP_BYTES of each POST in a list, and without a load KEEP_BYTES_PER_S."""
+"""Serves at PORT of all addresses, and keeps KEEP_BYTES of each POST in a list."""
 
 from __future__ import annotations
 
@@ -31,12 +31,6 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         writer.close()
 
 
-async def grow(bytes_per_s: int) -> None:
-    while True:
-        KEPT.append(os.urandom(bytes_per_s // 20))
-        await asyncio.sleep(0.05)
-
-
 async def main() -> None:
     port = int(sys.argv[1]) if sys.argv[1:] else int(os.environ.get("PORT", "8000"))
     if "FAIL" in os.environ:
@@ -44,13 +38,7 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, sys.exit)
     server = await asyncio.start_server(answer, os.environ.get("HOST", "0.0.0.0"), port)
     print(f"serves at {port}", flush=True)
-    growing = (
-        asyncio.create_task(grow(int(os.environ["KEEP_BYTES_PER_S"])))
-        if "KEEP_BYTES_PER_S" in os.environ
-        else None
-    )
     await server.serve_forever()
-    del growing
 
 
 asyncio.run(main())

@@ -135,7 +135,7 @@ def test_a_container_that_ends_before_its_process_is_known_has_ended_before_it_w
     shop.until(0.2)
     assert shop.arm.not_restarted == "it ended before it was ready (exit code 125)"
     with pytest.raises(
-        UsageError, match=r"Fix arms\.shop\.image, \.args, \.options or \.ready in the profile"
+        UsageError, match=r"Fix arms\.shop\.image, \.args, \.options, \.ready or limit\.memory in the profile"
     ):
         shop.arm.check_started()
 
