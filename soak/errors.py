@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from types import TracebackType
 from typing import Final
 
 EXIT_OK = 0
@@ -121,6 +122,17 @@ def open_standard_descriptors() -> None:
             os.fstat(number)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number: this one
+
+
+def end_quietly_by_ctrl_c() -> None:
+    """Let Ctrl-C end the process without a traceback where no command catches it yet: while modules are imported."""
+    print_other = sys.excepthook
+
+    def print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            print_other(kind, error, trace)
+
+    sys.excepthook = print_error
 
 
 def _open_standard_streams() -> None:

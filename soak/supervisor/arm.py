@@ -259,9 +259,8 @@ class ArmRun:
         now_s = self._clock.now_s()
         probe = self._probe_of(pid)
         life.target = Target(self.name, pid, life.number, life.limit, probe)
-        lost = (
-            f"; no probe: {why_no_probe(pid, probe.missing)}" if self._is_container and probe.missing else ""
-        )
+        why = why_no_probe(pid, probe.missing) if self._is_container else ""
+        lost = f"; no probe: {why}" if why else ""
         self._record("ready", f"after {now_s - life.started_s:.1f} s{lost}", life)
         life.tree = ProcessTree(
             life.target,

@@ -60,7 +60,10 @@ def _start_container(
 
 
 def why_no_probe(pid: int, missing: str) -> str:
-    """Return why a container that is ready has no probe; ``missing`` is what is known without its environment."""
+    """Return why a container that is ready has no probe, "" where it has one.
+
+    ``missing`` is what is known without its environment: an entry point may have left the socket of a probe behind.
+    """
     path = environment_value(pid, "PYTHONPATH")
     if path is not None and PROBE_INSIDE not in path.split(":"):
         return f"the image's entry point sets PYTHONPATH without {PROBE_INSIDE}; let it keep what was there"
