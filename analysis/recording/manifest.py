@@ -73,6 +73,8 @@ class ManifestArm(BaseModel):
     """What was soaked: the git revision of its directory, or the id of its image; None where neither is known."""
     image: ManifestImage | None = None
     """The image that was soaked; None of an arm that was a command."""
+    url: str = Field(default="", max_length=300)
+    """Where an arm ran that was not started, and stated its own readings; "" of every other arm."""
     injected: InjectedLeak | None = None
     """The injected leak; None of every arm but that copy."""
 

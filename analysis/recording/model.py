@@ -85,6 +85,8 @@ class Arm:
     """The heap files; empty where they were not asked for."""
     build: str | None = None
     """The git revision of its directory, or the id of its image; None where neither is known."""
+    url: str = ""
+    """Where it ran, where it ran elsewhere: all its readings are its own word; "" of every other arm."""
     incremental_collector: str = ""
     """Its Python, where that is CPython 3.14.0 to 3.14.4, which frees reference cycles late; else empty."""
 

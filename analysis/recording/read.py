@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -82,6 +83,8 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
         gaps += [Gap(arm.name, text) for text in (*samples.gaps, *of_load, *heap.gaps)]
         gaps += find_unsampled(events.frame, arm.name)
         lives = find_lives(events.frame, arm.name, last_s)
+        if arm.url:
+            lives = end_at_last_readings(lives, samples.frame)
         processes: tuple[Life, ...] = ()
         by_process = pd.DataFrame()
         ready_s = {life.number: math.inf if life.ready_s is None else life.ready_s for life in lives}
@@ -102,11 +105,12 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
                 points=_points(rows),
                 requests=requests.frame,
                 latency=latency,
-                notes=find_notes(events.frame, arm.name, manifest.missed_readings.get(arm.name, {})),
+                notes=find_notes(events.frame, arm.name, manifest.missed_readings.get(arm.name, {}), arm.url),
                 processes=processes,
                 by_process=by_process,
                 heap=heap,
                 build=arm.build,
+                url=arm.url,
                 incremental_collector=find_incremental_collector(events.frame, arm.name),
             )
         )
@@ -181,11 +185,33 @@ def find_incremental_collector(events: pd.DataFrame, arm: str) -> str:
     return str(found["detail"].iloc[0]) if len(found) else ""
 
 
-def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int]) -> tuple[str, ...]:
-    """Return sentences on the other events of ``arm``: not restarted, and how many of which readings were missed."""
+def end_at_last_readings(lives: tuple[Life, ...], samples: pd.DataFrame) -> tuple[Life, ...]:
+    """Return the lives of an arm that runs elsewhere, each that ended until its last reading.
+
+    Its end is noticed when the next life answers.
+    """
+    last_s = samples.groupby("life")["t_s"].max()
+    return tuple(
+        replace(life, end_s=float(last_s.get(life.number, life.end_s))) if life.died else life
+        for life in lives
+    )
+
+
+def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int], url: str = "") -> tuple[str, ...]:
+    """Return sentences on the other events of ``arm``: not restarted, and how many of which readings were missed.
+
+    ``url`` is where it ran elsewhere.
+    """
     mine = events[events["arm"] == arm]
     dead, gaps = mine[mine["event"].isin(NOT_RESTARTED)], mine[mine["event"] == "gap"]
     notes = [f"not restarted, {row.t_s:.0f} s: {row.detail}" for row in dead.itertuples()]
+    if url:
+        notes.append(
+            f"it ran elsewhere, at {url}: memory, CPU and descriptors are its own word, as its metrics state them; "
+            "no objects, holders or memory limit"
+        )
+    less = mine[mine["event"] == "sampled_less"]
+    notes += [f"read less often from {row.t_s:.0f} s on, {row.detail}" for row in less.itertuples()]
     if python := find_incremental_collector(events, arm):
         notes.append(
             f"{python} has the incremental collector of 3.14.0 to 3.14.4: reference cycles are freed late, and memory "

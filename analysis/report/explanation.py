@@ -52,9 +52,13 @@ def _done(contents: ReportContents) -> str:
         if manifest.closed_loop
         else "all arms received the same scheduled requests"
     )
+    elsewhere = [arm.name for arm in contents.recording.arms if arm.url]
+    source = "from outside the process"
+    if elsewhere:
+        source += f", that of {', '.join(elsewhere)} from its own metrics, which are its own word"
     return (
-        f"For {lasted} {how}: {sent}. {every.capitalize()}, from outside the process; a warm-up, which is not judged, "
-        "had filled caches and pools."
+        f"For {lasted} {how}: {sent}. {every.capitalize()}, {source}; a warm-up, which is not judged, had filled "
+        "caches and pools."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from analysis.recording.model import Recording
 from analysis.verdict.gates import MEASURES
 from soak.contract import HOLDER_COLUMNS, PROBE_COLUMNS
 
@@ -29,3 +30,15 @@ LEGEND: Final = (
     "what malloc_trim gives back, or the verdict is INCONCLUSIVE."
 )
 """What the mark means."""
+OF_ARMS: Final = (
+    f" Of an arm with {MARK}, which ran elsewhere, memory, CPU and descriptors are its own word, too: its "
+    "metrics. Only time and requests are read from outside."
+)
+"""What the mark means beside an arm; follows LEGEND where one has it."""
+
+
+def own_word(recording: Recording) -> dict[str, object]:
+    """Return what a page marks, and what the mark means."""
+    arms = {arm.name for arm in recording.arms if arm.url}
+    legend = LEGEND + OF_ARMS if arms else LEGEND
+    return {"gates": GATES, "heads": HEADS, "arms": arms, "mark": MARK, "legend": legend}

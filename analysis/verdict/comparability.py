@@ -36,6 +36,7 @@ def differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
         _difference("sha256 of traffic.locustfile", first.locustfile_sha256, second.locustfile_sha256)
     )
     found.append(_difference("engine of the candidate", _engine(first), _engine(second)))
+    found.append(_difference("place of the candidate", _place(first), _place(second)))
     for table, keys in (("phases", PHASE_KEYS), ("limit", LIMIT_KEYS), ("sampling", SAMPLING_KEYS)):
         mine, other = (_table(manifest, table) for manifest in (first, second))
         found += [_difference(f"{table}.{key}", mine.get(key), other.get(key)) for key in keys]
@@ -52,6 +53,12 @@ def _engine(manifest: Manifest) -> str | None:
     """Return the engine that ran the candidate, None for a command: memory is charged otherwise in a container."""
     candidate = manifest.candidate_arm
     return candidate.image.engine if candidate and candidate.image else None
+
+
+def _place(manifest: Manifest) -> str:
+    """Return where the candidate ran: elsewhere it is judged by RSS alone, as it states it."""
+    candidate = manifest.candidate_arm
+    return "elsewhere" if candidate and candidate.url else "this machine"
 
 
 def _table(manifest: Manifest, name: str) -> dict[str, Any]:

@@ -289,7 +289,10 @@ def _sampling(arm: Arm, load: Phase, every_s: float) -> list[str]:
         if life.ready_s is not None
     )
     rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
-    ticks, read = math.floor(alive_s / every_s), int(rows["rss_bytes"].notna().sum())
+    read = int(rows["rss_bytes"].notna().sum())
+    each_s = rows["until_next_s"].fillna(every_s)  # longer where the answers of an arm elsewhere took long
+    newest_s = float(each_s.iloc[-1]) if len(each_s) else every_s
+    ticks = len(rows) + max(0, math.floor((alive_s - float(each_s.sum())) / newest_s + 1e-6))
     answered = int(rows["live_blocks"].notna().sum())
     if read < TICKS_AT_LEAST * ticks:
         return [f"memory was read at {read} of the {ticks} ticks while it was alive and loaded"]

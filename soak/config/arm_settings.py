@@ -1,4 +1,4 @@
-"""An arm in a profile: a command, or an image that podman or docker runs."""
+"""An arm in a profile: a command, an image that podman or docker runs, or the URL of what runs elsewhere."""
 
 from __future__ import annotations
 
@@ -8,10 +8,23 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from soak.config.values import ImageName, Port, ProfileTable, Ready, Seconds, VariableName, WordList, Words
+from soak.config.values import (
+    ImageName,
+    Port,
+    ProfileTable,
+    Ready,
+    Seconds,
+    Url,
+    UrlPath,
+    VariableName,
+    WordList,
+    Words,
+)
 
 OF_AN_IMAGE: Final = ("args", "options", "network", "listens", "engine")
 """Keys of an arm that is an image alone."""
+OF_WHAT_IS_STARTED: Final = ("cwd", "env", "port", "ready", "stop_timeout_s")
+"""Keys of an arm that is started: a command or an image."""
 SET_BY_US: Final = {
     ("d", "detach"): "the container stays in the foreground",
     ("e", "env"): "write arms.NAME.env, which stays out of command lines and recordings",
@@ -28,12 +41,16 @@ SWITCHES: Final = "iPq"
 
 
 class ArmSettings(ProfileTable):
-    """One build of the target: any command that listens on ``{port}``, or an image."""
+    """One build of the target: any command that listens on ``{port}``, an image, or what runs elsewhere."""
 
     command: WordList = ()
-    """Command of the arm, a list of words; this or `image`"""
+    """Command of the arm, a list of words; this, `image` or `url`"""
     image: ImageName | None = None
     """Image of the arm, which is on this machine, instead of `command`"""
+    url: Url | None = None
+    """Where the arm runs that is not started here ("http://10.0.0.7:8000"), instead of `command`"""
+    metrics: UrlPath = "/metrics"
+    """Path at which the process at `url` exports its own memory, for Prometheus"""
     args: Words = ()
     """Arguments of the container, a list of words, instead of the image's CMD"""
     options: Words = ()
@@ -62,19 +79,30 @@ class ArmSettings(ProfileTable):
     """Seconds from SIGTERM to SIGKILL when the arm is stopped; after Ctrl-C: from there, less 2 s"""
 
     @model_validator(mode="after")
-    def _is_one_of_two(self) -> ArmSettings:
-        if bool(self.command) == bool(self.image):
-            both = "keep one of them" if self.command else "give one of them"
-            raise ValueError(f"an arm has a command or an image: {both}")
+    def _is_one_of_three(self) -> ArmSettings:
+        kinds = {"command": bool(self.command), "image": bool(self.image), "url": bool(self.url)}
+        if sum(kinds.values()) != 1:
+            fix = "keep one of them" if any(kinds.values()) else "give one of them"
+            raise ValueError(f"an arm has a command, an image or a url: {fix}")
+        kind = next(name for name, given in kinds.items() if given)
         if self.image is None:
-            for key in OF_AN_IMAGE:
-                if getattr(self, key) != type(self).model_fields[key].default:
-                    raise ValueError(f"{key} belongs to an arm with an image; this one has a command")
+            self._lacks(OF_AN_IMAGE, f"belongs to an arm with an image; this one has a {kind}")
         elif self.cwd is not None:
             raise ValueError(
                 'cwd belongs to an arm with a command; an image has options = ["--workdir", "/srv"]'
             )
+        if self.url is None:
+            self._lacks(("metrics",), f"belongs to an arm with a url; this one has a {kind}")
+        else:
+            self._lacks(OF_WHAT_IS_STARTED, "belongs to an arm that is started; this one has a url")
         return self
+
+    def _lacks(self, keys: tuple[str, ...], why: str) -> None:
+        """Raise ValueError where one of the keys is given."""
+        for key in keys:
+            default = type(self).model_fields[key].get_default(call_default_factory=True, validated_data={})
+            if getattr(self, key) != default:
+                raise ValueError(f"{key} {why}")
 
     @model_validator(mode="after")
     def _fits_an_engine(self) -> ArmSettings:

@@ -73,8 +73,8 @@ def first_sentence(error: ValidationError) -> str:
         return f"unknown key '{place}': {_near_keys(location)}{more}"
     if first["type"] == "missing":
         return f"'{place}' is missing.{more}"
-    # an environment and headers may hold a secret
-    given = "" if {"env", "headers"} & set(location) else _given(first["input"])
+    # an environment, headers and a URL may hold a secret
+    given = "" if {"env", "headers", "url"} & set(location) else _given(first["input"])
     at = f"'{place}': " if place else ""
     return f"{at}{_sentence(first)}{given}.{more}"
 

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -80,6 +81,24 @@ def _ready(value: str) -> str:
     return value
 
 
+def _url(value: str) -> str:
+    """Return ``http://host:port``; no message repeats one that has a password in it."""
+    if "@" in value:
+        raise ValueError("give it without user and password, since URLs are recorded")
+    try:
+        url = urlsplit(value)
+        whole = url.scheme == "http" and bool(url.hostname) and url.port != 0
+    except ValueError:
+        whole = False
+    if not whole or not re.fullmatch(r"http://[!-~]+", value):
+        raise ValueError('give an http URL, such as "http://10.0.0.7:8000"; https is not supported')
+    if url.path not in {"", "/"} or url.query or url.fragment:
+        raise ValueError(
+            'give host and port alone, such as "http://10.0.0.7:8000"; paths are traffic.path, metrics'
+        )
+    return f"http://{url.netloc}"
+
+
 NotTiny = AfterValidator(_at_least_least)
 Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS), NotTiny, _quantity(parse_duration, A_DURATION)]
 Size = Annotated[int, Field(gt=0, le=MOST_BYTES), _quantity(lambda text: int(parse_size(text)), A_SIZE)]
@@ -93,6 +112,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 WordList = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
 UrlPath = Annotated[str, Field(pattern=URL_PATH)]
 Ready = Annotated[str, AfterValidator(_ready)]
+Url = Annotated[str, AfterValidator(_url)]
 ImageName = Annotated[str, Field(pattern=IMAGE_NAME)]
 ArmName = Annotated[str, Field(pattern=ARM_NAME)]
 ServiceName = Annotated[str, Field(pattern=SERVICE_NAME)]

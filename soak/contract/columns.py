@@ -139,6 +139,17 @@ SAMPLE_COLUMNS: Final = (
         optional=True,
     ),
     Column("probe_ms", "time of the probe's answer, milliseconds; empty without an answer"),
+    Column(
+        "metrics_ms",
+        "time of the answer of an arm's own metrics, milliseconds; empty of an arm that does not run elsewhere",
+        optional=True,
+    ),
+    Column(
+        "until_next_s",
+        "planned time to the next row of an arm that runs elsewhere, seconds, where its answers take so long that it "
+        "is more than every_s",
+        optional=True,
+    ),
     *PROBE_COLUMNS,
 )
 
@@ -211,6 +222,7 @@ EVENT_NAMES: Final = {
     "not_restarted": "the arm will not be restarted: max_restarts is reached, or it died before it was ready",
     "gap": "readings were missed; detail: which and why",
     "unsampled": "the arm has more processes than are sampled; detail: how many",
+    "sampled_less": "an arm that runs elsewhere is read less often, as its answers take long; detail: how often",
     "incremental_collector": "the arm's CPython, 3.14.0 to 3.14.4, frees reference cycles late; detail: its version",
     "limit": "counters of the arm's memory limit, read before it was removed",
     "stopped_early": "the load was ended because a gate was certain to fail (stop_on_fail); detail: why",

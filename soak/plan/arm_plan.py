@@ -1,4 +1,4 @@
-"""The arms of a run before anything is started: the process of each, or the container whose client that is."""
+"""The arms of a run before anything is started: the process of each, the container whose client that is, or a URL."""
 
 from __future__ import annotations
 
@@ -31,11 +31,14 @@ class ArmPlan:
     name: str
     role: str
     process: ProcessSpec
-    """Its command, or the client of an engine that runs its container, as in its first life."""
+    """Its command, or the client of an engine that runs its container, as in its first life; of an arm that runs
+    elsewhere where it listens, and no command."""
     injected: contract.InjectedLeak | None = None
     """The leak that is injected into the copy of the candidate; None of every other arm."""
     container: ContainerSpec | None = None
-    """The container of an arm that is an image; None of an arm that is a command."""
+    """The container of an arm that is an image; None of every other arm."""
+    metrics: str = ""
+    """Path of the metrics of an arm that runs elsewhere; "" of an arm that is started."""
 
     @property
     def environment_names(self) -> list[str]:
@@ -81,6 +84,11 @@ def plan_arms(profile: Profile, ports: Ports, place: Place) -> Iterator[ArmPlan]
     )
     injected, original = _injected_leak(profile.judge), profile.arms.get(candidate or "")
     if candidate and original and injected:
+        if original.url is not None:
+            raise UsageError(
+                f"arms.{candidate} runs elsewhere, so no leak can be injected into a copy of it: name an arm with a "
+                'known leak as judge.control, or leave it out instead of "inject"; then the gates decide alone.'
+            )
         if original.network == "host" or original.image is None:
             _check_port_is_free(candidate, original)
         copy = original.model_copy(update={"port": None})
@@ -94,8 +102,27 @@ def _image(name: str, settings: ArmSettings, place: Place) -> Image | None:
 
 
 def _plan_arm(arm: _Arm, role: str, profile: Profile, ports: Ports, place: Place) -> ArmPlan:
+    if arm.settings.url is not None:
+        return _elsewhere(arm, role, profile, arm.settings.url)
     plan = _command if arm.image is None else _container
     return plan(arm, role, profile, ports, place)
+
+
+def _elsewhere(arm: _Arm, role: str, profile: Profile, url: str) -> ArmPlan:
+    """Return an arm that is not started, whose memory limit is not known."""
+    margin_by_limit = profile.judge.min_time_to_oom is not None
+    is_candidate = arm.name == contract.candidate_arm(
+        {name: one.role for name, one in profile.arms.items()}, profile.judge.candidate
+    )
+    if margin_by_limit or (is_candidate and profile.gates.min_time_to_oom is not None):
+        key, instead = (
+            ("judge", "give judge.max_leak instead") if margin_by_limit else ("gates", "leave it out")
+        )
+        raise UsageError(
+            f"{key}.min_time_to_oom: {arm.key} runs elsewhere, and its memory limit is not known; {instead}."
+        )
+    process = replace(_process(arm, profile, "", 0), url=url, ready="")
+    return ArmPlan(arm.name, role, process, metrics=arm.settings.metrics)
 
 
 def _command(arm: _Arm, role: str, profile: Profile, ports: Ports, place: Place) -> ArmPlan:

@@ -23,7 +23,7 @@ from soak.process.spec import ProcessSpec, module_argv
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """All processes of a run, in the order of their start: stubs, arms, Locust, judge."""
+    """All processes of a run, in the order of their start: stubs, arms, Locust, judge; and arms that run elsewhere."""
 
     profile: Profile
     run_directory: Path
@@ -43,7 +43,8 @@ class RunPlan:
         """All processes, in the order in which they start."""
         stubs = () if self.stubs is None else (self.stubs,)
         judge = () if self.judge is None else (self.judge,)
-        return (*stubs, *(arm.process for arm in self.arms), self.locust, *self.workers, *judge)
+        arms = (arm.process for arm in self.arms if not arm.metrics)
+        return (*stubs, *arms, self.locust, *self.workers, *judge)
 
     def at(self, t0_monotonic_s: float) -> RunPlan:
         """Return the plan of a run that starts at this instant of the monotonic clock."""
@@ -52,7 +53,7 @@ class RunPlan:
     def check_commands(self) -> None:
         """Raise UsageError, with the key, where the command of an arm cannot be started, or one of ours is too long."""
         for arm in self.arms:
-            if (missing := arm.process.why_not_startable()) is not None:
+            if not arm.metrics and (missing := arm.process.why_not_startable()) is not None:
                 raise UsageError(f"arms.{arm.name}.{missing[0]}: {missing[1]}.")
         for process in self.processes:
             if (long := process.why_too_long()) is not None:
@@ -75,6 +76,7 @@ class RunPlan:
         ]
         if shortest.too_short:
             lines.append(f"warning  {TOO_SHORT}")
+        lines += [_elsewhere(arm) for arm in self.arms if arm.metrics]
         for process in self.processes:
             at = f"  at {process.url}" if process.url else ""
             lines += [f"start    {process.name}{at}", f"         {shlex.join(process.argv)}"]
@@ -175,6 +177,14 @@ def _margin(profile: Profile) -> str:
     if margin is None:
         return f"margin {_size(profile.limit.memory)} in {(profile.judge.min_time_to_oom or 0) / 3600:g} h"
     return f"margin {margin.text}"
+
+
+def _elsewhere(arm: ArmPlan) -> str:
+    """Return the lines of the plan about an arm that runs elsewhere."""
+    return (
+        f"load     {arm.name}  at {arm.process.url}: it runs elsewhere and is neither started, limited nor stopped\n"
+        f"         read by its own metrics at {arm.metrics}: memory, CPU, descriptors; no objects, holders or ladder"
+    )
 
 
 def _copied(leak: contract.InjectedLeak) -> str:

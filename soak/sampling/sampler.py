@@ -53,6 +53,9 @@ class _Reading:
 class Sampler:
     """Samples one arm. ``tick`` makes a row of each process; ``run`` ticks on a grid that does not drift."""
 
+    has_heap = True
+    """Whether the objects of its processes can be counted from outside."""
+
     def __init__(
         self,
         arm: str,

@@ -20,6 +20,7 @@ from soak.contract import candidate_arm, compared_arms
 from soak.contract.units import LeakRate
 from soak.errors import UsageError
 from soak.limit import Choice
+from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan
 from soak.regular_files import read_regular
 from soak.supervisor.revision import git_revision
@@ -91,6 +92,13 @@ def _image_facts(image: Image) -> dict[str, str]:
     return {"engine": image.engine, "name": image.name}
 
 
+def _build(arm: ArmPlan) -> str | None:
+    """Return what is soaked: an image's id or the revision of a command's directory; None where neither is known."""
+    if arm.metrics:
+        return None
+    return arm.container.image.id if arm.container else git_revision(arm.process.cwd)
+
+
 def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
     """Return the facts of the run; environment variables by name only, as their values may be secret.
 
@@ -99,7 +107,9 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
     profile, judge = plan.profile, plan.profile.judge
     copies = [arm.name for arm in plan.arms if arm.injected]
     limited_by = {
-        arm.container.image.engine if arm.container else choice.mechanism.name: None for arm in plan.arms
+        arm.container.image.engine if arm.container else choice.mechanism.name: None
+        for arm in plan.arms
+        if not arm.metrics
     }
     if profile.limit.memory is None:
         limited_by = {}
@@ -113,8 +123,9 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
             {
                 "name": arm.name,
                 "role": arm.role,
-                "memory_limit_bytes": profile.limit.memory,
-                "build": arm.container.image.id if arm.container else git_revision(arm.process.cwd),
+                "memory_limit_bytes": None if arm.metrics else profile.limit.memory,
+                "build": _build(arm),
+                **({"url": arm.process.url, "metrics": arm.metrics} if arm.metrics else {}),
                 **({"image": _image_facts(arm.container.image)} if arm.container else {}),
                 **({"injected": asdict(arm.injected)} if arm.injected else {}),
             }

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from soak import contract
-from soak.containers.spec import SOCKETS_INSIDE
 from soak.contract import certain_failure
 from soak.contract.tail import LineTail
 from soak.errors import EXIT_USAGE, CutShortError, HarnessError, SoakError, UsageError
@@ -22,6 +21,7 @@ from soak.process.spec import ProcessSpec, module_argv
 from soak.recording.files import write_text
 from soak.sampling.sampler import NAMING_TIMEOUT_S
 from soak.supervisor.arm import ArmRun
+from soak.supervisor.arm_elsewhere import new_arms
 from soak.supervisor.ending import GRACE_S, LOAD_S, NAMING_S
 from soak.supervisor.ladder import Ladder
 from soak.supervisor.load_generator import LoadGenerator
@@ -52,18 +52,7 @@ class Run:
         self.clock = session.clock
         self._plan = plan
         self._session = session
-        limit, sampling = plan.profile.limit, plan.profile.sampling
-        self._arms = [
-            ArmRun(
-                arm,
-                limit,
-                mechanism,
-                session,
-                session.add_sampler(arm.name, sampling, limit_bytes=limit.memory, injected=arm.injected),
-                Path(SOCKETS_INSIDE) if arm.container else probe_directory,
-            )
-            for arm in plan.arms
-        ]
+        self._arms = new_arms(plan, mechanism, session, probe_directory)
         self._stubs: Child | None = None
         self._load = LoadGenerator(plan, session)
         self._judge: Child | None = None
@@ -279,7 +268,8 @@ class Run:
         self.begin(contract.QUIESCE)
         ladder = Ladder(self._session, self.wait)
         for arm in self._arms:
-            ladder.lead(arm)
+            if isinstance(arm, ArmRun):
+                ladder.lead(arm)
 
     def expect(self, load_ends_s: float, ends_s: float) -> None:
         """Set when the load and the run will end, ``t_s``."""

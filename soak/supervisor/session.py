@@ -14,6 +14,7 @@ from typing import Any, Final
 from soak import contract
 from soak.config.profile import SamplingSettings
 from soak.contract.clock import RunClock
+from soak.elsewhere.sampler import ElsewhereSampler, Fetch
 from soak.errors import HarnessError
 from soak.limit import Choice, choose
 from soak.plan.ports import check_port
@@ -111,11 +112,9 @@ class Session:
 
         At ``limit_bytes`` the arm is killed; ``injected`` is the leak that the sampler has its probes keep.
         """
-        directory = self.directory / arm
-        directory.mkdir()
-        samples = CsvWriter(directory / contract.SAMPLES, contract.SAMPLE_COLUMNS)
+        directory, samples = self._add_arm(arm)
         holders = CsvWriter(directory / contract.HOLDERS, contract.HOLDER_COLUMNS)
-        self._writers += [samples, holders]
+        self._writers.append(holders)
         sampler = Sampler(
             arm,
             self.clock,
@@ -128,8 +127,22 @@ class Session:
             injector=Injector(injected, directory / contract.REQUESTS) if injected else None,
         )
         self.samplers.append(sampler)
-        self._tails[arm] = RequestTail(directory / contract.REQUESTS)
         return sampler
+
+    def add_elsewhere(self, arm: str, every_s: float, fetch: Fetch) -> ElsewhereSampler:
+        """Make the directory of an arm that runs elsewhere and the sampler that writes into it."""
+        _, samples = self._add_arm(arm)
+        sampler = ElsewhereSampler(arm, self.clock, self.events, samples, every_s=every_s, fetch=fetch)
+        self.samplers.append(sampler)
+        return sampler
+
+    def _add_arm(self, arm: str) -> tuple[Path, CsvWriter]:
+        directory = self.directory / arm
+        directory.mkdir()
+        samples = CsvWriter(directory / contract.SAMPLES, contract.SAMPLE_COLUMNS)
+        self._writers.append(samples)
+        self._tails[arm] = RequestTail(directory / contract.REQUESTS)
+        return directory, samples
 
     def start_child(self, spec: ProcessSpec, *, stdin: bool = False) -> Child:
         """Start one of our own processes; raises UsageError when a stranger has taken its port."""

@@ -18,7 +18,7 @@ from analysis.report.growth_tables import suspect_tables
 from analysis.report.html.alt import latency_alt, memory_alt, memory_breakdown_alt, objects_alt, requests_alt
 from analysis.report.html.provenance import config_text, provenance
 from analysis.report.html.svg import inline_svg
-from analysis.report.own_word import GATES, HEADS, LEGEND, MARK, UNITS
+from analysis.report.own_word import UNITS, own_word
 from analysis.report.process_tables import process_tables
 from analysis.report.tables import comparison_table, event_table, load_table
 from analysis.verdict.wording import control_line, verdict_sentence
@@ -76,7 +76,7 @@ def report_html(
         load=None if recording.manifest.attached else load_table(contents),
         notes=[f"{arm.name}: {note}" for arm in recording.arms for note in arm.notes],
         decided=decided(contents),
-        own_word={"gates": GATES, "heads": HEADS, "mark": MARK, "legend": LEGEND},
+        own_word=own_word(recording),
         events=event_table(events),
         provenance=provenance(recording),
         config=config_text(recording),

@@ -106,7 +106,8 @@ def _lives(recording: Recording, arm: Arm) -> list[str]:
             end = ended(recording, life)
         else:
             end = "lived to the end" if life.ended_by else "its end is not recorded"
-        lines.append(f"  {arm.name} life {life.number} (pid {life.pid}): {ready}, {end}")
+        where = "elsewhere" if arm.url else f"pid {life.pid}"
+        lines.append(f"  {arm.name} life {life.number} ({where}): {ready}, {end}")
         death_s = life.end_s
     lines += [f"  {arm.name}: {note}" for note in arm.notes]
     return lines or [f"  {arm.name}: no life recorded"]

@@ -29,14 +29,19 @@ def test_an_image_needs_no_other_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arm", "sentence"),
     [
-        ("", "'arms.new': an arm has a command or an image: give one of them."),
-        ('command = ["a"]\nimage = "b"', "'arms.new': an arm has a command or an image: keep one of them."),
+        ("", "'arms.new': an arm has a command, an image or a url: give one of them."),
+        ('command = ["a"]\nimage = "b"', "'arms.new': an arm has a command, an image or a url: keep one of them."),
+        ('image = "a"\nurl = "http://b"', "'arms.new': an arm has a command, an image or a url: keep one of them."),
         ("command = []", "'arms.new.command': give at least one (it is [])."),
         ('image = "-v"', "'arms.new.image': give the name of an image, such as \"shop:2.1\" (it is '-v')."),
         ('image = "a b"', "'arms.new.image': give the name of an image, such as \"shop:2.1\" (it is 'a b')."),
         ('command = ["a"]\nlistens = 8000', "'arms.new': listens belongs to an arm with an image; this"),
         ('image = "a"\ncwd = "/srv"', "'arms.new': cwd belongs to an arm with a command; an image has options"),
         ('image = "a"\nnetwork = "bridge"', "'arms.new.network': give 'published' or 'host' (it is 'bridge')."),
+        ('url = "http://a"\ncwd = "/srv"', "'arms.new': cwd belongs to an arm that is started; this one has a url."),
+        ('url = "http://a"\nport = 80', "'arms.new': port belongs to an arm that is started; this one has a url."),
+        ('url = "http://a"\nargs = ["b"]', "'arms.new': args belongs to an arm with an image; this one has a url."),
+        ('command = ["a"]\nmetrics = "/m"', "'arms.new': metrics belongs to an arm with a url; this one"),
         ('image = "a"\nargs = "serve"', "'arms.new.args': give a list of words"),
     ],
 )  # fmt: skip
@@ -97,3 +102,35 @@ def test_a_command_may_have_any_variable(tmp_path: Path) -> None:
     path.write_text('[arms.new]\ncommand = ["a"]\nenv = { "A B" = "two\\nlines" }\n')
     env: dict[str, Any] = load_profile(str(path)).arms["new"].env
     assert env == {"A B": "two\nlines"}
+
+
+@pytest.mark.parametrize(
+    ("url", "is_kept"),
+    [
+        ("http://10.0.0.7:8000", "http://10.0.0.7:8000"),
+        ("http://shop/", "http://shop"),
+        ("http://[::1]:80", "http://[::1]:80"),
+    ],
+)
+def test_a_url_has_a_host_and_a_port_alone(tmp_path: Path, url: str, is_kept: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'[arms.prod]\nurl = "{url}"\n')
+    arm = load_profile(str(path)).arms["prod"]
+    assert (arm.url, arm.metrics) == (is_kept, "/metrics")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a", "ftp://a", "a:80", "http://", "http://:80", "http://a:99999", "http://a:0", "http://a b",
+        "http://a/shop", "http://a?b", "http://a#b", "http://[::1", "http://\u00e9", "",
+    ],
+)  # fmt: skip
+def test_any_other_url_is_refused(tmp_path: Path, url: str) -> None:
+    assert wrong(tmp_path, f'url = "{url}"').startswith("'arms.new.url': give ")
+
+
+def test_a_password_in_a_url_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    """URLs are recorded."""
+    said = wrong(tmp_path, 'url = "http://admin:hush@10.0.0.7"')
+    assert said == "'arms.new.url': give it without user and password, since URLs are recorded."

@@ -1,4 +1,4 @@
-"""Arms that are images, planned; commands are in test_run_plan.py."""
+"""Arms that are images or run elsewhere, planned; commands are in test_run_plan.py."""
 
 from __future__ import annotations
 
@@ -120,3 +120,53 @@ def test_the_plan_shows_the_image_and_no_value_of_its_environment(plan) -> None:
     assert "with PYTHONPATH, SOAK_PROBE_DIR, TOKEN set" in text
     assert "podman run --name soakproof-R-x1y2-new-1 " in text
     assert "hush" not in text
+
+
+ELSEWHERE = 'arms.prod={ url = "http://10.0.0.7:8000", metrics = "/debug/metrics" }'
+
+
+def test_an_arm_elsewhere_has_no_process_and_no_port_of_ours(plan) -> None:  # type: ignore[no-untyped-def]
+    """It is loaded at its own address; the plan has what is not done with it, and nothing that is started."""
+    planned = plan(ELSEWHERE)
+    prod = planned.arms[2]
+    assert (prod.process.url, prod.metrics, prod.process.argv) == (
+        "http://10.0.0.7:8000",
+        "/debug/metrics",
+        (),
+    )
+    assert planned.traffic.arms["prod"] == "http://10.0.0.7:8000"
+    assert "prod" not in [process.name for process in planned.processes]
+    planned.check_commands()
+    assert (
+        "load     prod  at http://10.0.0.7:8000: it runs elsewhere and is neither started, limited nor stopped\n"
+        "         read by its own metrics at /debug/metrics: memory, CPU, descriptors; no objects, holders or ladder\n"
+    ) in planned.describe()
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            ["judge.candidate=prod", "judge.control=inject"],
+            "arms.prod runs elsewhere, so no leak can be injected",
+        ),
+        (
+            ["judge.min_time_to_oom=1h"],
+            "judge.min_time_to_oom: arms.prod runs elsewhere, and its memory limit is not",
+        ),
+        (
+            ["judge.candidate=prod", 'gates.min_time_to_oom=">= 1h"'],
+            "gates.min_time_to_oom: arms.prod runs elsewhere, and its memory limit is not known; leave it out.",
+        ),
+    ],
+)
+def test_what_needs_its_process_or_its_limit_is_refused(plan, settings: list[str], sentence: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError) as raised:
+        plan(ELSEWHERE, *settings)
+    assert str(raised.value).startswith(sentence)
+
+
+def test_another_candidate_keeps_its_gates_and_its_control_beside_it(plan) -> None:  # type: ignore[no-untyped-def]
+    """Only what concerns the arm elsewhere is refused."""
+    planned = plan(ELSEWHERE, "judge.control=inject", 'gates.min_time_to_oom=">= 1h"')
+    assert [arm.name for arm in planned.arms] == ["today", "new", "prod", "new.leak"]

@@ -24,6 +24,7 @@ OUTSIDE = (
     "t_s", "wall_time", "arm", "pid", "life", "phase", "rung", "rss_bytes", "uss_bytes", "pss_bytes", "anon_bytes",
     "shmem_bytes", "file_bytes", "cgroup_bytes", "cgroup_shmem_bytes", "cgroup_kernel_bytes", "cgroup_file_bytes",
     "cpu_s", "threads", "threads_limit", "fds", "fds_limit", "foreign_allocators", "pool_free_bytes", "probe_ms",
+    "metrics_ms", "until_next_s",
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Arms that run elsewhere: read by the metrics that they export themselves, and neither started nor stopped."""
