@@ -13,6 +13,7 @@ from random import Random
 from typing import Any, Final
 
 from soak.contract.clock import RunClock
+from soak.elsewhere.exposition import MOST, MetricsError, read_exposition
 from soak.limit.base import Unlimited
 from soak.process.readiness import TRY_TIMEOUT_S, is_ready
 from soak.sampling.probe_answers import ProbeError
@@ -20,6 +21,7 @@ from soak.sampling.probe_client import ProbeClient
 from soak.sampling.replies import OF_PROBE, ask_all
 from soak.sampling.target import Target
 from tests.fuzz import mutate
+from tests.support.metrics_server import exposition
 from tests.support.rogue_probe import SAMPLE
 
 PROBE_TIMEOUT_S: Final = 0.5
@@ -194,3 +196,28 @@ class Readiness:
     def close(self) -> None:
         """Stop listening."""
         self._rogue.close()
+
+
+class Metrics:
+    """What a service that runs elsewhere states of itself."""
+
+    name = "metrics"
+    inputs = 2500
+    cost_ms = 0.2
+
+    def __init__(self, scratch: Path) -> None:
+        del scratch
+        self._original = exposition().decode()
+
+    def try_one(self, random: Random) -> str:
+        """A possible number, an empty cell, or a reading that failed."""
+        try:
+            found = read_exposition(mutate.encoded(random, mutate.text(random, self._original)))
+        except MetricsError:
+            return ""
+        values = [found.start_s, *(value for value in found.cells.values() if value is not None)]
+        wrong = [value for value in values if not isinstance(value, int | float) or not 0 <= value <= MOST]
+        return f"taken as readings: {wrong}" if wrong else ""
+
+    def close(self) -> None:
+        """Stop nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Protocol
 
-from tests.fuzz.answers import ProbeAnswers, Readiness
+from tests.fuzz.answers import Metrics, ProbeAnswers, Readiness
 from tests.fuzz.entry import Kind
 from tests.fuzz.other_files import Censuses, Externals, Plans, Words
 from tests.fuzz.profiles import Profiles, Settings
@@ -27,6 +27,6 @@ class MakeKind(Protocol):
 
 
 KINDS: Final[tuple[MakeKind, ...]] = (
-    Profiles, Settings, ProbeAnswers, Readiness, Listings, Histories, Censuses, Words, Plans, Externals, Prometheus,
-    Manifests, Cells, Sums, Judged, Reports,
+    Profiles, Settings, ProbeAnswers, Readiness, Metrics, Listings, Histories, Censuses, Words, Plans, Externals,
+    Prometheus, Manifests, Cells, Sums, Judged, Reports,
 )  # fmt: skip
