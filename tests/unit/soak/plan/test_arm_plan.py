@@ -52,11 +52,11 @@ def test_an_image_is_a_container_at_a_free_port(plan) -> None:  # type: ignore[n
 def test_words_are_filled_in_as_they_are_inside(plan) -> None:  # type: ignore[no-untyped-def]
     """A published container listens at all of its own addresses, at its own port; no word names our Python."""
     arm = plan(
-        'arms.new.args=["{host}:{port}", "{arm}"]', 'arms.new.env.AT="{port}"', "arms.new.port=41234"
+        'arms.new.args=["{host}:{port}", "{arm}"]', 'arms.new.env.AT="{port}"', "arms.new.port=21234"
     ).arms[1]
     assert arm.container.args == ("0.0.0.0:8000", "new")
     assert arm.container.env == {"AT": "8000"}
-    assert arm.process.url == "http://127.0.0.1:41234"
+    assert arm.process.url == "http://127.0.0.1:21234"
     with pytest.raises(UsageError, match=r"arms\.new\.args: cannot fill in the placeholder 'python'"):
         plan('arms.new.args=["{python}"]')
     with pytest.raises(UsageError, match=r"arms\.new\.args: cannot fill in the placeholder"):
@@ -68,8 +68,8 @@ def test_in_the_hosts_network_it_is_told_its_port_or_has_its_own(plan) -> None: 
     port = int(told.process.url.rpartition(":")[2])
     assert told.container.args == (f"127.0.0.1:{port}",)
     assert (told.container.published_at, told.container.listens) == (None, port)
-    own = plan('arms.new.network="host"', image=Image("podman", "shop:2.1", "", ports=(41235,))).arms[1]
-    assert own.process.url == "http://127.0.0.1:41235"
+    own = plan('arms.new.network="host"', image=Image("podman", "shop:2.1", "", ports=(21235,))).arms[1]
+    assert own.process.url == "http://127.0.0.1:21235"
     with pytest.raises(
         UsageError, match=r"arms\.new\.listens: give the port .* \(it exposes none\), or \{port\} in args"
     ):
@@ -79,7 +79,7 @@ def test_in_the_hosts_network_it_is_told_its_port_or_has_its_own(plan) -> None: 
 def test_the_stubs_are_reached_through_the_hosts_network_alone(plan) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageError, match=r'arms\.new: \{upstreams\} needs network = "host"'):
         plan('arms.new.env.UP="{upstreams}"')
-    arm = plan('arms.new.env.UP="{upstreams}"', 'arms.new.network="host"', "arms.new.listens=41236").arms[1]
+    arm = plan('arms.new.env.UP="{upstreams}"', 'arms.new.network="host"', "arms.new.listens=21236").arms[1]
     assert arm.container.env["UP"].startswith("orders=127.0.0.1:")
 
 
@@ -97,7 +97,7 @@ def test_the_port_must_be_known(plan, ports: tuple[int, ...], exposed: str) -> N
 
 def test_the_injected_control_is_a_copy_of_an_image_too(plan) -> None:  # type: ignore[no-untyped-def]
     """At a port of its own, by a name of its own, and permitted to leak; published, it needs no {port}."""
-    arms = plan("judge.control=inject", "judge.max_leak=200 B/request", "arms.new.port=41237").arms
+    arms = plan("judge.control=inject", "judge.max_leak=200 B/request", "arms.new.port=21237").arms
     new, copy = arms[1:]
     assert (copy.name, copy.role, copy.injected is not None) == ("new.leak", "control", True)
     assert copy.container.image is new.container.image
@@ -106,7 +106,7 @@ def test_the_injected_control_is_a_copy_of_an_image_too(plan) -> None:  # type: 
     assert copy.container.env_file != new.container.env_file
     host = (
         'arms.new.network="host"',
-        "arms.new.listens=41238",
+        "arms.new.listens=21238",
         "judge.control=inject",
         "judge.max_leak=200 B/request",
     )
