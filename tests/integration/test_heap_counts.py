@@ -13,7 +13,7 @@ import pytest
 from soak.heap.census import BY_SIBLING, take_census
 from soak.heap.growth import HeapHistory
 from soak.heap.model import Census, TypeCount
-from tests.support.piped import line_of, started, tell
+from tests.support.piped import line_of, started, tell, wait_at_rest
 from tests.support.pythons import pythons
 
 pytestmark = pytest.mark.integration
@@ -83,6 +83,7 @@ def test_every_sort_of_object_is_counted_and_sized(name: str) -> None:
         def after(order: str) -> tuple[dict[str, list[int]], dict[str, TypeCount]]:
             tell(target, order)
             truth = json.loads(line_of(target))
+            wait_at_rest(target)
             return truth, {entry.name: entry for entry in take_census(target.pid).types}
 
         for sorts in ("", " parts"):

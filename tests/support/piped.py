@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import selectors
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 
 @contextmanager
@@ -30,6 +33,14 @@ def line_of(process: subprocess.Popen[str], timeout_s: float = 60.0) -> str:
         selector.register(process.stdout, selectors.EVENT_READ)
         assert selector.select(timeout_s), "the target said nothing"
     return process.stdout.readline()
+
+
+def wait_at_rest(process: subprocess.Popen[str], timeout_s: float = 60.0) -> None:
+    """Wait until a process that has printed its line waits for its next one: the text of the line is freed."""
+    target, until_s = psutil.Process(process.pid), time.monotonic() + timeout_s
+    while target.status() != psutil.STATUS_SLEEPING:
+        assert time.monotonic() < until_s, "the target does not come to rest"
+        time.sleep(0.001)
 
 
 def tell(process: subprocess.Popen[str], line: str) -> None:

@@ -12,6 +12,7 @@ from tests.support.paths import ROOT
 
 LABELS = {
     "analysis/commands/judge.py": "the end of what Prometheus is asked for, by whose clock its samples are",
+    "analysis/commands/requests.py": "the same, of a query that is tried before it is needed",
     "soak/contract/clock.py": "the column wall_time",
     "soak/heap/census.py": "the wall time of a census; its age is monotonic",
     "soak/supervisor/attach.py": "the name of the run directory, and its start",
