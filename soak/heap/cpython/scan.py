@@ -188,11 +188,13 @@ def _objects_among(
 def _have_heads(chunk: Chunk, where: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
     """Return which finds have the collector's head before them, as far as it is in the chunk.
 
-    It is two addresses with flags, or flags alone (Include/internal/pycore_gc.h). A freed block has an address and
-    flags, unless a collection is under way.
+    It is two addresses with flags, or flags alone (Include/internal/pycore_gc.h); in a collection the second is a
+    count with flags. A freed block has an address and what was there: flags, or the text of another use.
     """
     following, previous = (chunk.words.take(2 * where - back, mode="clip") for back in (2, 1))
-    linked = ((following - _LOWEST) < _ADDRESSES) & (previous > _FINALIZED)
+    linked = (
+        ((following - _LOWEST) < _ADDRESSES) & (previous > _FINALIZED) & (previous < _LOWEST + _ADDRESSES)
+    )
     linked |= (following == 0) & (previous <= _GC_FLAGS)
     linked[where == 0] = True
     return linked

@@ -144,7 +144,17 @@ def test_where_no_block_was_handed_out_is_no_object() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "live"), [((HEAP, 0), False), ((HEAP, 1), False), ((HEAP, 2), True), ((0, 0), True)]
+    ("head", "live"),
+    [
+        ((HEAP, 0), False),
+        ((HEAP, 1), False),
+        ((HEAP, 2), True),
+        ((0, 0), True),
+        (
+            (HEAP, 0x7878_7878_7878_7878),
+            False,
+        ),  # of a text that was there, which ended in the reference count
+    ],
 )
 def test_a_block_that_was_freed_when_its_object_moved_is_none(head: tuple[int, int], live: bool) -> None:
     """A resized tuple leaves a reference count behind; the head has a link and flags, as no live object's outside a
