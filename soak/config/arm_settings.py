@@ -27,7 +27,7 @@ OF_WHAT_IS_STARTED: Final = ("cwd", "env", "port", "ready", "stop_timeout_s")
 """Keys of an arm that is started: a command or an image."""
 SET_BY_US: Final = {
     ("d", "detach"): "the container stays in the foreground",
-    ("e", "env"): "write arms.NAME.env, which stays out of command lines and recordings",
+    ("e", "env", "env-file"): "write arms.NAME.env, which stays out of command lines and recordings",
     ("m", "memory", "memory-swap"): "set limit.memory",
     ("p", "publish"): "set arms.NAME.listens",
     ("name", "log-driver", "pull", "rm"): "soakproof sets it",
