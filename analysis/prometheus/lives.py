@@ -76,7 +76,7 @@ def _cut(series: Series, start: Series | None) -> Lives:
 
 
 def same_starts(start_s: Numbers) -> Numbers:
-    """Return the number of the process of each start time, shape (n,); equal for those that a clock tells apart."""
+    """Return the number of the process of each start time, shape (n,); equal within the accuracy of a clock."""
     values, number = np.unique(start_s, return_inverse=True)
     process = np.zeros(len(values))
     firsts: list[float] = []

@@ -66,7 +66,7 @@ def attach(
         ),
     ] = False,
     prometheus: Annotated[
-        str, typer.Option(metavar="URL", help="Prometheus that knows the requests (with --requests-query).")
+        str, typer.Option(metavar="URL", help="Prometheus that has the requests (with --requests-query).")
     ] = "",
     requests_query: Annotated[
         str,

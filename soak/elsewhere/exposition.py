@@ -31,7 +31,7 @@ _SUMS: Final = {
 """Columns of the series that have one number for each generation of the collector."""
 NAMES: Final = (START, CPU, COLLECTIONS, *_WHOLE, *_SUMS)
 QUERY: Final = urlencode([("name[]", name) for name in NAMES], safe="[]")
-"""Query that asks for these series alone; an exporter that knows no ``name[]`` answers with all."""
+"""Query that asks for these series alone; an exporter that has no ``name[]`` answers with all."""
 MOST: Final = 2.0**60
 """Largest value that is taken; more bytes than any machine has, and far above all else."""
 _LINES: Final = re.compile(rb"\n((?:" + "|".join(NAMES).encode() + rb")[ \t{][^\n]{1,500})")
