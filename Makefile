@@ -39,10 +39,10 @@ ui: .venv/installed ## Soak by hand in Locust's web UI: Start, Stop, report
 report: .venv/installed ## Make a report again: make report RUN=runs/<id>
 	@$(BIN)/soak report $(RUN)
 
-test: .venv/installed ## Run all tests, short real soaks among them, in six minutes on two cores
+test: .venv/installed ## Run all tests, short real soaks among them, in twelve minutes on two cores
 	@$(BIN)/pytest -n logical
 
-test-fast: .venv/installed ## Run the unit tests without the slow ones, in less than a minute
+test-fast: .venv/installed ## Run the unit tests without the slow ones, a minute and a half
 	@$(BIN)/pytest tests/unit -n logical -m "not slow"
 
 test-browser: .venv/installed ## Run the tests of the web UI in a real browser, a minute and a half
