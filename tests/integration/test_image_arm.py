@@ -67,7 +67,7 @@ class Life:
         port = free_port()
         self.guard = Guard()
         self.spec = ContainerSpec(
-            self.image, "new", "test", place.name, place / "new.env", port, None, LIMIT,
+            self.image, "new", "test", f"{os.getpid()}-{place.name}", place / "new.env", port, None, LIMIT,
             {"PORT": str(port), **env}, options, args,
         )  # fmt: skip
         self.spec.write_env_file()
