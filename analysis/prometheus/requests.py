@@ -40,13 +40,13 @@ def _agree(one: Series, other: Series) -> bool:
 
 
 def check_counters(requests: tuple[Series, ...], query: Query) -> None:
-    """Raise RecordingError where values that should be a counter's fall again and again."""
+    """Raise RecordingError where values that should be a counter's fall repeatedly."""
     for one in requests if not query.is_rate else ():
         steps = np.diff(one.value[np.isfinite(one.value)])
         moved = steps[steps != 0]
         if len(moved) >= MIN_STEPS and (moved < 0).mean() > MOST_FALLS_SHARE:
             raise RecordingError(
-                f"{query.option}: its values fall again and again, so they are no counter; give a counter, or requests "
+                f"{query.option}: its values fall repeatedly, so they are no counter; give a counter, or requests "
                 "per second by rate()."
             )
 

@@ -37,7 +37,7 @@ class PlacedFiles:
             root = root_of(self._stack, pid)
             self._name = f"soakproof-{secrets.token_hex(8)}"
             self._place, self._directory, place = self._make(pid, root)
-        except BaseException:
+        except BaseException:  # Ctrl-C, too, leaves no descriptor open
             self._stack.close()
             raise
         self.path = f"{place}/{self._name}"

@@ -85,7 +85,7 @@ class _Guest:
             script = _SCRIPT.format(path=self._files.path).encode()
             self._files.write({_SCRIPT_NAME: script, **_probe_files()})
             remote.request(f"{self._files.path}/{_SCRIPT_NAME}")
-        except BaseException:
+        except BaseException:  # Ctrl-C, too, leaves no file in the process's mount namespace
             self._files.remove()
             raise
 

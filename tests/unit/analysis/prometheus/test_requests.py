@@ -58,7 +58,7 @@ def test_times_beyond_the_series_are_not_known() -> None:
 @pytest.mark.parametrize("query", [COUNTER, SUM])
 def test_what_falls_again_and_again_is_no_counter(query: Query) -> None:
     gauge = series(list(np.random.default_rng(1).uniform(0, 100, 200)), np.arange(200.0))
-    with pytest.raises(RecordingError, match="--requests-query: its values fall again and again"):
+    with pytest.raises(RecordingError, match="--requests-query: its values fall repeatedly"):
         check_counters((gauge,), query)
     check_counters((gauge,), RATE)
     check_counters((series([1, 2, 0, 1, 2, 3]),), query)

@@ -20,7 +20,7 @@ Answer = bytes | MetricsError
 
 
 class Far:
-    """A process elsewhere whose answers follow a script, the last one again and again."""
+    """A process elsewhere whose answers follow a script, the last one repeatedly."""
 
     def __init__(self, directory: Path) -> None:
         self.now_s = 0.0
