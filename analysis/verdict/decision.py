@@ -80,7 +80,7 @@ def decide(
     A leak is called by a part or a count, each at ``error`` over the number of accusers; by the whole where it has no
     parts, or where the leak is in several parts none of which is called. The whole clears: its bound and what may be
     hidden in the reserve must be below the margin. As one signal clears, the 5% above its interval stand undivided.
-    A count accuses only of what the drain did not close, and else leaves the arm undecided. ``free`` is memory that the
+    A count accuses only of more than was gone after the load, and else leaves the arm undecided. ``free`` is memory that the
     whole gained by the target's own account and that is not in use: what of it is not
     confirmed from outside must be below the margin, too. The minimum detectable leak of the whole is found only if
     asked for, as it takes longest.
@@ -122,10 +122,10 @@ def decide(
 def _closed_by_drain(
     counts: tuple[Signal, ...], judged: tuple[SignalVerdict, ...], served: Served
 ) -> dict[str, tuple[float, float]]:
-    """Return of each count that leaks its growth and what the drain closed of it, where that is as much.
+    """Return of each count that leaks its growth and what was gone after the load, where that is as much.
 
-    Connections that clients keep open follow the most requests at one time: they can grow for as long as the load
-    lasts, and are gone after it.
+    Connections that clients keep open, and the pools behind them, follow the most requests at one time: they can grow
+    for as long as the load lasts. How many there were at its start is not known, so a leak of fewer is not called.
     """
     found = {}
     for count, one in zip(counts, judged, strict=True):

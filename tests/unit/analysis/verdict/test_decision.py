@@ -93,8 +93,8 @@ def test_a_count_accuses_of_more_than_the_drain_closed(monkeypatch: pytest.Monke
     assert (leading.verdict, leading.signal) == (INCONCLUSIVE, "held_bytes")
     assert leading.reason_code is ReasonCode.CLOSED_BY_DRAIN
     assert leading.reason == (
-        "tasks grew by 18,000,000 under load, and 17,400,000 of them were gone after it: connections that the load had "
-        "open, or a leak; a longer load would decide"
+        "tasks grew by 18,000,000 under load, and 17,400,000 were gone after it: the growth may be of what the load "
+        "holds open, or a leak; a longer load would decide"
     )
     assert not any(one.leaks for one in undecided.signals)
     whole = decided(monkeypatch, answers | {"native_bytes": LEAKING}, gone).leading.judgement
