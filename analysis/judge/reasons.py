@@ -37,8 +37,8 @@ SENTENCES: Final = {
         "{unconfirmed:,.1f} MiB of free memory are not confirmed"
     ),
     ReasonCode.CLOSED_BY_DRAIN: (
-        "{name} grew by {grew:,.0f} under load, and {closed:,.0f} were gone after it: the growth may be of what the load "
-        "holds open, or a leak; a longer load would decide"
+        "{name} grew by {grew:,.0f} under load, and {closed:,.0f} were gone after it: the growth may be of what the "
+        "load holds open, or a leak; a longer load would decide"
     ),
     ReasonCode.NO_MARGIN: "the margin is not a positive number",
     ReasonCode.NO_READINGS: "no readings",

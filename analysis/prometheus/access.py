@@ -49,7 +49,7 @@ def read_access(
 
 
 def _url(text: str) -> URL:
-    """Return the URL; no message repeats one that has a password in it."""
+    """Return the URL; no message repeats a password or a query, which may have a token."""
     try:
         url = URL(text)
         has_host = url.scheme in {"http", "https"} and bool(url.host) and url.port is not None
@@ -65,7 +65,9 @@ def _url(text: str) -> URL:
             "--prometheus: the URL has a user or password in it, and URLs are recorded; use --basic-file."
         )
     if url.query_string or url.fragment:
-        raise UsageError(f"--prometheus {text}: give the URL without what begins with ? or #.")
+        raise UsageError(
+            f"--prometheus {url.origin()}{url.path}: give the URL without what begins with ? or #."
+        )
     return url
 
 

@@ -75,7 +75,12 @@ def read_answer(body: bytes, option: str) -> tuple[Series, ...]:
             f"{option}: the query yields a {data.resultType}, not series over time; give a selector or an expression "
             "of one."
         )
-    return tuple(_series(one) for one in data.result if one.values)
+    series = tuple(_series(one) for one in data.result if one.values)
+    if len({one.labels for one in series}) < len(series):
+        raise RecordingError(
+            f"{option}: several metrics have series of equal labels; name one metric, or sum them by (pod)."
+        )
+    return series
 
 
 def joined(parts: Iterable[tuple[Series, ...]], start_s: float, end_s: float) -> tuple[Series, ...]:

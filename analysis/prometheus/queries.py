@@ -26,10 +26,12 @@ SELECTOR: Final = re.compile(
     rf"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)?\s*(\{{(?:[^\"'`{{}}]|{STRING})*\}})?\s*", re.DOTALL
 )
 """A bare selector: a metric's name, matchers of labels, or both."""
-RATE: Final = re.compile(r"(?<![a-z])(?:i?rate|deriv)(?![a-z])")
-"""A function, or a part of a name, that makes a query one of amounts per second."""
-COUNTER: Final = re.compile(r"_(?:total|count)$")
-"""The end of a counter's name, whatever else it has in it."""
+RATE: Final = re.compile(
+    r"(?<![a-zA-Z0-9_:])(?:i?rate|deriv)\s*\(|(?:_|:)(?:i?rate|deriv)(?:[0-9]+[a-z]+)?(?![a-zA-Z0-9_:])"
+)
+"""A function, or the end of a recorded metric's name, that makes a query one of amounts per second."""
+GROUPING: Final = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
+"""Labels that an expression groups by or matches: names that are no metric's."""
 START_TIMES: Final = (
     (re.compile(r"process_resident_memory_bytes$"), "process_start_time_seconds"),
     (re.compile(r"^container_memory_\w+$"), "container_start_time_seconds"),
@@ -80,8 +82,9 @@ class Query:
 
     @property
     def is_rate(self) -> bool:
-        """Whether it yields requests per second rather than a counter: by the word rate in it."""
-        return not COUNTER.search(self.metric) and RATE.search(re.sub(STRING, "", self.text)) is not None
+        """Whether it yields requests per second rather than a counter, by its functions and the ends of names."""
+        names = GROUPING.sub("", re.sub(r"\{[^}]*\}", "", re.sub(STRING, "", self.text)))
+        return RATE.search(names) is not None
 
     @property
     def counts_files(self) -> bool:

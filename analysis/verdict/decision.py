@@ -80,10 +80,10 @@ def decide(
     A leak is called by a part or a count, each at ``error`` over the number of accusers; by the whole where it has no
     parts, or where the leak is in several parts none of which is called. The whole clears: its bound and what may be
     hidden in the reserve must be below the margin. As one signal clears, the 5% above its interval stand undivided.
-    A count accuses only of more than was gone after the load, and else leaves the arm undecided. ``free`` is memory that the
-    whole gained by the target's own account and that is not in use: what of it is not
-    confirmed from outside must be below the margin, too. The minimum detectable leak of the whole is found only if
-    asked for, as it takes longest.
+    A count accuses only of more than was gone after the load, and else leaves the arm undecided. ``free`` is memory
+    that the whole gained by the target's own account and that is not in use: what of it is not confirmed from
+    outside must be below the margin, too. The minimum detectable leak of the whole is found only if asked for, as
+    it takes longest.
     """
     alpha = error / len(evidence.accusers)
 

@@ -53,8 +53,8 @@ class Signal:
     limit: float | None = None
     """The value at which its limit is met; None where it has none, or none is known."""
     closed_by_drain: float = 0.0
-    """What of a count was gone once the load had ended, such as the connections of its clients: growth of as much may be
-    theirs. 0 where the drain was not reached."""
+    """What of a count was gone once the load had ended, such as the connections of its clients: growth of as much may
+    be theirs. 0 where the drain was not reached."""
 
 
 @dataclass(frozen=True, slots=True)

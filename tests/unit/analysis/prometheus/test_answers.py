@@ -45,6 +45,15 @@ def test_a_native_histogram_has_no_samples() -> None:
     assert read_answer(body, "--query") == ()
 
 
+def test_two_metrics_of_one_process_are_refused() -> None:
+    """One would be dropped, as their labels are equal but for the name."""
+    reply = matrix(
+        ({"__name__": "a", "pod": "x"}, [(1.0, 1.0)]), ({"__name__": "b", "pod": "x"}, [(1.0, 2.0)])
+    )
+    with pytest.raises(RecordingError, match="--query: several metrics have series of equal labels"):
+        read_answer(reply.body, "--query")
+
+
 def test_pieces_are_joined_and_a_sample_that_is_in_two_counts_once() -> None:
     labels = (("pod", "a"),)
     first = Series(labels, np.array([1.0, 2.0]), np.array([10.0, 20.0]))

@@ -45,6 +45,8 @@ def test_a_bare_selector_is_told_from_an_expression(text: str, bare: bool) -> No
         ("http_requests_total", False),
         ("rate_limited_requests_total", False),
         ("sum(http_requests_total)", False),
+        ("sum by (pod) (rate_limited_requests_total)", False),
+        ('sum by (pod, plan_rate) (http_requests_total{rate="1"})', False),
         ("generated_pages", False),
         ('m{path="/rate"}', False),
         ("sum by (pod) (rate(http_requests_total[5m]))", True),
