@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from soak.config.values import IMAGE_NAME
 from soak.errors import UsageError
+from soak.process.guard import NONE_SUCH
 from soak.process.procfs import PROC
 
 ENGINES: Final = ("podman", "docker")
@@ -27,8 +28,6 @@ CALL_S: Final = 30.0
 """Time for one call of an engine, seconds; an inspect takes 0.02 to 0.04, but waits while podman imports an image."""
 _ANSWER_MOST_BYTES: Final = 4 << 20
 """Longest output of a call that is read, bytes; an inspect prints about 10 KiB."""
-_NONE_SUCH: Final = re.compile(r"no such|image not known|no container with name", re.IGNORECASE)
-"""What both engines print about a name that they do not have."""
 _LAST_WORDS: Final = 400
 """Characters of what an engine printed that a message quotes."""
 
@@ -138,7 +137,7 @@ class Engine:
             return None
         answer = self.call([kind, "inspect", name])
         if answer.code != 0:
-            if _NONE_SUCH.search(answer.errors):
+            if NONE_SUCH.search(answer.errors):
                 return None
             raise EngineError(f"{self.at} does not answer: {last_line(answer.errors) or answer.code}")
         try:

@@ -1,7 +1,7 @@
 """Counts the kills in a container's cgroup, which the engine removes milliseconds after its processes are gone.
 
 Version 1 signals an eventfd each time that the cgroup is out of memory, and once when it is removed. This outlives
-the cgroup: where its last reading came too late, one signal more than that of the removal is a kill.
+the cgroup: one signal since the last reading, more than that of the removal, is a kill that was not read.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ FOLLOW_S: Final = 1.0
 """Time for which it is read so often, seconds."""
 READ_EVERY_S: Final = 1.0
 """Time between two readings without any event, seconds."""
+RECLAIM: Final = (b"low", b"high", b"max")
+"""Lines of memory.events that count how often memory was reclaimed, or could not be."""
 SIGNAL_S: Final = 0.1
 """Time for the signal of the removal to arrive once the cgroup is gone, seconds; it takes less than 0.001."""
 
@@ -57,7 +59,9 @@ class KillWatcher:
         self._signals: int | None = None
         """Descriptor of the eventfd of version 1; None with version 2, and where it is not ours to register."""
         self._signalled = 0
-        """How often it was signalled."""
+        """How often it was signalled since the last reading."""
+        self._seen: frozenset[bytes] = frozenset()
+        """Lines of memory.events as they were last, see ``_of_note``."""
         self._stop = self._register(os.eventfd(0, os.EFD_CLOEXEC))
         with suppress(OSError):  # it has ended already
             self._register(os.pidfd_open(pid))
@@ -91,7 +95,7 @@ class KillWatcher:
         events = os.open(path / files.events, os.O_RDONLY | os.O_CLOEXEC)
         self._open.callback(os.close, events)
         if files.version == 2:  # woken once the file has changed since it was read
-            os.pread(events, 4096, 0)
+            self._seen = _of_note(os.pread(events, 4096, 0))
             self._poller.register(events, select.POLLPRI)
             self._events = events
         else:
@@ -101,24 +105,33 @@ class KillWatcher:
 
     def _run(self) -> None:
         while self._read() and not self._stopped.is_set():
-            if woken := self._poller.poll(READ_EVERY_S * 1000):
-                for descriptor, _ in woken:
-                    self._acknowledge(descriptor)
+            woken = [self._acknowledge(one) for one, _ in self._poller.poll(READ_EVERY_S * 1000)]
+            if any(woken):
                 self._follow()
         if not self._stopped.is_set():
             self._add_unread_kill()
 
-    def _acknowledge(self, descriptor: int) -> None:
-        """Read what woke us, so that it does so again; the end of a process comes once."""
+    def _acknowledge(self, descriptor: int) -> bool:
+        """Read what woke us, so that it does so again, and return whether a kill may follow."""
         try:
             if descriptor == self._events:
-                os.pread(descriptor, 4096, 0)
-            elif descriptor == self._signals:
-                self._signalled += os.eventfd_read(descriptor)
+                before, self._seen = self._seen, _of_note(os.pread(descriptor, 4096, 0))
+                return self._seen != before
+            if descriptor == self._signals:
+                with self._lock:
+                    self._take_signals()
             else:
-                self._poller.unregister(descriptor)
+                self._poller.unregister(descriptor)  # the end of a process comes once
         except OSError:  # a file of a cgroup that is gone
             self._poller.unregister(descriptor)
+        return True
+
+    def _take_signals(self) -> int:
+        """Return how often version 1 has signalled since the last reading."""
+        if self._signals is not None:
+            with suppress(BlockingIOError):  # not since this was last called
+                self._signalled += os.eventfd_read(self._signals)
+        return self._signalled
 
     def _follow(self) -> None:
         """Read often, until the cgroup is gone or nothing more is to be expected."""
@@ -129,7 +142,10 @@ class KillWatcher:
     def _read(self) -> bool:
         """Read the counters; return whether the cgroup is still there."""
         with self._lock:
+            signalled = self._take_signals()
             found, latest = self._read_now(), self._latest
+            if found.oom_kills is not None:
+                self._signalled -= signalled
             self._latest = Counters(
                 peak_bytes=_highest(latest.peak_bytes, found.peak_bytes),
                 oom_kills=_highest(latest.oom_kills, found.oom_kills),
@@ -141,16 +157,19 @@ class KillWatcher:
         """Count the kill that the cgroup took with it: out of memory, its charge had reached the limit."""
         if self._signals is None:
             return
-        with suppress(BlockingIOError):  # no signal by now, so none of a kill
-            self._signalled += os.eventfd_read(self._signals)
-        if self._signalled == 1:  # of a kill, or of the removal
-            signals = select.poll()
-            signals.register(self._signals, select.POLLIN)
-            if signals.poll(SIGNAL_S * 1000):
-                self._signalled += os.eventfd_read(self._signals)
         with self._lock:
-            if self._signalled > 1 and not self._latest.oom_kills:
-                self._latest = replace(self._latest, peak_bytes=self._limit_bytes, oom_kills=1)
+            if self._take_signals() == 1:  # of a kill, or of the removal
+                signals = select.poll()
+                signals.register(self._signals, select.POLLIN)
+                signals.poll(SIGNAL_S * 1000)
+            if self._take_signals() > 1:
+                kills = (self._latest.oom_kills or 0) + 1
+                self._latest = replace(self._latest, peak_bytes=self._limit_bytes, oom_kills=kills)
+
+
+def _of_note(events: bytes) -> frozenset[bytes]:
+    """Return the lines of memory.events that a kill changes: those of reclaim change all the time near the limit."""
+    return frozenset(line for line in events.splitlines() if line.split(b" ")[0] not in RECLAIM)
 
 
 def _highest(first: int | None, second: int | None) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,13 @@ _CONTAINER_S = 60.0
 """
 _ABSENT_TIMES = 5
 """How often in a row an engine must not have a container that counts as removed: it may still be creating it."""
+NONE_SUCH = re.compile(
+    r"no such (?:image|container|object)\b|image not known|no container with name", re.IGNORECASE
+)
+"""What both engines print about a name that they do not have; one that is not reached prints "no such file", "no such
+host"."""
+NO_PROGRAM = 127
+"""Exit code that stands for an engine that is not on PATH, as a shell has it."""
 _CLOSE_S = 5.0
 """Time to wait for the guard at the end, seconds; later, as with a process that is stuck in the kernel, it goes on."""
 
@@ -178,31 +186,37 @@ def remove_container(
     until_s = time.monotonic() + patience_s
     absent = 0
     while absent < _ABSENT_TIMES:
-        if _call(engine, "container", "inspect", name):
-            absent = 0
+        code, errors = _call(engine, "container", "inspect", name)
+        if code == 0:
             _call(engine, "kill", "--signal", "KILL", name)
             _call(engine, "rm", "--force", "--volumes", name)
-        else:
-            absent += 1
+        # an engine that restarts or is busy may still have it
+        absent = absent + 1 if code == NO_PROGRAM or (code and NONE_SUCH.search(errors)) else 0
         if time.monotonic() >= until_s:
             return False
         sleep(_REMOVE_PAUSE_S)
     return True
 
 
-def _call(*argv: str) -> bool:
-    """Run an engine; return whether it succeeded."""
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):  # it is gone, or hangs
+def _call(*argv: str) -> tuple[int | None, str]:
+    """Run an engine; return its exit code, None where it hangs or cannot be run now, and what it printed as errors."""
+    try:
         ended = subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             timeout=_CALL_S,
             check=False,
+            start_new_session=True,  # Ctrl-C at a terminal is not for it
+            encoding="utf-8",
+            errors="replace",
         )
-        return ended.returncode == 0
-    return False
+    except FileNotFoundError:
+        return NO_PROGRAM, ""
+    except (OSError, subprocess.TimeoutExpired):
+        return None, ""
+    return ended.returncode, ended.stderr
 
 
 def main() -> None:

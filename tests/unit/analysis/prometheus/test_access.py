@@ -27,7 +27,9 @@ def test_a_password_in_the_url_is_refused_and_not_repeated(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://host/?token=x", "http://host/#x"])
 def test_a_url_has_no_query(url: str) -> None:
-    with pytest.raises(UsageError, match=r"--prometheus http://host/?: give the URL without what begins with"):
+    with pytest.raises(
+        UsageError, match=r"--prometheus http://host/?: give the URL without what begins with"
+    ):
         read_access(url)
 
 

@@ -118,6 +118,19 @@ def test_a_daemon_that_is_down_is_named_with_its_address(path: Path, monkeypatch
     assert find_image("shop:2.1", "arms.new.image").engine == "podman"
 
 
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "dial unix /run/none.sock: connect: no such file or directory",
+        "error during connect: dial tcp: lookup nowhere: no such host",
+    ],
+)
+def test_an_engine_that_is_not_reached_does_not_lack_the_image(path: Path, printed: str) -> None:
+    fake_engine(path, "docker", down=printed)
+    with pytest.raises(UsageError, match="docker does not answer"):
+        find_image("shop:2.1", "arms.new.image", "docker")
+
+
 def test_a_call_has_one_deadline(path: Path) -> None:
     """An engine that hangs is killed, and named with what it was asked."""
     fake_engine(path, "podman", slow_s=60)

@@ -74,6 +74,23 @@ def test_a_container_that_would_not_go_is_given_up(engine: Path) -> None:
     assert not remove_container("podman", "soakproof-1", patience_s=0.0)
 
 
+def test_an_engine_that_does_not_answer_may_still_have_it(engine: Path) -> None:
+    """A daemon that restarts prints an error, too; once it answers, the container is removed."""
+    (engine / "soakproof-1").write_text(json.dumps({"State": {"Pid": 2**30}}))
+    program = engine.parent / "podman"
+    answering, slept = program.read_text(), 0
+    program.write_text("#!/bin/sh\necho 'dial unix /run/none.sock: no such file or directory' >&2\nexit 1\n")
+
+    def sleep(_seconds: float) -> None:
+        nonlocal slept
+        slept += 1
+        if slept == 9:
+            program.write_text(answering)
+
+    assert remove_container("podman", "soakproof-1", sleep=sleep)
+    assert not (engine / "soakproof-1").exists()
+
+
 def test_an_engine_that_is_gone_has_no_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert remove_container("podman", "soakproof-1", sleep=lambda _seconds: None)
