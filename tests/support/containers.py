@@ -3,34 +3,57 @@
 from __future__ import annotations
 
 import os
+import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from soak.containers.engine import Engine, EngineError, engines_on_path
+from soak.containers.engine import Engine, EngineError, engines_on_path, last_line
 
 RUN_S = 120.0
 """Time for a call that runs a container to its end, seconds."""
+NO_COMMAND = 127
+"""Exit code of a container that was made, but has not the command that it was to run."""
 
 
 def require_engine(name: str = "podman") -> Engine:
-    """Return the engine; skip the test where it is missing or does not answer.
+    """Return the engine; skip the test where it is missing or runs no container.
 
-    With SOAKPROOF_REQUIRE_CONTAINERS in the environment podman has to be there.
+    With SOAKPROOF_REQUIRE_CONTAINERS in the environment podman has to work.
     """
-    try:
-        (engine,) = engines_on_path(name)
-        answer = engine.call(["info"])
-        reason = "" if answer.code == 0 else answer.errors
-    except (ValueError, EngineError) as error:
-        reason = str(error)
-    if reason:
+    if reason := _why_not(name):
         reason = f"{name} cannot be used here: {reason}"
         assert name != "podman" or "SOAKPROOF_REQUIRE_CONTAINERS" not in os.environ, reason
         pytest.skip(reason)
+    (engine,) = engines_on_path(name)
     return engine
+
+
+@cache
+def _why_not(name: str) -> str:
+    """Return why an engine runs no container, as where it lacks a right; empty where it does."""
+    image = f"soakproof-test-empty-{os.getpid()}:1"
+    try:
+        (engine,) = engines_on_path(name)
+    except ValueError:
+        return "it is not on PATH"
+    with TemporaryDirectory() as directory:
+        tar = Path(directory, "empty.tar")
+        with tarfile.open(tar, "w") as archive:
+            archive.addfile(tarfile.TarInfo("nothing"))
+        try:
+            made = engine.call(["import", str(tar), image], RUN_S)
+            if made.code:
+                return last_line(made.errors)
+            ran = engine.call(["run", "--rm", "--network", "host", image, "/none"], RUN_S, directory)
+            engine.call(["rmi", "--force", image])
+        except EngineError as error:
+            return str(error)
+    return "" if ran.code == NO_COMMAND else last_line(ran.errors)
 
 
 def succeed(engine: Engine, words: Sequence[str], timeout_s: float = RUN_S) -> str:
