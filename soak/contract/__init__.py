@@ -12,5 +12,6 @@ from soak.contract.live import *
 from soak.contract.phases import *
 from soak.contract.process_sum import *
 from soak.contract.protocol import *
+from soak.contract.replay import *
 from soak.contract.roles import *
 from soak.contract.traffic import *

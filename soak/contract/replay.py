@@ -1,0 +1,75 @@
+"""The replay of a leaking arm: its files in the run directory, and what the target leaves for the analysis.
+
+After the verdict an arm that leaks lives once more for each *pass*, under instrumentation, and gets the same requests.
+At each *point* (drained, collected) what is live is kept; the analysis regresses it on the requests sent before.
+
+    <arm>/replay.csv     a row per point of each pass
+    <arm>/sites.csv      where what is retained was allocated, a row per site of each pass
+    manifest.json        key "replay": an ArmReplay for each arm that was replayed or refused, by name
+    RAW/point-<n>.traces at point n, marshalled: the list of _tracemalloc._get_traces(), whose items are
+                         (domain, bytes, ((file, line), ...) from the innermost frame on, frames in all)
+    RAW/capture.bin      the capture of a native pass, with the ``t_s`` of its points in replay.csv
+
+RAW is a private directory outside the run directory, and is gone after the analysis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from soak.contract.columns import Column
+
+REPLAY: Final = "replay.csv"
+"""Name of the table of points."""
+SITES: Final = "sites.csv"
+"""Name of the table of sites."""
+PASSES: Final = ("python", "native")
+"""Passes of a replay: by tracemalloc, by memray."""
+MIN_REPLAY_POINTS: Final = 4
+"""Points of a pass from which on its sites are found."""
+
+REPLAY_COLUMNS: Final = (
+    Column("pass", "python: traced by tracemalloc; native: by memray", "text"),
+    Column("point", "number of the point in its pass, from 0"),
+    Column("t_s", "seconds since the start of the pass's life"),
+    Column("requests", "requests answered before the point"),
+    Column("answered_by_name", "those by name of the request", "json"),
+    Column("traces", "live allocations traced"),
+    Column("traced_bytes", "bytes of those"),
+)
+"""Columns of replay.csv."""
+
+SITE_COLUMNS: Final = (
+    Column("pass", "the pass that found it", "text"),
+    Column("rank", "1 for the site that retains most"),
+    Column("your_line", "innermost frame outside the standard library and packages, as file:line", "text"),
+    Column("source", "text of that line; empty: the file is gone, changed or no text", "text"),
+    Column("in_line", "innermost frame of a package below it; empty: it allocates itself", "text"),
+    Column("allocated_line", "the frame that allocates", "text"),
+    Column("task", "the asyncio task's coroutine, where tasks are what is retained", "text"),
+    Column("function", "the native function that allocates; of a native pass", "text"),
+    Column("bytes_per_request", "bytes retained per request"),
+    Column("low", "lower end of its confidence interval"),
+    Column("high", "upper end of its confidence interval"),
+    Column("blocks_per_request", "blocks retained per request"),
+    Column("share", "part of the arm's leak per request, 1 for all"),
+    Column("endpoint", "name of the request that it follows; empty: of none alone, or not known", "text"),
+    Column("frames", "the traceback, innermost first, separated by ' < '", "text"),
+)
+"""Columns of sites.csv. A site of few large blocks has no interval and its count in blocks_per_request."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmReplay:
+    """What a replay of an arm came to."""
+
+    status: Literal["done", "refused", "interrupted"]
+    reason: str
+    """Why it was refused or ended early; empty: done."""
+    seconds: float
+    """Duration of all its passes."""
+    requests: int
+    """Requests answered in all its passes."""
+    passes: tuple[str, ...]
+    """Passes with enough points."""
