@@ -155,14 +155,16 @@ def write_tar(target: IO[bytes], files: Iterable[File], interpreter: Interpreter
 def import_tar(engine: Engine, start: Start, tar: Path) -> None:
     """Have the engine make an image from the tar; raises HarnessError with what the engine answered.
 
-    An earlier image of this name is removed, unless a container uses it.
+    An earlier image of this name is removed, unless it has another name or a container uses it.
     """
     options = [option for change in changes(start) for option in ("--change", change)]
     try:
         earlier = engine.image(start.image)
         answer = engine.call(["import", *options, str(tar), start.image], CALL_S)
         if earlier is not None and answer.code == 0:
-            engine.call(["rmi", earlier.id], CALL_S)
+            names = engine.call(["image", "inspect", "--format", "{{len .RepoTags}}", earlier.id], CALL_S)
+            if names.output.strip() == "0":
+                engine.call(["rmi", earlier.id], CALL_S)
     except EngineError as error:
         raise HarnessError(f"{start.image} could not be built: {error}") from None
     if answer.code:

@@ -29,16 +29,16 @@ PYTHON = Interpreter("/usr/bin/python3.12", "3.12", (), ())
 class ScriptedEngine(Engine):
     """Answers imports with what the test gives, and records all calls."""
 
-    def __init__(self, answer: Answer, earlier: Image | None = None) -> None:
+    def __init__(self, answer: Answer, earlier: Image | None = None, names: str = "0\n") -> None:
         super().__init__("podman", "/usr/bin/podman")
-        self.answer, self.earlier, self.calls = answer, earlier, list[list[str]]()
+        self.answer, self.earlier, self.names, self.calls = answer, earlier, names, list[list[str]]()
 
     def image(self, name: str) -> Image | None:  # noqa: ARG002
         return self.earlier
 
     def call(self, words: Sequence[str], timeout_s: float = 0, cwd: str | None = None) -> Answer:  # noqa: ARG002
         self.calls.append(list(words))
-        return self.answer
+        return Answer(0, self.names, "") if words[:2] == ["image", "inspect"] else self.answer
 
 
 def test_files_of_a_tar_are_readable_by_every_user(tmp_path: Path) -> None:
@@ -86,7 +86,14 @@ def test_an_earlier_image_of_the_name_is_removed() -> None:
     import_tar(engine, Start("shop:1"), Path("x.tar"))
     assert engine.calls[0][0] == "import"
     assert engine.calls[0][-2:] == ["x.tar", "shop:1"]
-    assert engine.calls[1:] == [["rmi", "sha256:1"]]
+    assert engine.calls[2:] == [["rmi", "sha256:1"]]
+
+
+def test_an_earlier_image_that_has_another_name_stays() -> None:
+    """A name that somebody else gave the image is theirs."""
+    engine = ScriptedEngine(Answer(0, "sha256:2", ""), Image("podman", "shop:1", "sha256:1"), names="1\n")
+    import_tar(engine, Start("shop:1"), Path("x.tar"))
+    assert [words[0] for words in engine.calls] == ["import", "image"]
 
 
 def test_what_the_engine_answers_is_quoted_and_the_earlier_image_stays() -> None:
