@@ -36,6 +36,8 @@ MOST: Final = 2.0**60
 """Largest value that is taken; more bytes than any machine has, and far above all else."""
 _LINES: Final = re.compile(rb"\n((?:" + "|".join(NAMES).encode() + rb")[ \t{][^\n]{1,500})")
 """The lines of those series; those of all others reach no parser, which takes 0.2 ms for each label set."""
+LONGEST_LINE: Final = 500
+"""Characters of a line of those series at most."""
 MOST_LINES: Final = 100
 """Lines of those series at most: one process has 14."""
 
@@ -71,6 +73,8 @@ def read_exposition(body: bytes) -> Reported:
         raise RefusedError(
             f"it has {len(lines):,} series of the process; name one process by its own address"
         )
+    if lines and len(max(lines, key=len)) > LONGEST_LINE:
+        raise MetricsError(f"a line of more than {LONGEST_LINE} characters")
     series: dict[str, list[tuple[str, float]]] = {name: [] for name in NAMES}
     try:
         text = b"\n".join(lines).decode() + "\n"

@@ -62,6 +62,8 @@ class ElsewhereSampler(Sampler):
         """Write a row of what the process states of itself, and return it; no answer is a counted gap."""
         began_s = self._clock.now_s()
         try:
+            if self._refused:
+                raise RefusedError(self._refused)
             answer = read_exposition(self._fetch())
             took_s = self._clock.now_s() - began_s
             self._follow(answer)
@@ -88,9 +90,7 @@ class ElsewhereSampler(Sampler):
         return (row,)
 
     def _follow(self, answer: Reported) -> None:
-        """Notice a new life; raises RefusedError, now and from then on, where several processes answer."""
-        if self._refused:
-            raise RefusedError(self._refused)
+        """Notice a new life; raises RefusedError where several processes answer."""
         if self._lives is None:
             self._lives = Lives(answer)
         is_new, several_answer = self._lives.take(answer)

@@ -52,6 +52,13 @@ def test_the_parser_sees_the_lines_of_the_process_alone(monkeypatch: pytest.Monk
     assert [text.count("\n") for text in parsed] == [14]
 
 
+def test_a_long_line_is_no_reading() -> None:
+    """Its number would be cut, and a cut number is one, too."""
+    body = exposition(rss=4.5e7).replace(b"process_cpu_seconds_total", b'process_cpu_seconds_total{a="%s"}' % (b"x" * 500))
+    with pytest.raises(MetricsError, match="a line of more than 500 characters"):
+        read_exposition(body)
+
+
 @pytest.mark.parametrize("name", ["process_resident_memory_bytes", "process_start_time_seconds"])
 def test_multiprocess_mode_is_refused_by_name(name: str) -> None:
     """It has no figures of a process; the message has what is missing and the fix."""
