@@ -173,7 +173,11 @@ def _container(arm: _Arm, role: str, profile: Profile, ports: Ports, place: Plac
         options=settings.options,
         args=tuple(_fill(word, words, f"{arm.key}.args") for word in settings.args),
     )
-    process = replace(_process(arm, profile, host, port), argv=container.argv(1))
+    process = replace(
+        _process(arm, profile, host, port),
+        argv=container.argv(1),
+        container=(image.engine, container.name(1)),
+    )
     return ArmPlan(arm.name, role, process, container=container)
 
 

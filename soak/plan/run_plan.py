@@ -84,7 +84,8 @@ class RunPlan:
             if arm and arm.container:
                 lines.append(f"         image {arm.container.image.name}, {arm.container.image.id}")
             if names := arm.environment_names if arm else sorted(process.env):
-                lines.append(f"         with {', '.join(names)} set, in {process.cwd}")
+                place = "" if process.container else f", in {process.cwd}"
+                lines.append(f"         with {', '.join(names)} set{place}")
             if arm and arm.injected:
                 lines.append(_copied(arm.injected))
         if self.invitation:
