@@ -96,8 +96,8 @@ def command(
         str, typer.Option(metavar="PROMQL", help="Memory of each process, bytes (with --prometheus).")
     ] = "",
     since: Annotated[
-        str, typer.Option(metavar="TIME", help="How far back to judge (with --prometheus).")
-    ] = "7d",
+        str, typer.Option(metavar="TIME", help="How far back to judge, with --prometheus (default: 7d).")
+    ] = "",
     requests_query: Annotated[
         str,
         typer.Option(
@@ -148,6 +148,8 @@ def command(
 
         if path is not None or follow:
             raise UsageError("--prometheus judges neither a file nor a run: leave out PATH and --follow.")
+        if (time_column, rss_column, life_column, time_unit, rss_unit) != ("", "", "", None, None):
+            raise UsageError("--prometheus has no columns: leave out the options of a CSV.")
         answer(judge_prometheus(words, time.time()))
     if words.given:
         raise UsageError(f"{', '.join(words.given)}: only with --prometheus URL.")

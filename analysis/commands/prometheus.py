@@ -76,8 +76,8 @@ def read_query(option: str, text: str) -> Query | None:
 
 
 def read_since(text: str) -> float:
-    """Return the seconds of ``--since``; raises UsageError."""
-    since_s = parse_option("--since", text, parse_duration)
+    """Return the seconds of ``--since``, of a week where it was not given; raises UsageError."""
+    since_s = parse_option("--since", text or "7d", parse_duration)
     if not LEAST_SINCE_S <= since_s <= MOST_SINCE_S:
         raise UsageError(f"--since {text}: give a time from 10min to 366d.")
     return since_s

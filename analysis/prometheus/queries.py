@@ -20,6 +20,9 @@ SHORT_STEP_S: Final = 15
 """Step of an expression over less than a day, seconds."""
 MOST_SERIES: Final = 1000
 """Series of one query that are read at most."""
+MOST_SAMPLES: Final = 25_000_000
+"""Samples of one query that are read at most, over all exchanges: 400 MB; four days of MOST_SERIES series that are
+scraped every 15 s have as many."""
 STRING: Final = r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)"""
 """A string of PromQL."""
 SELECTOR: Final = re.compile(
@@ -106,7 +109,7 @@ async def fetch(asker: Asker, query: Query, span: Span) -> tuple[Series, ...]:
 
     Of a bare selector they are the scraped samples; of an expression its values at equal steps.
     """
-    parts = []
+    parts, samples = [], 0
     for form in questions(query, span):
         body = await asker.ask("query" if query.is_selector else "query_range", form, query.option)
         series = read_answer(body, query.option)
@@ -114,6 +117,11 @@ async def fetch(asker: Asker, query: Query, span: Span) -> tuple[Series, ...]:
             raise RecordingError(
                 f"{query.option}: {len(series):,} series, at most {MOST_SERIES:,} are read; narrow the query, or sum "
                 "them by (pod)."
+            )
+        samples += sum(len(one.t_s) for one in series)
+        if samples > MOST_SAMPLES:
+            raise RecordingError(
+                f"{query.option}: more than {MOST_SAMPLES:,} samples; narrow the query, or give a shorter --since."
             )
         parts.append(series)
     return joined(parts, span.start_s, span.end_s)

@@ -29,6 +29,7 @@ class Words:
             "--query": self.query,
             "--requests-query": self.requests_query,
             "--start-query": self.start_query,
+            "--since": self.since,
             "--bearer-file": self.bearer_file,
             "--basic-file": self.basic_file,
             "--ca-file": self.ca_file,

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from analysis.prometheus import queries as module
 from analysis.prometheus.queries import MOST_SERIES, Query, Span, fetch, questions, start_query
 from soak.errors import RecordingError
 from tests.support.scripted_prometheus import matrix
@@ -123,3 +124,12 @@ def test_the_number_of_series_is_bounded() -> None:
     asker = Answers(matrix(*(({"pod": str(n)}, [(END_S, 1.0)]) for n in range(MOST_SERIES + 1))).body)
     with pytest.raises(RecordingError, match="1,001 series, at most 1,000"):
         asyncio.run(fetch(asker, query("m"), Span(END_S - DAY_S, END_S)))
+
+
+def test_the_samples_of_all_exchanges_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece is small; what is kept of all of them is not."""
+    monkeypatch.setattr(module, "MOST_SAMPLES", 20)
+    asker = Answers(matrix(({"pod": "a"}, [(END_S - n, 1.0) for n in range(9, 0, -1)])).body)
+    assert len(asyncio.run(fetch(asker, query("m"), Span(END_S - 2 * DAY_S, END_S)))) == 1
+    with pytest.raises(RecordingError, match=r"--query: more than 20 samples; narrow .* shorter --since"):
+        asyncio.run(fetch(asker, query("m"), Span(END_S - 3 * DAY_S, END_S)))
