@@ -64,8 +64,10 @@ def answered(requests: tuple[Series, ...], query: Query, t_s: Numbers) -> Number
             continue
         steps_s = np.diff(times)
         longest_s = max(MOST_GAP_S, GAP_STEPS * float(np.median(steps_s)))
-        so_far = np.concatenate([[0.0], np.cumsum(_gained(value, steps_s, longest_s, query))])
-        total += np.interp(t_s, times, so_far)
+        gained = _gained(value, steps_s, longest_s, query)
+        gained = np.append(gained, gained[-1])  # until the next sample, which is not there yet, as in the step before
+        so_far = np.concatenate([[0.0], np.cumsum(gained)])
+        total += np.interp(t_s, np.append(times, times[-1] + steps_s[-1]), so_far)
         after = np.clip(np.searchsorted(times, t_s), 1, len(times) - 1)
         within = (t_s >= times[0] - longest_s) & (t_s <= times[-1] + longest_s)
         known |= within & ((steps_s[after - 1] <= longest_s) | np.isin(t_s, times))

@@ -55,6 +55,12 @@ def test_times_beyond_the_series_are_not_known() -> None:
     assert np.isfinite(found).tolist() == [False, True, False]
 
 
+def test_requests_go_on_until_the_next_sample() -> None:
+    """As in the step before, for one step: memory is read at later times than the requests."""
+    found = answered((series([0, 60, 120, 180, 240, 300]),), COUNTER, np.array([300.0, 330, 360, 600]))
+    assert found.tolist() == [300, 330, 360, 360]
+
+
 @pytest.mark.parametrize("query", [COUNTER, SUM])
 def test_what_falls_again_and_again_is_no_counter(query: Query) -> None:
     gauge = series(list(np.random.default_rng(1).uniform(0, 100, 200)), np.arange(200.0))

@@ -54,7 +54,8 @@ def test_the_parser_sees_the_lines_of_the_process_alone(monkeypatch: pytest.Monk
 
 def test_a_long_line_is_no_reading() -> None:
     """Its number would be cut, and a cut number is one, too."""
-    body = exposition(rss=4.5e7).replace(b"process_cpu_seconds_total", b'process_cpu_seconds_total{a="%s"}' % (b"x" * 500))
+    long = b'process_cpu_seconds_total{a="%s"}' % (b"x" * 500)
+    body = exposition(rss=4.5e7).replace(b"process_cpu_seconds_total", long)
     with pytest.raises(MetricsError, match="a line of more than 500 characters"):
         read_exposition(body)
 
