@@ -65,7 +65,9 @@ def answered(requests: tuple[Series, ...], query: Query, t_s: Numbers) -> Number
         steps_s = np.diff(times)
         longest_s = max(MOST_GAP_S, GAP_STEPS * float(np.median(steps_s)))
         gained = _gained(value, steps_s, longest_s, query)
-        gained = np.append(gained, gained[-1])  # until the next sample, which is not there yet, as in the step before
+        gained = np.append(
+            gained, gained[-1]
+        )  # until the next sample, which is not there yet, as in the step before
         so_far = np.concatenate([[0.0], np.cumsum(gained)])
         total += np.interp(t_s, np.append(times, times[-1] + steps_s[-1]), so_far)
         after = np.clip(np.searchsorted(times, t_s), 1, len(times) - 1)
