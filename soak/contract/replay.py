@@ -6,16 +6,21 @@ At each *point* (drained, collected) what is live is kept; the analysis regresse
     <arm>/replay.csv     a row per point of each pass
     <arm>/sites.csv      where what is retained was allocated, a row per site of each pass
     manifest.json        key "replay": an ArmReplay for each arm that was replayed or refused, by name
-    RAW/point-<n>.traces at point n, marshalled: the list of _tracemalloc._get_traces(), whose items are
-                         (domain, bytes, ((file, line), ...) from the innermost frame on, frames in all)
+    RAW/point-<n>.<k>.traces
+                         at point n of the k-th process of the arm, marshalled: the list of
+                         _tracemalloc._get_traces(), whose items are (domain, bytes, ((file, line), ...) from the
+                         innermost frame on, frames in all); a point is all its processes together
     RAW/capture.bin      the capture of a native pass, with the ``t_s`` of its points in replay.csv
 
-RAW is a private directory outside the run directory, and is gone after the analysis.
+RAW is a private directory outside the run directory, and is gone after the analysis, which is started as ``python -P -m
+analysis sites RUN ARM --raw RAW --pass PASS --root ROOT`` while the arm still lives: ROOT is ``/proc/PID/root`` of it,
+where its source files are, or missing where it has died.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from soak.contract.columns import Column
@@ -28,6 +33,12 @@ PASSES: Final = ("python", "native")
 """Passes of a replay: by tracemalloc, by memray."""
 MIN_REPLAY_POINTS: Final = 4
 """Points of a pass from which on its sites are found."""
+MOST_REPLAY_POINTS: Final = 12
+"""Most points of a pass."""
+MIN_POINT_REQUESTS: Final = 60
+"""Requests between two points of a pass at the least."""
+MOST_TRACES: Final = 3_000_000
+"""Live allocations of a point from which on it is the last of its pass: of 8 frames they take 0.5 GB to read."""
 
 REPLAY_COLUMNS: Final = (
     Column("pass", "python: traced by tracemalloc; native: by memray", "text"),
@@ -58,6 +69,11 @@ SITE_COLUMNS: Final = (
     Column("frames", "the traceback, innermost first, separated by ' < '", "text"),
 )
 """Columns of sites.csv. A site of few large blocks has no interval and its count in blocks_per_request."""
+
+
+def traces_file(raw: Path, point: int, process: int) -> Path:
+    """Return the file of a process's traces at a point, both counted from 0."""
+    return raw / f"point-{point}.{process}.traces"
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,11 @@ class _Inject(_Answer):
     held: Annotated[int, Field(ge=0, le=MOST)]
 
 
+class _TracePoint(_Answer):
+    traces: Annotated[int, Field(ge=0, le=MOST)]
+    traced_bytes: Annotated[int, Field(ge=0, le=MOST)]
+
+
 class _Holder(BaseModel):
     model_config = _Answer.model_config
     holder: Text
@@ -122,6 +127,8 @@ _ANSWERS: Final[Mapping[str, type[_Answer]]] = {
     "collect": _Collect,
     "trim": _Trim,
     "inject": _Inject,
+    "trace_point": _TracePoint,
+    "trace_end": _Answer,
     "who": _Who,
 }
 """The answer to each op."""

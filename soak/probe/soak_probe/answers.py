@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .sessions import Sessions
+    from .tracing import Tracing
 
 PROBE_VERSION = 1
 INJECT_VARIABLE = "SOAK_PROBE_INJECT"
@@ -32,7 +33,8 @@ class Answers:
     Only ``collect``, ``trim``, ``who`` and exact samples pause it.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, tracing: Tracing | None = None) -> None:
+        """``tracing`` is that of a replay: then it alone is answered about."""
         self._sessions = sessions
         self._loop_lag = LoopLag()
         self._pending = tasks.Pending()
@@ -43,7 +45,9 @@ class Answers:
             "trim": self.trim,
             "who": self.who,
         }
-        if os.environ.get(INJECT_VARIABLE):  # only in the arm that is the control
+        if tracing is not None:
+            self._ops = {"hello": self.hello, **tracing.ops}
+        elif os.environ.get(INJECT_VARIABLE):  # only in the arm that is the control
             from .injection import Injection
 
             self._ops["inject"] = Injection().inject

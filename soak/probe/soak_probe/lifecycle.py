@@ -14,11 +14,14 @@ from .imports import when_imported
 from .report import report
 from .server import Server
 from .sessions import Sessions
+from .tracing import traced
 
 TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+
+    from .tracing import Tracing
 
 VISIT_IDLE_S = 10.0
 """Time without a client after which the probe of a visit leaves, seconds: a client that lost its connection is back
@@ -32,9 +35,13 @@ def start(directory: str) -> None:
     ``<directory>/<euid>/<pid>.sock``. Raises OSError when ``directory`` is missing, open to other users in another way
     or cannot be written, and RuntimeError when the system gives no thread.
     """
-    probe = Probe(directory, Sessions())
+    tracing = traced()  # before anything else is allocated
+    probe = Probe(directory, Sessions(), tracing=tracing)
     probe.open()
-    _watch(probe)
+    if tracing is None:
+        _watch(probe)
+    else:
+        _follow_forks(probe)
 
 
 def visit(directory: str) -> None:
@@ -63,6 +70,11 @@ def _watch(probe: Probe) -> None:
     probe.sessions.watch()
     when_imported("asyncio.base_events", _watch_base_events)
     when_imported("uvloop", _watch_uvloop)
+    _follow_forks(probe)
+
+
+def _follow_forks(probe: Probe) -> None:
+    """Have the probe stop for every fork, serve the children as well, and end with the process."""
     os.register_at_fork(
         before=probe.before_fork,
         after_in_parent=probe.after_fork_in_parent,
@@ -78,8 +90,15 @@ _visitor: list[Probe] = []
 class Probe:
     """The server of this process, whichever that is by now; with ``idle_s`` it leaves when nobody asks that long."""
 
-    def __init__(self, directory: str, sessions: Sessions, idle_s: float | None = None) -> None:
+    def __init__(
+        self,
+        directory: str,
+        sessions: Sessions,
+        idle_s: float | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
         self.sessions = sessions
+        self._tracing = tracing
         self._directory = directory
         self._idle_s = idle_s
         self._pid = os.getpid()
@@ -92,7 +111,7 @@ class Probe:
         directory = _private(self._directory)
         _sweep(directory)
         path = f"{directory}/{os.getpid()}.sock"
-        server = Server(path, _answerer(self.sessions), self._idle_s, self.leave)
+        server = Server(path, _answerer(self.sessions, self._tracing), self._idle_s, self.leave)
         try:
             server.start()
         except RuntimeError:
@@ -201,7 +220,7 @@ def _watch_uvloop(module: ModuleType) -> None:
     watch_uvloop(module)
 
 
-def _answerer(sessions: Sessions) -> Callable[[bytes], bytes]:
+def _answerer(sessions: Sessions, tracing: Tracing | None) -> Callable[[bytes], bytes]:
     """Return the function that answers a request; the first request pays for importing what answers it."""
     answer: Callable[[bytes], bytes] | None = None
 
@@ -210,7 +229,7 @@ def _answerer(sessions: Sessions) -> Callable[[bytes], bytes]:
         if answer is None:
             from .answers import Answers
 
-            answer = Answers(sessions).answer
+            answer = Answers(sessions, tracing).answer
         return answer(line)
 
     return answer_line
