@@ -22,6 +22,9 @@ MORE_THAN_NAMES: Final = 3
 """Number by which the periods exceed the names, at the least: with fewer the noise is not known."""
 MAX_CONDITION: Final = 30.0
 """Condition number of the requests by name, columns of length 1, above which names are collinear (Belsley 1991)."""
+COUNTED_CONDITION: Final = 1e4
+"""The same for a value that is counted without noise, as the blocks of a site. In a constant mix the condition number
+rises with the root of the requests in a period, which do such a value no harm: only names in lockstep are refused."""
 MIN_SHARE: Final = 0.02
 """Share of the growth over all names that one name has, at the least, to be named."""
 ERROR: Final = 0.05
@@ -43,13 +46,19 @@ class GrowthByName:
 
 
 def growth_by_name(
-    value: Numbers, sent: Mapping[str, Numbers], life: Numbers | None = None, *, error: float = ERROR
+    value: Numbers,
+    sent: Mapping[str, Numbers],
+    life: Numbers | None = None,
+    *,
+    error: float = ERROR,
+    max_condition: float = MAX_CONDITION,
 ) -> GrowthByName:
     """Return by how much the signal grows per request of each name.
 
     ``value`` and each of ``sent``, the requests of a name so far, have one entry per reading, in order of time within
     each life; readings that are missing are left out before. ``life`` numbers the processes, whose levels are
-    independent; None for one. ``error`` is the chance for all names together.
+    independent; None for one. ``error`` is the chance for all names together; ``max_condition`` is COUNTED_CONDITION
+    for a value without noise.
     """
     names = [name for name, count in sent.items() if len(count) and np.ptp(count) > 0]
     if len(names) < 2:
@@ -62,10 +71,10 @@ def growth_by_name(
     if periods < needed:
         return GrowthByName(reason=f"{periods} periods, {needed} are needed for {len(names)} names")
     condition = float(np.linalg.cond(_unit_columns(requests)))
-    if not condition <= MAX_CONDITION:
+    if not condition <= max_condition:
         return GrowthByName(
-            reason=f"the names are sent in too constant a mix (condition number {condition:,.0f}, "
-            f"{MAX_CONDITION:.0f} at most)"
+            reason=f"the names are sent in too constant a mix (condition number {min(condition, 1e9):,.0f}, "
+            f"{max_condition:,.0f} at most)"
         )
     freedom = periods - len(names)
     quantile = float(stdtrit(freedom, 1 - error / 2 / len(names)))

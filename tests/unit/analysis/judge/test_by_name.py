@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.judge.by_name import MAX_CONDITION, GrowthByName, growth_by_name
+from analysis.judge.by_name import COUNTED_CONDITION, MAX_CONDITION, GrowthByName, growth_by_name
 from analysis.judge.types import Numbers
 
 NAMES = ("add", "find", "change", "remove", "follow")
@@ -91,6 +91,22 @@ def test_a_constant_mix_cannot_be_told_apart() -> None:
     assert not found.rates
     assert "too constant a mix (condition number" in found.reason
     assert f"{MAX_CONDITION:.0f} at most" in found.reason
+
+
+@pytest.mark.parametrize("per_period", [200, 20_000])
+def test_what_is_counted_follows_its_endpoint_in_a_constant_mix(per_period: int) -> None:
+    """Blocks of a site are 1.00 of the one name of five and 0.00 of the others, the more requests the same."""
+    for seed in range(50):
+        sent = np.cumsum(np.random.default_rng(seed).multinomial(per_period, [0.2] * 5, size=9), axis=0)
+        named = dict(zip(NAMES, sent.T.astype(float), strict=True))
+        found = growth_by_name(named["find"] + 5_000, named, max_condition=COUNTED_CONDITION)
+        assert found.follows == ("find",)
+        assert [round(rate.value, 6) + 0.0 for rate in found.rates.values()] == [1.0, 0.0, 0.0, 0.0, 0.0]
+    lockstep = dict.fromkeys(NAMES, np.arange(12.0))
+    assert (
+        "too constant a mix"
+        in growth_by_name(lockstep["add"], lockstep, max_condition=COUNTED_CONDITION).reason
+    )
 
 
 def test_too_few_periods_and_names_are_refused() -> None:
