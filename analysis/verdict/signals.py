@@ -128,6 +128,13 @@ def in_bytes(signal: str) -> bool:
     return signal.endswith("_bytes")
 
 
+def points_under_load(arm: Arm, load: Phase) -> pd.DataFrame:
+    """Return the quiesce points of the load, and the last one before it: the level that the load starts from."""
+    points = arm.points[arm.points["t_s"] <= load.end_s]
+    before = points.loc[points["t_s"] < load.start_s, "t_s"]
+    return points[points["t_s"] >= (before.max() if len(before) else load.start_s)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Rows:
     """The readings of one column under load."""
@@ -148,9 +155,7 @@ class _Rows:
 
 def _rows(arm: Arm, load: Phase, name: str, *, settle: bool = True) -> _Rows | None:
     """Return the quiesce points where enough of them have the reading, else each second's; None where too few have."""
-    points = arm.points[arm.points["t_s"] <= load.end_s]
-    before = points.loc[points["t_s"] < load.start_s, "t_s"]
-    points = points[points["t_s"] >= (before.max() if len(before) else load.start_s)]
+    points = points_under_load(arm, load)
     seconds = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
     if settle and points[name].count() >= MIN_QUIESCE_POINTS:
         return _Rows(name, points, settled=True)

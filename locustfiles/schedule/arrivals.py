@@ -34,12 +34,13 @@ def schedule(
     longest_bytes = max(traffic.request_bytes, traffic.warmup_request_bytes)
     text = bytes(draw.choices(string.ascii_letters.encode(), k=longest_bytes + PAYLOAD_OFFSETS)).decode()
     for index, (offset_s, segment) in enumerate(_offsets(traffic)):
-        live = live_instances(traffic, offset_s - traffic.warmup_s)
+        load_s = offset_s - traffic.warmup_s
+        live = live_instances(traffic, load_s)
         service = instance_name(traffic.services, live[int(draw.random() * len(live))])
         cut = int(draw.random() * PAYLOAD_OFFSETS)
         payload = partial(request_body, f"{traffic.seed}-{index}", segment.request_bytes, text, cut)
         until_s = start_s + next_pause_s(traffic, offset_s)
-        yield mix.next(index, start_s + offset_s, until_s, service, payload)
+        yield mix.next(index, start_s + offset_s, until_s, service, payload, load_s)
 
 
 def planned_starts(traffic: Traffic, start_s: float) -> Iterator[float]:

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Final
 from urllib.parse import quote_plus
 
-from soak.contract import Traffic, TrafficRequest
+from soak.contract import ROTATE_S, ROTATE_WEIGHT, Traffic, TrafficRequest
 from soak.contract.templates import (
     CHOICE,
     ENV,
@@ -141,7 +141,7 @@ class _Kind:
 
 
 class Mix:
-    """Draws the kind of each request by the weights, and fills it in.
+    """Draws the kind of each request by the weights of its moment, and fills it in.
 
     The draws depend on the seed and the kinds alone; those of one request follow those of the one before.
     """
@@ -153,12 +153,30 @@ class Mix:
             self._kinds = [_Kind(request, environment) for request in traffic.kinds]
         except ValueError as error:
             raise UsageError(f"traffic.requests: {error}") from None
-        self._shares = list(accumulate(request.weight for request in traffic.kinds))
+        weights = [request.weight for request in traffic.kinds]
+        self._shares = list(accumulate(weights))
+        self._turns = [
+            list(
+                accumulate(
+                    weight * (ROTATE_WEIGHT if at == turn else 1.0) for at, weight in enumerate(weights)
+                )
+            )
+            for turn in range(len(weights) if traffic.mix == "rotate" else 0)
+        ]
 
     def next(
-        self, index: int, planned_s: float, until_s: float, service: str, payload: Callable[[], str]
+        self,
+        index: int,
+        planned_s: float,
+        until_s: float,
+        service: str,
+        payload: Callable[[], str],
+        load_s: float = 0.0,
     ) -> PlannedRequest:
-        """Return the next request."""
-        at = bisect_right(self._shares, self._draw.random() * self._shares[-1]) if len(self._kinds) > 1 else 0
+        """Return the next request; ``load_s`` is its planned start in the load, below 0 in the warm-up."""
+        shares = self._shares
+        if self._turns and load_s >= 0:
+            shares = self._turns[int(load_s // ROTATE_S) % len(self._turns)]
+        at = bisect_right(shares, self._draw.random() * shares[-1]) if len(self._kinds) > 1 else 0
         values = Values(index, service, payload, self._draw)
         return self._kinds[min(at, len(self._kinds) - 1)].filled(planned_s, until_s, values)

@@ -23,7 +23,7 @@ from soak.config.values import (
     Seconds,
     Size,
 )
-from soak.contract import GATES, INJECT, LOGS, REPORT, GateLimit
+from soak.contract import GATES, INJECT, LOGS, MIN_ROTATE_PERIODS, REPORT, ROTATE_S, GateLimit
 from soak.contract.units import DEFAULT_MAX_LEAK, LeakRate, parse_limit
 
 MOST_HOURS: Final = 100_000
@@ -189,6 +189,18 @@ class Profile(ProfileTable):
         if taken := RESERVED & self.arms.keys():
             raise ValueError(
                 f"an arm may not be called {min(taken)}: soakproof uses that name in the recording"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _mix_rotates_often_enough(self) -> Profile:
+        traffic, load_s = self.traffic, self.phases.load_s
+        kinds = len(traffic.requests or ())
+        least_s = ROTATE_S * max(MIN_ROTATE_PERIODS, kinds)
+        if traffic.mix == "rotate" and load_s < least_s:
+            raise ValueError(
+                f'traffic.mix = "rotate" needs phases.load_s of at least {least_s:g} s for {kinds} '
+                f"kinds of requests, a turn of {ROTATE_S:g} s each; it is {load_s:g}"
             )
         return self
 

@@ -74,6 +74,8 @@ class PlannedRequests(ProfileTable):
     """Path of each POST; `{service}` becomes an instance of a service: `orders-017`. Short for one of `requests`"""
     requests: Annotated[tuple[RequestSettings, ...], Field(min_length=1, max_length=100)] | None = None
     """Kinds of requests, tables [[traffic.requests]], instead of `path`"""
+    mix: Literal["random", "rotate"] = "random"
+    """"rotate": each kind in turn has 5 times its weight for 10 s of the load, which tells endpoints apart"""
     rate_rps: Annotated[float, Field(gt=0, le=10_000), NotTiny] = 50.0
     """Requests per second and arm; the mean, for `diurnal`; the peak, for `steps`"""
     request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] = 1000
@@ -149,6 +151,14 @@ class TrafficSettings(PlannedRequests, LocustfileUsers):
                     f"read_s of '{request.known_as}' ({request.read_s:g}) is above network_timeout_s "
                     f"({self.network_timeout_s:g}), the time for a whole answer"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _rotates_among_several(self) -> TrafficSettings:
+        if self.mix == "rotate" and len(self.requests or ()) < 2:
+            raise ValueError(
+                'mix = "rotate" sends kinds in turn: give at least two [[traffic.requests]], or leave mix out'
+            )
         return self
 
     @model_validator(mode="after")

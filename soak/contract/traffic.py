@@ -19,6 +19,13 @@ LOW_TRAFFIC_H: Final = (4.2, 4.6)
 SHAPES: Final = ("steady", "incident", "diurnal", "steps")
 """Names of the shapes of the load over time."""
 
+ROTATE_S: Final = 10.0
+"""Seconds of the load for which the mix ``rotate`` sends one kind of request more than the others."""
+ROTATE_WEIGHT: Final = 5.0
+"""Factor of the weight of that kind."""
+MIN_ROTATE_PERIODS: Final = 8
+"""Periods of ROTATE_S that the load has at the least, and as many as kinds of requests, so that each has its turn."""
+
 _AboveZero = Annotated[float, Field(gt=0)]
 _FromZero = Annotated[float, Field(ge=0)]
 _Count = Annotated[int, Field(gt=0)]
@@ -99,6 +106,9 @@ class Traffic:
     """Pause k is [k * quiesce_every_s - quiesce_pause_s, k * quiesce_every_s), k from 1: no request starts in it."""
     locustfile: str = ""
     """Path of a custom locustfile: its users decide what is sent, and only arms, times and pauses count. Else empty."""
+    mix: Literal["random", "rotate"] = "random"
+    """``random``: the kinds are drawn by their weights. ``rotate``: in each ROTATE_S of the load, the warm-up is none
+    of it, one kind in turn has ROTATE_WEIGHT times its weight, so that growth is told apart by name."""
     requests: tuple[TrafficRequest, ...] = ()
     """The kinds of requests; empty: POST of a generated JSON object to ``path``."""
 

@@ -159,7 +159,12 @@ def _load(profile: Profile) -> str:
     seed = f"seed {traffic.seed}, the same for every arm"
     if traffic.requests is None:
         return f"{traffic.shape}{rate}, POST {traffic.path}, bodies of {traffic.request_bytes} B, {seed}"
-    return "\n".join((f"{traffic.shape}{rate}, {seed}", *_mix(traffic.requests)))
+    turns = (
+        f", each kind in turn {contract.ROTATE_WEIGHT:g} times as often for {contract.ROTATE_S:g} s"
+        if traffic.mix == "rotate"
+        else ""
+    )
+    return "\n".join((f"{traffic.shape}{rate}, {seed}{turns}", *_mix(traffic.requests)))
 
 
 def _mix(requests: Sequence[RequestSettings]) -> Iterator[str]:

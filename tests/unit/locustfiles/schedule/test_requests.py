@@ -85,6 +85,38 @@ def test_weights(make_traffic: MakeTraffic) -> None:
     assert counts["add"] / counts.total() == pytest.approx(0.75, abs=0.03)
 
 
+def test_a_mix_that_rotates(make_traffic: MakeTraffic) -> None:
+    """In each 10 s of the load one kind in turn is sent 5 : 1; warm-up and instants are those of a random mix."""
+    kinds = tuple(TrafficRequest(name=name, method="GET", path="/") for name in "abc")
+    traffic = make_traffic(requests=kinds, warmup_s=100.0, load_s=90.0, rate_rps=100.0, mix="rotate")
+    requests = list(schedule(parse_traffic(traffic.to_json()), 3.0))
+    random_mix = list(schedule(replace(traffic, mix="random"), 3.0))
+    assert [request.planned_s for request in requests] == [request.planned_s for request in random_mix]
+    warm = sum(request.planned_s < 103.0 for request in requests)
+    assert requests[:warm] == random_mix[:warm]
+    for period in range(9):
+        sent = Counter(
+            request.name for request in requests[warm:] if (request.planned_s - 103.0) // 10 == period
+        )
+        assert sent.most_common(1)[0][0] == "abc"[period % 3]
+        assert sent["abc"[period % 3]] / sent.total() == pytest.approx(5 / 7, abs=0.05)
+
+
+def test_what_rotates_keeps_its_weight(make_traffic: MakeTraffic) -> None:
+    """Over all turns a kind of three times the weight is sent more often than the other, in its turn 15 : 1."""
+    traffic = make_traffic(requests=MIX, warmup_s=0.0, load_s=80.0, rate_rps=100.0, mix="rotate")
+    turns = [
+        Counter(
+            request.name
+            for request in schedule(traffic, 0.0, ENVIRONMENT)
+            if request.planned_s // 10 % 2 == turn
+        )
+        for turn in (0, 1)
+    ]
+    assert turns[0]["add"] / turns[0].total() == pytest.approx(15 / 16, abs=0.02)
+    assert turns[1]["add"] / turns[1].total() == pytest.approx(3 / 8, abs=0.03)
+
+
 def test_what_is_filled_in(make_traffic: MakeTraffic) -> None:
     """Numbers are those of the requests, UUIDs are unlike each other, choices all come, queries are encoded."""
     requests = list(schedule(make_traffic(requests=MIX), 0.0, ENVIRONMENT))

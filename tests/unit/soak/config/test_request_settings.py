@@ -186,6 +186,43 @@ def test_a_setting_that_is_wrong(setting: str, sentence: str) -> None:
     assert sentence in str(refused.value)
 
 
+TWO = '[[traffic.requests]]\npath = "/a"\n[[traffic.requests]]\npath = "/b"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[traffic]\nmix = "rotate"\n', "give at least two [[traffic.requests]], or leave mix out"),
+        (
+            '[traffic]\nmix = "rotate"\n[[traffic.requests]]\npath = "/"\n',
+            "give at least two [[traffic.requests]], or leave mix out",
+        ),
+        (
+            f'[phases]\nload_s = 79\n[traffic]\nmix = "rotate"\n{TWO}',
+            "needs phases.load_s of at least 80 s for 2 kinds of requests, a turn of 10 s each; it is 79",
+        ),
+        (
+            '[phases]\nload_s = 80\n[traffic]\nmix = "rotate"\n'
+            + "".join(f'[[traffic.requests]]\npath = "/{n}"\n' for n in range(9)),
+            "needs phases.load_s of at least 90 s for 9 kinds",
+        ),
+        ('[traffic]\nmix = "rotate"\nlocustfile = "a.py"\n', "mix plans requests, and with traffic.locustfile"),
+        (f'[traffic]\nmix = "rotating"\n{TWO}', "'traffic.mix': give 'random' or 'rotate'"),
+    ],
+)  # fmt: skip
+def test_a_mix_that_cannot_rotate(read: Read, text: str, sentence: str) -> None:
+    """Refused where it could not tell endpoints apart, with the fix."""
+    with pytest.raises(UsageError) as refused:
+        read(text)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_mix_that_rotates(read: Read) -> None:
+    """Two kinds and eight periods are enough."""
+    assert len(read(f'[phases]\nload_s = 80\n[traffic]\nmix = "rotate"\n{TWO}')) == 2
+
+
 def test_at_most_a_hundred(read: Read) -> None:
     """A list is bounded."""
     with pytest.raises(UsageError, match="give at most 100"):

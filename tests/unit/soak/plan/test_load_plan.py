@@ -155,6 +155,14 @@ def test_the_plan_shows_the_mix(mixed: Profile, monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+def test_the_plan_shows_that_the_mix_rotates(mixed: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the weight and the length of a turn; traffic.json has the key."""
+    monkeypatch.setenv("SHOP_TOKEN", "hush")
+    plan = plan_of(mixed.model_copy(update={"traffic": mixed.traffic.model_copy(update={"mix": "rotate"})}))
+    assert "same for every arm, each kind in turn 5 times as often for 10 s\n" in plan.describe()
+    assert parse_traffic(plan.traffic.to_json()).mix == "rotate"
+
+
 @pytest.mark.parametrize(
     ("value", "fault"), [("", "not set or empty"), ("hu\nsh", "characters that no header")]
 )

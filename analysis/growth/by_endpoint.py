@@ -1,0 +1,70 @@
+"""Which endpoint a leak of the measured run follows: growth per request of each name.
+
+Live blocks decide, as a block is kept or not; bytes are how much. Both are read at quiesce points where those are
+close enough together, else each half turn of a mix that rotates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from analysis.judge.by_name import GrowthByName, growth_by_name
+from analysis.recording.accounting import HELD
+from analysis.recording.model import Arm, Phase, Recording
+from analysis.recording.requests import SentByName, read_sent_by_name
+from analysis.verdict.signals import points_under_load
+from soak.contract import ROTATE_S
+
+BLOCKS: Final = "live_blocks"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointGrowth:
+    """The growth of an arm per request of each name."""
+
+    arm: str
+    blocks: GrowthByName
+    """Live blocks per request; they name the endpoints."""
+    bytes: GrowthByName
+    """Bytes of memory in use per request."""
+
+
+def endpoint_growth(recording: Recording, arm: Arm) -> EndpointGrowth:
+    """Return the growth per request of each name under load, or why it is not known."""
+    manifest, load = recording.manifest, recording.load
+    if load is None:
+        return _unknown(arm, "the run did not reach the phase load")
+    if manifest.attached:
+        return _unknown(arm, "the requests of attached processes are not recorded by name")
+    if manifest.closed_loop:
+        return _unknown(arm, "a locustfile decides what is sent; [[traffic.requests]] would plan it by name")
+    if BLOCKS not in arm.samples or not arm.samples[BLOCKS].notna().any():
+        return _unknown(arm, "no probe read live blocks")
+    sent = read_sent_by_name(recording.directory / arm.name)
+    rows = points_under_load(arm, load)
+    blocks = growth_of_rows(rows, BLOCKS, sent)
+    if blocks.reason:
+        rows = _half_turns(arm, load)
+        blocks = growth_of_rows(rows, BLOCKS, sent)
+    return EndpointGrowth(arm.name, blocks, growth_of_rows(rows, HELD, sent))
+
+
+def growth_of_rows(rows: pd.DataFrame, column: str, sent: SentByName) -> GrowthByName:
+    """Return the growth of a column per request of each name, from the rows that have a reading of it."""
+    rows = rows.dropna(subset=[column, "life"]).sort_values(["life", "t_s"], kind="stable")
+    before = sent.before(rows["t_s"].to_numpy(float))
+    return growth_by_name(rows[column].to_numpy(float), before, rows["life"].to_numpy(float))
+
+
+def _unknown(arm: Arm, reason: str) -> EndpointGrowth:
+    return EndpointGrowth(arm.name, GrowthByName(reason=reason), GrowthByName(reason=reason))
+
+
+def _half_turns(arm: Arm, load: Phase) -> pd.DataFrame:
+    """Return the last reading of each half turn of the load within each life."""
+    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)].dropna(subset=BLOCKS)
+    turn = ((rows["t_s"] - load.start_s) // (ROTATE_S / 2)).rename("turn")
+    return rows.groupby([rows["life"], turn]).tail(1)
