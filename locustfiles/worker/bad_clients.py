@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-import struct
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import gevent
-import gevent.socket
-from gevent.ssl import SSLContext
 
 from locustfiles.schedule.requests import PlannedRequest
+from locustfiles.worker.connection import connect
 from locustfiles.worker.failure_kind import error_kind
 from locustfiles.worker.queue import ArmQueue
 
@@ -25,10 +21,6 @@ RECEIVE_BUFFER_BYTES: Final = 4096
 """Size of the socket's buffer: what the kernel takes for the client, the service need not keep."""
 LEAST_S: Final = 0.1
 """Shortest time that a bad client gets, seconds, also where a pause is about to begin."""
-SOCKETS: Final[Any] = gevent.socket
-"""The sockets that switch between greenlets, also where the standard library is not patched."""
-RESET: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER by which a close resets the connection."""
 
 
 class BadClients:
@@ -68,10 +60,11 @@ class BadClients:
         counter.sent_badly(sent_s, request.name)
         failure: str | None = None
         left_s = request.until_s - sent_s
-        patience = gevent.Timeout(max(LEAST_S, min(self._timeout_s, left_s)))
+        time_s = max(LEAST_S, min(self._timeout_s, left_s))
+        patience = gevent.Timeout(time_s)
         connected = False
         try:
-            with patience, self._connected() as connection:
+            with patience, connect(self._url, time_s, RECEIVE_BUFFER_BYTES) as connection:
                 connected = True
                 self._misbehave(connection, request)
         except gevent.Timeout as late:
@@ -82,27 +75,6 @@ class BadClients:
             failure = None if connected else error_kind(error)
         finally:
             counter.ended_badly(self._now_s(), failure)
-
-    def _connected(self) -> Any:
-        secure = self._url.scheme == "https"
-        address = (self._url.hostname or "", self._url.port or (443 if secure else 80))
-        infos = SOCKETS.getaddrinfo(*address, type=socket.SOCK_STREAM)
-        family, kind, protocol, _, where = infos[0]
-        connection = SOCKETS.socket(family, kind, protocol)
-        try:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-            # what is left unread or unsent is dropped at once, by the kernel too
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            connection.connect(where)
-            if not secure:
-                return connection
-            context = SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False  # as Locust's client, which checks no certificate
-            context.verify_mode = ssl.CERT_NONE
-            return context.wrap_socket(connection, server_hostname=address[0])
-        except BaseException:  # a time-out is no Exception
-            connection.close()
-            raise
 
     def _misbehave(self, connection: Any, request: PlannedRequest) -> None:
         head = self._head(request)
