@@ -6,7 +6,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install soak soak-incident soak-article soak-images soak-release ablate bench calibrate bench-live bench-heap leaks allocators prometheus ui report test test-fast test-browser fuzz lint lock clean
+.PHONY: help install soak soak-incident soak-article soak-images soak-release ablate bench calibrate bench-live bench-heap soak-self leaks allocators prometheus ui report test test-fast test-browser fuzz lint lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ calibrate: .venv/installed ## Judge 10,000 simulated recordings with known truth
 
 bench-heap: .venv/installed ## What a census of the heap costs and how exact it is, four minutes
 	@$(BIN)/python -m bench.heap
+
+soak-self: .venv/installed ## Soak soakproof itself, watched by a browser: make soak-self MINUTES=40
+	@$(BIN)/python -m bench.self_soak $(if $(MINUTES),--minutes $(MINUTES))
 
 leaks: .venv/installed ## Soak 20 leaks, their fixes and 4 healthy apps: make leaks JOBS=2, 45 minutes
 	@$(BIN)/python -m tests.leaks --jobs $(or $(JOBS),1) $(CASES)

@@ -98,7 +98,7 @@ def open_place() -> Iterator[Place]:
 
 @contextmanager
 def _running(command: Command, directory: Path, guard: Guard, cores: Set[int]) -> Iterator[Server]:
-    port = _free_port()
+    port = free_port()
     spec = ProcessSpec(
         command.name,
         (sys.executable, *command.words, str(port)),
@@ -130,7 +130,8 @@ def _wait_ready(child: Child) -> None:
         time.sleep(READY_EVERY_S)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback on which nobody listens."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
