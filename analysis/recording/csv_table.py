@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Set
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
+import numpy as np
 import pandas as pd
 
-from soak.regular_files import MOST_TABLE_BYTES, read_regular
+from soak.regular_files import MOST_TABLE_BYTES, open_regular, read_regular
 
 AMOUNTS: Final = (0.0, 2.0**64)
 """Least and greatest number that is counted, sized or numbered; a limit that is not set is 2**64 - 1."""
 LONGEST: Final = (-1e12, 1e12)
 """Least and greatest time, seconds: one beyond is damage."""
-NUMBER: Final = re.compile(r"\s*[+-]?(\d{1,39}(\.\d{0,39})?|\.\d{1,39})([eE][+-]?\d{1,3})?\s*")
+BLOCK_BYTES: Final = 8 << 20
+"""Bytes of a file that are parsed at a time; larger blocks take more memory and no less time."""
+NUMBER: Final = re.compile(r"\s*[+-]?(\d{1,39}(\.\d{0,39})?|\.\d{1,39})([eE][+-]?\d{1,3})?\s*", re.ASCII)
 """A cell that is a number; longer ones are written by no run."""
 
 
@@ -58,25 +62,182 @@ def read_table(
     that are doubled, out of order, or of another arm than ``arm``, but not the absence of a column in ``optional``, nor
     without ``required`` that of the file, of its rows or of the end of its last line.
     """
+    columns = Columns(numbers, texts, arm)
     try:
-        content = read_regular(path, MOST_TABLE_BYTES)
+        table = read_as_written(path, columns)
+        if table is None:
+            table = _read_damaged(read_regular(path, MOST_TABLE_BYTES), columns)
     except FileNotFoundError as error:
         missing = (f"{path.name} is missing ({error.strerror})",) if required else ()
-        return CsvTable(_empty(numbers, texts), missing)
-    except OSError as error:
-        return CsvTable(_empty(numbers, texts), (f"{path.name} is not readable ({error.strerror})",))
+        return CsvTable(columns.no_rows(), missing)
+    except (OSError, UnreadableError) as error:
+        why = f"not readable ({error.strerror})" if isinstance(error, OSError) else str(error)
+        return CsvTable(columns.no_rows(), (f"{path.name} is {why}",))
+    frame = table.frame
+    gaps = ["its last line is torn and was dropped"] if table.torn and required else []
+    gaps += [*_of_columns(table.names, (*numbers, *texts), optional), *table.gaps, *_of_rows(frame, rows)]
+    if table.others:
+        gaps.append(f"{table.others} rows are of another arm")
+    if frame.empty and required:
+        gaps.append("it has no rows")
+    if not frame["t_s"].is_monotonic_increasing:
+        frame = frame.sort_values("t_s", kind="stable", ignore_index=True)
+    return CsvTable(frame, tuple(f"{path.name}: {gap}" for gap in gaps))
+
+
+class UnreadableError(Exception):
+    """A file of which no row can be read; its text is a predicate: empty, or not readable with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns that are read of a file, and whose rows it has."""
+
+    numbers: tuple[str, ...]
+    texts: tuple[str, ...]
+    arm: str = ""
+    """The arm of every row; empty: it does not matter."""
+
+    def no_rows(self) -> pd.DataFrame:
+        """Return the columns without a row."""
+        return pd.DataFrame(
+            {name: pd.Series(dtype=float) for name in self.numbers}
+            | {name: pd.Series(dtype=str) for name in self.texts}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a file in its order, and what is to be said about them."""
+
+    names: list[str]
+    """The columns of its head."""
+    frame: pd.DataFrame
+    torn: bool
+    """Whether its last line has no end."""
+    gaps: tuple[str, ...] = ()
+    others: int = 0
+    """Rows of another arm."""
+
+
+def read_as_written(path: Path, columns: Columns) -> _Rows | None:
+    """Read a file block by block, each with one pass of the parser; None for one that is not all as a run writes it.
+
+    Raises OSError as ``open_regular``.
+    """
+    blocks = []
+    with open_regular(path, MOST_TABLE_BYTES) as file:
+        head = file.readline(BLOCK_BYTES)
+        while lines := whole_lines(file, BLOCK_BYTES):
+            if (block := rows_as_written(head, lines, columns)) is None:
+                return None
+            blocks.append(block)
+        torn = file.read(BLOCK_BYTES)
+    if not blocks or len(torn) == BLOCK_BYTES or b"\n" in torn:
+        return None
+    frame = pd.concat(blocks, ignore_index=True) if len(blocks) > 1 else blocks[0]
+    return _Rows(head_names(head), frame, bool(torn))
+
+
+def whole_lines(file: BinaryIO, most_bytes: int) -> bytes:
+    """Return the lines that follow, as many as fit, and leave the file behind them; empty where none ends."""
+    content = file.read(most_bytes)
+    lines = content[: content.rfind(b"\n") + 1]
+    file.seek(len(lines) - len(content), os.SEEK_CUR)
+    return lines
+
+
+def rows_as_written(head: bytes, lines: bytes, columns: Columns) -> pd.DataFrame | None:
+    """Return the rows in whole lines below a head; None where anything in them is as no run writes it.
+
+    A row is a line and has a time, every cell and the arm; every number is in its range, every text UTF-8.
+    """
+    try:
+        names = _plain_names(head, lines)
+        kinds = dict.fromkeys((*columns.texts, "arm"), str) | dict.fromkeys(columns.numbers, float)
+        empty = {name: [""] for name in columns.numbers}
+        cells = _read_csv(head + lines, columns, dtype=kinds, na_values=empty) if names else None
+    except (ValueError, OverflowError, csv.Error):  # ParserError and UnicodeDecodeError are ValueErrors
+        return None
+    if cells is None or len(cells) != lines.count(b"\n") or not _all_have(lines, len(cells), len(names)):
+        return None
+    numbers = [cells[name] for name in columns.numbers if name in cells]
+    if not all(_in_range(one) and not _is_words(one, lines, names) for one in numbers):
+        return None
+    if columns.arm and "arm" in cells and not cells["arm"].isin(("", columns.arm)).all():
+        return None
+    absent = {name: "" for name in columns.texts if name not in cells}
+    return cells.reindex(columns=[*columns.numbers, *columns.texts]).assign(**absent)
+
+
+def _plain_names(head: bytes, lines: bytes) -> list[str]:
+    """Return the names of the columns; none where head or lines are such that the parser would find other rows.
+
+    Raises UnicodeDecodeError for what is no UTF-8, csv.Error for a first line that is no CSV.
+    """
+    names, first = head_names(head), lines[: lines.index(b"\n")].decode()
+    if not head.endswith(b"\n") or b"\r" in lines or len(set(names)) < len(names) or "t_s" not in names:
+        return []
+    if len(next(csv.reader([first]), [])) != len(names):
+        return []  # with more, it would take the first cell of every line for the name of its row
+    if not (head.isascii() and lines.isascii()):
+        (head + lines).decode()
+    return names
+
+
+def _in_range(numbers: pd.Series[float]) -> bool:
+    """Return whether each number of a column is one of ours; a time is in every row."""
+    values = numbers.to_numpy()
+    least, most = LONGEST if numbers.name == "t_s" else AMOUNTS
+    beyond = (values < least) | (values > most)  # NaN, a reading that was not taken, is neither
+    return not beyond.any() and not (numbers.name == "t_s" and np.isnan(values).any())
+
+
+def _is_words(numbers: pd.Series[float], lines: bytes, names: list[str]) -> bool:
+    """Return whether a column is nothing but ``True`` and ``False``, which the parser takes for 1 and 0."""
+    read = np.flatnonzero(numbers.notna())
+    if not len(read) or numbers.max() > 1:
+        return False
+    line = lines.split(b"\n", int(read[0]) + 1)[read[0]]
+    return not NUMBER.fullmatch(next(csv.reader([line.decode()]))[names.index(str(numbers.name))])
+
+
+def _all_have(lines: bytes, count: int, cells: int) -> bool:
+    """Return whether every one of so many lines has as many cells, where none of them has more."""
+    if b'"' not in lines:
+        return lines.count(b",") == count * (cells - 1)
+    content = np.frombuffer(lines, np.uint8)
+    ends = np.flatnonzero(content == ord("\n"))
+    commas = np.diff(np.searchsorted(np.flatnonzero(content == ord(",")), ends), prepend=0)
+    if (commas < cells - 1).any():
+        return False
+    more = np.flatnonzero(commas >= cells)
+    return not len(more) or bool(
+        np.isin(more, np.searchsorted(ends, np.flatnonzero(content == ord('"')))).all()
+    )
+
+
+def head_names(head: bytes) -> list[str]:
+    """Return the names of the columns; raises UnreadableError for a head that is no line of CSV."""
+    try:
+        return next(csv.reader([head.decode("utf-8", "replace")]), [])
+    except csv.Error as error:
+        raise UnreadableError(f"not readable ({error})") from None
+
+
+def _read_damaged(content: bytes, columns: Columns) -> _Rows:
+    """Return the rows of a file of which some part is as no run writes it; raises UnreadableError for none."""
     lines, newline, torn = content.rpartition(b"\n")
     del content
-    gaps = ["its last line is torn and was dropped"] if torn and required else []
     try:
-        names = next(csv.reader([lines.partition(b"\n")[0].decode("utf-8", "replace")]), [])
-        cells = _parse(lines + newline, numbers, (*texts, "arm"))
+        names = head_names(lines.partition(b"\n")[0])
+        cells = _parse(lines + newline, columns)
     except pd.errors.EmptyDataError:
-        return CsvTable(_empty(numbers, texts), (f"{path.name} is empty",))
-    except (pd.errors.ParserError, csv.Error) as error:
-        return CsvTable(_empty(numbers, texts), (f"{path.name} is not readable ({error})",))
-    gaps += _of_columns(names, (*numbers, *texts), optional)
-    frame, unread = _numbers_and_texts(cells, numbers, texts)
+        raise UnreadableError("empty") from None
+    except pd.errors.ParserError as error:
+        raise UnreadableError(f"not readable ({error})") from None
+    gaps = []
+    frame, unread = _numbers_and_texts(cells, columns)
     if len(frame) == lines.count(b"\n"):  # else lines are damaged, and which row stands in which is not known
         frame = frame.loc[_has_all_cells(lines, len(names))]
     frame = frame.dropna(subset="t_s")
@@ -84,47 +245,43 @@ def read_table(
         gaps.append(f"{damaged} damaged lines were dropped")
     if not lines.isascii() and not _is_utf_8(lines):
         gaps.append("it has bytes that are no text in UTF-8")
-    gaps += [*unread, *_of_rows(frame, rows)]
-    if arm and (others := int((~cells["arm"].isin(("", arm))).sum())):
-        gaps.append(f"{others} rows are of another arm")
-    if frame.empty and required:
-        gaps.append("it has no rows")
-    frame = frame.sort_values("t_s", kind="stable", ignore_index=True)
-    return CsvTable(frame, tuple(f"{path.name}: {gap}" for gap in gaps))
+    others = int((~cells["arm"].isin(("", columns.arm))).sum()) if columns.arm else 0
+    return _Rows(names, frame, bool(torn), (*gaps, *unread), others)
 
 
-def _parse(content: bytes, numbers: tuple[str, ...], texts: tuple[str, ...]) -> pd.DataFrame:
+def _parse(content: bytes, columns: Columns) -> pd.DataFrame:
     """Return the cells of these columns: numbers as floats where all are, else as text, missing columns empty."""
-    wanted = {*numbers, *texts}
-    options: dict[str, Any] = {
-        "usecols": lambda name: name in wanted,
-        "keep_default_na": False,
-        "na_values": [""],
-        "on_bad_lines": "skip",
-        "encoding_errors": "replace",
-        "low_memory": False,
-        "header": 0,
-    }
-    kinds = dict.fromkeys(texts, str)
+    texts = (*columns.texts, "arm")
+    options: dict[str, Any] = {"na_values": [""], "on_bad_lines": "skip", "encoding_errors": "replace"}
     try:
-        frame: pd.DataFrame = pd.read_csv(
-            BytesIO(content), dtype=kinds | dict.fromkeys(numbers, float), **options
-        )
+        kinds = dict.fromkeys(texts, str) | dict.fromkeys(columns.numbers, float)
+        frame = _read_csv(content, columns, dtype=kinds, **options)
     except (ValueError, OverflowError) as error:
         if isinstance(error, pd.errors.EmptyDataError | pd.errors.ParserError):
             raise
-        frame = pd.read_csv(BytesIO(content), dtype=str, **options)
-    frame = frame.reindex(columns=list(dict.fromkeys((*numbers, *texts))))
+        frame = _read_csv(content, columns, dtype=str, **options)
+    frame = frame.reindex(columns=list(dict.fromkeys((*columns.numbers, *texts))))
     frame["arm"] = frame["arm"].astype(object).fillna("").astype(str)
     return frame
 
 
-def _numbers_and_texts(
-    cells: pd.DataFrame, numbers: tuple[str, ...], texts: tuple[str, ...]
-) -> tuple[pd.DataFrame, list[str]]:
+def _read_csv(content: bytes, columns: Columns, **options: Any) -> pd.DataFrame:
+    wanted = {*columns.numbers, *columns.texts, "arm"}
+    found: pd.DataFrame = pd.read_csv(
+        BytesIO(content),
+        usecols=lambda name: name in wanted,
+        keep_default_na=False,
+        low_memory=False,
+        header=0,
+        **options,
+    )
+    return found
+
+
+def _numbers_and_texts(cells: pd.DataFrame, wanted: Columns) -> tuple[pd.DataFrame, list[str]]:
     """Return the columns, and a sentence on the cells that hold no number of ours and count as not read."""
     columns, unread, named = {}, 0, ""
-    for name in numbers:
+    for name in wanted.numbers:
         least, most = LONGEST if name == "t_s" else AMOUNTS
         given = cells[name]
         values = given if given.dtype == float else given.map(_number, na_action="ignore").astype(float)
@@ -132,7 +289,7 @@ def _numbers_and_texts(
         if name != "t_s" and (bad := int((given.notna() & columns[name].isna()).sum())):
             unread, named = unread + bad, named or name
     frame = pd.DataFrame(
-        columns | {name: cells[name].astype(object).fillna("").astype(str) for name in texts}
+        columns | {name: cells[name].astype(object).fillna("").astype(str) for name in wanted.texts}
     )
     return frame, [
         f"{unread} cells hold no number and count as not read, the first in column {named}"
@@ -151,11 +308,13 @@ def _of_columns(names: list[str], wanted: tuple[str, ...], optional: Set[str]) -
 def _of_rows(frame: pd.DataFrame, rows: Rows) -> list[str]:
     """Return sentences on rows that are there twice or go back in time; ``frame`` is in the order of the file."""
     gaps = []
+    t_s = frame["t_s"]
+    if (np.diff(t_s.to_numpy()) > 0).all():
+        return []
     doubled = frame.duplicated(list(rows.identity) or None)
     if doubled.any():
         first_s = frame.loc[doubled, "t_s"].iloc[0]
         gaps.append(f"{doubled.sum()} rows are there twice, the first at t_s {first_s:.3f}")
-    t_s = frame["t_s"]
     before = t_s.groupby(frame[rows.ordered_within]) if rows.ordered_within else t_s
     back = t_s < before.shift() - rows.slack_s
     if back.any():
@@ -182,10 +341,3 @@ def _is_utf_8(lines: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _empty(numbers: tuple[str, ...], texts: tuple[str, ...]) -> pd.DataFrame:
-    columns = {name: pd.Series(dtype=float) for name in numbers} | {
-        name: pd.Series(dtype=str) for name in texts
-    }
-    return pd.DataFrame(columns)

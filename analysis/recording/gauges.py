@@ -7,11 +7,13 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 GAUGES_COLUMN: Final = "gauges"
 PREFIX: Final = "gauges."
 """Begins the name of each column that is made of a gauge: ``gauges.pool``."""
+_DECODER: Final = json.JSONDecoder(parse_int=float)
 SCHEMA_1_OBJECT: Final = "other_gauges"
 """The column of JSON objects in recordings of schema 1."""
 SCHEMA_1_COLUMNS: Final = ("cache_entries", "history_entries")
@@ -26,12 +28,12 @@ def spread_gauges(samples: pd.DataFrame) -> pd.DataFrame:
     objects, singles = (
         (SCHEMA_1_OBJECT, SCHEMA_1_COLUMNS) if SCHEMA_1_OBJECT in samples else (GAUGES_COLUMN, ())
     )
-    texts = samples[objects]
-    read = {text: _gauges(text) for text in texts.unique()}
+    which, texts = pd.factorize(samples[objects])
+    read = [_gauges(text) for text in texts]
     columns = {PREFIX + name: samples[name] for name in singles if samples[name].notna().any()}
-    for name in sorted({name for gauges in read.values() for name in gauges}):
-        values = texts.map({text: gauges.get(name, math.nan) for text, gauges in read.items()})
-        columns[PREFIX + name] = values.astype(float)
+    for name in sorted({name for gauges in read for name in gauges}):
+        values = np.array([gauges.get(name, math.nan) for gauges in read])
+        columns[PREFIX + name] = pd.Series(values[which], index=samples.index)
     return samples.drop(columns=[objects, *singles]).assign(**columns)
 
 
@@ -44,7 +46,7 @@ def gauge_names(samples: Iterable[pd.DataFrame]) -> tuple[str, ...]:
 def _gauges(text: str) -> dict[str, float]:
     """Return the numbers of one cell; what is damaged, or no finite number, was not read."""
     try:
-        found = json.loads(text or "{}", parse_int=float)
+        found = _DECODER.decode(text or "{}")
     except (ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):

@@ -94,6 +94,8 @@ def test_a_number_that_cannot_be_read_is_no_reading(tmp_path: Path) -> None:
         "5 MB",
         "\x00",
         "1e99",
+        "\x1f8",
+        "\u0663",
     ],
 )
 def test_a_cell_that_is_no_number_of_ours_is_empty_and_counted(tmp_path: Path, cell: str) -> None:

@@ -2,8 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from analysis.recording.latency import Latency, read_latency
+import pytest
+from hdrh.histogram import HdrHistogram
+from hdrh.log import HistogramLogReader
+
+from analysis.recording.latency import QUANTILES, Latency, read_latency
+from soak.contract import HISTOGRAM_DIGITS, HISTOGRAM_HIGHEST_US, HISTOGRAM_LOWEST_US, LATENCY_TAG
 
 Build = Callable[..., Path]
 
@@ -68,6 +74,37 @@ def test_a_line_beyond_the_bound_is_damage(build_run: Build) -> None:
     path = build_run() / "leaky" / "latency.hlog"
     with path.open("a") as log:
         log.write(f"Tag=latency,202.000,1.000,1.000,{'A' * (1 << 19)}\n")
+    assert read_latency(path, 21.0, 201.0).gaps == (
+        "latency.hlog: a damaged line; what follows it may be missing",
+    )
+
+
+def test_the_counts_are_those_of_the_librarys_own_reader(build_run: Build) -> None:
+    """Every quantile and the p99 of each quarter are those of histograms that hdrh reads and adds up."""
+    path = build_run() / "leaky" / "latency.hlog"
+    untyped: Any = HistogramLogReader
+    reader = untyped(str(path), HdrHistogram(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS))
+    total = HdrHistogram(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS)
+    while (one := reader.get_next_interval_histogram()) is not None:
+        if one.get_tag() == LATENCY_TAG and 21.0 <= one.get_start_time_stamp() / 1000 < 201.0:
+            total.add(one)
+    reader.close()
+    quantiles = total.get_percentile_to_value_dict(QUANTILES)
+    assert read_latency(path, 21.0, 201.0).latency_ms == tuple(quantiles[one] / 1000 for one in QUANTILES)
+
+
+@pytest.mark.parametrize(
+    "settings", [(2, HISTOGRAM_HIGHEST_US, 3), (1, 3_600_000_000, 3), (1, HISTOGRAM_HIGHEST_US, 2)]
+)
+def test_a_histogram_that_is_made_otherwise_is_damage(
+    build_run: Build, settings: tuple[int, int, int]
+) -> None:
+    """Its counts stand for other latencies than ours do."""
+    path = build_run() / "leaky" / "latency.hlog"
+    other = HdrHistogram(*settings)
+    other.record_value(5000)
+    with path.open("a") as log:
+        log.write(f"Tag=latency,202.000,1.000,1.000,{other.encode().decode()}\n")
     assert read_latency(path, 21.0, 201.0).gaps == (
         "latency.hlog: a damaged line; what follows it may be missing",
     )
