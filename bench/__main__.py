@@ -14,6 +14,7 @@ from bench.harness.progress import Progress
 from bench.harness.rounds import Rounds
 from bench.harness.servers import open_place
 from bench.harness.table import findings_table, new_console
+from bench.load import compare_loads
 from bench.naming import cost_of_naming
 from bench.report import time_reports
 from bench.sampling import compare_sampling
@@ -26,13 +27,18 @@ class Effort:
 
     builds: Rounds
     sampling: Rounds
+    loads: Rounds
     naming: int
     reports: int
     about_s: float
 
 
-FULL = Effort(builds=Rounds(32, 0.5), sampling=Rounds(12, 2.5), naming=6, reports=4, about_s=480)
-QUICK = Effort(builds=Rounds(5, 0.5), sampling=Rounds(2, 2.0), naming=2, reports=2, about_s=145)
+FULL = Effort(
+    builds=Rounds(32, 0.5), sampling=Rounds(12, 2.5), loads=Rounds(6, 3.0), naming=6, reports=4, about_s=540
+)
+QUICK = Effort(
+    builds=Rounds(5, 0.5), sampling=Rounds(2, 2.0), loads=Rounds(2, 2.0), naming=2, reports=2, about_s=165
+)
 
 
 def measure(effort: Effort, progress: Progress) -> list[Finding]:
@@ -41,6 +47,7 @@ def measure(effort: Effort, progress: Progress) -> list[Finding]:
     with open_place() as place:
         findings = compare_builds(place, client, effort.builds, progress)
         findings += compare_sampling(place, client, effort.sampling, progress)
+        findings += compare_loads(place, effort.loads, progress)
         findings += cost_of_naming(place, client, effort.naming, progress)
     return findings + time_reports(effort.reports, progress)
 
@@ -48,7 +55,7 @@ def measure(effort: Effort, progress: Progress) -> list[Finding]:
 def bench(
     *, quick: Annotated[bool, typer.Option("--quick", help="Two minutes, with wide intervals.")] = False
 ) -> None:
-    """Measure gateway, sampling and report, each against a peer of the same run, in alternating rounds.
+    """Measure gateway, sampling, load and report, each against a peer of the same run, in alternating rounds.
 
     Each result is a geometric mean over the rounds with its 95% interval. Exits with 1 where an interval excludes
     its goal, with 2 when something could not be measured.

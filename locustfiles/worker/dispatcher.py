@@ -10,6 +10,8 @@ from locustfiles.worker.queue import ArmQueue
 
 TICK_S = 0.1
 """Longest time between two checks for requests that are too late, seconds."""
+MOST_IN_A_ROW = 16
+"""Most requests that are offered without a turn of the users, where more than one is due."""
 
 
 class Dispatcher:
@@ -26,6 +28,8 @@ class Dispatcher:
         self._sleep = sleep
         self._orders = [(*queues[first:], *queues[:first]) for first in range(len(queues))]
         self._end_s = math.inf
+        self._in_a_row = 0
+        """Number of requests offered since the last sleep."""
 
     def run(self, requests: Iterable[PlannedRequest], end_s: float, drain_s: float) -> None:
         """Offer every request, wait for the end of the load at ``end_s``, then for the requests in flight.
@@ -34,9 +38,11 @@ class Dispatcher:
         """
         self.stop(end_s)
         for request in requests:
-            self._wait_until(request.planned_s)
+            if self._in_a_row == MOST_IN_A_ROW or self._now_s() < request.planned_s:
+                self._wait_until(request.planned_s)
             if request.planned_s >= self._end_s:
                 break
+            self._in_a_row += 1
             for queue in self._orders[request.index % len(self._orders)]:
                 queue.offer(request)
         self._wait_until(math.inf)
@@ -55,6 +61,7 @@ class Dispatcher:
             self._tick(min(t_s, self._end_s))
 
     def _tick(self, until_s: float) -> None:
+        self._in_a_row = 0
         for queue in self._queues:
             queue.expire()
         # Behind schedule it sleeps for 0 s: the users need their turn.

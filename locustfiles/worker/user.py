@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import gevent
+from geventhttpclient.response import HTTPSocketPoolResponse
 from locust import FastHttpUser, task
-from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, FastResponse
+from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 from locust.env import Environment
+from locust.exception import CatchResponseError
 
 from locustfiles.schedule.requests import PlannedRequest
+from locustfiles.worker.client import ArmClient, content_of
 from locustfiles.worker.failure_kind import answer_kind, error_kind
 from locustfiles.worker.queue import ArmQueue
 from soak.contract import Traffic
-
-READ_BYTES = 16 * 1024
-"""Most bytes that are read from a connection at a time."""
-
 
 STREAM_MARGIN_S = 0.05
 """Time before the timeout of a request at which the reading of its stream ends at the latest, seconds."""
@@ -27,8 +26,6 @@ class ArmUser(FastHttpUser):
 
     host = "set by the profile"
     """Text in the web UI's start form; the host of a user is its arm's URL."""
-    concurrency = 1
-    max_redirects = 0
     arm = ""
     url = ""
     queue: ArmQueue
@@ -40,13 +37,12 @@ class ArmUser(FastHttpUser):
         super().__init__(environment)
 
     def on_start(self) -> None:
-        """Let the client accept every status as an answer: it would build an exception for each other one.
+        """Make the client: the first request opens its connection."""
+        self.http = ArmClient(self.client, self.connection_timeout)
 
-        And let it read long answers in fewer steps.
-        """
-        client = self.client.client
-        client.valid_response_codes = frozenset(range(100, 600))  # type: ignore[misc]
-        client.clientpool.client_args["block_size"] = READ_BYTES
+    def on_stop(self) -> None:
+        """Close the connection."""
+        self.http.close()
 
     @task
     def send_forever(self) -> None:
@@ -64,50 +60,46 @@ class ArmUser(FastHttpUser):
     def _request(self, request: PlannedRequest) -> tuple[str | None, float | None]:
         """Return the kind of failure and, of a stream, when its head was there: its length is by the plan."""
         headed_s: float | None = None
-        latest_s = self.now_s() + self.network_timeout - STREAM_MARGIN_S
+        length = 0
+        began_s = self.now_s()
         try:
-            # The client's own timeouts start again with each packet.
-            with (
-                gevent.Timeout(self.network_timeout),
-                self.client.request(
-                    request.method,
-                    request.path,
-                    data=request.body or None,  # type: ignore[arg-type]  # bytes pass as they are
-                    headers=dict(request.headers),
-                    name=f"{self.arm} {request.name}",
-                    catch_response=True,
-                    stream=request.read_s is not None,
-                ) as response,
-            ):
-                error = response.request_meta["exception"]
-                content = b""
-                if request.read_s is not None and not error:
+            with gevent.Timeout(self.network_timeout):
+                response = self.http.send(request)
+                if request.read_s is None:
+                    content = content_of(response)
+                    length = len(content)
+                    failure = answer_kind(response.get_code(), content)
+                else:
                     headed_s = self.now_s()
+                    latest_s = began_s + self.network_timeout - STREAM_MARGIN_S
                     end_s = min(headed_s + request.read_s, request.until_s, latest_s)
-                    content, error = _read_for(response, end_s - headed_s)
-                elif not error:
-                    content = response.content
-                failure = error_kind(error) if error else answer_kind(response.status_code, content)
-                if failure:
-                    response.failure(failure)
+                    failure = answer_kind(response.get_code(), _read_for(response, end_s - headed_s))
+        except FAILURE_EXCEPTIONS as error:
+            failure = error_kind(error)
         except Exception:  # noqa: BLE001 - whatever error the client's parser raises, the request ends once in the recording
             failure = "other"
-        if failure == "timeout":
-            # A timeout in the middle of sending leaves the connection unusable.
-            self.client.client.clientpool.close()
+        self.environment.events.request.fire(
+            request_type=request.method,
+            name=f"{self.arm} {request.name}",
+            response_time=((headed_s or self.now_s()) - began_s) * 1000,
+            response_length=length,
+            exception=CatchResponseError(failure) if failure else None,
+            context={},
+        )
         return failure, headed_s
 
 
-def _read_for(response: FastResponse, seconds: float) -> tuple[bytes, BaseException | None]:
-    """Read a stream to its end or for a time; close its connection where it goes on. Return its body or an error."""
+def _read_for(response: HTTPSocketPoolResponse, seconds: float) -> bytes:
+    """Read a stream to its end or for a time; close its connection where it goes on. Return the body of one that ended.
+
+    Raises as ``content_of``.
+    """
     try:
         with gevent.Timeout(max(0.0, seconds), False):
-            return response.content, None
-    except FAILURE_EXCEPTIONS as error:
-        return b"", error
+            return content_of(response)
     finally:
-        response.stream.release()
-    return b"", None
+        response.release()
+    return b""
 
 
 def user_class(arm: str, traffic: Traffic, queue: ArmQueue, now_s: Callable[[], float]) -> type[ArmUser]:

@@ -7,7 +7,7 @@ import pytest
 
 from locustfiles.counts import Second, quantiles_us
 from locustfiles.schedule.requests import PlannedRequest
-from locustfiles.worker.dispatcher import TICK_S, Dispatcher
+from locustfiles.worker.dispatcher import MOST_IN_A_ROW, TICK_S, Dispatcher
 from locustfiles.worker.queue import ArmQueue
 
 if TYPE_CHECKING:
@@ -189,3 +189,20 @@ def test_it_wakes_up_while_nothing_is_planned(rehearsal: Rehearsal) -> None:
     rehearsal.run([PlannedRequest(0, 0.5, "/api/orders-000", b"{}"), PlannedRequest(1, 9.5, "/", b"{}")])
     assert max(rehearsal.slept) == TICK_S
     assert [second.missed for second in rehearsal.seconds("leaky")[:3]] == [0, 1, 0]
+
+
+def test_what_is_due_at_once_is_offered_in_a_row(rehearsal: Rehearsal) -> None:
+    """Requests of one instant take one sleep, but never more than MOST_IN_A_ROW without a turn of the users."""
+    waiting: list[int] = []
+    leaky = rehearsal.queues["leaky"]
+    sleep = rehearsal.sleep
+
+    def watched(seconds: float) -> None:
+        waiting.append(len(leaky))
+        sleep(seconds)
+
+    rehearsal.dispatcher = Dispatcher(tuple(rehearsal.queues.values()), rehearsal.clock.now, watched)
+    together = [PlannedRequest(index, 0.5, "/", b"{}") for index in range(2 * MOST_IN_A_ROW + 3)]
+    rehearsal.run(together)
+    assert [many for many in waiting if many] == [MOST_IN_A_ROW, MOST_IN_A_ROW, 3]
+    assert len(rehearsal.sent) == 2 * len(together)

@@ -16,8 +16,9 @@ from locustfiles.answers.bounds import KEEP_BYTES, AnswerBounds
 from locustfiles.answers.fast_http import bound_answers
 from locustfiles.counts import Second
 from locustfiles.schedule.requests import PlannedRequest
+from locustfiles.worker.client import READ_BYTES
 from locustfiles.worker.queue import ArmQueue
-from locustfiles.worker.user import READ_BYTES, ArmUser, user_class
+from locustfiles.worker.user import ArmUser, user_class
 from soak.contract import Traffic
 from tests.support.rogue_server import ENDLESS
 
@@ -95,7 +96,7 @@ def _send(user: ArmUser, times: int = 1, request: PlannedRequest = REQUEST) -> N
         while not user.queue.idle:
             gevent.sleep(0.001)
     greenlet.kill()
-    user.client.client.clientpool.close()
+    user.on_stop()
 
 
 def _url(target: Target) -> str:
@@ -172,10 +173,11 @@ def test_of_a_long_body_the_beginning_is_checked(
     lengths: list[int] = []
     target.reply = _answer("200 OK", b'{"error": "' + b"x" * 500_000)
     user = make_user(_url(target))
-    user.environment.events.request.add_listener(lambda response, **_: lengths.append(len(response.content)))
+    user.environment.events.request.add_listener(lambda response_length, **_: lengths.append(response_length))
     _send(user, times=2)
     assert _counts(user) == {"error_body": 2}
     assert target.connections == 1
+    assert len(lengths) == 2
     assert all(KEEP_BYTES <= kept < KEEP_BYTES + READ_BYTES for kept in lengths)
 
 
