@@ -13,7 +13,7 @@ import typer
 
 from soak.errors import UsageError, exit_on_error
 
-COMMANDS: Final = ("report", "judge", "compare", "history", "requests", "ablation")
+COMMANDS: Final = ("report", "judge", "compare", "history", "requests", "sites", "ablation")
 """Each is the function ``command`` of its module in ``analysis.commands``."""
 
 

@@ -7,13 +7,15 @@ import errno
 import json
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, Literal, TextIO
 
 MOST_TEXT_BYTES: Final = 16 << 20
 """Size of the largest text or JSON file that is read, bytes: a manifest has 100 kB, a summary up to 2 MB."""
 MOST_TABLE_BYTES: Final = 2 << 30
 """Size of the largest table or log that is read, bytes: a row a second of ten processes over more than a week."""
+MOST_LINKS: Final = 40
+"""Symbolic links that are followed on the way to one file, as the kernel does."""
 MOST_DIGITS: Final = 20
 """Digits of the longest whole number that is read from a JSON file: 2**64, the largest that a kernel gives, has 20."""
 
@@ -48,6 +50,48 @@ def read_regular(path: Path, most_bytes: int = MOST_TEXT_BYTES, *, follow: bool 
     """Return the content of a regular file, what is appended meanwhile left out; raises as ``open_regular``."""
     with open_regular(path, most_bytes, follow=follow) as file:
         return file.read(os.fstat(file.fileno()).st_size)
+
+
+def read_below(root: Path, path: str, suffix: str, most_bytes: int) -> tuple[bytes, float]:
+    """Return the content of a regular file of another file system tree, and when it was changed, seconds since 1970.
+
+    ``path`` is absolute within ``root``. Links are followed as they would be there: none leads out of it. Raises
+    OSError as ``open_regular``, also where the name of the file that is reached does not end with ``suffix``.
+    """
+    places = [os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
+    left, links = list(reversed(_names(path))), 0
+    try:
+        while left:
+            name = left.pop()
+            if name == "..":
+                if len(places) > 1:
+                    os.close(places.pop())
+                continue
+            status = os.stat(name, dir_fd=places[-1], follow_symlinks=False)
+            if stat.S_ISLNK(status.st_mode):
+                links += 1
+                if links > MOST_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                target = os.readlink(name, dir_fd=places[-1])
+                while target.startswith("/") and len(places) > 1:
+                    os.close(places.pop())
+                left += reversed(_names(target))
+            elif left:
+                within = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+                places.append(os.open(name, within, dir_fd=places[-1]))
+            elif not name.endswith(suffix):
+                raise OSError(errno.EINVAL, f"its name does not end with {suffix}", path)
+            else:
+                _require_regular(Path(path), status)
+                flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+                with os.fdopen(os.open(name, flags, dir_fd=places[-1]), "rb") as file:
+                    status = os.fstat(file.fileno())
+                    _require_regular(Path(path), status, most_bytes)
+                    return file.read(status.st_size), status.st_mtime
+    finally:
+        for place in places:
+            os.close(place)
+    raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
 
 
 def read_json(path: Path) -> Any:
@@ -94,6 +138,10 @@ def open_output(path: Path, mode: Literal["a", "w"], encoding: str = "utf-8") ->
     descriptor = os.open(path, flags | (os.O_APPEND if mode == "a" else os.O_TRUNC), 0o666)
     os.set_blocking(descriptor, True)  # only the opening must not wait; a child may inherit the file
     return os.fdopen(descriptor, mode, encoding=encoding, newline="")
+
+
+def _names(path: str) -> list[str]:
+    return [name for name in PurePosixPath(path).parts if not name.startswith("/")]
 
 
 def _require_regular(path: Path, status: os.stat_result, most_bytes: int | None = None) -> None:

@@ -29,7 +29,7 @@ def spread_gauges(samples: pd.DataFrame) -> pd.DataFrame:
         (SCHEMA_1_OBJECT, SCHEMA_1_COLUMNS) if SCHEMA_1_OBJECT in samples else (GAUGES_COLUMN, ())
     )
     which, texts = pd.factorize(samples[objects])
-    read = [_gauges(text) for text in texts]
+    read = [numbers_of(text) for text in texts]
     columns = {PREFIX + name: samples[name] for name in singles if samples[name].notna().any()}
     for name in sorted({name for gauges in read for name in gauges}):
         values = np.array([gauges.get(name, math.nan) for gauges in read])
@@ -43,8 +43,8 @@ def gauge_names(samples: Iterable[pd.DataFrame]) -> tuple[str, ...]:
     return tuple(sorted(column.removeprefix(PREFIX) for column in found))
 
 
-def _gauges(text: str) -> dict[str, float]:
-    """Return the numbers of one cell; what is damaged, or no finite number, was not read."""
+def numbers_of(text: str) -> dict[str, float]:
+    """Return the numbers by name of a cell with a JSON object; what is damaged, or no finite number, was not read."""
     try:
         found = _DECODER.decode(text or "{}")
     except (ValueError, RecursionError):

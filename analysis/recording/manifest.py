@@ -119,6 +119,18 @@ class ManifestPrometheus(BaseModel):
     start_query: str = ""
 
 
+class ManifestReplay(BaseModel):
+    """What the replay of an arm came to; it is no evidence."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Literal["done", "refused", "interrupted"]
+    reason: str = Field(default="", max_length=2_000)
+    seconds: float = Field(ge=0, le=1e9)
+    requests: int = Field(ge=0, le=1 << 63)
+    passes: tuple[str, ...] = ()
+
+
 class RunFacts(BaseModel):
     """The keys of ``manifest.json`` that ``summary.json`` repeats."""
 
@@ -166,6 +178,8 @@ class Manifest(RunFacts):
     seed: int | None = None
     config: dict[str, Any] = {}
     """The profile."""
+    replay: dict[str, ManifestReplay] = {}
+    """What the replay of each arm that was replayed, or refused to be, came to."""
     prometheus: ManifestPrometheus | None = None
     """What Prometheus was asked; None where it was not."""
     locustfile_sha256: str | None = None

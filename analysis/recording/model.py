@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.recording.heap_files import HeapFiles
 from analysis.recording.latency import Latency
 from analysis.recording.manifest import Manifest
+from analysis.recording.replay import ReplayFiles
 from soak.contract import IDLE, LOAD, OOM_KILLERS, compared_arms
 from soak.contract.hashes import NO_HASHES, HashCheck
 
@@ -83,6 +84,8 @@ class Arm:
     alive at a time."""
     heap: HeapFiles = field(default_factory=HeapFiles)
     """The heap files; empty where they were not asked for."""
+    replay: ReplayFiles = field(default_factory=ReplayFiles)
+    """Points and sites of its replay; empty where it was not replayed, or they were not asked for."""
     build: str | None = None
     """The git revision of its directory, or the id of its image; None where neither is known."""
     url: str = ""

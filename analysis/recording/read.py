@@ -18,6 +18,7 @@ from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import read_manifest
 from analysis.recording.model import Arm, Gap, Life, Phase, Recording, last_load
 from analysis.recording.process_sum import as_one, overlap
+from analysis.recording.replay import ReplayFiles, read_replay
 from soak.contract import (
     CONTROL_ROLE,
     EVENTS,
@@ -109,6 +110,7 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
                 processes=processes,
                 by_process=by_process,
                 heap=heap,
+                replay=read_replay(run_dir / arm.name) if whole else ReplayFiles(),
                 build=arm.build,
                 url=arm.url,
                 incremental_collector=find_incremental_collector(events.frame, arm.name),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 
 from analysis.judge.types import Numbers
 from analysis.recording.csv_table import read_table
+from analysis.recording.gauges import numbers_of
 from analysis.recording.model import Arm
 from soak.contract import REQUESTS
 
@@ -53,24 +52,11 @@ def read_sent_by_name(arm_dir: Path) -> SentByName:
     seconds = frame["t_s"].to_numpy(float)
     counts: dict[str, Numbers] = {}
     for row, text in enumerate(frame["sent_by_name"]):
-        for name, sent in _counts(text).items():
+        for name, sent in numbers_of(text).items():
+            if sent <= 0:
+                continue
             if name not in counts and len(counts) < MOST_NAMES:
                 counts[name] = np.zeros(len(seconds))
             if name in counts:
                 counts[name][row] += sent
     return SentByName(seconds + 1, {name: count.cumsum() for name, count in counts.items()})
-
-
-def _counts(text: str) -> Mapping[str, float]:
-    """Return the numbers of one cell."""
-    try:
-        found = json.loads(text or "{}", parse_int=float)
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {
-        name: sent
-        for name, sent in found.items()
-        if isinstance(sent, float) and math.isfinite(sent) and sent > 0
-    }

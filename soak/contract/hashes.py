@@ -32,6 +32,7 @@ from soak.contract.files import (
     SUMS,
     TRAFFIC,
 )
+from soak.contract.replay import REPLAY, SITES
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, HarnessError, RecordingError
 from soak.regular_files import MOST_TABLE_BYTES, open_regular, read_json, read_regular
 
@@ -41,7 +42,9 @@ _PROBLEMS: Final = {EXTRA: "extra, recorded by no run"}
 NO_EVIDENCE: Final = frozenset({LIVE, SUMS})
 BESIDE: Final = (f"{SUMS}.", f"{Path(STATEMENT).stem}.")
 """Beginnings of the names of files in a run directory that are no evidence: the statement, and signatures of both."""
-JUDGED: Final = frozenset({MANIFEST, EVENTS, SAMPLES, REQUESTS, LATENCY_LOG, CENSUS, CONTAINERS, HOLDERS})
+JUDGED: Final = frozenset(
+    {MANIFEST, EVENTS, SAMPLES, REQUESTS, LATENCY_LOG, CENSUS, CONTAINERS, HOLDERS, REPLAY, SITES}
+)
 """Names of the files that a verdict and a report are made of."""
 LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")
 MOST_NAMED: Final = 20

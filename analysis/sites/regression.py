@@ -1,0 +1,178 @@
+"""Which groups of allocations grow with the requests, by how much each.
+
+Bytes and blocks are regressed on the requests answered before each point. A group is a *site* where
+
+- the intervals of bytes and of blocks per request lie above 0, with MAX_ERROR for all groups together (Bonferroni);
+- both grew in at least MIN_STEPS of the steps from point to point, and at least MIN_LATE of the growth lies in the
+  second half of the requests: a cache that fills up slows down;
+- its bytes are at least MIN_SHARE of the leak.
+
+The noise of a level may be independent from point to point, or add up as that of a walk. Both are fitted, and an
+interval holds those of both. The largest block of a group, the table of a dict or a list, grows by doublings, which
+are no noise: it is left out of the regression, and its mean growth is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtrit
+
+from analysis.judge.by_name import COUNTED_CONDITION, growth_by_name
+from analysis.judge.types import Numbers
+from analysis.sites.traces import Group
+from soak.contract import MIN_REPLAY_POINTS
+
+MAX_ERROR: Final = 0.05
+"""Chance that the interval of any group does not hold its rate."""
+MIN_STEPS: Final = 0.75
+"""Share of the steps from point to point in which a site grows, at the least."""
+MIN_LATE: Final = 0.25
+"""Share of a site's growth that lies in the second half of the requests, at the least; of a steady leak it is 0.5."""
+MIN_SHARE: Final = 0.02
+"""Bytes of a site as a share of the leak, at the least."""
+MOST_LARGE: Final = 3
+"""Blocks of a group that is a few large blocks, at the most."""
+MIN_DOUBLINGS: Final = 2
+"""Steps in which a group of a few large blocks grew, at the least."""
+COUNTING: Final = 1 / 12
+"""Variance that a number of blocks has at the least, that of rounding: small whole numbers lie on a line by chance."""
+ROUNDING: Final = 1e-9
+"""Part of a rate by which its interval is wider: where all is exact, rounding is all there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A group of allocations that grows, per request."""
+
+    group: Group
+    bytes_per_request: float
+    low: float | None
+    """Lower end of the interval of bytes; None of a few large blocks, which have no interval."""
+    high: float | None
+    blocks_per_request: float
+    """Blocks per request; of a few large blocks their number."""
+    endpoint: str = ""
+    """The name of the requests that alone it follows; empty: of none, or not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """Rates of all groups and the half widths of their intervals."""
+
+    rate: Numbers
+    low: Numbers
+    high: Numbers
+
+
+def find_sites(
+    groups: Sequence[Group], requests: Numbers, by_name: Mapping[str, Numbers], leak: float | None
+) -> tuple[Site, ...]:
+    """Return the sites, those with the most bytes first.
+
+    ``requests`` are those answered before each point, ``by_name`` the same by name of the request; ``leak`` is what the
+    arm leaks, bytes per request, None where it is not known: then the growth of all groups stands for it. There are
+    none from fewer than MIN_REPLAY_POINTS points.
+    """
+    used = _used(requests)
+    if not groups or used.sum() < MIN_REPLAY_POINTS:
+        return ()
+    x = requests[used]
+    if (np.diff(x) <= 0).any():
+        return ()
+    size, blocks, largest = (
+        np.array([getattr(group, name) for group in groups])[:, used]
+        for name in ("bytes", "blocks", "largest")
+    )
+    table = (largest[:, -1] - largest[:, 0]) / (x[-1] - x[0])
+    tests = max(1, int(np.sum(np.ptp(size, axis=1) > 0)))
+    steady, count = _fit(size - largest, x, tests), _fit(blocks, x, tests, COUNTING)
+    rate = steady.rate + table
+    least = MIN_SHARE * (leak if leak and leak > 0 else max(0.0, float(rate[rate > 0].sum())))
+    late = _late_share(size, x)
+    grows = (_steps(size) >= MIN_STEPS) & (_steps(blocks) >= MIN_STEPS) & (late >= MIN_LATE)
+    sites = grows & (steady.low > 0) & (count.low > 0) & (rate >= least)
+    whole = (size[:, -1] - size[:, 0]) / (x[-1] - x[0])
+    few = (blocks.max(axis=1) <= MOST_LARGE) & (blocks.min(axis=1) >= 1) & (np.diff(size) >= 0).all(axis=1)
+    few &= (
+        ((np.diff(size) > 0).sum(axis=1) >= MIN_DOUBLINGS)
+        & (late >= MIN_LATE)
+        & (whole >= least)
+        & (whole > 0)
+    )
+    names = {name: np.asarray(counts[used], dtype=np.float64) for name, counts in by_name.items()}
+    found = [
+        Site(
+            groups[one],
+            float(rate[one]),
+            float(steady.low[one] + table[one]),
+            float(steady.high[one] + table[one]),
+            float(count.rate[one]),
+            _endpoint(blocks[one], names),
+        )
+        for one in np.flatnonzero(sites).tolist()
+    ]
+    found += [
+        Site(groups[one], float(whole[one]), None, None, float(blocks[one, -1]))
+        for one in np.flatnonzero(few & ~sites).tolist()
+    ]
+    return tuple(sorted(found, key=lambda site: -site.bytes_per_request))
+
+
+def _used(requests: Numbers) -> npt.NDArray[np.bool_]:
+    """Return which points are used: of those without a request before them none, where enough others are left."""
+    loaded = requests > 0
+    return loaded if loaded.sum() >= MIN_REPLAY_POINTS else requests >= 0
+
+
+def _fit(level: Numbers, x: Numbers, tests: int, least: float = 0.0) -> _Fit:
+    """Return the rate of each row of ``level`` over ``x``, with an interval that holds those of both kinds of noise.
+
+    ``least`` is the variance that a level has at the least.
+    """
+    freedom = len(x) - 2
+    quantile = float(stdtrit(freedom, 1 - MAX_ERROR / 2 / tests))
+    from_mean = x - x.mean()
+    squares = float(np.sum(from_mean**2))
+    rate = level @ from_mean / squares
+    residual = level - level.mean(axis=1, keepdims=True) - rate[:, None] * from_mean
+    half = quantile * np.sqrt((np.sum(residual**2, axis=1) / freedom + least) / squares)
+    step, gained = np.diff(x), np.diff(level, axis=1)
+    walk = gained.sum(axis=1) / step.sum()
+    spread = np.sum((gained - walk[:, None] * step) ** 2 / step, axis=1) / (len(step) - 1)
+    walk_half = quantile * np.sqrt(spread / step.sum() + 2 * least / step.sum() ** 2)
+    rounding = ROUNDING * np.abs(rate)
+    return _Fit(
+        rate,
+        np.minimum(rate - half, walk - walk_half) - rounding,
+        np.maximum(rate + half, walk + walk_half) + rounding,
+    )
+
+
+def _steps(level: Numbers) -> Numbers:
+    """Return the share of the steps in which each row grew."""
+    return np.asarray((np.diff(level, axis=1) > 0).mean(axis=1), dtype=np.float64)
+
+
+def _late_share(level: Numbers, x: Numbers) -> Numbers:
+    """Return the part of each row's growth that lies in the second half of ``x``; 0 of one that does not grow."""
+    at = (x[0] + x[-1]) / 2
+    after = int(np.searchsorted(x, at))
+    weight = (at - x[after - 1]) / (x[after] - x[after - 1])
+    middle = (1 - weight) * level[:, after - 1] + weight * level[:, after]
+    growth = level[:, -1] - level[:, 0]
+    return np.where(growth > 0, (level[:, -1] - middle) / np.where(growth > 0, growth, 1.0), 0.0)
+
+
+def _endpoint(blocks: Numbers, by_name: Mapping[str, Numbers]) -> str:
+    """Return the name of the requests that alone the blocks follow; empty: of none alone, or not known."""
+    found = growth_by_name(blocks, by_name, max_condition=COUNTED_CONDITION)
+    if len(found.follows) != 1:
+        return ""
+    name = found.follows[0]
+    lowest = found.rates[name].low
+    return name if all(rate.high < lowest for other, rate in found.rates.items() if other != name) else ""

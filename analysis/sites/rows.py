@@ -1,0 +1,55 @@
+"""Rows of sites.csv: sites with their names as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from analysis.recording.replay import Site as Row
+from analysis.sites.naming import at
+from analysis.sites.regression import Site
+from analysis.sites.sources import Sources
+
+
+def site_rows(
+    sites: Sequence[Site], of_pass: str, sources: Sources, leak: float | None, *, tasks_leak: bool
+) -> tuple[Row, ...]:
+    """Return a row of each site, in their order; ``leak`` is in bytes per request, None where it is not known.
+
+    Where tasks are what is retained (``tasks_leak``) each row names the coroutine of the task that allocates.
+    """
+    cwd = sources.cwd
+    rows = []
+    for rank, site in enumerate(sites, 1):
+        name, frames = site.group.name, site.group.frames
+        source = sources.line(*name.yours) if name.yours else ""
+        task = ""
+        if tasks_leak and name.root is not None:
+            function = sources.function(*name.root)
+            task = f"{function} ({at(name.root, cwd).rpartition(':')[0]})" if function else ""
+        rows.append(
+            Row(
+                of_pass=of_pass,
+                rank=rank,
+                your_line=at(name.yours, cwd),
+                source=source,
+                in_line=at(name.package, cwd),
+                allocated_line=at(frames[0], cwd) if frames else "",
+                task=task,
+                function=site.group.function,
+                bytes_per_request=site.bytes_per_request,
+                low=None if site.low is None else max(0.0, site.low),
+                high=site.high,
+                blocks_per_request=site.blocks_per_request,
+                share=site.bytes_per_request / leak if leak and leak > 0 else None,
+                endpoint=site.endpoint,
+                frames=" < ".join(at(frame, cwd) for frame in frames),
+            )
+        )
+    return tuple(rows)
+
+
+def merged(before: Sequence[Row], found: Sequence[Row], of_pass: str) -> tuple[Row, ...]:
+    """Return the rows of all passes: those of other passes as they were, and those found in this one."""
+    kept = [row for row in before if row.of_pass != of_pass]
+    return (*kept, *(replace(row, of_pass=of_pass) for row in found))

@@ -1,0 +1,72 @@
+"""Lines of the target's source files, as the target has them: bounded, text only, printable."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from pathlib import Path
+from typing import Final
+
+from soak.errors import printable
+from soak.regular_files import read_below
+
+MOST_FILE_BYTES: Final = 4 << 20
+"""Size of the largest source file that is read, bytes."""
+MOST_FILES: Final = 1_000
+"""Source files that are read at most."""
+MOST_CHARACTERS: Final = 120
+"""Characters of a source line that are shown at most."""
+_LINE_END: Final = re.compile("\r\n|\r|\n")
+_DEF: Final = re.compile(r"(\s*)(?:async\s+)?def\s+(\w+)")
+
+
+class Sources:
+    """The source files of a target, below its root directory.
+
+    ``root`` is None where the target is gone: then no file has a line. ``cwd`` is the target's working directory, in
+    which relative names are. A file that was changed after ``newest_s``, seconds since 1970, is another one than ran.
+    """
+
+    def __init__(self, root: Path | None, cwd: str = "/", newest_s: float = float("inf")) -> None:
+        self._root = root
+        self.cwd = cwd
+        self._newest_s = newest_s
+        self._read: dict[str, tuple[str, ...]] = {}
+
+    def line(self, file: str, number: int) -> str:
+        """Return a line without the white space around it; empty where there is none, or the file is no text."""
+        lines = self._lines(file)
+        if not 1 <= number <= len(lines):
+            return ""
+        text = printable(lines[number - 1].strip())
+        return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
+
+    def function(self, file: str, number: int) -> str:
+        """Return the name of the function that a line is in; empty for a module's own lines, or where not known."""
+        lines = self._lines(file)
+        if not 1 <= number <= len(lines):
+            return ""
+        least = len(lines[number - 1]) - len(lines[number - 1].lstrip())
+        for line in reversed(lines[: number - 1]):
+            if (found := _DEF.match(line)) and len(found[1]) < least:
+                return found[2]
+        return ""
+
+    def _lines(self, file: str) -> tuple[str, ...]:
+        if file not in self._read:
+            if len(self._read) >= MOST_FILES or self._root is None:
+                return ()
+            self._read[file] = self._lines_of(self._root, file)
+        return self._read[file]
+
+    def _lines_of(self, root: Path, file: str) -> tuple[str, ...]:
+        try:
+            path = file if file.startswith("/") else f"{self.cwd}/{file}"
+            content, changed_s = read_below(root, path, ".py", MOST_FILE_BYTES)
+            if changed_s > self._newest_s:
+                return ()
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+            return tuple(_LINE_END.split(content.decode(encoding)))
+        except (OSError, ValueError, SyntaxError, LookupError):
+            return ()

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from analysis.commands.sites import command
+from analysis.recording.replay import Site, read_replay
+from analysis.report.write import make_report
+from soak.contract import SITES, traces_file
+from soak.errors import HarnessError, UsageError
+from tests.support.planted_replay import EACH, SITE, write_points, write_sites, write_traces
+
+Build = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("planted_verdicts")
+REQUESTS = [EACH * point for point in range(1, 7)]
+APP = ("/srv/app.py", 2)
+LEAKS = {(APP, ("/srv/main.py", 9)): (4_096, 2.0), (("/srv/healthy.py", 3),): (500, 0.0)}
+
+
+@pytest.fixture
+def replayed(build_run: Build, tmp_path: Path) -> Path:
+    """A run whose leaky arm was replayed, with its traces in raw/ and its sources below root/."""
+    run_dir, raw, srv = build_run(incident=False), tmp_path / "raw", tmp_path / "root/srv"
+    raw.mkdir()
+    srv.mkdir(parents=True)
+    (srv / "app.py").write_text("import ujson\nreturn ujson.loads(DOCUMENT)\n")
+    write_points(run_dir / "leaky", REQUESTS)
+    write_traces(raw, REQUESTS, LEAKS)
+    return run_dir
+
+
+def found(run_dir: Path, tmp_path: Path, arm: str = "leaky") -> tuple[Site, ...]:
+    command(run_dir, arm, tmp_path / "raw", "python", tmp_path / "root", None)
+    return read_replay(run_dir / arm).sites
+
+
+def test_the_site_of_a_leak_is_written(replayed: Path, tmp_path: Path) -> None:
+    """With line, rates and share; the source is left out, as the file is newer than the run."""
+    (site,) = found(replayed, tmp_path)
+    assert (site.your_line, site.source, site.in_line) == ("/srv/app.py:2", "", "")
+    assert (site.bytes_per_request, site.low, site.high) == pytest.approx((8_192.0, 8_192.0, 8_192.0))
+    assert site.blocks_per_request == pytest.approx(2.0)
+    assert site.share is not None
+    assert site.share > 0
+    assert site.frames == "/srv/app.py:2 < /srv/main.py:9"
+
+
+def test_a_second_pass_keeps_the_rows_of_the_first(replayed: Path, tmp_path: Path) -> None:
+    """And a pass that is repeated replaces its own."""
+    native = replace(SITE, of_pass="native", function="JSON_DecodeObject")
+    write_sites(replayed / "leaky", [SITE, native])
+    assert [(site.of_pass, site.your_line) for site in found(replayed, tmp_path)] == [
+        ("native", "gateway/app.py:130"),
+        ("python", "/srv/app.py:2"),
+    ]
+
+
+def test_what_cannot_be_done_is_refused_with_its_reason(replayed: Path, tmp_path: Path) -> None:
+    """Too few points, damaged traces, no such arm: one sentence, and nothing is written."""
+    traces_file(tmp_path / "raw", 3, 0).write_bytes(b"[")
+    with pytest.raises(HarnessError, match=r"point-3\.0\.traces: not as the probe writes it"):
+        found(replayed, tmp_path)
+    write_points(replayed / "leaky", REQUESTS[:3])
+    with pytest.raises(HarnessError, match="3 points of the pass python, 4 are needed"):
+        found(replayed, tmp_path)
+    with pytest.raises(UsageError, match="no arm 'other' was recorded"):
+        found(replayed, tmp_path, "other")
+    assert not (replayed / "leaky" / SITES).exists()
+
+
+@pytest.mark.slow
+def test_sites_change_no_verdict_and_no_exit_code(replayed: Path, tmp_path: Path) -> None:
+    """A replay is no evidence: with its sites, damaged or not, the report decides what it decided before."""
+    before = make_report(replayed)
+    found(replayed, tmp_path)
+    after = make_report(replayed)
+    (replayed / "leaky" / SITES).write_bytes(b"damaged")
+    damaged = make_report(replayed)
+    assert {(one.exit_code, one.reasons) for one in (before, after, damaged)} == {
+        (before.exit_code, before.reasons)
+    }

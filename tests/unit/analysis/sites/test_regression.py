@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from analysis.judge.types import Numbers
+from analysis.sites.naming import Name
+from analysis.sites.regression import find_sites
+from analysis.sites.traces import Group
+
+Draw = np.random.Generator
+NOBODY: dict[str, Numbers] = {}
+
+
+def group(line: int, size: Numbers, blocks: Numbers, largest: Numbers | float = 0.0) -> Group:
+    """Return a group of line ``line`` of app.py."""
+    frame = ("/srv/app.py", line)
+    table = np.broadcast_to(np.asarray(largest, dtype=np.float64), size.shape)
+    return Group(Name(frame, None, None), (frame,), size, blocks, table)
+
+
+def leaking(line: int, requests: Numbers, bytes_each: float, blocks_each: float = 1.0) -> Group:
+    """Return a group that keeps so much of each request, beside what was there before."""
+    return group(line, 5_000 + bytes_each * requests, 40 + blocks_each * requests)
+
+
+def walk(draw: Draw, requests: Numbers, line: int) -> Group:
+    """Return a group whose blocks of 90 bytes come and go, what is there now depending on what was before."""
+    blocks = np.maximum(0, 400 + np.cumsum(draw.normal(0, 12, len(requests)))).round()
+    return group(line, 90 * blocks, blocks, 90.0)
+
+
+def turnover(draw: Draw, requests: Numbers, line: int) -> Group:
+    """Return a group of a bounded cache: its number of blocks is about the same at every point."""
+    blocks = draw.poisson(900, len(requests)).astype(float)
+    return group(line, 120 * blocks + draw.normal(0, 500, len(requests)), blocks, 4_696.0)
+
+
+def filling(draw: Draw, requests: Numbers, line: int) -> Group:
+    """Return a group of a cache of 2,000 keys that are drawn at random, filled by the first third of the requests."""
+    blocks = np.round(2_000 * (1 - np.exp(-9 * requests / requests[-1]))) + draw.integers(0, 3, len(requests))
+    return group(line, 150.0 * blocks, blocks, 73_816.0)
+
+
+def points(count: int, each: float = 400.0) -> Numbers:
+    return each * np.arange(1.0, count + 1)
+
+
+@pytest.mark.parametrize("count", [4, 5, 8, 12])
+def test_what_each_request_leaves_is_measured_exactly(count: int) -> None:
+    """Of 47 groups of which one keeps 71 B in 2 blocks, that one is the site, 71.0 from 71.0 to 71.0."""
+    requests = points(count)
+    draw = np.random.default_rng(count)
+    groups = [turnover(draw, requests, line) for line in range(46)]
+    (site,) = find_sites([*groups, leaking(12, requests, 71.0, 2.0)], requests, NOBODY, 81.9)
+    assert site.group.name.yours == ("/srv/app.py", 12)
+    assert site.bytes_per_request == pytest.approx(71.0)
+    assert site.blocks_per_request == pytest.approx(2.0)
+    assert site.low == pytest.approx(71.0)
+    assert site.high == pytest.approx(71.0)
+
+
+@pytest.mark.parametrize("kind", [walk, turnover, filling])
+@pytest.mark.parametrize("count", [4, 8, 12])
+def test_what_a_healthy_app_turns_over_is_no_site(
+    kind: Callable[[Draw, Numbers, int], Group], count: int
+) -> None:
+    """Of 100 seeds with 150 groups that come and go at most 5 show any site, however small the leak looked for."""
+    false = 0
+    for seed in range(100):
+        draw = np.random.default_rng(seed)
+        requests = points(count)
+        groups = [kind(draw, requests, line) for line in range(150)]
+        false += bool(find_sites(groups, requests, NOBODY, 1.0))
+    assert false <= 5
+
+
+@pytest.mark.parametrize(("count", "at_least"), [(5, 95), (12, 100)])
+def test_a_leak_beside_turnover_is_found(count: int, at_least: int) -> None:
+    """A leak of 200 B of four requests of five is the only site of 301 groups, in at least 95 of 100 seeds."""
+    found = 0
+    for seed in range(100):
+        draw = np.random.default_rng(seed)
+        requests = points(count)
+        blocks = np.cumsum(draw.binomial(400, 0.8, count)).astype(float)
+        groups = [turnover(draw, requests, line) for line in range(300)]
+        sites = find_sites([*groups, group(7, 200 * blocks, blocks, 200.0)], requests, NOBODY, 160.0)
+        found += [site.group.frames[0][1] for site in sites] == [7]
+        assert all(site.low is not None and site.high is not None for site in sites)
+    assert found >= at_least
+
+
+@pytest.mark.parametrize("count", [5, 12])
+def test_the_table_of_a_dict_is_no_noise(count: int) -> None:
+    """A dict that gains 100 B a request on one line with its table, which doubles now and then, is a site."""
+    requests = points(count)
+    table = 104.0 * 2 ** np.ceil(np.log2(requests))
+    groups = [turnover(np.random.default_rng(1), requests, line) for line in range(300)]
+    (site,) = find_sites(
+        [*groups, group(3, 100 * requests + table, requests + 1, table)], requests, NOBODY, 250.0
+    )
+    assert site.low is not None
+    assert 100 < site.low <= site.bytes_per_request
+    assert site.blocks_per_request == pytest.approx(1.0)
+
+
+def test_few_large_blocks_have_no_interval() -> None:
+    """A table alone that doubles to the end is a site with its number of blocks; one that stopped in time is none."""
+    requests = points(8)
+    table = 104.0 * 2 ** np.ceil(np.log2(requests))
+    stopped = np.minimum(table, table[2])
+    groups = [group(1, table, np.ones(8), table), group(2, stopped, np.ones(8), stopped)]
+    (site,) = find_sites(groups, requests, NOBODY, 100.0)
+    assert (site.group.frames[0][1], site.low, site.high, site.blocks_per_request) == (1, None, None, 1.0)
+
+
+def test_what_is_below_two_percent_of_the_leak_is_left_out() -> None:
+    """A site of 27 B is none of a leak of 3 kB, and one of 70 B is."""
+    requests = points(6)
+    groups = [leaking(1, requests, 27.0), leaking(2, requests, 70.0), leaking(3, requests, 2_900.0)]
+    assert [site.group.frames[0][1] for site in find_sites(groups, requests, NOBODY, 3_000.0)] == [3, 2]
+    assert [site.group.frames[0][1] for site in find_sites(groups, requests, NOBODY, None)] == [3, 2]
+
+
+def test_a_site_of_one_endpoint_has_its_name() -> None:
+    """Blocks that follow one name of five, 1.00 against 0.00 in a constant mix, are of it; others of none."""
+    sent = np.cumsum(np.random.default_rng(2).multinomial(200, [0.2] * 5, size=9), axis=0).astype(float)
+    by_name = {name: sent[:, place] for place, name in enumerate(("add", "find", "change", "remove", "read"))}
+    requests = sent.sum(axis=1)
+    groups = [leaking(1, by_name["find"], 500.0), leaking(2, requests, 80.0)]
+    assert [
+        (site.group.frames[0][1], site.endpoint) for site in find_sites(groups, requests, by_name, 180.0)
+    ] == [
+        (1, "find"),
+        (2, ""),
+    ]
+    few = {name: counts[:7] for name, counts in by_name.items()}
+    groups = [leaking(1, few["find"], 500.0)]
+    assert [site.endpoint for site in find_sites(groups, requests[:7], few, 100.0)] == [""]
+
+
+def test_a_point_before_the_first_request_counts_only_where_it_must() -> None:
+    """What the first request sets up is no growth; of four points all are used."""
+    requests = 400.0 * np.arange(6.0)
+    once = np.where(requests > 0, 60_000.0, 0.0)
+    leak = group(1, once + 50 * requests, np.sign(once) * 500 + requests, 50.0)
+    (site,) = find_sites([leak], requests, NOBODY, None)
+    assert site.bytes_per_request == pytest.approx(50.0)
+    assert find_sites([leaking(1, requests[:4], 50.0)], requests[:4], NOBODY, None)
+    assert find_sites([leaking(1, requests[:3], 50.0)], requests[:3], NOBODY, None) == ()
