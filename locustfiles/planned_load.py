@@ -1,6 +1,7 @@
 """The locustfile of the planned load, given to Locust with ``-f``; ``--traffic`` names the run's ``traffic.json``.
 
-Locust's own ``--master`` and ``--worker`` split the load; without ``--headless`` its web UI starts and stops it.
+Locust's own ``--master`` and ``--worker`` split the load; ``--replay ARM`` replays that of an arm. Without
+``--headless`` its web UI starts and stops it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from locustfiles.answers import fast_http
 from locustfiles.answers.bounds import AnswerBounds
 from locustfiles.locust_process import LocustProcess, set_up
 from locustfiles.master.coordinator import coordinate_planned
+from locustfiles.replay.planned import replay_planned
 from locustfiles.schedule.plan_file import read_traffic
 from locustfiles.schedule.requests import Mix
 from locustfiles.stats_bounds import bound_statistics
@@ -38,6 +40,7 @@ def add_arguments(parser: LocustArgumentParser, **_: object) -> None:
         include_in_web_ui=False,
         help="traffic.json, the planned load that `soak run` wrote",
     )
+    parser.add_argument("--replay", default="", include_in_web_ui=False, help="replay the load of this arm")
 
 
 def register(environment: Environment, **_: object) -> None:
@@ -47,7 +50,12 @@ def register(environment: Environment, **_: object) -> None:
 
 def _set_up_planned(process: LocustProcess, orders: BinaryIO) -> None:
     environment = process.environment
-    traffic = read_traffic(Path(cast(Namespace, environment.parsed_options).traffic))
+    options = cast(Namespace, environment.parsed_options)
+    traffic = read_traffic(Path(options.traffic))
+    if options.replay:
+        replay_planned(process, traffic, options.replay, orders)
+        bound_statistics(environment)
+        return
     clock = MasterClock()
     sender = PlannedSender(traffic, clock)
     environment.user_classes = list(sender.user_classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from soak.contract.units import (
     parse_size,
 )
 from soak.errors import UsageError
+from soak.regular_files import replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ def command(
     ca_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Authorities that sign its certificate, PEM.")
     ] = None,
+    verdicts: Annotated[Path | None, typer.Option(hidden=True, help="Write the verdicts as JSON.")] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a report to DIR (with --prometheus).")
     ] = None,
@@ -161,7 +164,7 @@ def command(
         if follow:
             follow_run(path)
             return
-        answer(judge_run(path))
+        answer(judge_run(path, verdicts))
     if follow:
         raise UsageError(f"{path}: --follow needs a run directory.")
     margin = parse_option("--max-leak", max_leak, parse_leak_per_time)
@@ -186,10 +189,16 @@ def _columns(names: tuple[str, str, str], time_unit: str | None, rss_unit: str |
     return Columns(time, rss, time_s, rss_bytes, life)
 
 
-def judge_run(run_dir: Path) -> Verdicts:
-    """Judge a recording; raises RecordingError when it cannot be read."""
+def judge_run(run_dir: Path, verdicts: Path | None = None) -> Verdicts:
+    """Judge a recording; raises RecordingError when it cannot be read.
+
+    ``verdicts`` is a file to write for the run that goes on: verdict by arm, as in live.json.
+    """
     recording = read_recording(run_dir)
     judged = judged_run(recording)
+    if verdicts is not None:
+        found = {verdict.arm: verdict.verdict for verdict in judged.verdicts}
+        replace_file(verdicts, json.dumps(found).encode())
     end = outcome(judged.reasons, attached=recording.manifest.attached)
     return Verdicts(render([*judged_parts(judged), *end]), judged.signoff.exit_code)
 

@@ -1,6 +1,7 @@
 """The plugin for a custom locustfile, which custom_load.py adds to Locust: ``--soak-traffic traffic.json``.
 
-It runs as Locust's master and as one worker for each arm, ``--worker --soak-arm NAME``.
+It runs as Locust's master and as one worker for each arm, ``--worker --soak-arm NAME``; in a replay as the one process
+of ``--soak-replay --soak-arm NAME``.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from locust.runners import WorkerRunner
 from locustfiles.answers import fast_http, requests_http
 from locustfiles.answers.bounds import AnswerBounds
 from locustfiles.custom.coordinator import coordinate_custom
+from locustfiles.custom.replay import replay_custom
 from locustfiles.custom.sender import CustomSender
 from locustfiles.locust_process import LocustProcess, set_up
 from locustfiles.schedule.plan_file import read_traffic
 from locustfiles.stats_bounds import bound_statistics
 from locustfiles.web.extension import WebUi
 from locustfiles.worker.reporter import MasterClock, Reporter
+from soak.contract import Traffic
 
 
 def add_soak_arguments(parser: LocustArgumentParser, **_: object) -> None:
@@ -31,6 +34,9 @@ def add_soak_arguments(parser: LocustArgumentParser, **_: object) -> None:
         "--soak-traffic", required=True, include_in_web_ui=False, help="traffic.json, which `soak run` wrote"
     )
     parser.add_argument("--soak-arm", default="", include_in_web_ui=False, help="the arm of this worker")
+    parser.add_argument(
+        "--soak-replay", action="store_true", include_in_web_ui=False, help="replay the load of that arm"
+    )
 
 
 def register_custom(environment: Environment, **_: object) -> None:
@@ -41,19 +47,26 @@ def register_custom(environment: Environment, **_: object) -> None:
 def _set_up_custom(process: LocustProcess, orders: BinaryIO) -> None:
     options = cast(Namespace, process.environment.parsed_options)
     traffic = read_traffic(Path(options.soak_traffic))
-    if isinstance(process.runner, WorkerRunner):
+    if options.soak_replay:
+        replay_custom(process, traffic, options.soak_arm, orders)
+        _bound_answers(traffic)
+    elif isinstance(process.runner, WorkerRunner):
         clock = MasterClock()
         sender = CustomSender(traffic, options.soak_arm, clock)
         sender.register(process)
         Reporter(traffic, sender, clock).register(process)
-        bounds = AnswerBounds.of_whole_answers(traffic.max_response, traffic.network_timeout_s)
-        for client in (fast_http, requests_http):
-            client.bound_answers(bounds)
-            client.bound_requests(bounds)
+        _bound_answers(traffic)
     else:
         coordinate_custom(process, traffic, orders)
         WebUi(traffic).register(process.environment)
     bound_statistics(process.environment)
+
+
+def _bound_answers(traffic: Traffic) -> None:
+    bounds = AnswerBounds.of_whole_answers(traffic.max_response, traffic.network_timeout_s)
+    for client in (fast_http, requests_http):
+        client.bound_answers(bounds)
+        client.bound_requests(bounds)
 
 
 events.init_command_line_parser.add_listener(add_soak_arguments)

@@ -22,7 +22,8 @@ from soak.limit.choose import enter_scope
 from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import plan_run
 from soak.plan.shortest_load import TOO_SHORT, shortest_load
-from soak.supervisor.launch import noted_signals, run_profile
+from soak.replay.arms import replay_run
+from soak.supervisor.launch import Ended, noted_signals, run_profile
 from soak.supervisor.phases import led_by_ui, timed
 from soak.supervisor.run import Run
 
@@ -56,7 +57,7 @@ def run(
         return
     if shortest_load(checked).too_short:
         print(f"warning: {shortest_load(checked)}: {TOO_SHORT}", file=sys.stderr)
-    _soak(checked, runs, timed, metrics_port, fail_on=fail_on)
+    _soak(checked, runs, timed, metrics_port, fail_on=fail_on, then=replay_run)
 
 
 def ui(
@@ -110,11 +111,12 @@ def _soak(
     web: WebAccess | None = None,
     command: str = "report",
     fail_on: FailOn = "inconclusive",
+    then: Callable[[Ended], None] = lambda _ended: None,
 ) -> NoReturn:
-    """Make a run and then its report by a command of the analysis; raises as ``finish``."""
+    """Make a run, then what follows one that is complete, then its report; raises as ``finish``."""
     enter_scope()  # may start this command again, which needs the password too
     os.environ.pop(WEB_PASSWORD, None)  # the targets would inherit it
     with noted_signals() as stop_request:
         with make_progress(metrics_port) as progress:
-            outcome = run_profile(profile, runs.resolve(), progress, script, stop_request, web=web)
+            outcome = run_profile(profile, runs.resolve(), progress, script, stop_request, web=web, then=then)
         finish(outcome, stop_request, command, fail_on)

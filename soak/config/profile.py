@@ -156,6 +156,19 @@ class GateSettings(ProfileTable):
         return tuple(limit for _, limit in self if limit is not None)
 
 
+class ReplaySettings(ProfileTable):
+    """How an arm that leaks is replayed after the verdict, to find where it allocates what it retains."""
+
+    seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    """Seconds for the replay of all arms that leak, together; 0: none"""
+    frames: Annotated[int, Field(ge=1, le=64)] = 8
+    """Frames of a traceback that are kept for each allocation"""
+    native: Literal["auto", "off"] = "auto"
+    """Whether native memory is traced, too, where it may leak ("auto") or never ("off")"""
+    control: bool = False
+    """Whether the control is replayed, too"""
+
+
 class Profile(ProfileTable):
     """A whole profile. ``name`` and ``directory`` come from the file it was read from."""
 
@@ -174,6 +187,7 @@ class Profile(ProfileTable):
     arms: Annotated[dict[ArmName, ArmSettings], Field(min_length=1)]
     judge: JudgeSettings = JudgeSettings()
     gates: GateSettings = GateSettings()
+    replay: ReplaySettings = ReplaySettings()
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Profile:

@@ -18,6 +18,8 @@ PROBE_INSIDE: Final = "/soakproof/probe"
 """Directory of the probe's code in the container: ours, mounted read-only."""
 SOCKETS_INSIDE: Final = "/soakproof/run"
 """Directory of the probes' sockets in the container: a tmpfs of it, of mode 1777, since its user may be any."""
+RAW_INSIDE: Final = "/soakproof/raw"
+"""Directory in the container into which a replay writes what is live at its points."""
 RUN_ID_AT_MOST: Final = 100
 """Characters of the run's id in the name of a container."""
 
@@ -41,6 +43,8 @@ class ContainerSpec:
     """Variables on top of the image's own. Their values are never recorded."""
     options: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
+    raw: Path | None = None
+    """Directory of ours that is RAW_INSIDE in a replay, of mode 1777, since its user may be any; else None."""
 
     def name(self, life: int) -> str:
         """Return the name of the container of a life."""
@@ -58,12 +62,16 @@ class ContainerSpec:
         if self.published_at is not None:
             address, port = self.published_at
             network = ("--publish", f"{address}:{port}:{self.listens}")
+        raw: tuple[str, ...] = ()
+        if self.raw is not None:
+            raw = ("--mount", _mount("type=bind", f"source={self.raw}", f"destination={RAW_INSIDE}"))
         return (
             self.image.engine, "run", "--name", self.name(life),
             "--label", f"soakproof.run={self.run_id}", "--label", f"soakproof.arm={self.arm}",
             "--pull", "never", "--log-driver", "none", *limit, *network,
             "--mount", _mount("type=bind", f"source={PROBE_PATH}", f"destination={PROBE_INSIDE}", "readonly"),
             "--mount", _mount("type=tmpfs", f"destination={SOCKETS_INSIDE}", "tmpfs-mode=1777"),
+            *raw,
             "--env-file", str(self.env_file), *self.options,
             self.image.id.removeprefix("sha256:"), *self.args,
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """The replay of a leaking arm: its files in the run directory, and what the target leaves for the analysis.
 
-After the verdict an arm that leaks lives once more for each *pass*, under instrumentation, and gets the same requests.
+After the verdict an arm that leaks lives once more for each *pass*, and gets the same requests. It is instrumented from
+the moment it is ready, before the first request: what it has allocated until then is at no point.
 At each *point* (drained, collected) what is live is kept; the analysis regresses it on the requests sent before.
 
     <arm>/replay.csv     a row per point of each pass

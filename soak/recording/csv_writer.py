@@ -37,6 +37,12 @@ class CsvWriter:
         if fresh:
             self._write([self._names])
 
+    def __enter__(self) -> CsvWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def write(self, row: Mapping[str, object]) -> None:
         """Append one row; None and missing columns become empty cells.
 

@@ -127,6 +127,7 @@ _ANSWERS: Final[Mapping[str, type[_Answer]]] = {
     "collect": _Collect,
     "trim": _Trim,
     "inject": _Inject,
+    "trace_begin": _Answer,
     "trace_point": _TracePoint,
     "trace_end": _Answer,
     "who": _Who,

@@ -46,6 +46,15 @@ class Progress:
         with contextlib.suppress(OSError, SystemExit):  # rich ends the process when a pipe is closed
             self._console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
+    def show_text(self, text: str, elapsed_s: float) -> None:
+        """Show a line in the place of the table, or print it when the last one is old enough."""
+        if self._live:
+            with contextlib.suppress(OSError):  # the terminal is gone
+                self._live.update(Text(text), refresh=True)
+        elif elapsed_s >= self._next_plain_s:
+            self._next_plain_s = elapsed_s + PLAIN_EVERY_S
+            self.print_line(text)
+
     def show(self, now: RunStatus) -> None:
         """Refresh the table, or print a line when the last one is old enough."""
         self._others(now)

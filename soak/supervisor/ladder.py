@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Final, TypeVar
 
 from soak import contract
@@ -16,6 +17,25 @@ LOOK_EVERY_S: Final = 0.02
 T = TypeVar("T")
 
 
+def meanwhile(session: Session, wait: Callable[[float], None], work: Callable[[], T]) -> T:
+    """Return what ``work`` does, in a thread: a target may take long to answer.
+
+    Raises what it raises, and what ``wait`` does, which looks after all else for some seconds.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            future.set_exception(error)
+
+    session.machine.thread(target=run, name="ladder", daemon=True).start()
+    while not future.done():
+        wait(LOOK_EVERY_S)
+    return future.result()
+
+
 class Ladder:
     """Leads arms down the ladder; ``wait`` looks after the run for some seconds, and raises what ends it."""
 
@@ -26,25 +46,11 @@ class Ladder:
     def lead(self, arm: ArmRun) -> None:
         """Lead one arm down; a target that does not answer is left at the rung it reached."""
         rungs = arm.quiesce()
-        while (rung := self._meanwhile(lambda: next(rungs, None))) is not None:
+        while (rung := meanwhile(self._session, self._wait, lambda: next(rungs, None))) is not None:
             self._count_heap(arm, rung)
             if rung == contract.RUNGS[0]:
-                self._meanwhile(lambda: arm.sampler.name_holders(contract.RUNGS[0], EXACT_TIMEOUT_S))
-
-    def _meanwhile(self, work: Callable[[], T]) -> T:
-        """Look after the run while work is done in a thread: a target may take long to answer."""
-        future: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - raised again below
-                future.set_exception(error)
-
-        self._session.machine.thread(target=run, name="ladder", daemon=True).start()
-        while not future.done():
-            self._wait(LOOK_EVERY_S)
-        return future.result()
+                name_holders = partial(arm.sampler.name_holders, contract.RUNGS[0], EXACT_TIMEOUT_S)
+                meanwhile(self._session, self._wait, name_holders)
 
     def _count_heap(self, arm: ArmRun, rung: str) -> None:
         """Have an arm's heap counted on a rung of the ladder, and wait until it is."""

@@ -18,8 +18,9 @@ import psutil
 from soak.config.profile import Profile
 from soak.containers.images import images_of
 from soak.errors import HarnessError, SoakError, UsageError
+from soak.limit import LimitMechanism
 from soak.plan.load_plan import WebAccess
-from soak.plan.run_plan import plan_run
+from soak.plan.run_plan import RunPlan, plan_run
 from soak.recording.files import check_encodable, new_run_directory, record_sums
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest
@@ -39,6 +40,17 @@ class Outcome:
     error: Exception | None
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that is complete: its processes have ended, and its hashes are not written yet."""
+
+    plan: RunPlan
+    session: Session
+    mechanism: LimitMechanism
+    private: Path
+    """A directory that nobody else may read, until the run is left."""
+
+
 def run_profile(
     profile: Profile,
     runs: Path,
@@ -47,9 +59,12 @@ def run_profile(
     stop_request: StopRequest,
     *,
     web: WebAccess | None = None,
+    then: Callable[[Ended], None] = lambda _ended: None,
     machine: Machine = THIS_MACHINE,
 ) -> Outcome:
     """Make one run; everything is stopped when this returns, and the recording is kept however it ended.
+
+    ``then`` is called with a run that is complete, before its hashes are written.
 
     Raises UsageError when the profile cannot run on this machine. A run that Ctrl-C, SIGTERM or a dead load generator
     cut short is no error: its manifest and its report state it.
@@ -84,6 +99,8 @@ def run_profile(
             run = Run(plan, choice.mechanism, session, probe_directory)
             stack.callback(run.stop)
             run.go(script)
+            if run.status == "complete":
+                then(Ended(plan, session, choice.mechanism, probe_directory))
         except UsageError:
             raise
         except SoakError as error:

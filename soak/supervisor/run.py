@@ -50,6 +50,8 @@ class Run:
     ) -> None:
         self.profile = plan.profile
         self.clock = session.clock
+        self.status = "running"
+        """How it ended: complete, interrupted or failed."""
         self._plan = plan
         self._session = session
         self._arms = new_arms(plan, mechanism, session, probe_directory)
@@ -86,6 +88,7 @@ class Run:
 
     def _end(self, status: str, detail: str) -> None:
         events = self._session.events
+        self.status = status
         in_order([
             *([partial(events.record, "interrupted", detail)] if status != "complete" else []),
             partial(self.stop, name_holders=status == "interrupted" and self._phase in UNNAMED_PHASES),

@@ -22,9 +22,18 @@ StartLife = Callable[[int], tuple[Running, LifeLimit]]
 """Starts the life of a number."""
 
 
-def starter(plan: ArmPlan, limit_bytes: int | None, mechanism: LimitMechanism, session: Session) -> StartLife:
-    """Return what starts the lives of an arm; it raises UsageError and HarnessError where one cannot be started."""
-    log = session.logs / f"{plan.name}.log"
+def starter(
+    plan: ArmPlan,
+    limit_bytes: int | None,
+    mechanism: LimitMechanism,
+    session: Session,
+    log: Path | None = None,
+) -> StartLife:
+    """Return what starts the lives of an arm; it raises UsageError and HarnessError where one cannot be started.
+
+    They print to ``log``, by default that of the arm among the logs of the run.
+    """
+    log = log or session.logs / f"{plan.name}.log"
     container = plan.container
 
     def start_process(number: int) -> tuple[Running, LifeLimit]:

@@ -14,7 +14,7 @@ from .imports import when_imported
 from .report import report
 from .server import Server
 from .sessions import Sessions
-from .tracing import traced
+from .tracing import asked_for
 
 TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def start(directory: str) -> None:
     ``<directory>/<euid>/<pid>.sock``. Raises OSError when ``directory`` is missing, open to other users in another way
     or cannot be written, and RuntimeError when the system gives no thread.
     """
-    tracing = traced()  # before anything else is allocated
+    tracing = asked_for()
     probe = Probe(directory, Sessions(), tracing=tracing)
     probe.open()
     if tracing is None:

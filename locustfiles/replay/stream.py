@@ -1,0 +1,85 @@
+"""The requests of a replay in the place of an arm's queue: the next one of the run, as soon as a user is free."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import count
+from typing import Final
+
+import gevent
+
+from locustfiles.counts import ArmCounter
+from locustfiles.replay.gate import Gate
+from locustfiles.schedule.arrivals import schedule
+from locustfiles.schedule.requests import PlannedRequest
+from locustfiles.worker.queue import ArmQueue
+from soak.contract import Traffic
+
+ENDLESS_S: Final = 1.0
+"""Time for streams without end and for bad clients, seconds: in the run they may last until its next pause."""
+CLOGGED_S: Final = 0.02
+"""Time between two looks whether bad clients have taken what waits for them, seconds."""
+
+
+class GateCounter(ArmCounter):
+    """Counts the requests of an arm at a gate, and nothing by the second."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+
+    def sent(self, now_s: float, name: str) -> None:  # noqa: ARG002, D102 - as ArmCounter
+        self._gate.sent(name)
+
+    def sent_badly(self, now_s: float, name: str) -> None:  # noqa: ARG002, D102
+        self._gate.sent(name)
+
+    def ended(self, *_: object) -> None:  # noqa: D102
+        self._gate.ended()
+
+    def ended_badly(self, *_: object) -> None:  # noqa: D102
+        self._gate.ended()
+
+
+class ReplayQueue(ArmQueue):
+    """Hands the requests of a stream to the users of an arm, one to each that is free while the gate is open.
+
+    Bad clients get theirs from the same stream. While ``most`` requests wait for them, nobody gets any.
+    """
+
+    def __init__(
+        self, stream: Iterator[PlannedRequest], gate: Gate, most: int, now_s: Callable[[], float]
+    ) -> None:
+        super().__init__(math.inf, now_s)
+        self.counter = GateCounter(gate)
+        self._stream = stream
+        self._gate = gate
+        self._most = most
+
+    def take(self, *, badly: bool = False) -> PlannedRequest:
+        """Wait for the next request; the caller sends it at once."""
+        while not badly:
+            self._gate.wait()
+            if len(self) >= self._most:
+                gevent.sleep(CLOGGED_S)
+                continue
+            request = next(self._stream)
+            now_s = self._now_s()
+            self.offer(replace(request, planned_s=now_s, until_s=now_s + ENDLESS_S))
+            if not request.client:
+                break
+        return super().take(badly=badly)
+
+
+def replayed(traffic: Traffic, environment: Mapping[str, str] = os.environ) -> Iterator[PlannedRequest]:
+    """Yield the requests of the run from their start, then those of the next seeds, without end.
+
+    Where the warm-up sends other sizes than the judged load, the stream begins with the load. Raises as ``schedule``.
+    """
+    if traffic.warmup_request_bytes != traffic.request_bytes:
+        traffic = replace(traffic, warmup_s=0.0)
+    for seed in count(traffic.seed):
+        yield from schedule(replace(traffic, seed=seed), 0.0, environment)

@@ -1,0 +1,127 @@
+"""The replay of a run that has just ended: which arms, one after the other, and what is recorded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any, Final, Literal
+
+import psutil
+
+from soak import contract
+from soak.contract import ArmReplay
+from soak.errors import SoakError, message_line
+from soak.plan.arm_plan import ArmPlan
+from soak.plan.run_plan import RunPlan
+from soak.replay.one_pass import PassResult, PassRun, PassState
+from soak.replay.passes import Pass, passes
+from soak.replay.plan import plan_pass
+from soak.replay.verdicts import judged_arms
+from soak.status.terminal import clock_text
+from soak.supervisor.launch import Ended
+
+LEAK: Final = "leak"
+
+
+def replay_run(ended: Ended) -> None:
+    """Replay the arms of a run that leak, and record it in the manifest; raises nothing.
+
+    The verdict is printed first. Ctrl-C ends the replay alone.
+    """
+    plan, session = ended.plan, ended.session
+    candidates = [arm for arm in plan.arms if is_eligible(plan, arm)]
+    if not candidates:
+        return
+    seconds = plan.profile.replay.seconds
+    if not seconds:
+        off = ArmReplay("refused", "replay.seconds is 0", 0.0, 0, ())
+        record(ended, {arm.name: off for arm in candidates})
+        return
+    verdicts = judged_arms(ended)
+    leaking = [arm for arm in candidates if verdicts.get(arm.name) == LEAK]
+    found: dict[str, ArmReplay] = {}
+    until_s = session.clock.now_s() + seconds
+    for number, arm in enumerate(leaking):
+        share_s = (until_s - session.clock.now_s()) / (len(leaking) - number)
+        found[arm.name] = replay_arm(ended, arm, session.clock.now_s() + share_s)
+        session.progress.print_line(_summary(arm.name, found[arm.name]))
+    if found:
+        record(ended, found)
+
+
+def is_eligible(plan: RunPlan, arm: ArmPlan) -> bool:
+    """Whether an arm is replayed where it leaks: a control only where that is asked for, and never an injected one."""
+    is_control = arm.name == plan.profile.judge.control
+    return arm.injected is None and (not is_control or plan.profile.replay.control)
+
+
+def replay_arm(ended: Ended, arm: ArmPlan, until_s: float) -> ArmReplay:
+    """Replay one arm until ``until_s`` (``t_s``); raises nothing."""
+    clock = ended.session.clock
+    began_s = clock.now_s()
+    if ended.session.stop_request.is_noted:
+        return ArmReplay("interrupted", f"{ended.session.stop_request.signal_name} before it", 0.0, 0, ())
+    if arm.metrics:
+        return ArmReplay("refused", "it runs elsewhere, and is not started here", 0.0, 0, ())
+    results: dict[str, PassResult] = {}
+    try:
+        for one in passes(ended.plan.profile.replay):
+            results[one.name] = _run_pass(ended, arm, one, until_s)
+            if results[one.name].is_interrupted:
+                break
+    except (SoakError, OSError) as error:
+        return _refused(message_line(error), clock.now_s() - began_s, results)
+    except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the run its report
+        return _refused(message_line(f"{type(error).__name__}: {error}"), clock.now_s() - began_s, results)
+    return outcome(results, clock.now_s() - began_s)
+
+
+def outcome(results: Mapping[str, PassResult], seconds: float) -> ArmReplay:
+    """Return what the passes of an arm came to."""
+    done = tuple(name for name, result in results.items() if result.is_analysed)
+    reasons = [f"{name}: {result.reason}" for name, result in results.items() if result.reason]
+    interrupted = any(result.is_interrupted for result in results.values())
+    requests = sum(result.requests for result in results.values())
+    status: Literal["done", "refused", "interrupted"] = "done" if done else "refused"
+    if len(results) == 1:
+        reasons = [result.reason for result in results.values() if result.reason]
+    return ArmReplay(
+        "interrupted" if interrupted else status, "; ".join(reasons), round(seconds, 1), requests, done
+    )
+
+
+def _refused(reason: str, seconds: float, results: Mapping[str, PassResult]) -> ArmReplay:
+    requests = sum(result.requests for result in results.values())
+    return ArmReplay("refused", reason, round(seconds, 1), requests, ())
+
+
+def _run_pass(ended: Ended, arm: ArmPlan, one: Pass, until_s: float) -> PassResult:
+    free_bytes = psutil.virtual_memory().available
+    plan = plan_pass(ended.plan, arm, one, ended.private, free_bytes)
+    show = partial(_show, ended, f"{arm.name}, {one.name}")
+    return PassRun(plan, ended.session, ended.mechanism, until_s, show).go()
+
+
+def _show(ended: Ended, what: str, state: PassState) -> None:
+    session = ended.session
+    left = clock_text(state.until_s - session.clock.now_s())
+    points = f"{state.points} of at most {contract.MOST_REPLAY_POINTS} points"
+    text = f"replay [{left} left] {what}: {points}, {state.requests:,} requests"
+    session.progress.show_text(text, session.clock.now_s())
+
+
+def _summary(name: str, found: ArmReplay) -> str:
+    why = f": {found.reason}" if found.reason else ""
+    return f"replay of {name}: {found.status} in {found.seconds:.0f} s, {found.requests:,} requests{why}"
+
+
+def record(ended: Ended, found: Mapping[str, ArmReplay]) -> None:
+    """Write what the replays came to into the manifest."""
+    ended.session.manifest = {**ended.session.manifest, "replay": dict(_facts(found))}
+    ended.session.save_manifest("complete")
+
+
+def _facts(found: Mapping[str, ArmReplay]) -> Iterator[tuple[str, Any]]:
+    for name, replay in found.items():
+        yield name, asdict(replay)

@@ -1,0 +1,199 @@
+"""One pass of an arm: a life of it, its points, and the analysis of them while the arm still lives."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from soak.contract import (
+    MIN_POINT_REQUESTS,
+    MIN_REPLAY_POINTS,
+    MOST_TRACES,
+    REPLAY,
+    REPLAY_COLUMNS,
+    traces_file,
+)
+from soak.limit import LimitMechanism
+from soak.recording.csv_writer import CsvWriter
+from soak.replay.life import Life, RefusedError, StoppedError
+from soak.replay.plan import PassPlan, analysis_process
+from soak.replay.timing import end_s, period_s
+from soak.sampling.probe_answers import ProbeError
+from soak.sampling.probe_client import ProbeClient
+from soak.supervisor.session import Session
+
+POINT_S: Final = 30.0
+"""Time for the processes of an arm to write a point, seconds; 3 M traces take 2 to 4 s."""
+ANALYSIS_S: Final = 60.0
+"""Time for the analysis of a pass, seconds."""
+ROOM_TIMES: Final = 2
+"""A point is taken where the disk has room for so many of the size of the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassResult:
+    """What became of a pass."""
+
+    points: int = 0
+    requests: int = 0
+    """Requests that were sent in all of it."""
+    reason: str = ""
+    """Why it was refused or ended early, a clause; empty for its ordinary end."""
+    is_interrupted: bool = False
+    is_analysed: bool = False
+    """Whether the analysis of its points was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassState:
+    """A pass at this moment, for its display."""
+
+    points: int
+    requests: int
+    until_s: float
+    """When it has to be over, ``t_s``."""
+
+
+class PassRun:
+    """Carries out a pass; ``go`` once."""
+
+    def __init__(
+        self,
+        plan: PassPlan,
+        session: Session,
+        mechanism: LimitMechanism,
+        until_s: float,
+        show: Callable[[PassState], None],
+    ) -> None:
+        """It has to be over at ``until_s`` (``t_s``), the end of all processes included."""
+        self._plan = plan
+        self._session = session
+        self._until_s = until_s
+        self._life = Life(plan, session, mechanism, lambda: show(self._state))
+        self._points = 0
+        self._names: Mapping[str, int] = {}
+        self._traces = 0
+        self._cost_s = 0.2
+        self._pids: list[int] = []
+
+    @property
+    def _state(self) -> PassState:
+        return PassState(self._points, sum(self._names.values()), self._until_s)
+
+    def go(self) -> PassResult:
+        """Carry it out; all its processes have ended when this returns, and its raw directory is gone."""
+        plan, reason = self._plan, ""
+        try:
+            _make_raw(plan.raw)
+            with CsvWriter(plan.directory / REPLAY, REPLAY_COLUMNS) as rows:
+                self._life.start(self._until_s)
+                try:
+                    reason = self._take_points(rows)
+                except (RefusedError, ProbeError) as error:
+                    reason = str(error)
+            if self._points < MIN_REPLAY_POINTS:
+                return self._result(f"{reason or 'its time was over'}, after {_points(self._points)}")
+            analysed = self._analyse()
+            return self._result(
+                reason if analysed else "the analysis of its points failed", analysed=analysed
+            )
+        except StoppedError as stopped:
+            return self._result(str(stopped), interrupted=True)
+        except RefusedError as refused:
+            return self._result(str(refused))
+        finally:
+            self._life.stop()
+            shutil.rmtree(plan.raw, ignore_errors=True)
+
+    def _take_points(self, rows: CsvWriter) -> str:
+        """Take points until the time is over; return why they end before, "" for no reason."""
+        now_s, began_s = self._session.clock.now_s, self._session.clock.now_s()
+        self._begin()
+        while True:
+            # where too few points are there the analysis may take what time it needs
+            last_s = self._until_s - (end_s(self._traces) if self._points >= MIN_REPLAY_POINTS else 0.0)
+            seconds = period_s(last_s - now_s(), self._points, self._cost_s)
+            if seconds is None:
+                return ""
+            before = sum(self._names.values())
+            self._names = self._life.send(MIN_POINT_REQUESTS, seconds, last_s - self._cost_s)
+            if (sent := sum(self._names.values()) - before) < MIN_POINT_REQUESTS:
+                more = "; raise replay.seconds" if sent else ""
+                return f"{sent} requests before a point, at least {MIN_POINT_REQUESTS} are needed{more}"
+            if not self._points:
+                self._begin()  # in workers that were not there before
+            point_s = now_s()
+            found = self._take_point()
+            rows.write({
+                "pass": self._plan.one.name, "point": self._points, "t_s": point_s - began_s,
+                "requests": sum(self._names.values()), "answered_by_name": self._names, **found,
+            })  # fmt: skip
+            self._points += 1
+            self._cost_s = now_s() - point_s
+            self._traces += found["traces"]
+            if found["traces"] >= MOST_TRACES:
+                return f"{found['traces']:,} allocations live, at most {MOST_TRACES:,} are traced"
+            if not self._has_room():
+                return f"the disk of {self._plan.raw.parent} has no room for more points"
+
+    def _begin(self) -> None:
+        """Begin the instrumentation in each process of the arm."""
+        probes = dict(self._life.processes())
+        if not probes:
+            raise RefusedError(f"no probe: {self._life.why_no_probe()}")
+        for probe in probes.values():
+            self._life.ask(probe, self._plan.one.begin_op, POINT_S)
+        self._pids = list(probes)
+
+    def _take_point(self) -> dict[str, int]:
+        """Have each process of the arm write a point; return the sums of what they have."""
+        probes = dict(self._life.processes())
+        found = {"traces": 0, "traced_bytes": 0}
+        for number, pid in enumerate(self._pids):
+            if pid not in probes:
+                raise RefusedError("one of its processes ended")
+            for name, value in self._ask(probes[pid], number).items():
+                found[name] += value
+        return found
+
+    def _ask(self, probe: ProbeClient, number: int) -> dict[str, int]:
+        file = traces_file(self._plan.raw_inside, self._points, number)
+        answer = self._life.ask(probe, self._plan.one.point_op, POINT_S, file=str(file), most=MOST_TRACES)
+        return {"traces": answer["traces"], "traced_bytes": answer["traced_bytes"]}
+
+    def _has_room(self) -> bool:
+        newest = sum(file.stat().st_size for file in self._plan.raw.glob(f"point-{self._points - 1}.*"))
+        return shutil.disk_usage(self._plan.raw).free > ROOM_TIMES * newest
+
+    def _analyse(self) -> bool:
+        """Have the points analysed while the arm's files can be read; return whether that was done."""
+        root: Path | None = None
+        if not self._life.has_died:
+            for pid, probe in list(self._life.processes()):
+                if pid in self._pids:
+                    self._end_instrumentation(probe)
+            root = Path(f"/proc/{self._life.pid}/root")
+        spec = analysis_process(self._plan, root)
+        log = self._plan.log.with_name(f"replay-{self._plan.one.name}-sites.log")
+        return self._life.run(spec, log, ANALYSIS_S) == 0
+
+    def _end_instrumentation(self, probe: ProbeClient) -> None:
+        with suppress(ProbeError, RefusedError):  # it ends with its process
+            self._life.ask(probe, self._plan.one.end_op, POINT_S)
+
+    def _result(self, reason: str = "", *, interrupted: bool = False, analysed: bool = False) -> PassResult:
+        return PassResult(self._points, sum(self._names.values()), reason, interrupted, analysed)
+
+
+def _make_raw(raw: Path) -> None:
+    raw.mkdir()
+    os.chmod(raw, 0o1777)  # noqa: PTH101, S103 - a user of a container may be any; its parent is ours alone
+
+
+def _points(number: int) -> str:
+    return f"{number} point{'' if number == 1 else 's'}, at least {MIN_REPLAY_POINTS} are needed"

@@ -1,0 +1,106 @@
+"""A pass of an arm before anything is started: the arm with its instrumentation, and what sends the requests."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from soak import contract
+from soak.containers.spec import RAW_INSIDE, SOCKETS_INSIDE
+from soak.plan.arm_plan import ArmPlan
+from soak.plan.load_plan import CUSTOM, PLANNED, READY_TIMEOUT_S
+from soak.plan.run_plan import RunPlan
+from soak.process.spec import ProcessSpec, module_argv
+from soak.replay.passes import Pass
+
+LIMIT_TIMES: Final = 4
+"""Memory limit of an arm in a replay, in limits of the run: tracebacks take more than what they are of."""
+FREE_SHARE: Final = 0.8
+"""Share of the machine's free memory up to which that limit goes above the limit of the run."""
+DRAIN_MARGIN_S: Final = 1.0
+"""Time beyond the timeout of a request in which the load generator notices its end, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassPlan:
+    """All that is known of a pass before it starts."""
+
+    one: Pass
+    arm: ArmPlan
+    limit_bytes: int | None
+    stubs: ProcessSpec | None
+    locust: ProcessSpec
+    log: Path
+    """What the arm prints."""
+    probe_directory: Path
+    """Directory of the probes' sockets, as the arm has it."""
+    raw: Path
+    """Private directory of what is live at each point."""
+    raw_inside: Path
+    """The same, as the arm has it."""
+    run_directory: Path
+    drain_s: float
+    """Time for requests in flight to end, seconds."""
+
+    @property
+    def directory(self) -> Path:
+        """Directory of the arm in the recording."""
+        return self.run_directory / self.arm.name
+
+
+def plan_pass(plan: RunPlan, arm: ArmPlan, one: Pass, private: Path, free_bytes: int) -> PassPlan:
+    """Return the plan of a pass of an arm of this run, for a machine with so much free memory."""
+    raw = private / "raw"
+    raw_inside, probe_directory = raw, private
+    if arm.container is not None:
+        raw_inside, probe_directory = Path(RAW_INSIDE), Path(SOCKETS_INSIDE)
+        env = {**arm.container.env, **one.variables}
+        limit = limit_bytes(plan.profile.limit.memory, free_bytes)
+        arm = replace(arm, container=replace(arm.container, env=env, raw=raw, limit_bytes=limit))
+    else:
+        env = {**arm.process.env, **one.variables}
+        arm = replace(arm, process=replace(arm.process, env=env))
+    return PassPlan(
+        one,
+        arm,
+        limit_bytes(plan.profile.limit.memory, free_bytes),
+        plan.stubs,
+        _locust(plan, arm),
+        plan.run_directory / arm.name / f"replay-{one.name}.log",
+        probe_directory,
+        raw,
+        raw_inside,
+        plan.run_directory,
+        plan.profile.traffic.network_timeout_s + DRAIN_MARGIN_S,
+    )
+
+
+def limit_bytes(limit: int | None, free_bytes: int) -> int | None:
+    """Return the memory limit of an arm in its replay; None where it has none in the run."""
+    return None if limit is None else max(limit, min(LIMIT_TIMES * limit, int(FREE_SHARE * free_bytes)))
+
+
+def _locust(plan: RunPlan, arm: ArmPlan) -> ProcessSpec:
+    traffic = plan.profile.traffic
+    start: tuple[str, ...] = ("-P", "-m", "locust", "-f", str(PLANNED), "--replay", arm.name, "--traffic")
+    if plan.traffic.locustfile:
+        users = ("--users", str(traffic.users))
+        start = (str(CUSTOM), "-f", plan.traffic.locustfile, "--soak-replay", "--soak-arm", arm.name, *users)
+        start += ("--soak-traffic",)
+    options = ("--loglevel", "WARNING", "--headless", "--only-summary")
+    return ProcessSpec(
+        "locust",
+        (sys.executable, "-u", *start, str(plan.run_directory / contract.TRAFFIC), *options),
+        plan.locust.cwd,
+        ready_timeout_s=READY_TIMEOUT_S,
+        stop_timeout_s=2.0,
+    )
+
+
+def analysis_process(plan: PassPlan, root: Path | None) -> ProcessSpec:
+    """Return the process that finds the sites of a pass; ``root`` is that of the living arm's files."""
+    words = [str(plan.run_directory), plan.arm.name, "--raw", str(plan.raw), "--pass", plan.one.name]
+    words += [] if root is None else ["--root", str(root)]
+    return ProcessSpec("sites", module_argv("analysis", "sites", *words), plan.run_directory)

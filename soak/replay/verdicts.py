@@ -1,0 +1,51 @@
+"""The verdict before a replay: the analysis judges the recording in a process of its own, and prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from soak.errors import SoakError
+from soak.process.spec import ProcessSpec, module_argv
+from soak.recording.files import record_sums
+from soak.regular_files import read_json
+from soak.supervisor.launch import Ended
+from soak.supervisor.session import POLL_EVERY_S
+
+JUDGE_S: Final = 120.0
+"""Time for the analysis to judge a recording, seconds; an hour of load takes 2 to 4 s."""
+
+
+def judged_arms(ended: Ended) -> Mapping[str, str]:
+    """Return the verdict on each arm, and print it; none where it was not judged, or somebody asks for the end.
+
+    The hashes are written before: they show the recording as it is judged, also where the replay is killed.
+    """
+    session, directory = ended.session, ended.plan.run_directory
+    file, log = ended.private / "verdicts.json", ended.private / "judge.log"
+    try:
+        record_sums(directory)
+        argv = module_argv("analysis", "judge", str(directory), "--verdicts", str(file))
+        child = session.machine.spawn(ProcessSpec("judge", argv, directory), log, session.guard)
+    except SoakError:
+        return {}
+    until_s = session.clock.now_s() + JUDGE_S
+    try:
+        while child.poll() is None and session.clock.now_s() < until_s and not session.stop_request.is_noted:
+            session.machine.sleep(POLL_EVERY_S)
+    finally:
+        session.ending.stop([child], 0.0)
+        child.leave()
+    verdicts = _read(file)
+    if verdicts:
+        session.progress.print_line(log.read_text(errors="replace").rstrip())
+    return verdicts
+
+
+def _read(file: Path) -> Mapping[str, str]:
+    try:
+        found = read_json(file)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
