@@ -60,7 +60,7 @@ def test_the_password_is_there_for_a_second_start_and_gone_for_the_targets(
     """In a scope of its own the command starts once more, and reads it again; children inherit what is left."""
     seen: dict[str, Any] = {}
 
-    def run_profile(*_: object, web: WebAccess) -> None:
+    def run_profile(*_: object, web: WebAccess, **__: object) -> None:
         seen.update(web=web, at_run=os.environ.get(WEB_PASSWORD))
         raise UsageError("far enough")
 
