@@ -84,7 +84,7 @@ lint: .venv/installed ## Check style, types, the direction of imports and the ex
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci docs/ci/gitlab.yml
 
 lock: .venv/installed ## Renew requirements.lock and requirements-image.lock from pyproject.toml
-	$(COMPILE) --upgrade --group dev --output-file requirements.lock
+	$(COMPILE) --upgrade --group dev --extra native --output-file requirements.lock
 	$(COMPILE) --group build --constraint requirements.lock --no-annotate --output-file requirements-image.lock
 
 clean: ## Remove .venv and caches; runs/ stays
