@@ -84,8 +84,9 @@ class _Inject(_Answer):
 
 
 class _TracePoint(_Answer):
-    traces: Annotated[int, Field(ge=0, le=MOST)]
-    traced_bytes: Annotated[int, Field(ge=0, le=MOST)]
+    traces: Annotated[int, Field(ge=0, le=MOST)] | None
+    traced_bytes: Annotated[int, Field(ge=0, le=MOST)] | None
+    capture_bytes: Annotated[int, Field(ge=0, le=MOST)] | None = None
 
 
 class _Holder(BaseModel):

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .native import Native
     from .sessions import Sessions
     from .tracing import Tracing
 
@@ -33,7 +34,7 @@ class Answers:
     Only ``collect``, ``trim``, ``who`` and exact samples pause it.
     """
 
-    def __init__(self, sessions: Sessions, tracing: Tracing | None = None) -> None:
+    def __init__(self, sessions: Sessions, tracing: Tracing | Native | None = None) -> None:
         """``tracing`` is that of a replay: then it alone is answered about."""
         self._sessions = sessions
         self._loop_lag = LoopLag()

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    from .native import Native
     from .tracing import Tracing
 
+NATIVE_VARIABLE = "SOAK_PROBE_NATIVE"
+"""Environment variable that asks for a capture of native allocations; its value is described in ``native``."""
 VISIT_IDLE_S = 10.0
 """Time without a client after which the probe of a visit leaves, seconds: a client that lost its connection is back
 sooner."""
@@ -35,7 +38,7 @@ def start(directory: str) -> None:
     ``<directory>/<euid>/<pid>.sock``. Raises OSError when ``directory`` is missing, open to other users in another way
     or cannot be written, and RuntimeError when the system gives no thread.
     """
-    tracing = asked_for()
+    tracing = asked_for() or _captured()
     probe = Probe(directory, Sessions(), tracing=tracing)
     probe.open()
     if tracing is None:
@@ -95,7 +98,7 @@ class Probe:
         directory: str,
         sessions: Sessions,
         idle_s: float | None = None,
-        tracing: Tracing | None = None,
+        tracing: Tracing | Native | None = None,
     ) -> None:
         self.sessions = sessions
         self._tracing = tracing
@@ -208,6 +211,15 @@ def _or_report(step: Callable[[], None]) -> None:
         report(error)
 
 
+def _captured() -> Native | None:
+    """Return the capture that the environment asks for, begun now; None where it asks for none."""
+    if not (wanted := os.environ.get(NATIVE_VARIABLE)):
+        return None
+    from .native import Native
+
+    return Native(wanted)
+
+
 def _watch_base_events(module: ModuleType) -> None:
     from .creations import watch_base_events
 
@@ -220,7 +232,7 @@ def _watch_uvloop(module: ModuleType) -> None:
     watch_uvloop(module)
 
 
-def _answerer(sessions: Sessions, tracing: Tracing | None) -> Callable[[bytes], bytes]:
+def _answerer(sessions: Sessions, tracing: Tracing | Native | None) -> Callable[[bytes], bytes]:
     """Return the function that answers a request; the first request pays for importing what answers it."""
     answer: Callable[[bytes], bytes] | None = None
 
