@@ -31,7 +31,7 @@ Figure = TypeVar("Figure")
 class Answers:
     """Answers the requests to this process.
 
-    Only ``collect``, ``trim``, ``who`` and exact samples pause it.
+    Only ``collect``, ``trim``, ``who``, ``stuck`` and exact samples pause it.
     """
 
     def __init__(self, sessions: Sessions, tracing: Tracing | Native | None = None) -> None:
@@ -45,6 +45,7 @@ class Answers:
             "collect": self.collect,
             "trim": self.trim,
             "who": self.who,
+            "stuck": self.stuck,
         }
         if tracing is not None:
             self._ops = {"hello": self.hello, **tracing.ops}
@@ -140,6 +141,15 @@ class Answers:
         from .holders.who import parse, who
 
         return who(*parse(request), hidden=[self._sessions, self._sessions.kept()])
+
+    def stuck(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Prove which pending tasks nothing can wake, within ``budget_s`` and ``room_bytes``; see ``stuck.prove``.
+
+        The target stands still meanwhile.
+        """
+        from .stuck.prove import parse, prove
+
+        return prove(parse(request), hidden=[self._sessions, self._sessions.kept()])
 
 
 def _or_null(read: Callable[[], Figure | None]) -> Figure | None:

@@ -187,6 +187,17 @@ def attributes_of(thing: Any) -> dict[Any, Any] | None:
     return None
 
 
+def attribute_of(thing: Any, name: str) -> Any:
+    """Return an attribute that a class of Python's own library gives its objects; None where it is not there.
+
+    No ``__getattr__`` of the target is asked, and no dict is made where there are only values.
+    """
+    try:
+        return object.__getattribute__(thing, name)
+    except AttributeError:
+        return None
+
+
 def members_of(thing: Any) -> Iterator[tuple[str, Any]]:
     """Yield names and values of its slots, and of what C types show like slots: ``__self__``, ``func``."""
     for base in mro_of(type(thing)):

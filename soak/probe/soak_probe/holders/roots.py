@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from .. import tasks
-from .objects import attributes_of, is_a, locals_of, mro_of, type_name
+from .objects import attribute_of, attributes_of, is_a, locals_of, mro_of, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def coroutine_of(task: Any) -> Any:
         if name == "_asyncio.Task":
             return base._coro.__get__(task)  # type: ignore[attr-defined]  # noqa: SLF001 - get_coro() may crash 3.12
         if name == "asyncio.tasks.Task":
-            return (attributes_of(task) or {}).get("_coro")
+            return attribute_of(task, "_coro")
     return None
 
 
@@ -128,7 +128,7 @@ def is_done(task: Any) -> bool:
         if name == "_asyncio.Future":
             return bool(base.done(task))  # type: ignore[attr-defined]
         if name == "asyncio.futures.Future":
-            return (attributes_of(task) or {}).get("_state") != "PENDING"
+            return bool(attribute_of(task, "_state") != "PENDING")
     return False
 
 
@@ -163,7 +163,7 @@ def _modules() -> list[Root]:
             if other == "__main__" or (other and label not in ("__main__", _text(names.get("__name__")))):
                 continue
             file = _text(names.get("__file__"))
-            owner = OWN if label == "__main__" else _owner(file)
+            owner = OWN if label == "__main__" else owner_of(file)
             found[id(names)] = Root(label, names, is_module=True, owner=owner)
             # made by hand: without a file, and without the spec that an import leaves
             files[id(names)] = file or (None if names.get("__spec__") is None else label)
@@ -182,7 +182,7 @@ def _crowds(sorts: Iterable[Any]) -> set[Any]:
 def _of_frames(frames: Sequence[_Running]) -> Iterator[Root]:
     crowds = _crowds(id(running.frame.f_code) for running in frames)
     for label, frame, lasts, coroutine in frames:
-        owner = _owner(frame.f_code.co_filename)
+        owner = owner_of(frame.f_code.co_filename)
         late = id(frame.f_code) in crowds or _module(frame) in _LOOP_MODULES
         names = locals_of(frame)
         yield Root(label, names, False, owner, lasts and owner == OWN, late, coroutine)
@@ -267,7 +267,8 @@ def _thread_names() -> dict[int, str]:
     return named
 
 
-def _owner(file: str) -> int:
+def owner_of(file: str) -> int:
+    """Return whose code a file is: OWN, INSTALLED or STANDARD."""
     if any(part in file for part in _INSTALLED_PATHS):
         return INSTALLED
     return OWN if file and not file.startswith((_STANDARD_PATH, "<frozen")) else STANDARD

@@ -1,0 +1,1 @@
+"""Proves which pending tasks nothing can wake: the op ``stuck``, for a target that nothing loads."""
