@@ -22,6 +22,7 @@ def no_tasks() -> Iterator[None]:
     """Leave no task to the next test."""
     yield
     background.clear()
+    gc.collect()
 
 
 async def lost_task() -> None:
