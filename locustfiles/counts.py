@@ -14,33 +14,50 @@ from soak.contract import FAILURE_KINDS, HISTOGRAM_DIGITS, HISTOGRAM_HIGHEST_US,
 
 
 class Timings:
-    """Latency and service time of requests, microseconds."""
+    """Latency and service time of requests, and round trips of messages of WebSockets, microseconds."""
 
     def __init__(self) -> None:
         self.latency = new_histogram()
         self.service = new_histogram()
+        self.round_trip: HdrHistogram | None = None
+        """None: there was none, as in nearly all seconds of nearly all loads."""
 
     def record(self, latency_us: int, service_us: int) -> None:
         """Count one request; a time beyond the histogram's range counts as the end of the range."""
         self.latency.record_value(min(latency_us, HISTOGRAM_HIGHEST_US))
         self.service.record_value(min(service_us, HISTOGRAM_HIGHEST_US))
 
+    def record_round_trip(self, took_us: int) -> None:
+        """Count one message that was answered."""
+        self._round_trips.record_value(min(took_us, HISTOGRAM_HIGHEST_US))
+
     def add(self, other: Timings) -> None:
-        """Add the requests of ``other``."""
+        """Add the requests and messages of ``other``."""
         self.latency.add(other.latency)
         self.service.add(other.service)
+        if other.round_trip is not None:
+            self._round_trips.add(other.round_trip)
 
-    def pack(self) -> tuple[bytes, bytes]:
-        """Return both histograms in hdrh's encoding."""
-        return self.latency.encode(), self.service.encode()
+    def pack(self) -> tuple[bytes, ...]:
+        """Return the histograms in hdrh's encoding; without a third there was no round trip."""
+        round_trip = () if self.round_trip is None else (self.round_trip.encode(),)
+        return (self.latency.encode(), self.service.encode(), *round_trip)
 
     @classmethod
-    def unpack(cls, packed: tuple[bytes, bytes]) -> Timings:
+    def unpack(cls, packed: tuple[bytes, ...]) -> Timings:
         """Return what ``pack`` packed."""
         made = cls()
-        for histogram, encoded in zip((made.latency, made.service), packed, strict=True):
-            histogram.decode_and_add(encoded)
+        made.latency.decode_and_add(packed[0])
+        made.service.decode_and_add(packed[1])
+        for encoded in packed[2:]:
+            made._round_trips.decode_and_add(encoded)
         return made
+
+    @property
+    def _round_trips(self) -> HdrHistogram:
+        if self.round_trip is None:
+            self.round_trip = new_histogram()
+        return self.round_trip
 
 
 def new_histogram() -> HdrHistogram:
@@ -78,6 +95,10 @@ class Second:
     names: Counter[str] = field(default_factory=Counter)
     """Requests sent by their name."""
     timings: Timings = field(default_factory=Timings)
+    opened: int = 0
+    """WebSockets that were opened."""
+    messages_sent: int = 0
+    messages_received: int = 0
 
     def ended(self, failure: str | None, latency_us: int, service_us: int) -> None:
         """Count a request that was answered well (None) or failed, by its kind of failure."""
@@ -85,7 +106,7 @@ class Second:
         self.timings.record(latency_us, service_us)
 
     def ended_untimed(self, failure: str | None) -> None:
-        """Count a request of a bad client, whose times are the client's."""
+        """Count a request whose times are not those of its end."""
         if failure is None:
             self.ok += 1
         else:
@@ -99,6 +120,9 @@ class Second:
         self.failed += other.failed
         self.names += other.names
         self.timings.add(other.timings)
+        self.opened += other.opened
+        self.messages_sent += other.messages_sent
+        self.messages_received += other.messages_received
 
     def cells(self) -> tuple[int | str, ...]:
         """Return the cells of ``soak.contract.REQUEST_COLUMNS`` from ``sent`` on."""
@@ -110,6 +134,10 @@ class Second:
             *_quantiles_ms(self.timings.latency),
             *_quantiles_ms(self.timings.service),
             json.dumps(self.names, sort_keys=True) if self.names else "",
+            self.opened,
+            self.messages_sent,
+            self.messages_received,
+            *_quantiles_ms(self.timings.round_trip),
         )
 
     def pack(self) -> dict[str, Any]:
@@ -121,6 +149,9 @@ class Second:
             "failed": dict(self.failed),
             "names": dict(self.names),
             "timings": self.timings.pack(),
+            "opened": self.opened,
+            "messages_sent": self.messages_sent,
+            "messages_received": self.messages_received,
         }
 
     @classmethod
@@ -130,8 +161,8 @@ class Second:
         return cls(**packed | counters | {"timings": Timings.unpack(packed["timings"])})
 
 
-def _quantiles_ms(histogram: HdrHistogram) -> tuple[str, ...]:
-    found = quantiles_us(histogram, CSV_QUANTILES)
+def _quantiles_ms(histogram: HdrHistogram | None) -> tuple[str, ...]:
+    found = () if histogram is None else quantiles_us(histogram, CSV_QUANTILES)
     return tuple(f"{value_us / 1000:.3f}" for value_us in found) or ("",) * len(CSV_QUANTILES)
 
 
@@ -176,6 +207,28 @@ class ArmCounter:
             failure, round((until_s - planned_s) * 1e6), round((until_s - sent_s) * 1e6)
         )
         self.in_flight -= 1
+
+    def opened(self, now_s: float, planned_s: float, sent_s: float) -> None:
+        """Count a WebSocket that was opened, with its times."""
+        second = self._seconds[int(now_s)]
+        second.opened += 1
+        second.timings.record(round((now_s - planned_s) * 1e6), round((now_s - sent_s) * 1e6))
+
+    def closed(self, now_s: float, failure: str | None) -> None:
+        """Count an open WebSocket that ended as planned (None) or failed."""
+        self._seconds[int(now_s)].ended_untimed(failure)
+        self.in_flight -= 1
+
+    def message_sent(self, now_s: float) -> None:
+        """Count a message that was sent over a WebSocket."""
+        self._seconds[int(now_s)].messages_sent += 1
+
+    def message_received(self, now_s: float, sent_s: float | None) -> None:
+        """Count a whole message that was received, of a service that echoes with the time since the one it answers."""
+        second = self._seconds[int(now_s)]
+        second.messages_received += 1
+        if sent_s is not None:
+            second.timings.record_round_trip(round((now_s - sent_s) * 1e6))
 
     def take(self, second: int) -> Second:
         """Return the counts of a second, and drop them."""

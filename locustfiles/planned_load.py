@@ -57,7 +57,7 @@ def _set_up_planned(process: LocustProcess, orders: BinaryIO) -> None:
         bound_statistics(environment)
         return
     clock = MasterClock()
-    sender = PlannedSender(traffic, clock)
+    sender = PlannedSender(traffic, clock, report=environment.events.request.fire)
     environment.user_classes = list(sender.user_classes)
     if not isinstance(process.runner, WorkerRunner):
         coordinate_planned(process, traffic, orders)

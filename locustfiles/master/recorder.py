@@ -12,7 +12,15 @@ from hdrh.log import HistogramLogWriter
 
 from locustfiles.counts import Second, Timings
 from locustfiles.schedule.phases import Timetable
-from soak.contract import LATENCY_LOG, LATENCY_TAG, REQUEST_COLUMNS, REQUESTS, SERVICE_TAG, names
+from soak.contract import (
+    LATENCY_LOG,
+    LATENCY_TAG,
+    REQUEST_COLUMNS,
+    REQUESTS,
+    ROUND_TRIP_TAG,
+    SERVICE_TAG,
+    names,
+)
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.regular_files import open_output
@@ -34,8 +42,14 @@ class LatencyLog:
         file.flush()
 
     def write(self, timings: Timings, start_s: float, end_s: float) -> None:
-        """Append both histograms of an interval, each under its tag, and flush."""
-        for tag, histogram in ((LATENCY_TAG, timings.latency), (SERVICE_TAG, timings.service)):
+        """Append the histograms of an interval that are not empty, each under its tag, and flush."""
+        for tag, histogram in (
+            (LATENCY_TAG, timings.latency),
+            (SERVICE_TAG, timings.service),
+            (ROUND_TRIP_TAG, timings.round_trip),
+        ):
+            if histogram is None or not histogram.get_total_count():
+                continue
             # The writer takes a time of 0 from the histogram's own stamps, milliseconds, and writes no tags.
             histogram.set_start_time_stamp(start_s * 1000)
             histogram.set_end_time_stamp(end_s * 1000)
@@ -91,8 +105,8 @@ class ArmRecorder:
         self._next_s = second + 1
 
     def end(self) -> None:
-        """Write the interval that is open, if requests ended in it."""
-        if self._files and self._interval and self._interval.latency.get_total_count():
+        """Write the interval that is open."""
+        if self._files and self._interval:
             with self._writing(self._log_path):
                 self._log.write(self._interval, self._interval_s, self._next_s)
         self._interval = None

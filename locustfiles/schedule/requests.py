@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import uuid
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Final
 from urllib.parse import quote_plus
@@ -28,6 +28,28 @@ from soak.contract.templates import (
 from soak.errors import UsageError
 
 NO_END: Final = float("inf")
+USERS: Final = "users"
+"""Lane of the requests that Locust's users send."""
+BAD_CLIENTS: Final = "bad clients"
+"""Lane of the requests of bad clients."""
+WEBSOCKETS: Final = "websockets"
+"""Lane of WebSocket connections."""
+LANES: Final = (USERS, BAD_CLIENTS, WEBSOCKETS)
+"""What waits apart at an arm, so that one of them holds up no other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """The texts of a WebSocket's messages, the same at each arm; iterated over without end."""
+
+    seed: int
+    template: Template = field(compare=False, repr=False)
+    values: Values = field(compare=False, repr=False)
+
+    def __iter__(self) -> Iterator[str]:
+        values = replace(self.values, draw=random.Random(self.seed))
+        while True:
+            yield self.template.fill(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +71,22 @@ class PlannedRequest:
     read_s: float | None = None
     """Seconds after which the reading of its answer ends without failure."""
     until_s: float = NO_END
-    """Start of the next pause, ``t_s``: streams and bad clients end before it."""
+    """Start of the next pause, ``t_s``: streams, bad clients and WebSockets end before it."""
+    open_s: float | None = None
+    """Seconds for which a WebSocket stays open; None of any other request."""
+    send_every_s: float | None = None
+    """Seconds between two messages of a WebSocket; None: there is no second one."""
+    echo: bool = False
+    """Whether the service answers each message of a WebSocket with one."""
+    messages: Messages | None = None
+    """The messages of a WebSocket; None: it sends none."""
+
+    @property
+    def lane(self) -> str:
+        """Where it waits for its turn, one of LANES."""
+        if self.open_s is not None:
+            return WEBSOCKETS
+        return BAD_CLIENTS if self.client else USERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +163,27 @@ class _Kind:
         if self._query:
             query = "&".join(f"{name}={value.fill(values)}" for name, value in self._query)
             path = f"{path}{'&' if '?' in path else '?'}{query}"
+        connects = request.open_s is not None
+        body = b"" if connects else self._body.fill(values).encode()
+        headers = {name: value.fill(values) for name, value in self._headers.items()}
+        messages = None
+        if connects and request.body:
+            messages = Messages(values.draw.getrandbits(64), self._body, values)
         return PlannedRequest(
             values.index,
             planned_s,
             path,
-            self._body.fill(values).encode(),
+            body,
             request.method,
-            {name: value.fill(values) for name, value in self._headers.items()},
+            headers,
             request.name,
             request.client,
             request.read_s,
             until_s,
+            request.open_s,
+            request.send_every_s,
+            request.echo,
+            messages,
         )
 
 

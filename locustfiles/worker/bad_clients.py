@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import gevent
 
-from locustfiles.schedule.requests import PlannedRequest
+from locustfiles.schedule.requests import BAD_CLIENTS, PlannedRequest
 from locustfiles.worker.connection import connect
 from locustfiles.worker.failure_kind import error_kind
-from locustfiles.worker.queue import ArmQueue
+from locustfiles.worker.lane_clients import LaneClients
 
 READ_BYTES: Final = 1000
 """Bytes that a slow client reads at a time."""
@@ -23,36 +21,14 @@ LEAST_S: Final = 0.1
 """Shortest time that a bad client gets, seconds, also where a pause is about to begin."""
 
 
-class BadClients:
-    """Sends the requests of an arm's bad clients, ``most`` at a time, each over a connection of its own.
+class BadClients(LaneClients):
+    """Sends the requests of an arm's bad clients.
 
     Each ends after ``timeout_s``, and before the next pause; all end by ``close``. A request counts as failed only
     where there was no connection in its time, pauses left out: whatever a service does about such a client is right.
     """
 
-    def __init__(
-        self, url: str, queue: ArmQueue, most: int, timeout_s: float, now_s: Callable[[], float]
-    ) -> None:
-        self._url = urlsplit(url)
-        self._queue = queue
-        self._most = most
-        self._timeout_s = timeout_s
-        self._now_s = now_s
-        self._clients: list[gevent.Greenlet] = []
-
-    def begin(self) -> None:
-        """Start the clients."""
-        self.close()
-        self._clients = [gevent.spawn(self._send_forever) for _ in range(self._most)]
-
-    def close(self) -> None:
-        """End the clients, and what they are sending; idempotent."""
-        gevent.killall(self._clients)
-        self._clients = []
-
-    def _send_forever(self) -> None:
-        while True:
-            self._send(self._queue.take(badly=True))
+    lane = BAD_CLIENTS
 
     def _send(self, request: PlannedRequest) -> None:
         counter = self._queue.counter

@@ -31,6 +31,11 @@ class Dispatcher:
         self._in_a_row = 0
         """Number of requests offered since the last sleep."""
 
+    @property
+    def end_s(self) -> float:
+        """End of the load, ``t_s``, as far as it is known."""
+        return self._end_s
+
     def run(self, requests: Iterable[PlannedRequest], end_s: float, drain_s: float) -> None:
         """Offer every request, wait for the end of the load at ``end_s``, then for the requests in flight.
 

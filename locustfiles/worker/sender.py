@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -14,9 +14,11 @@ from locustfiles.schedule.arrivals import schedule
 from locustfiles.schedule.phases import longest_drain_s
 from locustfiles.worker.bad_clients import BadClients
 from locustfiles.worker.dispatcher import Dispatcher
+from locustfiles.worker.lane_clients import LaneClients
 from locustfiles.worker.queue import ArmQueue
 from locustfiles.worker.reporter import MasterClock
 from locustfiles.worker.user import user_class
+from locustfiles.worker.websockets import Report, WebSockets
 from soak.contract import Traffic
 
 
@@ -26,28 +28,43 @@ class PlannedSender:
     _dispatcher: Dispatcher
 
     def __init__(
-        self, traffic: Traffic, clock: MasterClock, sleep: Callable[[float], object] = gevent.sleep
+        self,
+        traffic: Traffic,
+        clock: MasterClock,
+        sleep: Callable[[float], object] = gevent.sleep,
+        report: Report = lambda **_: None,
     ) -> None:
+        """Take the plan; ``report`` hands what Locust's users do not send to Locust's statistics."""
         self._traffic = traffic
         self._clock = clock
         self._sleep = sleep
         self._queues = {arm: ArmQueue(traffic.max_lateness_s, clock.now_s) for arm in traffic.arms}
-        self._bad_clients = [
-            BadClients(url, self._queues[arm], traffic.users_per_arm, traffic.network_timeout_s, clock.now_s)
-            for arm, url in traffic.arms.items()
-            if any(kind.client for kind in traffic.kinds)
+        self._clients = [
+            clients for arm, url in traffic.arms.items() for clients in self._clients_of(arm, url, report)
         ]
         self.user_classes = [
             user_class(arm, traffic, queue, clock.now_s) for arm, queue in self._queues.items()
         ]
 
+    def _clients_of(self, arm: str, url: str, report: Report) -> Iterator[LaneClients]:
+        traffic = self._traffic
+        common = (url, self._queues[arm], traffic.users_per_arm, traffic.network_timeout_s, self._clock.now_s)
+        if any(kind.client and kind.open_s is None for kind in traffic.kinds):
+            yield BadClients(*common)
+        if any(kind.open_s is not None for kind in traffic.kinds):
+
+            def report_of_arm(name: str, **what: object) -> None:
+                report(name=f"{arm} {name}", **what)
+
+            yield WebSockets(*common, traffic.max_response, lambda: self._dispatcher.end_s, report_of_arm)
+
     def prepare(self, begin: Begin) -> None:  # noqa: ARG002 - a custom load needs it
         """Count anew for the load that begins."""
         for queue in self._queues.values():
             queue.begin()
-        for clients in self._bad_clients:
-            clients.begin()
         self._dispatcher = Dispatcher(tuple(self._queues.values()), self._clock.now_s, self._sleep)
+        for clients in self._clients:
+            clients.begin()
 
     def drive(self, begin: Begin) -> None:
         """Offer the requests of the share until the load is over, drain included."""
@@ -63,10 +80,10 @@ class PlannedSender:
         self._dispatcher.stop(end_s)
 
     def give_up(self) -> None:
-        """Count as missed what still waits, and end the bad clients."""
+        """Count as missed what still waits, and end the clients beside Locust's users."""
         for queue in self._queues.values():
             queue.clear()
-        for clients in self._bad_clients:
+        for clients in self._clients:
             clients.close()
 
     def take(self, second: int) -> dict[str, Second]:

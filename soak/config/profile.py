@@ -238,6 +238,20 @@ class Profile(ProfileTable):
         return self
 
     @model_validator(mode="after")
+    def _websockets_have_room(self) -> Profile:
+        traffic = self.traffic
+        processes = max(1, traffic.workers + traffic.remote_workers)
+        most = processes * traffic.users_per_arm
+        at_once = traffic.open_at_once(min(self.phases.load_s, self.sampling.quiesce_every_s or math.inf))
+        if traffic.shape != "incident" and at_once > most:
+            raise ValueError(
+                f"about {at_once:,.0f} WebSockets would be open at a time, by rate_rps and open_s, and "
+                f"traffic.users_per_arm allows {most:,}: raise it to {math.ceil(at_once / processes):,}, or lower "
+                "weight or open_s"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _can_be_judged(self) -> Profile:
         for key, arm in (("candidate", self.judge.candidate), ("control", self.judge.control)):
             if arm and arm not in self.arms and (key, arm) != ("control", INJECT):

@@ -10,22 +10,29 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from soak.config.values import NotTiny, ProfileTable, Seconds, UrlPath
-from soak.contract import TrafficRequest
+from soak.contract import WEBSOCKET, TrafficRequest
 from soak.contract.templates import ENV, EVERYWHERE, IN_BODIES, IN_HEADERS, parse_template
 
+LEAST_PERIOD_S: Final = 0.01
+"""Shortest time between two messages of a WebSocket, seconds."""
 REQUEST_NAME: Final = r"^[!-~]([ -~]{0,78}[!-~])?$"
 HEADER_NAME: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
 HEADER_VALUE: Final = r"^[ -~]*$"
 OF_THE_CLIENT: Final = frozenset(
-    {"connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
-)
-"""Headers that the client sets, since they decide where a request ends."""
+    {
+        "connection", "content-length", "expect", "host", "sec-websocket-extensions", "sec-websocket-key",
+        "sec-websocket-version", "te", "trailer", "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
+"""Headers that the client sets, since they decide where a request ends or what a WebSocket is."""
 WITHOUT_SECRETS: Final = frozenset(
     {
         "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "content-encoding",
         "content-language", "content-type", "forwarded", "idempotency-key", "if-match", "if-modified-since",
-        "if-none-match", "last-event-id", "origin", "pragma", "prefer", "priority", "range", "referer", "traceparent",
-        "user-agent", "x-correlation-id", "x-forwarded-for", "x-forwarded-proto", "x-request-id", "x-requested-with",
+        "if-none-match", "last-event-id", "origin", "pragma", "prefer", "priority", "range", "referer",
+        "sec-websocket-protocol",
+        "traceparent", "user-agent", "x-correlation-id", "x-forwarded-for", "x-forwarded-proto", "x-request-id",
+        "x-requested-with",
     }
 )  # fmt: skip
 """Headers whose values carry no credentials and may be written in a profile, which is recorded."""
@@ -84,8 +91,8 @@ class RequestSettings(ProfileTable):
 
     name: Annotated[str, Field(pattern=REQUEST_NAME)] = ""
     """Name in `requests.csv` and in Locust's statistics"""
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"] = "GET"
-    """HTTP method"""
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "WEBSOCKET"] = "GET"
+    """HTTP method, or "WEBSOCKET": a connection that is held for `open_s`"""
     path: TemplatePath
     """Path; it may contain placeholders, as `query`, `headers` and `body` may"""
     query: Mapping[str, Annotated[str, BeforeValidator(_query_text), _template(EVERYWHERE)]] = {}
@@ -99,13 +106,38 @@ class RequestSettings(ProfileTable):
     ] = {}
     """Table of headers; values that may be secret, of Authorization and Cookie among them, by `{env:NAME}`"""
     body: Annotated[Any, AfterValidator(_body)] = ""
-    """Body: a table or a list is sent as JSON, a text as it is; `{payload}` is the object of `request_bytes`"""
+    """Body, or each message: a table or list is sent as JSON, text as it is; `{payload}` has `request_bytes`"""
     weight: Annotated[float, Field(gt=0, le=1e6), NotTiny] = 1.0
     """Share of the requests, relative to the sum of all weights"""
     client: Literal["", "abort", "slow", "half"] = ""
-    """A bad client: "abort" resets the connection in the answer, "slow" reads 1 kB/s, "half" ends in mid-body"""
+    """A bad client: "abort" resets in the answer, or ends a WebSocket by it; "slow" reads 1 kB/s, "half" half sends"""
     read_s: Seconds | None = None
     """Seconds after which the reading of a stream ends without failure; none: answers are read to their end"""
+    open_s: Seconds | None = None
+    """Seconds for which a WebSocket stays open; then it is closed"""
+    send_every_s: Annotated[Seconds, Field(ge=LEAST_PERIOD_S)] | None = None
+    """Seconds between two messages of a WebSocket, the first at its opening; none: only that one"""
+    echo: bool = False
+    """Whether the service answers each message of a WebSocket by one: round trips are recorded, no answer fails"""
+
+    @model_validator(mode="after")
+    def _is_a_websocket_or_none(self) -> RequestSettings:
+        of_websockets = {"open_s": self.open_s, "send_every_s": self.send_every_s, "echo": self.echo}
+        if self.method != WEBSOCKET:
+            if given := next((key for key, value in of_websockets.items() if value), ""):
+                raise ValueError(
+                    f'{given} is for a WebSocket: give method = "{WEBSOCKET}", or leave {given} out'
+                )
+            return self
+        if self.open_s is None:
+            raise ValueError("a WebSocket needs open_s, the seconds for which it stays open")
+        if self.client not in {"", "abort"}:
+            raise ValueError('the bad client of a WebSocket is client = "abort", which resets it at its end')
+        if self.read_s:
+            raise ValueError("read_s is for the answer to a request: give open_s to a WebSocket")
+        if self.body == "" and (self.send_every_s or self.echo):
+            raise ValueError("send_every_s and echo are about messages: give body, the text of each message")
+        return self
 
     @model_validator(mode="after")
     def _client_can_do_it(self) -> RequestSettings:
@@ -118,7 +150,8 @@ class RequestSettings(ProfileTable):
     def planned(self) -> TrafficRequest:
         """Return the kind of request as it is planned, with a name and the type of its body."""
         headers = dict(self.headers)
-        if self.body != "" and "content-type" not in {name.lower() for name in headers}:
+        has_type = "content-type" in {name.lower() for name in headers}
+        if self.body != "" and not has_type and self.method != WEBSOCKET:
             is_text = isinstance(self.body, str) and self.body != "{payload}"
             headers["Content-Type"] = "text/plain; charset=utf-8" if is_text else "application/json"
         return TrafficRequest(
@@ -131,6 +164,9 @@ class RequestSettings(ProfileTable):
             weight=self.weight,
             client=self.client,
             read_s=self.read_s,
+            open_s=self.open_s,
+            send_every_s=self.send_every_s,
+            echo=self.echo,
         )
 
     @property

@@ -89,7 +89,7 @@ class PlannedRequests(ProfileTable):
     instances_live: Annotated[int, Field(ge=1, le=1000)] = 4
     """Instance names in use at a time. Incident only"""
     users_per_arm: Annotated[int, Field(ge=1, le=1000)] = 50
-    """Requests that can be in flight at an arm, for each Locust process"""
+    """Requests that can be in flight at an arm, for each Locust process; as many WebSockets beside them"""
     max_lateness_s: Seconds = 1.0
     """Seconds after its planned instant by which a request must start, or it is missed"""
     incident: IncidentGrowth | None = None
@@ -113,9 +113,9 @@ class TrafficSettings(PlannedRequests, LocustfileUsers):
     locustfile: Path | None = None
     """Custom locustfile, relative to the profile"""
     network_timeout_s: Seconds = 5.0
-    """Seconds for a whole answer, and for users of a locustfile to finish at the end"""
+    """Seconds for a whole answer, to open or close a WebSocket, and for users of a locustfile to finish at the end"""
     max_response: Size = 16 * 1024 * 1024
-    """Largest answer, as sent and decoded ("16 MiB"); a request with a larger one fails"""
+    """Largest answer, as sent and decoded ("16 MiB"), or message of a WebSocket; a request with a larger one fails"""
     bind_host: IPv4Address = IPv4Address(LOOPBACK)
     """IPv4 address of this machine on which the arms and Locust's master listen"""
     bind_port: Port | None = None
@@ -172,3 +172,10 @@ class TrafficSettings(PlannedRequests, LocustfileUsers):
                 f"remote_workers cannot reach {LOOPBACK}: give bind_host an address of this machine that they reach"
             )
         return self
+
+    def open_at_once(self, longest_s: float) -> float:
+        """Return how many WebSockets are open at an arm at a time, each for ``longest_s`` at most, at ``rate_rps``."""
+        requests = self.requests or ()
+        total = sum(request.weight for request in requests) or 1.0
+        held_s = sum(request.weight * min(request.open_s or 0.0, longest_s) for request in requests)
+        return self.rate_rps * held_s / total

@@ -5,9 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-FAILURE_KINDS: Final = ("timeout", "connect", "reset", "too_large", "4xx", "5xx", "error_body", "other")
-"""Kinds of failed requests. ``connect``: no connection; ``reset``: it broke; ``too_large``: the answer is longer than
-``traffic.max_response``; ``error_body``: status 200 with an error inside."""
+FAILURE_KINDS: Final = (
+    "timeout",
+    "connect",
+    "reset",
+    "refused",
+    "too_large",
+    "4xx",
+    "5xx",
+    "error_body",
+    "other",
+)
+"""Kinds of failed requests. ``connect``: no connection; ``reset``: it broke; ``refused``: no upgrade to a WebSocket;
+``too_large``: the answer is longer than ``traffic.max_response``; ``error_body``: status 200 with an error inside."""
+LATER_FAILURE_KINDS: Final = ("too_large", "refused")
+"""Those of FAILURE_KINDS that earlier recordings lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,27 +175,30 @@ REQUEST_COLUMNS: Final = (
     Column("missed", "requests dropped in this second: not started within max_lateness_s, never sent"),
     Column(
         "ok",
-        "requests answered without failure in this second; those of a bad client (abort, slow, half) once it ended",
+        "requests answered without failure in this second; those of a bad client (abort, slow, half) and WebSockets "
+        "once they ended",
     ),
     *(
         Column(
             f"failed_{kind}",
             f"requests that failed in this second: {kind}",
-            optional=kind == "too_large",
+            optional=kind in LATER_FAILURE_KINDS,
         )
         for kind in FAILURE_KINDS
     ),
     *(
         Column(
             f"latency_{q}_ms",
-            f"{q} of the time from planned start to answer, milliseconds, failures included, bad clients not",
+            f"{q} of the time from planned start to answer or open WebSocket, milliseconds, failures included, bad "
+            "clients not",
         )
         for q in ("p50", "p90", "p99", "max")
     ),
     *(
         Column(
             f"service_{q}_ms",
-            f"{q} of the time from sending to answer, milliseconds, failures included, bad clients not",
+            f"{q} of the time from sending to answer or open WebSocket, milliseconds, failures included, bad clients "
+            "not",
         )
         for q in ("p50", "p90", "p99", "max")
     ),
@@ -193,6 +208,17 @@ REQUEST_COLUMNS: Final = (
         "locustfile decides",
         kind="json",
         optional=True,
+    ),
+    Column("opened", "WebSockets opened in this second", optional=True),
+    Column("messages_sent", "messages sent over WebSockets in this second", optional=True),
+    Column("messages_received", "messages received over WebSockets in this second", optional=True),
+    *(
+        Column(
+            f"round_trip_{q}_ms",
+            f"{q} of the time from a message of a WebSocket with echo to the next one received, milliseconds",
+            optional=True,
+        )
+        for q in ("p50", "p90", "p99", "max")
     ),
 )
 

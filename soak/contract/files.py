@@ -52,6 +52,7 @@ SUMMARY: Final = "summary.json"
 
 LATENCY_TAG: Final = "latency"
 SERVICE_TAG: Final = "service"
+ROUND_TRIP_TAG: Final = "round_trip"
 HISTOGRAM_LOWEST_US: Final = 1
 HISTOGRAM_HIGHEST_US: Final = 60_000_000
 HISTOGRAM_DIGITS: Final = 3

@@ -26,6 +26,9 @@ ROTATE_WEIGHT: Final = 5.0
 MIN_ROTATE_PERIODS: Final = 8
 """Periods of ROTATE_S that the load has at the least, and as many as kinds of requests, so that each has its turn."""
 
+WEBSOCKET: Final = "WEBSOCKET"
+"""Method of a kind of request that is a WebSocket connection."""
+
 _AboveZero = Annotated[float, Field(gt=0)]
 _FromZero = Annotated[float, Field(ge=0)]
 _Count = Annotated[int, Field(gt=0)]
@@ -47,7 +50,10 @@ class IncidentPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficRequest:
-    """A kind of planned request; ``path``, ``query``, ``headers`` and ``body`` are templates."""
+    """A kind of planned request; ``path``, ``query``, ``headers`` and ``body`` are templates.
+
+    With the method WEBSOCKET it is a connection, and ``body`` is each of its messages.
+    """
 
     name: str
     """Name in requests.csv and in Locust's statistics."""
@@ -62,9 +68,15 @@ class TrafficRequest:
     """Its share of the requests is this over the sum of all weights."""
     client: Literal["", "abort", "slow", "half"] = ""
     """A bad client that sends it: ``abort`` resets the connection within the answer, ``slow`` reads 1 kB/s, ``half``
-    sends half of the body. Empty: one that reads the answer."""
+    sends half of the body. Empty: one that reads the answer. Of a WebSocket ``abort`` resets it at its end."""
     read_s: _AboveZero | None = None
     """Seconds after which the reading of an answer ends without failure; None: an answer is read to its end."""
+    open_s: _AboveZero | None = None
+    """Seconds for which a WebSocket stays open; None of any other request."""
+    send_every_s: _AboveZero | None = None
+    """Seconds between two messages of a WebSocket, the first at its opening; None: there is no second one."""
+    echo: bool = False
+    """Whether the service answers each message of a WebSocket with one, so that round trips are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,7 +175,9 @@ def _mix(requests: Sequence[RequestSettings]) -> Iterator[str]:
         name = f"{request.name}: " if request.name else ""
         client = f", client {request.client}" if request.client else ""
         reading = f", read for {request.read_s:g} s at most" if request.read_s else ""
-        yield f"         {request.weight / total:6.1%}  {name}{what}{client}{reading}"
+        every = f", a message every {request.send_every_s:g} s" if request.send_every_s else ""
+        holding = f", open for {request.open_s:g} s{every}" if request.open_s else ""
+        yield f"         {request.weight / total:6.1%}  {name}{what}{client}{reading}{holding}"
 
 
 def _margin(profile: Profile) -> str:

@@ -64,6 +64,8 @@ def _second() -> Second:
         sent=8, missed=7, ok=6, failed=Counter({"reset": 2}), names=Counter({"list": 5, "add": 3})
     )
     second.timings.record(3000, 2500)
+    second.timings.record_round_trip(700)
+    second.opened, second.messages_sent, second.messages_received = 1, 3, 2
     return second
 
 
@@ -95,13 +97,30 @@ def test_quantiles_are_milliseconds() -> None:
     assert [cells[f"service_{q}_ms"] for q in ("p50", "p90", "p99", "max")] == ["2.501"] * 4
 
 
+def test_messages_have_columns_of_their_own() -> None:
+    """WebSockets opened, messages and round trips; without a round trip its quantiles are empty."""
+    second = Second(opened=2, messages_sent=5, messages_received=4)
+    cells = _row(second)
+    assert (cells["opened"], cells["messages_sent"], cells["messages_received"]) == (2, 5, 4)
+    assert cells["round_trip_p50_ms"] == cells["round_trip_max_ms"] == ""
+    for took_us in (1000, 2000, 3000):
+        second.timings.record_round_trip(took_us)
+    assert [float(_row(second)[f"round_trip_{q}_ms"]) for q in ("p50", "max")] == pytest.approx(
+        [2, 3], rel=1e-3
+    )
+    assert _row(second)["latency_p50_ms"] == ""
+
+
 def test_seconds_add_up() -> None:
     """The sum of two processes' seconds has the counts, failures and times of both."""
     total = _second()
     total.add(_second())
     assert (total.sent, total.missed, total.ok, total.failed) == (16, 14, 12, {"reset": 4})
     assert _row(total)["sent_by_name"] == '{"add": 6, "list": 10}'
+    assert (total.opened, total.messages_sent, total.messages_received) == (2, 6, 4)
     assert total.timings.latency.get_total_count() == 2
+    assert total.timings.round_trip is not None
+    assert total.timings.round_trip.get_total_count() == 2
 
 
 def test_it_survives_a_message() -> None:
@@ -136,6 +155,25 @@ def test_a_stream_counts_when_it_ends_with_the_time_to_its_head(counter: ArmCoun
     assert ten.ok == 1
     assert quantiles_us(ten.timings.latency, (1.0,)) == pytest.approx((200_000,), rel=1e-3)
     assert quantiles_us(ten.timings.service, (1.0,)) == pytest.approx((100_000,), rel=1e-3)
+
+
+def test_a_websocket_counts_when_it_opens_and_when_it_ends(counter: ArmCounter) -> None:
+    """Its times are those of the opening; it is in flight until its end, and its messages count in their seconds."""
+    counter.sent(9.1, "chat")
+    counter.opened(9.3, planned_s=9.0, sent_s=9.1)
+    counter.message_sent(10.1)
+    counter.message_received(11.1, 10.1)
+    counter.message_received(11.2, None)
+    assert counter.in_flight == 1
+    counter.closed(12.0, "reset")
+    assert counter.in_flight == 0
+    nine, ten, eleven, twelve = (counter.take(second) for second in (9, 10, 11, 12))
+    assert (nine.sent, nine.opened, nine.ok, nine.names) == (1, 1, 0, {"chat": 1})
+    assert quantiles_us(nine.timings.latency, (1.0,)) == pytest.approx((300_000,), rel=1e-3)
+    assert (ten.messages_sent, eleven.messages_received) == (1, 2)
+    assert eleven.timings.round_trip is not None
+    assert eleven.timings.round_trip.get_total_count() == 1
+    assert (twelve.failed, twelve.timings.latency.get_total_count()) == ({"reset": 1}, 0)
 
 
 def test_every_kind_of_failure(counter: ArmCounter) -> None:

@@ -140,6 +140,60 @@ def test_what_is_filled_in(make_traffic: MakeTraffic) -> None:
     assert {request.path.split("&")[1] for request in found} == {"q=a+b", "q=c%26d"}
 
 
+CHAT = TrafficRequest(
+    name="chat",
+    method="WEBSOCKET",
+    path="/chat/{n}",
+    body='{"id": "{uuid}", "size": "{choice:S|M}", "n": {n}}',
+    open_s=5.0,
+    send_every_s=0.5,
+    echo=True,
+)
+
+
+def test_messages_of_a_websocket(make_traffic: MakeTraffic) -> None:
+    """Each connection has its own texts, each of them filled in anew, the same whenever they are asked for."""
+    traffic = make_traffic(requests=(CHAT, ADD))
+    planned = list(schedule(traffic, 0.0, ENVIRONMENT))
+    chats = [request for request in planned if request.lane == "websockets"]
+    assert 0 < len(chats) < len(planned)
+    first = chats[0]
+    assert (first.path, first.body, first.open_s) == (f"/chat/{first.index}", b"", 5.0)
+    assert (first.send_every_s, first.echo) == (0.5, True)
+    assert first.messages is not None
+    texts = [json.loads(text) for text in islice(first.messages, 20)]
+    assert [json.loads(text) for text in islice(first.messages, 20)] == texts
+    assert {text["n"] for text in texts} == {first.index}
+    assert {text["size"] for text in texts} == {"S", "M"}
+    ids = [json.loads(text)["id"] for chat in chats for text in islice(chat.messages or (), 20)]
+    assert len(set(ids)) == 20 * len(chats)
+    again = [request for request in schedule(traffic, 0.0, ENVIRONMENT) if request.lane == "websockets"]
+    assert again == chats
+    assert list(islice(again[0].messages or (), 20)) == list(islice(first.messages, 20))
+
+
+def test_the_length_of_a_connection_does_not_move_what_follows(make_traffic: MakeTraffic) -> None:
+    """However many messages a connection sends, the requests after it are the same."""
+    requests = [
+        [one.body for one in schedule(make_traffic(requests=(chat, ADD)), 0.0, ENVIRONMENT)]
+        for chat in (CHAT, replace(CHAT, open_s=0.1, send_every_s=0.01))
+    ]
+    assert requests[0] == requests[1]
+
+
+def test_a_websocket_without_messages(make_traffic: MakeTraffic) -> None:
+    """Without a body it sends nothing."""
+    traffic = make_traffic(requests=(replace(CHAT, body="", send_every_s=None, echo=False),))
+    assert next(schedule(traffic, 0.0)).messages is None
+
+
+def test_lanes(make_traffic: MakeTraffic) -> None:
+    """Users, bad clients and WebSockets wait apart; a WebSocket that is reset is none of the bad clients."""
+    kinds = (ADD, replace(ADD, client="slow"), CHAT, replace(CHAT, client="abort"))
+    lanes = [next(schedule(make_traffic(requests=(kind,)), 0.0, ENVIRONMENT)).lane for kind in kinds]
+    assert lanes == ["users", "bad clients", "websockets", "websockets"]
+
+
 def test_a_secret_is_in_no_text_of_a_request(make_traffic: MakeTraffic) -> None:
     """Neither in traffic.json, which is recorded, nor where a request is printed with an error."""
     traffic = make_traffic(requests=MIX)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import gevent
 import pytest
 
-from locustfiles.schedule.requests import PlannedRequest
+from locustfiles.schedule.requests import BAD_CLIENTS, USERS, WEBSOCKETS, PlannedRequest
 from locustfiles.worker.queue import ArmQueue
 
 if TYPE_CHECKING:
@@ -82,6 +83,22 @@ def test_idle(queue: ArmQueue) -> None:
     assert not queue.idle
     queue.counter.ended(0.1, request.planned_s, 0.0, None)
     assert queue.idle
+
+
+def test_lanes_wait_apart(queue: ArmQueue, clock: ScriptedClock) -> None:
+    """Each is taken from its own lane; a WebSocket that waits keeps the arm busy, a bad client does not."""
+    bad, websocket = replace(_request(0, 0.0), client="slow"), replace(_request(1, 0.0), open_s=5.0)
+    queue.offer(bad)
+    assert queue.idle
+    queue.offer(websocket)
+    queue.offer(_request(2, 0.0))
+    assert not queue.idle
+    assert [queue.take(lane).index for lane in (USERS, WEBSOCKETS, BAD_CLIENTS)] == [2, 1, 0]
+    queue.offer(websocket)
+    clock.t_s = 3.0
+    queue.expire()
+    assert queue.idle
+    assert queue.counter.take(3).missed == 1
 
 
 def test_a_request_that_was_cut_off_does_not_outlive_its_load(queue: ArmQueue) -> None:

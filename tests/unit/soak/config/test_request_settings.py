@@ -86,6 +86,62 @@ def test_query_values(read: Read) -> None:
     assert request.query == {"a": "1", "b": "2.5", "c": "true", "d": "x y", "e": "1"}
 
 
+WEBSOCKET = '[[traffic.requests]]\nmethod = "WEBSOCKET"\npath = "/ws"\n'
+
+
+def test_websockets(read: Read) -> None:
+    """A time is enough; a table is sent as JSON, without a type; the end is a close or a reset."""
+    seldom = f"[traffic]\nrate_rps = 0.1\n{WEBSOCKET}"
+    assert read(seldom + "open_s = 30\n") == (
+        TrafficRequest(name="WEBSOCKET /ws", method="WEBSOCKET", path="/ws", open_s=30.0),
+    )
+    (request,) = read(
+        seldom + 'client = "abort"\nopen_s = "1m"\nbody = { n = "{n}" }\nsend_every_s = 0.5\necho = true\n'
+        'headers = { Sec-WebSocket-Protocol = "graphql-transport-ws" }\n'
+    )
+    assert (request.name, request.client, request.body) == ("abort WEBSOCKET /ws", "abort", '{"n": "{n}"}')
+    assert (request.open_s, request.send_every_s, request.echo) == (60.0, 0.5, True)
+    assert request.headers == {"Sec-WebSocket-Protocol": "graphql-transport-ws"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ("", "a WebSocket needs open_s"),
+        ('open_s = 5\nclient = "slow"', "the bad client of a WebSocket is client = \"abort\""),
+        ('open_s = 5\nclient = "half"\nbody = "ab"', "the bad client of a WebSocket is"),
+        ("open_s = 5\nread_s = 1", "read_s is for the answer to a request"),
+        ("open_s = 5\nsend_every_s = 1", "give body, the text of each message"),
+        ("open_s = 5\necho = true", "give body, the text of each message"),
+        ('open_s = 5\nbody = "a"\nsend_every_s = 0.001', "'traffic.requests.0.send_every_s': must be at least 0.01"),
+        ("open_s = 0", "'traffic.requests.0.open_s': must be above 0"),
+        ('open_s = 5\nbody = "{id}"', "'traffic.requests.0.body': unknown placeholder {id}"),
+        ('open_s = 5\nheaders = { Sec-WebSocket-Key = "x" }', "the load sets the header Sec-WebSocket-Key itself"),
+        ("open_s = 10", ""),
+        ("open_s = 10.5", "about 52 WebSockets would be open at a time"),
+        ("open_s = 10.5\n[sampling]\nquiesce_every_s = 5", ""),
+        ("open_s = 10.5\n[phases]\nload_s = 5", ""),
+    ],
+)  # fmt: skip
+def test_websockets_that_cannot_be_planned(read: Read, keys: str, sentence: str) -> None:
+    """One line with the fix, also where their number is above that which may be open at a time."""
+    text = f"[traffic]\nrate_rps = 5\n{WEBSOCKET}{keys}\n"
+    if not sentence:
+        assert len(read(text)) == 1
+        return
+    with pytest.raises(UsageError) as refused:
+        read(text)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["open_s = 1", "send_every_s = 1", "echo = true"])
+def test_keys_of_websockets_alone(read: Read, key: str) -> None:
+    """They are refused of any other request."""
+    with pytest.raises(UsageError, match=f"{key.split(maxsplit=1)[0]} is for a WebSocket: give method"):
+        read(f'[[traffic.requests]]\npath = "/"\nbody = "x"\n{key}\n')
+
+
 HEADERS = '[[traffic.requests]]\npath = "/"\nheaders = { %s }\n'
 
 

@@ -97,8 +97,9 @@ def test_the_requests_that_are_commented_out_are_valid(tmp_path: Path) -> None:
     text = re.sub(REQUESTS, uncommented, PROFILE_TEMPLATE.read_text(), flags=re.MULTILINE)
     path = tmp_path / "requests.toml"
     path.write_text(text.replace('path = "/orders"\n', "", 1))
-    (request,) = load_profile(str(path)).traffic.requests or ()
+    request, websocket = load_profile(str(path)).traffic.requests or ()
     assert (request.method, request.path, request.weight) == ("PUT", "/orders/{n}", 4.0)
+    assert (websocket.method, websocket.open_s, websocket.send_every_s) == ("WEBSOCKET", 20.0, 1.0)
 
 
 def test_what_is_there_is_left_as_it_is(tmp_path: Path) -> None:

@@ -121,6 +121,13 @@ read_s = 2
 [[traffic.requests]]
 path = "/items"
 client = "abort"
+[[traffic.requests]]
+method = "WEBSOCKET"
+path = "/chat"
+body = "{uuid}"
+open_s = 5
+send_every_s = 0.5
+weight = 0.5
 [arms.only]
 command = ["serve"]
 """
@@ -128,7 +135,7 @@ command = ["serve"]
 
 @pytest.fixture
 def mixed(tmp_path: Path) -> Profile:
-    """Return a profile of three kinds of requests, one of them with a token."""
+    """Return a profile of four kinds of requests, one of them with a token."""
     path = tmp_path / "mixed.toml"
     path.write_text(REQUESTS)
     return load_profile(str(path))
@@ -139,7 +146,12 @@ def test_a_mix_survives_its_file_without_its_secrets(mixed: Profile, monkeypatch
     monkeypatch.setenv("SHOP_TOKEN", "hush")
     plan = plan_of(mixed)
     assert parse_traffic(plan.traffic.to_json()) == plan.traffic
-    assert [kind.name for kind in plan.traffic.kinds] == ["add", "GET /events", "abort GET /items"]
+    assert [kind.name for kind in plan.traffic.kinds] == [
+        "add",
+        "GET /events",
+        "abort GET /items",
+        "WEBSOCKET /chat",
+    ]
     assert "hush" not in repr(plan) + plan.describe() + plan.traffic.to_json() + mixed.model_dump_json()
 
 
@@ -148,10 +160,11 @@ def test_the_plan_shows_the_mix(mixed: Profile, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("SHOP_TOKEN", "hush")
     lines = plan_of(mixed).describe().splitlines()
     at = lines.index("traffic  steady 50 requests/s, seed 1, the same for every arm")
-    assert lines[at + 1 : at + 4] == [
-        "          60.0%  add: POST /items",
-        "          20.0%  GET /events, read for 2 s at most",
-        "          20.0%  GET /items, client abort",
+    assert lines[at + 1 : at + 5] == [
+        "          54.5%  add: POST /items",
+        "          18.2%  GET /events, read for 2 s at most",
+        "          18.2%  GET /items, client abort",
+        "           9.1%  WEBSOCKET /chat, open for 5 s, a message every 0.5 s",
     ]
 
 
