@@ -49,6 +49,14 @@ def format_interval(low: float, high: float, write: Callable[[float, int], str])
     return " to ".join(write(end, 0) for end in (low, high))
 
 
+def number_text(items: float) -> str:
+    """Return a number of items in three digits: ``1.00``, ``0.0123``, ``1,240``."""
+    if abs(items) >= 100:
+        return f"{items:,.0f}"
+    digits = 2 if abs(items) >= 0.995 else 3
+    return f"{items:.{digits}f}" if abs(items) >= 0.0995 else f"{items:.2g}"
+
+
 def format_duration(seconds: float) -> str:
     """Return a length of time in the unit that suits it: ``45 s``, ``12 min``, ``5.2 h``, ``40 days``."""
     if seconds < 90:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
-from analysis.judge.by_name import GrowthByName, growth_by_name
-from analysis.recording.accounting import HELD
+from analysis.judge.by_name import GrowthByName
+from analysis.recording.accounting import PYTHON
 from analysis.recording.model import Arm, Phase, Recording
-from analysis.recording.requests import SentByName, read_sent_by_name
+from analysis.verdict.rotation import growth_of
 from analysis.verdict.signals import points_under_load
 from soak.contract import ROTATE_S
 
@@ -29,7 +30,7 @@ class EndpointGrowth:
     blocks: GrowthByName
     """Live blocks per request; they name the endpoints."""
     bytes: GrowthByName
-    """Bytes of memory in use per request."""
+    """Bytes of Python memory in use per request: of those blocks."""
 
 
 def endpoint_growth(recording: Recording, arm: Arm) -> EndpointGrowth:
@@ -41,22 +42,21 @@ def endpoint_growth(recording: Recording, arm: Arm) -> EndpointGrowth:
         return _unknown(arm, "the requests of attached processes are not recorded by name")
     if manifest.closed_loop:
         return _unknown(arm, "a locustfile decides what is sent; [[traffic.requests]] would plan it by name")
+    if not manifest.rotates:
+        return _unknown(arm, 'the mix of requests is constant; traffic.mix = "rotate" tells endpoints apart')
     if BLOCKS not in arm.samples or not arm.samples[BLOCKS].notna().any():
         return _unknown(arm, "no probe read live blocks")
-    sent = read_sent_by_name(recording.directory / arm.name)
     rows = points_under_load(arm, load)
-    blocks = growth_of_rows(rows, BLOCKS, sent)
+    blocks = _by_name(arm, rows, BLOCKS)
     if blocks.reason:
         rows = _half_turns(arm, load)
-        blocks = growth_of_rows(rows, BLOCKS, sent)
-    return EndpointGrowth(arm.name, blocks, growth_of_rows(rows, HELD, sent))
+        blocks = _by_name(arm, rows, BLOCKS)
+    return EndpointGrowth(arm.name, blocks, _by_name(arm, rows, PYTHON))
 
 
-def growth_of_rows(rows: pd.DataFrame, column: str, sent: SentByName) -> GrowthByName:
-    """Return the growth of a column per request of each name, from the rows that have a reading of it."""
-    rows = rows.dropna(subset=[column, "life"]).sort_values(["life", "t_s"], kind="stable")
-    before = sent.before(rows["t_s"].to_numpy(float))
-    return growth_by_name(rows[column].to_numpy(float), before, rows["life"].to_numpy(float))
+def _by_name(arm: Arm, rows: pd.DataFrame, column: str) -> GrowthByName:
+    t_s, value, life = (rows[name].to_numpy(float) for name in ("t_s", column, "life"))
+    return growth_of(arm.sent, t_s, value, life)
 
 
 def _unknown(arm: Arm, reason: str) -> EndpointGrowth:
@@ -66,5 +66,5 @@ def _unknown(arm: Arm, reason: str) -> EndpointGrowth:
 def _half_turns(arm: Arm, load: Phase) -> pd.DataFrame:
     """Return the last reading of each half turn of the load within each life."""
     rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)].dropna(subset=BLOCKS)
-    turn = ((rows["t_s"] - load.start_s) // (ROTATE_S / 2)).rename("turn")
+    turn = np.ceil((rows["t_s"] - load.start_s) / (ROTATE_S / 2)).rename("turn")
     return rows.groupby([rows["life"], turn]).tail(1)

@@ -19,7 +19,7 @@ from analysis.judge.types import Numbers, Rate
 MIN_PERIODS: Final = 8
 """Number of periods, from reading to reading within a life, from which on the growth is told apart by name."""
 MORE_THAN_NAMES: Final = 3
-"""Number by which the periods exceed the names, at the least: with fewer the noise is not known."""
+"""Number by which the periods exceed what is fitted, at the least: with fewer the noise is not known."""
 MAX_CONDITION: Final = 30.0
 """Condition number of the requests by name, columns of length 1, above which names are collinear (Belsley 1991)."""
 COUNTED_CONDITION: Final = 1e4
@@ -27,6 +27,8 @@ COUNTED_CONDITION: Final = 1e4
 rises with the root of the requests in a period, which do such a value no harm: only names in lockstep are refused."""
 MIN_SHARE: Final = 0.02
 """Share of the growth over all names that one name has, at the least, to be named."""
+ROUNDING: Final = 1e-6
+"""Share of a rate by which two of a value without noise may differ."""
 ERROR: Final = 0.05
 """Chance that one of the intervals of all names does not hold its rate."""
 
@@ -50,6 +52,7 @@ def growth_by_name(
     sent: Mapping[str, Numbers],
     life: Numbers | None = None,
     *,
+    held: Mapping[str, Numbers] | None = None,
     error: float = ERROR,
     max_condition: float = MAX_CONDITION,
 ) -> GrowthByName:
@@ -57,8 +60,9 @@ def growth_by_name(
 
     ``value`` and each of ``sent``, the requests of a name so far, have one entry per reading, in order of time within
     each life; readings that are missing are left out before. ``life`` numbers the processes, whose levels are
-    independent; None for one. ``error`` is the chance for all names together; ``max_condition`` is COUNTED_CONDITION
-    for a value without noise.
+    independent; None for one. ``held`` are the requests of a name of the last moments before each reading, to which a
+    part of the value may be proportional that is no growth, such as its connections. ``error`` is the chance for all
+    names together; ``max_condition`` is COUNTED_CONDITION for a value without noise.
     """
     names = [name for name, count in sent.items() if len(count) and np.ptp(count) > 0]
     if len(names) < 2:
@@ -67,7 +71,9 @@ def growth_by_name(
     same = np.diff(of_life) == 0
     count = np.column_stack([np.asarray(sent[name], dtype=np.float64) for name in names])
     gained, requests = np.diff(value)[same], np.diff(count, axis=0)[same]
-    periods, needed = len(gained), max(MIN_PERIODS, len(names) + MORE_THAN_NAMES)
+    moments = np.column_stack([held[name] for name in names]) if held else np.empty((len(value), 0))
+    fitted = len(names) + moments.shape[1]
+    periods, needed = len(gained), max(MIN_PERIODS, fitted + MORE_THAN_NAMES)
     if periods < needed:
         return GrowthByName(reason=f"{periods} periods, {needed} are needed for {len(names)} names")
     condition = float(np.linalg.cond(_unit_columns(requests)))
@@ -76,29 +82,45 @@ def growth_by_name(
             reason=f"the names are sent in too constant a mix (condition number {min(condition, 1e9):,.0f}, "
             f"{max_condition:,.0f} at most)"
         )
-    freedom = periods - len(names)
-    quantile = float(stdtrit(freedom, 1 - error / 2 / len(names)))
-    walk, walk_half = _fit(requests, gained, freedom, quantile)
-    level, level_half = _fit(_centred(count, of_life), _centred(value, of_life), freedom, quantile)
-    low, high = (
-        np.minimum(walk - walk_half, level - level_half),
-        np.maximum(walk + walk_half, level + level_half),
-    )
+    free, tested = periods - fitted, len(names)
+    quantile = float(stdtrit(free, 1 - error / 2 / tested))
+    design = np.hstack([count, moments])
+    walk, walk_error = _fit(np.diff(design, axis=0)[same], gained, free, tested)
+    level, level_error = _fit(_centred(design, of_life), _centred(value, of_life), free, tested)
+    low = np.minimum(walk - quantile * walk_error, level - quantile * level_error)
+    high = np.maximum(walk + quantile * walk_error, level + quantile * level_error)
     order = np.argsort(-walk, kind="stable")
     rates = {names[k]: Rate(float(walk[k]), float(low[k]), float(high[k])) for k in order}
     part = walk * requests.sum(axis=0)
     total = float(part.clip(0.0).sum())
     named = tuple(names[k] for k in order if low[k] > 0 and part[k] >= MIN_SHARE * total)
-    alike = len(named) == len(names) and float(low.max()) <= float(high.min())
+    near = ROUNDING * float(walk.max())
+    alike = len(named) == len(names) and float(low.max()) <= float(high.min()) + near
     return GrowthByName(rates, () if alike else named, alike)
 
 
-def _fit(design: Numbers, value: Numbers, freedom: int, quantile: float) -> tuple[Numbers, Numbers]:
-    """Return the coefficients of a least-squares fit and the half widths of their intervals."""
+def as_in_a_constant_mix(value: Numbers, sent: Mapping[str, Numbers], growth: GrowthByName) -> Numbers:
+    """Return the value as it would be had every name been sent in its share of all requests throughout.
+
+    So a leak of one name grows evenly while the mix rotates. Where the growth follows no name, the value is as it was.
+    """
+    if not growth.follows:
+        return value
+    steady = np.array(value, dtype=np.float64)
+    total = np.sum(list(sent.values()), axis=0)
+    span = float(np.ptp(total))
+    for name, rate in growth.rates.items():
+        share = float(np.ptp(sent[name])) / span
+        steady -= rate.value * (sent[name] - sent[name][0] - share * (total - total[0]))
+    return steady
+
+
+def _fit(design: Numbers, value: Numbers, free: int, kept: int) -> tuple[Numbers, Numbers]:
+    """Return the first ``kept`` coefficients of a least-squares fit and their standard errors."""
     inverse = np.linalg.pinv(design)
     found = inverse @ value
-    variance = float(np.sum((value - design @ found) ** 2)) / freedom
-    return found, quantile * np.sqrt(variance * np.sum(inverse**2, axis=1))
+    variance = float(np.sum((value - design @ found) ** 2)) / free
+    return found[:kept], np.sqrt(variance * np.sum(inverse[:kept] ** 2, axis=1))
 
 
 def _unit_columns(design: Numbers) -> Numbers:

@@ -206,6 +206,12 @@ class Manifest(RunFacts):
         traffic = self.config.get("traffic")
         return isinstance(traffic, dict) and bool(traffic.get("locustfile"))
 
+    @property
+    def rotates(self) -> bool:
+        """Whether the kinds of requests were sent in turn, so that growth is told apart by their names."""
+        traffic = self.config.get("traffic")
+        return isinstance(traffic, dict) and traffic.get("mix") == "rotate"
+
     @model_validator(mode="before")
     @classmethod
     def _resolve(cls, content: Any) -> Any:

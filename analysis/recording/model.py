@@ -11,6 +11,7 @@ from analysis.recording.heap_files import HeapFiles
 from analysis.recording.latency import Latency
 from analysis.recording.manifest import Manifest
 from analysis.recording.replay import ReplayFiles
+from analysis.recording.sent_by_name import SentByName
 from soak.contract import IDLE, LOAD, OOM_KILLERS, compared_arms
 from soak.contract.hashes import NO_HASHES, HashCheck
 
@@ -90,6 +91,8 @@ class Arm:
     """The git revision of its directory, or the id of its image; None where neither is known."""
     url: str = ""
     """Where it ran, where it ran elsewhere: all its readings are its own word; "" of every other arm."""
+    sent: SentByName = field(default_factory=SentByName)
+    """The requests it was sent by name, where the mix rotated."""
     incremental_collector: str = ""
     """Its Python, where that is CPython 3.14.0 to 3.14.4, which frees reference cycles late; else empty."""
 

@@ -19,6 +19,7 @@ from analysis.recording.manifest import read_manifest
 from analysis.recording.model import Arm, Gap, Life, Phase, Recording, last_load
 from analysis.recording.process_sum import as_one, overlap
 from analysis.recording.replay import ReplayFiles, read_replay
+from analysis.recording.sent_by_name import SentByName, read_sent_by_name
 from soak.contract import (
     CONTROL_ROLE,
     EVENTS,
@@ -113,6 +114,7 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
                 replay=read_replay(run_dir / arm.name) if whole else ReplayFiles(),
                 build=arm.build,
                 url=arm.url,
+                sent=read_sent_by_name(run_dir / arm.name) if manifest.rotates else SentByName(),
                 incremental_collector=find_incremental_collector(events.frame, arm.name),
             )
         )

@@ -11,6 +11,7 @@ from analysis.incident.row import ComparisonRow
 from analysis.incident.timeline import timeline
 from analysis.prometheus.services import ServiceRow
 from analysis.recording.model import Recording
+from analysis.report.story import LeakStory, leak_stories
 from analysis.slopes import LifeSlopes, slopes_of_lives
 from analysis.verdict.processes import ProcessRow, process_rows
 from analysis.verdict.run import JudgedRun, judged_run
@@ -30,6 +31,8 @@ class ReportContents:
     slopes: tuple[LifeSlopes, ...]
     growth: tuple[ArmGrowth, ...] = ()
     """Leak suspects and memory breakdown, one per arm in the same order; empty without a load."""
+    stories: tuple[LeakStory, ...] = ()
+    """The story of each arm that is LEAK."""
     processes: tuple[ProcessRow, ...] = ()
     """The processes of every arm that had several at a time under load, arm by arm."""
     services: tuple[ServiceRow, ...] = ()
@@ -50,6 +53,7 @@ def report_contents(recording: Recording) -> ReportContents:
     """Compute a report's content from a recording."""
     slopes = slopes_of_lives(recording.arms, recording.load)
     judged = judged_run(recording)
+    growth = find_growth(recording, judged.verdicts)
     return ReportContents(
         recording=recording,
         judged=judged,
@@ -57,7 +61,8 @@ def report_contents(recording: Recording) -> ReportContents:
         claims=claims(recording, slopes, tuple(one.load for one in judged.arms)),
         timeline=timeline(recording),
         slopes=slopes,
-        growth=find_growth(recording, judged.verdicts),
+        growth=growth,
+        stories=leak_stories(recording, judged.arms, growth),
         processes=tuple(
             row for one in judged.arms for row in process_rows(one.arm, recording.load, one.verdict.margin)
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis.formatting import HOUR_S, format_bytes, format_interval
+from analysis.formatting import HOUR_S, format_bytes, format_interval, number_text
 from analysis.growth.arm import ArmGrowth
 from analysis.growth.classify import short_type
 from analysis.growth.suspect import LeakSuspect, is_one_per_request
@@ -120,14 +120,6 @@ def _clock(arm: ArmGrowth) -> str:
 
 def _hourly(per_s: float | None) -> float | None:
     return None if per_s is None else per_s * HOUR_S
-
-
-def number_text(items: float) -> str:
-    """Return a number of items in three digits: ``1.00``, ``0.0123``, ``1,240``."""
-    if abs(items) >= 100:
-        return f"{items:,.0f}"
-    digits = 2 if abs(items) >= 0.995 else 3
-    return f"{items:.{digits}f}" if abs(items) >= 0.0995 else f"{items:.2g}"
 
 
 def suspect_text(one: LeakSuspect) -> str:

@@ -16,6 +16,7 @@ from analysis.judge.types import ARENA_BYTES, Margin, SignalSeries
 from analysis.recording.accounting import CHARGED, HELD, OWN, PARTS, REST_GAIN
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
+from analysis.verdict.rotation import steadied
 from soak.contract.evidence import MIN_QUIESCE_POINTS, MIN_READINGS_UNDER_LOAD
 
 RSS: Final = "rss_bytes"
@@ -204,7 +205,7 @@ def _count(arm: Arm, load: Phase, name: str, margin: Margin, headroom_bytes: flo
 
 def _readings(arm: Arm, rows: _Rows) -> SignalSeries:
     t_s = rows.frame["t_s"].to_numpy(float)
-    return SignalSeries(
+    readings = SignalSeries(
         signal=rows.name,
         t_s=t_s,
         value=rows.frame[rows.name].to_numpy(float),
@@ -213,3 +214,4 @@ def _readings(arm: Arm, rows: _Rows) -> SignalSeries:
         settled=rows.settled,
         quantum=ARENA_BYTES if rows.name in (*MEMORY_ALONE, CHARGED) else 0.0,
     )
+    return steadied(readings, arm.sent)

@@ -23,7 +23,16 @@ from soak.config.values import (
     Seconds,
     Size,
 )
-from soak.contract import GATES, INJECT, LOGS, MIN_ROTATE_PERIODS, REPORT, ROTATE_S, GateLimit
+from soak.contract import (
+    GATES,
+    INJECT,
+    LOGS,
+    MIN_ROTATE_PERIODS,
+    MORE_TURNS_THAN_KINDS,
+    REPORT,
+    ROTATE_S,
+    GateLimit,
+)
 from soak.contract.units import DEFAULT_MAX_LEAK, LeakRate, parse_limit
 
 MOST_HOURS: Final = 100_000
@@ -210,11 +219,11 @@ class Profile(ProfileTable):
     def _mix_rotates_often_enough(self) -> Profile:
         traffic, load_s = self.traffic, self.phases.load_s
         kinds = len(traffic.requests or ())
-        least_s = ROTATE_S * max(MIN_ROTATE_PERIODS, kinds)
+        least_s = ROTATE_S * max(MIN_ROTATE_PERIODS, kinds + MORE_TURNS_THAN_KINDS)
         if traffic.mix == "rotate" and load_s < least_s:
             raise ValueError(
                 f'traffic.mix = "rotate" needs phases.load_s of at least {least_s:g} s for {kinds} '
-                f"kinds of requests, a turn of {ROTATE_S:g} s each; it is {load_s:g}"
+                f"kinds of requests, in turns of {ROTATE_S:g} s; it is {load_s:g}"
             )
         return self
 

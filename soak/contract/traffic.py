@@ -24,7 +24,9 @@ ROTATE_S: Final = 10.0
 ROTATE_WEIGHT: Final = 5.0
 """Factor of the weight of that kind."""
 MIN_ROTATE_PERIODS: Final = 8
-"""Periods of ROTATE_S that the load has at the least, and as many as kinds of requests, so that each has its turn."""
+"""Periods of ROTATE_S that the load has at the least."""
+MORE_TURNS_THAN_KINDS: Final = 2
+"""Number by which those periods exceed the kinds of requests, at the least: what each holds and keeps is fitted."""
 
 WEBSOCKET: Final = "WEBSOCKET"
 """Method of a kind of request that is a WebSocket connection."""

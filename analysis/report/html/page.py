@@ -20,6 +20,7 @@ from analysis.report.html.provenance import config_text, provenance
 from analysis.report.html.svg import inline_svg
 from analysis.report.own_word import UNITS, own_word
 from analysis.report.process_tables import process_tables
+from analysis.report.story import QUESTIONS
 from analysis.report.tables import comparison_table, event_table, load_table
 from analysis.verdict.wording import control_line, verdict_sentence
 from soak.contract import SUMS
@@ -73,6 +74,9 @@ def report_html(
         reported={row.measure for row in contents.rows if row.unit in UNITS},
         processes=process_tables(contents),
         growth=suspect_tables(contents.growth),
+        stories=contents.stories,
+        anchors={story.arm: f"leak-{number}" for number, story in enumerate(contents.stories, 1)},
+        questions=QUESTIONS,
         load=None if recording.manifest.attached else load_table(contents),
         notes=[f"{arm.name}: {note}" for arm in recording.arms for note in arm.notes],
         decided=decided(contents),

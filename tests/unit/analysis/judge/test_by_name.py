@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.judge.by_name import COUNTED_CONDITION, MAX_CONDITION, GrowthByName, growth_by_name
+from analysis.judge.by_name import (
+    COUNTED_CONDITION,
+    MAX_CONDITION,
+    GrowthByName,
+    as_in_a_constant_mix,
+    growth_by_name,
+)
 from analysis.judge.types import Numbers
 
 NAMES = ("add", "find", "change", "remove", "follow")
@@ -58,6 +64,36 @@ def test_of_a_healthy_app_no_endpoint_is_named(noise: str) -> None:
             value += np.cumsum(draw.normal(0, 15, len(sent)))
         false += bool(by_name(value, sent).follows)
     assert false <= 12
+
+
+def test_what_a_turn_holds_is_no_growth() -> None:
+    """Connections of one name hold 100 blocks in its turns: no endpoint in 200 runs of 300 s, where it would be one."""
+    draw = np.random.default_rng(23)
+    false = blind = 0
+    for _ in range(200):
+        sent = rotated(draw, 30)
+        last = np.diff(sent, axis=0, prepend=sent[:1])
+        value = 0.3 * last[:, 0] + draw.normal(0, 10, len(sent))
+        held = dict(zip(NAMES, last.T, strict=True))
+        false += bool(growth_by_name(value, dict(zip(NAMES, sent.T, strict=True)), held=held).follows)
+        blind += bool(by_name(value, sent).follows)
+    assert false <= 6
+    assert blind > 20
+
+
+def test_a_rotating_leak_grows_evenly_as_in_a_constant_mix() -> None:
+    """A leak of one name is a straight line by all requests; what follows no name is left as it is."""
+    draw = np.random.default_rng(7)
+    sent = rotated(draw, 20)
+    names = dict(zip(NAMES, sent.T, strict=True))
+    value = 500 * sent[:, 1] + draw.normal(0, 50, len(sent))
+    steady = as_in_a_constant_mix(value, names, by_name(value, sent))
+    total = sent.sum(axis=1)
+    line = np.polynomial.Polynomial.fit(total, steady, 1)
+    assert np.abs(steady - line(total)).max() < 0.01 * np.ptp(value)
+    assert np.ptp(steady) == pytest.approx(np.ptp(value), rel=0.01)
+    noise = draw.normal(0, 50, len(sent))
+    assert as_in_a_constant_mix(noise, names, by_name(noise, sent)) is noise
 
 
 def test_common_code_is_no_endpoint() -> None:

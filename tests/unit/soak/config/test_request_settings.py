@@ -255,12 +255,12 @@ TWO = '[[traffic.requests]]\npath = "/a"\n[[traffic.requests]]\npath = "/b"\n'
         ),
         (
             f'[phases]\nload_s = 79\n[traffic]\nmix = "rotate"\n{TWO}',
-            "needs phases.load_s of at least 80 s for 2 kinds of requests, a turn of 10 s each; it is 79",
+            "needs phases.load_s of at least 80 s for 2 kinds of requests, in turns of 10 s; it is 79",
         ),
         (
             '[phases]\nload_s = 80\n[traffic]\nmix = "rotate"\n'
             + "".join(f'[[traffic.requests]]\npath = "/{n}"\n' for n in range(9)),
-            "needs phases.load_s of at least 90 s for 9 kinds",
+            "needs phases.load_s of at least 110 s for 9 kinds",
         ),
         ('[traffic]\nmix = "rotate"\nlocustfile = "a.py"\n', "mix plans requests, and with traffic.locustfile"),
         (f'[traffic]\nmix = "rotating"\n{TWO}', "'traffic.mix': give 'random' or 'rotate'"),
