@@ -13,9 +13,8 @@ from analysis.formatting import format_duration
 from analysis.growth.classify import FILLING
 from analysis.growth.from_containers import container_suspects
 from analysis.judge.types import INCONCLUSIVE, LEAK
-from analysis.recording.heap_files import read_heap_files
+from analysis.recording.growing import GrowingRecording
 from analysis.recording.model import Arm, Recording
-from analysis.recording.read import read_recording
 from analysis.report.gates import gate_row
 from analysis.report.growth_tables import suspect_text
 from analysis.verdict.arm import ArmVerdict, arm_verdict
@@ -30,8 +29,13 @@ from soak.regular_files import replace_file
 
 LOOK_PAUSE_S: Final = 5.0
 """Least number of seconds between the end of a look and the next."""
-PAUSE_PER_LOOK: Final = 4.0
+PAUSE_PER_LOOK: Final = 49.0
+"""Pause after a look, in durations of that look, at most: from the first minutes on judging takes 2% of one core."""
+LEAST_PAUSE_PER_LOOK: Final = 4.0
 """Least pause after a look, in durations of that look: judging takes a fifth of one core at most."""
+PAUSE_SHARE: Final = 0.1
+"""Share of the load so far beyond which a pause need not last for the sake of PAUSE_PER_LOOK: a fast leak is called in
+its first minutes."""
 FIRST_LOOK_S: Final = 30.0
 """Seconds of load before the first look: an earlier one could decide nothing and would spend error all the same."""
 INJECTED: Final = "control, with an injected leak"
@@ -57,17 +61,24 @@ def follow(
 
     Raises RecordingError when the directory is no readable recording, HarnessError when it cannot be written to.
     """
-    born_of, look = parent(), 0
+    born_of, look, growing = parent(), 0, GrowingRecording(run_dir)
     while parent() == born_of:
         began_s = clock()
-        recording = read_recording(run_dir, whole=False)
+        recording = growing.read()
         load = recording.load
-        if load is not None and load.end_s - load.start_s >= FIRST_LOOK_S:
+        loaded_s = 0.0 if load is None else load.end_s - load.start_s
+        if loaded_s >= FIRST_LOOK_S:
             look += 1
             _write(run_dir / LIVE, live(recording, look))
         if recording.manifest.status != "running" or _load_is_over(recording):
             return
-        sleep(max(LOOK_PAUSE_S, PAUSE_PER_LOOK * (clock() - began_s)))
+        sleep(pause_s(clock() - began_s, loaded_s))
+
+
+def pause_s(look_s: float, loaded_s: float) -> float:
+    """Return how long to rest after a look that took ``look_s``, when the load has lasted ``loaded_s``."""
+    short_s = max(LOOK_PAUSE_S, LEAST_PAUSE_PER_LOOK * look_s)
+    return max(short_s, min(PAUSE_PER_LOOK * look_s, PAUSE_SHARE * loaded_s))
 
 
 def live(recording: Recording, look: int) -> Live:
@@ -142,11 +153,10 @@ def _certain_failure_text(recording: Recording, arm: Arm) -> str:
 
 
 def _suspect(recording: Recording, arm: Arm) -> str:
-    """Return the container that grows most; the types, which are many rows, are left to the report."""
+    """Return the container that grows most."""
     if recording.load is None:
         return ""
-    files = read_heap_files(recording.directory / arm.name, types=False)
-    found = container_suspects(arm, recording.load, files)
+    found = container_suspects(arm, recording.load, arm.heap)
     return next((suspect_text(one) for one in found if one.kind != FILLING), "")
 
 

@@ -66,7 +66,7 @@ def read_table(
     try:
         table = read_as_written(path, columns)
         if table is None:
-            table = _read_damaged(read_regular(path, MOST_TABLE_BYTES), columns)
+            table = read_damaged(read_regular(path, MOST_TABLE_BYTES), columns)
     except FileNotFoundError as error:
         missing = (f"{path.name} is missing ({error.strerror})",) if required else ()
         return CsvTable(columns.no_rows(), missing)
@@ -107,7 +107,7 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class FileRows:
     """The rows of a file in its order, and what is to be said about them."""
 
     names: list[str]
@@ -120,7 +120,7 @@ class _Rows:
     """Rows of another arm."""
 
 
-def read_as_written(path: Path, columns: Columns) -> _Rows | None:
+def read_as_written(path: Path, columns: Columns) -> FileRows | None:
     """Read a file block by block, each with one pass of the parser; None for one that is not all as a run writes it.
 
     Raises OSError as ``open_regular``.
@@ -136,7 +136,7 @@ def read_as_written(path: Path, columns: Columns) -> _Rows | None:
     if not blocks or len(torn) == BLOCK_BYTES or b"\n" in torn:
         return None
     frame = pd.concat(blocks, ignore_index=True) if len(blocks) > 1 else blocks[0]
-    return _Rows(head_names(head), frame, bool(torn))
+    return FileRows(head_names(head), frame, bool(torn))
 
 
 def whole_lines(file: BinaryIO, most_bytes: int) -> bytes:
@@ -225,7 +225,7 @@ def head_names(head: bytes) -> list[str]:
         raise UnreadableError(f"not readable ({error})") from None
 
 
-def _read_damaged(content: bytes, columns: Columns) -> _Rows:
+def read_damaged(content: bytes, columns: Columns) -> FileRows:
     """Return the rows of a file of which some part is as no run writes it; raises UnreadableError for none."""
     lines, newline, torn = content.rpartition(b"\n")
     del content
@@ -246,7 +246,7 @@ def _read_damaged(content: bytes, columns: Columns) -> _Rows:
     if not lines.isascii() and not _is_utf_8(lines):
         gaps.append("it has bytes that are no text in UTF-8")
     others = int((~cells["arm"].isin(("", columns.arm))).sum()) if columns.arm else 0
-    return _Rows(names, frame, bool(torn), (*gaps, *unread), others)
+    return FileRows(names, frame, bool(torn), (*gaps, *unread), others)
 
 
 def _parse(content: bytes, columns: Columns) -> pd.DataFrame:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.recording.accounting import account_arm, account_processes
-from analysis.recording.csv_table import CsvTable, Rows, read_table
+from analysis.recording.csv_table import Columns, CsvTable, Rows, read_table
 from analysis.recording.gauges import GAUGES_COLUMN, SCHEMA_1_COLUMNS, SCHEMA_1_OBJECT, spread_gauges
 from analysis.recording.heap_files import HeapFiles, read_heap_files
 from analysis.recording.latency import Latency, read_latency
-from analysis.recording.manifest import read_manifest
+from analysis.recording.manifest import Manifest, read_manifest
 from analysis.recording.model import Arm, Gap, Life, Phase, Recording, last_load
 from analysis.recording.process_sum import as_one, overlap
 from analysis.recording.replay import ReplayFiles, read_replay
@@ -32,7 +32,7 @@ from soak.contract import (
     SAMPLE_COLUMNS,
     SAMPLES,
 )
-from soak.contract.hashes import NO_HASHES, check
+from soak.contract.hashes import NO_HASHES, HashCheck, check
 
 SAMPLE_NUMBERS = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
 SAMPLE_TEXTS = ("phase", "rung", "allocator", "foreign_allocators")
@@ -59,6 +59,16 @@ NOT_RESTARTED = ("not_restarted", "given_up")
 """The event of an arm that stays dead; the second is its name in recordings of schema 1."""
 
 
+@dataclass(frozen=True, slots=True)
+class ArmTables:
+    """The tables of an arm, read."""
+
+    samples: CsvTable
+    requests: CsvTable
+    heap: HeapFiles
+    replay: ReplayFiles = field(default_factory=ReplayFiles)
+
+
 def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
     """Read a run directory; hashes, histograms of the latencies and heap files, which take longest, only if ``whole``.
 
@@ -68,20 +78,39 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
     manifest = read_manifest(run_dir)
     hashes = check(run_dir) if whole else NO_HASHES
     events = read_table(run_dir / EVENTS, EVENT_NUMBERS, EVENT_TEXTS, rows=EVENT_ROWS)
-    tables = {arm.name: _read_tables(run_dir / arm.name, manifest.schema_version) for arm in manifest.arms}
-    read = [table.frame["t_s"] for table in (events, *chain.from_iterable(tables.values()))]
-    last_s = max((float(t_s.max()) for t_s in read if len(t_s)), default=0.0)
+    tables = {
+        arm.name: _read_tables(run_dir / arm.name, manifest.schema_version, whole=whole)
+        for arm in manifest.arms
+    }
+    return recording_of(run_dir, manifest, events, tables, hashes, latencies=whole)
+
+
+def recording_of(
+    run_dir: Path,
+    manifest: Manifest,
+    events: CsvTable,
+    tables: dict[str, ArmTables],
+    hashes: HashCheck = NO_HASHES,
+    *,
+    latencies: bool = False,
+) -> Recording:
+    """Return the recording that these tables are, those of each arm by its name, which are taken out of ``tables``.
+
+    The histograms of the latencies are read only with ``latencies``.
+    """
+    read = chain.from_iterable((one.samples.frame, one.requests.frame) for one in tables.values())
+    last_s = max((float(rows["t_s"].max()) for rows in (events.frame, *read) if len(rows)), default=0.0)
     phases = find_phases(events.frame, last_s)
     load = last_load(phases)
     arms, gaps = [], [Gap(None, text) for text in events.gaps]
     for arm in manifest.arms:
-        samples, requests = tables[arm.name]
+        files = tables.pop(arm.name)  # so that the rows of one arm at a time are held twice
+        samples, requests, heap = files.samples, files.requests, files.heap
         latency = Latency()
-        if load and whole:
+        if load and latencies:
             latency = read_latency(run_dir / arm.name / LATENCY_LOG, load.start_s, load.end_s)
         # The load of attached processes is not recorded, so it has no gaps.
         of_load = () if manifest.attached else (*requests.gaps, *latency.gaps)
-        heap = read_heap_files(run_dir / arm.name) if whole else HeapFiles()
         gaps += [Gap(arm.name, text) for text in (*samples.gaps, *of_load, *heap.gaps)]
         gaps += find_unsampled(events.frame, arm.name)
         lives = find_lives(events.frame, arm.name, last_s)
@@ -111,7 +140,7 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
                 processes=processes,
                 by_process=by_process,
                 heap=heap,
-                replay=read_replay(run_dir / arm.name) if whole else ReplayFiles(),
+                replay=files.replay,
                 build=arm.build,
                 url=arm.url,
                 sent=read_sent_by_name(run_dir / arm.name) if manifest.rotates else SentByName(),
@@ -125,11 +154,16 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
     return Recording(run_dir, manifest, phases, builds, tuple(gaps), copy, hashes, stopped_early)
 
 
-def _read_tables(arm_dir: Path, schema_version: int) -> tuple[CsvTable, CsvTable]:
-    """Return the samples and the requests of an arm."""
+def sample_columns(schema_version: int) -> Columns:
+    """Return the columns that are read of samples.csv."""
     old = schema_version == 1
     numbers = (*SAMPLE_NUMBERS, *(SCHEMA_1_COLUMNS if old else ()))
-    texts = (*SAMPLE_TEXTS, SCHEMA_1_OBJECT if old else GAUGES_COLUMN)
+    return Columns(numbers, (*SAMPLE_TEXTS, SCHEMA_1_OBJECT if old else GAUGES_COLUMN))
+
+
+def _read_tables(arm_dir: Path, schema_version: int, *, whole: bool) -> ArmTables:
+    """Return the tables of an arm; heap files only if ``whole``."""
+    columns = sample_columns(schema_version)
     requests = read_table(
         arm_dir / REQUESTS,
         REQUEST_NUMBERS,
@@ -139,9 +173,16 @@ def _read_tables(arm_dir: Path, schema_version: int) -> tuple[CsvTable, CsvTable
         arm=arm_dir.name,
     )
     samples = read_table(
-        arm_dir / SAMPLES, numbers, texts, optional=_OPTIONAL, rows=SAMPLE_ROWS, arm=arm_dir.name
+        arm_dir / SAMPLES,
+        columns.numbers,
+        columns.texts,
+        optional=_OPTIONAL,
+        rows=SAMPLE_ROWS,
+        arm=arm_dir.name,
     )
-    return samples, requests
+    if not whole:
+        return ArmTables(samples, requests, HeapFiles())
+    return ArmTables(samples, requests, read_heap_files(arm_dir), read_replay(arm_dir))
 
 
 def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:

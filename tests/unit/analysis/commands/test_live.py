@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.commands.live import LOOK_PAUSE_S, follow, live, look_error
+from analysis.commands.live import LOOK_PAUSE_S, follow, live, look_error, pause_s
 from analysis.judge.types import INCONCLUSIVE, Judgement, Margin, SignalSeries
 from analysis.recording.read import read_recording
 from analysis.verdict.decision import FAMILY_ERROR
@@ -79,7 +79,7 @@ def test_a_follower_ends_with_the_run_that_started_it(build_run: Build) -> None:
 
 
 def test_a_slow_look_is_followed_by_a_longer_rest(build_run: Build, judge_by: JudgeBy) -> None:
-    """So that judging never takes more than a fifth of one core from what it watches."""
+    """While the load is short, so that judging never takes more than a fifth of one core from what it watches."""
     looks = Looks(0)
 
     def slow(readings: SignalSeries, margin: Margin, **options: object) -> Judgement:  # noqa: ARG001
@@ -90,6 +90,15 @@ def test_a_slow_look_is_followed_by_a_longer_rest(build_run: Build, judge_by: Ju
     judge_by(slow)
     follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
     assert looks.slept == [4 * 3.0 * 12]
+
+
+def test_looks_take_two_hundredths_of_a_core_from_the_first_minutes_on() -> None:
+    """While the load is short a leak is looked for more often: the pause is a tenth of it."""
+    assert [round(pause_s(0.4, loaded_s), 1) for loaded_s in (0.0, 30.0, 100.0, 150.0, 3600.0, 259_200.0)] == [
+        5.0, 5.0, 10.0, 15.0, 19.6, 19.6,
+    ]  # fmt: skip
+    assert pause_s(0.001, 259_200.0) == LOOK_PAUSE_S
+    assert pause_s(3.0, 60.0) == 12.0
 
 
 def test_all_looks_together_spend_the_error_once() -> None:

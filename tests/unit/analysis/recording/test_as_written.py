@@ -72,7 +72,7 @@ def test_a_changed_file_is_read_alike_either_way(tmp_path: Path, monkeypatch: py
 
 def test_an_honest_file_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run writes never takes the slow way, which holds the whole file in memory."""
-    monkeypatch.setattr(csv_table, "_read_damaged", None)
+    monkeypatch.setattr(csv_table, "read_damaged", None)
     monkeypatch.setattr(csv_table, "BLOCK_BYTES", 400)
     path = tmp_path / "rows.csv"
     path.write_text(HONEST)

@@ -1,0 +1,265 @@
+"""A recording that still grows: its new rows are read once, and what is kept of the old ones is bounded.
+
+The rows are put into groups of consecutive moments, 1, 2, 4, ... to a group as the recording gets longer, and of each
+group a few moments are kept whole. What is kept follows from the rows alone, however often they were looked at, and is
+a recording as of a run that sampled less often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.recording.csv_table import (
+    BLOCK_BYTES,
+    Columns,
+    CsvTable,
+    UnreadableError,
+    read_damaged,
+    rows_as_written,
+    whole_lines,
+)
+from analysis.recording.heap_files import (
+    CONTAINER_NUMBERS,
+    CONTAINER_TEXTS,
+    HOLDER_NUMBERS,
+    HOLDER_TEXTS,
+    HeapFiles,
+)
+from analysis.recording.manifest import read_manifest
+from analysis.recording.model import Recording
+from analysis.recording.read import (
+    EVENT_NUMBERS,
+    EVENT_TEXTS,
+    REQUEST_NUMBERS,
+    REQUEST_TEXTS,
+    ArmTables,
+    recording_of,
+    sample_columns,
+)
+from soak.contract import CONTAINERS, EVENTS, HOLDERS, POINT, REQUESTS, SAMPLES
+from soak.regular_files import MOST_TABLE_BYTES, open_regular
+
+MOST_GROUPS: Final = 1024
+"""Groups of an arm's ticks, and of its seconds of requests, at most: ten to each bin of the judge."""
+MOST_POINT_GROUPS: Final = 512
+"""Groups of an arm's quiesce points, at most: five to each bin of the judge."""
+MOST_CENSUS_GROUPS: Final = 128
+"""Groups of the censuses of an arm, over all its processes, at most; growth is sought in twelve steps."""
+MOST_ANSWERS: Final = 16
+"""Answers of the probe about one container that are kept, the newest."""
+
+Keep = Callable[[pd.DataFrame, npt.NDArray[np.int64]], pd.DataFrame]
+"""Takes rows and the number of the group of each, and returns the rows that stand for the groups."""
+
+
+class Tail:
+    """Reads the rows that were appended to a table since the last time; a line without its end is left for the next."""
+
+    def __init__(self, path: Path, columns: Columns) -> None:
+        self._path, self._columns = path, columns
+        self._head = b""
+        self._offset = 0
+
+    def new_rows(self) -> list[pd.DataFrame]:
+        """Return the new rows in parts of at most BLOCK_BYTES; none where the file is not there, or not readable."""
+        parts = []
+        try:
+            with open_regular(self._path, MOST_TABLE_BYTES) as file:
+                if not self._head:
+                    head = file.readline(BLOCK_BYTES)
+                    if not head.endswith(b"\n"):
+                        return []
+                    self._head, self._offset = head, len(head)
+                file.seek(self._offset)
+                while lines := whole_lines(file, BLOCK_BYTES):
+                    self._offset += len(lines)
+                    parts.append(self._rows(lines))
+        except OSError:  # not there yet, or out of descriptors: a later look may succeed
+            pass
+        return parts
+
+    def _rows(self, lines: bytes) -> pd.DataFrame:
+        """Return the rows in whole lines; of damaged ones those that can be read."""
+        try:
+            rows = rows_as_written(self._head, lines, self._columns)
+            return read_damaged(self._head + lines, self._columns).frame if rows is None else rows
+        except UnreadableError:
+            return self._columns.no_rows()
+
+
+class Thinned:
+    """Rows in groups of consecutive moments, which grow so that there are never more than ``most`` of them.
+
+    ``keep`` must give the same for rows as for those that it kept of their parts. With ``by_life`` the groups of one
+    life hold nothing of another's.
+    """
+
+    def __init__(self, most: int, keep: Keep, *, by_life: bool = False) -> None:
+        self._most, self._keep, self._by_life = most, keep, by_life
+        self._rows = pd.DataFrame()
+        self._newest: dict[float, tuple[float, int]] = {}
+        """The newest moment, its ``t_s`` and its number, of each life or of all."""
+        self.moments = 0
+
+    @property
+    def stride(self) -> int:
+        """Moments in a group."""
+        return 1 << max(0, (max(1, self.moments) - 1) // self._most).bit_length()
+
+    def add(self, rows: pd.DataFrame) -> None:
+        """Take rows that follow those before."""
+        if rows.empty:
+            return
+        rows = rows.assign(moment=self._number(rows))
+        self._rows = pd.concat([self._rows, rows], ignore_index=True) if len(self._rows) else rows
+        if self.stride > 1:
+            group = self._rows["moment"].to_numpy() // self.stride
+            if self._by_life:
+                group = group + self._rows["life"].to_numpy(np.int64) * (1 << 40)
+            self._rows = self._keep(self._rows, group).reset_index(drop=True)
+
+    def rows(self) -> pd.DataFrame:
+        """Return what is kept, in the order of the file."""
+        return self._rows.drop(columns="moment", errors="ignore")
+
+    def _number(self, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
+        numbers = np.zeros(len(rows), np.int64)
+        life = rows["life"].to_numpy() if self._by_life else np.zeros(len(rows))
+        for one in np.unique(life):
+            mine = life == one
+            t_s = rows["t_s"].to_numpy()[mine]
+            last_s, last = self._newest.get(one, (np.nan, -1))
+            begins = np.diff(t_s, prepend=last_s) != 0  # NaN, before the first of all, is unlike any
+            numbers[mine] = last + np.cumsum(begins)
+            self._newest[one] = (float(t_s[-1]), int(numbers[mine][-1]))
+            self.moments += int(begins.sum())
+        return numbers
+
+
+def keep_readings(rows: pd.DataFrame, group: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """Keep, whole, each tick that has its group's last reading of any column, or its most memory, resident or charged.
+
+    Columns that are read less often than others keep all their readings but for what one group has more than once, and
+    the highest memory of the run stays as it is.
+    """
+    readings = rows.drop(columns="moment")
+    known = readings.notna().to_numpy() & (readings != "").to_numpy()
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    last = np.maximum.reduceat(np.where(known, np.arange(len(rows))[:, None], -1), starts, axis=0)
+    kept = set(rows["moment"].to_numpy()[np.unique(last[last >= 0])])
+    ticks = rows.assign(group=group, charged=rows["cgroup_bytes"] - rows["cgroup_file_bytes"]).groupby(
+        "moment"
+    )
+    memory = ticks.agg({"group": "first", "rss_bytes": "sum", "charged": "max"})
+    for name in ("rss_bytes", "charged"):
+        kept |= set(memory[memory[name].notna()].groupby("group")[name].idxmax())
+    return rows[rows["moment"].isin(kept)]
+
+
+def keep_sums(rows: pd.DataFrame, group: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """Keep one row of each group: its last time, and how many requests were answered in all of them."""
+    groups = rows.assign(ok=rows["ok"].fillna(0)).groupby(group)
+    summed = groups[["t_s", "moment"]].last().assign(ok=groups["ok"].sum())
+    return summed.reindex(columns=rows.columns)
+
+
+def keep_last(rows: pd.DataFrame, group: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """Keep the last moment of each group, whole."""
+    return rows[rows["moment"] == rows.groupby(group)["moment"].transform("max")]
+
+
+class GrowingArm:
+    """The tables of one arm."""
+
+    def __init__(self, directory: Path, schema_version: int) -> None:
+        columns = sample_columns(schema_version)
+        self._samples = Tail(directory / SAMPLES, columns)
+        self._requests = Tail(directory / REQUESTS, Columns(REQUEST_NUMBERS, REQUEST_TEXTS))
+        self._containers = Tail(directory / CONTAINERS, Columns(CONTAINER_NUMBERS, CONTAINER_TEXTS))
+        self._holders = Tail(directory / HOLDERS, Columns(HOLDER_NUMBERS, HOLDER_TEXTS))
+        self._of_ticks = Thinned(MOST_GROUPS, keep_readings)
+        self._of_points = Thinned(MOST_POINT_GROUPS, keep_readings)
+        self._of_requests = Thinned(MOST_GROUPS, keep_sums)
+        self._of_censuses = Thinned(MOST_CENSUS_GROUPS, keep_last, by_life=True)
+        self._of_rungs, self._at_rungs, self._answers = columns.no_rows(), pd.DataFrame(), pd.DataFrame()
+        self._began_s = np.nan
+        self._count = 0
+
+    def read(self) -> ArmTables:
+        """Read the new rows and return what is kept."""
+        for rows in self._samples.new_rows():
+            self._add_samples(rows)
+        for rows in self._requests.new_rows():
+            if np.isnan(self._began_s) and len(rows):
+                self._began_s = float(rows["t_s"].iloc[0])
+            self._of_requests.add(rows)
+        for rows in self._containers.new_rows():
+            listed = rows.dropna(subset=["life", "length"])
+            loaded = listed["rung"].isin(["", POINT])
+            self._of_censuses.add(listed[loaded])
+            self._at_rungs = pd.concat([self._at_rungs, listed[~loaded]], ignore_index=True)
+        for rows in self._holders.new_rows():
+            answers = pd.concat([self._answers, rows.dropna(subset="life")], ignore_index=True)
+            self._answers = answers.groupby(["life", "address", "type"]).tail(MOST_ANSWERS)
+        containers = [one for one in (self._of_censuses.rows(), self._at_rungs) if len(one)]
+        return ArmTables(
+            samples=CsvTable(self._kept_samples()),
+            requests=CsvTable(self._kept_requests()),
+            heap=HeapFiles(
+                containers=pd.concat(containers, ignore_index=True) if containers else pd.DataFrame(),
+                holders=self._answers,
+            ),
+        )
+
+    def _add_samples(self, rows: pd.DataFrame) -> None:
+        rows = rows.assign(order=np.arange(self._count, self._count + len(rows)))
+        self._count += len(rows)
+        tick, point = rows["rung"] == "", rows["rung"] == POINT
+        self._of_ticks.add(rows[tick])
+        self._of_points.add(rows[point])
+        self._of_rungs = pd.concat([self._of_rungs, rows[~tick & ~point]], ignore_index=True)
+
+    def _kept_samples(self) -> pd.DataFrame:
+        parts = (self._of_ticks.rows(), self._of_points.rows(), self._of_rungs)
+        kept = [one for one in parts if len(one)]
+        if not kept:
+            return self._of_rungs
+        rows = pd.concat(kept, ignore_index=True).sort_values("order").drop(columns="order")
+        return rows.sort_values("t_s", kind="stable", ignore_index=True)
+
+    def _kept_requests(self) -> pd.DataFrame:
+        rows = self._of_requests.rows()
+        if self._of_requests.stride == 1:
+            return rows if len(rows) else Columns(REQUEST_NUMBERS, REQUEST_TEXTS).no_rows()
+        # Where the first group begins, none had been answered.
+        return pd.concat([rows.head(1).assign(t_s=self._began_s - 1, ok=0.0), rows], ignore_index=True)
+
+
+class GrowingRecording:
+    """A run directory while its run goes on."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._events = Tail(run_dir / EVENTS, Columns(EVENT_NUMBERS, EVENT_TEXTS))
+        self._known = Columns(EVENT_NUMBERS, EVENT_TEXTS).no_rows()
+        self._arms: dict[str, GrowingArm] = {}
+
+    def read(self) -> Recording:
+        """Read what is new and return the recording so far, without hashes, latencies and gaps of its files.
+
+        Raises RecordingError as ``read_recording``.
+        """
+        manifest = read_manifest(self._run_dir)
+        self._known = pd.concat([self._known, *self._events.new_rows()], ignore_index=True)
+        for arm in manifest.arms:
+            if arm.name not in self._arms:
+                self._arms[arm.name] = GrowingArm(self._run_dir / arm.name, manifest.schema_version)
+        tables = {arm.name: self._arms[arm.name].read() for arm in manifest.arms}
+        events = self._known.sort_values("t_s", kind="stable", ignore_index=True)
+        return recording_of(self._run_dir, manifest, CsvTable(events), tables)

@@ -1,0 +1,157 @@
+"""A recording that grows: what is kept of it, and that it does not depend on when it was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from analysis.commands.live import live
+from analysis.recording import growing
+from analysis.recording.growing import GrowingRecording, Thinned, keep_readings
+from analysis.recording.model import Recording
+from analysis.recording.read import read_recording
+from tests.support.planted_heap import FOUR_LEAKS, write_heap
+from tests.support.planted_processes import PlantedProcess, write_processes
+
+Build = Callable[..., Path]
+FRAMES = ("samples", "points", "ladder", "requests", "by_process")
+
+
+def grow(source: Path, target: Path, share: float) -> None:
+    """Make every table in ``target`` the first ``share`` of its bytes, which may end within a line."""
+    for path in source.rglob("*"):
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            content = path.read_bytes()
+            whole = path.suffix == ".json"
+            copy.write_bytes(content if whole else content[: int(share * len(content))])
+
+
+def assert_equal(one: Recording, other: Recording) -> None:
+    """Compare all that a live verdict is made of."""
+    assert one.phases == other.phases
+    for mine, theirs in zip(one.arms, other.arms, strict=True):
+        assert mine.lives == theirs.lives
+        for name in FRAMES:
+            assert_frame_equal(getattr(mine, name), getattr(theirs, name), obj=name, check_like=True)
+        for name in ("containers", "holders"):
+            assert_frame_equal(
+                getattr(mine.heap, name).reset_index(drop=True),
+                getattr(theirs.heap, name).reset_index(drop=True),
+                obj=name,
+            )
+
+
+@pytest.fixture
+def small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds that a recording of minutes exceeds several times."""
+    for name, most in (("MOST_GROUPS", 20), ("MOST_POINT_GROUPS", 4), ("MOST_CENSUS_GROUPS", 5)):
+        monkeypatch.setattr(growing, name, most)
+
+
+def whole_run(build_run: Build) -> Path:
+    """Write a run with heap files and return its directory."""
+    run_dir = build_run(status="running", end_s=150.0)
+    write_heap(run_dir / "leaky", FOUR_LEAKS, end_s=150.0)
+    return run_dir
+
+
+@pytest.mark.usefixtures("small_bounds", "planted_verdicts")
+def test_each_look_is_as_a_first_look_at_the_same_rows(build_run: Build, tmp_path: Path) -> None:
+    """At many instants, also in the middle of a line, rows and verdicts are those of a judge that begins there."""
+    source, target = whole_run(build_run), tmp_path / "grown"
+    followed = None
+    shares = sorted(Random(1).uniform(0.01, 1.0) for _ in range(12))
+    for look, share in enumerate((*shares, 1.0), 1):
+        grow(source, target, share)
+        followed = followed or GrowingRecording(target)
+        so_far, fresh = followed.read(), GrowingRecording(target).read()
+        assert_equal(so_far, fresh)
+        if so_far.load:
+            assert live(so_far, look) == live(fresh, look)
+
+
+@pytest.mark.usefixtures("small_bounds")
+def test_processes_of_one_tick_are_kept_together(build_run: Build, tmp_path: Path) -> None:
+    """So that an arm of several processes is the same sum however its rows were cut."""
+    source = build_run(status="running", end_s=150.0)
+    write_processes(
+        source, "leaky", [PlantedProcess(rss_bytes=1e3 * number) for number in range(3)], end_s=150.0
+    )
+    followed, so_far = None, GrowingRecording(source).read()
+    for share in np.linspace(0.1, 1.0, 8):
+        grow(source, tmp_path / "grown", float(share))
+        followed = followed or GrowingRecording(tmp_path / "grown")
+        so_far = followed.read()
+        assert_equal(so_far, GrowingRecording(tmp_path / "grown").read())
+    assert set(so_far.arms[0].by_process.groupby("t_s").size()) == {3}
+
+
+def test_a_recording_within_the_bounds_is_kept_whole(build_run: Build) -> None:
+    """The first quarter of an hour is judged as the report would judge it."""
+    run_dir = whole_run(build_run)
+    kept, whole = GrowingRecording(run_dir).read(), read_recording(run_dir)
+    for mine, theirs in zip(kept.arms, whole.arms, strict=True):
+        for name in FRAMES:
+            assert_frame_equal(getattr(mine, name), getattr(theirs, name), obj=name)
+    for mine, theirs in zip(kept.arms[:1], whole.arms[:1], strict=True):  # the other arm has no heap files
+        assert_frame_equal(mine.heap.containers, theirs.heap.containers, check_like=True)
+
+
+@pytest.mark.usefixtures("small_bounds")
+def test_requests_and_the_highest_memory_are_kept_exactly(build_run: Build) -> None:
+    """However few rows are left, no request and no peak is lost."""
+    run_dir = whole_run(build_run)
+    kept, whole = GrowingRecording(run_dir).read(), read_recording(run_dir)
+    for mine, theirs in zip(kept.arms, whole.arms, strict=True):
+        assert len(mine.samples) < len(theirs.samples)
+        assert len(mine.requests) <= 21
+        assert mine.requests["ok"].sum() == theirs.requests["ok"].sum()
+        assert mine.samples["rss_bytes"].max() == theirs.samples["rss_bytes"].max()
+        assert mine.samples["t_s"].max() == theirs.samples["t_s"].max()
+
+
+def test_rows_are_bounded_and_a_rare_reading_is_kept() -> None:
+    """A column read at every fiftieth tick keeps all its readings, until a group has two of them."""
+    kept, ticks, part = Thinned(100, keep_readings), 6000, 500
+    for begin in range(0, ticks, part):
+        t_s = np.arange(begin, begin + part, dtype=float)
+        nothing = np.full(part, np.nan)
+        kept.add(
+            pd.DataFrame(
+                {
+                    "t_s": t_s,
+                    "rss_bytes": 1e6 + t_s,
+                    "cgroup_bytes": nothing,
+                    "cgroup_file_bytes": nothing,
+                    "pool_free_bytes": np.where(t_s % 50 == 7, t_s, np.nan),
+                }
+            )
+        )
+        assert len(kept.rows()) <= 300
+    assert kept.stride == 64
+    rare = kept.rows()["pool_free_bytes"].dropna()
+    groups = {int(t_s) // 64 for t_s in np.arange(7, ticks, 50)}
+    assert {int(t_s) // 64 for t_s in rare} == groups
+
+
+def test_a_damaged_line_costs_only_itself(build_run: Build, tmp_path: Path) -> None:
+    """A judge that follows goes on behind it."""
+    source, target = whole_run(build_run), tmp_path / "grown"
+    grow(source, target, 0.5)
+    followed = GrowingRecording(target)
+    followed.read()
+    samples = source / "leaky" / "samples.csv"
+    lines = samples.read_bytes().splitlines(keepends=True)
+    lines[100] = b"\xff,torn\n"
+    samples.write_bytes(b"".join(lines))
+    grow(source, target, 1.0)
+    so_far, whole = followed.read(), read_recording(source)
+    assert len(so_far.arms[0].samples) == len(whole.arms[0].samples)
