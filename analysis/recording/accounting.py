@@ -37,6 +37,9 @@ POOLS_SEEN: Final = "pool_free_bytes"
 """Column of samples.csv: free memory of Python's allocator that a census saw from outside."""
 OF_PROCESS: Final = (PYTHON, NATIVE, FREE, PYTHON_FREE, REST_GAIN, POOLS_SEEN, "anon_bytes")
 """Columns whose sum over the processes of an arm is known only where each of them was read."""
+MOST_LAUNCHER_BYTES: Final = 1 << 20
+"""Anonymous memory up to which a process that never had a probe is a launcher, bytes: a shell or an init has 0.1 to 0.3
+MiB, a Python that imported nothing 1.9 to 2.6 MiB. All of it is in the rest."""
 TOP_PAD_BYTES: Final = 132 * 1024
 """Bytes that glibc's malloc takes from the system at a time: M_TOP_PAD of mallopt(3), and a page."""
 
@@ -44,11 +47,21 @@ TOP_PAD_BYTES: Final = 132 * 1024
 def account_processes(samples: pd.DataFrame, ready_s: Mapping[int, float]) -> pd.DataFrame:
     """Return ``samples``, rows of single processes in order of time, with the columns OF_PROCESS.
 
-    Memory of a malloc that never answered in a life, as mimalloc's, is in no part of its own: NATIVE is 0. Of large
-    blocks, malloc counts what was never touched too; NATIVE is at most what is in memory beside Python and FREE.
+    Memory of a malloc that never answered in a life, as mimalloc's, is in no part of its own: NATIVE is 0; nor is that
+    of a launcher: PYTHON is 0, too. Of large blocks, malloc counts what was never touched, too; NATIVE is at most what
+    is in memory beside Python and FREE.
     ``ready_s`` is when each life got ready, seconds since the run's start; a life that is missing was ready at once.
     """
     by_life = samples.groupby("life", sort=False)
+    launchers = (by_life["pymalloc_arena_bytes"].transform("count") == 0) & (
+        by_life["anon_bytes"].transform("max") <= MOST_LAUNCHER_BYTES
+    )
+    samples = samples.assign(
+        **{
+            name: samples[name].mask(launchers, 0.0)
+            for name in ("pymalloc_arena_bytes", "pymalloc_free_bytes")
+        }
+    )
     python = samples["pymalloc_arena_bytes"] - samples["pymalloc_free_bytes"]
     cannot_be_asked = python.notna() & (by_life["malloc_in_use_bytes"].transform("count") == 0)
     native, malloc_free = (

@@ -66,6 +66,17 @@ def test_the_parts_and_what_is_free_add_up_to_the_arms_own_memory() -> None:
     assert row[[OWN, HELD, PYTHON, NATIVE, REST, FREE]].to_list() == [104, 96, 25, 40, 31, 8]
 
 
+@pytest.mark.parametrize(
+    ("launcher_mib", "expected"), [(0.5, [96.5, 25, 40]), (1.5, [np.nan, np.nan, np.nan])]
+)
+def test_a_launcher_without_a_probe_is_all_rest(launcher_mib: float, expected: list[float]) -> None:
+    """A shell in front of the service hides nothing of it; a process that may be a Python does."""
+    samples = pd.concat([rows(**READ), rows(anon_bytes=launcher_mib).assign(life=2.0)], ignore_index=True)
+    lives = tuple(Life(k, k, 0.0, 0.0, 9.0, "soak") for k in (1, 2))
+    row = account_arm(as_one(account_processes(samples, {}), lives)[0]).iloc[0] / MIB
+    np.testing.assert_allclose(row[[HELD, PYTHON, NATIVE]].astype(float), expected)
+
+
 def test_memory_of_a_malloc_that_cannot_be_asked_is_in_the_rest() -> None:
     """mimalloc has 43 MiB, in use or free; of Python's allocator 5 MiB are known to be free."""
     silent = dict.fromkeys((name for name in READ if name.startswith("malloc_")), np.nan)
