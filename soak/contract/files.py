@@ -11,6 +11,7 @@ the monotonic clock. An empty cell was not read; it is never 0. Sizes are bytes.
               <arm>/census.csv       objects by type, read from outside every census_every_s and on the quiesce ladder
               <arm>/containers.csv   lengths of the containers that grew, from the same censuses
               <arm>/holders.csv      the path that retains each container and type that grows, found without load
+              <arm>/stuck.csv        pending tasks after the load, and which of them nothing can wake
               <arm>/requests.csv     one row per second of load
               <arm>/latency.hlog     HDR histogram log (standard format): tags "latency" and "service", microseconds
               logs/                  the output of every process
@@ -40,6 +41,7 @@ SAMPLES: Final = "samples.csv"
 CENSUS: Final = "census.csv"
 CONTAINERS: Final = "containers.csv"
 HOLDERS: Final = "holders.csv"
+STUCK: Final = "stuck.csv"
 REQUESTS: Final = "requests.csv"
 LATENCY_LOG: Final = "latency.hlog"
 LOGS: Final = "logs"

@@ -29,6 +29,7 @@ from soak.contract.files import (
     REQUESTS,
     SAMPLES,
     STATEMENT,
+    STUCK,
     SUMS,
     TRAFFIC,
 )
@@ -43,7 +44,7 @@ NO_EVIDENCE: Final = frozenset({LIVE, SUMS})
 BESIDE: Final = (f"{SUMS}.", f"{Path(STATEMENT).stem}.")
 """Beginnings of the names of files in a run directory that are no evidence: the statement, and signatures of both."""
 JUDGED: Final = frozenset(
-    {MANIFEST, EVENTS, SAMPLES, REQUESTS, LATENCY_LOG, CENSUS, CONTAINERS, HOLDERS, REPLAY, SITES}
+    {MANIFEST, EVENTS, SAMPLES, REQUESTS, LATENCY_LOG, CENSUS, CONTAINERS, HOLDERS, STUCK, REPLAY, SITES}
 )
 """Names of the files that a verdict and a report are made of."""
 LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")

@@ -36,12 +36,17 @@ def name_holders(
     """
     if not suspects:
         return []
-    budget_s = min(max(timeout_s - MARGIN_S, SHORT_SHARE * timeout_s), PROBE_BUDGET_AT_MOST_S)
+    budget_s = probe_budget_s(timeout_s)
     asked = [asdict(suspect) for suspect in suspects]
     holders = target.ask("who", timeout_s, suspects=asked, budget_s=budget_s)["holders"]
     if len(holders) != len(suspects):
         raise ProbeError(f"probe: who: {len(holders)} answers about {len(suspects)} suspects")
     return [_row(suspect, holder) for suspect, holder in zip(suspects, holders, strict=True)]
+
+
+def probe_budget_s(timeout_s: float) -> float:
+    """Return how long the probe may search where its answer is waited for so long, seconds."""
+    return min(max(timeout_s - MARGIN_S, SHORT_SHARE * timeout_s), PROBE_BUDGET_AT_MOST_S)
 
 
 def _row(suspect: HeapSuspect, holder: Mapping[str, Any]) -> Row:

@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from soak.contract import PROBE_COLUMNS, Column
 from soak.errors import SoakError
@@ -23,6 +31,8 @@ MOST_HOLDERS: Final = 256
 """Largest number of holders of an answer: that of the suspects of a question."""
 MOST_ENTRIES: Final = 100
 """Largest number of entries that are described of a holder."""
+MOST_GROUPS: Final = 51
+"""Largest number of groups of pending tasks, that of the others included."""
 LONGEST_REASON: Final = 300
 """Longest text of the target within an error, characters."""
 
@@ -37,6 +47,7 @@ def _shown(text: str) -> str:
 
 
 Amount = Annotated[int | float, Field(ge=0, le=MOST, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_shown)]
 GaugeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Gauges = Annotated[
@@ -80,7 +91,7 @@ class _Trim(_Answer):
 
 
 class _Inject(_Answer):
-    held: Annotated[int, Field(ge=0, le=MOST)]
+    held: Count
 
 
 class _TracePoint(_Answer):
@@ -108,6 +119,29 @@ class _Who(_Answer):
     holders: Annotated[list[_Holder], Field(max_length=MOST_HOLDERS)]
 
 
+class _WaitingTasks(BaseModel):
+    model_config = _Answer.model_config
+    coroutine: Text
+    waits_at: Text
+    source: Text
+    waits_in: Text
+    created: Text
+    stuck: Count
+    pending: Count
+
+    @model_validator(mode="after")
+    def _is_a_part(self) -> _WaitingTasks:
+        if self.stuck > self.pending:
+            raise ValueError("more tasks are stuck than pending")
+        return self
+
+
+class _Stuck(_Answer):
+    objects: Count
+    refused: Text
+    groups: Annotated[list[_WaitingTasks], Field(max_length=MOST_GROUPS)]
+
+
 _KINDS: Final[Mapping[str, Any]] = {"number": Amount, "text": Text, "json": Gauges}
 
 
@@ -132,6 +166,7 @@ _ANSWERS: Final[Mapping[str, type[_Answer]]] = {
     "trace_point": _TracePoint,
     "trace_end": _Answer,
     "who": _Who,
+    "stuck": _Stuck,
 }
 """The answer to each op."""
 

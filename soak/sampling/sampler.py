@@ -166,9 +166,9 @@ class Sampler:
 
     def _name_at_point(self, *, is_rehearsal: bool) -> None:
         targets, newest = self.targets, self.latest
-        if not targets or (charged_bytes := _charged_bytes(newest)) is None:
+        if not targets or (charged := charged_bytes(newest)) is None:
             return
-        self._naming.add_point(targets[0].life, self._clock.now_s(), charged_bytes)
+        self._naming.add_point(targets[0].life, self._clock.now_s(), charged)
         if self.phase == LOAD:  # too late on a busy machine: its memory would look like a leak
             is_rehearsal = False
         until_s = self._clock.now_s() + NAMING_TIMEOUT_S
@@ -331,7 +331,7 @@ class Sampler:
         return due + (late + 1) * self._every_s
 
 
-def _charged_bytes(row: Mapping[str, Any]) -> float | None:
+def charged_bytes(row: Mapping[str, Any]) -> float | None:
     """Return what is charged to an arm's limit less file cache, which is given back; RSS where nothing is charged."""
     charged: float | None = row.get("cgroup_bytes")
     return row.get("rss_bytes") if charged is None else charged - (row.get("cgroup_file_bytes") or 0)

@@ -22,7 +22,7 @@ from soak.process.log import last_words
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.process_tree import ProcessTree
-from soak.sampling.sampler import EXACT_TIMEOUT_S, Sampler
+from soak.sampling.sampler import EXACT_TIMEOUT_S, Sampler, charged_bytes
 from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
 from soak.status.model import ArmStatus
@@ -109,6 +109,12 @@ class ArmRun:
         """The arm at this moment."""
         starting = not self.up and (self._life is not None or not self._lives)
         return ArmStatus(self.name, self.starts, self.oom_kills, self.up, self.sampler.latest, starting)
+
+    @property
+    def room_bytes(self) -> int | None:
+        """Memory left to its limit by the newest reading, bytes; None without a limit, or where it is not known."""
+        charged = charged_bytes(self.sampler.latest)
+        return None if self._limit.memory is None or charged is None else int(self._limit.memory - charged)
 
     def start(self) -> None:
         """Start the next life; raises UsageError when a stranger has taken the port of the first one."""

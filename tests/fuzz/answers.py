@@ -38,6 +38,13 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "trim": {"ok": True, "trimmed": True},
     "inject": {"ok": True, "held": 3},
     "who": {"ok": True, "holders": [{"holder": "a.b", "retained_bytes": 3, "entries": [{"key": "x", "value": 1}]}]},
+    "stuck": {
+        "ok": True, "objects": 9, "refused": "",
+        "groups": [
+            {"coroutine": "job", "waits_at": "a.py:1", "source": "await x", "waits_in": "", "created": "", "stuck": 3,
+             "pending": 4},
+        ],
+    },
     "sample": SAMPLE | {"tasks_alive": 3, "gauges": {"pool": 2.5}},
 }  # fmt: skip
 HTTP: Final = (

@@ -26,6 +26,7 @@ _COLUMNS: Final = {
     contract.CENSUS: contract.CENSUS_COLUMNS,
     contract.CONTAINERS: contract.CONTAINER_COLUMNS,
     contract.HOLDERS: contract.HOLDER_COLUMNS,
+    contract.STUCK: contract.STUCK_COLUMNS,
 }
 
 

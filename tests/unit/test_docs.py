@@ -65,6 +65,7 @@ def test_every_key_of_a_profile_is_documented_and_no_other() -> None:
         ("census.csv", contract.CENSUS_COLUMNS),
         ("containers.csv", contract.CONTAINER_COLUMNS),
         ("holders.csv", contract.HOLDER_COLUMNS),
+        ("stuck.csv", contract.STUCK_COLUMNS),
         ("events.csv", contract.EVENT_COLUMNS),
     ],
 )

@@ -28,6 +28,17 @@ OUTSIDE = (
 )  # fmt: skip
 
 
+GROUP = {
+    "coroutine": "job",
+    "waits_at": "a.py:1",
+    "source": "",
+    "waits_in": "",
+    "created": "",
+    "stuck": 3,
+    "pending": 4,
+}
+
+
 def test_what_is_read_outside_is_a_list_and_not_what_is_left() -> None:
     """A new column is the probe's only where somebody has written that down."""
     assert names(tuple(column for column in SAMPLE_COLUMNS if not column.by_probe)) == OUTSIDE
@@ -87,6 +98,11 @@ def test_what_is_no_amount_is_named(value: bytes, problem: str) -> None:
         ("who", {"holders": [{"holder": "a", "retained_whole": 2}]}),
         ("who", {"holders": [{"holder": "a", "entries": [{"type": [1]}]}]}),
         ("who", {"holders": [{"holder": "a"}] * 257}),
+        ("stuck", {"objects": 1, "refused": None, "groups": []}),
+        ("stuck", {"objects": 1, "refused": "", "groups": [GROUP] * 52}),
+        ("stuck", {"objects": 1, "refused": "", "groups": [GROUP | {"stuck": -1}]}),
+        ("stuck", {"objects": 1, "refused": "", "groups": [GROUP | {"stuck": 5}]}),
+        ("stuck", {"objects": 1, "refused": "", "groups": [GROUP | {"source": ["x"]}]}),
         ("hello", {"pid": "1"}),
     ],
 )
@@ -102,6 +118,8 @@ def test_texts_of_the_target_command_no_terminal() -> None:
         read_answer("trim", line({"ok": False, "error": "\x1b[2J" + "x" * 100_000}))
     assert str(caught.value).startswith("probe: trim: \\x1b[2Jxxx")
     assert len(str(caught.value)) < 400
+    answer = {"ok": True, "objects": 1, "refused": "", "groups": [GROUP | {"source": "\x1b[2J"}]}
+    assert read_answer("stuck", line(answer))["groups"][0]["source"] == "\\x1b[2J"
     [holder] = read_answer("who", line({"ok": True, "holders": [{"holder": "a\nb"}]}))["holders"]
     assert holder["holder"] == "a\\nb"
 

@@ -265,7 +265,7 @@ def test_a_point_that_missed_its_pause_names_holders_all_the_same(make_bench: Ma
 )
 def test_file_cache_kills_nothing(cells: dict[str, int], charged_bytes: int | None) -> None:
     """A limit kills for what is charged less file cache; a watchdog for RSS."""
-    assert module._charged_bytes(cells) == charged_bytes
+    assert module.charged_bytes(cells) == charged_bytes
 
 
 def test_two_rows_of_one_instant_have_times_of_their_own(make_bench: MakeBench) -> None:
