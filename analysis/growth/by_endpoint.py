@@ -26,7 +26,6 @@ BLOCKS: Final = "live_blocks"
 class EndpointGrowth:
     """The growth of an arm per request of each name."""
 
-    arm: str
     blocks: GrowthByName
     """Live blocks per request; they name the endpoints."""
     bytes: GrowthByName
@@ -35,32 +34,37 @@ class EndpointGrowth:
 
 def endpoint_growth(recording: Recording, arm: Arm) -> EndpointGrowth:
     """Return the growth per request of each name under load, or why it is not known."""
-    manifest, load = recording.manifest, recording.load
-    if load is None:
-        return _unknown(arm, "the run did not reach the phase load")
-    if manifest.attached:
-        return _unknown(arm, "the requests of attached processes are not recorded by name")
-    if manifest.closed_loop:
-        return _unknown(arm, "a locustfile decides what is sent; [[traffic.requests]] would plan it by name")
-    if not manifest.rotates:
-        return _unknown(arm, 'the mix of requests is constant; traffic.mix = "rotate" tells endpoints apart')
-    if BLOCKS not in arm.samples or not arm.samples[BLOCKS].notna().any():
-        return _unknown(arm, "no probe read live blocks")
+    load = recording.load
+    reason = _cannot_be_told(recording, arm) if load else "the run did not reach the phase load"
+    if load is None or reason:
+        return EndpointGrowth(GrowthByName(reason=reason), GrowthByName(reason=reason))
     rows = points_under_load(arm, load)
     blocks = _by_name(arm, rows, BLOCKS)
     if blocks.reason:
         rows = _half_turns(arm, load)
         blocks = _by_name(arm, rows, BLOCKS)
-    return EndpointGrowth(arm.name, blocks, _by_name(arm, rows, PYTHON))
+    return EndpointGrowth(blocks, _by_name(arm, rows, PYTHON))
+
+
+def _cannot_be_told(recording: Recording, arm: Arm) -> str:
+    """Return why the endpoints of a load cannot be told apart; empty where they can."""
+    manifest = recording.manifest
+    if manifest.attached:
+        return "the requests of attached processes are not recorded by name"
+    if manifest.closed_loop:
+        return "a locustfile decides what is sent; [[traffic.requests]] would plan it by name"
+    if manifest.only_kind:
+        return f"all requests are {manifest.only_kind}"
+    if not manifest.rotates:
+        return 'the mix of requests is constant; traffic.mix = "rotate" tells endpoints apart'
+    if BLOCKS not in arm.samples or not arm.samples[BLOCKS].notna().any():
+        return "no probe read live blocks"
+    return ""
 
 
 def _by_name(arm: Arm, rows: pd.DataFrame, column: str) -> GrowthByName:
     t_s, value, life = (rows[name].to_numpy(float) for name in ("t_s", column, "life"))
     return growth_of(arm.sent, t_s, value, life)
-
-
-def _unknown(arm: Arm, reason: str) -> EndpointGrowth:
-    return EndpointGrowth(arm.name, GrowthByName(reason=reason), GrowthByName(reason=reason))
 
 
 def _half_turns(arm: Arm, load: Phase) -> pd.DataFrame:

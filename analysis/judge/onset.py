@@ -5,6 +5,9 @@ the judge, each life with a level of its own. The interval has every onset that 
 test of both the onset and the rate, with as many independent points as the residuals have), widened to whole readings.
 Planted onsets with noise of correlation up to 0.5 are said to be later than they are in at most 5% of cases, and so is
 a leak from the first reading on; a unit test shows it.
+
+Growth that is no such line, as one that accelerates, begins between the first reading of a life and the first point
+from which on that life stays above it by ABOVE_NOISE times the noise between neighbours.
 """
 
 from __future__ import annotations
@@ -22,10 +25,15 @@ ERROR: Final = 0.05
 """Chance that the interval does not hold the onset."""
 PER_GAP: Final = 8
 """Onsets that are tried between two points."""
+NORMAL_MEDIAN: Final = 0.6745
+"""Median of the absolute deviations of a normal distribution, in its standard deviations."""
 MIN_ONSET_POINTS: Final = 6
 """Points from which on an onset is looked for."""
 MOST_CORRELATION: Final = 0.95
 """Correlation of neighbouring residuals that is assumed at most."""
+ABOVE_NOISE: Final = 8.0
+"""Standard deviations of the noise between neighbouring points above which growth is none of it: 8 are 2 of noise with
+a correlation of 0.8 between two points."""
 ROUNDING: Final = 1e-12
 """Share of the sum of squares that is rounding."""
 
@@ -58,11 +66,29 @@ def find_onset(readings: SignalSeries) -> Onset | None:
     free = max(_independent(rest[:, best], life) - len(np.unique(life)) - 2, 1.0)
     bound = squares[best] * (1 + 2 * float(fdtri(2, free, 1 - ERROR)) / free) + ROUNDING * squares[-1]
     fitting = np.flatnonzero(squares <= bound)
-    if fitting[-1] == len(onsets) - 1:  # an onset at the last reading: no growth at all
-        return None
+    if fitting[-1] == len(onsets) - 1:  # an onset at the last reading: no such line, or no growth at all
+        return _first_above(t_s, value, life)
     low, high = int(np.floor(places[fitting[0]])), int(np.ceil(places[fitting[-1]]))
     since_s = float(np.interp(places[best], np.arange(len(t_s)), t_s))
     return Onset(since_s, float(t_s[low]), float(t_s[high]), from_the_first=low == 0)
+
+
+def _first_above(t_s: Numbers, value: Numbers, life: Numbers) -> Onset | None:
+    """Return the onset of the first life that stays above the noise: between its first reading and that point."""
+    parts = [value[life == one] for one in np.unique(life)]
+    second = np.concatenate([np.diff(part, n=2) for part in parts])
+    if not len(second):
+        return None
+    noise = float(np.median(np.abs(second))) / NORMAL_MEDIAN / np.sqrt(6)
+    for one, part in zip(np.unique(life), parts, strict=True):
+        above = part > part[0] + ABOVE_NOISE * noise
+        stays = np.flatnonzero(~above)[-1] + 1
+        if stays < len(part):
+            times = t_s[life == one]
+            return Onset(
+                float(times[stays]), float(times[0]), float(times[stays]), from_the_first=one == life[0]
+            )
+    return None
 
 
 def _fits(clock: Numbers, value: Numbers, onsets: Numbers, life: Numbers) -> tuple[Numbers, Numbers]:

@@ -207,6 +207,19 @@ class Manifest(RunFacts):
         return isinstance(traffic, dict) and bool(traffic.get("locustfile"))
 
     @property
+    def only_kind(self) -> str:
+        """Method and path of the only kind of request that was planned; empty where there were several, or no plan."""
+        traffic = self.config.get("traffic")
+        if self.closed_loop or not isinstance(traffic, dict):
+            return ""
+        kinds = traffic.get("requests")
+        if not kinds:
+            return f"POST {traffic['path']}" if isinstance(traffic.get("path"), str) else ""
+        if not isinstance(kinds, list) or len(kinds) > 1 or not isinstance(kinds[0], dict):
+            return ""
+        return f"{kinds[0].get('method', '')} {kinds[0].get('path', '')}".strip()
+
+    @property
     def rotates(self) -> bool:
         """Whether the kinds of requests were sent in turn, so that growth is told apart by their names."""
         traffic = self.config.get("traffic")

@@ -17,7 +17,9 @@ from analysis.growth.suspect import LeakSuspect
 from analysis.judge.onset import Onset, find_onset
 from analysis.judge.types import LEAK, Judgement, Margin
 from analysis.recording.accounting import PARTS
+from analysis.recording.manifest import ManifestReplay
 from analysis.recording.model import Arm, Recording
+from analysis.recording.replay import Site
 from analysis.verdict.arm import ArmVerdict, JudgedArm
 from analysis.verdict.signals import evidence, in_bytes
 from analysis.verdict.wording import SIGNAL_NAMES, interval_text, rate_text
@@ -31,6 +33,8 @@ QUESTIONS: Final[dict[Question, str]] = {
     "since": "Since",
 }
 """Questions of a story in their order, as they are shown."""
+FEW: Final = 0.01
+"""Objects per request below which a type is not named."""
 SHOWN: Final = 3
 """Types, holders, lines or endpoints that one step names."""
 
@@ -51,8 +55,13 @@ class StoryStep:
 
     question: Question
     lines: tuple[StoryLine, ...]
-    """One or more; of what is not known one, which says why."""
+    """One or more; of what is not known one, which states why."""
     known: bool = True
+
+    @property
+    def text(self) -> str:
+        """All lines as one."""
+        return "; ".join(line.text for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +75,10 @@ class LeakStory:
     endpoints: EndpointGrowth
 
     @property
-    def known(self) -> tuple[StoryStep, ...]:
-        """The steps that are known."""
-        return tuple(step for step in self.steps if step.known)
+    def known_text(self) -> str:
+        """What is known of where it comes from, as one line: ``retained by: app.cache ...; since: ...``."""
+        told = (step for step in self.steps if step.known and step.question != "grew")
+        return ". ".join(f"{QUESTIONS[step.question]}: {step.text}" for step in told)
 
 
 def leak_stories(
@@ -88,8 +98,8 @@ def _story(recording: Recording, arm: Arm, verdict: ArmVerdict, growth: ArmGrowt
     steps = (
         _grew(verdict, growth),
         _retained(growth),
-        _allocated(),
-        _endpoint(endpoints),
+        _allocated(arm, recording.manifest.replay.get(arm.name)),
+        _endpoint(endpoints, arm.replay.sites, recording.manifest.only_kind),
         _since(recording, onset),
     )
     return LeakStory(arm.name, steps, onset, endpoints)
@@ -112,9 +122,9 @@ def _grew(verdict: ArmVerdict, growth: ArmGrowth | None) -> StoryStep:
         for one in leaking
         if one in parts or not in_bytes(one.judgement.signal)
     ]
-    types = [one for one in (growth.types if growth else ()) if one.objects_per_request][:SHOWN]
+    types = [one for one in (growth.types if growth else ()) if (one.objects_per_request or 0) >= FEW][:SHOWN]
     if types:
-        objects = (f"{number_text(one.objects_per_request or 0.0)} {short_type(one.type)}" for one in types)
+        objects = (f"{short_type(one.type)} {number_text(one.objects_per_request or 0.0)}" for one in types)
         texts.append(f"objects per request: {', '.join(objects)}")
     return _known("grew", texts or [verdict.reason])
 
@@ -132,8 +142,14 @@ def _rate(judgement: Judgement, margin: Margin) -> str:
 def _retained(growth: ArmGrowth | None) -> StoryStep:
     suspects = growth.suspects if growth else ()
     held = [one for one in suspects if one.holder][:SHOWN]
+    if growth is None or not growth.censuses:
+        return _unknown("retained_by", "no heap census was taken under load")
     if not held:
-        why = suspects[0].why if suspects else "no heap census was taken under load"
+        why = (
+            f"{suspects[0].kind}: {suspects[0].why}"
+            if suspects
+            else "no container grows in the heap censuses"
+        )
         return _unknown("retained_by", why)
     return _known("retained_by", map(_holder, held))
 
@@ -144,19 +160,45 @@ def _holder(one: LeakSuspect) -> str:
     return f"{one.name}: {one.kind}{items}{share}"
 
 
-def _allocated() -> StoryStep:
-    return _unknown("allocated_at", "the arm was not replayed")
+def _allocated(arm: Arm, replay: ManifestReplay | None) -> StoryStep:
+    if sites := arm.replay.sites:
+        largest = sorted(sites, key=lambda site: -site.bytes_per_request)[:SHOWN]
+        return StoryStep("allocated_at", tuple(StoryLine(_site(site), site.source) for site in largest))
+    if replay is None:
+        return _unknown("allocated_at", "the arm was not replayed")
+    return _unknown("allocated_at", replay.reason or "no line of the replay keeps memory with each request")
 
 
-def _endpoint(growth: EndpointGrowth) -> StoryStep:
+def _site(site: Site) -> str:
+    """Return ``app.py:12 in multidict/core.py:3, by JSON_Decode: 71 B/request (70 B to 72 B, 95%)``."""
+    inner = f" in {site.in_line}" if site.in_line else ""
+    function = f", by {site.function}" if site.function else ""
+    rate = f"{format_bytes(site.bytes_per_request)}/request"
+    if site.low is None or site.high is None:
+        rate += f" in {number_text(site.blocks_per_request)} large blocks"
+    else:
+        rate += f" ({format_interval(site.low, site.high, _bytes)}, 95%)"
+    share = "" if site.share is None else f", {site.share:.0%} of the growth"
+    return f"{site.your_line or site.in_line or site.allocated_line}{inner}{function}: {rate}{share}"
+
+
+def _endpoint(growth: EndpointGrowth, sites: tuple[Site, ...], only_kind: str) -> StoryStep:
     blocks = growth.blocks
-    if blocks.reason:
-        return _unknown("endpoint", blocks.reason)
+    if only_kind:
+        return _known("endpoint", [f"{only_kind}, the only kind of request"])
+    if blocks.follows:
+        return _known("endpoint", (_of_endpoint(name, growth) for name in blocks.follows[:SHOWN]))
     if blocks.alike:
         return _known("endpoint", ["every request alike: code that all share, or growth with time"])
-    if not blocks.follows:
-        return _unknown("endpoint", "live blocks follow no endpoint")
-    return _known("endpoint", (_of_endpoint(name, growth) for name in blocks.follows[:SHOWN]))
+    if replayed := dict.fromkeys(site.endpoint for site in sites if site.endpoint):
+        return _known("endpoint", (_replayed(name, sites) for name in [*replayed][:SHOWN]))
+    return _unknown("endpoint", blocks.reason or "live blocks follow no endpoint")
+
+
+def _replayed(name: str, sites: tuple[Site, ...]) -> str:
+    """Return an endpoint and the lines that keep memory with each request of it alone, in the replay."""
+    lines = dict.fromkeys(site.your_line for site in sites if site.endpoint == name and site.your_line)
+    return f"{name}{' at ' if lines else ''}{', '.join([*lines][:SHOWN])}, by the replay"
 
 
 def _of_endpoint(name: str, growth: EndpointGrowth) -> str:
@@ -179,7 +221,7 @@ def _since(recording: Recording, onset: Onset | None) -> StoryStep:
         format_duration(max(t_s - load.start_s, 0.0)) for t_s in (onset.since_s, onset.low_s, onset.high_s)
     )
     if onset.from_the_first:
-        return _known("since", [f"the start of the load; above the noise after {high}"])
+        return _known("since", [f"the first {high} of the load"])
     return _known("since", [f"{since} into the load ({low} to {high}, 95%)"])
 
 

@@ -11,7 +11,7 @@ from analysis.formatting import verdict_name
 from analysis.judge.types import INCONCLUSIVE, LEAK
 from analysis.report.contents import ReportContents
 from analysis.report.gates import GateRow, gate_rows
-from analysis.verdict.gates import GateResult
+from analysis.verdict.gates import LEAK_GATE, GateResult
 from analysis.verdict.injected import ControlResult, InjectedControl
 from analysis.verdict.wording import control_line, refusal
 
@@ -40,17 +40,22 @@ def junit_xml(findings: ReportContents) -> str:
 def cases(findings: ReportContents) -> list[TestCase]:
     """Return the cases; one that passed has no result."""
     manifest = findings.recording.manifest
-    found = [_gate(gate, manifest.profile) for gate in gate_rows(findings.judged)]
+    stories = {story.arm: story.known_text for story in findings.stories}
+    found = [
+        _gate(gate, manifest.profile, stories.get(gate.arm, "") if gate.gate == LEAK_GATE else "")
+        for gate in gate_rows(findings.judged)
+    ]
     if findings.judged.signoff.control:
         found.append(_control(findings))
     return [*found, _recording(findings)]
 
 
-def _gate(gate: GateRow, profile: str) -> TestCase:
+def _gate(gate: GateRow, profile: str, story: str = "") -> TestCase:
+    """Return the case of a gate; that of a leak has its story in the message."""
     case = TestCase(gate.gate, _clean(f"{profile}.{gate.arm}"))
     interval = f"; interval: {gate.interval} at 95%" if gate.interval else ""
     case.system_out = _clean(f"measured: {gate.measured}{interval}; limit: {gate.limit}; {gate.why}")
-    message = _clean(f"{gate.measured}, the limit is {gate.limit}: {gate.why}")
+    message = _clean(f"{gate.measured}, the limit is {gate.limit}: {gate.why}{f'. {story}' if story else ''}")
     if gate.outcome is GateResult.FAIL:
         case.result = [Failure(message, "gate")]
     elif gate.outcome is GateResult.INCONCLUSIVE:

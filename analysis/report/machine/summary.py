@@ -26,6 +26,7 @@ from analysis.recording.measurements import peak, rss_at_end
 from analysis.recording.model import Life, Phase, Recording
 from analysis.report.contents import ReportContents
 from analysis.report.gates import GateRow, gate_rows
+from analysis.report.story import LeakStory
 from analysis.slopes import LifeSlopes
 from analysis.verdict.arm import ArmVerdict, JudgedArm
 from analysis.verdict.injected import ControlResult, InjectedControl
@@ -35,10 +36,10 @@ from analysis.verdict.validity import LoadSummary
 from analysis.verdict.wording import verdict_sentence
 from soak.contract import InjectedLeak
 
-SUMMARY_VERSION: Final = 7
+SUMMARY_VERSION: Final = 8
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
 gates and signoff; 4, with grew; 5, with incident instead of article in the keys, and
-reason_code of signals; 6, with processes and control; 7, with build and rss_end_bytes of arms."""
+reason_code of signals; 6, with processes and control; 7, with build and rss_end_bytes of arms; 8, with story."""
 PEAKS: Final = ("rss_bytes", "cgroup_bytes", "tasks_finished", "sessions_open")
 """Columns whose highest readings the summary gives, beside those of all gauges."""
 
@@ -127,7 +128,7 @@ class ControlSummary(SummaryPart):
 class SummaryHead(BaseModel):
     """The key that comes first."""
 
-    summary_version: Literal[7] = SUMMARY_VERSION
+    summary_version: Literal[8] = SUMMARY_VERSION
 
 
 class Summary(RunFacts, SummaryHead):
@@ -141,6 +142,7 @@ class Summary(RunFacts, SummaryHead):
     verdicts: tuple[VerdictSummary, ...]
     control: ControlSummary | None
     gates: tuple[GateRow, ...]
+    story: tuple[LeakStory, ...]
     grew: tuple[GrowthSummary, ...]
     phases: tuple[Phase, ...]
     arms: tuple[ArmSummary, ...]
@@ -161,6 +163,7 @@ def summary_json(contents: ReportContents) -> str:
         verdicts=tuple(_verdict(verdict) for verdict in judged.verdicts),
         control=None if judged.control is None else _control(contents.recording, judged.control),
         gates=gate_rows(judged),
+        story=contents.stories,
         grew=tuple(GrowthSummary.model_validate(arm) for arm in contents.growth),
         phases=contents.recording.phases,
         arms=tuple(_arm(contents.recording, one, contents.slopes) for one in judged.arms),

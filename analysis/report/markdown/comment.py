@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from analysis.formatting import short_build, verdict_name
@@ -11,7 +11,9 @@ from analysis.report.explanation import decided
 from analysis.report.growth_tables import suspect_tables
 from analysis.report.markdown.table import literal, markdown_table
 from analysis.report.process_tables import process_tables
+from analysis.report.story import QUESTIONS, LeakStory
 from analysis.report.tables import Table, comparison_table, gate_table, load_table, open_reasons
+from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.run import JudgedRun
 from analysis.verdict.wording import control_line, verdict_sentence
 
@@ -22,15 +24,13 @@ MOST_COMMENT_BYTES: Final = 60_000
 def report_markdown(contents: ReportContents) -> str:
     """Return the comment, below MOST_COMMENT_BYTES in UTF-8: the last sections are left out where they do not fit."""
     manifest, judged = contents.recording.manifest, contents.judged
+    stories = {story.arm: story for story in contents.stories}
     running = ["", "The run is not over, or it was killed: this report covers what was recorded so far."]
     head = [
         f"## {literal(judged.signoff.sentence)}.",
         *(running if manifest.status == "running" else []),
         "",
-        *(
-            f"- **{literal(one.arm)}: {verdict_name(one.verdict)}**: {literal(verdict_sentence(one))}."
-            for one in judged.verdicts
-        ),
+        *(line for one in judged.verdicts for line in _verdict(one, stories.get(one.arm))),
         *([] if judged.control is None else [f"- {literal(control_line(judged.control))}"]),
         *(f"- {literal(reason)}." for reason in contents.reasons),
     ]
@@ -50,6 +50,13 @@ def report_markdown(contents: ReportContents) -> str:
             return _cut(text, MOST_COMMENT_BYTES - len(left_out.encode())) + left_out
         text += more
     return text
+
+
+def _verdict(verdict: ArmVerdict, story: LeakStory | None) -> Iterator[str]:
+    """Yield the line of an arm, and below it the story of its leak."""
+    yield f"- **{literal(verdict.arm)}: {verdict_name(verdict.verdict)}**: {literal(verdict_sentence(verdict))}."
+    for step in story.steps if story else ():
+        yield f"  - {QUESTIONS[step.question]}: {literal(step.text)}."
 
 
 def _gates(judged: JudgedRun) -> list[str]:

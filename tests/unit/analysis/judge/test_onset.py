@@ -103,6 +103,15 @@ def test_a_load_that_rises_is_no_onset() -> None:
     assert found.from_the_first
 
 
+def test_growth_that_accelerates_begins_before_it_is_above_the_noise() -> None:
+    """A square of time is no straight line: from the first reading to where it stays above the noise."""
+    draw = np.random.default_rng(3)
+    t_s = np.arange(0.0, 400.0, 5.0)
+    found = find_onset(series(1e3 * t_s**2 + 4096 * draw.normal(size=len(t_s)), t_s))
+    assert found is not None
+    assert found.high_s < 60
+
+
 def test_too_few_readings_have_no_onset() -> None:
     """Five points, or requests that stand still, are not enough."""
     t_s = np.arange(5.0)

@@ -34,7 +34,7 @@ def summary(run_dir: Path) -> dict[str, Any]:
 def test_the_summary_holds_what_the_report_says(build_run: Build) -> None:
     """Version, arms with kills, peaks, slopes and load, rows and reasons are there for programs."""
     found = summary(build_run())
-    assert (found["summary_version"], found["schema_version"], found["run_id"]) == (7, 2, "planted")
+    assert (found["summary_version"], found["schema_version"], found["run_id"]) == (8, 2, "planted")
     assert (found["conclusive"], found["reasons"]) == (True, [])
     assert found["signoff"]["decision"] == "signed"
     assert [(verdict["arm"], verdict["verdict"]) for verdict in found["verdicts"]] == [
