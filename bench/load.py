@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +25,8 @@ from soak.errors import HarnessError
 from soak.process.log import last_words
 
 PLANNED, PLAIN = "planned load", "plain FastHttpUser"
-RATE_RPS: Final = 2000.0
-"""Rate of the planned load to each of two arms, requests per second."""
+PLAIN_AT_MOST: Final = 0.0
+"""In place of a pace: plain users send as fast as they are answered."""
 USERS: Final = 16
 """Users of either load in all."""
 WARM_UP_S: Final = 1.5
@@ -33,31 +35,45 @@ TIMEOUT_S: Final = 20.0
 """Longest wait for the first answer to a load, seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Matchup:
+    """A rate of the planned load and what it is compared with."""
+
+    name: str
+    rate_rps: float
+    """Rate of the planned load to both arms together, requests per second."""
+    plain_rps: float
+    """Rate of all plain users together, requests per second; PLAIN_AT_MOST, or that of the planned load."""
+
+
+MATCHUPS: Final = (
+    Matchup("planned load at 4,000/s / FastHttpUser at its most", 4000.0, PLAIN_AT_MOST),
+    Matchup("planned load / FastHttpUser, both at 600/s", 600.0, 600.0),
+)
+
+
 def compare_loads(place: Place, rounds: Rounds, progress: Progress) -> list[Finding]:
-    """Return the ratio of requests per second of processor time of a Locust process, planned to plain.
+    """Return the ratios of requests per second of processor time of a Locust process, planned to plain.
 
     Each round has processes of its own. Raises HarnessError when a load does not begin.
     """
-    rates: dict[str, list[float]] = {PLANNED: [], PLAIN: []}
+    found = []
     with place.serving(Command("answering", ("-m", "bench.targets.answering"))) as server:
-        for number in range(rounds.count):
-            for name in in_turn(tuple(rates), number):
-                rates[name].append(_requests_per_cpu_s(place, server, name, rounds.seconds))
-            latest = ", ".join(f"{name} {values[-1]:,.0f}" for name, values in rates.items())
-            progress.say(f"requests per second of CPU, round {number + 1} of {rounds.count}: {latest}")
-    return [
-        Finding(
-            "planned load / FastHttpUser, requests/CPU s",
-            Goal(0.9, at_least=True),
-            "x",
-            estimate(ratios(rates[PLANNED], rates[PLAIN])),
-        )
-    ]
+        for matchup in MATCHUPS:
+            rates: dict[str, list[float]] = {PLANNED: [], PLAIN: []}
+            for number in range(rounds.count):
+                for name in in_turn(tuple(rates), number):
+                    rates[name].append(_requests_per_cpu_s(place, server, name, matchup, rounds.seconds))
+                latest = ", ".join(f"{name} {values[-1]:,.0f}" for name, values in rates.items())
+                progress.say(f"requests per second of CPU, round {number + 1} of {rounds.count}: {latest}")
+            ratio = estimate(ratios(rates[PLANNED], rates[PLAIN]))
+            found.append(Finding(matchup.name, Goal(0.9, at_least=True), "x", ratio))
+    return found
 
 
-def _requests_per_cpu_s(place: Place, server: Server, name: str, seconds: float) -> float:
+def _requests_per_cpu_s(place: Place, server: Server, name: str, matchup: Matchup, seconds: float) -> float:
     url = f"http://127.0.0.1:{server.port}"
-    with _locust(place, name, url) as locust:
+    with _locust(place, name, url, matchup) as locust:
         before, deadline_s = _answered(url), time.monotonic() + TIMEOUT_S
         while _answered(url) == before:
             if locust.poll() is not None or time.monotonic() > deadline_s:
@@ -80,9 +96,11 @@ def _cpu_s(pid: int) -> float:
 
 
 @contextmanager
-def _locust(place: Place, name: str, url: str) -> Iterator[subprocess.Popen[str]]:
+def _locust(place: Place, name: str, url: str, matchup: Matchup) -> Iterator[subprocess.Popen[str]]:
     """Start Locust with one of the loads; end it at the end of the block."""
-    options = _planned_options(place.directory, url) if name == PLANNED else _plain_options(url)
+    planned = name == PLANNED
+    options = _planned_options(place.directory, url, matchup.rate_rps) if planned else _plain_options(url)
+    pace = {} if planned or not matchup.plain_rps else {"PACE_RPS": str(matchup.plain_rps / USERS)}
     words = [
         sys.executable,
         "-m",
@@ -96,11 +114,18 @@ def _locust(place: Place, name: str, url: str) -> Iterator[subprocess.Popen[str]
     with (
         (place.directory / "locust.log").open("w") as log,
         subprocess.Popen(
-            words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1
+            words,
+            cwd=ROOT,
+            env=os.environ | pace,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            bufsize=1,
         ) as locust,
     ):
         try:
-            if name == PLANNED:
+            if planned:
                 assert locust.stdout is not None and locust.stdin is not None  # noqa: S101, PT018
                 if locust.stdout.readline().strip() == TRAFFIC_READY:
                     locust.stdin.write(f"start {time.monotonic() + 0.1}\n")
@@ -116,7 +141,7 @@ def _plain_options(url: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _planned_options(directory: Path, url: str) -> list[str]:
+def _planned_options(directory: Path, url: str, rate_rps: float) -> list[str]:
     arms = {"one": url, "other": url}
     for arm in arms:
         (directory / arm).mkdir(exist_ok=True)
@@ -135,7 +160,7 @@ def _planned_options(directory: Path, url: str) -> list[str]:
         warmup_request_bytes=0,
         shape="steady",
         load_s=3600.0,
-        rate_rps=RATE_RPS,
+        rate_rps=rate_rps / len(arms),
         request_bytes=256,
         users_per_arm=USERS // len(arms),
         max_lateness_s=1.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,18 +15,31 @@ from soak.contract import FAILURE_KINDS, HISTOGRAM_DIGITS, HISTOGRAM_HIGHEST_US,
 
 
 class Timings:
-    """Latency and service time of requests, and round trips of messages of WebSockets, microseconds."""
+    """Latency and service time of requests, and round trips of messages of WebSockets, microseconds.
+
+    Times of requests are recorded as they are, and counted in the histograms together when these are read.
+    """
 
     def __init__(self) -> None:
-        self.latency = new_histogram()
-        self.service = new_histogram()
+        self._latency, self._latencies_us = new_histogram(), array("q")
+        self._service, self._services_us = new_histogram(), array("q")
         self.round_trip: HdrHistogram | None = None
         """None: there was none, as in nearly all seconds of nearly all loads."""
 
+    @property
+    def latency(self) -> HdrHistogram:
+        """The histogram of the times from the planned starts."""
+        return _filled(self._latency, self._latencies_us)
+
+    @property
+    def service(self) -> HdrHistogram:
+        """The histogram of the times from the sending."""
+        return _filled(self._service, self._services_us)
+
     def record(self, latency_us: int, service_us: int) -> None:
         """Count one request; a time beyond the histogram's range counts as the end of the range."""
-        self.latency.record_value(min(latency_us, HISTOGRAM_HIGHEST_US))
-        self.service.record_value(min(service_us, HISTOGRAM_HIGHEST_US))
+        self._latencies_us.append(latency_us)
+        self._services_us.append(service_us)
 
     def record_round_trip(self, took_us: int) -> None:
         """Count one message that was answered."""
@@ -63,6 +77,25 @@ class Timings:
 def new_histogram() -> HdrHistogram:
     """Return an empty histogram of the range and precision of the recordings."""
     return HdrHistogram(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS)
+
+
+def _filled(histogram: HdrHistogram, values_us: array[int]) -> HdrHistogram:
+    """Count the values in the histogram, as its ``record_value`` does one by one, and empty them."""
+    if not values_us:
+        return histogram
+    values = np.clip(np.array(values_us), 0, HISTOGRAM_HIGHEST_US)
+    del values_us[:]
+    bits = np.frexp(values | histogram.sub_bucket_mask)[1]  # the number of bits, exact below 2**53
+    half = histogram.sub_bucket_half_count_magnitude
+    buckets = bits - histogram.unit_magnitude - (half + 1)
+    places = ((buckets + 1) << half) + (values >> (buckets + histogram.unit_magnitude)) - (1 << half)
+    found, counts = np.unique(places, return_counts=True)
+    for place, count in zip(found.tolist(), counts.tolist(), strict=True):
+        histogram.counts[place] += count
+    histogram.total_count += len(values)
+    histogram.min_value = min(histogram.min_value, int(values.min()))
+    histogram.max_value = max(histogram.max_value, int(values.max()))
+    return histogram
 
 
 def quantiles_us(histogram: HdrHistogram, shares: tuple[float, ...]) -> tuple[int, ...]:

@@ -1,14 +1,23 @@
-"""The peer of the planned load, a locustfile: plain users of Locust that send the same requests without a plan."""
+"""The peer of the planned load, a locustfile: plain users of Locust that send the same requests without a plan.
+
+``PACE_RPS`` in the environment is how many requests each user sends in a second; without it, as many as are answered.
+"""
 
 from __future__ import annotations
 
-from locust import FastHttpUser, task
+import os
+
+from locust import FastHttpUser, constant_throughput, task
 
 BODY = b'{"id": "1-100000", "payload": "' + b"x" * 223 + b'"}'
+PACE_RPS = os.environ.get("PACE_RPS")
 
 
 class Plain(FastHttpUser):
-    """Sends the next request as soon as one is answered."""
+    """Sends the next request when one is answered, or at its pace."""
+
+    if PACE_RPS:
+        wait_time = constant_throughput(float(PACE_RPS))
 
     @task
     def send(self) -> None:

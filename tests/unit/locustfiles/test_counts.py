@@ -30,6 +30,26 @@ def test_quantiles_are_those_of_the_values(count: int) -> None:
     assert quantiles_us(_timings(*values).latency, SHARES) == pytest.approx(expected, rel=1e-3, abs=1)
 
 
+@pytest.mark.parametrize("parts", [1, 3])
+def test_times_are_counted_as_the_library_counts_them(parts: int) -> None:
+    """All at once or in parts, at the ends of the range and of its buckets: the histogram is the one of each value."""
+    draw = random.Random(parts)
+    ends = [2**bits + near for bits in range(26) for near in (-1, 0, 1)]
+    values = [0, *ends, HISTOGRAM_HIGHEST_US, *(round(draw.lognormvariate(8, 2)) for _ in range(1000))]
+    expected, made = new_histogram(), Timings()
+    for number, value in enumerate(values):
+        expected.record_value(value)
+        made.record(value, value)
+        if number % 400 == 0 and parts > 1:
+            assert made.latency.get_total_count() == number + 1
+    for found in (made.latency, made.service):
+        assert found.encode() == expected.encode()
+        assert (found.get_min_value(), found.get_max_value()) == (
+            expected.get_min_value(),
+            expected.get_max_value(),
+        )
+
+
 def test_no_values_have_no_quantiles() -> None:
     """Of nothing there is no quantile, not even 0."""
     assert quantiles_us(new_histogram(), SHARES) == ()
