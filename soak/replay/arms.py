@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from functools import partial
 from typing import Any, Final, Literal
 
 import psutil
@@ -14,12 +13,14 @@ from soak.contract import ArmReplay
 from soak.errors import SoakError, message_line
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan
+from soak.replay.life import Life
 from soak.replay.one_pass import PassResult, PassRun, PassState
 from soak.replay.passes import Pass, passes
 from soak.replay.plan import plan_pass
 from soak.replay.verdicts import judged_arms
 from soak.status.terminal import clock_text
 from soak.supervisor.launch import Ended
+from soak.supervisor.session import Session
 
 LEAK: Final = "leak"
 
@@ -97,14 +98,16 @@ def _refused(reason: str, seconds: float, results: Mapping[str, PassResult]) -> 
 
 
 def _run_pass(ended: Ended, arm: ArmPlan, one: Pass, until_s: float) -> PassResult:
-    free_bytes = psutil.virtual_memory().available
-    plan = plan_pass(ended.plan, arm, one, ended.private, free_bytes)
-    show = partial(_show, ended, f"{arm.name}, {one.name}")
-    return PassRun(plan, ended.session, ended.mechanism, until_s, show).go()
-
-
-def _show(ended: Ended, what: str, state: PassState) -> None:
+    plan = plan_pass(ended.plan, arm, one, ended.private, psutil.virtual_memory().available)
     session = ended.session
+    life = Life(
+        plan, session, ended.mechanism, lambda: _show(session, f"{arm.name}, {one.name}", running.state)
+    )
+    running = PassRun(plan, life, session.clock.now_s, until_s)
+    return running.go()
+
+
+def _show(session: Session, what: str, state: PassState) -> None:
     left = clock_text(state.until_s - session.clock.now_s())
     points = f"{state.points} of at most {contract.MOST_REPLAY_POINTS} points"
     text = f"replay [{left} left] {what}: {points}, {state.requests:,} requests"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 from soak.contract import (
     MIN_POINT_REQUESTS,
@@ -18,19 +18,20 @@ from soak.contract import (
     REPLAY_COLUMNS,
     traces_file,
 )
-from soak.limit import LimitMechanism
+from soak.process.spec import ProcessSpec
 from soak.recording.csv_writer import CsvWriter
-from soak.replay.life import Life, RefusedError, StoppedError
+from soak.replay.life import RefusedError, StoppedError
 from soak.replay.plan import PassPlan, analysis_process
 from soak.replay.timing import end_s, period_s
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
-from soak.supervisor.session import Session
 
 POINT_S: Final = 30.0
 """Time for the processes of an arm to write a point, seconds; 3 M traces take 2 to 4 s."""
 ANALYSIS_S: Final = 60.0
 """Time for the analysis of a pass, seconds."""
+FIRST_COST_S: Final = 0.2
+"""Time that the first point is taken to cost, seconds."""
 ROOM_TIMES: Final = 2
 """A point is taken where the disk has room for so many of the size of the last one."""
 
@@ -59,30 +60,58 @@ class PassState:
     """When it has to be over, ``t_s``."""
 
 
+class Living(Protocol):
+    """A life of the arm, as ``Life``."""
+
+    @property
+    def pid(self) -> int | None:
+        """The arm's first process; None until it is known."""
+
+    @property
+    def has_died(self) -> bool:
+        """Whether the arm has ended."""
+
+    def start(self, until_s: float) -> None:
+        """Start all and wait until they are ready; raises RefusedError, StoppedError."""
+
+    def send(self, least: int, seconds: float, until_s: float) -> Mapping[str, int]:
+        """Send requests and wait for their end; return all since the start by name. Raises as ``start``."""
+
+    def processes(self) -> Iterable[tuple[int, ProbeClient]]:
+        """Return the pids of the arm that have a probe, with it."""
+
+    def why_no_probe(self) -> str:
+        """Return why there is none."""
+
+    def ask(self, probe: ProbeClient, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:
+        """Return the answer of a process; raises ProbeError, and as ``start``."""
+
+    def run(self, spec: ProcessSpec, log: Path, timeout_s: float) -> int | None:
+        """Return the exit code of a process of ours; None where it was not in time. Raises StoppedError."""
+
+    def stop(self) -> None:
+        """End all processes."""
+
+
 class PassRun:
     """Carries out a pass; ``go`` once."""
 
-    def __init__(
-        self,
-        plan: PassPlan,
-        session: Session,
-        mechanism: LimitMechanism,
-        until_s: float,
-        show: Callable[[PassState], None],
-    ) -> None:
+    def __init__(self, plan: PassPlan, life: Living, now_s: Callable[[], float], until_s: float) -> None:
         """It has to be over at ``until_s`` (``t_s``), the end of all processes included."""
         self._plan = plan
-        self._session = session
+        self._life = life
+        self._now_s = now_s
         self._until_s = until_s
-        self._life = Life(plan, session, mechanism, lambda: show(self._state))
+        self._began_s = now_s()
         self._points = 0
         self._names: Mapping[str, int] = {}
         self._traces = 0
-        self._cost_s = 0.2
+        self._cost_s = FIRST_COST_S
         self._pids: list[int] = []
 
     @property
-    def _state(self) -> PassState:
+    def state(self) -> PassState:
+        """The pass at this moment."""
         return PassState(self._points, sum(self._names.values()), self._until_s)
 
     def go(self) -> PassResult:
@@ -112,7 +141,7 @@ class PassRun:
 
     def _take_points(self, rows: CsvWriter) -> str:
         """Take points until the time is over; return why they end before, "" for no reason."""
-        now_s, began_s = self._session.clock.now_s, self._session.clock.now_s()
+        now_s = self._now_s
         self._begin()
         while True:
             # where too few points are there the analysis may take what time it needs
@@ -130,7 +159,7 @@ class PassRun:
             point_s = now_s()
             found = self._take_point()
             rows.write({
-                "pass": self._plan.one.name, "point": self._points, "t_s": point_s - began_s,
+                "pass": self._plan.one.name, "point": self._points, "t_s": point_s - self._began_s,
                 "requests": sum(self._names.values()), "answered_by_name": self._names, **found,
             })  # fmt: skip
             self._points += 1

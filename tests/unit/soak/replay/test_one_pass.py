@@ -1,0 +1,176 @@
+"""A pass, led through the life of a scripted arm in scripted time."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soak.contract import MIN_POINT_REQUESTS, MOST_REPLAY_POINTS, MOST_TRACES, REPLAY
+from soak.process.spec import ProcessSpec
+from soak.replay.life import RefusedError, StoppedError
+from soak.replay.one_pass import PassResult, PassRun
+from soak.replay.plan import PassPlan
+from soak.sampling.probe_answers import ProbeError
+from soak.sampling.probe_client import ProbeClient
+
+SECONDS = 30.0
+
+
+@dataclass
+class ScriptedLife:
+    """An arm that answers ``rps`` requests a second and retains ``per_request`` traces of each."""
+
+    rps: float = 200.0
+    per_request: int = 10
+    point_s: float = 0.1
+    pids: list[int] = field(default_factory=lambda: [100])
+    now_s: float = 0.0
+    pid: int | None = 100
+    has_died: bool = False
+    sent: int = 0
+    asked: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    ran: list[ProcessSpec] = field(default_factory=list)
+    stopped: bool = False
+    raise_at: Mapping[int, Exception] = field(default_factory=dict)
+    """What is raised by the number of the point."""
+    analysis_code: int | None = 0
+
+    def start(self, until_s: float) -> None:
+        self.now_s += 1.5
+        if self.now_s > until_s:
+            raise RefusedError("it was not ready in time")
+
+    def send(self, least: int, seconds: float, until_s: float) -> Mapping[str, int]:
+        period_s = min(max(seconds, least / max(self.rps, 1e-3)), max(0.0, until_s - self.now_s))
+        self.now_s += period_s
+        self.sent += int(period_s * self.rps + 1e-6)
+        if error := self.raise_at.get(len(self.files)):
+            self.has_died = isinstance(error, RefusedError)
+            raise error
+        return {"GET /": self.sent}
+
+    def processes(self) -> Iterable[tuple[int, ProbeClient]]:
+        return [(pid, ProbeClient(Path("/nowhere"), pid)) for pid in self.pids]
+
+    def why_no_probe(self) -> str:
+        return "none of its processes loaded the probe"
+
+    def ask(self, probe: ProbeClient, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:  # noqa: ARG002 - as Life
+        self.asked.append(op)
+        if op != "trace_point":
+            return {}
+        self.now_s += self.point_s
+        if isinstance(error := self.raise_at.get(-len(self.files)), ProbeError):
+            raise error
+        self.files.append(str(arguments["file"]))
+        return {"traces": self.sent * self.per_request, "traced_bytes": self.sent * 64}
+
+    def run(self, spec: ProcessSpec, log: Path, timeout_s: float) -> int | None:  # noqa: ARG002 - as Life
+        self.ran.append(spec)
+        return self.analysis_code
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def _go(plan: PassPlan, life: ScriptedLife, seconds: float = SECONDS) -> PassResult:
+    result = PassRun(plan, life, lambda: life.now_s, seconds).go()
+    assert life.stopped
+    assert not plan.raw.exists()
+    return result
+
+
+def _rows(plan: PassPlan) -> list[dict[str, str]]:
+    with (plan.directory / REPLAY).open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_pass_takes_its_points_in_time_and_has_them_analysed_while_the_arm_lives(plan: PassPlan) -> None:
+    """A row for each point with the requests before it; what is traced begins before the first request."""
+    life = ScriptedLife()
+    result = _go(plan, life)
+    rows = _rows(plan)
+    assert result == PassResult(MOST_REPLAY_POINTS, life.sent, "", is_interrupted=False, is_analysed=True)
+    assert [int(row["point"]) for row in rows] == list(range(MOST_REPLAY_POINTS))
+    assert int(rows[-1]["requests"]) == life.sent
+    assert int(rows[-1]["traces"]) == life.sent * life.per_request
+    assert life.asked[0] == "trace_begin"
+    assert life.asked[-1] == "trace_end"
+    assert life.now_s < SECONDS - 3
+    [spec] = life.ran
+    words = ["sites", str(plan.run_directory), "leaky", "--raw", str(plan.raw), "--pass", "python"]
+    assert list(spec.argv[4:]) == [*words, "--root", "/proc/100/root"]
+
+
+def test_of_an_arm_with_workers_each_process_writes_its_own_file(plan: PassPlan) -> None:
+    """And what they have is added up."""
+    life = ScriptedLife(pids=[100, 101])
+    _go(plan, life)
+    assert [Path(file).name for file in life.files[:4]] == [
+        "point-0.0.traces", "point-0.1.traces", "point-1.0.traces", "point-1.1.traces",
+    ]  # fmt: skip
+    first = _rows(plan)[0]
+    assert int(first["traces"]) == 2 * int(first["requests"]) * life.per_request
+
+
+@pytest.mark.parametrize(
+    ("life", "reason"),
+    [
+        (ScriptedLife(pids=[]), "no probe: none of its processes loaded the probe, after 0 points"),
+        (ScriptedLife(raise_at={2: RefusedError("it died (killed by SIGKILL)")}), "it died (killed by SIGKILL), after 2"),
+        (ScriptedLife(raise_at={-3: ProbeError("probe: trace_point: the target stopped tracemalloc")}), "after 3 points"),
+        (ScriptedLife(rps=5), "requests before a point, at least 60 are needed; raise replay.seconds, after 2 points"),
+        (ScriptedLife(rps=0), "0 requests before a point, at least 60 are needed, after 0 points"),
+        (ScriptedLife(per_request=MOST_TRACES), "allocations live, at most 3,000,000 are traced, after 1 point, at"),
+        (ScriptedLife(analysis_code=1), "the analysis of its points failed"),
+        (ScriptedLife(analysis_code=None), "the analysis of its points failed"),
+    ],
+    ids=["no-probe", "dies", "stops-tracing", "slow", "no-requests", "too-many-traces", "analysis", "analysis-late"],
+)  # fmt: skip
+def test_a_pass_without_enough_is_refused_with_its_reason(
+    plan: PassPlan, life: ScriptedLife, reason: str
+) -> None:
+    """Nothing is analysed with fewer than four points."""
+    result = _go(plan, life)
+    assert reason in result.reason
+    assert not result.is_analysed
+    assert len(life.ran) == (result.points >= 4)
+
+
+def test_an_arm_that_dies_after_enough_points_is_analysed_without_its_files(plan: PassPlan) -> None:
+    """The reason for its early end stays."""
+    life = ScriptedLife(raise_at={6: RefusedError("it died (exit code 1)")})
+    result = _go(plan, life)
+    assert (result.points, result.reason, result.is_analysed) == (6, "it died (exit code 1)", True)
+    assert "--root" not in life.ran[0].argv
+
+
+def test_ctrl_c_ends_a_pass_at_once(plan: PassPlan) -> None:
+    """Its points are not analysed."""
+    life = ScriptedLife(raise_at={5: StoppedError("SIGINT in the replay")})
+    result = _go(plan, life)
+    assert result.is_interrupted
+    assert result.reason == "SIGINT in the replay"
+    assert life.ran == []
+
+
+def test_a_slow_arm_has_fewer_points_of_enough_requests(plan: PassPlan) -> None:
+    """The time for the analysis is used up rather than refuse the pass."""
+    life = ScriptedLife(rps=12)
+    result = _go(plan, life)
+    assert result.is_analysed
+    assert 4 <= result.points < MOST_REPLAY_POINTS
+    requests = [int(row["requests"]) for row in _rows(plan)]
+    assert min(b - a for a, b in zip([0, *requests[:-1]], requests, strict=True)) >= MIN_POINT_REQUESTS
+
+
+def test_an_arm_that_gets_ready_too_late_is_refused(plan: PassPlan) -> None:
+    """Without a row."""
+    result = _go(plan, ScriptedLife(), seconds=1.0)
+    assert result == PassResult(reason="it was not ready in time")
