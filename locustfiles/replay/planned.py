@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from typing import BinaryIO
@@ -13,7 +14,7 @@ from locustfiles.replay.gate import Gate
 from locustfiles.replay.orders import ReplayOrders
 from locustfiles.replay.stream import ReplayQueue, replayed
 from locustfiles.schedule.requests import Mix
-from locustfiles.worker.bad_clients import BadClients
+from locustfiles.worker.sender import lane_clients
 from locustfiles.worker.user import user_class
 from soak.contract import Traffic
 
@@ -24,8 +25,8 @@ def replay_planned(process: LocustProcess, traffic: Traffic, arm: str, orders: B
     now_s, most = time.monotonic, traffic.users_per_arm
     gate = Gate(now_s)
     queue = ReplayQueue(replayed(traffic), gate, most, now_s)
-    if any(kind.client for kind in traffic.kinds):
-        BadClients(traffic.arms[arm], queue, most, traffic.network_timeout_s, now_s).begin()
+    for clients in lane_clients(arm, traffic, queue, now_s, lambda: math.inf, lambda **_: None):
+        clients.begin()
     environment = process.environment
     environment.user_classes = [user_class(arm, traffic, queue, now_s)]
     if environment.parsed_options is not None:

@@ -14,18 +14,18 @@ import gevent
 from locustfiles.counts import ArmCounter
 from locustfiles.replay.gate import Gate
 from locustfiles.schedule.arrivals import schedule
-from locustfiles.schedule.requests import PlannedRequest
+from locustfiles.schedule.requests import USERS, PlannedRequest
 from locustfiles.worker.queue import ArmQueue
 from soak.contract import Traffic
 
 ENDLESS_S: Final = 1.0
-"""Time for streams without end and for bad clients, seconds: in the run they may last until its next pause."""
+"""Time for streams without end, WebSockets and bad clients, seconds: in the run they may last until its next pause."""
 CLOGGED_S: Final = 0.02
-"""Time between two looks whether bad clients have taken what waits for them, seconds."""
+"""Time between two looks whether clients of other lanes have taken what waits for them, seconds."""
 
 
 class GateCounter(ArmCounter):
-    """Counts the requests of an arm at a gate, and nothing by the second."""
+    """Counts the requests of an arm at a gate, and nothing by the second; each of them ends once."""
 
     def __init__(self, gate: Gate) -> None:
         super().__init__()
@@ -43,11 +43,24 @@ class GateCounter(ArmCounter):
     def ended_badly(self, *_: object) -> None:  # noqa: D102
         self._gate.ended()
 
+    def closed(self, *_: object) -> None:  # noqa: D102
+        self._gate.ended()
+
+    def opened(self, *_: object) -> None:  # noqa: D102
+        pass
+
+    def message_sent(self, *_: object) -> None:  # noqa: D102
+        pass
+
+    def message_received(self, *_: object) -> None:  # noqa: D102
+        pass
+
 
 class ReplayQueue(ArmQueue):
     """Hands the requests of a stream to the users of an arm, one to each that is free while the gate is open.
 
-    Bad clients get theirs from the same stream. While ``most`` requests wait for them, nobody gets any.
+    Other lanes get theirs from the same stream. While ``most`` requests wait, nobody gets
+    any.
     """
 
     def __init__(
@@ -59,9 +72,9 @@ class ReplayQueue(ArmQueue):
         self._gate = gate
         self._most = most
 
-    def take(self, *, badly: bool = False) -> PlannedRequest:
-        """Wait for the next request; the caller sends it at once."""
-        while not badly:
+    def take(self, lane: str = USERS) -> PlannedRequest:
+        """Wait for the next request of a lane; the caller sends it at once."""
+        while lane == USERS:
             self._gate.wait()
             if len(self) >= self._most:
                 gevent.sleep(CLOGGED_S)
@@ -69,9 +82,9 @@ class ReplayQueue(ArmQueue):
             request = next(self._stream)
             now_s = self._now_s()
             self.offer(replace(request, planned_s=now_s, until_s=now_s + ENDLESS_S))
-            if not request.client:
+            if request.lane == USERS:
                 break
-        return super().take(badly=badly)
+        return super().take(lane)
 
 
 def replayed(traffic: Traffic, environment: Mapping[str, str] = os.environ) -> Iterator[PlannedRequest]:

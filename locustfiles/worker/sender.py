@@ -40,23 +40,16 @@ class PlannedSender:
         self._sleep = sleep
         self._queues = {arm: ArmQueue(traffic.max_lateness_s, clock.now_s) for arm in traffic.arms}
         self._clients = [
-            clients for arm, url in traffic.arms.items() for clients in self._clients_of(arm, url, report)
+            clients
+            for arm, queue in self._queues.items()
+            for clients in lane_clients(arm, traffic, queue, clock.now_s, self._end_s, report)
         ]
         self.user_classes = [
             user_class(arm, traffic, queue, clock.now_s) for arm, queue in self._queues.items()
         ]
 
-    def _clients_of(self, arm: str, url: str, report: Report) -> Iterator[LaneClients]:
-        traffic = self._traffic
-        common = (url, self._queues[arm], traffic.users_per_arm, traffic.network_timeout_s, self._clock.now_s)
-        if any(kind.client and kind.open_s is None for kind in traffic.kinds):
-            yield BadClients(*common)
-        if any(kind.open_s is not None for kind in traffic.kinds):
-
-            def report_of_arm(name: str, **what: object) -> None:
-                report(name=f"{arm} {name}", **what)
-
-            yield WebSockets(*common, traffic.max_response, lambda: self._dispatcher.end_s, report_of_arm)
+    def _end_s(self) -> float:
+        return self._dispatcher.end_s
 
     def prepare(self, begin: Begin) -> None:  # noqa: ARG002 - a custom load needs it
         """Count anew for the load that begins."""
@@ -89,3 +82,23 @@ class PlannedSender:
     def take(self, second: int) -> dict[str, Second]:
         """Return the counts of a second by arm, and drop them."""
         return {arm: queue.counter.take(second) for arm, queue in self._queues.items()}
+
+
+def lane_clients(
+    arm: str,
+    traffic: Traffic,
+    queue: ArmQueue,
+    now_s: Callable[[], float],
+    end_s: Callable[[], float],
+    report: Report,
+) -> Iterator[LaneClients]:
+    """Yield what takes the requests of an arm that Locust's users do not send, for the lanes that have some."""
+    common = (traffic.arms[arm], queue, traffic.users_per_arm, traffic.network_timeout_s, now_s)
+    if any(kind.client and kind.open_s is None for kind in traffic.kinds):
+        yield BadClients(*common)
+    if any(kind.open_s is not None for kind in traffic.kinds):
+
+        def report_of_arm(name: str, **what: object) -> None:
+            report(name=f"{arm} {name}", **what)
+
+        yield WebSockets(*common, traffic.max_response, end_s, report_of_arm)

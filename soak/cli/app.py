@@ -15,6 +15,7 @@ from soak.cli.analysis_process import become
 from soak.cli.attach import attach
 from soak.cli.options import MOST_PID, RunDirectory, Runs
 from soak.cli.packages import refuse_foreign_packages
+from soak.cli.replay import replay
 from soak.cli.run import ablate, run, ui, worker
 from soak.cli.runs import list_runs, listing_json, listing_table
 from soak.config.load import load_profile
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for function in (run, ui, worker, ablate, attach):
+for function in (run, ui, worker, ablate, attach, replay):
     app.command()(function)
 
 

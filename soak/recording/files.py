@@ -61,7 +61,7 @@ def new_run_directory(runs: Path, profile: str, now: datetime) -> Path:
         )
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        directory = _first_free(runs, stem)
+        directory = first_free(runs, stem)
         scratch = runs / f".latest-{directory.name}"
         scratch.symlink_to(directory.name)
         scratch.replace(latest)
@@ -72,7 +72,8 @@ def new_run_directory(runs: Path, profile: str, now: datetime) -> Path:
     return directory
 
 
-def _first_free(runs: Path, stem: str) -> Path:
+def first_free(runs: Path, stem: str) -> Path:
+    """Make the directory ``<runs>/<stem>``, or ``<stem>-2`` and so on where there is one; raises OSError."""
     number = 1
     while True:
         directory = runs / (stem if number == 1 else f"{stem}-{number}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Literal
 
@@ -13,6 +13,7 @@ from soak.contract import ArmReplay
 from soak.errors import SoakError, message_line
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan
+from soak.recording.files import write_text
 from soak.replay.life import Life
 from soak.replay.one_pass import PassResult, PassRun, PassState
 from soak.replay.passes import Pass, passes
@@ -30,7 +31,7 @@ def replay_run(ended: Ended) -> None:
 
     The verdict is printed first. Ctrl-C ends the replay alone.
     """
-    plan, session = ended.plan, ended.session
+    plan = ended.plan
     candidates = [arm for arm in plan.arms if is_eligible(plan, arm)]
     if not candidates:
         return
@@ -41,14 +42,20 @@ def replay_run(ended: Ended) -> None:
         return
     verdicts = judged_arms(ended)
     leaking = [arm for arm in candidates if verdicts.get(arm.name) == LEAK]
+    if leaking:
+        record(ended, replay_arms(ended, leaking, seconds))
+
+
+def replay_arms(ended: Ended, arms: Sequence[ArmPlan], seconds: float) -> dict[str, ArmReplay]:
+    """Replay arms one after the other within so many seconds, and print what each came to; raises nothing."""
+    session = ended.session
     found: dict[str, ArmReplay] = {}
     until_s = session.clock.now_s() + seconds
-    for number, arm in enumerate(leaking):
-        share_s = (until_s - session.clock.now_s()) / (len(leaking) - number)
+    for number, arm in enumerate(arms):
+        share_s = (until_s - session.clock.now_s()) / (len(arms) - number)
         found[arm.name] = replay_arm(ended, arm, session.clock.now_s() + share_s)
         session.progress.print_line(_summary(arm.name, found[arm.name]))
-    if found:
-        record(ended, found)
+    return found
 
 
 def is_eligible(plan: RunPlan, arm: ArmPlan) -> bool:
@@ -100,6 +107,7 @@ def _refused(reason: str, seconds: float, results: Mapping[str, PassResult]) -> 
 def _run_pass(ended: Ended, arm: ArmPlan, one: Pass, until_s: float) -> PassResult:
     plan = plan_pass(ended.plan, arm, one, ended.private, psutil.virtual_memory().available)
     session = ended.session
+    write_text(ended.private / contract.TRAFFIC, ended.plan.traffic.to_json())
     life = Life(
         plan, session, ended.mechanism, lambda: _show(session, f"{arm.name}, {one.name}", running.state)
     )
@@ -121,10 +129,10 @@ def _summary(name: str, found: ArmReplay) -> str:
 
 def record(ended: Ended, found: Mapping[str, ArmReplay]) -> None:
     """Write what the replays came to into the manifest."""
-    ended.session.manifest = {**ended.session.manifest, "replay": dict(_facts(found))}
+    ended.session.manifest = {**ended.session.manifest, "replay": facts(found)}
     ended.session.save_manifest("complete")
 
 
-def _facts(found: Mapping[str, ArmReplay]) -> Iterator[tuple[str, Any]]:
-    for name, replay in found.items():
-        yield name, asdict(replay)
+def facts(found: Mapping[str, ArmReplay]) -> dict[str, Any]:
+    """Return what the replays came to, as the manifest has it."""
+    return {name: asdict(replay) for name, replay in found.items()}

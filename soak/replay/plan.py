@@ -51,7 +51,10 @@ class PassPlan:
 
 
 def plan_pass(plan: RunPlan, arm: ArmPlan, one: Pass, private: Path, free_bytes: int) -> PassPlan:
-    """Return the plan of a pass of an arm of this run, for a machine with so much free memory."""
+    """Return the plan of a pass of an arm of this run, for a machine with so much free memory.
+
+    ``private`` is a directory of ours, in which traffic.json is written for the load generator.
+    """
     raw = private / "raw"
     raw_inside, probe_directory = raw, private
     if arm.container is not None:
@@ -67,7 +70,7 @@ def plan_pass(plan: RunPlan, arm: ArmPlan, one: Pass, private: Path, free_bytes:
         arm,
         limit_bytes(plan.profile.limit.memory, free_bytes),
         plan.stubs,
-        _locust(plan, arm),
+        _locust(plan, arm, private / contract.TRAFFIC),
         plan.run_directory / arm.name / f"replay-{one.name}.log",
         probe_directory,
         raw,
@@ -82,7 +85,7 @@ def limit_bytes(limit: int | None, free_bytes: int) -> int | None:
     return None if limit is None else max(limit, min(LIMIT_TIMES * limit, int(FREE_SHARE * free_bytes)))
 
 
-def _locust(plan: RunPlan, arm: ArmPlan) -> ProcessSpec:
+def _locust(plan: RunPlan, arm: ArmPlan, planned: Path) -> ProcessSpec:
     traffic = plan.profile.traffic
     start: tuple[str, ...] = ("-P", "-m", "locust", "-f", str(PLANNED), "--replay", arm.name, "--traffic")
     if plan.traffic.locustfile:
@@ -92,7 +95,7 @@ def _locust(plan: RunPlan, arm: ArmPlan) -> ProcessSpec:
     options = ("--loglevel", "WARNING", "--headless", "--only-summary")
     return ProcessSpec(
         "locust",
-        (sys.executable, "-u", *start, str(plan.run_directory / contract.TRAFFIC), *options),
+        (sys.executable, "-u", *start, str(planned), *options),
         plan.locust.cwd,
         ready_timeout_s=READY_TIMEOUT_S,
         stop_timeout_s=2.0,

@@ -22,10 +22,18 @@ def judged_arms(ended: Ended) -> Mapping[str, str]:
 
     The hashes are written before: they show the recording as it is judged, also where the replay is killed.
     """
-    session, directory = ended.session, ended.plan.run_directory
+    try:
+        record_sums(ended.plan.run_directory)
+    except SoakError:
+        return {}
+    return judged(ended, ended.plan.run_directory)
+
+
+def judged(ended: Ended, directory: Path) -> Mapping[str, str]:
+    """Return the verdict on each arm of a recording, and print it; none as ``judged_arms``."""
+    session = ended.session
     file, log = ended.private / "verdicts.json", ended.private / "judge.log"
     try:
-        record_sums(directory)
         argv = module_argv("analysis", "judge", str(directory), "--verdicts", str(file))
         child = session.machine.spawn(ProcessSpec("judge", argv, directory), log, session.guard)
     except SoakError:

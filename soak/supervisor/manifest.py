@@ -22,6 +22,7 @@ from soak.errors import UsageError
 from soak.limit import Choice
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan
+from soak.process.named_files import digests
 from soak.regular_files import read_regular
 from soak.supervisor.revision import git_revision
 
@@ -92,11 +93,16 @@ def _image_facts(image: Image) -> dict[str, str]:
     return {"engine": image.engine, "name": image.name}
 
 
-def _build(arm: ArmPlan) -> str | None:
+def build_of(arm: ArmPlan) -> str | None:
     """Return what is soaked: an image's id or the revision of a command's directory; None where neither is known."""
     if arm.metrics:
         return None
     return arm.container.image.id if arm.container else git_revision(arm.process.cwd)
+
+
+def _files(arm: ArmPlan) -> dict[str, str] | None:
+    """Return the digests of the files that the command of an arm names; None where they are not known."""
+    return None if arm.metrics or arm.container else digests(arm.process.argv, arm.process.cwd)
 
 
 def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
@@ -118,13 +124,15 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
         "schema_version": contract.SCHEMA_VERSION,
         "run_id": plan.run_directory.name,
         "profile": profile.name,
+        "profile_file": str(profile.directory / f"{profile.name}.toml"),
         "started_wall_time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "arms": [
             {
                 "name": arm.name,
                 "role": arm.role,
                 "memory_limit_bytes": None if arm.metrics else profile.limit.memory,
-                "build": _build(arm),
+                "build": build_of(arm),
+                **({"files": files} if (files := _files(arm)) is not None else {}),
                 **({"url": arm.process.url, "metrics": arm.metrics} if arm.metrics else {}),
                 **({"image": _image_facts(arm.container.image)} if arm.container else {}),
                 **({"injected": asdict(arm.injected)} if arm.injected else {}),

@@ -10,6 +10,7 @@ import gevent
 from locustfiles.replay.gate import Gate
 from locustfiles.replay.stream import ENDLESS_S, ReplayQueue, replayed
 from locustfiles.schedule.arrivals import schedule
+from locustfiles.schedule.requests import BAD_CLIENTS
 from soak.contract import Traffic, TrafficRequest
 from tests.unit.locustfiles.conftest import ScriptedClock
 
@@ -55,6 +56,19 @@ def test_users_get_requests_while_the_gate_is_open(make_traffic: MakeTraffic, cl
     late.kill()
 
 
+def test_a_websocket_is_in_flight_until_it_is_closed(make_traffic: MakeTraffic, clock: ScriptedClock) -> None:
+    """Opened and messages alone end nothing."""
+    gate = Gate(clock.now)
+    counter = ReplayQueue(replayed(make_traffic()), gate, 3, clock.now).counter
+    counter.sent(0.0, "ws")
+    counter.opened(0.0, 0.0, 0.0)
+    counter.message_sent(0.0)
+    counter.message_received(0.0, 0.0)
+    assert gate.in_flight == 1
+    counter.closed(0.0, None)
+    assert gate.in_flight == 0
+
+
 def test_bad_clients_get_their_requests_from_the_same_stream(
     make_traffic: MakeTraffic, clock: ScriptedClock
 ) -> None:
@@ -73,7 +87,7 @@ def test_bad_clients_get_their_requests_from_the_same_stream(
     user = gevent.spawn(take_forever)
     gevent.sleep(0.01)
     assert len(queue) == 3
-    bad = [queue.take(badly=True) for _ in range(3)]
+    bad = [queue.take(BAD_CLIENTS) for _ in range(3)]
     assert [one.client for one in bad] == ["abort"] * 3
     assert sorted([*taken, *(one.index for one in bad)]) == list(range(len(taken) + 3))
     assert bad[0].until_s == ENDLESS_S

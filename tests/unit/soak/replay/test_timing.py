@@ -10,7 +10,8 @@ from soak.replay.timing import LEAST_PERIOD_S, WANTED_POINTS, end_s, period_s
 
 def _points(seconds: float, cost_s: float) -> tuple[int, list[float]]:
     """Return how many points a pass takes in so much time, and the periods before them."""
-    left_s, periods = seconds, []
+    left_s = seconds
+    periods: list[float] = []
     while (period := period_s(left_s, len(periods), cost_s)) is not None:
         periods.append(period)
         left_s -= period + cost_s

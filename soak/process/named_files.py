@@ -1,0 +1,64 @@
+"""The files that a command names, and their digests: whether the same command still runs the same."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from soak.regular_files import open_regular
+
+MOST_FILES: Final = 2_000
+"""Files of a command that are hashed at most."""
+MOST_BYTES: Final = 256 << 20
+"""Bytes of them that are hashed at most."""
+_MODULE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_][\w.]*)?")
+_PART_BYTES: Final = 1 << 20
+
+
+def named_files(argv: Sequence[str], cwd: Path) -> Iterator[Path]:
+    """Yield the files that the words of a command name: as a path, or as a module or an app in ``cwd``.
+
+    Of a module that is a package they are all its files of Python. What lies elsewhere on the path of modules is not
+    known.
+    """
+    for word in dict.fromkeys(argv):
+        text = word.rpartition("=")[2] if word.startswith("--") else word
+        if "/" in text or text.endswith(".py"):
+            yield from filter(os.path.isfile, [cwd / text])
+        elif _MODULE.fullmatch(text):
+            top = text.partition(":")[0].partition(".")[0]
+            yield from filter(os.path.isfile, [cwd / f"{top}.py"])
+            yield from sorted((cwd / top).rglob("*.py"))
+
+
+def digests(argv: Sequence[str], cwd: Path) -> dict[str, str] | None:
+    """Return the SHA-256 of each file that a command names, by its path; relative to ``cwd`` where it is in it.
+
+    None where they are too many or too long, or one cannot be read.
+    """
+    found: dict[str, str] = {}
+    left = MOST_BYTES
+    try:
+        for path in named_files(argv, cwd):
+            name = str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
+            if name in found:
+                continue
+            left -= path.stat().st_size
+            if left < 0 or len(found) == MOST_FILES:
+                return None
+            found[name] = _sha256(path)
+    except OSError:
+        return None
+    return found
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open_regular(path, MOST_BYTES, follow=True) as file:
+        while part := file.read(_PART_BYTES):
+            digest.update(part)
+    return digest.hexdigest()

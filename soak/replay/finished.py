@@ -1,0 +1,144 @@
+"""The replay of a run that has ended before: into a directory of its own, beside the run's."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from soak import contract
+from soak.containers.images import images_of
+from soak.contract import ArmReplay
+from soak.contract.hashes import first_difference
+from soak.errors import HarnessError, UsageError
+from soak.plan.arm_plan import ArmPlan
+from soak.plan.run_plan import RunPlan, plan_run
+from soak.recording.files import first_free, record_sums, write_json
+from soak.regular_files import read_regular
+from soak.replay.arms import LEAK, facts, is_eligible, replay_arms
+from soak.replay.recorded import Recorded, differences, profile_of, read_recorded
+from soak.replay.verdicts import judged
+from soak.status.terminal import Progress
+from soak.supervisor.ending import StopRequest
+from soak.supervisor.launch import Ended
+from soak.supervisor.session import THIS_MACHINE, Machine, Session
+
+MADE_ANEW: Final = (contract.MANIFEST, contract.SUMS, contract.LIVE, contract.STATEMENT, contract.REPORT)
+"""Names in a run directory that a replay of it has of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The replay of a finished run."""
+
+    directory: Path
+    """A recording of its own: that of the run, and the replay."""
+    arms: Mapping[str, ArmReplay]
+
+
+def replay_finished(
+    run: Path, arm: str, progress: Progress, stop_request: StopRequest, machine: Machine = THIS_MACHINE
+) -> Replayed | None:
+    """Replay the arms of a finished run that leak, or the one that is named; None where none leaks.
+
+    Raises RecordingError for what is no such run, UsageError where it cannot be replayed as it was then, HarnessError
+    where nothing can be written.
+    """
+    run = run.resolve()
+    recorded = read_recorded(run)
+    if difference := first_difference(run):
+        raise UsageError(f"{run}: {difference}; only what was recorded can be replayed.")
+    profile = profile_of(recorded)
+    if not profile.replay.seconds:
+        raise UsageError(f"{run}: replay.seconds is 0 in its profile: its requests may be sent only once.")
+    with ExitStack() as stack:
+        guard = machine.new_guard()
+        stack.callback(guard.close)
+        private = Path(tempfile.mkdtemp(prefix="soak-"))
+        guard.add_directory(private)
+        stack.callback(shutil.rmtree, private, ignore_errors=True)
+        choice = machine.choose_limit(guard, f"{run.name}-replay")
+        stack.callback(choice.mechanism.close)
+        clock = machine.new_clock()
+        plan = plan_run(profile, run, private, images=images_of(profile)).at(clock.t0_monotonic_s)
+        scratch = private / "session"
+        scratch.mkdir(parents=True)
+        session = Session(scratch, {}, guard, progress, clock, machine, stop_request)
+        stack.callback(session.close)
+        arms = _chosen(Ended(plan, session, choice.mechanism, private), arm)
+        if not arms:
+            return None
+        _check_unchanged(recorded, plan, arms)
+        directory = _copy(run)
+        plan = plan_run(profile, directory, private, images=images_of(profile)).at(clock.t0_monotonic_s)
+        ended = Ended(plan, session, choice.mechanism, private)
+        again = [one for one in plan.arms if one.name in {arm.name for arm in arms}]
+        found = replay_arms(ended, again, profile.replay.seconds)
+        replay_of = {"run": run.name, "sha256": _digest(run)}
+        write_json(
+            directory / contract.MANIFEST,
+            {**recorded.manifest, "run_id": directory.name, "replay_of": replay_of, "replay": facts(found)},
+        )
+        record_sums(directory)
+    return Replayed(directory, found)
+
+
+def _chosen(ended: Ended, arm: str) -> list[ArmPlan]:
+    """Return the arm that is named, or those that leak; raises UsageError for one that cannot be."""
+    plan = ended.plan
+    if not arm:
+        verdicts = judged(ended, plan.run_directory)
+        return [one for one in plan.arms if verdicts.get(one.name) == LEAK and is_eligible(plan, one)]
+    named = [one for one in plan.arms if one.name == arm]
+    if not named:
+        known = ", ".join(one.name for one in plan.arms if one.injected is None)
+        raise UsageError(f"--arm {arm}: the run has no such arm; it has {known}.")
+    if named[0].injected is not None:
+        raise UsageError(f"--arm {arm}: its leak was injected, and where it is allocated is known.")
+    return named
+
+
+def _check_unchanged(recorded: Recorded, plan: RunPlan, arms: list[ArmPlan]) -> None:
+    for arm in arms:
+        if found := list(differences(recorded, plan, arm.name)):
+            raise UsageError(
+                f"{recorded.directory}: {arm.name} would not be replayed as it ran: {'; '.join(found)}. "
+                "Soak it again instead."
+            )
+
+
+def _copy(run: Path) -> Path:
+    """Return a new directory beside the run's, with its recording in it: the same files, none of which is written."""
+    try:
+        directory = first_free(run.parent, f"{run.name}-replay")
+        for file in _recorded_files(run):
+            to = directory / file.relative_to(run)
+            to.parent.mkdir(exist_ok=True)
+            os.link(file, to, follow_symlinks=False)
+    except OSError as error:
+        raise HarnessError(
+            f"{run.parent}: the replay cannot be written there ({error.strerror}); make it writable."
+        ) from error
+    return directory
+
+
+def _recorded_files(run: Path) -> Iterator[Path]:
+    for file in sorted(run.rglob("*")):
+        top = file.relative_to(run).parts[0]
+        of_a_replay = file.name in (contract.REPLAY, contract.SITES) or file.name.startswith("replay-")
+        if top not in MADE_ANEW and not of_a_replay and file.is_file() and not file.is_symlink():
+            yield file
+
+
+def _digest(run: Path) -> str:
+    """Return the SHA-256 of the run's hashes; empty where it has none."""
+    with contextlib.suppress(OSError):
+        return hashlib.sha256(read_regular(run / contract.SUMS)).hexdigest()
+    return ""
