@@ -56,7 +56,7 @@ def _note(arm: ArmGrowth, shown: int) -> str:
     if not arm.censuses and not arm.suspects:
         return f"No heap census of {arm.arm} was taken under load."
     if not arm.suspects:
-        return f"No leak suspects in {arm.censuses} heap {'census' if arm.censuses == 1 else 'censuses'}."
+        return f"No leak suspects in {arm.arm} in {arm.censuses} heap {'census' if arm.censuses == 1 else 'censuses'}."
     left = len(arm.suspects) - shown
     if not left:
         return ""

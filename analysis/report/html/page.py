@@ -52,6 +52,10 @@ def report_html(
         lstrip_blocks=True,
     )
     judged, recording = contents.judged, contents.recording
+    suspects = dict(zip((one.arm for one in contents.growth), suspect_tables(contents.growth), strict=False))
+    details = {
+        story.arm: [suspects[story.arm]] if story.arm in suspects else [] for story in contents.stories
+    }
     return environment.get_template("report.html.jinja").render(
         style=stylesheet(),
         manifest=recording.manifest,
@@ -73,7 +77,8 @@ def report_html(
         comparison=comparison_table(contents).without("incident change", "scale"),
         reported={row.measure for row in contents.rows if row.unit in UNITS},
         processes=process_tables(contents),
-        growth=suspect_tables(contents.growth),
+        details=details,
+        growth=[table for arm, table in suspects.items() if arm not in details],
         stories=contents.stories,
         anchors={story.arm: f"leak-{number}" for number, story in enumerate(contents.stories, 1)},
         questions=QUESTIONS,

@@ -21,7 +21,7 @@ from analysis.report.html.page import report_html
 from analysis.report.html.svg import svg_text
 from analysis.report.own_word import GATES
 from analysis.report.tables import MOST_EVENTS
-from soak.contract import GateLimit
+from soak.contract import SITE_COLUMNS, SITES, GateLimit, names
 from soak.recording.files import record_sums
 from tests.support.paths import ROOT
 
@@ -285,3 +285,24 @@ def test_a_recording_with_nothing_but_its_manifest_has_a_page(build_run: Build) 
     page = Page(page_text(run_dir))
     assert "events.csv is missing (No such file or directory)" in page.text
     assert "The run did not reach the phase load, so there is nothing to judge." in page.text
+
+
+def test_the_first_screen_leads_to_the_story_of_a_leak(build_run: Build) -> None:
+    """The verdict of the arm that leaks has a link to its section, where what is not known has its reason."""
+    run_dir = build_run()
+    site = dict.fromkeys(names(SITE_COLUMNS), "")
+    site |= {"pass": "python", "rank": "1", "your_line": "app.py:3", "source": "<script>keep(1)</script>"}
+    site |= {"bytes_per_request": "90", "blocks_per_request": "1", "low": "89", "high": "91", "share": "0.9"}
+    lines = (",".join(site), ",".join(site.values()))
+    (run_dir / "leaky" / SITES).write_text("\n".join(lines) + "\n")
+    text = page_text(run_dir)
+    page = Page(text)
+    links = [attrs["href"] for attrs in page.of("a") if (attrs["href"] or "").startswith("#leak")]
+    assert links == ["#leak-1"]
+    assert [attrs.get("id") for attrs in page.of("section") if attrs.get("id")] == ["leak-1"]
+    assert "app.py:3: 90 B/request (89 B to 91 B, 95%), 90% of the growth" in page.text
+    assert "<code>&lt;script&gt;keep(1)&lt;/script&gt;</code>" in text
+    assert "Retained by not known: no heap census was taken under load" in page.text
+    assert (
+        page.text.index("Memory") < page.text.index("The leak in leaky") < page.text.index("Before and after")
+    )
