@@ -17,6 +17,7 @@ from analysis.growth.from_signals import (
 )
 from analysis.growth.from_types import attribute_type, type_suspects
 from analysis.growth.memory_breakdown import MemoryBreakdown, memory_breakdown
+from analysis.growth.stuck import StuckTasks, find_stuck, with_proof
 from analysis.growth.suspect import LeakSuspect, sort_by_bytes, with_share
 from analysis.growth.trends import MIN_CENSUSES, TypeGrowth, census_count, find_type_growth
 from analysis.recording.heap_files import HeapFiles
@@ -40,6 +41,8 @@ class ArmGrowth:
     """The LISTED_TYPES types with the most growth in bytes, the largest growth first."""
     breakdown: MemoryBreakdown | None
     """None where the memory was not read in parts."""
+    stuck: StuckTasks | None = None
+    """Pending tasks after the load that nothing can wake; None where that was not asked."""
 
 
 def find_growth(recording: Recording, verdicts: tuple[ArmVerdict, ...]) -> tuple[ArmGrowth, ...]:
@@ -59,13 +62,12 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
     In an arm without a leak only containers are suspects: the other figures rise by chance, and the verdict is on them.
     Without a census the suspects are the counts that the verdict calls a leak.
     """
-    breakdown = memory_breakdown(arm, load)
+    breakdown, stuck = memory_breakdown(arm, load), find_stuck(arm, load)
     leaks, memory = has_leak(verdict), memory_growth(verdict)
     if not files.recorded:
         known = [*cycle_suspects(arm, load, verdict), *count_suspects(arm, verdict, [])] if leaks else []
-        return ArmGrowth(
-            arm.name, 0, tuple(with_share(_of_collector(one, arm), memory) for one in known), (), breakdown
-        )
+        found = [with_share(_of_collector(one, arm), memory) for one in known]
+        return ArmGrowth(arm.name, 0, tuple(with_proof(found, stuck)), (), breakdown, stuck)
     of_tasks = kind_of_tasks(arm, verdict)
     suspects = container_suspects(arm, load, files, of_tasks)
     types = find_type_growth(arm, load, files.types)
@@ -83,12 +85,14 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
         suspects += type_suspects(arm, load, types, suspects, files, of_tasks)
         suspects += memory_suspects(arm, load, verdict, types, suspects)
         suspects += count_suspects(arm, verdict, suspects)
+    found = sort_by_bytes([with_share(_of_collector(one, arm), memory) for one in suspects])
     return ArmGrowth(
         arm=arm.name,
         censuses=censuses,
-        suspects=tuple(sort_by_bytes([with_share(_of_collector(one, arm), memory) for one in suspects])),
+        suspects=tuple(with_proof(found, stuck)),
         types=tuple(types[:LISTED_TYPES]),
         breakdown=breakdown,
+        stuck=stuck,
     )
 
 

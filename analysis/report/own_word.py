@@ -7,10 +7,12 @@ from typing import Final
 
 from analysis.recording.model import Recording
 from analysis.verdict.gates import MEASURES
-from soak.contract import HOLDER_COLUMNS, PROBE_COLUMNS
+from soak.contract import HOLDER_COLUMNS, PROBE_COLUMNS, STUCK_COLUMNS
 
 MARK: Final = "†"
-REPORTED: Final = frozenset(column.name for column in (*PROBE_COLUMNS, *HOLDER_COLUMNS) if column.by_probe)
+REPORTED: Final = frozenset(
+    column.name for column in (*PROBE_COLUMNS, *HOLDER_COLUMNS, *STUCK_COLUMNS) if column.by_probe
+)
 """Columns that the target reports."""
 GATES: Final = frozenset(
     name
@@ -24,8 +26,9 @@ HEADS: Final = frozenset({"retained by"})
 """Columns of tables that the target reports."""
 LEGEND: Final = (
     f"{MARK} The target's own word: what is inside the process is reported by its probe. That is the memory that its "
-    "allocators have in use and free, tasks, sessions, gauges, and what retains a leak. All else is read from outside: "
-    "memory of the process and of its limit, CPU, threads, file descriptors, objects by type, time, and every request. "
+    "allocators have in use and free, tasks, sessions, gauges, what retains a leak, and which tasks are stuck. All "
+    "else is read from outside: memory of the process and of its limit, CPU, threads, file descriptors, objects by "
+    "type, time, and every request. "
     "Free memory by the target's own word clears no arm: it is confirmed by the pools that heap censuses see and by "
     "what malloc_trim gives back, or the verdict is INCONCLUSIVE."
 )

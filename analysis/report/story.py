@@ -12,7 +12,7 @@ from typing import Final, Literal
 from analysis.formatting import format_bytes, format_duration, format_interval, number_text
 from analysis.growth.arm import ArmGrowth
 from analysis.growth.by_endpoint import EndpointGrowth, endpoint_growth
-from analysis.growth.classify import short_type
+from analysis.growth.classify import PENDING_TASKS, short_type
 from analysis.growth.suspect import LeakSuspect
 from analysis.judge.onset import Onset, find_onset
 from analysis.judge.types import LEAK, Judgement, Margin
@@ -20,13 +20,15 @@ from analysis.recording.accounting import PARTS
 from analysis.recording.manifest import ManifestReplay
 from analysis.recording.model import Arm, Recording
 from analysis.recording.replay import Site
+from analysis.report.own_word import MARK
 from analysis.verdict.arm import ArmVerdict, JudgedArm
 from analysis.verdict.signals import evidence, in_bytes
 from analysis.verdict.wording import SIGNAL_NAMES, interval_text, rate_text
 
-Question = Literal["grew", "retained_by", "allocated_at", "endpoint", "since"]
+Question = Literal["grew", "stuck_tasks", "retained_by", "allocated_at", "endpoint", "since"]
 QUESTIONS: Final[dict[Question, str]] = {
     "grew": "What grew",
+    "stuck_tasks": f"Stuck tasks {MARK}",
     "retained_by": "Retained by",
     "allocated_at": "Allocated at",
     "endpoint": "Endpoint",
@@ -97,6 +99,7 @@ def _story(recording: Recording, arm: Arm, verdict: ArmVerdict, growth: ArmGrowt
     onset, endpoints = _onset(recording, arm, verdict), endpoint_growth(recording, arm)
     steps = (
         _grew(verdict, growth),
+        *_stuck(growth),
         _retained(growth),
         _allocated(arm, recording.manifest.replay.get(arm.name)),
         _endpoint(endpoints, arm.replay.sites, recording.manifest.only_kind),
@@ -137,6 +140,17 @@ def _rate(judgement: Judgement, margin: Margin) -> str:
     if rate is None:
         return SIGNAL_NAMES[name]
     return f"{of}{rate_text(rate.value, name, margin)} ({interval_text(rate, name, margin)}, 95%)"
+
+
+def _stuck(growth: ArmGrowth | None) -> tuple[StoryStep, ...]:
+    """Return how many pending tasks nothing can wake, and where most wait; no step where no task leaks."""
+    stuck = growth.stuck if growth else None
+    if growth is None or stuck is None:
+        return ()
+    if not stuck.stuck and PENDING_TASKS not in {one.kind for one in growth.suspects}:
+        return ()
+    lines = [StoryLine(place.text, place.source) for place in stuck.places[:SHOWN]]
+    return (StoryStep("stuck_tasks", (StoryLine(stuck.text), *lines), known=not stuck.refused),)
 
 
 def _retained(growth: ArmGrowth | None) -> StoryStep:

@@ -21,6 +21,7 @@ from analysis.report.html.svg import inline_svg
 from analysis.report.own_word import UNITS, own_word
 from analysis.report.process_tables import process_tables
 from analysis.report.story import QUESTIONS
+from analysis.report.stuck_tasks import stuck_lines
 from analysis.report.tables import comparison_table, event_table, load_table
 from analysis.verdict.wording import control_line, verdict_sentence
 from soak.contract import SUMS
@@ -79,6 +80,7 @@ def report_html(
         processes=process_tables(contents),
         details=details,
         growth=[table for arm, table in suspects.items() if arm not in details],
+        stuck=stuck_lines(contents),
         stories=contents.stories,
         anchors={story.arm: f"leak-{number}" for number, story in enumerate(contents.stories, 1)},
         questions=QUESTIONS,

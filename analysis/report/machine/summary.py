@@ -14,6 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from analysis.growth.memory_breakdown import MemoryBreakdown
+from analysis.growth.stuck import StuckTasks
 from analysis.growth.suspect import LeakSuspect
 from analysis.growth.trends import TypeGrowth
 from analysis.incident.claims import Claim
@@ -39,7 +40,8 @@ from soak.contract import InjectedLeak
 SUMMARY_VERSION: Final = 8
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
 gates and signoff; 4, with grew; 5, with incident instead of article in the keys, and
-reason_code of signals; 6, with processes and control; 7, with build and rss_end_bytes of arms; 8, with story."""
+reason_code of signals; 6, with processes and control; 7, with build and rss_end_bytes of arms; 8, with story, and the
+stuck tasks of grew."""
 PEAKS: Final = ("rss_bytes", "cgroup_bytes", "tasks_finished", "sessions_open")
 """Columns whose highest readings the summary gives, beside those of all gauges."""
 
@@ -91,6 +93,7 @@ class GrowthSummary(SummaryPart):
     censuses: int
     growers: tuple[LeakSuspect, ...] = Field(validation_alias="suspects")
     types: tuple[TypeGrowth, ...]
+    stuck: StuckTasks | None
     waterfall: MemoryBreakdown | None = Field(validation_alias="breakdown")
 
 

@@ -15,6 +15,7 @@ from analysis.recording.model import Arm, Recording
 from analysis.report.contents import ReportContents
 from analysis.report.growth_tables import suspect_tables
 from analysis.report.process_tables import process_tables
+from analysis.report.stuck_tasks import stuck_lines
 from analysis.report.tables import claims_table, comparison_table, ladder_table, load_table, slope_table
 from analysis.report.terminal.tables import captioned, outcome, render, terminal_table
 from analysis.report.terminal.verdict import judged_parts
@@ -39,6 +40,7 @@ def report_text(contents: ReportContents) -> str:
             *judged_parts(contents.judged),
             *(part for table in process_tables(contents) for part in captioned(table)),
             *suspect_parts(contents.growth),
+            *(Text(f"{line}.") for line in stuck_lines(contents).values()),
             *_comparison(contents),
             Text("\nLives"),
             *(Text(line) for arm in recording.arms for line in _lives(recording, arm)),
