@@ -99,7 +99,7 @@ def _story(recording: Recording, arm: Arm, verdict: ArmVerdict, growth: ArmGrowt
     onset, endpoints = _onset(recording, arm, verdict), endpoint_growth(recording, arm)
     steps = (
         _grew(verdict, growth),
-        *_stuck(growth),
+        *stuck_step(growth),
         _retained(growth),
         _allocated(arm, recording.manifest.replay.get(arm.name)),
         _endpoint(endpoints, arm.replay.sites, recording.manifest.only_kind),
@@ -142,7 +142,7 @@ def _rate(judgement: Judgement, margin: Margin) -> str:
     return f"{of}{rate_text(rate.value, name, margin)} ({interval_text(rate, name, margin)}, 95%)"
 
 
-def _stuck(growth: ArmGrowth | None) -> tuple[StoryStep, ...]:
+def stuck_step(growth: ArmGrowth | None) -> tuple[StoryStep, ...]:
     """Return how many pending tasks nothing can wake, and where most wait; no step where no task leaks."""
     stuck = growth.stuck if growth else None
     if growth is None or stuck is None:
