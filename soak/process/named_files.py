@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -22,17 +24,28 @@ _PART_BYTES: Final = 1 << 20
 def named_files(argv: Sequence[str], cwd: Path) -> Iterator[Path]:
     """Yield the files that the words of a command name: as a path, or as a module or an app in ``cwd``.
 
-    Of a module that is a package they are all its files of Python. What lies elsewhere on the path of modules is not
-    known.
+    A module may also be one of this Python where that runs it. Of a package they are all its files of Python. What lies
+    elsewhere on the path of modules is not known.
     """
+    is_ours = bool(argv) and argv[0] == sys.executable
     for word in dict.fromkeys(argv):
         text = word.rpartition("=")[2] if word.startswith("--") else word
         if "/" in text or text.endswith(".py"):
             yield from filter(os.path.isfile, [cwd / text])
         elif _MODULE.fullmatch(text):
-            top = text.partition(":")[0].partition(".")[0]
-            yield from filter(os.path.isfile, [cwd / f"{top}.py"])
-            yield from sorted((cwd / top).rglob("*.py"))
+            yield from _module_files(text.partition(":")[0].partition(".")[0], cwd, is_ours=is_ours)
+
+
+def _module_files(name: str, cwd: Path, *, is_ours: bool) -> list[Path]:
+    place = cwd
+    if is_ours and not (cwd / name).is_dir() and not (cwd / f"{name}.py").is_file():
+        found = find_spec(name)  # nothing is imported
+        if found is None or found.origin is None:
+            return []
+        place = Path(found.origin).parent
+        if found.submodule_search_locations:
+            place = place.parent
+    return [*filter(os.path.isfile, [place / f"{name}.py"]), *sorted((place / name).rglob("*.py"))]
 
 
 def digests(argv: Sequence[str], cwd: Path) -> dict[str, str] | None:
@@ -51,7 +64,7 @@ def digests(argv: Sequence[str], cwd: Path) -> dict[str, str] | None:
             if left < 0 or len(found) == MOST_FILES:
                 return None
             found[name] = _sha256(path)
-    except OSError:
+    except (OSError, ValueError):  # a module may have no spec
         return None
     return found
 

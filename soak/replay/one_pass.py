@@ -18,6 +18,7 @@ from soak.contract import (
     REPLAY_COLUMNS,
     traces_file,
 )
+from soak.process.log import last_line
 from soak.process.spec import ProcessSpec
 from soak.recording.csv_writer import CsvWriter
 from soak.replay.life import RefusedError, StoppedError
@@ -127,10 +128,8 @@ class PassRun:
                     reason = str(error)
             if self._points < MIN_REPLAY_POINTS:
                 return self._result(f"{reason or 'its time was over'}, after {_points(self._points)}")
-            analysed = self._analyse()
-            return self._result(
-                reason if analysed else "the analysis of its points failed", analysed=analysed
-            )
+            failed = self._analyse()
+            return self._result(failed or reason, analysed=not failed)
         except StoppedError as stopped:
             return self._result(str(stopped), interrupted=True)
         except RefusedError as refused:
@@ -199,17 +198,20 @@ class PassRun:
         newest = sum(file.stat().st_size for file in self._plan.raw.glob(f"point-{self._points - 1}.*"))
         return shutil.disk_usage(self._plan.raw).free > ROOM_TIMES * newest
 
-    def _analyse(self) -> bool:
-        """Have the points analysed while the arm's files can be read; return whether that was done."""
+    def _analyse(self) -> str:
+        """Have the points analysed while the arm's files can be read; return why that failed, "" where it was done."""
         root: Path | None = None
         if not self._life.has_died:
             for pid, probe in list(self._life.processes()):
                 if pid in self._pids:
                     self._end_instrumentation(probe)
             root = Path(f"/proc/{self._life.pid}/root")
-        spec = analysis_process(self._plan, root)
         log = self._plan.log.with_name(f"replay-{self._plan.one.name}-sites.log")
-        return self._life.run(spec, log, ANALYSIS_S) == 0
+        code = self._life.run(analysis_process(self._plan, root), log, ANALYSIS_S)
+        if code == 0:
+            return ""
+        why = f"it took more than {ANALYSIS_S:g} s" if code is None else last_line(log) or f"see {log.name}"
+        return f"the analysis of its points failed: {why}"
 
     def _end_instrumentation(self, probe: ProbeClient) -> None:
         with suppress(ProbeError, RefusedError):  # it ends with its process

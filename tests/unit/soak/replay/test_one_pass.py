@@ -123,8 +123,8 @@ def test_of_an_arm_with_workers_each_process_writes_its_own_file(plan: PassPlan)
     ("life", "reason"),
     [
         (ScriptedLife(pids=[]), "no probe: none of its processes loaded the probe, after 0 points"),
-        (ScriptedLife(raise_at={2: RefusedError("it died (exit code 1)")}), "it died (exit code 1), after 2 points, at"),
-        (ScriptedLife(raise_at={-3: ProbeError("the target stopped tracemalloc")}), "stopped tracemalloc, after 3 points"),
+        (ScriptedLife(raise_at={2: RefusedError("it died (exit code 1)")}), "it died (exit code 1), after 2 points"),
+        (ScriptedLife(raise_at={-3: ProbeError("the target stopped tracemalloc")}), "tracemalloc, after 3 points"),
         (ScriptedLife(rps=5), "requests before a point, at least 60 are needed; raise replay.seconds, after 2 points"),
         (ScriptedLife(rps=0), "0 requests before a point, at least 60 are needed, after 0 points"),
         (ScriptedLife(per_request=MOST_TRACES), "allocations live, at most 3,000,000 are traced, after 1 point, at"),

@@ -1,0 +1,197 @@
+"""Which arms of a run are replayed, and what is recorded of it, on a scripted machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from soak.config.load import load_profile
+from soak.contract import ArmReplay
+from soak.plan.run_plan import plan_run
+from soak.replay.arms import is_eligible, outcome, replay_run
+from soak.replay.one_pass import PassResult
+from soak.status.terminal import Progress
+from soak.supervisor.ending import StopRequest
+from soak.supervisor.launch import Ended
+from soak.supervisor.session import Session
+from tests.support.scripted_machine import NoGuard, ScriptedChild, ScriptedMachine
+
+PROFILE = """
+stubs = {}
+[arms.old]
+command = ["old", "{port}"]
+role = "before"
+[arms.new]
+command = ["new", "{port}"]
+role = "after"
+"""
+
+
+class Scripted:
+    """A run that has ended, its machine, and the verdicts that its judge will reach."""
+
+    def __init__(self, place: Path, settings: tuple[str, ...], verdicts: dict[str, str]) -> None:
+        self.machine = ScriptedMachine()
+        self.stop_request = StopRequest(lambda: self.machine.now_s)
+        (place / "mine.toml").write_text(PROFILE)
+        run, private = place / "run", place / "private"
+        for directory in (run, run / "old", run / "new", private):
+            directory.mkdir()
+        plan = plan_run(load_profile(str(place / "mine.toml"), settings), run, private)
+        session = Session(
+            run,
+            {"run_id": "run"},
+            NoGuard(),
+            Progress(Console(quiet=True)),
+            self.machine.clock,
+            self.machine.machine,
+            self.stop_request,
+        )
+        self.ended = Ended(plan, session, self.machine.mechanism, private)
+        self.verdicts = verdicts
+        self.machine.on_spawn = self.on_spawn
+
+    def on_spawn(self, child: ScriptedChild) -> None:
+        if child.spec.name == "judge":
+            Path(child.spec.argv[-1]).write_text(json.dumps(self.verdicts))
+            child.end(0)
+
+    def go(self) -> dict[str, dict[str, object]]:
+        """Replay, and return what the manifest has of it."""
+        replay_run(self.ended)
+        self.ended.session.close()
+        assert self.machine.running() == []
+        manifest = self.ended.plan.run_directory / "manifest.json"
+        if not manifest.exists():
+            return {}
+        found: dict[str, dict[str, object]] = json.loads(manifest.read_text())["replay"]
+        return found
+
+    @property
+    def started(self) -> list[str]:
+        return [child.spec.name for child in self.machine.children]
+
+
+Make = Callable[..., Scripted]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """A function that makes an ended run."""
+
+    def made(*settings: str, **verdicts: str) -> Scripted:
+        return Scripted(tmp_path, settings, verdicts)
+
+    return made
+
+
+def test_arms_that_do_not_leak_are_not_started_again(make: Make) -> None:
+    """The verdict is all that is added, and no manifest is written."""
+    run = make(old="no_leak", new="inconclusive")
+    assert run.go() == {}
+    assert run.started == ["judge"]
+
+
+def test_a_judge_that_fails_leaves_the_run_as_it_is(make: Make) -> None:
+    """The report states what is wrong."""
+    run = make(old="leak")
+    run.machine.on_spawn = lambda child: child.end(1)
+    assert run.go() == {}
+    assert run.started == ["judge"]
+
+
+def test_without_seconds_nothing_is_started_and_the_reason_is_recorded(make: Make) -> None:
+    """For each arm that could have been replayed."""
+    run = make("replay.seconds=0", old="leak", new="leak")
+    found = run.go()
+    assert run.started == []
+    assert {name: one["reason"] for name, one in found.items()} == dict.fromkeys(
+        ("old", "new"), "replay.seconds is 0"
+    )
+
+
+def test_an_arm_that_leaks_and_has_no_probe_is_refused_after_its_start(make: Make) -> None:
+    """With the reason; one arm after the other, each with its stubs and its load, and all of them end."""
+    run = make(old="leak", new="leak")
+    found = run.go()
+    of_an_arm = ["stubs", "old", "locust"]
+    assert run.started == ["judge", *of_an_arm, "stubs", "new", "locust"]
+    for one in found.values():
+        assert one["status"] == "refused"
+        assert str(one["reason"]).startswith(
+            "no probe: none of its processes loaded the probe, after 0 points"
+        )
+
+
+def test_an_arm_that_does_not_get_ready_takes_its_share_of_the_time_alone(make: Make) -> None:
+    """The next arm still has its own."""
+    run = make("replay.seconds=20", old="leak", new="leak")
+    run.machine.ready_after_s = {"old": 1e9}
+    found = run.go()
+    assert found["old"]["reason"] == "it was not ready in time"
+    assert found["old"]["seconds"] == pytest.approx(10, abs=0.5)
+    assert "no probe" in str(found["new"]["reason"])
+
+
+def test_an_arm_that_dies_at_its_start_is_refused(make: Make) -> None:
+    """With its exit code."""
+    run = make(old="leak")
+    script = run.on_spawn
+
+    def on_spawn(child: ScriptedChild) -> None:
+        script(child)
+        if child.spec.name == "old":
+            child.end(3)
+
+    run.machine.on_spawn = on_spawn
+    assert run.go()["old"]["reason"] == "it died (exit code 3)"
+
+
+def test_ctrl_c_ends_the_replay_of_all_arms(make: Make) -> None:
+    """The one that it met, and those after it."""
+    run = make(old="leak", new="leak")
+    run.machine.ready_after_s = {"old": 5}
+    run.machine.at(2.0, lambda: run.stop_request.note("SIGINT"))
+    found = run.go()
+    assert found["old"]["status"] == found["new"]["status"] == "interrupted"
+    assert found["old"]["reason"] == "SIGINT in the replay"
+    assert "new" not in run.started
+    assert run.machine.now_s < 4
+
+
+def test_a_control_is_replayed_where_that_is_asked_for_and_an_injected_one_never() -> None:
+    """Where its leak comes from is known."""
+
+    def eligible(*settings: str) -> list[str]:
+        profile = load_profile("demo", ["gates.min_time_to_oom=>= 1h", *settings])
+        plan = plan_run(profile, Path("run"), Path("private"))
+        return [arm.name for arm in plan.arms if is_eligible(plan, arm)]
+
+    assert eligible() == ["leaky", "fixed"]
+    assert eligible("replay.control=false") == ["fixed"]
+    assert eligible("judge.control=inject") == ["leaky", "fixed"]
+
+
+@pytest.mark.parametrize(
+    ("results", "found"),
+    [
+        ({"python": PassResult(12, 900, is_analysed=True)}, ArmReplay("done", "", 9.0, 900, ("python",))),
+        ({"python": PassResult(2, 90, "slow")}, ArmReplay("refused", "slow", 9.0, 90, ())),
+        (
+            {"python": PassResult(12, 900, is_analysed=True), "native": PassResult(0, 0, "no memray")},
+            ArmReplay("done", "native: no memray", 9.0, 900, ("python",)),
+        ),
+        (
+            {"python": PassResult(12, 900, is_analysed=True), "native": PassResult(3, 60, "SIGINT", True)},
+            ArmReplay("interrupted", "native: SIGINT", 9.0, 960, ("python",)),
+        ),
+    ],
+    ids=["done", "refused", "one-of-two", "interrupted"],
+)  # fmt: skip
+def test_what_the_passes_came_to(results: dict[str, PassResult], found: ArmReplay) -> None:
+    """One pass with enough points is a replay; the reason names the pass where there are several."""
+    assert outcome(results, 9.04) == found
