@@ -22,6 +22,7 @@ from soak.contract import (
     HISTOGRAM_HIGHEST_US,
     HISTOGRAM_LOWEST_US,
     LATENCY_TAG,
+    ROUND_TRIP_TAG,
     SERVICE_TAG,
 )
 from soak.regular_files import MOST_TABLE_BYTES, open_regular
@@ -50,6 +51,8 @@ class Latency:
     gaps: tuple[str, ...] = ()
     quarters_p99_ms: tuple[float, float, float, float] | None = None
     """p99 of the latency in each quarter of the load; None where one of them has no interval."""
+    round_trip_ms: tuple[float, ...] | None = None
+    """Time from a message of a WebSocket to its echo."""
 
 
 def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
@@ -58,7 +61,7 @@ def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
     An interval of a tag that begins no later than the one before it is a gap, as everything that cannot be read is.
     """
     quarters = tuple(_Sum() for _ in range(4))
-    parts = {LATENCY_TAG: quarters, SERVICE_TAG: (_Sum(),)}
+    parts = {LATENCY_TAG: quarters, SERVICE_TAG: (_Sum(),), ROUND_TRIP_TAG: (_Sum(),)}
     newest: dict[str, float] = {}
     gaps: tuple[str, ...] = ()
     try:
@@ -84,7 +87,9 @@ def read_latency(path: Path, start_s: float, end_s: float) -> Latency:
     quantiles = {tag: _quantiles_ms(those) for tag, those in parts.items()}
     if not gaps and quantiles[LATENCY_TAG] is None:
         gaps = (f"{path.name}: no latencies of the load",)
-    return Latency(quantiles[LATENCY_TAG], quantiles[SERVICE_TAG], gaps, _quarters(quarters))
+    return Latency(
+        quantiles[LATENCY_TAG], quantiles[SERVICE_TAG], gaps, _quarters(quarters), quantiles[ROUND_TRIP_TAG]
+    )
 
 
 class _Sum:

@@ -46,6 +46,9 @@ REQUEST_NUMBERS = (
     *(f"failed_{kind}" for kind in FAILURE_KINDS),
     "latency_p50_ms",
     "latency_p99_ms",
+    "opened",
+    "messages_sent",
+    "messages_received",
 )
 REQUEST_TEXTS = ("phase",)
 _OPTIONAL_OF_REQUESTS = frozenset(column.name for column in REQUEST_COLUMNS if column.optional)

@@ -134,11 +134,11 @@ def _claims(caption: str, first: str, claims: Iterable[Claim], note: str = "") -
 
 def load_table(contents: ReportContents) -> Table:
     """Return the load that was planned, and how much of it was delivered."""
-    head = (
+    head: tuple[str, ...] = (
         "arm", "planned", "sent", "delivered while up", "ok", "failed", "failures", "missed", "of which while down",
         "p50, ms", "p99, ms",
     )  # fmt: skip
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for arm, load in zip(contents.recording.arms, contents.loads, strict=True):
         quantiles = dict(zip(QUANTILE_NAMES, arm.latency.latency_ms or (), strict=False))
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in load.failed.items() if n)
@@ -160,6 +160,12 @@ def load_table(contents: ReportContents) -> Table:
         else "Every request has a planned start and is sent to every arm at that instant; one that cannot start in "
         "time is missed and is never sent late."
     )
+    if any(load.opened for load in contents.loads):
+        head += ("WebSockets opened", "messages sent", "messages received")
+        rows = [
+            (*row, *(f"{n:,}" for n in (load.opened, load.messages_sent, load.messages_received)))
+            for row, load in zip(rows, contents.loads, strict=True)
+        ]
     return Table("Load", head, tuple(rows), frozenset(head[1:]) - {"failures"}, note)
 
 

@@ -91,6 +91,12 @@ class LoadSummary:
     """Requests missed in all other seconds."""
     arrived: float | None
     """Share of the requests planned for an arm alive that were sent; None when none were planned."""
+    opened: int = 0
+    """WebSockets that were opened."""
+    messages_sent: int = 0
+    """Messages sent over WebSockets."""
+    messages_received: int = 0
+    """Messages received over WebSockets."""
 
     @property
     def availability(self) -> float | None:
@@ -126,6 +132,9 @@ def load_summary(arm: Arm, load: Phase | None) -> LoadSummary:
         failed_alive={kind: _total(rows.loc[alive, f"failed_{kind}"]) for kind in FAILURE_KINDS},
         missed_dead=_total(rows.loc[~alive, "missed"]),
         arrived=sent_alive / planned_alive if planned_alive else None,
+        opened=_total(rows["opened"]),
+        messages_sent=_total(rows["messages_sent"]),
+        messages_received=_total(rows["messages_received"]),
     )
 
 

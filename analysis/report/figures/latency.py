@@ -88,7 +88,10 @@ def _draw_failures(axes: Axes, recording: Recording, time: TimeAxis) -> None:
 def _quantile_table(recording: Recording) -> list[list[str]]:
     table = [["ms, over the whole load", *QUANTILE_NAMES]]
     for arm in recording.arms:
-        for title, values in (("latency", arm.latency.latency_ms), ("service time", arm.latency.service_ms)):
+        times = [("latency", arm.latency.latency_ms), ("service time", arm.latency.service_ms)]
+        if arm.latency.round_trip_ms:
+            times.append(("round trip of messages", arm.latency.round_trip_ms))
+        for title, values in times:
             cells = [f"{value:,.1f}" for value in values] if values else ["-"] * len(QUANTILE_NAMES)
             table.append([f"{arm.name}, {title}", *cells])
     return table

@@ -28,6 +28,23 @@ def test_the_intervals_of_the_load_are_added_up(build_run: Build) -> None:
     assert round(warm[0]) == 900
 
 
+def test_round_trips_of_messages(build_run: Build) -> None:
+    """They are those of the load, and there are none where no WebSocket echoed."""
+    path = build_run() / "leaky" / "latency.hlog"
+    assert read_latency(path, 21.0, 201.0).round_trip_ms is None
+    with path.open("a") as log:
+        for start_s, took_us in ((5.0, 900_000), (191.0, 3000)):
+            histogram: Any = HdrHistogram(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS)  # type: ignore[no-untyped-call]
+            histogram.record_value(took_us)
+            log.write(
+                f"Tag=round_trip,{start_s:.3f},1.000,{took_us / 1000:.3f},{histogram.encode().decode()}\n"
+            )
+    latency = read_latency(path, 21.0, 201.0)
+    assert latency.gaps == ()
+    assert latency.round_trip_ms is not None
+    assert [round(ms, 1) for ms in latency.round_trip_ms] == [3.0] * 5
+
+
 def test_a_damaged_line_is_stated_and_what_stands_before_it_counts(build_run: Build) -> None:
     """A torn last line of the histogram log costs that line only."""
     path = build_run() / "leaky" / "latency.hlog"

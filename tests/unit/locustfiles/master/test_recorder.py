@@ -81,6 +81,23 @@ def test_intervals_end_with_their_phase(
     assert [interval[1:] for interval in found[1::2]] == [interval[1:] for interval in found[::2]]
 
 
+def test_round_trips_have_intervals_of_their_own(
+    recorder: ArmRecorder, tmp_path: Path, read_intervals: ReadIntervals
+) -> None:
+    """Also where no request ended, as with WebSockets that stay open for long."""
+    recorder.write(8, 1, _second())
+    for second in (18, 19):
+        counts = Second(messages_sent=1, messages_received=1)
+        counts.timings.record_round_trip(500)
+        recorder.write(second, 0, counts)
+    recorder.close()
+    assert read_intervals(tmp_path) == [
+        ("latency", 8, 9, 1),
+        ("service", 8, 9, 1),
+        ("round_trip", 18, 20, 2),
+    ]
+
+
 def test_one_load_after_the_other(
     recorder: ArmRecorder, tmp_path: Path, read_rows: ReadRows, read_intervals: ReadIntervals
 ) -> None:
