@@ -155,21 +155,20 @@ def stuck_step(growth: ArmGrowth | None) -> tuple[StoryStep, ...]:
 
 def _retained(growth: ArmGrowth | None) -> StoryStep:
     suspects = growth.suspects if growth else ()
-    held = [one for one in suspects if one.holder][:SHOWN]
+    held = [one for one in suspects if one.holder or one.kind == PENDING_TASKS][:SHOWN]
+    if held:
+        return _known("retained_by", map(_holder, held))
     if growth is None or not growth.censuses:
         return _unknown("retained_by", "no heap census was taken under load")
-    if not held:
-        why = (
-            f"{suspects[0].kind}: {suspects[0].why}"
-            if suspects
-            else "no container grows in the heap censuses"
-        )
-        return _unknown("retained_by", why)
-    return _known("retained_by", map(_holder, held))
+    if not suspects:
+        return _unknown("retained_by", "no container grows in the heap censuses")
+    return _unknown("retained_by", f"{suspects[0].kind}: {suspects[0].why}")
 
 
 def _holder(one: LeakSuspect) -> str:
     items = "" if one.items_per_request is None else f", {number_text(one.items_per_request)} items/request"
+    if not one.holder:
+        return f"{one.kind}{items}: {one.why}"
     share = "" if one.share is None else f", {one.share:.0%} of the growth"
     return f"{one.name}: {one.kind}{items}{share}"
 
@@ -201,7 +200,8 @@ def _endpoint(growth: EndpointGrowth, sites: tuple[Site, ...], only_kind: str) -
     if only_kind:
         return _known("endpoint", [f"{only_kind}, the only kind of request"])
     if blocks.follows:
-        return _known("endpoint", (_of_endpoint(name, growth) for name in blocks.follows[:SHOWN]))
+        largest = sorted(blocks.follows, key=lambda name: -_bytes_of(name, growth))[:SHOWN]
+        return _known("endpoint", (_of_endpoint(name, growth) for name in largest))
     if blocks.alike:
         return _known("endpoint", ["every request alike: code that all share, or growth with time"])
     if replayed := dict.fromkeys(site.endpoint for site in sites if site.endpoint):
@@ -213,6 +213,11 @@ def _replayed(name: str, sites: tuple[Site, ...]) -> str:
     """Return an endpoint and the lines that keep memory with each request of it alone, in the replay."""
     lines = dict.fromkeys(site.your_line for site in sites if site.endpoint == name and site.your_line)
     return f"{name}{' at ' if lines else ''}{', '.join([*lines][:SHOWN])}, by the replay"
+
+
+def _bytes_of(name: str, growth: EndpointGrowth) -> float:
+    rate = growth.bytes.rates.get(name)
+    return 0.0 if rate is None else rate.value
 
 
 def _of_endpoint(name: str, growth: EndpointGrowth) -> str:

@@ -12,19 +12,15 @@ from starlette.websockets import WebSocket
 KEPT_BYTES = {
     name: int(size) for name, _, size in (leak.partition("=") for leak in os.environ.get("LEAKS", "").split())
 }
+HEAD_BYTES = sys.getsizeof(b"")
 added: list[bytes] = []
 removed: list[bytes] = []
-
-
-def blob(name: str) -> bytes:
-    """Return an object of as many bytes as the endpoint is to keep."""
-    return bytes(KEPT_BYTES[name] - sys.getsizeof(b""))
 
 
 async def add(request: Request) -> Response:
     await request.json()
     if "add" in KEPT_BYTES:
-        added.append(blob("add"))
+        added.append(bytes(KEPT_BYTES["add"] - HEAD_BYTES))
     return JSONResponse({"added": True})
 
 
@@ -38,7 +34,7 @@ async def change(request: Request) -> Response:
 
 async def remove(request: Request) -> Response:
     if "remove" in KEPT_BYTES:
-        removed.append(blob("remove"))
+        removed.append(bytes(KEPT_BYTES["remove"] - HEAD_BYTES))
     return JSONResponse({"removed": request.path_params["number"]})
 
 
