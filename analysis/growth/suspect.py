@@ -12,6 +12,7 @@ from analysis.growth.classify import (
     PENDING_TASKS,
     THREADS,
     UNCLOSED_SESSIONS,
+    short_type,
 )
 from analysis.judge.types import Rate
 from analysis.recording.model import Arm
@@ -129,6 +130,14 @@ def _explains(one: LeakSuspect, other: LeakSuspect) -> bool:
 def is_one_per_request(items: float | None) -> bool:
     """Return whether so many items per request are about one."""
     return items is not None and ONE_PER_REQUEST[0] <= items <= ONE_PER_REQUEST[1]
+
+
+def short_name(one: LeakSuspect) -> str:
+    """Return the last two names of a suspect's holder: ``…state.cache``; of one without, what it is."""
+    path = one.holder.rpartition(" ")[2]
+    if path.count(".") > 1 or path != one.holder:
+        return "…" + ".".join(path.split(".")[-2:])
+    return one.holder or short_type(one.type) or one.kind
 
 
 def with_share(one: LeakSuspect, growth: Rates) -> LeakSuspect:

@@ -7,7 +7,7 @@ from typing import Final
 from analysis.formatting import HOUR_S, format_bytes, format_interval, number_text
 from analysis.growth.arm import ArmGrowth
 from analysis.growth.classify import short_type
-from analysis.growth.suspect import LeakSuspect, is_one_per_request
+from analysis.growth.suspect import LeakSuspect, is_one_per_request, short_name
 from analysis.growth.trends import TypeGrowth
 from analysis.report.tables import Table
 
@@ -124,10 +124,7 @@ def _hourly(per_s: float | None) -> float | None:
 
 def suspect_text(one: LeakSuspect) -> str:
     """Return the last two names of a suspect's holder, and its rate: ``…state.cache: +1.00 items/request``."""
-    path = one.holder.rpartition(" ")[2]
-    name = one.holder or short_type(one.type) or one.kind
-    if path.count(".") > 1 or path != one.holder:
-        name = "…" + ".".join(path.split(".")[-2:])
+    name = short_name(one)
     items, unit = (
         (one.items_per_s, "s") if one.items_per_request is None else (one.items_per_request, "request")
     )

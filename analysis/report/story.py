@@ -13,7 +13,7 @@ from analysis.formatting import format_bytes, format_duration, format_interval, 
 from analysis.growth.arm import ArmGrowth
 from analysis.growth.by_endpoint import EndpointGrowth, endpoint_growth
 from analysis.growth.classify import PENDING_TASKS, short_type
-from analysis.growth.suspect import LeakSuspect
+from analysis.growth.suspect import LeakSuspect, short_name
 from analysis.judge.onset import Onset, find_onset
 from analysis.judge.types import LEAK, Judgement, Margin
 from analysis.recording.accounting import PARTS
@@ -170,7 +170,7 @@ def _holder(one: LeakSuspect) -> str:
     if not one.holder:
         return f"{one.kind}{items}: {one.why}"
     share = "" if one.share is None else f", {one.share:.0%} of the growth"
-    return f"{one.name}: {one.kind}{items}{share}"
+    return f"{short_name(one)}: {one.kind}{items}{share}"
 
 
 def _allocated(arm: Arm, replay: ManifestReplay | None) -> StoryStep:
@@ -240,7 +240,8 @@ def _since(recording: Recording, onset: Onset | None) -> StoryStep:
         format_duration(max(t_s - load.start_s, 0.0)) for t_s in (onset.since_s, onset.low_s, onset.high_s)
     )
     if onset.from_the_first:
-        return _known("since", [f"the first {high} of the load"])
+        at_once = onset.high_s - load.start_s < 1
+        return _known("since", ["the start of the load" if at_once else f"the first {high} of the load"])
     return _known("since", [f"{since} into the load ({low} to {high}, 95%)"])
 
 

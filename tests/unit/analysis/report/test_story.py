@@ -67,7 +67,7 @@ def test_the_story_of_a_leak(build_run: Build) -> None:
     assert list(steps) == ["grew", "retained_by", "allocated_at", "endpoint", "since"]
     assert steps["grew"].startswith("native memory ")
     assert steps["retained_by"].startswith(
-        "gateway.app.app.state.gateway.request_history: unbounded cache or list, 1.00 items/request, "
+        "…gateway.request_history: unbounded cache or list, 1.00 items/request, "
     )
     assert steps["allocated_at"] == "not known: the arm was not replayed"
     assert steps["endpoint"] == "POST /api/{service}, the only kind of request"
