@@ -12,6 +12,7 @@ from analysis.incident.timeline import timeline
 from analysis.prometheus.services import ServiceRow
 from analysis.recording.model import Recording
 from analysis.report.story import LeakStory, leak_stories
+from analysis.sites.found import ArmSites, arm_sites
 from analysis.slopes import LifeSlopes, slopes_of_lives
 from analysis.verdict.processes import ProcessRow, process_rows
 from analysis.verdict.run import JudgedRun, judged_run
@@ -31,6 +32,8 @@ class ReportContents:
     slopes: tuple[LifeSlopes, ...]
     growth: tuple[ArmGrowth, ...] = ()
     """Leak suspects and memory breakdown, one per arm in the same order; empty without a load."""
+    sites: tuple[ArmSites, ...] = ()
+    """What the replay of each arm that was replayed, or refused to be, found."""
     stories: tuple[LeakStory, ...] = ()
     """The story of each arm that is LEAK."""
     processes: tuple[ProcessRow, ...] = ()
@@ -54,6 +57,7 @@ def report_contents(recording: Recording) -> ReportContents:
     slopes = slopes_of_lives(recording.arms, recording.load)
     judged = judged_run(recording)
     growth = find_growth(recording, judged.verdicts)
+    sites = arm_sites(recording, judged.verdicts)
     return ReportContents(
         recording=recording,
         judged=judged,
@@ -62,7 +66,8 @@ def report_contents(recording: Recording) -> ReportContents:
         timeline=timeline(recording),
         slopes=slopes,
         growth=growth,
-        stories=leak_stories(recording, judged.arms, growth),
+        sites=sites,
+        stories=leak_stories(recording, judged.arms, growth, sites),
         processes=tuple(
             row for one in judged.arms for row in process_rows(one.arm, recording.load, one.verdict.margin)
         ),

@@ -17,10 +17,11 @@ from analysis.growth.suspect import LeakSuspect, short_name
 from analysis.judge.onset import Onset, find_onset
 from analysis.judge.types import LEAK, Judgement, Margin
 from analysis.recording.accounting import PARTS
-from analysis.recording.manifest import ManifestReplay
 from analysis.recording.model import Arm, Recording
 from analysis.recording.replay import Site
 from analysis.report.own_word import MARK
+from analysis.report.site_lines import first_sites, site_text, why_no_lines
+from analysis.sites.found import ArmSites
 from analysis.verdict.arm import ArmVerdict, JudgedArm
 from analysis.verdict.signals import evidence, in_bytes
 from analysis.verdict.wording import SIGNAL_NAMES, interval_text, rate_text
@@ -84,24 +85,30 @@ class LeakStory:
 
 
 def leak_stories(
-    recording: Recording, judged: tuple[JudgedArm, ...], growth: tuple[ArmGrowth, ...]
+    recording: Recording,
+    judged: tuple[JudgedArm, ...],
+    growth: tuple[ArmGrowth, ...],
+    sites: tuple[ArmSites, ...] = (),
 ) -> tuple[LeakStory, ...]:
     """Return the story of each arm that is LEAK, in the manifest's order."""
     grown = {one.arm: one for one in growth}
+    found = {one.arm: one for one in sites}
     return tuple(
-        _story(recording, one.arm, one.verdict, grown.get(one.arm.name))
+        _story(recording, one.arm, one.verdict, grown.get(one.arm.name), found.get(one.arm.name))
         for one in judged
         if one.verdict.verdict == LEAK
     )
 
 
-def _story(recording: Recording, arm: Arm, verdict: ArmVerdict, growth: ArmGrowth | None) -> LeakStory:
+def _story(
+    recording: Recording, arm: Arm, verdict: ArmVerdict, growth: ArmGrowth | None, sites: ArmSites | None
+) -> LeakStory:
     onset, endpoints = _onset(recording, arm, verdict), endpoint_growth(recording, arm)
     steps = (
         _grew(verdict, growth),
         *stuck_step(growth),
         _retained(growth),
-        _allocated(arm, recording.manifest.replay.get(arm.name)),
+        _allocated(sites),
         _endpoint(endpoints, arm.replay.sites, recording.manifest.only_kind),
         _since(recording, onset),
     )
@@ -173,26 +180,12 @@ def _holder(one: LeakSuspect) -> str:
     return f"{short_name(one)}: {one.kind}{items}{share}"
 
 
-def _allocated(arm: Arm, replay: ManifestReplay | None) -> StoryStep:
-    if sites := arm.replay.sites:
-        largest = sorted(sites, key=lambda site: -site.bytes_per_request)[:SHOWN]
-        return StoryStep("allocated_at", tuple(StoryLine(_site(site), site.source) for site in largest))
-    if replay is None:
-        return _unknown("allocated_at", "the arm was not replayed")
-    return _unknown("allocated_at", replay.reason or "no line of the replay keeps memory with each request")
-
-
-def _site(site: Site) -> str:
-    """Return ``app.py:12 in multidict/core.py:3, by JSON_Decode: 71 B/request (70 B to 72 B, 95%)``."""
-    inner = f" in {site.in_line}" if site.in_line else ""
-    function = f", by {site.function}" if site.function else ""
-    rate = f"{format_bytes(site.bytes_per_request)}/request"
-    if site.low is None or site.high is None:
-        rate += f" in {number_text(site.blocks_per_request)} large blocks"
-    else:
-        rate += f" ({format_interval(site.low, site.high, _bytes)}, 95%)"
-    share = "" if site.share is None else f", {site.share:.0%} of the growth"
-    return f"{site.your_line or site.in_line or site.allocated_line}{inner}{function}: {rate}{share}"
+def _allocated(sites: ArmSites | None) -> StoryStep:
+    if sites is None or (why := why_no_lines(sites)):
+        return _unknown("allocated_at", why if sites else "the arm was not replayed")
+    return StoryStep(
+        "allocated_at", tuple(StoryLine(site_text(site), site.source) for site in first_sites(sites))
+    )
 
 
 def _endpoint(growth: EndpointGrowth, sites: tuple[Site, ...], only_kind: str) -> StoryStep:

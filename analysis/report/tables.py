@@ -43,6 +43,10 @@ class Table:
         rows = tuple(tuple(row[place] for place in places) for row in self.rows)
         return Table(self.caption, tuple(self.head[place] for place in places), rows, self.numeric, self.note)
 
+    def column(self, head: str) -> tuple[str, ...]:
+        """Return the cells of one column."""
+        return tuple(row[self.head.index(head)] for row in self.rows)
+
 
 def gate_table(judged: JudgedRun) -> Table | None:
     """Return the gates of the candidate; None where there is none."""

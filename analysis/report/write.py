@@ -84,7 +84,7 @@ def _files(findings: ReportContents, events: tuple[tuple[str, ...], ...]) -> dic
         figures["waterfall"] = memory_breakdown_figure(findings)
     drawn = {name: svg_text(figure, name) for name, figure in figures.items()}
     files: dict[str, str | Figure] = {
-        "verdict.md": verdict_markdown(f"{run_id}: verdict", judged, findings.growth),
+        "verdict.md": verdict_markdown(f"{run_id}: verdict", judged, findings.growth, findings.sites),
         "report.html": report_html(findings, events, drawn),
         "report.md": report_markdown(findings),
         "junit.xml": junit_xml(findings),

@@ -41,7 +41,7 @@ def summary(number: int, leak: float, half: float = 10.0, **others: Any) -> dict
         "rss_end_bytes": 70e6 + 1000 * number,
     }
     return {
-        "summary_version": 7,
+        "summary_version": 8,
         "run_id": f"run-{number:02d}",
         "profile": "shop",
         "started_wall_time": (FIRST + timedelta(days=number)).isoformat(),

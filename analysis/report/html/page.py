@@ -20,6 +20,7 @@ from analysis.report.html.provenance import config_text, provenance
 from analysis.report.html.svg import inline_svg
 from analysis.report.own_word import UNITS, own_word
 from analysis.report.process_tables import process_tables
+from analysis.report.site_tables import SOURCE, site_tables
 from analysis.report.story import QUESTIONS
 from analysis.report.stuck_tasks import stuck_lines
 from analysis.report.tables import comparison_table, event_table, load_table
@@ -81,6 +82,10 @@ def report_html(
         details=details,
         growth=[table for arm, table in suspects.items() if arm not in details],
         stuck=stuck_lines(contents),
+        sites={
+            one.arm: [(table.without(SOURCE), table.column(SOURCE)) for table in site_tables((one,))]
+            for one in contents.sites
+        },
         stories=contents.stories,
         anchors={story.arm: f"leak-{number}" for number, story in enumerate(contents.stories, 1)},
         questions=QUESTIONS,

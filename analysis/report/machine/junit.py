@@ -46,7 +46,7 @@ def cases(findings: ReportContents) -> list[TestCase]:
         for gate in gate_rows(findings.judged)
     ]
     if findings.judged.signoff.control:
-        found.append(_control(findings))
+        found.append(_control(findings, stories.get(findings.judged.signoff.control, "")))
     return [*found, _recording(findings)]
 
 
@@ -63,15 +63,15 @@ def _gate(gate: GateRow, profile: str, story: str = "") -> TestCase:
     return case
 
 
-def _control(findings: ReportContents) -> TestCase:
-    """Return the case of the control, whose known leak must be detected."""
+def _control(findings: ReportContents, story: str = "") -> TestCase:
+    """Return the case of the control, whose known leak must be detected; where it is, with its story."""
     control = findings.judged.signoff.control
     verdict = next((one for one in findings.judged.verdicts if one.arm == control), None)
     case = TestCase("control", _clean(f"{findings.recording.manifest.profile}.{control}"))
     if (injected := findings.judged.control) is not None:
         return _injected(case, injected)
     seen = "it did not run" if verdict is None else f"{verdict_name(verdict.verdict)}: {verdict.reason}"
-    case.system_out = _clean(f"control {control} must be LEAK; {seen}")
+    case.system_out = _clean(f"control {control} must be LEAK; {seen}{f'. {story}' if story else ''}")
     message = _clean(f"the leak in the control ({control}) was not detected: {seen}")
     if verdict is not None and verdict.verdict == INCONCLUSIVE:
         case.result = [Skipped(message)]

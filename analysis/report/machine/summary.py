@@ -25,6 +25,7 @@ from analysis.recording.latency import QUANTILE_NAMES
 from analysis.recording.manifest import RunFacts
 from analysis.recording.measurements import peak, rss_at_end
 from analysis.recording.model import Life, Phase, Recording
+from analysis.recording.replay import Site
 from analysis.report.contents import ReportContents
 from analysis.report.gates import GateRow, gate_rows
 from analysis.report.story import LeakStory
@@ -40,8 +41,8 @@ from soak.contract import InjectedLeak
 SUMMARY_VERSION: Final = 8
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
 gates and signoff; 4, with grew; 5, with incident instead of article in the keys, and
-reason_code of signals; 6, with processes and control; 7, with build and rss_end_bytes of arms; 8, with story, and the
-stuck tasks of grew."""
+reason_code of signals; 6, with processes and control; 7, with build and rss_end_bytes of arms; 8, with story, sites,
+replay, and the stuck tasks of grew."""
 PEAKS: Final = ("rss_bytes", "cgroup_bytes", "tasks_finished", "sessions_open")
 """Columns whose highest readings the summary gives, beside those of all gauges."""
 
@@ -128,6 +129,39 @@ class ControlSummary(SummaryPart):
     arm: ArmSummary
 
 
+class SiteSummary(SummaryPart):
+    """A site of an arm, as in sites.csv: bytes and blocks per request."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    arm: str
+    of_pass: str = Field(alias="pass")
+    rank: int
+    your_line: str
+    source: str
+    in_line: str
+    allocated_line: str
+    task: str
+    function: str
+    bytes_per_request: float
+    low: float | None
+    high: float | None
+    blocks_per_request: float
+    share: float | None
+    endpoint: str
+    frames: str
+
+
+class ReplaySummary(SummaryPart):
+    """What the replay of an arm came to."""
+
+    status: Literal["done", "refused", "interrupted"]
+    reason: str
+    seconds: float
+    requests: int
+    explained_share: float | None
+
+
 class SummaryHead(BaseModel):
     """The key that comes first."""
 
@@ -147,6 +181,8 @@ class Summary(RunFacts, SummaryHead):
     gates: tuple[GateRow, ...]
     story: tuple[LeakStory, ...]
     grew: tuple[GrowthSummary, ...]
+    sites: tuple[SiteSummary, ...]
+    replay: dict[str, ReplaySummary]
     phases: tuple[Phase, ...]
     arms: tuple[ArmSummary, ...]
     processes: tuple[ProcessRow, ...]
@@ -168,6 +204,8 @@ def summary_json(contents: ReportContents) -> str:
         gates=gate_rows(judged),
         story=contents.stories,
         grew=tuple(GrowthSummary.model_validate(arm) for arm in contents.growth),
+        sites=tuple(_site(one.arm, site) for one in contents.sites for site in one.rows),
+        replay={one.arm: ReplaySummary.model_validate(one) for one in contents.sites},
         phases=contents.recording.phases,
         arms=tuple(_arm(contents.recording, one, contents.slopes) for one in judged.arms),
         processes=contents.processes,
@@ -232,6 +270,11 @@ def _arm(recording: Recording, judged: JudgedArm, slopes: tuple[LifeSlopes, ...]
         service_ms=_quantiles(arm.latency.service_ms),
         notes=arm.notes,
     )
+
+
+def _site(arm: str, site: Site) -> SiteSummary:
+    cells = {name: getattr(site, name) for name in Site.__dataclass_fields__ if name != "of_pass"}
+    return SiteSummary.model_validate({"arm": arm, "pass": site.of_pass, **cells})
 
 
 def _quantiles(values: tuple[float, ...] | None) -> Quantiles | None:

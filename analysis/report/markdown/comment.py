@@ -56,7 +56,13 @@ def _verdict(verdict: ArmVerdict, story: LeakStory | None) -> Iterator[str]:
     """Yield the line of an arm, and below it the story of its leak."""
     yield f"- **{literal(verdict.arm)}: {verdict_name(verdict.verdict)}**: {literal(verdict_sentence(verdict))}."
     for step in story.steps if story else ():
-        yield f"  - {QUESTIONS[step.question]}: {literal(step.text)}."
+        if not any(line.code for line in step.lines):
+            yield f"  - {QUESTIONS[step.question]}: {literal(step.text)}."
+            continue
+        yield f"  - {QUESTIONS[step.question]}:"
+        for line in step.lines:
+            code = f"<br><code>{literal(line.code)}</code>" if line.code else ""
+            yield f"    - {literal(line.text)}{code}"
 
 
 def _gates(judged: JudgedRun) -> list[str]:

@@ -15,10 +15,12 @@ from analysis.recording.model import Arm, Recording
 from analysis.report.contents import ReportContents
 from analysis.report.growth_tables import suspect_tables
 from analysis.report.process_tables import process_tables
+from analysis.report.site_lines import first_sites, site_text, why_no_lines
 from analysis.report.stuck_tasks import stuck_lines
 from analysis.report.tables import claims_table, comparison_table, ladder_table, load_table, slope_table
 from analysis.report.terminal.tables import captioned, outcome, render, terminal_table
 from analysis.report.terminal.verdict import judged_parts
+from analysis.sites.found import ArmSites
 
 SUSPECT_WIDTHS: Final = {"kind": 23}
 """The most columns for the kind of a suspect, so that there is room for the path of references."""
@@ -41,6 +43,7 @@ def report_text(contents: ReportContents) -> str:
             *(part for table in process_tables(contents) for part in captioned(table)),
             *suspect_parts(contents.growth),
             *(Text(f"{line}.") for line in stuck_lines(contents).values()),
+            *site_parts(contents.sites),
             *_comparison(contents),
             Text("\nLives"),
             *(Text(line) for arm in recording.arms for line in _lives(recording, arm)),
@@ -60,6 +63,18 @@ def suspect_parts(growth: tuple[ArmGrowth, ...]) -> list[RenderableType]:
         if table.rows:
             parts.append(terminal_table(table.without("95%", "evidence"), SUSPECT_WIDTHS, "retained by"))
         parts += [Text(table.note)] if table.note else []
+    return parts
+
+
+def site_parts(found: tuple[ArmSites, ...]) -> list[RenderableType]:
+    """Return where what each arm retains was allocated: the first lines, with their source."""
+    parts: list[RenderableType] = []
+    for one in found:
+        why = why_no_lines(one)
+        parts.append(Text(f"\nAllocated in {one.arm}{f': not known: {why}.' if why else ''}"))
+        for site in first_sites(one):
+            parts.append(Text(f"  {site_text(site)}"))
+            parts += [Text(f"    {site.source}")] if site.source else []
     return parts
 
 

@@ -14,6 +14,7 @@ from analysis.growth.arm import find_growth
 from analysis.recording.read import read_recording
 from analysis.recording.replay import Site, sites_csv
 from analysis.report.story import LeakStory, leak_stories
+from analysis.sites.found import arm_sites
 from analysis.verdict.run import judged_run
 from soak.contract import SITES
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
@@ -44,7 +45,8 @@ def stories(run_dir: Path) -> tuple[LeakStory, ...]:
     """Return the stories of a recording."""
     recording = read_recording(run_dir)
     judged = judged_run(recording)
-    return leak_stories(recording, judged.arms, find_growth(recording, judged.verdicts))
+    growth = find_growth(recording, judged.verdicts)
+    return leak_stories(recording, judged.arms, growth, arm_sites(recording, judged.verdicts))
 
 
 def told(run_dir: Path, **manifest: Any) -> dict[str, str]:
@@ -88,7 +90,7 @@ def test_what_is_not_known_has_its_reason(build_run: Build) -> None:
 
 
 def test_lines_and_endpoints_of_a_replay(build_run: Build) -> None:
-    """The line with its text, rate, interval and share; in a constant mix the endpoint is that of the replay."""
+    """The line with its text, rate, interval and share, of the pass that explains most; the endpoint by the replay."""
     run_dir = build_run()
     native = SITE.__class__(
         **{name: getattr(SITE, name) for name in Site.__dataclass_fields__}
@@ -99,8 +101,7 @@ def test_lines_and_endpoints_of_a_replay(build_run: Build) -> None:
     kinds = [{"method": "GET", "path": f"/{name}"} for name in "ab"]
     steps = told(run_dir, config={"traffic": {"requests": kinds}})
     assert steps["allocated_at"] == (
-        "gateway/app.py:130: 14.8 KiB/request (14.81 KiB to 14.83 KiB, 95%), 87% of the growth; "
-        "gateway/app.py:130 in a/b.py:3, by upb_Arena: 90 B/request in 2.00 large blocks"
+        "gateway/app.py:130: 14.8 KiB/request (14.81 KiB to 14.83 KiB, 95%), 12.00 blocks, 87% of the leak"
     )
     assert steps["endpoint"] == "add at gateway/app.py:130, by the replay"
     (story,) = stories(run_dir)

@@ -1,0 +1,63 @@
+"""A site as it is read: in one line, and the cells of a table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from analysis.formatting import format_bytes, format_interval, number_text
+from analysis.recording.replay import Site
+from analysis.sites.found import ArmSites
+from soak.contract import PASSES
+
+FIRST_SITES: Final = 3
+"""Sites of an arm that a line each is given, where there is room for no more."""
+
+
+def site_text(site: Site) -> str:
+    """Return a site as one line without its source: ``app.py:12, by f (ujson): 71 B/request, 2.00 blocks, 87%``."""
+    where = place_text(site)
+    by = f", by {site.function}" if site.function else ""
+    below = f" in {site.in_line}" if site.in_line and site.in_line != where else ""
+    interval = f" ({interval_text(site)}, 95%)" if site.low is not None else ""
+    share = "" if site.share is None else f", {site.share:.0%} of the leak"
+    of = f", by {site.endpoint}" if site.endpoint else ""
+    rate = f"{format_bytes(site.bytes_per_request)}/request{interval}, {blocks_text(site)}"
+    return f"{where}{below}{by}: {rate}{share}{of}"
+
+
+def why_no_lines(found: ArmSites) -> str:
+    """Return why no line of an arm is known, a clause; empty where one is."""
+    if found.sites:
+        return ""
+    if found.status != "done":
+        return found.reason or f"the replay was {found.status}"
+    return (
+        found.reason or "no line retains as much as 2% of the leak: it is allocated past Python's allocators"
+    )
+
+
+def first_sites(found: ArmSites) -> list[Site]:
+    """Return the first sites: those of the pass that explains most, which come with their native functions."""
+    most = max(PASSES, key=found.total)
+    return [site for site in found.sites if site.of_pass == most][:FIRST_SITES]
+
+
+def place_text(site: Site) -> str:
+    """Return your line; where none of yours is known, that of the package or of what allocates."""
+    return site.your_line or site.in_line or site.allocated_line
+
+
+def interval_text(site: Site) -> str:
+    """Return the interval of its bytes per request; empty of a few large blocks."""
+    if site.low is None or site.high is None:
+        return ""
+    return format_interval(site.low, site.high, lambda end, more: format_bytes(end, more_digits=more))
+
+
+def blocks_text(site: Site, *, cell: bool = False) -> str:
+    """Return its blocks per request, in a ``cell`` as a number alone; of a few large blocks how many there are."""
+    if site.low is None:
+        count = site.blocks_per_request
+        return f"in {count:.0f} large block{'' if count == 1 else 's'}"
+    number = number_text(site.blocks_per_request)
+    return number if cell else f"{number} blocks"

@@ -1,0 +1,119 @@
+"""What the replay of an arm found, beside what the arm leaks: computed once, shown by every report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from analysis.recording.manifest import ManifestReplay
+from analysis.recording.model import Recording
+from analysis.recording.replay import Site
+from analysis.verdict.arm import ArmVerdict
+from soak.contract import PASSES
+
+PAST_ALLOCATORS: Final = 0.5
+"""Share of the leak that the sites of Python's allocators explain, below which the rest is worth a sentence."""
+TURNOVER: Final = 1.2
+"""Share of the leak above which sites explain more than the arm retained: containers were emptied later."""
+PYTHON: Final = PASSES[0]
+UNKNOWN: Final = ManifestReplay(
+    status="interrupted", reason="its end was not recorded", seconds=0.0, requests=0
+)
+"""A replay of which the manifest has nothing: the run was killed before it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSites:
+    """The replay of an arm: what it came to, and the sites of its passes."""
+
+    arm: str
+    status: Literal["done", "refused", "interrupted"]
+    reason: str
+    """Why it was refused or ended early; empty where it was done."""
+    seconds: float
+    requests: int
+    sites: tuple[Site, ...]
+    """In the order of their passes and ranks; those of one task are together one."""
+    rows: tuple[Site, ...]
+    """The same as sites.csv has them."""
+    leak: float | None
+    """What the arm leaks by its verdict, bytes per request; None where that is not known."""
+    gaps: tuple[str, ...] = ()
+    """Sentences on what of its files is damaged."""
+
+    @property
+    def explained_share(self) -> float | None:
+        """Part of the leak that the sites of the pass that explains most allocate; None where it is not known."""
+        if self.leak is None or self.leak <= 0 or not self.rows:
+            return None
+        return max(self.total(of_pass) for of_pass in PASSES) / self.leak
+
+    def total(self, of_pass: str) -> float:
+        """Return the bytes per request of all sites of a pass."""
+        return sum(site.bytes_per_request for site in self.rows if site.of_pass == of_pass)
+
+
+def arm_sites(recording: Recording, verdicts: Iterable[ArmVerdict]) -> tuple[ArmSites, ...]:
+    """Return what was found of each arm that was replayed or refused to be, in the order of ``verdicts``."""
+    by_name = {arm.name: arm for arm in recording.arms}
+    found = []
+    for verdict in verdicts:
+        replayed = recording.manifest.replay.get(verdict.arm)
+        if verdict.arm not in by_name:
+            continue
+        files = by_name[verdict.arm].replay
+        if replayed is None and not files.sites:
+            continue
+        replayed = replayed or UNKNOWN
+        memory = verdict.memory
+        rate = memory.per_request if memory else None
+        found.append(
+            ArmSites(
+                verdict.arm,
+                replayed.status,
+                replayed.reason,
+                replayed.seconds,
+                replayed.requests,
+                together(files.sites),
+                files.sites,
+                rate.value if rate else None,
+                files.gaps,
+            )
+        )
+    return tuple(found)
+
+
+def together(sites: tuple[Site, ...]) -> tuple[Site, ...]:
+    """Return the sites, those of one task as one: a task has many parts, and all are retained with it.
+
+    The interval of a sum is that of its ends: all intervals hold together.
+    """
+    parts: dict[tuple[str, str], list[Site]] = {}
+    for number, site in enumerate(sites):
+        parts.setdefault((site.of_pass, site.task or f"\n{number}"), []).append(site)
+    made = [_one(of_task) if len(of_task) > 1 else of_task[0] for of_task in parts.values()]
+    order = {of_pass: place for place, of_pass in enumerate(PASSES)}
+    return tuple(sorted(made, key=lambda site: (order[site.of_pass], -site.bytes_per_request)))
+
+
+def _one(parts: list[Site]) -> Site:
+    """Return the parts of a task as one site, at the line of the largest."""
+    low, high = (
+        sum(end if end is not None else part.bytes_per_request for part, end in ends)
+        for ends in ([(part, part.low) for part in parts], [(part, part.high) for part in parts])
+    )
+    endpoints = {part.endpoint for part in parts}
+    shares = [part.share for part in parts if part.share is not None]
+    return replace(
+        parts[0],
+        your_line=f"task {parts[0].task}",
+        source="",
+        in_line=f"{len(parts)} lines, most at {parts[0].your_line or parts[0].in_line or parts[0].allocated_line}",
+        bytes_per_request=sum(part.bytes_per_request for part in parts),
+        low=low,
+        high=high,
+        blocks_per_request=sum(part.blocks_per_request for part in parts if part.low is not None),
+        share=sum(shares) if shares else None,
+        endpoint=endpoints.pop() if len(endpoints) == 1 else "",
+    )
