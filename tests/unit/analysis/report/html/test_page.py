@@ -300,7 +300,7 @@ def test_the_first_screen_leads_to_the_story_of_a_leak(build_run: Build) -> None
     links = [attrs["href"] for attrs in page.of("a") if (attrs["href"] or "").startswith("#leak")]
     assert links == ["#leak-1"]
     assert [attrs.get("id") for attrs in page.of("section") if attrs.get("id")] == ["leak-1"]
-    assert "app.py:3: 90 B/request (89 B to 91 B, 95%), 90% of the growth" in page.text
+    assert "app.py:3: 90 B/request (89 B to 91 B, 95%), 1.00 blocks, 90% of the leak" in page.text
     assert "<code>&lt;script&gt;keep(1)&lt;/script&gt;</code>" in text
     assert "Retained by not known: no heap census was taken under load" in page.text
     assert (
