@@ -34,7 +34,7 @@ def test_round_trips_of_messages(build_run: Build) -> None:
     assert read_latency(path, 21.0, 201.0).round_trip_ms is None
     with path.open("a") as log:
         for start_s, took_us in ((5.0, 900_000), (191.0, 3000)):
-            histogram: Any = HdrHistogram(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS)  # type: ignore[no-untyped-call]
+            histogram: Any = HdrHistogram(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS)
             histogram.record_value(took_us)
             log.write(
                 f"Tag=round_trip,{start_s:.3f},1.000,{took_us / 1000:.3f},{histogram.encode().decode()}\n"

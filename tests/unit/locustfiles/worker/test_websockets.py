@@ -45,6 +45,10 @@ def _echo(event: Event) -> list[Event]:
     return [TextMessage(data=event.data)] if isinstance(event, TextMessage) else []
 
 
+def _close_after(messages: int, service: Service) -> Reply:
+    return lambda _: [CloseConnection(code=1000)] if len(service.texts()) == messages else []
+
+
 class Service:
     """A service that answers each event as scripted, and keeps what it received and how the connection ended."""
 
@@ -161,17 +165,17 @@ def test_a_connection_from_its_opening_to_its_close(service: Service, connect: C
     """It is opened with the headers of the plan, sends in time, and closes; each message and its echo is counted."""
     reports: list[dict[str, Any]] = []
     queue = connect(service.url + "/base", report=lambda **what: reports.append(what))
-    queue.offer(replace(REQUEST, send_every_s=0.04, echo=True))
+    queue.offer(replace(REQUEST, open_s=0.6, send_every_s=0.1, echo=True))
     counts = _counts(queue)
     assert (counts.sent, counts.opened, counts.ok, counts.failed) == (1, 1, 1, {})
     assert counts.names == {"chat": 1}
-    assert counts.messages_sent == counts.messages_received == len(service.texts()) == 4
+    assert 2 <= counts.messages_sent == counts.messages_received == len(service.texts()) <= 6
     assert counts.timings.latency.get_total_count() == counts.timings.service.get_total_count() == 1
-    assert counts.timings.latency.get_max_value() < 140_000, (
+    assert counts.timings.latency.get_max_value() < 600_000, (
         "the time to the opened connection, not to its end"
     )
     assert counts.timings.round_trip is not None
-    assert counts.timings.round_trip.get_total_count() == 4
+    assert counts.timings.round_trip.get_total_count() == counts.messages_received
     assert service.ended.wait(2)
     assert service.ends == ["code 1000"]
     asked = service.received[0]
@@ -186,11 +190,12 @@ def test_it_sends_the_texts_of_the_plan(service: Service, connect: Connect) -> N
     other = Service()
     for one in (service, other):
         queue = connect(one.url)
-        queue.offer(replace(REQUEST, send_every_s=0.02))
+        one.reply = _close_after(8, one)
+        queue.offer(replace(REQUEST, open_s=60.0, send_every_s=0.01))
         _counts(queue)
     other.server.stop(timeout=0)
     least = min(len(service.texts()), len(other.texts()))
-    assert least > 4
+    assert least >= 8
     assert service.texts()[:least] == other.texts()[:least]
     assert set(service.texts()) == {'{"n": 7, "c": "a"}', '{"n": 7, "c": "b"}'}
 
@@ -224,11 +229,11 @@ def test_over_tls(connect: Connect) -> None:
     context.load_cert_chain(TLS / "server.pem", TLS / "server.key")
     service = Service(ssl_context=context)
     queue = connect(service.url, timeout_s=5.0)
-    queue.offer(replace(REQUEST, send_every_s=0.05, echo=True))
+    queue.offer(replace(REQUEST, open_s=0.4, echo=True))
     counts = _counts(queue)
     service.server.stop(timeout=0)
     assert (counts.ok, counts.failed) == (1, {})
-    assert counts.messages_received == counts.messages_sent > 1
+    assert counts.messages_received == counts.messages_sent == 1
 
 
 def test_a_subprotocol(service: Service, connect: Connect) -> None:
