@@ -162,7 +162,7 @@ def stuck_step(growth: ArmGrowth | None) -> tuple[StoryStep, ...]:
 
 def _retained(growth: ArmGrowth | None) -> StoryStep:
     suspects = growth.suspects if growth else ()
-    held = [one for one in suspects if one.holder or one.kind == PENDING_TASKS][:SHOWN]
+    held = [one for one in suspects if one.holder][:SHOWN]
     if held:
         return _known("retained_by", map(_holder, held))
     if growth is None or not growth.censuses:
@@ -174,8 +174,6 @@ def _retained(growth: ArmGrowth | None) -> StoryStep:
 
 def _holder(one: LeakSuspect) -> str:
     items = "" if one.items_per_request is None else f", {number_text(one.items_per_request)} items/request"
-    if not one.holder:
-        return f"{one.kind}{items}: {one.why}"
     share = "" if one.share is None else f", {one.share:.0%} of the growth"
     return f"{short_name(one)}: {one.kind}{items}{share}"
 
