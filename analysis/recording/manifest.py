@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +29,9 @@ from soak.contract import (
 from soak.contract.units import DEFAULT_MAX_LEAK
 from soak.errors import RecordingError
 from soak.regular_files import read_json
+
+LONGEST_KIND: Final = 200
+"""Characters of the method and path of a kind of request that are shown, at most."""
 
 
 def _plausible(amount: float) -> float:
@@ -217,7 +220,7 @@ class Manifest(RunFacts):
             return f"POST {traffic['path']}" if isinstance(traffic.get("path"), str) else ""
         if not isinstance(kinds, list) or len(kinds) > 1 or not isinstance(kinds[0], dict):
             return ""
-        return f"{kinds[0].get('method', '')} {kinds[0].get('path', '')}".strip()
+        return f"{kinds[0].get('method', '')} {kinds[0].get('path', '')}".strip()[:LONGEST_KIND]
 
     @property
     def rotates(self) -> bool:
