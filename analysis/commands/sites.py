@@ -30,13 +30,11 @@ def command(
     raw: Annotated[Path, typer.Option()],
     of_pass: Annotated[str, typer.Option("--pass")] = PASSES[0],
     root: Annotated[Path | None, typer.Option()] = None,
-    into: Annotated[Path | None, typer.Option()] = None,
 ) -> None:
     """Write ``sites.csv`` of ARM from the traces in RAW and the points in its replay.csv.
 
-    Both files are in the directory INTO, by default RUN, which is the recording that is judged. ROOT is the root
-    directory of the arm while it lives; without it no line has its source. Exit codes: 0 written, 1 refused, with the
-    reason on the standard error.
+    ROOT is the root directory of the arm while it lives; without it no line has its source. Exit codes: 0 written, 1
+    refused, with the reason on the standard error.
     """
     if of_pass not in PASSES:
         raise UsageError(f"--pass {of_pass}: no such pass; there are {', '.join(PASSES)}.")
@@ -44,7 +42,7 @@ def command(
     judged = next((one for one in recording.arms if one.name == arm), None)
     if judged is None:
         raise UsageError(f"{run}: no arm {arm!r} was recorded.")
-    directory = (into or run) / arm
+    directory = run / arm
     before = read_replay(directory)
     points = [point for point in before.points if point.of_pass == of_pass]
     if len(points) < MIN_REPLAY_POINTS:

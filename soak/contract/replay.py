@@ -15,8 +15,8 @@ At each *point* (drained, collected) what is live is kept; the analysis regresse
 
 RAW is a private directory outside the run directory, and is gone after the analysis, which is started as ``python -P -m
 analysis sites RUN ARM --raw RAW --pass PASS --root ROOT`` while the arm still lives: ROOT is ``/proc/PID/root`` of it,
-where its source files are, or missing where it has died. It writes sites.csv beside replay.csv, with ``--into DIR`` in
-DIR/ARM instead of RUN/ARM; it exits with 1 and one line on the standard error where it refuses.
+where its source files are, or missing where it has died. It writes sites.csv beside replay.csv; where it
+refuses it exits with 1 and one line on the standard error.
 """
 
 from __future__ import annotations

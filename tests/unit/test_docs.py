@@ -66,6 +66,8 @@ def test_every_key_of_a_profile_is_documented_and_no_other() -> None:
         ("containers.csv", contract.CONTAINER_COLUMNS),
         ("holders.csv", contract.HOLDER_COLUMNS),
         ("stuck.csv", contract.STUCK_COLUMNS),
+        ("replay.csv", contract.REPLAY_COLUMNS),
+        ("sites.csv", contract.SITE_COLUMNS),
         ("events.csv", contract.EVENT_COLUMNS),
     ],
 )

@@ -33,7 +33,7 @@ def replayed(build_run: Build, tmp_path: Path) -> Path:
 
 
 def found(run_dir: Path, tmp_path: Path, arm: str = "leaky") -> tuple[Site, ...]:
-    command(run_dir, arm, tmp_path / "raw", "python", tmp_path / "root", None)
+    command(run_dir, arm, tmp_path / "raw", "python", tmp_path / "root")
     return read_replay(run_dir / arm).sites
 
 
