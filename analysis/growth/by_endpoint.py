@@ -1,11 +1,12 @@
 """Which endpoint a leak of the measured run follows: growth per request of each name.
 
-Live blocks decide, as a block is kept or not; bytes are how much. Both are read at quiesce points where those are
-close enough together, else each half turn of a mix that rotates.
+Live blocks decide, as a block is kept or not; bytes are how much. Both are read at quiesce points, or where that gives
+narrower intervals at the end of each half turn of the mix.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,12 +39,15 @@ def endpoint_growth(recording: Recording, arm: Arm) -> EndpointGrowth:
     reason = _cannot_be_told(recording, arm) if load else "the run did not reach the phase load"
     if load is None or reason:
         return EndpointGrowth(GrowthByName(reason=reason), GrowthByName(reason=reason))
-    rows = points_under_load(arm, load)
-    blocks = _by_name(arm, rows, BLOCKS)
-    if blocks.reason:
-        rows = _half_turns(arm, load)
-        blocks = _by_name(arm, rows, BLOCKS)
+    readings = (_half_turns(arm, load), points_under_load(arm, load))
+    found = [(_by_name(arm, rows, BLOCKS), rows) for rows in readings]
+    blocks, rows = min(found, key=lambda one: _width(one[0]))
     return EndpointGrowth(blocks, _by_name(arm, rows, PYTHON))
+
+
+def _width(growth: GrowthByName) -> float:
+    """Return how wide the intervals of all names are together; infinite where they are not known."""
+    return math.inf if growth.reason else sum(rate.high - rate.low for rate in growth.rates.values())
 
 
 def _cannot_be_told(recording: Recording, arm: Arm) -> str:
