@@ -46,6 +46,14 @@ class GrowthByName:
     reason: str = ""
     """Why it is not known, a clause; empty where it is."""
 
+    @property
+    def not_excluded(self) -> tuple[str, ...]:
+        """Names that it may follow as well: their intervals reach the lowest rate of those that it follows."""
+        least = min((self.rates[name].value for name in self.follows), default=float("inf"))
+        return tuple(
+            name for name, rate in self.rates.items() if name not in self.follows and rate.high >= least
+        )
+
 
 def growth_by_name(
     value: Numbers,

@@ -192,7 +192,13 @@ def _endpoint(growth: EndpointGrowth, sites: tuple[Site, ...], only_kind: str) -
         return _known("endpoint", [f"{only_kind}, the only kind of request"])
     if blocks.follows:
         largest = sorted(blocks.follows, key=lambda name: -_bytes_of(name, growth))[:SHOWN]
-        return _known("endpoint", (_of_endpoint(name, growth) for name in largest))
+        others = blocks.not_excluded
+        more = (
+            [f"not excluded: {', '.join(others[:SHOWN])}{', …' if len(others) > SHOWN else ''}"]
+            if others
+            else []
+        )
+        return _known("endpoint", [*(_of_endpoint(name, growth) for name in largest), *more])
     if blocks.alike:
         return _known("endpoint", ["every request alike: code that all share, or growth with time"])
     if replayed := dict.fromkeys(site.endpoint for site in sites if site.endpoint):

@@ -66,6 +66,18 @@ def test_of_a_healthy_app_no_endpoint_is_named(noise: str) -> None:
     assert false <= 12
 
 
+def test_names_that_may_leak_as_well_are_not_excluded() -> None:
+    """Of common code that noise hides at some names, those are not excluded; of one endpoint all others are."""
+    for seed in (2, 3, 5):
+        draw = np.random.default_rng(seed)
+        sent = rotated(draw)
+        noisy = by_name(sent.sum(axis=1) + draw.normal(0, 70, len(sent)), sent)
+        assert 0 < len(noisy.follows) < len(NAMES)
+        assert {*noisy.follows, *noisy.not_excluded} == set(NAMES)
+    clear = by_name(sent[:, 0] + draw.normal(0, 5, len(sent)), sent)
+    assert (clear.follows, clear.not_excluded) == (("add",), ())
+
+
 def test_what_a_turn_holds_is_no_growth() -> None:
     """Connections of one name hold 100 blocks in its turns: no endpoint in 200 runs of 300 s, where it would be one."""
     draw = np.random.default_rng(23)
