@@ -76,6 +76,14 @@ read_s = 2
 path = "/items"
 body = "{payload}"
 client = "half"
+[[traffic.requests]]
+method = "WEBSOCKET"
+path = "/feed"
+body = { id = "{uuid}" }
+open_s = 0.5
+send_every_s = 0.1
+echo = true
+client = "abort"
 """,
 )
 

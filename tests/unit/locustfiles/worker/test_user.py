@@ -263,6 +263,19 @@ def test_every_method_is_sent_with_its_headers(
     assert _counts(user) == {"ok": 1}
 
 
+def test_cookies_of_the_plan(target: Target, make_user: Callable[[str], ArmUser]) -> None:
+    """They are sent as planned, whatever cookies the service has set before."""
+    target.reply = (
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: session=another\r\nSet-Cookie: more=1\r\nContent-Length: 2\r\n\r\n{}"
+    )
+    user = make_user(_url(target))
+    _send(user, times=2, request=replace(REQUEST, headers={"Cookie": "session=secret; theme=dark"}))
+    assert len(target.requests) == 2
+    for request in target.requests:
+        assert request.lower().count(b"cookie:") == 1
+        assert b"\r\nCookie: session=secret; theme=dark\r\n" in request
+
+
 def _event_stream(target: Target, events: int | None) -> None:
     """Let the target send events for ever, or so many and the end of the stream."""
 
