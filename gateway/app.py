@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -31,6 +32,10 @@ from gateway.openapi import DocumentedApp
 from gateway.upstreams import Upstreams
 
 MAX_BODY_BYTES: Final = 1024 * 1024
+API: Final = "/api/"
+"""Path of the services, in front of a service's name."""
+NO_TELEMETRY: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI would look for a configuration of OpenTelemetry with each request; figures are at /metrics."""
 
 
 def create_app(
@@ -64,15 +69,31 @@ def create_app(
     async def show_metrics() -> Response:
         return metrics.response()
 
-    app = DocumentedApp(upstreams, title="gateway", lifespan=lifespan)
-    # A plain route, and the first: FastAPI's own would parse and validate what forward() streams and checks itself.
-    app.router.routes.insert(0, Route("/api/{service}", _Forward(app, upstreams, metrics), methods=["POST"]))
+    app = GatewayApp(upstreams, title="gateway", lifespan=lifespan, telemetry=NO_TELEMETRY)
+    app.forward = forward = _Forward(app, upstreams, metrics)
+    # A plain route: FastAPI's own would parse and validate what _Forward streams and checks itself.
+    app.router.routes.insert(0, Route(API + "{service}", forward, methods=["POST"]))
     app.add_api_route("/healthz", healthz)
     app.add_api_route("/metrics", show_metrics, response_class=PlainTextResponse)
     if debug_token is not None:
         add_debug_routes(app, debug_token)
     app.add_exception_handler(HTTPException, _http_exception)
     return app
+
+
+class GatewayApp(DocumentedApp):
+    """FastAPI, past whose layers the requests to services go: they need no middleware, and their errors are ours."""
+
+    forward: _Forward
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle an ASGI connection."""
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].startswith(API):
+            service_name = scope["path"].removeprefix(API)
+            if service_name and "/" not in service_name:
+                await self.forward.answer(service_name, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
 
 class _Forward:
@@ -85,10 +106,17 @@ class _Forward:
         self._failures = FailureLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.answer(scope["path_params"]["service"], receive, send)
+
+    async def answer(self, service_name: str, receive: Receive, send: Send) -> None:
+        """Answer a request for an instance of a service."""
         started_s = time.perf_counter()
-        response = await self._answer(scope["path_params"]["service"], receive)
+        response = await self._answer(service_name, receive)
         self._metrics.observe(response.status_code, time.perf_counter() - started_s)
-        await response(scope, receive, send)
+        await send(
+            {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+        )
+        await send({"type": "http.response.body", "body": response.body})
 
     async def _answer(self, service_name: str, receive: Receive) -> Response:
         gateway: Gateway = self._app.state.gateway

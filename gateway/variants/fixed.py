@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 from cachetools import Cache, TTLCache
@@ -51,8 +51,7 @@ class Limits:
     shutdown_timeout_s: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryRecord:
+class HistoryRecord(NamedTuple):
     """One handled request: which instance, when (seconds since the epoch), and what it ended with."""
 
     service: str
@@ -142,9 +141,12 @@ class FixedGateway:
         # instances that come and go leave no idle connections behind.
         headers = {"Host": service_name, "Content-Type": "application/json"}
         try:
-            async with self._session.get(
-                f"http://{service}/api", data=body, headers=headers, allow_redirects=False
-            ) as response:
+            async with (
+                asyncio.timeout(self._limits.upstream_timeout_s),
+                self._session.get(
+                    f"http://{service}/api", data=body, headers=headers, allow_redirects=False
+                ) as response,
+            ):
                 if response.status != 200:
                     raise UpstreamFailedError(f"{service} answered with status {response.status}")
                 answer = await read_at_most(response.content, self._limits.answer_bytes)
@@ -210,7 +212,8 @@ def _open_session(upstreams: Upstreams, limits: Limits) -> aiohttp.ClientSession
     )
     return aiohttp.ClientSession(
         connector=connector,
-        timeout=aiohttp.ClientTimeout(total=limits.upstream_timeout_s),
+        # a request has one deadline, which is set where it is sent
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         # the default jar keeps what services set, for every client alike
         cookie_jar=aiohttp.DummyCookieJar(),
         # no service looks at them, and to write them takes time from every request
