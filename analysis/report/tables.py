@@ -84,7 +84,10 @@ def _signal(verdict: ArmVerdict, signal: SignalVerdict) -> tuple[str, ...]:
 
 
 def comparison_table(contents: ReportContents) -> Table:
-    """Return before and after, against the incident where the profile reproduces it; of one arm its figures alone."""
+    """Return before and after, against the incident where the profile reproduces it; of one arm its figures alone.
+
+    What neither arm has is left out, unless the incident has it.
+    """
     manifest = contents.recording.manifest
     head: tuple[str, ...] = ("measure", "before", "after", "change")
     before, after = sides(contents.recording.arms)
@@ -92,6 +95,7 @@ def comparison_table(contents: ReportContents) -> Table:
         plain = tuple(
             (row.measure, row.measured_before, row.measured_after, row.measured_change)
             for row in contents.rows
+            if (row.measured_before_raw, row.measured_after_raw) != (None, None)
         )
         if (alone := before if after is None else after if before is None else None) is not None:
             place = 1 if after is None else 2
