@@ -48,6 +48,8 @@ class HistoryRun:
     """The 99th percentile of the latency."""
     planned_load_s: float
     limit_bytes: float | None
+    conditions_sha256: str | None = None
+    """Digest of traffic, stubs, phases, limits and rhythm; None in summaries before version 8."""
     differs: str = ""
     """How its settings or its end differ from those of the newest run; such a run is in no search for changes."""
     changed: str = ""
@@ -90,6 +92,8 @@ def read_runs(directory: Path, candidate: str = "", last: int = 20, profile: str
         summary = read_summary(place)
         if isinstance(summary, str):
             left_out.append(f"{place.name}: {summary}.")
+        elif summary.replay_of is not None:
+            left_out.append(f"{place.name}: it is a replay of {summary.replay_of.run}.")
         else:
             found.append((place.name, summary))
     found.sort(key=lambda one: (one[1].started_wall_time, one[0]))
@@ -170,6 +174,7 @@ def _of_arm(name: str, summary: Summary, arm: SummaryArm, verdict: SummaryVerdic
         p99_ms=arm.latency_ms.p99 if arm.latency_ms else None,
         planned_load_s=summary.planned_load_s,
         limit_bytes=arm.limit_bytes,
+        conditions_sha256=summary.conditions_sha256,
     )
 
 
@@ -186,4 +191,8 @@ def _difference(run: HistoryRun, newest: HistoryRun) -> str:
         (run.limit_bytes != newest.limit_bytes, "another memory limit"),
         (run.unit != newest.unit, f"margin in {run.unit}"),
     ]
-    return ", ".join(text for differs, text in found if differs)
+    texts = [text for differs, text in found if differs]
+    conditions = {run.conditions_sha256, newest.conditions_sha256} - {None}
+    if not texts and len(conditions) > 1:
+        texts = ["another load or limit, see soak compare"]
+    return ", ".join(texts)

@@ -92,6 +92,12 @@ class SummarySignOff(_Part):
     candidate: Name | None
 
 
+class SummaryReplayOf(_Part):
+    """The run whose recording it is, with a replay that was made later."""
+
+    run: Name
+
+
 class Summary(_Part):
     """One run."""
 
@@ -101,6 +107,9 @@ class Summary(_Part):
     started_wall_time: AwareDatetime
     status: Literal["running", "complete", "interrupted", "failed"]
     planned_load_s: Figure
+    conditions_sha256: Name | None = None
+    """None in summaries before version 8."""
+    replay_of: SummaryReplayOf | None = None
     signoff: SummarySignOff
     verdicts: tuple[SummaryVerdict, ...]
     arms: tuple[SummaryArm, ...]

@@ -134,6 +134,16 @@ class ManifestReplay(BaseModel):
     passes: tuple[str, ...] = ()
 
 
+class ReplayedRun(BaseModel):
+    """A run that was replayed after it had ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    sha256: str
+    """Digest of its SHA256SUMS."""
+
+
 class RunFacts(BaseModel):
     """The keys of ``manifest.json`` that ``summary.json`` repeats."""
 
@@ -162,6 +172,8 @@ class RunFacts(BaseModel):
     python: str
     attached: bool = False
     """Whether the processes were there before, under a load that is not ours and not recorded."""
+    replay_of: ReplayedRun | None = None
+    """The run whose recording this is, with a replay that was made later; None: a run of its own."""
 
 
 class Manifest(RunFacts):

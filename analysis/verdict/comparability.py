@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any, Final
 
 from analysis.recording.manifest import Manifest
@@ -18,8 +20,7 @@ SAMPLING_KEYS: Final = ("every_s", "quiesce_every_s", "quiesce_pause_s")
 def differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
     """Return what makes two runs not comparable, each as ``name: this, that``; empty when nothing does.
 
-    Host, Python, traffic with its seed, shape and the content of its locustfile, stubs, phases, limits, the engine of
-    candidates that are images, and the rhythm of the quiesce points must be the same. The schemas may differ: every
+    Host, Python, the conditions, and engine and place of the candidates must be the same. The schemas may differ: every
     schema that is read gives the same columns.
     """
     found = [_difference("Python", first.python, second.python)]
@@ -27,20 +28,33 @@ def differences(first: Manifest, second: Manifest) -> tuple[str, ...]:
     sizes = [manifest.host.get("memory_bytes") or 0 for manifest in (first, second)]
     if abs(sizes[0] - sizes[1]) > MEMORY_WITHIN * max(sizes):
         found.append(_difference("host memory_bytes", *sizes))
-    for table in LOAD_TABLES:
-        mine, other = (_table(manifest, table) for manifest in (first, second))
-        found += [
-            _difference(f"{table}.{key}", mine.get(key), other.get(key)) for key in sorted({*mine, *other})
-        ]
-    found.append(
-        _difference("sha256 of traffic.locustfile", first.locustfile_sha256, second.locustfile_sha256)
-    )
+    mine, other = conditions(first), conditions(second)
+    found += [_difference(name, mine.get(name), other.get(name)) for name in {**mine, **other}]
     found.append(_difference("engine of the candidate", _engine(first), _engine(second)))
     found.append(_difference("place of the candidate", _place(first), _place(second)))
-    for table, keys in (("phases", PHASE_KEYS), ("limit", LIMIT_KEYS), ("sampling", SAMPLING_KEYS)):
-        mine, other = (_table(manifest, table) for manifest in (first, second))
-        found += [_difference(f"{table}.{key}", mine.get(key), other.get(key)) for key in keys]
     return tuple(sentence for sentence in found if sentence)
+
+
+def conditions(manifest: Manifest) -> dict[str, object]:
+    """Return under which conditions a run is made, by name.
+
+    They are its traffic with seed, shape and the content of its locustfile, stubs, phases, limits, and the rhythm of
+    the quiesce points.
+    """
+    found: dict[str, object] = {}
+    for name in LOAD_TABLES:
+        found |= {f"{name}.{key}": value for key, value in sorted(_table(manifest, name).items())}
+    found["sha256 of traffic.locustfile"] = manifest.locustfile_sha256
+    for name, keys in (("phases", PHASE_KEYS), ("limit", LIMIT_KEYS), ("sampling", SAMPLING_KEYS)):
+        table = _table(manifest, name)
+        found |= {f"{name}.{key}": table.get(key) for key in keys}
+    return found
+
+
+def conditions_sha256(manifest: Manifest) -> str:
+    """Return a digest of the conditions, the same for runs whose conditions are."""
+    text = json.dumps(conditions(manifest), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def same_build(first: Manifest, second: Manifest) -> str:

@@ -31,6 +31,7 @@ from analysis.report.gates import GateRow, gate_rows
 from analysis.report.story import LeakStory
 from analysis.slopes import LifeSlopes
 from analysis.verdict.arm import ArmVerdict, JudgedArm
+from analysis.verdict.comparability import conditions_sha256
 from analysis.verdict.injected import ControlResult, InjectedControl
 from analysis.verdict.processes import ProcessRow
 from analysis.verdict.signoff import SignOff
@@ -42,7 +43,7 @@ SUMMARY_VERSION: Final = 8
 """History: 1, the first; 2, with claims, timeline, r_squared of slopes and sessions_open_per_request; 3, with verdicts,
 gates and signoff; 4, with grew; 5, with incident instead of article in the keys, and
 reason_code of signals; 6, with processes and control; 7, with build and rss_end_bytes of arms; 8, with story, sites,
-replay, and the stuck tasks of grew."""
+replay, the stuck tasks of grew, replay_of and conditions_sha256."""
 PEAKS: Final = ("rss_bytes", "cgroup_bytes", "tasks_finished", "sessions_open")
 """Columns whose highest readings the summary gives, beside those of all gauges."""
 
@@ -173,6 +174,7 @@ class Summary(RunFacts, SummaryHead):
 
     model_config = ConfigDict(extra="forbid")
 
+    conditions_sha256: str
     conclusive: bool
     reasons: tuple[str, ...]
     signoff: SignOff
@@ -196,6 +198,7 @@ def summary_json(contents: ReportContents) -> str:
     judged = contents.judged
     summary = Summary(
         **{name: getattr(contents.recording.manifest, name) for name in RunFacts.model_fields},
+        conditions_sha256=conditions_sha256(contents.recording.manifest),
         conclusive=not contents.reasons,
         reasons=contents.reasons,
         signoff=judged.signoff,

@@ -44,6 +44,8 @@ def test_each_directory_that_is_no_run_of_the_profile_has_a_line(tmp_path: Path)
     write_summary(tmp_path, "arm", summary(3, 0.0, signoff={"decision": "none", "candidate": None}))
     write_summary(tmp_path, "broken", {})
     write_summary(tmp_path, "old-version", summary(4, 0.0, summary_version=2))
+    replayed = {"run": "run-02", "sha256": "0" * 64}
+    write_summary(tmp_path, "run-02-replay", summary(2, 0.0, replay_of=replayed))
     write_summary(tmp_path, "other-1", summary(0, 0.0, profile="cart"))
     write_summary(tmp_path, "other-2", summary(0, 0.0, profile="cart"))
     (write_summary(tmp_path, "torn", {}) / REPORT / SUMMARY).write_text('{"run_id":')
@@ -59,6 +61,7 @@ def test_each_directory_that_is_no_run_of_the_profile_has_a_line(tmp_path: Path)
         "empty: it is no run.",
         "old-version: report/summary.json: key summary_version: Input should be greater than or equal to 3; "
         "make it again with soak report.",
+        "run-02-replay: it is a replay of run-02.",
         "torn: report/summary.json is not readable (Expecting value: line 1 column 11 (char 10)); make it again "
         "with soak report.",
         "unreported: it has no report; make it with soak report.",
@@ -92,11 +95,15 @@ def test_runs_with_other_settings_than_the_newest_are_marked(tmp_path: Path) -> 
     limited = summary(3, 0.0)
     limited["arms"][1]["limit_bytes"] = None
     write_summary(tmp_path, "c", limited)
-    write_summary(tmp_path, "d", summary(4, 0.0))
+    write_summary(tmp_path, "d", summary(4, 0.0, conditions_sha256="other"))
+    write_summary(tmp_path, "older", summary(5, 0.0))
+    write_summary(tmp_path, "z", summary(6, 0.0, conditions_sha256="this"))
     assert [run.differs for run in read_runs(tmp_path).runs] == [
         "load of 60 s",
         "interrupted",
         "another memory limit",
+        "another load or limit, see soak compare",
+        "",
         "",
     ]
 
