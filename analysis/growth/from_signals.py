@@ -23,7 +23,7 @@ from analysis.growth.trends import TypeGrowth
 from analysis.judge.types import NO_LEAK
 from analysis.recording.accounting import HELD, PYTHON, REST
 from analysis.recording.accounting import NATIVE as NATIVE_BYTES
-from analysis.recording.model import Arm, Phase
+from analysis.recording.model import Arm, Phase, within
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.decision import SignalVerdict
 
@@ -52,7 +52,7 @@ def cycle_suspects(arm: Arm, load: Phase, verdict: ArmVerdict) -> list[LeakSuspe
     """Return the cycles that the ladder's collection freed, where they are half of the growth under load."""
     rungs = arm.ladder.set_index("rung")[HELD]
     freed = float(rungs.get("drained", math.nan)) - float(rungs.get("collected", math.nan))
-    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)].dropna(subset=HELD)
+    rows = within(arm.samples, load.start_s, load.end_s).dropna(subset=HELD)
     if rows.empty or not math.isfinite(freed):
         return []
     last = rows[rows["life"] == rows["life"].max()][HELD]

@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from analysis.recording.accounting import FREE, NATIVE, OWN, PYTHON, REST
-from analysis.recording.model import Arm, Phase
+from analysis.recording.model import Arm, Phase, within
 
 PARTS: Final = (PYTHON, NATIVE, REST, FREE)
 """Columns that add up to an arm's own memory."""
@@ -73,8 +73,8 @@ def memory_breakdown(arm: Arm, load: Phase) -> MemoryBreakdown | None:
     points = _whole(arm.points)
     before = points.loc[points["t_s"] < load.start_s, "t_s"]
     start_s = float(before.max()) if len(before) else load.start_s
-    settled = _longest(points[points["t_s"].between(start_s, load.end_s)])
-    rows = settled or _longest(_whole(arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]))
+    settled = _longest(within(points, start_s, load.end_s))
+    rows = settled or _longest(_whole(within(arm.samples, load.start_s, load.end_s)))
     if rows is None:
         return None
     first, last = rows

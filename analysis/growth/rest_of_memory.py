@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.formatting import format_bytes
 from analysis.growth.classify import FILES_ON_TMPFS, FOREIGN, MAPPINGS, THREAD_STACKS, SuspectKind
-from analysis.recording.model import Arm, Phase
+from analysis.recording.model import Arm, Phase, within
 
 MOST_OF_IT: Final = 0.5
 """Share of the growth of ``rest`` that shared memory grows by where that is what grows."""
@@ -34,7 +34,7 @@ class GrowthBeside:
 
 def growth_beside(arm: Arm, load: Phase) -> GrowthBeside | None:
     """Return what grew beside ``rest`` from the first to the last reading under load; None without readings."""
-    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    rows = within(arm.samples, load.start_s, load.end_s)
     if rows.empty:
         return None
     own = rows[rows["life"] == rows["life"].mode().iloc[0]]

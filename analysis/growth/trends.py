@@ -103,16 +103,22 @@ def find_type_growth(arm: Arm, load: Phase, types: pd.DataFrame) -> list[TypeGro
     life, rows = max(lives, key=lambda one: one[1]["t_s"].nunique())
     moments = rows["t_s"].drop_duplicates()
     alive = {one.number for one in arm.processes if one.start_s <= moments.median() <= one.end_s}
-    beside = [others for other, others in lives if other != life and other in alive]
+    beside = [
+        (dict(iter(others.groupby("type", sort=False))), _later(others["t_s"])[0])
+        for other, others in lives
+        if other != life and other in alive
+    ]
+    later_s = _later(moments)[0]
     found = []
     for name, own in rows.groupby("type", sort=False):
-        size = _type_slopes(arm, rows, str(name), "bytes")
+        size = _type_slopes(arm, own, later_s, "bytes")
         if size is None or _deciding_slope(size).low <= 0:
             continue
-        objects = _type_slopes(arm, rows, str(name), "objects")
-        for others in beside:
-            size = _added(size, _type_slopes(arm, others, str(name), "bytes"))
-            objects = objects and _added(objects, _type_slopes(arm, others, str(name), "objects"))
+        objects = _type_slopes(arm, own, later_s, "objects")
+        for others, since_s in beside:
+            if name in others:
+                size = _added(size, _type_slopes(arm, others[name], since_s, "bytes"))
+                objects = objects and _added(objects, _type_slopes(arm, others[name], since_s, "objects"))
         per_s, per_request = size
         found.append(
             TypeGrowth(
@@ -130,8 +136,8 @@ def find_type_growth(arm: Arm, load: Phase, types: pd.DataFrame) -> list[TypeGro
     return sorted(found, key=lambda one: -one.bytes_per_s)
 
 
-def _type_slopes(arm: Arm, rows: pd.DataFrame, name: str, column: str) -> _Slopes | None:
-    own = rows[(rows["type"] == name) & (rows["t_s"] >= _later(rows["t_s"])[0])]
+def _type_slopes(arm: Arm, own: pd.DataFrame, since_s: float, column: str) -> _Slopes | None:
+    own = own[own["t_s"] >= since_s]
     return _slopes(arm, own.drop_duplicates("t_s", keep="last"), column)
 
 

@@ -7,12 +7,14 @@ import os
 import re
 from collections.abc import Set
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Literal
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from soak.regular_files import MOST_TABLE_BYTES, open_regular, read_regular
 
@@ -22,6 +24,7 @@ LONGEST: Final = (-1e12, 1e12)
 """Least and greatest time, seconds: one beyond is damage."""
 BLOCK_BYTES: Final = 8 << 20
 """Bytes of a file that are parsed at a time; larger blocks take more memory and no less time."""
+TextKind = Literal["str", "category"]
 NUMBER: Final = re.compile(r"\s*[+-]?(\d{1,39}(\.\d{0,39})?|\.\d{1,39})([eE][+-]?\d{1,3})?\s*", re.ASCII)
 """A cell that is a number; longer ones are written by no run."""
 
@@ -55,6 +58,7 @@ def read_table(
     rows: Rows = Rows(),
     arm: str = "",
     required: bool = True,
+    text_kind: TextKind = "str",
 ) -> CsvTable:
     """Read the columns ``numbers`` (float, NaN = not read) and ``texts`` ("" = empty), sorted by ``t_s``.
 
@@ -62,7 +66,7 @@ def read_table(
     that are doubled, out of order, or of another arm than ``arm``, but not the absence of a column in ``optional``, nor
     without ``required`` that of the file, of its rows or of the end of its last line.
     """
-    columns = Columns(numbers, texts, arm)
+    columns = Columns(numbers, texts, arm, text_kind)
     try:
         table = read_as_written(path, columns)
         if table is None:
@@ -86,7 +90,7 @@ def read_table(
 
 
 class UnreadableError(Exception):
-    """A file of which no row can be read; its text is a predicate: empty, or not readable with the reason."""
+    """A file of which no row can be read; its text is the reason, a predicate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +101,14 @@ class Columns:
     texts: tuple[str, ...]
     arm: str = ""
     """The arm of every row; empty: it does not matter."""
+    text_kind: TextKind = "str"
+    """category for texts with few values in many rows."""
 
     def no_rows(self) -> pd.DataFrame:
         """Return the columns without a row."""
         return pd.DataFrame(
             {name: pd.Series(dtype=float) for name in self.numbers}
-            | {name: pd.Series(dtype=str) for name in self.texts}
+            | {name: pd.Series(dtype=self.text_kind) for name in self.texts}
         )
 
 
@@ -123,20 +129,29 @@ class FileRows:
 def read_as_written(path: Path, columns: Columns) -> FileRows | None:
     """Read a file block by block, each with one pass of the parser; None for one that is not all as a run writes it.
 
-    Raises OSError as ``open_regular``.
+    What is appended meanwhile is left out. Raises OSError as ``open_regular``.
     """
-    blocks = []
+    texts: dict[str, list[pd.Series[Any]]] = {name: [] for name in columns.texts}
     with open_regular(path, MOST_TABLE_BYTES) as file:
-        head = file.readline(BLOCK_BYTES)
-        while lines := whole_lines(file, BLOCK_BYTES):
-            if (block := rows_as_written(head, lines, columns)) is None:
+        size = os.fstat(file.fileno()).st_size
+        count = sum(part.count(b"\n") for part in iter(lambda: file.read(BLOCK_BYTES), b""))
+        file.seek(0)
+        head, done = file.readline(BLOCK_BYTES), 0
+        numbers = np.empty((len(columns.numbers), max(count - 1, 0)))
+        while lines := whole_lines(file, min(BLOCK_BYTES, size - file.tell())):
+            if (block := rows_as_written(head, lines, columns)) is None or done + len(block) >= count:
                 return None
-            blocks.append(block)
-        torn = file.read(BLOCK_BYTES)
-    if not blocks or len(torn) == BLOCK_BYTES or b"\n" in torn:
+            numbers[:, done : done + len(block)] = block[list(columns.numbers)].to_numpy().T
+            done += len(block)
+            for name, parts in texts.items():
+                parts.append(block[name])
+        torn = size - file.tell()
+    if not done or done < count - 1:
         return None
-    frame = pd.concat(blocks, ignore_index=True) if len(blocks) > 1 else blocks[0]
-    return FileRows(head_names(head), frame, bool(torn))
+    frame = pd.DataFrame(numbers.T, columns=list(columns.numbers), copy=False)
+    join = union_categoricals if columns.text_kind == "category" else partial(pd.concat, ignore_index=True)
+    frame = frame.assign(**{name: join(parts) for name, parts in texts.items()})
+    return FileRows(head_names(head), frame, torn > 0)
 
 
 def whole_lines(file: BinaryIO, most_bytes: int) -> bytes:
@@ -154,7 +169,8 @@ def rows_as_written(head: bytes, lines: bytes, columns: Columns) -> pd.DataFrame
     """
     try:
         names = _plain_names(head, lines)
-        kinds = dict.fromkeys((*columns.texts, "arm"), str) | dict.fromkeys(columns.numbers, float)
+        kinds: dict[str, str] = dict.fromkeys((*columns.texts, "arm"), columns.text_kind)
+        kinds |= dict.fromkeys(columns.numbers, "float")
         empty = {name: [""] for name in columns.numbers}
         cells = _read_csv(head + lines, columns, dtype=kinds, na_values=empty) if names else None
     except (ValueError, OverflowError, csv.Error):  # ParserError and UnicodeDecodeError are ValueErrors
@@ -167,7 +183,8 @@ def rows_as_written(head: bytes, lines: bytes, columns: Columns) -> pd.DataFrame
     if columns.arm and "arm" in cells and not cells["arm"].isin(("", columns.arm)).all():
         return None
     absent = {name: "" for name in columns.texts if name not in cells}
-    return cells.reindex(columns=[*columns.numbers, *columns.texts]).assign(**absent)
+    cells = cells.reindex(columns=[*columns.numbers, *columns.texts]).assign(**absent)
+    return cells.astype(dict.fromkeys(columns.texts, columns.text_kind))
 
 
 def _plain_names(head: bytes, lines: bytes) -> list[str]:
@@ -187,10 +204,9 @@ def _plain_names(head: bytes, lines: bytes) -> list[str]:
 
 def _in_range(numbers: pd.Series[float]) -> bool:
     """Return whether each number of a column is one of ours; a time is in every row."""
-    values = numbers.to_numpy()
     least, most = LONGEST if numbers.name == "t_s" else AMOUNTS
-    beyond = (values < least) | (values > most)  # NaN, a reading that was not taken, is neither
-    return not beyond.any() and not (numbers.name == "t_s" and np.isnan(values).any())
+    beyond = (numbers < least) | (numbers > most)  # NaN, a reading that was not taken, is neither
+    return not beyond.any() and not (numbers.name == "t_s" and numbers.isna().any())
 
 
 def _is_words(numbers: pd.Series[float], lines: bytes, names: list[str]) -> bool:
@@ -243,7 +259,7 @@ def read_damaged(content: bytes, columns: Columns) -> FileRows:
     frame = frame.dropna(subset="t_s")
     if damaged := lines.count(b"\n") - len(frame):
         gaps.append(f"{damaged} damaged lines were dropped")
-    if not lines.isascii() and not _is_utf_8(lines):
+    if lines.decode("utf-8", "ignore").encode() != lines:
         gaps.append("it has bytes that are no text in UTF-8")
     others = int((~cells["arm"].isin(("", columns.arm))).sum()) if columns.arm else 0
     return FileRows(names, frame, bool(torn), (*gaps, *unread), others)
@@ -288,9 +304,8 @@ def _numbers_and_texts(cells: pd.DataFrame, wanted: Columns) -> tuple[pd.DataFra
         columns[name] = values.where((values >= least) & (values <= most))
         if name != "t_s" and (bad := int((given.notna() & columns[name].isna()).sum())):
             unread, named = unread + bad, named or name
-    frame = pd.DataFrame(
-        columns | {name: cells[name].astype(object).fillna("").astype(str) for name in wanted.texts}
-    )
+    texts = {name: cells[name].astype(object).fillna("").astype(str) for name in wanted.texts}
+    frame = pd.DataFrame(columns | texts).astype(dict.fromkeys(wanted.texts, wanted.text_kind))
     return frame, [
         f"{unread} cells hold no number and count as not read, the first in column {named}"
     ] if unread else []
@@ -333,11 +348,3 @@ def _has_all_cells(lines: bytes, cells: int) -> list[bool]:
 
 def _number(cell: str) -> float:
     return float(cell) if NUMBER.fullmatch(cell) else float("nan")
-
-
-def _is_utf_8(lines: bytes) -> bool:
-    try:
-        lines.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -46,9 +46,9 @@ def gauge_names(samples: Iterable[pd.DataFrame]) -> tuple[str, ...]:
 def numbers_of(text: str) -> dict[str, float]:
     """Return the numbers by name of a cell with a JSON object; what is damaged, or no finite number, was not read."""
     try:
-        found = _DECODER.decode(text or "{}")
+        found, end = _DECODER.raw_decode(text := text.strip(" \t\n\r") or "{}")
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(found, dict):
+    if end < len(text) or not isinstance(found, dict):
         return {}
     return {name: value for name, value in found.items() if isinstance(value, float) and math.isfinite(value)}

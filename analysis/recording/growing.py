@@ -24,6 +24,7 @@ from analysis.recording.csv_table import (
     rows_as_written,
     whole_lines,
 )
+from analysis.recording.gauges import spread_gauges
 from analysis.recording.heap_files import (
     CONTAINER_NUMBERS,
     CONTAINER_TEXTS,
@@ -209,7 +210,7 @@ class GrowingArm:
             self._answers = answers.groupby(["life", "address", "type"]).tail(MOST_ANSWERS)
         containers = [one for one in (self._of_censuses.rows(), self._at_rungs) if len(one)]
         return ArmTables(
-            samples=CsvTable(self._kept_samples()),
+            samples=CsvTable(spread_gauges(self._kept_samples())),
             requests=CsvTable(self._kept_requests()),
             heap=HeapFiles(
                 containers=pd.concat(containers, ignore_index=True) if containers else pd.DataFrame(),

@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.recording.csv_table import CsvTable, Rows, read_table
+from analysis.recording.csv_table import CsvTable, Rows, TextKind, read_table
 from soak.contract import CENSUS, CONTAINERS, HOLDERS, STUCK
 
 TYPE_NUMBERS: Final = ("t_s", "life", "objects", "bytes")
@@ -53,9 +53,11 @@ class HeapFiles:
 def read_heap_files(arm_dir: Path, *, types: bool = True) -> HeapFiles:
     """Read the heap files of an arm; ``types``, which has most rows, only if asked for. Raises nothing."""
     census = (
-        _read(arm_dir / CENSUS, TYPE_NUMBERS, TYPE_TEXTS, TYPE_ROWS) if types else CsvTable(pd.DataFrame())
+        _read(arm_dir / CENSUS, TYPE_NUMBERS, TYPE_TEXTS, TYPE_ROWS, "category")
+        if types
+        else CsvTable(pd.DataFrame())
     )
-    containers = _read(arm_dir / CONTAINERS, CONTAINER_NUMBERS, CONTAINER_TEXTS, CONTAINER_ROWS)
+    containers = _read(arm_dir / CONTAINERS, CONTAINER_NUMBERS, CONTAINER_TEXTS, CONTAINER_ROWS, "category")
     holders = _read(arm_dir / HOLDERS, HOLDER_NUMBERS, HOLDER_TEXTS, HOLDER_ROWS)
     stuck = _read(arm_dir / STUCK, STUCK_NUMBERS, STUCK_TEXTS, STUCK_ROWS)
     found = census.frame
@@ -70,9 +72,18 @@ def read_heap_files(arm_dir: Path, *, types: bool = True) -> HeapFiles:
     )
 
 
-def _read(path: Path, numbers: tuple[str, ...], texts: tuple[str, ...], rows: Rows) -> CsvTable:
+def _read(
+    path: Path, numbers: tuple[str, ...], texts: tuple[str, ...], rows: Rows, text_kind: TextKind = "str"
+) -> CsvTable:
     """Read one file, which is there only where it was made; its columns were added over time."""
     optional = frozenset((*numbers[1:], *texts))
     return read_table(
-        path, numbers, texts, optional=optional, rows=rows, arm=path.parent.name, required=False
+        path,
+        numbers,
+        texts,
+        optional=optional,
+        rows=rows,
+        arm=path.parent.name,
+        required=False,
+        text_kind=text_kind,
     )

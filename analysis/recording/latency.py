@@ -99,11 +99,12 @@ class _Sum:
         self.counts = np.zeros(_new_histogram().counts_len, np.uint64)
         self.one = np.zeros_like(self.counts)
         """The counts of one histogram while they are added; 0 otherwise."""
+        self.address = self.one.ctypes.data
 
     def add(self, encoded: bytes) -> None:
         """Add the counts of a histogram that was made as ours are; raises ValueError for any other."""
         try:
-            found = decode(encoded, ENCODED.size, self.one.ctypes.data, len(self.one), self.one.itemsize)
+            found = decode(encoded, ENCODED.size, self.address, len(self.one), self.one.itemsize)
         except (IndexError, RuntimeError) as error:
             raise ValueError("the counts are damaged") from error
         if found["total"]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.formatting import format_hours
 from analysis.recording.gauges import PREFIX
-from analysis.recording.model import Arm, Life, Recording
+from analysis.recording.model import Arm, Life, Recording, within
 from soak.contract import QUIESCE
 
 HOUR_WINDOW: Final = 0.02
@@ -79,7 +79,7 @@ def idle_memory(recording: Recording, arm: Arm) -> Measurement:
     """Return the median RSS, bytes, of the phase idle."""
     if (idle := recording.idle) is None:
         return Measurement(None, "the run has no phase idle")
-    rows = arm.samples[arm.samples["t_s"].between(idle.start_s, idle.end_s)]
+    rows = within(arm.samples, idle.start_s, idle.end_s)
     return _median(rows["rss_bytes"], f"{arm.name} has no reading of its memory while idle")
 
 
@@ -111,7 +111,7 @@ def keeps_growing(recording: Recording, arm: Arm, column: str) -> bool | None:
     """
     if (load := recording.load) is None or column not in arm.samples:
         return None
-    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)].dropna(subset=column)
+    rows = within(arm.samples, load.start_s, load.end_s).dropna(subset=column)
     lives = [values for _, values in rows.groupby("life")[column]]
     longest = max(lives, key=len, default=None)
     if longest is None or len(longest) < 4:

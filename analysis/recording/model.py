@@ -16,6 +16,15 @@ from soak.contract import IDLE, LOAD, OOM_KILLERS, compared_arms
 from soak.contract.hashes import NO_HASHES, HashCheck
 
 
+def within(rows: pd.DataFrame, start_s: float, end_s: float) -> pd.DataFrame:
+    """Return the rows from ``start_s`` to ``end_s``, both included; rows in order of ``t_s`` are not copied."""
+    t_s = rows["t_s"]
+    if not t_s.is_monotonic_increasing:
+        return rows[t_s.between(start_s, end_s)]
+    first, behind = t_s.searchsorted(start_s, "left"), t_s.searchsorted(end_s, "right")
+    return rows.iloc[int(first) : int(behind)]
+
+
 def sides(arms: tuple[Arm, ...]) -> tuple[Arm | None, Arm | None]:
     """Return the arms to compare: by their role; one or two without roles are taken in the manifest's order."""
     by_name: dict[str | None, Arm] = {arm.name: arm for arm in arms}

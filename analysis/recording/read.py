@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -67,6 +68,7 @@ class ArmTables:
     """The tables of an arm, read."""
 
     samples: CsvTable
+    """Each gauge is a column of its own."""
     requests: CsvTable
     heap: HeapFiles
     replay: ReplayFiles = field(default_factory=ReplayFiles)
@@ -79,13 +81,17 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
     damage is a gap.
     """
     manifest = read_manifest(run_dir)
-    hashes = check(run_dir) if whole else NO_HASHES
     events = read_table(run_dir / EVENTS, EVENT_NUMBERS, EVENT_TEXTS, rows=EVENT_ROWS)
-    tables = {
-        arm.name: _read_tables(run_dir / arm.name, manifest.schema_version, whole=whole)
-        for arm in manifest.arms
-    }
-    return recording_of(run_dir, manifest, events, tables, hashes, latencies=whole)
+    with ThreadPoolExecutor(1) as pool:  # parser and hashes leave the interpreter to each other
+        hashes = pool.submit(check, run_dir) if whole else None
+        reading = {
+            arm.name: pool.submit(_read_tables, run_dir / arm.name, manifest.schema_version, whole=whole)
+            for arm in manifest.arms
+        }
+        tables = {name: one.result() for name, one in reading.items()}
+        reading.clear()
+        found = hashes.result() if hashes else NO_HASHES
+    return recording_of(run_dir, manifest, events, tables, found, latencies=whole)
 
 
 def recording_of(
@@ -122,7 +128,7 @@ def recording_of(
         processes: tuple[Life, ...] = ()
         by_process = pd.DataFrame()
         ready_s = {life.number: math.inf if life.ready_s is None else life.ready_s for life in lives}
-        rows = account_processes(spread_gauges(samples.frame), ready_s)
+        rows = account_processes(samples.frame, ready_s)
         if overlap(rows):
             processes = lives
             by_process = _ready_samples(rows, processes)
@@ -183,6 +189,7 @@ def _read_tables(arm_dir: Path, schema_version: int, *, whole: bool) -> ArmTable
         rows=SAMPLE_ROWS,
         arm=arm_dir.name,
     )
+    samples = replace(samples, frame=spread_gauges(samples.frame))
     if not whole:
         return ArmTables(samples, requests, HeapFiles())
     return ArmTables(samples, requests, read_heap_files(arm_dir), read_replay(arm_dir))

@@ -14,5 +14,5 @@ def answered_by(arm: Arm, t_s: Numbers) -> Numbers:
         return np.full(len(t_s), np.nan)
     # A row counts what was answered during its second, so the sum holds at that second's end.
     ends_s = arm.requests["t_s"].to_numpy(float) + 1
-    answered = arm.requests["ok"].fillna(0).cumsum().to_numpy(float)
+    answered = np.cumsum(np.nan_to_num(arm.requests["ok"].to_numpy(float)))
     return np.asarray(np.interp(t_s, ends_s, answered, left=0.0), dtype=np.float64)

@@ -12,7 +12,7 @@ from scipy.stats import theilslopes
 
 from analysis.recording.accounting import OWN, POOLS_SEEN, PYTHON_FREE
 from analysis.recording.gauges import PREFIX
-from analysis.recording.model import Arm, Phase
+from analysis.recording.model import Arm, Phase, within
 from analysis.verdict.signals import limited_memory
 from soak.contract import RUNGS
 
@@ -36,7 +36,7 @@ MOST_CENSUSES: Final = 400
 
 def bounded(arm: Arm, load: Phase) -> bool | None:
     """Return True when every gauge that grew has stopped at a bound, False when one still grows, else None."""
-    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    rows = within(arm.samples, load.start_s, load.end_s)
     gauges = [column for column in rows.columns if column.startswith(PREFIX)]
     found = [_stopped(rows.dropna(subset=gauge), gauge) for gauge in gauges]
     known = [stopped for stopped in found if stopped is not None]
@@ -138,12 +138,12 @@ def end_memory(arm: Arm, load: Phase) -> float | None:
     name = limited_memory(arm)
     alive = [life.number for life in arm.lives if life.start_s <= load.end_s <= life.end_s]
     since_s = load.end_s - max(EDGE * (load.end_s - load.start_s), 5.0)
-    rows = arm.samples[arm.samples["t_s"].between(since_s, load.end_s)].dropna(subset=name)
+    rows = within(arm.samples, since_s, load.end_s).dropna(subset=name)
     rows = rows[rows["life"].isin(alive)] if alive else rows
     levels = rows.groupby("life")[name].median()
     return float(levels.sum()) if len(levels) else None
 
 
 def _last_life(arm: Arm, load: Phase) -> pd.DataFrame:
-    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    rows = within(arm.samples, load.start_s, load.end_s)
     return rows[rows["life"].eq(rows["life"].max())]

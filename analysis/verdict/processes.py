@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.judge import judge_signal
 from analysis.judge.types import ARENA_BYTES, LEAK, NO_LEAK, Margin, Numbers, SignalSeries
 from analysis.recording.accounting import FREE, HELD, OWN
-from analysis.recording.model import Arm, Life, Phase
+from analysis.recording.model import Arm, Life, Phase, within
 from analysis.recording.requests import answered_by
 from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.signals import MIN_PARTS_SHARE, RSS, USS
@@ -75,7 +75,7 @@ def process_rows(
     """
     if load is None or arm.by_process.empty:
         return ()
-    rows = arm.by_process[arm.by_process["t_s"].between(load.start_s, load.end_s)]
+    rows = within(arm.by_process, load.start_s, load.end_s)
     rows = rows.dropna(subset="life")
     at_once = rows.groupby("t_s")["life"].nunique().max()
     if not at_once > 1:

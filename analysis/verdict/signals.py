@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.judge.types import ARENA_BYTES, Margin, SignalSeries
 from analysis.recording.accounting import CHARGED, HELD, OWN, PARTS, REST_GAIN
-from analysis.recording.model import Arm, Phase, Recording
+from analysis.recording.model import Arm, Phase, Recording, within
 from analysis.recording.requests import answered_by
 from analysis.verdict.rotation import steadied
 from soak.contract.evidence import MIN_QUIESCE_POINTS, MIN_READINGS_UNDER_LOAD
@@ -157,7 +157,7 @@ class _Rows:
 def _rows(arm: Arm, load: Phase, name: str, *, settle: bool = True) -> _Rows | None:
     """Return the quiesce points where enough of them have the reading, else each second's; None where too few have."""
     points = points_under_load(arm, load)
-    seconds = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    seconds = within(arm.samples, load.start_s, load.end_s)
     if settle and points[name].count() >= MIN_QUIESCE_POINTS:
         return _Rows(name, points, settled=True)
     return _Rows(name, seconds, settled=False) if seconds[name].count() >= MIN_READINGS_UNDER_LOAD else None

@@ -13,7 +13,7 @@ from typing import Final
 import pandas as pd
 
 from analysis.judge.types import SignalSeries
-from analysis.recording.model import Arm, Phase, Recording
+from analysis.recording.model import Arm, Phase, Recording, within
 from analysis.recording.requests import answered_by
 from analysis.verdict.daily_load import daily_load_doubt
 from soak.contract import FAILURE_KINDS, LOAD
@@ -267,7 +267,7 @@ def _success(sums: LoadSummary) -> list[str]:
 def _day(arm: Arm, load: Phase) -> list[str]:
     """Return an objection where the memory of processes that were there before may follow the load of a day."""
     rows = arm.samples if arm.by_process.empty else arm.by_process
-    rows = rows[rows["t_s"].between(load.start_s, load.end_s)].dropna(subset="rss_bytes")
+    rows = within(rows, load.start_s, load.end_s).dropna(subset="rss_bytes")
     if rows.empty:
         return []  # stated as a gap already
     t_s, value, life = (rows[name].to_numpy(float) for name in ("t_s", "rss_bytes", "life"))
@@ -297,7 +297,7 @@ def _sampling(arm: Arm, load: Phase, every_s: float) -> list[str]:
         for life in arm.lives
         if life.ready_s is not None
     )
-    rows = arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    rows = within(arm.samples, load.start_s, load.end_s)
     read = int(rows["rss_bytes"].notna().sum())
     each_s = rows["until_next_s"].fillna(every_s)  # longer where the answers of an arm elsewhere took long
     newest_s = float(each_s.iloc[-1]) if len(each_s) else every_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.formatting import format_bytes
 from analysis.recording.measurements import ended, peak
-from analysis.recording.model import Arm, Recording
+from analysis.recording.model import Arm, Recording, within
 from analysis.report.contents import ReportContents
 from analysis.report.figures.objects import panels
 from analysis.report.figures.requests import requests_per_second
@@ -66,7 +66,7 @@ def memory_breakdown_alt(contents: ReportContents) -> str:
 
 def _memory(recording: Recording, arm: Arm) -> str:
     load = recording.load
-    rows = arm.samples if load is None else arm.samples[arm.samples["t_s"].between(load.start_s, load.end_s)]
+    rows = arm.samples if load is None else within(arm.samples, load.start_s, load.end_s)
     rows = rows.dropna(subset=["rss_bytes", "life"])
     if rows.empty:
         return f"{arm.name} was not read."
