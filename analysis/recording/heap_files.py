@@ -50,19 +50,13 @@ class HeapFiles:
         return len(self.types) > 0 or len(self.containers) > 0
 
 
-def read_heap_files(arm_dir: Path, *, types: bool = True) -> HeapFiles:
-    """Read the heap files of an arm; ``types``, which has most rows, only if asked for. Raises nothing."""
-    census = (
-        _read(arm_dir / CENSUS, TYPE_NUMBERS, TYPE_TEXTS, TYPE_ROWS, "category")
-        if types
-        else CsvTable(pd.DataFrame())
-    )
+def read_heap_files(arm_dir: Path) -> HeapFiles:
+    """Read the heap files of an arm. Raises nothing."""
+    census = _read(arm_dir / CENSUS, TYPE_NUMBERS, TYPE_TEXTS, TYPE_ROWS, "category")
     containers = _read(arm_dir / CONTAINERS, CONTAINER_NUMBERS, CONTAINER_TEXTS, CONTAINER_ROWS, "category")
     holders = _read(arm_dir / HOLDERS, HOLDER_NUMBERS, HOLDER_TEXTS, HOLDER_ROWS)
     stuck = _read(arm_dir / STUCK, STUCK_NUMBERS, STUCK_TEXTS, STUCK_ROWS)
-    found = census.frame
-    if types:
-        found = found[found["by"] != COUNTED_BY_PROBE].dropna(subset=["life", "objects"])
+    found = census.frame[census.frame["by"] != COUNTED_BY_PROBE].dropna(subset=["life", "objects"])
     return HeapFiles(
         types=found,
         containers=containers.frame.dropna(subset=["life", "length"]),
