@@ -22,7 +22,7 @@ from soak.errors import RecordingError, UsageError
 from soak.plan.run_plan import RunPlan
 from soak.process.named_files import digests, named_files
 from soak.regular_files import read_json
-from soak.supervisor.manifest import build_of
+from soak.supervisor.manifest import build_of, locustfile_sha256
 
 OF_THIS_RUN: Final = frozenset({"t0_monotonic_s", "out_dir", "arms", "schema_version"})
 """Keys of traffic.json that differ between two runs of the same load."""
@@ -141,6 +141,8 @@ def differences(recorded: Recorded, plan: RunPlan, arm: str) -> Iterator[str]:
     for key in sorted((recorded.traffic.keys() | traffic.keys()) - OF_THIS_RUN):
         if key in recorded.traffic and recorded.traffic[key] != traffic.get(key):
             yield f"{contract.TRAFFIC}: {key} is another"
+    if recorded.manifest.get("locustfile_sha256") != locustfile_sha256(plan.traffic.locustfile):
+        yield f"{plan.traffic.locustfile or 'its locustfile'} was changed"
     planned = next((one for one in plan.arms if one.name == arm), None)
     if planned is None or arm not in recorded.arms:
         yield f"the profile has no arm {arm} any more"

@@ -76,7 +76,7 @@ def judge_facts(
     }
 
 
-def _sha256(locustfile: str) -> str | None:
+def locustfile_sha256(locustfile: str) -> str | None:
     """Return the hash of the file's content, which differs between runs under different loads; None without a file."""
     if not locustfile:
         return None
@@ -149,7 +149,7 @@ def run_manifest(plan: RunPlan, choice: Choice) -> dict[str, Any]:
         else profile.phases.load_s,  # in the web UI, whoever stops it plans
         "every_s": profile.sampling.every_s,
         "seed": profile.traffic.seed,
-        "locustfile_sha256": _sha256(plan.traffic.locustfile),
+        "locustfile_sha256": locustfile_sha256(plan.traffic.locustfile),
         **judge_facts(
             {arm.name: arm.role for arm in plan.arms},
             judge.margin,

@@ -126,6 +126,17 @@ def test_another_load_or_command_is_named(profile: Path, tmp_path: Path) -> None
     assert list(differences(recorded, plan, "new")) == ["the profile has no arm new any more"]
 
 
+def test_another_locustfile_is_named(profile: Path, tmp_path: Path) -> None:
+    """By its content."""
+    (tmp_path / "users.py").write_text("USERS = 1")
+    profile.write_text(PROFILE.replace("rate_rps = 20", 'locustfile = "users.py"'))
+
+    def change(directory: Path) -> None:
+        (directory / "users.py").write_text("USERS = 2")
+
+    assert _changed(change, profile, tmp_path / "run") == [f"{tmp_path}/users.py was changed"]
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
