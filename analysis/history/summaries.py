@@ -11,7 +11,6 @@ from analysis.judge.types import Verdict
 from analysis.verdict.signals import in_bytes
 from soak.contract import MANIFEST, REPORT, SUMMARY
 from soak.contract.hashes import first_difference
-from soak.errors import printable
 from soak.regular_files import read_json
 
 OLDEST_VERSION: Final = 3
@@ -123,8 +122,6 @@ def read_summary(directory: Path) -> Summary | str:
     """
     if changed := first_difference(directory):
         return changed
-    if of_run := _replayed(directory):
-        return f"it is a replay of {of_run}"
     path = directory / REPORT / SUMMARY
     if not path.exists() and not (directory / MANIFEST).exists():
         path = directory / SUMMARY
@@ -144,13 +141,3 @@ def read_summary(directory: Path) -> Summary | str:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         return f"{name} is not readable ({why}); make it again with soak report"
-
-
-def _replayed(directory: Path) -> str:
-    """Return the run of which a directory has the replay, and the same recording; "" of any other."""
-    try:
-        manifest = read_json(directory / MANIFEST)
-    except (OSError, ValueError):  # whoever reads the recording has the reason
-        return ""
-    replay_of = manifest.get("replay_of") if isinstance(manifest, dict) else None
-    return printable(str(replay_of.get("run", ""))) if isinstance(replay_of, dict) else ""

@@ -70,16 +70,6 @@ def test_each_directory_that_is_no_run_of_the_profile_has_a_line(tmp_path: Path)
     ]
 
 
-def test_a_replay_of_a_run_counts_no_second_time(tmp_path: Path) -> None:
-    """It has the recording of that run."""
-    write_history(tmp_path, [0.0, 0.0])
-    replay = write_summary(tmp_path, "run-02-replay", summary(2, 0.0))
-    (replay / MANIFEST).write_text(json.dumps({"replay_of": {"run": "run-02", "sha256": ""}}))
-    found = read_runs(tmp_path)
-    assert [run.run for run in found.runs] == ["run-01", "run-02"]
-    assert found.left_out == ("run-02-replay: it is a replay of run-02.",)
-
-
 def test_a_directory_may_hold_a_report_alone(tmp_path: Path) -> None:
     """As an artifact of CI does."""
     write_history(tmp_path, [0.0])
