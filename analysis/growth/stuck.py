@@ -21,11 +21,11 @@ class StuckPlace:
 
     coroutine: str
     waits_at: str
-    """Line of the program, as file:line."""
+    """Line of the program, or of the package of the coroutine, as file:line."""
     source: str
     """The text of that line."""
     waits_in: str
-    """Where they wait within Python's library or a package, and the coroutine of the task that they await."""
+    """Where they wait below that line, and the coroutine of the task that they await."""
     created: str
     """Line that created one of them, as file:line."""
     stuck: int

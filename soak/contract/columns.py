@@ -304,9 +304,12 @@ STUCK_COLUMNS: Final = (
     *_CENSUS_OF,
     *_reported(
         _text("coroutine", "coroutine of the tasks; empty of those that are in no row of their own"),
-        _text("waits_at", "line outside Python's library and packages at which they wait, as file:line"),
+        _text(
+            "waits_at",
+            "line at which they wait, outside Python's library and packages if there is one, as file:line",
+        ),
         _text("source", "text of that line; empty where it could not be read"),
-        _text("waits_in", "where they wait within those, and the coroutine of the task that they await"),
+        _text("waits_in", "where they wait below that line, and the coroutine of the task that they await"),
         _text("created", "line that created the newest one looked at, as file:line; empty: not known"),
         Column("stuck", "pending tasks of this row that nothing can wake"),
         Column("pending", "pending tasks of this row"),

@@ -145,11 +145,13 @@ class Answers:
     def stuck(self, request: dict[str, Any]) -> dict[str, Any]:
         """Prove which pending tasks nothing can wake, within ``budget_s`` and ``room_bytes``; see ``stuck.prove``.
 
-        The target stands still meanwhile.
+        The target stands still meanwhile. Afterwards malloc gives back the memory that this took.
         """
         from .stuck.prove import parse, prove
 
-        return prove(parse(request), hidden=[self._sessions, self._sessions.kept()])
+        answer = prove(parse(request), hidden=[self._sessions, self._sessions.kept()])
+        allocators.trim()
+        return answer
 
 
 def _or_null(read: Callable[[], Figure | None]) -> Figure | None:

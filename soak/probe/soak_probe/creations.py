@@ -33,6 +33,7 @@ _met: set[int] = set()
 _loops: list[ref[Any]] = []
 """The loops met, up to one more than ``MOST_LOOPS``."""
 
+_ANYIO = f"{os.sep}anyio{os.sep}"
 _outside = os.path.dirname(os.__file__) + os.sep
 
 
@@ -76,7 +77,7 @@ def note_loop(loop: Any) -> None:
 
 
 def note(coroutine: Any, frame: FrameType | None) -> None:
-    """Remember the innermost place outside Python's library that ``frame`` was called from."""
+    """Remember the innermost place outside Python's library and anyio that ``frame`` was called from."""
     code = code_of(coroutine)
     if code is None:
         return
@@ -86,7 +87,8 @@ def note(coroutine: Any, frame: FrameType | None) -> None:
         if frame is None:
             return
         file = frame.f_code.co_filename
-        if "site-packages" in file or not file.startswith((_outside, "<frozen")):
+        is_library = file.startswith((_outside, "<frozen")) and "site-packages" not in file
+        if not is_library and _ANYIO not in file:
             if len(_sites) < MOST_SITES or _key(code) in _sites:
                 _sites[_key(code)] = f"{'/'.join(file.split(os.sep)[-2:])}:{frame.f_lineno}"
             return

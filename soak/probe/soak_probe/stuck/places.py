@@ -6,7 +6,7 @@ import os
 from typing import Any, NamedTuple
 
 from .. import creations
-from ..holders.roots import OWN, coroutine_of, function_name, owner_of
+from ..holders.roots import INSTALLED, OWN, coroutine_of, function_name, owner_of
 from .waits import Wait, frame_of
 
 TYPE_CHECKING = False
@@ -29,9 +29,10 @@ class Place(NamedTuple):
     coroutine: str = ""
     file: str = ""
     line: int = 0
-    """Of the innermost function outside Python's library and installed packages."""
+    """Of the innermost function outside Python's library and installed packages; where it has none, of the innermost in
+    the package of its coroutine."""
     inside: str = ""
-    """Where it waits within those, and the coroutine of the task that it awaits, if it is one."""
+    """Where it waits below that, and the coroutine of the task that it awaits, if it is one."""
     created: str = ""
 
     def described(self) -> dict[str, Any]:
@@ -81,6 +82,8 @@ def place_of(wait: Wait) -> Place:
     """Return where a task waits. Until a coroutine ends, its frame is kept by it once it was looked at."""
     frames = [frame for frame in map(frame_of, wait.chain) if frame is not None]
     own = [frame for frame in frames if owner_of(frame.f_code.co_filename) == OWN]
+    package = _package(frames[0].f_code.co_filename) if frames else ""
+    own = own or [frame for frame in frames if package and _package(frame.f_code.co_filename) == package]
     at = own[-1] if own else None
     inside = []
     if frames and frames[-1] is not at:
@@ -96,6 +99,14 @@ def place_of(wait: Wait) -> Place:
         ", ".join(inside),
         (creations.site_of(code) or "") if code is not None else "",
     )
+
+
+def _package(file: str) -> str:
+    """Return the directory of the installed package that a file is of; empty for none."""
+    if owner_of(file) != INSTALLED:
+        return ""
+    place, mark, name = file.rpartition("-packages/")
+    return f"{place}{mark}{name.partition('/')[0]}"
 
 
 def source_line(file: str, line: int) -> str:
