@@ -81,6 +81,11 @@ class Life:
         """Whether the arm has ended."""
         return self._arm is None or self._arm.poll() is not None
 
+    @property
+    def charged_bytes(self) -> int | None:
+        """Memory that is charged to its limit now; None where that is not known."""
+        return None if self._limit is None else self._limit.usage().charged_bytes
+
     def send(self, least: int, seconds: float, until_s: float) -> dict[str, int]:
         """Send requests for so long, at least so many but not beyond ``until_s`` (``t_s``), and wait for their end.
 

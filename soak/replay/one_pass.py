@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +24,7 @@ from soak.process.spec import ProcessSpec
 from soak.recording.csv_writer import CsvWriter
 from soak.replay.life import RefusedError, StoppedError
 from soak.replay.plan import PassPlan, analysis_process
-from soak.replay.timing import end_s, period_s
+from soak.replay.timing import LEAST_S, WANTED_POINTS, end_s, period_s
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
 
@@ -33,6 +34,10 @@ ANALYSIS_S: Final = 60.0
 """Time for the analysis of a pass, seconds."""
 FIRST_COST_S: Final = 0.2
 """Time that the first point is taken to cost, seconds."""
+FIRST_PERIOD_S: Final = 1.0
+"""Longest time until the first point, seconds: how fast the memory of the arm grows is not known before."""
+NEAR_TIMES: Final = 2
+"""The memory of an arm is taken to grow up to so many times as fast as before."""
 ROOM_TIMES: Final = 2
 """A point is taken where the disk has room for so many of the size of the last one."""
 
@@ -72,6 +77,10 @@ class Living(Protocol):
     def has_died(self) -> bool:
         """Whether the arm has ended."""
 
+    @property
+    def charged_bytes(self) -> int | None:
+        """Memory that is charged to its limit now; None where that is not known."""
+
     def start(self, until_s: float) -> None:
         """Start all and wait until they are ready; raises RefusedError, StoppedError."""
 
@@ -108,6 +117,9 @@ class PassRun:
         self._names: Mapping[str, int] = {}
         self._traces = 0
         self._cost_s = FIRST_COST_S
+        self._charged: int | None = None
+        self._most_s = FIRST_PERIOD_S
+        """Longest time until the next point, seconds."""
         self._pids: list[int] = []
 
     @property
@@ -148,7 +160,8 @@ class PassRun:
             seconds = period_s(last_s - now_s(), self._points, self._cost_s)
             if seconds is None:
                 return ""
-            before = sum(self._names.values())
+            before, sent_from_s = sum(self._names.values()), now_s()
+            seconds = min(seconds, max(LEAST_S, self._most_s))
             self._names = self._life.send(MIN_POINT_REQUESTS, seconds, last_s - self._cost_s)
             if (sent := sum(self._names.values()) - before) < MIN_POINT_REQUESTS:
                 more = "; raise replay.seconds" if sent else ""
@@ -166,6 +179,8 @@ class PassRun:
             self._traces += found["traces"]
             if found["traces"] >= MOST_TRACES:
                 return f"{found['traces']:,} allocations live, at most {MOST_TRACES:,} are traced"
+            if self._is_near_limit(point_s - sent_from_s):
+                return "its memory limit is near"
             if not self._has_room():
                 return f"the disk of {self._plan.raw.parent} has no room for more points"
 
@@ -176,6 +191,7 @@ class PassRun:
             raise RefusedError(f"no probe: {self._life.why_no_probe()}")
         for probe in probes.values():
             self._life.ask(probe, self._plan.one.begin_op, POINT_S)
+        self._charged = self._charged or self._life.charged_bytes
         self._pids = list(probes)
 
     def _take_point(self) -> dict[str, int]:
@@ -193,6 +209,20 @@ class PassRun:
         file = traces_file(self._plan.raw_inside, self._points, number)
         answer = self._life.ask(probe, self._plan.one.point_op, POINT_S, file=str(file), most=MOST_TRACES)
         return {"traces": answer["traces"], "traced_bytes": answer["traced_bytes"]}
+
+    def _is_near_limit(self, sent_s: float) -> bool:
+        """Whether the arm may meet its limit before the next point, after so many seconds of requests.
+
+        The next periods are made so short that it does not before there are enough points.
+        """
+        limit, before, now = self._plan.limit_bytes, self._charged, self._life.charged_bytes
+        self._charged, self._most_s = now, math.inf
+        if limit is None or before is None or now is None or now <= before:
+            return False
+        per_s = (now - before) / max(sent_s, LEAST_S)
+        more = max(1, WANTED_POINTS - self._points)
+        self._most_s = max(0.0, limit - now) / (NEAR_TIMES * per_s * more)
+        return self._most_s < LEAST_S and self._points >= MIN_REPLAY_POINTS
 
     def _has_room(self) -> bool:
         newest = sum(file.stat().st_size for file in self._plan.raw.glob(f"point-{self._points - 1}.*"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from soak.containers.engine import Engine, Image
+from soak.contract import SITES
 from tests.support.containers import require_engine
 from tests.support.images import build_app_image
 
@@ -27,6 +28,7 @@ phases = {{ idle_s = 1, warmup_s = 4, load_s = 24, drain_s = 1, quiesce_s = 1 }}
 sampling = {{ census_every_s = 4, quiesce_every_s = 4, quiesce_pause_s = 0.5 }}
 traffic = {{ rate_rps = 60, request_bytes = 200, path = "/orders" }}
 judge = {{ max_leak = "1500 B/request", control = "inject" }}
+replay = {{ seconds = 12 }}
 [arms.old]
 role = "before"
 image = "{image}"
@@ -68,6 +70,16 @@ def test_the_fix_is_signed_off_and_the_leak_is_named(soak: Soak) -> None:
     assert "new: NO LEAK: " in soak.stdout
     assert "new.leak" in soak.stdout
     assert "__main__.KEPT" in soak.stdout
+
+
+def test_the_image_that_leaks_is_replayed(soak: Soak) -> None:
+    """The line is named with its source, which is in the container alone; the injected leak is not replayed."""
+    replay = json.loads((soak.directory / "manifest.json").read_text())["replay"]
+    assert replay.keys() == {"old"}
+    assert replay["old"]["status"] == "done", replay
+    first = soak.rows(f"old/{SITES}")[0]
+    assert 13_000 <= float(first["bytes_per_request"]) < 13_500
+    assert "KEPT" in first["source"]
 
 
 def test_the_kernel_ends_the_leak_and_a_new_container_follows(soak: Soak) -> None:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from soak.config.load import load_profile
-from soak.contract import PHASES, POINT, RUNGS, ArmLive, Live
+from soak.contract import MIN_REPLAY_POINTS, PHASES, POINT, REPLAY, RUNGS, SITES, ArmLive, Live
 from soak.contract.hashes import verify
 from soak.plan.run_plan import plan_run
 
@@ -43,6 +43,8 @@ quiesce_every_s = 4
 [traffic]
 rate_rps = 60
 request_bytes = 100000
+[replay]
+seconds = 12
 [arms.leaky]
 role = "before"
 command = ["{python}", "-m", "gateway", "--variant", "leaky", "--port", "{port}", "--upstreams", "{upstreams}"]
@@ -166,6 +168,24 @@ def test_a_gateway_that_lives_is_searched_once_before_its_load_and_after_it(oom_
     before = [row for row in rows if row["rung"] == POINT]
     assert [(row["phase"], row["holder"], row["type"]) for row in before] in ([], [("warm-up", "", "")])
     assert {row["phase"] for row in rows} <= {"warm-up", "quiesce"}
+
+
+def test_the_arm_that_leaks_is_replayed_after_the_verdict(oom_run: Soak) -> None:
+    """The line that retains most is the gateway's, with nearly all of a request's body; no other arm is replayed."""
+    manifest = json.loads((oom_run.directory / "manifest.json").read_text())
+    assert manifest["replay"].keys() == {"leaky"}
+    found = manifest["replay"]["leaky"]
+    assert (found["status"], found["reason"], found["passes"]) == ("done", "", ["python"]), found
+    assert found["seconds"] < 20
+    points = oom_run.rows(f"leaky/{REPLAY}")
+    assert len(points) >= MIN_REPLAY_POINTS
+    assert int(points[-1]["requests"]) == found["requests"]
+    first = oom_run.rows(f"leaky/{SITES}")[0]
+    assert "gateway/app.py:" in first["your_line"]
+    assert float(first["bytes_per_request"]) == pytest.approx(100_000, rel=0.02)
+    assert "from_json" in first["source"]
+    printed = oom_run.stdout
+    assert printed.index("leaky: LEAK: ") < printed.index("replay of leaky: done") < printed.index("Report: ")
 
 
 def test_the_run_ends_with_a_report_and_nothing_left_behind(oom_run: Soak) -> None:

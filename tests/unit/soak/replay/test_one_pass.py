@@ -40,6 +40,11 @@ class ScriptedLife:
     raise_at: Mapping[int, Exception] = field(default_factory=dict)
     """What is raised by the number of the point."""
     analysis_code: int | None = 0
+    charged_per_request: int = 0
+
+    @property
+    def charged_bytes(self) -> int:
+        return (100 << 20) + self.sent * self.charged_per_request
 
     def start(self, until_s: float) -> None:
         self.now_s += 1.5
@@ -149,6 +154,16 @@ def test_an_arm_that_dies_after_enough_points_is_analysed_without_its_files(plan
     result = _go(plan, life)
     assert (result.points, result.reason, result.is_analysed) == (6, "it died (exit code 1)", True)
     assert "--root" not in life.ran[0].argv
+
+
+def test_a_pass_ends_before_the_arm_meets_its_limit(plan: PassPlan) -> None:
+    """Its files can still be read; what is known of it by then suffices."""
+    life = ScriptedLife(charged_per_request=1_000_000)
+    result = _go(plan, life)
+    assert (result.reason, result.is_analysed) == ("its memory limit is near", True)
+    assert 5 <= result.points < MOST_REPLAY_POINTS
+    assert plan.limit_bytes is not None
+    assert 0.5 * plan.limit_bytes < life.charged_bytes < plan.limit_bytes
 
 
 def test_ctrl_c_ends_a_pass_at_once(plan: PassPlan) -> None:
