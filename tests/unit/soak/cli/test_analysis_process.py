@@ -160,5 +160,5 @@ def test_an_unknown_command_of_the_analysis_is_a_sentence() -> None:
         analysis_argv("sign"), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout) == (2, "")
-    commands = "report, judge, compare, history, requests, ablation"
+    commands = "report, judge, compare, history, requests, sites, ablation"
     assert done.stderr == f"soak: python -m analysis sign: no such command; there are {commands}.\n"
