@@ -15,6 +15,7 @@ LABELS = {
     "analysis/commands/requests.py": "the same, of a query that is tried before it is needed",
     "soak/contract/clock.py": "the column wall_time",
     "soak/heap/census.py": "the wall time of a census; its age is monotonic",
+    "soak/probe/soak_probe/native.py": "an instant of a capture, by whose clock its samples are",
     "soak/supervisor/attach.py": "the name of the run directory, and its start",
     "soak/supervisor/launch.py": "the name of the run directory",
     "soak/supervisor/manifest.py": "the start of the run",
