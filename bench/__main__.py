@@ -15,6 +15,8 @@ from bench.harness.rounds import Rounds
 from bench.harness.servers import open_place
 from bench.harness.table import findings_table, new_console
 from bench.load import compare_loads
+from bench.many import sample_many
+from bench.master import cost_of_workers
 from bench.naming import cost_of_naming
 from bench.report import time_reports
 from bench.sampling import compare_sampling
@@ -27,6 +29,7 @@ class Effort:
 
     builds: Rounds
     sampling: Rounds
+    many: Rounds
     loads: Rounds
     naming: int
     reports: int
@@ -34,10 +37,22 @@ class Effort:
 
 
 FULL = Effort(
-    builds=Rounds(32, 0.5), sampling=Rounds(12, 2.5), loads=Rounds(6, 3.0), naming=6, reports=4, about_s=540
+    builds=Rounds(32, 0.5),
+    sampling=Rounds(12, 2.5),
+    many=Rounds(3, 10.5),
+    loads=Rounds(6, 3.0),
+    naming=6,
+    reports=4,
+    about_s=650,
 )
 QUICK = Effort(
-    builds=Rounds(5, 0.5), sampling=Rounds(2, 2.0), loads=Rounds(2, 2.0), naming=2, reports=2, about_s=165
+    builds=Rounds(5, 0.5),
+    sampling=Rounds(2, 2.0),
+    many=Rounds(2, 5.5),
+    loads=Rounds(2, 2.0),
+    naming=2,
+    reports=2,
+    about_s=200,
 )
 
 
@@ -47,7 +62,9 @@ def measure(effort: Effort, progress: Progress) -> list[Finding]:
     with open_place() as place:
         findings = compare_builds(place, client, effort.builds, progress)
         findings += compare_sampling(place, client, effort.sampling, progress)
+        findings += sample_many(place, effort.many, progress)
         findings += compare_loads(place, effort.loads, progress)
+        findings += cost_of_workers(effort.loads.count, progress)
         findings += cost_of_naming(place, client, effort.naming, progress)
     return findings + time_reports(effort.reports, progress)
 

@@ -36,13 +36,13 @@ def compare_builds(place: Place, client: Client, rounds: Rounds, progress: Progr
     return [
         Finding(
             "fixed / published_fix, requests/s",
-            Goal(2.0, at_least=True),
+            Goal(2.2, at_least=True),
             "x",
             estimate(ratios(rates[FIXED], rates[PUBLISHED])),
         ),
         Finding(
             "fixed / pass-through, requests/s",
-            Goal(0.9, at_least=True),
+            Goal(0.97, at_least=True),
             "x",
             estimate(ratios(rates[FIXED], rates[PASSTHROUGH])),
         ),

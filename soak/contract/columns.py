@@ -248,7 +248,7 @@ EVENT_NAMES: Final = {
     "not_restarted": "the arm will not be restarted: max_restarts is reached, or it died before it was ready",
     "gap": "readings were missed; detail: which and why",
     "unsampled": "the arm has more processes than are sampled; detail: how many",
-    "sampled_less": "an arm that runs elsewhere is read less often, as its answers take long; detail: how often",
+    "sampled_less": "an arm is read less often, as its answers or sizes take long; detail: how often",
     "incremental_collector": "the arm's CPython, 3.14.0 to 3.14.4, frees reference cycles late; detail: its version",
     "limit": "counters of the arm's memory limit, read before it was removed",
     "stopped_early": "the load was ended because a gate was certain to fail (stop_on_fail); detail: why",

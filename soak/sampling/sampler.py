@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from soak.sampling.gaps import Gaps
 from soak.sampling.holder_rows import name_holders
 from soak.sampling.injector import Injector
 from soak.sampling.naming import Naming
-from soak.sampling.outside import read_outside
+from soak.sampling.outside import SlowReadings, read_outside
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.replies import Reply, ask_all, unasked
 from soak.sampling.row import ArmRow
@@ -73,8 +73,9 @@ class Sampler:
         self._clock = clock
         self._samples = samples
         self._every_s = every_s
-        self._smaps_every_s = smaps_every_s
-        self._next_smaps_s = 0.0
+        self._slow = SlowReadings(
+            smaps_every_s, lambda detail: events.record("sampled_less", detail, arm=arm)
+        )
         self._last_t_s = -math.inf
         self._lock = threading.Lock()
         """Held while a row is read from outside and written: rows are in order of time."""
@@ -259,9 +260,11 @@ class Sampler:
             return []
         # in milliseconds, as it is written: a restart and the grid may ask for a row in the same one
         t_s = self._last_t_s = max(self._clock.now_s(), self._last_t_s + 0.001)
-        smaps = bool(rung) or t_s >= self._next_smaps_s
-        if smaps and not rung:  # a rung's own reading leaves the ordinary ones their rhythm
-            self._next_smaps_s = t_s + self._smaps_every_s - self._every_s / 2
+        smaps = bool(rung) or self._slow.due(t_s)
+        # a rung's own reading leaves the ordinary ones their rhythm
+        rhythm = self._slow.reading(t_s, self._every_s / 2) if smaps and not rung else nullcontext()
+        with rhythm:
+            outside = [read_outside(reply.target.pid, smaps=smaps) for reply in replies]
         main = replies[0].target
         usage = main.limit.usage()
         shared: Row = {
@@ -276,12 +279,11 @@ class Sampler:
             "cgroup_file_bytes": usage.file_bytes,
         }
         readings = []
-        for reply in replies:
+        for reply, (sizes, unread) in zip(replies, outside, strict=True):
             target = reply.target
-            outside, problems = read_outside(target.pid, smaps=smaps)
             seen = {} if rung else self.census_cells.pop(target.pid, {})
-            row = {**seen, **reply.cells, **outside, **shared, "pid": target.pid, "life": target.life}
-            problems = {**reply.problems, **problems}
+            row = {**seen, **reply.cells, **sizes, **shared, "pid": target.pid, "life": target.life}
+            problems = {**reply.problems, **unread}
             if target is main:
                 problems = {"limit": usage.problem, **problems}
             if rss_bytes(target.pid) is not None:  # one that is dead or dying ends: no reading is missed
