@@ -14,17 +14,19 @@ from analysis.growth.arm import ArmGrowth
 from analysis.growth.by_endpoint import EndpointGrowth, endpoint_growth
 from analysis.growth.classify import PENDING_TASKS, short_type
 from analysis.growth.suspect import LeakSuspect, short_name
+from analysis.judge.by_name import MIN_PERIODS, MORE_THAN_NAMES
 from analysis.judge.onset import Onset, find_onset
 from analysis.judge.types import LEAK, Judgement, Margin
 from analysis.recording.accounting import PARTS
 from analysis.recording.model import Arm, Recording
-from analysis.recording.replay import Site
+from analysis.recording.replay import ReplayFiles, Site
 from analysis.report.own_word import MARK
 from analysis.report.site_lines import first_sites, site_text, why_no_lines
 from analysis.sites.found import ArmSites
 from analysis.verdict.arm import ArmVerdict, JudgedArm
 from analysis.verdict.signals import evidence, in_bytes
 from analysis.verdict.wording import SIGNAL_NAMES, interval_text, rate_text
+from soak.contract import PASSES
 
 Question = Literal["grew", "stuck_tasks", "retained_by", "allocated_at", "endpoint", "since"]
 QUESTIONS: Final[dict[Question, str]] = {
@@ -109,7 +111,7 @@ def _story(
         *stuck_step(growth),
         _retained(growth),
         _allocated(sites),
-        _endpoint(endpoints, arm.replay.sites, recording.manifest.only_kind),
+        _endpoint(endpoints, arm.replay, recording.manifest.only_kind),
         _since(recording, onset),
     )
     return LeakStory(arm.name, steps, onset, endpoints)
@@ -186,24 +188,32 @@ def _allocated(sites: ArmSites | None) -> StoryStep:
     )
 
 
-def _endpoint(growth: EndpointGrowth, sites: tuple[Site, ...], only_kind: str) -> StoryStep:
+def _endpoint(growth: EndpointGrowth, replay: ReplayFiles, only_kind: str) -> StoryStep:
     blocks = growth.blocks
     if only_kind:
         return _known("endpoint", [f"{only_kind}, the only kind of request"])
     if blocks.follows:
         largest = sorted(blocks.follows, key=lambda name: -_bytes_of(name, growth))[:SHOWN]
-        others = blocks.not_excluded
-        more = (
-            [f"not excluded: {', '.join(others[:SHOWN])}{', …' if len(others) > SHOWN else ''}"]
-            if others
-            else []
-        )
-        return _known("endpoint", [*(_of_endpoint(name, growth) for name in largest), *more])
+        texts = [_of_endpoint(name, growth) for name in largest]
+        if others := blocks.not_excluded:
+            texts.append(f"not excluded: {', '.join(others[:SHOWN])}{', …' if len(others) > SHOWN else ''}")
+        return _known("endpoint", texts)
     if blocks.alike:
         return _known("endpoint", ["every request alike: code that all share, or growth with time"])
-    if replayed := dict.fromkeys(site.endpoint for site in sites if site.endpoint):
-        return _known("endpoint", (_replayed(name, sites) for name in [*replayed][:SHOWN]))
-    return _unknown("endpoint", blocks.reason or "live blocks follow no endpoint")
+    if replayed := dict.fromkeys(site.endpoint for site in replay.sites if site.endpoint):
+        return _known("endpoint", (_replayed(name, replay.sites) for name in [*replayed][:SHOWN]))
+    too_few = _too_few_periods(replay)
+    return _unknown("endpoint", too_few or blocks.reason or "live blocks follow no endpoint")
+
+
+def _too_few_periods(replay: ReplayFiles) -> str:
+    """Return that a replay with sites had too few points to tell endpoints apart; empty where it had enough."""
+    points = [point for point in replay.points if replay.sites and point.of_pass == PASSES[0]]
+    names = max((len(point.by_name) for point in points), default=0)
+    periods, needed = len(points) - 1, max(MIN_PERIODS, names + MORE_THAN_NAMES)
+    if names < 2 or periods >= needed:
+        return ""
+    return f"the replay had {periods} periods, {needed} are needed for {names} names: raise replay.seconds"
 
 
 def _replayed(name: str, sites: tuple[Site, ...]) -> str:

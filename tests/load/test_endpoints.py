@@ -13,22 +13,23 @@ pytestmark = pytest.mark.integration
 
 PROFILE = f"""
 [phases]
-idle_s = 1
-warmup_s = 2
-load_s = 14
-drain_s = 1
+idle_s = 0.5
+warmup_s = 1.5
+load_s = 10.5
+drain_s = 0.5
 quiesce_s = 0.5
 [sampling]
+every_s = 0.5
 census_every_s = 0
-quiesce_every_s = 2
-quiesce_pause_s = 0.3
+quiesce_every_s = 1.5
+quiesce_pause_s = 0.25
 [traffic]
-rate_rps = 100
+rate_rps = 120
 warmup_rps = 100
 [judge]
 max_leak = "20 B/request"
 [replay]
-seconds = 14
+seconds = 18
 native = "off"
 [[traffic.requests]]
 name = "add"

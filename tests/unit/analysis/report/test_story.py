@@ -16,7 +16,7 @@ from analysis.recording.replay import Site, sites_csv
 from analysis.report.story import LeakStory, leak_stories
 from analysis.sites.found import arm_sites
 from analysis.verdict.run import judged_run
-from soak.contract import SITES
+from soak.contract import REPLAY, REPLAY_COLUMNS, SITES, names
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
 
 Build = Callable[..., Path]
@@ -108,6 +108,19 @@ def test_lines_and_endpoints_of_a_replay(build_run: Build) -> None:
     allocated = next(step for step in story.steps if step.question == "allocated_at")
     assert allocated.lines[0].code == "history.append(await request.json())"
     assert story.known_text.startswith("Allocated at: gateway/app.py:130: 14.8 KiB/request")
+
+
+def test_a_replay_of_few_points_states_how_many_are_needed(build_run: Build) -> None:
+    """Eight points are seven periods, too few to tell two names apart."""
+    run_dir = build_run()
+    (run_dir / "leaky" / SITES).write_text(sites_csv((SITE,)))
+    rows = [f'python,{n},{n},{100 * n},"{{""a"": {50 * n}, ""b"": {50 * n}}}",1,1' for n in range(8)]
+    (run_dir / "leaky" / REPLAY).write_text("\n".join([",".join(names(REPLAY_COLUMNS)), *rows, ""]))
+    kinds = [{"method": "GET", "path": f"/{name}"} for name in "ab"]
+    steps = told(run_dir, config={"traffic": {"requests": kinds}})
+    assert steps["endpoint"] == (
+        "not known: the replay had 7 periods, 8 are needed for 2 names: raise replay.seconds"
+    )
 
 
 def test_a_run_without_a_load_has_no_story(build_run: Build) -> None:
