@@ -14,12 +14,13 @@ from analysis.recording.model import Recording
 from analysis.recording.read import read_recording
 from analysis.recording.replay import Point, read_replay, sites_csv
 from analysis.sites.naming import Namer
+from analysis.sites.native.groups import read_native_groups
 from analysis.sites.regression import find_sites
 from analysis.sites.rows import merged, site_rows
 from analysis.sites.sources import Sources
 from analysis.sites.traces import read_groups
 from analysis.verdict.arm import arm_verdict
-from soak.contract import MIN_REPLAY_POINTS, PASSES, REPLAY, SITES
+from soak.contract import BY_MEMRAY, MIN_REPLAY_POINTS, PASSES, REPLAY, SITES
 from soak.errors import HarnessError, UsageError
 from soak.regular_files import replace_file
 
@@ -53,7 +54,12 @@ def command(
     sources = Sources(
         root if root and root.is_dir() else None, _working_directory(root), _newest_s(recording)
     )
-    groups = read_groups(raw, [point.number for point in points], Namer(sources))
+    numbers, namer = [point.number for point in points], Namer(sources)
+    groups = (
+        read_native_groups(raw, numbers, namer, root)
+        if of_pass == BY_MEMRAY
+        else read_groups(raw, numbers, namer)
+    )
     rate, _ = memory_growth(verdict)
     leak = rate.value if rate else None
     sites = find_sites(groups, np.array([point.requests for point in points]), _by_name(points), leak)

@@ -11,7 +11,10 @@ At each *point* (drained, collected) what is live is kept; the analysis regresse
                          at point n of the k-th process of the arm, marshalled: the list of
                          _tracemalloc._get_traces(), whose items are (domain, bytes, ((file, line), ...) from the
                          innermost frame on, frames in all); a point is all its processes together
-    RAW/capture.bin      the capture of a native pass, with the ``t_s`` of its points in replay.csv
+                         of a native pass the JSON object that soak_probe.native.Native.point describes: how the
+                         process's capture is read, and the instant
+    RAW/capture-<pid>.bin
+                         the capture of a process in a native pass, from its start to the last point
 
 RAW is a private directory outside the run directory, and is gone after the analysis, which is started as ``python -P -m
 analysis sites RUN ARM --raw RAW --pass PASS --root ROOT`` while the arm still lives: ROOT is ``/proc/PID/root`` of it,
@@ -31,8 +34,12 @@ REPLAY: Final = "replay.csv"
 """Name of the table of points."""
 SITES: Final = "sites.csv"
 """Name of the table of sites."""
-PASSES: Final = ("python", "native")
-"""Passes of a replay: by tracemalloc, by memray."""
+BY_TRACEMALLOC: Final = "python"
+"""The pass by tracemalloc."""
+BY_MEMRAY: Final = "native"
+"""The pass by memray."""
+PASSES: Final = (BY_TRACEMALLOC, BY_MEMRAY)
+"""Passes of a replay."""
 MIN_REPLAY_POINTS: Final = 4
 """Points of a pass from which on its sites are found."""
 MOST_REPLAY_POINTS: Final = 12

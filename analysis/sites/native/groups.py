@@ -1,0 +1,102 @@
+"""The live allocations of a native pass by name, as those of a Python pass are, with their native function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from analysis.judge.types import Numbers
+from analysis.sites.naming import Frame, Name, Namer, Traceback
+from analysis.sites.native.capture import CaptureError, Facts, Stack, read, read_facts, reader_for
+from analysis.sites.native.functions import Functions
+from analysis.sites.traces import MOST_PROCESSES, Group
+from soak.contract import traces_file
+
+NAMED_SHARE: Final = 0.005
+"""Growth of a stack as a share of that of all from which on its function is looked for in the mapped libraries."""
+
+Key = tuple[Frame | None, Frame | None, Frame | None]
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What is live by one name, filled stack by stack."""
+
+    name: Name
+    bytes: Numbers
+    blocks: Numbers
+    largest: Numbers
+    frames: Traceback = ()
+    """Of the stack with the most bytes at the last point."""
+    most: int = -1
+    """Bytes of that."""
+    function: str = ""
+    """Of the stack that grew most among those that have one."""
+    growth: int = 0
+    """Bytes by which that grew."""
+
+    def add(self, stack: Stack, traceback: Traceback, function: str) -> None:
+        self.bytes = self.bytes + stack.bytes
+        self.blocks = self.blocks + stack.blocks
+        self.largest = np.maximum(self.largest, stack.largest)
+        if stack.bytes[-1] > self.most:
+            self.frames, self.most = traceback, stack.bytes[-1]
+        if function and stack.growth > self.growth:
+            self.function, self.growth = function, stack.growth
+
+
+def read_native_groups(
+    raw: Path, points: Sequence[int], namer: Namer, root: Path | None
+) -> tuple[Group, ...]:
+    """Return what is live by name at each of ``points``, of all processes that have a file at each of them.
+
+    ``root`` is the root directory of the arm's files, None where it has ended. Where it is not ours, as in a container,
+    its libraries have no names of functions here. Raises CaptureError where there is no capture or one cannot be read.
+    """
+    is_ours = root is None or root.samefile("/")
+    processes = [
+        one for one in range(MOST_PROCESSES) if all(traces_file(raw, point, one).exists() for point in points)
+    ]
+    if not processes:
+        raise CaptureError("no process of the arm was captured at every point")
+    found: dict[Key, _Sums] = {}
+    for process in processes:
+        facts = [read_facts(traces_file(raw, point, process)) for point in points]
+        stacks = _stacks(raw, facts, is_ours=is_ours)
+        functions = Functions(facts[-1].libraries if is_ours else ())
+        least = NAMED_SHARE * sum(max(0, stack.growth) for stack in stacks)
+        for stack in stacks:
+            function = functions.name(stack.native) if is_ours and stack.growth >= max(1.0, least) else ""
+            _add(found, namer, stack, function)
+    return tuple(
+        Group(one.name, one.frames, one.bytes, one.blocks, one.largest, one.function)
+        for one in found.values()
+    )
+
+
+def _stacks(raw: Path, facts: Sequence[Facts], *, is_ours: bool) -> list[Stack]:
+    """Return the stacks of a process, by its files of all points."""
+    last = facts[-1]
+    if len({one.capture for one in facts}) > 1:
+        raise CaptureError("its captures are of several processes")
+    return read(
+        reader_for(last, may_run=is_ours), raw / last.capture, [one.instant_s for one in facts]
+    ).stacks
+
+
+def _add(found: dict[Key, _Sums], namer: Namer, stack: Stack, function: str) -> None:
+    """Add a stack to those of its name; what no Python calls is named by its function."""
+    traceback: Traceback = tuple((file, line) for _, file, line in stack.python)
+    name = namer.name(traceback)
+    if name is None or not (traceback or function):
+        return
+    inner = None if name.yours or name.package else (*traceback, (function, 0))[0]
+    key = (name.yours, name.package, inner)
+    if key not in found:
+        none = np.zeros(len(stack.bytes))
+        found[key] = _Sums(name, none, none, none)
+    found[key].add(stack, traceback, function)
