@@ -39,6 +39,8 @@ MOST_LARGE: Final = 3
 """Blocks of a group that is a few large blocks, at the most."""
 MIN_DOUBLINGS: Final = 2
 """Steps in which a group of a few large blocks grew, at the least."""
+MOST_FALL: Final = 0.01
+"""Bytes that a group of a few large blocks may fall from a point to the next, as a share of its growth."""
 COUNTING: Final = 1 / 12
 """Variance that a number of blocks has at the least, that of rounding: small whole numbers lie on a line by chance."""
 ROUNDING: Final = 1e-9
@@ -93,17 +95,15 @@ def find_sites(
     steady, count = _fit(size - largest, x, tests), _fit(blocks, x, tests, COUNTING)
     rate = steady.rate + table
     least = MIN_SHARE * (leak if leak and leak > 0 else max(0.0, float(rate[rate > 0].sum())))
-    late = _late_share(size, x)
+    late = _late_share(size, x, x[0])
     grows = (_steps(size) >= MIN_STEPS) & (_steps(blocks) >= MIN_STEPS) & (late >= MIN_LATE)
     sites = grows & (steady.low > 0) & (count.low > 0) & (rate >= least)
     whole = (size[:, -1] - size[:, 0]) / (x[-1] - x[0])
-    few = (blocks.max(axis=1) <= MOST_LARGE) & (blocks.min(axis=1) >= 1) & (np.diff(size) >= 0).all(axis=1)
-    few &= (
-        ((np.diff(size) > 0).sum(axis=1) >= MIN_DOUBLINGS)
-        & (late >= MIN_LATE)
-        & (whole >= least)
-        & (whole > 0)
-    )
+    large = _large_blocks(groups, size, blocks, largest)
+    few = (large <= MOST_LARGE) & (blocks.min(axis=1) >= 1)
+    few &= _late_share(size, x, 0.0) >= MIN_LATE  # what doubles does so once from half of all requests on
+    few &= (np.diff(size) >= -MOST_FALL * np.abs(size[:, -1:] - size[:, :1])).all(axis=1)
+    few &= ((np.diff(size) > 0).sum(axis=1) >= MIN_DOUBLINGS) & (whole >= least) & (whole > 0)
     names = {name: np.asarray(counts[used], dtype=np.float64) for name, counts in by_name.items()}
     found = [
         Site(
@@ -117,7 +117,7 @@ def find_sites(
         for one in np.flatnonzero(sites).tolist()
     ]
     found += [
-        Site(groups[one], float(whole[one]), None, None, float(blocks[one, -1]))
+        Site(groups[one], float(whole[one]), None, None, float(large[one]))
         for one in np.flatnonzero(few & ~sites).tolist()
     ]
     return tuple(sorted(found, key=lambda site: -site.bytes_per_request))
@@ -127,6 +127,16 @@ def _used(requests: Numbers) -> npt.NDArray[np.bool_]:
     """Return which points are used: of those without a request before them none, where enough others are left."""
     loaded = requests > 0
     return loaded if loaded.sum() >= MIN_REPLAY_POINTS else requests >= 0
+
+
+def _large_blocks(groups: Sequence[Group], size: Numbers, blocks: Numbers, largest: Numbers) -> Numbers:
+    """Return of how many large blocks each group is: of all its blocks, or as many of the largest as hold its bytes.
+
+    The latter where a native function is known: the arena of an extension doubles, its first small blocks stay.
+    """
+    native = np.array([bool(group.function) for group in groups])
+    whole = np.ceil(size[:, -1] / np.maximum(1.0, largest[:, -1]))
+    return np.where(native, np.minimum(whole, blocks.max(axis=1)), blocks.max(axis=1))
 
 
 def _fit(level: Numbers, x: Numbers, tests: int, least: float = 0.0) -> _Fit:
@@ -158,12 +168,12 @@ def _steps(level: Numbers) -> Numbers:
     return np.asarray((np.diff(level, axis=1) > 0).mean(axis=1), dtype=np.float64)
 
 
-def _late_share(level: Numbers, x: Numbers) -> Numbers:
-    """Return the part of each row's growth that lies in the second half of ``x``; 0 of one that does not grow."""
-    at = (x[0] + x[-1]) / 2
-    after = int(np.searchsorted(x, at))
-    weight = (at - x[after - 1]) / (x[after] - x[after - 1])
-    middle = (1 - weight) * level[:, after - 1] + weight * level[:, after]
+def _late_share(level: Numbers, x: Numbers, start: float) -> Numbers:
+    """Return the part of each row's growth that lies in the second half from ``start`` to the end of ``x``.
+
+    It is 0 of a row that does not grow.
+    """
+    middle = np.array([np.interp((start + x[-1]) / 2, x, row) for row in level])
     growth = level[:, -1] - level[:, 0]
     return np.where(growth > 0, (level[:, -1] - middle) / np.where(growth > 0, growth, 1.0), 0.0)
 

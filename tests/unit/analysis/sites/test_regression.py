@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,6 +115,27 @@ def test_few_large_blocks_have_no_interval() -> None:
     groups = [group(1, table, np.ones(8), table), group(2, stopped, np.ones(8), stopped)]
     (site,) = find_sites(groups, requests, NOBODY, 100.0)
     assert (site.group.frames[0][1], site.low, site.high, site.blocks_per_request) == (1, None, None, 1.0)
+
+
+@pytest.mark.parametrize("end", range(1000, 2000, 100))
+def test_an_arena_that_doubles_is_few_large_blocks_wherever_it_ends(end: int) -> None:
+    """Its first small blocks stay; without a native function that allocates, blocks of many sizes are no arena."""
+    requests = np.linspace(end / 6, end, 6)
+    size = 300.0 * 2 ** np.ceil(np.log2(requests))
+    blocks, largest = np.log2(size) - 4, size / 2
+    arena = group(1, size, blocks, largest)
+    (site,) = find_sites([replace(arena, function="grow (arena)")], requests, NOBODY, 300.0)
+    assert (site.low, site.high, site.blocks_per_request) == (None, None, 2.0)
+    assert site.bytes_per_request == pytest.approx(300.0, rel=1.0)
+    assert find_sites([arena], requests, NOBODY, 300.0) == ()
+
+
+def test_an_arena_that_has_stopped_is_no_site() -> None:
+    """A pool that was filled in the first third of the requests."""
+    requests = np.linspace(200, 1200, 6)
+    size = np.minimum(300.0 * 2 ** np.ceil(np.log2(requests)), 300.0 * 512)
+    arena = replace(group(1, size, np.log2(size) - 4, size / 2), function="grow (arena)")
+    assert find_sites([arena], requests, NOBODY, 300.0) == ()
 
 
 def test_what_is_below_two_percent_of_the_leak_is_left_out() -> None:
