@@ -16,6 +16,8 @@ from analysis.commands.live import follow as follow_run
 from analysis.external.files import read_external
 from analysis.external.processes import ProcessReadings
 from analysis.external.tables import Columns
+from analysis.growth.arm import find_growth
+from analysis.growth.classify import PAST_PYTHON
 from analysis.judge.types import INCONCLUSIVE, NO_LEAK, Margin
 from analysis.prometheus.words import Words
 from analysis.recording.read import read_recording
@@ -192,12 +194,20 @@ def _columns(names: tuple[str, str, str], time_unit: str | None, rss_unit: str |
 def judge_run(run_dir: Path, verdicts: Path | None = None) -> Verdicts:
     """Judge a recording; raises RecordingError when it cannot be read.
 
-    ``verdicts`` is a file to write for the run that goes on: verdict by arm, as in live.json.
+    ``verdicts`` is a file to write for the run that goes on: by arm its ``verdict``, as in live.json, and whether a
+    suspect of it is of ``native`` code.
     """
     recording = read_recording(run_dir)
     judged = judged_run(recording)
     if verdicts is not None:
-        found = {verdict.arm: verdict.verdict for verdict in judged.verdicts}
+        native = {
+            growth.arm: any(suspect.kind in PAST_PYTHON for suspect in growth.suspects)
+            for growth in find_growth(recording, judged.verdicts)
+        }
+        found = {
+            verdict.arm: {"verdict": verdict.verdict, "native": native.get(verdict.arm, False)}
+            for verdict in judged.verdicts
+        }
         replace_file(verdicts, json.dumps(found).encode())
     end = outcome(judged.reasons, attached=recording.manifest.attached)
     return Verdicts(render([*judged_parts(judged), *end]), judged.signoff.exit_code)

@@ -28,6 +28,9 @@ SUSPECT_KINDS: Final = (
     HOLDER_UNKNOWN, NATIVE, BUFFERS, THREADS, FDS, FOREIGN, FILES_ON_TMPFS, THREAD_STACKS, MAPPINGS,
 )  # fmt: skip
 
+PAST_PYTHON: Final = frozenset({LOST_REFERENCE, NATIVE, BUFFERS, MAPPINGS, FOREIGN})
+"""Kinds of what native code allocates, or keeps: no line of Python alone names it."""
+
 TASK_TYPES: Final = ("_asyncio.Task", "asyncio.tasks.Task")
 TASK_STATES: Final = ("finished", "pending")
 """States that the probe gives to every task, of subclasses too; a class that is no task has none."""

@@ -136,7 +136,8 @@ def _large_blocks(groups: Sequence[Group], size: Numbers, blocks: Numbers, large
     """
     native = np.array([bool(group.function) for group in groups])
     whole = np.ceil(size[:, -1] / np.maximum(1.0, largest[:, -1]))
-    return np.where(native, np.minimum(whole, blocks.max(axis=1)), blocks.max(axis=1))
+    most: Numbers = blocks.max(axis=1)
+    return np.where(native, np.minimum(whole, most), most)
 
 
 def _fit(level: Numbers, x: Numbers, tests: int, least: float = 0.0) -> _Fit:

@@ -172,8 +172,10 @@ class ReplaySettings(ProfileTable):
     """Seconds for the replay of all arms that leak, together; 0: none"""
     frames: Annotated[int, Field(ge=1, le=64)] = 8
     """Frames of a traceback that are kept for each allocation"""
-    native: Literal["auto", "off"] = "auto"
-    """Whether native memory is traced, too, where it may leak ("auto") or never ("off")"""
+    native: Literal["auto", "off", "on"] = "auto"
+    """Whether native memory is traced, too: where it may leak ("auto"), never ("off") or always ("on")"""
+    memray: Path | None = None
+    """Directory with memray for the Python of the arms, where neither they nor soakproof have it"""
     control: bool = False
     """Whether the control is replayed, too"""
 

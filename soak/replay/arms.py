@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import csv
+import io
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import psutil
@@ -14,16 +18,21 @@ from soak.errors import SoakError, message_line
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan
 from soak.recording.files import write_text
+from soak.regular_files import read_regular
 from soak.replay.life import Life
 from soak.replay.one_pass import PassResult, PassRun, PassState
-from soak.replay.passes import Pass, passes
+from soak.replay.passes import Pass, native_pass, python_pass
 from soak.replay.plan import plan_pass
-from soak.replay.verdicts import judged_arms
+from soak.replay.verdicts import Judged, judged_arms
 from soak.status.terminal import clock_text
 from soak.supervisor.launch import Ended
 from soak.supervisor.session import Session
 
 LEAK: Final = "leak"
+EXPLAINED: Final = 0.5
+"""Share of the leak below which native memory is looked for, as well."""
+SEGFAULTS: Final = (-signal.SIGSEGV, 128 + signal.SIGSEGV)
+"""Exit codes of a process, and of a container, that a segmentation fault has ended."""
 
 
 def replay_run(ended: Ended) -> None:
@@ -40,22 +49,28 @@ def replay_run(ended: Ended) -> None:
         off = ArmReplay("refused", "replay.seconds is 0", 0.0, 0, ())
         record(ended, {arm.name: off for arm in candidates})
         return
-    verdicts = judged_arms(ended)
-    leaking = [arm for arm in candidates if verdicts.get(arm.name) == LEAK]
+    found = judged_arms(ended)
+    leaking = [arm for arm in candidates if arm.name in found and found[arm.name].verdict == LEAK]
     if leaking:
-        record(ended, replay_arms(ended, leaking, seconds))
+        record(ended, replay_arms(ended, leaking, seconds, found))
 
 
-def replay_arms(ended: Ended, arms: Sequence[ArmPlan], seconds: float) -> dict[str, ArmReplay]:
-    """Replay arms one after the other within so many seconds, and print what each came to; raises nothing."""
+def replay_arms(
+    ended: Ended, arms: Sequence[ArmPlan], seconds: float, found: Mapping[str, Judged]
+) -> dict[str, ArmReplay]:
+    """Replay arms one after the other within so many seconds, and print what each came to; raises nothing.
+
+    ``found`` is what the analysis found of them.
+    """
     session = ended.session
-    found: dict[str, ArmReplay] = {}
+    done: dict[str, ArmReplay] = {}
     until_s = session.clock.now_s() + seconds
     for number, arm in enumerate(arms):
         share_s = (until_s - session.clock.now_s()) / (len(arms) - number)
-        found[arm.name] = replay_arm(ended, arm, session.clock.now_s() + share_s)
-        session.progress.print_line(_summary(arm.name, found[arm.name]))
-    return found
+        is_native = arm.name in found and found[arm.name].native
+        done[arm.name] = replay_arm(ended, arm, session.clock.now_s() + share_s, is_native=is_native)
+        session.progress.print_line(_summary(arm.name, done[arm.name]))
+    return done
 
 
 def is_eligible(plan: RunPlan, arm: ArmPlan) -> bool:
@@ -64,8 +79,12 @@ def is_eligible(plan: RunPlan, arm: ArmPlan) -> bool:
     return arm.injected is None and (not is_control or plan.profile.replay.control)
 
 
-def replay_arm(ended: Ended, arm: ArmPlan, until_s: float) -> ArmReplay:
-    """Replay one arm until ``until_s`` (``t_s``); raises nothing."""
+def replay_arm(ended: Ended, arm: ArmPlan, until_s: float, *, is_native: bool) -> ArmReplay:
+    """Replay one arm until ``until_s`` (``t_s``); raises nothing.
+
+    ``is_native``: what leaks is of native code, by its suspects. Where it is not, and the Python pass explains less
+    than half of the leak, the native pass takes half of the time once more.
+    """
     clock = ended.session.clock
     began_s = clock.now_s()
     if ended.session.stop_request.is_noted:
@@ -74,8 +93,8 @@ def replay_arm(ended: Ended, arm: ArmPlan, until_s: float) -> ArmReplay:
         return ArmReplay("refused", "it runs elsewhere, and is not started here", 0.0, 0, ())
     results: dict[str, PassResult] = {}
     try:
-        for one in passes(ended.plan.profile.replay):
-            results[one.name] = _run_pass(ended, arm, one, until_s)
+        for one, end_s in _passes(ended, arm, until_s, is_native=is_native):
+            results[one.name] = _run_pass(ended, arm, one, end_s)
             if results[one.name].is_interrupted:
                 break
     except (SoakError, OSError) as error:
@@ -83,6 +102,29 @@ def replay_arm(ended: Ended, arm: ArmPlan, until_s: float) -> ArmReplay:
     except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the run its report
         return _refused(message_line(f"{type(error).__name__}: {error}"), clock.now_s() - began_s, results)
     return outcome(results, clock.now_s() - began_s)
+
+
+def _passes(ended: Ended, arm: ArmPlan, until_s: float, *, is_native: bool) -> Iterator[tuple[Pass, float]]:
+    """Yield the passes of an arm, each with its end (``t_s``); whether there is a second one depends on the first."""
+    profile, now_s = ended.plan.profile, ended.session.clock.now_s
+    began_s, native = now_s(), profile.replay.native
+    has_both = native == "on" or (native == "auto" and is_native)
+    half_s = (until_s - began_s) / 2
+    yield python_pass(profile.replay), began_s + half_s if has_both else until_s
+    if has_both:
+        yield native_pass(profile), until_s
+    elif native == "auto" and explained_share(ended.plan.run_directory / arm.name) < EXPLAINED:
+        yield native_pass(profile), now_s() + half_s
+
+
+def explained_share(directory: Path) -> float:
+    """Return the share of the leak that the Python pass explains; 1 where it has no sites.csv or that is not known."""
+    try:
+        text = read_regular(directory / contract.SITES).decode()
+        rows = [row for row in csv.DictReader(io.StringIO(text)) if row["pass"] == contract.BY_TRACEMALLOC]
+        return sum(float(row["share"]) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return 1.0
 
 
 def outcome(results: Mapping[str, PassResult], seconds: float) -> ArmReplay:
@@ -105,9 +147,19 @@ def _refused(reason: str, seconds: float, results: Mapping[str, PassResult]) -> 
 
 
 def _run_pass(ended: Ended, arm: ArmPlan, one: Pass, until_s: float) -> PassResult:
-    plan = plan_pass(ended.plan, arm, one, ended.private, psutil.virtual_memory().available)
-    session = ended.session
-    write_text(ended.private / contract.TRAFFIC, ended.plan.traffic.to_json())
+    result = _run_life(ended, arm, one, until_s)
+    if one.name == contract.BY_MEMRAY and result.died in SEGFAULTS and not result.points:
+        # before Python 3.12 memray loses track of greenlets that take turns: one request at a time has one of them
+        return _run_life(ended, arm, one, until_s, users=1)
+    return result
+
+
+def _run_life(ended: Ended, arm: ArmPlan, one: Pass, until_s: float, users: int | None = None) -> PassResult:
+    """Carry out a pass; ``users`` send at once, None: as many as in the run."""
+    plan = plan_pass(ended.plan, arm, one, ended.private, psutil.virtual_memory().available, users)
+    session, traffic = ended.session, ended.plan.traffic
+    traffic = replace(traffic, users_per_arm=users or traffic.users_per_arm)
+    write_text(ended.private / contract.TRAFFIC, traffic.to_json())
     life = Life(
         plan, session, ended.mechanism, lambda: _show(session, f"{arm.name}, {one.name}", running.state)
     )

@@ -24,7 +24,7 @@ from soak.recording.files import first_free, record_sums, write_json
 from soak.regular_files import read_regular
 from soak.replay.arms import LEAK, facts, is_eligible, replay_arms
 from soak.replay.recorded import Recorded, differences, profile_of, read_recorded
-from soak.replay.verdicts import judged
+from soak.replay.verdicts import Judged, judged
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import Ended
@@ -72,7 +72,8 @@ def replay_finished(
         scratch.mkdir(parents=True)
         session = Session(scratch, {}, guard, progress, clock, machine, stop_request)
         stack.callback(session.close)
-        arms = _chosen(Ended(plan, session, choice.mechanism, private), arm)
+        verdicts = judged(Ended(plan, session, choice.mechanism, private), run)
+        arms = _chosen(plan, verdicts, arm)
         if not arms:
             return None
         _check_unchanged(recorded, plan, arms)
@@ -80,7 +81,7 @@ def replay_finished(
         plan = plan_run(profile, directory, private, images=images_of(profile)).at(clock.t0_monotonic_s)
         ended = Ended(plan, session, choice.mechanism, private)
         again = [one for one in plan.arms if one.name in {arm.name for arm in arms}]
-        found = replay_arms(ended, again, profile.replay.seconds)
+        found = replay_arms(ended, again, profile.replay.seconds, verdicts)
         replay_of = {"run": run.name, "sha256": _digest(run)}
         write_json(
             directory / contract.MANIFEST,
@@ -90,12 +91,11 @@ def replay_finished(
     return Replayed(directory, found)
 
 
-def _chosen(ended: Ended, arm: str) -> list[ArmPlan]:
+def _chosen(plan: RunPlan, verdicts: Mapping[str, Judged], arm: str) -> list[ArmPlan]:
     """Return the arm that is named, or those that leak; raises UsageError for one that cannot be."""
-    plan = ended.plan
     if not arm:
-        verdicts = judged(ended, plan.run_directory)
-        return [one for one in plan.arms if verdicts.get(one.name) == LEAK and is_eligible(plan, one)]
+        leaking = {name for name, found in verdicts.items() if found.verdict == LEAK}
+        return [one for one in plan.arms if one.name in leaking and is_eligible(plan, one)]
     named = [one for one in plan.arms if one.name == arm]
     if not named:
         known = ", ".join(one.name for one in plan.arms if one.injected is None)

@@ -33,6 +33,14 @@ class RefusedError(SoakError):
     """The pass cannot begin or go on; the message is a clause, which is recorded as its reason."""
 
 
+class DiedError(RefusedError):
+    """The arm has died; ``code`` is its exit code, negative for a signal."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class StoppedError(CutShortError):
     """Somebody asked for the end."""
 
@@ -189,7 +197,7 @@ class Life:
     def _check_processes(self) -> None:
         """Raise RefusedError where one has ended."""
         if self._arm is not None and (code := self._arm.poll()) is not None:
-            raise RefusedError(f"it died ({self._arm.describe_exit(code)})")
+            raise DiedError(f"it died ({self._arm.describe_exit(code)})", code)
         for child in self._ours:
             if (code := child.poll()) is not None:
                 raise RefusedError(f"{child.spec.name} ended ({describe_exit(code)}), see {child.log.name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from soak.contract import (
 from soak.process.log import last_line
 from soak.process.spec import ProcessSpec
 from soak.recording.csv_writer import CsvWriter
-from soak.replay.life import RefusedError, StoppedError
+from soak.replay.life import DiedError, RefusedError, StoppedError
 from soak.replay.plan import PassPlan, analysis_process
 from soak.replay.timing import LEAST_S, WANTED_POINTS, end_s, period_s
 from soak.sampling.probe_answers import ProbeError
@@ -38,6 +39,10 @@ FIRST_PERIOD_S: Final = 1.0
 """Longest time until the first point, seconds: how fast the memory of the arm grows is not known before."""
 NEAR_TIMES: Final = 2
 """The memory of an arm is taken to grow up to so many times as fast as before."""
+PLACED: Final = ("memray", "memray.libs", "rich", "typing_extensions.py")
+"""What memray's import needs."""
+NOT_PLACED: Final = ("__pycache__", "commands", "templates", "_test*")
+"""Parts of those that it does not need."""
 ROOM_TIMES: Final = 2
 """A point is taken where the disk has room for so many of the size of the last one."""
 
@@ -54,6 +59,8 @@ class PassResult:
     is_interrupted: bool = False
     is_analysed: bool = False
     """Whether the analysis of its points was made."""
+    died: int | None = None
+    """Exit code with which the arm died; None where it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,9 @@ class PassRun:
         self._charged: int | None = None
         self._most_s = FIRST_PERIOD_S
         """Longest time until the next point, seconds."""
+        self._capture_bytes = 0
         self._pids: list[int] = []
+        self._died: int | None = None
 
     @property
     def state(self) -> PassState:
@@ -131,13 +140,14 @@ class PassRun:
         """Carry it out; all its processes have ended when this returns, and its raw directory is gone."""
         plan, reason = self._plan, ""
         try:
-            _make_raw(plan.raw)
+            _make_raw(plan.raw, plan.placed)
             with CsvWriter(plan.directory / REPLAY, REPLAY_COLUMNS) as rows:
                 self._life.start(self._until_s)
                 try:
                     reason = self._take_points(rows)
                 except (RefusedError, ProbeError) as error:
                     reason = str(error)
+                    self._died = error.code if isinstance(error, DiedError) else None
             if self._points < MIN_REPLAY_POINTS:
                 return self._result(f"{reason or 'its time was over'}, after {_points(self._points)}")
             failed = self._analyse()
@@ -156,7 +166,8 @@ class PassRun:
         self._begin()
         while True:
             # where too few points are there the analysis may take what time it needs
-            last_s = self._until_s - (end_s(self._traces) if self._points >= MIN_REPLAY_POINTS else 0.0)
+            after_s = end_s(self._traces, self._capture_bytes) if self._points >= MIN_REPLAY_POINTS else 0.0
+            last_s = self._until_s - after_s
             seconds = period_s(last_s - now_s(), self._points, self._cost_s)
             if seconds is None:
                 return ""
@@ -176,9 +187,9 @@ class PassRun:
             })  # fmt: skip
             self._points += 1
             self._cost_s = now_s() - point_s
-            self._traces += found["traces"]
-            if found["traces"] >= MOST_TRACES:
-                return f"{found['traces']:,} allocations live, at most {MOST_TRACES:,} are traced"
+            self._traces += (traces := found.get("traces", 0))
+            if traces >= MOST_TRACES:
+                return f"{traces:,} allocations live, at most {MOST_TRACES:,} are traced"
             if self._is_near_limit(point_s - sent_from_s):
                 return "its memory limit is near"
             if not self._has_room():
@@ -197,18 +208,20 @@ class PassRun:
     def _take_point(self) -> dict[str, int]:
         """Have each process of the arm write a point; return the sums of what they have."""
         probes = dict(self._life.processes())
-        found = {"traces": 0, "traced_bytes": 0}
+        found: Counter[str] = Counter()
         for number, pid in enumerate(self._pids):
             if pid not in probes:
                 raise RefusedError("one of its processes ended")
-            for name, value in self._ask(probes[pid], number).items():
-                found[name] += value
+            found.update(self._ask(probes[pid], number))
+        self._capture_bytes = found.pop("capture_bytes", 0)
         return found
 
     def _ask(self, probe: ProbeClient, number: int) -> dict[str, int]:
+        """Return the amounts of a process's answer; a capture has no traces."""
         file = traces_file(self._plan.raw_inside, self._points, number)
         answer = self._life.ask(probe, self._plan.one.point_op, POINT_S, file=str(file), most=MOST_TRACES)
-        return {"traces": answer["traces"], "traced_bytes": answer["traced_bytes"]}
+        amounts = ("traces", "traced_bytes", "capture_bytes")
+        return {name: answer[name] for name in amounts if answer.get(name) is not None}
 
     def _is_near_limit(self, sent_s: float) -> bool:
         """Whether the arm may meet its limit before the next point, after so many seconds of requests.
@@ -248,11 +261,20 @@ class PassRun:
             self._life.ask(probe, self._plan.one.end_op, POINT_S)
 
     def _result(self, reason: str = "", *, interrupted: bool = False, analysed: bool = False) -> PassResult:
-        return PassResult(self._points, sum(self._names.values()), reason, interrupted, analysed)
+        requests = sum(self._names.values())
+        return PassResult(self._points, requests, reason, interrupted, analysed, self._died)
 
 
-def _make_raw(raw: Path) -> None:
+def _make_raw(raw: Path, placed: Iterable[tuple[Path, str]]) -> None:
+    """Make the raw directory, with copies of what a container may import."""
     raw.mkdir()
+    for package, name in placed:
+        (raw / name).mkdir()
+        for one in PLACED:
+            if (package / one).is_dir():
+                shutil.copytree(package / one, raw / name / one, ignore=shutil.ignore_patterns(*NOT_PLACED))
+            elif (package / one).is_file():
+                shutil.copy(package / one, raw / name / one)
     os.chmod(raw, 0o1777)  # noqa: PTH101, S103 - a user of a container may be any; its parent is ours alone
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import importlib.util
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
-from soak.config.profile import ReplaySettings
-from soak.process.probe_injection import TRACE_VARIABLE
+from soak.config.profile import Profile, ReplaySettings
+from soak.contract import BY_MEMRAY, BY_TRACEMALLOC
+from soak.process.probe_injection import NATIVE_VARIABLE, TRACE_VARIABLE
+
+MOST_CAPTURE_BYTES: Final = 128 << 20
+"""Size of the capture of a process at which it ends, bytes; reading it takes about 20 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,16 +23,33 @@ class Pass:
 
     name: str
     """One of ``contract.PASSES``."""
-    variables: Mapping[str, str]
-    """Variables of the target by which its probe makes it, and does nothing else."""
-    begin_op: str
+    variables: Callable[[Path, Sequence[Path]], Mapping[str, str]]
+    """Variables of the target by which its probe makes it, and does nothing else, by its raw directory and those of
+    ``packages``, as the target has them."""
+    packages: tuple[Path, ...] = ()
+    """Directories with packages that the probe may import."""
+    begin_op: str = "trace_begin"
     """The probe's op that begins it, before the first request."""
-    point_op: str
+    point_op: str = "trace_point"
     """The probe's op that takes a point; its arguments are ``file``, and ``most`` traces."""
-    end_op: str
+    end_op: str = "trace_end"
     """The probe's op that ends the instrumentation, after the last point."""
 
 
-def passes(settings: ReplaySettings) -> Iterator[Pass]:
-    """Yield the passes of an arm, in order."""
-    yield Pass("python", {TRACE_VARIABLE: str(settings.frames)}, "trace_begin", "trace_point", "trace_end")
+def python_pass(settings: ReplaySettings) -> Pass:
+    """Return the pass by tracemalloc."""
+    variables = {TRACE_VARIABLE: str(settings.frames)}
+    return Pass(BY_TRACEMALLOC, lambda _raw, _packages: variables)
+
+
+def native_pass(profile: Profile) -> Pass:
+    """Return the pass by memray: that of the target, or else of ours, or else where the profile has it."""
+    found, configured = importlib.util.find_spec("memray"), profile.replay.memray
+    packages = [] if found is None or not found.origin else [Path(found.origin).parents[1]]
+    packages += [] if configured is None else [profile.directory / configured]
+    return Pass(BY_MEMRAY, _native_variables, tuple(packages))
+
+
+def _native_variables(raw: Path, packages: Sequence[Path]) -> Mapping[str, str]:
+    wanted = {"directory": str(raw), "most_bytes": MOST_CAPTURE_BYTES, "memray": [*map(str, packages)]}
+    return {NATIVE_VARIABLE: json.dumps(wanted)}

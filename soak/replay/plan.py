@@ -43,6 +43,8 @@ class PassPlan:
     run_directory: Path
     drain_s: float
     """Time for requests in flight to end, seconds."""
+    placed: tuple[tuple[Path, str], ...]
+    """Directories of packages, and the names of their copies in the raw directory, where a container has them."""
 
     @property
     def directory(self) -> Path:
@@ -50,33 +52,40 @@ class PassPlan:
         return self.run_directory / self.arm.name
 
 
-def plan_pass(plan: RunPlan, arm: ArmPlan, one: Pass, private: Path, free_bytes: int) -> PassPlan:
+def plan_pass(
+    plan: RunPlan, arm: ArmPlan, one: Pass, private: Path, free_bytes: int, users: int | None = None
+) -> PassPlan:
     """Return the plan of a pass of an arm of this run, for a machine with so much free memory.
 
+    ``users`` of a custom locustfile send at once; None: as many as in the run.
     ``private`` is a directory of ours, in which traffic.json is written for the load generator.
     """
     raw = private / "raw"
     raw_inside, probe_directory = raw, private
+    placed: tuple[tuple[Path, str], ...] = ()
     if arm.container is not None:
         raw_inside, probe_directory = Path(RAW_INSIDE), Path(SOCKETS_INSIDE)
-        env = {**arm.container.env, **one.variables}
+        placed = tuple((package, f"packages-{number}") for number, package in enumerate(one.packages))
+        variables = one.variables(raw_inside, [raw_inside / name for _, name in placed])
+        env = {**arm.container.env, **variables}
         limit = limit_bytes(plan.profile.limit.memory, free_bytes)
         arm = replace(arm, container=replace(arm.container, env=env, raw=raw, limit_bytes=limit))
     else:
-        env = {**arm.process.env, **one.variables}
+        env = {**arm.process.env, **one.variables(raw, one.packages)}
         arm = replace(arm, process=replace(arm.process, env=env))
     return PassPlan(
         one,
         arm,
         limit_bytes(plan.profile.limit.memory, free_bytes),
         plan.stubs,
-        _locust(plan, arm, private / contract.TRAFFIC),
+        _locust(plan, arm, private / contract.TRAFFIC, users or plan.profile.traffic.users),
         plan.run_directory / arm.name / f"replay-{one.name}.log",
         probe_directory,
         raw,
         raw_inside,
         plan.run_directory,
         plan.profile.traffic.network_timeout_s + DRAIN_MARGIN_S,
+        placed,
     )
 
 
@@ -85,13 +94,11 @@ def limit_bytes(limit: int | None, free_bytes: int) -> int | None:
     return None if limit is None else max(limit, min(LIMIT_TIMES * limit, int(FREE_SHARE * free_bytes)))
 
 
-def _locust(plan: RunPlan, arm: ArmPlan, planned: Path) -> ProcessSpec:
-    traffic = plan.profile.traffic
+def _locust(plan: RunPlan, arm: ArmPlan, planned: Path, users: int | None) -> ProcessSpec:
     start: tuple[str, ...] = ("-P", "-m", "locust", "-f", str(PLANNED), "--replay", arm.name, "--traffic")
     if plan.traffic.locustfile:
-        users = ("--users", str(traffic.users))
-        start = (str(CUSTOM), "-f", plan.traffic.locustfile, "--soak-replay", "--soak-arm", arm.name, *users)
-        start += ("--soak-traffic",)
+        start = (str(CUSTOM), "-f", plan.traffic.locustfile, "--soak-replay", "--soak-arm", arm.name)
+        start += ("--users", str(users), "--soak-traffic")
     options = ("--loglevel", "WARNING", "--headless", "--only-summary")
     return ProcessSpec(
         "locust",

@@ -14,6 +14,8 @@ LEAST_S: Final = 0.1
 """Time below which no other period begins, seconds."""
 END_S: Final = 3.0
 """Time after the last point for the analysis and the end of all processes, seconds: importing it takes 1 s."""
+PER_CAPTURE_BYTE_S: Final = 0.2e-6
+"""The same for each byte of a capture: reading 12 MB takes 2 s."""
 PER_TRACE_S: Final = 1.5e-6
 """The same for each trace in the files of all points: reading and adding up 1 M of them takes 1 s or more."""
 
@@ -31,6 +33,6 @@ def period_s(left_s: float, points: int, cost_s: float) -> float | None:
     return max(LEAST_S, left_s / more - cost_s)
 
 
-def end_s(traces: int) -> float:
-    """Return the time for all that follows the last point, after so many traces in the files of all points."""
-    return END_S + PER_TRACE_S * traces
+def end_s(traces: int, capture_bytes: int) -> float:
+    """Return the time for all that follows the last point, by the traces of all points and the size of captures."""
+    return END_S + PER_TRACE_S * traces + PER_CAPTURE_BYTE_S * capture_bytes

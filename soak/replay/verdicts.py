@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
 from soak.errors import SoakError
 from soak.process.spec import ProcessSpec, module_argv
 from soak.recording.files import record_sums
@@ -17,8 +19,19 @@ JUDGE_S: Final = 120.0
 """Time for the analysis to judge a recording, seconds; an hour of load takes 2 to 4 s."""
 
 
-def judged_arms(ended: Ended) -> Mapping[str, str]:
-    """Return the verdict on each arm, and print it; none where it was not judged, or somebody asks for the end.
+class Judged(BaseModel):
+    """What the analysis found of an arm."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+    verdict: str
+    native: bool
+    """Whether what leaks is of native code, by one of its suspects."""
+
+
+def judged_arms(ended: Ended) -> Mapping[str, Judged]:
+    """Return what was found of each arm, and print the verdict.
+
+    None where it was not judged, or somebody asks for the end.
 
     The hashes are written before: they show the recording as it is judged, also where the replay is killed.
     """
@@ -29,7 +42,7 @@ def judged_arms(ended: Ended) -> Mapping[str, str]:
     return judged(ended, ended.plan.run_directory)
 
 
-def judged(ended: Ended, directory: Path) -> Mapping[str, str]:
+def judged(ended: Ended, directory: Path) -> Mapping[str, Judged]:
     """Return the verdict on each arm of a recording, and print it; none as ``judged_arms``."""
     session = ended.session
     file, log = ended.private / "verdicts.json", ended.private / "judge.log"
@@ -51,9 +64,8 @@ def judged(ended: Ended, directory: Path) -> Mapping[str, str]:
     return verdicts
 
 
-def _read(file: Path) -> Mapping[str, str]:
+def _read(file: Path) -> Mapping[str, Judged]:
     try:
-        found = read_json(file)
+        return TypeAdapter(dict[str, Judged]).validate_python(read_json(file))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}

@@ -8,7 +8,7 @@ import pytest
 
 from soak.config.load import load_profile
 from soak.plan.run_plan import RunPlan, plan_run
-from soak.replay.passes import passes
+from soak.replay.passes import python_pass
 from soak.replay.plan import PassPlan, plan_pass
 
 
@@ -23,5 +23,5 @@ def run_plan(tmp_path: Path) -> RunPlan:
 @pytest.fixture
 def plan(run_plan: RunPlan, tmp_path: Path) -> PassPlan:
     """The first pass of its leaky arm."""
-    [one] = passes(run_plan.profile.replay)
+    one = python_pass(run_plan.profile.replay)
     return plan_pass(run_plan, run_plan.arms[0], one, tmp_path / "private", 64 << 30)

@@ -47,5 +47,6 @@ def test_a_time_that_is_over_has_no_further_point() -> None:
 
 
 def test_more_traces_leave_more_time_for_their_analysis() -> None:
-    """A second or more for each million."""
-    assert end_s(1_000_000) >= end_s(0) + 1
+    """A second or more for each million, and for each 5 MB of a capture."""
+    assert end_s(1_000_000, 0) >= end_s(0, 0) + 1
+    assert end_s(0, 5_000_000) >= end_s(0, 0) + 1
