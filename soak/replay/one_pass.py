@@ -155,6 +155,7 @@ class PassRun:
         except StoppedError as stopped:
             return self._result(str(stopped), interrupted=True)
         except RefusedError as refused:
+            self._died = refused.code if isinstance(refused, DiedError) else None
             return self._result(str(refused))
         finally:
             self._life.stop()

@@ -12,7 +12,7 @@ from rich.console import Console
 from soak.config.load import load_profile
 from soak.contract import ArmReplay
 from soak.plan.run_plan import plan_run
-from soak.replay.arms import is_eligible, outcome, replay_run
+from soak.replay.arms import explained_share, is_eligible, outcome, replay_run
 from soak.replay.one_pass import PassResult
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest
@@ -53,11 +53,17 @@ class Scripted:
         )
         self.ended = Ended(plan, session, self.machine.mechanism, private)
         self.verdicts = verdicts
+        self.native: set[str] = set()
+        """Arms of which native code leaks."""
         self.machine.on_spawn = self.on_spawn
 
     def on_spawn(self, child: ScriptedChild) -> None:
         if child.spec.name == "judge":
-            Path(child.spec.argv[-1]).write_text(json.dumps(self.verdicts))
+            found = {
+                arm: {"verdict": verdict, "native": arm in self.native}
+                for arm, verdict in self.verdicts.items()
+            }
+            Path(child.spec.argv[-1]).write_text(json.dumps(found))
             child.end(0)
 
     def go(self) -> dict[str, dict[str, object]]:
@@ -125,6 +131,62 @@ def test_an_arm_that_leaks_and_has_no_probe_is_refused_after_its_start(make: Mak
         assert str(one["reason"]).startswith(
             "no probe: none of its processes loaded the probe, after 0 points"
         )
+
+
+@pytest.mark.parametrize(
+    ("settings", "native", "lives"),
+    [
+        ((), False, 1),
+        ((), True, 2),
+        (("replay.native=off",), True, 1),
+        (("replay.native=on",), False, 2),
+    ],
+)
+def test_native_code_that_leaks_has_a_second_pass(
+    make: Make, settings: tuple[str, ...], native: bool, lives: int
+) -> None:
+    """One arm lives once for each, within the seconds of both; the second one asks the probe for a capture."""
+    run = make("replay.seconds=20", *settings, old="leak")
+    run.native = {"old"} if native else set()
+    run.machine.ready_after_s = {"old": 1e9}
+    found = run.go()
+    children = [child for child in run.machine.children if child.spec.name == "old"]
+    assert ["SOAK_PROBE_NATIVE" in child.spec.env for child in children] == [False, True][:lives]
+    assert ["SOAK_PROBE_TRACE" in child.spec.env for child in children] == [True, False][:lives]
+    assert found["old"]["seconds"] == pytest.approx(20, abs=0.5)
+
+
+def test_less_than_half_explained_asks_for_the_native_pass(make: Make) -> None:
+    """It takes half of the time once more; a share that is not known asks for nothing."""
+    run = make("replay.seconds=20", old="leak")
+    run.machine.ready_after_s = {"old": 1e9}
+    sites = run.ended.plan.run_directory / "old" / "sites.csv"
+    sites.write_text("pass,share\npython,0.3\npython,0.15\nnative,0.9\n")
+    assert explained_share(sites.parent) == pytest.approx(0.45)
+    assert run.go()["old"]["seconds"] == pytest.approx(30, abs=0.5)
+    for text in ("pass,share\npython,\n", "pass\npython\n", "pass,share\npython\n"):
+        sites.write_text(text)
+        assert explained_share(sites.parent) == 1.0
+    sites.unlink()
+    assert explained_share(sites.parent) == 1.0
+
+
+@pytest.mark.parametrize(("code", "lives"), [(-11, 2), (139, 2), (1, 1)])
+def test_an_arm_that_memray_ends_gets_one_request_at_a_time(make: Make, code: int, lives: int) -> None:
+    """A segmentation fault before the first point: greenlets that take turns. Any other end is the arm's own."""
+    run = make("replay.native=on", old="leak")
+    script, users = run.on_spawn, []
+
+    def on_spawn(child: ScriptedChild) -> None:
+        script(child)
+        if child.spec.name == "old" and "SOAK_PROBE_NATIVE" in child.spec.env:
+            traffic = json.loads((run.ended.private / "traffic.json").read_text())
+            users.append(traffic["users_per_arm"])
+            child.end(code)
+
+    run.machine.on_spawn = on_spawn
+    assert "it died" in str(run.go()["old"]["reason"])
+    assert users == [run.ended.plan.traffic.users_per_arm, 1][:lives]
 
 
 def test_an_arm_that_does_not_get_ready_takes_its_share_of_the_time_alone(make: Make) -> None:
