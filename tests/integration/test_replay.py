@@ -20,7 +20,7 @@ from soak.process.spec import ProcessSpec
 from soak.recording.files import write_text
 from soak.replay.life import Life
 from soak.replay.one_pass import PassRun
-from soak.replay.passes import passes
+from soak.replay.passes import python_pass
 from soak.replay.plan import PassPlan, plan_pass
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest
@@ -100,7 +100,7 @@ def _replay(place: Path, profile: str) -> tuple[ReadLife, PassPlan, PassRun]:
         session = Session(run, {}, guard, progress, clock, THIS_MACHINE, StopRequest())
         stack.callback(session.close)
         write_text(private / TRAFFIC, plan.traffic.to_json())
-        [one] = passes(plan.profile.replay)
+        one = python_pass(plan.profile.replay)
         of_pass = plan_pass(plan, plan.arms[0], one, private, 8 << 30)
         life = ReadLife(of_pass, session, choice.mechanism, lambda: None)
         running = PassRun(of_pass, life, clock.now_s, clock.now_s() + SECONDS)
