@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from analysis.growth.classify import PENDING_TASKS
 from analysis.growth.from_signals import kind_of_tasks, memory_growth
 from analysis.judge.types import Numbers
 from analysis.recording.model import Recording
@@ -63,7 +64,9 @@ def command(
     rate, _ = memory_growth(verdict)
     leak = rate.value if rate else None
     sites = find_sites(groups, np.array([point.requests for point in points]), _by_name(points), leak)
-    rows = site_rows(sites, of_pass, sources, leak, tasks_leak=bool(kind_of_tasks(judged, verdict)))
+    rows = site_rows(
+        sites, of_pass, sources, leak, tasks_leak=kind_of_tasks(judged, verdict) == PENDING_TASKS
+    )
     try:
         replace_file(directory / SITES, sites_csv(merged(before.sites, rows, of_pass)).encode())
     except OSError as error:

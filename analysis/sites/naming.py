@@ -81,7 +81,8 @@ class Namer:
                 yours = frame
             elif kind is Kind.PACKAGE and yours is None and package is None:
                 package = frame
-            last = frame if kind in {Kind.YOURS, Kind.PACKAGE} else last
+            if kind is Kind.YOURS or kind is Kind.PACKAGE:
+                last = frame
         return Name(yours, package, root)
 
     def _kind(self, frame: Frame) -> Kind:

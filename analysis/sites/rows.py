@@ -16,7 +16,7 @@ def site_rows(
 ) -> tuple[Row, ...]:
     """Return a row of each site, in their order; ``leak`` is in bytes per request, None where it is not known.
 
-    Where tasks are what is retained (``tasks_leak``) each row names the coroutine of the task that allocates.
+    Where pending tasks are what is retained (``tasks_leak``) each row names the coroutine of the task that allocates.
     """
     cwd = sources.cwd
     rows = []
@@ -25,7 +25,7 @@ def site_rows(
         source = sources.line(*name.yours) if name.yours else ""
         task = ""
         if tasks_leak and name.root is not None:
-            function = sources.function(*name.root)
+            function = sources.function(*name.root, only_async=True)
             task = f"{function} ({at(name.root, cwd).rpartition(':')[0]})" if function else ""
         rows.append(
             Row(

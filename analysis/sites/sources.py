@@ -18,7 +18,7 @@ MOST_FILES: Final = 1_000
 MOST_CHARACTERS: Final = 120
 """Characters of a source line that are shown at most."""
 _LINE_END: Final = re.compile("\r\n|\r|\n")
-_DEF: Final = re.compile(r"(\s*)(?:async\s+)?def\s+(\w+)")
+_DEF: Final = re.compile(r"(\s*)(async\s+)?def\s+(\w+)")
 
 
 class Sources:
@@ -42,15 +42,18 @@ class Sources:
         text = printable(lines[number - 1].strip())
         return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
 
-    def function(self, file: str, number: int) -> str:
-        """Return the name of the function that a line is in; empty for a module's own lines, or where not known."""
+    def function(self, file: str, number: int, *, only_async: bool = False) -> str:
+        """Return the name of the function that a line is in; empty for a module's own lines, or where not known.
+
+        With ``only_async`` it is empty also where the function is no coroutine.
+        """
         lines = self._lines(file)
         if not 1 <= number <= len(lines):
             return ""
         least = len(lines[number - 1]) - len(lines[number - 1].lstrip())
         for line in reversed(lines[: number - 1]):
             if (found := _DEF.match(line)) and len(found[1]) < least:
-                return found[2]
+                return "" if only_async and not found[2] else found[3]
         return ""
 
     def _lines(self, file: str) -> tuple[str, ...]:

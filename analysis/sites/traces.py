@@ -28,8 +28,10 @@ from soak.regular_files import read_regular
 
 MOST_POINT_BYTES: Final = 2 << 30
 """Size of the largest file of traces that is read, bytes: MOST_TRACES of 8 frames take 0.5 GB, of 25 frames 1.5 GB."""
-MOST_MEMORY_BYTES: Final = 6 << 30
-"""Memory that reading may take beyond that of the process before, bytes."""
+MEMORY_PER_BYTE: Final = 16
+"""Memory that reading a file may take beyond that of the process before, bytes for each of the file; about 10 are used."""
+LEAST_MEMORY_BYTES: Final = 256 << 20
+"""Memory that it may take at least, bytes."""
 MOST_FRAMES: Final = 128
 """Frames of a traceback at most."""
 MOST_GROUPS: Final = 50_000
@@ -145,22 +147,22 @@ def read_groups(raw: Path, points: Sequence[int], namer: Namer) -> tuple[Group, 
         for process in processes:
             path = traces_file(raw, point, process)
             try:
-                with _bounded_memory():
+                with _bounded_memory(path.stat().st_size):
                     groups.add(place, _read(path))
             except OSError as error:
                 raise HarnessError(f"{path.name}: not readable ({error.strerror}).") from None
             except MemoryError:
                 raise HarnessError(
-                    f"{path.name}: reading it takes more than {MOST_MEMORY_BYTES >> 30} GiB."
+                    f"{path.name}: reading it takes more memory than its size explains."
                 ) from None
-            except (ValueError, TypeError, EOFError, OverflowError, RecursionError) as error:
+            except (ValueError, OverflowError) as error:
                 raise HarnessError(f"{path.name}: not as the probe writes it ({error}).") from None
     return groups.groups()
 
 
 def _read(path: Path) -> _Point:
     """Return the traces of one file by traceback; raises the errors of a damaged one."""
-    traces: Any = marshal.loads(read_regular(path, MOST_POINT_BYTES))  # noqa: S302 - bounded, and only tuples are used
+    traces: Any = _unmarshalled(read_regular(path, MOST_POINT_BYTES))
     if type(traces) is not list or len(traces) > 2 * MOST_TRACES:
         raise ValueError("no list of traces")
     if set(map(type, traces)) - {tuple} or set(map(len, traces)) - {3, 4}:
@@ -187,6 +189,19 @@ def _read(path: Path) -> _Point:
     )
 
 
+def _unmarshalled(content: bytes) -> Any:
+    """Return the object in a file; raises ValueError for a damaged one, MemoryError for one that is too large.
+
+    What it holds is used only where its type is exactly that of a trace, and no code in it is ever run.
+    """
+    try:
+        return marshal.loads(content)  # noqa: S302 - nothing of it is trusted
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of damaged content marshal raises anything, SystemError too
+        raise ValueError(f"damaged: {error}") from None
+
+
 def _check(tracebacks: list[Any]) -> None:
     """Raise ValueError where a traceback is not one of pairs of a file and a line."""
     if set(map(type, tracebacks)) - {tuple} or max(map(len, tracebacks), default=0) > MOST_FRAMES:
@@ -199,11 +214,12 @@ def _check(tracebacks: list[Any]) -> None:
 
 
 @contextlib.contextmanager
-def _bounded_memory() -> Iterator[None]:
+def _bounded_memory(file_bytes: int) -> Iterator[None]:
     """Let allocations beyond the bound fail with MemoryError, and collect no cycles: millions of tuples have none."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = pages * resource.getpagesize() + MOST_MEMORY_BYTES
+    room = LEAST_MEMORY_BYTES + MEMORY_PER_BYTE * min(file_bytes, MOST_POINT_BYTES)
+    most = pages * resource.getpagesize() + room
     resource.setrlimit(
         resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard)
     )

@@ -47,6 +47,7 @@ def test_the_function_of_a_line_is_the_one_around_it(root: Path) -> None:
     sources = Sources(root)
     found = [sources.function("/srv/app.py", number) for number in (1, 6, 9, 13, 14, 99)]
     assert found == ["", "first", "first", "second", "", ""]
+    assert [sources.function("/srv/app.py", number, only_async=True) for number in (9, 13)] == ["", "second"]
 
 
 def test_links_are_followed_within_the_root_and_never_out_of_it(root: Path, tmp_path: Path) -> None:
