@@ -9,12 +9,14 @@ their own, as a timeout or a group that waits for its tasks, has all of them at 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import types
 from collections import deque
 from contextvars import Context
 from typing import Any
 
+from ..creations import code_of
 from ..holders.objects import attribute_of, is_static, locals_of, type_name
 from .snapshot import FUTURE, HANDLE, OTHER, SUSPENDED, TASK, Snapshot
 from .waits import frame_of, is_pending
@@ -33,6 +35,8 @@ CROWD = 20
 _CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 _CLOSED = (type, types.ModuleType, types.CodeType, Context)
 _LIBRARIES = ("asyncio.", "anyio.")
+_LIBRARY_PATHS = tuple(f"{os.sep}{name[:-1]}{os.sep}" for name in _LIBRARIES)
+_NOT_INTO, _INTO, _INTO_SMALL, _CLOSURE = range(4)
 
 
 def release_at_hand(snapshot: Snapshot, reach: Reach, own_thread: int) -> bool:
@@ -61,32 +65,34 @@ def _cancel(wait: Wait, reach: Reach) -> None:
 
 def _at_hand(snapshot: Snapshot, reach: Reach, own_thread: int) -> Iterator[Wait]:
     variables: list[Any] = list(_variables_of_threads(own_thread))
-    joined: list[Any] = []
+    coroutines: tuple[list[Any], list[Any]] = ([], [])
     for coroutine in filter(reach.has, snapshot.of(SUSPENDED)):
-        (joined if _is_of_library(coroutine) else variables).extend(_variables_of(coroutine))
+        coroutines[_is_of_library(coroutine)].append(coroutine)
+    variables += _variables_of(coroutines[False])
+    joined = _variables_of(coroutines[True])
     for handle in filter(reach.has, snapshot.of(HANDLE)):
         for thing in gc.get_referents(handle):
             owner = thing.__self__ if type(thing) is types.MethodType else None
             (joined if type_name(type(owner)).startswith(_LIBRARIES) else variables).append(thing)
     for future in filter(reach.has, (*snapshot.of(FUTURE), *snapshot.of(TASK))):
         if is_pending(future):
-            variables += _callbacks_of(future)
-    near = [entry for thing in variables for entry in _entries(thing)]
-    for things in (near, _follow(variables, snapshot, wide=False), _follow(joined, snapshot, wide=True)):
-        for thing in things:
-            wait = reach.wait_of(thing)
-            if wait is not None:
-                yield wait
+            variables += (entry for pair in attribute_of(future, "_callbacks") or () for entry in pair)
+    near = gc.get_referents(*(thing for thing in variables if issubclass(type(thing), _CONTAINERS)))
+    yield from reach.waits_among(near)
+    yield from _Steps(snapshot, wide=False).follow(variables, reach)
+    yield from _Steps(snapshot, wide=True).follow(joined, reach)
 
 
-def _variables_of(coroutine: Any) -> list[Any]:
-    """Return what a suspended coroutine refers to, up to Python 3.10 by its frame."""
-    frame = frame_of(coroutine) if sys.version_info < (3, 11) else None
-    return gc.get_referents(coroutine) if frame is None else gc.get_referents(coroutine, frame)
+def _is_of_library(coroutine: Any) -> bool:
+    """Return whether a coroutine is one of asyncio or anyio, that awaits others on behalf of its caller."""
+    code = coroutine.ag_code if type(coroutine) is types.AsyncGeneratorType else code_of(coroutine)
+    return code is not None and any(part in code.co_filename for part in _LIBRARY_PATHS)
 
 
-def _callbacks_of(future: Any) -> list[Any]:
-    return [entry for pair in attribute_of(future, "_callbacks") or () for entry in pair]
+def _variables_of(coroutines: list[Any]) -> list[Any]:
+    """Return what suspended coroutines refer to, up to Python 3.10 by their frames."""
+    frames = map(frame_of, coroutines) if sys.version_info < (3, 11) else ()
+    return gc.get_referents(*coroutines, *(frame for frame in frames if frame is not None))
 
 
 def _variables_of_threads(own_thread: int) -> Iterator[Any]:
@@ -99,45 +105,52 @@ def _variables_of_threads(own_thread: int) -> Iterator[Any]:
             outer = outer.f_back
 
 
-def _follow(things: Iterable[Any], snapshot: Snapshot, *, wide: bool) -> Iterator[Any]:
-    """Yield what is within STEPS of these; ``wide``: containers of any size, but no objects of other libraries."""
-    level = list(things)
-    met: set[int] = set()
-    for _ in range(STEPS + 1):
-        below: list[Any] = []
-        for thing in level:
-            if id(thing) not in met and gc.is_tracked(thing):
-                met.add(id(thing))
-                yield thing
-                if snapshot.sort(thing) == OTHER:
-                    below += _below(thing, wide=wide)
-        level = below
+class _Steps:
+    """Follows references for a few steps; ``wide``: containers of any size, but no objects of other libraries."""
 
+    def __init__(self, snapshot: Snapshot, *, wide: bool) -> None:
+        self._snapshot = snapshot
+        self._wide = wide
+        self._ways: dict[int, tuple[int, type]] = {}
+        """How objects of a type are followed, by its address; the type is kept, or it might become another's."""
 
-def _below(thing: Any, *, wide: bool) -> Iterable[Any]:
-    cls = type(thing)
-    if cls is types.FunctionType:
-        return (*(thing.__closure__ or ()), *(thing.__defaults__ or ()))
-    if cls in (types.MethodType, types.CellType):
-        return gc.get_referents(thing)
-    if issubclass(cls, _CLOSED):
-        return ()
-    if issubclass(cls, _CONTAINERS):
-        return gc.get_referents(thing) if wide or _length(thing) <= CROWD else ()
-    if wide and not (type_name(cls).startswith(_LIBRARIES) or is_static(cls)):
-        return ()
-    return gc.get_referents(thing)
+    def follow(self, things: Iterable[Any], reach: Reach) -> Iterator[Wait]:
+        """Yield the waiting tasks within STEPS of these."""
+        found = {id(thing): thing for thing in things}
+        met: set[int] = set()
+        for _ in range(STEPS + 1):
+            new = [thing for address, thing in found.items() if address not in met]
+            met.update(found)
+            yield from reach.waits_among(new)
+            below = self._below(new)
+            found = {id(thing): thing for thing in below if gc.is_tracked(thing)}
 
+    def _below(self, things: Iterable[Any]) -> list[Any]:
+        entered, below, known = [], [], self._ways
+        for thing in things:
+            way = known.get(id(type(thing)))
+            if way is None:
+                way = known[id(type(thing))] = self._way(thing), type(thing)
+            if way[0] == _INTO or (way[0] == _INTO_SMALL and _length(thing) <= CROWD):
+                entered.append(thing)
+            elif way[0] == _CLOSURE:
+                below += [*(thing.__closure__ or ()), *(thing.__defaults__ or ())]
+        return below + gc.get_referents(*entered)
 
-def _entries(thing: Any) -> list[Any]:
-    return gc.get_referents(thing) if issubclass(type(thing), _CONTAINERS) else []
+    def _way(self, thing: Any) -> int:
+        cls = type(thing)
+        if cls is types.FunctionType:
+            return _CLOSURE
+        if cls in (types.MethodType, types.CellType):
+            return _INTO
+        if issubclass(cls, _CLOSED) or self._snapshot.sort(thing) != OTHER:
+            return _NOT_INTO
+        if issubclass(cls, _CONTAINERS):
+            return _INTO if self._wide else _INTO_SMALL
+        if self._wide and not (type_name(cls).startswith(_LIBRARIES) or is_static(cls)):
+            return _NOT_INTO
+        return _INTO
 
 
 def _length(container: Any) -> int:
     return next(base.__len__(container) for base in _CONTAINERS if issubclass(type(container), base))
-
-
-def _is_of_library(coroutine: Any) -> bool:
-    """Return whether a coroutine is one of asyncio or anyio, that awaits others on behalf of its caller."""
-    frame = frame_of(coroutine)
-    return frame is not None and str(dict.get(frame.f_globals, "__name__")).startswith(_LIBRARIES)

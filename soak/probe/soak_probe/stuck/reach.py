@@ -45,6 +45,7 @@ class Reach:
         for wait in waits:
             self._guards.update((id(guard), wait) for guard in wait.guards())
             self._awaited.setdefault(id(wait.future), []).append(wait)
+        self._tasks = frozenset(id(wait.task) for wait in waits)
         self._special = frozenset((*self._guards, *self._awaited, *self._leads, *self._closed))
         for wait in waits:
             if not is_pending(wait.future) or id(wait.future) not in self._unseen:
@@ -63,6 +64,10 @@ class Reach:
         """Return what a task that waits does so by, None for any other object."""
         wait = self._guards.get(id(task))
         return wait if wait is not None and wait.task is task else None
+
+    def waits_among(self, things: Iterable[Any]) -> list[Wait]:
+        """Return what those of the objects that are waiting tasks wait by."""
+        return [self._guards[address] for address in self._tasks.intersection(map(id, things))]
 
     def release(self, wait: Wait) -> None:
         """Enter a waiting task: something can wake or cancel it, and so those who await it."""
