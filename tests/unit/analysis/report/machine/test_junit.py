@@ -46,6 +46,16 @@ def test_a_control_whose_leak_was_not_seen_fails(build_run: Build) -> None:
     )
 
 
+def test_the_leak_of_the_candidate_has_its_story(build_run: Build) -> None:
+    """The message of the gate goes from the rate to what is known of where it comes from."""
+    run_dir = build_run(roles=("after", "before"), judge={"max_leak_bytes_per_request": 200.0})
+    suite = next(iter(JUnitXml.fromstring(written(run_dir))))
+    leak = next(case for case in suite if case.name == "leak")
+    message = leak.result[0].message
+    assert message.startswith("34.0 KiB/request, the limit is < 200 B/request: ")
+    assert message.endswith(". Since: the first 5 s of the load")
+
+
 def test_a_run_cut_short_is_skipped_with_its_reasons(build_run: Build) -> None:
     """What stands against the recording is no failure of the candidate."""
     suite = next(iter(JUnitXml.fromstring(written(build_run(status="interrupted", status_detail="Ctrl-C")))))
