@@ -16,7 +16,7 @@ from analysis.judge.types import SignalSeries
 from analysis.recording.model import Arm, Phase, Recording, within
 from analysis.recording.requests import answered_by
 from analysis.verdict.daily_load import daily_load_doubt
-from soak.contract import FAILURE_KINDS, LOAD
+from soak.contract import DRAIN, FAILURE_KINDS, LOAD
 
 ARRIVED_AT_LEAST: Final = 0.99
 """Least share of the requests planned while the arm was alive that must have been sent."""
@@ -79,6 +79,7 @@ class LoadSummary:
     planned: int
     sent: int
     ok: int
+    """Requests of the load that were answered well, also after its end."""
     failed: dict[str, int]
     """Requests that failed, by FAILURE_KINDS."""
     missed: int
@@ -124,7 +125,7 @@ def load_summary(arm: Arm, load: Phase | None) -> LoadSummary:
         arm=arm.name,
         planned=_total(rows["planned"]),
         sent=_total(rows["sent"]),
-        ok=_total(rows["ok"]),
+        ok=_answered(arm.requests, rows),
         failed={kind: _total(rows[f"failed_{kind}"]) for kind in FAILURE_KINDS},
         missed=_total(rows["missed"]),
         planned_alive=planned_alive,
@@ -136,6 +137,23 @@ def load_summary(arm: Arm, load: Phase | None) -> LoadSummary:
         messages_sent=_total(rows["messages_sent"]),
         messages_received=_total(rows["messages_received"]),
     )
+
+
+def _answered(requests: pd.DataFrame, rows: pd.DataFrame) -> int:
+    """Return how many of the requests sent in the rows of a load were answered well, also those after its end.
+
+    An answer does not state when its request was sent: as many as were in flight at the start are taken for earlier
+    ones, and no more than were in flight at the end are counted after it. WebSockets are in flight for long.
+    """
+    if rows.empty:
+        return 0
+    ended = requests[["ok", *(f"failed_{kind}" for kind in FAILURE_KINDS)]].sum(axis=1)
+    in_flight = requests["sent"].fillna(0.0) - ended
+    t_s, first_s, last_s = requests["t_s"], rows["t_s"].min(), rows["t_s"].max()
+    at_start = max(0.0, in_flight[t_s < first_s].sum())
+    at_end = max(0.0, in_flight[t_s <= last_s].sum())
+    late = min(at_end, requests.loc[(t_s > last_s) & (requests["phase"] == DRAIN), "ok"].sum())
+    return int(max(0.0, rows["ok"].sum() + late - at_start))
 
 
 def alive_seconds(arm: Arm, t_s: pd.Series[float]) -> pd.Series[bool]:

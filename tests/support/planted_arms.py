@@ -110,5 +110,6 @@ def _requests(soak: Soak) -> pd.DataFrame:
     t_s = np.arange(soak.phases[contract.WARMUP], soak.phases[contract.QUIESCE])
     rate = soak.rate_rps(t_s)
     counts = {"planned": rate, "sent": rate, "missed": 0, "ok": rate}
+    counts |= {"opened": 0, "messages_sent": 0, "messages_received": 0}
     failures = dict.fromkeys((f"failed_{kind}" for kind in contract.FAILURE_KINDS), 0)
     return pd.DataFrame({"t_s": t_s, "phase": soak.phase_at(t_s), **counts, **failures})

@@ -110,6 +110,7 @@ def _requests(sent_share: float) -> pd.DataFrame:
     t_s = np.arange(int(PHASES["warm-up"]), int(PHASES["drain"]))
     sent = round(RPS * sent_share)
     counts = {"planned": RPS, "sent": sent, "missed": RPS - sent, "ok": sent}
+    counts |= {"opened": 0, "messages_sent": 0, "messages_received": 0}
     failures = dict.fromkeys((f"failed_{kind}" for kind in contract.FAILURE_KINDS), 0)
     phase = np.where(t_s < PHASES["load"], contract.WARMUP, contract.LOAD)
     return pd.DataFrame({"t_s": t_s, "phase": phase, **counts, **failures})

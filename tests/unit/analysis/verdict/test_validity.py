@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.recording.model import Gap, Life
+from analysis.recording.model import Arm, Gap, Life
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.verdict.run import judged_run
 from analysis.verdict.validity import Objection, ObjectionKind, alive_seconds, arm_objections, load_summary
+from soak.contract import DRAIN, LOAD
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
@@ -231,3 +232,29 @@ def test_availability_is_at_most_1(build_run: Build, ok: int, planned: int, shar
     recording = read_recording(build_run())
     load = replace(load_summary(recording.arms[1], recording.load), ok=ok, planned=planned)
     assert load.availability == share
+
+
+def test_what_is_answered_after_the_load_counts(build_run: Build) -> None:
+    """As WebSockets are, which the drain closes; those that the warm-up left open do not, nor what was never sent."""
+    recording = read_recording(build_run())
+    arm, load = recording.arms[1], recording.load
+    assert load is not None
+    whole = load_summary(arm, load)
+    assert whole.availability == 1.0
+
+    def moved(count: int, *, sent_before: int = 0) -> Arm:
+        """Let requests of the load's last second end in the drain, and some be sent before the load."""
+        rows = arm.requests.copy()
+        last = rows.index[rows["phase"] == LOAD][-1]
+        drain = rows.iloc[-1:].assign(t_s=rows["t_s"].max() + 1, phase=DRAIN, planned=0, sent=0, ok=count)
+        rows.loc[last, "ok"] -= count
+        before = rows.index[rows["phase"] == "warm-up"][-1]
+        rows.loc[before, "ok"] -= sent_before
+        rows.loc[last, "ok"] += sent_before
+        return replace(arm, requests=pd.concat([rows, drain], ignore_index=True))
+
+    assert load_summary(moved(5), load).ok == whole.ok
+    assert load_summary(moved(5, sent_before=3), load).ok == whole.ok
+    lost = moved(5)
+    lost.requests.loc[lost.requests.index[-1], "ok"] = 0
+    assert load_summary(lost, load).ok == whole.ok - 5
