@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 
 from soak.config.request_settings import RequestSettings, TemplatePath
 from soak.config.values import NotTiny, Port, ProfileTable, Seconds, ServiceName, Share, Size
+from soak.contract import ROTATE_S, ROTATE_WEIGHT
 from soak.contract.protocol import LOOPBACK
 
 
@@ -174,8 +176,17 @@ class TrafficSettings(PlannedRequests, LocustfileUsers):
         return self
 
     def open_at_once(self, longest_s: float) -> float:
-        """Return how many WebSockets are open at an arm at a time, each for ``longest_s`` at most, at ``rate_rps``."""
+        """Return the most WebSockets that are open at an arm at a time on average, each for ``longest_s`` at most."""
         requests = self.requests or ()
-        total = sum(request.weight for request in requests) or 1.0
-        held_s = sum(request.weight * min(request.open_s or 0.0, longest_s) for request in requests)
-        return self.rate_rps * held_s / total
+        turns: Iterable[RequestSettings | None] = (None,)
+        if self.mix == "rotate":
+            turns, longest_s = requests, min(longest_s, ROTATE_S)
+        found = [0.0]
+        for turn in turns if requests else ():
+            weights = [one.weight * (ROTATE_WEIGHT if one is turn else 1.0) for one in requests]
+            held_s = sum(
+                weight * min(one.open_s or 0.0, longest_s)
+                for weight, one in zip(weights, requests, strict=True)
+            )
+            found.append(self.rate_rps * held_s / sum(weights))
+        return max(found)

@@ -135,6 +135,19 @@ def test_websockets_that_cannot_be_planned(read: Read, keys: str, sentence: str)
     assert "\n" not in str(refused.value)
 
 
+def test_a_turn_of_the_mix_needs_room(read: Read) -> None:
+    """With mix = "rotate" five times as many are open in their turn."""
+    other = '[[traffic.requests]]\npath = "/"\nweight = 3\n'
+    phases = "[phases]\nload_s = 100\n"
+    for mix in ("random", "rotate"):
+        text = f'[traffic]\nmix = "{mix}"\nrate_rps = 10\n{WEBSOCKET}open_s = 10\n{other}{phases}'
+        if mix == "random":
+            assert len(read(text)) == 2
+        else:
+            with pytest.raises(UsageError, match="about 62 WebSockets would be open at a time"):
+                read(text)
+
+
 @pytest.mark.parametrize("key", ["open_s = 1", "send_every_s = 1", "echo = true"])
 def test_keys_of_websockets_alone(read: Read, key: str) -> None:
     """They are refused of any other request."""
