@@ -24,6 +24,11 @@ class Client:
     def __init__(self) -> None:
         self._next_id = 0
 
+    @property
+    def sent(self) -> int:
+        """Number of requests sent so far, to all servers."""
+        return self._next_id
+
     def fill(self, server: Server) -> int:
         """Send as many requests as a cache has entries; return how many these are.
 

@@ -18,6 +18,7 @@ from soak.errors import HarnessError
 from soak.process.child import Child, describe_exit
 from soak.process.guard import Guard
 from soak.process.log import last_words
+from soak.process.procfs import cpu_s
 from soak.process.spec import ProcessSpec
 
 STUB_LATENCY_MS = "1"
@@ -62,6 +63,12 @@ class Server:
     name: str
     port: int
     child: Child
+
+    def cpu_s(self) -> float:
+        """Return user and system time of its process since its start, seconds; raises HarnessError when it is gone."""
+        if (taken_s := cpu_s(self.child.pid)) is None:
+            raise HarnessError(f"{self.name} has ended")
+        return taken_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import gevent
 
 from locustfiles.counts import Second
 from locustfiles.messages import Begin
-from locustfiles.schedule.arrivals import schedule
+from locustfiles.schedule.arrivals import made_ahead, schedule
 from locustfiles.schedule.phases import longest_drain_s
 from locustfiles.worker.bad_clients import BadClients
 from locustfiles.worker.dispatcher import Dispatcher
@@ -63,7 +63,7 @@ class PlannedSender:
         """Offer the requests of the share until the load is over, drain included."""
         traffic = replace(self._traffic, seed=begin.seed)
         self._dispatcher.run(
-            islice(schedule(traffic, begin.start_s), begin.share, None, begin.shares),
+            made_ahead(islice(schedule(traffic, begin.start_s), begin.share, None, begin.shares)),
             end_s=begin.start_s + traffic.warmup_s + traffic.load_s,
             drain_s=longest_drain_s(traffic),
         )

@@ -15,6 +15,7 @@ from locustfiles.schedule.arrivals import (
     arrivals,
     instance_name,
     live_instances,
+    made_ahead,
     planned_starts,
     request_body,
     schedule,
@@ -196,3 +197,13 @@ def test_memory_does_not_grow_with_the_run(make_traffic: Callable[..., Traffic])
         tracemalloc.stop()
     assert after - before < 20_000
     assert peak - before < 500_000
+
+
+def test_requests_made_ahead_are_the_same(make_traffic: Callable[..., Traffic]) -> None:
+    """All of them, in their order; of an endless stream no more are made than are held."""
+    requests = list(schedule(make_traffic(), 0.0))
+    assert list(made_ahead(requests)) == requests
+    stream = iter(requests)
+    taken = made_ahead(stream, 4)
+    assert [next(taken) for _ in range(5)] == requests[:5]
+    assert next(stream) == requests[8]
