@@ -29,6 +29,7 @@ from soak.supervisor.launch import Ended
 from soak.supervisor.session import Session
 
 LEAK: Final = "leak"
+NO_LEAK: Final = "no_leak"
 EXPLAINED: Final = 0.5
 """Share of the leak below which native memory is looked for, as well."""
 SEGFAULTS: Final = (-signal.SIGSEGV, 128 + signal.SIGSEGV)
@@ -48,6 +49,8 @@ def replay_run(ended: Ended) -> None:
     if not seconds:
         off = ArmReplay("refused", "replay.seconds is 0", 0.0, 0, ())
         record(ended, {arm.name: off for arm in candidates})
+        return
+    if _are_cleared(ended, candidates):
         return
     found = judged_arms(ended)
     leaking = [arm for arm in candidates if arm.name in found and found[arm.name].verdict == LEAK]
@@ -71,6 +74,13 @@ def replay_arms(
         done[arm.name] = replay_arm(ended, arm, session.clock.now_s() + share_s, is_native=is_native)
         session.progress.print_line(_summary(arm.name, done[arm.name]))
     return done
+
+
+def _are_cleared(ended: Ended, arms: Sequence[ArmPlan]) -> bool:
+    """Whether the last verdict under load cleared all of the arms: then the run need not be judged twice."""
+    live = contract.read_live(ended.plan.run_directory / contract.LIVE)
+    seen = {} if live is None else live.arms
+    return all(arm.name in seen and seen[arm.name].verdict == NO_LEAK for arm in arms)
 
 
 def is_eligible(plan: RunPlan, arm: ArmPlan) -> bool:

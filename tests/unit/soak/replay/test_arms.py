@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from soak.config.load import load_profile
-from soak.contract import ArmReplay
+from soak.contract import ArmLive, ArmReplay, Live
 from soak.plan.run_plan import plan_run
 from soak.replay.arms import explained_share, is_eligible, outcome, replay_run
 from soak.replay.one_pass import PassResult
@@ -100,6 +100,18 @@ def test_arms_that_do_not_leak_are_not_started_again(make: Make) -> None:
     run = make(old="no_leak", new="inconclusive")
     assert run.go() == {}
     assert run.started == ["judge"]
+
+
+@pytest.mark.parametrize(("verdict", "judges"), [("no_leak", []), ("inconclusive", ["judge"])])
+def test_a_run_that_was_cleared_under_load_is_not_judged_twice(
+    make: Make, verdict: str, judges: list[str]
+) -> None:
+    """So a run without a leak ends no later than before."""
+    run = make(old="no_leak", new="no_leak")
+    live = Live(1.0, {"old": ArmLive("no_leak", ""), "new": ArmLive(verdict, "")})
+    (run.ended.plan.run_directory / "live.json").write_text(live.to_json())
+    assert run.go() == {}
+    assert run.started == judges
 
 
 def test_a_judge_that_fails_leaves_the_run_as_it_is(make: Make) -> None:

@@ -1,0 +1,124 @@
+"""The replay of a run that has ended before, on a scripted machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from soak.config.load import load_profile
+from soak.contract.hashes import verify
+from soak.errors import UsageError
+from soak.limit import Choice
+from soak.limit.watchdog import WatchdogMechanism
+from soak.plan.run_plan import plan_run
+from soak.recording.files import record_sums, write_json, write_text
+from soak.replay.finished import Replayed, replay_finished
+from soak.status.terminal import Progress
+from soak.supervisor.ending import StopRequest
+from soak.supervisor.manifest import run_manifest
+from tests.support.scripted_machine import ScriptedChild, ScriptedMachine
+
+PROFILE = """
+[arms.old]
+command = ["python3", "app.py", "{port}"]
+[arms.new]
+command = ["python3", "app.py", "{port}"]
+"""
+RUN = "20260101-000000-mine"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run that has ended, which was replayed at its end already."""
+    (tmp_path / "app.py").write_text("serve()")
+    (tmp_path / "mine.toml").write_text(PROFILE)
+    directory = tmp_path / "runs" / RUN
+    for name in ("old", "new", "logs", "report"):
+        (directory / name).mkdir(parents=True)
+        (directory / name / "samples.csv").write_text(name)
+    (directory / "old" / "sites.csv").write_text("of the run's own replay")
+    plan = plan_run(load_profile(str(tmp_path / "mine.toml")), directory, tmp_path)
+    manifest = run_manifest(plan, Choice(WatchdogMechanism(), ()))
+    write_json(directory / "manifest.json", {**manifest, "status": "complete"})
+    write_text(directory / "traffic.json", plan.traffic.to_json())
+    record_sums(directory)
+    return directory
+
+
+def _replay(run: Path, arm: str = "", leaks: tuple[str, ...] = ("old",)) -> tuple[Replayed | None, list[str]]:
+    """Replay it, and return also the names of the processes that were started."""
+    scripted = ScriptedMachine()
+
+    def on_spawn(child: ScriptedChild) -> None:
+        if child.spec.name == "judge":
+            Path(child.spec.argv[-1]).write_text(json.dumps(dict.fromkeys(leaks, "leak")))
+            child.end(0)
+
+    scripted.on_spawn = on_spawn
+    with Progress(Console(quiet=True)) as progress:
+        found = replay_finished(run, arm, progress, StopRequest(), scripted.machine)
+    assert scripted.running() == []
+    return found, [child.spec.name for child in scripted.children]
+
+
+def test_a_finished_run_is_replayed_into_a_directory_that_names_it_and_its_digest(run: Path) -> None:
+    """That is a recording of its own; the run is as it was."""
+    found, started = _replay(run)
+    assert found is not None
+    assert found.directory == run.with_name(f"{RUN}-replay")
+    assert started == ["judge", "old", "locust"]
+    manifest = json.loads((found.directory / "manifest.json").read_text())
+    digest = hashlib.sha256((run / "SHA256SUMS").read_bytes()).hexdigest()
+    assert manifest["replay_of"] == {"run": RUN, "sha256": digest}
+    assert manifest["run_id"] == f"{RUN}-replay"
+    assert manifest["replay"]["old"]["status"] == "refused"  # no scripted process has a probe
+    assert (found.directory / "old" / "samples.csv").read_text() == "old"
+    assert not (found.directory / "old" / "sites.csv").exists()
+    assert not (found.directory / "report").exists()
+    assert verify(found.directory).exit_code == verify(run).exit_code == 0
+    assert not (run.parent / "latest").exists()
+    again, _ = _replay(run)
+    assert again is not None
+    assert again.directory.name == f"{RUN}-replay-2"
+
+
+def test_an_arm_that_is_named_is_replayed_without_a_verdict(run: Path) -> None:
+    """And no other."""
+    found, started = _replay(run, arm="new")
+    assert found is not None
+    assert found.arms.keys() == {"new"}
+    assert started == ["new", "locust"]
+
+
+def test_nothing_is_replayed_where_nothing_leaks(run: Path) -> None:
+    """And no directory is made."""
+    assert _replay(run, leaks=())[0] is None
+    assert [path.name for path in run.parent.iterdir()] == [RUN]
+
+
+def test_what_has_changed_is_refused_with_the_difference(run: Path, tmp_path: Path) -> None:
+    """The files that the command names; those of the recording; and an arm that is none."""
+    with pytest.raises(UsageError, match="no such arm; it has old, new"):
+        _replay(run, arm="newer")
+    (tmp_path / "app.py").write_text("serve_otherwise()")
+    with pytest.raises(UsageError, match=r"old would not be replayed as it ran: app\.py was changed"):
+        _replay(run)
+    (run / "old" / "samples.csv").write_text("other")
+    with pytest.raises(UsageError, match=r"old/samples\.csv was changed after the run had ended"):
+        _replay(run)
+    assert [path.name for path in run.parent.iterdir()] == [RUN]
+
+
+def test_a_run_whose_profile_forbids_a_replay_is_refused(run: Path) -> None:
+    """Its requests may be sent only once."""
+    path = run / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["config"]["replay"]["seconds"] = 0
+    path.write_text(json.dumps(manifest))
+    record_sums(run)
+    with pytest.raises(UsageError, match=r"replay\.seconds is 0"):
+        _replay(run)
