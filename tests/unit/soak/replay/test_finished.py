@@ -55,7 +55,8 @@ def _replay(run: Path, arm: str = "", leaks: tuple[str, ...] = ("old",)) -> tupl
 
     def on_spawn(child: ScriptedChild) -> None:
         if child.spec.name == "judge":
-            Path(child.spec.argv[-1]).write_text(json.dumps(dict.fromkeys(leaks, "leak")))
+            found = {"verdict": "leak", "native": False}
+            Path(child.spec.argv[-1]).write_text(json.dumps(dict.fromkeys(leaks, found)))
             child.end(0)
 
     scripted.on_spawn = on_spawn
@@ -86,12 +87,12 @@ def test_a_finished_run_is_replayed_into_a_directory_that_names_it_and_its_diges
     assert again.directory.name == f"{RUN}-replay-2"
 
 
-def test_an_arm_that_is_named_is_replayed_without_a_verdict(run: Path) -> None:
+def test_an_arm_that_is_named_is_replayed_whatever_its_verdict(run: Path) -> None:
     """And no other."""
-    found, started = _replay(run, arm="new")
+    found, started = _replay(run, arm="new", leaks=())
     assert found is not None
     assert found.arms.keys() == {"new"}
-    assert started == ["new", "locust"]
+    assert started == ["judge", "new", "locust"]
 
 
 def test_nothing_is_replayed_where_nothing_leaks(run: Path) -> None:
