@@ -11,6 +11,7 @@ from analysis.incident.row import ComparisonRow
 from analysis.incident.timeline import timeline
 from analysis.prometheus.services import ServiceRow
 from analysis.recording.model import Recording
+from analysis.report.site_lines import with_places
 from analysis.report.story import LeakStory, leak_stories
 from analysis.sites.found import ArmSites, arm_sites
 from analysis.slopes import LifeSlopes, slopes_of_lives
@@ -56,8 +57,8 @@ def report_contents(recording: Recording) -> ReportContents:
     """Compute a report's content from a recording."""
     slopes = slopes_of_lives(recording.arms, recording.load)
     judged = judged_run(recording)
-    growth = find_growth(recording, judged.verdicts)
     sites = arm_sites(recording, judged.verdicts)
+    growth = with_places(find_growth(recording, judged.verdicts), sites)
     return ReportContents(
         recording=recording,
         judged=judged,

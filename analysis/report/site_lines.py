@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from analysis.formatting import format_bytes, format_interval, number_text
+from analysis.growth.arm import ArmGrowth
+from analysis.growth.classify import PAST_PYTHON
 from analysis.recording.replay import Site
 from analysis.sites.found import ArmSites
-from soak.contract import PASSES
+from soak.contract import BY_MEMRAY, BY_TRACEMALLOC
 
+MORE: Final = 1.2
+"""Times that the native pass explains more than the Python pass, from which on its sites are the first."""
 FIRST_SITES: Final = 3
 """Sites of an arm that a line each is given, where there is room for no more."""
 
@@ -37,9 +43,45 @@ def why_no_lines(found: ArmSites) -> str:
 
 
 def first_sites(found: ArmSites) -> list[Site]:
-    """Return the first sites: those of the pass that explains most, which come with their native functions."""
-    most = max(PASSES, key=found.total)
-    return [site for site in found.sites if site.of_pass == most][:FIRST_SITES]
+    """Return the first sites of the pass that explains most, with the native functions that another pass found.
+
+    The Python pass is taken unless the native one explains MORE times as much: what a free list hands out again is
+    of the line that takes it there, and of the line that had it first here.
+    """
+    python, native = (found.total(one) for one in (BY_TRACEMALLOC, BY_MEMRAY))
+    most = BY_MEMRAY if native > MORE * python else BY_TRACEMALLOC
+    functions = {
+        (site.your_line, site.in_line): site.function for site in reversed(found.sites) if site.function
+    }
+    return [
+        replace(site, function=site.function or functions.get((site.your_line, site.in_line), ""))
+        for site in found.sites
+        if site.of_pass == most
+    ][:FIRST_SITES]
+
+
+def with_places(growth: Iterable[ArmGrowth], sites: Iterable[ArmSites]) -> tuple[ArmGrowth, ...]:
+    """Return the growth in which each suspect of native code, which no object holds, names where it is allocated."""
+    places = {one.arm: allocated_text(first) for one in sites for first in first_sites(one)[:1]}
+    return tuple(
+        replace(
+            arm,
+            suspects=tuple(
+                replace(one, name=f"{one.name}, {places[arm.arm]}")
+                if arm.arm in places and one.kind in PAST_PYTHON and not one.holder
+                else one
+                for one in arm.suspects
+            ),
+        )
+        for arm in growth
+    )
+
+
+def allocated_text(site: Site) -> str:
+    """Return where a site allocates, as ``allocated at app.py:12, by JSON_DecodeObject (ujson)``."""
+    place = place_text(site)
+    at = f"allocated at {place}" if place else "allocated"
+    return f"{at}, by {site.function}" if site.function else at
 
 
 def place_text(site: Site) -> str:

@@ -4,9 +4,16 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from analysis.growth.arm import ArmGrowth
+from analysis.growth.classify import CONTAINER, LOST_REFERENCE
+from analysis.growth.classify import NATIVE as NATIVE_MEMORY
+from analysis.growth.suspect import UNKNOWN_RATES, suspect_without_container
+from analysis.recording.model import Arm
 from analysis.recording.read import read_recording
 from analysis.recording.replay import Site
 from analysis.report.contents import report_contents
@@ -14,7 +21,7 @@ from analysis.report.html.page import report_html
 from analysis.report.machine.junit import junit_xml
 from analysis.report.machine.summary import summary_json
 from analysis.report.markdown.comment import report_markdown
-from analysis.report.site_lines import first_sites, site_text, why_no_lines
+from analysis.report.site_lines import first_sites, site_text, why_no_lines, with_places
 from analysis.report.site_tables import site_tables
 from analysis.report.terminal.report import site_parts
 from analysis.report.terminal.tables import render
@@ -173,3 +180,39 @@ def test_a_report_without_a_replay_is_as_it_was(build_run: Build) -> None:
     assert "Allocated at" not in junit_xml(contents)
     summary = json.loads(summary_json(contents))
     assert (summary["sites"], summary["replay"]) == ([], {})
+
+
+NATIVE = replace(
+    SITE, of_pass="native", your_line="app.py:12", in_line="", function="JSON_DecodeObject (ujson)"
+)
+TRACED = replace(SITE, your_line="app.py:12", in_line="", function="")
+
+
+def test_a_line_comes_with_the_function_that_the_native_pass_found() -> None:
+    """The Python pass has the bytes, unless it explains far less."""
+    [site] = first_sites(found(TRACED, replace(NATIVE, bytes_per_request=TRACED.bytes_per_request * 1.1)))
+    assert (site.of_pass, site.function) == ("python", "JSON_DecodeObject (ujson)")
+    [site] = first_sites(found(TRACED, replace(NATIVE, bytes_per_request=TRACED.bytes_per_request * 2)))
+    assert site.of_pass == "native"
+    [site] = first_sites(found(TRACED, replace(NATIVE, your_line="app.py:13")))
+    assert site.function == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "holder", "name"),
+    [
+        (LOST_REFERENCE, "", "str, allocated at app.py:12, by JSON_DecodeObject (ujson)"),
+        (NATIVE_MEMORY, "", "str, allocated at app.py:12, by JSON_DecodeObject (ujson)"),
+        (LOST_REFERENCE, "app.cache", "str"),
+        (CONTAINER, "", "str"),
+    ],
+)
+def test_a_suspect_of_native_code_names_where_it_is_allocated(kind: str, holder: str, name: str) -> None:
+    """No object holds it: the line and the function are what is known. What is held has its holder's name."""
+    arm = cast(Arm, SimpleNamespace(name="leaky", lives=()))
+    suspect = replace(suspect_without_container(arm, kind, "str", "", UNKNOWN_RATES), holder=holder)
+    growth = ArmGrowth("leaky", 5, (suspect,), (), None)
+    [arm] = with_places([growth], [found(TRACED, NATIVE)])
+    assert arm.suspects[0].name == name
+    [arm] = with_places([growth], [found(reason="no probe")])
+    assert arm.suspects[0].name == "str"
