@@ -30,12 +30,10 @@ from tests.support.waits import (
     lost,
 )
 
-if importlib.util.find_spec("anyio"):
-    from tests.support.waits import with_anyio
-else:
-    with_anyio = None  # type: ignore[assignment]
-
-TABLES = (legitimate, legitimate_cancels, legitimate_kept, legitimate_outside, lost, with_anyio)
+TABLES = (legitimate, legitimate_cancels, legitimate_kept, legitimate_outside, lost)
+for package in ("anyio", "aiohttp"):
+    if importlib.util.find_spec(package):
+        importlib.import_module(f"tests.support.waits.with_{package}")
 names: dict[int, str] = {}
 """The kind of each task, by its address."""
 
