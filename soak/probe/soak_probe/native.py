@@ -163,7 +163,9 @@ def _import_memray(directories: list[str]) -> tuple[Any, str, list[str]]:
     suffix = EXTENSION_SUFFIXES[0]  # names version, ABI, machine and C library
     directory = next((one for one in directories if os.path.exists(f"{one}/memray/_memray{suffix}")), None)
     if directory is None:
-        raise ValueError(f"no memray for this Python ({suffix.strip('.')})")
+        python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        fix = f"{python} -m pip install --target DIR memray, and replay.memray = DIR"
+        raise ValueError(f"no memray for this Python ({suffix.strip('.')}); fix: {fix}")
     before = set(sys.modules)
     finder: Any = _Finder(directory)
     sys.meta_path.insert(0, finder)

@@ -212,7 +212,7 @@ def test_a_suspect_of_native_code_names_where_it_is_allocated(kind: str, holder:
     arm = cast(Arm, SimpleNamespace(name="leaky", lives=()))
     suspect = replace(suspect_without_container(arm, kind, "str", "", UNKNOWN_RATES), holder=holder)
     growth = ArmGrowth("leaky", 5, (suspect,), (), None)
-    [arm] = with_places([growth], [found(TRACED, NATIVE)])
-    assert arm.suspects[0].name == name
-    [arm] = with_places([growth], [found(reason="no probe")])
-    assert arm.suspects[0].name == "str"
+    [grown] = with_places([growth], [found(TRACED, NATIVE)])
+    assert grown.suspects[0].name == name
+    [grown] = with_places([growth], [found(reason="no probe")])
+    assert grown.suspects[0].name == "str"

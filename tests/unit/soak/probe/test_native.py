@@ -54,7 +54,7 @@ def test_a_memray_of_another_python_is_no_match(tmp_path: Path) -> None:
     (package / "_memray.cpython-38-x86_64-linux-gnu.so").touch()
     with captured(tmp_path, python=str(BARE), memray=[str(package.parent)]) as found:
         suffix = EXTENSION_SUFFIXES[0].strip(".")
-        with pytest.raises(ProbeError, match=rf"no memray for this Python \({suffix}\)"):
+        with pytest.raises(ProbeError, match=rf"no memray for this Python \({suffix}\); fix: python3\."):
             found.point()
         assert found.call(3) == 3
 
