@@ -6,7 +6,7 @@ from typing import Final
 
 from analysis.formatting import format_bytes
 from analysis.recording.replay import Site
-from analysis.report.site_lines import blocks_text, interval_text, place_text, why_no_lines
+from analysis.report.site_lines import blocks_text, interval_text, why_no_lines
 from analysis.report.tables import Table
 from analysis.sites.found import PAST_ALLOCATORS, PYTHON, TURNOVER, ArmSites
 from soak.contract import PASSES
@@ -16,6 +16,8 @@ SHOWN_SITES: Final = 12
 SOURCE: Final = "source"
 """Head of the column with the text of the line."""
 HEAD: Final = ("your line", SOURCE, "in", "by", "bytes", "95%", "blocks", "share", "endpoint")
+NO_LINE: Final = "none of yours"
+"""Your line of a site without one."""
 MAY_BE_EMPTY: Final = ("in", "by", "endpoint")
 """Columns that are left out where no site has an entry."""
 
@@ -54,9 +56,9 @@ def _table(found: ArmSites, of_pass: str, *, with_facts: bool) -> Table:
 
 def _row(site: Site) -> tuple[str, ...]:
     return (
-        place_text(site),
+        site.your_line or NO_LINE,
         site.source,
-        site.in_line if site.in_line != place_text(site) else "",
+        site.in_line or ("" if site.your_line else site.allocated_line),
         site.function,
         format_bytes(site.bytes_per_request),
         interval_text(site),

@@ -11,6 +11,7 @@ from tests.fuzz.other_files import Censuses, Externals, Plans, Words
 from tests.fuzz.profiles import Profiles, Settings
 from tests.fuzz.prometheus import Prometheus
 from tests.fuzz.recordings import Cells, Histories, Judged, Listings, Manifests, Reports, Sums
+from tests.fuzz.traces import Traces
 from tests.fuzz.websockets import WebSockets
 
 
@@ -29,5 +30,5 @@ class MakeKind(Protocol):
 
 KINDS: Final[tuple[MakeKind, ...]] = (
     Profiles, Settings, ProbeAnswers, Readiness, Metrics, Listings, Histories, Censuses, Words, Plans, Externals,
-    Prometheus, WebSockets, Manifests, Cells, Sums, Judged, Reports,
+    Prometheus, Traces, WebSockets, Manifests, Cells, Sums, Judged, Reports,
 )  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from analysis.recording.read import read_recording
 from analysis.recording.replay import ReplayFiles, read_replay
 from soak.contract import REPLAY, SITES
+from soak.recording.files import record_sums
 from tests.support.planted_replay import SITE, add_replay, write_points, write_sites
 
 Build = Callable[..., Path]
@@ -65,6 +66,27 @@ def test_a_damaged_row_is_left_out(cell: str, instead: str, tmp_path: Path) -> N
     found = read_replay(tmp_path)
     assert [site.rank for site in found.sites] == [2]
     assert found.gaps == ("sites.csv: 1 damaged rows were left out",)
+
+
+@pytest.mark.parametrize("name", [SITES, REPLAY])
+def test_a_changed_table_is_a_changed_recording(name: str, build_run: Build) -> None:
+    """As every other file with a hash: another digit, a missing file and one that was added later are differences."""
+    run_dir = build_run()
+    path = run_dir / "leaky" / name
+    write_sites(run_dir / "leaky", [SITE])
+    write_points(run_dir / "leaky", [400, 800])
+    record_sums(run_dir)
+    assert read_recording(run_dir).hashes.differences == ()
+    content = path.read_text()
+    path.write_text(content.replace("1", "2", 1))
+    assert read_recording(run_dir).hashes.differences[0].startswith(f"leaky/{name} was changed")
+    path.unlink()
+    assert read_recording(run_dir).hashes.differences == (
+        f"leaky/{name} is missing, but SHA256SUMS lists it",
+    )
+    path.write_text(content)
+    (run_dir / "fixed" / name).write_text(content)
+    assert read_recording(run_dir).hashes.differences[0].startswith(f"fixed/{name} was added")
 
 
 def test_damaged_files_never_raise(tmp_path: Path) -> None:

@@ -108,6 +108,16 @@ def test_the_table_states_how_much_of_the_leak_it_explains() -> None:
     assert notes[None] == "From a replay after the run, 4,800 requests in 12 s; no evidence for the verdict."
 
 
+def test_a_site_without_a_line_of_yours_has_that_of_the_package() -> None:
+    """Or of the standard library: what allocates is named in any case."""
+    theirs, nobodys = replace(SITE, your_line=""), replace(SITE, your_line="", in_line="")
+    (table,) = site_tables((found(theirs, nobodys),))
+    assert [(row[0], row[2]) for row in table.rows] == [
+        ("none of yours", "aiohttp/client_reqrep.py:1107"),
+        ("none of yours", "aiohttp/streams.py:450"),
+    ]
+
+
 def test_passes_have_a_table_each_and_a_long_one_is_cut() -> None:
     """Native sites name their function; of 30 lines 12 are shown, and where the others are."""
     native = replace(SITE, of_pass="native", function="JSON_DecodeObject (ujson)")
