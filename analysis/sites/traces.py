@@ -29,7 +29,7 @@ from soak.regular_files import read_regular
 MOST_POINT_BYTES: Final = 2 << 30
 """Size of the largest file of traces that is read, bytes: MOST_TRACES of 8 frames take 0.5 GB, of 25 frames 1.5 GB."""
 MEMORY_PER_BYTE: Final = 16
-"""Memory that reading a file may take beyond that of the process before, bytes for each of its own; it takes about 10."""
+"""Memory that reading a file may take beyond what was used before, bytes for each of the file; about 10 are used."""
 LEAST_MEMORY_BYTES: Final = 256 << 20
 """Memory that it may take at least, bytes."""
 MOST_FRAMES: Final = 128
