@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -54,12 +55,16 @@ def prepare(cases: Sequence[Case], place: Path, console: Console) -> tuple[list[
     return ready, skipped
 
 
-def soak_all(ready: Sequence[Ready], load_s: int, jobs: int, place: Path, console: Console) -> list[Outcome]:
+def soak_all(
+    ready: Sequence[Ready], load_s: int, jobs: int, place: Path, console: Console, *, replay_all: bool = False
+) -> list[Outcome]:
     """Soak ``jobs`` cases at a time, with a line for each that ends and one now and then."""
     teller = Teller(console, sum(effort(one.case, load_s).takes_s for one in ready) / jobs)
     outcomes: list[Outcome] = []
     with ThreadPoolExecutor(jobs) as pool:
-        left: set[Future[Outcome]] = {pool.submit(soak_case, one, load_s, place) for one in ready}
+        left: set[Future[Outcome]] = {
+            pool.submit(partial(soak_case, replay_all=replay_all), one, load_s, place) for one in ready
+        }
         try:
             while left:
                 done, left = wait(left, PROGRESS_EVERY_S, FIRST_COMPLETED)
@@ -81,6 +86,9 @@ def leaks(
         int | None, typer.Option(min=10, max=180, help="Seconds of load for each case.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Cases at a time; each keeps half a core busy.")] = 1,
+    replay_all: Annotated[
+        bool, typer.Option(help="Replay fixed releases and healthy apps as well: no line is to be found.")
+    ] = False,
     allocators: Annotated[
         bool, typer.Option(help="Leaks in allocators instead of those of releases.")
     ] = False,
@@ -98,7 +106,7 @@ def leaks(
         raise typer.Exit(error.exit_code) from None
     place = PLACE.resolve()
     ready, outcomes = prepare(chosen, place, console)
-    outcomes += soak_all(ready, load_s or yardstick.load_s, jobs, place, console)
+    outcomes += soak_all(ready, load_s or yardstick.load_s, jobs, place, console, replay_all=replay_all)
     outcomes.sort(key=lambda outcome: chosen.index(outcome.case))
     rows = yardstick.rows(outcomes)
     (place / yardstick.report).write_text(markdown(yardstick.head, rows, outcomes), encoding="utf-8")

@@ -60,6 +60,11 @@ class Case:
     """What the report may call it; several where the leak is several things at once."""
     holder: str = ""
     """A part of the path that holds it; empty where no Python object does, or none that has a name."""
+    lines: tuple[str, ...] = ()
+    """Where Python allocates what leaks: what the first site has in its line, or in its task; one of them. Empty where
+    Python allocates none of it."""
+    native_lines: tuple[str, ...] = ()
+    """The same of the native pass; empty where no native code allocates or keeps it."""
     max_leak: str = ""
     """The margin; empty for the least that a load can clear."""
     limit: str = ""
@@ -98,6 +103,8 @@ def _release_case(directory: Path) -> Case:
         ),
         kinds=tuple(facts.get("kinds", ())),
         holder=facts.get("holder", ""),
+        lines=tuple(facts.get("lines", ())),
+        native_lines=tuple(facts.get("native_lines", ())),
         **{key: facts[key] for key in LOAD_KEYS if key in facts},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -36,6 +37,22 @@ def environment(python: str, requirements: Path, environments: Path) -> Path:
     _run([interpreter, *PIP, requirements])
     installed.touch()
     return interpreter
+
+
+def memray(python: str, environments: Path) -> Path:
+    """Return the directory with our version of memray for that Python, which is made where it is missing.
+
+    Raises HarnessError as ``environment``.
+    """
+    version = importlib.metadata.version("memray")
+    directory = environments / f"memray-{version}-{python}"
+    if not (directory / "installed").exists():
+        base = find(python)
+        if base is None:
+            raise HarnessError(f"no CPython {python} with venv is on this machine")
+        _run([base, *PIP[:-1], "--target", str(directory), f"memray=={version}", "rich", "typing_extensions"])
+        (directory / "installed").touch()
+    return directory
 
 
 def preloads(interpreter: Path, library: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,25 @@ from tests.leaks.profile import ARMS
 
 MOST_SKIPPED: Final = 0.25
 """Of the cases; with more, the result says too little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Lines that a replay found."""
+
+    count: int | None = None
+    """Sites of the Python pass; None where it has not been made."""
+    line: str = ""
+    """Of the first site of the Python pass; empty where it has none."""
+    native_line: str = ""
+    """Of the first site of the native pass, with its function; empty where it has none."""
+    line_right: bool | None = None
+    """None where Python allocates none of the leak."""
+    native_right: bool | None = None
+    """None where no native code allocates or keeps it."""
+
+
+NO_SITES: Final = Sites()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,8 @@ class Found:
     """None where nothing leaks."""
     holder_right: bool | None = None
     """None where no holder is known."""
+    sites: Sites = NO_SITES
+    """What its replay found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +105,53 @@ def read_outcome(case: Case, summary: Path) -> Outcome:
                     _found(case, release, verdicts[arm], grew.get(arm, [])),
                     asked=_asked(summary.parents[1] / arm / "samples.csv"),
                     reserve=_per_request(verdicts[arm]["reserve_bytes"], loads[arm]["ok"]),
+                    sites=read_sites(case, release, summary.parents[1], arm),
                 )
                 for arm, release in zip(ARMS, case.releases, strict=False)
             ),
         )
     except (OSError, ValueError, KeyError) as error:
         return Outcome(case, failed=f"{summary}: {error!r}")
+
+
+def read_sites(case: Case, release: Release, run: Path, arm: str) -> Sites:
+    """Return what the replay of an arm found: that of the run itself, or one made of it afterwards."""
+    places = (run, *sorted(run.resolve().parent.glob(f"{run.resolve().name}-replay*")))
+    tables = [place / arm / "sites.csv" for place in places if (place / arm / "sites.csv").exists()]
+    if not tables:
+        return NO_SITES if release.kind != "leaky" else _rightly(case, NO_SITES, "", "")
+    with tables[-1].open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    python, native = (
+        next((row for row in rows if row["pass"] == name), None) for name in ("python", "native")
+    )
+    sites = Sites(
+        sum(row["pass"] == "python" for row in rows),
+        _place(python),
+        _place(native) + (f", by {native['function']}" if native and native["function"] else ""),
+    )
+    return sites if release.kind != "leaky" else _rightly(case, sites, _where(python), _where(native))
+
+
+def _place(row: Mapping[str, str] | None) -> str:
+    return "" if row is None else row["your_line"] or row["in_line"] or row["allocated_line"]
+
+
+def _where(row: Mapping[str, str] | None) -> str:
+    return "" if row is None else f"{_place(row)} {row['task']}"
+
+
+def _rightly(case: Case, sites: Sites, python: str, native: str) -> Sites:
+    return replace(
+        sites,
+        line_right=_has_one(case.lines, python),
+        native_right=_has_one(case.native_lines, native),
+    )
+
+
+def _has_one(expected: Sequence[str], where: str) -> bool | None:
+    """Whether one of the lines is named; a line's number is whole. None where none is expected."""
+    return any(re.search(rf"{re.escape(one)}\b", where) for one in expected) if expected else None
 
 
 def _found(
@@ -158,6 +221,19 @@ def summary_line(outcomes: Sequence[Outcome]) -> str:
         known = [right for right in _named(outcomes, f"{name}_right") if right is not None]
         if known:
             text += f"; {name} right in {sum(known)} of {len(known)} leaks"
+    for name, told in (("line", "line_right"), ("native line", "native_right")):
+        rights = [getattr(found.sites, told) for outcome in outcomes for found in outcome.found]
+        known = [right for right in rights if right is not None]
+        if known:
+            text += f"; {name} named in {sum(known)} of {len(known)} leaks"
+    counts = [
+        found.sites.count
+        for outcome in outcomes
+        for found in outcome.found
+        if found.kind != "leaky" and found.sites.count is not None
+    ]
+    if counts:
+        text += f"; {sum(counts)} sites in {len(counts)} fixed releases and healthy apps"
     if skipped:
         text += f"; {len(skipped)} skipped"
     if too_many_skipped(outcomes):

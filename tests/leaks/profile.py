@@ -25,8 +25,8 @@ LEAST_MARGIN: Final = 30
 """Bytes per request: the smallest leak is 80 B, and no fixed release keeps more than 20 B."""
 CLEARS: Final = 1.2 * RESERVE_BYTES
 """Bytes that the margin is over a load, at least: the reserve, and a fifth for the interval of what is in use."""
-AROUND_S: Final = 2 + 3 + 3 + 12
-"""Idle, drain, ladder; starting, stopping and the report."""
+AROUND_S: Final = 2 + 3 + 3 + 12 + 30
+"""Idle, drain, ladder; starting, stopping and the report; the replay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def margin(case: Case, effort: Effort) -> str:
     return case.max_leak or f"{max(LEAST_MARGIN, clears)} B/request"
 
 
-def profile_text(case: Case, interpreters: Sequence[Path], effort: Effort) -> str:
-    """Return the profile; ``interpreters`` are the arms', in their order."""
+def profile_text(case: Case, interpreters: Sequence[Path], effort: Effort, memray: Path | None = None) -> str:
+    """Return the profile; ``interpreters`` are the arms', in their order, ``memray`` is the directory of theirs."""
     lines = [
         "[phases]",
         "idle_s = 2",
@@ -88,6 +88,8 @@ def profile_text(case: Case, interpreters: Sequence[Path], effort: Effort) -> st
         f'max_leak = "{margin(case, effort)}"',
         "live = false",
     ]
+    if memray is not None:
+        lines += ["[replay]", f"memray = {json.dumps(str(memray))}"]
     if case.limit:
         lines += ["[limit]", f'memory = "{case.limit}"']
     preload = f", LD_PRELOAD = {json.dumps(case.preload)}" if case.preload else ""

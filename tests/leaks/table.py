@@ -21,9 +21,13 @@ HEAD: Final = (
     "",
     "what grew",
     "",
+    "line named",
+    "",
+    "native line named",
+    "",
 )
 NUMBERS: Final = ("B/request", "in use", "known RSS")
-WRAPPED: Final = ("", "what grew", "leaky", "healthy")
+WRAPPED: Final = ("", "what grew", "line named", "native line named", "leaky", "healthy")
 WORD: Final = {True: "right", False: "wrong"}
 WORDS: Final = {"leak": "LEAK", "no_leak": "NO LEAK", "inconclusive": "INCONCLUSIVE"}
 
@@ -51,6 +55,7 @@ def _cells(found: Found) -> tuple[str, ...]:
         *("" if rate is None else f"{rate:,.1f}" for rate in (found.rate, found.whole, found.known)),
         WORD[found.right],
         *_grew(found),
+        *_lines(found),
     )
 
 
@@ -59,6 +64,16 @@ def _grew(found: Found) -> tuple[str, str]:
         return "nothing", "" if found.kind_right is None else WORD[found.kind_right]
     told = [right for right in (found.kind_right, found.holder_right) if right is not None]
     return f"{found.what}: {found.holder}", WORD[all(told)] if told else ""
+
+
+def _lines(found: Found) -> tuple[str, str, str, str]:
+    sites = found.sites
+    if found.kind != "leaky":
+        count = "" if sites.count is None else f"{sites.count} sites"
+        return count, "" if sites.count is None else WORD[not sites.count], "", ""
+    words = ("" if right is None else WORD[right] for right in (sites.line_right, sites.native_right))
+    line, native = words
+    return sites.line or "none", line, sites.native_line or "none", native
 
 
 def console_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

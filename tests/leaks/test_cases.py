@@ -13,7 +13,15 @@ from soak.config.load import load_profile
 from soak.errors import HarnessError, UsageError
 from tests.leaks import allocators_table, environments, interpreters
 from tests.leaks.case import Case, Kind, Release, allocator_cases, release_cases
-from tests.leaks.outcome import Found, Outcome, read_outcome, summary_line, too_many_skipped
+from tests.leaks.outcome import (
+    Found,
+    Outcome,
+    Sites,
+    read_outcome,
+    read_sites,
+    summary_line,
+    too_many_skipped,
+)
 from tests.leaks.profile import Effort, effort, margin, profile_text
 from tests.leaks.table import HEAD, markdown, rows
 from tests.leaks.yardsticks import ALLOCATORS, RELEASES
@@ -232,19 +240,74 @@ def test_right_kinds_and_holders_are_counted_of_the_leaks_that_have_them() -> No
 def test_the_table_shows_what_was_found_beside_the_truth() -> None:
     """Each release has a line, and a wrong verdict its sentence."""
     leaky = replace(
-        _found("leaky", "leak", right=True), what="native memory", holder="native memory", kind_right=False
+        _found("leaky", "leak", right=True),
+        what="native memory",
+        holder="native memory",
+        kind_right=False,
+        sites=Sites(2, "app.py:12", "", True, False),
     )
-    whole = Outcome(CASE, (leaky, _found("fixed", "leak", right=False)))
+    fixed = replace(_found("fixed", "leak", right=False), sites=Sites(0))
+    whole = Outcome(CASE, (leaky, fixed))
     skipped = Outcome(replace(CASE, name="other"), skipped="no CPython 3.9")
     assert markdown(HEAD, rows([whole, skipped]), [whole, skipped]) == (
-        "| case | class | release | verdict | by | B/request | in use | known RSS |  | what grew |  |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+        "| case | class | release | verdict | by | B/request | in use | known RSS |  | what grew |  | line named |  | "
+        "native line named |  |\n"
+        f"|{' --- |' * 15}\n"
         "| some_cache | unbounded_cache | leaky | LEAK | native_bytes | 296.0 | 301.0 | 300.0 | right | "
-        "native memory: native memory | wrong |\n"
-        "|  |  | fixed | LEAK | native_bytes | 296.0 | 301.0 | 300.0 | wrong | nothing |  |\n"
-        "| other | unbounded_cache |  |  |  |  |  |  |  |  | skipped: no CPython 3.9 |\n"
+        "native memory: native memory | wrong | app.py:12 | right | none | wrong |\n"
+        "|  |  | fixed | LEAK | native_bytes | 296.0 | 301.0 | 300.0 | wrong | nothing |  | 0 sites | right |  |  |\n"
+        f"| other | unbounded_cache | {' | ' * 11} | skipped: no CPython 3.9 |\n"
         "\n- some_cache, fixed: It says why.\n"
     )
+
+
+SITES = (
+    "pass,rank,your_line,in_line,allocated_line,task,function\n"
+    "python,1,cases/app.py:12,,,,\nnative,1,,lib/a.py:3,,serve (mcp/s.py),f (lib)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "native_lines", "rights"),
+    [
+        (("app.py:12",), ("lib/a.py:3",), (True, True)),
+        (("app.py:1",), ("lib/b.py",), (False, False)),
+        ((), ("mcp/s",), (None, True)),
+        (("app.py:9", "app.py:12"), (), (True, None)),
+    ],
+)
+def test_the_first_line_of_each_pass_is_the_expected_one_or_wrong(
+    tmp_path: Path,
+    lines: tuple[str, ...],
+    native_lines: tuple[str, ...],
+    rights: tuple[bool | None, bool | None],
+) -> None:
+    """The line, or the task, has one of the expected; the number of a line is whole."""
+    case = replace(CASE, lines=lines, native_lines=native_lines)
+    (tmp_path / "run" / "a").mkdir(parents=True)
+    (tmp_path / "run" / "a" / "sites.csv").write_text(SITES)
+    sites = read_sites(case, case.releases[0], tmp_path / "run", "a")
+    assert (sites.line, sites.native_line) == ("cases/app.py:12", "lib/a.py:3, by f (lib)")
+    assert (sites.line_right, sites.native_right) == rights
+
+
+def test_a_replay_that_was_not_made_names_no_line(tmp_path: Path) -> None:
+    """Of a leak that is wrong; of a fixed release nothing is known, until it was replayed after the run."""
+    case = replace(CASE, lines=("app.py:12",))
+    leaky, fixed = case.releases
+    assert read_sites(case, leaky, tmp_path / "run", "a").line_right is False
+    assert read_sites(case, fixed, tmp_path / "run", "b").count is None
+    (tmp_path / "run-replay" / "b").mkdir(parents=True)
+    (tmp_path / "run-replay" / "b" / "sites.csv").write_text(SITES)
+    assert read_sites(case, fixed, tmp_path / "run", "b").count == 1
+
+
+def test_every_leak_of_python_or_native_code_has_its_line() -> None:
+    """Those of Python's allocators, those past them, and references that native code lost: both."""
+    cases = [case for case in release_cases() if case.leak_class]
+    assert all(case.lines or case.native_lines for case in cases)
+    assert sum(bool(case.lines) for case in cases) == 17
+    assert sum(bool(case.native_lines) for case in cases) == 10
 
 
 def test_the_table_of_allocators_has_twins_on_one_line() -> None:
