@@ -16,6 +16,8 @@ from soak.contract import REQUESTS
 
 MOST_NAMES: Final = 100
 """Names of requests that are read: a profile has as many kinds."""
+MOST_SENT: Final = 1e9
+"""Requests of a name in a second, at most; more are damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def read_sent_by_name(arm_dir: Path) -> SentByName:
     counts: dict[str, Numbers] = {}
     for row, text in enumerate(frame["sent_by_name"]):
         for name, sent in numbers_of(text).items():
-            if sent <= 0:
+            if not 0 < sent <= MOST_SENT:
                 continue
             if name not in counts and len(counts) < MOST_NAMES:
                 counts[name] = np.zeros(len(seconds))

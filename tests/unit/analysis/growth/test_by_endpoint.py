@@ -134,7 +134,14 @@ def test_damaged_cells_count_for_nothing(tmp_path: Path) -> None:
     table = tmp_path / "run" / "only" / contract.REQUESTS
     lines = table.read_text().splitlines()
     for at, cell in enumerate(
-        ["[1]", "{", "-", '"{""add"": ""x"", ""find"": -5, ""follow"": NaN}"', "[" * 5000]
+        [
+            "[1]",
+            "{",
+            "-",
+            '"{""add"": ""x"", ""find"": -5, ""follow"": NaN}"',
+            "[" * 5000,
+            '"{""find"": 1e300}"',
+        ]
     ):
         lines[8 + at] = f"{lines[8 + at].partition(',' + chr(34))[0]},{cell}"
     table.write_text("\n".join(lines) + "\n")
