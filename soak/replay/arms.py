@@ -41,6 +41,13 @@ def replay_run(ended: Ended) -> None:
 
     The verdict is printed first. Ctrl-C ends the replay alone.
     """
+    try:
+        _replay_run(ended)
+    except Exception as error:  # noqa: BLE001 - a full disk, or a defect of ours, must not cost the run its exit code
+        ended.session.progress.print_line(f"replay: {message_line(error)}")
+
+
+def _replay_run(ended: Ended) -> None:
     plan = ended.plan
     candidates = [arm for arm in plan.arms if is_eligible(plan, arm)]
     if not candidates:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from soak.config.load import load_profile
 from soak.contract import ArmLive, ArmReplay, Live
+from soak.errors import HarnessError
 from soak.plan.run_plan import plan_run
 from soak.replay.arms import explained_share, is_eligible, outcome, replay_run
 from soak.replay.one_pass import PassResult
@@ -223,6 +224,20 @@ def test_an_arm_that_dies_at_its_start_is_refused(make: Make) -> None:
 
     run.machine.on_spawn = on_spawn
     assert run.go()["old"]["reason"] == "it died (exit code 3)"
+
+
+def test_a_manifest_that_cannot_be_written_ends_the_replay_and_not_the_run(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its outcome changes no exit code."""
+    run = make(old="leak")
+
+    def refuse(_status: str) -> None:
+        raise HarnessError("no space left")
+
+    monkeypatch.setattr(run.ended.session, "save_manifest", refuse)
+    assert run.go() == {}
+    assert run.started[:2] == ["judge", "stubs"]
 
 
 def test_ctrl_c_ends_the_replay_of_all_arms(make: Make) -> None:
