@@ -15,6 +15,7 @@ from soak.containers.engine import Image
 from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError, printable
 from soak.plan.arm_plan import ArmPlan, Place, plan_arms
+from soak.plan.disk import megabytes, recording_bytes
 from soak.plan.load_plan import WebAccess, plan_load
 from soak.plan.ports import Ports
 from soak.plan.shortest_load import TOO_SHORT, shortest_load
@@ -46,6 +47,18 @@ class RunPlan:
         arms = (arm.process for arm in self.arms if not arm.metrics)
         return (*stubs, *arms, self.locust, *self.workers, *judge)
 
+    @property
+    def recording_bytes(self) -> int:
+        """About how much disk the recording takes, of one process of each arm."""
+        return recording_bytes(self.profile, len(self.arms))
+
+    @property
+    def disk(self) -> str:
+        """The same as a line of the plan."""
+        return (
+            f"disk     about {megabytes(self.recording_bytes)} for the recording, of one process of each arm"
+        )
+
     def at(self, t0_monotonic_s: float) -> RunPlan:
         """Return the plan of a run that starts at this instant of the monotonic clock."""
         return replace(self, traffic=replace(self.traffic, t0_monotonic_s=t0_monotonic_s))
@@ -73,6 +86,7 @@ class RunPlan:
             f" at most {limit.max_restarts} times",
             f"traffic  {_load(profile)}",
             f"judge    {_margin(profile)}; {shortest}",
+            self.disk,
         ]
         if shortest.too_short:
             lines.append(f"warning  {TOO_SHORT}")

@@ -19,6 +19,7 @@ from soak.config.profile import Profile
 from soak.containers.images import images_of
 from soak.errors import HarnessError, SoakError, UsageError
 from soak.limit import LimitMechanism
+from soak.plan.disk import check_disk
 from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import RunPlan, plan_run
 from soak.recording.files import check_encodable, new_run_directory, record_sums
@@ -85,7 +86,11 @@ def run_profile(
             shutil.rmtree, probe_directory, ignore_errors=True
         )  # somebody may have killed the guard
         # checked before a directory is made for it
-        plan_run(profile, Path("runs"), probe_directory, images=images, web=web).check_commands()
+        checked = plan_run(profile, Path("runs"), probe_directory, images=images, web=web)
+        checked.check_commands()
+        if web is None:  # else nobody knows how long the load will be
+            check_disk(checked.recording_bytes, runs)
+            progress.print_line(checked.disk)
         directory = new_run_directory(runs, profile.name, datetime.now(UTC))
         stack.callback(write_hashes, directory)
         choice = machine.choose_limit(guard, directory.name)
