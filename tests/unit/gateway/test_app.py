@@ -150,6 +150,8 @@ def test_a_client_that_leaves_is_harmless(call: Any, caplog: pytest.LogCaptureFi
         ("GET", "/healthz", 200, {"status": "ok"}),
         ("GET", "/api/orders", 405, {"error": "Method Not Allowed"}),
         ("POST", "/nowhere", 404, {"error": "Not Found"}),
+        ("POST", "/api/", 404, {"error": "Not Found"}),
+        ("POST", "/api/orders/1", 404, {"error": "Not Found"}),
     ],
 )
 def test_other_paths(call: Any, method: str, path: str, status: int, content: Any) -> None:
