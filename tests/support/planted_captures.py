@@ -108,14 +108,18 @@ def captured(
     memray: Sequence[str] = (),
     python: str = sys.executable,
     prelude: str = "",
+    captures: int = 0,
     variables: dict[str, str] | None = None,
 ) -> Iterator[Target]:
     """Start the process in a new directory, with a capture from its start.
 
-    ``memray`` are directories where that may be, ``prelude`` is a line of code before its own.
+    ``memray`` are directories where that may be, ``prelude`` is a line of code before its own, ``captures``
+    are those of other processes.
     """
     app, raw = directory / "app.py", directory / "raw"
     raw.mkdir(mode=0o700)
+    for number in range(captures):
+        (raw / f"capture-{number}.bin").touch()
     app.write_text(TARGET.replace("import ctypes", f"{prelude}\nimport ctypes", 1) if prelude else TARGET)
     wanted = {"directory": str(raw), "most_bytes": most_bytes, "memray": list(memray)}
     env = {

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 NEEDED = ("memray", "rich", "typing_extensions")
 """Packages that the import of memray needs; the rest of a directory stays out of sight."""
+MOST_CAPTURES = 16
+"""Processes of an arm that are captured at most: one that starts helpers all the time must not fill the disk."""
 INTERVAL_MS = 100
 """Time between two snapshots in the capture, milliseconds."""
 SETTLE_S = 2.5 * INTERVAL_MS / 1000
@@ -86,6 +88,8 @@ class Native:
     def _begin(self, directory: str, most_bytes: int, memray: list[str]) -> None:
         if "t" in getattr(sys, "abiflags", ""):
             raise ValueError("a free-threaded build of Python is not traced")
+        if sum(name.startswith("capture-") for name in os.listdir(directory)) >= MOST_CAPTURES:
+            raise ValueError(f"{MOST_CAPTURES} processes are captured already")
         module, found_in, hidden = _import_memray(memray)
         self._capture = f"{directory}/capture-{self._pid}.bin"
         try:

@@ -110,6 +110,14 @@ def test_the_file_of_a_point_is_new(target: Target) -> None:
         target.point()
 
 
+def test_a_target_that_starts_many_processes_does_not_fill_the_disk(tmp_path: Path) -> None:
+    """Beyond sixteen captures no process begins another; it runs as ever."""
+    with captured(tmp_path, captures=16) as found:
+        with pytest.raises(ProbeError, match="16 processes are captured already"):
+            found.point()
+        assert found.call(3) == 3
+
+
 def test_an_unknown_wish_is_a_reason(tmp_path: Path) -> None:
     """A variable that no runner of ours sets harms nothing."""
     with (
