@@ -30,13 +30,15 @@ asyncio.run(drive(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
 """
 
 
-def traced(directory: Path, app: str, points: int = 6, each: int = 100) -> tuple[Group, ...]:
+def traced(
+    directory: Path, app: str, points: int = 6, each: int = 100, python: str = sys.executable
+) -> tuple[Group, ...]:
     """Run ``app``, a module with a coroutine ``answer``, and return its groups after each ``each`` requests."""
     site, raw = directory / "srv", directory / "raw"
     site.mkdir()
     raw.mkdir()
     (site / "app.py").write_text(dedent(app))
     (directory / "driver.py").write_text(DRIVER)
-    command = [sys.executable, str(directory / "driver.py"), str(site), str(raw), str(points), str(each)]
+    command = [python, str(directory / "driver.py"), str(site), str(raw), str(points), str(each)]
     subprocess.run(command, check=True, timeout=60)
     return read_groups(raw, range(points), Namer(Sources(Path("/"))))

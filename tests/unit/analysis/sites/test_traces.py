@@ -14,6 +14,7 @@ from analysis.sites.sources import Sources
 from analysis.sites.traces import Group, read_groups
 from soak.contract import traces_file
 from soak.errors import HarnessError
+from tests.support.pythons import find_interpreter
 from tests.support.traced_programs import traced
 
 FRAMES = (("/srv/app.py", 12), ("/srv/main.py", 3))
@@ -62,9 +63,13 @@ def lines(sites: tuple[Site, ...]) -> set[int]:
     return {site.group.name.yours[1] for site in sites if site.group.name.yours}
 
 
-def test_a_leaking_dict_is_found_at_its_lines(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"])
+def test_a_leaking_dict_is_found_at_its_lines(version: str, tmp_path: Path) -> None:
     """Keys of 62 B and values of 233 B, 1.00 block each, at the two lines that make them; nothing else grows."""
-    sites = sites_of(traced(tmp_path, LEAKING_DICT))
+    python = find_interpreter(version)
+    if python is None:
+        pytest.skip(f"no CPython {version} on this machine")
+    sites = sites_of(traced(tmp_path, LEAKING_DICT, python=python))
     assert lines(sites) == {5, 6}
     value, key = sites
     assert key.bytes_per_request == pytest.approx(54 + 8, abs=8)
