@@ -52,6 +52,13 @@ def test_a_real_leak_is_called_and_its_mend_is_not(outcomes: dict[str, Outcome],
     ], (outcome.failed, [found.sentence for found in outcome.found])
 
 
+def test_the_lines_of_both_are_named(outcomes: dict[str, Outcome]) -> None:
+    """Of objects by either pass; of pages by the native pass alone, one request at a time."""
+    in_blocks, in_pages = (outcomes[name].found[0].sites for name in (IN_BLOCKS, IN_PAGES))
+    assert (in_blocks.line_right, in_blocks.native_right) == (True, True), in_blocks
+    assert (in_pages.line_right, in_pages.native_right) == (None, True), in_pages
+
+
 def test_a_leak_under_a_foreign_malloc_does_not_pass(tmp_path: Path) -> None:
     """The figures are those of the malloc that serves the process; the system's would answer that nothing is in use."""
     (outcome,) = soaked(ALLOCATORS, [IN_JEMALLOC], ALLOCATORS.load_s, tmp_path).values()
