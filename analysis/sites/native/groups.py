@@ -54,10 +54,11 @@ def read_native_groups(
 ) -> tuple[Group, ...]:
     """Return what is live by name at each of ``points``, of all processes that have a file at each of them.
 
-    ``root`` is the root directory of the arm's files, None where it has ended. Where it is not ours, as in a container,
-    its libraries have no names of functions here. Raises CaptureError where there is no capture or one cannot be read.
+    ``root`` is the root directory of the arm's files, None where it has ended. Where that is not known to be ours, as
+    in a container, paths of the arm are other files here: none of its functions is named, and nothing of it is run.
+    Raises CaptureError where there is no capture or one cannot be read.
     """
-    is_ours = root is None or root.samefile("/")
+    is_ours = _is_ours(root)
     processes = [
         one for one in range(MOST_PROCESSES) if all(traces_file(raw, point, one).exists() for point in points)
     ]
@@ -76,6 +77,14 @@ def read_native_groups(
         Group(one.name, one.frames, one.bytes, one.blocks, one.largest, one.function)
         for one in found.values()
     )
+
+
+def _is_ours(root: Path | None) -> bool:
+    """Whether paths of the arm are the same files here."""
+    try:
+        return root is not None and root.samefile("/")
+    except OSError:
+        return False  # it has just ended
 
 
 def _stacks(raw: Path, facts: Sequence[Facts], *, is_ours: bool) -> list[Stack]:
