@@ -110,10 +110,11 @@ class LoadSummary:
 
 def load_rows(arm: Arm, load: Phase | None) -> pd.DataFrame:
     """Return the rows of that load: seconds that it touches count to it."""
-    during = (arm.requests["phase"] == LOAD) & (load is not None)
-    if load is not None:
-        during &= arm.requests["t_s"].between(load.start_s - 1, load.end_s)
-    return arm.requests[during]
+    if load is None:
+        return arm.requests.iloc[:0]
+    touched = within(arm.requests, load.start_s - 1, load.end_s)
+    during = touched["phase"] == LOAD
+    return touched if during.all() else touched[during]  # days of rows are not copied
 
 
 def load_summary(arm: Arm, load: Phase | None) -> LoadSummary:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import theilslopes
 
 from analysis.recording.accounting import account_arm, account_processes
 from analysis.recording.process_sum import as_one
 from analysis.recording.read import SAMPLE_NUMBERS
-from analysis.verdict.other_explanations import ReportedFree, reported_free
+from analysis.verdict.other_explanations import ReportedFree, reported_free, sen_slope
 from tests.unit.analysis.verdict.test_signals import LOAD_PHASE, PARTED, SECONDS, arm, rows
 
 MB = 1e6
@@ -126,3 +127,12 @@ def test_what_several_processes_report_is_confirmed_where_a_census_saw_each() ->
     free = 10 * MB * SINCE_LOAD
     assert both(free + CENSUSES, free + CENSUSES).unconfirmed < 0.2 * MB
     assert both(free + CENSUSES, np.nan).unconfirmed == pytest.approx(20 * MB, rel=0.1)
+
+
+@pytest.mark.parametrize("points", [3, 17, 200])
+def test_the_slope_is_that_of_scipy(points: int) -> None:
+    """Also where two readings have one time."""
+    random = np.random.default_rng(points)
+    t_s = np.sort(random.integers(0, 2 * points, points)).astype(float)
+    value = 3 * t_s + random.normal(0, 5, points)
+    assert sen_slope(value, t_s) == pytest.approx(theilslopes(value, t_s).slope)
