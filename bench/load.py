@@ -13,7 +13,12 @@ from bench.harness.servers import Command, Place
 COMPARED: Final = (
     ("planned load at 4,000/s / FastHttpUser at its most", 0.9, Load(True, 4000), Load(False)),
     ("planned load / FastHttpUser, both at 600/s", 0.9, Load(True, 600), Load(False, 600)),
-    ("planned load at 4,000/s, 4 workers / 1", 0.8, Load(True, 4000, workers=4), Load(True, 4000, workers=1)),
+    (
+        "planned load at 1,000/s a worker, 4 workers / 1",
+        0.9,
+        Load(True, 4000, workers=4),
+        Load(True, 1000, workers=1),
+    ),
 )
 """Name of a ratio, its goal, and the two loads."""
 

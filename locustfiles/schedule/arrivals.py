@@ -25,12 +25,18 @@ MADE_AHEAD = 16
 
 
 def schedule(
-    traffic: Traffic, start_s: float, environment: Mapping[str, str] = os.environ
+    traffic: Traffic,
+    start_s: float,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    share: int = 0,
+    shares: int = 1,
 ) -> Iterator[PlannedRequest]:
     """Yield the requests of a warm-up that starts at ``start_s`` (``t_s``) and of the load, in order of planned start.
 
     Memory does not depend on the length of the run. The draws depend on the traffic's seed and kinds alone, so another
-    set of arms or a slow one gets the same stream. Raises UsageError as ``Mix``.
+    set of arms or a slow one gets the same stream. Only requests whose index modulo ``shares`` is ``share`` are made.
+    Raises UsageError as ``Mix``.
     """
     draw = random.Random(f"{traffic.seed} requests")
     mix = Mix(traffic, environment)
@@ -38,6 +44,10 @@ def schedule(
     text = bytes(draw.choices(string.ascii_letters.encode(), k=longest_bytes + PAYLOAD_OFFSETS)).decode()
     for index, (offset_s, segment) in enumerate(_offsets(traffic)):
         load_s = offset_s - traffic.warmup_s
+        if index % shares != share:
+            draw.random(), draw.random()  # those of its service and payload
+            mix.skip(load_s)
+            continue
         live = live_instances(traffic, load_s)
         service = instance_name(traffic.services, live[int(draw.random() * len(live))])
         cut = int(draw.random() * PAYLOAD_OFFSETS)

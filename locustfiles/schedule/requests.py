@@ -21,6 +21,7 @@ from soak.contract.templates import (
     NUMBER,
     PAYLOAD,
     SERVICE,
+    UUID,
     Part,
     header_from,
     parse_template,
@@ -120,6 +121,14 @@ class Template:
             else:
                 self._parts.append(part if part.placeholder else encode(part.text))
 
+    @property
+    def draws(self) -> bool:
+        """Whether filling it in takes random numbers."""
+        return any(
+            isinstance(part, tuple) or (isinstance(part, Part) and part.placeholder == UUID)
+            for part in self._parts
+        )
+
     def fill(self, values: Values) -> str:
         """Return the text of one request."""
         return "".join(
@@ -156,6 +165,9 @@ class _Kind:
             name: Template(value, IN_HEADERS, environment) for name, value in request.headers.items()
         }
         self._body = Template(request.body, IN_BODIES, environment)
+        texts = (self._path, *(value for _, value in self._query), *self._headers.values(), self._body)
+        self.draws = request.open_s is not None or any(text.draws for text in texts)
+        """Whether filling it in takes random numbers."""
 
     def filled(self, planned_s: float, until_s: float, values: Values) -> PlannedRequest:
         """Return a request of this kind."""
@@ -221,9 +233,19 @@ class Mix:
         load_s: float = 0.0,
     ) -> PlannedRequest:
         """Return the next request; ``load_s`` is its planned start in the load, below 0 in the warm-up."""
+        return self._drawn(load_s).filled(planned_s, until_s, Values(index, service, payload, self._draw))
+
+    def skip(self, load_s: float) -> None:
+        """Draw the next request without making it: it is in the share of another worker."""
+        kind = self._drawn(load_s)
+        if kind.draws:
+            kind.filled(0.0, 0.0, Values(0, "", str, self._draw))
+
+    def _drawn(self, load_s: float) -> _Kind:
+        if len(self._kinds) == 1:
+            return self._kinds[0]
         shares = self._shares
         if self._turns and load_s >= 0:
             shares = self._turns[int(load_s // ROTATE_S) % len(self._turns)]
-        at = bisect_right(shares, self._draw.random() * shares[-1]) if len(self._kinds) > 1 else 0
-        values = Values(index, service, payload, self._draw)
-        return self._kinds[min(at, len(self._kinds) - 1)].filled(planned_s, until_s, values)
+        at = bisect_right(shares, self._draw.random() * shares[-1])
+        return self._kinds[min(at, len(self._kinds) - 1)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
 
 import gevent
 
@@ -63,7 +62,7 @@ class PlannedSender:
         """Offer the requests of the share until the load is over, drain included."""
         traffic = replace(self._traffic, seed=begin.seed)
         self._dispatcher.run(
-            made_ahead(islice(schedule(traffic, begin.start_s), begin.share, None, begin.shares)),
+            made_ahead(schedule(traffic, begin.start_s, share=begin.share, shares=begin.shares)),
             end_s=begin.start_s + traffic.warmup_s + traffic.load_s,
             drain_s=longest_drain_s(traffic),
         )

@@ -237,3 +237,20 @@ def test_no_request_may_last_into_a_pause(make_traffic: MakeTraffic) -> None:
     for request in schedule(traffic, 3.0):
         assert request.planned_s <= request.until_s <= request.planned_s + 5.0
         assert (request.until_s - 3.0 + 1.0) % 5.0 == pytest.approx(0.0)
+
+
+LIVE = TrafficRequest(
+    name="live", method="GET", path="/live", body='{"id": "{uuid}"}', open_s=2.0, send_every_s=1.0
+)
+
+
+@pytest.mark.parametrize("mix", ["weights", "rotate"])
+@pytest.mark.parametrize("shares", [2, 5])
+def test_shares_are_those_of_the_whole_stream(make_traffic: MakeTraffic, mix: str, shares: int) -> None:
+    """A worker that makes its own requests alone sends what it would send of all of them, whatever is drawn."""
+    traffic = make_traffic(requests=(*MIX, LIVE), mix=mix)
+    whole = list(schedule(traffic, 0.0, ENVIRONMENT))
+    for share in range(shares):
+        made = list(schedule(traffic, 0.0, ENVIRONMENT, share=share, shares=shares))
+        assert [repr(one) for one in made] == [repr(one) for one in whole[share::shares]]
+        assert [one.headers for one in made] == [one.headers for one in whole[share::shares]]
