@@ -49,7 +49,7 @@ def test_planted_leaks_are_sites_and_what_is_replaced_is_none(target: Target) ->
     assert inflated.group.function.startswith("inflateInit")
     assert mapped.bytes_per_request == pytest.approx(8292, rel=0.02)
     large = found[line_of("large_blocks") + 1]
-    assert (large.low, large.blocks_per_request) == (None, 3.0)
+    assert (large.low, large.blocks_per_request) == (None, 2.0)  # as many of the largest hold them
     assert line_of("healthy") not in found
 
 
