@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from soak import contract
 from soak.containers.images import images_of
@@ -78,16 +78,14 @@ def replay_finished(
             return None
         _check_unchanged(recorded, plan, arms)
         directory = _copy(run)
+        replay_of = {"run": run.name, "sha256": _digest(run)}
+        manifest = {**recorded.manifest, "run_id": directory.name, "replay_of": replay_of, "replay": {}}
+        _seal(directory, manifest)  # the analysis of a pass reads it
         plan = plan_run(profile, directory, private, images=images_of(profile)).at(clock.t0_monotonic_s)
         ended = Ended(plan, session, choice.mechanism, private)
         again = [one for one in plan.arms if one.name in {arm.name for arm in arms}]
         found = replay_arms(ended, again, profile.replay.seconds, verdicts)
-        replay_of = {"run": run.name, "sha256": _digest(run)}
-        write_json(
-            directory / contract.MANIFEST,
-            {**recorded.manifest, "run_id": directory.name, "replay_of": replay_of, "replay": facts(found)},
-        )
-        record_sums(directory)
+        _seal(directory, {**manifest, "replay": facts(found)})
     return Replayed(directory, found)
 
 
@@ -112,6 +110,11 @@ def _check_unchanged(recorded: Recorded, plan: RunPlan, arms: list[ArmPlan]) -> 
                 f"{recorded.directory}: {arm.name} would not be replayed as it ran: {'; '.join(found)}. "
                 "Soak it again instead."
             )
+
+
+def _seal(directory: Path, manifest: Mapping[str, Any]) -> None:
+    write_json(directory / contract.MANIFEST, manifest)
+    record_sums(directory)
 
 
 def _copy(run: Path) -> Path:

@@ -58,6 +58,9 @@ def _replay(run: Path, arm: str = "", leaks: tuple[str, ...] = ("old",)) -> tupl
             found = {"verdict": "leak", "native": False}
             Path(child.spec.argv[-1]).write_text(json.dumps(dict.fromkeys(leaks, found)))
             child.end(0)
+        if child.spec.name == "locust":  # the analysis of a pass reads the recording
+            manifest = json.loads((child.log.parents[1] / "manifest.json").read_text())
+            assert (manifest["replay_of"]["run"], manifest["replay"]) == (RUN, {})
 
     scripted.on_spawn = on_spawn
     with Progress(Console(quiet=True)) as progress:
@@ -76,6 +79,7 @@ def test_a_finished_run_is_replayed_into_a_directory_that_names_it_and_its_diges
     digest = hashlib.sha256((run / "SHA256SUMS").read_bytes()).hexdigest()
     assert manifest["replay_of"] == {"run": RUN, "sha256": digest}
     assert manifest["run_id"] == f"{RUN}-replay"
+    assert manifest["replay"].keys() == {"old"}
     assert manifest["replay"]["old"]["status"] == "refused"  # no scripted process has a probe
     assert (found.directory / "old" / "samples.csv").read_text() == "old"
     assert not (found.directory / "old" / "sites.csv").exists()
