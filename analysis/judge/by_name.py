@@ -20,6 +20,8 @@ MIN_PERIODS: Final = 8
 """Number of periods, from reading to reading within a life, from which on the growth is told apart by name."""
 MORE_THAN_NAMES: Final = 3
 """Number by which the periods exceed what is fitted, at the least: with fewer the noise is not known."""
+COUNTED_PERIODS: Final = 6
+"""The same for a value that is counted without noise, as the blocks of a site."""
 MAX_CONDITION: Final = 30.0
 """Condition number of the requests by name, columns of length 1, above which names are collinear (Belsley 1991)."""
 COUNTED_CONDITION: Final = 1e4
@@ -63,6 +65,7 @@ def growth_by_name(
     held: Mapping[str, Numbers] | None = None,
     error: float = ERROR,
     max_condition: float = MAX_CONDITION,
+    min_periods: int = MIN_PERIODS,
 ) -> GrowthByName:
     """Return by how much the signal grows per request of each name.
 
@@ -70,7 +73,8 @@ def growth_by_name(
     each life; readings that are missing are left out before. ``life`` numbers the processes, whose levels are
     independent; None for one. ``held`` are the requests of a name of the last moments before each reading, to which a
     part of the value may be proportional that is no growth, such as its connections. ``error`` is the chance for all
-    names together; ``max_condition`` is COUNTED_CONDITION for a value without noise.
+    names together; ``max_condition`` is COUNTED_CONDITION, and ``min_periods`` COUNTED_PERIODS, for a value without
+    noise.
     """
     names = [name for name, count in sent.items() if len(count) and np.ptp(count) > 0]
     if len(names) < 2:
@@ -81,7 +85,7 @@ def growth_by_name(
     gained, requests = np.diff(value)[same], np.diff(count, axis=0)[same]
     moments = np.column_stack([held[name] for name in names]) if held else np.empty((len(value), 0))
     fitted = len(names) + moments.shape[1]
-    periods, needed = len(gained), max(MIN_PERIODS, fitted + MORE_THAN_NAMES)
+    periods, needed = len(gained), max(min_periods, fitted + MORE_THAN_NAMES)
     if periods < needed:
         return GrowthByName(reason=f"{periods} periods, {needed} are needed for {len(names)} names")
     condition = float(np.linalg.cond(_unit_columns(requests)))

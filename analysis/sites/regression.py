@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from analysis.judge.by_name import COUNTED_CONDITION, growth_by_name
+from analysis.judge.by_name import COUNTED_CONDITION, COUNTED_PERIODS, growth_by_name
 from analysis.judge.types import Numbers
 from analysis.sites.traces import Group
 from soak.contract import MIN_REPLAY_POINTS
@@ -41,6 +41,10 @@ MIN_DOUBLINGS: Final = 2
 """Steps in which a group of a few large blocks grew, at the least."""
 MOST_FALL: Final = 0.01
 """Bytes that a group of a few large blocks may fall from a point to the next, as a share of its growth."""
+MOST_OF_OTHERS: Final = 0.1
+"""Blocks per request of all other names that a site of one endpoint may have, as a share of those of that name."""
+OTHERS: Final = "\n"
+"""All other names together; no name of a request."""
 COUNTING: Final = 1 / 12
 """Variance that a number of blocks has at the least, that of rounding: small whole numbers lie on a line by chance."""
 ROUNDING: Final = 1e-9
@@ -180,10 +184,20 @@ def _late_share(level: Numbers, x: Numbers, start: float) -> Numbers:
 
 
 def _endpoint(blocks: Numbers, by_name: Mapping[str, Numbers]) -> str:
-    """Return the name of the requests that alone the blocks follow; empty: of none alone, or not known."""
-    found = growth_by_name(blocks, by_name, max_condition=COUNTED_CONDITION)
-    if len(found.follows) != 1:
-        return ""
-    name = found.follows[0]
-    lowest = found.rates[name].low
-    return name if all(rate.high < lowest for other, rate in found.rates.items() if other != name) else ""
+    """Return the name of the requests that alone the blocks follow; empty: of none alone, or not known.
+
+    Each name is told from the requests of all others together, which takes few periods, however many names there are.
+    """
+    total = np.sum(list(by_name.values()), axis=0) if by_name else blocks
+    alone = []
+    for name, counts in by_name.items():
+        found = growth_by_name(
+            blocks,
+            {name: counts, OTHERS: total - counts},
+            error=MAX_ERROR / len(by_name),
+            max_condition=COUNTED_CONDITION,
+            min_periods=COUNTED_PERIODS,
+        )
+        if name in found.follows and found.rates[OTHERS].high <= MOST_OF_OTHERS * found.rates[name].low:
+            alone.append(name)
+    return alone[0] if len(alone) == 1 else ""
