@@ -16,7 +16,7 @@ from analysis.recording.read import read_recording
 from analysis.recording.replay import Point, read_replay, sites_csv
 from analysis.sites.naming import Namer
 from analysis.sites.native.groups import read_native_groups
-from analysis.sites.regression import find_sites
+from analysis.sites.regression import MIN_PART, MIN_SHARE, find_sites
 from analysis.sites.rows import merged, site_rows
 from analysis.sites.sources import Sources
 from analysis.sites.traces import read_groups
@@ -63,10 +63,10 @@ def command(
     )
     rate, _ = memory_growth(verdict)
     leak = rate.value if rate else None
-    sites = find_sites(groups, np.array([point.requests for point in points]), _by_name(points), leak)
-    rows = site_rows(
-        sites, of_pass, sources, leak, tasks_leak=kind_of_tasks(judged, verdict) == PENDING_TASKS
-    )
+    tasks_leak = kind_of_tasks(judged, verdict) == PENDING_TASKS
+    requests = np.array([point.requests for point in points])
+    sites = find_sites(groups, requests, _by_name(points), leak, MIN_PART if tasks_leak else MIN_SHARE)
+    rows = site_rows(sites, of_pass, sources, leak, tasks_leak=tasks_leak)
     try:
         replace_file(directory / SITES, sites_csv(merged(before.sites, rows, of_pass)).encode())
     except OSError as error:

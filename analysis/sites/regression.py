@@ -35,6 +35,8 @@ MIN_LATE: Final = 0.25
 """Share of a site's growth that lies in the second half of the requests, at the least; of a steady leak it is 0.5."""
 MIN_SHARE: Final = 0.02
 """Bytes of a site as a share of the leak, at the least."""
+MIN_PART: Final = 0.002
+"""The same of a part of a task, which counts where all parts of its task together are MIN_SHARE."""
 MOST_LARGE: Final = 3
 """Blocks of a group that is a few large blocks, at the most."""
 MIN_DOUBLINGS: Final = 2
@@ -76,7 +78,11 @@ class _Fit:
 
 
 def find_sites(
-    groups: Sequence[Group], requests: Numbers, by_name: Mapping[str, Numbers], leak: float | None
+    groups: Sequence[Group],
+    requests: Numbers,
+    by_name: Mapping[str, Numbers],
+    leak: float | None,
+    min_share: float = MIN_SHARE,
 ) -> tuple[Site, ...]:
     """Return the sites, those with the most bytes first.
 
@@ -98,7 +104,7 @@ def find_sites(
     tests = max(1, int(np.sum(np.ptp(size, axis=1) > 0)))
     steady, count = _fit(size - largest, x, tests), _fit(blocks, x, tests, COUNTING)
     rate = steady.rate + table
-    least = MIN_SHARE * (leak if leak and leak > 0 else max(0.0, float(rate[rate > 0].sum())))
+    least = min_share * (leak if leak and leak > 0 else max(0.0, float(rate[rate > 0].sum())))
     late = _late_share(size, x, x[0])
     grows = (_steps(size) >= MIN_STEPS) & (_steps(blocks) >= MIN_STEPS) & (late >= MIN_LATE)
     sites = grows & (steady.low > 0) & (count.low > 0) & (rate >= least)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from analysis.recording.replay import Site as Row
 from analysis.sites.naming import at
-from analysis.sites.regression import Site
+from analysis.sites.regression import MIN_SHARE, Site
 from analysis.sites.sources import Sources
 
 
@@ -46,7 +47,19 @@ def site_rows(
                 frames=" < ".join(at(frame, cwd) for frame in frames),
             )
         )
-    return tuple(rows)
+    return _kept(rows, leak) if tasks_leak else tuple(rows)
+
+
+def _kept(rows: list[Row], leak: float | None) -> tuple[Row, ...]:
+    """Return the rows that are MIN_SHARE of the leak, alone or with the other parts of their task."""
+    least = MIN_SHARE * (leak if leak and leak > 0 else sum(row.bytes_per_request for row in rows))
+    of_task: defaultdict[str, float] = defaultdict(float)
+    for row in rows:
+        of_task[row.task] += row.bytes_per_request
+    kept = [
+        row for row in rows if row.bytes_per_request >= least or (row.task and of_task[row.task] >= least)
+    ]
+    return tuple(replace(row, rank=rank) for rank, row in enumerate(kept, 1))
 
 
 def merged(before: Sequence[Row], found: Sequence[Row], of_pass: str) -> tuple[Row, ...]:

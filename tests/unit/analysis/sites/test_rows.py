@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.sites.naming import Frame, Name
+from analysis.sites.regression import Site
+from analysis.sites.rows import site_rows
+from analysis.sites.sources import Sources
+from analysis.sites.traces import Group
+
+NOTHING = np.zeros(4)
+
+
+def site(line: int, bytes_per_request: float, root: Frame | None = None) -> Site:
+    """Return a site at a line of /srv/app.py, in the coroutine that ``root`` is in."""
+    frame = ("/srv/app.py", line)
+    group = Group(Name(frame, None, root), (frame,), NOTHING, NOTHING, NOTHING)
+    return Site(group, bytes_per_request, bytes_per_request, bytes_per_request, 1.0)
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Sources:
+    (tmp_path / "srv").mkdir()
+    text = "async def serve():\n    await work()\n    return 1\n\ndef plain():\n    return 2\n"
+    (tmp_path / "srv/app.py").write_text(text)
+    return Sources(tmp_path, "/srv")
+
+
+def test_small_parts_of_a_task_stay_where_the_task_matters(sources: Sources) -> None:
+    """Three parts of 1% each are 3% of the leak; a line of 1% that is of no task, or of no coroutine, is left out."""
+    roots = [("/srv/app.py", 2), ("/srv/app.py", 3), ("/srv/app.py", 2)]
+    sites = [site(1, 900.0), *(site(10 + n, 10.0, root) for n, root in enumerate(roots))]
+    sites += [site(20, 10.0), site(21, 10.0, ("/srv/app.py", 6))]
+    rows = site_rows(sites, "python", sources, 1_000.0, tasks_leak=True)
+    assert [(row.rank, row.your_line, row.task) for row in rows] == [
+        (1, "app.py:1", ""),
+        (2, "app.py:10", "serve (app.py)"),
+        (3, "app.py:11", "serve (app.py)"),
+        (4, "app.py:12", "serve (app.py)"),
+    ]
+    assert len(site_rows(sites, "python", sources, 10_000.0, tasks_leak=True)) == 1
+
+
+def test_without_a_leak_of_tasks_no_row_has_one(sources: Sources) -> None:
+    """All sites that were found are rows, with the source of your line and their share."""
+    rows = site_rows([site(2, 500.0, ("/srv/app.py", 2))], "python", sources, 1_000.0, tasks_leak=False)
+    assert [(row.task, row.source, row.share) for row in rows] == [("", "await work()", 0.5)]
