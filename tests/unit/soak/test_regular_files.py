@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.regular_files import open_output, open_regular, read_json, read_regular, replace_file
+from soak.regular_files import open_output, open_regular, read_below, read_json, read_regular, replace_file
 
 
 def make_socket(path: Path) -> None:
@@ -121,3 +121,22 @@ def test_rows_are_not_appended_through_a_link(tmp_path: Path) -> None:
         with pytest.raises(OSError):  # noqa: PT011 - the two have messages of the system
             open_output(tmp_path / name, "a")
     assert (tmp_path / "mine").read_text() == "kept"
+
+
+def test_a_file_below_a_root_is_read_as_it_is_there(tmp_path: Path) -> None:
+    """Absolute links begin at the root, none leads out of it, and what is no regular file of that name is refused."""
+    root = tmp_path / "root"
+    (root / "srv").mkdir(parents=True)
+    (root / "srv/app.py").write_text("text")
+    (root / "link").symlink_to("/srv")
+    (root / "out.py").symlink_to("../../outside.py")
+    (root / "note.txt").write_text("secret")
+    (root / "as.py").symlink_to("note.txt")
+    os.mkfifo(root / "fifo.py")
+    (tmp_path / "outside.py").write_text("secret")
+    assert read_below(root, "/link/../srv/./app.py", ".py", 100)[0] == b"text"
+    for name in ("/out.py", "/as.py", "/fifo.py", "/gone.py", "/srv", "/", "/../outside.py"):
+        with pytest.raises(OSError):  # noqa: PT011 - each by another error
+            read_below(root, name, ".py", 100)
+    with pytest.raises(OSError, match="it has 4 bytes, at most 3 are read"):
+        read_below(root, "/srv/app.py", ".py", 3)

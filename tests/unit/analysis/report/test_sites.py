@@ -138,17 +138,6 @@ def test_a_refusal_is_shown_with_its_reason() -> None:
     )
 
 
-def test_the_parts_of_a_task_are_one_line() -> None:
-    """A task of 30 lines is named with their sums; what is of no task stays as it is."""
-    part = replace(
-        SITE, task="run_server (mcp/server.py)", low=100.0, high=120.0, bytes_per_request=110.0, share=0.1
-    )
-    one, other = together((*(replace(part, rank=rank) for rank in range(5)), TABLE))
-    assert (one.your_line, other.your_line) == ("task run_server (mcp/server.py)", TABLE.your_line)
-    assert (one.bytes_per_request, one.low, one.high, one.share) == pytest.approx((550.0, 500.0, 600.0, 0.5))
-    assert one.in_line == "5 lines, most at gateway/app.py:130"
-
-
 @pytest.mark.usefixtures("planted_verdicts")
 def test_every_report_shows_the_sites_and_obeys_none_of_their_text(build_run: Build) -> None:
     """HTML, Markdown, JUnit, terminal and summary have them; source lines are text everywhere."""
