@@ -99,13 +99,21 @@ def reader_for(facts: Facts, *, may_run: bool) -> Reader:
     there is none.
     """
     found = importlib.util.find_spec("memray")
-    if found is not None and found.origin and importlib.metadata.version("memray") == facts.version:
+    if found is not None and found.origin and _our_version() == facts.version:
         return Reader(sys.executable, str(Path(found.origin).parents[1]))
     if may_run and Path(facts.executable).is_file():
         return Reader(facts.executable, facts.memray)
     raise CaptureError(
         f"the target's memray is {facts.version}, and only that reads its capture: {PIP.format(facts.version)}"
     )
+
+
+def _our_version() -> str:
+    """Return the version of our memray; empty where it is not installed as a package."""
+    try:
+        return importlib.metadata.version("memray")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def read(
@@ -123,9 +131,7 @@ def read(
     try:
         done = subprocess.run(
             words,
-            env={
-                "DEBUGINFOD_URLS": ""
-            },  # symbols of this machine alone; else each library is asked for on the net
+            env={"DEBUGINFOD_URLS": ""},  # else each library without symbols is asked for on the net
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout_s,
