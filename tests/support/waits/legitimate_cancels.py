@@ -52,6 +52,11 @@ async def many_gathered_with_a_timeout() -> None:
     spawn(asyncio.wait_for(_gather([never() for _ in range(40)]), 3600))
 
 
+@legitimate()
+async def gathered_with_a_timeout_and_one_alive() -> None:
+    spawn(asyncio.wait_for(_gather([never(), asyncio.sleep(7200)]), 3600))
+
+
 @legitimate((3, 11))
 async def block_with_a_timeout() -> None:
     async def waits() -> None:

@@ -76,7 +76,11 @@ async def call_in_a_thread() -> None:
 @legitimate()
 async def task_that_a_thread_cancels() -> None:
     loop = asyncio.get_running_loop()
-    task = spawn(never())
+
+    async def gathers() -> None:
+        await asyncio.gather(never(), never())
+
+    task = spawn(gathers())
 
     def cancels(end: threading.Event) -> None:
         mine = task
@@ -127,9 +131,12 @@ async def connection_of_a_server() -> None:
         await reader.read()
         writer.close()
 
-    server = await asyncio.start_server(serves, "127.0.0.1", 0)
+    address = f"\0waits-{os.getpid()}-{len(app)}"
+    server = await asyncio.start_unix_server(serves, address)
     spawn(server.serve_forever())
-    app.append(socket.create_connection(server.sockets[0].getsockname()))
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(address)
+    app.append(client)
 
 
 @legitimate()

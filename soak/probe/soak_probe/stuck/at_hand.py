@@ -40,27 +40,13 @@ _NOT_INTO, _INTO, _INTO_SMALL, _CLOSURE = range(4)
 
 
 def release_at_hand(snapshot: Snapshot, reach: Reach, own_thread: int) -> bool:
-    """Release the waiting tasks that are at hand; return whether there was one."""
+    """Release the waiting tasks that are at hand; return whether there was a new one."""
     if reach.is_whole():
         return False
-    found = [wait for wait in _at_hand(snapshot, reach, own_thread) if not wait.released]
+    found = [wait for wait in _at_hand(snapshot, reach, own_thread) if not wait.at_hand]
     for wait in found:
-        _cancel(wait, reach)
+        reach.cancel(wait)
     return bool(found)
-
-
-def _cancel(wait: Wait, reach: Reach) -> None:
-    """Release a task that can be cancelled, and what it awaits: that is cancelled first."""
-    left = [wait]
-    while left:
-        one = left.pop()
-        if one.released:
-            continue
-        reach.release(one)
-        awaited = [one.future]
-        if type_name(type(one.future)) == "asyncio.tasks._GatheringFuture":
-            awaited += attribute_of(one.future, "_children") or ()
-        left += [known for task in awaited if (known := reach.wait_of(task)) is not None]
 
 
 def _at_hand(snapshot: Snapshot, reach: Reach, own_thread: int) -> Iterator[Wait]:

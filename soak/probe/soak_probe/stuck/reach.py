@@ -7,6 +7,7 @@ import types
 import weakref
 from typing import Any
 
+from ..holders.objects import attribute_of, type_name
 from .snapshot import CHUNK, MODULE, PROXY, WEAK, Snapshot
 from .waits import Wait, is_pending
 
@@ -60,11 +61,6 @@ class Reach:
         """Return whether every waiting task is released."""
         return all(wait.released for wait in self._waits)
 
-    def wait_of(self, task: Any) -> Wait | None:
-        """Return what a task that waits does so by, None for any other object."""
-        wait = self._guards.get(id(task))
-        return wait if wait is not None and wait.task is task else None
-
     def waits_among(self, things: Iterable[Any]) -> list[Wait]:
         """Return what those of the objects that are waiting tasks wait by."""
         return [self._guards[address] for address in self._tasks.intersection(map(id, things))]
@@ -82,11 +78,26 @@ class Reach:
             self._next += guards
             freed += self._awaited.get(id(one.task), ())
 
+    def cancel(self, wait: Wait) -> None:
+        """Release a task that something can cancel, and what it awaits, which is cancelled first."""
+        left = [wait]
+        while left:
+            one = left.pop()
+            if one.at_hand:
+                continue
+            one.at_hand = True
+            for other in (one, *self._awaited.get(id(one.future), ())):
+                self.release(other)
+            awaited = [one.future]
+            if type_name(type(one.future)) == "asyncio.tasks._GatheringFuture":
+                awaited += attribute_of(one.future, "_children") or ()
+            left += self.waits_among(awaited)
+
     def enter(self, things: Iterable[Any]) -> None:
         """Take objects as reached; a root that is part of a waiting task is at hand of whoever has it."""
         found = {id(thing): thing for thing in things}
         for address in found.keys() & self._guards.keys():
-            self.release(self._guards[address])
+            self.cancel(self._guards[address])
         self._take(found)
 
     def go(self) -> None:

@@ -21,12 +21,14 @@ _FRAMES_ARE_OBJECTS = sys.version_info < (3, 11)
 class Wait:
     """A pending task, and the future that it awaits: None where it is about to run."""
 
-    __slots__ = ("chain", "future", "released", "task")
+    __slots__ = ("at_hand", "chain", "future", "released", "task")
 
     def __init__(self, task: Any) -> None:
         self.task = task
         self.future = future_awaited(task)
         self.chain = chain_of(coroutine_of(task))
+        self.at_hand = False
+        """Whether something can cancel it."""
         self.released = False
         """Whether something can wake or cancel it."""
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import threading
 import types
 import weakref
 from collections.abc import Iterator
@@ -63,6 +64,23 @@ class TestProve:
         assert group["waits_in"].startswith("asyncio/locks.py:")
         main = next(group for group in answer["groups"] if group["coroutine"].endswith("main"))
         assert (main["stuck"], main["pending"]) == (0, 1)
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    def test_a_main_task_may_wait_for_ever(self) -> None:
+        """A program that runs until it is interrupted: Ctrl-C cancels its main task, and what that has gathered."""
+        answers: list[dict[str, Any]] = []
+
+        def ask(loop: asyncio.AbstractEventLoop) -> None:
+            answers.append(prove.prove(ASKED))
+            loop.call_soon_threadsafe(loop.stop)
+
+        async def main() -> None:
+            threading.Thread(target=ask, args=(asyncio.get_running_loop(),)).start()
+            await asyncio.gather(lost_task(), lost_task())
+
+        with pytest.raises(RuntimeError, match="Event loop stopped"):
+            asyncio.run(main())
+        assert (of_lost(answers[0])["stuck"], of_lost(answers[0])["pending"]) == (0, 2)
 
     @pytest.mark.parametrize(
         ("changes", "most", "reason"),
