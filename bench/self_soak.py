@@ -7,6 +7,7 @@ censuses, quiesce points and looks of the judge close together, and as many name
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import signal
 import subprocess
@@ -30,14 +31,19 @@ from bench.harness.servers import free_port
 from bench.harness.subprocesses import ROOT
 from bench.harness.table import new_console
 from soak.errors import EXIT_GATE_FAILED, EXIT_HARNESS_FAILED, HarnessError, SoakError
+from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 
 NAMES: Final = 100
 RATE_RPS: Final = 150
-WARMUP_S: Final = 60
+WARMUP_S: Final = 480
+"""Time until the soak begins, seconds: the live judge has as many rows by then as it keeps."""
 MARGIN_KIB_H: Final = 64.0
 """Growth of one process, KiB per hour, that would matter."""
 START_S: Final = 60.0
 """Time for the run to start and for its report, seconds."""
+UNCHANGED: Final = "unchanged"
+"""Finding of a process whose memory is the same at the end; of one without a probe, no shorter soak shows more."""
+FINE: Final = ("does not grow", UNCHANGED)
 PAGE_MARGIN_BYTES: Final = 5_000_000
 """Growth of the page's JavaScript heap that would matter, bytes."""
 
@@ -85,7 +91,7 @@ class Own:
 
     name: str
     growth: str
-    """As in processes.csv."""
+    """As in processes.csv, or UNCHANGED."""
     rss_mib: float
     low_kib_h: float | None
     high_kib_h: float | None
@@ -128,7 +134,7 @@ def main(
             console.print(f"soak-self: {error}", style="bold")
             raise typer.Exit(EXIT_HARNESS_FAILED) from None
     console.print(table_of(own, page_bytes, minutes))
-    fine = all(one.growth == "does not grow" for one in own) and page_bytes <= PAGE_MARGIN_BYTES
+    fine = all(one.growth in FINE for one in own) and page_bytes <= PAGE_MARGIN_BYTES
     raise typer.Exit(0 if fine else EXIT_GATE_FAILED)
 
 
@@ -190,9 +196,10 @@ def table_of(own: list[Own], page_bytes: float, minutes: float) -> Table:
 
 def _own(row: dict[str, str], names: dict[int, str]) -> Own:
     low, high = (row[f"bytes_per_s_{end}"] for end in ("low", "high"))
+    undecided = row["growth"] not in ("grows", "does not grow")
     return Own(
         names.get(int(row["pid"]), f"pid {row['pid']}"),
-        row["growth"],
+        UNCHANGED if undecided and row["gained_bytes"] == "0.0" else row["growth"],
         float(row["rss_bytes"]) / 2**20,
         float(low) * 3600 / 1024 if low else None,
         float(high) * 3600 / 1024 if high else None,
@@ -204,10 +211,13 @@ def _run(directory: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Start the run that is soaked; it is ended by Ctrl-C."""
     profile = directory / "self.toml"
     profile.write_text(PROFILE + "".join(REQUEST.format(number=number) for number in range(NAMES)))
+    probes = directory / "probes"
+    probes.mkdir(mode=0o700)
+    env = {**os.environ, "PYTHONPATH": str(PROBE_PATH), PROBE_DIRECTORY_VARIABLE: str(probes)}
     with (directory / "run.log").open("wb") as log:
         argv = [sys.executable, "-m", "soak", "ui", str(profile), "--web-port", str(port)]
         process = subprocess.Popen(
-            [*argv, "--runs", str(directory / "runs")], cwd=ROOT, stdout=log, stderr=log
+            [*argv, "--runs", str(directory / "runs")], cwd=ROOT, env=env, stdout=log, stderr=log
         )
         try:
             yield process
