@@ -41,8 +41,8 @@ PROFILE = f"""
 about = "a WebSocket endpoint that keeps a buffer of each connection, beside its fix"
 [phases]
 idle_s = 1
-warmup_s = 4
-load_s = 20
+warmup_s = 2
+load_s = 14
 drain_s = 1
 quiesce_s = 1
 [sampling]
@@ -50,8 +50,8 @@ census_every_s = 0
 quiesce_every_s = 2
 quiesce_pause_s = 0.5
 [traffic]
-rate_rps = 60
-warmup_rps = 60
+rate_rps = 80
+warmup_rps = 80
 [[traffic.requests]]
 name = "chat"
 method = "WEBSOCKET"
@@ -68,6 +68,9 @@ path = "/chat"
 body = "{{n}}"
 open_s = 0.25
 client = "abort"
+[replay]
+seconds = 8
+native = "off"
 [judge]
 max_leak = "4 KiB/request"
 [arms.leaky]
@@ -90,7 +93,7 @@ def test_a_leak_per_connection(tmp_path: Path) -> None:
     soak = finish(start_soak(profile, runs), runs)
     summary = json.loads((soak.directory / "report" / "summary.json").read_text())
     leaky, fixed = summary["verdicts"]
-    assert [leaky["verdict"], fixed["verdict"]] == ["LEAK", "NO LEAK"], soak.stdout
+    assert [leaky["verdict"], fixed["verdict"]] == ["leak", "no_leak"], soak.stdout
     rates = {one["signal"]: one["per_request"] for one in leaky["signals"]}
     rate = rates[leaky["leading_signal"]]
     assert rate["value"] == pytest.approx(BUFFER_BYTES, rel=0.1)
@@ -102,7 +105,7 @@ def test_a_leak_per_connection(tmp_path: Path) -> None:
             for name in ("planned", "sent", "missed", "ok", "opened", "messages_sent", "messages_received")
         }
         found = totals[arm]
-        assert found["planned"] == found["sent"] == found["opened"] == found["ok"] == 24 * 60, found
+        assert found["planned"] == found["sent"] == found["opened"] == found["ok"] == 16 * 80, found
         assert found["messages_sent"] == found["messages_received"] > 2 * found["opened"]
         assert any(float(row["round_trip_p99_ms"] or 0) for row in rows)
     assert soak.running() == []
