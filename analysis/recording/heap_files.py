@@ -56,9 +56,11 @@ def read_heap_files(arm_dir: Path) -> HeapFiles:
     containers = _read(arm_dir / CONTAINERS, CONTAINER_NUMBERS, CONTAINER_TEXTS, CONTAINER_ROWS, "category")
     holders = _read(arm_dir / HOLDERS, HOLDER_NUMBERS, HOLDER_TEXTS, HOLDER_ROWS)
     stuck = _read(arm_dir / STUCK, STUCK_NUMBERS, STUCK_TEXTS, STUCK_ROWS)
-    found = census.frame[census.frame["by"] != COUNTED_BY_PROBE].dropna(subset=["life", "objects"])
+    found = census.frame
+    if (found["by"] == COUNTED_BY_PROBE).any():
+        found = found[found["by"] != COUNTED_BY_PROBE]
     return HeapFiles(
-        types=found,
+        types=found.dropna(subset=["life", "objects"]),
         containers=containers.frame.dropna(subset=["life", "length"]),
         holders=holders.frame.dropna(subset="life"),
         stuck=stuck.frame.dropna(subset="life"),

@@ -111,8 +111,8 @@ class Arm:
         What only a pause can count is read at quiesce points alone: on CPython 3.14 and later finished tasks.
         """
         for rows in (self.samples, self.points):
-            if column in rows and rows[column].notna().any():
-                return rows.dropna(subset=column)
+            if column in rows and (known := rows[column].notna()).any():
+                return rows if known.all() else rows[known]
         return self.samples.iloc[:0].reindex(
             columns=[*self.samples.columns.drop(column, errors="ignore"), column]
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from analysis.recording.accounting import account_arm, account_processes
@@ -293,4 +294,9 @@ def _ready_samples(samples: pd.DataFrame, lives: tuple[Life, ...]) -> pd.DataFra
     ready_by_life = {life.number: math.inf if life.ready_s is None else life.ready_s for life in lives}
     # A life that no event names is kept: its rows are all there is.
     ready_s = samples["life"].map(ready_by_life).astype(float).fillna(-math.inf)
-    return samples[(samples["t_s"] >= ready_s) & (samples["rung"] == "")].reset_index(drop=True)
+    kept = np.flatnonzero((samples["t_s"] >= ready_s) & (samples["rung"] == ""))
+    if len(kept) and kept[-1] - kept[0] + 1 == len(
+        kept
+    ):  # without quiesce points, days of rows are not copied
+        return samples.iloc[kept[0] : kept[-1] + 1].reset_index(drop=True)
+    return samples.iloc[kept].reset_index(drop=True)

@@ -38,7 +38,7 @@ def bounded(arm: Arm, load: Phase) -> bool | None:
     """Return True when every gauge that grew has stopped at a bound, False when one still grows, else None."""
     rows = within(arm.samples, load.start_s, load.end_s)
     gauges = [column for column in rows.columns if column.startswith(PREFIX)]
-    found = [_stopped(rows.dropna(subset=gauge), gauge) for gauge in gauges]
+    found = [_stopped(rows[["life", gauge]].dropna(subset=gauge), gauge) for gauge in gauges]
     known = [stopped for stopped in found if stopped is not None]
     return all(known) if known else None
 
@@ -156,4 +156,5 @@ def end_memory(arm: Arm, load: Phase) -> float | None:
 
 def _last_life(arm: Arm, load: Phase) -> pd.DataFrame:
     rows = within(arm.samples, load.start_s, load.end_s)
-    return rows[rows["life"].eq(rows["life"].max())]
+    last = rows["life"].eq(rows["life"].max())
+    return rows if last.all() else rows[last]
