@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import types
 import weakref
 from pathlib import Path
@@ -120,3 +121,21 @@ class TestTasks:
                 loop.create_task(3)
         finally:
             loop.close()
+
+    @pytest.mark.usefixtures("base_events")
+    def test_a_group_of_anyio_creates_on_behalf_of_its_caller(self) -> None:
+        """The place is that of the caller of the group, not the line within anyio."""
+        names: dict[str, Any] = {"note": creations.note, "frame": sys._getframe}
+        file = "/srv/site-packages/anyio/_backends/_asyncio.py"
+        exec(compile("def start_soon(job): note(job, frame())", file, "exec"), names)  # noqa: S102 - for the file
+
+        async def job() -> None:
+            pass
+
+        coroutine = job()
+        names["start_soon"](coroutine)
+        line = sys._getframe().f_lineno - 1
+        code = creations.code_of(coroutine)
+        coroutine.close()
+        assert code is not None
+        assert creations.site_of(code) == f"probe/{Path(__file__).name}:{line}"
