@@ -100,7 +100,7 @@ def rss_at_end(recording: Recording, arm: Arm) -> float | None:
     """Return the last reading of RSS under load, bytes; None where there is none."""
     if (load := recording.load) is None:
         return None
-    read = arm.samples.loc[arm.samples["t_s"].between(load.start_s, load.end_s), "rss_bytes"].dropna()
+    read = within(arm.samples, load.start_s, load.end_s)["rss_bytes"].dropna()
     return float(read.iloc[-1]) if len(read) else None
 
 

@@ -83,7 +83,7 @@ def _mark_deaths(axes: Axes, recording: Recording, time: TimeAxis) -> None:
     """Mark where lives died; an arm's first death is described, below those of other arms, the rest are counted."""
     described = 0
     for arm, look in looks(recording.arms):
-        rows = arm.samples.dropna(subset="rss_bytes")
+        rows = arm.samples[["t_s", "life", "rss_bytes"]].dropna(subset="rss_bytes")
         deaths = [life for life in arm.lives if life.died and (rows["life"] == life.number).any()]
         last = [rows[rows["life"] == life.number].iloc[-1] for life in deaths]
         points = [(float(time.at(row["t_s"])), float(row["rss_bytes"])) for row in last]
@@ -102,7 +102,7 @@ def _mark_deaths(axes: Axes, recording: Recording, time: TimeAxis) -> None:
 
 def _last_life(arm: Arm, look: Look) -> list[tuple[str, float, Look]]:
     """Return the label of the life that the recording ends with."""
-    rows = arm.samples.dropna(subset="rss_bytes")
+    rows = arm.samples[["t_s", "life", "rss_bytes"]].dropna(subset="rss_bytes")
     if rows.empty or (arm.lives and arm.lives[-1].died):
         return []
     last = rows.iloc[-1]

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from analysis.judge.types import NO_LEAK, Numbers
-from analysis.recording.model import Arm, Phase
+from analysis.recording.model import Arm, Phase, within
 from analysis.recording.requests import answered_by
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.wording import SIGNAL_NAMES, interval_text, rate_text
@@ -49,9 +49,8 @@ def trend_lines(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> ArmTrendLi
     rate = judgement.per_request if per_request else judgement.per_s
     if rate is None:
         return None
-    rows = arm.samples[
-        arm.samples["t_s"].between(max(load.start_s, judgement.steady_from_s or 0.0), load.end_s)
-    ]
+    settled = within(arm.samples, max(load.start_s, judgement.steady_from_s or 0.0), load.end_s)
+    rows = settled[["t_s", "life", name]]
     lives = []
     for _, life in rows.dropna(subset=name).groupby("life"):
         t_s, bytes_ = life["t_s"].to_numpy(float), life[name].to_numpy(float)

@@ -67,7 +67,7 @@ def memory_breakdown_alt(contents: ReportContents) -> str:
 def _memory(recording: Recording, arm: Arm) -> str:
     load = recording.load
     rows = arm.samples if load is None else within(arm.samples, load.start_s, load.end_s)
-    rows = rows.dropna(subset=["rss_bytes", "life"])
+    rows = rows[["life", "rss_bytes"]].dropna()
     if rows.empty:
         return f"{arm.name} was not read."
     deaths = [life for life in arm.lives if life.died]
