@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,8 @@ from soak.contract import traces_file
 
 NAMED_SHARE: Final = 0.005
 """Growth of a stack as a share of that of all from which on its function is looked for in the mapped libraries."""
+MOST_OF_IT: Final = 0.5
+"""Share of the growth at a line that one function allocates, from which on the line is named with it."""
 
 Key = tuple[Frame | None, Frame | None, Frame | None]
 
@@ -34,10 +37,14 @@ class _Sums:
     """Of the stack with the most bytes at the last point."""
     most: int = -1
     """Bytes of that."""
-    function: str = ""
-    """Of the stack that grew most among those that have one."""
-    growth: int = 0
-    """Bytes by which that grew."""
+    growth: Counter[str] = field(default_factory=Counter)
+    """Bytes by which what each function allocates grew; of Python itself that of ""."""
+
+    @property
+    def function(self) -> str:
+        """The function that allocates most of the growth; empty where that is less than half of it."""
+        most = max(self.growth, key=lambda name: self.growth[name], default="")
+        return most if self.growth[most] >= MOST_OF_IT * sum(self.growth.values()) else ""
 
     def add(self, stack: Stack, traceback: Traceback, function: str) -> None:
         self.bytes = self.bytes + stack.bytes
@@ -45,8 +52,7 @@ class _Sums:
         self.largest = np.maximum(self.largest, stack.largest)
         if stack.bytes[-1] > self.most:
             self.frames, self.most = traceback, stack.bytes[-1]
-        if function and stack.growth > self.growth:
-            self.function, self.growth = function, stack.growth
+        self.growth[function] += max(0, stack.growth)
 
 
 def read_native_groups(

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.sites.naming import Namer
-from analysis.sites.native.capture import CaptureError
-from analysis.sites.native.groups import read_native_groups
+from analysis.sites.naming import Name, Namer
+from analysis.sites.native.capture import CaptureError, Stack
+from analysis.sites.native.groups import _Sums, read_native_groups
 from analysis.sites.regression import Site, find_sites
 from analysis.sites.sources import Sources
 from tests.support.planted_captures import Target, captured, line_of
@@ -68,6 +68,25 @@ def test_nothing_of_the_target_is_run_where_its_root_is_not_ours(
         with pytest.raises(CaptureError, match="only that reads its capture"):
             sites(target, root)
     assert sites(target, Path("/"))
+
+
+def test_a_line_is_named_with_the_function_that_allocates_most_of_it() -> None:
+    """Sums of a function count together; where Python itself, or many, allocate most, none is named."""
+
+    def named(*stacks: tuple[int, str]) -> str:
+        none = np.zeros(2)
+        sums = _Sums(Name(("app.py", 1), None, None), none, none, none)
+        for grown, function in stacks:
+            sums.add(
+                Stack(bytes=(0, grown), blocks=(0, 1), largest=(0, 1), python=(), native=()), (), function
+            )
+        return sums.function
+
+    assert named((60, "decode"), (40, "resize")) == "decode"
+    assert named((30, "decode"), (40, ""), (30, "decode")) == "decode"
+    assert named((60, ""), (40, "decode")) == ""
+    assert named((40, "decode"), (30, "resize"), (30, "hash")) == ""
+    assert named((0, "decode")) == "decode"
 
 
 def test_points_without_a_capture_are_a_reason(tmp_path: Path) -> None:
