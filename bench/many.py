@@ -31,6 +31,8 @@ ARMS, PROCESSES = 10, 64
 IDLE: Final = "import asyncio; asyncio.run(asyncio.sleep(600))"
 READY_S: Final = 60.0
 """Longest wait for all probes, seconds."""
+WARM_UP_S: Final = 2.0
+"""Sampling before that which counts, seconds: with its first answer each probe imports its modules."""
 
 
 class CountingSampler(Sampler):
@@ -52,6 +54,7 @@ def sample_many(place: Place, rounds: Rounds, progress: Progress) -> list[Findin
     """
     shares, kept = [], []
     with _processes(place) as targets:
+        _sampled(place.directory, targets, WARM_UP_S)
         for number in range(rounds.count):
             share, rows = _sampled(place.directory, targets, rounds.seconds)
             shares.append(share)
