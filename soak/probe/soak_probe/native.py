@@ -70,7 +70,8 @@ class Native:
         for the Python ``executable``; ``libraries``, the mapped files with code. Raises ValueError with the reason
         where nothing is captured, OSError where the file cannot be written.
         """
-        gc.collect()
+        if gc.isenabled():  # else cycles are kept, and a leak
+            gc.collect()
         time.sleep(SETTLE_S)
         self._check()
         facts = {**self._facts, "instant_s": time.time(), "libraries": _libraries()}

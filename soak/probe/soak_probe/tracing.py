@@ -57,7 +57,8 @@ class Tracing:
         be written.
         """
         self._check()
-        gc.collect()
+        if gc.isenabled():  # else cycles are kept, and a leak
+            gc.collect()
         blocks, most = sys.getallocatedblocks(), int(request["most"])
         if blocks > 2 * most:  # those from before are not traced
             raise ValueError(f"{blocks:,} blocks live, and at most {2 * most:,} are read")

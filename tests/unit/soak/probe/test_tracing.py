@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import marshal
 import sys
@@ -125,3 +126,23 @@ def test_a_replay_has_ops_of_its_own_and_no_other(monkeypatch: pytest.MonkeyPatc
     assert json.loads(answers.answer(b'{"op": "trace_begin"}')) == {"ok": True}
     assert json.loads(answers.answer(b'{"op": "trace_end"}')) == {"ok": True}
     assert json.loads(Answers(Sessions()).answer(b'{"op": "trace_begin"}'))["ok"] is False
+
+
+@pytest.mark.parametrize(("enabled", "kept"), [(True, 0), (False, 100)])
+def test_cycles_of_a_target_without_a_collector_are_kept(tmp_path: Path, enabled: bool, kept: int) -> None:
+    """There they are the leak; elsewhere they are collected before a point."""
+    tracing = Tracing(1)
+    tracing.begin({})
+    gc.disable()
+    try:
+        for _ in range(100):
+            cycle: list[object] = [bytearray(5_000)]
+            cycle.append(cycle)
+        del cycle
+        if enabled:
+            gc.enable()
+        traces = _point(tracing, tmp_path / "point")
+    finally:
+        gc.enable()
+        gc.collect()
+    assert sum(5_000 <= size < 5_100 for _, size, *_ in traces) == kept
