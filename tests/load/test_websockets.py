@@ -87,7 +87,7 @@ env = {{ BUFFER_BYTES = "{BUFFER_BYTES}" }}
 
 
 def test_a_leak_per_connection(tmp_path: Path) -> None:
-    """Called LEAK with its bytes per connection, and its fix NO LEAK; both arms get the same connections."""
+    """Called LEAK with its bytes per connection and its line, and its fix NO LEAK; both arms get the same."""
     profile, runs = tmp_path / "chat.toml", tmp_path / "runs"
     profile.write_text(PROFILE)
     soak = finish(start_soak(profile, runs), runs)
@@ -97,6 +97,9 @@ def test_a_leak_per_connection(tmp_path: Path) -> None:
     rates = {one["signal"]: one["per_request"] for one in leaky["signals"]}
     rate = rates[leaky["leading_signal"]]
     assert rate["value"] == pytest.approx(BUFFER_BYTES, rel=0.1)
+    (story,) = summary["story"]
+    (line,) = next(step["lines"] for step in story["steps"] if step["question"] == "allocated_at")
+    assert (story["arm"], line["code"]) == ("leaky", "clients[number] = bytearray(BUFFER_BYTES)")
     totals = {}
     for arm in ("leaky", "fixed"):
         rows = soak.rows(f"{arm}/requests.csv")
