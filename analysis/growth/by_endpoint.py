@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.judge.by_name import GrowthByName
+from analysis.judge.by_name import ERROR, GrowthByName
 from analysis.recording.accounting import PYTHON
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.verdict.rotation import growth_of
@@ -21,6 +21,8 @@ from analysis.verdict.signals import points_under_load
 from soak.contract import ROTATE_S
 
 BLOCKS: Final = "live_blocks"
+NAMING_ERROR: Final = 0.01
+"""Chance that one of the intervals of blocks, by which endpoints are named, does not hold its rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def endpoint_growth(recording: Recording, arm: Arm) -> EndpointGrowth:
     if load is None or reason:
         return EndpointGrowth(GrowthByName(reason=reason), GrowthByName(reason=reason))
     readings = (_half_turns(arm, load), points_under_load(arm, load))
-    found = [(_by_name(arm, rows, BLOCKS), rows) for rows in readings]
+    found = [(_by_name(arm, rows, BLOCKS, NAMING_ERROR), rows) for rows in readings]
     blocks, rows = min(found, key=lambda one: _width(one[0]))
     return EndpointGrowth(blocks, _by_name(arm, rows, PYTHON))
 
@@ -66,9 +68,9 @@ def _cannot_be_told(recording: Recording, arm: Arm) -> str:
     return ""
 
 
-def _by_name(arm: Arm, rows: pd.DataFrame, column: str) -> GrowthByName:
+def _by_name(arm: Arm, rows: pd.DataFrame, column: str, error: float = ERROR) -> GrowthByName:
     t_s, value, life = (rows[name].to_numpy(float) for name in ("t_s", column, "life"))
-    return growth_of(arm.sent, t_s, value, life)
+    return growth_of(arm.sent, t_s, value, life, error)
 
 
 def _half_turns(arm: Arm, load: Phase) -> pd.DataFrame:

@@ -40,7 +40,7 @@ class GrowthByName:
     """The growth per request of each name, or why it is not known."""
 
     rates: Mapping[str, Rate] = field(default_factory=dict)
-    """By name, the highest first, in the signal's unit; the intervals hold together at 95%. Empty: not known."""
+    """By name, the highest first, in the signal's unit; the intervals hold together at 1 - error. Empty: not known."""
     follows: tuple[str, ...] = ()
     """Names that it follows: interval above 0, at least MIN_SHARE of the growth. Empty: none, or all of them alike."""
     alike: bool = False

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.judge.by_name import GrowthByName, as_in_a_constant_mix, growth_by_name
+from analysis.judge.by_name import ERROR, GrowthByName, as_in_a_constant_mix, growth_by_name
 from analysis.judge.types import Numbers, SignalSeries
 from analysis.recording.sent_by_name import SentByName
 from soak.contract import ROTATE_S
 
 
-def growth_of(sent: SentByName, t_s: Numbers, value: Numbers, life: Numbers) -> GrowthByName:
+def growth_of(
+    sent: SentByName, t_s: Numbers, value: Numbers, life: Numbers, error: float = ERROR
+) -> GrowthByName:
     """Return the growth per request of each name; readings that are missing are left out.
 
     What a turn holds while it lasts, as connections and caches of one name are, is no growth.
@@ -22,7 +24,7 @@ def growth_of(sent: SentByName, t_s: Numbers, value: Numbers, life: Numbers) -> 
     order = np.lexsort((t_s, life))
     t_s = t_s[order]
     held = sent.between(t_s - ROTATE_S / 2, t_s)
-    return growth_by_name(value[order], sent.before(t_s), life[order], held=held)
+    return growth_by_name(value[order], sent.before(t_s), life[order], held=held, error=error)
 
 
 def steadied(readings: SignalSeries, sent: SentByName) -> SignalSeries:

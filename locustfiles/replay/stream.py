@@ -92,6 +92,7 @@ def replayed(traffic: Traffic, environment: Mapping[str, str] = os.environ) -> I
 
     Where the warm-up sends other sizes than the judged load, the stream begins with the load. Raises as ``schedule``.
     """
+    traffic = replace(traffic, mix="random")  # growth per request is even only in a constant mix
     if traffic.warmup_request_bytes != traffic.request_bytes:
         traffic = replace(traffic, warmup_s=0.0)
     for seed in count(traffic.seed):

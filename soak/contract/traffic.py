@@ -25,7 +25,7 @@ ROTATE_WEIGHT: Final = 5.0
 """Factor of the weight of that kind."""
 MIN_ROTATE_PERIODS: Final = 8
 """Periods of ROTATE_S that the load has at the least."""
-MORE_TURNS_THAN_KINDS: Final = 2
+MORE_TURNS_THAN_KINDS: Final = 3
 """Number by which those periods exceed the kinds of requests, at the least: what each holds and keeps is fitted."""
 
 WEBSOCKET: Final = "WEBSOCKET"

@@ -273,7 +273,7 @@ TWO = '[[traffic.requests]]\npath = "/a"\n[[traffic.requests]]\npath = "/b"\n'
         (
             '[phases]\nload_s = 80\n[traffic]\nmix = "rotate"\n'
             + "".join(f'[[traffic.requests]]\npath = "/{n}"\n' for n in range(9)),
-            "needs phases.load_s of at least 110 s for 9 kinds",
+            "needs phases.load_s of at least 120 s for 9 kinds",
         ),
         ('[traffic]\nmix = "rotate"\nlocustfile = "a.py"\n', "mix plans requests, and with traffic.locustfile"),
         (f'[traffic]\nmix = "rotating"\n{TWO}', "'traffic.mix': give 'random' or 'rotate'"),
