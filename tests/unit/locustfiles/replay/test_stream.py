@@ -36,6 +36,13 @@ def test_a_warm_up_with_other_sizes_is_left_out(make_traffic: MakeTraffic) -> No
     assert sizes == {1500}
 
 
+def test_a_mix_that_rotates_is_replayed_as_a_constant_one(make_traffic: MakeTraffic) -> None:
+    """What a site gains per request would be uneven else."""
+    rotating = make_traffic(requests=KINDS, warmup_request_bytes=1500, mix="rotate")
+    constant = make_traffic(requests=KINDS, warmup_request_bytes=1500)
+    assert [*islice(replayed(rotating), 500)] == [*islice(replayed(constant), 500)]
+
+
 def test_users_get_requests_while_the_gate_is_open(make_traffic: MakeTraffic, clock: ScriptedClock) -> None:
     """However late they are by the plan; what is sent is counted at the gate."""
     traffic, gate = make_traffic(), Gate(clock.now)
