@@ -61,20 +61,20 @@ def first_sites(found: ArmSites) -> list[Site]:
 
 
 def with_places(growth: Iterable[ArmGrowth], sites: Iterable[ArmSites]) -> tuple[ArmGrowth, ...]:
-    """Return the growth in which each suspect of native code, which no object holds, names where it is allocated."""
+    """Return the growth in which the largest suspect of native code that no object holds names where it is allocated.
+
+    That is the line that retains most; which line other suspects are of is not known.
+    """
     places = {one.arm: allocated_text(first) for one in sites for first in first_sites(one)[:1]}
-    return tuple(
-        replace(
-            arm,
-            suspects=tuple(
-                replace(one, name=f"{one.name}, {places[arm.arm]}")
-                if arm.arm in places and one.kind in PAST_PYTHON and not one.holder
-                else one
-                for one in arm.suspects
-            ),
-        )
-        for arm in growth
-    )
+    return tuple(_with_place(arm, places.get(arm.arm, "")) for arm in growth)
+
+
+def _with_place(arm: ArmGrowth, place: str) -> ArmGrowth:
+    largest = next((one for one in arm.suspects if one.kind in PAST_PYTHON and not one.holder), None)
+    if not place or largest is None:
+        return arm
+    named = replace(largest, name=f"{largest.name}, {place}")
+    return replace(arm, suspects=tuple(named if one is largest else one for one in arm.suspects))
 
 
 def allocated_text(site: Site) -> str:

@@ -207,11 +207,11 @@ def test_a_line_comes_with_the_function_that_the_native_pass_found() -> None:
     ],
 )
 def test_a_suspect_of_native_code_names_where_it_is_allocated(kind: str, holder: str, name: str) -> None:
-    """No object holds it: the line and the function are what is known. What is held has its holder's name."""
+    """No object holds it: the line and the function are what is known, of the largest. What is held has its holder."""
     arm = cast(Arm, SimpleNamespace(name="leaky", lives=()))
     suspect = replace(suspect_without_container(arm, kind, "str", "", UNKNOWN_RATES), holder=holder)
-    growth = ArmGrowth("leaky", 5, (suspect,), (), None)
+    growth = ArmGrowth("leaky", 5, (suspect, replace(suspect, name="frame")), (), None)
     [grown] = with_places([growth], [found(TRACED, NATIVE)])
-    assert grown.suspects[0].name == name
+    assert [one.name for one in grown.suspects] == [name, "frame"]
     [grown] = with_places([growth], [found(reason="no probe")])
     assert grown.suspects[0].name == "str"
