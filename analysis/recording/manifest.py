@@ -14,12 +14,15 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
     model_validator,
 )
 
 from soak.contract import (
     GATES,
     MANIFEST,
+    MOST_REASON,
     READABLE_SCHEMAS,
     GateLimit,
     InjectedLeak,
@@ -128,7 +131,7 @@ class ManifestReplay(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     status: Literal["done", "refused", "interrupted"]
-    reason: str = Field(default="", max_length=2_000)
+    reason: str = Field(default="", max_length=MOST_REASON)
     seconds: float = Field(ge=0, le=1e9)
     requests: int = Field(ge=0, le=1 << 63)
     passes: tuple[str, ...] = ()
@@ -239,6 +242,15 @@ class Manifest(RunFacts):
         """Whether the kinds of requests were sent in turn, so that growth is told apart by their names."""
         traffic = self.config.get("traffic")
         return isinstance(traffic, dict) and traffic.get("mix") == "rotate"
+
+    @field_validator("replay", mode="wrap")
+    @classmethod
+    def _is_no_evidence(cls, content: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        """Leave out what is damaged: a verdict does not depend on it."""
+        try:
+            return check(content)
+        except ValidationError:
+            return {}
 
     @model_validator(mode="before")
     @classmethod

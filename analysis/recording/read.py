@@ -28,13 +28,16 @@ from soak.contract import (
     FAILURE_KINDS,
     LATENCY_LOG,
     POINT,
+    REPLAY,
     REQUEST_COLUMNS,
     REQUESTS,
     RUNGS,
     SAMPLE_COLUMNS,
     SAMPLES,
+    SITES,
+    SUMS,
 )
-from soak.contract.hashes import NO_HASHES, HashCheck, check
+from soak.contract.hashes import EXTRA, NO_HASHES, HashCheck, check
 
 SAMPLE_NUMBERS = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
 SAMPLE_TEXTS = ("phase", "rung", "allocator", "foreign_allocators")
@@ -150,7 +153,7 @@ def recording_of(
                 processes=processes,
                 by_process=by_process,
                 heap=heap,
-                replay=files.replay,
+                replay=_recorded_replay(files.replay, arm.name, hashes),
                 build=arm.build,
                 url=arm.url,
                 sent=read_sent_by_name(run_dir / arm.name) if manifest.rotates else SentByName(),
@@ -162,6 +165,19 @@ def recording_of(
     builds = tuple(arm for arm in arms if arm.role != CONTROL_ROLE)
     copy = next((arm for arm in arms if arm.role == CONTROL_ROLE), None)
     return Recording(run_dir, manifest, phases, builds, tuple(gaps), copy, hashes, stopped_early)
+
+
+def _recorded_replay(found: ReplayFiles, arm: str, hashes: HashCheck) -> ReplayFiles:
+    """Return the replay of an arm, without tables that were added to a recording which has its hashes."""
+    added = {file.name for file in hashes.files if file.problem == EXTRA} & {
+        f"{arm}/{REPLAY}",
+        f"{arm}/{SITES}",
+    }
+    return (
+        ReplayFiles(gaps=tuple(f"{name} is not in {SUMS}: not shown" for name in sorted(added)))
+        if added
+        else found
+    )
 
 
 def sample_columns(schema_version: int) -> Columns:

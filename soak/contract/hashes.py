@@ -33,7 +33,7 @@ from soak.contract.files import (
     SUMS,
     TRAFFIC,
 )
-from soak.contract.replay import REPLAY, SITES
+from soak.contract.replay import REPLAY
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, HarnessError, RecordingError
 from soak.regular_files import MOST_TABLE_BYTES, open_regular, read_json, read_regular
 
@@ -44,9 +44,11 @@ NO_EVIDENCE: Final = frozenset({LIVE, SUMS})
 BESIDE: Final = (f"{SUMS}.", f"{Path(STATEMENT).stem}.")
 """Beginnings of the names of files in a run directory that are no evidence: the statement, and signatures of both."""
 JUDGED: Final = frozenset(
-    {MANIFEST, EVENTS, SAMPLES, REQUESTS, LATENCY_LOG, CENSUS, CONTAINERS, HOLDERS, STUCK, REPLAY, SITES}
+    {MANIFEST, EVENTS, SAMPLES, REQUESTS, LATENCY_LOG, CENSUS, CONTAINERS, HOLDERS, STUCK}
 )
 """Names of the files that a verdict and a report are made of."""
+REPLAYED: Final = f"{LOGS}/{Path(REPLAY).stem}-"
+"""Beginning of the logs of a replay, which are written after the first hashes of its run, as its tables are."""
 LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")
 MOST_NAMED: Final = 20
 """Number of files that an answer names; more are counted."""
@@ -71,7 +73,9 @@ class FileHash:
     def difference(self) -> str:
         """How the recording differs by this file, a clause; empty for an extra file as no run writes."""
         if self.problem == EXTRA:
-            is_ours = self.name.rpartition("/")[2] in {*JUDGED, TRAFFIC} or self.name.startswith(f"{LOGS}/")
+            is_ours = self.name.rpartition("/")[2] in {*JUDGED, TRAFFIC} or (
+                self.name.startswith(f"{LOGS}/") and not self.name.startswith(REPLAYED)
+            )
             return (
                 f"{self.name} was added after the run had ended: {SUMS} does not list it" if is_ours else ""
             )
@@ -123,6 +127,16 @@ def sums_text(run_dir: Path) -> str:
             f"{error.filename or run_dir}: cannot be hashed ({error.strerror}); the recording is kept without hashes."
         ) from error
     return "".join(lines)
+
+
+def amended_sums(run_dir: Path, changed: Mapping[str, str]) -> str:
+    """Return the text of SHA256SUMS with the hashes of ``changed``, by file, and of the files that it lacks.
+
+    Raises OSError and ValueError when a file or SHA256SUMS itself cannot be read.
+    """
+    listed = {**_read_sums(run_dir / SUMS), **changed}
+    added = {name: _sha256(run_dir / name) for name in _recorded(run_dir) if name not in listed}
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted({**listed, **added}.items()))
 
 
 def check(run_dir: Path) -> HashCheck:

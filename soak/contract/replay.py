@@ -85,6 +85,10 @@ def traces_file(raw: Path, point: int, process: int) -> Path:
     return raw / f"point-{point}.{process}.traces"
 
 
+MOST_REASON: Final = 2_000
+"""Characters of an ArmReplay's reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArmReplay:
     """What a replay of an arm came to."""

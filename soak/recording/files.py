@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from soak.contract import SUMS
-from soak.contract.hashes import sums_text
+from soak.contract import MANIFEST, SUMS
+from soak.contract.hashes import amended_sums, sums_text
 from soak.errors import HarnessError, UsageError
-from soak.regular_files import replace_file
+from soak.regular_files import read_regular, replace_file
 
 
 def write_text(path: Path, text: str) -> None:
@@ -35,6 +36,26 @@ def record_sums(run_dir: Path) -> None:
     Raises HarnessError when a file cannot be read or the hashes cannot be written.
     """
     write_text(run_dir / SUMS, sums_text(run_dir))
+
+
+def amend(run_dir: Path, manifest: Mapping[str, Any]) -> None:
+    """Replace the manifest of a recording that has its hashes, and add those of the files that came since.
+
+    All other lines of SHA256SUMS stay: what was changed since they were written is found. Raises HarnessError when the
+    hashes cannot be read or written; the manifest is the earlier one then.
+    """
+    text = json.dumps(manifest, indent=1) + "\n"
+    try:
+        earlier = read_regular(run_dir / MANIFEST).decode()
+        sums = amended_sums(run_dir, {MANIFEST: hashlib.sha256(text.encode()).hexdigest()})
+    except (OSError, ValueError) as error:
+        raise HarnessError(f"{run_dir / SUMS}: cannot be amended ({error}).") from error
+    write_text(run_dir / MANIFEST, text)
+    try:
+        write_text(run_dir / SUMS, sums)
+    except HarnessError:
+        write_text(run_dir / MANIFEST, earlier)
+        raise
 
 
 def check_encodable(path: Path) -> None:

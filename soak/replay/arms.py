@@ -13,11 +13,11 @@ from typing import Any, Final, Literal
 import psutil
 
 from soak import contract
-from soak.contract import ArmReplay
-from soak.errors import SoakError, message_line
+from soak.contract import MOST_REASON, ArmReplay
+from soak.errors import HarnessError, SoakError, message_line
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan
-from soak.recording.files import write_text
+from soak.recording.files import amend, write_text
 from soak.regular_files import read_regular
 from soak.replay.life import Life
 from soak.replay.one_pass import PassResult, PassRun, PassState
@@ -197,11 +197,22 @@ def _summary(name: str, found: ArmReplay) -> str:
 
 
 def record(ended: Ended, found: Mapping[str, ArmReplay]) -> None:
-    """Write what the replays came to into the manifest."""
-    ended.session.manifest = {**ended.session.manifest, "replay": facts(found)}
-    ended.session.save_manifest("complete")
+    """Write what the replays came to into the manifest, and the hashes of their files.
+
+    Where that is impossible the recording stays as it was judged, and has no replay.
+    """
+    session = ended.session
+    session.manifest = {**session.manifest, "replay": facts(found)}
+    if not (session.directory / contract.SUMS).exists():
+        session.save_manifest("complete")
+        return
+    try:
+        amend(session.directory, session.manifest_at("complete"))
+    except HarnessError as error:
+        session.progress.print_line(f"warning: the replay is not recorded: {error}")
 
 
 def facts(found: Mapping[str, ArmReplay]) -> dict[str, Any]:
-    """Return what the replays came to, as the manifest has it."""
-    return {name: asdict(replay) for name, replay in found.items()}
+    """Return what the replays came to, as the manifest has it; of a reason MOST_REASON characters."""
+    short = {name: replace(replay, reason=replay.reason[:MOST_REASON]) for name, replay in found.items()}
+    return {name: asdict(replay) for name, replay in short.items()}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from soak import contract
 from soak.config.profile import Profile
 from soak.containers.images import images_of
 from soak.errors import HarnessError, SoakError, UsageError
@@ -120,9 +121,10 @@ def run_profile(
 
 
 def write_hashes(directory: Path) -> None:
-    """Write the hashes of a recording that has ended."""
+    """Write the hashes of a recording that has ended, unless they were written before its replay."""
     with contextlib.suppress(HarnessError):  # the report comes first, and states that they are missing
-        record_sums(directory)
+        if not (directory / contract.SUMS).exists():
+            record_sums(directory)
 
 
 def _check_memory(profile: Profile) -> None:

@@ -175,13 +175,14 @@ class Session:
 
     def save_manifest(self, status: str, detail: str = "") -> None:
         """Write the manifest with what is known of the run's end, and the readings missed so far."""
+        write_json(self.directory / contract.MANIFEST, self.manifest_at(status, detail))
+
+    def manifest_at(self, status: str, detail: str = "") -> dict[str, Any]:
+        """Return the manifest with what is known of the run's end, and the readings missed so far."""
         missed = {sampler.arm: dict(sampler.gaps.total) for sampler in self.samplers}
         injected = {one.arm: one.injector.held_bytes for one in self.samplers if one.injector is not None}
         known = {"status": status, "status_detail": detail, "missed_readings": missed}
-        write_json(
-            self.directory / contract.MANIFEST,
-            {**self.manifest, **known, **({"injected_bytes": injected} if injected else {})},
-        )
+        return {**self.manifest, **known, **({"injected_bytes": injected} if injected else {})}
 
     def check_room(self) -> None:
         """Raise HarnessError when the disk takes no more; looks once a second.

@@ -37,6 +37,13 @@ def test_a_recording_without_a_replay_has_none(build_run: Build) -> None:
     assert all(arm.replay == ReplayFiles() for arm in recording.arms)
 
 
+def test_a_damaged_entry_of_a_replay_costs_no_verdict(build_run: Build) -> None:
+    """It is no evidence: a reason that is too long is left out, and so is what is no replay."""
+    run_dir = build_run()
+    add_replay(run_dir, "leaky", status="refused", reason="x" * 2_001)
+    assert read_recording(run_dir).manifest.replay == {}
+
+
 def test_a_replay_is_part_of_its_recording(build_run: Build) -> None:
     """Its outcome is in the manifest, its sites are with the arm."""
     run_dir = build_run()
@@ -70,7 +77,7 @@ def test_a_damaged_row_is_left_out(cell: str, instead: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", [SITES, REPLAY])
 def test_a_changed_table_is_a_changed_recording(name: str, build_run: Build) -> None:
-    """As every other file with a hash: another digit, a missing file and one that was added later are differences."""
+    """As every other file: another digit and a missing file are differences; what was added later is not shown."""
     run_dir = build_run()
     path = run_dir / "leaky" / name
     write_sites(run_dir / "leaky", [SITE])
@@ -86,7 +93,9 @@ def test_a_changed_table_is_a_changed_recording(name: str, build_run: Build) -> 
     )
     path.write_text(content)
     (run_dir / "fixed" / name).write_text(content)
-    assert read_recording(run_dir).hashes.differences[0].startswith(f"fixed/{name} was added")
+    recording = read_recording(run_dir)
+    assert recording.hashes.differences == ()
+    assert recording.arms[1].replay == ReplayFiles(gaps=(f"fixed/{name} is not in SHA256SUMS: not shown",))
 
 
 def test_damaged_files_never_raise(tmp_path: Path) -> None:

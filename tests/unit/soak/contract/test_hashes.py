@@ -13,7 +13,7 @@ import pytest
 from soak.contract import hashes
 from soak.contract.hashes import check, first_difference, verify
 from soak.errors import HarnessError, RecordingError
-from soak.recording.files import record_sums
+from soak.recording.files import amend, record_sums
 
 FILES = {
     "manifest.json": "{}",
@@ -79,6 +79,42 @@ def test_what_differs_is_named(run_dir: Path) -> None:
         "- changed: new/samples.csv",
     ]
     assert found.exit_code == 4
+
+
+def test_a_replay_that_goes_on_changes_no_recording(run_dir: Path) -> None:
+    """The run is judged by what it recorded, also where its replay is killed; a log of the run's own is a change."""
+    for name in ("new/replay.csv", "new/sites.csv", "logs/replay-python-arm.log"):
+        (run_dir / name).write_text("x\n")
+    assert check(run_dir).differences == ()
+    (run_dir / "logs" / "late.log").write_text("x\n")
+    assert "logs/late.log was added" in check(run_dir).differences[0]
+
+
+def test_hashes_are_amended_by_what_came_since_and_hide_no_change(run_dir: Path) -> None:
+    (run_dir / "new" / "sites.csv").write_text("x\n")
+    (run_dir / "new" / "samples.csv").write_text("t_s\n2\n")
+    amend(run_dir, {"status": "complete", "replay": {}})
+    assert [file.name for file in check(run_dir).files if not file.problem] == [
+        "events.csv",
+        "logs/new.log",
+        "manifest.json",
+        "new/sites.csv",
+    ]
+    assert "new/samples.csv was changed" in check(run_dir).differences[0]
+
+
+def test_hashes_that_cannot_be_amended_leave_the_earlier_manifest(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace_file(path: Path, content: bytes) -> None:
+        if path.name == "SHA256SUMS":
+            raise OSError(28, "No space left on device")
+        path.write_bytes(content)
+
+    monkeypatch.setattr("soak.recording.files.replace_file", replace_file)
+    with pytest.raises(HarnessError, match="No space left"):
+        amend(run_dir, {"replay": {}})
+    assert check(run_dir).differences == ()
 
 
 def test_a_link_is_no_recording(run_dir: Path) -> None:

@@ -52,6 +52,7 @@ class Scripted:
             self.machine.machine,
             self.stop_request,
         )
+        session.save_manifest("complete")
         self.ended = Ended(plan, session, self.machine.mechanism, private)
         self.verdicts = verdicts
         self.native: set[str] = set()
@@ -73,9 +74,7 @@ class Scripted:
         self.ended.session.close()
         assert self.machine.running() == []
         manifest = self.ended.plan.run_directory / "manifest.json"
-        if not manifest.exists():
-            return {}
-        found: dict[str, dict[str, object]] = json.loads(manifest.read_text())["replay"]
+        found: dict[str, dict[str, object]] = json.loads(manifest.read_text()).get("replay", {})
         return found
 
     @property
@@ -97,7 +96,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def test_arms_that_do_not_leak_are_not_started_again(make: Make) -> None:
-    """The verdict is all that is added, and no manifest is written."""
+    """The verdict is all that is added."""
     run = make(old="no_leak", new="inconclusive")
     assert run.go() == {}
     assert run.started == ["judge"]
@@ -232,10 +231,10 @@ def test_a_manifest_that_cannot_be_written_ends_the_replay_and_not_the_run(
     """Its outcome changes no exit code."""
     run = make(old="leak")
 
-    def refuse(_status: str) -> None:
+    def refuse(_directory: Path, _manifest: object) -> None:
         raise HarnessError("no space left")
 
-    monkeypatch.setattr(run.ended.session, "save_manifest", refuse)
+    monkeypatch.setattr("soak.replay.arms.amend", refuse)
     assert run.go() == {}
     assert run.started[:2] == ["judge", "stubs"]
 
