@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from analysis.judge.types import Numbers
 from analysis.sites.naming import Frame, Name, Namer, Traceback
@@ -31,7 +32,9 @@ MOST_POINT_BYTES: Final = 2 << 30
 MEMORY_PER_BYTE: Final = 16
 """Memory that reading a file may take beyond what was used before, bytes for each of the file; about 10 are used."""
 LEAST_MEMORY_BYTES: Final = 256 << 20
-"""Memory that it may take at least, bytes."""
+"""Memory that the size of a file of traces explains at least, bytes."""
+MOST_OF_AVAILABLE: Final = 0.5
+"""Memory that reading all files of a pass may take at most, as a share of what is available before the first."""
 MOST_FRAMES: Final = 128
 """Frames of a traceback at most."""
 MOST_GROUPS: Final = 50_000
@@ -143,18 +146,25 @@ def read_groups(raw: Path, points: Sequence[int], namer: Namer) -> tuple[Group, 
     if not processes:
         raise HarnessError(f"{raw}: no process of the arm left its traces at every point.")
     groups = _Groups(namer, len(points))
+    room = int(MOST_OF_AVAILABLE * psutil.virtual_memory().available)
+    end = _address_space() + room
     for place, point in enumerate(points):
         for process in processes:
             path = traces_file(raw, point, process)
             try:
-                with _bounded_memory(path.stat().st_size):
+                explained = LEAST_MEMORY_BYTES + MEMORY_PER_BYTE * min(path.stat().st_size, MOST_POINT_BYTES)
+                bound = min(_address_space() + explained, end)
+                with _bounded_memory(bound):
                     groups.add(place, _read(path))
             except OSError as error:
                 raise HarnessError(f"{path.name}: not readable ({error.strerror}).") from None
             except MemoryError:
-                raise HarnessError(
-                    f"{path.name}: reading it takes more memory than its size explains."
-                ) from None
+                why = (
+                    "its size explains"
+                    if bound < end
+                    else f"half of what was available, {room >> 20:,} MiB for all points; free some memory"
+                )
+                raise HarnessError(f"{path.name}: reading it takes more memory than {why}.") from None
             except (ValueError, OverflowError) as error:
                 raise HarnessError(f"{path.name}: not as the probe writes it ({error}).") from None
     return groups.groups()
@@ -213,13 +223,19 @@ def _check(tracebacks: list[Any]) -> None:
             raise ValueError("a frame is no pair of a file and a line")
 
 
-@contextlib.contextmanager
-def _bounded_memory(file_bytes: int) -> Iterator[None]:
-    """Let allocations beyond the bound fail with MemoryError, and collect no cycles: millions of tuples have none."""
+def _address_space() -> int:
+    """Return the address space that this process uses, bytes."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    return pages * resource.getpagesize()
+
+
+@contextlib.contextmanager
+def _bounded_memory(most: int) -> Iterator[None]:
+    """Let allocations fail with MemoryError from an address space of ``most`` bytes on, and collect no cycles.
+
+    Millions of tuples have none.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    room = LEAST_MEMORY_BYTES + MEMORY_PER_BYTE * min(file_bytes, MOST_POINT_BYTES)
-    most = pages * resource.getpagesize() + room
     resource.setrlimit(
         resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard)
     )

@@ -3,9 +3,11 @@ from __future__ import annotations
 import marshal
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from analysis.sites.naming import Namer
@@ -134,6 +136,20 @@ def test_what_no_probe_writes_is_refused_with_a_reason(content: Any, tmp_path: P
     with pytest.raises(
         HarnessError, match=r"^point-1\.0\.traces: not as the probe writes it|reading it takes"
     ):
+        read_groups(tmp_path, [0, 1], NAMER)
+
+
+def test_reading_takes_at_most_half_of_the_available_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large the file is; the reason names that. A small file is read with as little."""
+    available = SimpleNamespace(available=64 << 20)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: available)
+    put(tmp_path, 0, [(0, 5, FRAMES, 2)])
+    assert read_groups(tmp_path, [0], NAMER)
+    count = 16 << 20
+    put(tmp_path, 1, b"[" + count.to_bytes(4, "little") + b"N" * count)
+    with pytest.raises(HarnessError, match=r"point-1\.0\.traces: .* half of what was available, 32 MiB"):
         read_groups(tmp_path, [0, 1], NAMER)
 
 
