@@ -175,7 +175,7 @@ def rows_as_written(head: bytes, lines: bytes, columns: Columns) -> pd.DataFrame
         cells = _read_csv(head + lines, columns, dtype=kinds, na_values=empty) if names else None
     except (ValueError, OverflowError, csv.Error):  # ParserError and UnicodeDecodeError are ValueErrors
         return None
-    if cells is None or len(cells) != lines.count(b"\n") or not _all_have(lines, len(cells), len(names)):
+    if cells is None or len(cells) != lines.count(b"\n") or not _all_have(lines, len(names)):
         return None
     numbers = [cells[name] for name in columns.numbers if name in cells]
     if not all(_in_range(one) and not _is_words(one, lines, names) for one in numbers):
@@ -218,19 +218,12 @@ def _is_words(numbers: pd.Series[float], lines: bytes, names: list[str]) -> bool
     return not NUMBER.fullmatch(next(csv.reader([line.decode()]))[names.index(str(numbers.name))])
 
 
-def _all_have(lines: bytes, count: int, cells: int) -> bool:
-    """Return whether every one of so many lines has as many cells, where none of them has more."""
-    if b'"' not in lines:
-        return lines.count(b",") == count * (cells - 1)
+def _all_have(lines: bytes, cells: int) -> bool:
+    """Return whether every line has as many cells: the parser fills up a line with fewer and cuts one with more."""
     content = np.frombuffer(lines, np.uint8)
-    ends = np.flatnonzero(content == ord("\n"))
-    commas = np.diff(np.searchsorted(np.flatnonzero(content == ord(",")), ends), prepend=0)
-    if (commas < cells - 1).any():
-        return False
-    more = np.flatnonzero(commas >= cells)
-    return not len(more) or bool(
-        np.isin(more, np.searchsorted(ends, np.flatnonzero(content == ord('"')))).all()
-    )
+    ends, commas, quotes = (np.flatnonzero(content == ord(mark)) for mark in '\n,"')
+    between_cells = commas[np.searchsorted(quotes, commas) % 2 == 0]  # the others are in quotes
+    return bool((np.diff(np.searchsorted(between_cells, ends), prepend=0) == cells - 1).all())
 
 
 def head_names(head: bytes) -> list[str]:

@@ -13,6 +13,8 @@ MEMORY_WITHIN: Final = 0.01
 """Share of the host's memory by which two hosts may differ: a kernel reserves more or less at each boot."""
 LOAD_TABLES: Final = ("traffic", "stubs", "scale")
 PHASE_KEYS: Final = ("warmup_s", "load_s")
+DEFAULTS: Final = {"traffic.mix": "random"}
+"""Values of keys that earlier versions did not have, and that changed nothing."""
 LIMIT_KEYS: Final = ("memory", "restart_delay_s", "max_restarts")
 SAMPLING_KEYS: Final = ("every_s", "quiesce_every_s", "quiesce_pause_s")
 
@@ -43,12 +45,29 @@ def conditions(manifest: Manifest) -> dict[str, object]:
     """
     found: dict[str, object] = {}
     for name in LOAD_TABLES:
-        found |= {f"{name}.{key}": value for key, value in sorted(_table(manifest, name).items())}
+        table = {key: _without_defaults(value) for key, value in _table(manifest, name).items()}
+        found |= {
+            f"{name}.{key}": value
+            for key, value in sorted(table.items())
+            if value != DEFAULTS.get(f"{name}.{key}")
+        }
     found["sha256 of traffic.locustfile"] = manifest.locustfile_sha256
     for name, keys in (("phases", PHASE_KEYS), ("limit", LIMIT_KEYS), ("sampling", SAMPLING_KEYS)):
         table = _table(manifest, name)
         found |= {f"{name}.{key}": table.get(key) for key in keys}
     return found
+
+
+def _without_defaults(value: object) -> object:
+    """Return a list of tables without what is not set: an earlier version may have had no such key."""
+    if not isinstance(value, list):
+        return value
+    return [
+        {key: one for key, one in entry.items() if one not in (None, False, "")}
+        if isinstance(entry, dict)
+        else entry
+        for entry in value
+    ]
 
 
 def conditions_sha256(manifest: Manifest) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -176,17 +176,26 @@ class TrafficSettings(PlannedRequests, LocustfileUsers):
         return self
 
     def open_at_once(self, longest_s: float) -> float:
-        """Return the most WebSockets that are open at an arm at a time on average, each for ``longest_s`` at most."""
+        """Return the most WebSockets that are open at an arm at a time on average, each for ``longest_s`` at most.
+
+        Of a rotating mix: at the end of a turn, with what was opened before it as the turns have it on average.
+        """
         requests = self.requests or ()
-        turns: Iterable[RequestSettings | None] = (None,)
-        if self.mix == "rotate":
-            turns, longest_s = requests, min(longest_s, ROTATE_S)
+        turns = requests if self.mix == "rotate" else (None,)
+        shares = [_shares(requests, turn) for turn in turns]
         found = [0.0]
-        for turn in turns if requests else ():
-            weights = [one.weight * (ROTATE_WEIGHT if one is turn else 1.0) for one in requests]
-            held_s = sum(
-                weight * min(one.open_s or 0.0, longest_s)
-                for weight, one in zip(weights, requests, strict=True)
-            )
-            found.append(self.rate_rps * held_s / sum(weights))
+        for of_turn in shares if requests else ():
+            held_s = 0.0
+            for number, one in enumerate(requests):
+                open_s = min(one.open_s or 0.0, longest_s)
+                in_turn_s = min(open_s, ROTATE_S)
+                usual = sum(share[number] for share in shares) / len(shares)
+                held_s += of_turn[number] * in_turn_s + usual * (open_s - in_turn_s)
+            found.append(self.rate_rps * held_s)
         return max(found)
+
+
+def _shares(requests: Sequence[RequestSettings], turn: RequestSettings | None) -> list[float]:
+    """Return the share of each kind of request in its turn of a rotating mix, or in a constant one."""
+    weights = [one.weight * (ROTATE_WEIGHT if one is turn else 1.0) for one in requests]
+    return [weight / sum(weights) for weight in weights]

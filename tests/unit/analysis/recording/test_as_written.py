@@ -31,6 +31,10 @@ STRANGE = (
     HONEST.replace("\n7,leaky,1", "\n7,leaky,-1"),
     HONEST[:-5],
     HONEST.partition("\n")[0] + "\n",
+    HONEST.replace("\n9,leaky,1,,1,", "\n9,leaky,1,"),
+    "t_s,arm,life,rss_bytes,sessions,phase,gauges\n"
+    + "1,leaky,1,5,1,load,{}\n" * 9
+    + "1,leaky,1,5,1\n1,leaky,1,5,1,load,{},,\n",
 )
 
 

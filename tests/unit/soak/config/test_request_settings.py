@@ -148,6 +148,14 @@ def test_a_turn_of_the_mix_needs_room(read: Read) -> None:
                 read(text)
 
 
+def test_what_earlier_turns_opened_needs_room_too(read: Read) -> None:
+    """Two kinds in equal parts, each open for 60 s: 10 s of a turn's share and 50 s of half the requests, as of both."""
+    kinds = "".join(f'{WEBSOCKET}name = "{open_s}"\nopen_s = {open_s}\n' for open_s in (60, 1))
+    text = f'[traffic]\nmix = "rotate"\nrate_rps = 10\n{kinds}[phases]\nload_s = 100\n'
+    with pytest.raises(UsageError, match="about 335 WebSockets would be open at a time"):
+        read(text)
+
+
 @pytest.mark.parametrize("key", ["open_s = 1", "send_every_s = 1", "echo = true"])
 def test_keys_of_websockets_alone(read: Read, key: str) -> None:
     """They are refused of any other request."""
