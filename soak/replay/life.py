@@ -94,8 +94,10 @@ class Life:
         """Memory that is charged to its limit now; None where that is not known."""
         return None if self._limit is None else self._limit.usage().charged_bytes
 
-    def send(self, least: int, seconds: float, until_s: float) -> dict[str, int]:
+    def send(self, least: int, seconds: float, until_s: float, drained_s: float) -> dict[str, int]:
         """Send requests for so long, at least so many but not beyond ``until_s`` (``t_s``), and wait for their end.
+
+        Those in flight at ``until_s`` are waited for until ``drained_s`` at the longest.
 
         Return all that were sent since the start, by name. Raises RefusedError where a process has ended, StoppedError.
         """
@@ -108,8 +110,8 @@ class Life:
 
         if not self._wait(is_paused, until_s):
             self._locust.send_line("pause")
-            drain_s = self._plan.drain_s
-            self._await(is_paused, self._now_s() + drain_s, "its requests did not end")
+            drained_s = min(drained_s, self._now_s() + self._plan.drain_s)
+            self._await(is_paused, drained_s, "its requests did not end")
         found = parse_json(paused[-1].removeprefix(REPLAY_PAUSED))
         return {str(name): int(count) for name, count in found.items()}
 

@@ -25,14 +25,14 @@ from soak.process.spec import ProcessSpec
 from soak.recording.csv_writer import CsvWriter
 from soak.replay.life import DiedError, RefusedError, StoppedError
 from soak.replay.plan import PassPlan, analysis_process
-from soak.replay.timing import LEAST_S, WANTED_POINTS, end_s, period_s
+from soak.replay.timing import LEAST_S, WANTED_POINTS, end_s, overtime_s, period_s
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
 
 POINT_S: Final = 30.0
-"""Time for the processes of an arm to write a point, seconds; 3 M traces take 2 to 4 s."""
+"""Longest time for all processes of an arm to write a point, seconds; 3 M traces take 2 to 4 s."""
 ANALYSIS_S: Final = 60.0
-"""Time for the analysis of a pass, seconds."""
+"""Longest time for the analysis of a pass, seconds."""
 FIRST_COST_S: Final = 0.2
 """Time that the first point is taken to cost, seconds."""
 FIRST_PERIOD_S: Final = 1.0
@@ -91,7 +91,7 @@ class Living(Protocol):
     def start(self, until_s: float) -> None:
         """Start all and wait until they are ready; raises RefusedError, StoppedError."""
 
-    def send(self, least: int, seconds: float, until_s: float) -> Mapping[str, int]:
+    def send(self, least: int, seconds: float, until_s: float, drained_s: float) -> Mapping[str, int]:
         """Send requests and wait for their end; return all since the start by name. Raises as ``start``."""
 
     def processes(self) -> Iterable[tuple[int, ProbeClient]]:
@@ -114,12 +114,16 @@ class PassRun:
     """Carries out a pass; ``go`` once."""
 
     def __init__(self, plan: PassPlan, life: Living, now_s: Callable[[], float], until_s: float) -> None:
-        """It has to be over at ``until_s`` (``t_s``), the end of all processes included."""
+        """It has to be over at ``until_s`` (``t_s``), the end of all processes included.
+
+        A point or an analysis that takes longer than foreseen is given up when its ``overtime_s`` is over, too.
+        """
         self._plan = plan
         self._life = life
         self._now_s = now_s
         self._until_s = until_s
         self._began_s = now_s()
+        self._given_up_s = until_s + overtime_s(until_s - self._began_s)
         self._points = 0
         self._names: Mapping[str, int] = {}
         self._traces = 0
@@ -174,7 +178,9 @@ class PassRun:
                 return ""
             before, sent_from_s = sum(self._names.values()), now_s()
             seconds = min(seconds, max(LEAST_S, self._most_s))
-            self._names = self._life.send(MIN_POINT_REQUESTS, seconds, last_s - self._cost_s)
+            self._names = self._life.send(
+                MIN_POINT_REQUESTS, seconds, last_s - self._cost_s, self._point_until_s()
+            )
             if (sent := sum(self._names.values()) - before) < MIN_POINT_REQUESTS:
                 more = "; raise replay.seconds" if sent else ""
                 return f"{sent} requests before a point, at least {MIN_POINT_REQUESTS} are needed{more}"
@@ -201,8 +207,9 @@ class PassRun:
         probes = dict(self._life.processes())
         if not probes:
             raise RefusedError(f"no probe: {self._life.why_no_probe()}")
+        until_s = self._point_until_s(POINT_S)
         for probe in probes.values():
-            self._life.ask(probe, self._plan.one.begin_op, POINT_S)
+            self._ask(probe, self._plan.one.begin_op, until_s)
         self._charged = self._charged or self._life.charged_bytes
         self._pids = list(probes)
 
@@ -210,17 +217,32 @@ class PassRun:
         """Have each process of the arm write a point; return the sums of what they have."""
         probes = dict(self._life.processes())
         found: Counter[str] = Counter()
+        until_s = self._point_until_s(POINT_S)
         for number, pid in enumerate(self._pids):
             if pid not in probes:
                 raise RefusedError("one of its processes ended")
-            found.update(self._ask(probes[pid], number))
+            found.update(self._ask_point(probes[pid], number, until_s))
         self._capture_bytes = found.pop("capture_bytes", 0)
         return found
 
-    def _ask(self, probe: ProbeClient, number: int) -> dict[str, int]:
+    def _point_until_s(self, most_s: float = math.inf) -> float:
+        """Return until when (``t_s``) a point may last, so many seconds at most: its analysis still has to be made."""
+        over_s = self._given_up_s - end_s(self._traces, self._capture_bytes)
+        return min(self._now_s() + most_s, max(self._until_s, over_s))
+
+    def _ask(self, probe: ProbeClient, op: str, until_s: float, **arguments: object) -> dict[str, Any]:
+        """Return a process's answer, which is waited for until ``until_s`` (``t_s``); raises ProbeError as ``Living``.
+
+        All processes that are asked together have the same ``until_s``.
+        """
+        if (left_s := until_s - self._now_s()) <= 0:
+            raise ProbeError(f"probe: {op}: the processes did not answer in time")
+        return self._life.ask(probe, op, left_s, **arguments)
+
+    def _ask_point(self, probe: ProbeClient, number: int, until_s: float) -> dict[str, int]:
         """Return the amounts of a process's answer; a capture has no traces."""
         file = traces_file(self._plan.raw_inside, self._points, number)
-        answer = self._life.ask(probe, self._plan.one.point_op, POINT_S, file=str(file), most=MOST_TRACES)
+        answer = self._ask(probe, self._plan.one.point_op, until_s, file=str(file), most=MOST_TRACES)
         amounts = ("traces", "traced_bytes", "capture_bytes")
         return {name: answer[name] for name in amounts if answer.get(name) is not None}
 
@@ -246,20 +268,20 @@ class PassRun:
         """Have the points analysed while the arm's files can be read; return why that failed, "" where it was done."""
         root: Path | None = None
         if not self._life.has_died:
+            half_s = (self._given_up_s - self._now_s()) / 2  # the rest is for the analysis
+            until_s = self._now_s() + min(POINT_S, half_s)
             for pid, probe in list(self._life.processes()):
                 if pid in self._pids:
-                    self._end_instrumentation(probe)
+                    with suppress(ProbeError, RefusedError):  # it ends with its process
+                        self._ask(probe, self._plan.one.end_op, until_s)
             root = Path(f"/proc/{self._life.pid}/root")
         log = self._plan.log.with_name(f"replay-{self._plan.one.name}-sites.log")
-        code = self._life.run(analysis_process(self._plan, root), log, ANALYSIS_S)
+        most_s = min(ANALYSIS_S, self._given_up_s - self._now_s())
+        code = self._life.run(analysis_process(self._plan, root), log, most_s)
         if code == 0:
             return ""
-        why = f"it took more than {ANALYSIS_S:g} s" if code is None else last_line(log) or f"see {log.name}"
+        why = f"it took more than {most_s:.0f} s" if code is None else last_line(log) or f"see {log.name}"
         return f"the analysis of its points failed: {why}"
-
-    def _end_instrumentation(self, probe: ProbeClient) -> None:
-        with suppress(ProbeError, RefusedError):  # it ends with its process
-            self._life.ask(probe, self._plan.one.end_op, POINT_S)
 
     def _result(self, reason: str = "", *, interrupted: bool = False, analysed: bool = False) -> PassResult:
         requests = sum(self._names.values())

@@ -14,6 +14,10 @@ LEAST_S: Final = 0.1
 """Time below which no other period begins, seconds."""
 END_S: Final = 3.0
 """Time after the last point for the analysis and the end of all processes, seconds: importing it takes 1 s."""
+OVERTIME_SHARE: Final = 1 / 3
+"""Time that a slow point and the analysis may take beyond the end of a pass, as a share of the time of the pass."""
+LEAST_OVERTIME_S: Final = 5.0
+"""The same at the least, seconds: END_S, and 2 s for a busy machine."""
 PER_CAPTURE_BYTE_S: Final = 0.2e-6
 """The same for each byte of a capture: reading 12 MB takes 2 s."""
 PER_TRACE_S: Final = 1.5e-6
@@ -36,3 +40,8 @@ def period_s(left_s: float, points: int, cost_s: float) -> float | None:
 def end_s(traces: int, capture_bytes: int) -> float:
     """Return the time for all that follows the last point, by the traces of all points and the size of captures."""
     return END_S + PER_TRACE_S * traces + PER_CAPTURE_BYTE_S * capture_bytes
+
+
+def overtime_s(seconds: float) -> float:
+    """Return the time by which a pass of so many seconds may exceed them at most, seconds."""
+    return max(LEAST_OVERTIME_S, OVERTIME_SHARE * seconds)

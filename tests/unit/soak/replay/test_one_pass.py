@@ -28,6 +28,9 @@ class ScriptedLife:
     rps: float = 200.0
     per_request: int = 10
     point_s: float = 0.1
+    op_s: float = 0.0
+    """Time to begin or to end the instrumentation, seconds."""
+    analysis_s: float = 0.0
     pids: list[int] = field(default_factory=lambda: [100])
     now_s: float = 0.0
     pid: int | None = 100
@@ -51,7 +54,7 @@ class ScriptedLife:
         if self.now_s > until_s:
             raise RefusedError("it was not ready in time")
 
-    def send(self, least: int, seconds: float, until_s: float) -> Mapping[str, int]:
+    def send(self, least: int, seconds: float, until_s: float, drained_s: float) -> Mapping[str, int]:  # noqa: ARG002 - none is in flight
         period_s = min(max(seconds, least / max(self.rps, 1e-3)), max(0.0, until_s - self.now_s))
         self.now_s += period_s
         self.sent += int(period_s * self.rps + 1e-6)
@@ -68,9 +71,9 @@ class ScriptedLife:
 
     def ask(self, probe: ProbeClient, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:  # noqa: ARG002 - as Life
         self.asked.append(op)
+        self._pass(self.point_s if op == "trace_point" else self.op_s, timeout_s, op)
         if op != "trace_point":
             return {}
-        self.now_s += self.point_s
         if isinstance(error := self.raise_at.get(-len(self.files)), ProbeError):
             raise error
         self.files.append(str(arguments["file"]))
@@ -78,7 +81,13 @@ class ScriptedLife:
 
     def run(self, spec: ProcessSpec, log: Path, timeout_s: float) -> int | None:  # noqa: ARG002 - as Life
         self.ran.append(spec)
-        return self.analysis_code
+        self.now_s += min(self.analysis_s, timeout_s)
+        return self.analysis_code if self.analysis_s <= timeout_s else None
+
+    def _pass(self, seconds: float, timeout_s: float, op: str) -> None:
+        self.now_s += min(seconds, timeout_s)
+        if seconds > timeout_s:
+            raise ProbeError(f"probe: {op}: timed out")
 
     def stop(self) -> None:
         self.stopped = True
@@ -183,6 +192,27 @@ def test_a_slow_arm_has_fewer_points_of_enough_requests(plan: PassPlan) -> None:
     assert 4 <= result.points < MOST_REPLAY_POINTS
     requests = [int(row["requests"]) for row in _rows(plan)]
     assert min(b - a for a, b in zip([0, *requests[:-1]], requests, strict=True)) >= MIN_POINT_REQUESTS
+
+
+@pytest.mark.parametrize(
+    "life",
+    [
+        ScriptedLife(pids=[*range(100, 108)], point_s=29.0),
+        ScriptedLife(pids=[*range(100, 108)], op_s=29.0),
+        ScriptedLife(pids=[*range(100, 108)], point_s=0.01, op_s=0.9),
+        ScriptedLife(analysis_s=59.0),
+    ],
+    ids=["points", "begin", "end", "analysis"],
+)
+def test_many_slow_processes_do_not_hold_up_a_pass(plan: PassPlan, life: ScriptedLife) -> None:
+    """All of them have one time together, and so has what follows: a third of the pass at most beyond its end."""
+    _go(plan, life)
+    assert life.now_s <= SECONDS * 4 / 3 + 1e-6
+
+
+def test_an_analysis_that_begins_in_time_is_made(plan: PassPlan) -> None:
+    """Also where it takes longer than was foreseen."""
+    assert _go(plan, ScriptedLife(analysis_s=10.0)).is_analysed
 
 
 def test_an_arm_that_gets_ready_too_late_is_refused(plan: PassPlan) -> None:

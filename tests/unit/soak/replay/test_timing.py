@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from soak.contract import MIN_REPLAY_POINTS, MOST_REPLAY_POINTS
-from soak.replay.timing import LEAST_PERIOD_S, WANTED_POINTS, end_s, period_s
+from soak.replay.timing import LEAST_PERIOD_S, WANTED_POINTS, end_s, overtime_s, period_s
 
 
 def _points(seconds: float, cost_s: float) -> tuple[int, list[float]]:
@@ -50,3 +50,9 @@ def test_more_traces_leave_more_time_for_their_analysis() -> None:
     """A second or more for each million, and for each 5 MB of a capture."""
     assert end_s(1_000_000, 0) >= end_s(0, 0) + 1
     assert end_s(0, 5_000_000) >= end_s(0, 0) + 1
+
+
+def test_the_overtime_of_a_pass_is_small_against_it() -> None:
+    """A third, but enough for an analysis."""
+    assert overtime_s(60) == pytest.approx(20)
+    assert overtime_s(1) > end_s(0, 0)
