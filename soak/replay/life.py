@@ -25,6 +25,8 @@ LOOK_EVERY_S: Final = 0.05
 """Time between two looks after the processes, seconds."""
 GRACE_S: Final = 2.0
 """Time from SIGTERM to SIGKILL, seconds: nothing is recorded of how an arm ends here."""
+LOAD: Final = "load"
+"""Name of the load generator's log."""
 FIRST_LIFE: Final = 1001
 """Number of a life in a replay, beyond those of the run: cgroups and containers are named after it."""
 
@@ -66,13 +68,14 @@ class Life:
     def start(self, until_s: float) -> None:
         """Start all and wait until they are ready; raises RefusedError where they are not until then (``t_s``)."""
         plan = self._plan
+        plan.log.parent.mkdir(exist_ok=True)
         try:
             if plan.stubs is not None:
                 self._start_ours(plan.stubs)
                 self._await(self._ours[0].is_ready, until_s, "the stubs were not ready in time")
             check_port(plan.arm.name, plan.arm.process.url)
             self._arm, self._limit = self._start_life(FIRST_LIFE)
-            self._lines = LineTail(plan.log.with_name(f"replay-{plan.one.name}-load.log"))
+            self._lines = LineTail(plan.log_of(LOAD))
             locust = self._start_ours(plan.locust)
             self._await(self._is_up, until_s, "it was not ready in time")
             self._await(self._load_is_ready, until_s, "the load generator was not ready in time")
@@ -148,7 +151,7 @@ class Life:
         """End all processes. Idempotent."""
         for probe in self._probes.values():
             probe.close()
-        children: list[Running] = [*self._ours, *([] if self._arm is None else [self._arm])]
+        children = self._children
         self._session.ending.stop(children, GRACE_S)
         for child in children:
             child.leave()
@@ -156,10 +159,13 @@ class Life:
             self._limit.close()
         self._arm, self._limit, self._ours = None, None, []
 
+    @property
+    def _children(self) -> list[Running]:
+        return [*self._ours, *([] if self._arm is None else [self._arm])]
+
     def _start_ours(self, spec: ProcessSpec) -> Child:
         check_port(spec.name, spec.url)
-        name = "load" if spec is self._plan.locust else spec.name
-        log = self._plan.log.with_name(f"replay-{self._plan.one.name}-{name}.log")
+        log = self._plan.log_of(LOAD if spec is self._plan.locust else spec.name)
         child = self._session.machine.spawn(spec, log, self._session.guard, stdin=True)
         self._ours.append(child)
         return child
@@ -193,6 +199,8 @@ class Life:
             raise StoppedError(f"{request.signal_name} in the replay")
         if check:
             self._check_processes()
+        for child in self._children:
+            child.cap_log()
         self._show()
         self._session.machine.sleep(seconds)
 
@@ -202,7 +210,9 @@ class Life:
             raise DiedError(f"it died ({self._arm.describe_exit(code)})", code)
         for child in self._ours:
             if (code := child.poll()) is not None:
-                raise RefusedError(f"{child.spec.name} ended ({describe_exit(code)}), see {child.log.name}")
+                raise RefusedError(
+                    f"{child.spec.name} ended ({describe_exit(code)}), see logs/{child.log.name}"
+                )
 
     def _now_s(self) -> float:
         return self._session.clock.now_s()

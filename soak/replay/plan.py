@@ -33,7 +33,7 @@ class PassPlan:
     stubs: ProcessSpec | None
     locust: ProcessSpec
     log: Path
-    """What the arm prints."""
+    """What the arm prints: in the run directory, among the output of every process."""
     probe_directory: Path
     """Directory of the probes' sockets, as the arm has it."""
     raw: Path
@@ -45,6 +45,10 @@ class PassPlan:
     """Time for requests in flight to end, seconds."""
     placed: tuple[tuple[Path, str], ...]
     """Directories of packages, and the names of their copies in the raw directory, where a container has them."""
+
+    def log_of(self, name: str) -> Path:
+        """Return the log of another process of the pass."""
+        return self.log.with_name(f"{self.log.stem}-{name}.log")
 
     @property
     def directory(self) -> Path:
@@ -79,7 +83,7 @@ def plan_pass(
         limit_bytes(plan.profile.limit.memory, free_bytes),
         plan.stubs,
         _locust(plan, arm, private / contract.TRAFFIC, users or plan.profile.traffic.users),
-        plan.run_directory / arm.name / f"replay-{one.name}.log",
+        plan.run_directory / contract.LOGS / f"replay-{arm.name}-{one.name}.log",
         probe_directory,
         raw,
         raw_inside,

@@ -45,6 +45,8 @@ class ScriptedChild(Child):
         self.lines: list[str] = []
         """What was written to its standard input."""
         self.input_closed = False
+        self.is_log_capped = False
+        """Whether its log was ever kept small."""
         self.stubborn = machine.stubborn(spec.name)
         """Whether it ignores SIGTERM."""
         self.killed_s: float | None = None
@@ -86,7 +88,8 @@ class ScriptedChild(Child):
     def leave(self) -> int:
         return KILLED if self.code is None else self.code
 
-    def cap_log(self) -> None: ...
+    def cap_log(self) -> None:
+        self.is_log_capped = True
 
 
 class ScriptedLimit(Unlimited):

@@ -42,7 +42,8 @@ def test_a_command_differs_from_that_of_the_run_by_its_instrumentation_alone(
     arm = run_plan.arms[0].process
     assert plan.arm.process == replace(arm, env={**arm.env, TRACE_VARIABLE: "8"})
     assert (plan.raw_inside, plan.stubs) == (plan.raw, run_plan.stubs)
-    assert plan.log.parent == run_plan.run_directory / "leaky"
+    assert plan.log == run_plan.run_directory / "logs" / "replay-leaky-python.log"
+    assert plan.log_of("stubs") == plan.log.with_name("replay-leaky-python-stubs.log")
 
 
 def test_the_load_is_one_process_for_the_one_arm(plan: PassPlan, tmp_path: Path) -> None:
