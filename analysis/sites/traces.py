@@ -23,7 +23,7 @@ import psutil
 
 from analysis.judge.types import Numbers
 from analysis.sites.naming import Frame, Name, Namer, Traceback
-from soak.contract import MOST_TRACES, traces_file
+from soak.contract import MOST_PROCESSES, MOST_TRACES, traces_file
 from soak.errors import HarnessError
 from soak.regular_files import read_regular
 
@@ -41,8 +41,6 @@ MOST_GROUPS: Final = 50_000
 """Pairs of lines by which traces are grouped at most; a program has some thousands."""
 MOST_NAME: Final = 4_096
 """Characters of a file's name at most, as the kernel's."""
-MOST_PROCESSES: Final = 64
-"""Processes of an arm whose traces are read."""
 
 Whole = npt.NDArray[np.int64]
 

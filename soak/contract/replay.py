@@ -46,6 +46,8 @@ MOST_REPLAY_POINTS: Final = 12
 """Most points of a pass."""
 MIN_POINT_REQUESTS: Final = 60
 """Requests between two points of a pass at the least."""
+MOST_PROCESSES: Final = 64
+"""Processes of an arm that are traced at most."""
 MOST_TRACES: Final = 3_000_000
 """Live allocations of a point from which on it is the last of its pass: of 8 frames they take 0.5 GB to read."""
 

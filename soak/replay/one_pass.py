@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from soak.contract import (
     MIN_POINT_REQUESTS,
     MIN_REPLAY_POINTS,
+    MOST_PROCESSES,
     MOST_TRACES,
     REPLAY,
     REPLAY_COLUMNS,
@@ -133,6 +134,8 @@ class PassRun:
         """Longest time until the next point, seconds."""
         self._capture_bytes = 0
         self._pids: list[int] = []
+        self._left_out = ""
+        """Which of the arm's processes could not be instrumented, a clause; empty: all could."""
         self._died: int | None = None
 
     @property
@@ -155,7 +158,8 @@ class PassRun:
             if self._points < MIN_REPLAY_POINTS:
                 return self._result(f"{reason or 'its time was over'}, after {_points(self._points)}")
             failed = self._analyse()
-            return self._result(failed or reason, analysed=not failed)
+            reason = "; ".join(filter(None, (failed or reason, self._left_out)))
+            return self._result(reason, analysed=not failed)
         except StoppedError as stopped:
             return self._result(str(stopped), interrupted=True)
         except RefusedError as refused:
@@ -207,11 +211,21 @@ class PassRun:
         probes = dict(self._life.processes())
         if not probes:
             raise RefusedError(f"no probe: {self._life.why_no_probe()}")
-        until_s = self._point_until_s(POINT_S)
-        for probe in probes.values():
-            self._ask(probe, self._plan.one.begin_op, until_s)
+        if len(probes) > MOST_PROCESSES:
+            raise RefusedError(f"it has {len(probes)} processes, at most {MOST_PROCESSES} are traced")
+        until_s, failed = self._point_until_s(POINT_S), dict[int, ProbeError]()
+        for pid, probe in probes.items():
+            try:
+                self._ask(probe, self._plan.one.begin_op, until_s)
+            except ProbeError as error:
+                failed[pid] = error
+                if self._plan.one.needs_all or len(failed) == len(probes) or pid in self._pids:
+                    raise
+        if failed:
+            why = next(iter(failed.values()))
+            self._left_out = f"{len(failed)} of its {len(probes)} processes left out: {why}"
         self._charged = self._charged or self._life.charged_bytes
-        self._pids = list(probes)
+        self._pids = [pid for pid in probes if pid not in failed]
 
     def _take_point(self) -> dict[str, int]:
         """Have each process of the arm write a point; return the sums of what they have."""
@@ -275,12 +289,14 @@ class PassRun:
                     with suppress(ProbeError, RefusedError):  # it ends with its process
                         self._ask(probe, self._plan.one.end_op, until_s)
             root = Path(f"/proc/{self._life.pid}/root")
-        log = self._plan.log.with_name(f"replay-{self._plan.one.name}-sites.log")
+        log = self._plan.log_of("sites")
         most_s = min(ANALYSIS_S, self._given_up_s - self._now_s())
         code = self._life.run(analysis_process(self._plan, root), log, most_s)
         if code == 0:
             return ""
-        why = f"it took more than {most_s:.0f} s" if code is None else last_line(log) or f"see {log.name}"
+        why = (
+            f"it took more than {most_s:.0f} s" if code is None else last_line(log) or f"see logs/{log.name}"
+        )
         return f"the analysis of its points failed: {why}"
 
     def _result(self, reason: str = "", *, interrupted: bool = False, analysed: bool = False) -> PassResult:

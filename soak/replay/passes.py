@@ -28,6 +28,8 @@ class Pass:
     ``packages``, as the target has them."""
     packages: tuple[Path, ...] = ()
     """Directories with packages that the probe may import."""
+    needs_all: bool = True
+    """Whether it is refused where one process cannot be instrumented; else the others are taken without it."""
     begin_op: str = "trace_begin"
     """The probe's op that begins it, before the first request."""
     point_op: str = "trace_point"
@@ -47,7 +49,7 @@ def native_pass(profile: Profile) -> Pass:
     found, configured = importlib.util.find_spec("memray"), profile.replay.memray
     packages = [] if found is None or not found.origin else [Path(found.origin).parents[1]]
     packages += [] if configured is None else [profile.directory / configured]
-    return Pass(BY_MEMRAY, _native_variables, tuple(packages))
+    return Pass(BY_MEMRAY, _native_variables, tuple(packages), needs_all=False)
 
 
 def _native_variables(raw: Path, packages: Sequence[Path]) -> Mapping[str, str]:

@@ -14,8 +14,8 @@ from analysis.judge.types import Numbers
 from analysis.sites.naming import Frame, Name, Namer, Traceback
 from analysis.sites.native.capture import CaptureError, Facts, Stack, read, read_facts, reader_for
 from analysis.sites.native.functions import Functions
-from analysis.sites.traces import MOST_PROCESSES, Group
-from soak.contract import traces_file
+from analysis.sites.traces import Group
+from soak.contract import MOST_PROCESSES, traces_file
 
 NAMED_SHARE: Final = 0.005
 """Growth of a stack as a share of that of all from which on its function is looked for in the mapped libraries."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from soak.contract import MIN_POINT_REQUESTS, MOST_REPLAY_POINTS, MOST_TRACES, REPLAY
+from soak.plan.run_plan import RunPlan
 from soak.process.spec import ProcessSpec
 from soak.replay.life import RefusedError, StoppedError
 from soak.replay.one_pass import PassResult, PassRun
+from soak.replay.passes import native_pass
 from soak.replay.plan import PassPlan
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
@@ -44,6 +46,9 @@ class ScriptedLife:
     """What is raised by the number of the point."""
     analysis_code: int | None = 0
     charged_per_request: int = 0
+    refusing: int = 0
+    """How many of its processes cannot be instrumented, the last ones."""
+    begun: int = 0
 
     @property
     def charged_bytes(self) -> int:
@@ -72,6 +77,10 @@ class ScriptedLife:
     def ask(self, probe: ProbeClient, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:  # noqa: ARG002 - as Life
         self.asked.append(op)
         self._pass(self.point_s if op == "trace_point" else self.op_s, timeout_s, op)
+        if op == "trace_begin":
+            self.begun += 1
+            if (self.begun - 1) % len(self.pids) >= len(self.pids) - self.refusing:
+                raise ProbeError("a forked child is not captured")
         if op != "trace_point":
             return {}
         if isinstance(error := self.raise_at.get(-len(self.files)), ProbeError):
@@ -139,13 +148,16 @@ def test_of_an_arm_with_workers_each_process_writes_its_own_file(plan: PassPlan)
         (ScriptedLife(pids=[]), "no probe: none of its processes loaded the probe, after 0 points"),
         (ScriptedLife(raise_at={2: RefusedError("it died (exit code 1)")}), "it died (exit code 1), after 2 points"),
         (ScriptedLife(raise_at={-3: ProbeError("the target stopped tracemalloc")}), "tracemalloc, after 3 points"),
+        (ScriptedLife(pids=[*range(65)]), "it has 65 processes, at most 64 are traced, after 0 points"),
+        (ScriptedLife(pids=[100, 101], refusing=1), "a forked child is not captured, after 0 points"),
         (ScriptedLife(rps=5), "requests before a point, at least 60 are needed; raise replay.seconds, after 2 points"),
         (ScriptedLife(rps=0), "0 requests before a point, at least 60 are needed, after 0 points"),
         (ScriptedLife(per_request=MOST_TRACES), "allocations live, at most 3,000,000 are traced, after 1 point, at"),
         (ScriptedLife(analysis_code=1), "the analysis of its points failed"),
         (ScriptedLife(analysis_code=None), "the analysis of its points failed"),
     ],
-    ids=["no-probe", "dies", "stops-tracing", "slow", "no-requests", "too-many-traces", "analysis", "analysis-late"],
+    ids=["no-probe", "dies", "stops-tracing", "too-many", "one-refuses", "slow", "no-requests", "too-many-traces",
+         "analysis", "analysis-late"],
 )  # fmt: skip
 def test_a_pass_without_enough_is_refused_with_its_reason(
     plan: PassPlan, life: ScriptedLife, reason: str
@@ -155,6 +167,24 @@ def test_a_pass_without_enough_is_refused_with_its_reason(
     assert reason in result.reason
     assert not result.is_analysed
     assert len(life.ran) == (result.points >= 4)
+
+
+@pytest.mark.parametrize(
+    ("refusing", "reason"),
+    [
+        (1, "1 of its 3 processes left out: a forked child is not captured"),
+        (3, "a forked child is not captured, after 0 points, at least 4 are needed"),
+    ],
+)
+def test_a_native_pass_takes_the_processes_that_can_be_captured(
+    plan: PassPlan, run_plan: RunPlan, refusing: int, reason: str
+) -> None:
+    """The reason states the others; without any it is refused."""
+    plan = replace(plan, one=native_pass(run_plan.profile))
+    life = ScriptedLife(pids=[100, 101, 102], refusing=refusing)
+    result = _go(plan, life)
+    assert (result.reason, result.is_analysed) == (reason, refusing < 3)
+    assert {Path(file).name.split(".")[1] for file in life.files} == set("01" if refusing < 3 else "")
 
 
 def test_an_arm_that_dies_after_enough_points_is_analysed_without_its_files(plan: PassPlan) -> None:
