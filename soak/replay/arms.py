@@ -32,6 +32,10 @@ LEAK: Final = "leak"
 NO_LEAK: Final = "no_leak"
 EXPLAINED: Final = 0.5
 """Share of the leak below which native memory is looked for, as well."""
+SECOND_PASS: Final = 0.5
+"""Time that is kept for the native pass where the Python pass decides whether there is one, in times of the latter."""
+TIME_OVER: Final = "its time was over"
+"""Why a pass is not begun whose time has passed."""
 SEGFAULTS: Final = (-signal.SIGSEGV, 128 + signal.SIGSEGV)
 """Exit codes of a process, and of a container, that a segmentation fault has ended."""
 
@@ -59,7 +63,13 @@ def _replay_run(ended: Ended) -> None:
         return
     if _are_cleared(ended, candidates):
         return
-    found = judged_arms(ended)
+    try:
+        found = judged_arms(ended)
+    except SoakError as error:
+        reason = message_line(error).rstrip(".")
+        ended.session.progress.print_line(f"replay: {reason}")
+        record(ended, {arm.name: ArmReplay("refused", reason, 0.0, 0, ()) for arm in candidates})
+        return
     leaking = [arm for arm in candidates if arm.name in found and found[arm.name].verdict == LEAK]
     if leaking:
         record(ended, replay_arms(ended, leaking, seconds, found))
@@ -75,12 +85,18 @@ def replay_arms(
     session = ended.session
     done: dict[str, ArmReplay] = {}
     until_s = session.clock.now_s() + seconds
+    native = {arm.name: arm.name in found and found[arm.name].native for arm in arms}
+    parts = [_parts(ended.plan.profile.replay.native, is_native=native[arm.name]) for arm in arms]
     for number, arm in enumerate(arms):
-        share_s = (until_s - session.clock.now_s()) / (len(arms) - number)
-        is_native = arm.name in found and found[arm.name].native
-        done[arm.name] = replay_arm(ended, arm, session.clock.now_s() + share_s, is_native=is_native)
+        share_s = (until_s - session.clock.now_s()) * parts[number] / sum(parts[number:])
+        done[arm.name] = replay_arm(ended, arm, session.clock.now_s() + share_s, is_native=native[arm.name])
         session.progress.print_line(_summary(arm.name, done[arm.name]))
     return done
+
+
+def _parts(native: str, *, is_native: bool) -> float:
+    """Return the time of an arm in times of its passes that are certain, by ``replay.native``."""
+    return 1.0 if native != "auto" or is_native else 1.0 + SECOND_PASS
 
 
 def _are_cleared(ended: Ended, arms: Sequence[ArmPlan]) -> bool:
@@ -100,7 +116,7 @@ def replay_arm(ended: Ended, arm: ArmPlan, until_s: float, *, is_native: bool) -
     """Replay one arm until ``until_s`` (``t_s``); raises nothing.
 
     ``is_native``: what leaks is of native code, by its suspects. Where it is not, and the Python pass explains less
-    than half of the leak, the native pass takes half of the time once more.
+    than half of the leak, the native pass takes the rest of the time, a third is kept for it.
     """
     clock = ended.session.clock
     began_s = clock.now_s()
@@ -123,15 +139,14 @@ def replay_arm(ended: Ended, arm: ArmPlan, until_s: float, *, is_native: bool) -
 
 def _passes(ended: Ended, arm: ArmPlan, until_s: float, *, is_native: bool) -> Iterator[tuple[Pass, float]]:
     """Yield the passes of an arm, each with its end (``t_s``); whether there is a second one depends on the first."""
-    profile, now_s = ended.plan.profile, ended.session.clock.now_s
-    began_s, native = now_s(), profile.replay.native
+    profile, began_s = ended.plan.profile, ended.session.clock.now_s()
+    native = profile.replay.native
     has_both = native == "on" or (native == "auto" and is_native)
-    half_s = (until_s - began_s) / 2
-    yield python_pass(profile.replay), began_s + half_s if has_both else until_s
-    if has_both:
+    passes = 2.0 if has_both else _parts(native, is_native=is_native)
+    yield python_pass(profile.replay), began_s + (until_s - began_s) / passes
+    is_open = native == "auto" and not has_both
+    if has_both or (is_open and explained_share(ended.plan.run_directory / arm.name) < EXPLAINED):
         yield native_pass(profile), until_s
-    elif native == "auto" and explained_share(ended.plan.run_directory / arm.name) < EXPLAINED:
-        yield native_pass(profile), now_s() + half_s
 
 
 def explained_share(directory: Path) -> float:
@@ -165,7 +180,8 @@ def _refused(reason: str, seconds: float, results: Mapping[str, PassResult]) -> 
 
 def _run_pass(ended: Ended, arm: ArmPlan, one: Pass, until_s: float) -> PassResult:
     result = _run_life(ended, arm, one, until_s)
-    if one.name == contract.BY_MEMRAY and result.died in SEGFAULTS and not result.points:
+    has_time = ended.session.clock.now_s() < until_s
+    if one.name == contract.BY_MEMRAY and result.died in SEGFAULTS and not result.points and has_time:
         # before Python 3.12 memray loses track of greenlets that take turns: one request at a time has one of them
         return _run_life(ended, arm, one, until_s, users=1)
     return result
@@ -173,6 +189,8 @@ def _run_pass(ended: Ended, arm: ArmPlan, one: Pass, until_s: float) -> PassResu
 
 def _run_life(ended: Ended, arm: ArmPlan, one: Pass, until_s: float, users: int | None = None) -> PassResult:
     """Carry out a pass; ``users`` send at once, None: as many as in the run."""
+    if ended.session.clock.now_s() >= until_s:
+        return PassResult(reason=TIME_OVER)
     plan = plan_pass(ended.plan, arm, one, ended.private, psutil.virtual_memory().available, users)
     session, traffic = ended.session, ended.plan.traffic
     traffic = replace(traffic, users_per_arm=users or traffic.users_per_arm)
