@@ -149,7 +149,7 @@ def test_a_turn_of_the_mix_needs_room(read: Read) -> None:
 
 
 def test_what_earlier_turns_opened_needs_room_too(read: Read) -> None:
-    """Two kinds in equal parts, each open for 60 s: 10 s of a turn's share and 50 s of half the requests, as of both."""
+    """Two kinds, half of the requests each, open for 60 s: 10 s of a turn's share, and 50 s of half the requests."""
     kinds = "".join(f'{WEBSOCKET}name = "{open_s}"\nopen_s = {open_s}\n' for open_s in (60, 1))
     text = f'[traffic]\nmix = "rotate"\nrate_rps = 10\n{kinds}[phases]\nload_s = 100\n'
     with pytest.raises(UsageError, match="about 335 WebSockets would be open at a time"):
