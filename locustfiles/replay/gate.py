@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -10,6 +11,12 @@ from gevent.event import Event
 
 MOST_NAMES: Final = 500
 """Names that are counted; in a custom locustfile each order may have its own, and those beyond are counted as ""."""
+LONGEST_NAME: Final = 200
+"""Characters of a name that are kept; names that differ only beyond are counted as one."""
+MOST_NAMES_TEXT: Final = 100_000
+"""Characters of all names and counts as JSON, beyond which a name is counted as "": a cell read has at most 131,072."""
+COUNT_TEXT: Final = 16
+"""Characters of a count as JSON at most, with its separators."""
 
 
 class Gate:
@@ -20,6 +27,7 @@ class Gate:
         """Requests that were sent and have not ended."""
         self.names: Counter[str] = Counter()
         """Requests that were sent since the start, by their name."""
+        self._text = 0
         self._now_s = now_s
         self._open = Event()
         self._least = 0
@@ -58,8 +66,18 @@ class Gate:
         """Count a request that is being sent."""
         self._sent += 1
         self.in_flight += 1
-        self.names[name if name in self.names or len(self.names) < MOST_NAMES else ""] += 1
+        self.names[self._counted(name[:LONGEST_NAME])] += 1
 
     def ended(self) -> None:
         """Count a request that has ended, answered or not."""
         self.in_flight -= 1
+
+    def _counted(self, name: str) -> str:
+        """Return the name that a request is counted as: its own, or "" where there is no room for one more."""
+        if name in self.names:
+            return name
+        text = self._text + len(json.dumps(name)) + COUNT_TEXT
+        if len(self.names) >= MOST_NAMES or text > MOST_NAMES_TEXT:
+            return ""
+        self._text = text
+        return name

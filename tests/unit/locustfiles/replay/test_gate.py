@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import gevent
+import csv
+import json
 
-from locustfiles.replay.gate import MOST_NAMES, Gate
+import gevent
+import pytest
+
+from locustfiles.replay.gate import LONGEST_NAME, MOST_NAMES, Gate
+from soak.contract.tail import MOST_BYTES
 from tests.unit.locustfiles.conftest import ScriptedClock
 
 
@@ -56,3 +61,25 @@ def test_names_without_end_are_bounded(clock: ScriptedClock) -> None:
         gate.sent(f"/orders/{number}")
     assert len(gate.names) == MOST_NAMES + 1
     assert gate.names[""] == 10
+
+
+@pytest.mark.parametrize("letter", ["x", "\N{CYRILLIC SMALL LETTER A}", "\N{GRINNING FACE}", '"'])
+def test_long_names_fit_into_a_cell_and_a_line(clock: ScriptedClock, letter: str) -> None:
+    """Whole URLs of any letters are cut, and those beyond count as one: no request is lost, and no table unreadable."""
+    gate = Gate(clock.now)
+    for number in range(500):
+        for _ in range(2):
+            gate.sent(f"{number:03}{letter * 300}")
+    text = json.dumps(gate.names, sort_keys=True)
+    assert len(text) < min(csv.field_size_limit(), MOST_BYTES)
+    assert gate.names.total() == 1000
+    assert gate.names[f"000{letter * 300}"[:LONGEST_NAME]] == 2
+    assert all(len(name) <= LONGEST_NAME for name in gate.names)
+
+
+def test_names_of_a_usual_length_have_counts_of_their_own(clock: ScriptedClock) -> None:
+    """As many as are counted at all."""
+    gate = Gate(clock.now)
+    for number in range(MOST_NAMES):
+        gate.sent(f"{number:03}".ljust(150, "x"))
+    assert set(gate.names.values()) == {1}
