@@ -50,6 +50,8 @@ MOST_PROCESSES: Final = 64
 """Processes of an arm that are traced at most."""
 MOST_TRACES: Final = 3_000_000
 """Live allocations of a point from which on it is the last of its pass: of 8 frames they take 0.5 GB to read."""
+MOST_CAPTURE_BYTES: Final = 128 << 20
+"""Size of the capture of a process at which it ends, bytes; reading it takes about 20 s."""
 
 REPLAY_COLUMNS: Final = (
     Column("pass", "python: traced by tracemalloc; native: by memray", "text"),

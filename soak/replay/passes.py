@@ -7,14 +7,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from soak.config.profile import Profile, ReplaySettings
-from soak.contract import BY_MEMRAY, BY_TRACEMALLOC
+from soak.contract import BY_MEMRAY, BY_TRACEMALLOC, MOST_CAPTURE_BYTES
 from soak.process.probe_injection import NATIVE_VARIABLE, TRACE_VARIABLE
-
-MOST_CAPTURE_BYTES: Final = 128 << 20
-"""Size of the capture of a process at which it ends, bytes; reading it takes about 20 s."""
 
 
 @dataclass(frozen=True, slots=True)

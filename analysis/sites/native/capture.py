@@ -14,13 +14,16 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analysis.sites.native import read_capture
+from soak.contract import MOST_CAPTURE_BYTES
 from soak.errors import SoakError, printable
-from soak.regular_files import read_regular
+from soak.regular_files import open_regular, read_regular
 
 MOST_FACTS_BYTES: Final = 1 << 20
 """Size of the largest file of a point that is read, bytes."""
-READ_TIMEOUT_S: Final = 60.0
-"""Longest time that reading one capture may take, seconds."""
+READ_TIMEOUT_S: Final = 45.0
+"""Longest time that reading all captures of an arm may take, seconds: three quarters of that for the analysis."""
+MOST_READ_BYTES: Final = 2 * MOST_CAPTURE_BYTES
+"""Size of the largest capture that is read, bytes: what the target writes until its end is noticed is beyond."""
 LONGEST_TEXT: Final = 4_000
 """Longest name of a function or file, characters."""
 LONGEST_REASON: Final = 200
@@ -120,27 +123,11 @@ def read(
     reader: Reader, capture: Path, instants_s: Sequence[float], timeout_s: float = READ_TIMEOUT_S
 ) -> Captured:
     """Return what was live at each instant, read by a process of its own; raises CaptureError with the reason."""
-    words = [
-        reader.python,
-        "-I",
-        read_capture.__file__,
-        reader.directory,
-        str(capture),
-        *map(repr, instants_s),
-    ]
     try:
-        done = subprocess.run(
-            words,
-            env={"DEBUGINFOD_URLS": ""},  # else each library without symbols is asked for on the net
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CaptureError(f"reading the capture took longer than {timeout_s:.0f} s") from None
+        with open_regular(capture, MOST_READ_BYTES) as file:
+            done = _run(reader, file.fileno(), instants_s, timeout_s)
     except OSError as error:
-        raise CaptureError(f"{reader.python}: {error.strerror}") from None
+        raise CaptureError(f"the capture cannot be read: {error.strerror}") from None
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {done.returncode}"]
         raise CaptureError(f"the capture cannot be read: {printable(lines[-1][:LONGEST_REASON])}")
@@ -152,3 +139,31 @@ def read(
     if any(len(each) != len(instants_s) for each in amounts):
         raise CaptureError("the capture cannot be read: not an amount for each point")
     return captured
+
+
+def _run(
+    reader: Reader, capture: int, instants_s: Sequence[float], timeout_s: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the reader on an open file: by its path the target could put another one there meanwhile."""
+    words = [
+        reader.python,
+        "-I",
+        read_capture.__file__,
+        reader.directory,
+        f"/proc/self/fd/{capture}",
+        *map(repr, instants_s),
+    ]
+    try:
+        return subprocess.run(
+            words,
+            env={"DEBUGINFOD_URLS": ""},  # else each library without symbols is asked for on the net
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            pass_fds=(capture,),
+        )
+    except subprocess.TimeoutExpired:
+        raise CaptureError(f"reading the captures took longer than {READ_TIMEOUT_S:.0f} s") from None
+    except OSError as error:
+        raise CaptureError(f"{reader.python}: {error.strerror}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,15 @@ import numpy as np
 
 from analysis.judge.types import Numbers
 from analysis.sites.naming import Frame, Name, Namer, Traceback
-from analysis.sites.native.capture import CaptureError, Facts, Stack, read, read_facts, reader_for
+from analysis.sites.native.capture import (
+    READ_TIMEOUT_S,
+    CaptureError,
+    Facts,
+    Stack,
+    read,
+    read_facts,
+    reader_for,
+)
 from analysis.sites.native.functions import Functions
 from analysis.sites.traces import Group
 from soak.contract import MOST_PROCESSES, traces_file
@@ -71,9 +80,10 @@ def read_native_groups(
     if not processes:
         raise CaptureError("no process of the arm was captured at every point")
     found: dict[Key, _Sums] = {}
+    until_s = time.monotonic() + READ_TIMEOUT_S
     for process in processes:
         facts = [read_facts(traces_file(raw, point, process)) for point in points]
-        stacks = _stacks(raw, facts, is_ours=is_ours)
+        stacks = _stacks(raw, facts, until_s, is_ours=is_ours)
         functions = Functions(facts[-1].libraries if is_ours else ())
         least = NAMED_SHARE * sum(max(0, stack.growth) for stack in stacks)
         for stack in stacks:
@@ -93,14 +103,13 @@ def _is_ours(root: Path | None) -> bool:
         return False  # it has just ended
 
 
-def _stacks(raw: Path, facts: Sequence[Facts], *, is_ours: bool) -> list[Stack]:
+def _stacks(raw: Path, facts: Sequence[Facts], until_s: float, *, is_ours: bool) -> list[Stack]:
     """Return the stacks of a process, by its files of all points."""
     last = facts[-1]
     if len({one.capture for one in facts}) > 1:
         raise CaptureError("its captures are of several processes")
-    return read(
-        reader_for(last, may_run=is_ours), raw / last.capture, [one.instant_s for one in facts]
-    ).stacks
+    reader, instants_s = reader_for(last, may_run=is_ours), [one.instant_s for one in facts]
+    return read(reader, raw / last.capture, instants_s, max(0.0, until_s - time.monotonic())).stacks
 
 
 def _add(found: dict[Key, _Sums], namer: Namer, stack: Stack, function: str) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from soak.config.load import load_profile
 from soak.config.profile import Profile
-from soak.contract import BY_MEMRAY
+from soak.contract import BY_MEMRAY, MOST_CAPTURE_BYTES
 from soak.replay.one_pass import _make_raw
-from soak.replay.passes import MOST_CAPTURE_BYTES, native_pass, python_pass
+from soak.replay.passes import native_pass, python_pass
 
 
 def profile(*settings: str) -> Profile:

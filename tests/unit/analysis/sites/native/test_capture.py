@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ import pytest
 from analysis.sites.native import capture
 from analysis.sites.native.capture import Captured, CaptureError, Facts, Stack
 from analysis.sites.native.functions import Functions
-from soak.contract import traces_file
+from soak.contract import MOST_CAPTURE_BYTES, traces_file
+from soak.replay.one_pass import ANALYSIS_S
 from tests.support.planted_captures import captured, line_of
 
 pytest.importorskip("memray")
@@ -103,12 +105,27 @@ def test_a_damaged_capture_is_a_reason(run: Run, tmp_path: Path) -> None:
         capture.read(reader, whole, [facts.instant_s, facts.instant_s + 60])
 
 
+def test_only_a_regular_file_of_bounded_size_is_read(run: Run, tmp_path: Path) -> None:
+    """A link is not followed, no writer of a FIFO is waited for, and what is larger than a capture is not read."""
+    reader, whole = capture.reader_for(run.facts, may_run=True), run.raw / run.facts.capture
+    link, fifo, large = (tmp_path / name for name in ("link", "fifo", "large"))
+    link.symlink_to(whole)
+    os.mkfifo(fifo)
+    with large.open("wb") as file:
+        file.truncate(2 * MOST_CAPTURE_BYTES + 1)
+    for path, why in ((link, "it is a link"), (fifo, "it is a FIFO"), (large, "it has 268,435,457 bytes")):
+        with pytest.raises(CaptureError, match=f"^the capture cannot be read: {why}"):
+            capture.read(reader, path, [run.facts.instant_s], timeout_s=1.0)
+
+
 def test_reading_is_bounded_in_time(tmp_path: Path) -> None:
-    """A reader that does not end is ended."""
+    """A reader that does not end is ended, before the analysis is: 15 s are left for the rest of that."""
+    assert capture.READ_TIMEOUT_S <= ANALYSIS_S - 15
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nexec sleep 60\n")
     python.chmod(0o700)
-    with pytest.raises(CaptureError, match=r"took longer than 0 s"):
+    (tmp_path / "capture").touch()
+    with pytest.raises(CaptureError, match=r"took longer than 45 s"):
         capture.read(capture.Reader(str(python), "/"), tmp_path / "capture", [0.0], timeout_s=0.05)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib.metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from analysis.sites.naming import Name, Namer
-from analysis.sites.native.capture import CaptureError, Stack
+from analysis.sites.native import groups
+from analysis.sites.native.capture import READ_TIMEOUT_S, Captured, CaptureError, Reader, Stack
 from analysis.sites.native.groups import _Sums, read_native_groups
 from analysis.sites.regression import Site, find_sites
 from analysis.sites.sources import Sources
+from soak.contract import traces_file
 from tests.support.planted_captures import Target, captured, line_of
 
 pytest.importorskip("memray")
@@ -32,9 +35,9 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
 
 def sites(target: Target, root: Path | None) -> dict[int, Site]:
     """Return the sites by the number of their line in the app."""
-    groups = read_native_groups(target.raw, range(5), Namer(Sources(root)), root)
+    found_groups = read_native_groups(target.raw, range(5), Namer(Sources(root)), root)
     requests = np.arange(1.0, 6.0) * STEP
-    found = find_sites(groups, requests, {}, None)
+    found = find_sites(found_groups, requests, {}, None)
     return {one.group.name.yours[1]: one for one in found if one.group.name.yours}
 
 
@@ -87,6 +90,26 @@ def test_a_line_is_named_with_the_function_that_allocates_most_of_it() -> None:
     assert named((60, ""), (40, "decode")) == ""
     assert named((40, "decode"), (30, "resize"), (30, "hash")) == ""
     assert named((0, "decode")) == "decode"
+
+
+def test_the_captures_of_an_arm_share_their_time(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reading the first took is not there for the second."""
+    now_s, left_s = [100.0], []
+    real_facts = traces_file(target.raw, 0, 0).read_bytes()
+    for process in (0, 1):
+        traces_file(tmp_path, 0, process).write_bytes(real_facts)
+
+    def read(_reader: Reader, _capture: Path, _instants_s: list[float], timeout_s: float) -> Captured:
+        left_s.append(timeout_s)
+        now_s[0] += 30.0
+        return Captured(stacks=[])
+
+    monkeypatch.setattr(groups, "read", read)
+    monkeypatch.setattr(groups, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    read_native_groups(tmp_path, [0], Namer(Sources(None)), None)
+    assert left_s == [READ_TIMEOUT_S, READ_TIMEOUT_S - 30]
 
 
 def test_points_without_a_capture_are_a_reason(tmp_path: Path) -> None:
