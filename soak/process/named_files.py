@@ -22,18 +22,26 @@ _PART_BYTES: Final = 1 << 20
 
 
 def named_files(argv: Sequence[str], cwd: Path) -> Iterator[Path]:
-    """Yield the files that the words of a command name: as a path, or as a module or an app in ``cwd``.
+    """Yield the code that the words of a command name: as a path, or as a module or an app in ``cwd``.
 
     A module may also be one of this Python where that runs it. Of a package they are all its files of Python. What lies
-    elsewhere on the path of modules is not known.
+    elsewhere on the path of modules is not known. Other files, which may be secret, are left out.
     """
     is_ours = bool(argv) and argv[0] == sys.executable
+    executed = _executed(argv)
     for word in dict.fromkeys(argv):
         text = word.rpartition("=")[2] if word.startswith("--") else word
-        if "/" in text or text.endswith(".py"):
+        if text.endswith(".py") or ("/" in text and word in executed):
             yield from filter(os.path.isfile, [cwd / text])
         elif _MODULE.fullmatch(text):
             yield from _module_files(text.partition(":")[0].partition(".")[0], cwd, is_ours=is_ours)
+
+
+def _executed(argv: Sequence[str]) -> list[str]:
+    """Return the words that are executed: the first, and behind a Python the first that is no option of it."""
+    is_python = bool(argv) and os.path.basename(argv[0]).startswith("python")  # noqa: PTH119 - of a word
+    scripts = [word for word in argv[1:] if not word.startswith("-")] if is_python else []
+    return [*argv[:1], *scripts[:1]]
 
 
 def _module_files(name: str, cwd: Path, *, is_ours: bool) -> list[Path]:
@@ -51,7 +59,7 @@ def _module_files(name: str, cwd: Path, *, is_ours: bool) -> list[Path]:
 def digests(argv: Sequence[str], cwd: Path) -> dict[str, str] | None:
     """Return the SHA-256 of each file that a command names, by its path; relative to ``cwd`` where it is in it.
 
-    None where they are too many or too long, or one cannot be read.
+    None where they are too many or too long, or one cannot be read or has a name that is not UTF-8.
     """
     found: dict[str, str] = {}
     left = MOST_BYTES
@@ -60,11 +68,12 @@ def digests(argv: Sequence[str], cwd: Path) -> dict[str, str] | None:
             name = str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
             if name in found:
                 continue
+            name.encode()  # the manifest has it
             left -= path.stat().st_size
             if left < 0 or len(found) == MOST_FILES:
                 return None
             found[name] = _sha256(path)
-    except (OSError, ValueError):  # a module may have no spec
+    except (OSError, ValueError):  # a module may have no spec, a name may not be UTF-8
         return None
     return found
 
