@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -53,6 +52,7 @@ def replay_finished(
     """
     run = run.resolve()
     recorded = read_recorded(run)
+    replay_of = {"run": run.name, "sha256": _digest(run)}
     if difference := first_difference(run):
         raise UsageError(f"{run}: {difference}; only what was recorded can be replayed.")
     profile = profile_of(recorded)
@@ -77,8 +77,10 @@ def replay_finished(
         if not arms:
             return None
         _check_unchanged(recorded, plan, arms)
+        for one in arms:
+            file = f"{profile.directory / profile.name}.toml"
+            progress.print_line(f"replay of {one.name}, by {file}: {shlex.join(one.process.argv)}")
         directory = _copy(run)
-        replay_of = {"run": run.name, "sha256": _digest(run)}
         manifest = {**recorded.manifest, "run_id": directory.name, "replay_of": replay_of, "replay": {}}
         _seal(directory, manifest)  # the analysis of a pass reads it
         plan = plan_run(profile, directory, private, images=images_of(profile)).at(clock.t0_monotonic_s)
@@ -118,16 +120,20 @@ def _seal(directory: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def _copy(run: Path) -> Path:
-    """Return a new directory beside the run's, with its recording in it: the same files, none of which is written."""
+    """Return a new directory beside the run's, with a copy of its recording in it; none is left where that fails."""
+    directory = None
     try:
         directory = first_free(run.parent, f"{run.name}-replay")
         for file in _recorded_files(run):
             to = directory / file.relative_to(run)
-            to.parent.mkdir(exist_ok=True)
-            os.link(file, to, follow_symlinks=False)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, to, follow_symlinks=False)
     except OSError as error:
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
         raise HarnessError(
-            f"{run.parent}: the replay cannot be written there ({error.strerror}); make it writable."
+            f"{run.parent}: the replay cannot be written there ({error.strerror or error}); "
+            "make it writable, with room for a copy of the run."
         ) from error
     return directory
 
@@ -141,7 +147,11 @@ def _recorded_files(run: Path) -> Iterator[Path]:
 
 
 def _digest(run: Path) -> str:
-    """Return the SHA-256 of the run's hashes; empty where it has none."""
-    with contextlib.suppress(OSError):
+    """Return the SHA-256 of the run's hashes; raises UsageError where it has none: those of a copy would be valid."""
+    try:
         return hashlib.sha256(read_regular(run / contract.SUMS)).hexdigest()
-    return ""
+    except OSError as error:
+        raise UsageError(
+            f"{run}: {contract.SUMS} cannot be read ({error.strerror}); only what was recorded can be replayed. "
+            "Soak it again instead."
+        ) from None

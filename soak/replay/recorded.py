@@ -15,7 +15,8 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from soak import contract
-from soak.config.load import PROFILES, load_profile, profile_names
+from soak.config.arm_settings import ArmSettings
+from soak.config.load import load_profile, profile_names
 from soak.config.profile import Profile
 from soak.config.sentences import first_sentence, table_within
 from soak.errors import RecordingError, UsageError
@@ -26,6 +27,8 @@ from soak.supervisor.manifest import build_of, locustfile_sha256
 
 OF_THIS_RUN: Final = frozenset({"t0_monotonic_s", "out_dir", "arms", "schema_version"})
 """Keys of traffic.json that differ between two runs of the same load."""
+EXECUTED: Final = (("traffic", "locustfile"), ("replay", "memray"))
+"""Keys of a profile, beside its arms, that name code which is executed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +80,32 @@ def read_recorded(directory: Path) -> Recorded:
 
 
 def profile_of(recorded: Recorded) -> Profile:
-    """Return the profile of a run as it was then, with the variables of its file as it is now.
+    """Return the profile of a run as it was then, but for what is executed: that is of its file as it is now.
 
-    The recording has their names only. Raises UsageError where the file is gone or the profile cannot be used any more.
+    A recording may come from anywhere, and no command of it is run: arms, locustfile and memray are those of the file.
+    Raises UsageError where that is gone or part of the recording, or the profile cannot be used any more, and
+    RecordingError for a damaged one.
     """
     config = recorded.manifest["config"]
     name = str(config["name"])
-    path = recorded.manifest.get("profile_file") or (name if name in profile_names() else f"{name}.toml")
-    is_ours = not os.path.isfile(path) and name in profile_names()  # noqa: PTH113 - of a name, too
-    file = PROFILES / f"{name}.toml" if is_ours else Path(path)
-    today = load_profile(str(path))
-    table = _given(config, Profile)
-    for arm, settings in table["arms"].items():
-        if arm in today.arms:
-            settings["env"] = dict(today.arms[arm].env)
-    del table["name"]
+    path = str(recorded.manifest.get("profile_file") or (name if name in profile_names() else f"{name}.toml"))
     try:
-        return Profile(name=name, directory=file.parent.resolve(), **table)
+        if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(recorded.directory)):
+            raise UsageError(
+                f"{recorded.directory}: its profile {path} is part of the recording; move it out."
+            )
+        table = _given(config, Profile)
+        today = load_profile(path, arms=",".join(table["arms"]))
+        for part, key in EXECUTED:
+            table.setdefault(part, {})[key] = getattr(getattr(today, part), key)
+        return Profile(**{**table, "name": name, "directory": today.directory, "arms": today.arms})
     except ValidationError as error:
         raise UsageError(
             f"{recorded.directory}: its profile cannot be used any more: {first_sentence(error)}"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordingError(
+            f"{recorded.directory}: the config of its manifest is damaged ({error})."
         ) from None
 
 
@@ -147,6 +156,7 @@ def differences(recorded: Recorded, plan: RunPlan, arm: str) -> Iterator[str]:
     if planned is None or arm not in recorded.arms:
         yield f"the profile has no arm {arm} any more"
         return
+    yield from _changed_settings(recorded, plan.profile, arm)
     then, now = recorded.argv, {process.name: list(process.argv) for process in plan.processes}
     for name in filter(None, (arm if planned.container is None else "", "stubs" if plan.stubs else "")):
         if _without_ports(then.get(name, []), recorded) != _without_ports(now[name], None, plan):
@@ -156,6 +166,15 @@ def differences(recorded: Recorded, plan: RunPlan, arm: str) -> Iterator[str]:
     if names != [planned.environment_names]:
         yield f"the names of its variables are others: {', '.join(planned.environment_names)}"
     yield from _changed_files(recorded, planned.process.argv, planned.process.cwd, arm, build_of(planned))
+
+
+def _changed_settings(recorded: Recorded, profile: Profile, arm: str) -> Iterator[str]:
+    """Yield the keys of an arm that its profile has otherwise now; the values of variables are in no recording."""
+    then = _given(recorded.manifest["config"]["arms"].get(arm, {}), ArmSettings)
+    now = _given(profile.arms[arm].model_dump(mode="json", exclude={"env"}), ArmSettings)
+    for key in sorted(then.keys() | now.keys()):
+        if then.get(key) != now.get(key):
+            yield f"arms.{arm}.{key} is another in {profile.directory / profile.name}.toml"
 
 
 def _changed_files(

@@ -15,7 +15,14 @@ from soak.process.named_files import digests, named_files
 @pytest.fixture
 def cwd(tmp_path: Path) -> Path:
     """A directory with an app, a package and a script."""
-    for name in ("shop.py", "api/__init__.py", "api/routes/orders.py", "bin/run.py", "bin/serve", "api/notes.txt"):
+    for name in (
+        "shop.py",
+        "api/__init__.py",
+        "api/routes/orders.py",
+        "bin/run.py",
+        "bin/serve",
+        "api/notes.txt",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     return tmp_path

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
 
 from soak.config.load import load_profile
 from soak.contract.hashes import verify
-from soak.errors import UsageError
+from soak.errors import HarnessError, UsageError
 from soak.limit import Choice
 from soak.limit.watchdog import WatchdogMechanism
 from soak.plan.run_plan import plan_run
@@ -114,6 +116,41 @@ def test_what_has_changed_is_refused_with_the_difference(run: Path, tmp_path: Pa
         _replay(run)
     (run / "old" / "samples.csv").write_text("other")
     with pytest.raises(UsageError, match=r"old/samples\.csv was changed after the run had ended"):
+        _replay(run)
+    assert [path.name for path in run.parent.iterdir()] == [RUN]
+
+
+def test_a_run_without_hashes_is_refused(run: Path) -> None:
+    """The hashes of its replay would confirm whatever is there."""
+    manifest = json.loads((run / "manifest.json").read_text())
+    del manifest["hashed"]
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    (run / "SHA256SUMS").unlink()
+    (run / "new" / "samples.csv").write_text("other")
+    with pytest.raises(
+        UsageError, match=r"SHA256SUMS cannot be read .* only what was recorded can be replayed"
+    ):
+        _replay(run)
+    assert [path.name for path in run.parent.iterdir()] == [RUN]
+
+
+def test_a_replay_has_a_copy_of_the_recording(run: Path) -> None:
+    """Of what lies deeper, too; a change of it is none of the run."""
+    (run / "old" / "a" / "b").mkdir(parents=True)
+    (run / "old" / "a" / "b" / "deep.txt").write_text("deep")
+    record_sums(run)
+    found, _ = _replay(run)
+    assert found is not None
+    assert (found.directory / "old" / "a" / "b" / "deep.txt").read_text() == "deep"
+    (found.directory / "old" / "samples.csv").write_text("other")
+    assert verify(run).exit_code == 0
+
+
+def test_a_copy_that_fails_leaves_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as on a full disk."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr("soak.replay.finished.shutil.copyfile", Mock(side_effect=full))
+    with pytest.raises(HarnessError, match=r"No space left on device\); make it writable, with room"):
         _replay(run)
     assert [path.name for path in run.parent.iterdir()] == [RUN]
 

@@ -122,8 +122,57 @@ def test_another_load_or_command_is_named(profile: Path, tmp_path: Path) -> None
     recorded = read_recorded(tmp_path / "run")
     other = load_profile(str(profile), ["traffic.rate_rps=21", 'arms.old.command=["python3", "app.py"]'])
     found = list(differences(recorded, plan_run(other, tmp_path / "run", Path("private")), "old"))
-    assert found == ["traffic.json: rate_rps is another", "the command of old is another"]
+    assert found == [
+        "traffic.json: rate_rps is another",
+        f"arms.old.command is another in {profile}",
+        "the command of old is another",
+    ]
     assert list(differences(recorded, plan, "new")) == ["the profile has no arm new any more"]
+
+
+def test_a_forged_command_is_refused_and_never_that_of_a_plan(profile: Path, tmp_path: Path) -> None:
+    """Also where the whole recording agrees on it, and on a locustfile and a memray of its own."""
+    real = load_profile(str(profile))
+    (tmp_path / "evil.py").touch()
+    settings = [
+        'arms.old.command=["python3", "evil.py"]',
+        'replay.memray="evil"',
+        'traffic.locustfile="evil.py"',
+    ]
+    _record(load_profile(str(profile), [settings[0], settings[1]]), tmp_path / "run")
+    recorded = read_recorded(tmp_path / "run")
+    found = profile_of(recorded)
+    assert (found.arms, found.replay.memray) == (real.arms, None)
+    assert f"arms.old.command is another in {profile}" in differences(
+        recorded, plan_run(found, tmp_path / "run", Path("private")), "old"
+    )
+    profile.write_text(PROFILE.replace("rate_rps = 20", ""))
+    _record(load_profile(str(profile), [settings[2]]), tmp_path / "run")
+    recorded = read_recorded(tmp_path / "run")
+    plan = plan_run(profile_of(recorded), tmp_path / "run", Path("private"))
+    assert plan.traffic.locustfile == ""
+    assert "its locustfile was changed" in differences(recorded, plan, "old")
+
+
+def test_a_profile_within_the_recording_or_without_its_arm_is_refused(profile: Path, tmp_path: Path) -> None:
+    """The first may come from elsewhere with it; the other names the file and the arm."""
+    _record(load_profile(str(profile)), tmp_path / "run")
+    profile.write_text(PROFILE.replace("arms.old", "arms.newer"))
+    with pytest.raises(UsageError, match="no arm 'old'; the profile has newer"):
+        profile_of(read_recorded(tmp_path / "run"))
+    inner = tmp_path / "run" / "mine.toml"
+    inner.write_text(PROFILE)
+    _record(load_profile(str(inner)), tmp_path / "run")
+    with pytest.raises(UsageError, match=r"run/mine\.toml is part of the recording"):
+        profile_of(read_recorded(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("config", [{"arms": 3}, {"arms": {"old": 3}}, {"arms": {}, "traffic": 3}, {}])
+def test_a_damaged_config_is_refused(profile: Path, tmp_path: Path, config: dict[str, Any]) -> None:
+    """With no traceback."""
+    _record(load_profile(str(profile)), tmp_path / "run", config={"name": "mine", **config})
+    with pytest.raises(RecordingError, match="config of its manifest is damaged"):
+        profile_of(read_recorded(tmp_path / "run"))
 
 
 def test_another_locustfile_is_named(profile: Path, tmp_path: Path) -> None:
