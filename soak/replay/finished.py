@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from soak import contract
 from soak.containers.images import images_of
@@ -19,7 +19,7 @@ from soak.contract.hashes import first_difference
 from soak.errors import HarnessError, UsageError
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan, plan_run
-from soak.recording.files import first_free, record_sums, write_json
+from soak.recording.files import amend, first_free, record_sums, write_json
 from soak.regular_files import read_regular
 from soak.replay.arms import LEAK, facts, is_eligible, replay_arms
 from soak.replay.recorded import Recorded, differences, profile_of, read_recorded
@@ -82,12 +82,13 @@ def replay_finished(
             progress.print_line(f"replay of {one.name}, by {file}: {shlex.join(one.process.argv)}")
         directory = _copy(run)
         manifest = {**recorded.manifest, "run_id": directory.name, "replay_of": replay_of, "replay": {}}
-        _seal(directory, manifest)  # the analysis of a pass reads it
+        write_json(directory / contract.MANIFEST, manifest)  # the analysis of a pass reads it
+        record_sums(directory)
         plan = plan_run(profile, directory, private, images=images_of(profile)).at(clock.t0_monotonic_s)
         ended = Ended(plan, session, choice.mechanism, private)
         again = [one for one in plan.arms if one.name in {arm.name for arm in arms}]
         found = replay_arms(ended, again, profile.replay.seconds, verdicts)
-        _seal(directory, {**manifest, "replay": facts(found)})
+        amend(directory, {**manifest, "replay": facts(found)})
     return Replayed(directory, found)
 
 
@@ -112,11 +113,6 @@ def _check_unchanged(recorded: Recorded, plan: RunPlan, arms: list[ArmPlan]) -> 
                 f"{recorded.directory}: {arm.name} would not be replayed as it ran: {'; '.join(found)}. "
                 "Soak it again instead."
             )
-
-
-def _seal(directory: Path, manifest: Mapping[str, Any]) -> None:
-    write_json(directory / contract.MANIFEST, manifest)
-    record_sums(directory)
 
 
 def _copy(run: Path) -> Path:

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from soak.config.load import load_profile
+from soak.contract import ArmReplay
 from soak.contract.hashes import verify
 from soak.errors import HarnessError, UsageError
 from soak.limit import Choice
@@ -21,6 +22,7 @@ from soak.recording.files import record_sums, write_json, write_text
 from soak.replay.finished import Replayed, replay_finished
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest
+from soak.supervisor.launch import Ended
 from soak.supervisor.manifest import run_manifest
 from tests.support.scripted_machine import ScriptedChild, ScriptedMachine
 
@@ -144,6 +146,19 @@ def test_a_replay_has_a_copy_of_the_recording(run: Path) -> None:
     assert (found.directory / "old" / "a" / "b" / "deep.txt").read_text() == "deep"
     (found.directory / "old" / "samples.csv").write_text("other")
     assert verify(run).exit_code == 0
+
+
+def test_what_is_changed_while_it_is_replayed_is_found(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hashes of the copy are those from before: its target may write there."""
+
+    def change(ended: Ended, *_: object) -> dict[str, ArmReplay]:
+        (ended.plan.run_directory / "new" / "samples.csv").write_text("other")
+        return {}
+
+    monkeypatch.setattr("soak.replay.finished.replay_arms", change)
+    found, _ = _replay(run)
+    assert found is not None
+    assert "- changed: new/samples.csv" in verify(found.directory).text
 
 
 def test_a_copy_that_fails_leaves_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
