@@ -21,6 +21,9 @@ NO_LINE: Final = "none of yours"
 MAY_BE_EMPTY: Final = ("in", "by", "endpoint")
 """Columns that are left out where no site has an entry."""
 
+MAY_BE_HEALTHY: Final = "A line may be of a bounded cache that was still filling."
+"""Sentence on lines that are no leak: a replay is too short to see that they come to an end."""
+
 
 def site_tables(found: tuple[ArmSites, ...]) -> tuple[Table, ...]:
     """Return a table of each pass with sites of each arm; one without rows where an arm has none."""
@@ -84,11 +87,12 @@ def _sum(found: ArmSites, of_pass: str) -> list[str]:
 
 
 def _facts(found: ArmSites) -> list[str]:
-    """Return what the replay was, and that it decides nothing."""
+    """Return what the replay was, that it decides nothing, and what of its lines may be healthy."""
     ended = f" It ended early: {found.reason}." if found.reason else ""
     return [
         f"From a replay after the run, {found.requests:,} requests in {found.seconds:.0f} s; no evidence for the "
-        f"verdict.{ended}"
+        f"verdict.{ended}",
+        *([MAY_BE_HEALTHY] if found.sites else []),
     ]
 
 
