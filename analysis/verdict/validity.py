@@ -35,6 +35,9 @@ FAILED_AT_MOST: Final = 0.05
 """Greatest share of the requests sent while the arm was alive that may fail; with more, the load may never have
 reached the code under test."""
 
+ENDED: Final = ("ok", *(f"failed_{kind}" for kind in FAILURE_KINDS))
+"""Columns of requests.csv that count requests by how they ended."""
+
 
 class ObjectionKind(StrEnum):
     """The subject of an objection."""
@@ -79,15 +82,15 @@ class LoadSummary:
     planned: int
     sent: int
     ok: int
-    """Requests of the load that were answered well, also after its end."""
+    """Requests of the load that were answered well, also after its end; at most ``sent``."""
     failed: dict[str, int]
-    """Requests that failed, by FAILURE_KINDS."""
+    """Requests that failed, by FAILURE_KINDS; also those in flight at the load's end that failed after it."""
     missed: int
     planned_alive: int
     """Requests planned for seconds in which the arm was alive."""
     sent_alive: int
     failed_alive: dict[str, int]
-    """Requests that failed in those seconds, by FAILURE_KINDS."""
+    """Requests that failed in those seconds, or after the load while the arm was alive, by FAILURE_KINDS."""
     missed_dead: int
     """Requests missed in all other seconds."""
     arrived: float | None
@@ -118,20 +121,28 @@ def load_rows(arm: Arm, load: Phase | None) -> pd.DataFrame:
 
 
 def load_summary(arm: Arm, load: Phase | None) -> LoadSummary:
-    """Sum the rows of the load."""
+    """Sum the rows of the load, and what ended of it in the drain."""
     rows = load_rows(arm, load)
     alive = alive_seconds(arm, rows["t_s"])
     planned_alive, sent_alive = (_total(rows.loc[alive, column]) for column in ("planned", "sent"))
+    at_start = _in_flight_at_start(arm.requests, rows)
+    late = _late(arm.requests, rows, at_start)
+    late_alive = alive_seconds(arm, late["t_s"])
+    sent, in_load = _total(rows["sent"]), {kind: _total(rows[f"failed_{kind}"]) for kind in FAILURE_KINDS}
+    earlier = max(0.0, at_start - sum(in_load.values()))
     return LoadSummary(
         arm=arm.name,
         planned=_total(rows["planned"]),
-        sent=_total(rows["sent"]),
-        ok=_answered(arm.requests, rows),
-        failed={kind: _total(rows[f"failed_{kind}"]) for kind in FAILURE_KINDS},
+        sent=sent,
+        ok=round(min(sent, max(0.0, rows["ok"].sum() + late["ok"].sum() - earlier))),
+        failed={kind: count + _total(late[f"failed_{kind}"]) for kind, count in in_load.items()},
         missed=_total(rows["missed"]),
         planned_alive=planned_alive,
         sent_alive=sent_alive,
-        failed_alive={kind: _total(rows.loc[alive, f"failed_{kind}"]) for kind in FAILURE_KINDS},
+        failed_alive={
+            kind: _total(rows.loc[alive, f"failed_{kind}"]) + _total(late.loc[late_alive, f"failed_{kind}"])
+            for kind in FAILURE_KINDS
+        },
         missed_dead=_total(rows.loc[~alive, "missed"]),
         arrived=sent_alive / planned_alive if planned_alive else None,
         opened=_total(rows["opened"]),
@@ -140,21 +151,31 @@ def load_summary(arm: Arm, load: Phase | None) -> LoadSummary:
     )
 
 
-def _answered(requests: pd.DataFrame, rows: pd.DataFrame) -> int:
-    """Return how many of the requests sent in the rows of a load were answered well, also those after its end.
+def _in_flight(rows: pd.DataFrame) -> float:
+    return float(rows["sent"].sum() - sum(rows[column].sum() for column in ENDED))
 
-    An answer does not state when its request was sent: as many as were in flight at the start are taken for earlier
-    ones, and no more than were in flight at the end are counted after it. WebSockets are in flight for long.
+
+def _in_flight_at_start(requests: pd.DataFrame, rows: pd.DataFrame) -> float:
+    """Return how many requests of its warm-up were in flight when the load of these rows began.
+
+    Those of an earlier load that never ended are none of them. When one ends, its row does not state when it was sent:
+    where fewer fail in the load than this, the rest is taken to be answered well in it.
     """
-    if rows.empty:
-        return 0
-    ended = requests[["ok", *(f"failed_{kind}" for kind in FAILURE_KINDS)]].sum(axis=1)
-    in_flight = requests["sent"].fillna(0.0) - ended
-    t_s, first_s, last_s = requests["t_s"], rows["t_s"].min(), rows["t_s"].max()
-    at_start = max(0.0, in_flight[t_s < first_s].sum())
-    at_end = max(0.0, in_flight[t_s <= last_s].sum())
-    late = min(at_end, requests.loc[(t_s > last_s) & (requests["phase"] == DRAIN), "ok"].sum())
-    return int(max(0.0, rows["ok"].sum() + late - at_start))
+    before = requests[requests["t_s"] < rows["t_s"].min()]
+    earlier_loads = before.loc[before["phase"].isin((LOAD, DRAIN)), "t_s"]
+    return max(0.0, _in_flight(before[~(before["t_s"] <= earlier_loads.max())]))
+
+
+def _late(requests: pd.DataFrame, rows: pd.DataFrame, at_start: float) -> pd.DataFrame:
+    """Return the rows of the drain after the load of these rows, as those of WebSockets that end with the load.
+
+    What ended in them, well or not, is cut in proportion to no more than was in flight at the load's end.
+    """
+    late = requests[(requests["t_s"] > rows["t_s"].max()) & (requests["phase"] == DRAIN)]
+    ended = late[list(ENDED)].fillna(0.0)
+    at_end, in_all = max(0.0, at_start + _in_flight(rows)), float(ended.to_numpy().sum())
+    counted: pd.DataFrame = ended * (min(1.0, at_end / in_all) if in_all else 1.0)
+    return counted.assign(t_s=late["t_s"])
 
 
 def alive_seconds(arm: Arm, t_s: pd.Series[float]) -> pd.Series[bool]:
@@ -183,7 +204,7 @@ def _stretches(arm: Arm) -> list[tuple[float, float]]:
 
 
 def _total(column: pd.Series[float]) -> int:
-    return int(column.sum())
+    return round(float(column.sum()))
 
 
 def run_objections(recording: Recording) -> tuple[Objection, ...]:

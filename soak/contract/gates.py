@@ -44,8 +44,12 @@ GATES: Final = {
         "<= 1.2x",
         "p99 of the latency, last quarter of the load over its first",
     ),
-    "error_rate": GateKind("share", AT_MOST, "<= 0.1%", "share of the requests sent that failed"),
-    "availability": GateKind("share", AT_LEAST, ">= 99.9%", "share of the planned requests that succeeded"),
+    "error_rate": GateKind(
+        "share", AT_MOST, "<= 0.1%", "share of the requests sent that failed, also in the drain"
+    ),
+    "availability": GateKind(
+        "share", AT_LEAST, ">= 99.9%", "share of the planned requests that succeeded, also in the drain"
+    ),
     "tasks": GateKind("count", AT_MOST, "<= 50", "asyncio tasks alive once the load is drained"),
     "sessions": GateKind("count", AT_MOST, "<= 10", "client sessions open once the load is drained"),
     "fds": GateKind("count", AT_MOST, "<= 100", "file descriptors open once the load is drained"),

@@ -15,8 +15,15 @@ from analysis.recording.model import Arm, Gap, Life
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.verdict.run import judged_run
-from analysis.verdict.validity import Objection, ObjectionKind, alive_seconds, arm_objections, load_summary
-from soak.contract import DRAIN, LOAD
+from analysis.verdict.validity import (
+    ENDED,
+    Objection,
+    ObjectionKind,
+    alive_seconds,
+    arm_objections,
+    load_summary,
+)
+from soak.contract import DRAIN, LOAD, WARMUP
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
@@ -258,3 +265,57 @@ def test_what_is_answered_after_the_load_counts(build_run: Build) -> None:
     lost = moved(5)
     lost.requests.loc[lost.requests.index[-1], "ok"] = 0
     assert load_summary(lost, load).ok == whole.ok - 5
+
+
+def drained(arm: Arm, **counts: int) -> pd.DataFrame:
+    """Return the requests of an arm with a second of the drain in which so many ended."""
+    zeros = dict.fromkeys(("planned", "sent", "missed", *ENDED), 0)
+    last = arm.requests.iloc[-1:]
+    drain = last.assign(t_s=last["t_s"] + 1, phase=DRAIN, **(zeros | counts))
+    return pd.concat([arm.requests, drain], ignore_index=True)
+
+
+def test_what_fails_after_the_load_has_failed(build_run: Build) -> None:
+    """WebSockets that all fail in the drain are in the gate and the objection; no more than were in flight are."""
+    recording = read_recording(build_run(kill_hour=None))
+    arm, load = recording.arms[1], recording.load
+    assert load is not None
+    whole = load_summary(arm, load)
+    during = arm.requests["phase"] == LOAD
+    sockets = replace(arm, requests=arm.requests.assign(ok=arm.requests["ok"].where(~during, 70)))
+    sockets = replace(sockets, requests=drained(sockets, failed_reset=1_800))
+    found = load_summary(sockets, load)
+    assert (found.sent, found.ok, found.failed["reset"], found.failed_alive["reset"]) == (
+        14_400,
+        12_600,
+        1_800,
+        1_800,
+    )
+    assert [one.text for one in arm_objections(recording, sockets, found)] == [
+        "1,800 of 14,400 requests sent while it was alive failed, 1,800 of them by reset (at most 5% may)"
+    ]
+    more = replace(sockets, requests=sockets.requests.replace({"failed_reset": {1_800: 3_600}}))
+    assert load_summary(more, load).failed == found.failed
+    none_open = load_summary(replace(arm, requests=drained(arm, failed_reset=50, ok=50)), load)
+    assert (none_open.ok, none_open.failed) == (whole.ok, whole.failed)
+
+
+def test_requests_of_before_the_load_cost_none_of_its_answers(build_run: Build) -> None:
+    """Those of the warm-up that fail in the load, and those of an earlier load that never end."""
+    recording = read_recording(build_run(kill_hour=None))
+    arm, load = recording.arms[1], recording.load
+    assert load is not None
+    whole = load_summary(arm, load)
+    first, before = (arm.requests.index[arm.requests["phase"] == phase] for phase in (LOAD, WARMUP))
+    timed_out = arm.requests.copy()
+    timed_out.loc[before[-1], "ok"] -= 50
+    timed_out.loc[first[1], "failed_timeout"] += 50
+    found = load_summary(replace(arm, requests=timed_out), load)
+    assert (found.ok, found.failed["timeout"], found.availability) == (whole.sent, 50, 1.0)
+    earlier = arm.requests.copy()
+    earlier.loc[before[:2], "phase"] = [LOAD, DRAIN]
+    earlier.loc[before[0], "ok"] -= 70
+    assert load_summary(replace(arm, requests=earlier), load).ok == whole.sent
+    late = earlier.copy()
+    late.loc[first[0], "ok"] += 70
+    assert load_summary(replace(arm, requests=late), load).ok == whole.sent
