@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from psutil import STATUS_SLEEPING, Process
 
 from soak.heap.cpython.remote_exec import find_remote_exec
 from soak.heap.errors import HeapError, ProcessGoneError
@@ -56,6 +58,8 @@ def test_a_request_that_is_not_read_yet_can_be_taken_back(tmp_path: Path) -> Non
     file.write_text("print('ran')\n")
     with running(_python(), code="print('up', end='')") as (pid, _):
         remote = find_remote_exec(pid)
+        while Process(pid).status() != STATUS_SLEEPING:  # it may not have got to the read that it waits in
+            time.sleep(0.01)
         remote.request(str(file))
         with pytest.raises(
             HeapError, match=f"pid {pid} has not run the file of another debugger yet; try again"
