@@ -56,7 +56,8 @@ def header_lines(headers: tuple[tuple[str, str], ...]) -> str:
 class ArmClient:
     """Sends one request at a time to a target; the caller sets the deadline.
 
-    It is the pool of its own responses: they give the connection back, or give it up.
+    It is the pool of its own responses: they give the connection back, or give it up. A response gives it back at the
+    end of the answer, also where more follows that is none: ``close`` after each error of a request or its answer.
     """
 
     def __init__(self, session: FastHttpSession, timeout_s: float) -> None:
@@ -98,6 +99,7 @@ class ArmClient:
                 )
                 break
             except (OSError, HTTPParseError) as error:
+                self.close()  # an answer that was complete before the error has given the connection back
                 if not retries or not (cut or isinstance(error, HTTPConnectionClosed)):
                     raise
                 retries -= 1

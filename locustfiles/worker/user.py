@@ -75,8 +75,10 @@ class ArmUser(FastHttpUser):
                     end_s = min(headed_s + request.read_s, request.until_s, latest_s)
                     failure = answer_kind(response.get_code(), _read_for(response, end_s - headed_s))
         except FAILURE_EXCEPTIONS as error:
+            self.http.close()
             failure = error_kind(error)
         except Exception:  # noqa: BLE001 - whatever error the client's parser raises, the request ends once in the recording
+            self.http.close()
             failure = "other"
         self.environment.events.request.fire(
             request_type=request.method,

@@ -34,7 +34,7 @@ HEAD_BYTES: Final = 16 * 1024
 MOST_FRAMES_PER_S: Final = 1000
 """Most frames that a connection receives in a second: each costs the client microseconds, also one without content."""
 WELL_CLOSED: Final = (CloseReason.NORMAL_CLOSURE, CloseReason.NO_STATUS_RCVD)
-"""Reasons by which a service closes a connection without failure."""
+"""Reasons by which a service closes a connection, or answers a close, without failure."""
 LAST_WAIT_S: Final = 1.0
 """Longest wait for the service to end a connection after both close frames, seconds."""
 SUBPROTOCOL: Final = "sec-websocket-protocol"
@@ -80,7 +80,7 @@ class WebSocket:
         self._is_taken = False
         """Whether the data that came with the upgrade was taken."""
         self.closed = False
-        """Whether the service has closed it without failure."""
+        """Whether the service has closed it, or answered a close, without failure."""
 
     def open(self, host: str, target: str, headers: Mapping[str, str]) -> None:
         """Ask for the upgrade and wait for it, with no deadline of its own."""
@@ -119,15 +119,14 @@ class WebSocket:
     def close(self, within_s: float) -> None:
         """Close it: send a close frame, and wait for that of the service and for the end of the connection.
 
-        A service that ends the connection without a close frame of its own has closed it, too. Raises TimeoutError
-        after ``within_s``.
+        Raises TimeoutError after ``within_s``.
         """
-        with gevent.Timeout(within_s, TimeoutError("no close frame in time")), suppress(ConnectionError):
+        with gevent.Timeout(within_s, TimeoutError("no close frame in time")):
             if self._protocol.state is ConnectionState.OPEN:
                 self._send(CloseConnection(code=CloseReason.NORMAL_CLOSURE))
-            while self._protocol.state is not ConnectionState.CLOSED:
+            while not self.closed:
                 self._take(self._read())
-            with gevent.Timeout(LAST_WAIT_S, False):
+            with gevent.Timeout(LAST_WAIT_S, False), suppress(ConnectionError):
                 self._connection.recv(1)
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
 
@@ -191,11 +190,12 @@ class WebSocket:
             raise AnswerTooLargeError("a second", MOST_FRAMES_PER_S, "frames")
 
     def _on_close(self, event: CloseConnection) -> None:
-        if self._protocol.state is ConnectionState.CLOSED:  # it answers our close frame
+        if self.closed:  # what follows a close frame counts for nothing
             return
-        if self._protocol.state is not ConnectionState.REMOTE_CLOSING:
+        if self._protocol.state is ConnectionState.REMOTE_CLOSING:
+            self._send(event.response())
+        elif self._protocol.state is not ConnectionState.CLOSED:  # in which it answers our close frame
             raise EndedError("other", "the service sent what is no frame of a WebSocket")
-        self._send(event.response())
         if event.code not in WELL_CLOSED:
             raise EndedError("reset", f"the service closed the connection with code {event.code}")
         self.closed = True

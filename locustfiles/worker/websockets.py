@@ -22,6 +22,11 @@ LOOK_EVERY_S: Final = 1.0
 """Longest time between two looks whether the load was stopped, seconds."""
 LEAST_S: Final = 0.001
 """Shortest wait, seconds."""
+LEAST_HELD: Final = 0.9
+"""Share of the planned time of a WebSocket before which a close by the service is a failure.
+
+So much of the planned load is held at least where nothing failed; the rest is for a service with the same time-out.
+"""
 
 Report = Callable[..., None]
 """Takes what a listener of Locust's event ``request`` does."""
@@ -113,13 +118,16 @@ class WebSockets(LaneClients):
                 if request.echo:
                     unanswered.append(now_s)
                 websocket.send(next(messages))
-                self._queue.counter.message_sent(now_s)
+                self._queue.counter.message_sent(self._now_s())  # sending may have waited beyond that second
                 every_s = request.send_every_s
                 next_s = math.inf if every_s is None else max(next_s + every_s, now_s)
             late_s = unanswered[0] + self._timeout_s if unanswered else math.inf
             if now_s >= late_s:
                 raise TimeoutError("a message was not answered in time")
             websocket.receive(max(LEAST_S, min(end_s, next_s, late_s, now_s + LOOK_EVERY_S) - self._now_s()))
+        held_s = self._now_s() - opened_s
+        if websocket.closed and held_s < LEAST_HELD * (min(own_end_s, self._end_s()) - opened_s):
+            raise EndedError("reset", "the service closed the connection before its planned end")
         if websocket.closed or not request.client:
             latest_s = min(self._now_s(), self._end_s()) + self._timeout_s
             websocket.close(max(LEAST_S, latest_s - self._now_s()))

@@ -226,6 +226,33 @@ def test_a_timeout_costs_the_connection(target: Target, make_user: Callable[[str
     assert _counts(user) == {"timeout": 2}
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"],
+        [_answer("200 OK") + b"more"],
+        [_answer("200 OK")[:-2], b"{}more"],
+    ],
+)
+def test_an_answer_that_cannot_be_parsed_costs_the_connection(
+    target: Target, make_user: Callable[[str], ArmUser], pieces: list[bytes]
+) -> None:
+    """Also where the error comes after the end of the answer: what follows is no answer to the next request."""
+
+    def serve(connection: socket.socket, _: object) -> None:
+        target.connections += 1
+        while connection.recv(65536):
+            for piece in pieces:
+                connection.sendall(piece)
+                gevent.sleep(0.01)
+
+    target.server.set_handle(serve)
+    user = make_user(_url(target))
+    _send(user, times=3)
+    assert target.connections == 3
+    assert _counts(user) == {"reset": 3}
+
+
 def test_locust_counts_one_entry_for_an_arm(target: Target, make_user: Callable[[str], ArmUser]) -> None:
     """Locust's statistics have one entry for an arm, whatever the instance names, and our kinds as failures."""
     target.reply = _answer("200 OK", b'{"error": "boom"}')

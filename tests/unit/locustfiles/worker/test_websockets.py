@@ -24,6 +24,7 @@ from locustfiles.counts import Second
 from locustfiles.schedule.requests import Messages, PlannedRequest, Template, Values
 from locustfiles.worker import websockets
 from locustfiles.worker.queue import ArmQueue
+from locustfiles.worker.websocket import WebSocket
 from locustfiles.worker.websockets import WebSockets
 from soak.contract.templates import IN_BODIES
 from tests.support import rogue_websockets
@@ -54,6 +55,7 @@ class Service:
 
     def __init__(self, **tls: SSLContext) -> None:
         self.reply: Reply = _echo
+        self.answer_close: Callable[[CloseConnection], list[Event]] = lambda close: [close.response()]
         self.received: list[Event] = []
         self.ends: list[str] = []
         self.connections = 0
@@ -79,7 +81,7 @@ class Service:
                         ]
                     if isinstance(event, CloseConnection):
                         end = f"code {event.code}"
-                        answers = [event.response()]
+                        answers = self.answer_close(event)
                     for answer in answers:
                         connection.sendall(protocol.send(answer))
                 if end != "closed":
@@ -131,13 +133,18 @@ class Connect:
         self._started_s = time.monotonic()
 
     def __call__(self, url: str, most: int = 2, timeout_s: float = TIMEOUT_S, **options: Any) -> ArmQueue:
-        queue = ArmQueue(60.0, self._now_s)
-        self.made.append(WebSockets(url, queue, most, timeout_s, self._now_s, MAX_BYTES, **options))
+        queue = ArmQueue(60.0, self.now_s)
+        self.made.append(WebSockets(url, queue, most, timeout_s, self.now_s, MAX_BYTES, **options))
         self.made[-1].begin()
         return queue
 
-    def _now_s(self) -> float:
+    def now_s(self) -> float:
+        """Return the time of the clock."""
         return time.monotonic() - self._started_s
+
+    def advance(self, seconds: float) -> None:
+        """Let that time have passed."""
+        self._started_s -= seconds
 
 
 @pytest.fixture
@@ -155,7 +162,7 @@ def _counts(queue: ArmQueue, ended: int = 1, within_s: float = 5.0) -> Second:
     with gevent.Timeout(within_s):
         while total.ok + total.failed.total() < ended:
             gevent.sleep(0.005)
-            for second in range(20):
+            for second in range(80):
                 total.add(queue.counter.take(second))
     assert queue.counter.in_flight == 0
     return total
@@ -192,7 +199,7 @@ def test_it_sends_the_texts_of_the_plan(service: Service, connect: Connect) -> N
         queue = connect(one.url)
         one.reply = _close_after(8, one)
         queue.offer(replace(REQUEST, open_s=60.0, send_every_s=0.01))
-        _counts(queue)
+        assert _counts(queue).failed == {"reset": 1}
     other.server.stop(timeout=0)
     least = min(len(service.texts()), len(other.texts()))
     assert least >= 8
@@ -273,14 +280,64 @@ def test_messages_of_the_service(service: Service, connect: Connect) -> None:
     assert [type(event).__name__ for event in service.received] == ["Request", "Pong", "CloseConnection"]
 
 
-@pytest.mark.parametrize(("code", "kind"), [(1000, None), (1001, "reset"), (1011, "reset"), (4000, "reset")])
-def test_a_service_that_closes(service: Service, connect: Connect, code: int, kind: str | None) -> None:
-    """A normal close before the planned end is none; any other is a failure."""
-    service.reply = lambda event: [CloseConnection(code=code)] if isinstance(event, TextMessage) else []
+@pytest.mark.parametrize(
+    ("code", "held", "kind"),
+    [
+        (1000, 0.95, None),
+        (1005, 0.95, None),
+        (1011, 0.95, "reset"),
+        (1000, 0.8, "reset"),
+        (1005, 0.0, "reset"),
+    ],
+)
+def test_a_service_that_closes(
+    service: Service, connect: Connect, code: int, held: float, kind: str | None
+) -> None:
+    """A normal close at the planned end is no failure; an early one is, and one with another code."""
+
+    def close(event: Event) -> list[Event]:
+        if not isinstance(event, TextMessage):
+            return []
+        connect.advance(60.0 * held)
+        return [CloseConnection(code=code)]
+
+    service.reply = close
     queue = connect(service.url)
     queue.offer(replace(REQUEST, open_s=60.0))
     counts = _counts(queue)
-    assert (counts.ok, dict(counts.failed)) == ((0, {kind: 1}) if kind else (1, {}))
+    assert (counts.opened, counts.ok, dict(counts.failed)) == ((1, 0, {kind: 1}) if kind else (1, 1, {}))
+
+
+@pytest.mark.parametrize(("code", "kind"), [(1000, None), (1005, None), (1011, "reset"), (0, "reset")])
+def test_the_answer_to_our_close(service: Service, connect: Connect, code: int, kind: str | None) -> None:
+    """A connection that breaks at its planned end has failed: by another code, or without a close frame (0)."""
+    service.answer_close = lambda _: [CloseConnection(code=code)] if code else []
+    queue = connect(service.url, timeout_s=5.0)
+    queue.offer(REQUEST)
+    counts = _counts(queue)
+    assert (counts.opened, counts.ok, dict(counts.failed)) == ((1, 0, {kind: 1}) if kind else (1, 1, {}))
+
+
+def test_a_message_counts_when_it_was_sent(
+    service: Service, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where sending waits beyond the second in which it began: that one may have been reported meanwhile."""
+    began_s: list[int] = []
+
+    def send(websocket: WebSocket, text: str) -> None:
+        began_s.append(int(connect.now_s()))
+        connect.advance(1.0)
+        unblocked_send(websocket, text)
+
+    unblocked_send = WebSocket.send
+    monkeypatch.setattr(WebSocket, "send", send)
+    queue = connect(service.url)
+    queue.offer(REQUEST)
+    with gevent.Timeout(5):
+        while not service.texts():
+            gevent.sleep(0.001)
+    assert queue.counter.take(began_s[0]).messages_sent == 0
+    assert _counts(queue).messages_sent == 1
 
 
 OF_HOSTILE = {
