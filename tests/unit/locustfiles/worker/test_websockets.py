@@ -31,6 +31,8 @@ from tests.support import rogue_websockets
 from tests.support.paths import ROOT
 
 TLS = ROOT / "tests" / "support" / "tls"
+PATIENCE_S = 5.0
+"""Time-out of a step, seconds, of which nothing waits for its end; TIMEOUT_S where something does."""
 TIMEOUT_S = 0.3
 MAX_BYTES = 1_000_000
 TEXTS = Messages(
@@ -132,7 +134,7 @@ class Connect:
         self.made: list[WebSockets] = []
         self._started_s = time.monotonic()
 
-    def __call__(self, url: str, most: int = 2, timeout_s: float = TIMEOUT_S, **options: Any) -> ArmQueue:
+    def __call__(self, url: str, most: int = 2, timeout_s: float = PATIENCE_S, **options: Any) -> ArmQueue:
         queue = ArmQueue(60.0, self.now_s)
         self.made.append(WebSockets(url, queue, most, timeout_s, self.now_s, MAX_BYTES, **options))
         self.made[-1].begin()
@@ -235,7 +237,7 @@ def test_over_tls(connect: Connect) -> None:
     context = SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(TLS / "server.pem", TLS / "server.key")
     service = Service(ssl_context=context)
-    queue = connect(service.url, timeout_s=5.0)
+    queue = connect(service.url)
     queue.offer(replace(REQUEST, open_s=0.4, echo=True))
     counts = _counts(queue)
     service.server.stop(timeout=0)
@@ -312,7 +314,7 @@ def test_a_service_that_closes(
 def test_the_answer_to_our_close(service: Service, connect: Connect, code: int, kind: str | None) -> None:
     """A connection that breaks at its planned end has failed: by another code, or without a close frame (0)."""
     service.answer_close = lambda _: [CloseConnection(code=code)] if code else []
-    queue = connect(service.url, timeout_s=5.0)
+    queue = connect(service.url)
     queue.offer(REQUEST)
     counts = _counts(queue)
     assert (counts.opened, counts.ok, dict(counts.failed)) == ((1, 0, {kind: 1}) if kind else (1, 1, {}))
@@ -354,7 +356,8 @@ OF_HOSTILE = {
 def test_a_hostile_service(rogue: str, connect: Connect, name: str) -> None:
     """Each behaviour fails its connection alone, once, under its kind, and within the time-outs."""
     reports: list[dict[str, Any]] = []
-    queue = connect(rogue, report=lambda **what: reports.append(what))
+    timeout_s = TIMEOUT_S if OF_HOSTILE[name] == "timeout" else PATIENCE_S
+    queue = connect(rogue, timeout_s=timeout_s, report=lambda **what: reports.append(what))
     began_s = time.monotonic()
     queue.offer(replace(REQUEST, path=f"/{name}", echo=name == "mute", open_s=1.0 if name == "mute" else 0.1))
     counts = _counts(queue)
@@ -376,7 +379,7 @@ def test_the_status_of_a_refusal(rogue: str, connect: Connect) -> None:
 
 def test_a_flood_leaves_others_their_turn(rogue: str, service: Service, connect: Connect) -> None:
     """Beside connections that are flooded, one to another arm is opened and closed in its time."""
-    flooded, quiet = connect(rogue, most=10, timeout_s=5.0), connect(service.url, timeout_s=5.0)
+    flooded, quiet = connect(rogue, most=10), connect(service.url)
     for at in range(10):
         name = rogue_websockets.HOSTILE[10 + at % 6]
         flooded.offer(replace(REQUEST, path=f"/{name}", open_s=60.0))
