@@ -18,7 +18,7 @@ from tests.support.paths import ROOT
 
 sys.path.insert(0, str(ROOT / "soak" / "probe"))
 
-from soak_probe.stuck.prove import find_waits
+from soak_probe.stuck.prove import ATTEMPTS, find_waits
 from soak_probe.stuck.standstill import standstill, undisturbed
 
 from tests.support.waits import (
@@ -82,12 +82,17 @@ def find(found: dict[str, Any]) -> None:
     pending: Counter[str] = Counter()
 
     def look() -> None:
+        stuck.clear()
+        pending.clear()
         waits = find_waits({id(names), id(vars())}, lambda: None)
         pending.update(names.get(id(wait.task), "") for wait in waits)
         stuck.update(names.get(id(wait.task), "") for wait in waits if not wait.released)
 
-    with standstill(5.0):
-        _, found["quiet"] = undisturbed(look)
+    for _ in range(ATTEMPTS):
+        with standstill(5.0):
+            _, found["quiet"] = undisturbed(look)
+        if found["quiet"]:
+            break
     if sys.version_info[:2] == (3, 12):
         find_waits(
             set(), lambda: None
