@@ -24,7 +24,7 @@ from tests.leaks.yardsticks import ALLOCATORS, RELEASES
 
 PLACE: Final = Path(".leaks")
 PROGRESS_EVERY_S: Final = 30.0
-WIDTH: Final = 140
+WIDTH: Final = 210
 """Of the table where there is no terminal to ask."""
 
 
