@@ -148,7 +148,7 @@ class ArmClient:
                 return True
             self._pool.release_socket(connection)
             raise
-        except BaseException:  # a time-out is no Exception
+        except BaseException:  # gevent's time-out is no Exception; half a request was sent
             self._pool.release_socket(connection)
             raise
         return False

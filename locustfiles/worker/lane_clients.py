@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from locustfiles.schedule.requests import PlannedRequest
 from locustfiles.worker.queue import ArmQueue
 
 
-class LaneClients:
+class LaneClients(ABC):
     """Sends the requests of a lane of an arm, ``most`` at a time; all end by ``close``."""
 
     lane: ClassVar[str]
@@ -41,6 +42,6 @@ class LaneClients:
         while True:
             self._send(self._queue.take(self.lane))
 
+    @abstractmethod
     def _send(self, request: PlannedRequest) -> None:
         """Send a request, and count it; raises nothing but what kills the greenlet."""
-        raise NotImplementedError

@@ -177,7 +177,7 @@ def _import_memray(directories: list[str]) -> tuple[Any, str, list[str]]:
     try:
         memray = import_module("memray")
         import_module("memray.reporters.module_tools")  # a tracker does when it is made
-    except BaseException:
+    except BaseException:  # Ctrl-C, too, leaves no half of the package behind
         _forget(_new(before))
         raise
     finally:
