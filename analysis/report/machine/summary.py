@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -130,27 +130,11 @@ class ControlSummary(SummaryPart):
     arm: ArmSummary
 
 
-class SiteSummary(SummaryPart):
-    """A site of an arm, as in sites.csv: bytes and blocks per request."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteSummary(Site):
+    """A site of an arm, as in sites.csv."""
 
     arm: str
-    of_pass: str = Field(alias="pass")
-    rank: int
-    your_line: str
-    source: str
-    in_line: str
-    allocated_line: str
-    task: str
-    function: str
-    bytes_per_request: float
-    low: float | None
-    high: float | None
-    blocks_per_request: float
-    share: float | None
-    endpoint: str
-    frames: str
 
 
 class ReplaySummary(SummaryPart):
@@ -207,7 +191,7 @@ def summary_json(contents: ReportContents) -> str:
         gates=gate_rows(judged),
         story=contents.stories,
         grew=tuple(GrowthSummary.model_validate(arm) for arm in contents.growth),
-        sites=tuple(_site(one.arm, site) for one in contents.sites for site in one.rows),
+        sites=tuple(SiteSummary(arm=one.arm, **asdict(site)) for one in contents.sites for site in one.rows),
         replay={one.arm: ReplaySummary.model_validate(one) for one in contents.sites},
         phases=contents.recording.phases,
         arms=tuple(_arm(contents.recording, one, contents.slopes) for one in judged.arms),
@@ -273,11 +257,6 @@ def _arm(recording: Recording, judged: JudgedArm, slopes: tuple[LifeSlopes, ...]
         service_ms=_quantiles(arm.latency.service_ms),
         notes=arm.notes,
     )
-
-
-def _site(arm: str, site: Site) -> SiteSummary:
-    cells = {name: getattr(site, name) for name in Site.__dataclass_fields__ if name != "of_pass"}
-    return SiteSummary.model_validate({"arm": arm, "pass": site.of_pass, **cells})
 
 
 def _quantiles(values: tuple[float, ...] | None) -> Quantiles | None:

@@ -166,7 +166,7 @@ def test_every_report_shows_the_sites_and_obeys_none_of_their_text(build_run: Bu
     assert "    history.append(await answer.read())\n" in text
     summary = json.loads(summary_json(contents))
     first = summary["sites"][0]
-    assert (first["arm"], first["pass"], first["your_line"]) == ("leaky", "python", "gateway/app.py:130")
+    assert (first["arm"], first["of_pass"], first["your_line"]) == ("leaky", "python", "gateway/app.py:130")
     assert summary["replay"]["fixed"]["reason"] == "the target stopped tracemalloc"
     assert summary["replay"]["leaky"]["explained_share"] > 0
     step = next(step for step in contents.stories[0].steps if step.question == "allocated_at")
