@@ -35,8 +35,9 @@ from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 
 NAMES: Final = 100
 RATE_RPS: Final = 150
-WARMUP_S: Final = 480
-"""Time until the soak begins, seconds: the live judge has as many rows by then as it keeps."""
+WARMUP_S: Final = 2_100
+"""Time until the soak begins, seconds: then the live judge and the charts of the web UI have as many rows as they keep,
+requests of each second 2,000 (``series.MOST_POINTS``), Locust's statistics those of half an hour."""
 MARGIN_KIB_H: Final = 64.0
 """Growth of one process, KiB per hour, that would matter."""
 START_S: Final = 60.0
@@ -116,7 +117,7 @@ def name_of(command: list[str]) -> str:
 
 
 def main(
-    minutes: Annotated[float, typer.Option(min=2, max=1440, help="Duration of the soak, minutes.")] = 20.0,
+    minutes: Annotated[float, typer.Option(min=2, max=1440, help="Duration of the soak, minutes, after 35 of warm-up.")] = 60.0,
     keep: Annotated[Path | None, typer.Option(help="Directory to keep both recordings in.")] = None,
 ) -> None:
     """Soak a run of soakproof under its own judge.

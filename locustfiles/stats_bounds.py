@@ -11,8 +11,8 @@ from locust.stats import StatsEntry
 TRIM_EVERY_S = 10
 KEEP_S = 60
 """Newest per-second counts that are kept, seconds with a request; Locust's current rate needs 12 s."""
-KEEP_HISTORY = 720
-"""Number of history rows kept, one per 5 s: an hour."""
+KEEP_HISTORY = 360
+"""Number of history rows kept, one per 5 s: half an hour."""
 KEEP_ERRORS = 100
 """Number of distinct errors kept."""
 KEEP_NAMES = 500

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import random
+import weakref
 from collections import Counter
 
 import numpy as np
@@ -60,6 +61,19 @@ def test_what_is_beyond_the_range_is_counted() -> None:
     timings = _timings(10 * HISTOGRAM_HIGHEST_US)
     assert timings.latency.get_total_count() == 1
     assert quantiles_us(timings.latency, (1.0,)) == pytest.approx((HISTOGRAM_HIGHEST_US,), rel=1e-3)
+
+
+def test_a_histogram_is_freed_with_its_last_reference() -> None:
+    """Histograms, also those that were packed and added, leave no cycle for the collector."""
+    whole = Timings.unpack(_timings(5, 9_000).pack())
+    whole.add(_timings(70))
+    gone = [weakref.ref(one) for one in (whole.latency, whole.service, new_histogram())]
+    gc.disable()
+    try:
+        del whole
+        assert [one() for one in gone] == [None, None, None]
+    finally:
+        gc.enable()
 
 
 def test_packed_and_added_is_as_if_recorded_in_one_place() -> None:
