@@ -117,7 +117,9 @@ def name_of(command: list[str]) -> str:
 
 
 def main(
-    minutes: Annotated[float, typer.Option(min=2, max=1440, help="Duration of the soak, minutes, after 35 of warm-up.")] = 60.0,
+    minutes: Annotated[
+        float, typer.Option(min=2, max=1440, help="Duration of the soak, minutes, after 35 of warm-up.")
+    ] = 60.0,
     keep: Annotated[Path | None, typer.Option(help="Directory to keep both recordings in.")] = None,
 ) -> None:
     """Soak a run of soakproof under its own judge.
