@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from soak import contract
+from soak.contract.evidence import HISTOGRAM_S, spacing
 from tests.support import run_directory
 from tests.support.run_directory import Latencies, write_latency_log, write_table
 
@@ -17,10 +18,8 @@ IDLE_S: Final = 10
 WARM_UP_S: Final = 60
 DRAIN_S: Final = 10
 RPS: Final = 20
-INTERVAL_S: Final = 10
-"""Of a latency histogram."""
 CENSUS_S: Final = 30
-"""Between two censuses of the heap."""
+"""Between two censuses of the heap in a short load."""
 TYPES: Final = 80
 CONTAINERS: Final = 60
 GROWING: Final = 4
@@ -29,8 +28,12 @@ ARMS: Final = {"leaky": "before", "fixed": "after"}
 LIMIT_BYTES: Final = 8 << 30
 
 
-def write_run(run_dir: Path, hours: int) -> Path:
-    """Write a run of ``hours`` hours of load, a row per second and arm, and return its directory."""
+def write_run(run_dir: Path, hours: int, times_apart: int | None = None) -> Path:
+    """Write a run of ``hours`` hours of load and return its directory.
+
+    Rows of samples, censuses and histograms are ``times_apart`` as far apart as in a short load; None: as by default.
+    """
+    apart = times_apart or spacing(hours * HOUR_S)
     load_s = IDLE_S + WARM_UP_S
     starts_s = {
         contract.IDLE: 0,
@@ -40,7 +43,7 @@ def write_run(run_dir: Path, hours: int) -> Path:
     }
     end_s = starts_s[contract.DRAIN] + DRAIN_S
     manifest = run_directory.manifest(
-        ARMS, hours * HOUR_S, limit_bytes=LIMIT_BYTES, profile="synthetic", hour_s=HOUR_S
+        ARMS, hours * HOUR_S, limit_bytes=LIMIT_BYTES, profile="synthetic", hour_s=HOUR_S, every_s=apart
     )
     t_s = np.arange(end_s)
     phases = np.array(list(starts_s))[np.searchsorted(list(starts_s.values()), t_s, side="right") - 1]
@@ -49,15 +52,17 @@ def write_run(run_dir: Path, hours: int) -> Path:
         rows = pd.DataFrame({"t_s": t_s, "arm": arm, "phase": phases})
         rows["wall_time"] = pd.to_datetime(t_s, unit="s", utc=True).strftime("%Y-%m-%dT%H:%M:%S.000+00:00")
         samples = _samples(
-            rows.assign(pid=number, life=1), np.random.default_rng(number), leaks=arm == "leaky"
+            rows[::apart].assign(pid=number, life=1), np.random.default_rng(number), leaks=arm == "leaky"
         )
         tables[arm] = (samples, _requests(rows[rows["t_s"] >= IDLE_S]))
     run_directory.write_run(run_dir, manifest, run_directory.events(starts_s, end_s, ARMS), tables)
-    latencies = _latencies()
+    interval_s = HISTOGRAM_S * apart
+    latencies = _latencies(interval_s)
     for number, arm in enumerate(ARMS, 100):
-        _write_censuses(run_dir / arm, range(load_s, end_s - DRAIN_S, CENSUS_S), number, leaks=arm == "leaky")
-        starts = range(load_s, end_s - DRAIN_S, INTERVAL_S)
-        intervals = ((start_s, INTERVAL_S, latencies) for start_s in starts)
+        censuses = range(load_s, end_s - DRAIN_S, CENSUS_S * apart)
+        _write_censuses(run_dir / arm, censuses, number, leaks=arm == "leaky")
+        starts = range(load_s, end_s - DRAIN_S, interval_s)
+        intervals = ((start_s, interval_s, latencies) for start_s in starts)
         write_latency_log(run_dir / arm / contract.LATENCY_LOG, intervals)
     return run_dir
 
@@ -70,8 +75,8 @@ def _samples(rows: pd.DataFrame, random: np.random.Generator, *, leaks: bool) ->
     rss_bytes = (80e6 + 2000 * kept + random.normal(0, 1e6, len(rows))).astype(int)
     return rows.assign(
         rss_bytes=rss_bytes,
-        uss_bytes=rss_bytes.where(rows["t_s"] % 5 == 0) - 8e6,
-        pss_bytes=rss_bytes.where(rows["t_s"] % 5 == 0) - 4e6,
+        uss_bytes=rss_bytes.where(rows["t_s"] % 30 < rows["t_s"].diff()) - 8e6,
+        pss_bytes=rss_bytes.where(rows["t_s"] % 30 < rows["t_s"].diff()) - 4e6,
         cgroup_bytes=rss_bytes + 2_000_000,
         cpu_s=loaded_s * 0.02,
         threads=4,
@@ -119,7 +124,7 @@ def _write_censuses(arm_dir: Path, t_s: range, pid: int, *, leaks: bool) -> None
         write_table(path, rows.assign(type=kinds, address=addresses, **numbers))
 
 
-def _latencies() -> Latencies:
+def _latencies(interval_s: int) -> Latencies:
     """Return the latencies of every interval; all alike, as reading one takes what reading another does."""
     random = np.random.default_rng(1)
-    return tuple((round(us), 1) for us in random.lognormal(np.log(5000), 0.3, RPS * INTERVAL_S))
+    return tuple((round(us), 1) for us in random.lognormal(np.log(5000), 0.3, RPS * interval_s))

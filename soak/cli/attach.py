@@ -13,6 +13,7 @@ from soak.cli import options
 from soak.cli.analysis_process import finish
 from soak.cli.known_requests import known_requests
 from soak.cli.progress import make_progress
+from soak.contract.evidence import spacing
 from soak.contract.units import (
     DEFAULT_MAX_LEAK,
     parse_duration,
@@ -48,7 +49,13 @@ def attach(
     duration: Annotated[
         str, typer.Option("--for", metavar="TIME", help="Duration, e.g. 10m (default: until Ctrl-C).")
     ] = "",
-    every: Annotated[str, typer.Option(metavar="TIME", help="Time between samples, 0.1s to 60s.")] = "1s",
+    every: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="Time between samples, 0.1s to 60s (default: 1s for each 8h of --for begun, at most 10s).",
+        ),
+    ] = "",
     max_leak: Annotated[
         str, typer.Option(metavar="LEAK", help="Leak margin per time, e.g. 1 MiB/h.")
     ] = DEFAULT_MAX_LEAK.text,
@@ -94,14 +101,15 @@ def attach(
     Exit codes: 0 no leak, 1 the harness failed, 2 usage, 3 a leak, 4 inconclusive.
     """
     margin = parse_option("--max-leak", max_leak, parse_leak_per_time)
-    every_s = parse_option("--every", every, parse_duration)
+    for_s = parse_option("--for", duration, parse_duration) if duration else None
+    every_s = parse_option("--every", every, parse_duration) if every else spacing(for_s or 0.0)
     if not 0.1 <= every_s <= 60:
         raise UsageError(f"--every {every}: give a time from 0.1s to 60s.")
     known = known_requests(prometheus, requests_query, bearer_file, basic_file, ca_file)
     plan = AttachPlan(
         find_attachments(pids or (), containers or ()),
         every_s=every_s,
-        for_s=parse_option("--for", duration, parse_duration) if duration else None,
+        for_s=for_s,
         max_leak=margin,
         limit_bytes=parse_limit_option(limit),
         requests=known.source if known else None,

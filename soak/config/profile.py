@@ -33,6 +33,7 @@ from soak.contract import (
     ROTATE_S,
     GateLimit,
 )
+from soak.contract.evidence import spacing
 from soak.contract.units import DEFAULT_MAX_LEAK, LeakRate, parse_limit
 
 MOST_HOURS: Final = 100_000
@@ -82,15 +83,24 @@ class SamplingSettings(ProfileTable):
     """How often the arms are read."""
 
     every_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
-    """Seconds between two samples"""
+    """Seconds between two samples; if not set, 1 for each 8 h of load begun, at most 10"""
     smaps_every_s: Seconds = 30.0
     """Seconds between two readings of USS and PSS"""
     census_every_s: Annotated[float, Field(ge=0)] = 30.0
-    """Seconds between two heap censuses from outside during warm-up and load; 0: none"""
+    """Seconds between two heap censuses under load, 0: none; if not set, 30 for each 8 h of load begun, at most 300"""
     quiesce_every_s: Seconds | None = None
     """Seconds between two quiesce points in warm-up and load"""
     quiesce_pause_s: Seconds = 1.0
     """Seconds of each pause: twice the slowest request or full garbage collection"""
+
+    def spaced(self, load_s: float) -> SamplingSettings:
+        """Return them with what is not set as it is for a load of ``load_s`` seconds."""
+        longer = {
+            name: spacing(load_s) * getattr(self, name)
+            for name in ("every_s", "census_every_s")
+            if name not in self.model_fields_set
+        }
+        return self.model_copy(update=longer)
 
 
 class JudgeSettings(ProfileTable):
@@ -192,13 +202,19 @@ class Profile(ProfileTable):
     scale: ScaleSettings = ScaleSettings()
     phases: PhaseSettings = PhaseSettings()
     limit: LimitSettings = LimitSettings()
-    sampling: SamplingSettings = SamplingSettings()
+    sampling: Annotated[SamplingSettings, Field(validate_default=True)] = SamplingSettings()
     stubs: StubSettings | None = None
     traffic: TrafficSettings = TrafficSettings()
     arms: Annotated[dict[ArmName, ArmSettings], Field(min_length=1)]
     judge: JudgeSettings = JudgeSettings()
     gates: GateSettings = GateSettings()
     replay: ReplaySettings = ReplaySettings()
+
+    @field_validator("sampling")
+    @classmethod
+    def _spaced(cls, sampling: SamplingSettings, info: ValidationInfo) -> SamplingSettings:
+        phases = info.data.get("phases")  # none where they are not valid
+        return sampling.spaced(phases.load_s) if phases else sampling
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Profile:

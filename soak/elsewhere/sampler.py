@@ -1,4 +1,4 @@
-"""The sampler of an arm that runs elsewhere: a row each second, by the process's own metrics."""
+"""The sampler of an arm that runs elsewhere: a row each tick, by the process's own metrics."""
 
 from __future__ import annotations
 

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from soak.config.profile import Profile
+from soak.contract.evidence import HISTOGRAM_S, spacing
 from soak.errors import UsageError
 
 SAMPLE_BYTES: Final = 310
 """Bytes of a row of samples.csv; this and the sizes below were measured on runs of the demo with probe and gauges."""
 REQUESTS_BYTES: Final = 165
 """Bytes of a row of requests.csv, one for each second of the load."""
-LATENCIES_BYTES: Final = 180
-"""Bytes of latency.hlog for each second of the load: two histograms of 900 B every 10 s."""
+HISTOGRAMS_BYTES: Final = 1800
+"""Bytes that an interval adds to latency.hlog: two histograms of 900 B."""
 CENSUS_BYTES: Final = 9000
 """Bytes that a census adds to census.csv and containers.csv: 90 types of 62 B and 50 containers of 62 B."""
 
@@ -28,8 +29,9 @@ def recording_bytes(profile: Profile, arms: int) -> int:
     loaded_s = phases.warmup_s + phases.load_s + phases.drain_s
     ticks = (phases.idle_s + loaded_s + phases.quiesce_s) / sampling.every_s
     censuses = loaded_s / sampling.census_every_s if sampling.census_every_s else 0.0
-    each = SAMPLE_BYTES * ticks + (REQUESTS_BYTES + LATENCIES_BYTES) * loaded_s + CENSUS_BYTES * censuses
-    return round(arms * each)
+    intervals = loaded_s / (HISTOGRAM_S * spacing(phases.load_s))
+    of_load = REQUESTS_BYTES * loaded_s + HISTOGRAMS_BYTES * intervals + CENSUS_BYTES * censuses
+    return round(arms * (SAMPLE_BYTES * ticks + of_load))
 
 
 def check_disk(needed_bytes: int, runs: Path) -> None:

@@ -54,9 +54,12 @@ class RunPlan:
 
     @property
     def disk(self) -> str:
-        """The same as a line of the plan."""
+        """The same as a line of the plan, with the times on which it depends most."""
+        sampling = self.profile.sampling
+        censuses = f"a census every {sampling.census_every_s:g} s" if sampling.census_every_s else "no census"
         return (
-            f"disk     about {megabytes(self.recording_bytes)} for the recording, of one process of each arm"
+            f"disk     about {megabytes(self.recording_bytes)} for the recording, of one process of each arm: "
+            f"a row every {sampling.every_s:g} s, {censuses}"
         )
 
     def at(self, t0_monotonic_s: float) -> RunPlan:

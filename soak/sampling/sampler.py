@@ -1,4 +1,4 @@
-"""The sampler: a row per second of each process of an arm, from outside by /proc, from inside by the probe."""
+"""The sampler: a row per tick of each process of an arm, from outside by /proc, from inside by the probe."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from soak.sampling.sampler import Sampler
 
 
 class SamplingThreads:
-    """One thread that samples an arm each second, and one for each of its quiesce points: no arm waits for another."""
+    """One thread that samples an arm at each tick, and one for each of its quiesce points: no arm waits for another."""
 
     def __init__(self, sampler: Sampler, thread: Callable[..., Thread] = Thread) -> None:
         self._sampler = sampler
@@ -19,7 +19,7 @@ class SamplingThreads:
         self._threads: list[Thread] = []
 
     def start(self) -> None:
-        """Begin to sample each second."""
+        """Begin to sample at each tick."""
         self._start("sampler", self._sampler.run, self._stop)
 
     def start_point(self, by_s: float, *, is_rehearsal: bool) -> None:

@@ -184,6 +184,26 @@ def test_the_rhythm_of_the_sampler_is_reckoned_with(build_run: Build) -> None:
     assert "fixed: memory was read at 180 of the 1800 ticks while it was alive and loaded" in reasons(run_dir)
 
 
+@pytest.mark.parametrize(
+    ("missing", "found"),
+    [
+        ((), ()),
+        ((7, 17), ("fixed: memory was read at 18 of the 20 ticks while it was alive and loaded",)),
+    ],
+)
+def test_a_row_that_was_not_due_is_no_gap_and_one_that_was_is(
+    build_run: Build, missing: tuple[int, ...], found: tuple[str, ...]
+) -> None:
+    """Rows each 9 s are all there are of a long load; without one in ten of them memory was not read."""
+    run_dir = build_run()
+    manifest, path = run_dir / "manifest.json", run_dir / "fixed" / "samples.csv"
+    manifest.write_text(manifest.read_text().replace('"every_s": 1.0', '"every_s": 9.0'))
+    head, *lines = path.read_text().splitlines()
+    kept = [line for number, line in enumerate(lines[::9]) if number not in missing]
+    path.write_text("\n".join((head, *kept, "")))
+    assert reasons(run_dir) == found
+
+
 def test_processes_that_nobody_looked_into_are_a_reason(build_run: Build) -> None:
     """The leak may be in a worker that was not sampled."""
     run_dir = build_run()

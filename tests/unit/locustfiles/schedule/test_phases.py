@@ -27,6 +27,13 @@ def test_phases() -> None:
     ]  # fmt: skip
 
 
+def test_the_intervals_of_a_long_load_are_longer(make_traffic: Callable[..., Traffic]) -> None:
+    """Days have about as many histograms as eight hours."""
+    timetable = Timetable.of(make_traffic(load_s=72 * 3600.0), 5.0)
+    starts = {timetable.interval_s(second) for second in range(timetable.load_s, timetable.drain_s)}
+    assert len(starts) == 2880
+
+
 def test_no_interval_spans_two_phases() -> None:
     """Intervals take ten seconds and begin anew with each phase."""
     timetable = Timetable(5, 18, 40)

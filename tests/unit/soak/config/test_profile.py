@@ -249,6 +249,25 @@ def test_a_duration_that_is_none_is_refused(text: str) -> None:
         load_profile("demo", [f"phases.load_s={text}"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "times_s"),
+    [
+        ((), (1, 30)),
+        (("phases.load_s=8h",), (1, 30)),
+        (("phases.load_s=72h",), (9, 270)),
+        (("phases.load_s=30d",), (10, 300)),
+        (("phases.load_s=72h", "sampling.every_s=1"), (1, 270)),
+        (("phases.load_s=72h", "sampling.census_every_s=0"), (9, 0)),
+    ],
+)
+def test_what_is_not_set_of_the_sampling_follows_the_load(
+    settings: tuple[str, ...], times_s: tuple[int, int]
+) -> None:
+    """A long load is read less often, unless the profile has the times."""
+    sampling = load_profile("release", settings).sampling
+    assert (sampling.every_s, sampling.census_every_s) == times_s
+
+
 def test_optional_arms_run_only_when_they_are_named() -> None:
     """And in the order in which they are named."""
     assert list(load_profile("demo").arms) == ["leaky", "fixed"]

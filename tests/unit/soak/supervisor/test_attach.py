@@ -278,3 +278,20 @@ def test_why_no_probe_is_asked_is_recorded(attached: Attached, monkeypatch: pyte
     monkeypatch.setattr(module, "probe_of", lambda pid: ProbeClient(attached.runs / "none", pid))
     reason = f"sampled from outside only: {attached.runs}/none: No such file or directory"
     assert ("ready", reason) in events(attached.go(for_s=1.0))
+
+
+@pytest.mark.parametrize(
+    ("options", "every_s"),
+    [([], 1.0), (["--for", "8h"], 1.0), (["--for", "72h"], 9.0), (["--for", "72h", "--every", "1s"], 1.0)],
+)
+def test_a_long_sampling_has_its_rows_further_apart(
+    options: list[str], every_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a run of that length, unless the time is given."""
+
+    def planned(plan: AttachPlan, *_: object, **__: object) -> None:
+        raise UsageError(f"a row each {plan.every_s:.1f} s")
+
+    monkeypatch.setattr("soak.cli.attach.sample_attached", planned)
+    result = CliRunner().invoke(app, ["attach", "--pid", str(os.getpid()), *options])
+    assert str(result.exception) == f"a row each {every_s:.1f} s"
