@@ -31,8 +31,6 @@ ARMS, PROCESSES = 10, 64
 IDLE: Final = "import asyncio; asyncio.run(asyncio.sleep(600))"
 READY_S: Final = 60.0
 """Longest wait for all probes, seconds."""
-WARM_UP_S: Final = 2.0
-"""Sampling before that which counts, seconds: with its first answer each probe imports its modules."""
 
 
 class CountingSampler(Sampler):
@@ -54,7 +52,6 @@ def sample_many(place: Place, rounds: Rounds, progress: Progress) -> list[Findin
     """
     shares, kept = [], []
     with _processes(place) as targets:
-        _sampled(place.directory, targets, WARM_UP_S)
         for number in range(rounds.count):
             share, rows = _sampled(place.directory, targets, rounds.seconds)
             shares.append(share)
@@ -97,7 +94,7 @@ def _processes(place: Place) -> Iterator[list[Target]]:
 
 
 def _sampled(directory: Path, targets: list[Target], seconds: float) -> tuple[float, float]:
-    """Return processor time as a share of a core, and rows written as a share of those due."""
+    """Return processor time as a share of a core, and rows written as a share of those due from the first tick on."""
     clock, stop = RunClock(), threading.Event()
     events = EventLog(directory / EVENTS, clock)
     samplers = []
@@ -125,5 +122,6 @@ def _sampled(directory: Path, targets: list[Target], seconds: float) -> tuple[fl
         if sampler.failure is not None:
             raise sampler.failure
     events.close()
-    due = PROCESSES * (int(seconds / SAMPLE_EVERY_S) + 1)
-    return cpu_s / took_s, min(1.0, sum(sampler.rows for sampler, _ in samplers) / due)
+    rows = sum(sampler.rows for sampler, _ in samplers)
+    missed = sum(sampler.gaps.total["tick"] * len(sampler.targets) for sampler, _ in samplers)
+    return cpu_s / took_s, rows / (rows + missed)

@@ -32,6 +32,8 @@ ROW_SHARE = 0.8
 """Share of the time between two rows in which the probes answer for a row: the next one is not late for it."""
 REST_SHARE = 0.15
 """Share of the time between two rows that is left for an answer after a wait for a quiesce point."""
+FIRST_TIMEOUT_S = 5.0
+"""Time for the first answer of each probe, before the first tick, seconds: for it a probe imports its modules."""
 EXACT_TIMEOUT_S = 30.0
 """Time for an answer of the probe that walks the whole heap, seconds."""
 NAMING_TIMEOUT_S = 10.0
@@ -100,7 +102,13 @@ class Sampler:
         self.gaps = Gaps(lambda detail: events.record("gap", detail, arm=arm))
 
     def run(self, stop: threading.Event) -> None:
-        """Tick until ``stop``; an error of our own ends the sampling and waits in ``failure``."""
+        """Tick until ``stop``; an error of our own ends the sampling and waits in ``failure``.
+
+        Before the first tick each probe answers once, unrecorded, so that no tick is late for what that takes.
+        """
+        with self._failure_kept(), self._probing:
+            until_s = self._clock.now_s() + FIRST_TIMEOUT_S
+            ask_all(self.targets, self._clock, lambda: self._left_s(until_s), exact=False)
         due = self._clock.now_s()
         while self.failure is None and not stop.wait(max(0.0, due - self._clock.now_s())):
             with self._failure_kept():

@@ -12,6 +12,7 @@ from soak.contract import LOAD, POINT, QUIESCE, WARMUP, InjectedLeak
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
 from soak.heap.model import HeapSuspect
+from soak.recording.csv_writer import Row
 from soak.sampling import sampler as module
 from soak.sampling.gaps import Gaps
 from soak.sampling.naming import NOWHERE, Naming
@@ -116,11 +117,38 @@ def test_ticks_that_passed_while_reading_are_a_counted_gap(make_bench: MakeBench
     assert bench.sampler.gaps.total == {"tick": 2}
 
 
+class SlowAtFirst(FakeProbe):
+    """Needs two seconds for its first answer, as one of many that import their modules at once."""
+
+    def ask(self, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:
+        if not self.asked and timeout_s < 2:
+            raise ProbeError(f"probe: {op}: timed out")
+        return super().ask(op, timeout_s, **arguments)
+
+
+def test_what_a_first_answer_takes_is_in_no_tick(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes before the first row, which has all readings, and is no row itself."""
+    bench = make_bench(RunClock(), SlowAtFirst(ANSWER, ANSWER))
+    stop = threading.Event()
+    write = bench.samples.write
+
+    def write_and_stop(row: Row) -> None:
+        write(row)
+        stop.set()
+
+    monkeypatch.setattr(bench.samples, "write", write_and_stop)
+    bench.sampler.run(stop)
+    assert [row["live_blocks"] for row in bench.rows("samples.csv")] == ["1000"]
+    assert bench.gaps() == []
+
+
 def test_an_error_of_ours_ends_the_sampling_and_is_kept(
     make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk in the sampler's thread reaches the run."""
-    bench = make_bench(RunClock(), FakeProbe(ANSWER))
+    bench = make_bench(RunClock(), FakeProbe(ANSWER, ANSWER))
     error = HarnessError("samples.csv: cannot be written")
 
     def refuse(_: object) -> None:
