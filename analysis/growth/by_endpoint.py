@@ -22,7 +22,8 @@ from soak.contract import ROTATE_S
 
 BLOCKS: Final = "live_blocks"
 NAMING_ERROR: Final = 0.01
-"""Chance that one of the intervals of blocks, by which endpoints are named, does not hold its rate."""
+"""Chance that one of the intervals of blocks, by which endpoints are named, does not hold its rate: half of it for each
+of the two kinds of readings of which the better are chosen."""
 
 
 @dataclass(frozen=True, slots=True)
