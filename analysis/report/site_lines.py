@@ -37,9 +37,8 @@ def why_no_lines(found: ArmSites) -> str:
         return ""
     if found.status != "done":
         return found.reason or f"the replay was {found.status}"
-    return (
-        found.reason or "no line retains as much as 2% of the leak: it is allocated past Python's allocators"
-    )
+    past = "no line retains as much as 2% of the leak: it is allocated past Python's allocators"
+    return found.no_leak or found.reason or past
 
 
 def first_sites(found: ArmSites) -> list[Site]:

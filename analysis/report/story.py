@@ -203,7 +203,9 @@ def _endpoint(growth: EndpointGrowth, replay: ReplayFiles, only_kind: str) -> St
     if replayed := dict.fromkeys(site.endpoint for site in replay.sites if site.endpoint):
         return _known("endpoint", (_replayed(name, replay.sites) for name in [*replayed][:SHOWN]))
     too_few = _too_few_periods(replay)
-    return _unknown("endpoint", too_few or blocks.reason or "live blocks of no endpoint grow by more than those of all")
+    return _unknown(
+        "endpoint", too_few or blocks.reason or "live blocks of no endpoint grow by more than those of all"
+    )
 
 
 def _too_few_periods(replay: ReplayFiles) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from analysis.growth.from_signals import has_leak, memory_growth
+from analysis.judge.types import INCONCLUSIVE, NO_LEAK
 from analysis.recording.manifest import ManifestReplay
 from analysis.recording.model import Recording
 from analysis.recording.replay import Site
@@ -41,6 +43,8 @@ class ArmSites:
     """What the arm leaks by its verdict, bytes per request; None where that is not known."""
     gaps: tuple[str, ...] = ()
     """Sentences on what of its files is damaged."""
+    no_leak: str = ""
+    """Why no line is a part of its leak, as ``why_no_leak``."""
 
     @property
     def explained_share(self) -> float | None:
@@ -79,9 +83,26 @@ def arm_sites(recording: Recording, verdicts: Iterable[ArmVerdict]) -> tuple[Arm
                 files.sites,
                 rate.value if rate else None,
                 files.gaps,
+                why_no_leak(verdict),
             )
         )
     return tuple(found)
+
+
+def why_no_leak(verdict: ArmVerdict) -> str:
+    """Return why no line that grows in a replay allocates a leak of the arm, a clause; empty where one may.
+
+    A site is a part of the leak that was measured. Of an arm that is NO LEAK a line that keeps less than the bound is
+    none, and one that keeps more comes to an end, as the run is longer than the replay. Where the interval of memory
+    includes 0, and no other signal leaks, no growth was measured that a line could be a part of.
+    """
+    if verdict.verdict == NO_LEAK:
+        return "the run has no leak: what grows in the replay is below its bound, or fills up"
+    rates = memory_growth(verdict)
+    known = [rate for rate in rates if rate is not None]
+    if verdict.verdict == INCONCLUSIVE and not has_leak(verdict) and known and known[0].low <= 0:
+        return "the run shows no leak: the interval of its memory includes 0"
+    return ""
 
 
 def together(sites: tuple[Site, ...]) -> tuple[Site, ...]:

@@ -7,6 +7,10 @@ Bytes and blocks are regressed on the requests answered before each point. A gro
   second half of the requests: a cache that fills up slows down;
 - its bytes are at least MIN_SHARE of the leak.
 
+What grows by more than the arm leaks is no part of it: the run is longer than the replay, and there it came to an end.
+It is left out where the other sites explain EXPLAINED of the leak, unless its blocks may lie in pages that were never
+touched, which the run did not count.
+
 The noise of a level may be independent from point to point, or add up as that of a walk. Both are fitted, and an
 interval holds those of both. The largest block of a group, the table of a dict or a list, grows by doublings, which
 are no noise: it is left out of the regression, and its mean growth is added.
@@ -14,6 +18,7 @@ are no noise: it is left out of the regression, and its mean growth is added.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -43,6 +48,10 @@ MIN_DOUBLINGS: Final = 2
 """Steps in which a group of a few large blocks grew, at the least."""
 MOST_FALL: Final = 0.01
 """Bytes that a group of a few large blocks may fall from a point to the next, as a share of its growth."""
+EXPLAINED: Final = 0.5
+"""Share of the leak that the other sites explain where a site that grows by more than the arm leaks is left out."""
+WHOLE_BYTES: Final = 4_096
+"""Mean size from which on blocks may lie in pages that were never touched, bytes: the size of a page."""
 MOST_OF_OTHERS: Final = 0.1
 """Blocks per request of all other names that a site of one endpoint may have, as a share of those of that name."""
 OTHERS: Final = "\n"
@@ -83,12 +92,13 @@ def find_sites(
     by_name: Mapping[str, Numbers],
     leak: float | None,
     min_share: float = MIN_SHARE,
+    most: float | None = None,
 ) -> tuple[Site, ...]:
     """Return the sites, those with the most bytes first.
 
     ``requests`` are those answered before each point, ``by_name`` the same by name of the request; ``leak`` is what the
-    arm leaks, bytes per request, None where it is not known: then the growth of all groups stands for it. There are
-    none from fewer than MIN_REPLAY_POINTS points.
+    arm leaks, bytes per request, None where it is not known: then the growth of all groups stands for it. ``most`` is
+    the upper end of its interval. There are none from fewer than MIN_REPLAY_POINTS points.
     """
     used = _used(requests)
     if not groups or used.sum() < MIN_REPLAY_POINTS:
@@ -130,7 +140,20 @@ def find_sites(
         Site(groups[one], float(whole[one]), None, None, float(large[one]))
         for one in np.flatnonzero(few & ~sites).tolist()
     ]
-    return tuple(sorted(found, key=lambda site: -site.bytes_per_request))
+    return tuple(sorted(_parts(found, leak, most), key=lambda site: -site.bytes_per_request))
+
+
+def _parts(sites: list[Site], leak: float | None, most: float | None) -> list[Site]:
+    """Return the sites that may be a part of the leak; all of them where those alone do not explain EXPLAINED of it."""
+    if leak is None or most is None:
+        return sites
+    parts = [site for site in sites if _mean_block(site) >= WHOLE_BYTES or (site.low or 0.0) <= most]
+    return parts if sum(site.bytes_per_request for site in parts) >= EXPLAINED * leak > 0 else sites
+
+
+def _mean_block(site: Site) -> float:
+    """Return the mean size of the blocks that a site keeps, bytes."""
+    return math.inf if site.low is None else site.bytes_per_request / site.blocks_per_request
 
 
 def _used(requests: Numbers) -> npt.NDArray[np.bool_]:

@@ -89,7 +89,9 @@ def replay_arms(
     parts = [_parts(ended.plan.profile.replay.native, is_native=native[arm.name]) for arm in arms]
     for number, arm in enumerate(arms):
         share_s = (until_s - session.clock.now_s()) * parts[number] / sum(parts[number:])
-        done[arm.name] = replay_arm(ended, arm, session.clock.now_s() + share_s, is_native=native[arm.name])
+        leaks = arm.name not in found or found[arm.name].verdict == LEAK
+        arm_until_s = session.clock.now_s() + share_s
+        done[arm.name] = replay_arm(ended, arm, arm_until_s, is_native=native[arm.name], leaks=leaks)
         session.progress.print_line(_summary(arm.name, done[arm.name]))
     return done
 
@@ -112,11 +114,13 @@ def is_eligible(plan: RunPlan, arm: ArmPlan) -> bool:
     return arm.injected is None and (not is_control or plan.profile.replay.control)
 
 
-def replay_arm(ended: Ended, arm: ArmPlan, until_s: float, *, is_native: bool) -> ArmReplay:
+def replay_arm(
+    ended: Ended, arm: ArmPlan, until_s: float, *, is_native: bool, leaks: bool = True
+) -> ArmReplay:
     """Replay one arm until ``until_s`` (``t_s``); raises nothing.
 
     ``is_native``: what leaks is of native code, by its suspects. Where it is not, and the Python pass explains less
-    than half of the leak, the native pass takes the rest of the time, a third is kept for it.
+    than half of the leak of an arm that ``leaks``, the native pass takes the rest of the time, a third is kept for it.
     """
     clock = ended.session.clock
     began_s = clock.now_s()
@@ -126,7 +130,7 @@ def replay_arm(ended: Ended, arm: ArmPlan, until_s: float, *, is_native: bool) -
         return ArmReplay("refused", "it runs elsewhere, and is not started here", 0.0, 0, ())
     results: dict[str, PassResult] = {}
     try:
-        for one, end_s in _passes(ended, arm, until_s, is_native=is_native):
+        for one, end_s in _passes(ended, arm, until_s, is_native=is_native, leaks=leaks):
             results[one.name] = _run_pass(ended, arm, one, end_s)
             if results[one.name].is_interrupted:
                 break
@@ -137,14 +141,16 @@ def replay_arm(ended: Ended, arm: ArmPlan, until_s: float, *, is_native: bool) -
     return outcome(results, clock.now_s() - began_s)
 
 
-def _passes(ended: Ended, arm: ArmPlan, until_s: float, *, is_native: bool) -> Iterator[tuple[Pass, float]]:
+def _passes(
+    ended: Ended, arm: ArmPlan, until_s: float, *, is_native: bool, leaks: bool
+) -> Iterator[tuple[Pass, float]]:
     """Yield the passes of an arm, each with its end (``t_s``); whether there is a second one depends on the first."""
     profile, began_s = ended.plan.profile, ended.session.clock.now_s()
     native = profile.replay.native
     has_both = native == "on" or (native == "auto" and is_native)
     passes = 2.0 if has_both else _parts(native, is_native=is_native)
     yield python_pass(profile.replay), began_s + (until_s - began_s) / passes
-    is_open = native == "auto" and not has_both
+    is_open = leaks and native == "auto" and not has_both
     if has_both or (is_open and explained_share(ended.plan.run_directory / arm.name) < EXPLAINED):
         yield native_pass(profile), until_s
 

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from analysis.commands.sites import command
+from analysis.recording.read import read_recording
 from analysis.recording.replay import Site, read_replay
+from analysis.report.site_lines import why_no_lines
 from analysis.report.write import make_report
+from analysis.sites.found import arm_sites
+from analysis.verdict.arm import arm_verdict
 from soak.contract import SITES, traces_file
 from soak.errors import HarnessError, UsageError
-from tests.support.planted_replay import EACH, SITE, write_points, write_sites, write_traces
+from tests.support.planted_replay import EACH, SITE, add_replay, write_points, write_sites, write_traces
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
@@ -46,6 +50,19 @@ def test_the_site_of_a_leak_is_written(replayed: Path, tmp_path: Path) -> None:
     assert site.share is not None
     assert site.share > 0
     assert site.frames == "/srv/app.py:2 < /srv/main.py:9"
+
+
+def test_what_grows_in_the_replay_of_a_healthy_arm_is_no_site(replayed: Path, tmp_path: Path) -> None:
+    """A line that keeps 8,192 B of each request in the replay of an arm that is NO LEAK: a cache that was filling."""
+    write_points(replayed / "fixed", REQUESTS)
+    assert found(replayed, tmp_path, "fixed") == ()
+    add_replay(replayed, "fixed")
+    recording = read_recording(replayed, whole=False)
+    (sites,) = arm_sites(recording, [arm_verdict(recording, arm) for arm in recording.arms])
+    assert (sites.arm, why_no_lines(sites)) == (
+        "fixed",
+        "the run has no leak: what grows in the replay is below its bound, or fills up",
+    )
 
 
 def test_a_second_pass_keeps_the_rows_of_the_first(replayed: Path, tmp_path: Path) -> None:

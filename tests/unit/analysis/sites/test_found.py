@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Rate
 from analysis.recording.read import read_recording
-from analysis.sites.found import ArmSites, arm_sites, together
+from analysis.sites.found import ArmSites, arm_sites, together, why_no_leak
 from analysis.verdict.run import judged_run
 from tests.support.planted_replay import SITE, add_replay, write_sites
 
@@ -44,4 +45,23 @@ def test_what_was_found_stands_beside_the_leak(build_run: Build) -> None:
     assert (leaky.status, leaky.requests) == ("done", 4_800)
     assert leaky.leak is not None
     assert leaky.explained_share == pytest.approx(15_176.0 / leaky.leak)
+    assert not leaky.no_leak
     assert ArmSites("a", "done", "", 1.0, 2, (), (), 100.0).explained_share is None
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+def test_a_line_is_a_part_of_a_leak_that_was_measured(build_run: Build) -> None:
+    """None of an arm that is NO LEAK or whose growth includes 0; one that may leak, or a signal of which does, has."""
+    recording = read_recording(build_run(incident=False))
+    verdicts = {one.arm: one for one in judged_run(recording).verdicts}
+    leaky, fixed = verdicts["leaky"], verdicts["fixed"]
+    assert (leaky.verdict, fixed.verdict) == (LEAK, NO_LEAK)
+    assert why_no_leak(leaky) == ""
+    assert "the run has no leak" in why_no_leak(fixed)
+    assert fixed.leading is not None
+    wide = replace(fixed.leading.judgement, per_request=Rate(500.0, -152.0, 1_222.0))
+    open_one = replace(fixed, verdict=INCONCLUSIVE, leading=replace(fixed.leading, judgement=wide))
+    assert "includes 0" in why_no_leak(open_one)
+    assert why_no_leak(replace(open_one, signals=leaky.signals)) == ""
+    assert why_no_leak(replace(leaky, verdict=INCONCLUSIVE)) == ""
+    assert why_no_leak(replace(fixed, verdict=INCONCLUSIVE, leading=None, signals=())) == ""

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.judge.types import Numbers
 from analysis.sites.naming import Name
-from analysis.sites.regression import find_sites
+from analysis.sites.regression import Site, find_sites
 from analysis.sites.traces import Group
 
 Draw = np.random.Generator
@@ -189,3 +189,27 @@ def test_a_point_before_the_first_request_counts_only_where_it_must() -> None:
     assert site.bytes_per_request == pytest.approx(50.0)
     assert find_sites([leaking(1, requests[:4], 50.0)], requests[:4], NOBODY, None)
     assert find_sites([leaking(1, requests[:3], 50.0)], requests[:3], NOBODY, None) == ()
+
+
+def lines(sites: tuple[Site, ...]) -> list[int]:
+    return [site.group.frames[0][1] for site in sites]
+
+
+@pytest.mark.parametrize("count", [5, 12])
+def test_a_cache_that_fills_all_along_is_no_part_of_a_smaller_leak(count: int) -> None:
+    """Of 1,033 B a request and 71 B, a leak of 80 to 84 B has the latter alone; alone, the former is its site."""
+    requests = points(count)
+    cache, leak = leaking(1, requests, 1_033.0), leaking(2, requests, 71.0, 2.0)
+    assert lines(find_sites([cache, leak], requests, NOBODY, 82.0, most=84.0)) == [2]
+    assert lines(find_sites([cache, leak], requests, NOBODY, 82.0)) == [1, 2]
+    assert lines(find_sites([cache, leak], requests, NOBODY, 1_100.0, most=1_150.0)) == [1, 2]
+    assert lines(find_sites([cache], requests, NOBODY, 82.0, most=84.0)) == [1]
+    small = leaking(2, requests, 30.0)
+    assert lines(find_sites([cache, small], requests, NOBODY, 82.0, most=84.0)) == [1, 2]
+
+
+def test_what_is_never_touched_may_be_more_than_the_leak() -> None:
+    """A buffer of 512 KiB of which 72 KB were written is the site, beside one that explains half of the leak."""
+    requests = points(6)
+    groups = [leaking(1, requests, 524_288.0), leaking(2, requests, 40_000.0)]
+    assert lines(find_sites(groups, requests, NOBODY, 73_731.0, most=75_000.0)) == [1, 2]
