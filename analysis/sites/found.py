@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from analysis.growth.from_signals import has_leak, memory_growth
 from analysis.judge.types import INCONCLUSIVE, NO_LEAK
 from analysis.recording.manifest import ManifestReplay
 from analysis.recording.model import Recording
@@ -98,9 +97,9 @@ def why_no_leak(verdict: ArmVerdict) -> str:
     """
     if verdict.verdict == NO_LEAK:
         return "the run has no leak: what grows in the replay is below its bound, or fills up"
-    rates = memory_growth(verdict)
-    known = [rate for rate in rates if rate is not None]
-    if verdict.verdict == INCONCLUSIVE and not has_leak(verdict) and known and known[0].low <= 0:
+    rate = verdict.memory.per_s if verdict.memory else None
+    is_open = verdict.verdict == INCONCLUSIVE and not any(signal.leaks for signal in verdict.signals)
+    if is_open and rate is not None and rate.low <= 0:
         return "the run shows no leak: the interval of its memory includes 0"
     return ""
 

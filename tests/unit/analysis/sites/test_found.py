@@ -59,7 +59,7 @@ def test_a_line_is_a_part_of_a_leak_that_was_measured(build_run: Build) -> None:
     assert why_no_leak(leaky) == ""
     assert "the run has no leak" in why_no_leak(fixed)
     assert fixed.leading is not None
-    wide = replace(fixed.leading.judgement, per_request=Rate(500.0, -152.0, 1_222.0))
+    wide = replace(fixed.leading.judgement, per_s=Rate(500.0, -152.0, 1_222.0))
     open_one = replace(fixed, verdict=INCONCLUSIVE, leading=replace(fixed.leading, judgement=wide))
     assert "includes 0" in why_no_leak(open_one)
     assert why_no_leak(replace(open_one, signals=leaky.signals)) == ""
