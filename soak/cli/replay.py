@@ -30,7 +30,6 @@ def replay(
         with make_progress(None) as progress:
             found = replay_finished(directory, arm, progress, stop_request)
         if found is None:
-            print("No arm leaks: nothing was replayed.")
             raise typer.Exit(EXIT_OK)
         run_analysis(stop_request, "report", str(found.directory))
     statuses = {one.status for one in found.arms.values()}

@@ -45,7 +45,7 @@ class Replayed:
 def replay_finished(
     run: Path, arm: str, progress: Progress, stop_request: StopRequest, machine: Machine = THIS_MACHINE
 ) -> Replayed | None:
-    """Replay the arms of a finished run that leak, or the one that is named; None where none leaks.
+    """Replay the arms of a finished run that leak, or the one that is named; None where none does, and that is printed.
 
     Raises RecordingError for what is no such run, UsageError where it cannot be replayed as it was then, HarnessError
     where nothing can be written.
@@ -75,6 +75,7 @@ def replay_finished(
         verdicts = judged(Ended(plan, session, choice.mechanism, private), run)
         arms = _chosen(plan, verdicts, arm)
         if not arms:
+            progress.print_line(_why_none(plan, verdicts))
             return None
         _check_unchanged(recorded, plan, arms)
         for one in arms:
@@ -104,6 +105,17 @@ def _chosen(plan: RunPlan, verdicts: Mapping[str, Judged], arm: str) -> list[Arm
     if named[0].injected is not None:
         raise UsageError(f"--arm {arm}: its leak was injected, and where it is allocated is known.")
     return named
+
+
+def _why_none(plan: RunPlan, verdicts: Mapping[str, Judged]) -> str:
+    """Return why no arm is replayed unasked."""
+    leaking = [one.name for one in plan.arms if one.name in verdicts and verdicts[one.name].verdict == LEAK]
+    if not leaking:
+        return "No arm leaks: nothing was replayed."
+    named = "; ".join(
+        f"--arm {one.name}" for one in plan.arms if one.name in leaking and one.injected is None
+    )
+    return f"Only the control leaks: nothing was replayed{f' ({named} replays it)' if named else ''}."
 
 
 def _check_unchanged(recorded: Recorded, plan: RunPlan, arms: list[ArmPlan]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+from io import StringIO
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -53,7 +54,9 @@ def run(tmp_path: Path) -> Path:
     return directory
 
 
-def _replay(run: Path, arm: str = "", leaks: tuple[str, ...] = ("old",)) -> tuple[Replayed | None, list[str]]:
+def _replay(
+    run: Path, arm: str = "", leaks: tuple[str, ...] = ("old",), output: StringIO | None = None
+) -> tuple[Replayed | None, list[str]]:
     """Replay it, and return also the names of the processes that were started."""
     scripted = ScriptedMachine()
 
@@ -67,7 +70,7 @@ def _replay(run: Path, arm: str = "", leaks: tuple[str, ...] = ("old",)) -> tupl
             assert (manifest["replay_of"]["run"], manifest["replay"]) == (RUN, {})
 
     scripted.on_spawn = on_spawn
-    with Progress(Console(quiet=True)) as progress:
+    with Progress(Console(file=output or StringIO(), width=200)) as progress:
         found = replay_finished(run, arm, progress, StopRequest(), scripted.machine)
     assert scripted.running() == []
     return found, [child.spec.name for child in scripted.children]
@@ -107,6 +110,35 @@ def test_nothing_is_replayed_where_nothing_leaks(run: Path) -> None:
     """And no directory is made."""
     assert _replay(run, leaks=())[0] is None
     assert [path.name for path in run.parent.iterdir()] == [RUN]
+
+
+@pytest.mark.parametrize(
+    ("leaks", "why"),
+    [
+        ((), "No arm leaks: nothing was replayed."),
+        (("old",), "Only the control leaks: nothing was replayed (--arm old replays it)."),
+    ],
+)
+def test_a_control_that_leaks_is_replayed_where_it_is_named(
+    run: Path, tmp_path: Path, leaks: tuple[str, ...], why: str
+) -> None:
+    """Else it is not, and the reason is printed."""
+    table = json.loads((run / "manifest.json").read_text())
+    table["config"]["judge"]["control"] = "old"
+    write_json(run / "manifest.json", table)
+    record_sums(run)
+    output = StringIO()
+    assert _replay(run, leaks=leaks, output=output)[0] is None
+    assert output.getvalue().splitlines()[-1] == why
+    found, _ = _replay(run, arm="old", leaks=leaks)
+    assert found is not None
+
+
+def test_a_profile_that_is_gone_is_named(run: Path, tmp_path: Path) -> None:
+    """With the run that needs it, and what to do."""
+    (tmp_path / "mine.toml").unlink()
+    with pytest.raises(UsageError, match=rf"{RUN}: its profile .*mine\.toml is not there.*Soak it again"):
+        _replay(run)
 
 
 def test_what_has_changed_is_refused_with_the_difference(run: Path, tmp_path: Path) -> None:
