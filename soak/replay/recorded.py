@@ -98,7 +98,7 @@ def profile_of(recorded: Recorded) -> Profile:
         if path not in profile_names() and not Path(path).exists():
             raise UsageError(
                 f"{recorded.directory}: its profile {path} is not there, and commands are those of the profile. "
-                f"Start the replay in the directory that has it, or put it back. Soak it again where it is lost."
+                "Start the replay in the directory that has it, or put it back. Soak it again where it is lost."
             )
         today = load_profile(path, arms=",".join(table["arms"]))
         for part, key in EXECUTED:

@@ -120,7 +120,7 @@ def test_nothing_is_replayed_where_nothing_leaks(run: Path) -> None:
     ],
 )
 def test_a_control_that_leaks_is_replayed_where_it_is_named(
-    run: Path, tmp_path: Path, leaks: tuple[str, ...], why: str
+    run: Path, leaks: tuple[str, ...], why: str
 ) -> None:
     """Else it is not, and the reason is printed."""
     table = json.loads((run / "manifest.json").read_text())
