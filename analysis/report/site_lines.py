@@ -10,7 +10,7 @@ from analysis.formatting import format_bytes, format_interval, number_text
 from analysis.growth.arm import ArmGrowth
 from analysis.growth.classify import PAST_PYTHON
 from analysis.recording.replay import Site
-from analysis.sites.found import ArmSites
+from analysis.sites.found import ArmSites, of_lines
 from soak.contract import BY_MEMRAY, BY_TRACEMALLOC
 
 MORE: Final = 1.2
@@ -42,7 +42,7 @@ def why_no_lines(found: ArmSites) -> str:
 
 
 def first_sites(found: ArmSites) -> list[Site]:
-    """Return the first sites of the pass that explains most, with the native functions that another pass found.
+    """Return the first lines of the pass that explains most, with the native functions that another pass found.
 
     The Python pass is taken unless the native one explains MORE times as much: what a free list hands out again is
     of the line that takes it there, and of the line that had it first here.
@@ -52,11 +52,13 @@ def first_sites(found: ArmSites) -> list[Site]:
     functions = {
         (site.your_line, site.in_line): site.function for site in reversed(found.sites) if site.function
     }
-    return [
-        replace(site, function=site.function or functions.get((site.your_line, site.in_line), ""))
-        for site in found.sites
-        if site.of_pass == most
-    ][:FIRST_SITES]
+    return list(
+        of_lines(
+            replace(site, function=site.function or functions.get((site.your_line, site.in_line), ""))
+            for site in found.sites
+            if site.of_pass == most
+        )
+    )[:FIRST_SITES]
 
 
 def with_places(growth: Iterable[ArmGrowth], sites: Iterable[ArmSites]) -> tuple[ArmGrowth, ...]:

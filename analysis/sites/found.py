@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -10,6 +10,7 @@ from analysis.judge.types import INCONCLUSIVE, NO_LEAK
 from analysis.recording.manifest import ManifestReplay
 from analysis.recording.model import Recording
 from analysis.recording.replay import Site
+from analysis.sites.rows import by_line
 from analysis.verdict.arm import ArmVerdict
 from soak.contract import PASSES
 
@@ -104,36 +105,49 @@ def why_no_leak(verdict: ArmVerdict) -> str:
     return ""
 
 
-def together(sites: tuple[Site, ...]) -> tuple[Site, ...]:
-    """Return the sites, those of one task as one: a task has many parts, and all are retained with it.
+def together(sites: Iterable[Site]) -> tuple[Site, ...]:
+    """Return the sites, those of one task as one: a task has many parts, and all are retained with it."""
+    return by_line(_merged(sites, lambda site: site.task))
 
-    The interval of a sum is that of its ends: all intervals hold together.
-    """
+
+def of_lines(sites: Iterable[Site]) -> tuple[Site, ...]:
+    """Return the sites, those of one line of yours as one."""
+    return by_line(_merged(sites, lambda site: site.your_line))
+
+
+def _merged(sites: Iterable[Site], key: Callable[[Site], str]) -> list[Site]:
+    """Return the sites, those of a pass with the same key as one; without a key each is its own."""
     parts: dict[tuple[str, str], list[Site]] = {}
     for number, site in enumerate(sites):
-        parts.setdefault((site.of_pass, site.task or f"\n{number}"), []).append(site)
-    made = [_one(of_task) if len(of_task) > 1 else of_task[0] for of_task in parts.values()]
-    order = {of_pass: place for place, of_pass in enumerate(PASSES)}
-    return tuple(sorted(made, key=lambda site: (order[site.of_pass], -site.bytes_per_request)))
+        parts.setdefault((site.of_pass, key(site) or f"\n{number}"), []).append(site)
+    return [_one(of_key) if len(of_key) > 1 else of_key[0] for of_key in parts.values()]
 
 
 def _one(parts: list[Site]) -> Site:
-    """Return the parts of a task as one site, at the line of the largest."""
+    """Return the parts of a task, or of a line of yours, as one site, at the line of the largest.
+
+    The interval of a sum is that of its ends: all intervals hold together.
+    """
+    largest = max(parts, key=lambda part: part.bytes_per_request)
+    is_task = bool(largest.task) and {part.task for part in parts} == {largest.task}
+    places = (largest.your_line if is_task else "", largest.in_line, largest.allocated_line)
+    most_at = next(filter(None, places), "")
     low, high = (
         sum(end if end is not None else part.bytes_per_request for part, end in ends)
         for ends in ([(part, part.low) for part in parts], [(part, part.high) for part in parts])
     )
+    steady = [part for part in parts if part.low is not None]
     endpoints = {part.endpoint for part in parts}
     shares = [part.share for part in parts if part.share is not None]
     return replace(
-        parts[0],
-        your_line=f"task {parts[0].task}",
-        source="",
-        in_line=f"{len(parts)} lines, most at {parts[0].your_line or parts[0].in_line or parts[0].allocated_line}",
+        largest,
+        your_line=f"task {largest.task}" if is_task else largest.your_line,
+        source="" if is_task else largest.source,
+        in_line=f"{len(parts)} lines, most at {most_at}",
         bytes_per_request=sum(part.bytes_per_request for part in parts),
-        low=low,
-        high=high,
-        blocks_per_request=sum(part.blocks_per_request for part in parts if part.low is not None),
+        low=low if steady else None,
+        high=high if steady else None,
+        blocks_per_request=sum(part.blocks_per_request for part in steady or parts),
         share=sum(shares) if shares else None,
         endpoint=endpoints.pop() if len(endpoints) == 1 else "",
     )

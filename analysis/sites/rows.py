@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from analysis.recording.replay import Site as Row
 from analysis.sites.naming import at
 from analysis.sites.regression import MIN_SHARE, Site
 from analysis.sites.sources import Sources
+from soak.contract import PASSES
 
 
 def site_rows(
     sites: Sequence[Site], of_pass: str, sources: Sources, leak: float | None, *, tasks_leak: bool
 ) -> tuple[Row, ...]:
-    """Return a row of each site, in their order; ``leak`` is in bytes per request, None where it is not known.
+    """Return a row of each site, ranked ``by_line``; ``leak`` is in bytes per request, None where it is not known.
 
     Where pending tasks are what is retained (``tasks_leak``) each row names the coroutine of the task that allocates.
     """
     cwd = sources.cwd
     rows = []
-    for rank, site in enumerate(sites, 1):
+    for site in sites:
         name, frames = site.group.name, site.group.frames
         source = sources.line(*name.yours) if name.yours else ""
         task = ""
@@ -31,7 +32,7 @@ def site_rows(
         rows.append(
             Row(
                 of_pass=of_pass,
-                rank=rank,
+                rank=0,
                 your_line=at(name.yours, cwd),
                 source=source,
                 in_line=at(name.package, cwd),
@@ -47,19 +48,38 @@ def site_rows(
                 frames=" < ".join(at(frame, cwd) for frame in frames),
             )
         )
-    return _kept(rows, leak) if tasks_leak else tuple(rows)
+    kept = _kept(rows, leak) if tasks_leak else rows
+    return tuple(replace(row, rank=rank) for rank, row in enumerate(by_line(kept), 1))
 
 
-def _kept(rows: list[Row], leak: float | None) -> tuple[Row, ...]:
+def by_line(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Return rows in their order: first those of the task, or the line of yours, that retains most in all of them.
+
+    What a line of yours retains is often allocated at many lines of packages below it.
+    """
+    rows = tuple(rows)
+    totals: defaultdict[tuple[str, str], float] = defaultdict(float)
+
+    def of(row: Row) -> tuple[str, str]:
+        return row.of_pass, row.task or row.your_line or row.frames
+
+    for row in rows:
+        totals[of(row)] += row.bytes_per_request
+    order = {of_pass: place for place, of_pass in enumerate(PASSES)}
+    return tuple(
+        sorted(rows, key=lambda row: (order[row.of_pass], -totals[of(row)], of(row), -row.bytes_per_request))
+    )
+
+
+def _kept(rows: list[Row], leak: float | None) -> list[Row]:
     """Return the rows that are MIN_SHARE of the leak, alone or with the other parts of their task."""
     least = MIN_SHARE * (leak if leak and leak > 0 else sum(row.bytes_per_request for row in rows))
     of_task: defaultdict[str, float] = defaultdict(float)
     for row in rows:
         of_task[row.task] += row.bytes_per_request
-    kept = [
+    return [
         row for row in rows if row.bytes_per_request >= least or (row.task and of_task[row.task] >= least)
     ]
-    return tuple(replace(row, rank=rank) for rank, row in enumerate(kept, 1))
 
 
 def merged(before: Sequence[Row], found: Sequence[Row], of_pass: str) -> tuple[Row, ...]:

@@ -66,7 +66,9 @@ REPLAY_COLUMNS: Final = (
 
 SITE_COLUMNS: Final = (
     Column("pass", "the pass that found it", "text"),
-    Column("rank", "1 for the site that retains most"),
+    Column(
+        "rank", "1 for the largest site of the line of yours, or task, that retains most in all its sites"
+    ),
     Column("your_line", "innermost frame outside the standard library and packages, as file:line", "text"),
     Column("source", "text of that line; empty: the file is gone, changed or no text", "text"),
     Column("in_line", "innermost frame of a package below it; empty: it allocates itself", "text"),

@@ -79,7 +79,20 @@ def test_a_site_is_one_line_with_its_source() -> None:
     )
     assert site_text(replace(SITE, your_line="")).startswith("aiohttp/client_reqrep.py:1107: 14.8")
     assert site_text(SECOND).endswith("3% of the leak, by GET /a")
-    assert len(first_sites(found(*[SITE] * 9))) == 3
+    assert len(first_sites(found(*(replace(SITE, your_line=f"app.py:{line}") for line in range(9))))) == 3
+
+
+def test_a_line_of_yours_is_one_with_all_that_packages_allocate_below_it() -> None:
+    """Ten sites of a connection, 700 B each, are the first line; a thread of the package keeps 6,989 B at one line."""
+    small = replace(SITE, bytes_per_request=700.0, low=690.0, high=710.0, share=0.04)
+    parts = [replace(small, in_line=f"paramiko/transport.py:{line}") for line in range(10)]
+    thread = replace(SITE, your_line="", in_line="paramiko/packet.py:258", bytes_per_request=6_989.0)
+    first, second = first_sites(found(thread, *parts))
+    assert site_text(first) == (
+        "gateway/app.py:130 in 10 lines, most at paramiko/transport.py:0: 6.8 KiB/request (6.7 KiB to 6.9 KiB, "
+        "95%), 10.00 blocks, 40% of the leak"
+    )
+    assert second.in_line == "paramiko/packet.py:258"
 
 
 def test_the_table_states_how_much_of_the_leak_it_explains() -> None:

@@ -48,3 +48,15 @@ def test_without_a_leak_of_tasks_no_row_has_one(sources: Sources) -> None:
     """All sites that were found are rows, with the source of your line and their share."""
     rows = site_rows([site(2, 500.0, ("/srv/app.py", 2))], "python", sources, 1_000.0, tasks_leak=False)
     assert [(row.task, row.source, row.share) for row in rows] == [("", "await work()", 0.5)]
+
+
+def test_the_line_of_yours_that_retains_most_in_all_is_first(sources: Sources) -> None:
+    """Two sites of 40 B at one line come before one of 60 B at another."""
+    sites = [site(1, 60.0), site(2, 40.0), site(3, 45.0), site(2, 39.0)]
+    rows = site_rows(sites, "python", sources, 200.0, tasks_leak=False)
+    assert [(row.rank, row.your_line, row.bytes_per_request) for row in rows] == [
+        (1, "app.py:2", 40.0),
+        (2, "app.py:2", 39.0),
+        (3, "app.py:1", 60.0),
+        (4, "app.py:3", 45.0),
+    ]
