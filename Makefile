@@ -6,7 +6,7 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install soak soak-incident soak-article soak-images soak-release ablate bench calibrate bench-live bench-heap soak-self leaks allocators prometheus ui report test test-fast test-browser fuzz lint lock clean
+.PHONY: help install soak soak-incident soak-article soak-images soak-release ablate bench calibrate bench-live bench-heap bench-cost soak-self leaks allocators prometheus ui report test test-fast test-browser fuzz lint lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,8 +51,11 @@ test-browser: .venv/installed ## Run the tests of the web UI in a real browser, 
 fuzz: .venv/installed ## 30,000 damaged inputs, ten minutes: make fuzz SEED=5 KIND=cells NUMBER=12 repeats one
 	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(NUMBER),--number $(NUMBER)) $(if $(SCALE),--scale $(SCALE))
 
-bench: .venv/installed ## Measure the speed of gateway, sampling and report, about eight minutes
-	@$(BIN)/python -m bench
+bench: .venv/installed ## Measure the speed of gateway, sampling, load and report, ten minutes: make bench CSV=bench.csv
+	@$(BIN)/python -m bench $(if $(CSV),--csv $(CSV))
+
+bench-cost: .venv/installed ## Measure and draw what soakproof costs by rate, workers, processes and hours, six minutes
+	@$(BIN)/python -m bench.cost
 
 bench-live: .venv/installed ## How soon a leak is called while the load runs, twelve minutes
 	@$(BIN)/python -m bench.live

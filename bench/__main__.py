@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from bench.harness.estimate import Finding, Verdict
 from bench.harness.progress import Progress
 from bench.harness.rounds import Rounds
 from bench.harness.servers import open_place
-from bench.harness.table import findings_table, new_console
+from bench.harness.table import findings_table, new_console, write_findings
 from bench.load import compare_loads
 from bench.many import sample_many
 from bench.master import cost_of_workers
@@ -70,7 +71,9 @@ def measure(effort: Effort, progress: Progress) -> list[Finding]:
 
 
 def bench(
-    *, quick: Annotated[bool, typer.Option("--quick", help="Two minutes, with wide intervals.")] = False
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Three minutes, with wide intervals.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
 ) -> None:
     """Measure gateway, sampling, load and report, each against a peer of the same run, in alternating rounds.
 
@@ -88,6 +91,8 @@ def bench(
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_USAGE) from None
     console.print(findings_table(findings))
+    if csv is not None:
+        write_findings(csv, findings)
     if any(finding.verdict is Verdict.MISSED for finding in findings):
         raise typer.Exit(EXIT_HARNESS_FAILED)
 

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from bench.harness.estimate import Finding, Goal, estimate, ratios
 from bench.harness.locust import Load, cost_of
 from bench.harness.progress import Progress
 from bench.harness.rounds import Rounds, in_turn
-from bench.harness.servers import Command, Place
+from bench.harness.servers import Command, Place, Server
+
+RATES_RPS: Final = (600, 2000, 4000)
+"""Requests per second of both loads, all arms together."""
+GOAL: Final = Goal(0.9, at_least=True)
+TARGET: Final = Command("answering", ("-m", "bench.targets.answering"))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A ratio of requests per second of processor time, of the first load to the second."""
+
+    name: str
+    load: Load
+    peer: Load
+
 
 COMPARED: Final = (
-    ("planned load at 4,000/s / FastHttpUser at its most", 0.9, Load(True, 4000), Load(False)),
-    ("planned load / FastHttpUser, both at 600/s", 0.9, Load(True, 600), Load(False, 600)),
-    (
+    *(
+        Comparison(f"planned load / FastHttpUser, both at {rps:,}/s", Load(True, rps), Load(False, rps))
+        for rps in RATES_RPS
+    ),
+    Comparison("planned load at 4,000/s / FastHttpUser at its most", Load(True, 4000), Load(False)),
+    Comparison(
         "planned load at 1,000/s a worker, 4 workers / 1",
-        0.9,
         Load(True, 4000, workers=4),
         Load(True, 1000, workers=1),
     ),
 )
-"""Name of a ratio, its goal, and the two loads."""
 
 
 def compare_loads(place: Place, rounds: Rounds, progress: Progress) -> list[Finding]:
@@ -28,20 +45,19 @@ def compare_loads(place: Place, rounds: Rounds, progress: Progress) -> list[Find
 
     Each round has processes of its own. Raises HarnessError when a load does not begin.
     """
-    found = []
-    with place.serving(Command("answering", ("-m", "bench.targets.answering"))) as server:
-        for name, goal, *loads in COMPARED:
-            values: dict[Load, list[float]] = {load: [] for load in loads}
-            for number in range(rounds.count):
-                costs = {
-                    load: cost_of(place, server, load, rounds.seconds) for load in in_turn(loads, number)
-                }
-                for load, cost in costs.items():
-                    values[load].append(cost.per_cpu_s)
-                latest = " and ".join(
-                    f"{costs[load].per_cpu_s:,.0f} at {costs[load].rps:,.0f}/s" for load in loads
-                )
-                progress.say(f"{name}, round {number + 1} of {rounds.count}: {latest}")
-            ratio = estimate(ratios(*values.values()))
-            found.append(Finding(name, Goal(goal, at_least=True), "x", ratio))
-    return found
+    with place.serving(TARGET) as server:
+        return [_compare(place, server, compared, rounds, progress) for compared in COMPARED]
+
+
+def _compare(
+    place: Place, server: Server, compared: Comparison, rounds: Rounds, progress: Progress
+) -> Finding:
+    loads = (compared.load, compared.peer)
+    values: dict[Load, list[float]] = {load: [] for load in loads}
+    for number in range(rounds.count):
+        costs = {load: cost_of(place, server, load, rounds.seconds) for load in in_turn(loads, number)}
+        for load, cost in costs.items():
+            values[load].append(cost.per_cpu_s)
+        latest = " and ".join(f"{costs[load].per_cpu_s:,.0f} at {costs[load].rps:,.0f}/s" for load in loads)
+        progress.say(f"{compared.name}, round {number + 1} of {rounds.count}: {latest}")
+    return Finding(compared.name, GOAL, "x", estimate(ratios(*values.values())))

@@ -28,7 +28,7 @@ def cost_of_workers(seconds: int, progress: Progress) -> list[Finding]:
     most: Estimate | None = None
     for workers in WORKERS:
         most = estimate(
-            [_share(workers, number) for number in range(seconds + 1)][1:]
+            [share_of_core(workers, number) for number in range(seconds + 1)][1:]
         )  # the first one warms up
         progress.say(
             f"reports of {workers} workers: {1000 * most.middle:.1f} ms of the master's CPU each second"
@@ -37,7 +37,8 @@ def cost_of_workers(seconds: int, progress: Progress) -> list[Finding]:
     return [Finding(f"master of {WORKERS[-1]} workers, two arms, cores", Goal(0.1, at_least=False), "", most)]
 
 
-def _share(workers: int, second: int) -> float:
+def share_of_core(workers: int, second: int) -> float:
+    """Return the processor time that the reports of one second take, seconds."""
     draw = random.Random(second)
     names = [f"worker-{number}" for number in range(workers)]
     starts_s = (second + count / (workers * RPS) for count in range(workers * RPS))

@@ -36,10 +36,10 @@ def time_reports(rounds: int, progress: Progress) -> list[Finding]:
             live(one.read(), 1)
         for number in range(rounds):
             for hours in in_turn(tuple(seconds), number):
-                seconds[hours].append(_time_of("report", runs[hours]))
-            judged.append(_time_of("judge", runs[WHOLE_H]))
+                seconds[hours].append(time_of("report", runs[hours]))
+            judged.append(time_of("judge", runs[WHOLE_H]))
             for hours in in_turn(tuple(looks), number):
-                looks[hours].append(_time_of_look(growing[hours], number + 2))
+                looks[hours].append(time_of_look(growing[hours], number + 2))
             pages.append((runs[WHOLE_H] / "report" / "report.html").stat().st_size / 2**20)
             latest = ", ".join(f"{hours} h in {values[-1]:.1f} s" for hours, values in seconds.items())
             progress.say(f"reports, round {number + 1} of {rounds}: {latest}; judged in {judged[-1]:.1f} s")
@@ -63,7 +63,7 @@ def _at_most(name: str, goal: float, unit: str, values: list[float]) -> Finding:
     return Finding(name, Goal(goal, at_least=False), unit, estimate(values))
 
 
-def _time_of(command: str, run_dir: Path) -> float:
+def time_of(command: str, run_dir: Path) -> float:
     """Return the processor time that a command takes, seconds, the start of Python with it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run_module(f"{command} of {run_dir.name}", "soak", command, str(run_dir), timeout_s=TIMEOUT_S)
@@ -71,7 +71,7 @@ def _time_of(command: str, run_dir: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def _time_of_look(growing: GrowingRecording, look: int) -> float:
+def time_of_look(growing: GrowingRecording, look: int) -> float:
     """Return the processor time of a look at a recording whose rows were read before, seconds."""
     began_s = time.process_time()
     live(growing.read(), look)

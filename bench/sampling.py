@@ -113,7 +113,7 @@ def compare_sampling(place: Place, client: Client, rounds: Rounds, progress: Pro
         ),
         Finding(
             "sampling on / off, p99 at half load",
-            Goal(1.1, at_least=False),
+            Goal(1.05, at_least=False),
             "x",
             estimate(ratios(p99s[ON], p99s[OFF])),
         ),

@@ -52,6 +52,11 @@ class Cost:
     per_cpu_s: float
     """Requests per second of processor time, user and system, of the processes that send."""
 
+    @property
+    def cores(self) -> float:
+        """Processor time of the processes that send, as a share of a core."""
+        return self.rps / self.per_cpu_s
+
 
 def cost_of(place: Place, server: Server, load: Load, seconds: float) -> Cost:
     """Run a load and measure it for some seconds; raises HarnessError when it does not begin or ends early."""

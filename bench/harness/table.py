@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -36,6 +38,18 @@ def findings_table(findings: Sequence[Finding]) -> Table:
             finding.verdict,
         )
     return table
+
+
+def write_findings(path: Path, findings: Sequence[Finding]) -> None:
+    """Write the findings as CSV, a row for each; raises OSError."""
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("measured", "unit", "at_least", "at_most", "result", "low", "high", "verdict"))
+        for finding in findings:
+            goal, measured = finding.goal, finding.measured
+            bounds = (goal.value, "") if goal.at_least else ("", goal.value)
+            values = (f"{value:.6g}" for value in (measured.middle, measured.low, measured.high))
+            rows.writerow((finding.name, finding.unit.strip(), *bounds, *values, finding.verdict))
 
 
 def _digits(value: float) -> str:

@@ -1,14 +1,14 @@
 """The peer of the planned load, a locustfile: plain users of Locust that send the same requests without a plan.
 
-``PACE_RPS`` in the environment is the rate of each user, requests per second at random instants; without it each sends
-as fast as it is answered.
+``PACE_RPS`` in the environment is the constant throughput of each user, requests per second; without it each sends as
+fast as it is answered.
 """
 
 from __future__ import annotations
 
 import os
 
-from locust import FastHttpUser, between, task
+from locust import FastHttpUser, constant_throughput, task
 
 BODY = b'{"id": "1-100000", "payload": "' + b"x" * 223 + b'"}'
 PACE_RPS = os.environ.get("PACE_RPS")
@@ -18,8 +18,7 @@ class Plain(FastHttpUser):
     """Sends the next request when one is answered, or at its pace."""
 
     if PACE_RPS:
-        # random, as the plan is: users of one pace would send together, which needs fewer turns of the event loop
-        wait_time = between(0.0, 2.0 / float(PACE_RPS))
+        wait_time = constant_throughput(float(PACE_RPS))
 
     @task
     def send(self) -> None:
