@@ -15,6 +15,7 @@ from bench.harness.progress import Progress
 from bench.harness.rounds import Rounds
 from bench.harness.servers import open_place
 from bench.harness.table import findings_table, new_console, write_findings
+from bench.heap import cost_and_error
 from bench.load import compare_loads
 from bench.many import sample_many
 from bench.master import cost_of_workers
@@ -67,6 +68,7 @@ def measure(effort: Effort, progress: Progress) -> list[Finding]:
         findings += compare_loads(place, effort.loads, progress)
         findings += cost_of_workers(effort.loads.count, progress)
         findings += cost_of_naming(place, client, effort.naming, progress)
+        findings += cost_and_error(place, progress)
     return findings + time_reports(effort.reports, progress)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,18 +27,26 @@ class Comparison:
     peer: Load
 
 
+PLANNED: Final = {rps: Load(True, rps) for rps in RATES_RPS}
+AT_ONE_RATE: Final = tuple(
+    Comparison(f"planned load / FastHttpUser, both at {rps:,}/s", load, Load(False, rps))
+    for rps, load in PLANNED.items()
+)
 COMPARED: Final = (
-    *(
-        Comparison(f"planned load / FastHttpUser, both at {rps:,}/s", Load(True, rps), Load(False, rps))
-        for rps in RATES_RPS
+    *((one,) for one in AT_ONE_RATE[:-1]),
+    (
+        AT_ONE_RATE[-1],
+        Comparison("planned load at 4,000/s / FastHttpUser at its most", PLANNED[4000], Load(False)),
     ),
-    Comparison("planned load at 4,000/s / FastHttpUser at its most", Load(True, 4000), Load(False)),
-    Comparison(
-        "planned load at 1,000/s a worker, 4 workers / 1",
-        Load(True, 4000, workers=4),
-        Load(True, 1000, workers=1),
+    (
+        Comparison(
+            "planned load at 1,000/s a worker, 4 workers / 1",
+            Load(True, 4000, workers=4),
+            Load(True, 1000, workers=1),
+        ),
     ),
 )
+"""Comparisons whose loads are measured in turn in each round."""
 
 
 def compare_loads(place: Place, rounds: Rounds, progress: Progress) -> list[Finding]:
@@ -46,18 +55,24 @@ def compare_loads(place: Place, rounds: Rounds, progress: Progress) -> list[Find
     Each round has processes of its own. Raises HarnessError when a load does not begin.
     """
     with place.serving(TARGET) as server:
-        return [_compare(place, server, compared, rounds, progress) for compared in COMPARED]
+        return [
+            finding
+            for together in COMPARED
+            for finding in _compare(place, server, together, rounds, progress)
+        ]
 
 
 def _compare(
-    place: Place, server: Server, compared: Comparison, rounds: Rounds, progress: Progress
-) -> Finding:
-    loads = (compared.load, compared.peer)
+    place: Place, server: Server, together: tuple[Comparison, ...], rounds: Rounds, progress: Progress
+) -> Iterator[Finding]:
+    loads = tuple(dict.fromkeys(load for compared in together for load in (compared.load, compared.peer)))
     values: dict[Load, list[float]] = {load: [] for load in loads}
     for number in range(rounds.count):
         costs = {load: cost_of(place, server, load, rounds.seconds) for load in in_turn(loads, number)}
         for load, cost in costs.items():
             values[load].append(cost.per_cpu_s)
-        latest = " and ".join(f"{costs[load].per_cpu_s:,.0f} at {costs[load].rps:,.0f}/s" for load in loads)
-        progress.say(f"{compared.name}, round {number + 1} of {rounds.count}: {latest}")
-    return Finding(compared.name, GOAL, "x", estimate(ratios(*values.values())))
+        latest = ", ".join(f"{costs[load].per_cpu_s:,.0f} at {costs[load].rps:,.0f}/s" for load in loads)
+        progress.say(f"{together[0].name}, round {number + 1} of {rounds.count}: {latest}")
+    for compared in together:
+        ratio = estimate(ratios(values[compared.load], values[compared.peer]))
+        yield Finding(compared.name, GOAL, "x", ratio)
