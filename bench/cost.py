@@ -24,7 +24,7 @@ from bench.harness.subprocesses import ROOT
 from bench.harness.synthetic_run import write_run
 from bench.harness.table import new_console
 from bench.load import TARGET
-from bench.many import PROCESSES, WARM_UP_S, processes, sampled
+from bench.many import PROCESSES, processes, sampled
 from bench.master import WORKERS, share_of_core
 from bench.picture import HOURS, PANELS, RATE, SAMPLED, WORKERS_PANEL, draw
 from bench.report import time_of, time_of_look
@@ -81,7 +81,7 @@ def by_workers(place: Place, progress: Progress) -> Iterator[Point]:
 def by_processes(place: Place, progress: Progress) -> Iterator[Point]:
     """Yield the cores of the sampler by the number of processes that it samples."""
     with processes(place) as targets:
-        sampled(place.directory, targets, WARM_UP_S)
+        sampled(place.directory, targets, LOAD_S)  # with their first answers the probes import their modules
         for number in PROCESSES_OF:
             cores, _ = sampled(place.directory, targets[:number], SAMPLED_S)
             progress.say(f"sampling {number} processes: {cores:.4f} cores")

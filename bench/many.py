@@ -51,9 +51,9 @@ def sample_many(place: Place, rounds: Rounds, progress: Progress) -> list[Findin
     Raises HarnessError when a process has no probe, or sampling fails.
     """
     shares, kept = [], []
-    with _processes(place) as targets:
+    with processes(place) as targets:
         for number in range(rounds.count):
-            share, rows = _sampled(place.directory, targets, rounds.seconds)
+            share, rows = sampled(place.directory, targets, rounds.seconds)
             shares.append(share)
             kept.append(rows)
             progress.say(
@@ -75,7 +75,8 @@ def sample_many(place: Place, rounds: Rounds, progress: Progress) -> list[Findin
 
 
 @contextmanager
-def _processes(place: Place) -> Iterator[list[Target]]:
+def processes(place: Place) -> Iterator[list[Target]]:
+    """Yield idle processes with probes; raises HarnessError when one has none."""
     with ExitStack() as stack:
         targets = []
         for number in range(PROCESSES):
@@ -93,7 +94,7 @@ def _processes(place: Place) -> Iterator[list[Target]]:
         yield targets
 
 
-def _sampled(directory: Path, targets: list[Target], seconds: float) -> tuple[float, float]:
+def sampled(directory: Path, targets: list[Target], seconds: float) -> tuple[float, float]:
     """Return processor time as a share of a core, and rows written as a share of those due from the first tick on."""
     clock, stop = RunClock(), threading.Event()
     events = EventLog(directory / EVENTS, clock)
