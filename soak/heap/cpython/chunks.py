@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from soak.heap.cpython.layout import FIELDS_BYTES
-from soak.heap.cpython.memory import Memory, MemoryMapping, Octets, Words
+from soak.heap.cpython.memory import Memory, MemoryMapping, Words
 from soak.heap.cpython.pymalloc_pools import POOL_BYTES, PoolSum, outside_pools
 
-CHUNK_BYTES = 1 << 20
-"""Size of a chunk, bytes: the arrays made from it stay in the processor's cache."""
-_READ_BYTES = 4 << 20
+CHUNK_BYTES = 4096 << 10
+"""Size of a chunk, bytes."""
+_HOLE_BYTES = 1 << 16
+"""Size of a stretch from which on it is left out, where nothing is, rather than filled with zeros, bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,8 @@ class Chunk:
     """Address of the first word; a multiple of 16."""
     words: Words
     """Words from the address on; FIELDS_BYTES more than are searched, zeros where nothing is."""
-    pairs: int
-    """Number of pairs of words that are searched: objects begin at multiples of 16 bytes."""
-
-    @property
-    def octets(self) -> Octets:
-        """The same, byte by byte."""
-        return self.words.view(np.uint8)
+    searched: int
+    """Number of words that are searched, an even one: objects begin at multiples of 16 bytes."""
 
 
 class ChunkReader:
@@ -38,7 +34,7 @@ class ChunkReader:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._words = np.zeros((_READ_BYTES + FIELDS_BYTES) // 8, np.uint64)
+        self._words = np.zeros((CHUNK_BYTES + FIELDS_BYTES) // 8, np.uint64)
         self.read_bytes = 0
         self.pools = PoolSum()
         """The pools of small blocks that were left out."""
@@ -49,27 +45,40 @@ class ChunkReader:
         Raises HeapError when the process is gone.
         """
         for mapping in mappings:
-            for start, end in self._memory.resident(mapping.start, mapping.end):
-                if small_blocks:
-                    yield from self._stretch(start, end)
-                else:
-                    for begin, stop in outside_pools(self._memory, start, end, self.pools):
-                        yield from self._stretch(begin, stop)
+            stretches = self._memory.resident(mapping.start, mapping.end)
+            if not small_blocks:
+                stretches = self._outside_pools(stretches)
+            yield from self._joined(stretches)
 
-    def _stretch(self, start: int, end: int) -> Iterator[Chunk]:
+    def _outside_pools(self, stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        for start, end in stretches:
+            yield from outside_pools(self._memory, start, end, self.pools)
+
+    def _joined(self, stretches: Iterable[tuple[int, int]]) -> Iterator[Chunk]:
+        """Yield the stretches, by rising address, in chunks that cut no pool."""
+        first = filled = limit = 0
+        for start, end in stretches:
+            begin = start
+            while begin < end:
+                if begin >= min(filled + _HOLE_BYTES, limit):
+                    if filled:
+                        yield self._chunk(first, filled)
+                    first = filled = begin
+                    limit = begin - begin % POOL_BYTES + CHUNK_BYTES
+                stop = min(end, limit)
+                self._fill(begin - first, filled - first, begin, min(stop + FIELDS_BYTES, end))
+                self.read_bytes += stop - begin
+                begin = filled = stop
+        if filled:
+            yield self._chunk(first, filled)
+
+    def _fill(self, place: int, filled: int, start: int, end: int) -> None:
+        """Read into a place of the buffer; what is not there, and what is before it, is zeros."""
         octets = self._words.view(np.uint8)
-        for first, last in _parts(start, end, _READ_BYTES):
-            wanted = min(last + FIELDS_BYTES, end) - first
-            got = self._memory.read_into(first, octets[:wanted]) & ~15
-            octets[got : got + FIELDS_BYTES] = 0
-            searched = min(last - first, got)
-            self.read_bytes += searched
-            for begin, stop in _parts(first, first + searched, CHUNK_BYTES):
-                words = self._words[(begin - first) // 8 : (stop - first + FIELDS_BYTES) // 8]
-                yield Chunk(begin, words, (stop - begin) // 16)
+        octets[filled:place] = 0
+        wanted = octets[place : place + end - start]
+        wanted[self._memory.read_into(start, wanted) & ~15 :] = 0
+        octets[place + end - start :][:FIELDS_BYTES] = 0
 
-
-def _parts(start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of the parts of a stretch, ``size`` at most, cut where no pool is cut."""
-    for cut in range(start - start % POOL_BYTES, end, size):
-        yield max(start, cut), min(end, cut + size)
+    def _chunk(self, first: int, end: int) -> Chunk:
+        return Chunk(first, self._words[: (end - first + FIELDS_BYTES) // 8], (end - first) // 8)

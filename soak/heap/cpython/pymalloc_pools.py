@@ -17,17 +17,22 @@ from soak.heap.cpython.memory import Memory, Words
 
 POOL_BYTES: Final = 1 << 14
 HEADER_BYTES: Final = 48
-NO_POOL: Final = 255
-NO_BLOCK: Final = 254
-"""In a pool's header, or where no block was ever handed out."""
-MOST_ROOM: Final = 255
 _AT_ONCE: Final = 1 << 16
 _SIZES: Final = 32
 """Number of sizes of blocks: 16, 32, ... 512 bytes; a type object is larger."""
 _POOL_PAIRS: Final = POOL_BYTES // 16
 _HEADER_PAIRS: Final = HEADER_BYTES // 16
 
-Places = npt.NDArray[np.uint16]
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The blocks of pools in some memory, all in pairs of words."""
+
+    begins: npt.NDArray[np.intp]
+    pairs: npt.NDArray[np.uint16]
+    """Size of each."""
+    outside: tuple[tuple[int, int], ...]
+    """Begin and exclusive end of what is in no pool."""
 
 
 @dataclass(slots=True)
@@ -71,23 +76,44 @@ def outside_pools(
         yield begins, end
 
 
-def block_places(words: Words, address: int) -> Places:
-    """Return how far into its block each pair of words is, and 256 times how far it is to the end, both in pairs.
+def blocks_of(words: Words, address: int) -> Blocks:
+    """Return the blocks of pools among words; ``address`` is that of the first.
 
-    The former is 0 to 31, or NO_BLOCK, or NO_POOL, where the end is as far as can be. Where ``address``, that of the
-    first word, is in the midst of a pool, the rest of this counts as none.
+    What was never handed out is left out. Where ``address`` is in the midst of a pool, the rest of this counts as none.
     """
-    before = -address % POOL_BYTES // 16
-    pairs = len(words) // 2
-    places = np.arange(before, pairs - _HEADER_PAIRS + 1, _POOL_PAIRS)
-    heads = words[: 2 * pairs].view(np.uint32).reshape(-1, 4)[places[:, None] + np.arange(_HEADER_PAIRS)]
-    sizes, used = _pools(heads.reshape(len(places), 4 * _HEADER_PAIRS))
-    inside = _PLACES.take(sizes, axis=0)
-    for pool in np.flatnonzero((sizes < _SIZES) & (used < POOL_BYTES)).tolist():
-        inside[pool, used[pool] // 16 :] = NO_BLOCK
-    found = np.full(pairs, _NO_POOL, np.uint16)
-    found[before : before + inside.size] = inside.reshape(-1)[: max(0, pairs - before)]
-    return found
+    total = len(words) // 2
+    places = np.arange(-address % POOL_BYTES // 16, total - _HEADER_PAIRS + 1, _POOL_PAIRS)
+    heads = words.take(2 * places[:, None] + np.arange(2 * _HEADER_PAIRS)).view(np.uint32)
+    index, used = _pools(heads)
+    pools = (index < _SIZES).nonzero()[0]
+    places = places.take(pools)
+    outside = _between(places.tolist(), total)
+    sizes = index.take(pools).astype(np.intp) + 1
+    firsts = places + _HEADER_PAIRS
+    ends = np.minimum(places + used.take(pools) // 16, total)
+    numbers = np.minimum((ends - firsts + sizes - 1) // sizes, (_POOL_PAIRS - _HEADER_PAIRS) // sizes)
+    some = (numbers > 0).nonzero()[0]
+    firsts, sizes, numbers = firsts.take(some), sizes.take(some), numbers.take(some)
+    begins = np.repeat(sizes, numbers)
+    pairs = begins.astype(np.uint16)
+    if begins.size:  # steps from block to block, and from pool to pool
+        begins[0] = firsts[0]
+        lasts = firsts + (numbers - 1) * sizes
+        begins[numbers.cumsum()[:-1]] = firsts[1:] - lasts[:-1]
+    return Blocks(begins.cumsum(out=begins), pairs, outside)
+
+
+def _between(places: list[int], total: int) -> tuple[tuple[int, int], ...]:
+    """Return begin and end of what is not in the pools at these places."""
+    outside = []
+    began = 0
+    for place in places:
+        if began < place:
+            outside.append((began, place))
+        began = place + _POOL_PAIRS
+    if began < total:
+        outside.append((began, total))
+    return tuple(outside)
 
 
 def _pools(heads: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
@@ -98,18 +124,3 @@ def _pools(heads: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.uint32], npt.N
     index, after, most = heads[:, 9], heads[:, 10], heads[:, 11]
     pools = (index < _SIZES) & (most == POOL_BYTES - 16 * (index + 1)) & (after <= POOL_BYTES)
     return np.where(pools, index, np.uint32(_SIZES)), np.where(heads[:, 0] == 0, 0, after)
-
-
-def _places(size: int) -> Places:
-    """Return the places in a full pool of blocks of ``size`` pairs."""
-    places = np.full(_POOL_PAIRS, NO_BLOCK, np.uint16)
-    blocks = (_POOL_PAIRS - _HEADER_PAIRS) // size
-    block = np.arange(size) + (np.arange(size, 0, -1) << 8)
-    places[_HEADER_PAIRS : _HEADER_PAIRS + blocks * size] = np.tile(block, blocks)
-    return places
-
-
-_NO_POOL: Final = MOST_ROOM << 8 | NO_POOL
-_PLACES: Final = np.stack(
-    [*(_places(size + 1) for size in range(_SIZES)), np.full(_POOL_PAIRS, _NO_POOL, np.uint16)]
-)

@@ -7,6 +7,7 @@ budget lasts. A table that is not read is taken to be as small as the dict's len
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,17 @@ from soak.heap.cpython import layout
 from soak.heap.cpython.chunks import Chunk
 from soak.heap.cpython.layout import Layout
 from soak.heap.cpython.memory import Memory, Words
-from soak.heap.cpython.type_table import Integers, Shape
+from soak.heap.cpython.type_table import Indices, Integers, Shape
 
 CONTAINER_SHAPES = frozenset({Shape.LIST, Shape.DICT, Shape.ODICT, Shape.SET, Shape.DEQUE})
 _MOST = np.uint64(1 << 40)
 """Largest plausible length or size; anything above is garbage."""
+_STR_ONLY = 1 << 8
+"""Distance, in a list of tables of keys by the logarithm of their slots, of those with entries without a hash."""
+_FEWEST_LOG2, _MOST_LOG2 = 3, 40
+"""Logarithm of the slots of the smallest table of its own that a dict has; of more than any has."""
+_USABLE = 2 * (np.int64(1) << np.arange(_MOST_LOG2)) // 3
+"""Entries that fit into a table, by the logarithm of its slots."""
 
 
 @dataclass(slots=True)
@@ -44,13 +51,13 @@ class ShapedObjects:
     """Objects of one shape in a chunk."""
 
     chunk: Chunk
-    pairs: npt.NDArray[np.intp]
-    """Where each object begins, in pairs of words."""
-    types: npt.NDArray[np.int32]
+    where: Indices
+    """Where each object begins, in words."""
+    types: Indices
 
     def word(self, offset: int) -> Words:
         """Return the word ``offset`` bytes into each object."""
-        return self.chunk.words.take(2 * self.pairs + offset // 8)
+        return self.chunk.words[offset // 8 :].take(self.where)
 
     def number(self, offset: int) -> Integers:
         """Return the same as numbers; 0 for what cannot be a length."""
@@ -59,7 +66,10 @@ class ShapedObjects:
 
 def sane(words: Words) -> Integers:
     """Return words as lengths; 0 for garbage."""
-    return np.where(words < _MOST, words, np.uint64(0)).astype(np.int64)
+    garbage = words >= _MOST
+    if garbage.any():
+        words = np.where(garbage, np.uint64(0), words)
+    return words.view(np.int64)
 
 
 def lengths(shape: int, found: ShapedObjects) -> Integers:
@@ -73,7 +83,7 @@ def extra_bytes(  # noqa: PLR0911 - a line per shape
     """Return the bytes of each object beyond what every instance of its type has."""
     match shape:
         case Shape.VARIABLE:
-            return _times(found.number(layout.SIZE), item_bytes[found.types])
+            return _times(found.number(layout.SIZE), item_bytes.take(found.types))
         case Shape.INT:
             return _int_bytes(found, item_bytes, python)
         case Shape.STR:
@@ -105,19 +115,26 @@ def _int_bytes(found: ShapedObjects, item_bytes: Integers, python: Layout) -> In
     size = found.word(layout.SIZE)
     # before 3.12 a negative number has a negative size
     digits = sane(size >> np.uint64(3) if python.tagged_int else np.minimum(size, np.uint64(0) - size))
-    return _times(digits, item_bytes[found.types])
+    return _times(digits, item_bytes.take(found.types))
 
 
 def _str_bytes(found: ShapedObjects, python: Layout) -> Integers:
     """Return what a str has beyond ``str.__basicsize__``, which is that of a str that is not compact."""
-    state = found.word(layout.STR_STATE)
-    kind = ((state >> np.uint64(layout.STR_KIND_SHIFT)) & np.uint64(layout.STR_KIND_MASK)).astype(np.int64)
-    ascii_only = (state & np.uint64(layout.STR_ASCII)) != 0
-    compact = (state & np.uint64(layout.STR_COMPACT)) != 0
-    characters = (found.number(layout.SIZE) + 1) * kind
-    head = np.where(ascii_only, python.str_bytes, python.compact_str_bytes) - (python.compact_str_bytes + 8)
-    size: Integers = np.where(compact, head, 0) + characters
-    return size
+    heads, kinds = _str_states(python)
+    states = (found.word(layout.STR_STATE) & np.uint64(0xFF)).view(np.int64)
+    sizes: Integers = (found.number(layout.SIZE) + 1) * kinds.take(states) + heads.take(states)
+    return sizes
+
+
+@cache
+def _str_states(python: Layout) -> tuple[Integers, Integers]:
+    """Return, by the first byte of a str's state, the bytes of its head beyond those, and of a character."""
+    states = np.arange(1 << 8)
+    head = np.where(states & layout.STR_ASCII, python.str_bytes, python.compact_str_bytes)
+    return (
+        np.where(states & layout.STR_COMPACT, head - (python.compact_str_bytes + 8), 0),
+        states >> layout.STR_KIND_SHIFT & layout.STR_KIND_MASK,
+    )
 
 
 def _dict_bytes(
@@ -125,59 +142,62 @@ def _dict_bytes(
 ) -> Integers:
     used = found.number(layout.SIZE)
     heads, known = _key_heads(found, used > containers_over, far)
-    sizes, entry = _slots_and_entry(heads, python)
-    known &= sizes > 0
-    slots = np.where(known, sizes, 0)
-    unknown = np.flatnonzero(~known)
-    slots[unknown] = _slots_for(used[unknown])
-    entry[unknown] = 16 if python.log2_keys else 24
-    usable = 2 * slots // 3
-    table = _table_bytes(slots, entry, python)
+    tables = _key_tables(heads, python)
+    sizes = _table_bytes(python).take(tables)
+    known &= sizes >= 0
+    if not known.all():
+        unknown = (~known).nonzero()[0]
+        fewest = np.maximum(np.searchsorted(_USABLE, used[unknown]), _FEWEST_LOG2)
+        tables[unknown] = fewest + (_STR_ONLY if python.log2_keys else 0)
+        sizes[unknown] = np.where(used[unknown], _table_bytes(python).take(tables[unknown]), 0)
     # a dict that shares its keys has values only; since 3.11 these are the instance's
     shared = found.word(layout.MA_VALUES) != 0
-    size = np.where(shared, 0 if python.managed_dict else 8 * usable, table)
-    size = np.where(
-        (known & (slots == 1)) | (~known & (used == 0)), 0, size
-    )  # the keys all empty dicts share
+    if shared.any():
+        usable = 0 if python.managed_dict else _USABLE.take(tables[shared] % _STR_ONLY)
+        sizes[shared] = 8 * usable
     if ordered:
-        size += layout.ODICT_FAST_BYTES * slots + layout.ODICT_NODE_BYTES * used
-    return size
+        slots = np.int64(1) << (tables % _STR_ONLY)
+        sizes += layout.ODICT_FAST_BYTES * slots + layout.ODICT_NODE_BYTES * used
+    return sizes
 
 
-def _slots_and_entry(heads: Words, python: Layout) -> tuple[Integers, Integers]:
-    """Return the number of slots of each dict's keys, 0 for garbage, and the bytes of an entry."""
-    if not python.log2_keys:
-        return sane(heads), np.full(len(heads), 24)
-    log2_slots = (heads & np.uint64(0xFF)).astype(np.int64)
-    slots = np.where(log2_slots < 40, np.int64(1) << np.minimum(log2_slots, 40), 0)
-    return slots, np.where(heads & np.uint64(0xFF0000) == 0, 24, 16)
+def _key_tables(heads: Words, python: Layout) -> Indices:
+    """Return the logarithm of the slots of each dict's keys, and _STR_ONLY more where an entry has no hash."""
+    if python.log2_keys:
+        tables = heads & np.uint64(0xFF)
+        tables[(heads & np.uint64(0xFF0000)) != 0] += np.uint64(_STR_ONLY)
+        return tables.view(np.int64)
+    slots = sane(heads)
+    return np.where(slots > 0, np.log2(np.maximum(slots, 1)), _MOST_LOG2).astype(np.intp)
 
 
-def _table_bytes(slots: Integers, entry: Integers, python: Layout) -> Integers:
+@cache
+def _table_bytes(python: Layout) -> Integers:
+    """Return the bytes of each sort of table as ``_key_tables`` has them.
+
+    0 is that of the table that all empty dicts share, a negative number is none.
+    """
+    logarithm = np.arange(2 * _STR_ONLY) % _STR_ONLY
+    slots = np.int64(1) << np.minimum(logarithm, _MOST_LOG2)
     index = np.where(slots < 1 << 8, 1, np.where(slots < 1 << 16, 2, np.where(slots < 1 << 32, 4, 8)))
-    size: Integers = python.keys_bytes + slots * index + 2 * slots // 3 * entry
-    return size
+    entry = np.repeat((24, 16), _STR_ONLY)
+    size = python.keys_bytes + slots * index + 2 * slots // 3 * entry
+    return np.where(logarithm == 0, 0, np.where(logarithm < _MOST_LOG2, size, -1))
 
 
 def _type_bytes(found: ShapedObjects, python: Layout, far: FarKeys) -> Integers:
     """Return the bytes of the keys that a type keeps for its instances' dicts (Objects/typeobject.c: type_sizeof)."""
-    types = np.uint64(found.chunk.address) + found.pairs.astype(np.uint64) * np.uint64(16)
+    types = np.uint64(found.chunk.address) + found.where.astype(np.uint64) * np.uint64(8)
     heads = far.words(far.words(types, python.ht_cached_keys), layout.DK_SIZE)
-    slots, entry = _slots_and_entry(heads, python)
-    return np.where(heads == 0, 0, _table_bytes(slots, entry, python))
+    return np.where(heads == 0, 0, np.maximum(_table_bytes(python).take(_key_tables(heads, python)), 0))
 
 
 def _frame_bytes(found: ShapedObjects, python: Layout, memory: Memory) -> Integers:
     """Return the bytes of the variables and the stack of each generator's frame (Objects/genobject.c)."""
     codes, which = np.unique(found.word(python.gen_code) & ~np.uint64(7), return_inverse=True)
     rows = memory.read_each(codes + np.uint64(python.co_stacksize), 12).view(np.uint32).reshape(-1, 3)
-    return _times((rows[:, 0].astype(np.int64) + rows[:, 2])[which], 8)
-
-
-def _slots_for(used: Integers) -> Integers:
-    """Return the fewest slots that ``used`` entries fit into: a power of two, two thirds of which are usable."""
-    fewest = np.maximum(8, (used * 3 + 1) // 2)
-    return np.int64(1) << np.ceil(np.log2(fewest)).astype(np.int64)
+    frames: Integers = 8 * (rows[:, 0].astype(np.int64) + rows[:, 2])
+    return frames[which]
 
 
 def _key_heads(
@@ -186,14 +206,13 @@ def _key_heads(
     """Return the word at DK_SIZE of each dict's keys, and whether it is known."""
     keys = found.word(layout.MA_KEYS)
     offsets = keys - np.uint64(found.chunk.address)
-    known = offsets < np.uint64(16 * found.chunk.pairs)
-    heads = found.chunk.words.take(
-        np.where(known, offsets // np.uint64(8), 0).view(np.int64) + layout.DK_SIZE // 8
-    )
-    apart = np.flatnonzero(~known)
-    if len(apart) > far.budget:
-        apart = np.flatnonzero(long & ~known)
-    if apart.size:
+    known = offsets < np.uint64(8 * found.chunk.searched)
+    offsets >>= np.uint64(3)
+    heads = found.chunk.words[layout.DK_SIZE // 8 :].take(offsets.view(np.int64), mode="clip")
+    if not known.all():
+        apart = (~known).nonzero()[0]
+        if len(apart) > far.budget:
+            apart = (long & ~known).nonzero()[0]
         heads[apart] = far.heads(keys[apart])
         known[apart] = heads[apart] != 0
     return heads, known

@@ -18,7 +18,6 @@ from soak.heap.cpython.chunks import Chunk
 from soak.heap.cpython.interpreter import Interpreter
 from soak.heap.cpython.layout import Layout
 from soak.heap.cpython.memory import Memory, Octets, Words
-from soak.heap.cpython.pymalloc_pools import MOST_ROOM
 from soak.heap.errors import HeapError
 
 MOST_TYPES = 1 << 18
@@ -31,6 +30,7 @@ _UNUSED_VALUES = 30
 """Usable values of an instance that has none: SHARED_KEYS_MAX_SIZE."""
 
 Integers = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.intp]
 
 
 class Shape(IntEnum):
@@ -66,9 +66,8 @@ class TypeTable:
     item_bytes: Integers
     own_pairs: Integers
     """Pairs of words that nothing else can begin in: the struct, and what is inline behind it."""
-    in_block: npt.NDArray[np.uint16]
-    """Pairs of words before every instance in its block (the collector's head, and what precedes it; 0 for none), and
-    256 times those the instance needs from there on, MOST_ROOM at most: as ``block_places`` has them."""
+    head_pairs: Integers
+    """Pairs of words before every instance in its block: the collector's head, and what precedes it; 0 for none."""
     shapes: npt.NDArray[np.uint8]
     heap_types: npt.NDArray[np.bool_]
     """Whether the type was made at run time: its module is in its dict."""
@@ -102,7 +101,7 @@ def type_candidates(chunks: Iterable[Chunk], interpreter: Interpreter, alloc: in
     count = 0
     type_type, generic = np.uint64(interpreter.type_type), np.uint64(alloc)
     for chunk in chunks:
-        pairs = chunk.words[: 2 * chunk.pairs].reshape(-1, 2)
+        pairs = chunk.words[: chunk.searched].reshape(-1, 2)
         by_type = np.flatnonzero(pairs[:, 1] == type_type)
         by_alloc = np.flatnonzero(pairs[:, 0] == generic)
         if not (by_type.size or by_alloc.size):
@@ -143,7 +142,7 @@ def make_table(candidates: Words, interpreter: Interpreter, memory: Memory) -> T
         basic + heads + values,
         items,
         (own + 15) // 16,
-        (heads // 16 + (np.clip((own + 15) // 16, 0, MOST_ROOM) << 8)).astype(np.uint16),
+        heads // 16,
         shapes,
         (flags & np.uint64(layout.HEAPTYPE)) != 0,
         names,

@@ -15,8 +15,8 @@ from soak.heap.census import Heap, read_heap
 from soak.heap.cpython import layout
 from soak.heap.cpython.layout import LAYOUTS
 from soak.heap.cpython.memory import USER_SPACE_END
-from soak.heap.cpython.pymalloc_pools import NO_BLOCK, NO_POOL, POOL_BYTES, block_places
-from soak.heap.cpython.scan import AddressIndex
+from soak.heap.cpython.objects import AddressIndex
+from soak.heap.cpython.pymalloc_pools import POOL_BYTES, blocks_of
 from soak.heap.cpython.type_table import _below
 from soak.heap.errors import HeapError
 from tests.support.fake_memory import (
@@ -165,23 +165,33 @@ def test_a_block_that_was_freed_when_its_object_moved_is_none(head: tuple[int, i
 
 @pytest.mark.parametrize(("mark", "found"), [(0xFDFD_FDFD_FDFD_FD6F, 1), (0xFDFD_FDFD_FDFD_006F, 0)])
 def test_a_debugging_allocators_prefix_is_skipped(mark: int, found: int) -> None:
-    """Size and mark before each object (Objects/obmalloc.c: PYMEM_DEBUG_EXTRA_BYTES)."""
-    counts = _pool(64, (0, (40, mark, 1, SHAPED[b"int"])), (64, (40, mark, 0, 0, 1, SPARE)))
+    """Size, highest byte first, and mark before each object (Objects/obmalloc.c: PYMEM_DEBUG_EXTRA_BYTES)."""
+    size = 40 << 56
+    counts = _pool(64, (0, (size, mark, 1, SHAPED[b"int"])), (64, (size, mark, 0, 0, 1, SPARE)))
     assert list(counts.values()) == [found] * 2 * found
 
 
-def test_bounds_of_blocks_are_found_where_a_chunk_begins_in_the_midst_of_a_pool() -> None:
-    """Of a pool whose header is not there nothing is known; the next one counts."""
-    memory = bytearray(3 * POOL_BYTES)
+def test_blocks_are_found_where_a_chunk_begins_in_the_midst_of_a_pool() -> None:
+    """Of a pool whose header is not there nothing is known; the next one counts, as far as its blocks were used."""
+    memory = bytearray(4 * POOL_BYTES)
     put_pool(memory, POOL_BYTES, 32, after=48 + 64)
-    places = block_places(np.frombuffer(memory, np.uint64)[4096 // 8 : 5 * POOL_BYTES // 16], HEAP + 4096)
-    offsets, room = places & 255, places >> 8
-    before = (POOL_BYTES - 4096) // 16
-    assert set(offsets[:before]) == {NO_POOL}
-    assert offsets[before:][:8].tolist() == [NO_BLOCK] * 3 + [0, 1, 0, 1, NO_BLOCK]
-    assert room[before:][:8].tolist() == [0] * 3 + [2, 1, 2, 1, 0]
-    assert set(offsets[before + 8 :][: 1024 - 8]) == {NO_BLOCK}
-    assert set(offsets[before + 1024 :]) == {NO_POOL}
+    put_pool(memory, 2 * POOL_BYTES, 512)
+    words = np.frombuffer(memory, np.uint64)[4096 // 8 : 7 * POOL_BYTES // 16]
+    blocks = blocks_of(words, HEAP + 4096)
+    first = (POOL_BYTES - 4096) // 16
+    second = first + POOL_BYTES // 16
+    assert blocks.begins.tolist() == [first + 3, first + 5, *(second + 3 + 32 * block for block in range(31))]
+    assert blocks.pairs.tolist() == [2] * 2 + [32] * 31
+    assert blocks.outside == ((0, first), (second + POOL_BYTES // 16, len(words) // 2))
+
+
+def test_blocks_end_where_memory_does() -> None:
+    """Of a pool that is read in part, those are blocks that begin in this part."""
+    memory = bytearray(POOL_BYTES)
+    put_pool(memory, 0, 64)
+    blocks = blocks_of(np.frombuffer(memory, np.uint64)[: (48 + 3 * 64 + 16) // 8], HEAP)
+    assert blocks.begins.tolist() == [3, 7, 11, 15]
+    assert blocks.outside == ()
 
 
 def test_a_reference_count_in_a_program_of_fixed_addresses_is_no_address() -> None:
@@ -345,11 +355,9 @@ def test_each_address_is_found_and_no_other(known: set[int], others: list[int]) 
     """The hash tables agree with a dict, collisions and all."""
     addresses = np.array(sorted(known), np.uint64) * np.uint64(16)
     words = np.array([*sorted(known), *others], np.uint64) * np.uint64(16)
-    where, index = AddressIndex(addresses).find(words)
+    lookup = AddressIndex(addresses)
     expected = {int(address): number for number, address in enumerate(addresses)}
-    assert dict(zip(where.tolist(), index.tolist(), strict=True)) == {
-        place: expected[word] for place, word in enumerate(words.tolist()) if word in expected
-    }
+    assert lookup.find(words).tolist() == [expected.get(word, lookup.none) for word in words.tolist()]
 
 
 _POINTERS = [
