@@ -83,7 +83,7 @@ class SamplingSettings(ProfileTable):
     """How often the arms are read."""
 
     every_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
-    """Seconds between two samples; if not set, 1 for each 8 h of load begun, at most 10"""
+    """Seconds between two samples; if not set, 1 for each 8 h of load begun, at most 10; 1 for a mix that rotates"""
     smaps_every_s: Seconds = 30.0
     """Seconds between two readings of USS and PSS"""
     census_every_s: Annotated[float, Field(ge=0)] = 30.0
@@ -93,14 +93,14 @@ class SamplingSettings(ProfileTable):
     quiesce_pause_s: Seconds = 1.0
     """Seconds of each pause: twice the slowest request or full garbage collection"""
 
-    def spaced(self, load_s: float) -> SamplingSettings:
-        """Return them with what is not set as it is for a load of ``load_s`` seconds."""
-        longer = {
-            name: spacing(load_s) * getattr(self, name)
-            for name in ("every_s", "census_every_s")
-            if name not in self.model_fields_set
-        }
-        return self.model_copy(update=longer)
+    def spaced(self, load_s: float, *, rotates: bool) -> SamplingSettings:
+        """Return them with what is not set as it is for a load of ``load_s`` seconds.
+
+        Where the mix ``rotates``, growth is told apart by readings at the ends of its half turns, of 5 s each.
+        """
+        names = {"census_every_s"} if rotates else {"every_s", "census_every_s"}
+        unset = names - self.model_fields_set
+        return self.model_copy(update={name: spacing(load_s) * getattr(self, name) for name in unset})
 
 
 class JudgeSettings(ProfileTable):
@@ -202,9 +202,10 @@ class Profile(ProfileTable):
     scale: ScaleSettings = ScaleSettings()
     phases: PhaseSettings = PhaseSettings()
     limit: LimitSettings = LimitSettings()
+    traffic: TrafficSettings = TrafficSettings()
+    # after phases and traffic, by which it is spaced
     sampling: Annotated[SamplingSettings, Field(validate_default=True)] = SamplingSettings()
     stubs: StubSettings | None = None
-    traffic: TrafficSettings = TrafficSettings()
     arms: Annotated[dict[ArmName, ArmSettings], Field(min_length=1)]
     judge: JudgeSettings = JudgeSettings()
     gates: GateSettings = GateSettings()
@@ -213,8 +214,10 @@ class Profile(ProfileTable):
     @field_validator("sampling")
     @classmethod
     def _spaced(cls, sampling: SamplingSettings, info: ValidationInfo) -> SamplingSettings:
-        phases = info.data.get("phases")  # none where they are not valid
-        return sampling.spaced(phases.load_s) if phases else sampling
+        phases, traffic = info.data.get("phases"), info.data.get("traffic")  # None where not valid
+        if phases is None or traffic is None:
+            return sampling
+        return sampling.spaced(phases.load_s, rotates=traffic.mix == "rotate")
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Profile:

@@ -268,6 +268,14 @@ def test_what_is_not_set_of_the_sampling_follows_the_load(
     assert (sampling.every_s, sampling.census_every_s) == times_s
 
 
+def test_a_mix_that_rotates_has_a_row_per_second(write: Write) -> None:
+    """Endpoints are told apart within its turns of 10 s, however long the load is."""
+    kinds = '[[traffic.requests]]\npath = "/a"\n[[traffic.requests]]\npath = "/b"\n'
+    path = write(f'{SMALLEST}[traffic]\nmix = "rotate"\n{kinds}')
+    sampling = load_profile(path, ["phases.load_s=72h"]).sampling
+    assert (sampling.every_s, sampling.census_every_s) == (1, 270)
+
+
 def test_optional_arms_run_only_when_they_are_named() -> None:
     """And in the order in which they are named."""
     assert list(load_profile("demo").arms) == ["leaky", "fixed"]
