@@ -156,8 +156,8 @@ def measure(directory: Path, soak_s: float, progress: Progress) -> tuple[list[Ow
         page.get_by_label("Host").fill("http://127.0.0.1:9")
         page.get_by_role("button", name="Start").click()
         _wait(lambda: "start,judge," in _events(directory), run, "the load")
-        progress.say("the load runs; everything warms up")
-        _pause(WARMUP_S, run)
+        heap = live.context.new_cdp_session(live)
+        _watch(heap, run, WARMUP_S, progress, "warming up")
         names = {process.pid: name_of(process.cmdline()) for process in _tree(run.pid)}
         margin = f"{MARGIN_KIB_H * len(names):g} KiB/h"
         words = ("--pid", str(run.pid), "--for", f"{soak_s:g}s", "--max-leak", margin)
@@ -168,12 +168,8 @@ def measure(directory: Path, soak_s: float, progress: Progress) -> tuple[list[Ow
             stderr=subprocess.STDOUT,
             text=True,
         )
-        heap = live.context.new_cdp_session(live)
         began = _heap_bytes(heap)
-        ends_s = time.monotonic() + soak_s
-        while (left_s := ends_s - time.monotonic()) > 0:
-            _pause(min(60.0, left_s), run)
-            progress.say(f"page {_heap_bytes(heap) / 1e6:.1f} MB")
+        _watch(heap, run, soak_s, progress, "soaking")
         grown = _heap_bytes(heap) - began
         output, _ = sampler.communicate(timeout=START_S * 2)
         found = sorted((directory / "attached").glob("*/report/processes.csv"))
@@ -265,6 +261,16 @@ def _pause(seconds: float, run: subprocess.Popen[bytes]) -> None:
     time.sleep(seconds)
     if (code := run.poll()) is not None:
         raise HarnessError(f"the run ended with exit code {code}")
+
+
+def _watch(
+    heap: CDPSession, run: subprocess.Popen[bytes], seconds: float, progress: Progress, doing: str
+) -> None:
+    """Wait, with a line each minute."""
+    ends_s = time.monotonic() + seconds
+    while (left_s := ends_s - time.monotonic()) > 0:
+        _pause(min(60.0, left_s), run)
+        progress.say(f"{doing}: page {_heap_bytes(heap) / 1e6:.1f} MB")
 
 
 def _heap_bytes(session: CDPSession) -> float:
