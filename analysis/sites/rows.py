@@ -57,18 +57,19 @@ def by_line(rows: Iterable[Row]) -> tuple[Row, ...]:
 
     What a line of yours retains is often allocated at many lines of packages below it.
     """
-    rows = tuple(rows)
-    totals: defaultdict[tuple[str, str], float] = defaultdict(float)
-
-    def of(row: Row) -> tuple[str, str]:
-        return row.of_pass, row.task or row.your_line or row.frames
-
+    groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        totals[of(row)] += row.bytes_per_request
+        groups.setdefault((row.of_pass, row.task or row.your_line or row.frames), []).append(row)
     order = {of_pass: place for place, of_pass in enumerate(PASSES)}
-    return tuple(
-        sorted(rows, key=lambda row: (order[row.of_pass], -totals[of(row)], of(row), -row.bytes_per_request))
+    ranked = sorted(  # of equal ones those of yours are first
+        groups.values(),
+        key=lambda group: (
+            order[group[0].of_pass],
+            -sum(row.bytes_per_request for row in group),
+            not group[0].your_line,
+        ),
     )
+    return tuple(row for group in ranked for row in sorted(group, key=lambda row: -row.bytes_per_request))
 
 
 def _kept(rows: list[Row], leak: float | None) -> list[Row]:

@@ -60,3 +60,13 @@ def test_the_line_of_yours_that_retains_most_in_all_is_first(sources: Sources) -
         (3, "app.py:1", 60.0),
         (4, "app.py:3", 45.0),
     ]
+
+
+def test_of_equal_sites_those_of_yours_are_first(sources: Sources) -> None:
+    """In their order: stacks of greenlets are of one size, whoever makes them."""
+    package = Group(
+        Name(None, ("/lib/site-packages/a.py", 1), None), (("/lib/a.py", 1),), NOTHING, NOTHING, NOTHING
+    )
+    sites = [Site(package, 60.0, 60.0, 60.0, 1.0), site(3, 60.0), site(2, 60.0)]
+    rows = site_rows(sites, "python", sources, 200.0, tasks_leak=False)
+    assert [row.your_line for row in rows] == ["app.py:3", "app.py:2", ""]
