@@ -104,7 +104,13 @@ def sampled(directory: Path, targets: list[Target], seconds: float) -> tuple[flo
         (directory / arm).mkdir(exist_ok=True)
         samples = CsvWriter(directory / arm / SAMPLES, SAMPLE_COLUMNS)
         sampler = CountingSampler(
-            arm, clock, events, samples, every_s=SAMPLE_EVERY_S, smaps_every_s=SMAPS_EVERY_S
+            arm,
+            clock,
+            events,
+            samples,
+            every_s=SAMPLE_EVERY_S,
+            smaps_every_s=SMAPS_EVERY_S,
+            first_after_s=number / ARMS,
         )
         sampler.targets = tuple(target for target in targets if target.arm == arm)
         sampler.phase = LOAD
@@ -125,4 +131,4 @@ def sampled(directory: Path, targets: list[Target], seconds: float) -> tuple[flo
     events.close()
     rows = sum(sampler.rows for sampler, _ in samplers)
     missed = sum(sampler.gaps.total["tick"] * len(sampler.targets) for sampler, _ in samplers)
-    return cpu_s / took_s, rows / (rows + missed)
+    return cpu_s / took_s, rows / max(1, rows + missed)

@@ -33,9 +33,19 @@ class ElsewhereSampler(Sampler):
     has_heap = False
 
     def __init__(
-        self, arm: str, clock: RunClock, events: EventLog, samples: CsvWriter, *, every_s: float, fetch: Fetch
+        self,
+        arm: str,
+        clock: RunClock,
+        events: EventLog,
+        samples: CsvWriter,
+        *,
+        every_s: float,
+        fetch: Fetch,
+        first_after_s: float = 0.0,
     ) -> None:
-        super().__init__(arm, clock, events, samples, every_s=every_s, smaps_every_s=math.inf)
+        super().__init__(
+            arm, clock, events, samples, every_s=every_s, smaps_every_s=math.inf, first_after_s=first_after_s
+        )
         self.life = 1
         """Number of the process that answers, from 1."""
         self.is_away = False

@@ -70,11 +70,13 @@ class Sampler:
         holders: CsvWriter | None = None,
         naming: Naming | None = None,
         injector: Injector | None = None,
+        first_after_s: float = 0.0,
     ) -> None:
         self.arm = arm
         self._clock = clock
         self._samples = samples
         self._every_s = every_s
+        self._first_after_s = first_after_s
         self._slow = SlowReadings(
             smaps_every_s, lambda detail: events.record("sampled_less", detail, arm=arm)
         )
@@ -104,8 +106,9 @@ class Sampler:
     def run(self, stop: threading.Event) -> None:
         """Tick until ``stop``; an error of our own ends the sampling and waits in ``failure``.
 
-        Before the first tick each probe answers once, unrecorded, so that no tick is late for what that takes.
+        Before the first tick, ``first_after_s`` later, each probe answers once, unrecorded: no tick is late for that.
         """
+        stop.wait(self._first_after_s)
         with self._failure_kept(), self._probing:
             until_s = self._clock.now_s() + FIRST_TIMEOUT_S
             ask_all(self.targets, self._clock, lambda: self._left_s(until_s), exact=False)

@@ -14,6 +14,7 @@ from typing import Any
 from soak import contract
 from soak.config.profile import SamplingSettings
 from soak.containers.found_limit import FoundLimit
+from soak.contract.evidence import spacing
 from soak.contract.units import LeakRate
 from soak.limit.base import LifeLimit, Unlimited
 from soak.limit.membership import NotUsableError
@@ -199,7 +200,7 @@ def sample_attached(
         for arm in arms:
             stack.callback(arm.close)
         session.events.record("phase", contract.LOAD)
-        session.start_censuses(ATTACHED_CENSUS_EVERY_S)
+        session.start_censuses(ATTACHED_CENSUS_EVERY_S * spacing(plan.for_s or 0.0))
         for arm in arms:
             arm.threads.start()
         try:

@@ -38,6 +38,8 @@ POLL_EVERY_S = 0.1
 SHOW_EVERY_S = 1.0
 """Time between two refreshes of what is shown, seconds."""
 
+GOLDEN_SECTION: Final = 0.618
+"""Part of a second, or of a shorter step, between the ticks of one arm and the next: any number of arms is spread."""
 ROOM_EVERY_S = 1.0
 """Time between two looks whether there is room on the disk, seconds."""
 ROOM_BYTES = 1 << 14
@@ -125,6 +127,7 @@ class Session:
             holders=holders,
             naming=Naming(limit_bytes if sampling.census_every_s else None, sampling.quiesce_every_s),
             injector=Injector(injected, directory / contract.REQUESTS) if injected else None,
+            first_after_s=self._first_after_s(sampling.every_s),
         )
         self.samplers.append(sampler)
         return sampler
@@ -132,9 +135,21 @@ class Session:
     def add_elsewhere(self, arm: str, every_s: float, fetch: Fetch) -> ElsewhereSampler:
         """Make the directory of an arm that runs elsewhere and the sampler that writes into it."""
         _, samples = self._add_arm(arm)
-        sampler = ElsewhereSampler(arm, self.clock, self.events, samples, every_s=every_s, fetch=fetch)
+        sampler = ElsewhereSampler(
+            arm,
+            self.clock,
+            self.events,
+            samples,
+            every_s=every_s,
+            fetch=fetch,
+            first_after_s=self._first_after_s(every_s),
+        )
         self.samplers.append(sampler)
         return sampler
+
+    def _first_after_s(self, every_s: float) -> float:
+        """Return when the next arm is read first: arms that are read at the same instant wait for each other."""
+        return len(self.samplers) * GOLDEN_SECTION % 1 * min(every_s, 1.0)
 
     def _add_arm(self, arm: str) -> tuple[Path, CsvWriter]:
         directory = self.directory / arm
