@@ -23,7 +23,7 @@ from analysis.verdict.gates import failed_already
 from analysis.verdict.processes import process_rows
 from analysis.verdict.wording import verdict_sentence
 from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live, ProcessLive
-from soak.contract.evidence import MIN_QUIESCE_POINTS
+from soak.contract.evidence import MIN_QUIESCE_POINTS, MIN_READINGS_UNDER_LOAD
 from soak.errors import HarnessError
 from soak.regular_files import replace_file
 
@@ -37,7 +37,8 @@ PAUSE_SHARE: Final = 0.1
 """Share of the load so far beyond which a pause need not last for the sake of PAUSE_PER_LOOK: a fast leak is called in
 its first minutes."""
 FIRST_LOOK_S: Final = 30.0
-"""Seconds of load before the first look: an earlier one could decide nothing and would spend error all the same."""
+"""Seconds of load before the first look, or those of MIN_READINGS_UNDER_LOAD rows where that is more: an earlier one
+could decide nothing and would spend error all the same."""
 INJECTED: Final = "control, with an injected leak"
 """Beginning of the reason of the copy of the candidate."""
 
@@ -67,7 +68,7 @@ def follow(
         recording = growing.read()
         load = recording.load
         loaded_s = 0.0 if load is None else load.end_s - load.start_s
-        if loaded_s >= FIRST_LOOK_S:
+        if loaded_s >= max(FIRST_LOOK_S, MIN_READINGS_UNDER_LOAD * recording.manifest.every_s):
             look += 1
             _write(run_dir / LIVE, live(recording, look))
         if recording.manifest.status != "running" or _load_is_over(recording):

@@ -78,6 +78,19 @@ def test_a_follower_ends_with_the_run_that_started_it(build_run: Build) -> None:
     assert not (run_dir / "live.json").exists()
 
 
+@pytest.mark.parametrize(("every_s", "is_judged"), [(9.0, True), (12.0, False)])
+def test_no_look_is_spent_before_there_are_readings_to_decide(
+    build_run: Build, every_s: float, is_judged: bool
+) -> None:
+    """Twelve rows that are 9 s apart are there after two minutes of load; of rows each 12 s there are fewer."""
+    run_dir = build_run(status="running", end_s=150.0)
+    manifest = run_dir / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"every_s": 1.0', f'"every_s": {every_s}'))
+    looks = Looks(0)
+    follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
+    assert (run_dir / "live.json").exists() == is_judged
+
+
 def test_a_slow_look_is_followed_by_a_longer_rest(build_run: Build, judge_by: JudgeBy) -> None:
     """While the load is short, so that judging never takes more than a fifth of one core from what it watches."""
     looks = Looks(0)
