@@ -17,7 +17,7 @@ from analysis.recording.replay import Point, read_replay, sites_csv
 from analysis.sites.found import why_no_leak
 from analysis.sites.naming import Namer
 from analysis.sites.native.groups import read_native_groups
-from analysis.sites.regression import MIN_PART, MIN_SHARE, find_sites
+from analysis.sites.regression import find_sites
 from analysis.sites.rows import merged, site_rows
 from analysis.sites.sources import Sources
 from analysis.sites.traces import read_groups
@@ -66,10 +66,9 @@ def command(
     leak = rate.value if rate else None
     tasks_leak = kind_of_tasks(judged, verdict) == PENDING_TASKS
     requests = np.array([point.requests for point in points])
-    least = MIN_PART if tasks_leak else MIN_SHARE
     most = rate.high if rate and not tasks_leak else None
     may_leak = not why_no_leak(verdict)
-    sites = find_sites(groups, requests, _by_name(points), leak, least, most) if may_leak else ()
+    sites = find_sites(groups, requests, _by_name(points), leak, most) if may_leak else ()
     rows = site_rows(sites, of_pass, sources, leak, tasks_leak=tasks_leak)
     try:
         replace_file(directory / SITES, sites_csv(merged(before.sites, rows, of_pass)).encode())

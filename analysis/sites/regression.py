@@ -5,7 +5,8 @@ Bytes and blocks are regressed on the requests answered before each point. A gro
 - the intervals of bytes and of blocks per request lie above 0, with MAX_ERROR for all groups together (Bonferroni);
 - both grew in at least MIN_STEPS of the steps from point to point, and at least MIN_LATE of the growth lies in the
   second half of the requests: a cache that fills up slows down;
-- its bytes are at least MIN_SHARE of the leak.
+- its bytes are at least MIN_PART of the leak; those of all sites of its line of yours, or task, MIN_SHARE
+  (``rows.site_rows``).
 
 What grows by more than the arm leaks is no part of it: the run is longer than the replay, and there it came to an end.
 It is left out where the other sites explain EXPLAINED of the leak, unless its blocks may lie in pages that were never
@@ -39,9 +40,9 @@ MIN_STEPS: Final = 0.75
 MIN_LATE: Final = 0.25
 """Share of a site's growth that lies in the second half of the requests, at the least; of a steady leak it is 0.5."""
 MIN_SHARE: Final = 0.02
-"""Bytes of a site as a share of the leak, at the least."""
+"""Bytes of all sites of a line of yours, or of a task, as a share of the leak, at the least."""
 MIN_PART: Final = 0.002
-"""The same of a part of a task, which counts where all parts of its task together are MIN_SHARE."""
+"""The same of one site."""
 MOST_LARGE: Final = 3
 """Blocks of a group that is a few large blocks, at the most."""
 MIN_DOUBLINGS: Final = 2
@@ -91,7 +92,6 @@ def find_sites(
     requests: Numbers,
     by_name: Mapping[str, Numbers],
     leak: float | None,
-    min_share: float = MIN_SHARE,
     most: float | None = None,
 ) -> tuple[Site, ...]:
     """Return the sites, those with the most bytes first.
@@ -114,7 +114,7 @@ def find_sites(
     tests = max(1, int(np.sum(np.ptp(size, axis=1) > 0)))
     steady, count = _fit(size - largest, x, tests), _fit(blocks, x, tests, COUNTING)
     rate = steady.rate + table
-    least = min_share * (leak if leak and leak > 0 else max(0.0, float(rate[rate > 0].sum())))
+    least = MIN_PART * (leak if leak and leak > 0 else max(0.0, float(rate[rate > 0].sum())))
     late = _late_share(size, x, x[0])
     grows = (_steps(size) >= MIN_STEPS) & (_steps(blocks) >= MIN_STEPS) & (late >= MIN_LATE)
     sites = grows & (steady.low > 0) & (count.low > 0) & (rate >= least)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -48,39 +47,34 @@ def site_rows(
                 frames=" < ".join(at(frame, cwd) for frame in frames),
             )
         )
-    kept = _kept(rows, leak) if tasks_leak else rows
-    return tuple(replace(row, rank=rank) for rank, row in enumerate(by_line(kept), 1))
+    return tuple(replace(row, rank=rank) for rank, row in enumerate(by_line(_kept(rows, leak)), 1))
 
 
 def by_line(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """Return rows in their order: first those of the task, or the line of yours, that retains most in all of them.
-
-    What a line of yours retains is often allocated at many lines of packages below it.
-    """
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.of_pass, row.task or row.your_line or row.frames), []).append(row)
+    """Return rows in their order: first those of the task, or the line of yours, that retains most in all of them."""
     order = {of_pass: place for place, of_pass in enumerate(PASSES)}
     ranked = sorted(  # of equal ones those of yours are first
-        groups.values(),
-        key=lambda group: (
-            order[group[0].of_pass],
-            -sum(row.bytes_per_request for row in group),
-            not group[0].your_line,
-        ),
+        _lines(rows), key=lambda line: (order[line[0].of_pass], -_bytes(line), not line[0].your_line)
     )
-    return tuple(row for group in ranked for row in sorted(group, key=lambda row: -row.bytes_per_request))
+    return tuple(row for line in ranked for row in sorted(line, key=lambda row: -row.bytes_per_request))
+
+
+def _lines(rows: Iterable[Row]) -> list[list[Row]]:
+    """Return rows by task, or line of yours: what it retains is often allocated at many lines of packages below it."""
+    lines: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        lines.setdefault((row.of_pass, row.task or row.your_line or row.frames), []).append(row)
+    return list(lines.values())
+
+
+def _bytes(rows: Iterable[Row]) -> float:
+    return sum(row.bytes_per_request for row in rows)
 
 
 def _kept(rows: list[Row], leak: float | None) -> list[Row]:
-    """Return the rows that are MIN_SHARE of the leak, alone or with the other parts of their task."""
-    least = MIN_SHARE * (leak if leak and leak > 0 else sum(row.bytes_per_request for row in rows))
-    of_task: defaultdict[str, float] = defaultdict(float)
-    for row in rows:
-        of_task[row.task] += row.bytes_per_request
-    return [
-        row for row in rows if row.bytes_per_request >= least or (row.task and of_task[row.task] >= least)
-    ]
+    """Return the rows of the tasks, or lines of yours, that are MIN_SHARE of the leak in all of them."""
+    least = MIN_SHARE * (leak if leak and leak > 0 else _bytes(rows))
+    return [row for line in _lines(rows) if _bytes(line) >= least for row in line]
 
 
 def merged(before: Sequence[Row], found: Sequence[Row], of_pass: str) -> tuple[Row, ...]:

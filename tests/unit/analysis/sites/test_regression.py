@@ -138,10 +138,10 @@ def test_an_arena_that_has_stopped_is_no_site() -> None:
     assert find_sites([arena], requests, NOBODY, 300.0) == ()
 
 
-def test_what_is_below_two_percent_of_the_leak_is_left_out() -> None:
-    """A site of 27 B is none of a leak of 3 kB, and one of 70 B is."""
+def test_what_is_below_two_thousandths_of_the_leak_is_left_out() -> None:
+    """A site of 5 B is none of a leak of 3 kB, and one of 7 B is."""
     requests = points(6)
-    groups = [leaking(1, requests, 27.0), leaking(2, requests, 70.0), leaking(3, requests, 2_900.0)]
+    groups = [leaking(1, requests, 5.0), leaking(2, requests, 7.0), leaking(3, requests, 2_900.0)]
     assert [site.group.frames[0][1] for site in find_sites(groups, requests, NOBODY, 3_000.0)] == [3, 2]
     assert [site.group.frames[0][1] for site in find_sites(groups, requests, NOBODY, None)] == [3, 2]
 

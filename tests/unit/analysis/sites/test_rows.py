@@ -44,8 +44,15 @@ def test_small_parts_of_a_task_stay_where_the_task_matters(sources: Sources) -> 
     assert len(site_rows(sites, "python", sources, 10_000.0, tasks_leak=True)) == 1
 
 
+def test_small_sites_of_a_line_of_yours_count_together(sources: Sources) -> None:
+    """Thirty sites of 1% each below one line of yours are that line; one of 1% below another is none."""
+    sites = [*(site(5, 10.0) for _ in range(30)), site(6, 10.0), site(7, 20.0)]
+    rows = site_rows(sites, "python", sources, 1_000.0, tasks_leak=False)
+    assert [row.your_line for row in rows] == ["app.py:5"] * 30 + ["app.py:7"]
+
+
 def test_without_a_leak_of_tasks_no_row_has_one(sources: Sources) -> None:
-    """All sites that were found are rows, with the source of your line and their share."""
+    """A site is a row, with the source of your line and their share."""
     rows = site_rows([site(2, 500.0, ("/srv/app.py", 2))], "python", sources, 1_000.0, tasks_leak=False)
     assert [(row.task, row.source, row.share) for row in rows] == [("", "await work()", 0.5)]
 
