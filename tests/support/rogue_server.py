@@ -8,27 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import re
+import struct
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import cache
 from typing import Final
 
 PIECE: Final = b"x" * 65536
 DRIP_EVERY_S: Final = 0.1
 BOMB_BYTES: Final = 1 << 30
+GZIP_HEADER_BYTES: Final = 10
 OK: Final = b"HTTP/1.1 200 OK\r\n"
 GOOD: Final = OK + b"Content-Length: 2\r\n\r\n{}"
 
 
+@cache
 def bomb() -> bytes:
-    """Return 1 MiB of gzip that decodes to 1 GiB."""
-    packer = zlib.compressobj(wbits=31)
-    zeros = bytes(1 << 20)
-    body = b"".join(packer.compress(zeros) for _ in range(BOMB_BYTES // len(zeros))) + packer.flush()
+    """Return an answer of 1 MiB of gzip that decodes to 1 GiB.
+
+    After a full flush deflate begins anew: the first MiB of zeros, packed once, stands there 1,024 times.
+    """
+    zeros, packer = bytes(1 << 20), zlib.compressobj(wbits=31)
+    first = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
+    header, packed = first[:GZIP_HEADER_BYTES], first[GZIP_HEADER_BYTES:]
+    times, checksum = BOMB_BYTES // len(zeros), 0
+    for _ in range(times):
+        checksum = zlib.crc32(zeros, checksum)
+    last = zlib.compressobj(wbits=-zlib.MAX_WBITS).flush()
+    body = header + times * packed + last + struct.pack("<II", checksum, BOMB_BYTES)
     return OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
-BOMB: Final = bomb()
 CHUNK: Final = b"%x\r\n%b\r\n" % (len(PIECE), PIECE)
 ENDLESS: Final = {
     "endless-body": (OK + b"\r\n", PIECE),
@@ -57,7 +68,7 @@ async def pieces(name: str) -> AsyncIterator[bytes]:
                 await asyncio.sleep(DRIP_EVERY_S)
                 yield b"x"
         case "bomb":
-            yield BOMB
+            yield bomb()
         case "many-cookies":
             yield OK + b"Set-Cookie: a=b\r\n" * 3500 + b"Content-Length: 2\r\n\r\n{}"
         case _ if name in ENDLESS:
