@@ -28,6 +28,8 @@ rate_rps = 60
 max_leak = "1000 B/request"
 control = "inject"
 inject = {{ python = 2, native = 2, mmap = 2 }}
+[replay]
+seconds = 0
 [arms.app]
 command = [
     "{{python}}", "-m", "uvicorn", "starlette_app:app", "--port", "{{port}}", "--workers", "2", "--log-level", "error",
