@@ -12,19 +12,20 @@ from tests.calibration.simulator.kinds import HEALTHY_KINDS, LEAK_KINDS, OOM
 
 FIRST_SEED = 2_000_000
 SIZE = 5
-EACH = 2
+EACH = {ALONE: 2, PARTS: 1}
+"""Recordings of a kind; by parts each is four signals that are judged."""
 
 
 @pytest.fixture(scope="module", params=[ALONE, PARTS])
 def outcomes(request: pytest.FixtureRequest) -> pd.DataFrame:
     """Return what was judged by memory alone, and by its parts."""
     seeds, by = iter(range(FIRST_SEED, FIRST_SEED + 1000)), str(request.param)
-    healthy = [Task(HEALTHY, kind, next(seeds), by=by) for kind in HEALTHY_KINDS for _ in range(EACH)]
+    healthy = [Task(HEALTHY, kind, next(seeds), by=by) for kind in HEALTHY_KINDS for _ in range(EACH[by])]
     leaky = [
         Task(LEAKY, kind, next(seeds), multiple=SIZE * (10 if kind == OOM else 1), by=by)
         for kind in LEAK_KINDS
         if by == ALONE or kind != OOM  # a leak that is repeatedly killed at its limit is one of memory alone
-        for _ in range(EACH)
+        for _ in range(EACH[by])
     ]
     return table([score(task) for task in healthy + leaky])
 
