@@ -39,8 +39,8 @@ ui: .venv/installed ## Soak by hand in Locust's web UI: Start, Stop, report
 report: .venv/installed ## Make a report again: make report RUN=runs/<id>
 	@$(BIN)/soak report $(RUN)
 
-test: .venv/installed ## Run all tests, short real soaks among them, in a quarter of an hour on two cores
-	@$(BIN)/pytest -n logical
+test: .venv/installed ## Run all tests, short real soaks among them, in eight minutes on two cores
+	@$(BIN)/pytest -n $$((2 * $$(nproc))) # two workers a core: many tests wait
 
 test-fast: .venv/installed ## Run the unit tests without the slow ones, a minute and a half
 	@$(BIN)/pytest tests/unit -n logical -m "not slow"

@@ -2,52 +2,95 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
+import sys
 from functools import cache
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadFileScheduling
 
 # A shell that starts the tests in the background has SIGINT ignored, and so would every run that they start: those
 # that press Ctrl-C would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Whole runs measure real time: they run one after the other, and what runs beside them yields the processor.
-DRIVES_LOAD = ("tests/load/", "tests/browser/")
-# One fixture that computes for half a minute serves all of its tests.
-IN_ONE_PIECE = ("tests/calibration/test_calibration.py", "tests/integration/test_pod.py")
+# Each process of a run would compile all of our modules anew where this is set.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# On a machine that is shared the time of one example is no claim of a property; a test has its time-out.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
+
+# Whole runs wait most of their time, and measure real time: they run in two lanes, a worker each. No two tests of the
+# first, which assert latencies and that nothing was late, meet; what runs beside it yields the processor.
+LANES: dict[str, tuple[str, ...]] = {
+    "lateness": (
+        "tests/load/test_installed.py",
+        "tests/load/test_planned_mix.py",
+        "tests/load/test_rogue_answers.py",
+        "tests/load/test_soak.py",
+        "tests/load/test_websockets.py",
+        "tests/load/test_workers.py",
+    ),
+    "load": ("tests/load/", "tests/browser/test_web_ui.py"),
+}
+NICENESS = 5
+"""How much less priority than the lane before it a lane has, and than the last lane all other tests."""
 
 
-class Scheduling(LoadScopeScheduling):
-    """Gives all tests that drive load to one worker, and each other test to whoever is free.
+def lane_of(nodeid: str) -> str | None:
+    """Return the lane in which a test drives load."""
+    return next((lane for lane, files in LANES.items() if nodeid.startswith(files)), None)
 
-    The largest scope comes first, so a worker that has begun with other tests is never given load.
+
+class Scheduling(LoadFileScheduling):
+    """Gives each lane to one worker, and each file of other tests to whoever is free.
+
     (``--dist loadgroup`` would do, but ignores its groups since pytest 9.2: pytest-xdist issue 1386.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(DRIVES_LOAD):
-            return "load"
-        return nodeid.partition("::")[0] if nodeid.startswith(IN_ONE_PIECE) else nodeid
+        return lane_of(nodeid) or super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    config.option.loadscopereorder = False  # the order of the collection is by time, not by number of tests
     return Scheduling(config, log)
 
 
+def place_of(item: pytest.Item) -> int:
+    """Return the place of a test's lane; all other tests come after the lanes."""
+    return [*LANES, None].index(lane_of(item.nodeid))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the lanes, so that a worker that has begun with other tests is never given load."""
+    items.sort(key=place_of)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave what is there before the first test out of all collections: hundreds, of 0.3 s each in a worker."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Any worker but the one that drives load has a low priority."""
+    """Give a worker the priority of its lane, which is no other worker's."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
     if run is None:
         return
-    if item.nodeid.startswith(DRIVES_LOAD):
-        _claim(f"\0soakproof-load-{run}", item.config)
-    else:
-        os.setpriority(os.PRIO_PROCESS, 0, max(10, os.getpriority(os.PRIO_PROCESS, 0)))
+    if lane := lane_of(item.nodeid):
+        _claim(f"\0soakproof-{lane}-{run}", item.config)
+    niceness = max(NICENESS * place_of(item), os.getpriority(os.PRIO_PROCESS, 0))
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
 
 
 @cache

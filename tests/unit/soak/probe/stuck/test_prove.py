@@ -26,6 +26,14 @@ def no_tasks() -> Iterator[None]:
     gc.collect()
 
 
+@pytest.fixture
+def whole_heap() -> Iterator[None]:
+    """Take all objects of the process into account again: the tests' conftest has frozen them."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
 async def lost_task() -> None:
     """Wait for what nothing sets."""
     await asyncio.Event().wait()
@@ -54,6 +62,7 @@ def of_lost(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 class TestProve:
+    @pytest.mark.usefixtures("whole_heap")
     def test_lost_tasks_are_told_with_their_line(self) -> None:
         """30 tasks that nothing can wake: coroutine, line, its text, and where within asyncio they wait."""
         answer = found_with(30)
@@ -65,6 +74,7 @@ class TestProve:
         main = next(group for group in answer["groups"] if group["coroutine"].endswith("main"))
         assert (main["stuck"], main["pending"]) == (0, 1)
 
+    @pytest.mark.usefixtures("whole_heap")
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     def test_a_main_task_may_wait_for_ever(self) -> None:
         """A program that runs until it is interrupted: Ctrl-C cancels its main task, and what that has gathered."""
@@ -131,6 +141,7 @@ class TestProve:
         gc.collect()
         assert known() is None
 
+    @pytest.mark.usefixtures("whole_heap")
     def test_no_module_is_entered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """CPython 3.12.0 and 3.12.1 hang when ``_asyncio`` is asked twice for its referents."""
         asked: list[Any] = []
@@ -169,6 +180,7 @@ class TestPlaces:
             file.write_bytes(content)
         assert places.source_line(str(file), 2) == ""
 
+    @pytest.mark.usefixtures("whole_heap")
     def test_groups_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of more groups than are told apart the rest is one, and no task is left out."""
         monkeypatch.setattr(places, "MOST_GROUPS", 1)
