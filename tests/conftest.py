@@ -30,12 +30,12 @@ settings.load_profile("shared")
 # first, which assert latencies and that nothing was late, meet; what runs beside it yields the processor.
 LANES: dict[str, tuple[str, ...]] = {
     "lateness": (
+        "tests/load/test_endpoints.py",
         "tests/load/test_installed.py",
         "tests/load/test_planned_mix.py",
         "tests/load/test_rogue_answers.py",
         "tests/load/test_soak.py",
         "tests/load/test_websockets.py",
-        "tests/load/test_workers.py",
     ),
     "load": ("tests/load/", "tests/browser/test_web_ui.py"),
 }
