@@ -92,6 +92,7 @@ class TestProve:
             asyncio.run(main())
         assert (of_lost(answers[0])["stuck"], of_lost(answers[0])["pending"]) == (0, 2)
 
+    @pytest.mark.usefixtures("whole_heap")
     @pytest.mark.parametrize(
         ("changes", "most", "reason"),
         [
