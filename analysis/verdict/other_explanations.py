@@ -25,7 +25,7 @@ MIN_GAUGE_READINGS: Final = 10
 EDGE: Final = 0.05
 """Share of the load whose median, at its start and its end, is the level there."""
 CENSUS_WITHIN: Final = "5s"
-"""Time before a row in which the census of the row saw the pools."""
+"""Time before a row in which the census of the row saw the pools; where rows are further apart, since the last one."""
 MIN_CENSUSES: Final = 3
 """Least number of censuses under load that confirm free memory."""
 CENSUSES_OVER: Final = 0.5
@@ -113,7 +113,7 @@ def _unseen(rows: pd.DataFrame) -> float | None:
     reported = pd.Series(
         rows[PYTHON_FREE].to_numpy(), index=pd.to_timedelta(rows["t_s"].to_numpy(), unit="s")
     )
-    least = reported.rolling(CENSUS_WITHIN).min().to_numpy()
+    least = np.fmin(reported.rolling(CENSUS_WITHIN).min().to_numpy(), reported.shift().to_numpy())
     more = least - rows[POOLS_SEEN].to_numpy()
     known = np.flatnonzero(np.isfinite(more))
     if len(known) < MIN_CENSUSES:

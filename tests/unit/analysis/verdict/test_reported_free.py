@@ -8,9 +8,11 @@ import pytest
 from scipy.stats import theilslopes
 
 from analysis.recording.accounting import account_arm, account_processes
+from analysis.recording.model import Phase
 from analysis.recording.process_sum import as_one
 from analysis.recording.read import SAMPLE_NUMBERS
 from analysis.verdict.other_explanations import ReportedFree, reported_free, sen_slope
+from soak.contract import LOAD
 from tests.unit.analysis.verdict.test_signals import LOAD_PHASE, PARTED, SECONDS, arm, rows
 
 MB = 1e6
@@ -66,6 +68,28 @@ def test_free_memory_that_censuses_see_is_confirmed() -> None:
         found = pools(free, free + CENSUSES, own=90 * MB + free)
         assert found.unseen is not None
         assert found.unconfirmed < 0.1 * MB
+
+
+@pytest.mark.parametrize("every_s", [1, 9])
+@pytest.mark.parametrize(("seen_share", "unconfirmed_bytes"), [(1.0, 0.0), (0.0, 90 * MB)])
+def test_what_was_freed_since_the_census_is_no_free_memory_that_it_missed(
+    every_s: int, seen_share: float, unconfirmed_bytes: float
+) -> None:
+    """A job uses a buffer, larger each time, for 9 of 18 s; in long loads the row after a census is seconds later."""
+
+    def free(t_s: np.ndarray) -> np.ndarray:
+        return 90 * MB * t_s / 7200 + 400 * MB * t_s / 7200 * (t_s % 18 >= 9)
+
+    t_s = np.arange(0.0, 7200.0, every_s)
+    census_s = np.where(t_s % 270 == 9, t_s - 1, np.nan)
+    columns = PARTED | {
+        "pymalloc_arena_bytes": 500 * MB,
+        "pymalloc_free_bytes": free(t_s),
+        "pymalloc_unused_bytes": 0.0,
+        "pool_free_bytes": seen_share * free(census_s),
+    }
+    found = reported_free(arm(rows(t_s, **columns)), Phase(LOAD, 0.0, 7200.0))
+    assert found.unconfirmed == pytest.approx(unconfirmed_bytes, abs=2 * MB)
 
 
 def test_memory_that_was_never_touched_is_no_free_memory_that_a_census_misses() -> None:
