@@ -62,10 +62,10 @@ class Timings:
     def unpack(cls, packed: tuple[bytes, ...]) -> Timings:
         """Return what ``pack`` packed."""
         made = cls()
-        made.latency.decode_and_add(packed[0])
-        made.service.decode_and_add(packed[1])
+        _add_packed(made.latency, packed[0])
+        _add_packed(made.service, packed[1])
         for encoded in packed[2:]:
-            made._round_trips.decode_and_add(encoded)
+            _add_packed(made._round_trips, encoded)
         return made
 
     @property
@@ -77,10 +77,18 @@ class Timings:
 
 def new_histogram() -> HdrHistogram:
     """Return an empty histogram of the range and precision of the recordings."""
-    made = HdrHistogram(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS)
-    # by itself a histogram is a cycle of 136 KiB, and dozens of them would wait for the collector
+    return _without_cycle(HdrHistogram(HISTOGRAM_LOWEST_US, HISTOGRAM_HIGHEST_US, HISTOGRAM_DIGITS))
+
+
+def _without_cycle(made: HdrHistogram) -> HdrHistogram:
+    """Return a histogram that ends with its last reference: by itself it is a cycle of 136 KiB, for the collector."""
     made.encoder.histogram = weakref.proxy(made)
     return made
+
+
+def _add_packed(histogram: HdrHistogram, encoded: bytes) -> None:
+    """Add the counts of a packed histogram, as its ``decode_and_add``."""
+    histogram.add(_without_cycle(HdrHistogram.decode(encoded)))
 
 
 def _filled(histogram: HdrHistogram, values_us: array[int]) -> HdrHistogram:
