@@ -194,5 +194,5 @@ def _difference(run: HistoryRun, newest: HistoryRun) -> str:
     texts = [text for differs, text in found if differs]
     conditions = {run.conditions_sha256, newest.conditions_sha256} - {None}
     if not texts and len(conditions) > 1:
-        texts = ["another load or limit, see soak compare"]
+        texts = ["another load, limit or sampling, see soak compare"]
     return ", ".join(texts)

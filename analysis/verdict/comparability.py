@@ -41,7 +41,7 @@ def conditions(manifest: Manifest) -> dict[str, object]:
     """Return under which conditions a run is made, by name.
 
     They are its traffic with seed, shape and the content of its locustfile, stubs, phases, limits, and the rhythm of
-    the quiesce points.
+    samples and quiesce points.
     """
     found: dict[str, object] = {}
     for name in LOAD_TABLES:
