@@ -147,7 +147,7 @@ def _dict_bytes(
     known &= sizes >= 0
     if not known.all():
         unknown = (~known).nonzero()[0]
-        fewest = np.maximum(np.searchsorted(_USABLE, used[unknown]), _FEWEST_LOG2)
+        fewest = np.searchsorted(_USABLE, used[unknown]).clip(_FEWEST_LOG2, _MOST_LOG2 - 1)
         tables[unknown] = fewest + (_STR_ONLY if python.log2_keys else 0)
         sizes[unknown] = np.where(used[unknown], _table_bytes(python).take(tables[unknown]), 0)
     # a dict that shares its keys has values only; since 3.11 these are the instance's

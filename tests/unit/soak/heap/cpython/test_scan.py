@@ -340,6 +340,14 @@ def test_a_length_that_cannot_be_is_no_container() -> None:
     assert heap.containers == ()
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_dict_of_a_length_that_no_table_has_is_empty(version: tuple[int, int]) -> None:
+    """Its keys are garbage, of themselves or of a class that shares them: it takes no bytes, and none less."""
+    for values in (0, HEAP):
+        heap = _heap((64, (1, SHAPED[b"dict"], 1 << 39, 0, 1 << 46, values)), version=version)
+        assert [(entry.objects, entry.bytes) for entry in heap.types] == [(1, 48)]
+
+
 def test_an_address_space_without_types_is_refused() -> None:
     """A process that is starting, or is no Python after all."""
     memory, maps, interpreter = fake_process()
