@@ -43,7 +43,8 @@ def endpoint_growth(recording: Recording, arm: Arm) -> EndpointGrowth:
     if load is None or reason:
         return EndpointGrowth(GrowthByName(reason=reason), GrowthByName(reason=reason))
     readings = (_half_turns(arm, load), points_under_load(arm, load))
-    found = [(_by_name(arm, rows, BLOCKS, NAMING_ERROR), rows) for rows in readings]
+    error = NAMING_ERROR / len(readings)
+    found = [(_by_name(arm, rows, BLOCKS, error), rows) for rows in readings]
     blocks, rows = min(found, key=lambda one: _width(one[0]))
     return EndpointGrowth(blocks, _by_name(arm, rows, PYTHON))
 

@@ -162,9 +162,9 @@ class _Fit:
         found = np.full(count, -np.inf)
         for lowest in range(1, count):
             mean = np.isin(np.arange(count), order[:lowest]) / lowest
-            contrast = np.eye(count) - mean
-            variance = np.einsum("ij,jk,ik->i", contrast, self.covariance, contrast)
-            lower = contrast @ self.rate - quantile * np.sqrt(variance.clip(0.0))
+            shared = self.covariance @ mean
+            variance = np.diag(self.covariance) - 2.0 * shared + mean @ shared
+            lower = self.rate - mean @ self.rate - quantile * np.sqrt(variance.clip(0.0))
             lower[order[:lowest]] = -np.inf
             found = np.maximum(found, lower)
         return found

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.growth import by_endpoint
 from analysis.growth.by_endpoint import EndpointGrowth, endpoint_growth
+from analysis.judge.by_name import GrowthByName
 from analysis.recording.read import read_recording
 from soak import contract
 from tests.support import run_directory
@@ -77,6 +79,19 @@ def test_two_leaking_of_five_are_named(tmp_path: Path, seed: int) -> None:
     found = record(tmp_path / "run", seed, blocks=(1, 0, 0, 2, 0)).blocks
     assert found.follows == ("remove", "add")
     assert found.rates["add"].low < 1 < found.rates["add"].high
+
+
+def test_the_choice_of_readings_is_no_second_chance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both kinds of readings share the chance of error by which endpoints are named."""
+    errors: list[float] = []
+
+    def noted(*rows: Any) -> GrowthByName:
+        errors.append(rows[-1])
+        return GrowthByName(reason="not fitted")
+
+    monkeypatch.setattr(by_endpoint, "growth_of", noted)
+    record(tmp_path / "run")
+    assert sum(errors[:2]) == by_endpoint.NAMING_ERROR
 
 
 def test_a_healthy_app_has_no_endpoint(tmp_path: Path) -> None:
