@@ -10,6 +10,7 @@ from analysis.judge.types import INCONCLUSIVE, NO_LEAK
 from analysis.recording.manifest import ManifestReplay
 from analysis.recording.model import Recording
 from analysis.recording.replay import Site
+from analysis.sites.native.groups import MOST_OF_IT
 from analysis.sites.rows import by_line
 from analysis.verdict.arm import ArmVerdict
 from soak.contract import PASSES
@@ -126,7 +127,8 @@ def _merged(sites: Iterable[Site], key: Callable[[Site], str]) -> list[Site]:
 def _one(parts: list[Site]) -> Site:
     """Return the parts of a task, or of a line of yours, as one site, at the line of the largest.
 
-    The interval of a sum is that of its ends: all intervals hold together.
+    Its function is named where that allocates MOST_OF_IT, as at a line. The interval of a sum is that of its ends: all
+    intervals hold together.
     """
     largest = max(parts, key=lambda part: part.bytes_per_request)
     is_task = bool(largest.task) and {part.task for part in parts} == {largest.task}
@@ -137,6 +139,8 @@ def _one(parts: list[Site]) -> Site:
         for ends in ([(part, part.low) for part in parts], [(part, part.high) for part in parts])
     )
     steady = [part for part in parts if part.low is not None]
+    whole = sum(part.bytes_per_request for part in parts)
+    of_function = sum(part.bytes_per_request for part in parts if part.function == largest.function)
     endpoints = {part.endpoint for part in parts}
     shares = [part.share for part in parts if part.share is not None]
     return replace(
@@ -144,7 +148,8 @@ def _one(parts: list[Site]) -> Site:
         your_line=f"task {largest.task}" if is_task else largest.your_line,
         source="" if is_task else largest.source,
         in_line=f"{len(parts)} lines, most at {most_at}",
-        bytes_per_request=sum(part.bytes_per_request for part in parts),
+        function=largest.function if of_function >= MOST_OF_IT * whole else "",
+        bytes_per_request=whole,
         low=low if steady else None,
         high=high if steady else None,
         blocks_per_request=sum(part.blocks_per_request for part in steady or parts),

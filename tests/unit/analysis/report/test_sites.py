@@ -95,6 +95,20 @@ def test_a_line_of_yours_is_one_with_all_that_packages_allocate_below_it() -> No
     assert second.in_line == "paramiko/packet.py:258"
 
 
+@pytest.mark.parametrize(("bytes_of_others", "named"), [(100.0, True), (400.0, False)])
+def test_a_line_of_yours_is_of_a_function_that_allocates_half_of_it(
+    bytes_of_others: float, named: bool
+) -> None:
+    """Not of one that allocates at the largest of its lines alone."""
+    parts = [
+        replace(SITE, in_line=f"x.py:{line}", function=f"f{line} (x)", bytes_per_request=bytes_of_others)
+        for line in range(3)
+    ]
+    parts.append(replace(SITE, function="JSON_DecodeObject (ujson)", bytes_per_request=500.0))
+    [site] = first_sites(found(*parts))
+    assert site.function == ("JSON_DecodeObject (ujson)" if named else "")
+
+
 def test_the_table_states_how_much_of_the_leak_it_explains() -> None:
     """Nearly all, less than half (past Python's allocators), more than the run kept, or no word where it is unknown."""
     (table,) = site_tables((found(SITE, SECOND, TABLE),))
