@@ -221,9 +221,11 @@ def _is_words(numbers: pd.Series[float], lines: bytes, names: list[str]) -> bool
 def _all_have(lines: bytes, cells: int) -> bool:
     """Return whether every line has as many cells: the parser fills up a line with fewer and cuts one with more."""
     content = np.frombuffer(lines, np.uint8)
-    ends, commas, quotes = (np.flatnonzero(content == ord(mark)) for mark in '\n,"')
-    between_cells = commas[np.searchsorted(quotes, commas) % 2 == 0]  # the others are in quotes
-    return bool((np.diff(np.searchsorted(between_cells, ends), prepend=0) == cells - 1).all())
+    end, comma, quote = b'\n,"'
+    marks = content[(content == end) | (content == comma) | (content == quote)]
+    in_quotes = np.logical_xor.accumulate(marks == quote)
+    between_cells = np.cumsum((marks == comma) & ~in_quotes)
+    return bool((np.diff(between_cells[marks == end], prepend=0) == cells - 1).all())
 
 
 def head_names(head: bytes) -> list[str]:
