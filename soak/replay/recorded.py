@@ -95,7 +95,7 @@ def profile_of(recorded: Recorded) -> Profile:
                 f"{recorded.directory}: its profile {path} is part of the recording; move it out."
             )
         table = _given(config, Profile)
-        if path not in profile_names() and not Path(path).exists():
+        if path not in profile_names() and not os.path.exists(path):  # noqa: PTH110 - Path raises for a name too long
             raise UsageError(
                 f"{recorded.directory}: its profile {path} is not there, and commands are those of the profile. "
                 "Start the replay in the directory that has it, or put it back. Soak it again where it is lost."

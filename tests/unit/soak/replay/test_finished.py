@@ -141,6 +141,15 @@ def test_a_profile_that_is_gone_is_named(run: Path, tmp_path: Path) -> None:
         _replay(run)
 
 
+def test_a_profile_of_a_name_that_no_file_has_is_named(run: Path) -> None:
+    """One that is too long: a recording may come from anywhere."""
+    table = json.loads((run / "manifest.json").read_text())
+    write_json(run / "manifest.json", {**table, "profile_file": f"{'x' * 5000}.toml"})
+    record_sums(run)
+    with pytest.raises(UsageError, match="is not there"):
+        _replay(run)
+
+
 def test_what_has_changed_is_refused_with_the_difference(run: Path, tmp_path: Path) -> None:
     """The files that the command names; those of the recording; and an arm that is none."""
     with pytest.raises(UsageError, match="no such arm; it has old, new"):
