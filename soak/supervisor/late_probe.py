@@ -1,7 +1,7 @@
 """The probe put into processes that were started without it, on ``--inject``: CPython 3.14 and later run it on request.
 
 A copy of the probe is placed where the process can read it, and removed at the end. The probe itself leaves when nobody
-has asked it for ten seconds, also after a ``kill -9`` of the harness.
+has asked it for twenty seconds, also after a ``kill -9`` of the harness.
 """
 
 from __future__ import annotations

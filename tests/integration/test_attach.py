@@ -109,7 +109,7 @@ def python(request: pytest.FixtureRequest) -> str:
 
 class TestInject:
     def test_a_process_that_was_started_without_us_gets_a_probe(self, python: str) -> None:
-        """It answers, a child that it forks later answers too, and nothing is left but a thread for ten seconds."""
+        """It answers, a child that it forks later answers too, and nothing is left but a thread for twenty seconds."""
         forks = SERVES.replace("while", "os.read(0, 1)\nos.fork()\nwhile")
         with running([python, "-c", forks]) as process:
             attachment = Attachment(psutil.Process(process.pid))
@@ -164,7 +164,7 @@ class TestInject:
             assert process.stdout.read() == "False\n"
 
     def test_a_killed_harness_leaves_nothing_in_it(self, tmp_path: Path) -> None:
-        """The probe leaves by itself, ten seconds after, with its thread and its files."""
+        """The probe leaves by itself, twenty seconds after, with its thread and its files."""
         python = find_interpreter("3.14")
         if python is None:
             pytest.skip("there is no Python 3.14 here")
@@ -177,7 +177,7 @@ class TestInject:
                 assert left_behind(process.pid)
                 assert psutil.Process(process.pid).num_threads() == 2
                 harness.kill()
-            wait_until(lambda: not left_behind(process.pid))
+            wait_until(lambda: not left_behind(process.pid), 2 * PATIENCE_S)
             wait_until(lambda: psutil.Process(process.pid).num_threads() == 1)
 
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 NATIVE_VARIABLE = "SOAK_PROBE_NATIVE"
 """Environment variable that asks for a capture of native allocations; its value is described in ``native``."""
-VISIT_IDLE_S = 10.0
-"""Time without a client after which the probe of a visit leaves, seconds: a client that lost its connection is back
-sooner."""
+VISIT_IDLE_S = 20.0
+"""Time without a client after which the probe of a visit leaves, seconds. In a long sampling the next question is up to
+10 s away, and a forked child is first asked at the tick after it was found, 4 s old at most."""
 
 
 def start(directory: str) -> None:
