@@ -32,7 +32,7 @@ ROW_SHARE = 0.8
 """Share of the time between two rows in which the probes answer for a row: the next one is not late for it."""
 REST_SHARE = 0.15
 """Share of the time between two rows that is left for an answer after a wait for a quiesce point."""
-FIRST_TIMEOUT_S = 5.0
+FIRST_TIMEOUT_S = 2.0
 """Time for the first answer of each probe, before the first tick, seconds: for it a probe imports its modules."""
 EXACT_TIMEOUT_S = 30.0
 """Time for an answer of the probe that walks the whole heap, seconds."""

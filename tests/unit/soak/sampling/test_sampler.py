@@ -118,10 +118,10 @@ def test_ticks_that_passed_while_reading_are_a_counted_gap(make_bench: MakeBench
 
 
 class SlowAtFirst(FakeProbe):
-    """Needs two seconds for its first answer, as one of many that import their modules at once."""
+    """Needs a second for its first answer, as one of many that import their modules at once."""
 
     def ask(self, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:
-        if not self.asked and timeout_s < 2:
+        if not self.asked and timeout_s < 1:
             raise ProbeError(f"probe: {op}: timed out")
         return super().ask(op, timeout_s, **arguments)
 
