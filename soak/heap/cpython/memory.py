@@ -27,6 +27,7 @@ from soak.process.procfs import SYS_PTRACE, is_hidden, started_ticks
 
 Words = npt.NDArray[np.uint64]
 Octets = npt.NDArray[np.uint8]
+Addresses = npt.NDArray[np.int64]
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 USER_SPACE_END = 1 << 48
@@ -113,6 +114,8 @@ class ProcessMemory:
         self._pagemap = -1
         self._mem = -1
         """/proc/PID/mem, where the process shares pages since a fork."""
+        self._stretches: dict[tuple[int, int], Addresses] = {}
+        """What was resident of each mapping of allocators, when it was opened: they are looked through once."""
         if _read_remote is None or sys.maxsize >> 32 == 0 or sys.byteorder != "little":
             raise HeapError(
                 "memory is read on 64-bit little-endian Linux with process_vm_readv only, and this is "
@@ -181,23 +184,28 @@ class ProcessMemory:
         return rows
 
     def resident(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """As in Memory; raises HeapError when the process is gone."""
-        began = -1
+        """As in Memory; of a mapping of allocators as it was first. Raises HeapError when the process is gone."""
+        stretches = self._stretches.get((start, end))
+        if stretches is None:
+            stretches, _ = self._look_through(start, end)
+        for begin, stop in stretches:
+            yield int(begin), int(stop)
+
+    def _look_through(self, start: int, end: int) -> tuple[Addresses, int]:
+        """Return begin and end of each stretch that holds something, and the number of pages that others map, too."""
+        edges = []
+        there = np.zeros(1, np.int8)
+        shared = 0
         for first, pages, entries in self._entries(start, end):
-            there = np.zeros(pages + 2, np.int8)
-            if began >= 0:
-                there[0] = 1
+            last = there[-1:]
+            there = np.zeros(pages + 1, np.int8)
+            there[0] = last[0]
             there[1 : len(entries) + 1] = (entries & _PAGE_THERE) != 0
-            there[-1] = there[-2]  # a stretch may go on in the next chunk
-            for edge in np.flatnonzero(np.diff(there)):
-                at = first + int(edge) * PAGE_BYTES
-                if began < 0:
-                    began = at
-                else:
-                    yield began, at
-                    began = -1
-        if began >= 0:
-            yield began, end
+            edges.append(first + PAGE_BYTES * np.diff(there).nonzero()[0])
+            shared += int(np.count_nonzero((entries & _PAGE_KIND) == _PAGE_PRESENT))
+        if there[-1]:
+            edges.append(np.array([end]))
+        return np.concatenate([*edges, np.empty(0, np.int64)]).reshape(-1, 2), shared
 
     def _entries(self, start: int, end: int) -> Iterator[tuple[int, int, Words]]:
         """Yield address, number of pages and entries of pagemap of the parts of a mapping."""
@@ -214,8 +222,9 @@ class ProcessMemory:
         pages = 0
         for mapping in self.maps:
             if mapping.anonymous:
-                for _, _, entries in self._entries(mapping.start, mapping.end):
-                    pages += int(np.count_nonzero((entries & _PAGE_KIND) == _PAGE_PRESENT))
+                stretches, shared = self._look_through(mapping.start, mapping.end)
+                self._stretches[mapping.start, mapping.end] = stretches
+                pages += shared
         return pages * PAGE_BYTES
 
     def _read_uncopied(self, address: int, buffer: Octets) -> int:
