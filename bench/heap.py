@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
+import math
+import re
 import select
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import typer
@@ -53,25 +56,12 @@ def cost_and_error(place: Place, progress: Progress) -> list[Finding]:
     seconds, cpu_seconds, memory, errors = [], [], [], []
     expected = LARGE // KINDS
     with place.serving(_app("large", LARGE)) as server:
-        speed = against_copy(server.child.pid, progress)
         for number in range(ROUNDS):
-            process = subprocess.Popen(
-                _soak_heap(server.child.pid, "--json"),
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-            with process:
-                output = process.stdout.read() if process.stdout else b""
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                raise HarnessError(f"soak heap ended with exit code {process.returncode}")
-            census = json.loads(output)
+            census, peak_mib = _census_and_peak(server.child.pid)
             counted = {entry["name"]: entry["objects"] for entry in census["types"]}
             seconds.append(census["cost_s"])
             cpu_seconds.append(census["cpu_s"])
-            memory.append(usage.ru_maxrss * 1024 / _MIB)
+            memory.append(peak_mib)
             # the class is known exactly; of each of the other kinds there are at least as many
             errors.append(100 * abs(counted["__main__.Item"] - expected) / expected)
             progress.say(
@@ -79,6 +69,7 @@ def cost_and_error(place: Place, progress: Progress) -> list[Finding]:
                 f"({cpu_seconds[-1]:.2f} s of CPU), {memory[-1]:.0f} MiB, "
                 f"{counted['__main__.Item'] - expected:+,} of {expected:,}"
             )
+        speed = against_copy(server.child.pid, progress)
     worst = max(errors)
     return [
         Finding("census of 10 M objects, time", Goal(0.8, at_least=False), " s", estimate(seconds)),
@@ -87,6 +78,22 @@ def cost_and_error(place: Place, progress: Progress) -> list[Finding]:
         Finding("the same, memory", Goal(190, at_least=False), " MiB", estimate(memory)),
         Finding("the same, error of a count", Goal(0.1, at_least=False), "%", Estimate(worst, worst, worst)),
     ]
+
+
+def _census_and_peak(pid: int) -> tuple[dict[str, Any], float]:
+    """Return a census as it is printed, and the peak of the memory of the process that took it, MiB."""
+    words = _soak_heap(pid, "--json", "--watch", f"{TIMEOUT_S:g}")
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        line = process.stdout.readline() if process.stdout else b""
+        if not line:
+            raise HarnessError(f"soak heap ended with exit code {process.wait()}")
+        # that which wait4(2) returns counts the memory of the process that started it, too
+        peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
+        return json.loads(line), int(peak[1]) * 1024 / _MIB if peak else math.nan
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def against_copy(pid: int, progress: Progress) -> Finding:

@@ -11,7 +11,7 @@ from soak.heap.cpython.layout import FIELDS_BYTES
 from soak.heap.cpython.memory import Memory, MemoryMapping, Words
 from soak.heap.cpython.pymalloc_pools import POOL_BYTES, PoolSum, outside_pools
 
-CHUNK_BYTES = 4096 << 10
+CHUNK_BYTES = 2 << 20
 """Size of a chunk, bytes."""
 _HOLE_BYTES = 1 << 16
 """Size of a stretch from which on it is left out, where nothing is, rather than filled with zeros, bytes."""
