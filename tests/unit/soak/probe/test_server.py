@@ -20,6 +20,9 @@ from soak_probe import allocators, answers, lifecycle, server
 from soak_probe.sessions import Sessions
 
 from soak.contract import PROBE_COLUMNS, names
+from soak.contract.evidence import MOST_SPACING
+from soak.sampling.process_tree import SCAN_EVERY_S, SETTLED_S
+from soak.sampling.sampler import PROBE_TIMEOUT_S
 
 PATIENCE_S = 10
 OTHER_USER = 12345
@@ -346,6 +349,11 @@ class TestLifecycle:
                 assert json.loads(read_line(client))["pid"] == os.getpid()
                 assert not select.select([client], [], [], 0.1)[0]
         wait_until(lambda: not file_names(directory))
+
+    def test_a_forked_child_is_asked_before_its_probe_leaves(self) -> None:
+        """In the longest sampling, too, and so is one whose connection was lost."""
+        found_s = 2 * SCAN_EVERY_S + SETTLED_S
+        assert found_s + MOST_SPACING * 1.0 + PROBE_TIMEOUT_S < lifecycle.VISIT_IDLE_S
 
     def test_a_visit_is_followed_by_the_next(
         self, directory: str, visit: Callable[[float], lifecycle.Probe]

@@ -11,14 +11,10 @@ from typing import Any
 
 import psutil
 import pytest
-from soak_probe.lifecycle import VISIT_IDLE_S
 
-from soak.contract.evidence import MOST_SPACING
 from soak.errors import UsageError
 from soak.heap.errors import HeapError
 from soak.process import placed_files
-from soak.sampling.process_tree import SCAN_EVERY_S, SETTLED_S
-from soak.sampling.sampler import PROBE_TIMEOUT_S
 from soak.supervisor import late_probe as module
 from soak.supervisor.attachments import Attachment
 from soak.supervisor.ending import StopRequest
@@ -186,12 +182,6 @@ def test_a_program_of_greenlets_takes_none(place: Path, targets: Start) -> None:
     ):
         pass
     assert not list(place.iterdir())
-
-
-def test_a_forked_child_is_asked_before_its_probe_leaves() -> None:
-    """Also in the longest sampling, and one whose connection was lost: the probe of a visit leaves when nobody asks."""
-    found_s = 2 * SCAN_EVERY_S + SETTLED_S
-    assert found_s + MOST_SPACING * 1.0 + PROBE_TIMEOUT_S < VISIT_IDLE_S
 
 
 def test_below_a_launcher_the_service_has_the_probe(
