@@ -39,8 +39,6 @@ LANES: dict[str, tuple[str, ...]] = {
     ),
     "load": ("tests/load/", "tests/browser/test_web_ui.py"),
 }
-NICENESS = 5
-"""How much less priority than the lane before it a lane has, and than the last lane all other tests."""
 
 
 def lane_of(nodeid: str) -> str | None:
@@ -83,19 +81,19 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give a worker the priority of its lane, which is no other worker's."""
+    """Any worker but those of the lanes yields the processor, to the judge and the censuses of a run, too."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
     if run is None:
         return
     if lane := lane_of(item.nodeid):
         _claim(f"\0soakproof-{lane}-{run}", item.config)
-    niceness = max(NICENESS * place_of(item), os.getpriority(os.PRIO_PROCESS, 0))
-    os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    else:
+        os.setpriority(os.PRIO_PROCESS, 0, 19)
 
 
 @cache
 def _claim(address: str, config: pytest.Config) -> None:
-    """Keep the right to drive load until the end; raises OSError where another worker has it."""
+    """Keep a lane until the end; raises OSError where another worker has it."""
     claim = socket.socket(socket.AF_UNIX)
     config.add_cleanup(claim.close)
     claim.bind(address)
