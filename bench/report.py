@@ -14,9 +14,12 @@ from bench.harness.progress import Progress
 from bench.harness.rounds import in_turn
 from bench.harness.subprocesses import run_module
 from bench.harness.synthetic_run import write_run
+from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE
 
 WHOLE_H, QUARTER_H, HOUR_H = 72, 18, 1
 TIMEOUT_S = 300.0
+JUDGED = (0, EXIT_GATE_FAILED, EXIT_INCONCLUSIVE)
+"""Exit codes of a judgement that was made: an hour may be too short to decide."""
 
 
 def time_reports(rounds: int, progress: Progress) -> list[Finding]:
@@ -66,7 +69,9 @@ def _at_most(name: str, goal: float, unit: str, values: list[float]) -> Finding:
 def time_of(command: str, run_dir: Path) -> float:
     """Return the processor time that a command takes, seconds, the start of Python with it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run_module(f"{command} of {run_dir.name}", "soak", command, str(run_dir), timeout_s=TIMEOUT_S)
+    run_module(
+        f"{command} of {run_dir.name}", "soak", command, str(run_dir), timeout_s=TIMEOUT_S, done=JUDGED
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
