@@ -71,7 +71,7 @@ def process_rows(
     """Return the processes of an arm that had several at a time under load: those that grow first, the fastest first.
 
     ``margin`` is the arm's, in bytes; ``error`` is divided among the processes that are judged. Each is judged by its
-    own memory, as read every second, and by a margin that adds up to the arm's: when none grows, the sum is below it.
+    own memory, as read at each tick, and by a margin that adds up to the arm's: when none grows, the sum is below it.
     """
     if load is None or arm.by_process.empty:
         return ()

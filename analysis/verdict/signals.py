@@ -102,7 +102,7 @@ def evidence(arm: Arm, load: Phase, margin: Margin, headroom_bytes: float | None
 
     ``margin`` is in bytes; ``headroom_bytes`` is what the memory limit leaves at the end of the load, None without one.
     What the probe and the kernel count is taken at quiesce points where there are enough of them; the last point before
-    the load is the level that the load starts from. Memory alone is taken each second: many noisy readings narrow the
+    the load is the level that the load starts from. Memory alone is taken at each tick: many noisy readings narrow the
     interval more than few quiet ones.
     """
     alone = next((rows for name in MEMORY_ALONE if (rows := _rows(arm, load, name, settle=False))), None)
@@ -155,7 +155,7 @@ class _Rows:
 
 
 def _rows(arm: Arm, load: Phase, name: str, *, settle: bool = True) -> _Rows | None:
-    """Return the quiesce points where enough of them have the reading, else each second's; None where too few have."""
+    """Return the quiesce points where enough of them have the reading, else the ticks; None where too few have."""
     points = points_under_load(arm, load)
     seconds = within(arm.samples, load.start_s, load.end_s)
     if settle and points[name].count() >= MIN_QUIESCE_POINTS:

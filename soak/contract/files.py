@@ -7,7 +7,7 @@ the monotonic clock. An empty cell was not read; it is never 0. Sizes are bytes.
               events.csv             starts, phases, kills, restarts, missed readings
               traffic.json           the planned load, as passed to Locust
               live.json              the verdict so far, replaced while the run goes on
-              <arm>/samples.csv      one row per second of each process
+              <arm>/samples.csv      a row every every_s of each process
               <arm>/census.csv       objects by type, read from outside every census_every_s and on the quiesce ladder
               <arm>/containers.csv   lengths of the containers that grew, from the same censuses
               <arm>/holders.csv      the path that retains each container and type that grows, found without load
