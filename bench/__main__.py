@@ -89,12 +89,12 @@ def bench(
     )
     try:
         findings = measure(effort, progress)
-    except SoakError as error:
+        console.print(findings_table(findings))
+        if csv is not None:
+            write_findings(csv, findings)
+    except (SoakError, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(EXIT_USAGE) from None
-    console.print(findings_table(findings))
-    if csv is not None:
-        write_findings(csv, findings)
     if any(finding.verdict is Verdict.MISSED for finding in findings):
         raise typer.Exit(EXIT_HARNESS_FAILED)
 
