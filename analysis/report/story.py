@@ -14,7 +14,7 @@ from analysis.growth.arm import ArmGrowth
 from analysis.growth.by_endpoint import EndpointGrowth, endpoint_growth
 from analysis.growth.classify import PENDING_TASKS, short_type
 from analysis.growth.suspect import LeakSuspect, short_name
-from analysis.judge.by_name import MIN_PERIODS, MORE_THAN_NAMES
+from analysis.judge.by_name import COUNTED_PERIODS
 from analysis.judge.onset import Onset, find_onset
 from analysis.judge.types import LEAK, Judgement, Margin
 from analysis.recording.accounting import PARTS
@@ -198,10 +198,11 @@ def _endpoint(growth: EndpointGrowth, replay: ReplayFiles, only_kind: str) -> St
         if others := blocks.not_excluded:
             texts.append(f"not excluded: {', '.join(others[:SHOWN])}{', …' if len(others) > SHOWN else ''}")
         return _known("endpoint", texts)
-    if blocks.alike:
-        return _known("endpoint", ["every request alike: code that all share, or growth with time"])
-    if replayed := dict.fromkeys(site.endpoint for site in replay.sites if site.endpoint):
-        return _known("endpoint", (_replayed(name, replay.sites) for name in [*replayed][:SHOWN]))
+    alike = ["every request alike: code that all share, or growth with time"] if blocks.alike else []
+    named = dict.fromkeys(site.endpoint for site in replay.sites if site.endpoint)
+    if alike or named:
+        replayed = (_replayed(name, replay.sites) for name in [*named][:SHOWN])
+        return _known("endpoint", [*alike, *replayed])
     too_few = _too_few_periods(replay)
     return _unknown(
         "endpoint", too_few or blocks.reason or "live blocks of no endpoint grow by more than those of all"
@@ -210,12 +211,12 @@ def _endpoint(growth: EndpointGrowth, replay: ReplayFiles, only_kind: str) -> St
 
 def _too_few_periods(replay: ReplayFiles) -> str:
     """Return that a replay with sites had too few points to tell endpoints apart; empty where it had enough."""
-    points = [point for point in replay.points if replay.sites and point.of_pass == PASSES[0]]
+    points = [one for one in replay.points if replay.sites and one.of_pass == PASSES[0] and one.requests]
     names = max((len(point.by_name) for point in points), default=0)
-    periods, needed = len(points) - 1, max(MIN_PERIODS, names + MORE_THAN_NAMES)
-    if names < 2 or periods >= needed:
+    periods = len(points) - 1
+    if names < 2 or periods >= COUNTED_PERIODS:
         return ""
-    return f"the replay had {periods} periods, {needed} are needed for {names} names: raise replay.seconds"
+    return f"the replay had {periods} periods, {COUNTED_PERIODS} are needed: raise replay.seconds"
 
 
 def _replayed(name: str, sites: tuple[Site, ...]) -> str:

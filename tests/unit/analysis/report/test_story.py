@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from analysis.growth.arm import find_growth
+from analysis.growth.by_endpoint import EndpointGrowth
+from analysis.judge.by_name import GrowthByName
 from analysis.recording.read import read_recording
-from analysis.recording.replay import Site, sites_csv
-from analysis.report.story import LeakStory, leak_stories
+from analysis.recording.replay import ReplayFiles, Site, sites_csv
+from analysis.report.story import LeakStory, _endpoint, leak_stories
 from analysis.sites.found import arm_sites
 from analysis.verdict.run import judged_run
 from soak.contract import REPLAY, REPLAY_COLUMNS, SITES, names
@@ -110,17 +113,37 @@ def test_lines_and_endpoints_of_a_replay(build_run: Build) -> None:
     assert story.known_text.startswith("Allocated at: gateway/app.py:130: 14.8 KiB/request")
 
 
-def test_a_replay_of_few_points_states_how_many_are_needed(build_run: Build) -> None:
-    """Eight points are seven periods, too few to tell two names apart."""
+@pytest.mark.parametrize(
+    ("points", "reason"),
+    [
+        (6, "the replay had 5 periods, 6 are needed: raise replay.seconds"),
+        (7, 'the mix of requests is constant; traffic.mix = "rotate" tells endpoints apart'),
+    ],
+)
+def test_a_replay_of_few_points_states_how_many_are_needed(
+    build_run: Build, points: int, reason: str
+) -> None:
+    """Each name is told apart from all others in six periods; a point without requests begins none."""
     run_dir = build_run()
     (run_dir / "leaky" / SITES).write_text(sites_csv((SITE,)))
-    rows = [f'python,{n},{n},{100 * n},"{{""a"": {50 * n}, ""b"": {50 * n}}}",1,1' for n in range(8)]
+    rows = [f'python,{n},{n},{100 * n},"{{""a"": {50 * n}, ""b"": {50 * n}}}",1,1' for n in range(points + 1)]
     (run_dir / "leaky" / REPLAY).write_text("\n".join([",".join(names(REPLAY_COLUMNS)), *rows, ""]))
     kinds = [{"method": "GET", "path": f"/{name}"} for name in "ab"]
     steps = told(run_dir, config={"traffic": {"requests": kinds}})
-    assert steps["endpoint"] == (
-        "not known: the replay had 7 periods, 8 are needed for 2 names: raise replay.seconds"
-    )
+    assert steps["endpoint"] == f"not known: {reason}"
+
+
+def test_what_grows_alike_hides_no_endpoint_of_the_replay() -> None:
+    """The run measured growth per request of every name; the replay counted the blocks of one line."""
+    alike = EndpointGrowth(GrowthByName(alike=True), GrowthByName())
+    for sites, text in (
+        ((), "every request alike: code that all share, or growth with time"),
+        (
+            (replace(SITE, endpoint="add"),),
+            "every request alike: code that all share, or growth with time; add at gateway/app.py:130, by the replay",
+        ),
+    ):
+        assert _endpoint(alike, ReplayFiles(sites=sites), "").text == text
 
 
 def test_a_run_without_a_load_has_no_story(build_run: Build) -> None:
