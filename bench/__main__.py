@@ -39,13 +39,13 @@ class Effort:
 
 
 FULL = Effort(
-    builds=Rounds(32, 0.5),
-    sampling=Rounds(12, 2.5),
-    many=Rounds(3, 10.5),
-    loads=Rounds(6, 3.0),
-    naming=6,
-    reports=4,
-    about_s=650,
+    builds=Rounds(20, 0.5),
+    sampling=Rounds(8, 2.5),
+    many=Rounds(3, 5.5),
+    loads=Rounds(4, 2.0),
+    naming=4,
+    reports=3,
+    about_s=600,
 )
 QUICK = Effort(
     builds=Rounds(5, 0.5),

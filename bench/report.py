@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from analysis.commands.live import live
 from analysis.recording.growing import GrowingRecording
-from bench.harness.estimate import Finding, Goal, estimate, ratios
+from bench.harness.estimate import Estimate, Finding, Goal, estimate, ratios
 from bench.harness.progress import Progress
 from bench.harness.rounds import in_turn
 from bench.harness.subprocesses import run_module
@@ -34,6 +34,7 @@ def time_reports(rounds: int, progress: Progress) -> list[Finding]:
     pages: list[float] = []
     with TemporaryDirectory(prefix="soak-bench-") as directory:
         runs = {hours: write_run(Path(directory) / f"{hours}h", hours) for hours in {**seconds, **looks}}
+        disk_mb = sum(file.stat().st_size for file in runs[WHOLE_H].rglob("*") if file.is_file()) / 1e6
         growing = {hours: GrowingRecording(runs[hours]) for hours in looks}
         for one in growing.values():
             live(one.read(), 1)
@@ -59,6 +60,12 @@ def time_reports(rounds: int, progress: Progress) -> list[Finding]:
             f"live look at {WHOLE_H} h / {HOUR_H} h, CPU", 1.2, "x", ratios(looks[WHOLE_H], looks[HOUR_H])
         ),
         _at_most(f"report.html of {WHOLE_H} h, two arms", 2.8, " MiB", pages),
+        Finding(
+            f"recording of {WHOLE_H} h, two arms",
+            Goal(150, at_least=False),
+            " MB",
+            Estimate(disk_mb, disk_mb, disk_mb),
+        ),
     ]
 
 
