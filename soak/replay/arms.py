@@ -86,19 +86,21 @@ def replay_arms(
     done: dict[str, ArmReplay] = {}
     until_s = session.clock.now_s() + seconds
     native = {arm.name: arm.name in found and found[arm.name].native for arm in arms}
-    parts = [_parts(ended.plan.profile.replay.native, is_native=native[arm.name]) for arm in arms]
+    leaks = {arm.name: arm.name not in found or found[arm.name].verdict == LEAK for arm in arms}
+    mode = ended.plan.profile.replay.native
+    parts = [_parts(mode, is_native=native[arm.name], leaks=leaks[arm.name]) for arm in arms]
     for number, arm in enumerate(arms):
         share_s = (until_s - session.clock.now_s()) * parts[number] / sum(parts[number:])
-        leaks = arm.name not in found or found[arm.name].verdict == LEAK
-        arm_until_s = session.clock.now_s() + share_s
-        done[arm.name] = replay_arm(ended, arm, arm_until_s, is_native=native[arm.name], leaks=leaks)
+        done[arm.name] = replay_arm(
+            ended, arm, session.clock.now_s() + share_s, is_native=native[arm.name], leaks=leaks[arm.name]
+        )
         session.progress.print_line(_summary(arm.name, done[arm.name]))
     return done
 
 
-def _parts(native: str, *, is_native: bool) -> float:
+def _parts(native: str, *, is_native: bool, leaks: bool) -> float:
     """Return the time of an arm in times of its passes that are certain, by ``replay.native``."""
-    return 1.0 if native != "auto" or is_native else 1.0 + SECOND_PASS
+    return 1.0 if native != "auto" or is_native or not leaks else 1.0 + SECOND_PASS
 
 
 def _are_cleared(ended: Ended, arms: Sequence[ArmPlan]) -> bool:
@@ -148,9 +150,9 @@ def _passes(
     profile, began_s = ended.plan.profile, ended.session.clock.now_s()
     native = profile.replay.native
     has_both = native == "on" or (native == "auto" and is_native)
-    passes = 2.0 if has_both else _parts(native, is_native=is_native)
-    yield python_pass(profile.replay), began_s + (until_s - began_s) / passes
-    is_open = leaks and native == "auto" and not has_both
+    parts = _parts(native, is_native=is_native, leaks=leaks)
+    yield python_pass(profile.replay), began_s + (until_s - began_s) / (2.0 if has_both else parts)
+    is_open = parts > 1.0  # time is kept for a second pass
     if has_both or (is_open and explained_share(ended.plan.run_directory / arm.name) < EXPLAINED):
         yield native_pass(profile), until_s
 

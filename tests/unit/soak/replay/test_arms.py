@@ -13,8 +13,9 @@ from soak.config.load import load_profile
 from soak.contract import ArmLive, ArmReplay, Live
 from soak.errors import HarnessError
 from soak.plan.run_plan import plan_run
-from soak.replay.arms import explained_share, is_eligible, outcome, replay_arm, replay_run
+from soak.replay.arms import explained_share, is_eligible, outcome, replay_arm, replay_arms, replay_run
 from soak.replay.one_pass import PassResult
+from soak.replay.verdicts import Judged
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import Ended
@@ -231,6 +232,19 @@ def test_less_than_half_explained_asks_for_the_native_pass(make: Make) -> None:
         assert explained_share(sites.parent) == 1.0
     sites.unlink()
     assert explained_share(sites.parent) == 1.0
+
+
+def test_an_arm_that_does_not_leak_has_the_python_pass_alone_and_all_of_the_time(make: Make) -> None:
+    """Asked for by name: no leak is there that the lines could explain less than half of."""
+    run = make(old="no_leak")
+    run.machine.ready_after_s = {"old": 1e9}
+    (run.ended.plan.run_directory / "old" / "sites.csv").write_text("pass,share\npython,0.1\n")
+    found = replay_arms(
+        run.ended, run.ended.plan.arms[:1], 20.0, {"old": Judged(verdict="no_leak", native=False)}
+    )
+    run.ended.session.close()
+    assert found["old"].seconds == pytest.approx(20, abs=0.5)
+    assert run.started.count("old") == 1
 
 
 def test_a_second_pass_takes_no_time_of_the_next_arm(make: Make) -> None:
