@@ -140,7 +140,9 @@ def main(
     panels: Annotated[
         list[str] | None, typer.Argument(help=f"Measure these anew: {', '.join(PANELS)}. Default: all.")
     ] = None,
-    directory: Annotated[Path, typer.Option(help="Directory of cost.csv and cost.png.")] = IMAGES,
+    directory: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="Directory of cost.csv and cost.png.")
+    ] = IMAGES,
     only_draw: Annotated[
         bool, typer.Option("--draw", help="Measure nothing, draw what cost.csv has.")
     ] = False,

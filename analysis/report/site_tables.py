@@ -8,11 +8,11 @@ from analysis.formatting import format_bytes
 from analysis.recording.replay import Site
 from analysis.report.site_lines import blocks_text, interval_text, why_no_lines
 from analysis.report.tables import Table
-from analysis.sites.found import PAST_ALLOCATORS, PYTHON, TURNOVER, ArmSites
+from analysis.sites.found import PAST_ALLOCATORS, PYTHON, TURNOVER, ArmSites, of_lines
 from soak.contract import PASSES
 
 SHOWN_SITES: Final = 12
-"""Sites of a pass that a table shows; sites.csv has all."""
+"""Rows of a table: sites of a pass, or where there are more its lines of yours; sites.csv has all."""
 SOURCE: Final = "source"
 """Head of the column with the text of the line."""
 HEAD: Final = ("your line", SOURCE, "in", "by", "bytes", "95%", "blocks", "share", "endpoint")
@@ -43,11 +43,11 @@ def _tables(found: ArmSites) -> list[Table]:
 
 
 def _table(found: ArmSites, of_pass: str, *, with_facts: bool) -> Table:
-    sites = [site for site in found.sites if site.of_pass == of_pass]
+    sites = tuple(site for site in found.sites if site.of_pass == of_pass)
     by = "" if of_pass == PYTHON else ", by native code"
-    shown = sites[:SHOWN_SITES]
-    more = len(sites) - len(shown)
-    notes = [f"{more} more in sites.csv."] if more else []
+    is_long = len(sites) > SHOWN_SITES
+    shown = of_lines(sites)[:SHOWN_SITES] if is_long else sites
+    notes = [f"A row for each line of yours; sites.csv has all {len(sites)} sites."] if is_long else []
     notes += _sum(found, of_pass)
     notes += [*_facts(found), *_gaps(found)] if with_facts else []
     rows = tuple(map(_row, shown))

@@ -149,11 +149,14 @@ def test_a_site_without_a_line_of_yours_has_that_of_the_package() -> None:
 
 
 def test_passes_have_a_table_each_and_a_long_one_is_cut() -> None:
-    """Native sites name their function; of 30 lines 12 are shown, and where the others are."""
+    """Native sites name their function; 30 sites of one line are a row, so that they hide no other line."""
     native = replace(SITE, of_pass="native", function="JSON_DecodeObject (ujson)")
     many = [replace(SITE, rank=rank) for rank in range(30)]
-    python, of_native = site_tables((found(*many, native),))
-    assert (len(python.rows), python.note.startswith("18 more in sites.csv.")) == (12, True)
+    others = [replace(SECOND, your_line=f"app.py:{line}") for line in range(30)]
+    python, of_native = site_tables((found(*many, *others[:1], native),))
+    assert [row[0] for row in python.rows] == [SITE.your_line, "app.py:0"]
+    assert python.note.startswith("A row for each line of yours; sites.csv has all 31 sites.")
+    assert len(site_tables((found(*others),))[0].rows) == 12
     assert of_native.caption == "Allocated in leaky, by native code, per request"
     assert of_native.rows[0][of_native.head.index("by")] == "JSON_DecodeObject (ujson)"
 
