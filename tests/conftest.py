@@ -39,6 +39,8 @@ LANES: dict[str, tuple[str, ...]] = {
     ),
     "load": ("tests/load/", "tests/browser/test_web_ui.py"),
 }
+NICENESS = {"lateness": 0, "load": 5, None: 19}
+"""By lane: the rest has the priority of the censuses of a run, which no test may keep from the processor."""
 
 
 def lane_of(nodeid: str) -> str | None:
@@ -64,7 +66,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 
 def place_of(item: pytest.Item) -> int:
     """Return the place of a test's lane; all other tests come after the lanes."""
-    return [*LANES, None].index(lane_of(item.nodeid))
+    return list(NICENESS).index(lane_of(item.nodeid))
 
 
 @pytest.hookimpl(trylast=True)
@@ -81,14 +83,14 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Any worker but those of the lanes yields the processor, to the judge and the censuses of a run, too."""
+    """Give a worker the priority of its lane, which is no other worker's, or that of the rest."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
     if run is None:
         return
-    if lane := lane_of(item.nodeid):
+    lane = lane_of(item.nodeid)
+    if lane is not None:
         _claim(f"\0soakproof-{lane}-{run}", item.config)
-    else:
-        os.setpriority(os.PRIO_PROCESS, 0, 19)
+    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS[lane], os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 @cache
