@@ -184,7 +184,7 @@ class ProcessMemory:
         return rows
 
     def resident(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """As in Memory; of a mapping of allocators as it was first. Raises HeapError when the process is gone."""
+        """As in Memory; of an allocator's mapping, what was there when this was opened; raises as ``read_into``."""
         stretches = self._stretches.get((start, end))
         if stretches is None:
             stretches, _ = self._look_through(start, end)
@@ -218,7 +218,10 @@ class ProcessMemory:
             yield first, pages, np.frombuffer(entries, np.uint64, len(entries) // 8)
 
     def _shared_bytes(self) -> int:
-        """Return the size of pages of allocators that other processes map, too, or that were read but never written."""
+        """Return the size of pages of allocators that other processes map, too, or that were read but never written.
+
+        What is resident is kept for ``resident``.
+        """
         pages = 0
         for mapping in self.maps:
             if mapping.anonymous:
