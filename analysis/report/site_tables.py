@@ -8,7 +8,8 @@ from analysis.formatting import format_bytes
 from analysis.recording.replay import Site
 from analysis.report.site_lines import blocks_text, interval_text, why_no_lines
 from analysis.report.tables import Table
-from analysis.sites.found import PAST_ALLOCATORS, PYTHON, TURNOVER, ArmSites, of_lines
+from analysis.sites.found import PAST_ALLOCATORS, PYTHON, ArmSites, of_lines
+from analysis.sites.regression import TURNOVER
 from soak.contract import PASSES
 
 SHOWN_SITES: Final = 12

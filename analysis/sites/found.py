@@ -17,8 +17,6 @@ from soak.contract import PASSES
 
 PAST_ALLOCATORS: Final = 0.5
 """Share of the leak that the sites of Python's allocators explain, below which the rest is worth a sentence."""
-TURNOVER: Final = 1.2
-"""Share of the leak above which sites explain more than the arm retained: containers were emptied later."""
 PYTHON: Final = PASSES[0]
 UNKNOWN: Final = ManifestReplay(
     status="interrupted", reason="its end was not recorded", seconds=0.0, requests=0

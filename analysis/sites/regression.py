@@ -8,9 +8,9 @@ Bytes and blocks are regressed on the requests answered before each point. A gro
 - its bytes are at least MIN_PART of the leak; those of all sites of its line of yours, or task, MIN_SHARE
   (``rows.site_rows``).
 
-What grows by more than the arm leaks is no part of it: the run is longer than the replay, and there it came to an end.
-It is left out where the other sites explain EXPLAINED of the leak, unless its blocks may lie in pages that were never
-touched, which the run did not count.
+What grows by more than TURNOVER of what the arm leaks is no part of it: the run is longer than the replay, and there it
+came to an end. It is left out where the other sites explain EXPLAINED of the leak, unless its blocks may lie in pages
+that were never touched, which the run did not count.
 
 The noise of a level may be independent from point to point, or add up as that of a walk. Both are fitted, and an
 interval holds those of both. The largest block of a group, the table of a dict or a list, grows by doublings, which
@@ -49,8 +49,11 @@ MIN_DOUBLINGS: Final = 2
 """Steps in which a group of a few large blocks grew, at the least."""
 MOST_FALL: Final = 0.01
 """Bytes that a group of a few large blocks may fall from a point to the next, as a share of its growth."""
+TURNOVER: Final = 1.2
+"""Share of the leak above which sites retain more than the arm did: containers were emptied later. Up to it the two may
+differ, as traced bytes are those asked for, and the run measured memory in use."""
 EXPLAINED: Final = 0.5
-"""Share of the leak that the other sites explain where a site that grows by more than the arm leaks is left out."""
+"""Share of the leak that the other sites explain where a site that grows by more than TURNOVER of it is left out."""
 WHOLE_BYTES: Final = 4_096
 """Mean size from which on blocks may lie in pages that were never touched, bytes: the size of a page."""
 MOST_OF_OTHERS: Final = 0.1
@@ -147,7 +150,9 @@ def _parts(sites: list[Site], leak: float | None, most: float | None) -> list[Si
     """Return the sites that may be a part of the leak; all of them where those alone do not explain EXPLAINED of it."""
     if leak is None or most is None:
         return sites
-    parts = [site for site in sites if _mean_block(site) >= WHOLE_BYTES or (site.low or 0.0) <= most]
+    parts = [
+        site for site in sites if _mean_block(site) >= WHOLE_BYTES or (site.low or 0.0) <= TURNOVER * most
+    ]
     return parts if sum(site.bytes_per_request for site in parts) >= EXPLAINED * leak > 0 else sites
 
 
