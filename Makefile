@@ -54,7 +54,7 @@ fuzz: .venv/installed ## 30,000 damaged inputs, ten minutes: make fuzz SEED=5 KI
 bench: .venv/installed ## Measure the speed of gateway, sampling, load and report, ten minutes: make bench CSV=bench.csv
 	@$(BIN)/python -m bench $(if $(CSV),--csv $(CSV))
 
-bench-cost: .venv/installed ## Measure and draw what soakproof costs by rate, workers, processes and hours, six minutes
+bench-cost: .venv/installed ## Measure and draw what soakproof costs by rate, workers, processes and hours, four minutes
 	@$(BIN)/python -m bench.cost
 
 bench-live: .venv/installed ## How soon a leak is called while the load runs, twelve minutes

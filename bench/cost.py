@@ -42,7 +42,7 @@ SAMPLED_S: Final = 10.5
 """Two readings of smaps in each."""
 SECONDS_OF_REPORTS: Final = 5
 IMAGES: Final = ROOT / "docs" / "images"
-ABOUT_S: Final = 330
+ABOUT_S: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
