@@ -24,7 +24,6 @@ from geventhttpclient.useragent import CompatResponse
 from locust.contrib.fasthttp import FastHttpSession, FastRequest, insecure_ssl_context_factory
 
 from locustfiles.schedule.requests import PlannedRequest
-from locustfiles.worker.watched import WatchedConnection
 
 READ_BYTES: Final = 16 * 1024
 """Most bytes that are read from a connection at a time."""
@@ -68,7 +67,6 @@ class ArmClient:
         self._has_cookies = False
         self._authorization = session.auth_header
         url = URL(self._base)
-        self._secure = url.scheme == "https"
         self._base_path = url.request_uri
         host = f"[{url.host}]" if ":" in url.host else url.host
         self._host_line = f"Host: {host}{'' if url.port in (80, 443) else f':{url.port}'}\r\n"
@@ -131,10 +129,8 @@ class ArmClient:
                 return kept
             self._pool.release_socket(kept)
         made = self._pool.get_socket()
-        if self._secure:
-            made.settimeout(None)  # the caller's deadline is for all of the request
-            return made
-        return WatchedConnection(made)
+        made.settimeout(None)  # the caller's deadline is for all of the request
+        return made
 
     def _take_kept(self) -> Any:
         kept, self._kept = self._kept, None
@@ -143,7 +139,10 @@ class ArmClient:
     def _send(self, connection: Any, message: bytes) -> bool:
         """Send, and return whether the target closed the connection meanwhile: it may have answered before that."""
         try:
-            connection.sendall(message)
+            if (sent := connection.send(message)) < len(
+                message
+            ):  # sendall asks for the size of the buffer first
+                connection.sendall(memoryview(message)[sent:])
         except OSError as error:
             if error.errno in (errno.ECONNRESET, errno.EPIPE):
                 return True

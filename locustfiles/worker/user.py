@@ -54,13 +54,14 @@ class ArmUser(FastHttpUser):
         counter = self.queue.counter
         sent_s = self.now_s()
         counter.sent(sent_s, request.name)
-        failure, ended_s, headed_s = self._request(request, sent_s)
-        counter.ended(ended_s, request.planned_s, sent_s, failure, headed_s)
+        failure, headed_s = self._request(request)
+        counter.ended(self.now_s(), request.planned_s, sent_s, failure, headed_s)
 
-    def _request(self, request: PlannedRequest, sent_s: float) -> tuple[str | None, float, float | None]:
-        """Return the kind of failure, the end and, of a stream, when its head was there: its length is by the plan."""
+    def _request(self, request: PlannedRequest) -> tuple[str | None, float | None]:
+        """Return the kind of failure and, of a stream, when its head was there: its length is by the plan."""
         headed_s: float | None = None
         length = 0
+        began_s = self.now_s()
         try:
             with gevent.Timeout(self.network_timeout):
                 response = self.http.send(request)
@@ -70,7 +71,7 @@ class ArmUser(FastHttpUser):
                     failure = answer_kind(response.get_code(), content)
                 else:
                     headed_s = self.now_s()
-                    latest_s = sent_s + self.network_timeout - STREAM_MARGIN_S
+                    latest_s = began_s + self.network_timeout - STREAM_MARGIN_S
                     end_s = min(headed_s + request.read_s, request.until_s, latest_s)
                     failure = answer_kind(response.get_code(), _read_for(response, end_s - headed_s))
         except FAILURE_EXCEPTIONS as error:
@@ -79,16 +80,15 @@ class ArmUser(FastHttpUser):
         except Exception:  # noqa: BLE001 - whatever error the client's parser raises, the request ends once in the recording
             self.http.close()
             failure = "other"
-        ended_s = self.now_s()
         self.environment.events.request.fire(
             request_type=request.method,
             name=f"{self.arm} {request.name}",
-            response_time=((headed_s or ended_s) - sent_s) * 1000,
+            response_time=((headed_s or self.now_s()) - began_s) * 1000,
             response_length=length,
             exception=CatchResponseError(failure) if failure else None,
             context={},
         )
-        return failure, ended_s, headed_s
+        return failure, headed_s
 
 
 def _read_for(response: HTTPSocketPoolResponse, seconds: float) -> bytes:
