@@ -65,9 +65,11 @@ class Target:
         )
 
     def line(self) -> str:
-        """Wait for the next line the target prints."""
+        """Wait for the next line the target prints; it fails with the target's errors where that has ended."""
         assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        if not (line := self.process.stdout.readline()):
+            pytest.fail(f"the target ended: {self.end()}")
+        return line.strip()
 
     def say(self, line: str) -> None:
         """Give the target a line of input."""

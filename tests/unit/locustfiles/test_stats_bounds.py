@@ -93,6 +93,11 @@ def test_with_bounds_it_does_not(environment: Environment, clock: ScriptedClock)
     assert sizes["history"] <= KEEP_HISTORY + 2
     assert sizes["errors"] <= KEEP_ERRORS + 20
     total = environment.stats.total
+    assert [bool(entry.response_times_cache) for entry in (total, *environment.stats.entries.values())] == [
+        True,
+        False,
+        False,
+    ]
     assert total.current_rps == 2 * (RATE + 1)
     assert total.current_fail_per_sec == 2
     assert total.num_requests == HOURS * 3600 * 2 * (RATE + 1)
