@@ -74,7 +74,7 @@ def measure(effort: Effort, progress: Progress) -> list[Finding]:
 
 def bench(
     *,
-    quick: Annotated[bool, typer.Option("--quick", help="Three minutes, with wide intervals.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Four minutes, with wide intervals.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
 ) -> None:
     """Measure gateway, sampling, load and report, each against a peer of the same run, in alternating rounds.

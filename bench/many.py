@@ -110,8 +110,8 @@ def sampled(directory: Path, targets: list[Target], seconds: float) -> tuple[flo
             samples,
             every_s=SAMPLE_EVERY_S,
             smaps_every_s=SMAPS_EVERY_S,
-            first_after_s=number / ARMS,
         )
+        sampler.first_after_s = number / ARMS
         sampler.targets = tuple(target for target in targets if target.arm == arm)
         sampler.phase = LOAD
         samplers.append((sampler, samples))

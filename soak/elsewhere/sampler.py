@@ -41,11 +41,8 @@ class ElsewhereSampler(Sampler):
         *,
         every_s: float,
         fetch: Fetch,
-        first_after_s: float = 0.0,
     ) -> None:
-        super().__init__(
-            arm, clock, events, samples, every_s=every_s, smaps_every_s=math.inf, first_after_s=first_after_s
-        )
+        super().__init__(arm, clock, events, samples, every_s=every_s, smaps_every_s=math.inf)
         self.life = 1
         """Number of the process that answers, from 1."""
         self.is_away = False

@@ -70,13 +70,13 @@ class Sampler:
         holders: CsvWriter | None = None,
         naming: Naming | None = None,
         injector: Injector | None = None,
-        first_after_s: float = 0.0,
     ) -> None:
         self.arm = arm
         self._clock = clock
         self._samples = samples
         self._every_s = every_s
-        self._first_after_s = first_after_s
+        self.first_after_s = 0.0
+        """Seconds that ``run`` waits before all else."""
         self._slow = SlowReadings(
             smaps_every_s, lambda detail: events.record("sampled_less", detail, arm=arm)
         )
@@ -108,7 +108,7 @@ class Sampler:
 
         Before the first tick, ``first_after_s`` later, each probe answers once, unrecorded: no tick is late for that.
         """
-        stop.wait(self._first_after_s)
+        stop.wait(self.first_after_s)
         with self._failure_kept(), self._probing:
             until_s = self._clock.now_s() + FIRST_TIMEOUT_S
             ask_all(self.targets, self._clock, lambda: self._left_s(until_s), exact=False)

@@ -127,9 +127,8 @@ class Session:
             holders=holders,
             naming=Naming(limit_bytes if sampling.census_every_s else None, sampling.quiesce_every_s),
             injector=Injector(injected, directory / contract.REQUESTS) if injected else None,
-            first_after_s=self._first_after_s(sampling.every_s),
         )
-        self.samplers.append(sampler)
+        self._begin_apart(sampler, sampling.every_s)
         return sampler
 
     def add_elsewhere(self, arm: str, every_s: float, fetch: Fetch) -> ElsewhereSampler:
@@ -142,14 +141,14 @@ class Session:
             samples,
             every_s=every_s,
             fetch=fetch,
-            first_after_s=self._first_after_s(every_s),
         )
-        self.samplers.append(sampler)
+        self._begin_apart(sampler, every_s)
         return sampler
 
-    def _first_after_s(self, every_s: float) -> float:
-        """Return when the next arm is read first: arms that are read at the same instant wait for each other."""
-        return len(self.samplers) * GOLDEN_SECTION % 1 * min(every_s, 1.0)
+    def _begin_apart(self, sampler: Sampler, every_s: float) -> None:
+        """Keep the sampler of the next arm: arms that are read at the same instant wait for each other."""
+        sampler.first_after_s = len(self.samplers) * GOLDEN_SECTION % 1 * min(every_s, 1.0)
+        self.samplers.append(sampler)
 
     def _add_arm(self, arm: str) -> tuple[Path, CsvWriter]:
         directory = self.directory / arm
