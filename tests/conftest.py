@@ -39,8 +39,8 @@ LANES: dict[str, tuple[str, ...]] = {
     ),
     "load": ("tests/load/", "tests/browser/test_web_ui.py"),
 }
-NICENESS = {"lateness": 0, "load": 5, None: 19}
-"""By lane: the rest has the priority of the censuses of a run, which no test may keep from the processor."""
+NICENESS = {"lateness": 0, "load": 5, None: 10}
+"""By lane; the rest has its share beside them, as its tests wait for answers of processes within a second or less."""
 
 
 def lane_of(nodeid: str) -> str | None:

@@ -71,7 +71,7 @@ def soaked(directory: Path, mode: str, *, censuses: bool = True) -> ArmVerdict:
                 if censuses and now_s % CENSUS_EVERY_S == 0:
                     seen = take_census(process.pid).pool_free_bytes
                     bench.sampler.census_cells = {process.pid: {"pool_free_bytes": seen}}
-                bench.sampler.tick()
+                bench.sampler.tick(exact=True)  # which waits for a target that gets no processor
             now_s, bench.sampler.phase = phases["quiesce"] + 1.0, "quiesce"
             for rung, op in zip(contract.RUNGS, (None, "collect", "trim"), strict=True):
                 if op is not None:

@@ -77,7 +77,7 @@ def make_user(make_traffic: MakeTraffic) -> Callable[[str], ArmUser]:
         return 0.25
 
     def make(url: str) -> ArmUser:
-        traffic = make_traffic(arms={"leaky": url}, network_timeout_s=0.3)
+        traffic = make_traffic(arms={"leaky": url}, network_timeout_s=1.0)
         environment = Environment()
         environment.create_local_runner()
         user = user_class("leaky", traffic, ArmQueue(1.0, now), now)(environment)
