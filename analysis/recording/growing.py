@@ -1,8 +1,9 @@
 """A recording that still grows: its new rows are read once, and what is kept of the old ones is bounded.
 
 The rows are put into groups of consecutive moments, 1, 2, 4, ... to a group as the recording gets longer, and of each
-group a few moments are kept whole. What is kept follows from the rows alone, however often they were looked at, and is
-a recording as of a run that sampled less often.
+group a few moments are kept whole. Two old groups become one for each new group, so that what is kept takes the same
+memory at every hour. It follows from the rows alone, however often they were looked at, and is a recording as of a run
+that sampled less often.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Tail:
 
 
 class Thinned:
-    """Rows in groups of consecutive moments, which grow so that there are never more than ``most`` of them.
+    """Rows in groups of consecutive moments, which grow so that there are ``most``, an even number, of them at most.
 
     ``keep`` must give the same for rows as for those that it kept of their parts. With ``by_life`` the groups of one
     life hold nothing of another's.
@@ -108,10 +109,19 @@ class Thinned:
         """The newest moment, its ``t_s`` and its number, of each life or of all."""
         self.moments = 0
 
-    @property
-    def stride(self) -> int:
-        """Moments in a group."""
-        return 1 << max(0, (max(1, self.moments) - 1) // self._most).bit_length()
+    def groups_of(self, moment: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the first moment of the group of each moment, by how many there are by now.
+
+        With ``most`` groups of w moments the next have 2 w, and for each of them the oldest two of w become one.
+        """
+        narrow = 1 << max(0, (self.moments - 1) // self._most).bit_length() >> 1
+        if not narrow:
+            return moment
+        wide, full = 2 * narrow, narrow * self._most
+        merged = wide * -((full - self.moments) // wide)
+        return np.where(
+            (merged <= moment) & (moment < full), moment // narrow * narrow, moment // wide * wide
+        )
 
     def add(self, rows: pd.DataFrame) -> None:
         """Take rows that follow those before."""
@@ -119,11 +129,16 @@ class Thinned:
             return
         rows = rows.assign(moment=self._number(rows))
         self._rows = pd.concat([self._rows, rows], ignore_index=True) if len(self._rows) else rows
-        if self.stride > 1:
-            group = self._rows["moment"].to_numpy() // self.stride
+        if self.is_thinned:
+            group = self.groups_of(self._rows["moment"].to_numpy())
             if self._by_life:
                 group = group + self._rows["life"].to_numpy(np.int64) * (1 << 40)
             self._rows = self._keep(self._rows, group).reset_index(drop=True)
+
+    @property
+    def is_thinned(self) -> bool:
+        """Whether there were more moments than groups."""
+        return self.moments > self._most
 
     def rows(self) -> pd.DataFrame:
         """Return what is kept, in the order of the file."""
@@ -236,7 +251,7 @@ class GrowingArm:
 
     def _kept_requests(self) -> pd.DataFrame:
         rows = self._of_requests.rows()
-        if self._of_requests.stride == 1:
+        if not self._of_requests.is_thinned:
             return rows if len(rows) else Columns(REQUEST_NUMBERS, REQUEST_TEXTS).no_rows()
         # Where the first group begins, none had been answered.
         return pd.concat([rows.head(1).assign(t_s=self._began_s - 1, ok=0.0), rows], ignore_index=True)

@@ -64,6 +64,8 @@ class Naming:
 
     def add_point(self, life: int, t_s: float, charged_bytes: float) -> None:
         """Take the bytes charged to the limit at a quiesce point; a new life of the arm starts over."""
+        if self._limit_bytes is None:
+            return
         if life != self._life:
             self._life = life
             self._charges.clear()

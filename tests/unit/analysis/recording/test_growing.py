@@ -52,7 +52,7 @@ def assert_equal(one: Recording, other: Recording) -> None:
 @pytest.fixture
 def small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that a recording of minutes exceeds several times."""
-    for name, most in (("MOST_GROUPS", 20), ("MOST_POINT_GROUPS", 4), ("MOST_CENSUS_GROUPS", 5)):
+    for name, most in (("MOST_GROUPS", 20), ("MOST_POINT_GROUPS", 4), ("MOST_CENSUS_GROUPS", 6)):
         monkeypatch.setattr(growing, name, most)
 
 
@@ -138,10 +138,31 @@ def test_rows_are_bounded_and_a_rare_reading_is_kept() -> None:
             )
         )
         assert len(kept.rows()) <= 300
-    assert kept.stride == 64
-    rare = kept.rows()["pool_free_bytes"].dropna()
-    groups = {int(t_s) // 64 for t_s in np.arange(7, ticks, 50)}
-    assert {int(t_s) // 64 for t_s in rare} == groups
+    old, new = np.arange(0, 2816), np.arange(3200, ticks)  # in groups of 64, those between in groups of 32
+    rare = kept.rows()["pool_free_bytes"].dropna().to_numpy()
+    for moments, group in ((old, 64), (np.arange(2816, 3200), 32), (new, 64)):
+        theirs = rare[(rare >= moments[0]) & (rare <= moments[-1])]
+        assert set(theirs // group) == set(moments[moments % 50 == 7] // group)
+        assert len(theirs) == len(set(theirs // group))
+
+
+@pytest.mark.parametrize("most", [2, 6, 64])
+def test_the_number_of_groups_stays_the_same(most: int) -> None:
+    """Once there are as many as may be, so that what is kept takes the same memory at every hour.
+
+    A group holds its moments and no other, and groups only ever merge.
+    """
+    thinned, before = Thinned(most, keep_readings), np.arange(0)
+    for moments in range(1, 40 * most):
+        thinned.moments = moments
+        moment = np.arange(moments)
+        group = thinned.groups_of(moment)
+        assert (np.diff(group) >= 0).all()
+        assert len(np.unique(group)) == min(moments, most)
+        assert np.diff(np.unique(group), append=moments).max() <= 2 * moments / most + 2
+        if len(before):
+            assert len({(one, other) for one, other in zip(before, group, strict=False)}) == len(set(before))
+        before = group
 
 
 def test_a_damaged_line_costs_only_itself(build_run: Build, tmp_path: Path) -> None:
