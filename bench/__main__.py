@@ -40,21 +40,21 @@ class Effort:
 
 FULL = Effort(
     builds=Rounds(20, 0.5),
-    sampling=Rounds(8, 2.5),
+    sampling=Rounds(4, 16.0),
     many=Rounds(3, 5.5),
-    loads=Rounds(4, 2.0),
+    loads=Rounds(6, 2.0),
     naming=4,
     reports=3,
-    about_s=600,
+    about_s=780,
 )
 QUICK = Effort(
     builds=Rounds(5, 0.5),
-    sampling=Rounds(2, 2.0),
+    sampling=Rounds(2, 4.0),
     many=Rounds(2, 5.5),
     loads=Rounds(2, 2.0),
     naming=2,
     reports=2,
-    about_s=200,
+    about_s=215,
 )
 
 

@@ -33,7 +33,15 @@ AT_ONE_RATE: Final = tuple(
     for rps, load in PLANNED.items()
 )
 COMPARED: Final = (
-    *((one,) for one in AT_ONE_RATE[:-1]),
+    (
+        AT_ONE_RATE[0],
+        Comparison(
+            "planned load / FastHttpUser not in step, both at 600/s",
+            PLANNED[600],
+            Load(False, 600, apart=True),
+        ),
+    ),
+    *((one,) for one in AT_ONE_RATE[1:-1]),
     (
         AT_ONE_RATE[-1],
         Comparison("planned load at 4,000/s / FastHttpUser at its most", PLANNED[4000], Load(False)),

@@ -16,7 +16,7 @@ from bench.harness.estimate import Estimate, Finding, Goal, estimate
 from bench.harness.progress import Progress
 from bench.harness.rounds import Rounds
 from bench.harness.servers import Place
-from bench.sampling import SAMPLE_EVERY_S, SMAPS_EVERY_S, probed
+from bench.sampling import probed
 from soak.contract import EVENTS, LOAD, SAMPLE_COLUMNS, SAMPLES
 from soak.contract.clock import RunClock
 from soak.errors import HarnessError
@@ -28,6 +28,8 @@ from soak.sampling.sampler import Sampler
 from soak.sampling.target import Target
 
 ARMS, PROCESSES = 10, 64
+SAMPLE_EVERY_S: Final = 1.0
+SMAPS_EVERY_S: Final = 5.0
 IDLE: Final = "import asyncio; asyncio.run(asyncio.sleep(600))"
 READY_S: Final = 60.0
 """Longest wait for all probes, seconds."""

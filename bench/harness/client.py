@@ -44,12 +44,34 @@ class Client:
 
     def flood(self, server: Server, seconds: float) -> float:
         """Send as fast as the server answers; return its answers per second."""
-        return self._load(server, Plan(server.port, self._next_id, seconds, LEAD_S)).answered_rps
+        (rate_rps,) = self._load(server, Plan(server.port, self._next_id, seconds, LEAD_S)).answered_rps
+        return rate_rps
 
     def pace(self, server: Server, seconds: float, rate_rps: float) -> float:
         """Send at a fixed rate; return the 99th percentile of the latency in seconds."""
         plan = Plan(server.port, self._next_id, seconds, LEAD_S, rate_rps=rate_rps)
-        return self._load(server, plan).p99_s
+        (p99_s,) = self._load(server, plan).p99_s
+        return p99_s
+
+    def load_in_parts(
+        self, server: Server, begin_s: float, parts: int, part_s: float, rate_rps: float | None = None
+    ) -> Result:
+        """Send from ``begin_s`` of the monotonic clock on; the parts follow one another LEAD_S later.
+
+        Without a rate as fast as the server answers. Raises HarnessError when the client began too late.
+        """
+        return self._load(
+            server,
+            Plan(
+                server.port,
+                self._next_id,
+                parts * part_s,
+                LEAD_S,
+                rate_rps=rate_rps,
+                parts=parts,
+                begin_s=begin_s,
+            ),
+        )
 
     def _load(self, server: Server, plan: Plan) -> Result:
         timeout_s = plan.lead_s + plan.seconds + SLACK_S

@@ -40,6 +40,10 @@ class Plan:
     """Requests per second at equal distances; None sends the next one as soon as one is answered."""
     requests: int | None = None
     """End after this many, should they be answered before ``seconds`` are over."""
+    parts: int = 1
+    """Equal parts of ``seconds``, each with a result of its own."""
+    begin_s: float | None = None
+    """When to begin, by the machine's monotonic clock; None at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,10 @@ class Result:
     """The first id that was not sent."""
     failed: int
     """Answers that are not 200, or have an error inside; those of the lead too."""
-    answered_rps: float
-    """Answers per second that counts."""
-    p99_s: float
-    """Of the requests begun in the seconds that count: from sending, or from the planned start when no connection
-    was free then."""
+    answered_rps: list[float]
+    """Answers per second of each part."""
+    p99_s: list[float]
+    """Of the requests begun in each part: from sending, or from the planned start when no connection was free then."""
 
 
 class Connection(asyncio.Protocol):
@@ -113,12 +116,14 @@ class Tally:
     plan: Plan
     start_s: float
     next_id: int = field(init=False)
-    answered: int = 0
     failed: int = 0
-    latencies_s: list[float] = field(default_factory=list)
+    answered: list[int] = field(init=False)
+    latencies_s: list[list[float]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.next_id = self.plan.first_id
+        self.answered = [0] * self.plan.parts
+        self.latencies_s = [[] for _ in range(self.plan.parts)]
 
     def take_id(self) -> int:
         """Return the id of the next request."""
@@ -128,32 +133,36 @@ class Tally:
     def note(self, began_s: float, ended_s: float, *, good: bool) -> None:
         """Count an answer."""
         self.failed += not good
-        self.answered += self._counts(ended_s)
-        if self._counts(began_s):
-            self.latencies_s.append(ended_s - began_s)
+        if (part := self._part(ended_s)) is not None:
+            self.answered[part] += 1
+        if (part := self._part(began_s)) is not None:
+            self.latencies_s[part].append(ended_s - began_s)
 
     def enough(self, now_s: float) -> bool:
         """Whether nothing more is to be sent."""
         sent = self.next_id - self.plan.first_id
-        return now_s >= self._ends_s or (self.plan.requests is not None and sent >= self.plan.requests)
+        ends_s = self.start_s + self.plan.lead_s + self.plan.seconds
+        return now_s >= ends_s or (self.plan.requests is not None and sent >= self.plan.requests)
 
     def result(self) -> Result:
-        """Return the sums; raises ValueError when fewer than two requests count."""
-        if len(self.latencies_s) < 2:
+        """Return the sums; raises ValueError where fewer than two requests of a part count."""
+        if min(map(len, self.latencies_s)) < 2:
             raise ValueError("no answers came in the seconds that count")
         return Result(
             next_id=self.next_id,
             failed=self.failed,
-            answered_rps=self.answered / self.plan.seconds,
-            p99_s=statistics.quantiles(self.latencies_s, n=100, method="inclusive")[98],
+            answered_rps=[count * self.plan.parts / self.plan.seconds for count in self.answered],
+            p99_s=[
+                statistics.quantiles(latencies_s, n=100, method="inclusive")[98]
+                for latencies_s in self.latencies_s
+            ],
         )
 
-    @property
-    def _ends_s(self) -> float:
-        return self.start_s + self.plan.lead_s + self.plan.seconds
-
-    def _counts(self, moment_s: float) -> bool:
-        return self.start_s + self.plan.lead_s <= moment_s < self._ends_s
+    def _part(self, moment_s: float) -> int | None:
+        """Return the part of a moment; None for one that does not count."""
+        counted_s = moment_s - self.start_s - self.plan.lead_s
+        inside = 0 <= counted_s < self.plan.seconds
+        return int(counted_s / self.plan.seconds * self.plan.parts) if inside else None
 
 
 def request(number: int) -> bytes:
@@ -169,12 +178,15 @@ def request(number: int) -> bytes:
 
 
 async def load(plan: Plan) -> Result:
-    """Carry out the plan; raises OSError when the server cannot be reached or breaks a connection."""
+    """Carry out the plan.
+
+    Raises OSError when the server cannot be reached or breaks a connection, ValueError when it began too late.
+    """
     loop = asyncio.get_running_loop()
     connections = [
         (await loop.create_connection(Connection, HOST, plan.port))[1] for _ in range(plan.connections)
     ]
-    tally = Tally(plan, time.perf_counter())
+    tally = Tally(plan, await _begin(plan))
     planned = None if plan.rate_rps is None else itertools.count(tally.start_s, 1 / plan.rate_rps)
     try:
         await asyncio.gather(*(keep_asking(connection, tally, planned) for connection in connections))
@@ -184,12 +196,23 @@ async def load(plan: Plan) -> Result:
     return tally.result()
 
 
+async def _begin(plan: Plan) -> float:
+    """Wait for the moment to begin, and return it."""
+    now_s = time.monotonic()
+    if plan.begin_s is None:
+        return now_s
+    if (late_s := now_s - plan.begin_s) > plan.lead_s:
+        raise ValueError(f"the load began {late_s:.1f} s late")
+    await asyncio.sleep(max(0.0, -late_s))
+    return plan.begin_s
+
+
 async def keep_asking(
     connection: Connection,
     tally: Tally,
     planned: Iterator[float] | None,
     *,
-    now: Callable[[], float] = time.perf_counter,
+    now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Send one request after the other, each at the next planned instant if there are any."""

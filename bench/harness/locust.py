@@ -15,12 +15,11 @@ from typing import Final
 import requests
 
 from bench.harness.load_client import HOST
-from bench.harness.servers import Place, Server, free_port
+from bench.harness.servers import Place, Server, cpu_s, free_port
 from bench.harness.subprocesses import ROOT
 from soak.contract import TRAFFIC_READY, Traffic
 from soak.errors import HarnessError
 from soak.process.log import last_words
-from soak.process.procfs import cpu_s
 
 USERS: Final = 16
 """Users of a load in each process that sends."""
@@ -41,6 +40,8 @@ class Load:
     """Requests per second in all; 0: as many as are answered, of plain users."""
     workers: int = 0
     """Number of workers of the planned load beside a master; 0: one process does both."""
+    apart: bool = False
+    """Whether plain users with a rate each begin at an instant of their own; else all send at the same instants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,7 @@ def _answered(server: Server) -> int:
 
 
 def _cpu_s(processes: Sequence[subprocess.Popen[str]]) -> float:
-    spent_s = [cpu_s(process.pid) for process in processes]
-    if None in spent_s:
-        raise HarnessError("a process of the load has ended")
-    return sum(one_s or 0.0 for one_s in spent_s)
+    return sum(cpu_s(process.pid) for process in processes)
 
 
 @contextmanager
@@ -108,6 +106,7 @@ def _senders(place: Place, server: Server, load: Load) -> Iterator[list[subproce
         headless = ("--headless", "--only-summary")
         if not load.planned:
             pace = {"PACE_RPS": str(load.rps / USERS)} if load.rps else {}
+            pace |= {"APART": "1"} if load.apart else {}
             users = ("--users", str(USERS), "--spawn-rate", str(USERS))
             yield [start("-f", "bench/targets/plain_load.py", "--host", url, *users, *headless, **pace)]
             return

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -130,15 +131,34 @@ def test_waiting_for_a_connection_counts() -> None:
     """While the first answer takes 3.5 s, the two planned after it wait, and that is their latency."""
     plan = Plan(port=0, first_id=0, seconds=10.0, rate_rps=1.0, requests=4)
     tally = asked(Tally(plan, 0.0), [3.5, 0.25, 0.25, 0.25], planned=[0.0, 1.0, 2.0, 5.0])
-    assert tally.latencies_s == pytest.approx([3.5, 2.75, 2.0, 0.25])
+    assert tally.latencies_s == [pytest.approx([3.5, 2.75, 2.0, 0.25])]
 
 
 def test_only_the_seconds_after_the_lead_count() -> None:
     """Lead of 1 s and 2 s that count, an answer each 0.5 s: the one at 1.0 s is in, the one at 3.0 s is not."""
     plan = Plan(port=0, first_id=0, seconds=2.0, lead_s=1.0)
     tally = asked(Tally(plan, 0.0), [0.5] * 6, planned=None)
-    assert tally.result().answered_rps == 2.0
-    assert len(tally.latencies_s) == 4  # begun at 1.0, 1.5, 2.0 and 2.5 s
+    assert tally.result().answered_rps == [2.0]
+    assert list(map(len, tally.latencies_s)) == [4]  # begun at 1.0, 1.5, 2.0 and 2.5 s
+
+
+def test_each_part_has_its_own_result() -> None:
+    """Lead of 1 s, then two parts of 1 s: two quick answers in the first, four in the second."""
+    plan = Plan(port=0, first_id=0, seconds=2.0, lead_s=1.0, parts=2)
+    result = asked(Tally(plan, 0.0), [1.0, 0.5, 0.5, *[0.25] * 4], planned=None).result()
+    assert result.answered_rps == [2.0, 4.0]  # at 1.0 and 1.5 s; at 2.0, 2.25, 2.5 and 2.75 s
+    assert result.p99_s == pytest.approx([0.5, 0.25])
+
+
+def test_a_load_that_began_late_is_no_result() -> None:
+    """Its parts are not those of whoever divided the time."""
+
+    async def run() -> None:
+        async with serving(well) as port:
+            await load(Plan(port, first_id=0, seconds=1.0, begin_s=time.monotonic() - 2.0))
+
+    with pytest.raises(ValueError, match=r"the load began 2\.\d s late"):
+        asyncio.run(run())
 
 
 def test_the_quantile_is_that_of_the_latencies() -> None:
@@ -147,7 +167,7 @@ def test_the_quantile_is_that_of_the_latencies() -> None:
     tally = Tally(plan, 0.0)
     for second in range(1, 102):
         tally.note(0.0, float(second), good=True)
-    assert tally.result().p99_s == pytest.approx(100.0)
+    assert tally.result().p99_s == pytest.approx([100.0])
 
 
 def test_no_answer_in_time_is_no_result() -> None:
