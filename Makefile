@@ -51,7 +51,7 @@ test-browser: .venv/installed ## Run the tests of the web UI in a real browser, 
 fuzz: .venv/installed ## 30,000 damaged inputs, ten minutes: make fuzz SEED=5 KIND=cells NUMBER=12 repeats one
 	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(NUMBER),--number $(NUMBER)) $(if $(SCALE),--scale $(SCALE))
 
-bench: .venv/installed ## Measure the speed of gateway, sampling, load and report, ten minutes: make bench CSV=bench.csv
+bench: .venv/installed ## Measure the speed of gateway, sampling, load and report, thirteen minutes: make bench CSV=bench.csv
 	@$(BIN)/python -m bench $(if $(CSV),--csv $(CSV))
 
 bench-cost: .venv/installed ## Measure and draw what soakproof costs by rate, workers, processes and hours, four minutes

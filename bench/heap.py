@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
 import re
-import select
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,9 +22,9 @@ import numpy as np
 import typer
 
 from bench.harness.client import Client
-from bench.harness.estimate import Estimate, Finding, Goal, Verdict, estimate, ratios
+from bench.harness.estimate import Estimate, Finding, Goal, Verdict, estimate
+from bench.harness.parts import Parts, load_and_act
 from bench.harness.progress import Progress
-from bench.harness.rounds import in_turn
 from bench.harness.servers import Command, Place, Server, open_place
 from bench.harness.subprocesses import ROOT
 from bench.harness.table import findings_table, new_console
@@ -35,10 +37,10 @@ from soak.heap.cpython.memory import ProcessMemory
 LARGE, MIDDLE, SMALL = 10_000_000, 3_000_000, 1_000_000
 ROUNDS = 6
 RATE_RPS = 500
-PACE_S = 7.0
-"""Longer than the time between two censuses: each round has one or two."""
-NONE, CENSUS, OBJGRAPH, MEMRAY = "no census", "census", "objgraph", "memray attach"
-PEER_ROUNDS = 2
+PARTS = 24
+"""Parts of EVERY_S in which the p99 is measured, half of them with a census."""
+PEER_S = 14.0
+PLAIN, OBJGRAPH, MEMRAY = "plain", "objgraph", "memray"
 TIMEOUT_S = 60.0
 _MIB = 2**20
 
@@ -133,21 +135,6 @@ def _copied_per_second(pid: int) -> float:
 
 
 @contextmanager
-def _watched(server: Server) -> Iterator[None]:
-    """Take a census every EVERY_S during the block, as the first one is done; raises HarnessError."""
-    words = _soak_heap(server.child.pid, "--json", "--watch", f"{EVERY_S:g}")
-    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        if process.stdout is None or not select.select([process.stdout], [], [], TIMEOUT_S)[0]:
-            raise HarnessError("soak heap --watch printed nothing")
-        process.stdout.readline()
-        yield
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@contextmanager
 def _attached(server: Server) -> Iterator[None]:
     """Have memray attach when the block begins and leave after EVERY_S; raises HarnessError when it could not."""
     with TemporaryDirectory(prefix="soak-bench-") as directory:
@@ -174,49 +161,54 @@ def _attached(server: Server) -> Iterator[None]:
 
 
 def disturbance(place: Place, client: Client, progress: Progress) -> list[Finding]:
-    """Return the ratio of the p99 with a census every five seconds to that without; raises HarnessError.
+    """Return the ratio of the p99 of the five seconds after a census is begun to that of five without.
 
-    The peers, each in a server of its own, are named in the progress: objgraph, and memray where it is installed.
+    The peers are named in the progress. Raises HarnessError.
     """
-    memray = importlib.util.find_spec("memray") is not None
-    peers = (OBJGRAPH, MEMRAY) if memray else (OBJGRAPH,)
-    p99s: dict[str, list[float]] = {mode: [] for mode in (NONE, CENSUS, *peers)}
-    with ExitStack() as stack:
-        plain = stack.enter_context(place.serving(_app("plain", MIDDLE)))
-        servers = {OBJGRAPH: stack.enter_context(place.serving(_app("objgraph", MIDDLE, "objgraph")))}
-        if memray:
-            servers[MEMRAY] = stack.enter_context(place.serving(_app("memray", MIDDLE)))
-        for number in range(ROUNDS):
-            for mode in in_turn((NONE, CENSUS), number):
-                with _watched(plain) if mode == CENSUS else nullcontext():
-                    p99s[mode].append(client.pace(plain, PACE_S, RATE_RPS))
-            for mode in peers if number < PEER_ROUNDS else ():
-                try:
-                    with _attached(servers[mode]) if mode == MEMRAY else nullcontext():
-                        measured = client.pace(servers[mode], PACE_S, RATE_RPS)
-                except HarnessError as error:
-                    if mode != MEMRAY:
-                        raise
-                    peers = (OBJGRAPH,)
-                    del p99s[MEMRAY]
-                    progress.say(f"memray is no peer here: {error}")
-                else:
-                    p99s[mode].append(measured)
-            latest = ", ".join(f"{mode} {1000 * values[-1]:.1f} ms" for mode, values in p99s.items())
-            progress.say(f"p99 at {RATE_RPS} requests/s, round {number + 1} of {ROUNDS}: {latest}")
-    for mode in peers:
-        peer = estimate(ratios(p99s[mode], p99s[NONE][:PEER_ROUNDS])).middle
-        progress.say(f"p99 with {mode} every {EVERY_S:g} s / without: {peer:.0f}x")
-    if not memray:
-        progress.say("memray is no peer here: .venv/bin/pip install memray, and gdb, add it.")
-    return [
-        Finding(
-            "p99 with census / without",
-            Goal(1.2, at_least=False),
-            "x",
-            estimate(ratios(p99s[CENSUS], p99s[NONE])),
+    p99s = Parts()
+    # a process of its own at the lowest priority, as that of a run
+    with (
+        place.serving(_app("plain", MIDDLE)) as plain,
+        ProcessPoolExecutor(1, get_context("spawn"), os.nice, (19,)) as pool,
+    ):
+
+        def take() -> None:
+            pool.submit(_take, plain.child.pid).result(TIMEOUT_S)
+
+        take()  # the first one checks itself against a sibling
+        progress.say(
+            f"p99 at {RATE_RPS} requests/s, {PARTS} parts of {EVERY_S:g} s, a census in every second one"
         )
-    ]
+        load, _ = load_and_act(client, plain, take, parts=PARTS, part_s=EVERY_S, rate_rps=RATE_RPS)
+        p99s.add(load.p99_s)
+    without_s = estimate(p99s.plain).middle
+    progress.say(f"p99 {1000 * without_s:.1f} ms, with a census {1000 * estimate(p99s.acted).middle:.1f} ms")
+    _disturbance_of_peers(place, client, without_s, progress)
+    return [Finding("p99 with census / without", Goal(1.2, at_least=False), "x", p99s.ratio())]
+
+
+def _take(pid: int) -> None:
+    take_census(pid)
+
+
+def _disturbance_of_peers(place: Place, client: Client, without_s: float, progress: Progress) -> None:
+    """Say what objgraph and memray, where it is installed, each in a server of its own, make of ``without_s``."""
+    has_memray = importlib.util.find_spec("memray") is not None
+    for peer in (OBJGRAPH, MEMRAY) if has_memray else (OBJGRAPH,):
+        app = _app(peer, MIDDLE, OBJGRAPH if peer == OBJGRAPH else PLAIN)
+        try:
+            with place.serving(app) as server:
+                client.pace(server, 1.0, RATE_RPS)
+                with _attached(server) if peer == MEMRAY else nullcontext():
+                    p99_s = client.pace(server, PEER_S, RATE_RPS)
+        except HarnessError as error:
+            if peer != MEMRAY:
+                raise
+            progress.say(f"memray is no peer here: {error}")
+        else:
+            progress.say(f"p99 with {peer} every {EVERY_S:g} s / without: {p99_s / without_s:.0f}x")
+    if not has_memray:
+        progress.say("memray is no peer here: .venv/bin/pip install memray, and gdb, add it.")
 
 
 def from_enter_to_table(place: Place, progress: Progress) -> list[Finding]:
@@ -238,7 +230,7 @@ def main() -> None:
     """Measure all; exits with 1 where an interval excludes its goal, with 2 when something could not be measured."""
     console = new_console()
     progress = Progress(
-        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True), about_s=210
+        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True), about_s=250
     )
     try:
         with open_place() as place:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from itertools import pairwise
 from typing import Final
 
-from bench.harness.client import LEAD_S, Client
-from bench.harness.estimate import Finding, Goal, estimate, ratios
-from bench.harness.load_client import Result
+from bench.harness.client import Client
+from bench.harness.estimate import Finding, Goal
+from bench.harness.parts import Parts, load_and_act
 from bench.harness.progress import Progress
 from bench.harness.rounds import Rounds
 from bench.harness.servers import Place, Server, gateway
@@ -33,34 +30,10 @@ PART_S: Final = 1.0
 SMAPS_EVERY_S: Final = 10.0
 """Every second part has a sample and every fifth of these one of smaps, as every fifth row of a run."""
 WARM_UP_S: Final = 2.0
-START_S: Final = 1.5
-"""Time for the load client to start, seconds."""
 PACE: Final = 0.5
 """The fixed rate, as a share of what the server can answer."""
 GOAL: Final = Goal(0.99, at_least=True)
 GOAL_P99: Final = Goal(1.05, at_least=False)
-
-
-class Parts:
-    """What was measured in parts with a sample and in those without, part by part."""
-
-    def __init__(self) -> None:
-        self.sampled: list[float] = []
-        self.plain: list[float] = []
-
-    def add(self, values: list[float]) -> None:
-        """Take a value for each part, in order."""
-        for part, value in enumerate(values):
-            (self.sampled if is_sampled(part) else self.plain).append(value)
-
-    def finding(self, name: str, goal: Goal) -> Finding:
-        """Return the ratio of the parts with a sample to those next to them."""
-        return Finding(f"sampling on / off, {name}", goal, "x", estimate(ratios(self.sampled, self.plain)))
-
-
-def is_sampled(part: int) -> bool:
-    """Return whether a part has a sample: of each two one, the first and the second in turn."""
-    return part % 4 in (0, 3)
 
 
 def compare_sampling(place: Place, client: Client, rounds: Rounds, progress: Progress) -> list[Finding]:
@@ -76,9 +49,11 @@ def compare_sampling(place: Place, client: Client, rounds: Rounds, progress: Pro
             with place.serving(gateway(NAME, "fixed", place.upstream, probed(place))) as server:
                 client.flood(server, WARM_UP_S)
                 with sampling.of(server):
-                    flood, cpu_s = sampling.load(client, server, parts)
+                    flood, cpu_s = load_and_act(client, server, sampling.tick, parts=parts, part_s=PART_S)
                     rate_rps = PACE * sum(flood.answered_rps) / parts
-                    pace, _ = sampling.load(client, server, parts, rate_rps)
+                    pace, _ = load_and_act(
+                        client, server, sampling.tick, parts=parts, part_s=PART_S, rate_rps=rate_rps
+                    )
             rates.add(flood.answered_rps)
             per_cpu_s.add(
                 [rps * PART_S / spent_s for rps, spent_s in zip(flood.answered_rps, cpu_s, strict=True)]
@@ -89,9 +64,12 @@ def compare_sampling(place: Place, client: Client, rounds: Rounds, progress: Pro
                 f"p99 {1000 * sum(pace.p99_s) / parts:.1f} ms at {rate_rps:,.0f}"
             )
     return [
-        rates.finding("requests/s", GOAL),
-        per_cpu_s.finding("requests/CPU s", GOAL),
-        p99s.finding("p99 at half load", GOAL_P99),
+        Finding(f"sampling on / off, {name}", goal, "x", measured.ratio())
+        for name, goal, measured in (
+            ("requests/s", GOAL, rates),
+            ("requests/CPU s", GOAL, per_cpu_s),
+            ("p99 at half load", GOAL_P99, p99s),
+        )
     ]
 
 
@@ -127,23 +105,10 @@ class Sampling:
             self._sampler.targets = ()
             probe.close()
 
-    def load(
-        self, client: Client, server: Server, parts: int, rate_rps: float | None = None
-    ) -> tuple[Result, list[float]]:
-        """Load the server and sample it in every second part; return the results and the processor time of each part.
-
-        Raises HarnessError when the load failed, or when a sample did.
-        """
-        begin_s = time.monotonic() + START_S
-        with ThreadPoolExecutor(1) as pool:
-            loading = pool.submit(client.load_in_parts, server, begin_s, parts, PART_S, rate_rps)
-            spent_s = []
-            for part in range(parts + 1):
-                time.sleep(max(0.0, begin_s + LEAD_S + part * PART_S - time.monotonic()))
-                spent_s.append(server.cpu_s())
-                if part < parts and is_sampled(part) and not self._sampler.tick():
-                    raise HarnessError(f"{server.name}: no sample")
-            return loading.result(), [after - before for before, after in pairwise(spent_s)]
+    def tick(self) -> None:
+        """Take one sample; raises HarnessError when there is none."""
+        if not self._sampler.tick():
+            raise HarnessError(f"{NAME}: no sample")
 
     def close(self) -> None:
         """Close the recordings."""
