@@ -42,6 +42,9 @@ WITHIN_S: Final = 30 * 86400.0
 MIN_PARTS_SHARE: Final = 0.9
 """Least share of the readings of ``own`` at which the parts must have been read, too: else memory is judged alone, as
 parts that are missing for a stretch of the load hide what leaked in it."""
+MOST_UNREAD_SHARE: Final = 0.1
+"""Greatest share of the rows of the load, beyond the usual distance, that may lie between two readings of a signal, or
+before the first or behind the last: readings that end early, or pause, cannot show what leaked meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +157,27 @@ class _Rows:
         return float(self.frame[self.name].dropna().iloc[-1])
 
 
-def _rows(arm: Arm, load: Phase, name: str, *, settle: bool = True) -> _Rows | None:
-    """Return the quiesce points where enough of them have the reading, else the ticks; None where too few have."""
-    points = points_under_load(arm, load)
+def _rows(arm: Arm, load: Phase, name: str, *, settle: bool = True, partial: bool = False) -> _Rows | None:
+    """Return the quiesce points where enough of them have the reading, else the ticks; None where too few have.
+
+    They must be of the whole load, unless ``partial``: what only accuses may also be of a part of it.
+    """
     seconds = within(arm.samples, load.start_s, load.end_s)
-    if settle and points[name].count() >= MIN_QUIESCE_POINTS:
-        return _Rows(name, points, settled=True)
-    return _Rows(name, seconds, settled=False) if seconds[name].count() >= MIN_READINGS_UNDER_LOAD else None
+    ticks = _Rows(name, seconds, settled=False)
+    found = [ticks] if ticks.count >= MIN_READINGS_UNDER_LOAD else []
+    if settle:
+        points = _Rows(name, points_under_load(arm, load), settled=True)
+        found = [points, *found] if points.count >= MIN_QUIESCE_POINTS else found
+    whole = (rows for rows in found if _is_of_all(rows, seconds))
+    return next(whole, found[0] if found and partial else None)
+
+
+def _is_of_all(rows: _Rows, seconds: pd.DataFrame) -> bool:
+    """Return whether no stretch of the load in which the arm was read, tick by tick, is without these readings."""
+    ticks_s = seconds.loc[seconds[RSS].notna(), "t_s"].to_numpy(float)
+    read_s = rows.frame.loc[rows.frame[rows.name].notna(), "t_s"].to_numpy(float)
+    apart = np.diff(np.searchsorted(ticks_s, read_s), prepend=0, append=len(ticks_s))
+    return bool(apart.max() - np.median(apart) <= MOST_UNREAD_SHARE * len(ticks_s))
 
 
 def _memory(arm: Arm, rows: _Rows, margin: Margin, headroom_bytes: float | None) -> Signal:
@@ -174,7 +191,7 @@ def _count(arm: Arm, load: Phase, name: str, margin: Margin, headroom_bytes: flo
     Its margin is the leak in bytes over what one costs, or what meets its own limit in WITHIN_S where that is less; but
     no less than POOL over the load.
     """
-    rows = _rows(arm, load, name)
+    rows = _rows(arm, load, name, partial=True)
     if rows is None:
         return None
     each, limit = BYTES_EACH[name], None

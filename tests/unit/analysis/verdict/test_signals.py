@@ -177,6 +177,35 @@ def test_quiesce_points_take_the_place_of_seconds_where_there_are_six() -> None:
     assert not own.whole.readings.settled
 
 
+@pytest.mark.parametrize("missing", [(150.0, 200.0), (115.0, 145.0), (95.0, 125.0)])
+def test_points_that_are_missing_for_a_stretch_of_the_load_clear_nothing(
+    missing: tuple[float, float],
+) -> None:
+    """What leaks meanwhile is in no point, so memory is read each second; counts, which only accuse, as well."""
+    samples = rows(SECONDS, **PARTED, rss_bytes=95e6, tasks_alive=7.0)
+    t_s = np.arange(70.0, 220.0, 5.0)
+    points = rows(t_s[(t_s < missing[0]) | (t_s > missing[1])], **PARTED, tasks_alive=3.0, rung=POINT)
+    evident = found(arm(samples, points))
+    assert not any(signal.readings.settled for signal in (evident.whole, *evident.parts, *evident.counts))
+    one_missed = rows(t_s[t_s != 150.0], **PARTED, rung=POINT)
+    assert found(arm(samples, one_missed)).whole.readings.settled
+    at_points_alone = found(arm(samples.assign(tasks_alive=np.nan), points))
+    assert [count.readings.settled for count in at_points_alone.counts] == [True]
+
+
+def test_memory_that_is_read_for_a_part_of_the_load_is_not_all_that_is_judged() -> None:
+    """The charge of the limit, and own memory with it, was not readable from the middle on; RSS was."""
+    charged = np.where(SECONDS < 150, 1e6, np.nan)
+    evident = found(arm(rows(SECONDS, **PARTED, rss_bytes=95e6, cgroup_shmem_bytes=charged)))
+    assert (evident.whole.readings.signal, evident.parts) == ("rss_bytes", ())
+    often = np.where(SECONDS % 10 == 0, 90e6, np.nan)
+    assert found(arm(rows(SECONDS, rss_bytes=95e6, uss_bytes=often))).whole.readings.signal == "rss_bytes"
+    every_fifth = np.where(SECONDS % 5 == 0, 90e6, np.nan)
+    assert (
+        found(arm(rows(SECONDS, rss_bytes=95e6, uss_bytes=every_fifth))).whole.readings.signal == "uss_bytes"
+    )
+
+
 def test_what_was_hardly_read_is_no_signal() -> None:
     """Eleven readings of a load are not judged, and an arm without any has none."""
     assert evidence(arm(rows(np.arange(100.0, 111.0), rss_bytes=1e6)), LOAD_PHASE, PER_SECOND, None) is None
