@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from soak.limit.base import Counters, Usage
-from soak.process.procfs import descendants, rss_bytes
+from soak.process.procfs import processes_of, rss_bytes
 
 CHECK_EVERY_S = 0.05
 
 
 def resident_bytes(pid: int) -> int | None:
-    """Return the resident memory of a process and its descendants, None once all are gone."""
-    readings = [rss_bytes(each) for each in (pid, *descendants(pid))]
+    """Return the resident memory of a kept process and all that it started, None once it is gone."""
+    readings = [rss_bytes(each) for each in (pid, *processes_of(pid))]
     known = [reading for reading in readings if reading is not None]
     return sum(known) if known else None
 
@@ -29,7 +29,10 @@ def kill_group(pid: int) -> None:
 
 
 class WatchdogLife:
-    """Reads the resident memory of a process and its descendants at 20 Hz and kills its group above the limit."""
+    """Reads the resident memory of a process and all that it started at 20 Hz, and kills its group above the limit.
+
+    What has detached from it ends with it, by its keeper.
+    """
 
     procs: Path | None = None
 
@@ -55,7 +58,7 @@ class WatchdogLife:
         self._thread.start()
 
     def usage(self) -> Usage:
-        """Return the resident memory of the process and its descendants, without parts."""
+        """Return the resident memory of the process and all that it started, without parts."""
         return Usage(None if self._pid is None else self._usage(self._pid))
 
     def check(self, pid: int) -> bool:

@@ -223,6 +223,18 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def processes_of(pid: int) -> list[int]:
+    """Return the process ids of what a command below a keeper has started, without its own, ``pid``.
+
+    Those below it, and those that have detached from it: the keeper is their parent now. None for one that is gone.
+    """
+    try:
+        keeper = psutil.Process(pid).ppid()
+    except psutil.Error:
+        return []
+    return [one for one in descendants(keeper) if one != pid]
+
+
 def _children(pid: int) -> list[int]:
     found: list[int] = []
     with contextlib.suppress(OSError):  # it, or one of its threads, has ended meanwhile

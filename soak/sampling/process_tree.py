@@ -1,4 +1,4 @@
-"""The processes below an arm's own: each is a life, from when it has settled until it is gone.
+"""The processes below an arm's own, or detached from it: each is a life, from when it has settled until it is gone.
 
 Servers fork workers and start new ones for those that die. We are not their parent: what ended one is known only where
 the memory limit counted a kill.

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from soak.limit.watchdog import resident_bytes
 from soak.process import procfs
+from soak.process.child import start_kept
+from tests.support.detached import DETACHED
 
 
 def test_readings_of_a_living_process_are_plausible() -> None:
@@ -161,6 +164,21 @@ def test_descendants_are_found_to_the_last() -> None:
         assert procfs.descendants(grandchild) == []
         os.kill(grandchild, 9)
         child.kill()
+
+
+def test_what_has_detached_from_a_command_is_of_it_too() -> None:
+    """A service cannot put its memory where nobody looks: its keeper is the parent of all that it leaves."""
+    argv = [sys.executable, "-S", "-c", DETACHED]
+    process, channel, pid = start_kept("app", argv, dict(os.environ), stdout=subprocess.PIPE)
+    with process, channel:
+        assert process.stdout is not None
+        detached = int(process.stdout.readline())
+        assert procfs.descendants(pid) == []
+        assert procfs.processes_of(pid) == [detached]
+        assert (resident_bytes(pid) or 0) > 32 << 20
+        channel.send(b"k")
+        process.wait(10)
+    assert procfs.processes_of(pid) == []
 
 
 def test_a_process_is_found_until_it_is_a_zombie() -> None:

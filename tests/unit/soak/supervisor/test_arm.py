@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from soak.config.profile import LimitSettings, SamplingSettings
 from soak.contract import RUNGS
 from soak.limit import Counters
 from soak.plan.arm_plan import ArmPlan
+from soak.process.child import start_kept
 from soak.process.spec import ProcessSpec
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.target import Target
@@ -21,6 +25,7 @@ from soak.status.terminal import Progress
 from soak.supervisor.arm import ArmRun
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.session import Session
+from tests.support.detached import DETACHED
 from tests.support.scripted_machine import NoGuard, ScriptedMachine
 
 
@@ -92,6 +97,21 @@ def test_an_arm_is_up_from_when_it_answers_until_it_dies(make_arm: MakeArm) -> N
     shop.until(1.5)
     assert (shop.arm.up, shop.arm.status.starting) == (False, False)
     assert shop.arm.sampler.targets == ()
+
+
+def test_a_daemon_is_sampled_as_a_process_of_its_arm(make_arm: MakeArm) -> None:
+    """Its memory would be in no reading: no process of the arm is its parent."""
+    argv = [sys.executable, "-S", "-c", DETACHED]
+    keeper, channel, pid = start_kept("shop", argv, dict(os.environ), stdout=subprocess.PIPE)
+    with keeper, channel:
+        assert keeper.stdout is not None
+        daemon = int(keeper.stdout.readline())
+        shop = make_arm()
+        shop.machine.on_spawn = lambda child: setattr(child, "pid", pid)
+        shop.arm.start()
+        shop.until(1.0)
+        assert [target.pid for target in shop.arm.sampler.targets] == [pid, daemon]
+        channel.send(b"k")
 
 
 def test_a_kill_by_the_limit_is_one_of_memory(make_arm: MakeArm) -> None:
