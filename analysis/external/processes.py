@@ -35,6 +35,8 @@ TURN_SHARE: Final = 0.2
 """Mean change since the last turn, as a share of that since the row before, below which rows take turns."""
 EARLY_SHARE: Final = 0.1
 """First share of the recording in which a process is there from the beginning; likewise its end."""
+MOST_UNREAD_SHARE: Final = 0.1
+"""Share of the rows of a process, at their beginning or end, above which rows without a reading can hide a leak."""
 NAME_IT: Final = "name the column that identifies the process by --life-column"
 
 
@@ -62,6 +64,7 @@ def split_processes(cells: RecordedCells, t_s: Numbers, rss_bytes: Numbers) -> t
     those that follow one another are lives of one.
     """
     kept = np.flatnonzero(np.isfinite(t_s))
+    untimed = _unread_doubt(cells.time.name, np.isfinite(t_s).astype(np.float64))
     t_s, rss_bytes = t_s[kept], rss_bytes[kept]
     process, start = np.array(cells.process, dtype=object)[kept], np.array(cells.start)[kept]
     if len(kept):
@@ -70,12 +73,14 @@ def split_processes(cells: RecordedCells, t_s: Numbers, rss_bytes: Numbers) -> t
     names = list(dict.fromkeys(process))
     if len(names) < 2 or not _side_by_side(process, t_s):
         life = start + _changes(process)
-        return (_readings("", column, t_s, rss_bytes, life, identified=cells.identified),)
+        one = _readings("", column, t_s, rss_bytes, life, identified=cells.identified)
+        return (replace(one, doubt=one.doubt or untimed),)
     places = {name: np.flatnonzero(process == name) for name in names}
     found = {
         name: _readings(name, column, t_s[at], rss_bytes[at], start[at], identified=cells.identified)
         for name, at in places.items()
     }
+    found = {name: replace(one, doubt=one.doubt or untimed) for name, one in found.items()}
     return _with_count_doubts(found, {name: t_s[at] for name, at in places.items()})
 
 
@@ -103,7 +108,7 @@ def _readings(
     life = life + np.cumsum(restarts)
     one_life = _series(t_s, rss_bytes, life)
     unusable = _unusable(column, rss_bytes)
-    doubt = _shape_doubt(one_life)
+    doubt = _shape_doubt(one_life) or _unread_doubt(column, rss_bytes)
     if restarts.any():
         fix = "record times that go on, for example date +%s" if identified else NAME_IT
         doubt = f"its time starts over {_times(int(restarts.sum()))}, as it does when a process is started again: {fix}"
@@ -153,6 +158,21 @@ def _unusable(column: str, rss_bytes: Numbers) -> str:
             "by --rss-column"
         )
     return ""
+
+
+def _unread_doubt(column: str, value: Numbers) -> str:
+    """Return that the first or the last rows have no reading, so that nobody saw what leaked then; empty where not."""
+    read = np.flatnonzero(value > 0)
+    if not len(read):
+        return ""
+    before, after = int(read[0]), len(value) - 1 - int(read[-1])
+    if max(before, after) <= MOST_UNREAD_SHARE * len(value):
+        return ""
+    which, count = ("first", before) if before > after else ("last", after)
+    return (
+        f"{column} has no reading in the {which} {count:,} of {len(value):,} rows, which hides a leak: record it "
+        "again, or remove these rows where the process was not there"
+    )
 
 
 def _shape_doubt(series: SignalSeries) -> str:

@@ -67,6 +67,30 @@ def test_a_pause_of_more_than_twenty_steps_may_be_a_restart() -> None:
     assert (known.pauses, set(known.series.life)) == ("", {1})
 
 
+@pytest.mark.parametrize("missing", [np.nan, 0.0])
+def test_rows_without_a_reading_at_either_end_leave_a_doubt(missing: float) -> None:
+    """What leaked meanwhile is in no row; a tenth of the rows, as at a start or an end, may have none."""
+    for begin, end, doubt in (
+        (0, 80, "rss has no reading in the first 80 of 200 rows, which hides a leak: record it again"),
+        (150, 200, "rss has no reading in the last 50 of 200 rows, which hides a leak: record it again"),
+        (0, 20, ""),
+        (180, 200, ""),
+    ):
+        rss_bytes = 2e8 + np.arange(200.0)
+        rss_bytes[begin:end] = missing
+        (found,) = split(np.arange(200.0), ["7"] * 200, rss_bytes)
+        assert found.doubt.startswith(doubt)
+        assert bool(found.doubt) is bool(doubt)
+
+
+def test_rows_without_a_time_at_the_end_leave_a_doubt_about_every_process() -> None:
+    """They are in no process, as nobody knows when they were read."""
+    t_s = np.where(np.arange(200.0) < 150, np.arange(200.0) // 2, np.nan)
+    for process in (["7"] * 200, ["7", "8"] * 100):
+        for found in split(t_s, process):
+            assert found.doubt.startswith("t has no reading in the last 50 of 200 rows, which hides a leak")
+
+
 def test_time_that_starts_over_goes_on_in_another_life() -> None:
     """A small step back is no start over; that is left to the judge, which clears none."""
     (found,) = split([*range(100), *range(50)], [""] * 150, identified=False)
