@@ -19,6 +19,7 @@ from soak.heap.diff import difference
 from soak.heap.errors import HeapError, ProcessGoneError
 from soak.heap.growth import ContainerFollower
 from soak.heap.model import Census, load_census
+from soak.regular_files import replace_file
 
 GROWING_EVERY_S = 5.0
 
@@ -133,7 +134,11 @@ def _diff(paths: tuple[Path, Path], console: Console, top: int) -> None:
 def _save(path: Path | None, census: Census) -> None:
     if path is None:
         return
+    text = f"{census.to_json()}\n"
     try:
-        path.write_text(f"{census.to_json()}\n")
+        if path.exists() and not path.is_file():  # a pipe, or /dev/stdout
+            path.write_text(text)
+        else:  # the census before stays until this one is whole
+            replace_file(path.resolve(), text.encode())
     except OSError as error:
-        raise HeapError(f"the census cannot be saved to {path}: {error.strerror}.") from None
+        raise HeapError(f"the census cannot be saved to {path}: {error.strerror or error}.") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from soak.cli.app import app
 from soak.cli.heap import Request, run_heap
 from soak.errors import UsageError
-from soak.heap.errors import ProcessGoneError
+from soak.heap.errors import HeapError, ProcessGoneError
 from soak.heap.model import Census, CollectorStatistics
 from tests.support.censuses import census
 
@@ -123,6 +124,26 @@ def test_json_and_csv_are_for_programs(tmp_path: Path) -> None:
     saved = tmp_path / "census.json"
     assert json.loads(_run(replace(ONE, form="json", save=saved), taken)) == json.loads(saved.read_text())
     assert _run(replace(ONE, form="csv"), taken) == 'type,objects,size_bytes\n"a,b",3,144'
+
+
+def test_a_census_that_cannot_be_saved_leaves_the_one_before(tmp_path: Path) -> None:
+    """As on a full disk in the middle of --watch; a link to the file stays one."""
+    saved, link = tmp_path / "census.json", tmp_path / "latest.json"
+    link.symlink_to(saved)
+    one, other = census(), replace(census(), pid=43)
+    _run(replace(ONE, save=link), one)
+    before = saved.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(HeapError, match=r"the census cannot be saved to .*latest\.json: File too large"):
+            _run(replace(ONE, save=link), other)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert saved.read_bytes() == before
+    _run(replace(ONE, save=link), other)
+    assert json.loads(saved.read_text())["pid"] == 43
+    assert link.is_symlink()
 
 
 def test_two_saved_censuses_are_compared(tmp_path: Path) -> None:
