@@ -159,23 +159,35 @@ class Thinned:
 
 
 def keep_readings(rows: pd.DataFrame, group: npt.NDArray[np.int64]) -> pd.DataFrame:
-    """Keep, whole, each tick that has its group's last reading of any column, or its most memory, resident or charged.
+    """Keep, whole, each moment that has its group's last reading of any column.
 
-    Columns that are read less often than others keep all their readings but for what one group has more than once, and
-    the highest memory of the run stays as it is.
+    Columns that are read less often than others keep all their readings but for what one group has more than once.
     """
+    return rows[rows["moment"].isin(_with_readings(rows, group))]
+
+
+def keep_readings_and_peaks(rows: pd.DataFrame, group: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """Keep what ``keep_readings`` does, and the moments with a group's most memory, resident or charged.
+
+    So the highest memory of the run stays as it is.
+    """
+    kept = _with_readings(rows, group)
+    moments = rows.assign(group=group, charged=rows["cgroup_bytes"] - rows["cgroup_file_bytes"]).groupby(
+        "moment"
+    )
+    memory = moments.agg({"group": "first", "rss_bytes": "sum", "charged": "max"})
+    for name in ("rss_bytes", "charged"):
+        kept |= set(memory[memory[name].notna()].groupby("group")[name].idxmax())
+    return rows[rows["moment"].isin(kept)]
+
+
+def _with_readings(rows: pd.DataFrame, group: npt.NDArray[np.int64]) -> set[int]:
+    """Return the moments that have a group's last reading of a column."""
     readings = rows.drop(columns="moment")
     known = readings.notna().to_numpy() & (readings != "").to_numpy()
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     last = np.maximum.reduceat(np.where(known, np.arange(len(rows))[:, None], -1), starts, axis=0)
-    kept = set(rows["moment"].to_numpy()[np.unique(last[last >= 0])])
-    ticks = rows.assign(group=group, charged=rows["cgroup_bytes"] - rows["cgroup_file_bytes"]).groupby(
-        "moment"
-    )
-    memory = ticks.agg({"group": "first", "rss_bytes": "sum", "charged": "max"})
-    for name in ("rss_bytes", "charged"):
-        kept |= set(memory[memory[name].notna()].groupby("group")[name].idxmax())
-    return rows[rows["moment"].isin(kept)]
+    return set(rows["moment"].to_numpy()[np.unique(last[last >= 0])])
 
 
 def keep_sums(rows: pd.DataFrame, group: npt.NDArray[np.int64]) -> pd.DataFrame:
@@ -199,7 +211,7 @@ class GrowingArm:
         self._requests = Tail(directory / REQUESTS, Columns(REQUEST_NUMBERS, REQUEST_TEXTS))
         self._containers = Tail(directory / CONTAINERS, Columns(CONTAINER_NUMBERS, CONTAINER_TEXTS))
         self._holders = Tail(directory / HOLDERS, Columns(HOLDER_NUMBERS, HOLDER_TEXTS))
-        self._of_ticks = Thinned(MOST_GROUPS, keep_readings)
+        self._of_ticks = Thinned(MOST_GROUPS, keep_readings_and_peaks)
         self._of_points = Thinned(MOST_POINT_GROUPS, keep_readings)
         self._of_requests = Thinned(MOST_GROUPS, keep_sums)
         self._of_censuses = Thinned(MOST_CENSUS_GROUPS, keep_last, by_life=True)

@@ -13,7 +13,7 @@ from pandas.testing import assert_frame_equal
 
 from analysis.commands.live import live
 from analysis.recording import growing
-from analysis.recording.growing import GrowingRecording, Thinned, keep_readings
+from analysis.recording.growing import GrowingRecording, Thinned, keep_readings_and_peaks
 from analysis.recording.model import Recording
 from analysis.recording.read import read_recording
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
@@ -122,7 +122,7 @@ def test_requests_and_the_highest_memory_are_kept_exactly(build_run: Build) -> N
 
 def test_rows_are_bounded_and_a_rare_reading_is_kept() -> None:
     """A column read at every fiftieth tick keeps all its readings, until a group has two of them."""
-    kept, ticks, part = Thinned(100, keep_readings), 6000, 500
+    kept, ticks, part = Thinned(100, keep_readings_and_peaks), 6000, 500
     for begin in range(0, ticks, part):
         t_s = np.arange(begin, begin + part, dtype=float)
         nothing = np.full(part, np.nan)
@@ -152,7 +152,7 @@ def test_the_number_of_groups_stays_the_same(most: int) -> None:
 
     A group holds its moments and no other, and groups only ever merge.
     """
-    thinned, before = Thinned(most, keep_readings), np.arange(0)
+    thinned, before = Thinned(most, keep_readings_and_peaks), np.arange(0)
     for moments in range(1, 40 * most):
         thinned.moments = moments
         moment = np.arange(moments)
@@ -163,6 +163,30 @@ def test_the_number_of_groups_stays_the_same(most: int) -> None:
         if len(before):
             assert len({(one, other) for one, other in zip(before, group, strict=False)}) == len(set(before))
         before = group
+
+
+def test_three_days_are_kept_in_the_memory_of_twelve_hours() -> None:
+    """A row per second, a slower reading each 5 s and a census each 30 s: 64 KiB more at most, in sixty hours."""
+    kept, sizes = Thinned(growing.MOST_GROUPS, keep_readings_and_peaks), []
+    noise = np.random.default_rng(1)
+    for hour in range(72):
+        t_s = np.arange(hour * 3600.0, (hour + 1) * 3600.0)
+        memory = 1e8 + noise.normal(0.0, 1e5, len(t_s))
+        kept.add(
+            pd.DataFrame(
+                {
+                    "t_s": t_s,
+                    "rss_bytes": memory,
+                    "cgroup_bytes": memory + noise.normal(0.0, 1e5, len(t_s)),
+                    "cgroup_file_bytes": 0.0,
+                    "uss_bytes": np.where(t_s % 5 == 0, memory, np.nan),
+                    "pool_free_bytes": np.where(t_s % 30 == 7, t_s, np.nan),
+                }
+            )
+        )
+        sizes.append(int(kept.rows().memory_usage(deep=True).sum()))
+    assert max(sizes[12:]) - sizes[11] < 64 << 10
+    assert max(sizes) < 1 << 20
 
 
 def test_a_damaged_line_costs_only_itself(build_run: Build, tmp_path: Path) -> None:
