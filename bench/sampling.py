@@ -28,7 +28,7 @@ NAME: Final = "sampled gateway"
 PART_S: Final = 1.0
 """Duration of a part, seconds: as often as a run samples."""
 SMAPS_EVERY_S: Final = 10.0
-"""Every second part has a sample and every fifth of these one of smaps, as every fifth row of a run."""
+"""Every second part has a sample and every fifth of these one of smaps, as the demo's rows have."""
 WARM_UP_S: Final = 2.0
 PACE: Final = 0.5
 """The fixed rate, as a share of what the server can answer."""

@@ -36,8 +36,8 @@ from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 NAMES: Final = 100
 RATE_RPS: Final = 150
 WARMUP_S: Final = 2_100
-"""Time until the soak begins, seconds: then the live judge has as many rows as it keeps, 512 groups of quiesce points and
-1,024 of rows with a census each (``growing``), and Locust's statistics have those of half an hour."""
+"""Time until the soak begins, seconds: then the live judge has as many rows as it keeps, 512 groups of quiesce points
+and 1,024 of rows with a census each (``growing``), and Locust's statistics have those of half an hour."""
 MARGIN_KIB_H: Final = 64.0
 """Growth of one process, KiB per hour, that would matter."""
 START_S: Final = 60.0
