@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 
 import pytest
@@ -17,7 +18,10 @@ from tests.support import planted_holders
 
 @pytest.fixture
 def few_roots(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Start where things are planted: all that a test process has loaded would be walked in each test."""
+    """Start where things are planted: all that a test process has loaded would be walked in each test.
+
+    Every function leads to the builtins, and they by ``help`` and ``sys`` to all modules.
+    """
 
     def planted(own_thread: int) -> list[roots.Root]:
         found = roots.find_roots(own_thread)
@@ -30,5 +34,5 @@ def few_roots(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -
         ]
 
     monkeypatch.setattr(who, "find_roots", planted)
-    here = [vars(planted_holders), vars(request.module)]
+    here = [vars(builtins), vars(planted_holders), vars(request.module)]
     monkeypatch.setattr(who, "hidden_names", lambda: [*roots.hidden_names(), *here])

@@ -197,13 +197,13 @@ class TestPaths:
         async def main() -> str:
             task = asyncio.create_task(serve(kept))
             await asyncio.sleep(0)
+            everything = await asyncio.to_thread(who, [Suspect(8, "builtins.list", 0)], BUDGET_S)
+            monkeypatch.setattr(walk, "MOST_OBJECTS", int(seen * everything["visited"]))
             path = await asyncio.to_thread(path_to, id(kept))
             task.cancel()
             return path
 
         with program(app=Holder(Holder(Holder(kept))), stock=stock):
-            everything = who([Suspect(8, "builtins.list", 0)], BUDGET_S)["visited"]
-            monkeypatch.setattr(walk, "MOST_OBJECTS", int(seen * everything))
             assert asyncio.run(main()) == "shop.app.kept.kept.kept"
 
     def test_what_a_task_alone_holds_is_found_in_a_part_of_the_program(
