@@ -28,10 +28,14 @@ REFERENCE: Final = re.compile(r'(\bid="|href="#|url\(#)')
 
 
 def svg_text(figure: Figure, name: str) -> str:
-    """Return a figure as the text of an SVG file; letters are outlines, so that it looks the same everywhere."""
+    """Return a figure as the text of an SVG file; letters are outlines, so that it looks the same everywhere.
+
+    The figure keeps this layout: to lay it out again for another format would take as long as to draw it.
+    """
     text = StringIO()
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    figure.set_layout_engine("none")
     return text.getvalue()
 
 

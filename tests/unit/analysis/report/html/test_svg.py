@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
@@ -24,6 +25,18 @@ def test_the_same_figure_is_the_same_file() -> None:
     first, second = (svg_text(figure(), "memory") for _ in range(2))
     assert first == second
     assert ElementTree.fromstring(first).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 - our own file
+
+
+def test_a_figure_keeps_the_layout_of_its_svg() -> None:
+    """It is laid out once, whatever it is drawn as afterwards: the picture beside the page is the page's."""
+    drawn = figure()
+    drawn.set_layout_engine("constrained")
+    svg_text(drawn, "memory")
+    places = [axes.get_position().bounds for axes in drawn.axes]
+    assert places != [axes.get_position().bounds for axes in figure().axes]
+    drawn.axes[0].set_ylabel("wide\n" * 5)
+    drawn.savefig(BytesIO(), format="png")
+    assert [axes.get_position().bounds for axes in drawn.axes] == places
 
 
 def test_figures_of_one_page_do_not_share_names() -> None:
