@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from analysis.__main__ import main
 from tests.prometheus.openmetrics import lines
 from tests.prometheus.simulator import Kind, simulate
 from tests.support.paths import ROOT
@@ -50,12 +51,38 @@ def url(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
-def judge(url: str, service: str, *words: str) -> subprocess.CompletedProcess[str]:
-    query = f'process_resident_memory_bytes{{service="{service}"}}'
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "soak", "judge", "--prometheus", url, "--query", query, *words],
-        capture_output=True, text=True, check=False, cwd="/",
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Judged:
+    """How a command ended, and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+Judge = Callable[..., Judged]
+
+
+def memory_of(service: str) -> tuple[str, str]:
+    return "--query", f'process_resident_memory_bytes{{service="{service}"}}'
+
+
+@pytest.fixture
+def judge(url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Judge:
+    """A function that judges by the server what the words ask for.
+
+    It is the command that ``soak judge`` becomes, in this process: a process each time would spend most of its time on
+    imports. The test of a server with TLS starts ``soak judge`` itself.
+    """
+
+    def judge(*words: str) -> Judged:
+        monkeypatch.setattr(sys, "argv", ["soak", "judge", "--prometheus", url, *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Judged(ended.value.code, *capsys.readouterr())
+
+    return judge
 
 
 def requests(service: str) -> tuple[str, str]:
@@ -65,38 +92,37 @@ def requests(service: str) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("service", "code", "text"), [("leak", 3, "LEAK: 5"), ("healthy", 0, "NO LEAK: leak <")]
 )
-def test_a_day_with_its_requests_is_decided(url: str, service: str, code: int, text: str) -> None:
-    found = judge(url, service, "--since", "24h", *requests(service))
-    assert (found.returncode, text in found.stdout) == (code, True), found.stdout + found.stderr
+def test_a_day_with_its_requests_is_decided(judge: Judge, service: str, code: int, text: str) -> None:
+    found = judge(*memory_of(service), "--since", "24h", *requests(service))
+    assert (found.code, text in found.stdout) == (code, True), found.stdout + found.stderr
 
 
-def test_the_requests_may_be_a_rate(url: str) -> None:
+def test_the_requests_may_be_a_rate(judge: Judge) -> None:
     """A sum by pod of an expression matches the memory of the same pod."""
     rate = 'sum by (pod) (rate(http_requests_total{service="leak"}[10m]))'
-    found = judge(url, "leak", "--since", "24h", "--requests-query", rate)
-    assert found.returncode == 3, found.stdout + found.stderr
+    found = judge(*memory_of("leak"), "--since", "24h", "--requests-query", rate)
+    assert found.code == 3, found.stdout + found.stderr
 
 
-def test_memory_may_be_an_expression_with_start_times_of_its_own(url: str) -> None:
-    found = subprocess.run(
-        [sys.executable, "-P", "-m", "soak", "judge", "--prometheus", url, "--since", "24h",
-         "--query", 'max by (pod) (process_resident_memory_bytes{service="leak"})',
-         "--start-query", 'process_start_time_seconds{service="leak"}', *requests("leak")],
-        capture_output=True, text=True, check=False, cwd="/",
+def test_memory_may_be_an_expression_with_start_times_of_its_own(judge: Judge) -> None:
+    found = judge(
+        "--since", "24h",
+        "--query", 'max by (pod) (process_resident_memory_bytes{service="leak"})',
+        "--start-query", 'process_start_time_seconds{service="leak"}', *requests("leak"),
     )  # fmt: skip
-    assert found.returncode == 3, found.stdout + found.stderr
+    assert found.code == 3, found.stdout + found.stderr
 
 
-def test_a_day_without_requests_is_open_and_says_what_would_decide(url: str) -> None:
-    found = judge(url, "leak", "--since", "24h")
-    assert found.returncode == 4
+def test_a_day_without_requests_is_open_and_says_what_would_decide(judge: Judge) -> None:
+    found = judge(*memory_of("leak"), "--since", "24h")
+    assert found.code == 4
     assert "a life of two days would decide" in found.stdout.replace("\n", " ")
 
 
-def test_a_week_of_three_pods_and_their_roll_outs_has_a_report(url: str, tmp_path: Path) -> None:
+def test_a_week_of_three_pods_and_their_roll_outs_has_a_report(judge: Judge, tmp_path: Path) -> None:
     """Six series are three services; the summary has the verdict on each."""
-    found = judge(url, "week", *requests("week"), "--report", str(tmp_path / "report"))
-    assert found.returncode in {0, 4}, found.stdout + found.stderr
+    found = judge(*memory_of("week"), *requests("week"), "--report", str(tmp_path / "report"))
+    assert found.code in {0, 4}, found.stdout + found.stderr
     assert found.stdout.count("1 roll-out") == 3
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
     assert len(summary["verdicts"]) == 3
@@ -116,10 +142,10 @@ def test_a_week_of_three_pods_and_their_roll_outs_has_a_report(url: str, tmp_pat
     ],
 )
 def test_what_prometheus_cannot_answer_is_exit_code_2(
-    url: str, service: str, words: tuple[str, ...], message: str
+    judge: Judge, service: str, words: tuple[str, ...], message: str
 ) -> None:
-    found = judge(url, service, *words)
-    assert found.returncode == 2
+    found = judge(*memory_of(service), *words)
+    assert found.code == 2
     assert message in found.stderr
     assert found.stderr.count("\n") == 1
 
@@ -135,10 +161,14 @@ def test_a_server_with_tls_and_a_password(data: Path, tmp_path: Path) -> None:
     certificate = ("--ca-file", str(TLS / "server.pem"))
     with serving(data, tmp_path, f"--web.config.file={web}") as url:
         secure = url.replace("http:", "https:")
-        words = ("--since", "24h", *requests("leak"))
-        unknown = judge(secure, "leak", *words)
-        nobody = judge(secure, "leak", *words, *certificate)
-        somebody = judge(secure, "leak", *words, *certificate, "--basic-file", str(secret))
+        unknown, nobody, somebody = (
+            subprocess.run(
+                [sys.executable, "-P", "-m", "soak", "judge", "--prometheus", secure, "--since", "24h",
+                 *memory_of("leak"), *requests("leak"), *words],
+                capture_output=True, text=True, check=False, cwd="/",
+            )
+            for words in ((), certificate, (*certificate, "--basic-file", str(secret)))
+        )  # fmt: skip
     assert (unknown.returncode, "--ca-file" in unknown.stderr) == (2, True), unknown.stderr
     assert (nobody.returncode, "refused with 401; give --bearer-file" in nobody.stderr) == (2, True), (
         nobody.stderr
