@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from analysis.judge.types import Judgement
 from tests.support.planted_incident import Build, Planted, write_incident
@@ -40,3 +41,13 @@ def judge_by(monkeypatch: pytest.MonkeyPatch) -> JudgeBy:
 def planted_verdicts(judge_by: JudgeBy) -> None:
     """Signals are judged by what can be calculated by hand, instead of by the real judge."""
     judge_by(planted_judge)
+
+
+@pytest.fixture
+def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made, but empty when drawn, which takes most of the time of a report: its words are tested."""
+
+    def savefig(_: Figure, target: IO[Any], *, format: str, **_options: object) -> None:  # noqa: A002 - matplotlib's
+        target.write('<svg viewBox="0 0 1 1"></svg>' if format == "svg" else b"")
+
+    monkeypatch.setattr(Figure, "savefig", savefig)

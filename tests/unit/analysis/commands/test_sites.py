@@ -88,7 +88,7 @@ def test_what_cannot_be_done_is_refused_with_its_reason(replayed: Path, tmp_path
     assert not (replayed / "leaky" / SITES).exists()
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("no_drawing")
 def test_sites_change_no_verdict_and_no_exit_code(replayed: Path, tmp_path: Path) -> None:
     """A replay is no evidence: with its sites, damaged or not, the report decides what it decided before."""
     before = make_report(replayed)

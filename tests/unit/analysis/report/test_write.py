@@ -93,7 +93,7 @@ def test_a_recording_with_nothing_but_its_manifest_is_reported(build_run: Build)
     assert sorted(path.name for path in report.directory.iterdir()) == FILES[2:-3]
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("no_drawing")
 def test_a_load_that_ended_is_reported_while_its_run_goes_on(build_run: Build) -> None:
     """The report counts the recording as complete; the manifest goes on stating that the run is running."""
     run_dir = build_run(status="running")
@@ -102,6 +102,7 @@ def test_a_load_that_ended_is_reported_while_its_run_goes_on(build_run: Build) -
     assert json.loads((run_dir / "manifest.json").read_text())["status"] == "running"
 
 
+@pytest.mark.usefixtures("no_drawing")
 def test_a_report_that_cannot_be_written_says_so(build_run: Build) -> None:
     """A file in the way, like a full disk, is one sentence with the fix."""
     run_dir = build_run()
@@ -140,7 +141,7 @@ def test_what_grew_and_the_waterfall_have_files_of_their_own(build_run: Build) -
     assert png_size(directory / "waterfall.png") == (1600, 1140)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("no_drawing")
 def test_the_processes_of_an_arm_have_a_file_and_a_table(build_run: Build) -> None:
     """processes.csv with every process, and the page with those that were judged."""
     run_dir = build_run(incident=False, kill_hour=None)

@@ -115,7 +115,7 @@ def test_a_run_without_hashes_has_no_statement(build_run: Build) -> None:
     assert statement_json(report_contents(read_recording(build_run(status="running")))) == ""
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("no_drawing")
 def test_a_report_made_again_leaves_statement_and_recording_as_they_are(hashed: Build) -> None:
     """The same bytes, so that a signature stays valid; neither it nor the signature is a changed recording."""
     run_dir = hashed()
