@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,4 +49,4 @@ def history_html(history: History, directory: Path) -> str:
 def _link(directory: Path, run: str) -> str:
     """Return where the report of a run is, relative to the page; empty where there is none."""
     places = (f"{run}/{REPORT}/{REPORT_PAGE}", f"{run}/{REPORT_PAGE}")
-    return next((f"./{quote(place)}" for place in places if (directory / place).is_file()), "")
+    return next((f"./{quote(os.fsencode(place))}" for place in places if (directory / place).is_file()), "")

@@ -41,7 +41,7 @@ def write_files(directory: Path, files: Mapping[str, str | Figure], command: str
 
 def _bytes(content: str | Figure) -> bytes:
     if isinstance(content, str):
-        return content.encode()
+        return content.encode(errors="backslashreplace")  # names of files may be no text
     picture = BytesIO()
     content.savefig(picture, format="png")
     return picture.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def test_a_leak_that_begins_with_the_sixth_of_ten_runs_is_named(tmp_path: Path) 
     assert [row["changed"] for row in rows(tmp_path)] == [""] * 5 + ["leak rate"] + [""] * 4
     assert [row["verdict"] for row in rows(tmp_path)] == ["no_leak"] * 5 + ["leak"] * 5
     assert written.exit_code == 0
+
+
+def test_a_directory_whose_name_is_no_text_is_a_run_too(tmp_path: Path) -> None:
+    """Files of Linux have any bytes in their name: its report is linked by them, and escapes are shown."""
+    (write_history(tmp_path, LEAK_FROM_THE_SIXTH) / "run-06").rename(tmp_path / os.fsdecode(b"run-\xff"))
+    (tmp_path / os.fsdecode(b"run-\xff") / "report" / "report.html").touch()
+    assert "leak rate changed with run-" in make_history(tmp_path).text
+    page = (tmp_path / "history.html").read_text()
+    assert 'href="./run-%FF/report/report.html"' in page
+    assert "run-\\udcff" in page
+    assert "run-\\udcff" in [row["run"] for row in rows(tmp_path)]
 
 
 def test_a_history_of_one_run_is_a_page(tmp_path: Path) -> None:
