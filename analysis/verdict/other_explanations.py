@@ -24,6 +24,8 @@ MIN_GAUGE_READINGS: Final = 10
 """Least number of readings of a gauge in one life."""
 EDGE: Final = 0.05
 """Share of the load whose median, at its start and its end, is the level there."""
+LAST_READINGS: Final = 2.0
+"""Usual distances of two readings before the end of the load in which there is one, where EDGE has none."""
 CENSUS_WITHIN: Final = "5s"
 """Time before a row in which the census of the row saw the pools; where rows are further apart, since the last one."""
 MIN_CENSUSES: Final = 3
@@ -147,8 +149,10 @@ def end_memory(arm: Arm, load: Phase) -> float | None:
     """Return what the memory limit limits, bytes, at the end of the load; None when it was not read."""
     name = limited_memory(arm)
     alive = [life.number for life in arm.lives if life.start_s <= load.end_s <= life.end_s]
-    since_s = load.end_s - max(EDGE * (load.end_s - load.start_s), 5.0)
-    rows = within(arm.samples, since_s, load.end_s).dropna(subset=name)
+    rows = within(arm.samples, load.start_s, load.end_s).dropna(subset=name)
+    apart_s = float(np.median(np.diff(rows["t_s"]))) if len(rows) > 1 else 0.0
+    since_s = load.end_s - max(EDGE * (load.end_s - load.start_s), 5.0, LAST_READINGS * apart_s)
+    rows = rows[rows["t_s"] >= since_s]
     rows = rows[rows["life"].isin(alive)] if alive else rows
     levels = rows.groupby("life")[name].median()
     return float(levels.sum()) if len(levels) else None

@@ -239,3 +239,11 @@ def test_the_memory_at_the_end_is_that_of_the_life_that_saw_it() -> None:
     lives = (Life(1, 1, 0.0, 1.0, 197.5, "kernel"), Life(2, 2, 197.6, 198.0, 300.0, "soak"))
     assert end_memory(replace(arm(samples), lives=lives), LOAD_PHASE) == 70e6
     assert end_memory(arm(rows(SECONDS)), LOAD_PHASE) is None
+
+
+def test_the_memory_at_the_end_is_the_last_one_of_rows_that_are_far_apart() -> None:
+    """Rows may be up to a minute apart; one that is older than that is not the memory at the end."""
+    seldom = np.arange(60.0, 220.0, 9.5)
+    assert end_memory(arm(rows(seldom, rss_bytes=seldom)), LOAD_PHASE) == 193.0 - 9.5 / 2
+    read = np.where(SECONDS < 190, 70e6, np.nan)
+    assert end_memory(arm(rows(SECONDS, rss_bytes=read)), LOAD_PHASE) is None
