@@ -30,11 +30,17 @@ def test_ctrl_c_before_a_command_runs_is_no_traceback() -> None:
     assert ended.value.code == EXIT_INTERRUPTED
 
 
+@pytest.mark.parametrize("package", ["soak.cli", "analysis"])
 @pytest.mark.parametrize(("error", "shown"), [("KeyboardInterrupt", False), ("ValueError", True)])
-def test_ctrl_c_while_the_commands_are_imported_is_no_traceback(error: str, shown: bool) -> None:
+def test_ctrl_c_while_the_commands_are_imported_is_no_traceback(
+    package: str, error: str, shown: bool
+) -> None:
     """The shell still sees it; any other error keeps its traceback."""
     ended = subprocess.run(
-        [sys.executable, "-c", f"import soak.cli; raise {error}"], capture_output=True, text=True, check=False
+        [sys.executable, "-c", f"import {package}; raise {error}"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode != 0
     assert ("Traceback" in ended.stderr) is shown
