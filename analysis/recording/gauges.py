@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from analysis.judge.types import Numbers
+
 GAUGES_COLUMN: Final = "gauges"
 PREFIX: Final = "gauges."
 """Begins the name of each column that is made of a gauge: ``gauges.pool``."""
+AT_ONCE: Final = 4096
+"""Cells that are decoded together, so that their objects take little memory."""
 _DECODER: Final = json.JSONDecoder(parse_int=float)
 SCHEMA_1_OBJECT: Final = "other_gauges"
 """The column of JSON objects in recordings of schema 1."""
@@ -28,13 +33,51 @@ def spread_gauges(samples: pd.DataFrame) -> pd.DataFrame:
     objects, singles = (
         (SCHEMA_1_OBJECT, SCHEMA_1_COLUMNS) if SCHEMA_1_OBJECT in samples else (GAUGES_COLUMN, ())
     )
-    which, texts = pd.factorize(samples[objects])
-    read = [numbers_of(text) for text in texts]
+    which, texts = pd.factorize(samples[objects].to_numpy())
     columns = {PREFIX + name: samples[name] for name in singles if samples[name].notna().any()}
-    for name in sorted({name for gauges in read for name in gauges}):
-        values = np.array([gauges.get(name, math.nan) for gauges in read])
+    for name, values in sorted(_by_name(texts.tolist()).items()):
         columns[PREFIX + name] = pd.Series(values[which], index=samples.index)
     return samples.drop(columns=[objects, *singles]).assign(**columns)
+
+
+def _by_name(texts: list[str]) -> dict[str, Numbers]:
+    """Return the numbers of each name, one for each text; NaN where it has none."""
+    found: dict[str, Numbers] = {}
+    for first in range(0, len(texts), AT_ONCE):
+        objects = _objects(texts[first : first + AT_ONCE])
+        for name in set(chain.from_iterable(objects)):
+            values = [one.get(name, math.nan) for one in objects]
+            if set(map(type, values)) != {float}:
+                values = [value if isinstance(value, float) else math.nan for value in values]
+            if name not in found:
+                found[name] = np.full(len(texts), math.nan)
+            found[name][first : first + len(values)] = values
+    for values_of in found.values():
+        values_of[~np.isfinite(values_of)] = math.nan
+    return {name: values_of for name, values_of in found.items() if not np.isnan(values_of).all()}
+
+
+def _objects(texts: list[str]) -> list[dict[str, Any]]:
+    """Return the object of each cell, as :func:`_object`.
+
+    Cells that are an object in one line without another in it, as a run writes them, are decoded together: none of them
+    can be more or less than its line, as no text of JSON goes on in the next line, and all braces are at their ends.
+    """
+    together, ends = ",\n".join(texts), len(texts) - 1
+    braces, between = together.count("{"), together.count("},\n{")
+    if (braces, together.count("}"), between, together.count("\n")) == (
+        len(texts),
+        len(texts),
+        ends,
+        ends,
+    ) and (together.startswith("{") and together.endswith("}")):
+        try:
+            objects: list[dict[str, Any]] = _DECODER.decode(f"[{together}]")
+        except (ValueError, RecursionError):
+            pass
+        else:
+            return objects
+    return [_object(text) for text in texts]
 
 
 def gauge_names(samples: Iterable[pd.DataFrame]) -> tuple[str, ...]:
@@ -45,10 +88,14 @@ def gauge_names(samples: Iterable[pd.DataFrame]) -> tuple[str, ...]:
 
 def numbers_of(text: str) -> dict[str, float]:
     """Return the numbers by name of a cell with a JSON object; what is damaged, or no finite number, was not read."""
+    values = _object(text).items()
+    return {name: value for name, value in values if isinstance(value, float) and math.isfinite(value)}
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return the object of a cell; one without a name where it is empty, damaged or no object."""
     try:
         found, end = _DECODER.raw_decode(text := text.strip(" \t\n\r") or "{}")
     except (ValueError, RecursionError):
         return {}
-    if end < len(text) or not isinstance(found, dict):
-        return {}
-    return {name: value for name, value in found.items() if isinstance(value, float) and math.isfinite(value)}
+    return found if end == len(text) and isinstance(found, dict) else {}

@@ -16,15 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.recording.csv_table import (
+from analysis.recording.as_written import (
     BLOCK_BYTES,
     Columns,
-    CsvTable,
     UnreadableError,
-    read_damaged,
     rows_as_written,
     whole_lines,
 )
+from analysis.recording.csv_table import CsvTable, read_damaged
 from analysis.recording.gauges import spread_gauges
 from analysis.recording.heap_files import (
     CONTAINER_NUMBERS,

@@ -9,7 +9,8 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.recording.csv_table import CsvTable, Rows, TextKind, read_table
+from analysis.recording.as_written import TextKind
+from analysis.recording.csv_table import CsvTable, Rows, read_table
 from soak.contract import CENSUS, CONTAINERS, HOLDERS, STUCK
 
 TYPE_NUMBERS: Final = ("t_s", "life", "objects", "bytes")

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.recording.accounting import account_arm, account_processes
-from analysis.recording.csv_table import Columns, CsvTable, Rows, read_table
+from analysis.recording.as_written import Columns
+from analysis.recording.csv_table import CsvTable, Rows, read_table
 from analysis.recording.gauges import GAUGES_COLUMN, SCHEMA_1_COLUMNS, SCHEMA_1_OBJECT, spread_gauges
 from analysis.recording.heap_files import HeapFiles, read_heap_files
 from analysis.recording.latency import Latency, read_latency

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
-from analysis.recording.csv_table import AMOUNTS, NUMBER
+from analysis.recording.as_written import AMOUNTS, NUMBER
 from analysis.recording.gauges import numbers_of
 from soak.contract import PASSES, REPLAY, SITE_COLUMNS, SITES, names
 from soak.errors import printable

@@ -28,12 +28,6 @@ def analysis_argv(command: str, *words: str) -> list[str]:
     return [*module_argv("analysis", command, *words)]
 
 
-def become(command: str, words: list[str]) -> NoReturn:
-    """Replace this process by a command of the analysis, which parses the words and sets the exit code."""
-    argv = analysis_argv(command, *words)
-    os.execv(argv[0], argv)  # noqa: S606 - a command of our own
-
-
 def finish(
     outcome: Outcome,
     stop_request: StopRequest,

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import typer
 
-from soak.cli.app import app
+from soak.cli.commands import app
 from soak.errors import exit_on_error
 
 NOTES: Final = ("warning: ", "is deprecated; use ")

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from pandas.testing import assert_frame_equal
 
-from analysis.recording import csv_table
+from analysis.recording import as_written, csv_table
 from analysis.recording.csv_table import CsvTable, Rows, read_table
 from tests.fuzz import mutate
 
@@ -47,7 +47,7 @@ def both(path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[C
     """Read these bytes in small blocks, and as a damaged file."""
     path.write_bytes(content)
     with monkeypatch.context() as patch:
-        patch.setattr(csv_table, "BLOCK_BYTES", 400)
+        patch.setattr(as_written, "BLOCK_BYTES", 400)
         in_blocks = read(path)
         patch.setattr(csv_table, "read_as_written", lambda *_: None)
         return in_blocks, read(path)
@@ -77,7 +77,7 @@ def test_a_changed_file_is_read_alike_either_way(tmp_path: Path, monkeypatch: py
 def test_an_honest_file_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run writes never takes the slow way, which holds the whole file in memory."""
     monkeypatch.setattr(csv_table, "read_damaged", None)
-    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 400)
+    monkeypatch.setattr(as_written, "BLOCK_BYTES", 400)
     path = tmp_path / "rows.csv"
     path.write_text(HONEST)
     table = read(path)

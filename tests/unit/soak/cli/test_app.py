@@ -1,61 +1,39 @@
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from soak.cli.app import app
-from soak.recording.files import record_sums
+from soak.cli.app import OF_ANALYSIS
+from soak.cli.commands import app
+
+BECOMES = """
+import os, sys
+from soak.cli.app import main
+def execv(program, argv):
+    imported = [name for name in ("typer", "numpy", "soak.contract", "soak.supervisor") if name in sys.modules]
+    print(list(argv[1:]), imported)
+    raise SystemExit
+os.execv = execv
+main()
+"""
+"""Runs the command line up to the process that it becomes."""
 
 
-@pytest.fixture
-def run_dir(tmp_path: Path) -> Path:
-    """A run without a report."""
-    directory = tmp_path / "20260101-demo"
-    directory.mkdir()
-    manifest = {
-        "run_id": directory.name,
-        "profile": "demo",
-        "started_wall_time": "2026-01-01T00:00:00Z",
-        "status": "complete",
+@pytest.mark.parametrize("command", OF_ANALYSIS)
+def test_a_command_of_the_analysis_imports_nothing_of_the_runner(command: str) -> None:
+    """Its words are passed on as they were given."""
+    done = subprocess.run(
+        [sys.executable, "-c", BECOMES, command, "--help", "--", "-a run"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    words = ["-P", "-m", "analysis", command, "--help", "--", "-a run"]
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{words} []\n", "")
+
+
+def test_the_help_lists_the_commands_of_the_analysis() -> None:
+    """Each of them is a command of the app, too."""
+    assert set(OF_ANALYSIS) <= {
+        command.callback.__name__ for command in app.registered_commands if command.callback
     }
-    (directory / "manifest.json").write_text(json.dumps(manifest))
-    return directory
-
-
-def test_verify_answers_by_its_exit_code(run_dir: Path) -> None:
-    """4 before there are hashes, 0 with them, 4 after a change."""
-    codes = [CliRunner().invoke(app, ["verify", str(run_dir)]).exit_code]
-    record_sums(run_dir)
-    codes.append(CliRunner().invoke(app, ["verify", str(run_dir)]).exit_code)
-    (run_dir / "events.csv").write_text("")
-    codes.append(CliRunner().invoke(app, ["verify", str(run_dir)]).exit_code)
-    assert codes == [4, 0, 4]
-
-
-def test_runs_are_listed_for_people_and_programs(run_dir: Path) -> None:
-    """The same runs in a table and in JSON; listing is no verdict, so its exit code is 0."""
-    table = CliRunner().invoke(app, ["list", "--runs", str(run_dir.parent)])
-    listed = CliRunner().invoke(app, ["list", "--runs", str(run_dir.parent), "--json"])
-    assert (table.exit_code, listed.exit_code) == (0, 0)
-    assert "20260101-demo" in table.output
-    assert [run["run"] for run in json.loads(listed.output)] == ["20260101-demo"]
-
-
-def test_output_that_cannot_be_written_is_a_sentence(run_dir: Path) -> None:
-    """A full disk is told, a reader that has left is not; neither is a traceback."""
-    command = [sys.executable, "-m", "soak", "list", "--runs", str(run_dir.parent)]
-    with Path("/dev/full").open("w") as full:
-        told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as left:
-        assert left.stdout is not None
-        assert left.stderr is not None
-        left.stdout.close()
-        silent = left.stderr.read()
-    assert (told.returncode, told.stderr.count("\n")) == (1, 1)
-    assert told.stderr.startswith("soak: the disk or the quota is full")
-    assert (left.returncode, silent) == (1, "")

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from soak.cli.app import app
+from soak.cli.commands import app
 from soak.cli.heap import Request, run_heap
 from soak.errors import UsageError
 from soak.heap.errors import HeapError, ProcessGoneError

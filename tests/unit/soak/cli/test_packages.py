@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from soak.cli.app import app
+from soak.cli.commands import app
 from soak.cli.packages import HOME, refuse_foreign_packages
 from soak.errors import HarnessError
 

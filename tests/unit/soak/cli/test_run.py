@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from soak.cli import run as cli
-from soak.cli.app import app
+from soak.cli.commands import app
 from soak.config.load import load_profile
 from soak.contract import WEB_PASSWORD, WEB_USER
 from soak.errors import UsageError

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from analysis.recording.manifest import read_manifest
 from soak import contract
-from soak.cli.app import app
+from soak.cli.commands import app
 from soak.containers.engine import Container
 from soak.contract.units import LeakRate
 from soak.errors import HarnessError, UsageError
