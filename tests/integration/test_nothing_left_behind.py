@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from soak.process.child import Child, describe_exit
-from soak.process.guard import Guard
+from soak.process.guard import _CLOSE_S, Guard
 from soak.process.spec import ProcessSpec
 
 pytestmark = pytest.mark.integration
@@ -48,7 +48,7 @@ SUPERVISOR = """
 import json, sys, time
 from pathlib import Path
 from soak.limit import choose
-from soak.process.guard import Guard
+from soak.process.guard import _CLOSE_S, Guard
 from soak.process.child import Child
 from soak.process.spec import ProcessSpec
 place = Path(sys.argv[1])
@@ -184,7 +184,7 @@ def test_a_stopped_arm_ends_by_sigterm(tmp_path: Path) -> None:
     os.kill(child.pid, signal.SIGSTOP)
     began_s = time.monotonic()
     assert child.stop() == -signal.SIGTERM
-    assert time.monotonic() - began_s < 2
+    assert time.monotonic() - began_s < child.spec.stop_timeout_s
     guard.close()
 
 
@@ -197,5 +197,5 @@ def test_a_stopped_guard_holds_nobody_up(tmp_path: Path) -> None:
     os.kill(guard._process.pid, signal.SIGSTOP)
     began_s = time.monotonic()
     guard.close()
-    assert time.monotonic() - began_s < 2
+    assert time.monotonic() - began_s < _CLOSE_S
     assert not private.exists()

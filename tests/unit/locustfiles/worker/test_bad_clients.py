@@ -24,6 +24,8 @@ REQUEST = PlannedRequest(
     0, 0.0, "/upload?n=1", b"0123456789", "POST", {"X-Token": "abc"}, "bad", "abort", None
 )
 TIMEOUT_S = 0.3
+PATIENCE_S = 30.0
+"""Seconds after which what is waited for does not come, on a busy machine either."""
 LONG_BODY = b"x" * 1_000_000
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
 
@@ -92,10 +94,10 @@ def clients() -> Iterator[MakeClients]:
         one.close()
 
 
-def _counts(queue: ArmQueue, ended: int, within_s: float = 5.0) -> Second:
+def _counts(queue: ArmQueue, ended: int) -> Second:
     """Wait until so many requests have ended; return the sums of the counts."""
     total = Second()
-    with gevent.Timeout(within_s):
+    with gevent.Timeout(PATIENCE_S):
         while total.ok + total.failed.total() < ended:
             gevent.sleep(0.005)
             for second in range(20):
@@ -111,7 +113,7 @@ def test_each_ends_with_a_reset(server: Server, clients: MakeClients, client: st
     counts = _counts(queue, 1)
     assert (counts.sent, counts.ok, counts.failed, counts.names) == (1, 1, {}, {"bad": 1})
     assert counts.timings.latency.get_total_count() == 0
-    assert server.ended.wait(2)
+    assert server.ended.wait(PATIENCE_S)
     assert server.ends == ["reset"]
     head, _, body = server.received[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /upload?n=1 HTTP/1.1\r\nHost: 127.0.0.1:")
@@ -134,7 +136,7 @@ def test_a_slow_client_takes_a_thousand_bytes_a_second(server: Server, clients: 
     _, queue = clients(server.url)
     queue.offer(replace(REQUEST, client="slow"))
     _counts(queue, 1)
-    assert server.ended.wait(2)
+    assert server.ended.wait(PATIENCE_S)
     assert min(taken) > 900_000
 
 
@@ -200,7 +202,7 @@ def test_whatever_the_server_does_it_ends_in_its_time(
     _, queue = clients(server.url, timeout_s=60.0)
     body = b"x" * 4_000_000 if answer is _never_reads else REQUEST.body
     queue.offer(replace(REQUEST, client=client, body=body, until_s=0.0))
-    counts = _counts(queue, 1, within_s=2.0)
+    counts = _counts(queue, 1)
     assert (counts.ok, counts.failed) == (1, {})
 
 
@@ -237,20 +239,20 @@ def test_it_ends_before_a_pause(server: Server, clients: MakeClients) -> None:
     """In a pause the target is read without load."""
     _, queue = clients(server.url, timeout_s=60.0)
     queue.offer(replace(REQUEST, client="slow", until_s=0.2))
-    assert _counts(queue, 1, within_s=2.0).ok == 1
+    assert _counts(queue, 1).ok == 1
 
 
 def test_the_end_of_the_load_ends_them(server: Server, clients: MakeClients) -> None:
     """What is being sent counts as ended, and the drain does not wait for it."""
     made, queue = clients(server.url, timeout_s=60.0)
     queue.offer(replace(REQUEST, client="slow"))
-    with gevent.Timeout(5):
+    with gevent.Timeout(PATIENCE_S):
         while not server.received:
             gevent.sleep(0.001)
     assert queue.idle
     made.close()
     assert _counts(queue, 1).ok == 1
-    assert server.ended.wait(2)
+    assert server.ended.wait(PATIENCE_S)
 
 
 def test_they_hold_up_no_other_request(server: Server, clients: MakeClients) -> None:
@@ -260,7 +262,7 @@ def test_they_hold_up_no_other_request(server: Server, clients: MakeClients) -> 
         queue.offer(replace(REQUEST, client="slow"))
     queue.offer(replace(REQUEST, client="", name="good"))
     gevent.sleep(0)
-    with gevent.Timeout(1):
+    with gevent.Timeout(PATIENCE_S):
         assert queue.take().name == "good"
     assert queue.idle
 
@@ -270,7 +272,7 @@ def test_at_most_so_many_are_connected(server: Server, clients: MakeClients) -> 
     _, queue = clients(server.url, most=2, timeout_s=60.0)
     for _ in range(5):
         queue.offer(replace(REQUEST, client="slow"))
-    with gevent.Timeout(5):
+    with gevent.Timeout(PATIENCE_S):
         while len(server.received) < 2:
             gevent.sleep(0.001)
     assert len(queue) == 3

@@ -31,7 +31,7 @@ from tests.support import rogue_websockets
 from tests.support.paths import ROOT
 
 TLS = ROOT / "tests" / "support" / "tls"
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 """Time-out of a step, seconds, of which nothing waits for its end; TIMEOUT_S where something does."""
 TIMEOUT_S = 0.3
 MAX_BYTES = 1_000_000
@@ -158,10 +158,10 @@ def connect() -> Iterator[Connect]:
         one.close()
 
 
-def _counts(queue: ArmQueue, ended: int = 1, within_s: float = 5.0) -> Second:
+def _counts(queue: ArmQueue, ended: int = 1) -> Second:
     """Wait until so many WebSockets have ended; return the sums of the counts."""
     total = Second()
-    with gevent.Timeout(within_s):
+    with gevent.Timeout(PATIENCE_S):
         while total.ok + total.failed.total() < ended:
             gevent.sleep(0.005)
             for second in range(80):
@@ -185,7 +185,7 @@ def test_a_connection_from_its_opening_to_its_close(service: Service, connect: C
     )
     assert counts.timings.round_trip is not None
     assert counts.timings.round_trip.get_total_count() == counts.messages_received
-    assert service.ended.wait(2)
+    assert service.ended.wait(PATIENCE_S)
     assert service.ends == ["code 1000"]
     asked = service.received[0]
     assert isinstance(asked, Request)
@@ -227,7 +227,7 @@ def test_one_that_vanishes(service: Service, connect: Connect) -> None:
     queue.offer(replace(REQUEST, client="abort", send_every_s=0.05))
     counts = _counts(queue)
     assert (counts.opened, counts.ok, counts.failed) == (1, 1, {})
-    assert service.ended.wait(2)
+    assert service.ended.wait(PATIENCE_S)
     assert service.ends == ["reset"]
     assert not any(isinstance(event, CloseConnection) for event in service.received)
 
@@ -335,7 +335,7 @@ def test_a_message_counts_when_it_was_sent(
     monkeypatch.setattr(WebSocket, "send", send)
     queue = connect(service.url)
     queue.offer(REQUEST)
-    with gevent.Timeout(5):
+    with gevent.Timeout(PATIENCE_S):
         while not service.texts():
             gevent.sleep(0.001)
     assert queue.counter.take(began_s[0]).messages_sent == 0
@@ -362,7 +362,7 @@ def test_a_hostile_service(rogue: str, connect: Connect, name: str) -> None:
     queue.offer(replace(REQUEST, path=f"/{name}", echo=name == "mute", open_s=1.0 if name == "mute" else 0.1))
     counts = _counts(queue)
     assert (counts.sent, counts.ok, counts.failed) == (1, 0, {OF_HOSTILE[name]: 1})
-    assert time.monotonic() - began_s < 2.5
+    assert time.monotonic() - began_s < PATIENCE_S
     assert counts.opened == (OF_HOSTILE[name] != "refused" and name not in rogue_websockets.OF_UPGRADE)
     assert counts.timings.latency.get_total_count() == 1
     assert str(reports[0]["exception"]).startswith(OF_HOSTILE[name])
@@ -386,7 +386,7 @@ def test_a_flood_leaves_others_their_turn(rogue: str, service: Service, connect:
     quiet.offer(replace(REQUEST, open_s=0.3))
     counts = _counts(quiet)
     assert (counts.ok, counts.failed) == (1, {})
-    assert _counts(flooded, 10, within_s=10).failed == {"too_large": 10}
+    assert _counts(flooded, 10).failed == {"too_large": 10}
 
 
 def test_a_dead_target(connect: Connect) -> None:
@@ -402,7 +402,7 @@ def test_it_ends_before_a_pause(service: Service, connect: Connect) -> None:
     """In a pause the service is read without load: the connection is closed by then, which is no failure."""
     queue = connect(service.url)
     queue.offer(replace(REQUEST, open_s=60.0, until_s=0.2))
-    assert _counts(queue, within_s=2.0).ok == 1
+    assert _counts(queue).ok == 1
     assert service.ends == ["code 1000"]
 
 
@@ -415,15 +415,16 @@ def test_the_end_of_the_load_closes_all(
     queue = connect(service.url, end_s=lambda: end_s[0])
     for client in ("", "abort"):
         queue.offer(replace(REQUEST, open_s=60.0, client=client))
-    with gevent.Timeout(5):
+    with gevent.Timeout(PATIENCE_S):
         while len(service.texts()) < 2:
             gevent.sleep(0.001)
     assert not queue.idle
     end_s[0] = 0.0
-    assert _counts(queue, 2, within_s=2.0).ok == 2
+    assert _counts(queue, 2).ok == 2
     assert queue.idle
-    assert service.ended.wait(2)
-    gevent.sleep(0.05)
+    with gevent.Timeout(PATIENCE_S):
+        while len(service.ends) < 2:
+            gevent.sleep(0.001)
     assert sorted(service.ends) == ["code 1000", "reset"]
 
 
@@ -431,7 +432,7 @@ def test_what_is_cut_off_is_counted_once(service: Service, connect: Connect) -> 
     """A drain that is over ends what still is open, as a failure."""
     queue = connect(service.url)
     queue.offer(replace(REQUEST, open_s=60.0))
-    with gevent.Timeout(5):
+    with gevent.Timeout(PATIENCE_S):
         while not service.texts():
             gevent.sleep(0.001)
     connect.made[0].close()
@@ -443,11 +444,11 @@ def test_at_most_so_many_are_open(service: Service, connect: Connect) -> None:
     queue = connect(service.url, most=2)
     for _ in range(5):
         queue.offer(replace(REQUEST, open_s=60.0))
-    with gevent.Timeout(5):
+    with gevent.Timeout(PATIENCE_S):
         while service.connections < 2:
             gevent.sleep(0.001)
     gevent.sleep(0.01)
     assert (len(queue), service.connections) == (3, 2)
     queue.offer(replace(REQUEST, open_s=None, messages=None, name="other"))
-    with gevent.Timeout(1):
+    with gevent.Timeout(PATIENCE_S):
         assert queue.take().name == "other"
