@@ -141,23 +141,6 @@ def test_a_gateway_from_start_to_end(variant: str, tmp_path: Path) -> None:
     assert gateway.stubs_log.read_text() == f"stubs for orders on http://127.0.0.1:{gateway.stubs_port}\n"
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_bad_requests_are_refused(variant: str, tmp_path: Path) -> None:
-    """No JSON, 10 MB and nesting of 10,000 are refused with a reason, and the gateway goes on."""
-    with serving(variant, tmp_path) as gateway:
-        for body, status, error in (
-            (b"no json", 422, "the body is not valid JSON: expected ident at line 1 column 2"),
-            (b'{"a":"%s"}' % (b"x" * 10_000_000), 413, "the body is longer than 1048576 bytes"),
-            (
-                b'{"a":%s%s}' % (b"[" * 10_000, b"]" * 10_000),
-                422,
-                "the body is not valid JSON: recursion limit exceeded at line 1 column 206",
-            ),
-        ):
-            assert request(gateway.port, "POST", "/api/orders", body) == (status, {"error": error})
-            assert request(gateway.port, "POST", "/api/orders", b"{}")[0] == 200
-
-
 def test_memory_is_shown_to_who_has_the_token(tmp_path: Path) -> None:
     """The token opens /debug/memory, which sees the leaky gateway's tasks and sessions; another does not."""
     with serving("leaky", tmp_path) as gateway:
@@ -180,12 +163,33 @@ DOCUMENT = create_app(
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
-def base_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A running gateway of each variant."""
+def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a running gateway of each variant, to which any request may be sent."""
     with serving(request.param, tmp_path_factory.mktemp(request.param)) as gateway:
-        url = f"http://127.0.0.1:{gateway.port}"
-        assert requests.get(f"{url}/openapi.json", timeout=10).json() == DOCUMENT
-        yield url
+        yield gateway.port
+
+
+@pytest.fixture(scope="module")
+def base_url(port: int) -> str:
+    """Its URL, where it has the document."""
+    url = f"http://127.0.0.1:{port}"
+    assert requests.get(f"{url}/openapi.json", timeout=10).json() == DOCUMENT
+    return url
+
+
+def test_bad_requests_are_refused(port: int) -> None:
+    """No JSON, 10 MB and nesting of 10,000 are refused with a reason, and the gateway goes on."""
+    for body, status, error in (
+        (b"no json", 422, "the body is not valid JSON: expected ident at line 1 column 2"),
+        (b'{"a":"%s"}' % (b"x" * 10_000_000), 413, "the body is longer than 1048576 bytes"),
+        (
+            b'{"a":%s%s}' % (b"[" * 10_000, b"]" * 10_000),
+            422,
+            "the body is not valid JSON: recursion limit exceeded at line 1 column 206",
+        ),
+    ):
+        assert request(port, "POST", "/api/orders", body) == (status, {"error": error})
+        assert request(port, "POST", "/api/orders", b"{}")[0] == 200
 
 
 @pytest.fixture(scope="module")
