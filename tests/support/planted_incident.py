@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -59,8 +59,26 @@ Build = Callable[..., Path]
 """A function that writes a run directory from the fields of Planted and returns it."""
 
 
+_WRITTEN: Final[dict[str, dict[Path, bytes]]] = {}
+"""Files by their paths in a run directory, by its name and its truth: hundreds of tests plant the same few."""
+
+
 def write_incident(run_dir: Path, planted: Planted) -> Path:
     """Write the run directory of this truth and return it."""
+    key = f"{run_dir.name} {planted}"
+    if key not in _WRITTEN:
+        _write(run_dir, planted)
+        paths = (path for path in run_dir.rglob("*") if path.is_file())
+        _WRITTEN[key] = {path.relative_to(run_dir): path.read_bytes() for path in paths}
+        return run_dir
+    run_dir.mkdir()
+    for path, content in _WRITTEN[key].items():
+        (run_dir / path).parent.mkdir(exist_ok=True)
+        (run_dir / path).write_bytes(content)
+    return run_dir
+
+
+def _write(run_dir: Path, planted: Planted) -> None:
     names = ("leaky", "fixed")[: len(planted.roles)]
     manifest = run_directory.manifest(
         dict(zip(names, planted.roles, strict=True)),
@@ -83,7 +101,6 @@ def write_incident(run_dir: Path, planted: Planted) -> Path:
     run_directory.write_run(run_dir, manifest, [row for row in events if row["t_s"] <= planted.end_s], arms)
     for name in names:
         write_latencies(run_dir / name / contract.LATENCY_LOG, planted)
-    return run_dir
 
 
 def kill_s(planted: Planted, name: str) -> float:
