@@ -23,7 +23,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# As the analysis has it, also where something else loads numpy first: two threads take half as much again of the processor.
+# As in the analysis, also where something else loads numpy first: two threads take half as much processor time again.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # On a machine that is shared the time of one example is no claim of a property; a test has its time-out.
