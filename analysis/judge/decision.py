@@ -58,6 +58,8 @@ on a unit test of a crash loop."""
 MIN_WITHIN_LIFE_SHARE: Final = 0.5
 """Share of the longest life's growth below which, among many lives, the leak may be the rest of a warm-up; set on a
 unit test of a crash loop of thirty lives, as the calibration has no dozen restarts."""
+MAX_LEFT_OUT_SHARE: Final = 0.2
+"""Share of the readings that may be of lives too short to be judged: what leaked in more is not known."""
 MIN_POINTS_FOR_QUARTERS: Final = 8
 """Points from which on a rise is compared by its quarters; of fewer, at least half of the moves must be upwards.
 Set on the whole of `make calibrate`."""
@@ -289,12 +291,18 @@ def _warms_up_again_and_again(case: Case) -> bool:
     return leaked < MIN_WITHIN_LIFE_SHARE * float(np.diff(case.points.value[ends])[0])
 
 
+def _is_of_short_lives(case: Case) -> bool:
+    """Return whether too many of the readings are in no point: each life has a level of its own, which hides a leak."""
+    return case.points.left_out > MAX_LEFT_OUT_SHARE
+
+
 Doubts = tuple[tuple[ReasonCode, Callable[[Case], bool]], ...]
 
 DOUBTS_OF_NO_LEAK: Final[Doubts] = (
     (ReasonCode.FALLING, _falls),
     (ReasonCode.RISING_TAIL, _tail_rises),
     (ReasonCode.LATE_LEVEL_SHIFT, _shifts_late),
+    (ReasonCode.SHORT_LIVES, _is_of_short_lives),
     (ReasonCode.UNKNOWN_LOAD, _may_follow_the_day),
 )
 """What makes a rate below the margin inconclusive; the first that holds is the reason."""

@@ -158,7 +158,7 @@ def _more_s(code: ReasonCode, rate: Rate, margin_per_s: float, span_s: float) ->
 
     Half of it has to become as narrow as the distance from the rate to the nearer of what would decide.
     """
-    if code in {ReasonCode.GROWING_GAUGE, ReasonCode.UNKNOWN_LOAD}:
+    if code in {ReasonCode.GROWING_GAUGE, ReasonCode.UNKNOWN_LOAD, ReasonCode.SHORT_LIVES}:
         return None
     half = max(rate.high - rate.value, rate.value - rate.low)
     distance = max(

@@ -37,6 +37,7 @@ class ReasonCode(StrEnum):
     LATE_RISE = "late_rise"
     MANY_RESTARTS = "many_restarts"
     UNKNOWN_LOAD = "unknown_load"
+    SHORT_LIVES = "short_lives"
     SATURATION = "saturation"
     FILLING_PART = "filling_part"
     RESERVE = "reserve"

@@ -47,6 +47,8 @@ class Points:
 
     mean_rps: float
     """Requests per second over all readings; NaN when not known."""
+    left_out: float = 0.0
+    """Share of the readings that are in no point, as their life has fewer than ``MIN_POINTS_PER_LIFE``."""
 
     @property
     def span_s(self) -> float:
@@ -113,7 +115,7 @@ def bin_series(series: SignalSeries) -> Points:
         regressors,
         mean_rps,
     )
-    return _without_short_lives(_without_outliers(points, settled=series.settled))
+    return _without_short_lives(_without_outliers(points, settled=series.settled), counts)
 
 
 def _mean_rps(series: SignalSeries) -> float:
@@ -124,7 +126,8 @@ def _mean_rps(series: SignalSeries) -> float:
     return float(np.ptp(series.requests[seen]) / max(float(np.ptp(series.t_s[seen])), 1e-9))
 
 
-def _without_short_lives(points: Points) -> Points:
+def _without_short_lives(points: Points, readings: npt.NDArray[np.int64]) -> Points:
+    """Return the points of the lives that count; ``readings`` is the number of readings of each point."""
     _, number, counts = np.unique(points.life, return_inverse=True, return_counts=True)
     kept = counts[number] >= MIN_POINTS_PER_LIFE
     return Points(
@@ -136,6 +139,7 @@ def _without_short_lives(points: Points) -> Points:
         points.rate_rps[kept],
         points.load_regressors[kept],
         points.mean_rps,
+        left_out=float(readings[~kept].sum() / readings.sum()),
     )
 
 

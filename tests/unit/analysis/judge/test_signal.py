@@ -395,3 +395,24 @@ def test_a_tail_that_still_rises_is_not_signed_off() -> None:
     """A logarithmic creep that still gains several margins at the end is no NO LEAK, however well it is explained."""
     creep = 25 * MIB * np.log1p(T_S / 400)
     assert judge_signal(readings(T_S, FLAT + creep), MARGIN, detectable=False).verdict != NO_LEAK
+
+
+@pytest.mark.parametrize("each_s", [20.0, 100.0, 250.0])
+def test_a_leak_in_lives_too_short_to_be_judged_is_not_passed(each_s: float) -> None:
+    """From a third of the run on workers come and go, while the main process leaks: each life has its own level."""
+    t_s = clock()
+    churns = t_s >= HOUR_S * 4 / 3
+    life = np.where(churns, 2 + (t_s - HOUR_S * 4 / 3) // each_s, 1.0)
+    value = 80 * MIB + noise(t_s, 1, 0.02) + np.where(churns, (t_s - HOUR_S * 4 / 3) * 5 * MARGIN_PER_S, 0)
+    found = judge_signal(readings(t_s, value, life=life, requests=t_s), MARGIN, detectable=False)
+    assert (found.verdict, found.reason_code) == (INCONCLUSIVE, ReasonCode.SHORT_LIVES)
+    assert found.more_s is None
+
+
+def test_a_few_lives_too_short_to_be_judged_withhold_nothing() -> None:
+    """A restart of all workers, one after the other, takes a tenth of the run."""
+    t_s = clock()
+    moved = (t_s > 2 * HOUR_S) & (t_s < 2.4 * HOUR_S)
+    life = np.where(moved, 2 + t_s // 150, np.where(t_s < 2.2 * HOUR_S, 1.0, 1000.0))
+    found = judge_signal(readings(t_s, 80 * MIB + noise(t_s, 1, 0.02), life=life), MARGIN, detectable=False)
+    assert found.verdict == NO_LEAK
