@@ -35,12 +35,13 @@ def test_each_rate_has_its_row_against_users_of_that_rate(monkeypatch: pytest.Mo
     verdicts = {finding.name: finding.verdict for finding in found}
     assert verdicts == {
         "planned load / FastHttpUser, both at 600/s": Verdict.MET,
+        "planned load / FastHttpUser not in step, both at 600/s": Verdict.MET,
         "planned load / FastHttpUser, both at 2,000/s": Verdict.MISSED,
         "planned load / FastHttpUser, both at 4,000/s": Verdict.MET,
         "planned load at 4,000/s / FastHttpUser at its most": Verdict.MET,
         "planned load at 1,000/s a worker, 4 workers / 1": Verdict.MET,
     }
-    at_600 = [Load(True, 600), Load(False, 600)]
-    assert measured[:6] == [*at_600, *at_600[::-1], *at_600]
+    at_600 = [Load(True, 600), Load(False, 600), Load(False, 600, apart=True)]
+    assert measured[:9] == [*at_600, *at_600[::-1], *at_600]
     at_4000 = [Load(True, 4000), Load(False, 4000), Load(False)]
-    assert measured[12:21] == [*at_4000, *at_4000[::-1], *at_4000]
+    assert measured[15:24] == [*at_4000, *at_4000[::-1], *at_4000]
