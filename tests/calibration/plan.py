@@ -41,6 +41,8 @@ class Task:
     by: str = ALONE
     again: bool = False
     """Whether what was stated is tried in a replay: the minimum detectable leak, or how much longer to run."""
+    verdict_only: bool = False
+    """Whether the minimum detectable leak and the verdicts of other methods are left out."""
 
 
 @dataclass(frozen=True, slots=True)

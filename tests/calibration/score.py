@@ -74,14 +74,14 @@ def score(task: Task) -> Outcome:
 def _score_alone(task: Task) -> Outcome:
     trace = simulate(task.kind, task.seed, hours=task.hours, tick_s=task.tick_s, multiple=task.multiple)
     began_s = time.perf_counter()
-    said = _judged(lambda: frame_judgement(trace.frame.copy()))
+    said = _judged(lambda: frame_judgement(trace.frame.copy(), detectable=not task.verdict_only))
     took_s = time.perf_counter() - began_s
     outcome = replace(
         _outcome(task, said, trace.leak, took_s, decidable=trace.decidable),
         oom_s=_number(trace.oom_s),
         oom_mean_s=_number(trace.oom_mean_s),
-        with_gauge=_with_gauge(trace) if task.kind == FILLING else "",
-        naive={} if task.group == TIMED else naive.verdicts(trace.frame),
+        with_gauge=_with_gauge(trace) if task.kind == FILLING and not task.verdict_only else "",
+        naive={} if task.group == TIMED or task.verdict_only else naive.verdicts(trace.frame),
     )
     if not (task.again and trace.decidable):
         return outcome
@@ -95,6 +95,8 @@ def _score_parts(task: Task) -> Outcome:
     said = _judged(lambda: _judge_arm(trace))
     took_s = time.perf_counter() - began_s
     outcome = _outcome(task, said, trace.leak, took_s, decidable=trace.decidable)
+    if task.verdict_only:
+        return outcome
     rows = trace.arm.samples
     return replace(
         outcome, naive=naive.verdicts(pd.DataFrame({"time_s": rows["t_s"], "rss_bytes": rows[OWN]}))

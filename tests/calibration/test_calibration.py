@@ -20,9 +20,13 @@ EACH = {ALONE: 2, PARTS: 1}
 def outcomes(request: pytest.FixtureRequest) -> pd.DataFrame:
     """Return what was judged by memory alone, and by its parts."""
     seeds, by = iter(range(FIRST_SEED, FIRST_SEED + 1000)), str(request.param)
-    healthy = [Task(HEALTHY, kind, next(seeds), by=by) for kind in HEALTHY_KINDS for _ in range(EACH[by])]
+    healthy = [
+        Task(HEALTHY, kind, next(seeds), by=by, verdict_only=True)
+        for kind in HEALTHY_KINDS
+        for _ in range(EACH[by])
+    ]
     leaky = [
-        Task(LEAKY, kind, next(seeds), multiple=SIZE * (10 if kind == OOM else 1), by=by)
+        Task(LEAKY, kind, next(seeds), multiple=SIZE * (10 if kind == OOM else 1), by=by, verdict_only=True)
         for kind in LEAK_KINDS
         if by == ALONE or kind != OOM  # a leak that is repeatedly killed at its limit is one of memory alone
         for _ in range(EACH[by])
