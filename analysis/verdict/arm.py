@@ -13,8 +13,16 @@ from analysis.recording.requests import answered_by
 from analysis.verdict.daily_load import leak_doubt
 from analysis.verdict.decision import FAMILY_ERROR, Decision, Served, SignalVerdict, decide
 from analysis.verdict.other_explanations import ReportedFree, bounded, end_memory, reported_free
+from analysis.verdict.processes import process_rows
 from analysis.verdict.signals import Evidence, Signal, evidence, in_bytes, leak_margin
-from analysis.verdict.validity import LoadSummary, Objection, ObjectionKind, arm_objections, load_summary
+from analysis.verdict.validity import (
+    ALIVE_AT_LEAST,
+    LoadSummary,
+    Objection,
+    ObjectionKind,
+    arm_objections,
+    load_summary,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +140,8 @@ def arm_verdict(
         verdict, reason = decided.leading.judgement.verdict, decided.leading.judgement.reason
     if recording.manifest.attached and found is not None and decided is not None:
         objections = (*objections, *_of_day(arm.name, found.whole.readings, decided.leading.judgement))
+    if verdict == NO_LEAK:
+        objections = (*objections, *_of_a_process(arm, load, margin, error))
     objection, verdict, reason = _objected(objections, verdict, reason)
     return ArmVerdict(
         arm=arm.name,
@@ -191,6 +201,28 @@ def _of_day(name: str, readings: SignalSeries, judgement: Judgement) -> tuple[Ob
         return ()
     doubt = leak_doubt(readings, judgement.per_s.low)
     return (Objection(name, ObjectionKind.DAY, doubt),) if doubt else ()
+
+
+def _of_a_process(arm: Arm, load: Phase, margin: Margin, error: float) -> tuple[Objection, ...]:
+    """Return an objection where a process that is there throughout leaks more than the arm's margin, and their sum not.
+
+    Where processes come and go, each stretch between is a life of the sum with a level and a warm-up of its own, which
+    may take up what leaks in one of them.
+    """
+    if len(arm.lives) < 2:
+        return ()
+    for row in process_rows(arm, load, margin, error=error):
+        low, least = (
+            (row.bytes_per_s_low, margin.per_s)
+            if margin.per_request is None
+            else (row.bytes_per_request_low, margin.per_request)
+        )
+        throughout = row.to_s - row.from_s >= ALIVE_AT_LEAST * (load.end_s - load.start_s)
+        if throughout and row.growth == "grows" and low is not None and least is not None and low > least:
+            which = f"its process {row.pid or ''}, life {row.life},"
+            text = f"{which} leaks ({row.reason}), though the sum over all does not"
+            return (Objection(arm.name, ObjectionKind.UNREAD, text),)
+    return ()
 
 
 def _objected(

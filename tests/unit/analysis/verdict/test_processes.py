@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, SignalSeries
-from analysis.recording.model import Recording
+from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries
+from analysis.recording.model import Arm, Recording
 from analysis.recording.read import read_recording
 from analysis.verdict.arm import arm_verdict
 from analysis.verdict.processes import MOST_JUDGED, ProcessRow, process_rows
@@ -89,7 +89,7 @@ def test_a_worker_that_ended_under_load_is_in_the_verdict_line(leaky_run: Path, 
 
 
 def test_the_rows_change_no_verdict(leaky_run: Path, judge_by: JudgeBy) -> None:
-    """The arm's verdict is on the sums alone: no process is judged for it."""
+    """The arm's verdict is on the sums, whose processes stay the same: no process is judged for it."""
     asked: list[float] = []
 
     def judge(readings: SignalSeries, margin: Margin, **options: object) -> Judgement:  # noqa: ARG001
@@ -103,6 +103,39 @@ def test_the_rows_change_no_verdict(leaky_run: Path, judge_by: JudgeBy) -> None:
 
 
 @pytest.mark.usefixtures("planted_verdicts")
+@pytest.mark.parametrize(
+    ("main", "worker", "is_passed"),
+    [
+        (QUIET, replace(QUIET, from_s=100.0), False),
+        (QUIET, QUIET, True),
+        (replace(QUIET, to_s=150.0), replace(QUIET, from_s=100.0), True),
+    ],
+)
+def test_a_leak_that_the_sum_lacks_where_workers_come_and_go_is_not_passed(
+    leaky_run: Path, judge_by: JudgeBy, main: PlantedProcess, worker: PlantedProcess, is_passed: bool
+) -> None:
+    """Only of a process that was there throughout: what one gains that is started anew may be its warm-up."""
+
+    def judge(readings: SignalSeries, margin: Margin, **options: object) -> Judgement:  # noqa: ARG001
+        found = planted_judge(readings, margin)
+        if not 36e6 < np.nanmax(readings.value) < 38e6:  # the arm, or a part of it
+            return replace(found, verdict=NO_LEAK)
+        return replace(found, verdict=LEAK, reason="it grows", per_request=Rate(3000.0, 2900.0, 3100.0))
+
+    judge_by(judge)
+    found = arm_verdict(*_of(planted(leaky_run, main, worker)), detectable=False)
+    assert (found.verdict == NO_LEAK) is is_passed
+    if not is_passed:
+        assert found.verdict == INCONCLUSIVE
+        assert found.reason.startswith(
+            "its process 100, life 1, leaks (it grows), though the sum over all does not; on "
+        )
+
+
+def _of(recording: Recording) -> tuple[Recording, Arm]:
+    return recording, recording.arms[0]
+
+
 def test_an_arm_of_one_process_at_a_time_has_no_rows(leaky_run: Path) -> None:
     """Its lives have their slopes; so has a helper that was gone before the load."""
     assert rows_of(read_recording(leaky_run)) == ()
