@@ -20,24 +20,30 @@ from soak.process.child import start_kept
 from tests.support.detached import DETACHED
 
 
+def _status_and_smaps(pid: int) -> tuple[procfs.Status, procfs.Smaps]:
+    """Return what two files state of a process, read again where memory was given back between the two."""
+    deadline = time.monotonic() + 10
+    while True:
+        status, smaps = procfs.read_status(pid), procfs.read_smaps(pid)
+        assert status is not None
+        assert smaps is not None
+        if smaps.anon_bytes == pytest.approx(status.anon_bytes, abs=1e6) or time.monotonic() > deadline:
+            return status, smaps
+        time.sleep(0.05)
+
+
 def test_readings_of_a_living_process_are_plausible() -> None:
     """Our own process: memory, CPU time, threads, descriptors."""
     pid = os.getpid()
     rss = procfs.rss_bytes(pid)
     cpu_s = procfs.cpu_s(pid)
     fds = procfs.count_fds(pid)
-    for _ in range(100):
-        status, smaps = procfs.read_status(pid), procfs.read_smaps(pid)
-        assert status is not None
-        assert status.anon_bytes is not None
-        assert status.file_bytes is not None
-        assert smaps is not None
-        if smaps.anon_bytes == pytest.approx(status.anon_bytes, abs=1e6):
-            break
-        time.sleep(0.05)  # memory was given back between the two
+    status, smaps = _status_and_smaps(pid)
     assert rss is not None
     assert cpu_s is not None
     assert fds is not None
+    assert status.anon_bytes is not None
+    assert status.file_bytes is not None
     assert 5e6 < smaps.uss_bytes <= smaps.pss_bytes
     assert smaps.anon_bytes == pytest.approx(status.anon_bytes, abs=1e6)
     assert 3e6 < status.anon_bytes <= rss
