@@ -71,15 +71,12 @@ def fit(x: Numbers, y: Numbers, least: int = MIN_SLOPE_READINGS) -> Slope | None
 
 def life_slopes(arm: Arm, life: Life, stretch: Phase) -> LifeSlopes:
     """Return the slopes of one life within a stretch of the run."""
-    rows = arm.samples[
-        (arm.samples["life"] == life.number) & arm.samples["t_s"].between(stretch.start_s, stretch.end_s)
-    ]
-    t_s = rows["t_s"].to_numpy(float)
-    done = answered_by(arm, t_s)
-    rss, blocks, native, sessions = (
-        rows[name].to_numpy(float)
-        for name in ("rss_bytes", "live_blocks", "malloc_in_use_bytes", "sessions_open")
+    mine = (arm.samples["life"] == life.number) & arm.samples["t_s"].between(stretch.start_s, stretch.end_s)
+    t_s, rss, blocks, native, sessions = (
+        arm.samples.loc[mine, name].to_numpy(float)  # by column: days of rows are not copied whole
+        for name in ("t_s", "rss_bytes", "live_blocks", "malloc_in_use_bytes", "sessions_open")
     )
+    done = answered_by(arm, t_s)
     return LifeSlopes(
         arm=arm.name,
         life=life.number,

@@ -229,7 +229,7 @@ def cpu_ms_per_request(recording: Recording, arm: Arm) -> float | None:
     if life is None or load is None:
         return None
     under_load = arm.samples["t_s"].between(load.start_s, load.end_s)
-    rows = arm.samples[(arm.samples["life"] == life.number) & under_load].dropna(subset="cpu_s")
+    rows = arm.samples.loc[(arm.samples["life"] == life.number) & under_load, ["t_s", "cpu_s"]].dropna()
     if len(rows) < MIN_SLOPE_READINGS:
         return None
     requests = float(np.ptp(answered_by(arm, rows["t_s"].to_numpy(float))))
@@ -259,7 +259,7 @@ def cut_short(recording: Recording) -> str:
 
 
 def _planned_rps(arm: Arm, stretch: Phase) -> float:
-    rows = arm.requests[arm.requests["phase"] == LOAD]
+    rows = arm.requests.loc[arm.requests["phase"] == LOAD, ["t_s", "planned"]]
     # A row is the second that begins at its t_s, so the stretch's end is not in it.
     inside = rows["t_s"].between(stretch.start_s, stretch.end_s, inclusive="left")
     return float(rows.loc[inside, "planned"].mean())

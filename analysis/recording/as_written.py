@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -47,11 +48,18 @@ class Columns:
     """The arm of every row; empty: it does not matter."""
     text_kind: TextKind = "str"
     """category for texts with few values in many rows."""
+    checked_only: Set[str] = frozenset()
+    """Numbers that are checked as all others, and not kept."""
+
+    @property
+    def kept(self) -> list[str]:
+        """The numbers that are kept."""
+        return [name for name in self.numbers if name not in self.checked_only]
 
     def no_rows(self) -> pd.DataFrame:
         """Return the columns without a row."""
         return pd.DataFrame(
-            {name: pd.Series(dtype=float) for name in self.numbers}
+            {name: pd.Series(dtype=float) for name in self.kept}
             | {name: pd.Series(dtype=self.text_kind) for name in self.texts}
         )
 
@@ -81,19 +89,20 @@ def read_as_written(path: Path, columns: Columns) -> FileRows | None:
         count = sum(part.count(b"\n") for part in iter(lambda: file.read(BLOCK_BYTES), b""))
         file.seek(0)
         head, done = file.readline(BLOCK_BYTES), 0
-        numbers = np.empty((len(columns.numbers), max(count - 1, 0)))
+        kept = [columns.numbers.index(name) for name in columns.kept]
+        numbers = np.empty((len(kept), max(count - 1, 0)))
         while lines := whole_lines(file, min(BLOCK_BYTES, size - file.tell())):
             block = _block_as_written(head, lines, columns)
             if block is None or done + block.numbers.shape[1] >= count:
                 return None
             done += block.numbers.shape[1]
-            numbers[:, done - block.numbers.shape[1] : done] = block.numbers
+            numbers[:, done - block.numbers.shape[1] : done] = block.numbers[kept]
             for name, parts in texts.items():
                 parts.append(block.texts[name])
         torn = size - file.tell()
     if not done or done < count - 1:
         return None
-    frame = pd.DataFrame(numbers.T, columns=list(columns.numbers), copy=False)
+    frame = pd.DataFrame(numbers.T, columns=columns.kept, copy=False)
     join = union_categoricals if columns.text_kind == "category" else partial(pd.concat, ignore_index=True)
     frame = frame.assign(**{name: join(parts) for name, parts in texts.items()})
     return FileRows(head_names(head), frame, torn > 0)

@@ -55,14 +55,16 @@ def read_table(
     arm: str = "",
     required: bool = True,
     text_kind: TextKind = "str",
+    checked_only: Set[str] = frozenset(),
 ) -> CsvTable:
     """Read the columns ``numbers`` (float, NaN = not read) and ``texts`` ("" = empty), sorted by ``t_s``.
 
     ``t_s`` must be among the numbers; a row without it is dropped. Damage never raises: ``gaps`` states it, also rows
     that are doubled, out of order, or of another arm than ``arm``, but not the absence of a column in ``optional``, nor
-    without ``required`` that of the file, of its rows or of the end of its last line.
+    without ``required`` that of the file, of its rows or of the end of its last line. The numbers ``checked_only`` are
+    not in the frame.
     """
-    columns = Columns(numbers, texts, arm, text_kind)
+    columns = Columns(numbers, texts, arm, text_kind, checked_only)
     try:
         table = read_as_written(path, columns)
         if table is None:
@@ -98,6 +100,7 @@ def read_damaged(content: bytes, columns: Columns) -> FileRows:
         raise UnreadableError(f"not readable ({error})") from None
     gaps = []
     frame, unread = _numbers_and_texts(cells, columns)
+    frame = frame[[*columns.kept, *columns.texts]]
     if len(frame) == lines.count(b"\n"):  # else lines are damaged, and which row stands in which is not known
         frame = frame.loc[_has_all_cells(lines, len(names))]
     frame = frame.dropna(subset="t_s")

@@ -17,7 +17,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.recording.as_written import (
-    BLOCK_BYTES,
     Columns,
     UnreadableError,
     rows_as_written,
@@ -35,6 +34,7 @@ from analysis.recording.heap_files import (
 from analysis.recording.manifest import read_manifest
 from analysis.recording.model import Recording
 from analysis.recording.read import (
+    CHECKED_ONLY,
     EVENT_NUMBERS,
     EVENT_TEXTS,
     REQUEST_NUMBERS,
@@ -46,6 +46,8 @@ from analysis.recording.read import (
 from soak.contract import CONTAINERS, EVENTS, HOLDERS, POINT, REQUESTS, SAMPLES
 from soak.regular_files import MOST_TABLE_BYTES, open_regular
 
+PART_BYTES: Final = 8 << 20
+"""Bytes of new rows that are parsed at a time, and of the longest row."""
 MOST_GROUPS: Final = 1024
 """Groups of an arm's ticks, and of its seconds of requests, at most: ten to each bin of the judge."""
 MOST_POINT_GROUPS: Final = 512
@@ -68,17 +70,17 @@ class Tail:
         self._offset = 0
 
     def new_rows(self) -> list[pd.DataFrame]:
-        """Return the new rows in parts of at most BLOCK_BYTES; none where the file is not there, or not readable."""
+        """Return the new rows in parts of at most PART_BYTES; none where the file is not there, or not readable."""
         parts = []
         try:
             with open_regular(self._path, MOST_TABLE_BYTES) as file:
                 if not self._head:
-                    head = file.readline(BLOCK_BYTES)
+                    head = file.readline(PART_BYTES)
                     if not head.endswith(b"\n"):
                         return []
                     self._head, self._offset = head, len(head)
                 file.seek(self._offset)
-                while lines := whole_lines(file, BLOCK_BYTES):
+                while lines := whole_lines(file, PART_BYTES):
                     self._offset += len(lines)
                     parts.append(self._rows(lines))
         except OSError:  # not there yet, or out of descriptors: a later look may succeed
@@ -236,7 +238,7 @@ class GrowingArm:
             self._answers = answers.groupby(["life", "address", "type"]).tail(MOST_ANSWERS)
         containers = [one for one in (self._of_censuses.rows(), self._at_rungs) if len(one)]
         return ArmTables(
-            samples=CsvTable(spread_gauges(self._kept_samples())),
+            samples=CsvTable(spread_gauges(self._kept_samples().drop(columns=list(CHECKED_ONLY)))),
             requests=CsvTable(self._kept_requests()),
             heap=HeapFiles(
                 containers=pd.concat(containers, ignore_index=True) if containers else pd.DataFrame(),

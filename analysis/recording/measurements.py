@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.formatting import format_hours
 from analysis.recording.gauges import PREFIX
-from analysis.recording.model import Arm, Life, Recording, within
+from analysis.recording.model import Arm, Life, Recording, chosen, within
 from soak.contract import QUIESCE
 
 HOUR_WINDOW: Final = 0.02
@@ -89,7 +89,7 @@ def peak(arm: Arm, column: str, life: Life | None = None) -> Measurement:
     The quiesce ladder is left out: to name holders, the probe takes memory of the target itself.
     """
     rows = arm.readings(column)
-    rows = rows[rows["phase"] != QUIESCE]
+    rows = chosen(rows, rows["phase"] != QUIESCE)
     values = rows[column] if life is None else rows.loc[rows["life"] == life.number, column]
     if values.empty:
         return Measurement(None, f"{arm.name} has no reading of {column.removeprefix(PREFIX)}")
@@ -111,7 +111,7 @@ def keeps_growing(recording: Recording, arm: Arm, column: str) -> bool | None:
     """
     if (load := recording.load) is None or column not in arm.samples:
         return None
-    rows = within(arm.samples, load.start_s, load.end_s).dropna(subset=column)
+    rows = within(arm.samples, load.start_s, load.end_s)[["life", column]].dropna(subset=column)
     lives = [values for _, values in rows.groupby("life")[column]]
     longest = max(lives, key=len, default=None)
     if longest is None or len(longest) < 4:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from analysis.recording.heap_files import HeapFiles
@@ -23,6 +24,14 @@ def within(rows: pd.DataFrame, start_s: float, end_s: float) -> pd.DataFrame:
         return rows[t_s.between(start_s, end_s)]
     first, behind = t_s.searchsorted(start_s, "left"), t_s.searchsorted(end_s, "right")
     return rows.iloc[int(first) : int(behind)]
+
+
+def chosen(rows: pd.DataFrame, wanted: pd.Series[bool]) -> pd.DataFrame:
+    """Return the rows that are wanted; those that follow one another, as days of them do, are not copied."""
+    places = np.flatnonzero(wanted)
+    if len(places) and places[-1] - places[0] + 1 == len(places):
+        return rows.iloc[places[0] : places[-1] + 1]
+    return rows.iloc[places]
 
 
 def sides(arms: tuple[Arm, ...]) -> tuple[Arm | None, Arm | None]:

@@ -19,7 +19,7 @@ from analysis.recording.gauges import GAUGES_COLUMN, SCHEMA_1_COLUMNS, SCHEMA_1_
 from analysis.recording.heap_files import HeapFiles, read_heap_files
 from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import Manifest, read_manifest
-from analysis.recording.model import Arm, Gap, Life, Phase, Recording, last_load
+from analysis.recording.model import Arm, Gap, Life, Phase, Recording, chosen, last_load
 from analysis.recording.process_sum import as_one, overlap
 from analysis.recording.replay import ReplayFiles, read_replay
 from analysis.recording.sent_by_name import SentByName, read_sent_by_name
@@ -43,6 +43,19 @@ from soak.contract.hashes import EXTRA, NO_HASHES, HashCheck, check
 SAMPLE_NUMBERS = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
 SAMPLE_TEXTS = ("phase", "rung", "allocator", "foreign_allocators")
 _OPTIONAL = frozenset(column.name for column in SAMPLE_COLUMNS if column.optional)
+CHECKED_ONLY = frozenset(
+    (
+        "file_bytes",
+        "gc_collected",
+        "gc_gen2_collections",
+        "gc_uncollectable",
+        "loop_lag_ms",
+        "metrics_ms",
+        "pss_bytes",
+        "sessions_alive",
+    )
+)
+"""Columns of samples.csv that nothing here judges or shows: of days of rows they are a sixth of the memory."""
 REQUEST_NUMBERS = (
     "t_s",
     "planned",
@@ -64,6 +77,10 @@ SAMPLE_ROWS = Rows(("t_s", "life", "rung"), ordered_within="rung")
 REQUEST_ROWS = Rows(("t_s",))
 EVENT_ROWS = Rows(slack_s=1.0)
 """Threads wrote events to one file without a lock in earlier versions."""
+MOST_HEAP_BYTES = 31 << 20
+"""Size of an array that is made and freed before rows are read: from then on, glibc's malloc takes what is no larger
+from its heap, and gives nothing back before twice as much is free. Else each block's memory is new, and a page fault
+for each 4 KiB of it takes a tenth of the time."""
 NOT_RESTARTED = ("not_restarted", "given_up")
 """The event of an arm that stays dead; the second is its name in recordings of schema 1."""
 
@@ -87,14 +104,15 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
     """
     manifest = read_manifest(run_dir)
     events = read_table(run_dir / EVENTS, EVENT_NUMBERS, EVENT_TEXTS, rows=EVENT_ROWS)
-    with ThreadPoolExecutor(1) as pool:  # parser and hashes leave the interpreter to each other
+    np.empty(MOST_HEAP_BYTES, np.uint8)  # is freed at once
+    with ThreadPoolExecutor(1) as pool:
+        # Parser and hashes leave the interpreter to each other. The rows are read by this thread: what another
+        # one took of the system's memory and freed, malloc keeps for that thread.
         hashes = pool.submit(check, run_dir) if whole else None
-        reading = {
-            arm.name: pool.submit(_read_tables, run_dir / arm.name, manifest.schema_version, whole=whole)
+        tables = {
+            arm.name: _read_tables(run_dir / arm.name, manifest.schema_version, whole=whole)
             for arm in manifest.arms
         }
-        tables = {name: one.result() for name, one in reading.items()}
-        reading.clear()
         found = hashes.result() if hashes else NO_HASHES
     return recording_of(run_dir, manifest, events, tables, found, latencies=whole)
 
@@ -206,6 +224,7 @@ def _read_tables(arm_dir: Path, schema_version: int, *, whole: bool) -> ArmTable
         optional=_OPTIONAL,
         rows=SAMPLE_ROWS,
         arm=arm_dir.name,
+        checked_only=CHECKED_ONLY,
     )
     samples = replace(samples, frame=spread_gauges(samples.frame))
     if not whole:
@@ -311,9 +330,4 @@ def _ready_samples(samples: pd.DataFrame, lives: tuple[Life, ...]) -> pd.DataFra
     ready_by_life = {life.number: math.inf if life.ready_s is None else life.ready_s for life in lives}
     # A life that no event names is kept: its rows are all there is.
     ready_s = samples["life"].map(ready_by_life).astype(float).fillna(-math.inf)
-    kept = np.flatnonzero((samples["t_s"] >= ready_s) & (samples["rung"] == ""))
-    if len(kept) and kept[-1] - kept[0] + 1 == len(
-        kept
-    ):  # without quiesce points, days of rows are not copied
-        return samples.iloc[kept[0] : kept[-1] + 1].reset_index(drop=True)
-    return samples.iloc[kept].reset_index(drop=True)
+    return chosen(samples, (samples["t_s"] >= ready_s) & (samples["rung"] == "")).reset_index(drop=True)

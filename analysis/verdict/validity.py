@@ -13,7 +13,7 @@ from typing import Final
 import pandas as pd
 
 from analysis.judge.types import SignalSeries
-from analysis.recording.model import Arm, Phase, Recording, within
+from analysis.recording.model import Arm, Phase, Recording, chosen, within
 from analysis.recording.requests import answered_by
 from analysis.verdict.daily_load import daily_load_doubt
 from soak.contract import DRAIN, FAILURE_KINDS, LOAD
@@ -116,8 +116,7 @@ def load_rows(arm: Arm, load: Phase | None) -> pd.DataFrame:
     if load is None:
         return arm.requests.iloc[:0]
     touched = within(arm.requests, load.start_s - 1, load.end_s)
-    during = touched["phase"] == LOAD
-    return touched if during.all() else touched[during]  # days of rows are not copied
+    return chosen(touched, touched["phase"] == LOAD)
 
 
 def load_summary(arm: Arm, load: Phase | None) -> LoadSummary:

@@ -69,10 +69,14 @@ def clean_series(series: SignalSeries) -> SignalSeries:
         for column in (series.t_s, series.value, series.life, series.requests)
     )
     good = np.isfinite(t_s) & np.isfinite(life) & is_plausible(value)
-    order = np.lexsort((t_s[good], life[good]))
-    t_s, value, life, requests = (column[good][order] for column in (t_s, value, life, requests))
+    t_s, value, life, requests = (column[good] for column in (t_s, value, life, requests))
+    later, next_life = np.diff(t_s), np.diff(life)
+    if not ((next_life > 0) | ((next_life == 0) & (later >= 0))).all():
+        order = np.lexsort((t_s, life))
+        t_s, value, life, requests = (column[order] for column in (t_s, value, life, requests))
+        later, next_life = np.diff(t_s), np.diff(life)
     first = np.ones(len(t_s), dtype=bool)
-    first[1:] = (np.diff(t_s) > 0) | (np.diff(life) != 0)
+    first[1:] = (later > 0) | (next_life != 0)
     return replace(series, t_s=t_s[first], value=value[first], life=life[first], requests=requests[first])
 
 
