@@ -39,7 +39,7 @@ ui: .venv/installed ## Soak by hand in Locust's web UI: Start, Stop, report
 report: .venv/installed ## Make a report again: make report RUN=runs/<id>
 	@$(BIN)/soak report $(RUN)
 
-test: .venv/installed ## Run all tests, short real soaks among them, in nine minutes on two cores
+test: .venv/installed ## Run all tests, short real soaks among them, in eight minutes on two cores
 	@$(BIN)/pytest -n $$(($$(nproc) + 1)) # two of them drive load, and wait most of their time
 
 test-fast: .venv/installed ## Run the unit tests without the slow ones, a minute and a half
@@ -51,7 +51,7 @@ test-browser: .venv/installed ## Run the tests of the web UI in a real browser, 
 fuzz: .venv/installed ## 30,000 damaged inputs, ten minutes: make fuzz SEED=5 KIND=cells NUMBER=12 repeats one
 	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(NUMBER),--number $(NUMBER)) $(if $(SCALE),--scale $(SCALE))
 
-bench: .venv/installed ## Measure the speed of gateway, sampling, load and report, thirteen minutes: make bench CSV=bench.csv
+bench: .venv/installed ## Measure the speed of gateway, sampling, load and report, ten minutes: make bench CSV=bench.csv
 	@$(BIN)/python -m bench $(if $(CSV),--csv $(CSV))
 
 bench-cost: .venv/installed ## Measure and draw what soakproof costs by rate, workers, processes and hours, four minutes
@@ -63,7 +63,7 @@ bench-live: .venv/installed ## How soon a leak is called while the load runs, tw
 calibrate: .venv/installed ## Judge 10,000 simulated recordings with known truth, about half an hour
 	@$(BIN)/python -m tests.calibration $(if $(QUICK),--quick)
 
-bench-heap: .venv/installed ## What a census of the heap costs and how exact it is, four minutes
+bench-heap: .venv/installed ## What a census of the heap costs and how exact it is, three minutes
 	@$(BIN)/python -m bench.heap
 
 soak-self: .venv/installed ## Soak soakproof itself, watched by a browser; 95 minutes: make soak-self MINUTES=60

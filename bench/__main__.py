@@ -45,7 +45,7 @@ FULL = Effort(
     loads=Rounds(6, 2.0),
     naming=4,
     reports=3,
-    about_s=780,
+    about_s=570,
 )
 QUICK = Effort(
     builds=Rounds(5, 0.5),

@@ -230,7 +230,7 @@ def main() -> None:
     """Measure all; exits with 1 where an interval excludes its goal, with 2 when something could not be measured."""
     console = new_console()
     progress = Progress(
-        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True), about_s=250
+        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True), about_s=180
     )
     try:
         with open_place() as place:
