@@ -224,15 +224,17 @@ def descendants(pid: int) -> list[int]:
 
 
 def processes_of(pid: int) -> list[int]:
-    """Return the process ids of what a command below a keeper has started, without its own, ``pid``.
+    """Return the process ids of what a process has started, without its own.
 
-    Those below it, and those that have detached from it: the keeper is their parent now. None for one that is gone.
+    Those below it, and where a keeper of this process is its parent those that have detached from it: the keeper is
+    their parent now. None for one that is gone.
     """
     try:
-        keeper = psutil.Process(pid).ppid()
+        parent = psutil.Process(pid).ppid()
+        is_kept = psutil.Process(parent).ppid() == os.getpid()
     except psutil.Error:
-        return []
-    return [one for one in descendants(keeper) if one != pid]
+        is_kept = False  # no keeper, or one that was killed: another parent has all processes of the machine below it
+    return [one for one in descendants(parent) if one != pid] if is_kept else descendants(pid)
 
 
 def _children(pid: int) -> list[int]:

@@ -12,7 +12,7 @@ from soak.errors import CutShortError, SoakError
 from soak.limit import LifeLimit, LimitMechanism
 from soak.plan.ports import check_port
 from soak.process.child import Child, Running, describe_exit
-from soak.process.procfs import descendants, processes_of
+from soak.process.procfs import processes_of
 from soak.process.spec import ProcessSpec
 from soak.regular_files import parse_json
 from soak.replay.plan import PassPlan
@@ -122,8 +122,7 @@ class Life:
         """Yield the pids of the arm that have a probe, the first process first, with it."""
         if self.pid is None:
             return
-        below = descendants if self._plan.arm.container is not None else processes_of
-        for pid in (self.pid, *sorted(below(self.pid))):
+        for pid in (self.pid, *sorted(processes_of(self.pid))):
             probe = self._probes.setdefault(pid, ProbeClient(self._plan.probe_directory, pid))
             if probe.exists:
                 yield pid, probe

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from psutil import Process
 
-from soak.process.procfs import descendants, find_process, is_alive, is_hidden
+from soak.process.procfs import find_process, is_alive, is_hidden, processes_of
 from soak.recording.events import EventLog
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.sampler import Sampler
@@ -36,11 +36,11 @@ class ProcessTree:
         next_life: Callable[[], int],
         probe_of: Callable[[int], ProbeClient | None],
         killer: Callable[[], str],
-        below: Callable[[int], list[int]] = descendants,
+        below: Callable[[int], list[int]] = processes_of,
         find: Callable[[int], Process | None] = find_process,
         hidden: Callable[[int], bool] = is_hidden,
     ) -> None:
-        """``killer`` names what ended the process that has just gone; ``below`` lists those below a pid.
+        """``killer`` names what ended the process that has just gone; ``below`` lists what a pid has started.
 
         ``find`` returns the process of a pid, ``hidden`` whether one is there that cannot be found.
         """

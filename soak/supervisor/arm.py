@@ -19,7 +19,6 @@ from soak.plan.ports import check_port
 from soak.plan.quiesce_points import QuiescePoint
 from soak.process.child import Running
 from soak.process.log import last_words
-from soak.process.procfs import descendants, processes_of
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.process_tree import ProcessTree
@@ -276,7 +275,6 @@ class ArmRun:
             next_life=self._next_life,
             probe_of=self._probe_of,
             killer=lambda: self._killer_of_worker(life),
-            below=descendants if self._is_container else processes_of,
         )
         life.tree.poll(now_s, at_once=True)
         if self.is_copy and not any(target.has_probe for target in self.sampler.targets):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -189,6 +190,24 @@ def test_what_has_detached_from_a_command_is_of_it_too() -> None:
         channel.send(b"k")
         process.wait(10)
     assert procfs.processes_of(pid) == []
+
+
+def test_a_command_whose_keeper_was_killed_is_not_all_of_the_machine() -> None:
+    """It can outlive its keeper; then its parent is that of every orphan, whose processes are not its own."""
+    code = "import ctypes, time; ctypes.CDLL(None).prctl(1, 0); print(flush=True); time.sleep(300)"
+    process, channel, pid = start_kept(
+        "app", [sys.executable, "-S", "-c", code], dict(os.environ), stdout=subprocess.PIPE
+    )
+    with process, channel:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+        process.wait(10)
+        try:
+            assert procfs.started_ticks(pid) is not None
+            assert procfs.processes_of(pid) == []
+        finally:
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_process_is_found_until_it_is_a_zombie() -> None:
