@@ -89,14 +89,13 @@ def read_as_written(path: Path, columns: Columns) -> FileRows | None:
         count = sum(part.count(b"\n") for part in iter(lambda: file.read(BLOCK_BYTES), b""))
         file.seek(0)
         head, done = file.readline(BLOCK_BYTES), 0
-        kept = [columns.numbers.index(name) for name in columns.kept]
-        numbers = np.empty((len(kept), max(count - 1, 0)))
+        numbers = np.empty((len(columns.kept), max(count - 1, 0)))
         while lines := whole_lines(file, min(BLOCK_BYTES, size - file.tell())):
             block = _block_as_written(head, lines, columns)
             if block is None or done + block.numbers.shape[1] >= count:
                 return None
             done += block.numbers.shape[1]
-            numbers[:, done - block.numbers.shape[1] : done] = block.numbers[kept]
+            numbers[:, done - block.numbers.shape[1] : done] = block.numbers
             for name, parts in texts.items():
                 parts.append(block.texts[name])
         torn = size - file.tell()
@@ -124,12 +123,12 @@ def rows_as_written(head: bytes, lines: bytes, columns: Columns) -> pd.DataFrame
     block = _block_as_written(head, lines, columns)
     if block is None:
         return None
-    return pd.DataFrame(block.numbers.T, columns=list(columns.numbers)).assign(**block.texts)
+    return pd.DataFrame(block.numbers.T, columns=columns.kept).assign(**block.texts)
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """The columns of some rows: the numbers as a matrix with a row for each, and the texts."""
+    """The columns of some rows: the numbers that are kept, as a matrix with a row for each, and the texts."""
 
     numbers: npt.NDArray[np.float64]
     texts: dict[str, pd.Series[Any]]
@@ -152,10 +151,11 @@ def _block_as_written(head: bytes, lines: bytes, columns: Columns) -> _Block | N
     read = cells[given].to_numpy().T
     if not _are_ours(read, given, lines, names):
         return None
-    numbers = read
-    if len(given) < len(columns.numbers):
-        numbers = np.full((len(columns.numbers), len(cells)), np.nan)
-        numbers[[columns.numbers.index(name) for name in given]] = read
+    places = {name: place for place, name in enumerate(given)}
+    numbers = np.full((len(columns.kept), len(cells)), np.nan)
+    for place, name in enumerate(columns.kept):
+        if name in places:
+            numbers[place] = read[places[name]]
     absent = pd.Series("", index=cells.index, dtype=columns.text_kind)
     return _Block(numbers, {name: cells.get(name, absent) for name in columns.texts})
 

@@ -34,7 +34,6 @@ from analysis.recording.heap_files import (
 from analysis.recording.manifest import read_manifest
 from analysis.recording.model import Recording
 from analysis.recording.read import (
-    CHECKED_ONLY,
     EVENT_NUMBERS,
     EVENT_TEXTS,
     REQUEST_NUMBERS,
@@ -238,7 +237,7 @@ class GrowingArm:
             self._answers = answers.groupby(["life", "address", "type"]).tail(MOST_ANSWERS)
         containers = [one for one in (self._of_censuses.rows(), self._at_rungs) if len(one)]
         return ArmTables(
-            samples=CsvTable(spread_gauges(self._kept_samples().drop(columns=list(CHECKED_ONLY)))),
+            samples=CsvTable(spread_gauges(self._kept_samples())),
             requests=CsvTable(self._kept_requests()),
             heap=HeapFiles(
                 containers=pd.concat(containers, ignore_index=True) if containers else pd.DataFrame(),

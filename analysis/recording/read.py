@@ -203,7 +203,8 @@ def sample_columns(schema_version: int) -> Columns:
     """Return the columns that are read of samples.csv."""
     old = schema_version == 1
     numbers = (*SAMPLE_NUMBERS, *(SCHEMA_1_COLUMNS if old else ()))
-    return Columns(numbers, (*SAMPLE_TEXTS, SCHEMA_1_OBJECT if old else GAUGES_COLUMN))
+    texts = (*SAMPLE_TEXTS, SCHEMA_1_OBJECT if old else GAUGES_COLUMN)
+    return Columns(numbers, texts, checked_only=CHECKED_ONLY)
 
 
 def _read_tables(arm_dir: Path, schema_version: int, *, whole: bool) -> ArmTables:
@@ -224,7 +225,7 @@ def _read_tables(arm_dir: Path, schema_version: int, *, whole: bool) -> ArmTable
         optional=_OPTIONAL,
         rows=SAMPLE_ROWS,
         arm=arm_dir.name,
-        checked_only=CHECKED_ONLY,
+        checked_only=columns.checked_only,
     )
     samples = replace(samples, frame=spread_gauges(samples.frame))
     if not whole:
