@@ -10,8 +10,13 @@ from soak.cli.packages import refuse_foreign_packages
 from soak.errors import exit_on_error
 from soak.process.spec import module_argv
 
-OF_ANALYSIS: Final = ("report", "judge", "compare", "history")
-"""The commands that are the analysis's own."""
+OF_ANALYSIS: Final = {
+    "report": "Regenerate the report of a run, including an interrupted one.",
+    "judge": "Print verdict and gates of a run, or judge another tool's recording of memory.",
+    "compare": "Compare two runs recorded separately.",
+    "history": "Write a page of the last runs of a profile: verdict, leak rate, memory, latency, and what changed.",
+}
+"""The commands that are the analysis's own, with their help."""
 
 
 def become(command: str, words: list[str]) -> NoReturn:

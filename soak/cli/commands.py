@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from soak.cli.app import become
+from soak.cli.app import OF_ANALYSIS, become
 from soak.cli.attach import attach
 from soak.cli.options import MOST_PID, RunDirectory, Runs
 from soak.cli.replay import replay
@@ -55,32 +55,14 @@ def options(
     """Take the options that stand before a command."""
 
 
-_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""The analysis parses the words of its commands itself, ``--help`` among them."""
+def _become(context: typer.Context) -> None:
+    become(context.info_name or "", context.args)
 
 
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def report(context: typer.Context) -> None:
-    """Regenerate the report of a run, including an interrupted one."""
-    become("report", context.args)
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def judge(context: typer.Context) -> None:
-    """Print verdict and gates of a run, or judge another tool's recording of memory."""
-    become("judge", context.args)
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def compare(context: typer.Context) -> None:
-    """Compare two runs recorded separately."""
-    become("compare", context.args)
-
-
-@app.command(context_settings=_PASSED_ON, add_help_option=False)
-def history(context: typer.Context) -> None:
-    """Write a page of the last runs of a profile: verdict, leak rate, memory, latency, and what changed."""
-    become("history", context.args)
+for name, text in OF_ANALYSIS.items():
+    # The analysis parses the words of its commands itself, --help among them.
+    words_as_they_are = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(name, help=text, context_settings=words_as_they_are, add_help_option=False)(_become)
 
 
 @app.command()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from soak.cli.app import OF_ANALYSIS
 from soak.cli.commands import app
@@ -32,8 +34,14 @@ def test_a_command_of_the_analysis_imports_nothing_of_the_runner(command: str) -
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{words} []\n", "")
 
 
-def test_the_help_lists_the_commands_of_the_analysis() -> None:
-    """Each of them is a command of the app, too."""
-    assert set(OF_ANALYSIS) <= {
-        command.callback.__name__ for command in app.registered_commands if command.callback
-    }
+@pytest.mark.parametrize("command", OF_ANALYSIS)
+def test_a_command_of_the_analysis_is_one_of_the_app_too(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The help lists it with its text, and where it is found by the app it gets its words as well."""
+    became: list[tuple[str, ...]] = []
+    monkeypatch.setattr(os, "execv", lambda _, argv: became.append(tuple(argv[1:])))
+    CliRunner().invoke(app, [command, "--help", "a run"])
+    assert became == [("-P", "-m", "analysis", command, "--help", "a run")]
+    listed = CliRunner().invoke(app, ["--help"]).output.replace("│", " ").split()
+    assert f"{command} {OF_ANALYSIS[command]}" in " ".join(listed)
