@@ -23,8 +23,8 @@ SENTENCES: Final = {
     ReasonCode.MANY_RESTARTS: "growth of {rate} between many restarts may be the rest of a warm-up",
     ReasonCode.UNKNOWN_LOAD: "{subject} changes unevenly, as with the load of a day, and the requests are not known "
     "({rate}): record one process for two days",
-    ReasonCode.SHORT_LIVES: "more than a fifth of the readings are of lives too short to be judged, as a process began "
-    "or ended again and again, which can hide a leak",
+    ReasonCode.SHORT_LIVES: "more than a fifth of the readings are of lives too short to be judged, as processes "
+    "began or ended repeatedly, which can hide a leak",
     ReasonCode.SATURATION: "growth of {rate} could also be a cache that is still filling",
     ReasonCode.FILLING_PART: "memory grows in several parts, one of which could also be a cache that is still filling",
     ReasonCode.RESERVE: (
