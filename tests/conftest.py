@@ -68,15 +68,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
     return Scheduling(config, log)
 
 
-WAITING = "tests/integration/"
-"""Tests that wait for processes most of their time: three of them side by side take the time of one."""
-LONGEST = "tests/integration/test_pod.py"
-
-
-def place_of(item: pytest.Item) -> tuple[int, bool, bool]:
-    """Return the place of a test: the lanes, then what computes in the time that they leave, then what waits."""
-    waits = item.nodeid.startswith(WAITING)
-    return list(NICENESS).index(lane_of(item.nodeid)), waits, waits and not item.nodeid.startswith(LONGEST)
+def place_of(item: pytest.Item) -> int:
+    """Return the place of a test's lane; all other tests come after the lanes."""
+    return list(NICENESS).index(lane_of(item.nodeid))
 
 
 @pytest.hookimpl(trylast=True)
