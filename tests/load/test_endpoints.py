@@ -15,14 +15,14 @@ PROFILE = f"""
 [phases]
 idle_s = 0.5
 warmup_s = 1.5
-load_s = 10.5
+load_s = 13.5
 drain_s = 0.5
 quiesce_s = 0.5
 [sampling]
 every_s = 0.5
 census_every_s = 0
 quiesce_every_s = 1.5
-quiesce_pause_s = 0.25
+quiesce_pause_s = 0.4
 [traffic]
 rate_rps = 120
 warmup_rps = 100
