@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import HERE, finish, start_soak
+from .conftest import HERE, Soak, soak_until
 
 pytestmark = pytest.mark.integration
 
@@ -72,7 +72,7 @@ def test_the_leaking_of_five_endpoints_are_named_with_their_lines(tmp_path: Path
     """The one that keeps 500 B of each request, and the one that keeps 80 B; of the healthy arm there is no story."""
     profile, runs = tmp_path / "five.toml", tmp_path / "runs"
     profile.write_text(PROFILE)
-    soak = finish(start_soak(profile, runs), runs)
+    soak = soak_until(_decided, profile, runs)
     assert soak.code in (0, 3, 4), soak.stderr
     summary = json.loads((soak.directory / "report" / "summary.json").read_text())
     assert [story["arm"] for story in summary["story"]] == ["leaky"], soak.stdout
@@ -89,3 +89,12 @@ def test_the_leaking_of_five_endpoints_are_named_with_their_lines(tmp_path: Path
     assert sorted(endpoints) == ["add", "remove"], steps["endpoint"]
     assert steps["since"]["known"], steps["since"]
     assert soak.running() == []
+
+
+def _decided(soak: Soak) -> bool:
+    """Return whether the arm that leaks was judged, and its replay had points enough to answer."""
+    summary = json.loads((soak.directory / "report" / "summary.json").read_text())
+    verdict = next(one["verdict"] for one in summary["verdicts"] if one["arm"] == "leaky")
+    steps = [step for story in summary["story"] for step in story["steps"]]
+    asked = ("allocated_at", "endpoint", "since")
+    return verdict != "inconclusive" and all(step["known"] for step in steps if step["question"] in asked)

@@ -46,6 +46,7 @@ rate_rps = 60
 request_bytes = 100000
 [replay]
 seconds = 12
+native = "off"
 [arms.leaky]
 role = "before"
 command = ["{python}", "-m", "gateway", "--variant", "leaky", "--port", "{port}", "--upstreams", "{upstreams}"]

@@ -109,7 +109,9 @@ def test_a_leak_per_connection(tmp_path: Path) -> None:
         }
         found = totals[arm]
         assert found["planned"] == found["sent"] == found["opened"] == found["ok"] == 16 * 80, found
-        assert found["messages_sent"] == found["messages_received"] > 2 * found["opened"]
+        unanswered = found["messages_sent"] - found["messages_received"]
+        assert 0 <= unanswered <= found["opened"] / 5, found  # those that vanish wait for no answer
+        assert found["messages_received"] > 2 * found["opened"]
         assert any(float(row["round_trip_p99_ms"] or 0) for row in rows)
     assert soak.running() == []
 
