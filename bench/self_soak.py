@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,14 +32,20 @@ from bench.harness.subprocesses import ROOT
 from bench.harness.table import new_console
 from soak.errors import EXIT_GATE_FAILED, EXIT_HARNESS_FAILED, HarnessError, SoakError
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
+from soak.sampling.probe_answers import ProbeError
+from soak.sampling.probe_client import ProbeClient
+from soak.supervisor.late_probe import probe_of
 
 NAMES: Final = 100
 RATE_RPS: Final = 150
-WARMUP_S: Final = 2_100
+WARMUP_S: Final = 1_200
 """Time until the soak begins, seconds: then the live judge has as many rows as it keeps, 512 groups of quiesce points
-and 1,024 of rows with a census each (``growing``), and Locust's statistics have those of half an hour."""
+and 1,024 of rows with a census each (``growing``)."""
 MARGIN_KIB_H: Final = 64.0
 """Growth of one process, KiB per hour, that would matter."""
+COLLECT_EVERY_S: Final = 5.0
+"""Time between two full collections in each process with a probe, seconds: left alone, some have none in an hour, and
+what waits for one looks like growth."""
 START_S: Final = 60.0
 """Time for the run to start and for its report, seconds."""
 UNCHANGED: Final = "unchanged"
@@ -60,9 +66,9 @@ quiesce_s = 2
 [sampling]
 every_s = 0.1
 smaps_every_s = 1
-census_every_s = 2
-quiesce_every_s = 4
-quiesce_pause_s = 1
+census_every_s = 1
+quiesce_every_s = 2
+quiesce_pause_s = 0.5
 
 [stubs]
 
@@ -119,7 +125,7 @@ def name_of(command: list[str]) -> str:
 
 def main(
     minutes: Annotated[
-        float, typer.Option(min=2, max=1440, help="Duration of the soak, minutes, after 35 of warm-up.")
+        float, typer.Option(min=2, max=1440, help="Duration of the soak, minutes, after 20 of warm-up.")
     ] = 60.0,
     keep: Annotated[Path | None, typer.Option(help="Directory to keep both recordings in.")] = None,
 ) -> None:
@@ -158,8 +164,11 @@ def measure(directory: Path, soak_s: float, progress: Progress) -> tuple[list[Ow
         page.get_by_role("button", name="Start").click()
         _wait(lambda: "start,judge," in _events(directory), run, "the load")
         heap = live.context.new_cdp_session(live)
-        _watch(heap, run, WARMUP_S, progress, "warming up")
         names = {process.pid: name_of(process.cmdline()) for process in _tree(run.pid)}
+        soaked = _Soaked(
+            run, heap, [probe for pid in names if (probe := probe_of(pid)) and probe.exists], progress
+        )
+        soaked.watch(WARMUP_S, "warming up")
         margin = f"{MARGIN_KIB_H * len(names):g} KiB/h"
         words = ("--pid", str(run.pid), "--for", f"{soak_s:g}s", "--max-leak", margin)
         sampler = subprocess.Popen(
@@ -169,9 +178,9 @@ def measure(directory: Path, soak_s: float, progress: Progress) -> tuple[list[Ow
             stderr=subprocess.STDOUT,
             text=True,
         )
-        began = _heap_bytes(heap)
-        _watch(heap, run, soak_s, progress, "soaking")
-        grown = _heap_bytes(heap) - began
+        began = soaked.page_bytes()
+        soaked.watch(soak_s, "soaking")
+        grown = soaked.page_bytes() - began
         output, _ = sampler.communicate(timeout=START_S * 2)
         found = sorted((directory / "attached").glob("*/report/processes.csv"))
         if not found:
@@ -204,6 +213,34 @@ def _own(row: dict[str, str], names: dict[int, str]) -> Own:
         float(low) * 3600 / 1024 if low else None,
         float(high) * 3600 / 1024 if high else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Soaked:
+    """The run while it is soaked, and the page that shows it."""
+
+    run: subprocess.Popen[bytes]
+    heap: CDPSession
+    probes: list[ProbeClient]
+    progress: Progress
+
+    def watch(self, seconds: float, doing: str) -> None:
+        """Wait, with a line each minute, while each process collects its garbage."""
+        ends_s = time.monotonic() + seconds
+        said_s = time.monotonic()
+        while (left_s := ends_s - time.monotonic()) > 0:
+            _pause(min(COLLECT_EVERY_S, left_s), self.run)
+            for probe in self.probes:
+                with suppress(ProbeError):  # it is busy; the next is soon
+                    probe.ask("collect", COLLECT_EVERY_S)
+            if time.monotonic() - said_s >= 60:
+                said_s = time.monotonic()
+                self.progress.say(f"{doing}: page {self.page_bytes() / 1e6:.1f} MB")
+
+    def page_bytes(self) -> float:
+        """Return the bytes of the page's live JavaScript objects."""
+        self.heap.send("HeapProfiler.collectGarbage")
+        return float(self.heap.send("Runtime.getHeapUsage")["usedSize"])
 
 
 @contextmanager
@@ -262,22 +299,6 @@ def _pause(seconds: float, run: subprocess.Popen[bytes]) -> None:
     time.sleep(seconds)
     if (code := run.poll()) is not None:
         raise HarnessError(f"the run ended with exit code {code}")
-
-
-def _watch(
-    heap: CDPSession, run: subprocess.Popen[bytes], seconds: float, progress: Progress, doing: str
-) -> None:
-    """Wait, with a line each minute."""
-    ends_s = time.monotonic() + seconds
-    while (left_s := ends_s - time.monotonic()) > 0:
-        _pause(min(60.0, left_s), run)
-        progress.say(f"{doing}: page {_heap_bytes(heap) / 1e6:.1f} MB")
-
-
-def _heap_bytes(session: CDPSession) -> float:
-    """Return the bytes of a page's live JavaScript objects."""
-    session.send("HeapProfiler.collectGarbage")
-    return float(session.send("Runtime.getHeapUsage")["usedSize"])
 
 
 if __name__ == "__main__":
