@@ -26,7 +26,7 @@ def command(
 ) -> None:
     """Compare two runs recorded separately; "x before" in the gates of RUN_B is the candidate of RUN_A.
 
-    Refused when host, Python, load, phases, limits or engines differ; the message lists the differences.
+    Refused where host, Python, load, phases, limits, engines or the rhythm of readings differ, which are listed.
 
     Exit codes: 0 signed off, 2 not comparable, 3 a gate failed, 4 inconclusive or refused.
     """

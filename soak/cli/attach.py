@@ -69,7 +69,8 @@ def attach(
         bool,
         typer.Option(
             "--inject",
-            help="Put the probe into processes of CPython 3.14 or 3.15 that run without it, until the end.",
+            metavar="",
+            help="Put the probe into processes of CPython 3.14 or 3.15 that run without it; it leaves at the end.",
         ),
     ] = False,
     prometheus: Annotated[
@@ -98,7 +99,7 @@ def attach(
 
     Read-only: the processes are not modified, except by --inject.
 
-    Exit codes: 0 no leak, 1 the harness failed, 2 usage, 3 a leak, 4 inconclusive.
+    Exit codes: 0 no leak, 1 the harness failed, 2 usage, 3 a leak, 4 inconclusive, 130 no report.
     """
     margin = parse_option("--max-leak", max_leak, parse_leak_per_time)
     for_s = parse_option("--for", duration, parse_duration) if duration else None

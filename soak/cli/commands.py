@@ -118,13 +118,16 @@ def init(
 @app.command()
 def heap(
     pid: Annotated[
-        int | None, typer.Argument(help="PID of a running Python process.", min=1, max=MOST_PID)
+        int | None,
+        typer.Argument(help="PID of a running Python process; not with --diff.", min=1, max=MOST_PID),
     ] = None,
     watch: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", min=0.5, max=86_400, help="Repeat every SECONDS and show rates."),
     ] = None,
-    times: Annotated[int | None, typer.Option(min=1, help="Number of repetitions (with --watch).")] = None,
+    times: Annotated[
+        int | None, typer.Option(min=1, help="Number of repetitions (with --watch or --growing).")
+    ] = None,
     growing: Annotated[
         bool, typer.Option("--growing", metavar="", help="Show the containers that keep growing.")
     ] = False,

@@ -45,7 +45,7 @@ def run(
 ) -> None:
     """Soak the arms of a profile under one load and make the report.
 
-    Exit codes: 0 signed off, 1 harness failed, 2 usage, 3 a gate failed, 4 inconclusive or refused.
+    Exit codes: 0 signed off, 1 harness failed, 2 usage, 3 a gate failed, 4 inconclusive or refused, 130 no report.
 
     Ctrl-C ends the run early and still makes the report.
     """
@@ -77,7 +77,7 @@ def ui(
 ) -> None:
     """Run interactively from Locust's web UI: Start and Stop begin and end the load; Stop makes the report.
 
-    Exit codes: 0 signed off, 1 harness failed, 2 usage, 3 a gate failed, 4 inconclusive or refused.
+    Exit codes: 0 signed off, 1 harness failed, 2 usage, 3 a gate failed, 4 inconclusive or refused, 130 no report.
     """
     password = os.environ.get(WEB_PASSWORD, "")
     if web_login and not (password and web_user):
@@ -99,7 +99,12 @@ def worker(
 
 
 def ablate(settings: options.Settings = None, runs: options.Runs = RUNS) -> None:
-    """Measure what each fault of the leaky gateway leaks per request: each alone, all together, none."""
+    """Measure what each fault of the leaky gateway leaks per request: each alone, all together, none.
+
+    It takes three minutes; the table and figure are in the report.
+
+    Exit codes: 0 done, 1 harness failed, 2 usage or configuration, 4 inconclusive.
+    """
     _soak(load_profile("ablation", settings or ()), runs, timed, command="ablation")
 
 

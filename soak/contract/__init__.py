@@ -9,7 +9,6 @@ from soak.contract.files import *
 from soak.contract.gates import *
 from soak.contract.injection import *
 from soak.contract.live import *
-from soak.contract.phases import *
 from soak.contract.process_sum import *
 from soak.contract.protocol import *
 from soak.contract.replay import *

@@ -1,4 +1,4 @@
-"""Every column and event of a recording, with its unit and its meaning."""
+"""Every column and event of a recording, with its unit and its meaning, and the names in its cells."""
 
 from __future__ import annotations
 
@@ -20,6 +20,17 @@ FAILURE_KINDS: Final = (
 ``too_large``: the answer is longer than ``traffic.max_response``; ``error_body``: status 200 with an error inside."""
 LATER_FAILURE_KINDS: Final = ("too_large", "refused")
 """Those of FAILURE_KINDS that earlier recordings lack."""
+
+IDLE: Final = "idle"
+WARMUP: Final = "warm-up"
+LOAD: Final = "load"
+DRAIN: Final = "drain"
+QUIESCE: Final = "quiesce"
+PHASES: Final = (IDLE, WARMUP, LOAD, DRAIN, QUIESCE)
+RUNGS: Final = ("drained", "collected", "trimmed")
+"""The quiesce ladder: after the drain, after ``gc.collect``, after ``malloc_trim``."""
+POINT: Final = "point"
+"""The rung of a quiesce point, no part of the ladder: read in a pause of the load, after ``gc.collect``."""
 
 
 @dataclass(frozen=True, slots=True)
