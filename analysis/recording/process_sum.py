@@ -53,7 +53,10 @@ def as_one(samples: pd.DataFrame, processes: tuple[Life, ...]) -> tuple[pd.DataF
 
 
 def _lives(stretches: list[tuple[frozenset[int], float]], processes: tuple[Life, ...]) -> tuple[Life, ...]:
-    """Return each stretch, its members and first tick, as a life: of the oldest member, ended by who left first."""
+    """Return each stretch, its members and first tick, as a life: of the oldest member, ended by who left first.
+
+    Of several that left between two ticks a kill for memory is the one that counts.
+    """
     known = {process.number: process for process in processes}
     lives = []
     for index, (members, first_s) in enumerate(stretches):
@@ -65,7 +68,8 @@ def _lives(stretches: list[tuple[frozenset[int], float]], processes: tuple[Life,
         if index + 1 < len(stretches):
             after, next_s = stretches[index + 1]
             left = sorted((known[one] for one in members - after if one in known), key=lambda one: one.end_s)
-            first_out = main if min(members) not in after else left[0] if left else None
+            killed = next((one for one in left if one.oom_killed), None)
+            first_out = killed or (main if min(members) not in after else left[0] if left else None)
             main = replace(
                 main,
                 end_s=next_s if first_out is None else min(first_out.end_s, next_s),

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from psutil import Process
 
+from soak.contract import OOM_KILLERS
 from soak.process.procfs import find_process, is_alive, is_hidden, processes_of
 from soak.recording.events import EventLog
 from soak.sampling.probe_client import ProbeClient
@@ -76,10 +77,11 @@ class ProcessTree:
         self._sampler.targets = (self._main, *self._known.values())
 
     def on_exit(self, by: str) -> None:
-        """The arm's own process is over, and with it all below."""
+        """The arm's own process is over, and with it all below; what of them the limit had killed is told apart."""
         self._sampler.targets = ()
         for target in self._known.values():
-            self._remove(target, by, "it ended with the arm")
+            of_worker = by if by in OOM_KILLERS else self._killer()
+            self._remove(target, of_worker if of_worker in OOM_KILLERS else by, "it ended with the arm")
         self._known.clear()
 
     def _settled(self, now_s: float, *, at_once: bool) -> list[Process]:

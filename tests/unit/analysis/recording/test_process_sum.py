@@ -99,6 +99,19 @@ def test_a_worker_that_dies_and_its_replacement_make_three_stretches() -> None:
     assert [life.oom_killed for life in lives] == [True, False, False]
 
 
+@pytest.mark.parametrize("main_ends_s", [9.0, 4.5])
+def test_a_kill_for_memory_counts_where_others_left_before_the_same_tick(main_ends_s: float) -> None:
+    """One worker was replaced and another one killed between two ticks; so when the main process ended by it."""
+    processes = (
+        process(1, 0, main_ends_s),
+        process(2, 0, 3.5, "unknown"),
+        process(3, 0, 4, "kernel"),
+        process(4, 6, 9),
+    )
+    _, lives = as_one(ticks((1, 1, 1, 1), (1, 2, 1, 1), (1, 3, 1, 1), (7, 4, 1, 1)), processes)
+    assert lives[0] == Life(1, 101, 0, 0, 4, "kernel")
+
+
 def test_a_restart_of_the_whole_arm_keeps_the_time_it_was_down() -> None:
     """The stretch after it starts as the new process did."""
     processes = (

@@ -45,7 +45,7 @@ class Machine:
         self.running: dict[int, int] = {}
         self.below: dict[int, int] = {}
         self.hidden: set[int] = set()
-        self.killer = "unknown"
+        self.kills: Iterator[str] = iter(())
         self.lives = 1
         clock = RunClock()
         self.events = EventLog(directory / "events.csv", clock)
@@ -57,7 +57,7 @@ class Machine:
             self.events,
             next_life=self._next_life,
             probe_of=lambda pid: ScriptedProbe(directory, pid),
-            killer=lambda: self.killer,
+            killer=lambda: next(self.kills, "unknown"),
             below=lambda _: list(self.below),
             find=self._find,
             hidden=lambda pid: pid in self.hidden,
@@ -168,7 +168,7 @@ def test_a_kill_that_the_limit_counted_is_told(machine: Machine) -> None:
     machine.start(7)
     machine.workers.poll(0, at_once=True)
     machine.end(7)
-    machine.killer = "kernel"
+    machine.kills = iter(["kernel"])
     machine.workers.poll(1)
     assert machine.told("event", "by")[-1] == ("exit", "kernel")
 
@@ -180,6 +180,15 @@ def test_all_lives_end_with_the_arm(machine: Machine) -> None:
     machine.workers.on_exit("soak")
     assert machine.sampled() == {}
     assert machine.told("event", "pid", "by")[-2:] == [("exit", "7", "soak"), ("exit", "8", "soak")]
+
+
+def test_a_kill_of_a_worker_by_which_the_arm_ends_is_told(machine: Machine) -> None:
+    """The arm's own process ends with an error before the next scan: one of its workers was killed, one was not."""
+    machine.start(7, 8)
+    machine.workers.poll(0, at_once=True)
+    machine.kills = iter(["kernel"])
+    machine.workers.on_exit("itself")
+    assert [by for _, by in machine.told("event", "by")[-2:]] == ["kernel", "itself"]
 
 
 def test_more_processes_than_are_sampled_are_told_once(machine: Machine) -> None:
