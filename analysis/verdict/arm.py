@@ -204,7 +204,7 @@ def _of_day(name: str, readings: SignalSeries, judgement: Judgement) -> tuple[Ob
 
 
 def _of_a_process(arm: Arm, load: Phase, margin: Margin, error: float) -> tuple[Objection, ...]:
-    """Return an objection where a process that is there throughout leaks more than the arm's margin, and their sum not.
+    """Return an objection where a process that is there throughout grows by more than the arm's margin, their sum not.
 
     Where processes come and go, each stretch between is a life of the sum with a level and a warm-up of its own, which
     may take up what leaks in one of them.
@@ -218,9 +218,9 @@ def _of_a_process(arm: Arm, load: Phase, margin: Margin, error: float) -> tuple[
             else (row.bytes_per_request_low, margin.per_request)
         )
         throughout = row.to_s - row.from_s >= ALIVE_AT_LEAST * (load.end_s - load.start_s)
-        if throughout and row.growth == "grows" and low is not None and least is not None and low > least:
+        if throughout and low is not None and least is not None and low > least:
             which = f"its process {row.pid or ''}, life {row.life},"
-            text = f"{which} leaks ({row.reason}), though the sum over all does not"
+            text = f"{which} grows by more than the margin ({row.reason}), though the sum over all does not"
             return (Objection(arm.name, ObjectionKind.UNREAD, text),)
     return ()
 
@@ -253,7 +253,9 @@ def _cleared_by_report(
     rate, amount = (
         (margin.per_s, served.load_s) if margin.per_request is None else (margin.per_request, served.requests)
     )
-    alone = found is not None and found.parts and rate is not None and free.own >= rate * amount > 0
+    alone = (
+        found is not None and found.parts and rate is not None and free.own >= rate * amount * free.share > 0
+    )
     return free.own if verdict == NO_LEAK and alone else None
 
 

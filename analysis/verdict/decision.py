@@ -193,7 +193,7 @@ def _cleared(judgement: Judgement, evidence: Evidence, served: Served, free: Rep
     if (times := rate.high / least) >= 1:
         undecided = _undecided(raised, ReasonCode.RESERVE, reserve=hidden / MIB, times=times)
         return replace(undecided, more_s=(times - 1) * served.load_s)
-    return _unconfirmed(raised, free) if free.unconfirmed >= least * amount else raised
+    return _unconfirmed(raised, free) if free.unconfirmed >= least * amount * free.share else raised
 
 
 def _unconfirmed(judgement: Judgement, free: ReportedFree) -> Judgement:

@@ -14,6 +14,7 @@ from analysis.recording.accounting import OWN, POOLS_SEEN, PYTHON_FREE
 from analysis.recording.gauges import PREFIX
 from analysis.recording.model import Arm, Phase, within
 from analysis.verdict.signals import limited_memory
+from analysis.verdict.validity import ALIVE_AT_LEAST
 from soak.contract import RUNGS
 
 GAUGE_TAIL_SHARE: Final = 0.3
@@ -74,6 +75,8 @@ class ReportedFree:
     """Gain of the free memory of Python's allocator, as it reports."""
     unseen: float | None = None
     """Gain of what of it censuses did not see; None where there were too few."""
+    share: float = 1.0
+    """Part of the load in which they were gained."""
 
     @property
     def malloc_unconfirmed(self) -> float:
@@ -94,16 +97,46 @@ class ReportedFree:
 
 
 def reported_free(arm: Arm, load: Phase) -> ReportedFree:
-    """Return what the last life of the arm under this load reports as free, and what of it is confirmed."""
+    """Return what the arm reports as free under this load, and what of it is confirmed.
+
+    Of several lives it is that of the longest, or of a process that is there throughout where more of that is
+    unconfirmed: what one life gained is gone with it.
+    """
     rungs = arm.ladder.set_index("rung")[OWN].reindex(list(RUNGS))
     trimmed = float(rungs["collected"] - rungs["trimmed"])
-    rows = _last_life(arm, load)
+    given_back = trimmed if math.isfinite(trimmed) else None
+    rows = within(arm.samples, load.start_s, load.end_s)
+    lives = [life for _, life in rows.groupby("life")]
+    if len(lives) < 2:
+        return _reported(rows, given_back, 1.0)
+    load_s = load.end_s - load.start_s
+    processes = (
+        [] if arm.by_process.empty else _of_processes(within(arm.by_process, load.start_s, load.end_s))
+    )
+    throughout = [process for process in processes if _span_s(process) >= ALIVE_AT_LEAST * load_s]
+    found = [
+        _reported(one, given_back, _span_s(one) / load_s) for one in (max(lives, key=_span_s), *throughout)
+    ]
+    return max(found, key=lambda one: one.unconfirmed / max(one.share, 1e-9))
+
+
+def _of_processes(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    rows = rows.assign(**{OWN: rows["anon_bytes"] + rows["shmem_bytes"]})
+    return [process for _, process in rows.groupby("life")]
+
+
+def _span_s(rows: pd.DataFrame) -> float:
+    return float(rows["t_s"].iloc[-1] - rows["t_s"].iloc[0])
+
+
+def _reported(rows: pd.DataFrame, trimmed: float | None, share: float) -> ReportedFree:
     return ReportedFree(
         own=_grown(rows[OWN]),
         malloc=_grown(rows["malloc_free_bytes"]),
-        trimmed=trimmed if math.isfinite(trimmed) else None,
+        trimmed=trimmed,
         python=_grown(rows[PYTHON_FREE]),
         unseen=_unseen(rows),
+        share=share,
     )
 
 
@@ -156,9 +189,3 @@ def end_memory(arm: Arm, load: Phase) -> float | None:
     rows = rows[rows["life"].isin(alive)] if alive else rows
     levels = rows.groupby("life")[name].median()
     return float(levels.sum()) if len(levels) else None
-
-
-def _last_life(arm: Arm, load: Phase) -> pd.DataFrame:
-    rows = within(arm.samples, load.start_s, load.end_s)
-    last = rows["life"].eq(rows["life"].max())
-    return rows if last.all() else rows[last]

@@ -191,7 +191,7 @@ def alive_seconds(arm: Arm, t_s: pd.Series[float]) -> pd.Series[bool]:
 def _stretches(arm: Arm) -> list[tuple[float, float]]:
     """Return from when to when the arm was ready without a break, whichever of its processes was, seconds."""
     found: list[tuple[float, float]] = []
-    for life in sorted(arm.lives, key=lambda life: life.ready_s or 0.0):
+    for life in sorted(arm.processes or arm.lives, key=lambda life: life.ready_s or 0.0):
         if life.ready_s is None:
             continue
         since_s, until_s = life.ready_s, life.end_s
@@ -332,9 +332,8 @@ def _sampling(arm: Arm, load: Phase, every_s: float) -> list[str]:
     if arm.samples.empty:
         return []  # stated as a gap already, or the arm was never ready
     alive_s = sum(
-        max(0, math.floor(min(life.end_s, load.end_s) - max(life.ready_s, load.start_s)))
-        for life in arm.lives
-        if life.ready_s is not None
+        max(0, math.floor(min(end_s, load.end_s) - max(ready_s, load.start_s)))
+        for ready_s, end_s in _stretches(arm)
     )
     rows = within(arm.samples, load.start_s, load.end_s)
     read = int(rows["rss_bytes"].notna().sum())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -160,3 +162,25 @@ def test_the_slope_is_that_of_scipy(points: int) -> None:
     t_s = np.sort(random.integers(0, 2 * points, points)).astype(float)
     value = 3 * t_s + random.normal(0, 5, points)
     assert sen_slope(value, t_s) == pytest.approx(theilslopes(value, t_s).slope)
+
+
+@pytest.mark.parametrize("boundary_s", [250.0, 190.0])
+def test_a_life_that_begins_late_hides_no_free_memory_that_was_gained_before(boundary_s: float) -> None:
+    """1 MB/s is free by the target's word alone; where a worker is replaced near the end, a new life begins."""
+    forged = 100 * MB * SINCE_LOAD
+    columns = PARTED | {"pymalloc_free_bytes": 1 * MB + forged, "anon_bytes": 90 * MB + forged}
+    samples = rows(SECONDS, **columns, pool_free_bytes=1 * MB + CENSUSES)
+    samples["life"] = 1.0 + (boundary_s <= SECONDS)
+    found = reported_free(arm(samples), LOAD_PHASE)
+    assert found.unconfirmed / found.share == pytest.approx(100 * MB, rel=0.1)
+
+
+def test_a_process_that_is_there_throughout_is_looked_at_where_others_come_and_go() -> None:
+    """In no stretch is much gained; over the load the main process has 100 MB free by its own word."""
+    forged = 100 * MB * SINCE_LOAD
+    columns = PARTED | {"pymalloc_free_bytes": 1 * MB + forged, "anon_bytes": 90 * MB + forged}
+    quiet = rows(SECONDS, **(PARTED | {"pymalloc_free_bytes": 1 * MB}))
+    quiet["life"] = np.arange(len(SECONDS)) // 20 + 1.0
+    main = rows(SECONDS, **columns, pool_free_bytes=1 * MB + CENSUSES)
+    found = reported_free(replace(arm(quiet), by_process=main), LOAD_PHASE)
+    assert found.unconfirmed / found.share == pytest.approx(100 * MB, rel=0.1)

@@ -339,3 +339,15 @@ def test_requests_of_before_the_load_cost_none_of_its_answers(build_run: Build) 
     late = earlier.copy()
     late.loc[first[0], "ok"] += 70
     assert load_summary(replace(arm, requests=late), load).ok == whole.sent
+
+
+def test_a_main_process_that_lives_throughout_is_alive_while_workers_are_replaced(build_run: Build) -> None:
+    """The stretches of such an arm have gaps, from the end of a worker to the next tick; the arm has none."""
+    arm = read_recording(build_run()).arms[0]
+    seconds = pd.Series(np.arange(0.0, 60.0))
+    stretches = tuple(Life(k, 1, 10.0 * k, 10.0 * k, 10.0 * k + 5, None) for k in range(6))
+    processes = (
+        Life(1, 1, 0.0, 0.0, 60.0, "soak"),
+        *(Life(k + 2, 9, 10.0 * k, 10.0 * k, 10.0 * k + 5, "") for k in range(6)),
+    )
+    assert alive_seconds(replace(arm, lives=stretches, processes=processes), seconds).sum() == 59
