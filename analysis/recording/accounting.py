@@ -59,7 +59,7 @@ def account_processes(samples: pd.DataFrame, ready_s: Mapping[int, float]) -> pd
     samples = samples.assign(
         **{
             name: samples[name].mask(launchers, 0.0)
-            for name in ("pymalloc_arena_bytes", "pymalloc_free_bytes")
+            for name in ("pymalloc_arena_bytes", "pymalloc_free_bytes", POOLS_SEEN)
         }
     )
     python = samples["pymalloc_arena_bytes"] - samples["pymalloc_free_bytes"]

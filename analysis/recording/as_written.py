@@ -89,6 +89,8 @@ def read_as_written(path: Path, columns: Columns) -> FileRows | None:
         count = sum(part.count(b"\n") for part in iter(lambda: file.read(BLOCK_BYTES), b""))
         file.seek(0)
         head, done = file.readline(BLOCK_BYTES), 0
+        if count * len(head_names(head)) > size:
+            return None  # lines without a cell for each column
         numbers = np.empty((len(columns.kept), max(count - 1, 0)))
         while lines := whole_lines(file, min(BLOCK_BYTES, size - file.tell())):
             block = _block_as_written(head, lines, columns)
@@ -149,7 +151,10 @@ def _block_as_written(head: bytes, lines: bytes, columns: Columns) -> _Block | N
         return None
     given = [name for name in columns.numbers if name in cells]
     read = cells[given].to_numpy().T
-    if not _are_ours(read, given, lines, names):
+    try:
+        if not _are_ours(read, given, lines, names):
+            return None
+    except csv.Error:  # a cell in that line is longer than csv reads
         return None
     places = {name: place for place, name in enumerate(given)}
     numbers = np.full((len(columns.kept), len(cells)), np.nan)

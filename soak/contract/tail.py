@@ -16,13 +16,14 @@ CsvRow = dict[str, str]
 
 
 class LineTail:
-    """Reads the lines appended since the last look: whole lines only, MOST_BYTES at most at one look.
+    """Reads the lines appended since the last look: whole lines only, ``most_bytes`` (MOST_BYTES) at most at one look.
 
     A file that does not exist yet has no lines; one that was truncated is read from its start.
     """
 
-    def __init__(self, path: Path, *, offset: int = 0) -> None:
+    def __init__(self, path: Path, *, offset: int = 0, most_bytes: int | None = None) -> None:
         self._path = path
+        self._most_bytes = most_bytes or MOST_BYTES
         self._offset = offset
 
     def new_lines(self) -> list[str]:
@@ -32,14 +33,14 @@ class LineTail:
                 if os.fstat(file.fileno()).st_size < self._offset:
                     self._offset = 0
                 file.seek(self._offset)
-                part = file.read(MOST_BYTES)
+                part = file.read(self._most_bytes)
         except (
             OSError
         ):  # not there yet, gone with its directory, or out of descriptors: a later look may succeed
             return []
         end = part.rfind(b"\n") + 1
-        if len(part) == MOST_BYTES and not end:
-            end = MOST_BYTES
+        if len(part) == self._most_bytes and not end:
+            end = len(part)
         self._offset += end
         return part[:end].decode("utf-8", "replace").splitlines()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from soak.contract import CENSUS_TAKEN
 from soak.contract.clock import RunClock
@@ -17,6 +17,8 @@ from soak.sampling.sampler import Sampler
 
 NAME: Final = "census"
 CENSUS_GAP: Final = "census from outside"
+MOST_ANSWER_BYTES: Final = 1 << 22
+"""Longest answer that is read: of ten arms of 64 processes with the longest names it is 2.6 MB."""
 
 
 def census_process(run_directory: Path, t0_monotonic_s: float) -> ProcessSpec:
@@ -36,7 +38,7 @@ class CensusScheduler:
         self._clock = clock
         self._every_s = every_s
         self._samplers = [one for one in samplers if one.has_heap]
-        self._answers = LineTail(child.log)
+        self._answers = LineTail(child.log, most_bytes=MOST_ANSWER_BYTES)
         self._asked: tuple[Sampler, ...] = ()
         self._ordered_s = 0.0
         self._next_s = 0.0
@@ -74,7 +76,7 @@ class CensusScheduler:
         """Take in what was answered; notice once that its process has ended, which a run goes on without."""
         for line in self._answers.new_lines():
             if line.startswith(CENSUS_TAKEN):
-                self._take(json.loads(line.removeprefix(CENSUS_TAKEN)))
+                self._take(line.removeprefix(CENSUS_TAKEN))
         self.child.cap_log()
         if not self._ended and (code := self.child.poll()) is not None:
             self._ended, self._asked = True, ()
@@ -82,8 +84,14 @@ class CensusScheduler:
             for sampler in self._samplers:
                 sampler.gaps.missed(CENSUS_GAP, why)
 
-    def _take(self, answer: dict[str, Any]) -> None:
+    def _take(self, line: str) -> None:
         asked, self._asked = self._asked, ()
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            for sampler in asked:
+                sampler.gaps.missed(CENSUS_GAP, f"its answer is longer than {MOST_ANSWER_BYTES:,} bytes")
+            return
         for sampler in asked:
             pids = {str(target.pid) for target in sampler.targets}
             if problems := [problem for pid, problem in answer["errors"].items() if pid in pids]:

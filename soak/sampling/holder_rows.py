@@ -21,6 +21,9 @@ SHORT_SHARE: Final = 0.7
 PROBE_BUDGET_AT_MOST_S: Final = 60.0
 """Largest budget that the probe accepts, seconds."""
 
+MOST_DESCRIBED: Final = 1 << 16
+"""Most characters of the description of entries that are recorded: twice as many are no cell that ``csv`` reads."""
+
 
 def name_holders(
     target: Target | ProbeClient, suspects: Sequence[HeapSuspect], timeout_s: float
@@ -51,6 +54,7 @@ def probe_budget_s(timeout_s: float) -> float:
 
 def _row(suspect: HeapSuspect, holder: Mapping[str, Any]) -> Row:
     entries = holder.get("entries") if holder.get("state") is None else [{"state": holder["state"]}]
+    described = None if entries is None else json.dumps(entries)
     return {
         "address": f"{suspect.address:#x}" if suspect.address else None,
         "type": suspect.type,
@@ -58,5 +62,5 @@ def _row(suspect: HeapSuspect, holder: Mapping[str, Any]) -> Row:
         "holder": holder["holder"] or None,
         "retained_bytes": holder.get("retained_bytes"),
         "retained_whole": holder.get("retained_whole"),
-        "entries": None if entries is None else json.dumps(entries),
+        "entries": None if described is None or len(described) > MOST_DESCRIBED else described,
     }

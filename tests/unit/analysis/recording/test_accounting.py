@@ -77,6 +77,15 @@ def test_a_launcher_without_a_probe_is_all_rest(launcher_mib: float, expected: l
     np.testing.assert_allclose(row[[HELD, PYTHON, NATIVE]].astype(float), expected)
 
 
+def test_a_census_of_the_service_is_one_of_the_arm_behind_a_launcher() -> None:
+    """A shell has no pools to see; where a second Python was not seen, the sum is not known."""
+    seen = rows(**READ, pool_free_bytes=5)
+    for other_mib, expected in ((0.5, 5.0), (1.5, np.nan)):
+        samples = pd.concat([seen, rows(anon_bytes=other_mib).assign(life=2.0)], ignore_index=True)
+        joined, _ = as_one(account_processes(samples, {}), ())
+        np.testing.assert_allclose(joined["pool_free_bytes"].iloc[0] / MIB, expected)
+
+
 def test_memory_of_a_malloc_that_cannot_be_asked_is_in_the_rest() -> None:
     """mimalloc has 43 MiB, in use or free; of Python's allocator 5 MiB are known to be free."""
     silent = dict.fromkeys((name for name in READ if name.startswith("malloc_")), np.nan)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from random import Random
 
@@ -83,3 +84,25 @@ def test_an_honest_file_is_read_in_blocks(tmp_path: Path, monkeypatch: pytest.Mo
     table = read(path)
     assert table.gaps == ()
     assert len(table.frame) == 60
+
+
+def test_a_cell_that_is_longer_than_csv_reads_is_read(tmp_path: Path) -> None:
+    """In the line whose numbers are looked at as they are written, too."""
+    path = tmp_path / "samples.csv"
+    path.write_text(HONEST.replace('{""a"": 1, ""b"": 1}', "x" * 140_000))
+    found = read(path)
+    assert (len(found.frame), found.gaps) == (60, ())
+
+
+def test_line_ends_alone_take_no_memory_of_rows(tmp_path: Path) -> None:
+    """They are damage, which is read within some times the size of the file."""
+    path, content = tmp_path / "samples.csv", HONEST.partition("\n")[0] + "\n" * 3_000_000
+    path.write_text(content)
+    tracemalloc.start()
+    try:
+        found = read(path)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.gaps
+    assert peak_bytes < 20 * len(content)

@@ -13,7 +13,7 @@ from soak.contract import CENSUS_TAKEN, LOAD
 from soak.contract.clock import RunClock
 from soak.heap.model import HeapSuspect
 from soak.recording.csv_writer import Row
-from soak.sampling.census_scheduler import CENSUS_GAP, CensusScheduler
+from soak.sampling.census_scheduler import CENSUS_GAP, MOST_ANSWER_BYTES, CensusScheduler
 from soak.sampling.gaps import Gaps
 
 
@@ -188,6 +188,22 @@ def test_a_heap_that_cannot_be_read_is_a_gap_of_its_arm_alone(bench: Bench) -> N
     bench.tick(1.0)
     assert bench.fixed.told == [f"{CENSUS_GAP}: pid 9: a debug build"]
     assert bench.leaky.told == []
+
+
+def test_an_answer_of_many_processes_is_read_and_one_without_an_end_is_a_gap(bench: Bench) -> None:
+    """192 processes with long names take 300 kB; a line of more than 4 MiB is cut, and the next census is made."""
+    bench.tick(0.0)
+    bench.child.answer(errors={str(pid): "x" * 1500 for pid in range(100, 292)})
+    bench.tick(1.0)
+    assert bench.leaky.told == []
+    bench.tick(30.0)
+    bench.child.answer(errors={"7": "x" * MOST_ANSWER_BYTES})
+    bench.tick(31.0)  # takes the line before it
+    bench.tick(32.0)
+    assert bench.leaky.told == [f"{CENSUS_GAP}: its answer is longer than 4,194,304 bytes"]
+    assert not bench.censuses.busy
+    bench.tick(60.0)
+    assert len(bench.child.orders) == 3
 
 
 def test_a_process_that_ended_is_one_gap_and_is_asked_no_more(bench: Bench) -> None:
