@@ -38,9 +38,9 @@ from soak.supervisor.late_probe import probe_of
 
 NAMES: Final = 100
 RATE_RPS: Final = 150
-WARMUP_S: Final = 1_200
+WARMUP_S: Final = 1_900
 """Time until the soak begins, seconds: then the live judge has as many rows as it keeps, 512 groups of quiesce points
-and 1,024 of rows with a census each (``growing``)."""
+and 1,024 of rows (``growing``), and Locust as many rows of its statistics as we let it keep, half an hour."""
 MARGIN_KIB_H: Final = 64.0
 """Growth of one process, KiB per hour, that would matter."""
 COLLECT_EVERY_S: Final = 5.0
@@ -125,7 +125,7 @@ def name_of(command: list[str]) -> str:
 
 def main(
     minutes: Annotated[
-        float, typer.Option(min=2, max=1440, help="Duration of the soak, minutes, after 20 of warm-up.")
+        float, typer.Option(min=2, max=1440, help="Duration of the soak, minutes, after 32 of warm-up.")
     ] = 60.0,
     keep: Annotated[Path | None, typer.Option(help="Directory to keep both recordings in.")] = None,
 ) -> None:

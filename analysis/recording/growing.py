@@ -167,17 +167,16 @@ def keep_readings(rows: pd.DataFrame, group: npt.NDArray[np.int64]) -> pd.DataFr
 
 
 def keep_readings_and_peaks(rows: pd.DataFrame, group: npt.NDArray[np.int64]) -> pd.DataFrame:
-    """Keep what ``keep_readings`` does, and the moments with a group's most memory, resident or charged.
+    """Keep what ``keep_readings`` does, and the moment of each phase with the most memory, resident or charged.
 
-    So the highest memory of the run stays as it is.
+    So the highest memory of the run stays as it is. That of each group would rarely be one that is kept anyway, more
+    rarely the longer the groups, so that what is kept would grow for hours.
     """
     kept = _with_readings(rows, group)
-    moments = rows.assign(group=group, charged=rows["cgroup_bytes"] - rows["cgroup_file_bytes"]).groupby(
-        "moment"
-    )
-    memory = moments.agg({"group": "first", "rss_bytes": "sum", "charged": "max"})
+    moments = rows.assign(charged=rows["cgroup_bytes"] - rows["cgroup_file_bytes"]).groupby("moment")
+    memory = moments.agg({"phase": "first", "rss_bytes": "sum", "charged": "max"})
     for name in ("rss_bytes", "charged"):
-        kept |= set(memory[memory[name].notna()].groupby("group")[name].idxmax())
+        kept |= set(memory[memory[name].notna()].groupby("phase")[name].idxmax())
     return rows[rows["moment"].isin(kept)]
 
 

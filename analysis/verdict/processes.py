@@ -21,8 +21,8 @@ Growth = Literal["grows", "does not grow", "undecided", "not judged"]
 Role = Literal["main", "child"]
 
 MOST_JUDGED: Final = 10
-"""Processes of an arm that are judged at most, those that gained most memory: each takes about 0.1 s of processor
-time."""
+"""Processes of an arm that are judged at most, those that gained most memory, and last those whose memory never
+changed: each takes about 0.1 s of processor time."""
 MOST_END_READINGS: Final = 5
 """Readings at each end of a process's time under load, at most, whose median is its memory there."""
 
@@ -87,11 +87,17 @@ def process_rows(
         row = _unjudged(arm, lives.get(int(str(number))), part, load)
         row = replace(row, signal=signal, gained_bytes=_gained(memory.dropna()))
         found.append((row, part["t_s"].to_numpy(float), np.asarray(memory, dtype=np.float64)))
-    found.sort(key=lambda one: -(one[0].gained_bytes or 0.0))
+    found.sort(key=lambda one: (_is_constant(one[2]), -(one[0].gained_bytes or 0.0)))
     share = _shared(margin, int(at_once))
-    alpha = error / min(len(found), MOST_JUDGED)
-    judged = [_judged(arm, *one, share, alpha) for one in found[:MOST_JUDGED]]
-    return tuple(sorted([*judged, *(row for row, *_ in found[MOST_JUDGED:])], key=_order))
+    most = min(len(found), MOST_JUDGED)
+    judged = [_judged(arm, *one, share, error / most) for one in found[:most]]
+    return tuple(sorted([*judged, *(row for row, *_ in found[most:])], key=_order))
+
+
+def _is_constant(memory: Numbers) -> bool:
+    """Return whether the memory of a process never changed: such as a launcher."""
+    known = memory[np.isfinite(memory)]
+    return len(known) > 0 and bool((known == known[0]).all())
 
 
 def _memory(rows: pd.DataFrame) -> tuple[str, pd.Series[float]]:

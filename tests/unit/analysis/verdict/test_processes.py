@@ -192,6 +192,14 @@ def test_of_very_many_processes_those_that_gained_most_are_judged(leaky_run: Pat
 
 
 @pytest.mark.usefixtures("planted_verdicts")
+def test_processes_whose_memory_never_changes_are_judged_last(leaky_run: Path) -> None:
+    """Launchers take the place of none that could leak, though it has less at the end than at the start."""
+    launcher, shrinking = replace(QUIET, noise_bytes=0.0), replace(QUIET, rss_bytes=-20.0)
+    rows = rows_of(planted(leaky_run, *[launcher] * MOST_JUDGED, shrinking))
+    assert [row.life for row in rows if row.growth == "not judged"] == [MOST_JUDGED]
+
+
+@pytest.mark.usefixtures("planted_verdicts")
 def test_the_most_exact_memory_that_was_read_is_judged(leaky_run: Path) -> None:
     """What is held where the allocators were asked, else all of its own, else USS, else RSS; each process by itself."""
     recording = planted(leaky_run, QUIET, replace(QUIET, rss_bytes=700.0))
