@@ -17,6 +17,7 @@ MOST_VALUE: Final = 1e18
 """Greatest plausible value, bytes, seconds or requests; NaN and infinity are beyond it, too."""
 SLACK_S: Final = 1.0
 """Seconds by which a sample may lie beyond the span that was asked for: times are rounded to milliseconds."""
+EXPRESSION_WARNING: Final = "PromQL"
 Labels = tuple[tuple[str, str], ...]
 """Names and values of labels in order of name, the metric's name not among them."""
 
@@ -48,6 +49,9 @@ class _Data(BaseModel):
 
 class _Answer(BaseModel):
     data: _Data
+    warnings: list[str] = []
+    """Stores that did not answer, and what is odd about the expression: that begins with EXPRESSION_WARNING."""
+    isPartial: bool = False  # noqa: N815 - that of VictoriaMetrics
 
 
 class _Error(BaseModel):
@@ -63,13 +67,17 @@ def error_of(body: bytes) -> str:
 
 
 def read_answer(body: bytes, option: str) -> tuple[Series, ...]:
-    """Return the series of an answer; raises RecordingError for one that is no matrix."""
+    """Return the series of an answer; raises RecordingError for one that is no matrix, or not whole."""
     try:
-        data = _Answer.model_validate_json(body).data
+        answer = _Answer.model_validate_json(body)
     except ValidationError:
         raise RecordingError(
             f"{option}: the answer is not one of Prometheus's API; give --prometheus the URL below which /api/v1 lies."
         ) from None
+    data, missing = answer.data, [one for one in answer.warnings if not one.startswith(EXPRESSION_WARNING)]
+    if answer.isPartial or missing:
+        why = f" ({missing[0].strip().rstrip('.')})" if missing else ""
+        raise RecordingError(f"{option}: the answer is not whole{why}; repeat this when every store answers.")
     if data.resultType != "matrix":
         raise RecordingError(
             f"{option}: the query yields a {data.resultType}, not series over time; give a selector or an expression "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.judge.types import Numbers
 from analysis.prometheus.answers import NAME, Labels, Series
@@ -15,6 +16,13 @@ CLOCK_STEP_S: Final = 1.5
 computes its start, up or down by a whole second."""
 CLOCK_FRACTION_S: Final = 0.002
 """How far such a difference may be from a whole second, seconds."""
+MOST_GAP_S: Final = 600.0
+"""Longest time between two samples of a series over which it is taken to go on, seconds; or GAP_STEPS of its usual
+steps, if that is longer."""
+GAP_STEPS: Final = 5.0
+"""Usual steps between two samples over which a series is taken to go on, where that is longer."""
+MOST_UNKNOWN_SHARE: Final = 0.02
+"""Share of the samples of memory without a start time, or a count of requests, up to which others stand for them."""
 IDENTITY: Final = ("pod", "instance", "id", "container_id", "uid", "name")
 """Labels that change with every roll-out, and in which processes that run side by side differ."""
 
@@ -37,16 +45,25 @@ class Lives:
 def cut_lives(memory: tuple[Series, ...], starts: tuple[Series, ...]) -> tuple[Lives, ...]:
     """Return each series of memory with its lives; ``starts`` are start times, seconds since 1970.
 
-    Start times belong to the memory of equal labels, else to that of the same pod, else of the same instance.
+    Start times belong to the memory of equal labels, else to that of the same pod, else of the same instance. Where
+    several do, as those of the containers of a pod, and they differ, none are.
     """
     exact = {one.labels: one for one in starts}
-    return tuple(
-        _cut(
-            one,
-            exact.get(one.labels) or next((other for other in starts if shares_process(one, other)), None),
-        )
-        for one in memory
-    )
+    return tuple(_cut(one, exact.get(one.labels) or _start_of(one, starts)) for one in memory)
+
+
+def _start_of(memory: Series, starts: tuple[Series, ...]) -> Series | None:
+    shared = [one for one in starts if shares_process(memory, one) and np.isfinite(one.value).any()]
+    found = [one for one in shared if agree(memory, one)] or shared
+    values = [one.value[np.isfinite(one.value)] for one in found]
+    processes = [len(np.unique(same_starts(those))) for those in values]
+    alike = not found or set(processes) == {len(np.unique(same_starts(np.concatenate(values))))}
+    return found[0] if found and alike else None
+
+
+def agree(one: Series, other: Series) -> bool:
+    """Return whether no label of the other series contradicts one of this series."""
+    return all(one.label(name) in {"", value} for name, value in other.labels)
 
 
 def shares_process(one: Series, other: Series) -> bool:
@@ -68,11 +85,32 @@ def _cut(series: Series, start: Series | None) -> Lives:
     process = same_starts(start.value[good])
     changed = np.flatnonzero(np.diff(process)) + 1
     several = len(np.unique(process)) if len(np.unique(process)) < len(changed) + 1 else 0
-    # A sample belongs to the newest start time that was scraped with it or before it.
-    at = np.clip(np.searchsorted(start.t_s[good], series.t_s, side="right") - 1, 0, None)
+    at, covered = _scrapes(series.t_s, start.t_s[good], start.value[good])
     life = np.concatenate([[0.0], np.cumsum(np.diff(process) != 0)])[at]
     number = np.unique(life, return_inverse=True)[1].astype(np.float64)
-    return Lives(series, number, int(number.max(initial=0.0)), known=True, several=several)
+    known = bool((~covered).mean() <= MOST_UNKNOWN_SHARE)
+    return Lives(series, number, int(number.max(initial=0.0)), known=known, several=several)
+
+
+def _scrapes(
+    t_s: Numbers, scraped_s: Numbers, start_s: Numbers
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the place of the scrape whose process each sample is of, and whether that is known.
+
+    That is the newest one with the sample or before it, within MOST_GAP_S; else the next one, where its process had
+    been started by then.
+    """
+    longest_s = (
+        max(MOST_GAP_S, GAP_STEPS * float(np.median(np.diff(scraped_s))))
+        if len(scraped_s) > 1
+        else MOST_GAP_S
+    )
+    following = np.searchsorted(scraped_s, t_s, side="right")
+    before = np.clip(following - 1, 0, None)
+    after = np.clip(following, None, len(scraped_s) - 1)
+    recent = (following > 0) & (t_s - scraped_s[before] <= longest_s)
+    started = (following < len(scraped_s)) & (start_s[after] <= t_s + CLOCK_STEP_S)
+    return np.where(~recent & started, after, before), recent | started
 
 
 def same_starts(start_s: Numbers) -> Numbers:

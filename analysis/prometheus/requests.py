@@ -8,15 +8,10 @@ import numpy as np
 
 from analysis.judge.types import Numbers
 from analysis.prometheus.answers import Series
-from analysis.prometheus.lives import shares_process
+from analysis.prometheus.lives import GAP_STEPS, MOST_GAP_S, agree, shares_process
 from analysis.prometheus.queries import Query
 from soak.errors import RecordingError
 
-MOST_GAP_S: Final = 600.0
-"""Longest time between two samples of the requests over which they are taken to go on, seconds; or GAP_STEPS of their
-usual steps, if that is longer."""
-GAP_STEPS: Final = 5.0
-"""Usual steps between two samples of the requests over which they are taken to go on, where that is longer."""
 MOST_FALLS_SHARE: Final = 0.1
 """Share of the steps that fall from which on values are no counter: one process is not set back every few samples."""
 MIN_STEPS: Final = 20
@@ -31,12 +26,8 @@ def requests_of(memory: Series, requests: tuple[Series, ...]) -> tuple[Series, .
     """
     anyone = tuple(one for one in requests if not (one.label("pod") or one.label("instance")))
     found = anyone or tuple(one for one in requests if shares_process(memory, one))
-    equal = tuple(one for one in found if _agree(memory, one))
+    equal = tuple(one for one in found if agree(memory, one))
     return equal or (() if len(anyone) > 1 else found)
-
-
-def _agree(one: Series, other: Series) -> bool:
-    return all(one.label(name) in {"", value} for name, value in other.labels)
 
 
 def check_counters(requests: tuple[Series, ...], query: Query) -> None:
@@ -82,6 +73,10 @@ def _gained(value: Numbers, steps_s: Numbers, longest_s: float, query: Query) ->
         mean = np.maximum((value[1:] + value[:-1]) / 2, 0.0)
         return np.asarray(mean * np.minimum(steps_s, longest_s))
     gained = np.diff(value)
-    # A counter that falls began again at 0; a sum of counters falls when one of them does, by what that one had.
-    again = value[1:] if query.is_selector else np.zeros(len(gained))
-    return np.where(gained < 0, again, gained)
+    if query.is_selector:
+        return np.where(gained < 0, value[1:], gained)  # a counter that falls began again at 0
+    # A sum of counters falls by what one of them had, which was set back, or not read: then it rises by as much.
+    for fall in np.flatnonzero(gained < 0):
+        back = np.flatnonzero(gained[fall + 1 :] >= -gained[fall] / 2)
+        gained[fall + 1 + back[:1]] = 0.0
+    return np.maximum(gained, 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.formatting import format_duration
 from analysis.judge.types import ARENA_BYTES, Numbers, SignalSeries
-from analysis.prometheus.lives import cut_lives
+from analysis.prometheus.lives import MOST_UNKNOWN_SHARE, cut_lives
 from analysis.prometheus.question import Found
 from analysis.prometheus.requests import answered, requests_of
 from analysis.prometheus.rollouts import Chain, chain_rollouts
@@ -18,8 +18,6 @@ from analysis.verdict.signals import RSS, WITH_FILES
 from analysis.verdict.validity import Objection, ObjectionKind
 from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
 
-MOST_UNKNOWN_SHARE: Final = 0.02
-"""Share of the readings without a count of requests up to which those beside them stand for it."""
 GIVE_REQUESTS: Final = "given by --requests-query"
 """How the requests become known, in the objection that they are not."""
 

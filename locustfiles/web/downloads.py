@@ -104,7 +104,7 @@ def _sent(path: Path) -> Response:
     response.cache_control.no_cache = True
     if path.suffix in {".csv", ".hlog"}:
         response.headers.set("Content-Disposition", "attachment", filename=path.name)
-    if path.suffix in {".html", ".svg"}:
+    if path.suffix in {".html", ".svg", ".xml"}:  # a browser runs the scripts in any of them
         response.headers["Content-Security-Policy"] = REPORT_POLICY
     return response
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import numpy as np
 import pytest
 
@@ -77,3 +80,25 @@ def test_samples_that_were_not_asked_for_are_left_out() -> None:
 )
 def test_why_a_query_was_refused(reply: Reply, text: str) -> None:
     assert error_of(reply.body) == text
+
+
+@pytest.mark.parametrize(
+    ("beside", "why"),
+    [
+        ({"isPartial": True}, "the answer is not whole; repeat this when every store answers."),
+        (
+            {"warnings": ["remote_read: store b: connection refused."]},
+            "the answer is not whole (remote_read: store b: connection refused); repeat this when every store answers.",
+        ),
+    ],
+)
+def test_an_answer_that_a_store_is_missing_from_is_refused(beside: dict[str, object], why: str) -> None:
+    """VictoriaMetrics and Thanos answer so; series that are absent would be judged as if they were not there."""
+    body = json.loads(matrix(({"pod": "a"}, [(1.0, 2e6)])).body) | beside
+    with pytest.raises(RecordingError, match=f"^{re.escape(f'--query: {why}')}$"):
+        read_answer(json.dumps(body).encode(), "--query")
+
+
+def test_a_warning_about_the_expression_leaves_its_answer_whole() -> None:
+    body = json.loads(matrix(({"pod": "a"}, [(1.0, 2e6)])).body) | {"warnings": ["PromQL warning: a mix"]}
+    assert len(read_answer(json.dumps(body).encode(), "--query")) == 1

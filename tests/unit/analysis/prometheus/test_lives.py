@@ -71,3 +71,45 @@ def test_a_process_is_known_by_its_pod_else_by_its_instance(
 
 def test_equal_starts_have_one_number() -> None:
     assert same_starts(np.array([5.0, 9.25, 5.0, 6.0, 9.25])).tolist() == [0, 1, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("start_s", "known"),
+    [(1e8, True), (T_S[8] - 30, False), (T_S[0] + 30, False)],
+    ids=["before the span", "within the last samples", "within the first"],
+)
+def test_a_start_time_that_was_scraped_late_is_that_of_samples_since_then_alone(
+    start_s: float, known: bool
+) -> None:
+    """The metric was added when the service had run for long: samples before its start are of a process unknown."""
+    late = Series((("pod", "a"),), T_S[9:], np.array([start_s]))
+    (one,) = cut_lives((series(5e7, pod="a"),), (late,))
+    assert one.known is known
+
+
+@pytest.mark.parametrize("again_s", [None, 40 * 60.0])
+def test_two_restarts_while_start_times_were_not_scraped_are_not_one(again_s: float | None) -> None:
+    """Three hours of samples, of which two are without start times; what the next one tells is taken from it."""
+    t_s = 1e9 + np.arange(180.0) * 60
+    scraped = (t_s < t_s[30]) | (t_s > t_s[150])
+    starts = np.where(t_s < t_s[30], 1e8, t_s[30] + 60 if again_s is None else t_s[30] + again_s)
+    found = Series((("pod", "a"),), t_s[scraped], starts[scraped])
+    (one,) = cut_lives((Series((("pod", "a"),), t_s, np.full(180, 5e7)),), (found,))
+    assert one.restarts == 1
+    assert one.known is (again_s is None)
+    if one.known:
+        assert np.flatnonzero(np.diff(one.life))[0] <= 41
+
+
+def test_start_times_of_several_containers_of_a_pod_are_known_by_name_only() -> None:
+    """The first by name may be that of the pause container, which outlives every restart of the service."""
+    pause, shop = (
+        series(1e8, pod="a", container="POD"),
+        series([1e8] * 4 + [1e9 + 200] * 6, pod="a", container="shop"),
+    )
+    (one,) = cut_lives((series(5e7, pod="a"),), (pause, shop))
+    assert not one.known
+    (named,) = cut_lives((series(5e7, pod="a", container="shop", job="x"),), (pause, shop))
+    assert (named.known, named.restarts) == (True, 1)
+    (alike,) = cut_lives((series(5e7, pod="a"),), (pause, series(1e8, pod="a", container="shop")))
+    assert alike.known

@@ -89,3 +89,12 @@ def test_requests_are_those_of_the_same_process(requests: list[dict[str, str]], 
     """By pod or instance; a sum without either is everybody's, unless it is unclear which of several."""
     given = tuple(series([n] * 6, T_S, **labels) for n, labels in enumerate(requests))
     assert [int(one.value[0]) for one in requests_of(MEMORY, given)] == places
+
+
+@pytest.mark.parametrize(
+    "values", [[5000, 5100, 2000, 5300, 5400, 5500], [5000, 5100, 2000, 2050, 5350, 5450]]
+)
+def test_a_counter_that_is_not_read_for_a_while_is_not_counted_again(values: list[float]) -> None:
+    """The sum rises by all that it had: what was answered meanwhile is not known, and is a step or two."""
+    found = answered((series(values),), SUM, T_S)
+    assert found[-1] - found[0] <= 300

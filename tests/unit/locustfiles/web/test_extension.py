@@ -189,7 +189,10 @@ def test_files_of_this_run_and_earlier_ones_can_be_had(run: GrowingRun, open_ui:
     assert page.index(run.directory.name) < page.index("20261123-090000-demo: signed")
     report = client.get("/soak/files/20261123-090000-demo/report/report.html", headers=HOST)
     assert report.get_data(as_text=True) == "<h1>signed</h1>"
-    assert "sandbox" in report.headers["Content-Security-Policy"]
+    for name in ("report.html", "junit.xml"):  # a browser runs scripts in either
+        (older.directory / "report" / name).write_text("<script/>")
+        report = client.get(f"/soak/files/20261123-090000-demo/report/{name}", headers=HOST)
+        assert "sandbox" in report.headers["Content-Security-Policy"]
     samples = client.get("/soak/files/20261123-090000-demo/leaky/samples.csv", headers=HOST)
     assert "attachment" in samples.headers["Content-Disposition"]
 
