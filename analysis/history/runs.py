@@ -49,7 +49,7 @@ class HistoryRun:
     planned_load_s: float
     limit_bytes: float | None
     conditions_sha256: str | None = None
-    """Digest of traffic, stubs, phases, limits and rhythm; None in summaries before version 8."""
+    """Digest of traffic, stubs, phases, limits, rhythm, Python and host; None in summaries before version 8."""
     differs: str = ""
     """How its settings or its end differ from those of the newest run; such a run is in no search for changes."""
     changed: str = ""
@@ -194,5 +194,5 @@ def _difference(run: HistoryRun, newest: HistoryRun) -> str:
     texts = [text for differs, text in found if differs]
     conditions = {run.conditions_sha256, newest.conditions_sha256} - {None}
     if not texts and len(conditions) > 1:
-        texts = ["another load, limit or sampling, see soak compare"]
+        texts = ["another load, limit, sampling, Python or host, see soak compare"]
     return ", ".join(texts)

@@ -71,8 +71,13 @@ def _without_defaults(value: object) -> object:
 
 
 def conditions_sha256(manifest: Manifest) -> str:
-    """Return a digest of the conditions, the same for runs whose conditions are."""
-    text = json.dumps(conditions(manifest), sort_keys=True, default=str)
+    """Return a digest of the conditions, and of Python, host, engine and place of the candidate, for a history of runs.
+
+    The kernel is not in it: it changes with every update of a host.
+    """
+    host = {key: manifest.host.get(key) for key in HOST_KEYS if key != "kernel"}
+    where = {"python": manifest.python, "host": host, "engine": _engine(manifest), "place": _place(manifest)}
+    text = json.dumps(conditions(manifest) | where, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -102,7 +102,7 @@ def test_runs_with_other_settings_than_the_newest_are_marked(tmp_path: Path) -> 
         "load of 60 s",
         "interrupted",
         "another memory limit",
-        "another load, limit or sampling, see soak compare",
+        "another load, limit, sampling, Python or host, see soak compare",
         "",
         "",
     ]
