@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from analysis.external.cells import is_whole_unit
 from analysis.external.tables import RecordedCells
@@ -25,6 +26,12 @@ MIN_UNCHANGED: Final = 100
 """Readings from which on a value that never changes is no measurement of a process that works."""
 MANY_FALLS: Final = 2
 """Number of falls from which on a file looks like restarts; one may be anything."""
+LEAST_FALL: Final = 0.05
+"""Share of memory by which a fall to a lower level, of a process that no column identifies, may be a restart."""
+FALL_NOISE: Final = 8.0
+"""The same, in usual changes from one reading to the next."""
+LEVEL_READINGS: Final = 5
+"""Readings on either side of such a fall that have the levels: a peak of fewer is none."""
 MAX_INTERLEAVED: Final = 8
 """Processes up to which rows that take turns are recognised without a name."""
 MIN_TOGETHER_SHARE: Final = 0.4
@@ -108,7 +115,7 @@ def _readings(
     life = life + np.cumsum(restarts)
     one_life = _series(t_s, rss_bytes, life)
     unusable = _unusable(column, rss_bytes)
-    doubt = _shape_doubt(one_life) or _unread_doubt(column, rss_bytes)
+    doubt = _shape_doubt(one_life, identified=identified) or _unread_doubt(column, rss_bytes)
     if restarts.any():
         fix = "record times that go on, for example date +%s" if identified else NAME_IT
         doubt = f"its time starts over {_times(int(restarts.sum()))}, as it does when a process is started again: {fix}"
@@ -175,7 +182,7 @@ def _unread_doubt(column: str, value: Numbers) -> str:
     )
 
 
-def _shape_doubt(series: SignalSeries) -> str:
+def _shape_doubt(series: SignalSeries, *, identified: bool) -> str:
     """Return that readings look like those of several processes which no column identifies; empty where they do not."""
     read = np.isfinite(series.value)
     value, life = series.value[read], series.life[read]
@@ -188,7 +195,23 @@ def _shape_doubt(series: SignalSeries) -> str:
             f"its memory fell by more than half {falls} times, as it does when a process is started again, and that "
             f"hides a leak: {NAME_IT}"
         )
+    falls = 0 if identified else _level_falls(value, life)
+    if falls >= MANY_FALLS:
+        return (
+            f"its memory fell to a lower level {falls} times, as it may when a process is started again, and that "
+            f"hides a leak: {NAME_IT}, or one that is the same in all rows if it was not"
+        )
     return ""
+
+
+def _level_falls(value: Numbers, life: Numbers) -> int:
+    """Return how often memory fell at once, within a life, to a level below by LEAST_FALL and FALL_NOISE changes."""
+    memory = pd.Series(value)
+    before = memory.rolling(LEVEL_READINGS).min().shift()
+    after = memory.rolling(LEVEL_READINGS).median().shift(1 - LEVEL_READINGS)
+    usual = float(np.median(np.abs(np.diff(value)))) if len(value) > 1 else 0.0
+    fell = (after < before * (1 - LEAST_FALL)) & (before - after > FALL_NOISE * usual) & (memory < before)
+    return int((fell.to_numpy()[1:] & (life[1:] == life[:-1])).sum())
 
 
 def _take_turns(t_s: Numbers, value: Numbers) -> bool:

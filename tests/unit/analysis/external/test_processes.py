@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +117,37 @@ def test_noise_in_whole_units_takes_no_turns() -> None:
         coarse = np.float64(2**20) * np.random.default_rng(seed).integers(180, 182, 300).astype(np.float64)
         (found,) = split(np.arange(300) // 4, [""] * 300, coarse, identified=False)
         assert found.doubt == ""
+
+
+def _of_restarts(t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Leak 60 MB in each 720 readings, from 200 MB on."""
+    return 200e6 + 60e6 * (t % 720) / 720
+
+
+def _of_jobs(t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Hold 50 MB more for three of each hundred readings."""
+    return np.where(t % 100 < 3, 250e6, 200e6)
+
+
+def _of_noise(t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return 200e6 + np.random.default_rng(1).normal(0.0, 20e6, len(t))
+
+
+@pytest.mark.parametrize(
+    ("memory", "identified", "is_doubted"),
+    [
+        (_of_restarts, False, True),
+        (_of_restarts, True, False),
+        (_of_jobs, False, False),
+        (_of_noise, False, False),
+    ],
+)
+def test_falls_that_may_be_restarts_clear_nothing_where_no_column_tells(
+    memory: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]], identified: bool, is_doubted: bool
+) -> None:
+    """Of a container that keeps its name each start is 23% lower; a process that a column identifies had none."""
+    t = np.arange(7200.0)
+    value = memory(t) + np.random.default_rng(2).normal(0.0, 1e5, len(t))
+    (one,) = split(t, [""] * len(t), value, identified=identified)
+    assert one.doubt.startswith("its memory fell to a lower level 9 times") is is_doubted
+    assert is_doubted or not one.doubt
