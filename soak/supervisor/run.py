@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -58,7 +57,8 @@ class Run:
         self._stubs: Child | None = None
         self._load = LoadGenerator(plan, session)
         self._judge: Child | None = None
-        self._points: deque[QuiescePoint] = deque()
+        self._points: Iterator[QuiescePoint] = iter(())
+        self._next_point: QuiescePoint | None = None
         self._phase = STARTING
         self._load_ends_s = math.inf
         self._ends_s = 0.0
@@ -191,7 +191,7 @@ class Run:
         """Enter a phase."""
         self._phase = phase
         if phase not in (contract.WARMUP, contract.LOAD):
-            self._points.clear()
+            self._next_point = None
         for arm in self._arms:
             arm.sampler.phase = phase
         self._session.events.record("phase", phase)
@@ -200,7 +200,8 @@ class Run:
 
     def take_points(self, start_s: float) -> None:
         """Have the arms read in each pause of the load whose warm-up starts at ``start_s`` (``t_s``)."""
-        self._points = deque(points(self._plan.traffic, start_s))
+        self._points = points(self._plan.traffic, start_s)
+        self._next_point = next(self._points, None)
 
     def _start_judge(self) -> None:
         """Have the load judged from here on; the verdict on an earlier load does not count."""
@@ -283,7 +284,7 @@ class Run:
         """Look after everything until then; every wait of the run is this one. Raises what ends the run."""
         while (left_s := until_s - self.clock.now_s()) > 0:
             self._poll()
-            to_point_s = self._points[0].at_s - self.clock.now_s() if self._points else math.inf
+            to_point_s = self._next_point.at_s - self.clock.now_s() if self._next_point else math.inf
             self._session.machine.sleep(max(0.0, min(POLL_EVERY_S, left_s, to_point_s)))
 
     def wait(self, seconds: float) -> None:
@@ -302,8 +303,8 @@ class Run:
         builds = [arm for arm in self._arms if not arm.is_copy]  # a copy alone is nothing to go on for
         if self._phase in contract.PHASES and all(arm.not_restarted is not None for arm in builds):
             raise CutShortError(f"no arm is left: {builds[0].name}: {builds[0].not_restarted}")
-        while self._points and self.clock.now_s() >= self._points[0].at_s:
-            point = self._points.popleft()
+        while (point := self._next_point) and self.clock.now_s() >= point.at_s:
+            self._next_point = next(self._points, None)
             for arm in self._arms:
                 arm.take_point(point)
         self._poll_our_own()
