@@ -133,7 +133,7 @@ class Thinned:
             group = self.groups_of(self._rows["moment"].to_numpy())
             if self._by_life:
                 group = group + self._rows["life"].to_numpy(np.int64) * (1 << 40)
-            self._rows = self._keep(self._rows, group).reset_index(drop=True)
+            self._rows = _with_equal_texts_once(self._keep(self._rows, group).reset_index(drop=True))
 
     @property
     def is_thinned(self) -> bool:
@@ -156,6 +156,15 @@ class Thinned:
             self._newest[one] = (float(t_s[-1]), int(numbers[mine][-1]))
             self.moments += int(begins.sum())
         return numbers
+
+
+def _with_equal_texts_once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows whose equal texts are one object: the parser makes new ones at each look."""
+    texts = {}
+    for name in rows.select_dtypes(["str", "object"]):
+        place, text = pd.factorize(rows[name], use_na_sentinel=False)
+        texts[str(name)] = text.take(place)
+    return rows.assign(**texts)
 
 
 def keep_readings(rows: pd.DataFrame, group: npt.NDArray[np.int64]) -> pd.DataFrame:

@@ -13,9 +13,10 @@ from pandas.testing import assert_frame_equal
 
 from analysis.commands.live import live
 from analysis.recording import growing
-from analysis.recording.growing import GrowingRecording, Thinned, keep_readings_and_peaks
+from analysis.recording.growing import GrowingArm, GrowingRecording, Thinned, keep_readings_and_peaks
 from analysis.recording.model import Recording
 from analysis.recording.read import read_recording
+from soak.contract import LOAD
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
 from tests.support.planted_processes import PlantedProcess, write_processes
 
@@ -193,6 +194,19 @@ def test_three_days_are_kept_in_the_memory_of_twelve_hours() -> None:
     assert max(sizes[12:]) - sizes[11] < 64 << 10
     assert max(sizes[17:]) - min(sizes[17:]) < 4 << 10
     assert max(sizes) < 1 << 20
+
+
+@pytest.mark.usefixtures("small_bounds")
+def test_equal_texts_of_many_looks_are_one_object(build_run: Build, tmp_path: Path) -> None:
+    """Each look parses texts of its own, so that a row of each look would keep some of them."""
+    source, target = whole_run(build_run), tmp_path / "grown"
+    grow(source, target, 0.1)
+    followed = GrowingArm(target / "leaky", 2)
+    for share in (0.3, 0.5, 0.7, 0.9):
+        grow(source, target, share)
+        tables = followed.read()
+    phases = tables.samples.frame["phase"].to_numpy(object)
+    assert len({id(phase) for phase in phases[phases == LOAD]}) <= 2
 
 
 def test_a_damaged_line_costs_only_itself(build_run: Build, tmp_path: Path) -> None:
