@@ -39,7 +39,7 @@ ui: .venv/installed ## Soak by hand in Locust's web UI: Start, Stop, report
 report: .venv/installed ## Make a report again: make report RUN=runs/<id>
 	@$(BIN)/soak report $(RUN)
 
-test: .venv/installed ## Run all tests, short real soaks among them, in eight minutes on two cores
+test: .venv/installed ## Run all tests, short real soaks among them, in eight to twelve minutes on two cores
 	@$(BIN)/pytest -n $$(($$(nproc) + 1)) # two of them drive load, and wait most of their time
 
 test-fast: .venv/installed ## Run the unit tests without the slow ones, a minute and a half
