@@ -306,7 +306,7 @@ HOLDER_COLUMNS: Final = (
         ),
         _text(
             "entries",
-            "sample of its entries, a JSON list: types, sizes, of a task its coroutine and creation",
+            "sample of its entries, a JSON list: types, sizes, of a task its coroutine and creation; none above 64 KiB",
         ),
     ),
 )
