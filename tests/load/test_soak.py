@@ -14,7 +14,17 @@ import psutil
 import pytest
 
 from soak.config.load import load_profile
-from soak.contract import MIN_REPLAY_POINTS, PHASES, POINT, REPLAY, RUNGS, SITES, ArmLive, Live
+from soak.contract import (
+    MIN_POINT_REQUESTS,
+    MIN_REPLAY_POINTS,
+    PHASES,
+    POINT,
+    REPLAY,
+    RUNGS,
+    SITES,
+    ArmLive,
+    Live,
+)
 from soak.contract.hashes import verify
 from soak.plan.run_plan import plan_run
 
@@ -173,7 +183,10 @@ def test_a_gateway_that_lives_is_searched_once_before_its_load_and_after_it(oom_
 
 
 def test_the_arm_that_leaks_is_replayed_after_the_verdict(oom_run: Soak) -> None:
-    """The line that retains most is the gateway's, with nearly all of a request's body; no other arm is replayed."""
+    """The line that retains most is the gateway's, with nearly all of a request's body; no other arm is replayed.
+
+    Each request that was sent is counted, and so are those after the last point, too few for another.
+    """
     manifest = json.loads((oom_run.directory / "manifest.json").read_text())
     assert manifest["replay"].keys() == {"leaky"}
     found = manifest["replay"]["leaky"]
@@ -181,7 +194,7 @@ def test_the_arm_that_leaks_is_replayed_after_the_verdict(oom_run: Soak) -> None
     assert found["seconds"] < 20
     points = oom_run.rows(f"leaky/{REPLAY}")
     assert len(points) >= MIN_REPLAY_POINTS
-    assert int(points[-1]["requests"]) == found["requests"]
+    assert 0 <= found["requests"] - int(points[-1]["requests"]) < MIN_POINT_REQUESTS
     first = oom_run.rows(f"leaky/{SITES}")[0]
     assert "gateway/app.py:" in first["your_line"]
     assert float(first["bytes_per_request"]) == pytest.approx(100_000, rel=0.02)
