@@ -209,6 +209,19 @@ def test_equal_texts_of_many_looks_are_one_object(build_run: Build, tmp_path: Pa
     assert len({id(phase) for phase in phases[phases == LOAD]}) <= 2
 
 
+def test_of_the_gaps_of_an_arm_the_first_is_kept(build_run: Build) -> None:
+    """A busy machine has some each second; a note tells of the first, and all other events are kept."""
+    run_dir = whole_run(build_run)
+    with (run_dir / "events.csv").open("a") as file:
+        file.writelines(f"{t_s}.000,,gap,leaky,,,,tick: missed\n" for t_s in range(100, 400))
+    growing_recording = GrowingRecording(run_dir)
+    kept, whole = growing_recording.read(), read_recording(run_dir)
+    assert [arm.notes for arm in kept.arms] == [arm.notes for arm in whole.arms]
+    assert "the first at 100 s: tick: missed" in " ".join(kept.arms[0].notes)
+    before = len((run_dir / "events.csv").read_text().splitlines()) - 301
+    assert len(growing_recording._known) == before + 1
+
+
 def test_a_damaged_line_costs_only_itself(build_run: Build, tmp_path: Path) -> None:
     """A judge that follows goes on behind it."""
     source, target = whole_run(build_run), tmp_path / "grown"
