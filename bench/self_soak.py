@@ -46,6 +46,9 @@ MARGIN_KIB_H: Final = 64.0
 COLLECT_EVERY_S: Final = 5.0
 """Time between two full collections in each process with a probe, seconds: left alone, some have none in an hour, and
 what waits for one looks like growth."""
+SAMPLE_EVERY: Final = "0.3s"
+"""Time between two readings of a process: a census is each second and takes memory for a tenth of one, which readings
+in step with it would see in some minutes and not in others."""
 START_S: Final = 60.0
 """Time for the run to start and for its report, seconds."""
 UNCHANGED: Final = "unchanged"
@@ -170,7 +173,16 @@ def measure(directory: Path, soak_s: float, progress: Progress) -> tuple[list[Ow
         )
         soaked.watch(WARMUP_S, "warming up")
         margin = f"{MARGIN_KIB_H * len(names):g} KiB/h"
-        words = ("--pid", str(run.pid), "--for", f"{soak_s:g}s", "--max-leak", margin)
+        words = (
+            "--pid",
+            str(run.pid),
+            "--for",
+            f"{soak_s:g}s",
+            "--every",
+            SAMPLE_EVERY,
+            "--max-leak",
+            margin,
+        )
         sampler = subprocess.Popen(
             [sys.executable, "-m", "soak", "attach", *words, "--runs", str(directory / "attached")],
             cwd=ROOT,
