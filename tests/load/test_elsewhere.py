@@ -12,9 +12,10 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
+from soak.errors import EXIT_INCONCLUSIVE
 from tests.support.ports import free_port
 
-from .conftest import Soak, finish, start_soak
+from .conftest import Soak, soak_until
 
 pytestmark = pytest.mark.integration
 
@@ -62,7 +63,7 @@ def soak(elsewhere: dict[str, psutil.Process], tmp_path_factory: pytest.TempPath
     profile = directory / "elsewhere.toml"
     leaky, fixed = elsewhere
     profile.write_text(PROFILE.format(leaky=leaky, fixed=fixed))
-    return finish(start_soak(profile, directory / "runs"), directory / "runs")
+    return soak_until(lambda soak: soak.code != EXIT_INCONCLUSIVE, profile, directory / "runs")
 
 
 def test_leaks_are_called_and_the_fix_is_signed_off_by_metrics_alone(soak: Soak) -> None:

@@ -14,10 +14,11 @@ from urllib.request import urlopen
 import pytest
 
 from soak.contract import FAILURE_KINDS, Traffic, TrafficRequest
+from soak.errors import EXIT_INCONCLUSIVE
 from tests.support.ports import free_port
 from tests.support.rogue_websockets import HOSTILE
 
-from .conftest import HERE, finish, start_soak
+from .conftest import HERE, Soak, soak_until
 from .locust_processes import (
     NEVER_LATE_S,
     PATIENCE_S,
@@ -90,7 +91,7 @@ def test_a_leak_per_connection(tmp_path: Path) -> None:
     """Called LEAK with its bytes per connection and its line, and its fix NO LEAK; both arms get the same."""
     profile, runs = tmp_path / "chat.toml", tmp_path / "runs"
     profile.write_text(PROFILE)
-    soak = finish(start_soak(profile, runs), runs)
+    soak = soak_until(_decided, profile, runs)
     summary = json.loads((soak.directory / "report" / "summary.json").read_text())
     leaky, fixed = summary["verdicts"]
     assert [leaky["verdict"], fixed["verdict"]] == ["leak", "no_leak"], soak.stdout
@@ -114,6 +115,12 @@ def test_a_leak_per_connection(tmp_path: Path) -> None:
         assert found["messages_received"] > 2 * found["opened"]
         assert any(float(row["round_trip_p99_ms"] or 0) for row in rows)
     assert soak.running() == []
+
+
+def _decided(soak: Soak) -> bool:
+    """Return whether all of the load was sent, and both arms were judged."""
+    late = sum(int(row["missed"]) for arm in ("leaky", "fixed") for row in soak.rows(f"{arm}/requests.csv"))
+    return soak.code != EXIT_INCONCLUSIVE and not late
 
 
 def _chat(**keys: object) -> TrafficRequest:
