@@ -31,7 +31,7 @@ from analysis.recording.heap_files import (
     HOLDER_TEXTS,
     HeapFiles,
 )
-from analysis.recording.manifest import read_manifest
+from analysis.recording.manifest import Manifest, read_manifest
 from analysis.recording.model import Recording
 from analysis.recording.read import (
     EVENT_NUMBERS,
@@ -40,8 +40,10 @@ from analysis.recording.read import (
     REQUEST_TEXTS,
     ArmTables,
     recording_of,
+    request_texts,
     sample_columns,
 )
+from analysis.recording.sent_by_name import SENT_COLUMN, SentByName, sent_by_name
 from soak.contract import CONTAINERS, EVENTS, HOLDERS, POINT, REQUESTS, SAMPLES
 from soak.regular_files import MOST_TABLE_BYTES, open_regular
 
@@ -218,10 +220,10 @@ def first_gaps(events: pd.DataFrame) -> pd.DataFrame:
 class GrowingArm:
     """The tables of one arm."""
 
-    def __init__(self, directory: Path, schema_version: int) -> None:
-        columns = sample_columns(schema_version)
+    def __init__(self, directory: Path, manifest: Manifest) -> None:
+        columns = sample_columns(manifest.schema_version)
         self._samples = Tail(directory / SAMPLES, columns)
-        self._requests = Tail(directory / REQUESTS, Columns(REQUEST_NUMBERS, REQUEST_TEXTS))
+        self._requests = Tail(directory / REQUESTS, Columns(REQUEST_NUMBERS, request_texts(manifest)))
         self._containers = Tail(directory / CONTAINERS, Columns(CONTAINER_NUMBERS, CONTAINER_TEXTS))
         self._holders = Tail(directory / HOLDERS, Columns(HOLDER_NUMBERS, HOLDER_TEXTS))
         self._of_ticks = Thinned(MOST_GROUPS, keep_readings_and_peaks)
@@ -229,6 +231,7 @@ class GrowingArm:
         self._of_requests = Thinned(MOST_GROUPS, keep_sums)
         self._of_censuses = Thinned(MOST_CENSUS_GROUPS, keep_last, by_life=True)
         self._of_rungs, self._at_rungs, self._answers = columns.no_rows(), pd.DataFrame(), pd.DataFrame()
+        self._sent = SentByName()
         self._began_s = np.nan
         self._count = 0
 
@@ -239,7 +242,9 @@ class GrowingArm:
         for rows in self._requests.new_rows():
             if np.isnan(self._began_s) and len(rows):
                 self._began_s = float(rows["t_s"].iloc[0])
-            self._of_requests.add(rows)
+            if SENT_COLUMN in rows:
+                self._sent = self._sent.followed_by(sent_by_name(rows))
+            self._of_requests.add(rows.drop(columns=SENT_COLUMN, errors="ignore"))
         for rows in self._containers.new_rows():
             listed = rows.dropna(subset=["life", "length"])
             loaded = listed["rung"].isin(["", POINT])
@@ -248,14 +253,17 @@ class GrowingArm:
         for rows in self._holders.new_rows():
             answers = pd.concat([self._answers, rows.dropna(subset="life")], ignore_index=True)
             self._answers = answers.groupby(["life", "address", "type"]).tail(MOST_ANSWERS)
+        samples = self._kept_samples()
+        self._sent = self._sent.thinned(samples["t_s"].to_numpy(float))
         containers = [one for one in (self._of_censuses.rows(), self._at_rungs) if len(one)]
         return ArmTables(
-            samples=CsvTable(spread_gauges(self._kept_samples())),
+            samples=CsvTable(spread_gauges(samples)),
             requests=CsvTable(self._kept_requests()),
             heap=HeapFiles(
                 containers=pd.concat(containers, ignore_index=True) if containers else pd.DataFrame(),
                 holders=self._answers,
             ),
+            sent=self._sent,
         )
 
     def _add_samples(self, rows: pd.DataFrame) -> None:
@@ -300,7 +308,7 @@ class GrowingRecording:
         self._known = first_gaps(pd.concat([self._known, *self._events.new_rows()], ignore_index=True))
         for arm in manifest.arms:
             if arm.name not in self._arms:
-                self._arms[arm.name] = GrowingArm(self._run_dir / arm.name, manifest.schema_version)
+                self._arms[arm.name] = GrowingArm(self._run_dir / arm.name, manifest)
         tables = {arm.name: self._arms[arm.name].read() for arm in manifest.arms}
         events = self._known.sort_values("t_s", kind="stable", ignore_index=True)
         return recording_of(self._run_dir, manifest, CsvTable(events), tables)

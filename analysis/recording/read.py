@@ -22,7 +22,7 @@ from analysis.recording.manifest import Manifest, read_manifest
 from analysis.recording.model import Arm, Gap, Life, Phase, Recording, chosen, last_load
 from analysis.recording.process_sum import as_one, overlap
 from analysis.recording.replay import ReplayFiles, read_replay
-from analysis.recording.sent_by_name import SentByName, read_sent_by_name
+from analysis.recording.sent_by_name import SENT_COLUMN, SentByName, sent_by_name
 from soak.contract import (
     CONTROL_ROLE,
     EVENTS,
@@ -94,6 +94,7 @@ class ArmTables:
     requests: CsvTable
     heap: HeapFiles
     replay: ReplayFiles = field(default_factory=ReplayFiles)
+    sent: SentByName = field(default_factory=SentByName)
 
 
 def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
@@ -109,10 +110,7 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
         # Parser and hashes leave the interpreter to each other. The rows are read by this thread: what another
         # one took of the system's memory and freed, malloc keeps for that thread.
         hashes = pool.submit(check, run_dir) if whole else None
-        tables = {
-            arm.name: _read_tables(run_dir / arm.name, manifest.schema_version, whole=whole)
-            for arm in manifest.arms
-        }
+        tables = {arm.name: _read_tables(run_dir / arm.name, manifest, whole=whole) for arm in manifest.arms}
         found = hashes.result() if hashes else NO_HASHES
     return recording_of(run_dir, manifest, events, tables, found, latencies=whole)
 
@@ -175,7 +173,7 @@ def recording_of(
                 replay=_recorded_replay(files.replay, arm.name, hashes),
                 build=arm.build,
                 url=arm.url,
-                sent=read_sent_by_name(run_dir / arm.name) if manifest.rotates else SentByName(),
+                sent=files.sent,
                 incremental_collector=find_incremental_collector(events.frame, arm.name),
             )
         )
@@ -207,13 +205,18 @@ def sample_columns(schema_version: int) -> Columns:
     return Columns(numbers, texts, checked_only=CHECKED_ONLY)
 
 
-def _read_tables(arm_dir: Path, schema_version: int, *, whole: bool) -> ArmTables:
+def request_texts(manifest: Manifest) -> tuple[str, ...]:
+    """Return the columns of text that are read of requests.csv; the names are needed where the mix rotates."""
+    return (*REQUEST_TEXTS, SENT_COLUMN) if manifest.rotates else REQUEST_TEXTS
+
+
+def _read_tables(arm_dir: Path, manifest: Manifest, *, whole: bool) -> ArmTables:
     """Return the tables of an arm; heap files only if ``whole``."""
-    columns = sample_columns(schema_version)
+    columns = sample_columns(manifest.schema_version)
     requests = read_table(
         arm_dir / REQUESTS,
         REQUEST_NUMBERS,
-        REQUEST_TEXTS,
+        request_texts(manifest),
         optional=_OPTIONAL_OF_REQUESTS,
         rows=REQUEST_ROWS,
         arm=arm_dir.name,
@@ -228,9 +231,13 @@ def _read_tables(arm_dir: Path, schema_version: int, *, whole: bool) -> ArmTable
         checked_only=columns.checked_only,
     )
     samples = replace(samples, frame=spread_gauges(samples.frame))
+    sent = SentByName()
+    if manifest.rotates:
+        sent = sent_by_name(requests.frame)
+        requests = replace(requests, frame=requests.frame.drop(columns=SENT_COLUMN))
     if not whole:
-        return ArmTables(samples, requests, HeapFiles())
-    return ArmTables(samples, requests, read_heap_files(arm_dir), read_replay(arm_dir))
+        return ArmTables(samples, requests, HeapFiles(), sent=sent)
+    return ArmTables(samples, requests, read_heap_files(arm_dir), read_replay(arm_dir), sent)
 
 
 def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:

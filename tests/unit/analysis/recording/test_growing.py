@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -14,9 +15,10 @@ from pandas.testing import assert_frame_equal
 from analysis.commands.live import live
 from analysis.recording import growing
 from analysis.recording.growing import GrowingArm, GrowingRecording, Thinned, keep_readings_and_peaks
+from analysis.recording.manifest import read_manifest
 from analysis.recording.model import Recording
 from analysis.recording.read import read_recording
-from soak.contract import LOAD
+from soak.contract import LOAD, ROTATE_S
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
 from tests.support.planted_processes import PlantedProcess, write_processes
 
@@ -201,12 +203,41 @@ def test_equal_texts_of_many_looks_are_one_object(build_run: Build, tmp_path: Pa
     """Each look parses texts of its own, so that a row of each look would keep some of them."""
     source, target = whole_run(build_run), tmp_path / "grown"
     grow(source, target, 0.1)
-    followed = GrowingArm(target / "leaky", 2)
+    followed = GrowingArm(target / "leaky", read_manifest(target))
     for share in (0.3, 0.5, 0.7, 0.9):
         grow(source, target, share)
         tables = followed.read()
     phases = tables.samples.frame["phase"].to_numpy(object)
     assert len({id(phase) for phase in phases[phases == LOAD]}) <= 2
+
+
+@pytest.mark.usefixtures("small_bounds")
+def test_of_a_mix_that_rotates_all_is_known_that_was_sent_before_a_reading(
+    build_run: Build, tmp_path: Path
+) -> None:
+    """And within half a turn before it, exactly; the seconds between the readings that are kept are not."""
+    source, target = whole_run(build_run), tmp_path / "grown"
+    manifest = json.loads((source / "manifest.json").read_text())
+    manifest["config"] = {"traffic": {"mix": "rotate"}}
+    (source / "manifest.json").write_text(json.dumps(manifest))
+    path = source / "leaky" / "requests.csv"
+    requests = pd.read_csv(path)
+    requests["sent_by_name"] = [
+        json.dumps({"add": 9 * (second // 10 % 2) + 1, "find": 20 + second % 7}) for second in requests.index
+    ]
+    requests.to_csv(path, index=False)
+    followed = None
+    for share in (0.05, 0.2, 0.21, 0.5, 0.8, 1.0):
+        grow(source, target, share)
+        followed = followed or GrowingRecording(target)
+        kept = followed.read().arms[0]
+    whole = read_recording(source).arms[0]
+    t_s = kept.samples["t_s"].to_numpy()
+    assert kept.sent.sent.keys() == {"add", "find"}
+    for moments in (t_s, t_s - ROTATE_S / 2):
+        for name, sent in whole.sent.before(moments).items():
+            np.testing.assert_array_equal(kept.sent.before(moments)[name], sent)
+    assert len(kept.sent.ends_s) < 4 * len(kept.samples) + 2 * ROTATE_S < len(requests)
 
 
 def test_of_the_gaps_of_an_arm_the_first_is_kept(build_run: Build) -> None:
