@@ -16,6 +16,8 @@ from analysis.judge.types import Numbers
 GAUGES_COLUMN: Final = "gauges"
 PREFIX: Final = "gauges."
 """Begins the name of each column that is made of a gauge: ``gauges.pool``."""
+MOST_GAUGES: Final = 256
+"""Names of gauges that are read, those that come first: 32 can be registered, and a build may have others."""
 AT_ONCE: Final = 4096
 """Cells that are decoded together, so that their objects take little memory."""
 _DECODER: Final = json.JSONDecoder(parse_int=float)
@@ -37,7 +39,8 @@ def spread_gauges(samples: pd.DataFrame) -> pd.DataFrame:
     columns = {PREFIX + name: samples[name] for name in singles if samples[name].notna().any()}
     for name, values in sorted(_by_name(texts.tolist()).items()):
         columns[PREFIX + name] = pd.Series(values[which], index=samples.index)
-    return samples.drop(columns=[objects, *singles]).assign(**columns)
+    rest = samples.drop(columns=[objects, *singles])
+    return pd.concat([rest, pd.DataFrame(columns, index=samples.index)], axis=1)
 
 
 def _by_name(texts: list[str]) -> dict[str, Numbers]:
@@ -45,7 +48,9 @@ def _by_name(texts: list[str]) -> dict[str, Numbers]:
     found: dict[str, Numbers] = {}
     for first in range(0, len(texts), AT_ONCE):
         objects = _objects(texts[first : first + AT_ONCE])
-        for name in set(chain.from_iterable(objects)):
+        for name in dict.fromkeys(chain.from_iterable(objects)):
+            if name not in found and len(found) >= MOST_GAUGES:
+                continue
             values = [one.get(name, math.nan) for one in objects]
             if set(map(type, values)) != {float}:
                 values = [value if isinstance(value, float) else math.nan for value in values]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final
 
 import brotli
@@ -11,7 +12,7 @@ import gevent
 import gevent.local
 import geventhttpclient.client
 from geventhttpclient.connectionpool import ConnectionPool
-from geventhttpclient.response import HEADER_STATE_DONE, HTTPSocketPoolResponse
+from geventhttpclient.response import HEADER_STATE_DONE, HTTPSocketPoolResponse, HTTPSocketResponse
 from geventhttpclient.useragent import CompatResponse
 from geventhttpclient.useragent import ConnectionError as ClientError
 from locust.contrib.fasthttp import FastHttpSession
@@ -96,6 +97,13 @@ def metered_response(bounds: AnswerBounds) -> type[HTTPSocketPoolResponse]:
             super().feed(data)
             if self._header_position > HEAD_LINES + 1:
                 raise AnswerTooLargeError("the head", HEAD_LINES, "headers")
+
+        def _on_message_complete(self) -> None:
+            if self.get_code() < HTTPStatus.OK:
+                # an interim answer: the answer follows on the connection, which is not to be given back
+                super(HTTPSocketResponse, self)._on_message_complete()
+            else:
+                super()._on_message_complete()
 
     class DiscardingResponse(MeteredResponse):
         def _on_body(self, buf: bytearray) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from soak.limit.cgroup import V1, V2, Files
-from soak.limit.membership import PROC_MOUNTINFO, NotUsableError, own_cgroup
+from soak.limit.membership import PROC_MOUNTINFO, NotUsableError, own_cgroup, read_paths
 from soak.process.procfs import PROC
 
 CONTAINER_ID: Final = re.compile(r"[0-9a-f]{64}")
@@ -28,7 +28,7 @@ def find_cgroup(pid: int, mountinfo: Path = PROC_MOUNTINFO, proc: Path = PROC) -
     Where both versions are mounted, version 1 is looked at first: only where it lacks memory has version 2 it.
     """
     try:
-        texts = (proc / str(pid) / "cgroup").read_text(), mountinfo.read_text()
+        texts = read_paths(proc / str(pid) / "cgroup"), read_paths(mountinfo)
     except OSError as error:
         raise NotUsableError(f"the cgroup of pid {pid} cannot be read ({error.strerror})") from error
     refused = []

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from soak.config.values import IMAGE_NAME
 from soak.errors import UsageError
+from soak.limit.membership import read_paths
 from soak.process.guard import NONE_SUCH
 from soak.process.procfs import PROC
 
@@ -189,7 +190,7 @@ def find_container(name: str, key: str, only: str = "") -> Container:
 def is_of_container(pid: int, container_id: str) -> bool:
     """Whether a process of this machine is in a cgroup of the container."""
     try:
-        return container_id in (PROC / str(pid) / "cgroup").read_text()
+        return container_id in read_paths(PROC / str(pid) / "cgroup")
     except OSError:
         return False
 

@@ -7,7 +7,10 @@ freed. A process that never has the reading, such as a launcher without a probe,
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from typing import Any
+from typing import Any, Final
+
+MOST_COLUMNS: Final = 1024
+"""Readings of an arm whose processes are remembered."""
 
 
 def process_sum(readings: Mapping[Any, float | None], known: Set[Any]) -> float | None:
@@ -22,7 +25,10 @@ def process_sum(readings: Mapping[Any, float | None], known: Set[Any]) -> float 
 
 
 class ProcessSums:
-    """The sums of one arm, tick after tick; remembers which of the processes alive has had which reading."""
+    """The sums of one arm, tick after tick; remembers which of the processes alive has had which reading.
+
+    Of MOST_COLUMNS readings, the newest: a target may give its gauges new names at each tick.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, Set[Any]] = {}
@@ -30,5 +36,7 @@ class ProcessSums:
     def add(self, column: str, readings: Mapping[Any, float | None]) -> float | None:
         """Take the readings of the next tick by process; return their sum as ``process_sum``."""
         read = {process for process, value in readings.items() if value is not None}
-        self._known[column] = read | (self._known.get(column, set()) & readings.keys())
-        return process_sum(readings, self._known[column])
+        known = self._known[column] = read | (self._known.pop(column, set()) & readings.keys())
+        if len(self._known) > MOST_COLUMNS:
+            del self._known[next(iter(self._known))]
+        return process_sum(readings, known)

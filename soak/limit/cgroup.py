@@ -11,7 +11,7 @@ import psutil
 
 from soak.errors import HarnessError
 from soak.limit.base import Counters, Usage
-from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup
+from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup, read_paths
 from soak.process.guard import Guard, remove_cgroup
 
 REMOVE_S = 1.0
@@ -133,14 +133,14 @@ class CgroupMechanism:
 
 def find_v1(guard: Guard, prefix: str) -> CgroupMechanism:
     """Use version 1 below our own path; ``prefix`` begins the name of each cgroup. Raises NotUsableError."""
-    parent = own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V1.version)
+    parent = own_cgroup(read_paths(PROC_CGROUP), read_paths(PROC_MOUNTINFO), V1.version)
     _try_out(parent / f"{prefix}-try", V1)
     return CgroupMechanism(parent, V1, guard, name="cgroup v1", prefix=prefix)
 
 
 def find_v2(guard: Guard, prefix: str, *, in_scope: bool) -> CgroupMechanism:
     """Use version 2 below our own cgroup if its subtree is ours; ``prefix`` and errors as in ``find_v1``."""
-    own = own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V2.version)
+    own = own_cgroup(read_paths(PROC_CGROUP), read_paths(PROC_MOUNTINFO), V2.version)
     leaf = _enable_memory(own, prefix)
     try:
         _try_out(own / f"{prefix}-try", V2)

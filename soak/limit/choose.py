@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from soak.limit.base import LimitMechanism
 from soak.limit.cgroup import V2, find_v1, find_v2, v2_obstacle
-from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup
+from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup, read_paths
 from soak.limit.watchdog import WatchdogMechanism
 from soak.process.guard import Guard
 
@@ -38,7 +38,7 @@ def enter_scope() -> None:
     if SCOPE_MARK in os.environ or shutil.which(_SCOPE_COMMAND[0]) is None:
         return
     try:
-        if v2_obstacle(own_cgroup(PROC_CGROUP.read_text(), PROC_MOUNTINFO.read_text(), V2.version)) is None:
+        if v2_obstacle(own_cgroup(read_paths(PROC_CGROUP), read_paths(PROC_MOUNTINFO), V2.version)) is None:
             return
         subprocess.run([*_SCOPE_COMMAND, "true"], check=True, capture_output=True, timeout=_SCOPE_TRY_S)
     except (NotUsableError, OSError, subprocess.SubprocessError):

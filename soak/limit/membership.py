@@ -34,10 +34,15 @@ def own_cgroup(proc_cgroup: str, mountinfo: str, version: int, controller: str =
     raise NotUsableError(f"no cgroup v{version} file system with our path {path} is mounted")
 
 
+def read_paths(file: Path) -> str:
+    """Return the text of a file of /proc that has paths, whose bytes need be no text; raises OSError."""
+    return file.read_text(errors="surrogateescape")
+
+
 def threads_limit(pid: int, mountinfo: Path = PROC_MOUNTINFO) -> int:
     """Return the most threads that a process's cgroup and those above it allow; DEFAULT_THREADS without a limit."""
     try:
-        texts = (PROC / str(pid) / "cgroup").read_text(), mountinfo.read_text()
+        texts = read_paths(PROC / str(pid) / "cgroup"), read_paths(mountinfo)
     except OSError:
         return DEFAULT_THREADS
     limits = []

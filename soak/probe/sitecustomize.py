@@ -13,7 +13,7 @@ import sys
 
 def _start_probe() -> None:
     directory = os.environ.get("SOAK_PROBE_DIR")
-    if not directory:
+    if not directory or not _is_main_interpreter():
         return
     try:
         import soak_probe
@@ -22,6 +22,22 @@ def _start_probe() -> None:
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the probe, the target must run
         if sys.stderr is not None:
             sys.stderr.write(f"soak_probe: pid {os.getpid()} is not probed: {error}\n")
+
+
+def _is_main_interpreter() -> bool:
+    """Return whether this is no subinterpreter: it has the same pid, and would take the socket of the process.
+
+    The interpreter's own modules for it have other names in each version; what only the main one may do is the same.
+    """
+    import _signal  # type: ignore[import-not-found]
+
+    try:
+        wakeup_fd = _signal.set_wakeup_fd(-1)
+    except ValueError:
+        return False
+    if wakeup_fd != -1:
+        _signal.set_wakeup_fd(wakeup_fd)
+    return True
 
 
 _start_probe()

@@ -49,7 +49,9 @@ class Inside:
 def look_inside(pid: int) -> Inside:
     """Read the namespaces of a process from /proc; raises OSError when it is gone, ValueError for what is no number."""
     directory = PROC / str(pid)
-    ids = {key: value.split() for key, value in _IDS.findall((directory / "status").read_text())}
+    ids = {
+        key: value.split() for key, value in _IDS.findall((directory / "status").read_text(errors="replace"))
+    }
     if not {"Uid", "Gid"} <= ids.keys():
         raise ValueError(f"{directory}/status has no user id")
     inner = ids.get("NSpid", [str(pid)])[-1]  # a kernel without pid namespaces has no such line

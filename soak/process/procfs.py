@@ -130,9 +130,9 @@ def parse_status(text: bytes) -> Status | None:
 def started_ticks(pid: int) -> int | None:
     """Return when a process started, clock ticks since boot; None when it is gone or a zombie."""
     try:
-        # the command's name, in parentheses, may hold anything
-        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else int(fields[19])
+        # the command's name, in parentheses, may hold anything, and no text
+        fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+        return None if fields[0] in b"ZX" else int(fields[19])
     except (OSError, IndexError, ValueError):
         return None
 

@@ -54,6 +54,7 @@ class ProcessTree:
         self._below = below
         self._find = find
         self._hidden = hidden
+        self._had_probe = False
         self._known_hidden: set[int] = set()
         self._next_scan_s = 0.0
         self._first_seen_s: dict[Process, float] = {}
@@ -71,7 +72,8 @@ class ProcessTree:
         for one in self._settled(now_s, at_once=at_once):
             self._known[one] = self._add(one.pid)
         self._known = {one: _with_probe(target) for one, target in self._known.items()}
-        if not self._main.has_probe and any(target.probed for target in self._known.values()):
+        self._had_probe = self._had_probe or self._main.has_probe
+        if not self._had_probe and any(target.probed for target in self._known.values()):
             # a shell or a launcher around the service: nothing is missed in it
             self._main = replace(self._main, outside_only=True)
         self._sampler.targets = (self._main, *self._known.values())

@@ -134,7 +134,8 @@ def _table(now: RunStatus) -> Table:
         table.add_column(name, justify="right")
     for arm in now.arms:
         cells = dict(_cells(arm, now.limit_bytes))
-        table.add_row(arm.name, *(cells.get(name, "-") for name in columns))
+        texts = (arm.name, *(cells.get(name, "-") for name in columns))
+        table.add_row(*(Text(printable(text)) for text in texts))  # what a target is named is no markup
     return table
 
 

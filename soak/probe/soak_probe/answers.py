@@ -60,9 +60,10 @@ class Answers:
             body = {"ok": True, **self._obey(json.loads(line))}
         except ValueError as error:
             body = {"ok": False, "error": str(error)}
-        except Exception as error:  # noqa: BLE001 - the answer states any error, and the thread goes on
+        except BaseException as error:  # noqa: BLE001 - the answer states any error, and the thread goes on
             body = {"ok": False, "error": f"{type(error).__name__}: {error}"}
-        return json.dumps(body).encode() + b"\n"
+        # a name in the target may have half of a surrogate pair, which is no text
+        return json.dumps(body, ensure_ascii=False).encode(errors="replace") + b"\n"
 
     def _obey(self, request: Any) -> dict[str, Any]:
         op = request.get("op") if isinstance(request, dict) else None
@@ -157,5 +158,5 @@ class Answers:
 def _or_null(read: Callable[[], Figure | None]) -> Figure | None:
     try:
         return read()
-    except Exception:  # noqa: BLE001 - tasks, sessions and loops are the target's objects and may raise anything
+    except BaseException:  # noqa: BLE001 - tasks, sessions and loops are the target's and may raise anything
         return None

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 MOST_GAUGES = 32
 LONGEST_NAME = 40
+MOST = 1 << 63
+"""Largest figure, and the negative of the least."""
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 _NAME_CHARACTERS = _LETTERS | frozenset("0123456789_")
@@ -20,8 +22,9 @@ REGISTERED: dict[str, Callable[[], float]] = {}
 def gauge(name: str, read: Callable[[], float]) -> None:
     """Report ``read()`` as the gauge ``name`` in every sample; the same name again replaces it.
 
-    ``read`` returns a finite int or float. It is called about once a second in the probe's thread, so it must be quick
-    and safe to call from there; the probe keeps it, and what it refers to, alive until the process ends.
+    ``read`` returns a finite int or float, between -2**63 and 2**63. It is called about once a second in the probe's
+    thread, so it must be quick and safe to call from there; the probe keeps it, and what it refers to, alive until the
+    process ends.
 
     Raises ValueError for a name that is not ``[a-z][a-z0-9_]{0,39}`` and for the 33rd gauge.
     """
@@ -41,7 +44,7 @@ def read_all(registered: Mapping[str, Callable[[], float]]) -> tuple[dict[str, f
     for name, read in list(registered.items()):
         try:
             figures[name] = _finite(read())
-        except Exception:  # noqa: BLE001 - the target's code may raise anything; the sample goes on
+        except BaseException:  # noqa: BLE001 - the target's code may raise anything; the sample goes on
             failed.append(name)
     return figures, failed
 
@@ -49,4 +52,6 @@ def read_all(registered: Mapping[str, Callable[[], float]]) -> tuple[dict[str, f
 def _finite(figure: float) -> float:
     if isinstance(figure, bool) or not isinstance(figure, (int, float)) or not isfinite(figure):
         raise ValueError(f"{figure!r} is no finite number")
+    if not -MOST <= figure <= MOST:
+        raise ValueError(f"{figure!r} is larger than a gauge may be")
     return figure

@@ -12,7 +12,7 @@ from _thread import RLock, start_new_thread
 
 from .imports import when_imported
 from .report import report
-from .server import Server
+from .server import Server, is_served
 from .sessions import Sessions
 from .tracing import asked_for
 
@@ -194,12 +194,16 @@ def _private(directory: str) -> str:
 
 
 def _sweep(directory: str) -> None:
-    """Remove the sockets of processes that have died, or a target that forks for hours would fill the directory."""
+    """Remove the sockets of processes that have died, or a target that forks for hours would fill the directory.
+
+    A process in a pid namespace of its own does not see the others, which are alive and answer.
+    """
     for name in os.listdir(directory):
         pid, extension = os.path.splitext(name)
-        if extension == ".sock" and not os.path.exists(f"/proc/{pid}"):
+        path = f"{directory}/{name}"
+        if extension == ".sock" and not os.path.exists(f"/proc/{pid}") and not is_served(path):
             try:
-                os.unlink(f"{directory}/{name}")
+                os.unlink(path)
             except FileNotFoundError:
                 pass  # another process has just swept
 

@@ -6,7 +6,7 @@ import os
 import sys
 
 
-def report(error: Exception) -> None:
+def report(error: BaseException) -> None:
     """Say why this process is not probed; say nothing where standard error is None, closed or broken."""
     if sys.stderr is not None:
         try:

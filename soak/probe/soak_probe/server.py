@@ -8,7 +8,7 @@ import time
 from _signal import SIG_BLOCK, pthread_sigmask, valid_signals  # type: ignore[import-not-found]
 from _socket import AF_UNIX, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socketpair
 from _socket import socket as RawSocket  # noqa: N812 - the class of the C module; socket itself costs 10 ms to import
-from _thread import allocate_lock, get_native_id, start_new_thread
+from _thread import RLock, allocate_lock, get_native_id, start_new_thread
 from select import POLLIN, poll
 
 from .report import report
@@ -106,25 +106,35 @@ class Server:
         self._poller = poll()
         self._poller.register(self._listener.fd, POLLIN)
         self._poller.register(self._wake.fd, POLLIN)
+        self._wake.raw.setblocking(False)
         self._ended = allocate_lock()
         self._native_id = 0
+        self._state = RLock()  # a signal handler may fork while its own thread does
         self._runs = False
+        """Whether the thread is to serve."""
+        self._alive = False
+        """Whether it is there, and not about to end."""
 
     def start(self) -> None:
-        """Start the thread, unless it runs. Raises RuntimeError when the system gives no thread."""
-        if self._runs:
-            return
-        self._ended = allocate_lock()
-        self._ended.acquire()
-        # Not a threading.Thread: the target would count it among its own, trace it, and patch it.
-        start_new_thread(self._run, (self._ended,))
-        self._runs = True
+        """Start the thread, unless it runs. Raises RuntimeError when the system gives no thread.
+
+        One that was busy when it was stopped, and still is, goes on.
+        """
+        with self._state:
+            if not self._alive:
+                self._ended = allocate_lock()
+                self._ended.acquire()
+                # Not a threading.Thread: the target would count it among its own, trace it, and patch it.
+                start_new_thread(self._run, (self._ended,))
+                self._alive = True
+            self._runs = True
 
     def stop(self) -> None:
         """Stop the thread and wait until it is gone, for ``STOP_TIMEOUT_S`` at most; connections stay open."""
-        if not self._runs:
-            return
-        self._runs = False
+        with self._state:
+            if not self._runs:
+                return
+            self._runs = False
         if self._waker.is_ours():
             self._waker.raw.send(b"s")
         if self._ended.acquire(timeout=STOP_TIMEOUT_S):
@@ -150,10 +160,13 @@ class Server:
             pthread_sigmask(SIG_BLOCK, valid_signals())
             self._native_id = get_native_id()
             self._serve()
-        except Exception as error:  # noqa: BLE001 - an error of ours must not reach the target's hooks
+        except BaseException as error:  # noqa: BLE001 - an error of ours must not reach the target's hooks
             report(error)
             self.close()
         finally:
+            with self._state:
+                if self._ended is ended:  # else there is another thread by now
+                    self._alive = False
             ended.release()
 
     def _serve(self) -> None:
@@ -163,9 +176,7 @@ class Server:
                 start_new_thread(self._on_idle, ())  # it waits for the end of this one
                 return
             for fd, _events in found:
-                if fd == self._wake.fd:
-                    if self._wake.is_ours():
-                        self._wake.raw.recv(1)
+                if fd == self._wake.fd and self._is_stopped():
                     return
                 if fd == self._listener.fd:
                     if not self._listener.is_ours():
@@ -173,6 +184,18 @@ class Server:
                     self._accept()
                 elif fd in self._clients and not self._clients[fd].serve(self._answer):
                     self._drop(fd)
+
+    def _is_stopped(self) -> bool:
+        """Take in what ``stop`` sent; return whether it still holds, and then be counted as gone."""
+        if not self._wake.is_ours():
+            return True
+        try:
+            self._wake.raw.recv(64)
+        except BlockingIOError:
+            pass
+        with self._state:
+            self._alive = self._runs
+            return not self._runs
 
     def _wait_ms(self) -> float | None:
         """Return how long nobody has to connect until this is idle; None: there is somebody, or it never is."""
@@ -210,22 +233,41 @@ def _listen(path: str) -> RawSocket:
     except FileNotFoundError:
         pass
     listener = RawSocket(AF_UNIX, SOCK_STREAM)
-    directory, name = os.path.split(path)
-    held = os.open(directory, os.O_PATH | os.O_CLOEXEC)
     try:
-        # by the open directory where the path is longer than an address may be
-        listener.bind(
-            path if len(os.fsencode(path)) <= MOST_ADDRESS_BYTES else f"/proc/self/fd/{held}/{name}"
-        )
+        _at_address(path, listener.bind)
         os.chmod(path, 0o600)
     except OSError:
         listener.close()
         raise
-    finally:
-        os.close(held)
     listener.listen(MOST_CLIENTS)
     listener.setblocking(False)
     return listener
+
+
+def is_served(path: str) -> bool:
+    """Return whether somebody listens at a socket, whose process need not be one that we see."""
+    client = RawSocket(AF_UNIX, SOCK_STREAM)
+    client.setblocking(False)
+    try:
+        _at_address(path, client.connect)
+    except OSError as error:
+        return error.errno not in (errno.ECONNREFUSED, errno.ENOENT)
+    finally:
+        client.close()
+    return True
+
+
+def _at_address(path: str, step: Callable[[str], None]) -> None:
+    """Take a step with the address of a path: by its open directory where it is longer than an address may be."""
+    if len(os.fsencode(path)) <= MOST_ADDRESS_BYTES:
+        step(path)
+        return
+    directory, name = os.path.split(path)
+    held = os.open(directory, os.O_PATH | os.O_CLOEXEC)
+    try:
+        step(f"/proc/self/fd/{held}/{name}")
+    finally:
+        os.close(held)
 
 
 def _may_ask(client: RawSocket) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.recording.gauges import gauge_names, spread_gauges
+from analysis.recording.gauges import MOST_GAUGES, gauge_names, spread_gauges
 from analysis.recording.read import read_recording
 from tests.support.planted_incident import Build
 
@@ -36,6 +36,15 @@ def test_an_arm_without_gauges_has_no_columns_of_them() -> None:
     """Nor has one of which nothing was read."""
     assert list(spread_gauges(pd.DataFrame({"t_s": [1.0], "gauges": ["{}"]})).columns) == ["t_s"]
     assert list(spread_gauges(pd.DataFrame({"t_s": [], "gauges": []}, dtype=str)).columns) == ["t_s"]
+
+
+def test_names_are_bounded() -> None:
+    """A target may give its gauges new names at each reading: those that come first are read."""
+    texts = [json.dumps({"steady": row, f"new_{row}": 1}) for row in range(3 * MOST_GAUGES)]
+    found = spread_gauges(pd.DataFrame({"gauges": texts}))
+    assert len(found.columns) == MOST_GAUGES
+    assert found["gauges.steady"].tolist() == list(range(3 * MOST_GAUGES))
+    assert found["gauges.new_0"].notna().sum() == 1
 
 
 def test_recordings_of_schema_1_have_their_gauges_under_the_same_names(build_run: Build) -> None:

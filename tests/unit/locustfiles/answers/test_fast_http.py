@@ -222,6 +222,38 @@ def test_an_honest_answer_is_whole(bounded: AnswerBounds) -> None:
     assert bounded.in_flight.total == 0
 
 
+@pytest.mark.parametrize(
+    "interim", [b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"]
+)
+@pytest.mark.usefixtures("bounded")
+def test_an_interim_answer_is_not_the_answer(interim: bytes) -> None:
+    """Each request has its whole body, though it comes in pieces, and the next one the same connection."""
+    pieces = (interim, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", b"defghij")
+
+    def serve(connection: socket.socket, _: object) -> None:
+        nonlocal connections
+        connections += 1
+        with connection, suppress(OSError):
+            while connection.recv(65536):
+                for piece in pieces:
+                    connection.sendall(piece)
+                    gevent.sleep(0.01)
+
+    connections = 0
+    server = StreamServer(("127.0.0.1", 0), serve)
+    server.start()
+    environment = Environment()
+    failures: list[object] = []
+    environment.events.request.add_listener(lambda exception, **_: failures.append(exception))
+    url = f"http://127.0.0.1:{server.server_port}"
+    session = FastHttpSession(url, environment.events.request, None, network_timeout=5.0)
+    answers = [session.get("/") for _ in range(3)]
+    session.client.clientpool.close()
+    server.stop(timeout=0)
+    assert [(one.status_code, one.content) for one in answers] == [(200, b"abcdefghij")] * 3
+    assert (failures, connections) == ([None] * 3, 1)
+
+
 @pytest.mark.usefixtures("bounded")
 def test_a_reader_gives_way() -> None:
     """While an answer is read that is always there, other greenlets have their turns."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from soak.contract import ProcessSums, process_sum
+from soak.contract.process_sum import MOST_COLUMNS
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,13 @@ def test_sums_of_one_column_know_nothing_of_another() -> None:
     sums = ProcessSums()
     assert sums.add("rss_bytes", {1: 5, 2: 6}) == 11
     assert sums.add("live_blocks", {1: None, 2: 6}) == 6
+
+
+def test_of_names_that_always_change_the_newest_are_remembered() -> None:
+    """A target may give its gauges new names at each tick, for days."""
+    sums = ProcessSums()
+    for tick in range(10 * MOST_COLUMNS):
+        sums.add("steady", {1: 1.0, 2: 1.0})
+        assert sums.add(f"gauge {tick}", {1: 1.0, 2: None}) == 1.0
+    assert len(sums._known) == MOST_COLUMNS
+    assert sums.add("steady", {1: 1.0, 2: None}) is None

@@ -87,6 +87,20 @@ def test_the_threads_that_a_cgroup_allows(
     assert threads_limit(7, mountinfo) == expected
 
 
+def test_paths_need_be_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither that of a file system nor that of the cgroup: the kernel has bytes."""
+    cgroup = tmp_path / "fs" / os.fsdecode(b"M\xfcller")
+    cgroup.mkdir(parents=True)
+    (cgroup / "pids.max").write_text("12\n")
+    monkeypatch.setattr(membership, "PROC", tmp_path)
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/cgroup").write_bytes(b"0::/M\xfcller\n")
+    mounts = tmp_path / "mountinfo"
+    of_cgroup = f"31 23 0:27 / {tmp_path / 'fs'} rw - cgroup2 cgroup2 rw\n"
+    mounts.write_bytes(b"30 23 0:26 / /mnt/\xff rw - ext4 /dev/x rw\n" + of_cgroup.encode())
+    assert threads_limit(7, mounts) == 12
+
+
 def test_a_process_that_is_gone_or_hidden_has_the_default() -> None:
     """Nothing is raised, and our own limit is a number."""
     assert threads_limit(2**22 + 1) == DEFAULT_THREADS

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +27,9 @@ class TestGauges:
         gauges.gauge("cache_entries", lambda: -1)
         assert gauges.read_all(registered) == ({"cache_entries": -1, "load_1m": 0.5}, [])
 
-    @pytest.mark.parametrize("figure", [float("nan"), float("inf"), float("-inf"), None, "3", True, 10**400])
+    @pytest.mark.parametrize(
+        "figure", [float("nan"), float("inf"), float("-inf"), None, "3", True, 10**400, 2**63 + 5]
+    )
     def test_what_is_no_finite_number_is_named_and_left_out(
         self, registered: dict[str, Callable[[], float]], figure: Any
     ) -> None:
@@ -35,11 +38,16 @@ class TestGauges:
         gauges.gauge("sound", lambda: 7)
         assert gauges.read_all(registered) == ({"sound": 7}, ["odd"])
 
+    @pytest.mark.parametrize("error", [ZeroDivisionError, CancelledError, SystemExit])
     def test_a_gauge_that_raises_is_named_and_left_out(
-        self, registered: dict[str, Callable[[], float]]
+        self, registered: dict[str, Callable[[], float]], error: type[BaseException]
     ) -> None:
-        """An error in the target's function does not cost the other gauges."""
-        gauges.gauge("broken", lambda: 1 / 0)
+        """An error in the target's function costs neither the other gauges nor the probe."""
+
+        def broken() -> float:
+            raise error
+
+        gauges.gauge("broken", broken)
         gauges.gauge("sound", lambda: 7)
         assert gauges.read_all(registered) == ({"sound": 7}, ["broken"])
 

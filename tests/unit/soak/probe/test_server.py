@@ -8,8 +8,10 @@ import os
 import select
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from soak_probe.sessions import Sessions
 
 from soak.contract import PROBE_COLUMNS, names
 from soak.contract.evidence import MOST_SPACING
+from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.sampling.process_tree import SCAN_EVERY_S, SETTLED_S
 from soak.sampling.sampler import PROBE_TIMEOUT_S
 
@@ -173,6 +176,63 @@ class TestServer:
         running.stop()
         assert count_threads() == before
 
+    def test_a_thread_that_was_too_busy_to_stop_goes_on(
+        self, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However many forks come while it answers, there is one thread, and it serves after them."""
+        monkeypatch.setattr(server, "STOP_TIMEOUT_S", 0.02)
+        busy, goes_on = threading.Event(), threading.Event()
+
+        def answer(line: bytes) -> bytes:
+            if line == b"slow":
+                busy.set()
+                goes_on.wait(PATIENCE_S)
+            return echo(line)
+
+        before = count_threads()
+        running = serve(answer)
+        client = connect()
+        client.sendall(b"slow\n")
+        assert busy.wait(PATIENCE_S)
+        for _ in range(3):
+            running.stop()
+            running.start()
+        assert count_threads() == before + 1
+        goes_on.set()
+        assert read_line(client) == b"slow\n"
+        for word in (b"one\n", b"two\n"):
+            client.sendall(word)
+            assert read_line(client) == word
+            running.stop()
+            assert count_threads() == before
+            running.start()
+            assert count_threads() == before + 1
+
+    def test_one_that_was_to_stop_while_busy_ends_after_its_answer(
+        self, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And the next start has a thread of its own."""
+        monkeypatch.setattr(server, "STOP_TIMEOUT_S", 0.02)
+        busy, goes_on = threading.Event(), threading.Event()
+
+        def answer(line: bytes) -> bytes:
+            busy.set()
+            goes_on.wait(PATIENCE_S)
+            return echo(line)
+
+        before = count_threads()
+        running = serve(answer)
+        client = connect()
+        client.sendall(b"slow\n")
+        assert busy.wait(PATIENCE_S)
+        running.stop()
+        goes_on.set()
+        assert read_line(client) == b"slow\n"
+        wait_until(lambda: count_threads() == before)
+        running.start()
+        client.sendall(b"more\n")
+        assert read_line(client) == b"more\n"
+
     def test_only_the_owner_may_open_the_socket(self, serve: Serve, directory: str) -> None:
         """The socket's mode is 0600; a file left there by an earlier process is replaced."""
         path = Path(directory, "probe.sock")
@@ -246,6 +306,40 @@ class TestLifecycle:
         assert file_names(directory) == expected
         probe.close()
         assert file_names(directory) == expected - {f"{os.getpid()}.sock"}
+
+    def test_a_socket_that_is_served_is_left_though_its_process_is_not_seen(self, directory: str) -> None:
+        """That of a parent, where a child has a pid namespace of its own."""
+        served = f"{directory}/{2**22 + 1}.sock"
+        running = server.Server(served, echo)
+        running.start()
+        Path(directory, f"{2**22 + 2}.sock").touch()
+        probe = lifecycle.Probe(directory, Sessions())
+        probe.open()
+        probe.close()
+        assert file_names(directory) == {f"{2**22 + 1}.sock"}
+        running.stop()
+        running.close()
+
+    @pytest.mark.skipif(sys.version_info >= (3, 13), reason="the module has another name")
+    def test_a_subinterpreter_leaves_the_socket_to_the_main_one(self, directory: str) -> None:
+        """It has the same pid: its figures are not those of the process, and its end is not that of the probe."""
+        script = """
+import os, sys, textwrap
+import _xxsubinterpreters as interpreters
+path = f"{os.environ['SOAK_PROBE_DIR']}/{os.getpid()}.sock"
+before = os.stat(path).st_ino
+for isolated in (True, False):
+    one = interpreters.create(isolated=isolated)
+    interpreters.run_string(one, "import sys; assert 'soak_probe' not in sys.modules")
+    interpreters.destroy(one)
+print(os.stat(path).st_ino == before)
+"""
+        found = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONPATH": str(PROBE_PATH), PROBE_DIRECTORY_VARIABLE: directory},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (found.returncode, found.stdout, found.stderr) == (0, "True\n", "")
 
     def test_concurrent_forks_restart_the_thread_once(self, directory: str) -> None:
         """While two threads fork, ours stays stopped until the second fork is done."""
@@ -426,6 +520,18 @@ class TestAnswers:
         """Every figure is a column of samples.csv that the probe reports, and each of those is a figure."""
         figures = set(ask(op="sample")) - {"ok", "gauge_errors", "problems"}
         assert figures == set(names(PROBE_COLUMNS))
+
+    @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+    def test_whatever_the_targets_objects_raise_is_an_answer(self, error: type[BaseException]) -> None:
+        """The thread goes on; a name that is no text is shown without what is none."""
+        answering = answers.Answers(Sessions())
+
+        def fail(_request: dict[str, Any]) -> dict[str, Any]:
+            raise error("its own")
+
+        answering._ops |= {"fail": fail, "name": lambda _: {"name": "h\xe4lt \udcff"}}
+        assert json.loads(answering.answer(b'{"op": "fail"}'))["error"] == f"{error.__name__}: its own"
+        assert json.loads(answering.answer(b'{"op": "name"}')) == {"ok": True, "name": "h\xe4lt ?"}
 
     def test_a_sample_sees_live_blocks_and_collections(self, ask: Ask) -> None:
         """100,000 kept objects are 100,000 live blocks more; a full collection is one more of generation 2."""

@@ -18,6 +18,7 @@ import pytest
 from soak.limit.watchdog import resident_bytes
 from soak.process import procfs
 from soak.process.child import start_kept
+from soak.process.namespaces import look_inside
 from tests.support.detached import DETACHED
 
 
@@ -208,6 +209,20 @@ def test_a_command_whose_keeper_was_killed_is_not_all_of_the_machine() -> None:
             assert procfs.processes_of(pid) == []
         finally:
             os.kill(pid, signal.SIGKILL)
+
+
+def test_a_name_may_be_no_text() -> None:
+    """The kernel cuts it after 15 bytes, in the middle of a letter of two; the process is there all the same."""
+    name = "пользователи".encode()[:15]
+    code = f"import ctypes; ctypes.CDLL(None).prctl(15, {name!r}); print(flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-S", "-c", code], stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert Path(f"/proc/{process.pid}/comm").read_bytes() == name + b"\n"
+        assert (procfs.started_ticks(process.pid) or 0) >= (procfs.started_ticks(os.getpid()) or 0) > 0
+        assert look_inside(process.pid).pid == process.pid
+        process.kill()
 
 
 def test_a_process_is_found_until_it_is_a_zombie() -> None:

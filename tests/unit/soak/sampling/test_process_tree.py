@@ -228,6 +228,17 @@ def test_a_launcher_around_the_service_misses_no_probe(machine: Machine) -> None
     assert [target.outside_only for target in machine.sampler.targets] == [True, False]
 
 
+def test_a_service_that_loses_its_probe_is_no_launcher(machine: Machine) -> None:
+    """What it had and has no more is missed, however many below it answer."""
+    (machine.directory / f"{MAIN}.sock").touch()
+    machine.workers.poll(0)
+    (machine.directory / f"{MAIN}.sock").unlink()
+    machine.start(7)
+    (machine.directory / "7.sock").touch()
+    machine.workers.poll(1, at_once=True)
+    assert [target.outside_only for target in machine.sampler.targets] == [False, False]
+
+
 def test_a_hidden_process_is_recorded_once_as_not_sampled(machine: Machine) -> None:
     """Under hidepid a worker of another user cannot be read: the sums lack it."""
     machine.below |= {7: 1, 8: 1}

@@ -87,6 +87,17 @@ def test_on_a_terminal_there_is_a_table_that_leaves_nothing_behind() -> None:
     assert "OOM kills" in text
 
 
+@pytest.mark.parametrize("named", ["x[/y]", "list[int]", "[red]no", "bell\x07"])
+def test_what_a_target_calls_its_things_is_no_markup(named: str) -> None:
+    """A suspect is shown as it is named, whatever that does to a terminal."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    arm = replace(now().arms[0], live=ArmLive("leak", "", suspect=named))
+    with Progress(console) as progress:
+        progress.show(replace(now(), arms=[arm]))
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert named.replace("\x07", r"\x07") in text
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3600, "1:00:00"), (-3, "0:00")])
 def test_durations_are_hours_minutes_seconds(seconds: float, text: str) -> None:
     """Also at the edges."""
