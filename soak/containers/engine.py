@@ -101,8 +101,8 @@ class Engine:
 
         Its output goes to files: a helper that it leaves behind cannot hold a pipe open.
         """
-        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-            try:
+        try:
+            with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
                 process = subprocess.Popen(
                     [self.program, *words],
                     stdin=subprocess.DEVNULL,
@@ -111,20 +111,20 @@ class Engine:
                     start_new_session=True,
                     cwd=cwd,
                 )
-            except OSError as error:
-                raise EngineError(f"{self.name} cannot be run ({error.strerror})") from error
-            try:
-                code = process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                raise EngineError(
-                    f"{self.at} did not answer `{self.name} {words[0]}` within {timeout_s:g} s"
-                ) from None
-            finally:
-                if process.returncode is None:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
-            return Answer(code, _read(output), _read(errors))
+                try:
+                    code = process.wait(timeout_s)
+                finally:
+                    if process.returncode is None:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.killpg(process.pid, signal.SIGKILL)
+                        process.wait()
+                return Answer(code, _read(output), _read(errors))
+        except subprocess.TimeoutExpired:
+            raise EngineError(
+                f"{self.at} did not answer `{self.name} {words[0]}` within {timeout_s:g} s"
+            ) from None
+        except OSError as error:  # of the program or, without a descriptor or room, of the files
+            raise EngineError(f"{self.name} cannot be run ({error.strerror})") from error
 
     @property
     def at(self) -> str:

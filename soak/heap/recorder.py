@@ -45,7 +45,7 @@ class CensusRecorder:
         self._clock = clock
         self._take = take
         self._files: dict[str, _Files] = {}
-        self._lives: dict[int, HeapHistory] = {}
+        self._lives: dict[tuple[int, int], HeapHistory] = {}
 
     def handle(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """Take one census of each target; return its cost and, by pid, errors, suspects and cells of samples.csv.
@@ -56,7 +56,8 @@ class CensusRecorder:
         takes no more.
         """
         targets = [(str(arm), int(pid), int(life)) for arm, pid, life in order["targets"]]
-        self._lives = {pid: self._lives.get(pid) or HeapHistory() for _, pid, _ in targets} | (
+        lives = [(pid, life) for _, pid, life in targets]  # another one may get the pid of one that is gone
+        self._lives = {one: self._lives.get(one) or HeapHistory() for one in lives} | (
             self._lives if order["rung"] else {}  # the ladder goes from arm to arm
         )
         errors: dict[int, str] = {}
@@ -73,7 +74,7 @@ class CensusRecorder:
                 errors[pid] = str(error)
                 continue
             cost_s += census.cost_s
-            heap = self._lives[pid]
+            heap = self._lives[pid, life]
             heap.add(census, settled=bool(order["rung"]))
             of: Row = {"t_s": self._clock.now_s(), "arm": arm, "pid": pid, "life": life,
                        "phase": order["phase"], "rung": order["rung"]}  # fmt: skip

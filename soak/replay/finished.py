@@ -15,7 +15,7 @@ from typing import Final
 from soak import contract
 from soak.containers.images import images_of
 from soak.contract import ArmReplay
-from soak.contract.hashes import first_difference
+from soak.contract.hashes import check
 from soak.errors import HarnessError, UsageError
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan, plan_run
@@ -53,8 +53,8 @@ def replay_finished(
     run = run.resolve()
     recorded = read_recorded(run)
     replay_of = {"run": run.name, "sha256": _digest(run)}
-    if difference := first_difference(run):
-        raise UsageError(f"{run}: {difference}; only what was recorded can be replayed.")
+    if differences := check(run).differences:  # each file is hashed: the copy gets new hashes
+        raise UsageError(f"{run}: {differences[0]}; only what was recorded can be replayed.")
     profile = profile_of(recorded)
     if not profile.replay.seconds:
         raise UsageError(f"{run}: replay.seconds is 0 in its profile: its requests may be sent only once.")

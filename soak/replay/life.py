@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +28,9 @@ GRACE_S: Final = 2.0
 """Time from SIGTERM to SIGKILL, seconds: nothing is recorded of how an arm ends here."""
 LOAD: Final = "load"
 """Name of the load generator's log."""
-FIRST_LIFE: Final = 1001
-"""Number of a life in a replay, beyond those of the run: cgroups and containers are named after it."""
+LIVES: Final = count(1001)
+"""Numbers of the lives in replays, beyond those of the run: cgroups and containers are named after them, and that of
+one life may still be removed when the next begins."""
 
 
 class RefusedError(SoakError):
@@ -74,7 +76,7 @@ class Life:
                 self._start_ours(plan.stubs)
                 self._await(self._ours[0].is_ready, until_s, "the stubs were not ready in time")
             check_port(plan.arm.name, plan.arm.process.url)
-            self._arm, self._limit = self._start_life(FIRST_LIFE)
+            self._arm, self._limit = self._start_life(next(LIVES))
             self._lines = LineTail(plan.log_of(LOAD))
             locust = self._start_ours(plan.locust)
             self._await(self._is_up, until_s, "it was not ready in time")

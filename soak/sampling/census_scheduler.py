@@ -98,8 +98,13 @@ class CensusScheduler:
                 sampler.gaps.missed(CENSUS_GAP, problems[0])
             else:
                 sampler.gaps.read(CENSUS_GAP)
-            for pid in pids & answer["suspects"].keys():
-                sampler.suspects[int(pid)] = tuple(HeapSuspect(*one) for one in answer["suspects"][pid])
-                sampler.census_cells[int(pid)] = answer["cells"][pid]
+            found = {
+                int(pid): tuple(HeapSuspect(*one) for one in answer["suspects"][pid])
+                for pid in pids & answer["suspects"].keys()
+            }
+            # a process that is gone has none: another one may get its pid
+            kept = {pid: known for pid, known in sampler.suspects.items() if str(pid) in pids}
+            sampler.suspects = kept | found
+            sampler.census_cells |= {pid: answer["cells"][str(pid)] for pid in found}
             for pid in pids & answer["incremental"].keys():
                 sampler.note_incremental_collector(answer["incremental"][pid])

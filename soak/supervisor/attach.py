@@ -16,6 +16,7 @@ from soak.config.profile import SamplingSettings
 from soak.containers.found_limit import FoundLimit
 from soak.contract.evidence import spacing
 from soak.contract.units import LeakRate
+from soak.errors import SoakError
 from soak.limit.base import LifeLimit, Unlimited
 from soak.limit.membership import NotUsableError
 from soak.process.procfs import is_alive
@@ -215,7 +216,13 @@ def sample_attached(
         status = "failed" if failure else "complete"
         session.events.record("run_end", status)
         session.save_manifest(status, str(failure or ""))
-    add_requests(directory)
+    try:
+        add_requests(directory)
+    except (
+        SoakError,
+        OSError,
+    ) as error:  # of a process that cannot be started: what was sampled keeps its hashes
+        failure = failure or error
     write_hashes(directory)
     return Outcome(directory, failure)
 

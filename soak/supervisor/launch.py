@@ -105,6 +105,7 @@ def run_profile(
             run = Run(plan, choice.mechanism, session, probe_directory)
             stack.callback(run.stop)
             run.go(script)
+            session.close_files()
             if run.status == "complete":
                 then(Ended(plan, session, choice.mechanism, probe_directory))
         except UsageError:

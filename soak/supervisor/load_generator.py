@@ -75,8 +75,9 @@ class LoadGenerator:
         Raises CutShortError without Locust or when one of them takes too much memory, and while ``starting``
         HarnessError without one of the workers.
         """
+        self.read_output()  # before its log is cut
         for child in (self.locust, *self.workers):
-            if child is None:
+            if child is None or child.poll() is not None:
                 continue
             child.cap_log()
             if (used := rss_bytes(child.pid) or 0) > MEMORY_BYTES:

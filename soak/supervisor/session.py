@@ -241,10 +241,8 @@ class Session:
 
     def close(self) -> None:
         """Stop what is left of our own processes and close every file. Idempotent."""
-        in_order(
-            [
-                partial(self.stop_children, tuple(self._children), GRACE_S),
-                *(writer.close for writer in self._writers),
-                self.events.close,
-            ]
-        )
+        in_order([partial(self.stop_children, tuple(self._children), GRACE_S), self.close_files])
+
+    def close_files(self) -> None:
+        """Close every file: what a thread that outlives the run would add to it is dropped. Idempotent."""
+        in_order([*(writer.close for writer in self._writers), self.events.close])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 import time
 from pathlib import Path
 
@@ -138,6 +140,20 @@ def test_a_call_has_one_deadline(path: Path) -> None:
     with pytest.raises(EngineError, match=r"podman did not answer `podman image` within 0[.]2 s"):
         Engine("podman", str(path / "podman")).call(["image", "inspect", "shop"], 0.2)
     assert time.monotonic() - began_s < 10
+
+
+def test_a_machine_without_a_file_to_spare_is_an_error_of_the_call(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for a container asks again."""
+    fake_engine(path, "podman")
+
+    def full() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(EngineError, match=r"podman cannot be run \(Too many open files\)"):
+        Engine("podman", str(path / "podman")).call(["image", "inspect", "shop"])
 
 
 @pytest.mark.parametrize("name", ["", "-v", "--help", "a b", "a;b", "é"])

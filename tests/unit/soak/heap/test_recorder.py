@@ -111,3 +111,18 @@ def test_a_list_that_grows_is_followed_into_its_file(directory: Path) -> None:
         ("0xabc0", "220", ""),
         ("0xabc0", "230", "drained"),
     ]
+
+
+def test_another_process_of_the_same_pid_has_a_history_of_its_own(directory: Path) -> None:
+    """The list of the one before it did not grow in it."""
+    lengths = iter((200, 210, 220, 230))
+
+    def growing(_pid: int, *, containers_over: int) -> Census:
+        assert containers_over == 100
+        return census(lengths={0xABC0: next(lengths)})
+
+    with closing(CensusRecorder(directory, Clock(), growing)) as recorder:
+        answers = [
+            recorder.handle(json.loads(order(("today", 1, life))))["suspects"] for life in (1, 1, 2, 2)
+        ]
+    assert answers == [{1: []}] * 4

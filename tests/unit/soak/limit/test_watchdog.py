@@ -14,6 +14,18 @@ def test_the_watchdog_kills_above_the_limit_and_not_below() -> None:
     assert life.counters() == Counters(peak_bytes=101, watchdog_kills=1)
 
 
+def test_a_process_that_may_not_be_killed_is_watched_on() -> None:
+    """It has another user by now: no kill is counted, and the peak shows how far it went beyond its limit."""
+    readings = iter([50, 101, 150])
+
+    def refuse(_pid: int) -> None:
+        raise PermissionError
+
+    life = WatchdogLife(100, usage=lambda _: next(readings), kill=refuse)
+    assert [life.check(1234), life.check(1234), life.check(1234)] == [True, True, True]
+    assert life.counters() == Counters(peak_bytes=150, watchdog_kills=0)
+
+
 def test_the_watchdog_ends_with_its_process() -> None:
     """A process that is gone is neither killed nor counted."""
     killed: list[int] = []

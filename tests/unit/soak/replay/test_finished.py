@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from unittest.mock import Mock
@@ -13,8 +14,8 @@ import pytest
 from rich.console import Console
 
 from soak.config.load import load_profile
-from soak.contract import ArmReplay
-from soak.contract.hashes import verify
+from soak.contract import EVENT_COLUMNS, ArmReplay
+from soak.contract.hashes import first_difference, verify
 from soak.errors import HarnessError, UsageError
 from soak.limit import Choice
 from soak.limit.watchdog import WatchdogMechanism
@@ -161,6 +162,24 @@ def test_what_has_changed_is_refused_with_the_difference(run: Path, tmp_path: Pa
     with pytest.raises(UsageError, match=r"old/samples\.csv was changed after the run had ended"):
         _replay(run)
     assert [path.name for path in run.parent.iterdir()] == [RUN]
+
+
+def test_what_has_changed_is_refused_whatever_the_clock_said_then(run: Path) -> None:
+    """Each file is hashed: by a clock that was ahead, the run ended after the change."""
+    ahead = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="milliseconds")
+    names = [column.name for column in EVENT_COLUMNS]
+    row = dict.fromkeys(names, "") | {
+        "t_s": "9.000",
+        "wall_time": ahead,
+        "event": "run_end",
+        "detail": "complete",
+    }
+    (run / "events.csv").write_text(f"{','.join(names)}\n{','.join(row.values())}\n")
+    record_sums(run)
+    (run / "old" / "samples.csv").write_text("other")
+    assert first_difference(run) == ""
+    with pytest.raises(UsageError, match=r"old/samples\.csv was changed after the run had ended"):
+        _replay(run)
 
 
 def test_a_run_without_hashes_is_refused(run: Path) -> None:

@@ -173,6 +173,19 @@ def test_what_is_suspected_goes_to_the_arm_of_its_process(bench: Bench) -> None:
     assert bench.leaky.suspects == {7: ()}
 
 
+def test_what_is_known_of_a_process_goes_with_it(bench: Bench) -> None:
+    """Another one may get its pid; one that could not be counted this time keeps what it had."""
+    bench.tick(0.0)
+    grown = [[4096, "builtins.list", 300]]
+    bench.child.answer(suspects={"8": grown, "9": grown})
+    bench.tick(1.0)
+    bench.fixed.targets = (FakeTarget("fixed", 9, 1), FakeTarget("fixed", 10, 2))
+    bench.tick(30.0)
+    bench.child.answer(suspects={"10": []})
+    bench.tick(31.0)
+    assert bench.fixed.suspects == {9: (HeapSuspect(4096, "builtins.list", 300),), 10: ()}
+
+
 def test_an_incremental_collector_is_told_to_the_arm_of_its_process(bench: Bench) -> None:
     """The other arm may run another Python."""
     bench.tick(0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from analysis.recording.manifest import read_manifest
 from soak import contract
 from soak.cli.commands import app
 from soak.containers.engine import Container
+from soak.contract.hashes import first_difference
 from soak.contract.units import LeakRate
 from soak.errors import HarnessError, UsageError
 from soak.limit.base import Counters, Unlimited
@@ -145,6 +147,24 @@ def test_requests_are_added_to_a_recording_that_is_over_and_hashed_with_it(attac
     attached.add_requests = add
     outcome = attached.go(for_s=60.0)
     assert f"pid_{os.getpid()}/{contract.REQUESTS}" in (outcome.directory / contract.SUMS).read_text()
+
+
+@pytest.mark.parametrize(
+    "error", [HarnessError("no process can be started"), OSError(errno.EMFILE, "no descriptor")]
+)
+def test_a_recording_whose_requests_cannot_be_added_keeps_its_hashes(
+    attached: Attached, error: Exception
+) -> None:
+    """It is complete and has its report; the error is told after it."""
+
+    def fail(_: Path) -> None:
+        raise error
+
+    attached.add_requests = fail
+    outcome = attached.go(for_s=60.0)
+    assert outcome.error is error
+    assert first_difference(outcome.directory) == ""
+    assert (outcome.directory / contract.SUMS).exists()
 
 
 def test_the_manifest_has_the_query_of_the_requests(tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from rich.console import Console
 
 from soak.config.load import load_profile
 from soak.config.profile import Profile
+from soak.contract.hashes import verify
 from soak.errors import HarnessError, UsageError
+from soak.recording.files import record_sums
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest
-from soak.supervisor.launch import STOP_SIGNALS, Outcome, noted_signals, run_profile
+from soak.supervisor.launch import STOP_SIGNALS, Ended, Outcome, noted_signals, run_profile
 from soak.supervisor.phases import timed
 from soak.supervisor.run import Run
 from tests.support.scripted_machine import NoGuard, ScriptedMachine
@@ -85,6 +87,22 @@ def test_an_error_of_the_run_is_kept_beside_its_recording(
     outcome = launch(ScriptedMachine(), profile, tmp_path, script)
     assert str(outcome.error) == sentence
     assert json.loads((outcome.directory / "manifest.json").read_text())["status"] == "failed"
+
+
+def test_what_a_thread_would_add_after_the_end_is_dropped(profile: Profile, tmp_path: Path) -> None:
+    """One that reads an arm elsewhere may wait for seconds; the hashes are of what was there at the end."""
+
+    def late(ended: Ended) -> None:
+        record_sums(ended.plan.run_directory)
+        ended.session.events.record("gap", "late", arm="fixed")
+
+    with Progress(Console(quiet=True)) as progress:
+        outcome = run_profile(
+            profile, tmp_path, progress, timed, StopRequest(), then=late, machine=ScriptedMachine().machine
+        )
+    assert outcome.error is None
+    assert verify(outcome.directory).exit_code == 0
+    assert "late" not in (outcome.directory / "events.csv").read_text()
 
 
 def test_a_fault_of_the_profile_is_raised(profile: Profile, tmp_path: Path) -> None:
