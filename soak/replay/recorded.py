@@ -90,6 +90,11 @@ def profile_of(recorded: Recorded) -> Profile:
     name = str(config["name"])
     path = str(recorded.manifest.get("profile_file") or (name if name in profile_names() else f"{name}.toml"))
     try:
+        if os.path.dirname(path) and not os.path.isabs(path):  # noqa: PTH117, PTH120 - Path raises for a name too long
+            raise UsageError(
+                f"{recorded.directory}: its profile {path} may have come with it; a run names its profile by the whole "
+                "path. Soak it again."
+            )
         if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(recorded.directory)):
             raise UsageError(
                 f"{recorded.directory}: its profile {path} is part of the recording; move it out."

@@ -229,6 +229,7 @@ def test_an_honest_answer_is_whole(bounded: AnswerBounds) -> None:
 def test_an_interim_answer_is_not_the_answer(interim: bytes) -> None:
     """Each request has its whole body, though it comes in pieces, and the next one the same connection."""
     pieces = (interim, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", b"defghij")
+    connections = 0
 
     def serve(connection: socket.socket, _: object) -> None:
         nonlocal connections
@@ -239,7 +240,6 @@ def test_an_interim_answer_is_not_the_answer(interim: bytes) -> None:
                     connection.sendall(piece)
                     gevent.sleep(0.01)
 
-    connections = 0
     server = StreamServer(("127.0.0.1", 0), serve)
     server.start()
     environment = Environment()

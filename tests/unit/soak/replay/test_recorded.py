@@ -154,6 +154,21 @@ def test_a_forged_command_is_refused_and_never_that_of_a_plan(profile: Path, tmp
     assert "its locustfile was changed" in differences(recorded, plan, "old")
 
 
+def test_a_profile_beside_a_recording_that_came_with_it_is_refused(
+    profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run names its profile by the whole path: one from the directory of the user is of whoever packed both."""
+    (tmp_path / "unpacked").mkdir()
+    _record(load_profile(str(profile)), tmp_path / "unpacked" / "run")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "unpacked" / "mine.toml").write_text(PROFILE)
+    path = tmp_path / "unpacked" / "run" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"profile_file": "unpacked/mine.toml"}))
+    with pytest.raises(UsageError, match=r"its profile unpacked/mine\.toml may have come with it"):
+        profile_of(read_recorded(tmp_path / "unpacked" / "run"))
+
+
 def test_a_profile_within_the_recording_or_without_its_arm_is_refused(profile: Path, tmp_path: Path) -> None:
     """The first may come from elsewhere with it; the other names the file and the arm."""
     _record(load_profile(str(profile)), tmp_path / "run")
