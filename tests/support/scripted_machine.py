@@ -109,8 +109,10 @@ class ScriptedMechanism:
 
     def __init__(self) -> None:
         self.limits: list[ScriptedLimit] = []
+        self.names: list[str] = []
 
     def life(self, name: str, limit_bytes: int) -> ScriptedLimit:  # noqa: ARG002 - it limits nothing
+        self.names.append(name)
         self.limits.append(ScriptedLimit())
         return self.limits[-1]
 

@@ -218,6 +218,15 @@ def test_native_code_that_leaks_has_a_second_pass(
     assert found["old"]["seconds"] == pytest.approx(20 - kept_s, abs=0.5)
 
 
+def test_the_cgroups_of_two_passes_have_names_of_their_own(make: Make) -> None:
+    """That of the first may still be removed when the second begins."""
+    run = make("replay.seconds=20", "replay.native=on", "limit.memory=256 MiB", old="leak")
+    run.machine.ready_after_s = {"old": 1e9}
+    run.go()
+    names = run.machine.mechanism.names
+    assert len(set(names)) == len(names) == 2
+
+
 def test_less_than_half_explained_asks_for_the_native_pass(make: Make) -> None:
     """A third of the time is kept for it; a share that is not known asks for nothing."""
     run = make("replay.seconds=20", old="leak")
