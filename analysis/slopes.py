@@ -63,9 +63,12 @@ def fit(x: Numbers, y: Numbers, least: int = MIN_SLOPE_READINGS) -> Slope | None
         return None
     if np.ptp(y) == 0:
         return Slope(0.0, 0.0, 0.0, 0.0)  # its interval and its variance are nothing to divide by
+    x = x - x.mean()  # far from 0 its column and that of ones would be alike
     # numpy's fit, because importing scipy.stats alone takes a second.
     line, covariance = np.polyfit(x, y, 1, cov=True)
     slope, half = float(line[0]), float(stdtrit(len(x) - 2, 0.975) * np.sqrt(covariance[0, 0]))
+    if not np.isfinite(half):
+        return None
     return Slope(slope, slope - half, slope + half, float(np.corrcoef(x, y)[0, 1] ** 2))
 
 

@@ -21,7 +21,7 @@ def ablation_figure(recording: Recording, leaks: tuple[FaultLeak, ...]) -> Figur
     axes.set_xlabel("bytes per request above the arm without faults", fontsize=8.5, color=INK)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     names = {ALL: "all together", SUM: SUM, NONE: "none, subtracted above"}
-    axes.set_yticks(range(len(leaks)), [names.get(line.arm, line.arm) for line in leaks])
+    axes.set_yticks(range(len(leaks)), [names.get(line.arm, line.arm) for line in leaks], parse_math=False)
     axes.set_ylim(len(leaks) - 0.5, -0.5)
     axes.margins(x=0.01)
     for y, line in enumerate(leaks):

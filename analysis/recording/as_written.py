@@ -22,8 +22,12 @@ from soak.regular_files import MOST_TABLE_BYTES, open_regular
 
 AMOUNTS: Final = (0.0, 2.0**64)
 """Least and greatest number that is counted, sized or numbered; a limit that is not set is 2**64 - 1."""
-LONGEST: Final = (-1e12, 1e12)
-"""Least and greatest time, seconds: one beyond is damage."""
+LONGEST: Final = (-1e10, 1e10)
+"""Least and greatest time, seconds, three centuries: one beyond is damage, and no date."""
+SHORT_ROWS_BYTES: Final = 256 << 20
+SHORT_ROWS_TIMES: Final = 32
+"""Memory that rows may take, bytes, and times the bytes of their file, whichever is more: a row as a run writes it has
+a comma for each column, so its numbers take no more than eight times its bytes."""
 BLOCK_BYTES: Final = 2 << 20
 """Bytes of a file that are parsed at a time: a larger block does not stay in the processor's cache, and the memory of
 each is taken from the system and given back; a smaller one takes more time for its start."""
@@ -81,7 +85,8 @@ class FileRows:
 def read_as_written(path: Path, columns: Columns) -> FileRows | None:
     """Read a file block by block, each with one pass of the parser; None for one that is not all as a run writes it.
 
-    What is appended meanwhile is left out. Raises OSError as ``open_regular``.
+    What is appended meanwhile is left out. Raises OSError as ``open_regular``, UnreadableError as
+    ``refuse_short_rows``.
     """
     texts: dict[str, list[pd.Series[Any]]] = {name: [] for name in columns.texts}
     with open_regular(path, MOST_TABLE_BYTES) as file:
@@ -91,6 +96,7 @@ def read_as_written(path: Path, columns: Columns) -> FileRows | None:
         head, done = file.readline(BLOCK_BYTES), 0
         if count * len(head_names(head)) > size:
             return None  # lines without a cell for each column
+        refuse_short_rows(count, size, columns)
         numbers = np.empty((len(columns.kept), max(count - 1, 0)))
         while lines := whole_lines(file, min(BLOCK_BYTES, size - file.tell())):
             block = _block_as_written(head, lines, columns)
@@ -107,6 +113,12 @@ def read_as_written(path: Path, columns: Columns) -> FileRows | None:
     join = union_categoricals if columns.text_kind == "category" else partial(pd.concat, ignore_index=True)
     frame = frame.assign(**{name: join(parts) for name, parts in texts.items()})
     return FileRows(head_names(head), frame, torn > 0)
+
+
+def refuse_short_rows(count: int, size: int, columns: Columns) -> None:
+    """Raise UnreadableError for rows so short that those of a small file would fill the memory."""
+    if count * len(columns.kept) * 8 > max(SHORT_ROWS_BYTES, SHORT_ROWS_TIMES * size):
+        raise UnreadableError(f"not readable ({count:,} rows in {size:,} bytes)")
 
 
 def whole_lines(file: BinaryIO, most_bytes: int) -> bytes:

@@ -21,6 +21,7 @@ from analysis.recording.as_written import (
     head_names,
     read_as_written,
     read_csv,
+    refuse_short_rows,
 )
 from soak.regular_files import MOST_TABLE_BYTES, read_regular
 
@@ -89,6 +90,7 @@ def read_table(
 
 def read_damaged(content: bytes, columns: Columns) -> FileRows:
     """Return the rows of a file of which some part is as no run writes it; raises UnreadableError for none."""
+    refuse_short_rows(content.count(b"\n"), len(content), columns)
     lines, newline, torn = content.rpartition(b"\n")
     del content
     try:

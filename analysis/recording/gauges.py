@@ -18,6 +18,11 @@ PREFIX: Final = "gauges."
 """Begins the name of each column that is made of a gauge: ``gauges.pool``."""
 MOST_GAUGES: Final = 256
 """Names of gauges that are read, those that come first: 32 can be registered, and a build may have others."""
+LEAST_GAUGES: Final = 32
+MOST_CELLS: Final = 1 << 27
+"""Numbers of all gauges of an arm, 1 GiB, beyond which no more than LEAST_GAUGES names are read."""
+MOST_VALUE: Final = 2.0**64
+"""Largest value of a gauge; one beyond was not read."""
 AT_ONCE: Final = 4096
 """Cells that are decoded together, so that their objects take little memory."""
 _DECODER: Final = json.JSONDecoder(parse_int=float)
@@ -37,19 +42,20 @@ def spread_gauges(samples: pd.DataFrame) -> pd.DataFrame:
     )
     which, texts = pd.factorize(samples[objects].to_numpy())
     columns = {PREFIX + name: samples[name] for name in singles if samples[name].notna().any()}
-    for name, values in sorted(_by_name(texts.tolist()).items()):
+    most = min(MOST_GAUGES, max(LEAST_GAUGES, MOST_CELLS // max(1, len(samples))))
+    for name, values in sorted(_by_name(texts.tolist(), most).items()):
         columns[PREFIX + name] = pd.Series(values[which], index=samples.index)
     rest = samples.drop(columns=[objects, *singles])
     return pd.concat([rest, pd.DataFrame(columns, index=samples.index)], axis=1)
 
 
-def _by_name(texts: list[str]) -> dict[str, Numbers]:
-    """Return the numbers of each name, one for each text; NaN where it has none."""
+def _by_name(texts: list[str], most: int) -> dict[str, Numbers]:
+    """Return the numbers of each of the first names, one for each text; NaN where it has none."""
     found: dict[str, Numbers] = {}
     for first in range(0, len(texts), AT_ONCE):
         objects = _objects(texts[first : first + AT_ONCE])
         for name in dict.fromkeys(chain.from_iterable(objects)):
-            if name not in found and len(found) >= MOST_GAUGES:
+            if name not in found and len(found) >= most:
                 continue
             values = [one.get(name, math.nan) for one in objects]
             if set(map(type, values)) != {float}:
@@ -58,7 +64,7 @@ def _by_name(texts: list[str]) -> dict[str, Numbers]:
                 found[name] = np.full(len(texts), math.nan)
             found[name][first : first + len(values)] = values
     for values_of in found.values():
-        values_of[~np.isfinite(values_of)] = math.nan
+        values_of[~(np.abs(values_of) <= MOST_VALUE)] = math.nan
     return {name: values_of for name, values_of in found.items() if not np.isnan(values_of).all()}
 
 
@@ -94,7 +100,7 @@ def gauge_names(samples: Iterable[pd.DataFrame]) -> tuple[str, ...]:
 def numbers_of(text: str) -> dict[str, float]:
     """Return the numbers by name of a cell with a JSON object; what is damaged, or no finite number, was not read."""
     values = _object(text).items()
-    return {name: value for name, value in values if isinstance(value, float) and math.isfinite(value)}
+    return {name: value for name, value in values if isinstance(value, float) and abs(value) <= MOST_VALUE}
 
 
 def _object(text: str) -> dict[str, Any]:

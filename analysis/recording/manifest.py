@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -49,10 +49,10 @@ Amount = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_plau
 
 
 def _in_calendar(moment: datetime) -> datetime:
-    """Return the moment; raises ValueError where hours of a run before or after it would be in no calendar."""
+    """Return the moment in UTC; raises ValueError where hours of a run before or after it would be in no calendar."""
     if not 1970 <= moment.year <= 9000:
         raise ValueError("its year must be between 1970 and 9000")
-    return moment
+    return moment.astimezone(UTC)
 
 
 class ManifestImage(BaseModel):
@@ -267,6 +267,13 @@ class Manifest(RunFacts):
         except (AttributeError, LookupError, TypeError):
             return content  # the checks of the fields name what is wrong
         return resolved | content
+
+    @model_validator(mode="after")
+    def _arms_have_names_of_their_own(self) -> Manifest:
+        names = [arm.name for arm in self.arms]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"arms: the name {twice!r} is there twice")
+        return self
 
     @model_validator(mode="after")
     def _gates_are_known(self) -> Manifest:

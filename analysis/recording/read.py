@@ -22,6 +22,7 @@ from analysis.recording.manifest import Manifest, read_manifest
 from analysis.recording.model import Arm, Gap, Life, Phase, Recording, chosen, last_load
 from analysis.recording.process_sum import as_one, overlap
 from analysis.recording.replay import ReplayFiles, read_replay
+from analysis.recording.requests import uncounted
 from analysis.recording.sent_by_name import SENT_COLUMN, SentByName, sent_by_name
 from soak.contract import (
     CONTROL_ROLE,
@@ -230,6 +231,8 @@ def _read_tables(arm_dir: Path, manifest: Manifest, *, whole: bool) -> ArmTables
         arm=arm_dir.name,
         checked_only=columns.checked_only,
     )
+    if len(requests.frame) and not requests.gaps:
+        requests = replace(requests, gaps=uncounted(requests.frame))
     samples = replace(samples, frame=spread_gauges(samples.frame))
     sent = SentByName()
     if manifest.rotates:

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
+import pandas as pd
 
 from analysis.judge.types import Numbers
 from analysis.recording.model import Arm
+from soak.contract import FAILURE_KINDS
+from soak.contract.columns import LATER_FAILURE_KINDS
+
+COUNTS: Final = (
+    "planned", "sent", "missed", "ok", *(f"failed_{kind}" for kind in FAILURE_KINDS if kind not in LATER_FAILURE_KINDS)
+)  # fmt: skip
+"""Columns of requests.csv that every second has, of any version."""
+
+
+def uncounted(requests: pd.DataFrame) -> tuple[str, ...]:
+    """Return a sentence on the seconds of an arm that lack a count; none where all have theirs."""
+    lacking = requests[[name for name in COUNTS if name in requests]].isna().any(axis=1)
+    if not lacking.any():
+        return ()
+    first_s = requests.loc[lacking, "t_s"].iloc[0]
+    return (f"{lacking.sum()} rows of requests.csv lack a count, the first at t_s {first_s:.3f}",)
 
 
 def answered_by(arm: Arm, t_s: Numbers) -> Numbers:

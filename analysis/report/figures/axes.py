@@ -88,7 +88,7 @@ def new_axes(figure: Figure, place: SubplotSpec, title: str = "") -> Axes:
     axes.tick_params(labelsize=8, colors=INK, length=3)
     axes.grid(axis="y", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.set_title(title, loc="left", fontsize=9, color=INK)
+    axes.set_title(title, loc="left", fontsize=9, color=INK, parse_math=False)
     return axes
 
 

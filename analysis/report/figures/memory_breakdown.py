@@ -65,7 +65,7 @@ def _draw(axes: Axes, flow: MemoryBreakdown) -> None:
     last = len(names) - 1
     axes.plot([last - 1 + BAR_WIDTH / 2, last - BAR_WIDTH / 2], [level / MIB] * 2, color=FAINT, linewidth=0.8)
     _bar(axes, last, 0.0, flow.end_bytes, format_bytes(flow.end_bytes, "MiB"), LEVEL_COLOUR)
-    axes.set_xticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), names, parse_math=False)
     axes.set_xlim(-0.5, last + 0.5)
 
 

@@ -42,9 +42,10 @@ def requests_figure(contents: ReportContents) -> Figure | None:
 
 def requests_per_second(arm: Arm) -> tuple[Numbers, Numbers]:
     """Return times, seconds since the run's start, and the requests per second around them; empty if not known."""
-    if len(arm.requests) < 2:
+    counted = arm.requests.dropna(subset="ok")
+    t_s = counted["t_s"].to_numpy(float)
+    if len(counted) < 2 or t_s[0] == t_s[-1]:
         return np.empty(0), np.empty(0)
-    t_s = arm.requests["t_s"].to_numpy(float)
-    so_far = np.cumsum(arm.requests["ok"].to_numpy(float))
+    so_far = np.cumsum(counted["ok"].to_numpy(float))
     edges = np.linspace(t_s[0], t_s[-1], min(POINTS, len(t_s)))
     return (edges[1:] + edges[:-1]) / 2, np.diff(np.interp(edges, t_s, so_far)) / np.diff(edges)

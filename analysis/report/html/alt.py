@@ -74,7 +74,7 @@ def _memory(recording: Recording, arm: Arm) -> str:
     seen = rows[rows["life"] == rows["life"].iloc[0]] if deaths else rows
     first, last = (format_bytes(seen["rss_bytes"].iloc[place]) for place in (0, -1))
     moved = f"{arm.name} went from {first} to {last}"
-    if deaths:
-        more = f", and so did {len(deaths) - 1} more lives" if len(deaths) > 1 else ""
-        return f"{moved} and {ended(recording, deaths[0])}{more}."
-    return f"{moved} under load."
+    own = [life for life in deaths if life.number == seen["life"].iloc[0]]
+    end = f"and {ended(recording, own[0])}" if own else "under load"
+    more = f"; {len(deaths) - len(own)} more lives ended" if len(deaths) > len(own) else ""
+    return f"{moved} {end}{more}."

@@ -7,8 +7,11 @@ from typing import Final
 
 from analysis.report.tables import Table
 
-MARKUP: Final = re.compile(r"&(?=[#\w])|<(?=[A-Za-z/!?])|[|@\[\]`*\\]|(?<![^\W_])_|_(?![^\W_])|~")
+MARKUP: Final = re.compile(r"&(?=[#\w])|<(?=[A-Za-z/!?])|[|@\[\]`*\\$]|#(?=\d)|(?<![^\W_])_|_(?![^\W_])|~")
 """What would be markup or a mention; an underscore within a word and a ``<`` before no letter are none."""
+
+LEADING: Final = re.compile(r"^[#>+=-]")
+"""What begins a heading, a quotation or a list at the start of a line."""
 
 
 def literal(text: str) -> str:
@@ -21,7 +24,8 @@ def markdown_table(table: Table) -> list[str]:
     rules = ["---:" if name in table.numeric else "---" for name in table.head]
     rows = [[literal(cell) for cell in row] for row in table.rows]
     lines = [_line(cells) for cells in (list(table.head), rules, *rows)] if rows else []
-    return [*lines, *([""] if lines and table.note else []), *([literal(table.note)] if table.note else [])]
+    note = [LEADING.sub(r"\\\g<0>", literal(table.note))] if table.note else []
+    return [*lines, *([""] if lines and note else []), *note]
 
 
 def section(table: Table) -> list[str]:

@@ -47,6 +47,17 @@ def test_no_slope_without_enough_to_fit() -> None:
     assert fit(x, np.full(20, 7.0)) == Slope(0.0, 0.0, 0.0, 0.0)
 
 
+@pytest.mark.parametrize("far", [1e9, 1e15])
+def test_a_clock_that_is_far_from_0_moves_no_slope(far: float) -> None:
+    """Requests since the start of a late life; where its steps are lost in rounding there is none."""
+    x = np.arange(200.0)
+    y = 3.0 * x + np.random.default_rng(1).normal(0, 5, len(x))
+    near, late = fit(x, y), fit(far + x, y)
+    assert near is not None
+    assert late is not None
+    assert (late.value, late.low, late.high) == pytest.approx((near.value, near.low, near.high))
+
+
 def test_each_life_under_load_has_its_slopes(build_run: Build) -> None:
     """A restart in the middle does not hide the leak: life 1 is fitted on its own, per hour and per request."""
     recording = read_recording(build_run(after_growth_bytes=0.0))

@@ -38,6 +38,15 @@ def test_an_arm_without_gauges_has_no_columns_of_them() -> None:
     assert list(spread_gauges(pd.DataFrame({"t_s": [], "gauges": []}, dtype=str)).columns) == ["t_s"]
 
 
+def test_a_value_beyond_all_counts_was_not_read() -> None:
+    """No limit, as the largest number there is, has no place in a figure."""
+    texts = [json.dumps({"rows": 5, "limit": 1.7e308}), json.dumps({"rows": 6, "limit": 2**63})]
+    found = spread_gauges(pd.DataFrame({"gauges": texts}))
+    assert found["gauges.rows"].tolist() == [5, 6]
+    assert np.isnan(found["gauges.limit"][0])
+    assert found["gauges.limit"][1] == 2**63
+
+
 def test_names_are_bounded() -> None:
     """A target may give its gauges new names at each reading: those that come first are read."""
     texts = [json.dumps({"steady": row, f"new_{row}": 1}) for row in range(3 * MOST_GAUGES)]

@@ -137,6 +137,21 @@ def test_a_damaged_file_is_named_with_its_arm(build_run: Build) -> None:
     )
 
 
+def test_seconds_without_counts_are_a_gap(build_run: Build) -> None:
+    """Nothing planned, nothing lost: half of a load that nobody recorded would have arrived as planned."""
+    run_dir = build_run()
+    path = run_dir / "fixed" / "requests.csv"
+    frame = pd.read_csv(path)
+    late = frame["t_s"] > frame["t_s"].median()
+    frame.loc[late, ["planned", "sent", "ok"]] = None
+    frame.to_csv(path, index=False)
+    [gap] = read_recording(run_dir).gaps
+    first_s = frame.loc[late, "t_s"].iloc[0]
+    assert gap == Gap(
+        "fixed", f"{late.sum()} rows of requests.csv lack a count, the first at t_s {first_s:.3f}"
+    )
+
+
 def test_a_recording_without_a_kind_of_failure_of_today(build_run: Build) -> None:
     """Requests of an earlier version lack the column of answers that are too large: no gap, and nothing failed so."""
     run_dir = build_run()
@@ -170,6 +185,10 @@ def change_manifest(run_dir: Path, **keys: Any) -> None:
         *(
             ({"arms": [{"name": name, "role": "", "memory_limit_bytes": None}]}, "key arms.0.name: ")
             for name in ("", "..", "../fixed", "a/b", "nul\0", "x" * 300)
+        ),
+        (
+            {"arms": [{"name": "x", "role": "", "memory_limit_bytes": None}] * 2},
+            "arms: the name 'x' is there twice",
         ),
         ({"profile": "half \ud800"}, "not readable ("),
         ({"status": "fine"}, "key status: "),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 
 import pandas as pd
 import pytest
@@ -48,6 +49,18 @@ def test_a_gauge_of_one_arm_alone_is_drawn_for_it(build_run: Build) -> None:
         ("Cache entries", 1),
         ("History entries", 1),
     ]
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+def test_a_gauge_whose_name_looks_like_mathematics_is_drawn_as_it_is(build_run: Build) -> None:
+    """It would end the report otherwise."""
+    run_dir = build_run()
+    path = run_dir / "leaky" / "samples.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows.assign(gauges=json.dumps({"cost_$x_{$": 1})).to_csv(path, index=False)
+    figure = objects_figure(report_contents(read_recording(run_dir)))
+    figure.savefig(BytesIO())
+    assert "Cost $x {$" in [one.get_title(loc="left") for one in figure.axes]
 
 
 def test_a_long_name_of_a_gauge_stays_within_its_panel(build_run: Build) -> None:

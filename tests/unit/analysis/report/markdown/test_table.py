@@ -11,7 +11,7 @@ from analysis.report.tables import Table
     "text",
     ["app.__init__.cache", "shop.__main__ global _Cart._items_", "make.<locals>.handler of <lambda>", "~~gone~~",
      "<img src=x onerror=y>", "a*b*c `d` [e](f) ![g](h)", "&lt; &#60; R&D", "back\\slash \\_", "<!-- <?x </b>",
-     "snake_case < 5 & 6 <= 7"],
+     "snake_case < 5 & 6 <= 7", "costs $x$ of issue #12"],
 )  # fmt: skip
 def test_a_text_is_read_as_it_is(text: str) -> None:
     """The names of Python's own modules, functions and types lose nothing, and nothing is an element of a page."""
@@ -26,6 +26,16 @@ def test_plain_words_stay_as_they_are() -> None:
     """Where nothing would be markup, the file reads as well as its picture."""
     text = "min_time_to_oom <= 5 & any leak < 200 B per request (95%)"
     assert literal(text) == text
+
+
+@pytest.mark.parametrize("note", ["# SIGNED OFF", "> quoted", "- listed", "+ listed", "=== under"])
+def test_a_note_begins_no_heading_or_list(note: str) -> None:
+    """It stands at the start of a line."""
+    [line] = markdown_table(Table("", ("who",), (), note=note))
+    tokens = MarkdownIt().parse(f"before\n\n{line}")
+    assert [token.type for token in tokens if token.type.endswith("_open")] == ["paragraph_open"] * 2
+    assert tokens[-2].children is not None
+    assert "".join(child.content for child in tokens[-2].children) == note
 
 
 def test_a_cell_ends_neither_its_row_nor_its_column() -> None:
