@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,7 @@ def _url(text: str) -> URL:
     except ValueError:
         has_host = False
     if not has_host:
-        shown = "" if "@" in text else f" {text}"
+        shown = "" if "@" in text else f" {re.split('[?#]', text)[0]}"
         raise UsageError(
             f"--prometheus{shown}: give an http or https URL, for example http://127.0.0.1:9090."
         )

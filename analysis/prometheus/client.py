@@ -58,6 +58,10 @@ class Client:
         try:
             async with asyncio.timeout(self._exchange_s):
                 return await self._follow(url, form, option)
+        except aiohttp.ConnectionTimeoutError:
+            raise RecordingError(
+                f"{self._access.url}: no connection: nobody answers there; check the address."
+            ) from None
         except TimeoutError:
             raise RecordingError(
                 f"{self._access.url}: no whole answer to {option} within {self._exchange_s:g} s; "

@@ -12,6 +12,9 @@ from analysis.prometheus.lives import GAP_STEPS, MOST_GAP_S, agree, shares_proce
 from analysis.prometheus.queries import Query
 from soak.errors import RecordingError
 
+EDGE_STEPS: Final = 2.0
+"""Usual steps before the first and after the last sample for which requests are known: the next sample is not there
+yet, or what was asked for begins between two."""
 MOST_FALLS_SHARE: Final = 0.1
 """Share of the steps that fall from which on values are no counter: one process is not set back every few samples."""
 MIN_STEPS: Final = 20
@@ -45,7 +48,8 @@ def check_counters(requests: tuple[Series, ...], query: Query) -> None:
 def answered(requests: tuple[Series, ...], query: Query, t_s: Numbers) -> Numbers:
     """Return the requests answered since the first sample at each of ``t_s``, increasing times, shape (n,).
 
-    The sum of all series; NaN where none of them was read for longer than MOST_GAP_S.
+    The sum of all series; NaN where none of them was read for longer than MOST_GAP_S, and from EDGE_STEPS steps before
+    the first and after the last sample on.
     """
     total, known = np.zeros(len(t_s)), np.zeros(len(t_s), dtype=bool)
     for one in requests:
@@ -54,15 +58,15 @@ def answered(requests: tuple[Series, ...], query: Query, t_s: Numbers) -> Number
         if len(times) < 2:
             continue
         steps_s = np.diff(times)
-        longest_s = max(MOST_GAP_S, GAP_STEPS * float(np.median(steps_s)))
+        usual_s = float(np.median(steps_s))
+        longest_s, edge_s = max(MOST_GAP_S, GAP_STEPS * usual_s), EDGE_STEPS * usual_s
         gained = _gained(value, steps_s, longest_s, query)
-        gained = np.append(
-            gained, gained[-1]
-        )  # until the next sample, which is not there yet, as in the step before
+        # until the next samples, which are not there yet, as in the step before
+        gained = np.append(gained, gained[-1] * edge_s / steps_s[-1])
         so_far = np.concatenate([[0.0], np.cumsum(gained)])
-        total += np.interp(t_s, np.append(times, times[-1] + steps_s[-1]), so_far)
+        total += np.interp(t_s, np.append(times, times[-1] + edge_s), so_far)
         after = np.clip(np.searchsorted(times, t_s), 1, len(times) - 1)
-        within = (t_s >= times[0] - longest_s) & (t_s <= times[-1] + longest_s)
+        within = (t_s >= times[0] - edge_s) & (t_s <= times[-1] + edge_s)
         known |= within & ((steps_s[after - 1] <= longest_s) | np.isin(t_s, times))
     return np.where(known, total, np.nan)
 

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from soak.contract import INCIDENT_MEMORY_BYTES, LOAD, LOW_TRAFFIC_H, SHAPES, WARMUP, IncidentPlan, Traffic
+from soak.contract import (
+    DIURNAL_SWING,
+    INCIDENT_MEMORY_BYTES,
+    LOAD,
+    LOW_TRAFFIC_H,
+    SHAPES,
+    WARMUP,
+    IncidentPlan,
+    Traffic,
+)
 
 SOLVED_FROM_H = 4
 """Hour of the incident until which the rates follow its increments; from it on one rate is solved."""
@@ -17,8 +26,6 @@ LIMIT_MET_H = 5.6
 """Hour of the incident at which the planned memory meets the limit."""
 
 DAY_H = 24
-DIURNAL_SWING = 0.75
-"""Amplitude of the rate over a day, as a share of its mean."""
 DIURNAL_STEP_H = 0.25
 """Length of a segment of one rate in the diurnal shape, hours."""
 MOST_HOURS = 100_000

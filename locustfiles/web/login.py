@@ -53,10 +53,12 @@ class WebLogin:
         return _User(name) if name == self._user else None
 
     def _log_in(self) -> Response:
-        if self.accepts(request.form.get("username", ""), request.form.get("password", "")):
+        with self._one_at_a_time:  # else whoever does not wait for an answer could try many at a time
+            is_right = self.accepts(request.form.get("username", ""), request.form.get("password", ""))
+            if not is_right:
+                gevent.sleep(WRONG_DELAY_S)
+        if is_right:
             login_user(_User(self._user))
             return cast(Response, redirect(url_for("locust.index")))
-        with self._one_at_a_time:
-            gevent.sleep(WRONG_DELAY_S)
         session["auth_error"] = "Wrong user or password"
         return cast(Response, redirect(url_for("locust.login")))

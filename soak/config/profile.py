@@ -15,12 +15,14 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from soak.config.arm_settings import ArmSettings
 from soak.config.traffic_settings import StubSettings, TrafficSettings
 from soak.config.values import (
+    DURATION,
     ArmName,
     NotTiny,
     ParsedLeak,
     ParsedLimit,
     ProfileTable,
     Seconds,
+    SecondsOrNone,
     Size,
 )
 from soak.contract import (
@@ -32,6 +34,7 @@ from soak.contract import (
     REPORT,
     ROTATE_S,
     GateLimit,
+    candidate_arm,
 )
 from soak.contract.evidence import spacing
 from soak.contract.units import DEFAULT_MAX_LEAK, LeakRate, parse_limit
@@ -82,11 +85,11 @@ class LimitSettings(ProfileTable):
 class SamplingSettings(ProfileTable):
     """How often the arms are read."""
 
-    every_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    every_s: Annotated[float, Field(ge=0.1, le=60), DURATION] = 1.0
     """Seconds between two samples; if not set, 1 for each 8 h of load begun, at most 10; 1 for a mix that rotates"""
     smaps_every_s: Seconds = 30.0
     """Seconds between two readings of USS and PSS"""
-    census_every_s: Annotated[float, Field(ge=0)] = 30.0
+    census_every_s: SecondsOrNone = 30.0
     """Seconds between two heap censuses under load, 0: none; if not set, 30 for each 8 h of load begun, at most 300"""
     quiesce_every_s: Seconds | None = None
     """Seconds between two quiesce points in warm-up and load"""
@@ -178,7 +181,7 @@ class GateSettings(ProfileTable):
 class ReplaySettings(ProfileTable):
     """How an arm that leaks is replayed after the verdict, to find where it allocates what it retains."""
 
-    seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    seconds: Annotated[float, Field(ge=0, le=3600), DURATION] = 30.0
     """Seconds for the replay of all arms that leak, together; 0: none"""
     frames: Annotated[int, Field(ge=1, le=64)] = 8
     """Frames of a traceback that are kept for each allocation"""
@@ -286,6 +289,12 @@ class Profile(ProfileTable):
         for key, arm in (("candidate", self.judge.candidate), ("control", self.judge.control)):
             if arm and arm not in self.arms and (key, arm) != ("control", INJECT):
                 raise ValueError(f"judge.{key} names '{arm}', which is no arm; it has {', '.join(self.arms)}")
+        roles = {name: arm.role for name, arm in self.arms.items()}
+        if self.judge.control == INJECT and candidate_arm(roles, self.judge.candidate) is None:
+            raise ValueError(
+                'judge.control = "inject" leaks in a copy of the candidate, and no arm is one: give the arm to sign '
+                'off role = "after", or name it as judge.candidate'
+            )
         if self.judge.control == INJECT in self.arms:
             raise ValueError(
                 f'judge.control = "{INJECT}" is the copy of the candidate; rename the arm {INJECT}'

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from soak.config.request_settings import RequestSettings, TemplatePath
-from soak.config.values import NotTiny, Port, ProfileTable, Seconds, ServiceName, Share, Size
-from soak.contract import ROTATE_S, ROTATE_WEIGHT
+from soak.config.values import Address, NotTiny, Port, ProfileTable, Seconds, ServiceName, Share, Size
+from soak.contract import DIURNAL_SWING, ROTATE_S, ROTATE_WEIGHT
 from soak.contract.protocol import LOOPBACK
 
 
@@ -86,7 +86,7 @@ class PlannedRequests(ProfileTable):
     """Requests per second and arm during the warm-up"""
     warmup_request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] | None = None
     """Size of a request's JSON body during the warm-up, bytes; that of the load fills caches of bodies before it"""
-    instances_per_hour: Annotated[float, Field(ge=0)] = 50.0
+    instances_per_hour: Annotated[float, Field(ge=0, le=1e6)] = 50.0
     """New instance names per hour. Incident only"""
     instances_live: Annotated[int, Field(ge=1, le=1000)] = 4
     """Instance names in use at a time. Incident only"""
@@ -118,7 +118,7 @@ class TrafficSettings(PlannedRequests, LocustfileUsers):
     """Seconds for a whole answer, to open or close a WebSocket, and for users of a locustfile to finish at the end"""
     max_response: Size = 16 * 1024 * 1024
     """Largest answer, as sent and decoded ("16 MiB"), or message of a WebSocket; a request with a larger one fails"""
-    bind_host: IPv4Address = IPv4Address(LOOPBACK)
+    bind_host: Address = IPv4Address(LOOPBACK)
     """IPv4 address of this machine on which the arms and Locust's master listen"""
     bind_port: Port | None = None
     """Port of Locust's master"""
@@ -175,8 +175,14 @@ class TrafficSettings(PlannedRequests, LocustfileUsers):
             )
         return self
 
+    @property
+    def _peak_rps(self) -> float:
+        return self.rate_rps * (1 + DIURNAL_SWING if self.shape == "diurnal" else 1)
+
     def open_at_once(self, longest_s: float) -> float:
-        """Return the most WebSockets that are open at an arm at a time on average, each for ``longest_s`` at most.
+        """Return the most WebSockets that are open at an arm at a time, at the peak of the rate on average.
+
+        Each is open for ``longest_s`` at most.
 
         Of a rotating mix: at the end of a turn, with what was opened before it as the turns have it on average.
         """
@@ -191,7 +197,7 @@ class TrafficSettings(PlannedRequests, LocustfileUsers):
                 in_turn_s = min(open_s, ROTATE_S)
                 usual = sum(share[number] for share in shares) / len(shares)
                 held_s += of_turn[number] * in_turn_s + usual * (open_s - in_turn_s)
-            found.append(self.rate_rps * held_s)
+            found.append(self._peak_rps * held_s)
         return max(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
+from ipaddress import IPv4Address
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -68,6 +69,16 @@ def _at_least_least(value: float) -> float:
     return value
 
 
+def _address(value: object) -> object:
+    if not isinstance(value, str | IPv4Address):
+        raise ValueError('give an address such as "192.168.0.5"')  # noqa: TRY004 - as above
+    return value
+
+
+def _zero_or_least(value: float) -> float:
+    return _at_least_least(value) if value else value
+
+
 def _ready(value: str) -> str:
     if not is_valid(value):
         raise ValueError('give a URL path such as "/healthz", "port", or "log: words of a line it prints"')
@@ -100,7 +111,12 @@ def _url(value: str) -> str:
 
 
 NotTiny = AfterValidator(_at_least_least)
-Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS), NotTiny, _quantity(parse_duration, A_DURATION)]
+Address = Annotated[IPv4Address, BeforeValidator(_address)]
+DURATION: Final = _quantity(parse_duration, A_DURATION)
+"""Makes a number one that may be written as a time with a unit."""
+Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS), NotTiny, DURATION]
+SecondsOrNone = Annotated[float, Field(ge=0, le=MOST_SECONDS), AfterValidator(_zero_or_least), DURATION]
+"""Seconds; 0: none."""
 Size = Annotated[int, Field(gt=0, le=MOST_BYTES), _quantity(lambda text: int(parse_size(text)), A_SIZE)]
 """Bytes."""
 ParsedLeak = Annotated[LeakRate, BeforeValidator(_leak_rate), PlainSerializer(lambda rate: rate.text)]

@@ -19,6 +19,9 @@ LOW_TRAFFIC_H: Final = (4.2, 4.6)
 SHAPES: Final = ("steady", "incident", "diurnal", "steps")
 """Names of the shapes of the load over time."""
 
+DIURNAL_SWING: Final = 0.75
+"""Amplitude of the rate over a day of the shape ``diurnal``, as a share of its mean."""
+
 ROTATE_S: Final = 10.0
 """Seconds of the load for which the mix ``rotate`` sends one kind of request more than the others."""
 ROTATE_WEIGHT: Final = 5.0

@@ -33,7 +33,7 @@ _UNITS: Final[Mapping[str, Mapping[str, float]]] = {
 """Units that the limit of a gate may have, with their factors, by the unit of the gate."""
 _NO_BASELINE: Final = ("s", "times", "leak")
 """Units of gates that cannot be a multiple of the baseline's: a time may be infinite, a leak none, a ratio is one."""
-_NUMBER: Final = r"\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_NUMBER: Final = r"\d+(?:_\d+)*(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _QUANTITY: Final = re.compile(rf"({_NUMBER})\s*(\D.*)?")
 _LIMIT: Final = re.compile(rf"(<=|>=|≤|≥)\s*({_NUMBER})\s*(\D.*)?")
 _RELATIONS: Final = {"<=": AT_MOST, "≤": AT_MOST, ">=": AT_LEAST, "≥": AT_LEAST}
@@ -92,7 +92,9 @@ def _leak_rate(text: str, form: str) -> LeakRate:
         raise ValueError(
             f"{text!r} is too {'small' if rate < LEAST_RATE else 'large'}; for example '1 MiB/h'"
         )
-    return LeakRate(per_request=rate, text=text) if per == REQUEST else LeakRate(per_s=rate, text=text)
+    return (
+        LeakRate(per_request=rate, text=text) if per.lower() == REQUEST else LeakRate(per_s=rate, text=text)
+    )
 
 
 def parse_option(option: str, text: str, parse: Callable[[str], Value]) -> Value:

@@ -18,7 +18,16 @@ def test_what_is_no_url_of_http_is_refused(url: str) -> None:
         read_access(url)
 
 
-@pytest.mark.parametrize("url", ["http://user:hunter2@host", "http://hunter2@host", "http://a:hunter2@[x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:hunter2@host",
+        "http://hunter2@host",
+        "http://a:hunter2@[x",
+        "host:9090/?token=hunter2",
+        "http://h:99999/#hunter2",
+    ],
+)
 def test_a_password_in_the_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(UsageError) as raised:
         read_access(url)

@@ -55,10 +55,12 @@ def test_times_beyond_the_series_are_not_known() -> None:
     assert np.isfinite(found).tolist() == [False, True, False]
 
 
-def test_requests_go_on_until_the_next_sample() -> None:
-    """As in the step before, for one step: memory is read at later times than the requests."""
-    found = answered((series([0, 60, 120, 180, 240, 300]),), COUNTER, np.array([300.0, 330, 360, 600]))
-    assert found.tolist() == [300, 330, 360, 360]
+def test_requests_go_on_until_the_next_samples() -> None:
+    """As in the step before, for two steps: memory is read at later times than the requests. Later nothing is known."""
+    times = np.array([-180.0, -90, 300, 330, 360, 420, 480, 600])
+    found = answered((series([0, 60, 120, 180, 240, 300]),), COUNTER, times)
+    assert found[1:6].tolist() == [0, 300, 330, 360, 420]
+    assert np.isnan(found[[0, 6, 7]]).all()
 
 
 @pytest.mark.parametrize("query", [COUNTER, SUM])

@@ -151,6 +151,14 @@ def test_a_setting_changes_one_key_and_reads_sizes_without_quotes() -> None:
             "(it is 'My-Arm'). (1 more like this.)",
         ),
         (
+            "traffic.bind_host=true",
+            "'traffic.bind_host': give an address such as \"192.168.0.5\" (it is True).",
+        ),
+        (
+            "sampling.census_every_s=1e-310",
+            "'sampling.census_every_s': must be at least 1e-06 (it is 1e-310).",
+        ),
+        (
             "traffic.shape=sawtooth",
             "'traffic.shape': give 'steady', 'incident', 'diurnal' or 'steps' (it is 'sawtooth').",
         ),
@@ -258,6 +266,7 @@ def test_a_duration_that_is_none_is_refused(text: str) -> None:
         (("phases.load_s=30d",), (10, 300)),
         (("phases.load_s=72h", "sampling.every_s=1"), (1, 270)),
         (("phases.load_s=72h", "sampling.census_every_s=0"), (9, 0)),
+        (("phases.load_s=72h", "sampling.every_s=2s", "sampling.census_every_s=1.5m"), (2, 90)),
     ],
 )
 def test_what_is_not_set_of_the_sampling_follows_the_load(

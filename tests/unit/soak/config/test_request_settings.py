@@ -156,6 +156,16 @@ def test_what_earlier_turns_opened_needs_room_too(read: Read) -> None:
         read(text)
 
 
+@pytest.mark.parametrize(("shape", "at_once"), [("steady", 30), ("diurnal", 52)])
+def test_the_peak_of_a_day_needs_room(read: Read, shape: str, at_once: int) -> None:
+    """Its rate is 1.75 times the mean."""
+    phases = "[scale]\nhour_s = 10\n[phases]\nload_s = 240\n"
+    text = f'{phases}[traffic]\nshape = "{shape}"\nrate_rps = 10\n{WEBSOCKET}open_s = 3\n'
+    assert len(read(text.replace("rate_rps", f"users_per_arm = {at_once + 1}\nrate_rps"))) == 1
+    with pytest.raises(UsageError, match=f"about {at_once} WebSockets would be open at a time"):
+        read(text.replace("rate_rps", f"users_per_arm = {at_once - 1}\nrate_rps"))
+
+
 @pytest.mark.parametrize("key", ["open_s = 1", "send_every_s = 1", "echo = true"])
 def test_keys_of_websockets_alone(read: Read, key: str) -> None:
     """They are refused of any other request."""

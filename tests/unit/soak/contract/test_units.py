@@ -6,7 +6,14 @@ import pytest
 
 from soak.config.load import load_profile
 from soak.contract import GATES
-from soak.contract.units import LeakRate, parse_duration, parse_leak_rate, parse_limit, parse_size
+from soak.contract.units import (
+    LeakRate,
+    parse_duration,
+    parse_leak_per_time,
+    parse_leak_rate,
+    parse_limit,
+    parse_size,
+)
 from soak.errors import UsageError
 
 
@@ -16,6 +23,9 @@ def test_sizes_durations_and_leak_rates_are_read_with_their_units() -> None:
     assert (parse_duration("30d"), parse_duration("90 min")) == (2_592_000, 5400)
     assert parse_leak_rate("1 MiB/h") == LeakRate(per_s=2**20 / 3600)
     assert parse_leak_rate("0.5 kB / request") == LeakRate(per_request=500)
+    assert parse_leak_rate("200 b/Request") == LeakRate(per_request=200)
+    with pytest.raises(ValueError, match="as no requests are counted"):
+        parse_leak_per_time("200 B/Request")
 
 
 @pytest.mark.parametrize(
@@ -25,6 +35,7 @@ def test_sizes_durations_and_leak_rates_are_read_with_their_units() -> None:
             "1 MiB",
             "a leak is a size per time or per request, for example 1 MiB/h or 200 B/request, not '1 MiB'",
         ),
+        ("1_ MiB/h", "unknown unit '_ MiB': did you mean 'MiB'?"),
         ("1 MiBs/h", "unknown unit 'MiBs': did you mean 'MiB'?"),
         ("200 B/reqest", "unknown unit 'reqest': did you mean 'request'?"),
         ("200/request", "a number and a unit are needed, for example '1 MiB', not '200'"),

@@ -114,6 +114,14 @@ def test_the_injected_control_is_a_copy_of_an_image_too(plan) -> None:  # type: 
         plan(*host)
 
 
+def test_a_control_without_a_candidate_is_refused(plan) -> None:  # type: ignore[no-untyped-def]
+    """Nothing would be copied, and hours later nothing signed off."""
+    keys = ("judge.control=inject", "judge.max_leak=200 B/request", "arms.new.port=21237", "arms.new.role=")
+    with pytest.raises(UsageError, match="leaks in a copy of the candidate, and no arm is one"):
+        plan(*keys)
+    assert len(plan(*keys, "judge.candidate=new").arms) == 3
+
+
 def test_the_plan_shows_the_image_and_no_value_of_its_environment(plan) -> None:  # type: ignore[no-untyped-def]
     text = plan('arms.new.env.TOKEN="hush"').describe()
     assert f"image shop:2.1, sha256:{'ab' * 32}" in text
