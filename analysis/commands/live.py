@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from analysis.formatting import format_duration
 from analysis.growth.classify import FILLING
 from analysis.growth.from_containers import container_suspects
@@ -24,6 +22,7 @@ from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.gates import failed_already
 from analysis.verdict.processes import process_rows
 from analysis.verdict.wording import verdict_sentence
+from soak.array_cache import fill_array_cache
 from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live, ProcessLive
 from soak.contract.evidence import MIN_QUIESCE_POINTS, MIN_READINGS_UNDER_LOAD
 from soak.errors import HarnessError
@@ -41,10 +40,6 @@ its first minutes."""
 FIRST_LOOK_S: Final = 30.0
 """Seconds of load before the first look, or those of MIN_READINGS_UNDER_LOAD rows where that is more: an earlier one
 could decide nothing and would spend error all the same."""
-SMALL_ARRAY_BYTES: Final = 1024
-CACHED_ARRAYS: Final = 7
-"""numpy keeps the memory of so many freed arrays of each size below SMALL_ARRAY_BYTES (NBUCKETS and NCACHE in its
-alloc.c): 3.6 MB, which the many sizes of the judge's arrays take hours to fill."""
 INJECTED: Final = "control, with an injected leak"
 """Beginning of the reason of the copy of the candidate."""
 
@@ -81,13 +76,6 @@ def follow(
         if recording.manifest.status != "running" or _load_is_over(recording):
             return
         sleep(pause_s(clock() - began_s, loaded_s))
-
-
-def fill_array_cache() -> None:
-    """Make and free as many small arrays as numpy keeps, so that the memory of this process is flat from now on."""
-    sizes = range(1, SMALL_ARRAY_BYTES)
-    arrays = [np.empty(size, np.uint8) for size in sizes for _ in range(CACHED_ARRAYS)]
-    arrays.clear()
 
 
 def pause_s(look_s: float, loaded_s: float) -> float:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from soak import contract
+from soak.array_cache import fill_array_cache
 from soak.contract.clock import RunClock
 from soak.errors import SoakError
 from soak.heap.census import take_census
@@ -139,6 +140,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     os.nice(19)  # the targets and the load go first
+    fill_array_cache()
     try:
         with closing(CensusRecorder(options.run_directory, RunClock(options.t0))) as recorder:
             handle_orders(recorder, sys.stdin, lambda line: print(line, flush=True))

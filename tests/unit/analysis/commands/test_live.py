@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import pytest
 
@@ -17,7 +14,6 @@ from analysis.judge.types import INCONCLUSIVE, Judgement, Margin, SignalSeries
 from analysis.recording.read import read_recording
 from analysis.verdict.decision import FAMILY_ERROR
 from soak.contract import GateLimit, Live
-from tests.support.paths import ROOT
 from tests.support.planted_control import PlantedControl, write_control
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
 from tests.support.planted_judge import planted_judge
@@ -26,20 +22,6 @@ from tests.unit.analysis.conftest import JudgeBy
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
-
-
-ARRAYS: Final = """
-import numpy as np
-from psutil import heap_info
-from analysis.commands.live import fill_array_cache
-if {filled}:
-    fill_array_cache()
-before = heap_info().heap_used
-for size in range(1, 2000):
-    arrays = [np.empty(size, np.uint8) for _ in range(10)]
-    del arrays
-print(heap_info().heap_used - before)
-"""
 
 
 class Looks:
@@ -136,18 +118,6 @@ def test_all_looks_together_spend_the_error_once() -> None:
     """However many there are."""
     assert sum(look_error(look) for look in range(1, 10_000)) == pytest.approx(FAMILY_ERROR, rel=1e-3)
     assert look_error(1) == FAMILY_ERROR / 2
-
-
-@pytest.mark.parametrize(
-    ("filled", "least", "most"), [(False, 3_000_000, 4_500_000), (True, -200_000, 200_000)]
-)
-def test_small_arrays_of_any_size_take_no_more_memory(filled: bool, least: int, most: int) -> None:
-    """Once there was one of each size, and numpy keeps it; else it looks like a leak for hours."""
-    grown = subprocess.run(
-        [sys.executable, "-c", ARRAYS.format(filled=filled)],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    assert least < int(grown.stdout) < most
 
 
 def test_a_highest_memory_beyond_its_gate_is_certain_to_fail(build_run: Build) -> None:
