@@ -12,6 +12,7 @@ from gevent.pool import Group
 from locust.env import Environment
 from locust.runners import Runner
 
+from soak.array_cache import fill_array_cache
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_OK, SoakError
 
 
@@ -60,6 +61,7 @@ class LocustProcess:
 
 def set_up(environment: Environment, part: Callable[[LocustProcess, BinaryIO], None]) -> None:
     """Set up a part of the load with the process and its standard input; exits with the code of a SoakError."""
+    fill_array_cache()  # its counts are arrays of another size in each second
     # Unbuffered: gevent's buffer would hold a line back until it is full.
     orders = FileObject(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
     try:

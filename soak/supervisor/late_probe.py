@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from soak.errors import UsageError, printable
-from soak.heap.cpython.remote_exec import RemoteExec, find_remote_exec
 from soak.heap.errors import HeapError
 from soak.process.placed_files import PlacedFiles
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
@@ -22,6 +21,9 @@ from soak.process.procfs import descendants, environment_value
 from soak.sampling.probe_client import ProbeClient
 from soak.supervisor.attachments import Attachment
 from soak.supervisor.ending import StopRequest
+
+if TYPE_CHECKING:
+    from soak.heap.cpython.remote_exec import RemoteExec
 
 ANSWER_S: Final = 10.0
 """Time for the probes of all processes to start, seconds: a process that waits for an event starts none before it."""
@@ -145,6 +147,8 @@ def late_probes(
 
 def _remotes(one: Attachment, late: LateProbes) -> list[RemoteExec]:
     """Return how the processes without a probe are asked; raises UsageError where there are some but none takes one."""
+    from soak.heap.cpython.remote_exec import find_remote_exec  # noqa: PLC0415 - numpy has no place beside a run
+
     remotes = []
     processes = [one.process.pid, *descendants(one.process.pid)]
     without = [pid for pid in processes if (probe := probe_of(pid)) is None or not probe.exists]

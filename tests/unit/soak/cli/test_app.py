@@ -34,6 +34,13 @@ def test_a_command_of_the_analysis_imports_nothing_of_the_runner(command: str) -
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{words} []\n", "")
 
 
+def test_what_stands_beside_a_run_for_days_imports_no_arrays() -> None:
+    """They are 11 MiB of each process: the census, the load and the analysis have them."""
+    script = "import sys, soak.cli.commands, soak.supervisor.launch; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.parametrize("command", OF_ANALYSIS)
 def test_a_command_of_the_analysis_is_one_of_the_app_too(
     command: str, monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from soak.errors import UsageError
+from soak.heap.cpython import remote_exec
 from soak.heap.errors import HeapError
 from soak.process import placed_files
 from soak.supervisor import late_probe as module
@@ -70,7 +71,7 @@ def targets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Target]]:
         started.append(Target(script))
         return started[-1]
 
-    monkeypatch.setattr(module, "find_remote_exec", find)
+    monkeypatch.setattr(remote_exec, "find_remote_exec", find)
     yield start
     for target in started:
         target.process.kill()
