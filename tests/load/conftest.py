@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -29,6 +30,11 @@ class Soak:
     stderr: str
     directory: Path
     temporary: Path
+
+    def replayed(self, arm: str) -> bool:
+        """Return whether an arm was replayed with points enough."""
+        manifest = json.loads((self.directory / "manifest.json").read_text())
+        return bool(manifest.get("replay", {}).get(arm, {}).get("status") == "done")
 
     @classmethod
     def of(cls, runs: Path) -> Soak:

@@ -28,7 +28,7 @@ from soak.contract import (
 from soak.contract.hashes import verify
 from soak.plan.run_plan import plan_run
 
-from .conftest import Soak, finish, is_running, start_soak, wait_for_event
+from .conftest import Soak, finish, is_running, soak_until, start_soak, wait_for_event
 
 pytestmark = pytest.mark.integration
 
@@ -71,7 +71,7 @@ def oom_run(tmp_path_factory: pytest.TempPathFactory) -> Soak:
     directory = tmp_path_factory.mktemp("oom")
     profile = directory / "short.toml"
     profile.write_text(GATEWAYS)
-    soak = finish(start_soak(profile, directory / "runs"), directory / "runs")
+    soak = soak_until(lambda soak: soak.replayed("leaky"), profile, directory / "runs")
     mechanism = json.loads((soak.directory / "manifest.json").read_text())["limit_mechanism"]
     if not mechanism.startswith("cgroup"):
         reason = f"no cgroup can be had here, the limit is a {mechanism}"

@@ -118,9 +118,9 @@ def test_a_leak_per_connection(tmp_path: Path) -> None:
 
 
 def _decided(soak: Soak) -> bool:
-    """Return whether all of the load was sent, and both arms were judged."""
+    """Return whether all of the load was sent, both arms were judged, and the leak was replayed."""
     late = sum(int(row["missed"]) for arm in ("leaky", "fixed") for row in soak.rows(f"{arm}/requests.csv"))
-    return soak.code != EXIT_INCONCLUSIVE and not late
+    return soak.code != EXIT_INCONCLUSIVE and not late and soak.replayed("leaky")
 
 
 def _chat(**keys: object) -> TrafficRequest:
