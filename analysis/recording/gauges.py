@@ -98,7 +98,7 @@ def gauge_names(samples: Iterable[pd.DataFrame]) -> tuple[str, ...]:
 
 
 def numbers_of(text: str) -> dict[str, float]:
-    """Return the numbers by name of a cell with a JSON object; what is damaged, or no finite number, was not read."""
+    """Return the numbers by name of a cell with a JSON object; what is damaged, or beyond MOST_VALUE, was not read."""
     values = _object(text).items()
     return {name: value for name, value in values if isinstance(value, float) and abs(value) <= MOST_VALUE}
 

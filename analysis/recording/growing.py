@@ -43,7 +43,7 @@ from analysis.recording.read import (
     request_texts,
     sample_columns,
 )
-from analysis.recording.sent_by_name import SENT_COLUMN, SentByName, sent_by_name
+from analysis.recording.sent_by_name import SentByName, taken_out
 from soak.contract import CONTAINERS, EVENTS, HOLDERS, POINT, REQUESTS, SAMPLES
 from soak.regular_files import MOST_TABLE_BYTES, open_regular
 
@@ -242,9 +242,9 @@ class GrowingArm:
         for rows in self._requests.new_rows():
             if np.isnan(self._began_s) and len(rows):
                 self._began_s = float(rows["t_s"].iloc[0])
-            if SENT_COLUMN in rows:
-                self._sent = self._sent.followed_by(sent_by_name(rows))
-            self._of_requests.add(rows.drop(columns=SENT_COLUMN, errors="ignore"))
+            sent, counts = taken_out(rows)
+            self._sent = self._sent.followed_by(sent)
+            self._of_requests.add(counts)
         for rows in self._containers.new_rows():
             listed = rows.dropna(subset=["life", "length"])
             loaded = listed["rung"].isin(["", POINT])

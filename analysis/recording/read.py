@@ -23,7 +23,7 @@ from analysis.recording.model import Arm, Gap, Life, Phase, Recording, chosen, l
 from analysis.recording.process_sum import as_one, overlap
 from analysis.recording.replay import ReplayFiles, read_replay
 from analysis.recording.requests import uncounted
-from analysis.recording.sent_by_name import SENT_COLUMN, SentByName, sent_by_name
+from analysis.recording.sent_by_name import SENT_COLUMN, SentByName, taken_out
 from soak.contract import (
     CONTROL_ROLE,
     EVENTS,
@@ -234,10 +234,8 @@ def _read_tables(arm_dir: Path, manifest: Manifest, *, whole: bool) -> ArmTables
     if len(requests.frame) and not requests.gaps:
         requests = replace(requests, gaps=uncounted(requests.frame))
     samples = replace(samples, frame=spread_gauges(samples.frame))
-    sent = SentByName()
-    if manifest.rotates:
-        sent = sent_by_name(requests.frame)
-        requests = replace(requests, frame=requests.frame.drop(columns=SENT_COLUMN))
+    sent, rows = taken_out(requests.frame)
+    requests = replace(requests, frame=rows)
     if not whole:
         return ArmTables(samples, requests, HeapFiles(), sent=sent)
     return ArmTables(samples, requests, read_heap_files(arm_dir), read_replay(arm_dir), sent)

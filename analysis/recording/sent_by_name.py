@@ -68,6 +68,13 @@ class SentByName:
         return SentByName(self.ends_s[kept], {name: sent[kept] for name, sent in self.sent.items()})
 
 
+def taken_out(requests: pd.DataFrame) -> tuple[SentByName, pd.DataFrame]:
+    """Return what rows of requests.csv have by name, and the rows without it; nothing where it was not read."""
+    if SENT_COLUMN not in requests:
+        return SentByName(), requests
+    return sent_by_name(requests), requests.drop(columns=SENT_COLUMN)
+
+
 def sent_by_name(requests: pd.DataFrame) -> SentByName:
     """Return an arm's requests by name, of rows of requests.csv with SENT_COLUMN; a damaged cell counts for nothing."""
     seconds = requests["t_s"].to_numpy(float)

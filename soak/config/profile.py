@@ -22,7 +22,7 @@ from soak.config.values import (
     ParsedLimit,
     ProfileTable,
     Seconds,
-    SecondsOrNone,
+    SecondsOrZero,
     Size,
 )
 from soak.contract import (
@@ -89,7 +89,7 @@ class SamplingSettings(ProfileTable):
     """Seconds between two samples; if not set, 1 for each 8 h of load begun, at most 10; 1 for a mix that rotates"""
     smaps_every_s: Seconds = 30.0
     """Seconds between two readings of USS and PSS"""
-    census_every_s: SecondsOrNone = 30.0
+    census_every_s: SecondsOrZero = 30.0
     """Seconds between two heap censuses under load, 0: none; if not set, 30 for each 8 h of load begun, at most 300"""
     quiesce_every_s: Seconds | None = None
     """Seconds between two quiesce points in warm-up and load"""

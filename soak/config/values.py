@@ -115,7 +115,7 @@ Address = Annotated[IPv4Address, BeforeValidator(_address)]
 DURATION: Final = _quantity(parse_duration, A_DURATION)
 """Makes a number one that may be written as a time with a unit."""
 Seconds = Annotated[float, Field(gt=0, le=MOST_SECONDS), NotTiny, DURATION]
-SecondsOrNone = Annotated[float, Field(ge=0, le=MOST_SECONDS), AfterValidator(_zero_or_least), DURATION]
+SecondsOrZero = Annotated[float, Field(ge=0, le=MOST_SECONDS), AfterValidator(_zero_or_least), DURATION]
 """Seconds; 0: none."""
 Size = Annotated[int, Field(gt=0, le=MOST_BYTES), _quantity(lambda text: int(parse_size(text)), A_SIZE)]
 """Bytes."""

@@ -94,6 +94,16 @@ def test_a_cell_that_is_longer_than_csv_reads_is_read(tmp_path: Path) -> None:
     assert (len(found.frame), found.gaps) == (60, ())
 
 
+def read_measured(path: Path) -> tuple[CsvTable, int]:
+    """Read a file; return also the most memory that it took, bytes."""
+    tracemalloc.start()
+    try:
+        found = read(path)
+        return found, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("damage", ["", "\xff\n"])
 def test_short_rows_take_no_memory_of_long_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
@@ -103,12 +113,7 @@ def test_short_rows_take_no_memory_of_long_ones(
     monkeypatch.setattr(as_written, "SHORT_ROWS_TIMES", 1)
     path = tmp_path / "samples.csv"
     path.write_text("t_s\n" + "1\n" * 100_000 + damage, encoding="latin-1")
-    tracemalloc.start()
-    try:
-        found = read(path)
-        peak_bytes = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    found, peak_bytes = read_measured(path)
     rows, size = 100_001 + len(damage) // 2, path.stat().st_size
     assert found.gaps == (f"samples.csv is not readable ({rows:,} rows in {size:,} bytes)",)
     assert peak_bytes < 4 << 20
@@ -118,11 +123,6 @@ def test_line_ends_alone_take_no_memory_of_rows(tmp_path: Path) -> None:
     """They are damage, which is read within some times the size of the file."""
     path, content = tmp_path / "samples.csv", HONEST.partition("\n")[0] + "\n" * 3_000_000
     path.write_text(content)
-    tracemalloc.start()
-    try:
-        found = read(path)
-        peak_bytes = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    found, peak_bytes = read_measured(path)
     assert found.gaps
     assert peak_bytes < 20 * len(content)

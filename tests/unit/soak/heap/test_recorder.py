@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -89,15 +90,20 @@ def test_what_the_collector_has_done_is_told_where_it_can_be_read(directory: Pat
     assert answer["incremental"] == {2: "3.14.2"}
 
 
-def test_a_list_that_grows_is_followed_into_its_file(directory: Path) -> None:
-    """Its address stays, its length rises, and after three censuses it is suspected."""
+def growing_list() -> Callable[..., Census]:
+    """Return a way to take censuses in each of which one list is longer."""
     lengths = iter((200, 210, 220, 230))
 
-    def growing(_pid: int, *, containers_over: int) -> Census:
+    def take(_pid: int, *, containers_over: int) -> Census:
         assert containers_over == 100
         return census(lengths={0xABC0: next(lengths)})
 
-    with closing(CensusRecorder(directory, Clock(), growing)) as recorder:
+    return take
+
+
+def test_a_list_that_grows_is_followed_into_its_file(directory: Path) -> None:
+    """Its address stays, its length rises, and after three censuses it is suspected."""
+    with closing(CensusRecorder(directory, Clock(), growing_list())) as recorder:
         answers = [
             recorder.handle(json.loads(order(("today", 1, 1), rung=rung)))["suspects"]
             for rung in ("", "", "", "drained")
@@ -115,13 +121,7 @@ def test_a_list_that_grows_is_followed_into_its_file(directory: Path) -> None:
 
 def test_another_process_of_the_same_pid_has_a_history_of_its_own(directory: Path) -> None:
     """The list of the one before it did not grow in it."""
-    lengths = iter((200, 210, 220, 230))
-
-    def growing(_pid: int, *, containers_over: int) -> Census:
-        assert containers_over == 100
-        return census(lengths={0xABC0: next(lengths)})
-
-    with closing(CensusRecorder(directory, Clock(), growing)) as recorder:
+    with closing(CensusRecorder(directory, Clock(), growing_list())) as recorder:
         answers = [
             recorder.handle(json.loads(order(("today", 1, life))))["suspects"] for life in (1, 1, 2, 2)
         ]

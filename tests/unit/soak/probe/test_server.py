@@ -176,59 +176,55 @@ class TestServer:
         running.stop()
         assert count_threads() == before
 
-    def test_a_thread_that_was_too_busy_to_stop_goes_on(
+    @pytest.fixture
+    def busy(
         self, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """However many forks come while it answers, there is one thread, and it serves after them."""
+    ) -> tuple[server.Server, socket.socket, threading.Event]:
+        """A server that answers ``slow`` until the event is set, longer than a stop waits; and who has asked it."""
         monkeypatch.setattr(server, "STOP_TIMEOUT_S", 0.02)
-        busy, goes_on = threading.Event(), threading.Event()
+        begun, goes_on = threading.Event(), threading.Event()
 
         def answer(line: bytes) -> bytes:
             if line == b"slow":
-                busy.set()
+                begun.set()
                 goes_on.wait(PATIENCE_S)
             return echo(line)
 
-        before = count_threads()
-        running = serve(answer)
-        client = connect()
+        running, client = serve(answer), connect()
         client.sendall(b"slow\n")
-        assert busy.wait(PATIENCE_S)
+        assert begun.wait(PATIENCE_S)
+        return running, client, goes_on
+
+    def test_a_thread_that_was_too_busy_to_stop_goes_on(
+        self, busy: tuple[server.Server, socket.socket, threading.Event]
+    ) -> None:
+        """However many forks come while it answers, there is one thread, and it serves after them."""
+        running, client, goes_on = busy
+        threads = count_threads()
         for _ in range(3):
             running.stop()
             running.start()
-        assert count_threads() == before + 1
+        assert count_threads() == threads
         goes_on.set()
         assert read_line(client) == b"slow\n"
         for word in (b"one\n", b"two\n"):
             client.sendall(word)
             assert read_line(client) == word
             running.stop()
-            assert count_threads() == before
+            assert count_threads() == threads - 1
             running.start()
-            assert count_threads() == before + 1
+            assert count_threads() == threads
 
     def test_one_that_was_to_stop_while_busy_ends_after_its_answer(
-        self, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+        self, busy: tuple[server.Server, socket.socket, threading.Event]
     ) -> None:
         """And the next start has a thread of its own."""
-        monkeypatch.setattr(server, "STOP_TIMEOUT_S", 0.02)
-        busy, goes_on = threading.Event(), threading.Event()
-
-        def answer(line: bytes) -> bytes:
-            busy.set()
-            goes_on.wait(PATIENCE_S)
-            return echo(line)
-
-        before = count_threads()
-        running = serve(answer)
-        client = connect()
-        client.sendall(b"slow\n")
-        assert busy.wait(PATIENCE_S)
+        running, client, goes_on = busy
+        threads = count_threads()
         running.stop()
         goes_on.set()
         assert read_line(client) == b"slow\n"
-        wait_until(lambda: count_threads() == before)
+        wait_until(lambda: count_threads() == threads - 1)
         running.start()
         client.sendall(b"more\n")
         assert read_line(client) == b"more\n"
