@@ -107,6 +107,7 @@ class Server:
         self._poller.register(self._listener.fd, POLLIN)
         self._poller.register(self._wake.fd, POLLIN)
         self._wake.raw.setblocking(False)
+        self._waker.raw.setblocking(False)
         self._ended = allocate_lock()
         self._native_id = 0
         self._state = RLock()  # a signal handler may fork while its own thread does
@@ -124,9 +125,13 @@ class Server:
             if not self._alive:
                 self._ended = allocate_lock()
                 self._ended.acquire()
-                # Not a threading.Thread: the target would count it among its own, trace it, and patch it.
-                start_new_thread(self._run, (self._ended,))
-                self._alive = True
+                self._alive = self._runs = True  # before a signal handler may fork
+                try:
+                    # Not a threading.Thread: the target would count it among its own, trace it, and patch it.
+                    start_new_thread(self._run, (self._ended,))
+                except RuntimeError:
+                    self._alive = self._runs = False
+                    raise
             self._runs = True
 
     def stop(self) -> None:
@@ -136,7 +141,10 @@ class Server:
                 return
             self._runs = False
         if self._waker.is_ours():
-            self._waker.raw.send(b"s")
+            try:
+                self._waker.raw.send(b"s")
+            except BlockingIOError:
+                pass  # a thread that is busy has yet to take in what was sent before
         if self._ended.acquire(timeout=STOP_TIMEOUT_S):
             _wait_until_gone(self._native_id)
 
@@ -190,7 +198,8 @@ class Server:
         if not self._wake.is_ours():
             return True
         try:
-            self._wake.raw.recv(64)
+            while self._wake.raw.recv(4096):
+                pass
         except BlockingIOError:
             pass
         with self._state:

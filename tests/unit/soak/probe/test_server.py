@@ -215,6 +215,45 @@ class TestServer:
             running.start()
             assert count_threads() == threads
 
+    def test_forks_without_end_while_it_is_busy_block_nobody(
+        self,
+        busy: tuple[server.Server, socket.socket, threading.Event],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """What wakes the thread fits into its pipe or is left out; a fork waits its time, not for ever."""
+        monkeypatch.setattr(server, "STOP_TIMEOUT_S", 0.0)
+        running, client, goes_on = busy
+        for _ in range(1000):
+            running.stop()
+            running.start()
+        goes_on.set()
+        assert read_line(client) == b"slow\n"
+        client.sendall(b"more\n")
+        assert read_line(client) == b"more\n"
+
+    def test_a_fork_within_the_start_makes_no_second_thread(
+        self, serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A signal handler may fork at any moment: it stops and starts the server again."""
+        running = serve(echo)
+        running.stop()
+        start = server.start_new_thread
+
+        def start_and_fork(*arguments: Any) -> int:
+            monkeypatch.setattr(server, "start_new_thread", start)
+            ident = start(*arguments)
+            running.stop()
+            running.start()
+            return ident
+
+        monkeypatch.setattr(server, "start_new_thread", start_and_fork)
+        before = count_threads()
+        running.start()
+        wait_until(lambda: count_threads() == before + 1)
+        client = connect()
+        client.sendall(b"one\n")
+        assert read_line(client) == b"one\n"
+
     def test_one_that_was_to_stop_while_busy_ends_after_its_answer(
         self, busy: tuple[server.Server, socket.socket, threading.Event]
     ) -> None:
