@@ -16,6 +16,8 @@ from soak.supervisor.session import Session
 MEMORY_BYTES: Final = 1 << 30
 """Resident memory of a Locust process from which on the load is ended. Set on the rogue answers of the load tests: with
 bounded clients a process stays below 0.3 GiB."""
+ANSWERS: Final = (contract.TRAFFIC_READY, contract.LOAD_BEGAN, contract.LOAD_ENDED)
+"""Beginnings of the lines of Locust that are kept until they are asked for."""
 
 
 class LoadGenerator:
@@ -66,7 +68,7 @@ class LoadGenerator:
         for line in self._log.new_lines():
             if line == contract.STATS_RESET:
                 self._session.events.record("stats_reset")
-            else:
+            elif line.startswith(ANSWERS):
                 self._lines.append(line)
 
     def poll(self, phase: str, *, starting: bool, over: bool) -> None:

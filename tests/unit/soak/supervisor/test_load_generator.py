@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from soak.contract import STATS_RESET
+from soak.contract import LOAD_ENDED, STATS_RESET
 from soak.errors import HarnessError, UsageError
 from soak.supervisor import load_generator
+from soak.supervisor.load_generator import LoadGenerator
 from soak.supervisor.run import Run
 from tests.unit.soak.supervisor.conftest import MakeRun
 
@@ -128,3 +133,15 @@ def test_a_reset_of_locusts_statistics_is_an_event_and_no_answer(make_run: MakeR
     run.go(script)
     assert found == ["12 20", "ended 30"]
     assert run.events("stats_reset") == [("stats_reset", "", "")]
+
+
+def test_of_what_locust_prints_its_answers_alone_are_kept(tmp_path: Path) -> None:
+    """A locustfile may print with every request, for days, and nobody asks for an answer meanwhile."""
+    plan: Any = SimpleNamespace(locust=SimpleNamespace(name="locust"))
+    session: Any = SimpleNamespace(logs=tmp_path)
+    load = LoadGenerator(plan, session)
+    lines = [f"request {number}" for number in range(1000)]
+    (tmp_path / "locust.log").write_text("\n".join([*lines, f"{LOAD_ENDED} 7.5", *lines, ""]))
+    load.read_output()
+    assert load._lines == [f"{LOAD_ENDED} 7.5"]
+    assert load.next_line(LOAD_ENDED) == "7.5"
