@@ -59,8 +59,8 @@ class Ledger:
         self._end_s = end_s
 
     def gone(self, worker: str) -> None:
-        """Wait no longer for a worker; its later reports do not count."""
-        del self._reported_s[worker]
+        """Wait no longer for a worker, whose share may be over; its later reports do not count."""
+        self._reported_s.pop(worker, None)
 
     def report(self, worker: str, report: SecondReport) -> None:
         """Add a report; one of a worker that is gone is dropped, since its requests count as missed.

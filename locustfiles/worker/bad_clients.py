@@ -34,21 +34,21 @@ class BadClients(LaneClients):
         counter = self._queue.counter
         sent_s = self._now_s()
         counter.sent_badly(sent_s, request.name)
-        failure: str | None = None
+        failure: str | None = "timeout"  # where the load is over before it has a connection
         left_s = request.until_s - sent_s
         time_s = max(LEAST_S, min(self._timeout_s, left_s))
         patience = gevent.Timeout(time_s)
-        connected = False
         try:
             with patience, connect(self._url, time_s, RECEIVE_BUFFER_BYTES) as connection:
-                connected = True
+                failure = None
                 self._misbehave(connection, request)
         except gevent.Timeout as late:
             if late is not patience:
                 raise
-            failure = None if connected or left_s < self._timeout_s else "timeout"
+            if left_s < self._timeout_s:
+                failure = None
         except OSError as error:
-            failure = None if connected else error_kind(error)
+            failure = failure and error_kind(error)
         finally:
             counter.ended_badly(self._now_s(), failure)
 

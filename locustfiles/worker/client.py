@@ -27,8 +27,6 @@ from locustfiles.schedule.requests import PlannedRequest
 
 READ_BYTES: Final = 16 * 1024
 """Most bytes that are read from a connection at a time."""
-RETRIES: Final = 2
-"""How often a request of an idempotent method is sent again over a new connection, where no byte of an answer came."""
 NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 AS_IT_IS: Final = re.compile(r"/[\w/.~,;:@!$&'()*+=-]*(\?[\w/.~,;:@!$&'()*+=?-]*)?", re.ASCII)
@@ -84,13 +82,16 @@ class ArmClient:
     def send(self, request: PlannedRequest) -> HTTPSocketPoolResponse:
         """Send a request, and return its answer once the head is there.
 
+        Where the target closes a kept connection without an answer, one of an idempotent method is sent once more over
+        a new one (RFC 9112, 9.5): it may have been closed before the request came.
+
         Raises ValueError for a request that cannot be sent, OSError, and what the parser of the answer raises.
         """
         method = request.method
         message = self._message(request)
-        retries = RETRIES if method in IDEMPOTENT_METHODS else 0
         while True:
-            connection = self._connection()
+            kept = self._open_kept()
+            connection = kept or self._made()
             cut = self._send(connection, message)
             try:
                 # looked up here: bound_answers sets it
@@ -100,9 +101,9 @@ class ArmClient:
                 break
             except (OSError, HTTPParseError) as error:
                 self.close()  # an answer that was complete before the error has given the connection back
-                if not retries or not (cut or isinstance(error, HTTPConnectionClosed)):
+                unanswered = cut or isinstance(error, HTTPConnectionClosed)
+                if kept is None or not unanswered or method not in IDEMPOTENT_METHODS:
                     raise
-                retries -= 1
         if "set-cookie" in response:
             self._has_cookies = True
             self._cookies.extract_cookies(cast(Any, CompatResponse(response)), self._as_locust(request))
@@ -121,13 +122,16 @@ class ArmClient:
         """Close a connection that cannot be used again."""
         self._pool.release_socket(connection)
 
-    def _connection(self) -> Any:
+    def _open_kept(self) -> Any:
+        """Return the kept connection, where it is there and the target has not closed it."""
         kept = self._take_kept()
-        if kept is not None:
-            # it has nothing to say between two requests but that it is closed
-            if not self._idle.poll(0):
-                return kept
+        # it has nothing to say between two requests but that it is closed
+        if kept is not None and self._idle.poll(0):
             self._pool.release_socket(kept)
+            return None
+        return kept
+
+    def _made(self) -> Any:
         made = self._pool.get_socket()
         made.settimeout(None)  # the caller's deadline is for all of the request
         return made

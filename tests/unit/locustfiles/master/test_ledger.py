@@ -70,6 +70,15 @@ def test_a_worker_that_is_gone() -> None:
         assert _counts(rows, arm) == [(5, 10, 8, 2), (6, 10, 5, 5), (7, 10, 5, 5)]
 
 
+def test_a_worker_that_is_gone_after_its_last_report() -> None:
+    """Nothing of it is missed: its connection may be lost while that report is read."""
+    ledger = _ledger("one")
+    for second in (5, 6, 7):
+        _report(ledger, "one", second, sent=10, last=second == 7)
+    ledger.gone("one")
+    assert [missed for *_, missed in _counts(ledger.complete())] == [0, 0, 0]
+
+
 def test_what_a_sender_reports_after_it_is_gone() -> None:
     """It does not count: those requests are missed already, and planned stays the sum of sent and missed."""
     ledger = _ledger("one", "two")

@@ -235,6 +235,22 @@ def test_a_target_that_takes_no_connection_is_a_failure(clients: MakeClients) ->
     assert (counts.ok, counts.failed) == (1, {"timeout": 1})
 
 
+def test_one_that_is_still_connecting_at_the_end_of_the_load_is_a_failure(clients: MakeClients) -> None:
+    """Nobody knows whether it would have got a connection: it was not served."""
+    with closing(socket.socket()) as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with closing(socket.create_connection(full.getsockname())):
+            made, queue = clients(f"http://127.0.0.1:{full.getsockname()[1]}", timeout_s=60.0)
+            queue.offer(REQUEST)
+            with gevent.Timeout(PATIENCE_S):
+                while not queue.counter.take(0).sent:
+                    gevent.sleep(0.001)
+            made.close()
+            counts = _counts(queue, 1)
+    assert (counts.ok, counts.failed) == (0, {"timeout": 1})
+
+
 def test_it_ends_before_a_pause(server: Server, clients: MakeClients) -> None:
     """In a pause the target is read without load."""
     _, queue = clients(server.url, timeout_s=60.0)
