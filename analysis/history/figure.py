@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from analysis.formatting import BYTE_UNITS, HOUR_S, short_build, verdict_name
-from analysis.history.findings import P99, RATE, Found, History
+from analysis.history.findings import P99, RATE, Found, History, Quantity
 from analysis.history.runs import BYTES_PER_REQUEST, HistoryRun
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Verdict
 from analysis.report.figures.axes import new_axes, note_no_data
@@ -51,7 +51,7 @@ def history_figure(history: History) -> Figure:
 
 def _draw(axes: Axes, runs: tuple[HistoryRun, ...], found: Found) -> None:
     quantity = found.quantity
-    values = [quantity.value(run) for run in runs]
+    values = [_drawn(run, runs[-1], quantity) for run in runs]
     if all(value is None for value in values):
         note_no_data(axes, f"{quantity.name}: not known of these runs")
         return
@@ -83,6 +83,11 @@ def _draw(axes: Axes, runs: tuple[HistoryRun, ...], found: Found) -> None:
         axes.set_ylim(0, axes.get_ylim()[1] * 1.08)  # room for the markers of the highest
 
 
+def _drawn(run: HistoryRun, newest: HistoryRun, quantity: Quantity) -> float | None:
+    """Return the value of a run; None where it is not known, or of another unit than the newest one's, the axis's."""
+    return None if quantity is RATE and run.unit != newest.unit else quantity.value(run)
+
+
 def _draw_levels(axes: Axes, runs: tuple[HistoryRun, ...], found: Found, scale: float) -> None:
     """Draw the level before and after each change, and a line where it is."""
     if not found.changes:
@@ -104,9 +109,10 @@ def _scale(runs: tuple[HistoryRun, ...], found: Found) -> tuple[float, str]:
     """Return the factor and the unit that suit the largest value, ends of intervals among them."""
     if found.quantity is P99:
         return 1.0, "ms"
-    drawn = [found.quantity.value(run) for run in runs]
+    drawn = [_drawn(run, runs[-1], found.quantity) for run in runs]
     if found.quantity is RATE:
-        drawn += [end for run in runs for end in (run.rate_low, run.rate_high)]
+        same = [run for run in runs if run.unit == runs[-1].unit]
+        drawn += [end for run in same for end in (run.rate_low, run.rate_high)]
     largest = max(abs(value) for value in drawn if value is not None)
     clock, per = 1.0, ""
     if found.quantity is RATE:

@@ -41,7 +41,7 @@ class Found:
 
     quantity: Quantity
     searched: tuple[HistoryRun, ...]
-    """The runs that were searched: complete, with the settings of the newest, and with this figure."""
+    """The runs that were searched: conclusive, with the settings of the newest, and with this figure."""
     changes: tuple[Change, ...]
 
     @property
@@ -113,8 +113,8 @@ METHOD: Final = (
     f"into random order many times, and a change is one that at most {FALSE_ALARM:.0%} of the orders have as "
     "large. A figure that never changed is given one with at most that chance. Runs count by the width of "
     f"their interval. A change by less than {LEAST_CHANGE:.0%}, for the leak rate of the margin, is not named. "
-    f"{LEAST_RUNS} runs are needed, at least {LEAST_EACH} on each side; only complete runs with the load and "
-    "limit of the newest one are searched."
+    f"{LEAST_RUNS} runs are needed, at least {LEAST_EACH} on each side; only complete, conclusive "
+    "runs with the arm, load and limit of the newest one are searched."
 )
 
 

@@ -26,6 +26,8 @@ class HistoryRun:
     """Wall time, UTC, ISO 8601."""
     profile: str
     status: str
+    conclusive: bool
+    """Whether the recording is complete and the load arrived."""
     decision: str
     arm: str
     verdict: Verdict
@@ -160,6 +162,7 @@ def _of_arm(name: str, summary: Summary, arm: SummaryArm, verdict: SummaryVerdic
         started=summary.started_wall_time.isoformat(timespec="seconds"),
         profile=summary.profile,
         status=summary.status,
+        conclusive=summary.conclusive,
         decision=summary.signoff.decision,
         arm=arm.name,
         verdict=verdict.verdict,
@@ -187,6 +190,8 @@ def _compared(runs: list[HistoryRun]) -> tuple[HistoryRun, ...]:
 def _difference(run: HistoryRun, newest: HistoryRun) -> str:
     found = [
         (run.status != "complete", run.status),
+        (run.status == "complete" and not run.conclusive, "inconclusive recording"),
+        (run.arm != newest.arm, f"arm {run.arm}"),
         (run.planned_load_s != newest.planned_load_s, f"load of {run.planned_load_s:g} s"),
         (run.limit_bytes != newest.limit_bytes, "another memory limit"),
         (run.unit != newest.unit, f"margin in {run.unit}"),

@@ -107,6 +107,7 @@ class Summary(_Part):
     started_wall_time: AwareDatetime
     status: Literal["running", "complete", "interrupted", "failed"]
     planned_load_s: Figure
+    conclusive: bool = True
     conditions_sha256: Name | None = None
     """None in summaries before version 8."""
     replay_of: SummaryReplayOf | None = None

@@ -50,6 +50,7 @@ class Group:
     """Live allocations with the same name, at each point of a pass."""
 
     name: Name
+    """Its root is that of ``frames``: allocations at one line may be of several tasks."""
     frames: Traceback
     """The traceback with the most bytes at the last point, the innermost frame first."""
     bytes: Numbers
@@ -99,6 +100,8 @@ class _Groups:
             ):
                 if index >= 0 and size > self._most[index]:
                     self._frames[index], self._most[index] = traceback, size
+            for index, traceback in enumerate(self._frames):
+                self._names[index] = self._namer.name(traceback) or self._names[index]
 
     def groups(self) -> tuple[Group, ...]:
         """Return the groups, those with the most bytes at the end first."""

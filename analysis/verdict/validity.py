@@ -16,7 +16,7 @@ from analysis.judge.types import SignalSeries
 from analysis.recording.model import Arm, Phase, Recording, chosen, within
 from analysis.recording.requests import answered_by
 from analysis.verdict.daily_load import daily_load_doubt
-from soak.contract import DRAIN, FAILURE_KINDS, LOAD
+from soak.contract import DRAIN, FAILED_AT_MOST, FAILURE_KINDS, LOAD
 
 ARRIVED_AT_LEAST: Final = 0.99
 """Least share of the requests planned while the arm was alive that must have been sent."""
@@ -31,10 +31,6 @@ SILENT_S: Final = 10
 """Seconds without a request after which a load of users of a locustfile has stopped."""
 GIVE_REQUESTS: Final = "given to soak attach by --prometheus and --requests-query"
 """How the requests of attached processes become known, in the objection that they are not."""
-FAILED_AT_MOST: Final = 0.05
-"""Greatest share of the requests sent while the arm was alive that may fail; with more, the load may never have
-reached the code under test."""
-
 ENDED: Final = ("ok", *(f"failed_{kind}" for kind in FAILURE_KINDS))
 """Columns of requests.csv that count requests by how they ended."""
 

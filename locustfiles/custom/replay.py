@@ -11,6 +11,7 @@ from locustfiles.custom.user import bound_to
 from locustfiles.locust_process import LocustProcess
 from locustfiles.replay.gate import Gate
 from locustfiles.replay.orders import ReplayOrders
+from locustfiles.worker.failure_kind import custom_kind
 from soak.contract import Traffic
 
 SPAWN_RATE: Final = 100.0
@@ -27,10 +28,12 @@ class StandStill:
         """Users that wait at the gate."""
         self._gate = gate
 
-    def on_request(self, name: str = "", **_: object) -> None:
+    def on_request(
+        self, name: str = "", exception: BaseException | None = None, response: object = None, **_: object
+    ) -> None:
         """Count a request, in the greenlet of the user that has sent it."""
         self._gate.sent(str(name))
-        self._gate.ended()
+        self._gate.ended(custom_kind(exception, response))
         self.hold()
 
     def hold(self) -> None:

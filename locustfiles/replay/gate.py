@@ -27,6 +27,8 @@ class Gate:
         """Requests that were sent and have not ended."""
         self.names: Counter[str] = Counter()
         """Requests that were sent since the start, by their name."""
+        self.failed: Counter[str] = Counter()
+        """Requests that failed since the start, by their kind of failure."""
         self._text = 0
         self._now_s = now_s
         self._open = Event()
@@ -68,9 +70,11 @@ class Gate:
         self.in_flight += 1
         self.names[self._counted(name[:LONGEST_NAME])] += 1
 
-    def ended(self) -> None:
-        """Count a request that has ended, answered or not."""
+    def ended(self, failure: str | None = None) -> None:
+        """Count a request that was answered well (None) or failed, by its kind of failure."""
         self.in_flight -= 1
+        if failure is not None:
+            self.failed[failure] += 1
 
     def _counted(self, name: str) -> str:
         """Return the name that a request is counted as: its own, or "" where there is no room for one more."""

@@ -20,7 +20,7 @@ LOOK_EVERY_S: Final = 0.02
 
 
 class ReplayOrders:
-    """Opens the gate as ordered, and prints REPLAY_PAUSED with the requests by name once all of a period have ended.
+    """Opens the gate as ordered, and prints REPLAY_PAUSED with the requests once all of a period have ended.
 
     The orders are ``send LEAST SECONDS``, and ``pause`` for the end of a period before its time. Locust ends with them.
     """
@@ -67,4 +67,5 @@ class ReplayOrders:
         until_s = self._now_s() + self._drain_s
         while not self._is_drained() and self._now_s() < until_s:
             gevent.sleep(LOOK_EVERY_S)
-        print(REPLAY_PAUSED, json.dumps(self._gate.names, sort_keys=True), flush=True)
+        requests = {"sent": self._gate.names, "failed": self._gate.failed}
+        print(REPLAY_PAUSED, json.dumps(requests, sort_keys=True), flush=True)

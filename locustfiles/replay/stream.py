@@ -37,14 +37,14 @@ class GateCounter(ArmCounter):
     def sent_badly(self, now_s: float, name: str) -> None:  # noqa: ARG002, D102
         self._gate.sent(name)
 
-    def ended(self, *_: object) -> None:  # noqa: D102
-        self._gate.ended()
+    def ended(self, now_s: float, planned_s: float, sent_s: float, failure: str | None, *_: object) -> None:  # noqa: ARG002, D102
+        self._gate.ended(failure)
 
-    def ended_badly(self, *_: object) -> None:  # noqa: D102
-        self._gate.ended()
+    def ended_badly(self, now_s: float, failure: str | None) -> None:  # noqa: ARG002, D102
+        self._gate.ended(failure)
 
-    def closed(self, *_: object) -> None:  # noqa: D102
-        self._gate.ended()
+    def closed(self, now_s: float, failure: str | None) -> None:  # noqa: ARG002, D102
+        self._gate.ended(failure)
 
     def opened(self, *_: object) -> None:  # noqa: D102
         pass

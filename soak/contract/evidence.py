@@ -9,6 +9,9 @@ MIN_READINGS_UNDER_LOAD: Final = 12
 """Readings of a signal under load from which on it is judged."""
 MIN_QUIESCE_POINTS: Final = 6
 """Quiesce points from which on a signal is judged."""
+FAILED_AT_MOST: Final = 0.05
+"""Greatest share of the requests sent that may fail: with more, the load may never have reached the code under test,
+and that of a replay is not that of the run."""
 UNSPACED_S: Final = 8 * 3600.0
 """Load that is read as often as any, seconds: a row per second is 288 to each bin of the judge."""
 MOST_SPACING: Final = 10

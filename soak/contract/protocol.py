@@ -24,4 +24,5 @@ STATS_RESET: Final = "soak: stats reset"
 CENSUS_TAKEN: Final = "soak: census taken"
 """Line that the heap recorder prints when it has carried out an order, followed by JSON."""
 REPLAY_PAUSED: Final = "soak: replay paused"
-"""Line that Locust prints in a replay when all requests of a period have ended, followed by JSON: requests by name."""
+"""Line that Locust prints in a replay when all requests of a period have ended, followed by JSON: since
+the start, requests ``sent`` by name and ``failed`` by their kind."""

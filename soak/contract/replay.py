@@ -57,7 +57,7 @@ REPLAY_COLUMNS: Final = (
     Column("pass", "python: traced by tracemalloc; native: by memray", "text"),
     Column("point", "number of the point in its pass, from 0"),
     Column("t_s", "seconds since the start of the pass's life"),
-    Column("requests", "requests answered before the point"),
+    Column("requests", "requests sent before the point, of which 5% at most failed"),
     Column("answered_by_name", "those by name of the request", "json"),
     Column("traces", "live allocations traced"),
     Column("traced_bytes", "bytes of those"),

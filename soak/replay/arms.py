@@ -23,6 +23,7 @@ from soak.replay.life import Life
 from soak.replay.one_pass import PassResult, PassRun, PassState
 from soak.replay.passes import Pass, native_pass, python_pass
 from soak.replay.plan import plan_pass
+from soak.replay.recorded import changed_code
 from soak.replay.verdicts import Judged, judged_arms
 from soak.status.terminal import clock_text
 from soak.supervisor.launch import Ended
@@ -71,8 +72,16 @@ def _replay_run(ended: Ended) -> None:
         record(ended, {arm.name: ArmReplay("refused", reason, 0.0, 0, ()) for arm in candidates})
         return
     leaking = [arm for arm in candidates if arm.name in found and found[arm.name].verdict == LEAK]
+    facts = {one["name"]: one for one in ended.session.manifest["arms"]}
+    changed = {arm.name: list(changed_code(facts[arm.name], arm)) for arm in leaking}
+    refused = {
+        name: ArmReplay("refused", f"it would not run as it did: {'; '.join(why)}", 0.0, 0, ())
+        for name, why in changed.items()
+        if why
+    }
+    unchanged = [arm for arm in leaking if arm.name not in refused]
     if leaking:
-        record(ended, replay_arms(ended, leaking, seconds, found))
+        record(ended, refused | (replay_arms(ended, unchanged, seconds, found) if unchanged else {}))
 
 
 def replay_arms(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +44,20 @@ class DiedError(RefusedError):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The requests of a pass since its start."""
+
+    by_name: Mapping[str, int] = field(default_factory=dict)
+    failed: Mapping[str, int] = field(default_factory=dict)
+    """Those that failed, by their kind of failure."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.by_name.values())
 
 
 class StoppedError(CutShortError):
@@ -99,12 +114,12 @@ class Life:
         """Memory that is charged to its limit now; None where that is not known."""
         return None if self._limit is None else self._limit.usage().charged_bytes
 
-    def send(self, least: int, seconds: float, until_s: float, drained_s: float) -> dict[str, int]:
+    def send(self, least: int, seconds: float, until_s: float, drained_s: float) -> Sent:
         """Send requests for so long, at least so many but not beyond ``until_s`` (``t_s``), and wait for their end.
 
         Those in flight at ``until_s`` are waited for until ``drained_s`` at the longest.
 
-        Return all that were sent since the start, by name. Raises RefusedError where a process has ended, StoppedError.
+        Return all that were sent since the start. Raises RefusedError where a process has ended, StoppedError.
         """
         self._locust.send_line(f"send {least} {seconds:.3f}")
         paused: list[str] = []
@@ -118,7 +133,7 @@ class Life:
             drained_s = min(drained_s, self._now_s() + self._plan.drain_s)
             self._await(is_paused, drained_s, "its requests did not end")
         found = parse_json(paused[-1].removeprefix(REPLAY_PAUSED))
-        return {str(name): int(count) for name, count in found.items()}
+        return Sent(found["sent"], found["failed"])
 
     def processes(self) -> Iterator[tuple[int, ProbeClient]]:
         """Yield the pids of the arm that have a probe, the first process first, with it."""

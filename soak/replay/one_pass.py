@@ -6,13 +6,14 @@ import math
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from soak.contract import (
+    FAILED_AT_MOST,
     MIN_POINT_REQUESTS,
     MIN_REPLAY_POINTS,
     MOST_PROCESSES,
@@ -24,7 +25,7 @@ from soak.contract import (
 from soak.process.log import last_line
 from soak.process.spec import ProcessSpec
 from soak.recording.csv_writer import CsvWriter
-from soak.replay.life import DiedError, RefusedError, StoppedError
+from soak.replay.life import DiedError, RefusedError, Sent, StoppedError
 from soak.replay.plan import PassPlan, analysis_process
 from soak.replay.timing import LEAST_S, WANTED_POINTS, end_s, overtime_s, period_s
 from soak.sampling.probe_answers import ProbeError
@@ -92,8 +93,8 @@ class Living(Protocol):
     def start(self, until_s: float) -> None:
         """Start all and wait until they are ready; raises RefusedError, StoppedError."""
 
-    def send(self, least: int, seconds: float, until_s: float, drained_s: float) -> Mapping[str, int]:
-        """Send requests and wait for their end; return all since the start by name. Raises as ``start``."""
+    def send(self, least: int, seconds: float, until_s: float, drained_s: float) -> Sent:
+        """Send requests and wait for their end; return all since the start. Raises as ``start``."""
 
     def processes(self) -> Iterable[tuple[int, ProbeClient]]:
         """Return the pids of the arm that have a probe, with it."""
@@ -126,7 +127,7 @@ class PassRun:
         self._began_s = now_s()
         self._given_up_s = until_s + overtime_s(until_s - self._began_s)
         self._points = 0
-        self._names: Mapping[str, int] = {}
+        self._sent = Sent()
         self._traces = 0
         self._cost_s = FIRST_COST_S
         self._charged: int | None = None
@@ -141,7 +142,7 @@ class PassRun:
     @property
     def state(self) -> PassState:
         """The pass at this moment."""
-        return PassState(self._points, sum(self._names.values()), self._until_s)
+        return PassState(self._points, self._sent.total, self._until_s)
 
     def go(self) -> PassResult:
         """Carry it out; all its processes have ended when this returns, and its raw directory is gone."""
@@ -180,23 +181,24 @@ class PassRun:
             seconds = period_s(last_s - now_s(), self._points, self._cost_s)
             if seconds is None:
                 return ""
-            before, sent_from_s = sum(self._names.values()), now_s()
+            before, sent_from_s = self._sent.total, now_s()
             seconds = min(seconds, max(LEAST_S, self._most_s))
-            self._names = self._life.send(
+            self._sent = self._life.send(
                 MIN_POINT_REQUESTS, seconds, last_s - self._cost_s, self._point_until_s()
             )
-            if (sent := sum(self._names.values()) - before) < MIN_POINT_REQUESTS:
+            if (sent := self._sent.total - before) < MIN_POINT_REQUESTS:
                 if self._points >= MIN_REPLAY_POINTS:
                     return ""  # the time is over before another point
                 more = "; raise replay.seconds" if sent else ""
                 return f"{sent} requests before a point, at least {MIN_POINT_REQUESTS} are needed{more}"
+            self._refuse_failures()
             if not self._points:
                 self._begin()  # in workers that were not there before
             point_s = now_s()
             found = self._take_point()
             rows.write({
                 "pass": self._plan.one.name, "point": self._points, "t_s": point_s - self._began_s,
-                "requests": sum(self._names.values()), "answered_by_name": self._names, **found,
+                "requests": self._sent.total, "answered_by_name": self._sent.by_name, **found,
             })  # fmt: skip
             self._points += 1
             self._cost_s = now_s() - point_s
@@ -207,6 +209,15 @@ class PassRun:
                 return "its memory limit is near"
             if not self._has_room():
                 return f"the disk of {self._plan.raw.parent} has no room for more points"
+
+    def _refuse_failures(self) -> None:
+        """Raise RefusedError where more requests failed than may in a run: what they retain is not what leaked."""
+        sent, failed = self._sent.total, self._sent.failed
+        if (number := sum(failed.values())) > FAILED_AT_MOST * sent:
+            raise RefusedError(
+                f"{number:,} of {sent:,} requests failed, most of them by {max(failed, key=failed.__getitem__)} (at "
+                f"most {FAILED_AT_MOST:.0%} may): they are not those of the run"
+            )
 
     def _begin(self) -> None:
         """Begin the instrumentation in each process of the arm."""
@@ -302,8 +313,7 @@ class PassRun:
         return f"the analysis of its points failed: {why}"
 
     def _result(self, reason: str = "", *, interrupted: bool = False, analysed: bool = False) -> PassResult:
-        requests = sum(self._names.values())
-        return PassResult(self._points, requests, reason, interrupted, analysed, self._died)
+        return PassResult(self._points, self._sent.total, reason, interrupted, analysed, self._died)
 
 
 def _make_raw(raw: Path, placed: Iterable[tuple[Path, str]]) -> None:

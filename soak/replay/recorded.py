@@ -20,6 +20,7 @@ from soak.config.load import load_profile, profile_names
 from soak.config.profile import Profile
 from soak.config.sentences import first_sentence, table_within
 from soak.errors import RecordingError, UsageError
+from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan
 from soak.process.named_files import digests, named_files
 from soak.regular_files import read_json
@@ -175,7 +176,9 @@ def differences(recorded: Recorded, plan: RunPlan, arm: str) -> Iterator[str]:
     names = [one["environment_names"] for one in processes if one["name"] == arm]
     if names != [planned.environment_names]:
         yield f"the names of its variables are others: {', '.join(planned.environment_names)}"
-    yield from _changed_files(recorded, planned.process.argv, planned.process.cwd, arm, build_of(planned))
+    yield from changed_code(recorded.arms[arm], planned)
+    if unknown := _why_unknown(recorded, planned):
+        yield unknown
 
 
 def _changed_settings(recorded: Recorded, profile: Profile, arm: str) -> Iterator[str]:
@@ -187,34 +190,31 @@ def _changed_settings(recorded: Recorded, profile: Profile, arm: str) -> Iterato
             yield f"arms.{arm}.{key} is another in {profile.directory / profile.name}.toml"
 
 
-def _changed_files(
-    recorded: Recorded, argv: tuple[str, ...], cwd: Path, arm: str, build: str | None
-) -> Iterator[str]:
-    """Yield how what a command runs differs; of a run that has no digests, also where that is not known."""
-    facts = recorded.arms[arm]
-    before, is_image = facts.get("build"), "image" in facts
+def changed_code(facts: Mapping[str, Any], arm: ArmPlan) -> Iterator[str]:
+    """Yield how what an arm runs differs from the facts that its manifest has of it, as far as both are known."""
+    before, build = facts.get("build"), build_of(arm)
     if before != build:
         yield f"it was built from {before or 'no revision'}, and now from {build or 'no revision'}"
-        return
-    if is_image:
-        return
-    if isinstance(files := facts.get("files"), dict):
-        now = digests(argv, cwd) or {}
+    elif "image" not in facts and isinstance(files := facts.get("files"), dict):
+        now = digests(arm.process.argv, arm.process.cwd) or {}
         for name in sorted(files.keys() | now.keys()):
             if files.get(name) != now.get(name):
                 yield f"{name} was changed"
-        if files or (build and not build.endswith("-dirty")):
-            return
-        yield "its command names no file, so that nobody knows what it runs"
-        return
-    if build and not build.endswith("-dirty"):
-        return
-    there = list(named_files(argv, cwd))
+
+
+def _why_unknown(recorded: Recorded, arm: ArmPlan) -> str:
+    """Return why nobody knows whether a command runs what it ran; empty where that is known."""
+    facts, build = recorded.arms[arm.name], build_of(arm)
+    files = facts.get("files")
+    if "image" in facts or files or facts.get("build") != build or (build and not build.endswith("-dirty")):
+        return ""
+    if isinstance(files, dict):
+        return "its command names no file, so that nobody knows what it runs"
+    there = list(named_files(arm.process.argv, arm.process.cwd))
     newer = [file for file in there if file.stat().st_mtime > recorded.started_s]
     if newer:
-        yield f"{newer[0]} was changed after the run had begun"
-    elif not there:
-        yield "the run recorded no digests of what it ran, and its command names no file"
+        return f"{newer[0]} was changed after the run had begun"
+    return "" if there else "the run recorded no digests of what it ran, and its command names no file"
 
 
 def _without_ports(argv: list[str], recorded: Recorded | None, plan: RunPlan | None = None) -> list[str]:

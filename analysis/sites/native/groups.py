@@ -55,12 +55,12 @@ class _Sums:
         most = max(self.growth, key=lambda name: self.growth[name], default="")
         return most if self.growth[most] >= MOST_OF_IT * sum(self.growth.values()) else ""
 
-    def add(self, stack: Stack, traceback: Traceback, function: str) -> None:
+    def add(self, stack: Stack, name: Name, traceback: Traceback, function: str) -> None:
         self.bytes = self.bytes + stack.bytes
         self.blocks = self.blocks + stack.blocks
         self.largest = np.maximum(self.largest, stack.largest)
         if stack.bytes[-1] > self.most:
-            self.frames, self.most = traceback, stack.bytes[-1]
+            self.name, self.frames, self.most = name, traceback, stack.bytes[-1]
         self.growth[function] += max(0, stack.growth)
 
 
@@ -123,4 +123,4 @@ def _add(found: dict[Key, _Sums], namer: Namer, stack: Stack, function: str) -> 
     if key not in found:
         none = np.zeros(len(stack.bytes))
         found[key] = _Sums(name, none, none, none)
-    found[key].add(stack, traceback, function)
+    found[key].add(stack, name, traceback, function)

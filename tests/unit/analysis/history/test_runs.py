@@ -96,6 +96,8 @@ def test_runs_with_other_settings_than_the_newest_are_marked(tmp_path: Path) -> 
     limited["arms"][1]["limit_bytes"] = None
     write_summary(tmp_path, "c", limited)
     write_summary(tmp_path, "d", summary(4, 0.0, conditions_sha256="other"))
+    write_summary(tmp_path, "e", summary(5, 0.0, conclusive=False))
+    write_summary(tmp_path, "f", summary(5, 0.0, signoff={"decision": "none", "candidate": "old"}))
     write_summary(tmp_path, "older", summary(5, 0.0))
     write_summary(tmp_path, "z", summary(6, 0.0, conditions_sha256="this"))
     assert [run.differs for run in read_runs(tmp_path).runs] == [
@@ -103,6 +105,8 @@ def test_runs_with_other_settings_than_the_newest_are_marked(tmp_path: Path) -> 
         "interrupted",
         "another memory limit",
         "another load, limit, sampling, Python or host, see soak compare",
+        "inconclusive recording",
+        "arm old",
         "",
         "",
     ]

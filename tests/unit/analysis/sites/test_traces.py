@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from analysis.sites.naming import Namer
+from analysis.sites.naming import Kind, Namer
 from analysis.sites.regression import Site, find_sites
 from analysis.sites.sources import Sources
 from analysis.sites.traces import Group, read_groups
@@ -192,3 +192,17 @@ def test_traces_are_grouped_by_your_line_and_the_package_line(tmp_path: Path) ->
         (None, [1, 0]),
     ]
     assert groups[0].frames == second
+
+
+def test_a_group_is_of_the_task_of_its_largest_traceback(tmp_path: Path) -> None:
+    """One line may be reached from several coroutines: the task that is named is the one whose frames are shown."""
+    step = "/usr/lib/python3.12/asyncio/base_events.py"
+    inner = ("/srv/app.py", 3)
+    small, large = ((inner, ("/srv/app.py", line), (step, 1)) for line in (20, 9))
+    namer = Namer(Sources(None))
+    namer._kinds[step, 1] = Kind.LOOP
+    put(tmp_path, 0, [(0, 10, small, 3), (0, 5, large, 3)])
+    put(tmp_path, 1, [(0, 10, small, 3), (0, 500, large, 3)])
+    [group] = read_groups(tmp_path, [0, 1], namer)
+    assert group.frames == large
+    assert group.name.root == ("/srv/app.py", 9)

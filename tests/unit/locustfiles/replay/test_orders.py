@@ -49,13 +49,15 @@ def _follow(lines: bytes, gate: Gate, **how: Any) -> ScriptedProcess:
 def test_a_period_is_answered_once_its_requests_have_ended(
     clock: ScriptedClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the requests by name."""
+    """With the requests by name, and those that failed by their kind."""
     gate = Gate(clock.now)
-    gate.sent("GET /")
+    for _ in range(2):
+        gate.sent("GET /")
+    gate.ended("4xx")
     gevent.spawn_later(0.01, gate.ended)
     process = _follow(b"send 0 0.0\n", gate)
     lines = capsys.readouterr().out.splitlines()
-    assert lines == [TRAFFIC_READY, f'{REPLAY_PAUSED} {{"GET /": 1}}']
+    assert lines == [TRAFFIC_READY, f'{REPLAY_PAUSED} {{"failed": {{"4xx": 1}}, "sent": {{"GET /": 2}}}}']
     assert process.has_quit
     assert process.error is None
 

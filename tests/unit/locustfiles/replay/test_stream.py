@@ -57,9 +57,10 @@ def test_users_get_requests_while_the_gate_is_open(make_traffic: MakeTraffic, cl
     gevent.sleep(0)
     assert not late.ready()
     assert gate.in_flight == 2
-    for _ in range(2):
-        queue.counter.ended(clock.t_s, 0.0, 0.0, None)
+    for failure in (None, "timeout"):
+        queue.counter.ended(clock.t_s, 0.0, 0.0, failure)
     assert gate.in_flight == 0
+    assert gate.failed == {"timeout": 1}
     late.kill()
 
 

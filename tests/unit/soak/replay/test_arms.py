@@ -46,7 +46,7 @@ class Scripted:
         plan = plan_run(load_profile(str(place / "mine.toml"), settings), run, private)
         session = Session(
             run,
-            {"run_id": "run"},
+            {"run_id": "run", "arms": [{"name": "old"}, {"name": "new"}]},
             NoGuard(),
             Progress(Console(quiet=True)),
             self.machine.clock,
@@ -101,6 +101,21 @@ def test_arms_that_do_not_leak_are_not_started_again(make: Make) -> None:
     run = make(old="no_leak", new="inconclusive")
     assert run.go() == {}
     assert run.started == ["judge"]
+
+
+def test_code_that_was_changed_during_the_run_is_not_replayed(make: Make) -> None:
+    """Its lines would be others; the other arm is replayed."""
+    run = make(old="leak", new="leak")
+    arms = [{"name": "old", "build": "a" * 40}, {"name": "new", "files": {}}]
+    run.ended.session.manifest = {"run_id": "run", "arms": arms}
+    found = run.go()
+    assert found["old"]["status"] == "refused"
+    assert (
+        found["old"]["reason"]
+        == f"it would not run as it did: it was built from {'a' * 40}, and now from no revision"
+    )
+    assert "old" not in run.started
+    assert "new" in run.started
 
 
 @pytest.mark.parametrize(("verdict", "judges"), [("no_leak", []), ("inconclusive", ["judge"])])

@@ -13,7 +13,7 @@ import pytest
 from soak.contract import MIN_POINT_REQUESTS, MOST_REPLAY_POINTS, MOST_TRACES, REPLAY
 from soak.plan.run_plan import RunPlan
 from soak.process.spec import ProcessSpec
-from soak.replay.life import RefusedError, StoppedError
+from soak.replay.life import RefusedError, Sent, StoppedError
 from soak.replay.one_pass import PassResult, PassRun
 from soak.replay.passes import native_pass
 from soak.replay.plan import PassPlan
@@ -46,6 +46,8 @@ class ScriptedLife:
     """What is raised by the number of the point."""
     analysis_code: int | None = 0
     charged_per_request: int = 0
+    failed_share: float = 0.0
+    """Share of its requests that fail, by 4xx."""
     refusing: int = 0
     """How many of its processes cannot be instrumented, the last ones."""
     begun: int = 0
@@ -59,14 +61,14 @@ class ScriptedLife:
         if self.now_s > until_s:
             raise RefusedError("it was not ready in time")
 
-    def send(self, least: int, seconds: float, until_s: float, drained_s: float) -> Mapping[str, int]:  # noqa: ARG002 - none is in flight
+    def send(self, least: int, seconds: float, until_s: float, drained_s: float) -> Sent:  # noqa: ARG002 - none is in flight
         period_s = min(max(seconds, least / max(self.rps, 1e-3)), max(0.0, until_s - self.now_s))
         self.now_s += period_s
         self.sent += int(period_s * self.rps + 1e-6)
         if error := self.raise_at.get(len(self.files)):
             self.has_died = isinstance(error, RefusedError)
             raise error
-        return {"GET /": self.sent}
+        return Sent({"GET /": self.sent}, {"timeout": 1, "4xx": int(self.failed_share * self.sent)})
 
     def processes(self) -> Iterable[tuple[int, ProbeClient]]:
         return [(pid, ProbeClient(Path("/nowhere"), pid)) for pid in self.pids]
@@ -129,6 +131,18 @@ def test_a_pass_takes_its_points_in_time_and_has_them_analysed_while_the_arm_liv
     [spec] = life.ran
     words = ["sites", str(plan.run_directory), "leaky", "--raw", str(plan.raw), "--pass", "python"]
     assert list(spec.argv[4:]) == [*words, "--root", "/proc/100/root"]
+
+
+@pytest.mark.parametrize(("share", "is_analysed"), [(0.04, True), (0.06, False)])
+def test_requests_that_fail_are_not_those_of_the_run(plan: PassPlan, share: float, is_analysed: bool) -> None:
+    """What they retain is not what leaked: no line is named where more fail than may in a run."""
+    result = _go(plan, ScriptedLife(failed_share=share))
+    assert result.is_analysed is is_analysed
+    if not is_analysed:
+        assert result.reason == (
+            "13 of 200 requests failed, most of them by 4xx (at most 5% may): they are not those of the run, after 0 "
+            "points, at least 4 are needed"
+        )
 
 
 def test_of_an_arm_with_workers_each_process_writes_its_own_file(plan: PassPlan) -> None:

@@ -220,3 +220,15 @@ def test_a_directory_that_cannot_be_replayed_is_refused(
         read_recorded(tmp_path / "run")
     with pytest.raises(RecordingError, match="no run of soak run"):
         read_recorded(tmp_path)
+
+
+@pytest.mark.parametrize("arms", ["old", "new", "old,new"])
+def test_a_run_of_some_arms_comes_back(tmp_path: Path, arms: str) -> None:
+    """Also where the candidate, of which the control is a copy, was left out."""
+    path = tmp_path / "mine.toml"
+    roles = [f'[arms.{name}]\ncommand = ["{name}", "{{port}}"]\nrole = "{role}"\n'
+             for name, role in (("old", "before"), ("new", "after"))]  # fmt: skip
+    path.write_text("".join(roles) + '[judge]\ncontrol = "inject"\nmax_leak = "200 B/request"\n')
+    profile = load_profile(str(path), arms=arms)
+    _record(profile, tmp_path / "run", profile_file=str(path))
+    assert profile_of(read_recorded(tmp_path / "run")) == profile

@@ -78,11 +78,11 @@ def test_a_line_is_named_with_the_function_that_allocates_most_of_it() -> None:
 
     def named(*stacks: tuple[int, str]) -> str:
         none = np.zeros(2)
-        sums = _Sums(Name(("app.py", 1), None, None), none, none, none)
+        name = Name(("app.py", 1), None, None)
+        sums = _Sums(name, none, none, none)
         for grown, function in stacks:
-            sums.add(
-                Stack(bytes=(0, grown), blocks=(0, 1), largest=(0, 1), python=(), native=()), (), function
-            )
+            stack = Stack(bytes=(0, grown), blocks=(0, 1), largest=(0, 1), python=(), native=())
+            sums.add(stack, name, (), function)
         return sums.function
 
     assert named((60, "decode"), (40, "resize")) == "decode"
