@@ -25,7 +25,7 @@ def request_rows(series: tuple[Series, ...], query: Query, began_s: float, load:
     ``began_s`` is the start of the run, seconds since 1970. All series are added up: they are the load of all arms.
     """
     step_s = min(STEP_S, max(1.0, (load.end_s - load.start_s) / ROWS))
-    ends_s = np.arange(load.start_s, load.end_s + step_s, step_s)
+    ends_s = np.unique(np.append(np.arange(load.start_s, load.end_s, step_s), load.end_s))
     so_far = answered(series, query, began_s + ends_s)
     # A row counts what was answered until a second after its time.
     rows = pd.DataFrame({"t_s": np.maximum(ends_s[1:] - 1, 0.0), "phase": LOAD, "ok": np.diff(so_far)})

@@ -15,6 +15,9 @@ from soak.errors import RecordingError
 EDGE_STEPS: Final = 2.0
 """Usual steps before the first and after the last sample for which requests are known: the next sample is not there
 yet, or what was asked for begins between two."""
+EDGE_S: Final = 60.0
+"""That time is at least so long, seconds: scrapes may be late or fail, of a counter with labels the first sample comes
+with the first request, and a minute decides no rate."""
 MOST_FALLS_SHARE: Final = 0.1
 """Share of the steps that fall from which on values are no counter: one process is not set back every few samples."""
 MIN_STEPS: Final = 20
@@ -48,8 +51,8 @@ def check_counters(requests: tuple[Series, ...], query: Query) -> None:
 def answered(requests: tuple[Series, ...], query: Query, t_s: Numbers) -> Numbers:
     """Return the requests answered since the first sample at each of ``t_s``, increasing times, shape (n,).
 
-    The sum of all series; NaN where none of them was read for longer than MOST_GAP_S, and from EDGE_STEPS steps before
-    the first and after the last sample on.
+    The sum of all series; NaN where none of them was read for longer than MOST_GAP_S, and before the first
+    and after the last sample from EDGE_STEPS steps on, or EDGE_S.
     """
     total, known = np.zeros(len(t_s)), np.zeros(len(t_s), dtype=bool)
     for one in requests:
@@ -59,7 +62,7 @@ def answered(requests: tuple[Series, ...], query: Query, t_s: Numbers) -> Number
             continue
         steps_s = np.diff(times)
         usual_s = float(np.median(steps_s))
-        longest_s, edge_s = max(MOST_GAP_S, GAP_STEPS * usual_s), EDGE_STEPS * usual_s
+        longest_s, edge_s = max(MOST_GAP_S, GAP_STEPS * usual_s), max(EDGE_STEPS * usual_s, EDGE_S)
         gained = _gained(value, steps_s, longest_s, query)
         # until the next samples, which are not there yet, as in the step before
         gained = np.append(gained, gained[-1] * edge_s / steps_s[-1])

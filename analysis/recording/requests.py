@@ -12,15 +12,18 @@ from analysis.recording.model import Arm
 from soak.contract import FAILURE_KINDS
 from soak.contract.columns import LATER_FAILURE_KINDS
 
-COUNTS: Final = (
-    "planned", "sent", "missed", "ok", *(f"failed_{kind}" for kind in FAILURE_KINDS if kind not in LATER_FAILURE_KINDS)
-)  # fmt: skip
-"""Columns of requests.csv that every second has, of any version."""
+COUNTS: Final = ("planned", "sent", "missed", "ok", *(f"failed_{kind}" for kind in FAILURE_KINDS))
+"""Columns of requests.csv that every second has."""
+LATER: Final = frozenset(f"failed_{kind}" for kind in LATER_FAILURE_KINDS)
+"""Those of them that older recordings do not have."""
 
 
 def uncounted(requests: pd.DataFrame) -> tuple[str, ...]:
     """Return a sentence on the seconds of an arm that lack a count; none where all have theirs."""
-    lacking = requests[[name for name in COUNTS if name in requests]].isna().any(axis=1)
+    columns = [
+        name for name in COUNTS if name in requests and not (name in LATER and requests[name].isna().all())
+    ]
+    lacking = requests[columns].isna().any(axis=1)
     if not lacking.any():
         return ()
     first_s = requests.loc[lacking, "t_s"].iloc[0]

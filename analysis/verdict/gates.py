@@ -16,11 +16,16 @@ from analysis.recording.model import Arm, Recording
 from analysis.verdict.arm import ArmVerdict, JudgedArm
 from analysis.verdict.signals import RSS, in_bytes
 from analysis.verdict.validity import ObjectionKind
-from soak.contract import AT_MOST, GATES, LEAK_VS_BEFORE, GateLimit
+from soak.contract import AT_MOST, GATES, HISTOGRAM_HIGHEST_US, LEAK_VS_BEFORE, LOAD, GateLimit
 
 LEAK_GATE: Final = "leak"
 ENOUGH: Final = 3.0
 """A share is shown to be below 1/n at 95% by 3 n requests without a case (the rule of three)."""
+BEYOND_P99: Final = 0.01
+"""Share of requests that a 99th percentile leaves out: where more have no latency, it is none of all requests."""
+LONGEST_MS: Final = HISTOGRAM_HIGHEST_US / 1000
+"""The longest time that is recorded as it was; what took longer counts as that."""
+_TOO_LONG: Final = f"its p99 is {LONGEST_MS / 1000:.0f} s or more, the longest time that is recorded"
 LOAD_DEPENDENT: Final = ("p99_ms", "p99_drift")
 """Gates that a load which did not arrive as planned may have failed, so that an objection leaves them open."""
 
@@ -240,14 +245,29 @@ def _p99(judged: JudgedArm) -> GateValue:
     quantiles = judged.arm.latency.latency_ms
     if quantiles is None:
         return GateValue(None, f"{judged.arm.name} has no latencies of the load")
-    return GateValue(quantiles[QUANTILES.index(99.0)])
+    p99_ms = quantiles[QUANTILES.index(99.0)]
+    return GateValue(None, _TOO_LONG) if p99_ms >= LONGEST_MS else GateValue(p99_ms)
 
 
 def _p99_drift(judged: JudgedArm) -> GateValue:
     quarters = judged.arm.latency.quarters_p99_ms
     if quarters is None or quarters[0] <= 0:
         return GateValue(None, f"{judged.arm.name} has no latencies in every quarter of the load")
+    if quarters[-1] >= LONGEST_MS:
+        return GateValue(None, _TOO_LONG)
+    if (unsent := _unsent_at_end(judged.arm)) > BEYOND_P99:
+        return GateValue(
+            None, f"{unsent:.1%} of the requests of its last quarter were not sent, and have no latency"
+        )
     return GateValue(quarters[-1] / quarters[0])
+
+
+def _unsent_at_end(arm: Arm) -> float:
+    """Return the share of the requests planned for the last quarter of the load that were not sent."""
+    rows = arm.requests[arm.requests["phase"] == LOAD]
+    last = rows[rows["t_s"] >= rows["t_s"].quantile(0.75)]
+    planned = float(last["planned"].sum())
+    return float(last["missed"].sum()) / planned if planned else 0.0
 
 
 def _error_rate(judged: JudgedArm) -> GateValue:

@@ -17,6 +17,7 @@ from soak.config.arm_settings import ArmSettings
 from soak.config.profile import Profile
 from soak.config.sentences import FROM_THE_FILE, first_sentence, without_count
 from soak.config.table import MOST_BYTES, TooDeepError, parse_toml, what_is_wrong
+from soak.contract import INJECT, candidate_arm
 from soak.errors import UsageError
 from soak.regular_files import read_regular
 
@@ -78,9 +79,17 @@ def _checked(path: Path, table: dict[str, Any]) -> Profile | str:
     if reserved := next((key for key in FROM_THE_FILE if key in table), ""):
         return f"unknown key '{reserved}': a profile's name is its file's."
     try:
-        return Profile(name=path.stem, directory=path.parent.resolve(), **table)
+        found = Profile(name=path.stem, directory=path.parent.resolve(), **table)
     except ValidationError as error:
         return first_sentence(error)
+    # not of the model: a run may leave the candidate out
+    roles = {name: arm.role for name, arm in found.arms.items()}
+    if found.judge.control == INJECT and candidate_arm(roles, found.judge.candidate) is None:
+        return (
+            'judge.control = "inject" leaks in a copy of the candidate, and no arm is one: give the arm to sign off '
+            'role = "after", or name it as judge.candidate'
+        )
+    return found
 
 
 def _chosen(known: dict[str, ArmSettings], wanted: str) -> dict[str, ArmSettings]:

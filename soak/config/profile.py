@@ -34,7 +34,6 @@ from soak.contract import (
     REPORT,
     ROTATE_S,
     GateLimit,
-    candidate_arm,
 )
 from soak.contract.evidence import spacing
 from soak.contract.units import DEFAULT_MAX_LEAK, LeakRate, parse_limit
@@ -289,12 +288,6 @@ class Profile(ProfileTable):
         for key, arm in (("candidate", self.judge.candidate), ("control", self.judge.control)):
             if arm and arm not in self.arms and (key, arm) != ("control", INJECT):
                 raise ValueError(f"judge.{key} names '{arm}', which is no arm; it has {', '.join(self.arms)}")
-        roles = {name: arm.role for name, arm in self.arms.items()}
-        if self.judge.control == INJECT and candidate_arm(roles, self.judge.candidate) is None:
-            raise ValueError(
-                'judge.control = "inject" leaks in a copy of the candidate, and no arm is one: give the arm to sign '
-                'off role = "after", or name it as judge.candidate'
-            )
         if self.judge.control == INJECT in self.arms:
             raise ValueError(
                 f'judge.control = "{INJECT}" is the copy of the candidate; rename the arm {INJECT}'

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import Any, Final
 
-MOST_COLUMNS: Final = 1024
-"""Readings of an arm whose processes are remembered."""
+MOST_COLUMNS: Final = 4096
+"""Readings of an arm whose processes are remembered: as many as the gauges of a hundred processes."""
 
 
 def process_sum(readings: Mapping[Any, float | None], known: Set[Any]) -> float | None:

@@ -52,8 +52,9 @@ class Guard:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            text=True,
             bufsize=1,
+            encoding="utf-8",
+            errors="surrogateescape",  # a path may be no text
         )
 
     def add_group(self, pgid: int) -> None:
@@ -223,7 +224,8 @@ def main() -> None:
     """Listen until the supervisor is gone, then clear up."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    clear(listen(sys.stdin))
+    with open(0, encoding="utf-8", errors="surrogateescape") as pipe:
+        clear(listen(pipe))
 
 
 if __name__ == "__main__":

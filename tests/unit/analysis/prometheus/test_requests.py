@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from analysis.prometheus.answers import Series
+from analysis.prometheus.attached import known_share, request_rows
 from analysis.prometheus.queries import Query
 from analysis.prometheus.requests import answered, check_counters, requests_of
+from analysis.recording.model import Phase
 from soak.errors import RecordingError
 
 COUNTER = Query("http_requests_total", "--requests-query")
@@ -100,3 +104,15 @@ def test_a_counter_that_is_not_read_for_a_while_is_not_counted_again(values: lis
     """The sum rises by all that it had: what was answered meanwhile is not known, and is a step or two."""
     found = answered((series(values),), SUM, T_S)
     assert found[-1] - found[0] <= 300
+
+
+@pytest.mark.parametrize("scrape_s", [1.0, 5.0, 15.0, 30.0])
+@pytest.mark.parametrize("late", [0, 1])
+def test_the_requests_of_a_load_are_known_to_its_end(scrape_s: float, late: int) -> None:
+    """The last scrapes may be missing: those of an attachment are read as soon as it ends."""
+    load = Phase("load", 100.0, 1003.0)
+    times = np.arange(0.0, load.end_s - late * scrape_s, scrape_s)
+    counted = replace(series(list(times)), t_s=1e9 + times)
+    rows = request_rows((counted,), COUNTER, 1e9, load)
+    assert known_share(rows) == 1
+    assert rows["ok"].sum() == pytest.approx(load.end_s - load.start_s, abs=2 * scrape_s)

@@ -137,6 +137,22 @@ def test_a_damaged_file_is_named_with_its_arm(build_run: Build) -> None:
     )
 
 
+def test_seconds_without_a_count_that_older_recordings_lack_are_a_gap_where_others_have_it(
+    build_run: Build,
+) -> None:
+    """A recording without the column at all is older; one with half of it is damaged."""
+    run_dir = build_run()
+    path = run_dir / "fixed" / "requests.csv"
+    frame = pd.read_csv(path)
+    frame["failed_refused"] = [0.0, None] * (len(frame) // 2) + [0.0] * (len(frame) % 2)
+    frame.to_csv(path, index=False)
+    [gap] = read_recording(run_dir).gaps
+    assert gap.arm == "fixed"
+    assert gap.text.startswith(f"{len(frame) // 2} rows of requests.csv lack a count")
+    frame.assign(failed_refused=None, failed_too_large=None).to_csv(path, index=False)
+    assert read_recording(run_dir).gaps == ()
+
+
 def test_seconds_without_counts_are_a_gap(build_run: Build) -> None:
     """Nothing planned, nothing lost: half of a load that nobody recorded would have arrived as planned."""
     run_dir = build_run()

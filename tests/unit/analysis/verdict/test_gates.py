@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis.judge.types import Rate
+from analysis.recording.latency import QUANTILES
 from analysis.recording.read import read_recording
 from analysis.report.gates import GateRow, gate_rows
+from analysis.verdict.gates import GateResult, candidate_gates
 from analysis.verdict.run import judged_run
 from soak.contract import GateLimit
 from soak.contract.units import parse_limit
@@ -188,3 +193,32 @@ def test_a_leak_that_was_not_measured_is_not_compared(build_run: Build) -> None:
     found = held(run_dir)
     assert (found.measured, found.outcome) == ("not measured", "inconclusive")
     assert found.why == "fixed has no leak rate of memory per request"
+
+
+def test_latencies_that_most_of_a_quarter_lacks_are_open(build_run: Build) -> None:
+    """A request that was not sent has waited longest of all: a p99 without them is that of the others."""
+    run_dir = build_run(**limit("p99_drift", "<=", 1.2))
+    path = run_dir / "fixed" / "requests.csv"
+    frame = pd.read_csv(path)
+    in_load = frame["phase"] == "load"
+    late = in_load & (frame["t_s"] > frame.loc[in_load, "t_s"].quantile(0.97))
+    frame.loc[late, "missed"] = frame.loc[late, "planned"]
+    frame.to_csv(path, index=False)
+    found = held(run_dir)
+    assert (found.measured, found.outcome) == ("not measured", "inconclusive")
+    assert re.fullmatch(
+        r"1\d\.\d% of the requests of its last quarter were not sent, and have no latency", found.why
+    )
+
+
+@pytest.mark.parametrize(("gate", "value"), [("p99_ms", 90_000.0), ("p99_drift", 1.2)])
+def test_times_that_are_cut_are_open(build_run: Build, gate: str, value: float) -> None:
+    """What took longer than a minute counts as a minute."""
+    judged = judged_run(read_recording(build_run(**limit(gate, "<=", value))))
+    [arm] = [one for one in judged.arms if one.arm.name == "fixed"]
+    slow = replace(arm.arm.latency, latency_ms=(60_030.9,) * len(QUANTILES), quarters_p99_ms=(60_030.9,) * 4)
+    asked = GateLimit(gate, "<=", value, of_before=False, text="")
+    found = candidate_gates(replace(arm, arm=replace(arm.arm, latency=slow)), None, (asked,))[-1]
+    assert (found.result, found.detail) == (
+        GateResult.INCONCLUSIVE, "its p99 is 60 s or more, the longest time that is recorded"
+    )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.process.guard import clear, listen, remove_container
+from soak.process.guard import Guard, clear, listen, remove_container
 from tests.support.fake_engine import running_engine, words_of
 
 ABSENT = ["container", "inspect", "soakproof-1"]
@@ -94,3 +95,13 @@ def test_an_engine_that_does_not_answer_may_still_have_it(engine: Path) -> None:
 def test_an_engine_that_is_gone_has_no_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert remove_container("podman", "soakproof-1", sleep=lambda _seconds: None)
+
+
+def test_a_path_that_is_no_text_is_cleared_like_any_other(tmp_path: Path) -> None:
+    """The name of a cgroup or a mount point may be in Latin-1."""
+    directory = tmp_path / os.fsdecode(b"caf\xe9")
+    directory.mkdir()
+    guard = Guard()
+    guard.add_directory(directory)
+    guard.close()
+    assert not directory.exists()
