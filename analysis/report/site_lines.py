@@ -37,8 +37,10 @@ def why_no_lines(found: ArmSites) -> str:
         return ""
     if found.status != "done":
         return found.reason or f"the replay was {found.status}"
-    past = "no line retains as much as 2% of the leak: it is allocated past Python's allocators"
-    return found.no_leak or found.reason or past
+    none = "no line retains as much as 2% of the leak"
+    if BY_MEMRAY not in found.passes:
+        none = f"{none}: it is allocated past Python's allocators"
+    return found.no_leak or found.reason or none
 
 
 def first_sites(found: ArmSites) -> list[Site]:

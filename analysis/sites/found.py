@@ -44,6 +44,8 @@ class ArmSites:
     """Sentences on what of its files is damaged."""
     no_leak: str = ""
     """Why no line is a part of its leak, as ``why_no_leak``."""
+    passes: tuple[str, ...] = ()
+    """The passes whose points were analysed."""
 
     @property
     def explained_share(self) -> float | None:
@@ -83,6 +85,7 @@ def arm_sites(recording: Recording, verdicts: Iterable[ArmVerdict]) -> tuple[Arm
                 rate.value if rate else None,
                 files.gaps,
                 why_no_leak(verdict),
+                replayed.passes,
             )
         )
     return tuple(found)

@@ -26,6 +26,7 @@ from analysis.report.site_tables import site_tables
 from analysis.report.terminal.report import site_parts
 from analysis.report.terminal.tables import render
 from analysis.sites.found import ArmSites, together
+from soak.contract import BY_MEMRAY, BY_TRACEMALLOC
 from tests.support.planted_replay import SITE, add_replay, write_sites
 
 Build = Callable[..., Path]
@@ -169,6 +170,8 @@ def test_a_refusal_is_shown_with_its_reason() -> None:
         why_no_lines(found())
         == "no line retains as much as 2% of the leak: it is allocated past Python's allocators"
     )
+    both = replace(found(), passes=(BY_TRACEMALLOC, BY_MEMRAY))
+    assert why_no_lines(both) == "no line retains as much as 2% of the leak"
 
 
 @pytest.mark.usefixtures("planted_verdicts")
