@@ -18,8 +18,8 @@ from tests.support.paths import ROOT
 
 sys.path.insert(0, str(ROOT / "soak" / "probe"))
 
+from soak_probe.standstill import standstill, undisturbed
 from soak_probe.stuck.prove import ATTEMPTS, find_waits
-from soak_probe.stuck.standstill import standstill, undisturbed
 
 from tests.support.waits import (
     kinds,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import time
 from _thread import get_ident
+from collections import Counter
+from itertools import compress
 from typing import Any, NamedTuple
 
+from ..standstill import alone, count_objects
 from ..tasks import registry
 from .climb import Found, climb
-from .objects import Kinds
+from .objects import Kinds, type_name
 from .paths import write_path
 from .retained import Retained, Retention
 from .roots import find_roots, hidden_names
@@ -25,6 +28,13 @@ MOST_BUDGET_S = 60.0
 SAMPLE = 5
 WALK_SHARE = 0.6
 """Of the time; the rest is for sizes and for the way back."""
+
+HOLD_S_EACH = 5e-6
+"""Time for which the interpreter may be kept, seconds per object: several times what the way back takes."""
+SHORTEST_HOLD_S = 0.25
+
+UNFINISHED = ("builtins.tuple", "builtins.frozenset")
+"""Types whose objects C may still be filling when they are listed: none is kept until another thread runs."""
 
 PROBE = "probe"
 """The state of a suspect that is the probe's own."""
@@ -68,8 +78,13 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     if not all(map(walk.has_address, apart)):
         walk.go_on()
     unmet = [suspect for suspect in searched if not walk.has_address(suspect.address)]
-    listed = _listed(unmet, kinds) if unmet and not walk.is_late() else {}
-    search = _Search(walk, kinds, listed, started_s + budget_s, known)
+    hold_s = max(SHORTEST_HOLD_S, HOLD_S_EACH * count_objects()) if unmet else 0.0
+    listed: dict[Suspect, list[Any]] = {suspect: [] for suspect in unmet}
+    lasting = {suspect: things for suspect, things in listed.items() if suspect.type not in UNFINISHED}
+    if lasting and not walk.is_late():
+        with alone(hold_s):
+            _list(lasting)
+    search = _Search(walk, kinds, listed, started_s + budget_s, known, hold_s)
     answers = [search.answer(suspect) for suspect in suspects]
     return {"holders": answers, "visited": len(walk.objects), "whole": walk.whole}
 
@@ -77,7 +92,8 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
 class _Search:
     """What is asked of one walk. ``listed`` are objects that only the collector's lists lead to, by what was asked.
 
-    ``known`` is a container whose path needs no walk, which comes late to the registry of tasks.
+    ``known`` is a container whose path needs no walk, which comes late to the registry of tasks. For the way back the
+    interpreter is kept for up to ``hold_s``.
     """
 
     def __init__(
@@ -87,16 +103,25 @@ class _Search:
         listed: dict[Suspect, list[Any]],
         by_s: float,
         known: tuple[str, Any] | None,
+        hold_s: float,
     ) -> None:
         self._walk = walk
         self._known = known
         self._kinds = kinds
         self._listed = listed
         self._by_s = by_s
+        self._hold_s = hold_s
         walk.hidden += [listed, *listed.values()]
 
     def answer(self, suspect: Suspect) -> dict[str, Any]:
-        found, retained = self._of_object(suspect) if suspect.address else self._of_type(suspect)
+        if suspect.type in UNFINISHED and suspect in self._listed and not self._is_late():
+            with alone(self._hold_s):
+                things = self._listed[suspect]
+                _list({suspect: things})
+                found, retained = self._find(suspect)
+                things.clear()
+        else:
+            found, retained = self._find(suspect)
         answer: dict[str, Any] = {**suspect._asdict(), "holder": found.path}
         if found.state:
             answer["state"] = found.state
@@ -105,6 +130,17 @@ class _Search:
             answer["retained_whole"] = int(retained.whole)
             answer["entries"] = retained.entries
         return answer
+
+    def _find(self, suspect: Suspect) -> tuple[Found, Retained | None]:
+        return self._of_object(suspect) if suspect.address else self._of_type(suspect)
+
+    def _climb(self, suspect: Suspect, things: list[Any]) -> Found:
+        if self._is_late():
+            return Found("", "")
+        if suspect.type in UNFINISHED:
+            return climb(things, self._walk, self._is_late)
+        with alone(self._hold_s):
+            return climb(things, self._walk, self._is_late)
 
     def _of_object(self, suspect: Suspect) -> tuple[Found, Retained | None]:
         walk = self._walk
@@ -125,7 +161,7 @@ class _Search:
         retained = self._retention().of_container(things[0])
         # C holds the table of a class's subclasses, which has weak references only: it is not lost, and holds nothing
         weak = retained.entries and all(entry["type"].startswith("weakref.") for entry in retained.entries)
-        return Found("", "") if weak else climb(things, walk, self._is_late), retained
+        return Found("", "") if weak else self._climb(suspect, things), retained
 
     def _of_type(self, suspect: Suspect) -> tuple[Found, Retained | None]:
         walk, sample = self._walk, self._listed.get(suspect, [])
@@ -134,7 +170,7 @@ class _Search:
         retained = self._retention().of_sample(sample, suspect.length)
         place = next((place for place in map(walk.position, sample) if place is not None), None)
         if place is None:
-            return climb(sample, walk, self._is_late), retained
+            return self._climb(suspect, sample), retained
         chain = walk.chain(place)
         return Found(write_path(walk.root_of(chain), chain), ""), retained
 
@@ -145,31 +181,43 @@ class _Search:
         return time.monotonic() > self._by_s
 
 
-def _listed(suspects: Sequence[Suspect], kinds: Kinds) -> dict[Suspect, list[Any]]:
-    """Find objects in the collector's lists, in one pass: one by its address, of a type the youngest few.
+def _list(found: dict[Suspect, list[Any]]) -> None:
+    """Add objects from the collector's lists to what is ``found``: one by its address, a few by their type.
+
+    Only while nothing else runs; the loops over all objects are C's.
+    """
+    by_address = {suspect.address: suspect for suspect in found if suspect.address}
+    by_type = {suspect.type: suspect for suspect in found if not suspect.address}
+    things = gc.get_objects()
+    if by_type:
+        _add_samples(things, by_type, found)
+    for thing in compress(things, map(by_address.__contains__, map(id, things))):
+        suspect = by_address[id(thing)]
+        if suspect.type == type_name(type(thing)):
+            found[suspect].append(thing)
+
+
+def _add_samples(things: list[Any], by_type: dict[str, Suspect], found: dict[Suspect, list[Any]]) -> None:
+    """Add the last few of each type, in no order that says how old they are.
 
     Of a type of which the lists hold less than half, as of tuples of words, those that grow may be others: none.
     """
-    by_address = {suspect.address: suspect for suspect in suspects if suspect.address}
-    by_type = {suspect.type: suspect for suspect in suspects if not suspect.address}
-    found: dict[Suspect, list[Any]] = {suspect: [] for suspect in suspects}
+    types = dict(zip(map(id, map(type, things)), map(type, things)))  # noqa: B905 - Python 3.9
+    names = {address: type_name(cls) for address, cls in types.items()}
     counts = dict.fromkeys(by_type, 0)
-    kind_of = kinds.of
-    for thing in gc.get_objects():
-        name = kind_of(thing).name
-        if name in by_type:
-            counts[name] += 1
-            sample = found[by_type[name]]
+    for address, count in Counter(map(id, map(type, things))).items():
+        if names[address] in counts:
+            counts[names[address]] += count
+    enough = {name for name, count in counts.items() if 2 * count >= by_type[name].length}
+    wanted = {address: found[by_type[name]] for address, name in names.items() if name in enough}
+    for thing in compress(reversed(things), map(wanted.__contains__, map(id, map(type, reversed(things))))):
+        sample = wanted[id(type(thing))]
+        if len(sample) < SAMPLE:
             sample.append(thing)
-            if len(sample) > SAMPLE:
-                del sample[0]  # the collector lists the oldest first
-        suspect = by_address.get(id(thing))
-        if suspect is not None and suspect.type == name:
-            found[suspect].append(thing)
-    for name, count in counts.items():
-        if 2 * count < by_type[name].length:
-            found[by_type[name]] = []
-    return found
+        else:
+            del wanted[id(type(thing))]
+            if not wanted:
+                break
 
 
 def _suspect(given: Any) -> Suspect:

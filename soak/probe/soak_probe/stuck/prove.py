@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from _thread import get_ident
 from typing import Any, NamedTuple
 
 from ..holders.roots import hidden_names
+from ..standstill import count_objects, standstill, undisturbed
 from .at_hand import release_at_hand
 from .places import Groups
 from .reach import Reach
 from .snapshot import TASK, LateError, Snapshot
-from .standstill import standstill, undisturbed
 from .waits import Wait, is_pending
 
 TYPE_CHECKING = False
@@ -57,12 +56,12 @@ def prove(asked: Asked, hidden: Sequence[Any] = ()) -> dict[str, Any]:
     """
     started_s = time.monotonic()
     by_s = started_s + asked.budget_s
-    objects = len(gc.get_objects())
+    objects = count_objects()
     refused = _refusal(objects, asked.room_bytes)
     groups: Groups | None = None
     if not refused:
         closed = {id(thing) for thing in (*hidden_names(), *hidden)}
-        hold_s = min(asked.budget_s, max(SHORTEST_HOLD_S, objects * HOLD_S_EACH))
+        hold_s = max(SHORTEST_HOLD_S, min(asked.budget_s, objects * HOLD_S_EACH))
         groups = _attempt(closed, hold_s, by_s)
         refused = "" if groups is not None else "it did not stand still, or was not done in time"
     return {

@@ -36,7 +36,7 @@ class TestTypes:
         return found
 
     def test_objects_in_a_container_are_named_by_it(self) -> None:
-        """A type that grows is where its youngest objects are, also in a container that is too large to be walked."""
+        """A type that grows is where some of its objects are, also in a container that is too large to be walked."""
         with program(seen={number: Grown() for number in range(3_000)}):
             answer = self.answer(3_000)
         assert answer["holder"].startswith("shop.seen[")

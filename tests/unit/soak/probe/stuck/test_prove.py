@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from soak_probe.stuck import places, prove, standstill
+from soak_probe import standstill
+from soak_probe.stuck import places, prove
 
 ASKED = prove.Asked(30.0, None)
 background: set[asyncio.Task[None]] = set()

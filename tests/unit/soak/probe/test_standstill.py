@@ -1,0 +1,87 @@
+"""What C has not finished is listed only while nothing else runs."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from soak_probe.holders.who import Suspect, who
+from soak_probe.standstill import alone, count_objects
+from soak_probe.stuck import prove
+
+from tests.support.planted_holders import BUDGET_S
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_roots")]
+
+
+class Grown:
+    """One of those whose number grows."""
+
+
+@pytest.fixture
+def errors() -> Iterator[list[str]]:
+    """What another thread meets that fills tuples all the time, and is given the interpreter as often as can be."""
+    found: list[str] = []
+    ended = threading.Event()
+
+    def parts() -> Iterator[Any]:
+        for number in range(12):  # beyond ten the tuple is made larger
+            time.sleep(0)
+            yield [number]
+
+    def fills() -> None:
+        while not ended.is_set():
+            try:
+                tuple(parts())
+            except SystemError as error:
+                found.append(str(error))
+
+    thread = threading.Thread(target=fills, name="pump")
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    yield found
+    ended.set()
+    thread.join()
+    sys.setswitchinterval(interval_s)
+
+
+ROUNDS = 5
+LOST = [Grown()]
+ASKED: dict[str, Callable[[], object]] = {
+    "of a type": lambda: who([Suspect(0, f"{__name__}.Grown", 1)], BUDGET_S),
+    "of tuples": lambda: who([Suspect(0, "builtins.tuple", 1)], BUDGET_S),
+    "of an address": lambda: who([Suspect(id(LOST[0]), f"{__name__}.Grown", 1)], BUDGET_S),
+    "of stuck tasks": lambda: prove.prove(prove.Asked(1e-9, None)),
+    "of their number": lambda: [count_objects() for _ in range(100)],
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_tuple_that_another_thread_fills_is_left_alone(asked: str, errors: list[str]) -> None:
+    """CPython up to 3.13 raises SystemError in the target where something else refers to it meanwhile."""
+    stock = [[number] for number in range(20_000)]
+    before = sys.getswitchinterval(), gc.isenabled()
+    for _ in range(ROUNDS):
+        ASKED[asked]()
+    assert not errors
+    assert (sys.getswitchinterval(), gc.isenabled()) == before
+    assert len(stock) == 20_000
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_a_collector_that_is_switched_off_stays_so(collects: bool) -> None:
+    """No collection begins meanwhile; afterwards it is as the target has it."""
+    was = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        with alone(1.0) as found:
+            assert (found, gc.isenabled()) == (collects, False)
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if was else gc.disable)()
