@@ -21,24 +21,46 @@ MOST_DIGITS = 4
 
 UNNAMED_KEY = "[…]"
 
+SHOWN_STEPS = 20
+"""References at each end of a chain that are written: to look at one of a linked list may make it a ``__dict__``."""
+LONGEST_PATH = 2_000
+"""Characters; a reader takes no more than twice as many."""
+CUT = "…"
+
 
 def write_path(root: Root, chain: Sequence[Any]) -> str:
-    """Return the path of a chain that begins with the names of ``root``."""
+    """Return the path of a chain that begins with the names of ``root``; of a long one both ends."""
     if len(chain) == 1:
-        return root.label
+        return _bounded(root.label)
     key = _key_of(root.names, chain[1])
-    first = key if type(key) is str else "…"
-    return f"{root.label}{'.' if root.is_module else ' local '}{first}{write_steps(chain[1:])}"
+    first = key if type(key) is str else CUT
+    return _bounded(f"{root.label}{'.' if root.is_module else ' local '}{first}{write_steps(chain[1:])}")
 
 
 def write_steps(chain: Sequence[Any]) -> str:
-    """Return how the first object of a chain leads to the last."""
+    """Return how the first object of a chain leads to the last; what is far from both is not looked at."""
+    if len(chain) <= 2 * SHOWN_STEPS + 1:
+        return _written(chain, len(chain) - 1)
+    begin = len(chain) - 1 - SHOWN_STEPS
+    if type(chain[begin]) is dict:
+        begin -= 1  # it may be the attributes of that
+    return f"{_written(chain, SHOWN_STEPS)}{CUT}{_written(chain[begin:], len(chain) - 1 - begin)}"
+
+
+def _written(chain: Sequence[Any], end: int) -> str:
+    """Return how the first object of a chain leads to the one at place ``end``, or to one of the next two."""
     text, place = "", 0
-    while place < len(chain) - 1:
+    while place < end:
         step, used = _step(chain[place : place + 4])
         text += step
         place += used
     return text
+
+
+def _bounded(text: str) -> str:
+    """Return a text that is not too long; of any other both ends."""
+    half = LONGEST_PATH // 2
+    return text if len(text) <= LONGEST_PATH else f"{text[:half]}{CUT}{text[-half:]}"
 
 
 def type_word(thing: Any) -> str:

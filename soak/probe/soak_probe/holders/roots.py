@@ -24,6 +24,9 @@ MOST_FRAMES = 100
 CROWD = 20
 """Threads or tasks in one function, or modules of one file, from which on they are what is kept, not who keeps it."""
 
+LONGEST_NAME = 200
+"""Characters of the name of a function."""
+
 _LOOP_MODULES = ("asyncio.base_events", "asyncio.events", "selectors")
 _LOOP_PACKAGES = ("asyncio", "uvloop")
 _COROUTINE_FLAGS = 1 << 7 | 1 << 9
@@ -81,7 +84,7 @@ def hidden_names() -> list[dict[str, Any]]:
 def function_name(code: types.CodeType) -> str:
     """Return ``Class.function()``; before Python 3.11 ``function()``."""
     name: str = getattr(code, "co_qualname", code.co_name)
-    return f"{name.replace('<locals>.', '')}()"
+    return f"{name.replace('<locals>.', '')[:LONGEST_NAME]}()"
 
 
 def frames_of(coroutine: Any) -> Iterator[types.FrameType]:
