@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from soak.heap.cpython.type_table import TypeTable
 
 MOST_CHARACTERS = 200
 """Characters of a name that are kept."""
+_CODES = {1: "B", 2: "H", 4: "I"}
+"""Formats of the characters of a str, by their bytes each."""
 _MODULE = "__module__"
 _MOST_KEYS = 4096
 _FIRST_KEYS = 4
@@ -80,7 +83,7 @@ class TypeNames:
         return None
 
     def _text(self, address: int) -> str:
-        """Return a str object's text if it is compact ASCII, as names are; "" otherwise."""
+        """Return a str object's text if it is compact, as names are; "" otherwise."""
         if address not in self._texts:
             if len(self._texts) > 1 << 16:
                 self._texts.clear()
@@ -91,10 +94,15 @@ class TypeNames:
         head = self._bytes(address, 40)
         state = head[layout.STR_STATE]
         length = int.from_bytes(head[layout.SIZE :][:8], "little")
-        if not state & layout.STR_COMPACT or not state & layout.STR_ASCII or length > 1 << 20:
+        width = state >> layout.STR_KIND_SHIFT & layout.STR_KIND_MASK
+        if not state & layout.STR_COMPACT or width not in (1, 2, 4) or length > 1 << 20:
             return ""
-        raw = self._bytes(address + self._layout.str_bytes, min(length, MOST_CHARACTERS))
-        return printable(raw)
+        is_ascii = state & layout.STR_ASCII
+        first = address + (self._layout.str_bytes if is_ascii else self._layout.compact_str_bytes)
+        raw = self._bytes(first, width * min(length, MOST_CHARACTERS))
+        return _shown(
+            chr(code) if code <= sys.maxunicode else "?" for code in memoryview(raw).cast(_CODES[width])
+        )
 
     def _c_string(self, address: int) -> str:
         first = min(MOST_CHARACTERS, PAGE_BYTES - address % PAGE_BYTES)
@@ -115,6 +123,8 @@ class TypeNames:
 
 def printable(raw: bytes) -> str:
     """Return bytes as text for a terminal: what is not printable is a question mark."""
-    return "".join(
-        character if character.isprintable() else "?" for character in raw.decode("utf-8", "replace")
-    )
+    return _shown(raw.decode("utf-8", "replace"))
+
+
+def _shown(letters: Iterable[str]) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in letters)

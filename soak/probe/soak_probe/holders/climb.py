@@ -7,7 +7,7 @@ import sys
 import types
 from typing import Any, NamedTuple
 
-from .objects import referents
+from .objects import attributes_of, is_a, mro_of, names_of, of_types, referents, types_of
 from .paths import write_path
 from .roots import is_of_the_probe
 
@@ -51,7 +51,8 @@ def climb(things: list[Any], walk: Walk, is_late: Callable[[], bool]) -> Found:
             closed = [thing for thing, _below in above.values()]
             above.clear()
             things.clear()
-            return Found("", state_of(closed, [known for known in walk.hidden if type(known) is list]))
+            state = state_of(closed, [known for known in walk.hidden if type(known) is list])
+            return Found("", "" if state == UNREFERENCED and _may_be_out_of_sight(walk) else state)
         if not level or len(above) > MOST_ABOVE:
             break
     return Found(poor[0] if poor else "", "")
@@ -106,6 +107,32 @@ def state_of(closed: list[Any], ours: Sequence[list[Any]] = ()) -> str:
     baseline = counts.pop()
     held = any(count - baseline > known for count, known in zip(counts, inner.values()))  # noqa: B905 - Python 3.9
     return UNREFERENCED if held else CYCLE
+
+
+def _may_be_out_of_sight(walk: Walk) -> bool:
+    """Return whether Python itself may have a reference that neither the walk nor the collector's lists lead to.
+
+    A local variable of a function that is far from both ends of its thread's stack, or runs in a greenlet that is
+    suspended; an object that was frozen and that the walk did not come to.
+    """
+    if any(root.of_cut_stack for root in walk.roots) or _is_greenlet_suspended():
+        return True
+    return bool(gc.get_freeze_count()) and not (walk.whole and walk.is_at_end)
+
+
+def _is_greenlet_suspended() -> bool:
+    """Return whether a greenlet waits, whose local variables nobody lists; only while nothing else runs."""
+    if "greenlet" not in sys.modules:
+        return False
+    greenlet = (attributes_of(sys.modules["greenlet"]) or {}).get("greenlet")
+    frame_of = names_of(greenlet).get("gr_frame") if is_a(greenlet, type) else None
+    if frame_of is None or gc.get_freeze_count():
+        return True
+    things = gc.get_objects()
+    greenlets = {
+        address for address, cls in types_of(things).items() if any(base is greenlet for base in mro_of(cls))
+    }
+    return any(frame_of.__get__(thing) is not None for thing in of_types(things, greenlets))
 
 
 def _down(thing: Any, above: dict[int, tuple[Any, Any]]) -> list[Any]:

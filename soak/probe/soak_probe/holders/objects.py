@@ -12,18 +12,21 @@ import gc
 import sys
 import types
 from collections import deque
-from itertools import islice
+from itertools import compress, islice
 from typing import Any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
 HAS_GC = 1 << 14
 """Py_TPFLAGS_HAVE_GC of CPython's object.h."""
 
 HEAP_TYPE = 1 << 9
 """Py_TPFLAGS_HEAPTYPE: a class that was made at run time."""
+
+LONGEST_NAME = 200
+"""Characters of a type's name, as in the census."""
 
 GC_HEAD_BYTES = 16
 ATTEMPTS = 3
@@ -33,6 +36,7 @@ _names_of: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 _flags_of: Callable[[type], int] = type.__dict__["__flags__"].__get__
 _module_of: Callable[[type], Any] = type.__dict__["__module__"].__get__
 _qualname_of: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
+_name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
 
 MAPPINGS: tuple[Any, ...] = (
     dict,
@@ -82,9 +86,32 @@ def is_static(cls: type) -> bool:
 
 
 def type_name(cls: type) -> str:
-    """Return the name of a type with its module."""
-    module, name = _module_of(cls), _qualname_of(cls)
-    return f"{module}.{name}" if type(module) is str else str(name)
+    """Return the name of a type with its module, as the census of the heap spells it.
+
+    A type without a module is made by C, or by ``type()`` where no module is at hand. A name of a class derived from
+    str is no text: to write it could run code.
+    """
+    try:
+        module = _module_of(cls)
+    except AttributeError:
+        module = None
+    name, qualname = str.__str__(_name_of(cls)), _qualname_of(cls)
+    last = qualname if type(qualname) is str and qualname else name.rpartition(".")[2]
+    unplaced = name if "." in name else f"?.{last}"
+    text = f"{module}.{last}" if type(module) is str and module else unplaced
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        text = "".join(letter if letter.isprintable() else "?" for letter in text[:LONGEST_NAME])
+    return text
+
+
+def types_of(things: list[Any]) -> dict[int, type]:
+    """Return the types of objects by their addresses, at the speed of C; a metaclass may forbid to hash them."""
+    return dict(zip(map(id, map(type, things)), map(type, things)))  # noqa: B905 - Python 3.9
+
+
+def of_types(things: Iterable[Any], addresses: Container[int]) -> Iterator[Any]:
+    """Return an iterator over the objects whose types have these addresses; ``things`` can be iterated twice."""
+    return compress(things, map(addresses.__contains__, map(id, map(type, things))))
 
 
 class Kind:

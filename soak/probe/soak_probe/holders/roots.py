@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections import Counter
+from collections import Counter, deque
 from typing import Any, NamedTuple
 
 from .. import tasks
@@ -21,6 +21,8 @@ OWN, INSTALLED, STANDARD = range(3)
 MOST_TASKS = 1_000
 MOST_TASKS_LOOKED_AT = 200_000
 MOST_FRAMES = 100
+"""Of a thread or task."""
+MOST_FRAMES_ASKED_FOR = 10_000
 CROWD = 20
 """Threads or tasks in one function, or modules of one file, from which on they are what is kept, not who keeps it."""
 
@@ -52,6 +54,8 @@ class Root(NamedTuple):
     """Whether the way from elsewhere is better: it is one of a crowd, or the event loop's own."""
     coroutine: int = 0
     """Address of the task's coroutine whose local variables these are; 0 for others."""
+    of_cut_stack: bool = False
+    """Whether other functions of the same thread, between its outermost and its innermost, were left out."""
 
 
 class _Running(NamedTuple):
@@ -62,6 +66,7 @@ class _Running(NamedTuple):
     lasts: bool = False
     """Whether it is of the main thread and below every event loop."""
     coroutine: int = 0
+    of_cut_stack: bool = False
 
 
 def find_roots(own_thread: int) -> list[Root]:
@@ -184,11 +189,11 @@ def _crowds(sorts: Iterable[Any]) -> set[Any]:
 
 def _of_frames(frames: Sequence[_Running]) -> Iterator[Root]:
     crowds = _crowds(id(running.frame.f_code) for running in frames)
-    for label, frame, lasts, coroutine in frames:
+    for label, frame, lasts, coroutine, of_cut_stack in frames:
         owner = owner_of(frame.f_code.co_filename)
         late = id(frame.f_code) in crowds or _module(frame) in _LOOP_MODULES
         names = locals_of(frame)
-        yield Root(label, names, False, owner, lasts and owner == OWN, late, coroutine)
+        yield Root(label, names, False, owner, lasts and owner == OWN, late, coroutine, of_cut_stack)
 
 
 def _tasks() -> Iterator[_Running]:
@@ -209,7 +214,7 @@ def _awaited(coroutine: Any) -> list[types.FrameType]:
     frames = list(frames_of(coroutine))
     if frames and getattr(coroutine, "cr_running", False):
         for innermost in sys._current_frames().values():  # noqa: SLF001 - the only way to other threads' frames
-            stack = _stack(innermost)
+            stack, _ = _stack(innermost)
             if frames[0] in stack:
                 return stack[stack.index(frames[0]) :]
     return frames
@@ -233,25 +238,36 @@ def _threads(own_thread: int) -> Iterator[_Running]:
     # Our own at once: a frame that has its own name for itself is a circle, and its callers hang on it.
     innermost.pop(own_thread, None)
     for number, frame in innermost.items():
-        stack = _stack(frame)
+        stack, is_cut = _stack(frame)
         is_in_loop = False
         for place, outer in enumerate(stack):
             if outer.f_code.co_flags & _COROUTINE_FLAGS:
-                yield from _of_task(stack[place:])
+                yield from (one._replace(of_cut_stack=is_cut) for one in _of_task(stack[place:]))
                 break
             is_in_loop = is_in_loop or _module(outer).partition(".")[0] in _LOOP_PACKAGES
             label = f"thread {names.get(number, number)}: {function_name(outer.f_code)}"
-            yield _Running(label, outer, number == main and not is_in_loop)
+            yield _Running(label, outer, number == main and not is_in_loop, 0, is_cut)
 
 
-def _stack(innermost: types.FrameType) -> list[types.FrameType]:
-    """Return at most ``MOST_FRAMES`` frames, the outermost first."""
+def _stack(innermost: types.FrameType) -> tuple[list[types.FrameType], bool]:
+    """Return the frames of a thread, the outermost first, and whether some between the two ends were left out.
+
+    Of more than ``MOST_FRAMES`` it is half as many at each end: what runs the program is at the outer one. To ask for a
+    frame makes an object of it, so of a recursion without end the outer end is not looked for.
+    """
+    half = MOST_FRAMES // 2
     frame: types.FrameType | None = innermost
-    stack: list[types.FrameType] = []
-    while frame is not None and len(stack) < MOST_FRAMES:
-        stack.append(frame)
+    inner: list[types.FrameType] = []
+    outer: deque[types.FrameType] = deque(maxlen=half)
+    count = 0
+    while frame is not None and count < MOST_FRAMES_ASKED_FOR:
+        if count < half:
+            inner.append(frame)
+        else:
+            outer.append(frame)
         frame = frame.f_back
-    return stack[::-1]
+        count += 1
+    return [*inner, *outer][::-1], count > MOST_FRAMES
 
 
 def _main_thread() -> int | None:

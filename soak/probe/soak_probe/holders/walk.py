@@ -62,6 +62,8 @@ class Walk:
         self.hidden = list(hidden)
         self.objects: list[Any] = []
         self.whole = True
+        self.is_at_end = False
+        """Whether all that the roots lead to was gone into, but for what ``whole`` says."""
         self._kinds = kinds
         self._registries = frozenset(map(id, registries()))
         self._apart = self._registries.union(apart)
@@ -98,6 +100,7 @@ class Walk:
             if not self._later:
                 self._later, self._last = self._last, []
             if not self._later:
+                self.is_at_end = True
                 return
             level, self._later = self._later, []
             while level and not self._is_spent():

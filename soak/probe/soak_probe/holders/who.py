@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ..standstill import alone, count_objects
 from ..tasks import registry
 from .climb import Found, climb
-from .objects import Kinds, type_name
+from .objects import Kinds, of_types, type_name, types_of
 from .paths import write_path
 from .retained import Retained, Retention
 from .roots import find_roots, hidden_names
@@ -75,7 +75,9 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     roots = find_roots(get_ident())
     own, by_s = [*hidden_names(), *hidden], started_s + budget_s * WALK_SHARE
     walk = Walk(roots, kinds, apart, own, by_s)
-    if not all(map(walk.has_address, apart)):
+    # what frozen objects hold only the walk finds: they are in no list of the collector
+    has_types = any(not suspect.address for suspect in searched)
+    if not all(map(walk.has_address, apart)) or (has_types and gc.get_freeze_count()):
         walk.go_on()
     unmet = [suspect for suspect in searched if not walk.has_address(suspect.address)]
     hold_s = max(SHORTEST_HOLD_S, HOLD_S_EACH * count_objects()) if unmet else 0.0
@@ -202,15 +204,15 @@ def _add_samples(things: list[Any], by_type: dict[str, Suspect], found: dict[Sus
 
     Of a type of which the lists hold less than half, as of tuples of words, those that grow may be others: none.
     """
-    types = dict(zip(map(id, map(type, things)), map(type, things)))  # noqa: B905 - Python 3.9
-    names = {address: type_name(cls) for address, cls in types.items()}
+    names = {address: type_name(cls) for address, cls in types_of(things).items()}
     counts = dict.fromkeys(by_type, 0)
     for address, count in Counter(map(id, map(type, things))).items():
         if names[address] in counts:
             counts[names[address]] += count
     enough = {name for name, count in counts.items() if 2 * count >= by_type[name].length}
     wanted = {address: found[by_type[name]] for address, name in names.items() if name in enough}
-    for thing in compress(reversed(things), map(wanted.__contains__, map(id, map(type, reversed(things))))):
+    things.reverse()
+    for thing in of_types(things, wanted):
         sample = wanted[id(type(thing))]
         if len(sample) < SAMPLE:
             sample.append(thing)

@@ -7,15 +7,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 
-import numpy as np
 import pytest
 
-from soak.heap.cpython import layout
 from soak.heap.cpython import type_names as names
 from soak.heap.cpython.layout import LAYOUTS
 from soak.heap.cpython.memory import Octets, ProcessMemory, Words
 from soak.heap.cpython.type_names import TypeNames
-from soak.heap.cpython.type_table import TypeTable
+from tests.support.planted_types import table_of
 
 CLASSES = 300
 
@@ -30,16 +28,6 @@ class _Counted(ProcessMemory):
         return super().read_each(addresses, size)
 
 
-def _table(memory: ProcessMemory, classes: Sequence[type]) -> TypeTable:
-    addresses = np.array([id(one) for one in classes], np.uint64)
-    rows = memory.read_each(addresses, layout.TYPE_BYTES).view(np.uint64)
-    zeros = np.zeros(len(addresses), np.int64)
-    yes = np.ones(len(addresses), np.bool_)
-    names_at, dicts = rows[:, layout.TP_NAME // 8], rows[:, layout.TP_DICT // 8]
-    shapes = zeros.astype(np.uint8)
-    return TypeTable(addresses, zeros, zeros, zeros, zeros.astype(np.uint16), shapes, yes, names_at, dicts)
-
-
 def _classes() -> list[type]:
     """Return classes with twenty attributes before the name of their module, no two alike."""
     return [
@@ -52,7 +40,7 @@ def test_classes_that_say_their_module_late_cost_no_more_than_others() -> None:
     """A program that leaks classes has a hundred thousand: the word is known by its address once it was met."""
     classes = _classes()
     with closing(_Counted(os.getpid())) as memory:
-        table = _table(memory, classes)
+        table = table_of(memory, classes)
         memory.reads = 0
         found = TypeNames(memory, LAYOUTS[sys.version_info[:2]], table).of(range(CLASSES))
     assert found == [f"{__name__}.T{number}" for number in range(CLASSES)]
@@ -65,7 +53,7 @@ def test_the_search_for_modules_has_an_end(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(names, "_MOST_LOOKS", 50)
     classes = _classes()
     with closing(_Counted(os.getpid())) as memory:
-        table = _table(memory, classes)
+        table = table_of(memory, classes)
         memory.reads = 0
         found = TypeNames(memory, LAYOUTS[sys.version_info[:2]], table).of(range(CLASSES))
     assert found == [f"?.T{number}" for number in range(CLASSES)]
