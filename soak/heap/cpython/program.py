@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -14,6 +15,7 @@ from elftools.elf.sections import SymbolTableSection
 
 from soak.heap.cpython.memory import PAGE_BYTES, MemoryMapping
 from soak.heap.errors import HeapError
+from soak.regular_files import open_regular
 
 _Table = GNUHashSection | SymbolTableSection
 _GARBAGE: Final = (
@@ -21,6 +23,35 @@ _GARBAGE: Final = (
     struct.error,
 )  # fmt: skip
 """Exceptions of pyelftools for a damaged file: the file is the target's."""
+_MOST_SECTIONS: Final = 4_096
+"""Most sections of a file that is looked at: a Python has up to fifty."""
+_MOST_READS: Final = 1 << 19
+"""Most pieces of a file that are read, for about 5 s: a table of symbols takes three for each."""
+_MOST_BYTES: Final = 1 << 20
+"""Largest piece of a file that is read, bytes."""
+
+
+class _Bounded(io.RawIOBase):
+    """A file of which only so much is read, whatever it says of itself: no machine could read all that it may state.
+
+    What is beyond the bounds raises ValueError.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = _MOST_READS
+
+    def read(self, size: int = -1) -> bytes:
+        self._left -= 1
+        if self._left < 0 or not 0 <= size <= _MOST_BYTES:
+            raise ValueError(f"more than {_MOST_READS} pieces, or {size} bytes at once")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 def candidates(pid: int, maps: Sequence[MemoryMapping]) -> list[str]:
@@ -39,14 +70,17 @@ def executable(pid: int) -> str | None:
 
 
 def _open(pid: int, path: str) -> BinaryIO:
-    """Open a file the process has mapped, also in a mount namespace of its own, or when it was replaced meanwhile."""
+    """Open a file the process has mapped, also in a mount namespace of its own, or when it was replaced meanwhile.
+
+    Raises OSError, also for what is no regular file: anything may be at that path by now.
+    """
     if path == executable(pid):
-        return Path(f"/proc/{pid}/exe").open("rb")
+        return open_regular(Path(f"/proc/{pid}/exe"), follow=True)
     if path.endswith(" (deleted)"):
         raise HeapError(
             f"pid {pid}: {path} was replaced since the process started; restart it and try again."
         )
-    return Path(f"/proc/{pid}/root{path}").open("rb")
+    return open_regular(Path(f"/proc/{pid}/root{path}"), follow=True)
 
 
 def symbols(pid: int, path: str, wanted: Sequence[str]) -> dict[str, int]:
@@ -65,7 +99,9 @@ def symbols_of(file: BinaryIO, wanted: Sequence[str]) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     try:
-        elf = ELFFile(file)
+        elf = ELFFile(_Bounded(file))
+        if elf.num_sections() > _MOST_SECTIONS:
+            return {}
         sections = list(elf.iter_sections())
         tables: list[_Table] = [section for section in sections if isinstance(section, GNUHashSection)]
         tables += [section for section in sections if isinstance(section, SymbolTableSection)]
@@ -96,7 +132,7 @@ def bias(pid: int, path: str, maps: Sequence[MemoryMapping]) -> int:
         with _open(pid, path) as file:
             segments = [
                 (int(segment["p_offset"]), int(segment["p_vaddr"]))
-                for segment in ELFFile(file).iter_segments("PT_LOAD")
+                for segment in ELFFile(_Bounded(file)).iter_segments("PT_LOAD")
             ]
     except (OSError, *_GARBAGE):
         segments = []
