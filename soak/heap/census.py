@@ -16,6 +16,7 @@ import numpy as np
 from soak.heap.cpython import layout, self_check
 from soak.heap.cpython.chunks import ChunkReader
 from soak.heap.cpython.collector import is_incremental, read_collector
+from soak.heap.cpython.debug_offsets import word_at
 from soak.heap.cpython.interpreter import Interpreter, find_interpreter
 from soak.heap.cpython.memory import Memory, MemoryMapping, ProcessMemory
 from soak.heap.cpython.scan import scan
@@ -72,6 +73,7 @@ def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool
             heap = read_heap(memory.maps, memory, interpreter, containers_over)
             offsets = interpreter.offsets
             collector = read_collector(offsets, memory) if offsets else None
+            _require_same_program(pid, interpreter, memory)
         except HeapError:
             if started_ticks(pid) == ticks:
                 raise
@@ -97,6 +99,14 @@ def take_census(pid: int, *, containers_over: int = CONTAINERS_OVER, check: bool
         incremental_collector=offsets is not None and is_incremental(offsets.version),
         collector=collector,
     )
+
+
+def _require_same_program(pid: int, interpreter: Interpreter, memory: ProcessMemory) -> None:
+    """Raise HeapError where a process executes another program by now: its pid and its start stay the same."""
+    type_type = interpreter.type_type
+    if memory.is_replaced() or word_at(type_type + layout.TYPE, memory) != type_type:
+        with ProcessMemory(pid):  # raises ProcessGoneError where it has ended
+            raise HeapError(f"pid {pid} began another program while it was read: try again.")
 
 
 def read_heap(

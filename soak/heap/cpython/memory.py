@@ -33,6 +33,8 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 USER_SPACE_END = 1 << 48
 """Address above all that a process has unless it asks for more: 47 bits on x86-64, 48 on aarch64."""
 
+_HUGE_PAGES = "/anon_hugepage (deleted)"
+"""Path of memory by mmap with MAP_HUGETLB (HUGETLB_ANON_FILE of the kernel's include/linux/hugetlb.h)."""
 _PAGEMAP_PAGES = 1 << 16
 _PAGE_THERE = np.uint64(3 << 62)
 """Bits 62 and 63 of an entry of pagemap: swapped or present (Documentation/admin-guide/mm/pagemap.rst)."""
@@ -60,9 +62,13 @@ class MemoryMapping:
 
     @property
     def anonymous(self) -> bool:
-        """Whether an allocator may keep objects in it: private, writable, no file, no stack."""
+        """Whether an allocator may keep objects in it: private, writable, no file, no stack.
+
+        Huge pages that mmap gave look like a file of the kernel's own.
+        """
         named = self.path and self.path != "[heap]" and not self.path.startswith("[anon")
-        return self.permissions.startswith("rw") and "p" in self.permissions and not (self.inode or named)
+        of_file = (self.inode or named) and self.path != _HUGE_PAGES
+        return self.permissions.startswith("rw") and "p" in self.permissions and not of_file
 
 
 def parse_maps(text: str) -> tuple[MemoryMapping, ...]:
@@ -190,6 +196,10 @@ class ProcessMemory:
             stretches, _ = self._look_through(start, end)
         for begin, stop in stretches:
             yield int(begin), int(stop)
+
+    def is_replaced(self) -> bool:
+        """Return whether what was opened is gone: the process has ended, or executes another program."""
+        return not os.pread(self._pagemap, 8, self.maps[0].start // PAGE_BYTES * 8)
 
     def _look_through(self, start: int, end: int) -> tuple[Addresses, int]:
         """Return begin and end of each stretch that holds something, and the number of pages that others map, too."""

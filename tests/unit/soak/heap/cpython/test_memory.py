@@ -22,7 +22,10 @@ MAPS = """\
 7f0000000000-7f0000100000 rw-p 00000000 00:00 0
 7f0000200000-7f0000300000 rw-p 00000000 00:00 0 [anon: glibc: malloc]
 7f0000400000-7f0000500000 rw-s 00000000 00:01 99 /dev/zero (deleted)
+7f0000500000-7f0000600000 rw-p 00000000 00:11 74565 /anon_hugepage (deleted)
 7f0000600000-7f0000700000 ---p 00000000 00:00 0
+7f0000800000-7f0000a00000 rw-s 00000000 00:11 74566 /anon_hugepage (deleted)
+7f0000b00000-7f0000c00000 rw-p 00000000 08:02 74567 /tmp/anon_hugepage (deleted)
 7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0 [stack]
 ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]
 this is no line of maps
@@ -31,13 +34,14 @@ this is no line of maps
 
 
 def test_allocators_memory_is_told_from_files_stacks_and_shared_memory() -> None:
-    """Private, writable, of no file: the heap, what mmap gave, named or not."""
+    """Private, writable, of no file: the heap, what mmap gave, named or not, and in huge pages."""
     maps = parse_maps(MAPS)
-    assert len(maps) == 8  # vsyscall is beyond user addresses
+    assert len(maps) == 11  # vsyscall is beyond user addresses
     assert [mapping.start for mapping in maps if mapping.anonymous] == [
         0x1A2B000,
         0x7F0000000000,
         0x7F0000200000,
+        0x7F0000500000,
     ]
     assert maps[1] == MemoryMapping(
         0x651000, 0x652000, "rw-p", 0x51000, 173521, "/usr/bin/my python (deleted)"
