@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import time
+from _signal import SIG_BLOCK, pthread_sigmask, valid_signals  # type: ignore[import-not-found]
 from _thread import allocate_lock, start_new_thread
 
 TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
@@ -130,6 +131,9 @@ class Native:
                 self._ended = why
 
     def _watch(self, most_bytes: int) -> None:
+        pthread_sigmask(
+            SIG_BLOCK, valid_signals()
+        )  # what the target waits for must not be delivered here instead
         while self._tracker is not None:
             try:
                 if os.stat(self._capture).st_size > most_bytes:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
+from soak_probe import native
 
 from soak.sampling.probe_answers import ProbeError
 from tests.support.planted_captures import Target, captured
@@ -125,3 +129,22 @@ def test_an_unknown_wish_is_a_reason(tmp_path: Path) -> None:
         pytest.raises(ProbeError, match="trace_point"),
     ):
         found.point()
+
+
+def test_signals_are_left_to_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that watches the capture blocks all: one that the target waits for must not come there instead."""
+    capture = native.Native("[]")  # it has not begun
+    capture._tracker, capture._capture, capture._pid = object(), str(tmp_path), os.getpid()
+    masks: list[set[int]] = []
+
+    def sleep(_seconds: float) -> None:
+        masks.append({int(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, ())})
+        capture._tracker = None
+
+    monkeypatch.setattr(native, "time", type("Clock", (), {"sleep": staticmethod(sleep)}))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    watch = threading.Thread(target=capture._watch, args=(1 << 40,))
+    watch.start()
+    watch.join()
+    assert {signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD} <= masks[0]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
