@@ -239,8 +239,8 @@ def members_of(thing: Any) -> Iterator[tuple[str, Any]]:
 def locals_of(frame: types.FrameType) -> dict[str, Any]:
     """Return a copy of the local variables of a function's frame; empty for modules and classes.
 
-    Up to Python 3.12 the frame keeps what it was asked for, and so would keep the objects alive: it is emptied again,
-    unless the target itself uses it.
+    Up to Python 3.12 the frame keeps what it was asked for, and so would keep the objects alive: these are taken out
+    again, unless the target itself uses it. Names that the function made by ``exec`` are there alone, and stay.
     """
     if (
         not frame.f_code.co_flags & 1
@@ -250,7 +250,9 @@ def locals_of(frame: types.FrameType) -> dict[str, Any]:
     copied = dict(found)
     # Three references: the frame's, ours, and that of the question.
     if type(found) is dict and frame.f_trace is None and sys.getrefcount(found) <= 3:
-        found.clear()
+        code = frame.f_code
+        for name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
+            found.pop(name, None)
     return copied
 
 

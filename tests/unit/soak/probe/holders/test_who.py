@@ -175,6 +175,25 @@ class TestWho:
         objects.locals_of(working.gi_frame)  # type: ignore[attr-defined]
         assert used == {"mine": 3}
 
+    @pytest.mark.skipif(sys.version_info >= (3, 13), reason="there a frame keeps no names that exec made")
+    def test_names_that_a_function_made_by_exec_are_left_alone(self) -> None:
+        """They are in the frame's dict alone, beside copies of its variables, of which none stays."""
+
+        def works() -> Iterator[Any]:
+            mine = Holder()
+            gone.append(weakref.ref(mine))
+            exec("rate = 3")  # noqa: S102
+            yield None
+            del mine
+            yield eval("rate")  # noqa: S307
+
+        gone: list[weakref.ref[Holder]] = []
+        working = works()
+        next(working)
+        assert objects.locals_of(working.gi_frame).keys() == {"mine", "gone", "rate"}  # type: ignore[attr-defined]
+        assert next(working) == 3
+        assert gone[0]() is None
+
     def test_without_time_the_answer_is_partial_and_no_error(self) -> None:
         """A suspect that was not reached has no path, and is not said to be gone."""
         kept = [[0]]
