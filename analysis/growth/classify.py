@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+from soak.regular_files import parse_json
 
 FINISHED_TASKS: Final = "finished tasks still referenced"
 PENDING_TASKS: Final = "pending tasks"
@@ -63,12 +64,21 @@ class SuspectKind:
 
 
 def parse_entries(text: str) -> list[Mapping[str, Any]]:
-    """Return the sample of entries of a row of holders.csv; none where the cell is empty or damaged."""
+    """Return the sample of entries of a row of holders.csv; none where the cell is empty or damaged.
+
+    Their values are texts and numbers, as the probe's are: an entry with others is none.
+    """
     try:
-        found = json.loads(text or "[]")
+        found = parse_json(text or "[]")
     except ValueError:
         return []
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    return [entry for entry in found if _is_entry(entry)] if isinstance(found, list) else []
+
+
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        one is None or isinstance(one, str | int | float) for one in value.values()
+    )
 
 
 def short_type(type_name: str) -> str:

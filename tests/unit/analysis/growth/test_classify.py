@@ -85,6 +85,29 @@ def test_damaged_entries_are_none() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"state": []}]',
+        '[{"type": {}}]',
+        '[{"state": "weak", "bytes": [1]}]',
+        "[" * 100_000,
+        '[{"bytes": NaN}]',
+        '[{"bytes": 1' + "0" * 5_000 + "}]",
+        '[{"type": "\\ud800"}]',
+    ],
+)
+def test_forged_entries_are_none(text: str) -> None:
+    """Lists where texts are, brackets without end, numbers that are none: a report is made of it all the same."""
+    assert parse_entries(text) == []
+    assert kind_of_container("list", parse_entries(text)).name == "unbounded cache or list"
+
+
+def test_what_the_probe_leaves_empty_costs_no_entry() -> None:
+    """A value may be null."""
+    assert parse_entries('[{"type": "b", "created": null}]') == [{"type": "b", "created": None}]
+
+
 def test_every_kind_has_one_name() -> None:
     """No two kinds share it."""
     assert len(set(SUSPECT_KINDS)) == len(SUSPECT_KINDS) == 16
