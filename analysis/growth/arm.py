@@ -8,6 +8,7 @@ from typing import Final
 from analysis.growth.classify import CYCLES, FILLING
 from analysis.growth.from_containers import container_suspects
 from analysis.growth.from_signals import (
+    connections_leak,
     count_suspects,
     cycle_suspects,
     has_leak,
@@ -68,8 +69,8 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
         known = [*cycle_suspects(arm, load, verdict), *count_suspects(arm, verdict, [])] if leaks else []
         found = [with_share(_of_collector(one, arm), memory) for one in known]
         return ArmGrowth(arm.name, 0, tuple(with_proof(found, stuck)), (), breakdown, stuck)
-    of_tasks = kind_of_tasks(arm, verdict)
-    suspects = container_suspects(arm, load, files, of_tasks)
+    of_tasks, of_connections = kind_of_tasks(arm, verdict), connections_leak(verdict)
+    suspects = container_suspects(arm, load, files, of_tasks, connections_leak=of_connections)
     types = find_type_growth(arm, load, files.types)
     total = sum(one.bytes_per_s for one in types)
     censuses = max(census_count(load, files.types), census_count(load, files.containers))
@@ -82,7 +83,9 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
         for one in types
     ]
     if leaks and censuses >= MIN_CENSUSES:
-        suspects += type_suspects(arm, load, types, suspects, files, of_tasks)
+        suspects += type_suspects(
+            arm, load, types, suspects, files, of_tasks, connections_leak=of_connections
+        )
         suspects += memory_suspects(arm, load, verdict, types, suspects)
         suspects += count_suspects(arm, verdict, suspects)
     found = sort_by_bytes([with_share(_of_collector(one, arm), memory) for one in suspects])

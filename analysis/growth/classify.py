@@ -44,6 +44,13 @@ CONNECTION_ENDINGS: Final = (
     "Session", "Connector", "Connection", "Transport", "StreamWriter", "AsyncClient", "socket",
 )  # fmt: skip
 """Name endings of types that are one end of a connection, or keep some open."""
+CONNECTION_LIBRARIES: Final = frozenset({
+    "_socket", "aiohttp", "aiomysql", "aiopg", "anyio", "asyncio", "asyncpg", "botocore", "elastic_transport", "grpc",
+    "http", "httpcore", "httpx", "multiprocessing", "mysql", "paramiko", "pika", "psycopg", "psycopg2", "psycopg_pool",
+    "pymongo", "pymysql", "redis", "requests", "requests_toolbelt", "smtplib", "socket", "sqlalchemy", "sqlite3", "ssl",
+    "trio", "urllib3", "uvloop", "websocket", "websockets",
+})  # fmt: skip
+"""Packages in which that is what such a name means; elsewhere it may be anything, as ``shop.auth.UserSession``."""
 BOUNDED_ENTRY: Final = "functools._lru_list_elem"
 """The type of an entry of an lru_cache with a bound; one without a bound stores its results bare."""
 UNREFERENCED_STATE: Final = "unreferenced"
@@ -105,11 +112,16 @@ def is_keyed_weakly(entries: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def kind_of_container(
-    type_name: str, entries: Sequence[Mapping[str, Any]], of_tasks: str = ""
+    type_name: str,
+    entries: Sequence[Mapping[str, Any]],
+    of_tasks: str = "",
+    *,
+    connections_leak: bool = False,
 ) -> SuspectKind:
     """Return the kind of a container that grows, by its type and a sample of its entries, the commonest first.
 
-    ``of_tasks`` is the kind of an arm's tasks where their number is a leak; empty where it is none.
+    ``of_tasks`` is the kind of an arm's tasks where their number is a leak; empty where it is none;
+    ``connections_leak`` is whether its open sessions or descriptors are a leak.
     """
     states = {entry.get("state") for entry in entries}
     if UNREFERENCED_STATE in states:
@@ -118,7 +130,8 @@ def kind_of_container(
         )
     if CYCLE_STATE in states:
         return SuspectKind(CYCLES, f"a {short_type(type_name)} grows; only its own contents refer to it")
-    if (known := next(filter(None, map(_kind_of_entry, entries)), None)) is not None:
+    kinds = (_kind_of_entry(entry, connections_leak=connections_leak) for entry in entries)
+    if (known := next(filter(None, kinds), None)) is not None:
         return known
     if of_tasks and any("task" in entry or entry.get("type") in TASK_PARTS for entry in entries):
         return SuspectKind(
@@ -130,7 +143,12 @@ def kind_of_container(
     )
 
 
-def _kind_of_entry(entry: Mapping[str, Any]) -> SuspectKind | None:
+def is_of_a_connection_library(type_name: str) -> bool:
+    """Return whether a type is a connection by its name and package."""
+    return type_name.partition(".")[0] in CONNECTION_LIBRARIES and type_name.endswith(CONNECTION_ENDINGS)
+
+
+def _kind_of_entry(entry: Mapping[str, Any], *, connections_leak: bool) -> SuspectKind | None:
     """Return the kind of a container with such entries; None where these are no evidence."""
     contained = str(entry.get("type", ""))
     if entry.get("state") in TASK_STATES or contained in TASK_TYPES:
@@ -143,7 +161,7 @@ def _kind_of_entry(entry: Mapping[str, Any]) -> SuspectKind | None:
         )
     if contained == BOUNDED_ENTRY:
         return SuspectKind(FILLING, "it is an lru_cache with a bound that it has not reached")
-    if contained.endswith(CONNECTION_ENDINGS):
+    if is_of_a_connection_library(contained) or (connections_leak and contained.endswith(CONNECTION_ENDINGS)):
         return SuspectKind(UNCLOSED_SESSIONS, f"it contains objects of {contained}")
     return None
 
@@ -156,10 +174,12 @@ def kind_of_type(
     freed: bool,
     containers_grow: bool,
     of_tasks: str = "",
+    connections_leak: bool = False,
 ) -> SuspectKind:
     """Return the kind of a type whose objects grow in number and are in no container that grows.
 
-    ``freed``: gc.collect() freed them after the load; ``of_tasks`` is as of ``kind_of_container``.
+    ``freed``: gc.collect() freed them after the load; ``of_tasks`` and ``connections_leak`` are as of
+    ``kind_of_container``.
     """
     states = {str(entry.get("state", "")) for entry in entries}
     if UNREFERENCED_STATE in states:
@@ -167,7 +187,9 @@ def kind_of_type(
     if CYCLE_STATE in states or freed:
         return SuspectKind(CYCLES, "the objects refer to each other; gc.collect() frees them")
     if holder:
-        known = kind_of_container(type_name, [*entries, {"type": type_name}], of_tasks)
+        known = kind_of_container(
+            type_name, [*entries, {"type": type_name}], of_tasks, connections_leak=connections_leak
+        )
         why = "a growing number of its objects is reachable from there"
         return SuspectKind(known.name, known.why if known.name != CONTAINER else why)
     if of_tasks and type_name in {*TASK_TYPES, *TASK_PARTS}:

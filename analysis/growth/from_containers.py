@@ -18,12 +18,14 @@ NOT_SEARCHED: Final = "holder unknown: not searched for"
 NO_PATH: Final = "holder unknown: no path to it"
 
 
-def container_suspects(arm: Arm, load: Phase, files: HeapFiles, of_tasks: str = "") -> list[LeakSuspect]:
+def container_suspects(
+    arm: Arm, load: Phase, files: HeapFiles, of_tasks: str = "", *, connections_leak: bool = False
+) -> list[LeakSuspect]:
     """Return the containers that grow, those with the most bytes first; one suspect for those with the same holder.
 
     A registry of weak references, such as asyncio's of all tasks, retains nothing and is left out; so is one keyed by
-    them, or Python's own of the threads that run, where another container may retain what it lists. ``of_tasks`` is as
-    of ``kind_of_container``.
+    them, or Python's own of the threads that run, where another container may retain what it lists. ``of_tasks``
+    and ``connections_leak`` are as of ``kind_of_container``.
     """
     found: dict[str, list[LeakSuspect]] = {}
     weakly_keyed: dict[str, list[LeakSuspect]] = {}
@@ -31,7 +33,7 @@ def container_suspects(arm: Arm, load: Phase, files: HeapFiles, of_tasks: str = 
         known = holder_of_container(files.holders, container)
         if known and retains_nothing(known.entries):
             continue
-        one = _suspect_of(arm, container, known, of_tasks)
+        one = _suspect_of(arm, container, known, of_tasks, connections_leak=connections_leak)
         lines = weakly_keyed if known and is_keyed_weakly(known.entries) else found
         lines.setdefault(one.holder or f"{container.life} {container.address} {container.type}", []).append(
             one
@@ -41,9 +43,15 @@ def container_suspects(arm: Arm, load: Phase, files: HeapFiles, of_tasks: str = 
 
 
 def _suspect_of(
-    arm: Arm, container: ContainerGrowth, known: HolderAnswer | None, of_tasks: str
+    arm: Arm,
+    container: ContainerGrowth,
+    known: HolderAnswer | None,
+    of_tasks: str,
+    *,
+    connections_leak: bool,
 ) -> LeakSuspect:
-    kind = kind_of_container(container.type, known.entries if known else [], of_tasks)
+    entries = known.entries if known else []
+    kind = kind_of_container(container.type, entries, of_tasks, connections_leak=connections_leak)
     each = known.bytes_each if known else None
     request, second = container.per_request, container.per_s
     if known is None:

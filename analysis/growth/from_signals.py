@@ -15,6 +15,7 @@ from analysis.growth.classify import (
     PENDING_TASKS,
     THREADS,
     UNCLOSED_SESSIONS,
+    is_of_a_connection_library,
 )
 from analysis.growth.from_types import EXPLAINED
 from analysis.growth.rest_of_memory import growth_beside, kind_of_rest, name_of_rest
@@ -122,6 +123,25 @@ def kind_of_tasks(arm: Arm, verdict: ArmVerdict) -> str:
     return FINISHED_TASKS if half else PENDING_TASKS
 
 
+def connections_leak(verdict: ArmVerdict) -> bool:
+    """Return whether open sessions or file descriptors are a leak of the arm."""
+    return not leak_rates(verdict).keys().isdisjoint({"sessions_open", "fds"})
+
+
+def _has_descriptors(one: LeakSuspect, rates: Rates) -> bool:
+    """Return whether connections explain descriptors that grow at these rates.
+
+    Those of the target's own types only where they grow about as fast: by its name one may have none.
+    """
+    if one.kind != UNCLOSED_SESSIONS:
+        return False
+    if not one.type or any(map(is_of_a_connection_library, (one.type, *one.holds.split(", ")))):
+        return True
+    _, second = rates
+    each = (one.items_per_s or 0.0) / second.value if second and second.value > 0 else 0.0
+    return EXPLAINED <= each <= 1 / EXPLAINED
+
+
 def count_suspects(arm: Arm, verdict: ArmVerdict, suspects: list[LeakSuspect]) -> list[LeakSuspect]:
     """Return tasks, sessions, threads and file descriptors that grow in number, where no container explains them."""
     named = {one.kind for one in suspects}
@@ -132,7 +152,7 @@ def count_suspects(arm: Arm, verdict: ArmVerdict, suspects: list[LeakSuspect]) -
         kind = kinds.get(signal)
         if kind is None or kind in named or (kind == of_tasks and named & {FINISHED_TASKS, PENDING_TASKS}):
             continue
-        if kind == FDS and UNCLOSED_SESSIONS in named | {one.kind for one in found}:
+        if kind == FDS and any(_has_descriptors(one, rates) for one in (*suspects, *found)):
             continue
         one = suspect_without_container(arm, kind, kind, f"their number grows ({signal})", UNKNOWN_RATES)
         request, second = rates

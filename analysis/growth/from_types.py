@@ -24,15 +24,34 @@ EXPLAINED: Final = 0.5
 def attribute_type(
     one: TypeGrowth, suspects: list[LeakSuspect], types: pd.DataFrame, total_bytes_per_s: float
 ) -> TypeGrowth:
-    """Return the type with the suspect that explains it: by type or sample of entries, else by most of the bytes."""
+    """Return the type with the suspect that explains it: by type or sample of entries, else by most of the bytes.
+
+    Of a type that others have, too, as dict, a suspect that holds little of what grows explains nothing.
+    """
+    name = short_type(one.type)
+    holding = [other for other in suspects if one.type == other.type or name in other.holds.split(", ")]
+    if holding and sum(_share_of(other, one) for other in holding) >= EXPLAINED:
+        return replace(one, explained_by=holding[0].name)
     for suspect in suspects:
         if suspect.kind == CYCLES and freed_by_collection(types, one):
-            return replace(one, explained_by=suspect.name)
-        if one.type == suspect.type or short_type(one.type) in suspect.holds.split(", "):
             return replace(one, explained_by=suspect.name)
     if sum(suspect.bytes_per_s or 0.0 for suspect in suspects) >= EXPLAINED * total_bytes_per_s > 0:
         return replace(one, explained_by="all of these together")
     return one
+
+
+def _share_of(suspect: LeakSuspect, one: TypeGrowth) -> float:
+    """Return which share of the growth of a type that it holds a suspect may explain: by bytes, or items of that type.
+
+    All of it where its bytes are not known.
+    """
+    if suspect.bytes_per_s is None:
+        return 1.0
+    by_bytes = suspect.bytes_per_s / one.bytes_per_s if one.bytes_per_s > 0 else 1.0
+    by_items = 0.0
+    if one.type != suspect.type and suspect.items_per_request and one.objects_per_request:
+        by_items = suspect.items_per_request / one.objects_per_request
+    return max(by_bytes, by_items)
 
 
 def freed_by_collection(types: pd.DataFrame, one: TypeGrowth) -> bool:
@@ -58,6 +77,8 @@ def type_suspects(
     suspects: list[LeakSuspect],
     files: HeapFiles,
     of_tasks: str = "",
+    *,
+    connections_leak: bool = False,
 ) -> list[LeakSuspect]:
     """Return the types that grow steadily and that no suspect explains, nor holds by the path the probe found.
 
@@ -80,6 +101,7 @@ def type_suspects(
             freed=freed_by_collection(files.types, one),
             containers_grow=bool(containers),
             of_tasks=of_tasks,
+            connections_leak=connections_leak,
         )
         if unread and kind.name not in {LOST_REFERENCE, CYCLES}:
             continue
