@@ -7,6 +7,7 @@ a dict, the hash of a class comes before its address: in a program of fixed addr
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,8 +19,8 @@ from soak.heap.cpython.memory import USER_SPACE_END, Words
 from soak.heap.cpython.pymalloc_pools import Blocks, blocks_of
 from soak.heap.cpython.type_table import Indices, Integers, TypeTable, plausible_refcounts
 
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-"""2**64 divided by the golden ratio: Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4)."""
+_MOST_TABLES = 8
+"""Tables of an index: of a million addresses fewer than a thousandth are left after four."""
 
 _GC_FLAGS = np.uint64(7)
 _LEAST = np.uint64(2)
@@ -41,7 +42,8 @@ _UNFIT = np.uint16(0x80FF)
 class AddressIndex:
     """From addresses to indices of an array, at the speed of memory: hash tables with one address per slot.
 
-    What collides in a table goes to the next, of another hash.
+    What collides in a table goes to the next, of another hash, and after the last one to a sorted array. The hashes are
+    drawn anew each time (multiply-shift, Dietzfelbinger 1997), as the target may choose the addresses of its types.
     """
 
     def __init__(self, addresses: Words) -> None:
@@ -52,13 +54,15 @@ class AddressIndex:
         self._shift = np.uint64(64 - bits)
         self._tables: list[tuple[np.uint64, npt.NDArray[np.int32]]] = []
         left = np.arange(len(addresses), dtype=np.int32)
-        while left.size or not self._tables:
-            multiplier = _MULTIPLIER + np.uint64(2 * len(self._tables))
+        while (left.size and len(self._tables) < _MOST_TABLES) or not self._tables:
+            multiplier = np.uint64(secrets.randbits(64) | 1)
             table = np.full(1 << bits, self.none, np.int32)
             slots = self._slots(addresses[left], multiplier)
             table[slots[::-1]] = left[::-1]
             self._tables.append((multiplier, table))
             left = left[table[slots] != left]
+        self._rest = left[np.argsort(addresses[left])]
+        """Indices of the addresses that no table has, by rising address."""
 
     def find(self, words: Words) -> Indices:
         """Return the index of each word."""
@@ -73,6 +77,11 @@ class AddressIndex:
             found = table.take(self._slots(some, multiplier))
             index[left] = found
             left = left[self._addresses.take(found) != some]
+        if self._rest.size and left.size:
+            some = words.take(left)
+            places = np.searchsorted(self._addresses.take(self._rest), some).clip(max=len(self._rest) - 1)
+            index[left] = self._rest.take(places)
+            left = left[self._addresses.take(index.take(left)) != some]
         index[left] = self.none
         return index
 
