@@ -55,6 +55,11 @@ BOUNDED_ENTRY: Final = "functools._lru_list_elem"
 """The type of an entry of an lru_cache with a bound; one without a bound stores its results bare."""
 UNREFERENCED_STATE: Final = "unreferenced"
 CYCLE_STATE: Final = "cycle"
+UNTRACKED_STATE: Final = "untracked"
+"""The state of a type whose objects the collector never lists, as of str: these do not retain one another."""
+HOLDING_NOTHING: Final = frozenset(
+    f"builtins.{name}" for name in ("str", "bytes", "bytearray", "int", "float", "complex", "bool")
+)
 PROBE_STATE: Final = "probe"
 WEAK_STATE: Final = "weak"
 """The state of entries whose keys are weak references, or that are threads in Python's own list of them."""
@@ -178,7 +183,8 @@ def kind_of_type(
 ) -> SuspectKind:
     """Return the kind of a type whose objects grow in number and are in no container that grows.
 
-    ``freed``: gc.collect() freed them after the load; ``of_tasks`` and ``connections_leak`` are as of
+    ``freed``: gc.collect() freed them after the load; ``containers_grow``: something else that may retain them grows;
+    ``of_tasks`` and ``connections_leak`` are as of
     ``kind_of_container``.
     """
     states = {str(entry.get("state", "")) for entry in entries}
@@ -194,8 +200,7 @@ def kind_of_type(
         return SuspectKind(known.name, known.why if known.name != CONTAINER else why)
     if of_tasks and type_name in {*TASK_TYPES, *TASK_PARTS}:
         return SuspectKind(of_tasks, "tasks grow in number; no holder was found")
-    if not containers_grow:
-        return SuspectKind(
-            LOST_REFERENCE, "its objects grow in number, and no container that could retain them grows"
-        )
+    if UNTRACKED_STATE in states and not containers_grow:
+        why = "its objects grow in number, and nothing that could retain them does"
+        return SuspectKind(LOST_REFERENCE, why)
     return SuspectKind(HOLDER_UNKNOWN, "its objects grow in number; no holder was found")

@@ -8,7 +8,14 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.growth.classify import CYCLES, LOST_REFERENCE, kind_of_type, short_type
+from analysis.growth.classify import (
+    CYCLES,
+    HOLDING_NOTHING,
+    LOST_REFERENCE,
+    UNTRACKED_STATE,
+    kind_of_type,
+    short_type,
+)
 from analysis.growth.holders import holder_of_type
 from analysis.growth.suspect import UNKNOWN_RATES, LeakSuspect, suspect_without_container
 from analysis.growth.trends import TypeGrowth
@@ -99,7 +106,7 @@ def type_suspects(
             holder,
             entries,
             freed=freed_by_collection(files.types, one),
-            containers_grow=bool(containers),
+            containers_grow=bool(containers) or any(_may_retain(other, one, files, load) for other in types),
             of_tasks=of_tasks,
             connections_leak=connections_leak,
         )
@@ -120,3 +127,11 @@ def type_suspects(
             )
         )
     return found
+
+
+def _may_retain(other: TypeGrowth, one: TypeGrowth, files: HeapFiles, load: Phase) -> bool:
+    """Return whether the objects of another type that grows may retain those of this one: no texts and numbers may."""
+    if other.type == one.type or not other.steady or other.type in HOLDING_NOTHING:
+        return False
+    known = holder_of_type(files.holders, load, other.life, other.type)
+    return known is None or all(entry.get("state") != UNTRACKED_STATE for entry in known.entries)

@@ -32,7 +32,8 @@ def name_holders(
 
     Ask while nothing is loaded: the target is slowed down for up to ``timeout_s`` seconds. What is known of a thing
     that nobody holds by name is in ``entries``: ``[{"state": "cycle"}]``, "unreferenced" where references are counted
-    that no object has, "probe" for what is the probe's own, or "absent".
+    that no object has, "probe" for what is the probe's own, "untracked" for a type that the collector never lists, or
+    "absent".
 
     What the suspect is comes from the census; the probe only adds what holds it. Raises ProbeError when the probe does
     not answer in time, or with something else, or has none for more than 256.

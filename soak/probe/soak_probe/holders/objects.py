@@ -85,6 +85,11 @@ def is_static(cls: type) -> bool:
     return not _flags_of(cls) & HEAP_TYPE
 
 
+def is_listed(cls: type) -> bool:
+    """Return whether the collector may list objects of a type: those of str, bytes or int it never does."""
+    return bool(_flags_of(cls) & HAS_GC)
+
+
 def type_name(cls: type) -> str:
     """Return the name of a type with its module, as the census of the heap spells it.
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ..standstill import alone, count_objects
 from ..tasks import registry
 from .climb import Found, climb
-from .objects import Kinds, of_types, type_name, types_of
+from .objects import Kinds, is_listed, of_types, type_name, types_of
 from .paths import write_path
 from .retained import Retained, Retention
 from .roots import find_roots, hidden_names
@@ -41,6 +41,10 @@ PROBE = "probe"
 
 ABSENT = "absent"
 """The collector lists no object of that type there: it is gone, or the interpreter's own."""
+
+
+UNTRACKED = "untracked"
+"""The state of a type whose objects the collector never lists, so that nothing leads back from them."""
 
 
 class Suspect(NamedTuple):
@@ -113,6 +117,8 @@ class _Search:
         self._listed = listed
         self._by_s = by_s
         self._hold_s = hold_s
+        self._are_listed: dict[str, bool] | None = None
+        """Whether the collector may list the objects of the classes reached, by their names."""
         walk.hidden += [listed, *listed.values()]
 
     def answer(self, suspect: Suspect) -> dict[str, Any]:
@@ -168,13 +174,22 @@ class _Search:
     def _of_type(self, suspect: Suspect) -> tuple[Found, Retained | None]:
         walk, sample = self._walk, self._listed.get(suspect, [])
         if not sample:
-            return Found("", ""), None
+            return Found("", UNTRACKED if self._is_untracked(suspect.type) else ""), None
         retained = self._retention().of_sample(sample, suspect.length)
         place = next((place for place in map(walk.position, sample) if place is not None), None)
         if place is None:
             return self._climb(suspect, sample), retained
         chain = walk.chain(place)
         return Found(write_path(walk.root_of(chain), chain), ""), retained
+
+    def _is_untracked(self, name: str) -> bool:
+        """Return whether a class of that name was reached, and none whose objects are listed."""
+        if self._are_listed is None:
+            kind_of = self._kinds.of
+            listed = self._are_listed = {}
+            for cls in [thing for thing in self._walk.objects if kind_of(thing).is_class]:
+                listed[type_name(cls)] = is_listed(cls) or listed.get(type_name(cls), False)
+        return not self._are_listed.get(name, True)
 
     def _retention(self) -> Retention:
         return Retention(self._kinds, self._walk.is_shared, self._by_s)

@@ -53,19 +53,25 @@ def test_the_evidence_stands_with_the_kind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("holder", "freed", "containers_grow", "kind"),
+    ("holder", "freed", "containers_grow", "state", "kind"),
     [
-        ("", False, False, "reference lost in native code"),
-        ("", False, True, "retained objects, holder unknown"),
-        ("", True, True, "uncollected reference cycles"),
-        ("app.registry", False, True, "unbounded cache or list"),
+        ("", False, False, "unreferenced", "reference lost in native code"),
+        ("", False, True, "unreferenced", "reference lost in native code"),
+        ("", False, False, "untracked", "reference lost in native code"),
+        ("", False, True, "untracked", "retained objects, holder unknown"),
+        ("", False, False, "", "retained objects, holder unknown"),
+        ("", False, True, "", "retained objects, holder unknown"),
+        ("", True, True, "", "uncollected reference cycles"),
+        ("app.registry", False, True, "", "unbounded cache or list"),
     ],
 )
 def test_the_kind_of_a_type_without_a_container(
-    holder: str, kind: str, *, freed: bool, containers_grow: bool
+    holder: str, state: str, kind: str, *, freed: bool, containers_grow: bool
 ) -> None:
-    """A reference is lost only where nothing that grows could hold the objects."""
-    assert kind_of_type("app.Node", holder, [], freed=freed, containers_grow=containers_grow).name == kind
+    """A reference is lost where the probe has counted so, or nothing that grows could hold the objects."""
+    entries = [{"state": state}] if state else []
+    found = kind_of_type("app.Node", holder, entries, freed=freed, containers_grow=containers_grow)
+    assert found.name == kind
 
 
 def test_tasks_that_someone_holds_are_tasks() -> None:

@@ -54,6 +54,14 @@ class TestTypes:
                 "holder": "",
             }
 
+    @pytest.mark.parametrize(("kept", "state"), [(str, "untracked"), (tuple, None), (Grown, None)])
+    def test_what_the_collector_never_lists_has_a_state(self, kept: type, state: str | None) -> None:
+        """A str refers to nothing; of a tuple, which it may cease to list, and of what is gone, nothing is known."""
+        name = f"{kept.__module__}.{kept.__qualname__}"
+        with program(kept=kept):
+            (answer,) = who([Suspect(0, name, 1 << 40)], BUDGET_S)["holders"]
+        assert (answer["holder"], answer.get("state")) == ("", state)
+
     def test_objects_that_only_refer_to_each_other_are_cycles(self) -> None:
         """Garbage that the collector has not come to is told from what is kept."""
         gc.disable()
