@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -40,6 +40,13 @@ its first minutes."""
 FIRST_LOOK_S: Final = 30.0
 """Seconds of load before the first look, or those of MIN_READINGS_UNDER_LOAD rows where that is more: an earlier one
 could decide nothing and would spend error all the same."""
+LASTING_SHARE: Final = 0.5
+"""Last share of the load so far in which every look must have called a leak, for it to be certain: in the first minutes
+of a long warm-up its growth is straight, and does not bend until it has lasted as long again."""
+CERTAIN_FROM: Final = 0.1
+"""Share of the planned load before which no leak is certain."""
+CERTAIN_FROM_S: Final = 120.0
+"""Seconds of load before which none is either, however short the load: services warm up for minutes."""
 INJECTED: Final = "control, with an injected leak"
 """Beginning of the reason of the copy of the candidate."""
 
@@ -65,6 +72,7 @@ def follow(
     """
     fill_array_cache()
     born_of, look, growing = parent(), 0, GrowingRecording(run_dir)
+    called_s: dict[str, float] = {}
     while parent() == born_of:
         began_s = clock()
         recording = growing.read()
@@ -72,7 +80,11 @@ def follow(
         loaded_s = 0.0 if load is None else load.end_s - load.start_s
         if loaded_s >= max(FIRST_LOOK_S, MIN_READINGS_UNDER_LOAD * recording.manifest.every_s):
             look += 1
-            _write(run_dir / LIVE, live(recording, look))
+            found = live(recording, look, called_s)
+            _write(run_dir / LIVE, found)
+            called_s = {
+                name: called_s.get(name, loaded_s) for name, arm in found.arms.items() if arm.verdict == LEAK
+            }
         if recording.manifest.status != "running" or _load_is_over(recording):
             return
         sleep(pause_s(clock() - began_s, loaded_s))
@@ -84,17 +96,32 @@ def pause_s(look_s: float, loaded_s: float) -> float:
     return max(short_s, min(PAUSE_PER_LOOK * look_s, PAUSE_SHARE * loaded_s))
 
 
-def live(recording: Recording, look: int) -> Live:
-    """Return the verdict so far, on every arm."""
+def is_certain(called_s: float | None, loaded_s: float, planned_s: float) -> bool:
+    """Return whether a leak that is called at ``loaded_s`` of the load will be called whatever comes.
+
+    ``called_s`` is the first look, in seconds of the load, since which every look has called it; None where this is the
+    first.
+    """
+    if called_s is None or loaded_s < max(CERTAIN_FROM_S, CERTAIN_FROM * planned_s):
+        return False
+    return called_s <= (1 - LASTING_SHARE) * loaded_s
+
+
+def live(recording: Recording, look: int, called_s: Mapping[str, float] | None = None) -> Live:
+    """Return the verdict so far, on every arm.
+
+    ``called_s`` is the first look, in seconds of the load, since which every look has called a leak, by arm.
+    """
     until_s = recording.phases[-1].end_s if recording.phases else 0.0
-    arms = {arm.name: _arm(recording, arm, look) for arm in recording.arms}
+    called_s = called_s or {}
+    arms = {arm.name: _arm(recording, arm, look, called_s.get(arm.name)) for arm in recording.arms}
     if (copy := recording.copy) is not None:
-        found = _arm(recording, copy, look)
+        found = _arm(recording, copy, look, called_s.get(copy.name))
         arms[copy.name] = replace(found, reason=f"{INJECTED}: {found.reason}")
     return Live(updated_t_s=until_s, arms=arms)
 
 
-def _arm(recording: Recording, arm: Arm, look: int) -> ArmLive:
+def _arm(recording: Recording, arm: Arm, look: int, called_s: float | None) -> ArmLive:
     # The run is not over, so its load is not complete: objections are left to the report.
     verdict = arm_verdict(recording, arm, error=look_error(look), detectable=False)
     leaks, rising, sentence = (
@@ -102,6 +129,9 @@ def _arm(recording: Recording, arm: Arm, look: int) -> ArmLive:
         _certain_failure_text(recording, arm),
         verdict_sentence(verdict),
     )
+    load = recording.load
+    loaded_s = 0.0 if load is None else load.end_s - load.start_s
+    lasts = leaks and is_certain(called_s, loaded_s, recording.manifest.planned_load_s)
     memory = verdict.memory
     rate = memory.per_s if memory else None
     per_request = memory.per_request if memory else None
@@ -111,7 +141,7 @@ def _arm(recording: Recording, arm: Arm, look: int) -> ArmLive:
         reason="; ".join(text for text in (sentence if leaks else "", rising) if text)
         or "; ".join((sentence, *_waits_for(recording, arm, verdict))),
         signals={signal.judgement.signal: signal.judgement.verdict for signal in verdict.signals},
-        certain_fail=leaks or bool(rising),
+        certain_fail=lasts or bool(rising),
         suspect=_suspect(recording, arm),
         rate_per_s=rate.value if rate else None,
         rate_per_request=per_request.value if per_request else None,

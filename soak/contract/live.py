@@ -50,7 +50,7 @@ class ArmLive:
     signals: Mapping[str, str] = field(default_factory=dict)
     """Verdict by signal."""
     certain_fail: bool = False
-    """A gate of this arm will fail whatever comes."""
+    """A gate of this arm will fail whatever comes; a leak that is called for the first time is not certain yet."""
     suspect: str = ""
     """What grows most and who holds it, in words with its rate; empty for nothing."""
     processes: tuple[ProcessLive, ...] = ()
