@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.formatting import verdict_name
+from analysis.formatting import HOUR_S, format_bytes, verdict_name
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
 from analysis.verdict.daily_load import leak_doubt
 from analysis.verdict.decision import FAMILY_ERROR, Decision, Served, SignalVerdict, decide
 from analysis.verdict.other_explanations import ReportedFree, bounded, end_memory, reported_free
-from analysis.verdict.processes import process_rows
+from analysis.verdict.processes import process_rows, rise_of_levels
 from analysis.verdict.signals import Evidence, Signal, evidence, in_bytes, leak_margin
 from analysis.verdict.validity import (
     ALIVE_AT_LEAST,
@@ -140,8 +140,9 @@ def arm_verdict(
         verdict, reason = decided.leading.judgement.verdict, decided.leading.judgement.reason
     if recording.manifest.attached and found is not None and decided is not None:
         objections = (*objections, *_of_day(arm.name, found.whole.readings, decided.leading.judgement))
-    if verdict == NO_LEAK:
-        objections = (*objections, *_of_a_process(arm, load, margin, error))
+    if verdict == NO_LEAK and found is not None and decided is not None:
+        come_and_go = _of_a_process(arm, load, margin, error) or _of_levels(arm, found, decided, margin)
+        objections = (*objections, *come_and_go)
     objection, verdict, reason = _objected(objections, verdict, reason)
     return ArmVerdict(
         arm=arm.name,
@@ -221,6 +222,25 @@ def _of_a_process(arm: Arm, load: Phase, margin: Margin, error: float) -> tuple[
         if throughout and low is not None and least is not None and low > least:
             which = f"its process {row.pid or ''}, life {row.life},"
             text = f"{which} grows by more than the margin ({row.reason}), though the sum over all does not"
+            return (Objection(arm.name, ObjectionKind.UNREAD, text),)
+    return ()
+
+
+def _of_levels(arm: Arm, found: Evidence, decided: Decision, margin: Margin) -> tuple[Objection, ...]:
+    """Return an objection where what is cleared rises with each process that comes or goes, by more than the margin."""
+    for signal, one, name in (
+        (found.whole, decided.whole, "its memory"),
+        (found.charged, decided.charged, "what its memory limit charges"),
+    ):
+        if signal is None or one is None or one.judgement.verdict != NO_LEAK:
+            continue
+        if (rise := rise_of_levels(arm, signal.readings, margin)) is not None:
+            rate = (
+                f"{format_bytes(rise * HOUR_S)}/h"
+                if margin.per_request is None
+                else f"{format_bytes(rise)}/request"
+            )
+            text = f"{name} grows by {rate} or more as its processes come and go, though not while they stay the same"
             return (Objection(arm.name, ObjectionKind.UNREAD, text),)
     return ()
 

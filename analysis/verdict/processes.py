@@ -1,4 +1,4 @@
-"""The growth of each process of an arm: it shows where a leak is; the verdict is on the sum over the processes."""
+"""The growth of each process of an arm, and from each to the next: where a leak is that the sum over them lacks."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ MOST_JUDGED: Final = 10
 changed: each takes about 0.1 s of processor time."""
 MOST_END_READINGS: Final = 5
 """Readings at each end of a process's time under load, at most, whose median is its memory there."""
+RISE_ERROR: Final = FAMILY_ERROR / 10
+"""Chance that the levels of an arm rise by less than is found. Processes that are started again have unlike levels,
+and each may by chance be above the last: an arm whose levels are about the same is not to be in doubt for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,26 @@ def process_rows(
     most = min(len(found), MOST_JUDGED)
     judged = [_judged(arm, *one, share, error / most) for one in found[:most]]
     return tuple(sorted([*judged, *(row for row, *_ in found[most:])], key=_order))
+
+
+def rise_of_levels(arm: Arm, readings: SignalSeries, margin: Margin) -> float | None:
+    """Return how fast readings of an arm grow at least as its processes come and go, where that is above the margin.
+
+    It is per request where the margin is, else per second; None where it is less, or one process is alive at a time.
+    Each stretch between is a life with a level of its own. What is left behind each time, by processes that never end
+    or in files of memory, is in the levels alone, so the readings are judged as of one life. Its interval decides, not
+    its verdict: levels of processes that are started again are about the same, and a pool that has reached its size
+    stays there.
+    """
+    known = np.isfinite(readings.life)
+    if arm.by_process.empty or len(np.unique(readings.life[known])) < 2:
+        return None
+    one_life = replace(readings, life=np.where(known, 1.0, np.nan))
+    found = judge_signal(one_life, margin, alpha=RISE_ERROR, detectable=False)
+    rate, least = (
+        (found.per_s, margin.per_s) if margin.per_request is None else (found.per_request, margin.per_request)
+    )
+    return rate.low if rate is not None and least is not None and rate.low > least else None
 
 
 def _is_constant(memory: Numbers) -> bool:
