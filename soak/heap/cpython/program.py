@@ -83,6 +83,11 @@ def _open(pid: int, path: str) -> BinaryIO:
     return open_regular(Path(f"/proc/{pid}/root{path}"), follow=True)
 
 
+def _elf(file: BinaryIO) -> ELFFile:
+    bounded: Any = _Bounded(file)
+    return ELFFile(bounded)
+
+
 def symbols(pid: int, path: str, wanted: Sequence[str]) -> dict[str, int]:
     """Return the addresses, in the file, of those of the wanted symbols that it defines; raises HeapError."""
     try:
@@ -99,7 +104,7 @@ def symbols_of(file: BinaryIO, wanted: Sequence[str]) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     try:
-        elf = ELFFile(_Bounded(file))
+        elf = _elf(file)
         if elf.num_sections() > _MOST_SECTIONS:
             return {}
         sections = list(elf.iter_sections())
@@ -132,7 +137,7 @@ def bias(pid: int, path: str, maps: Sequence[MemoryMapping]) -> int:
         with _open(pid, path) as file:
             segments = [
                 (int(segment["p_offset"]), int(segment["p_vaddr"]))
-                for segment in ELFFile(_Bounded(file)).iter_segments("PT_LOAD")
+                for segment in _elf(file).iter_segments("PT_LOAD")
             ]
     except (OSError, *_GARBAGE):
         segments = []

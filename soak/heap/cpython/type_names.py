@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from soak.heap.cpython.type_table import TypeTable
 
 MOST_CHARACTERS = 200
 """Characters of a name that are kept."""
-_CODES = {1: "B", 2: "H", 4: "I"}
+_CODES: Final[Mapping[int, Literal["B", "H", "I"]]] = {1: "B", 2: "H", 4: "I"}
 """Formats of the characters of a str, by their bytes each."""
 _MODULE = "__module__"
 _MOST_KEYS = 4096

@@ -124,7 +124,7 @@ def _is_greenlet_suspended() -> bool:
     """Return whether a greenlet waits, whose local variables nobody lists; only while nothing else runs."""
     if "greenlet" not in sys.modules:
         return False
-    greenlet = (attributes_of(sys.modules["greenlet"]) or {}).get("greenlet")
+    greenlet: Any = (attributes_of(sys.modules["greenlet"]) or {}).get("greenlet")
     frame_of = names_of(greenlet).get("gr_frame") if is_a(greenlet, type) else None
     if frame_of is None or gc.get_freeze_count():
         return True

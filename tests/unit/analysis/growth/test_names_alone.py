@@ -16,7 +16,7 @@ from analysis.growth.from_signals import count_suspects
 from analysis.growth.from_types import attribute_type
 from analysis.growth.suspect import LeakSuspect
 from analysis.growth.trends import TypeGrowth
-from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries
+from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm
 from analysis.recording.read import read_recording
@@ -113,7 +113,7 @@ def test_the_verdict_on_open_sessions_tells_what_a_name_means(
     """From the recording to the report."""
 
     def judge(readings: SignalSeries, margin: Margin, **settings: Any) -> Judgement:
-        verdict = LEAK if readings.signal == leaking else NO_LEAK
+        verdict: Verdict = LEAK if readings.signal == leaking else NO_LEAK
         return replace(planted_judge(readings, margin, **settings), verdict=verdict)
 
     judge_by(judge)

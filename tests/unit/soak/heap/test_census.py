@@ -13,6 +13,7 @@ import pytest
 from soak.heap import census
 from soak.heap.census import take_census
 from soak.heap.cpython.memory import ProcessMemory
+from soak.heap.cpython.scan import scan
 from soak.heap.errors import HeapError, ProcessGoneError
 
 
@@ -71,7 +72,6 @@ def test_a_census_of_two_programs_is_none(
     stdin, stdout = target.stdin, target.stdout
     whole = take_census(target.pid, check=False)
     assert whole.total_objects > 5_000
-    scan = census.scan
 
     def scan_late(*given: Any, **settings: Any) -> Any:
         stdin.write(f"{told}\n")

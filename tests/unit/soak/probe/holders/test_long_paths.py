@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from soak_probe.answers import Answers
 from soak_probe.holders import paths
+from soak_probe.holders.objects import attributes_of
 from soak_probe.holders.paths import LONGEST_PATH, SHOWN_STEPS
 from soak_probe.sessions import Sessions
 
@@ -45,7 +46,7 @@ def answer_about(*things: list[Any]) -> list[str]:
 def test_a_long_path_has_both_ends_and_harms_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 3,000 objects one after the other only those that are written are looked at, as that may change them."""
     looked_at: list[Any] = []
-    look = paths.attributes_of
+    look = attributes_of
 
     def spy(thing: Any) -> Any:
         looked_at.append(thing)

@@ -26,7 +26,7 @@ class Text(str):
     def _refuse(self, *_arguments: object) -> Any:
         raise AssertionError("the target's code was run")
 
-    __str__ = __format__ = __eq__ = __hash__ = _refuse  # type: ignore[assignment]
+    __str__ = __format__ = __eq__ = __hash__ = _refuse
 
 
 def made(name: str, **names: Any) -> type:
