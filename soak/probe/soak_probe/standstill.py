@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
+from _signal import sigtimedwait  # type: ignore[import-not-found]
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -32,7 +32,9 @@ def alone(hold_s: float) -> Iterator[bool]:
     interval_s = sys.getswitchinterval()
     try:
         sys.setswitchinterval(hold_s)
-        time.sleep(SETTLE_S)
+        sigtimedwait(
+            (), SETTLE_S
+        )  # for no signal; time.sleep may be that of gevent, which makes an event loop here
         collects = gc.isenabled()
         try:
             gc.disable()
