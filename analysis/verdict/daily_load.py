@@ -27,9 +27,8 @@ MOST_GAP_S: Final = 600.0
 """Time without a reading that still counts as watched, seconds; or GAP_STEPS of the usual step, if that is longer."""
 GAP_STEPS: Final = 10.0
 """Usual steps without a reading that still count as watched, where that is longer."""
-LEAST_HOURS: Final = 2
-"""Whole hours from which on the load is compared by the hour; in less time, by its quarters."""
-
+LEAST_PARTS: Final = 4
+"""Equal parts of the time by which the load is compared at least, where it has fewer hours."""
 
 MIN_LEAKED_SHARE: Final = 1.0
 """What leaks in the longest life, as a share of the range of the rest of its memory there, from which on it is no rest
@@ -132,11 +131,12 @@ def _covered_s(t_s: Numbers) -> float:
 
 
 def _ratio(t_s: Numbers, requests: Numbers) -> float:
-    """Return the requests of the busiest hour over those of the quietest, of the hours that were watched whole."""
-    span_s = float(t_s[-1] - t_s[0])
-    hours = int(span_s // HOUR_S)
-    each_s = HOUR_S if hours >= LEAST_HOURS else span_s / 4
-    edges = t_s[0] + each_s * np.arange((hours if hours >= LEAST_HOURS else 4) + 1)
+    """Return the requests of the busiest hour over those of the quietest, of the hours that were watched whole.
+
+    All of the time counts: it is divided into equal parts of about an hour.
+    """
+    parts = max(LEAST_PARTS, round(float(t_s[-1] - t_s[0]) / HOUR_S))
+    edges = np.linspace(t_s[0], t_s[-1], parts + 1)
     served = np.diff(np.interp(edges, t_s, requests))
     usual_s = max(MOST_GAP_S, GAP_STEPS * float(np.median(np.diff(t_s))))
     gaps = np.flatnonzero(np.diff(t_s) > usual_s)

@@ -94,6 +94,19 @@ def test_an_hour_without_a_request_is_not_steady() -> None:
     assert "more than 100 times" in daily_load_doubt(series, "")
 
 
+@pytest.mark.parametrize("scrapes", [150, 179, 239, 240, 241, 269, 271])
+def test_all_of_a_morning_counts(scrapes: int) -> None:
+    """The last part of an hour is one of its busiest: a load that triples in four hours is not steady, at any minute."""
+    t_s = np.arange(scrapes) * 60.0
+    requests = np.cumsum(60 * (150 + 100 * np.sin(2 * np.pi * (t_s - 2 * HOUR_S) / (24 * HOUR_S))))
+    rising = watched(SignalSeries("rss_bytes", t_s, t_s * 0 + 1e8, t_s * 0, requests)).ratio
+    level = watched(SignalSeries("rss_bytes", t_s, t_s * 0 + 1e8, t_s * 0, t_s * 100)).ratio
+    assert rising is not None
+    assert level == pytest.approx(1.0)
+    first, last = np.interp([HOUR_S * 0.4, t_s[-1] - HOUR_S * 0.4], t_s[1:], np.diff(requests))
+    assert rising == pytest.approx(last / first, rel=0.1)
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_hardly_any_readings_are_no_day(count: int) -> None:
     nothing: Numbers = np.linspace(0.0, 60.0, count)
