@@ -160,8 +160,11 @@ def _falls(case: Case) -> bool:
 def _tail_rises(case: Case) -> bool:
     """Return whether the best model, its warm-up included, rises by a margin over the last part of the run.
 
-    A tail that is not flat yet is not passed because a model predicts that it will be.
+    A tail that is not flat yet is not passed because a model predicts that it will be. Nor is a sawtooth that goes on
+    rising behind its last minimum, where no point is.
     """
+    if case.points.rise_at_end > _size_that_matters(case):
+        return True
     last = _last_settled_life(case)
     t_s = case.points.t_s[last]
     first = int(np.searchsorted(t_s, t_s[-1] - FLAT_TAIL_SHARE * case.points.span_s))
@@ -200,7 +203,12 @@ def _lives(case: Case) -> list[npt.NDArray[np.intp]]:
 
 
 def _shifts_late(case: Case) -> bool:
-    """Return whether models with a late level shift upwards that matters have enough of the weight."""
+    """Return whether models with a late level shift upwards that matters have enough of the weight.
+
+    What was taken out of the last points as a spike may be such a shift, too.
+    """
+    if case.points.cut_off > _size_that_matters(case):
+        return True
     log_weights = np.array([fit.log_weight for fit in case.fits])
     weight = np.exp(log_weights - log_weights.max())
     late = np.array(
@@ -217,7 +225,12 @@ def _late_shift_matters(case: Case, fit: ModelFit) -> bool:
     if not late:
         return False
     sizes = _shift_sizes(case, fit)
-    return sum(sizes[at] for at in late) > LATE_SHIFT_SIZE_SHARE * case.margin_per_s / case.unit_per_s
+    return sum(sizes[at] for at in late) > _size_that_matters(case) / (case.unit_per_s * case.points.span_s)
+
+
+def _size_that_matters(case: Case) -> float:
+    """Return the size of a late level shift that matters, in the signal's unit."""
+    return LATE_SHIFT_SIZE_SHARE * case.margin_per_s * case.points.span_s
 
 
 def _shift_sizes(case: Case, fit: ModelFit) -> dict[int, float]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.judge.points.load_regressors import load_regressors
-from analysis.judge.points.outliers import replace_outliers
+from analysis.judge.points.outliers import cut_off_at_end, replace_outliers
 from analysis.judge.points.sawtooth import lower_envelope
 from analysis.judge.types import Numbers, SignalSeries
 
@@ -49,6 +49,10 @@ class Points:
     """Requests per second over all readings; NaN when not known."""
     left_out: float = 0.0
     """Share of the readings that are in no point, as their life has fewer than ``MIN_POINTS_PER_LIFE``."""
+    cut_off: float = 0.0
+    """How far the last point was pulled down as an outlier of which nobody has seen whether it comes back."""
+    rise_at_end: float = 0.0
+    """How far a sawtooth rose after its last minimum, beyond what its cycles rise: no point shows it."""
 
     @property
     def span_s(self) -> float:
@@ -87,8 +91,9 @@ def bin_series(series: SignalSeries) -> Points:
     ``MIN_POINTS_PER_LIFE`` points are left out.
     """
     mean_rps = _mean_rps(series)
+    rise_at_end = 0.0
     if not series.settled:
-        series = lower_envelope(series)
+        series, rise_at_end = lower_envelope(series)
     t_s, life = series.t_s, series.life
     if len(t_s) == 0:
         return Points(t_s, t_s, t_s, t_s, t_s, t_s, np.empty((0, 0)), mean_rps)
@@ -118,6 +123,7 @@ def bin_series(series: SignalSeries) -> Points:
         rate_rps,
         regressors,
         mean_rps,
+        rise_at_end=rise_at_end,
     )
     return _without_short_lives(_without_outliers(points, settled=series.settled), counts)
 
@@ -144,6 +150,8 @@ def _without_short_lives(points: Points, readings: npt.NDArray[np.int64]) -> Poi
         points.load_regressors[kept],
         points.mean_rps,
         left_out=float(readings[~kept].sum() / readings.sum()),
+        cut_off=points.cut_off,
+        rise_at_end=points.rise_at_end,
     )
 
 
@@ -153,4 +161,5 @@ def _without_outliers(points: Points, *, settled: bool) -> Points:
         mine = points.life == life
         for width in OUTLIER_WIDTHS[:1] if settled else OUTLIER_WIDTHS:
             value[mine] = replace_outliers(value[mine], width)
-    return replace(points, value=value)
+    last = points.life == points.life[np.argmax(points.t_s)]
+    return replace(points, value=value, cut_off=cut_off_at_end(points.value[last], value[last]))

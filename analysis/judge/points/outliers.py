@@ -16,6 +16,8 @@ MAX_SIGMAS_BELOW: Final = 5.0
 """Robust standard deviations below its neighbours from which on a point is an outlier."""
 END_FACTOR: Final = 1.5
 """Factor on ``MAX_SIGMAS_ABOVE`` for the last points of a life, which have neighbours on one side only."""
+SAME_SPIKE_SHARE: Final = 0.5
+"""Share of the height of a spike that another has at least, to be one of its kind."""
 
 
 def robust_sigma(deviations: Numbers) -> Numbers:
@@ -51,3 +53,22 @@ def replace_outliers(value: Numbers, width: int) -> Numbers:
     high = errors[-1] > END_FACTOR * MAX_SIGMAS_ABOVE * np.maximum(sigma, robust_sigma(errors[:-1]))
     filtered[-half:] = np.where(high, predicted[-1], value[-half:])
     return filtered
+
+
+def cut_off_at_end(value: Numbers, filtered: Numbers) -> float:
+    """Return how far the last point of one life was pulled down, where no spike before it was like that; else 0.
+
+    Nobody has seen whether it comes back: it may be a spike, or the beginning of what stays. One that is half as high
+    or more, as long and came back shows that the service has such spikes.
+    """
+    cut = value - filtered
+    if cut[-1] <= 0:
+        return 0.0
+    edges = np.flatnonzero(np.diff(cut > 0, prepend=False, append=False))
+    *before, last = zip(edges[::2], edges[1::2], strict=True)
+    height, length = float(cut[last[0] :].max()), last[1] - last[0]
+    alike = (
+        end - start >= length and float(cut[start:end].max()) >= SAME_SPIKE_SHARE * height
+        for start, end in before
+    )
+    return 0.0 if any(alike) else float(cut[-1])

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from analysis.judge.points.last_cycle import rise_beyond_cycles
 from analysis.judge.points.outliers import robust_sigma
 from analysis.judge.types import Numbers, SignalSeries
 
@@ -24,16 +25,29 @@ MAX_ROUNDS: Final = 2
 """Envelopes of envelopes: small collections ride on the cycles of large ones."""
 
 
-def lower_envelope(series: SignalSeries) -> SignalSeries:
-    """Return the minimum of each cycle where every life is a sawtooth, else the series as it is."""
+def lower_envelope(series: SignalSeries) -> tuple[SignalSeries, float]:
+    """Return the minimum of each cycle where every life is a sawtooth, else the series as it is.
+
+    With it, how far the last life rises behind its last minimum beyond what its cycles do.
+    """
+    rise = 0.0
     for _ in range(MAX_ROUNDS):
-        minima = [
-            _cycle_minima(series.value, series.requests, np.flatnonzero(series.life == life))
-            for life in np.unique(series.life)
-        ]
-        if not minima or any(part is None for part in minima):
-            return series
-        index = np.concatenate([part for part in minima if part is not None])
+        lives = [np.flatnonzero(series.life == life) for life in np.unique(series.life)]
+        found = [_cycle_minima(series.value, series.requests, mine) for mine in lives]
+        minima = [part for part in found if part is not None]
+        if not lives or len(minima) < len(lives):
+            break
+        last = lives[-1]
+        rise = max(
+            rise,
+            rise_beyond_cycles(
+                series.value[last],
+                series.t_s[last],
+                series.requests[last],
+                np.searchsorted(last, minima[-1]),
+            ),
+        )
+        index = np.concatenate(minima)
         series = replace(
             series,
             t_s=series.t_s[index],
@@ -41,7 +55,7 @@ def lower_envelope(series: SignalSeries) -> SignalSeries:
             life=series.life[index],
             requests=series.requests[index],
         )
-    return series
+    return series, rise
 
 
 def _cycle_minima(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.judge.points.outliers import replace_outliers
+from analysis.judge.points.outliers import cut_off_at_end, replace_outliers
 from analysis.judge.types import Numbers
 
 WIDTH = 11
@@ -58,3 +58,29 @@ def test_few_points_are_left_alone() -> None:
     value = noisy(np.zeros(2 * WIDTH))
     value[5] = 100
     assert (replace_outliers(value, WIDTH) == value).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "cut_off"),
+    [
+        ({98: 20, 99: 40}, 40),
+        ({97: 40, 98: 40, 99: 40}, 40),
+        ({99: 40}, 40),
+        # it came back
+        ({97: 40, 98: 40}, 0),
+        # the service has spikes as long and half as high
+        ({40: 25, 41: 25, 98: 40, 99: 40}, 0),
+        # those that it has are lower, or shorter
+        ({40: 15, 41: 15, 98: 40, 99: 40}, 40),
+        ({40: 40, 60: 40, 98: 40, 99: 40}, 40),
+        ({}, 0),
+    ],
+)
+def test_what_is_cut_off_at_the_end_is_stated_unless_it_is_one_of_many_spikes(
+    shape: dict[int, float], cut_off: float
+) -> None:
+    """A rise at the end may stay: only one that came back, or that is like spikes before it, is known to be none."""
+    value = noisy(np.zeros(100))
+    for at, height in shape.items():
+        value[at] += height
+    assert cut_off_at_end(value, replace_outliers(value, WIDTH)) == pytest.approx(cut_off, abs=4)
