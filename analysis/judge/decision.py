@@ -83,6 +83,13 @@ def decide(case: Case) -> ReasonCode:
     return next((code for code, holds in DOUBTS_OF_LEAK if holds(case)), ReasonCode.LEAKING)
 
 
+def grows(case: Case) -> bool:
+    """Return whether memory grows throughout by an amount that matters, whatever else may explain that."""
+    if case.rate.high < case.margin_per_s or not _is_relevant(case):
+        return False
+    return not (_rises_in_one_step(case) or _falls_back(case) or rises_late_only(case))
+
+
 def _is_relevant(case: Case) -> bool:
     """Return whether the rate is clearly above zero and large enough to matter."""
     margin_per_s, rate = case.margin_per_s, case.rate

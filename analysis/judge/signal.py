@@ -6,9 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from analysis.judge.case import BOUND_ERROR, fit_case
-from analysis.judge.decision import MIN_LEAK_SHARE, decide
+from analysis.judge.case import BOUND_ERROR, Case, fit_case
+from analysis.judge.decision import MIN_LEAK_SHARE, decide, grows
 from analysis.judge.minimum_detectable import minimum_detectable_rate
+from analysis.judge.newest_life import newest_life, outgrows_others, part_of
 from analysis.judge.points.binning import Points, bin_series, clean_series, is_plausible
 from analysis.judge.reasons import reason_sentence, unusable_sentence
 from analysis.judge.types import (
@@ -63,28 +64,36 @@ def judge_signal(
     points = bin_series(series)
     if (unusable := _too_few(series, points)) is not None:
         return unusable_judgement(readings.signal, *unusable)
-    mean_rps = points.mean_rps if np.isfinite(points.requests).all() else 0.0
+    mean_rps = _mean_rps(points)
     if margin.per_s is None and mean_rps <= 0:
         return unusable_judgement(readings.signal, ReasonCode.NO_REQUESTS)
-    margin_per_s = margin.per_s if margin.per_s is not None else (margin.per_request or 0.0) * mean_rps
-    case = fit_case(
-        points,
-        margin_per_s,
-        least_noise=max(_reading_noise(series), staircase_noise(points, series.quantum)),
-        alpha=alpha,
-        bounded=bounded,
-        settled=series.settled,
-        bound_error=bound_error,
-    )
-    code, rate = decide(case), case.rate
+
+    def fitted(series: SignalSeries, points: Points) -> Case:
+        return fit_case(
+            points,
+            _margin_per_s(margin, points),
+            least_noise=max(_reading_noise(series), staircase_noise(points, series.quantum)),
+            alpha=alpha,
+            bounded=bounded,
+            settled=series.settled,
+            bound_error=bound_error,
+        )
+
+    case = fitted(series, points)
+    code, rate, margin_per_s = decide(case), case.rate, case.margin_per_s
+    said, said_rps = rate, mean_rps
+    if code is ReasonCode.BOUNDED and (newest := _newest_life(series, points, margin)) is not None:
+        alone = fitted(*newest)
+        if grows(alone):
+            code, said, said_rps = ReasonCode.NEWEST_LIFE, alone.rate, _mean_rps(alone.points)
     more_s = _more_s(code, rate, margin_per_s, points.span_s) if code.verdict == INCONCLUSIVE else None
     detectable = detectable and code is not ReasonCode.UNKNOWN_LOAD  # no leak is called beside such a change
     smallest = minimum_detectable_rate(case) if detectable else None
-    reason_rps = mean_rps if margin.per_request is not None else None
+    reason_rps = said_rps if margin.per_request is not None else None
     return Judgement(
         signal=readings.signal,
         verdict=code.verdict,
-        reason=reason_sentence(code, rate, readings.signal, margin_per_s, mean_rps=reason_rps, more_s=more_s),
+        reason=reason_sentence(code, said, readings.signal, margin_per_s, mean_rps=reason_rps, more_s=more_s),
         per_s=rate,
         per_request=rate.scaled(1 / mean_rps) if mean_rps > 0 else None,
         detectable_per_s=smallest,
@@ -129,6 +138,29 @@ def _too_few(series: SignalSeries, points: Points) -> tuple[ReasonCode, int] | N
         return None
     code = ReasonCode.FEW_QUIESCE_POINTS if settled else ReasonCode.FEW_READINGS
     return code, min(len(series.t_s), count)
+
+
+def _mean_rps(points: Points) -> float:
+    """Return the requests per second; 0 where they are not known."""
+    return points.mean_rps if np.isfinite(points.requests).all() else 0.0
+
+
+def _margin_per_s(margin: Margin, points: Points) -> float:
+    """Return the margin per second, of one per request at the mean rate of these points."""
+    return margin.per_s if margin.per_s is not None else (margin.per_request or 0.0) * _mean_rps(points)
+
+
+def _newest_life(series: SignalSeries, points: Points, margin: Margin) -> tuple[SignalSeries, Points] | None:
+    """Return the newest life by itself where it may grow; None where it does not, or is too short to be judged."""
+    life = newest_life(points)
+    if life is None:
+        return None
+    alone = part_of(series, life)
+    found = bin_series(alone)
+    margin_per_s = _margin_per_s(margin, found)
+    if _too_few(alone, found) or margin_per_s <= 0 or not outgrows_others(points, life, margin_per_s):
+        return None
+    return alone, found
 
 
 def _reading_noise(series: SignalSeries) -> float:
