@@ -97,7 +97,7 @@ def test_an_hour_without_a_request_is_not_steady() -> None:
 @pytest.mark.parametrize("scrapes", [150, 179, 239, 240, 241, 269, 271])
 def test_all_of_a_morning_counts(scrapes: int) -> None:
     """The last part of an hour is one of its busiest: it counts at any minute at which the run may end."""
-    t_s = np.arange(scrapes) * 60.0
+    t_s = np.arange(0.0, scrapes) * 60.0
     requests = np.cumsum(60 * (150 + 100 * np.sin(2 * np.pi * (t_s - 2 * HOUR_S) / (24 * HOUR_S))))
     rising = watched(SignalSeries("rss_bytes", t_s, t_s * 0 + 1e8, t_s * 0, requests)).ratio
     level = watched(SignalSeries("rss_bytes", t_s, t_s * 0 + 1e8, t_s * 0, t_s * 100)).ratio
