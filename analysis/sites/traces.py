@@ -100,8 +100,10 @@ class _Groups:
             ):
                 if index >= 0 and size > self._most[index]:
                     self._frames[index], self._most[index] = traceback, size
-            for index, traceback in enumerate(self._frames):
-                self._names[index] = self._namer.name(traceback) or self._names[index]
+            self._names = [
+                self._namer.name(frames) or name
+                for frames, name in zip(self._frames, self._names, strict=True)
+            ]
 
     def groups(self) -> tuple[Group, ...]:
         """Return the groups, those with the most bytes at the end first."""

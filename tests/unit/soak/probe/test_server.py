@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -237,11 +238,10 @@ class TestServer:
         """A signal handler may fork at any moment: it stops and starts the server again."""
         running = serve(echo)
         running.stop()
-        start = server.start_new_thread
 
         def start_and_fork(*arguments: Any) -> int:
-            monkeypatch.setattr(server, "start_new_thread", start)
-            ident = start(*arguments)
+            monkeypatch.setattr(server, "start_new_thread", start_new_thread)
+            ident = start_new_thread(*arguments)
             running.stop()
             running.start()
             return ident
