@@ -45,7 +45,7 @@ class ObjectionKind(StrEnum):
     LOAD = "load"
     """Planned requests were not sent, users stopped sending, or too many requests failed."""
     UNREAD = "unread"
-    """The arm was dead, readings are missing, or what leaks is in one process or in the levels alone: none of it makes a
+    """The arm was dead, readings are missing, or what leaks is in one process, or the levels, alone: none of it makes a
     leak."""
     CHANGED = "changed"
     """A file is not the one of the run's end: nothing that is read of the recording decides anything."""
