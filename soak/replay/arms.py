@@ -72,16 +72,21 @@ def _replay_run(ended: Ended) -> None:
         record(ended, {arm.name: ArmReplay("refused", reason, 0.0, 0, ()) for arm in candidates})
         return
     leaking = [arm for arm in candidates if arm.name in found and found[arm.name].verdict == LEAK]
+    refused = _of_changed_code(ended, leaking)
+    unchanged = [arm for arm in leaking if arm.name not in refused]
+    if leaking:
+        record(ended, refused | replay_arms(ended, unchanged, seconds, found))
+
+
+def _of_changed_code(ended: Ended, arms: Sequence[ArmPlan]) -> dict[str, ArmReplay]:
+    """Return the arms that would not run as they did, refused: their code was changed during the run."""
     facts = {one["name"]: one for one in ended.session.manifest["arms"]}
-    changed = {arm.name: list(changed_code(facts[arm.name], arm)) for arm in leaking}
-    refused = {
-        name: ArmReplay("refused", f"it would not run as it did: {'; '.join(why)}", 0.0, 0, ())
+    changed = {arm.name: "; ".join(changed_code(facts[arm.name], arm)) for arm in arms}
+    return {
+        name: ArmReplay("refused", f"it would not run as it did: {why}", 0.0, 0, ())
         for name, why in changed.items()
         if why
     }
-    unchanged = [arm for arm in leaking if arm.name not in refused]
-    if leaking:
-        record(ended, refused | (replay_arms(ended, unchanged, seconds, found) if unchanged else {}))
 
 
 def replay_arms(

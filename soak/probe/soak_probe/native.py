@@ -131,9 +131,8 @@ class Native:
                 self._ended = why
 
     def _watch(self, most_bytes: int) -> None:
-        pthread_sigmask(
-            SIG_BLOCK, valid_signals()
-        )  # what the target waits for must not be delivered here instead
+        # what the target waits for must not be delivered here instead
+        pthread_sigmask(SIG_BLOCK, valid_signals())
         while self._tracker is not None:
             try:
                 if os.stat(self._capture).st_size > most_bytes:

@@ -32,9 +32,8 @@ def alone(hold_s: float) -> Iterator[bool]:
     interval_s = sys.getswitchinterval()
     try:
         sys.setswitchinterval(hold_s)
-        sigtimedwait(
-            (), SETTLE_S
-        )  # for no signal; time.sleep may be that of gevent, which makes an event loop here
+        # a wait for no signal: time.sleep may be that of gevent, which makes an event loop here
+        sigtimedwait((), SETTLE_S)
         collects = gc.isenabled()
         try:
             gc.disable()

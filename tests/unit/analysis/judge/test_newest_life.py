@@ -83,5 +83,5 @@ def test_a_life_that_is_hardly_there_withholds_nothing() -> None:
 def test_what_a_release_before_leaked_is_not_that_of_the_newest() -> None:
     """It was replaced by one that is flat for long enough."""
     healthy, age_s = lived((0.5, 0.7, 0.88))
-    mended = replace(healthy, value=healthy.value + 4 * MARGIN_PER_S * age_s * (healthy.life == 2))
-    assert judge_signal(mended, MARGIN, detectable=False).reason_code is not ReasonCode.NEWEST_LIFE
+    repaired = replace(healthy, value=healthy.value + 4 * MARGIN_PER_S * age_s * (healthy.life == 2))
+    assert judge_signal(repaired, MARGIN, detectable=False).reason_code is not ReasonCode.NEWEST_LIFE
