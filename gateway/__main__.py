@@ -44,6 +44,9 @@ def serve_gateway(
     without: Annotated[
         str, typer.Option(help=f"Faults the leaky variant leaves out: {','.join(Fault)}", show_default=False)
     ] = "",
+    connections_per_service: Annotated[
+        int, typer.Option(min=1, help="Connections that the fixed variant opens to each service at most.")
+    ] = Limits().connections_per_service,
     warn_memory_bytes: Annotated[
         int, typer.Option(min=1, help="Resident memory above which the fixed variant logs a warning.")
     ] = Limits().warn_memory_bytes,
@@ -64,7 +67,11 @@ def serve_gateway(
     """
     try:
         services = parse_upstreams(upstreams)
-        limits = Limits(warn_memory_bytes=warn_memory_bytes, warn_growth_bytes_per_s=warn_growth_bytes_per_s)
+        limits = Limits(
+            connections_per_service=connections_per_service,
+            warn_memory_bytes=warn_memory_bytes,
+            warn_growth_bytes_per_s=warn_growth_bytes_per_s,
+        )
         build = choose_variant(variant, services, parse_faults(without), limits)
         debug_token = read_token(os.environ)
         listener = bind_gateway(host, port)

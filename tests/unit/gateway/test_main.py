@@ -1,6 +1,7 @@
 import asyncio
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import typer
@@ -77,6 +78,27 @@ def test_each_variant_is_built(variant: Variant) -> None:
         await gateway.aclose()
 
     asyncio.run(scenario())
+
+
+def test_bounds_reach_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each bound given on the command line is the gateway's; the others keep their defaults."""
+    given: list[Limits] = []
+
+    def choose(*args: Any) -> None:
+        given.append(args[-1])
+        raise ValueError
+
+    monkeypatch.setattr("gateway.__main__.choose_variant", choose)
+    with pytest.raises(typer.Exit):
+        serve_gateway(
+            Variant.FIXED,
+            port=1,
+            upstreams=UPSTREAMS,
+            connections_per_service=4,
+            warn_memory_bytes=5,
+            warn_growth_bytes_per_s=6,
+        )
+    assert given == [Limits(connections_per_service=4, warn_memory_bytes=5, warn_growth_bytes_per_s=6)]
 
 
 def test_a_taken_port(taken_port: int, capsys: pytest.CaptureFixture[str]) -> None:
