@@ -23,11 +23,11 @@ soak-article: .venv/installed
 	@echo 'make soak-article is deprecated; use make soak-incident.' >&2
 	@$(BIN)/soak run incident
 
-soak-images: .venv/installed ## The same by podman or docker, from images built here: make soak-images ENGINE=docker
+soak-images: .venv/installed ## The incident of soak, from two images built here: make soak-images ENGINE=docker
 	@$(BIN)/python -m images gateway $(if $(ENGINE),--engine $(ENGINE))
 	@$(BIN)/soak run images $(if $(ENGINE),--set arms.leaky.engine=$(ENGINE) --set arms.fixed.engine=$(ENGINE))
 
-soak-release: .venv/installed ## In real time: make soak-release DURATION=6h
+soak-release: .venv/installed ## The same gateways in real time, day and night: make soak-release DURATION=6h
 	@$(BIN)/soak run release --set phases.load_s=$(DURATION)
 
 ablate: .venv/installed ## What each fault of the leaky gateway keeps per request, three minutes
@@ -75,7 +75,7 @@ leaks: .venv/installed ## Soak 20 leaks, their fixes and 4 healthy apps: make le
 allocators: .venv/installed ## Soak leaks in many allocators and mappings, and their healthy twins, 25 minutes
 	@$(BIN)/python -m tests.leaks --allocators $(CASES)
 
-prometheus: .venv/installed ## Judge 83 planted services in a real Prometheus: 15 leaks, 48 healthy; three minutes
+prometheus: .venv/installed ## Judge 83 planted services in a real Prometheus: 35 leaks, 48 healthy; three minutes
 	@$(BIN)/python -m tests.prometheus
 
 lint: .venv/installed ## Check style, types, the direction of imports and the examples for CI

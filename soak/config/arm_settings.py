@@ -76,7 +76,7 @@ class ArmSettings(ProfileTable):
     ready_timeout_s: Seconds = 30.0
     """Seconds for the arm to get ready"""
     stop_timeout_s: Seconds = 10.0
-    """Seconds from SIGTERM to SIGKILL when the arm is stopped; after Ctrl-C: from there, less 2 s"""
+    """Seconds from SIGTERM to SIGKILL when the arm is stopped; after Ctrl-C counted from there, and 2 s less"""
 
     @model_validator(mode="after")
     def _is_one_of_three(self) -> ArmSettings:

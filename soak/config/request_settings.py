@@ -104,13 +104,13 @@ class RequestSettings(ProfileTable):
         ],
         AfterValidator(_headers),
     ] = {}
-    """Table of headers; values that may be secret, of Authorization and Cookie among them, by `{env:NAME}`"""
+    """Table of headers; values by `{env:NAME}`, except of headers that carry no credentials, such as Accept"""
     body: Annotated[Any, AfterValidator(_body)] = ""
     """Body, or each message: a table or list is sent as JSON, text as it is; `{payload}` has `request_bytes`"""
     weight: Annotated[float, Field(gt=0, le=1e6), NotTiny] = 1.0
     """Share of the requests, relative to the sum of all weights"""
     client: Literal["", "abort", "slow", "half"] = ""
-    """A bad client: "abort" resets in the answer, or ends a WebSocket by it; "slow" reads 1 kB/s, "half" half sends"""
+    """A bad client: "abort" resets the connection in the answer, "slow" reads 1 kB/s, "half" sends half of the body"""
     read_s: Seconds | None = None
     """Seconds after which the reading of a stream ends without failure; none: answers are read to their end"""
     open_s: Seconds | None = None

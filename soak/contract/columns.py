@@ -183,7 +183,7 @@ REQUEST_COLUMNS: Final = (
     _text("phase", "warm-up, load or drain"),
     Column("planned", "requests whose planned start lies in this second"),
     Column("sent", "requests sent in this second"),
-    Column("missed", "requests dropped in this second: not started within max_lateness_s, never sent"),
+    Column("missed", "requests missed in this second: not started within max_lateness_s, never sent"),
     Column(
         "ok",
         "requests answered without failure in this second; those of a bad client (abort, slow, half) and WebSockets "
@@ -236,7 +236,7 @@ REQUEST_COLUMNS: Final = (
 EVENT_COLUMNS: Final = (
     Column("t_s", "seconds since the run's start"),
     _text("wall_time", "the same in UTC, ISO 8601, for people"),
-    _text("event", "one of EVENT_NAMES"),
+    _text("event", "one of the events below"),
     _text("arm", "the arm, or stubs, locust, worker-N, judge, census or report; empty for the run"),
     Column("life", "the arm's life"),
     Column("pid", "process id"),
