@@ -40,7 +40,8 @@ def run(
     metrics_port: options.MetricsPort = None,
     runs: options.Runs = RUNS,
     fail_on: Annotated[
-        FailOn, typer.Option(help="What counts as failure: inconclusive keeps exit code 4, leak turns it into 0.")
+        FailOn,
+        typer.Option(help="What counts as failure: inconclusive keeps exit code 4, leak turns it into 0."),
     ] = "inconclusive",
 ) -> None:
     """Soak the arms of a profile under one load and make the report.

@@ -85,7 +85,7 @@ class PlannedRequests(ProfileTable):
     warmup_rps: Annotated[float, Field(gt=0, le=10_000), NotTiny] = 50.0
     """Requests per second and arm during the warm-up"""
     warmup_request_bytes: Annotated[int, Field(ge=64, le=10_000_000)] | None = None
-    """Size of a request's JSON body during the warm-up, bytes; the default also fills caches of bodies before the load"""
+    """Size of a request's JSON body during the warm-up, bytes; the default fills caches of bodies, too"""
     instances_per_hour: Annotated[float, Field(ge=0, le=1e6)] = 50.0
     """New instance names per hour. Incident only"""
     instances_live: Annotated[int, Field(ge=1, le=1000)] = 4

@@ -18,6 +18,7 @@ class ArmStatus:
     oom_kills: int | None
     up: bool
     sample: Mapping[str, object]
+    limit_bytes: int | None
     starting: bool = False
     """Whether it has not answered yet: it runs, or will be started first."""
     requests: Mapping[str, float] = field(default_factory=dict)
@@ -38,5 +39,4 @@ class RunStatus:
     elapsed_s: float
     left_s: float | None
     """Time to the planned end, seconds; None when whoever stops the load decides."""
-    limit_bytes: int | None
     arms: Sequence[ArmStatus]

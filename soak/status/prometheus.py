@@ -68,7 +68,7 @@ class RunMetrics(Collector):
         yield from _gauge(
             "soak_life", "Counts the arm's processes.", {arm.name: arm.life for arm in now.arms}
         )
-        limits = {arm.name: now.limit_bytes for arm in now.arms}
+        limits = {arm.name: arm.limit_bytes for arm in now.arms}
         yield from _gauge("soak_memory_limit_bytes", "The arm's memory limit.", limits)
         yield _phases(now.phase)
         yield from _requests(now.arms)

@@ -68,11 +68,11 @@ class Progress:
 
 def plain_line(now: RunStatus) -> str:
     """Return the run at this moment in one line."""
-    return f"{_headline(now)}: {'; '.join(_plain_arm(arm, now.limit_bytes) for arm in now.arms)}"
+    return f"{_headline(now)}: {'; '.join(_plain_arm(arm) for arm in now.arms)}"
 
 
-def _plain_arm(arm: ArmStatus, limit_bytes: int | None) -> str:
-    cells = (_PLAIN.get(name, f"{name} {{}}").format(value) for name, value in _cells(arm, limit_bytes))
+def _plain_arm(arm: ArmStatus) -> str:
+    cells = (_PLAIN.get(name, f"{name} {{}}").format(value) for name, value in _cells(arm))
     return f"{arm.name} {', '.join(cells)}"
 
 
@@ -81,11 +81,11 @@ def _headline(now: RunStatus) -> str:
     return f"[{clock_text(now.elapsed_s)}{left}] {now.phase}"
 
 
-def _cells(arm: ArmStatus, limit_bytes: int | None) -> list[tuple[str, str]]:
+def _cells(arm: ArmStatus) -> list[tuple[str, str]]:
     cells = [("life", f"#{arm.life}" if arm.up else "starting" if arm.starting else "down")]
     rss = arm.sample.get("rss_bytes")
     if arm.up and isinstance(rss, int):
-        of_limit = f" of {limit_bytes / _MIB:.0f}" if limit_bytes else ""
+        of_limit = f" of {arm.limit_bytes / _MIB:.0f}" if arm.limit_bytes else ""
         cells.append(("MiB", f"{rss / _MIB:.0f}{of_limit}"))
         for name, column in (("tasks", "tasks_alive"), ("sessions", "sessions_open")):
             if (value := arm.sample.get(column)) is not None:
@@ -133,7 +133,7 @@ def _table(now: RunStatus) -> Table:
     for name in columns:
         table.add_column(name, justify="right")
     for arm in now.arms:
-        cells = dict(_cells(arm, now.limit_bytes))
+        cells = dict(_cells(arm))
         texts = (arm.name, *(cells.get(name, "-") for name in columns))
         table.add_row(*(Text(printable(text)) for text in texts))  # what a target is named is no markup
     return table

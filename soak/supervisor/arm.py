@@ -108,7 +108,8 @@ class ArmRun:
     def status(self) -> ArmStatus:
         """The arm at this moment."""
         starting = not self.up and (self._life is not None or not self._lives)
-        return ArmStatus(self.name, self.starts, self.oom_kills, self.up, self.sampler.latest, starting)
+        sample, limit = self.sampler.latest, self._limit.memory
+        return ArmStatus(self.name, self.starts, self.oom_kills, self.up, sample, limit, starting)
 
     @property
     def room_bytes(self) -> int | None:

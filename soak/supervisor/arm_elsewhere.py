@@ -51,7 +51,8 @@ class ArmElsewhere:
     @property
     def status(self) -> ArmStatus:
         """The arm at this moment."""
-        return ArmStatus(self.name, self.sampler.life, None, self.up, self.sampler.latest, not self._is_ready)
+        sample, starting = self.sampler.latest, not self._is_ready
+        return ArmStatus(self.name, self.sampler.life, None, self.up, sample, None, starting)
 
     def start(self) -> None:
         """Begin to look whether it answers; it runs already."""

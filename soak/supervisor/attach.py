@@ -70,24 +70,19 @@ class AttachPlan:
         """Return the memory limit of an arm; None where none is known."""
         return attachment.limit_bytes if self.limit_bytes is None else self.limit_bytes
 
-    @property
-    def shown_limit_bytes(self) -> int | None:
-        """The memory limit of all arms; None where they differ."""
-        limits = {self.limit_of(one) for one in self.attachments}
-        return limits.pop() if len(limits) == 1 else None
-
 
 class AttachedArm:
     """One process that was there before us, and those below it."""
 
     def __init__(
-        self, attachment: Attachment, session: Session, every_s: float, late: LateProbes | None = None
+        self, attachment: Attachment, session: Session, plan: AttachPlan, late: LateProbes | None = None
     ) -> None:
         """``late`` are the probes that were put into its processes; None: none was asked for."""
         self.name, process = attachment.name, attachment.process
         self.sampler = session.add_sampler(
-            self.name, SamplingSettings(every_s=every_s, smaps_every_s=ATTACHED_SMAPS_EVERY_S)
+            self.name, SamplingSettings(every_s=plan.every_s, smaps_every_s=ATTACHED_SMAPS_EVERY_S)
         )
+        self._limit_bytes = plan.limit_of(attachment)
         self.sampler.phase = contract.LOAD
         self.threads = SamplingThreads(self.sampler, session.machine.thread)
         self.up = True
@@ -128,6 +123,7 @@ class AttachedArm:
             oom_kills=self._limit.counters().oom_kills,
             up=self.up,
             sample=self.sampler.latest,
+            limit_bytes=self._limit_bytes,
         )
 
     def poll(self, now_s: float) -> None:
@@ -196,7 +192,7 @@ def sample_attached(
         stack.callback(session.close)
         pids = ", ".join(str(one.process.pid) for one in plan.attachments)
         session.events.record("run_start", f"attached to {pids}")
-        arms = [AttachedArm(one, session, plan.every_s, late.get(one)) for one in plan.attachments]
+        arms = [AttachedArm(one, session, plan, late.get(one)) for one in plan.attachments]
         session.save_manifest("running")
         for arm in arms:
             stack.callback(arm.close)
@@ -283,5 +279,5 @@ def _follow(
         session.check_samplers()
         if session.censuses is not None:
             session.censuses.tick()
-        session.show(ATTACHED, left_s, plan.shown_limit_bytes, (arm.status for arm in arms))
+        session.show(ATTACHED, left_s, (arm.status for arm in arms))
         session.machine.sleep(POLL_EVERY_S)

@@ -308,9 +308,7 @@ class Run:
             for arm in self._arms:
                 arm.take_point(point)
         self._poll_our_own()
-        self._session.show(
-            self._phase, self._left_s(), self.profile.limit.memory, (arm.status for arm in self._arms)
-        )
+        self._session.show(self._phase, self._left_s(), (arm.status for arm in self._arms))
 
     def _poll_our_own(self) -> None:
         """Notice what has happened to our own processes: stubs, judge, Locust and censuses."""

@@ -224,9 +224,7 @@ class Session:
             if sampler.failure is not None:
                 raise sampler.failure
 
-    def show(
-        self, phase: str, left_s: float | None, limit_bytes: int | None, arms: Iterable[ArmStatus]
-    ) -> None:
+    def show(self, phase: str, left_s: float | None, arms: Iterable[ArmStatus]) -> None:
         """Show the run at this moment, when the last refresh is old enough; read the verdict so far."""
         now_s = self.clock.now_s()
         if now_s < self._next_show_s:
@@ -237,7 +235,7 @@ class Session:
         shown = tuple(
             replace(arm, requests=self._tails[arm.name].rates(), live=verdicts.get(arm.name)) for arm in arms
         )
-        self.progress.show(RunStatus(phase, now_s, left_s, limit_bytes, shown))
+        self.progress.show(RunStatus(phase, now_s, left_s, shown))
 
     def close(self) -> None:
         """Stop what is left of our own processes and close every file. Idempotent."""

@@ -26,7 +26,8 @@ LIVE = ArmLive("leak", "so", rate_per_s=2000.5, low=1900.0, high=2100.0, oom_low
 
 
 def arm(name: str = "leaky", **fields: object) -> ArmStatus:
-    known = {"life": 1, "oom_kills": 0, "up": True, "sample": SAMPLE, "requests": {"ok": 300, "planned": 306}}
+    known = {"life": 1, "oom_kills": 0, "up": True, "sample": SAMPLE, "requests": {"ok": 300, "planned": 306},
+             "limit_bytes": 512 << 20}  # fmt: skip
     return ArmStatus(name=name, **{**known, **fields})  # type: ignore[arg-type]
 
 
@@ -37,9 +38,9 @@ def scraped(metrics: RunMetrics) -> list[str]:
     return [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
 
 
-def shown(*arms: ArmStatus, phase: str = "load", limit_bytes: int | None = 512 << 20) -> list[str]:
+def shown(*arms: ArmStatus, phase: str = "load") -> list[str]:
     metrics = RunMetrics()
-    metrics.show(RunStatus(phase, 61.0, 100.0, limit_bytes, arms))
+    metrics.show(RunStatus(phase, 61.0, 100.0, arms))
     return scraped(metrics)
 
 
@@ -83,7 +84,7 @@ def test_an_attached_process_is_loaded_and_nobody_counts_its_oom_kills() -> None
 
 def test_a_target_that_is_down_has_no_memory() -> None:
     """It has not 0 bytes of it; that it is down, and how often it was killed, is told."""
-    lines = shown(arm(up=False, oom_kills=2), limit_bytes=None)
+    lines = shown(arm(up=False, oom_kills=2, limit_bytes=None))
     assert 'soak_up{arm="leaky"} 0.0' in lines
     assert 'soak_oom_kills_total{arm="leaky"} 2.0' in lines
     assert not [line for line in lines if re.match("process_|soak_uss|soak_gauge|soak_memory_limit", line)]
@@ -95,7 +96,7 @@ def test_uss_that_is_read_less_often_stays_until_the_process_does_not() -> None:
     without = {**SAMPLE, "uss_bytes": None}
     seen = []
     for one in (arm(), arm(sample=without), arm(life=2, sample=without)):
-        metrics.show(RunStatus("load", 61.0, None, None, [one]))
+        metrics.show(RunStatus("load", 61.0, None, [one]))
         seen.append([line for line in scraped(metrics) if line.startswith("soak_uss")])
     assert seen == [['soak_uss_bytes{arm="leaky"} 4.4818432e+07']] * 2 + [[]]
 

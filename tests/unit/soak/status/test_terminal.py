@@ -21,7 +21,6 @@ def now(elapsed_s: float = 65.0, live: ArmLive | None = None) -> RunStatus:
         phase="load",
         elapsed_s=elapsed_s,
         left_s=3725.0,
-        limit_bytes=512 << 20,
         arms=[
             ArmStatus(
                 name="leaky",
@@ -29,10 +28,11 @@ def now(elapsed_s: float = 65.0, live: ArmLive | None = None) -> RunStatus:
                 oom_kills=1,
                 up=True,
                 sample={"rss_bytes": 100 << 20, "tasks_alive": 7, "sessions_open": 3},
+                limit_bytes=512 << 20,
                 requests={"planned": 50, "ok": 48, "failed": 2},
                 live=live,
             ),
-            ArmStatus(name="fixed", life=1, oom_kills=0, up=False, sample={}, requests={}),
+            ArmStatus(name="fixed", life=1, oom_kills=0, up=False, sample={}, limit_bytes=None),
         ],
     )
 

@@ -15,6 +15,7 @@ from soak.config.load import load_profile
 from soak.limit import Choice
 from soak.plan.run_plan import plan_run
 from soak.recording.events import EventLog
+from soak.status.model import RunStatus
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.manifest import run_manifest
@@ -50,12 +51,12 @@ class ScriptedRun:
         profile = load_profile(str(place / "scripted.toml"), settings)
         plan = plan_run(profile, self.directory, place / "probe").at(0.0)
         manifest = run_manifest(plan, Choice(self.machine.mechanism, ()))
-        console = Console(quiet=True)
+        console, self.shown = Console(quiet=True), list[RunStatus]()
         self.session = Session(
             self.directory,
             manifest,
             NoGuard(),
-            Progress(console),
+            Progress(console, self.shown.append),
             self.machine.clock,
             self.machine.machine,
             self.stop_request,

@@ -53,6 +53,16 @@ def test_it_is_loaded_and_neither_started_nor_stopped(make_run: MakeRun, fetched
     assert not (run.directory / "prod" / "holders.csv").exists()
 
 
+def test_the_limit_of_the_others_is_not_shown_as_its_own(make_run: MakeRun, fetched: Fetched) -> None:
+    """Nobody here knows its limit: an alert on the others' would be wrong."""
+    fetched(exposition)
+    run = make_run('limit.memory="512 MiB"', ONE_ARM, URL)
+    run.go()
+    assert {arm.name: arm.limit_bytes for arm in run.shown[-1].arms} == {
+        "old": 512 << 20, "new": 512 << 20, "prod": None,
+    }  # fmt: skip
+
+
 def test_the_manifest_has_where_it_is_and_no_limit_of_it(make_run: MakeRun) -> None:
     """The limit of the others is not its own, and nobody knows its build."""
     manifest = make_run(ONE_ARM, URL).session.manifest

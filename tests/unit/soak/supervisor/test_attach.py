@@ -26,6 +26,7 @@ from soak.errors import HarnessError, UsageError
 from soak.limit.base import Counters, Unlimited
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.sampler import NAMING_TIMEOUT_S, Sampler
+from soak.status.model import RunStatus
 from soak.status.terminal import Progress
 from soak.supervisor import attach as module
 from soak.supervisor.attach import AttachPlan, RequestsSource, attach_manifest, sample_attached
@@ -77,6 +78,7 @@ class Attached:
         self.scripted = ScriptedMachine()
         self.gone_at_s = float("inf")
         self.stop_request = StopRequest()
+        self.shown: list[RunStatus] = []
         self.here = ScriptedProcess(os.getpid(), 1.0, lambda: self.scripted.now_s < self.gone_at_s)
         self.attachment = Attachment(cast(Process, self.here))
         self.late: LateProbes | None = None
@@ -84,7 +86,7 @@ class Attached:
 
     def go(self, for_s: float | None) -> Outcome:
         machine = replace(self.scripted.machine, thread=cast("Callable[..., Any]", TickingThread))
-        with Progress(Console(quiet=True)) as progress:
+        with Progress(Console(quiet=True), self.shown.append) as progress:
             watched = replace(
                 watch(for_s=for_s),
                 attachments=(self.attachment,),
@@ -271,16 +273,17 @@ def test_a_kill_by_the_limit_of_a_container_is_the_kernels(
     manifest = json.loads((outcome.directory / contract.MANIFEST).read_text())
     assert manifest["arms"][0]["memory_limit_bytes"] == 60 << 20
     assert manifest["limit_mechanism"] == "its owner"
+    assert [arm.limit_bytes for arm in attached.shown[0].arms] == [60 << 20]
     assert limit.closed
 
 
 def test_the_limit_that_was_given_is_that_of_all() -> None:
-    """Without one each container has its own, and where they differ none is shown."""
-    one, other = Attachment(HERE, None, 1 << 20), Attachment(HERE, None, 2 << 20)
-    plan = replace(watch(), attachments=(one, other))
-    assert (plan.limit_of(one), plan.shown_limit_bytes) == (1 << 30, 1 << 30)
+    """Without one each container has its own."""
+    both = (Attachment(HERE, None, 1 << 20), Attachment(HERE, None, 2 << 20))
+    plan = replace(watch(), attachments=both)
+    assert [plan.limit_of(one) for one in both] == [1 << 30, 1 << 30]
     plan = replace(plan, limit_bytes=None)
-    assert (plan.limit_of(one), plan.shown_limit_bytes) == (1 << 20, None)
+    assert [plan.limit_of(one) for one in both] == [1 << 20, 2 << 20]
 
 
 def test_where_a_probe_was_put_and_where_not_is_recorded(attached: Attached) -> None:
