@@ -7,15 +7,16 @@ import errno
 import json
 import os
 import stat
-from pathlib import Path, PurePosixPath
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TextIO
+
+from soak.below_root import look, walk
 
 MOST_TEXT_BYTES: Final = 16 << 20
 """Size of the largest text or JSON file that is read, bytes: a manifest has 100 kB, a summary up to 2 MB."""
 MOST_TABLE_BYTES: Final = 2 << 30
 """Size of the largest table or log that is read, bytes: a row a second of ten processes over more than a week."""
-MOST_LINKS: Final = 40
-"""Symbolic links that are followed on the way to one file, as the kernel does."""
 MOST_DIGITS: Final = 20
 """Digits of the longest whole number that is read from a JSON file: 2**64, the largest that a kernel gives, has 20."""
 
@@ -58,40 +59,15 @@ def read_below(root: Path, path: str, suffix: str, most_bytes: int) -> tuple[byt
     ``path`` is absolute within ``root``. Links are followed as they would be there: none leads out of it. Raises
     OSError as ``open_regular``, also where the name of the file that is reached does not end with ``suffix``.
     """
-    places = [os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
-    left, links = list(reversed(_names(path))), 0
-    try:
-        while left:
-            name = left.pop()
-            if name == "..":
-                if len(places) > 1:
-                    os.close(places.pop())
-                continue
-            status = os.stat(name, dir_fd=places[-1], follow_symlinks=False)
-            if stat.S_ISLNK(status.st_mode):
-                links += 1
-                if links > MOST_LINKS:
-                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-                target = os.readlink(name, dir_fd=places[-1])
-                while target.startswith("/") and len(places) > 1:
-                    os.close(places.pop())
-                left += reversed(_names(target))
-            elif left:
-                within = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-                places.append(os.open(name, within, dir_fd=places[-1]))
-            elif not name.endswith(suffix):
-                raise OSError(errno.EINVAL, f"its name does not end with {suffix}", path)
-            else:
-                _require_regular(Path(path), status)
-                flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-                with os.fdopen(os.open(name, flags, dir_fd=places[-1]), "rb") as file:
-                    status = os.fstat(file.fileno())
-                    _require_regular(Path(path), status, most_bytes)
-                    return file.read(status.st_size), status.st_mtime
-    finally:
-        for place in places:
-            os.close(place)
-    raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    with ExitStack() as stack:
+        found = walk(stack, look(stack, f"{root}/", None), path)
+        reached = Path(f"/proc/self/fd/{found}")
+        _require_regular(Path(path), os.fstat(found), most_bytes)
+        if not reached.readlink().name.endswith(suffix):
+            raise OSError(errno.EINVAL, f"its name does not end with {suffix}", path)
+        with os.fdopen(os.open(reached, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            return file.read(min(status.st_size, most_bytes)), status.st_mtime
 
 
 def read_json(path: Path) -> Any:
@@ -138,10 +114,6 @@ def open_output(path: Path, mode: Literal["a", "w"], encoding: str = "utf-8") ->
     descriptor = os.open(path, flags | (os.O_APPEND if mode == "a" else os.O_TRUNC), 0o666)
     os.set_blocking(descriptor, True)  # only the opening must not wait; a child may inherit the file
     return os.fdopen(descriptor, mode, encoding=encoding, newline="")
-
-
-def _names(path: str) -> list[str]:
-    return [name for name in PurePosixPath(path).parts if not name.startswith("/")]
 
 
 def _require_regular(path: Path, status: os.stat_result, most_bytes: int | None = None) -> None:

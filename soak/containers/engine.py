@@ -48,11 +48,7 @@ class Image:
     """``sha256:`` and 64 hexadecimal digits, from both engines."""
     ports: tuple[int, ...] = ()
     """TCP ports that it exposes, ascending."""
-    user: str = ""
-    """User that its processes run as; "" for root."""
     env: Mapping[str, str] = field(default_factory=dict)
-    command: tuple[str, ...] = ()
-    """Entry point and arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +202,7 @@ def parse_image(engine: str, name: str, found: Mapping[str, Any]) -> Image:
         ports=tuple(
             sorted(int(port) for port, _, kind in exposed if kind in ("", "tcp") and port.isdecimal())
         ),
-        user=str(config.get("User") or ""),
         env={key: value for key, _, value in (str(one).partition("=") for one in config.get("Env") or ())},
-        command=(*_words(config.get("Entrypoint")), *_words(config.get("Cmd"))),
     )
 
 
@@ -262,10 +256,6 @@ def _image_id(engine: str, identity: object) -> str:
     if not isinstance(identity, str) or re.fullmatch("(sha256:)?[0-9a-f]{64}", identity) is None:
         raise EngineError(f"{engine} printed no id of an image")
     return identity if identity.startswith("sha256:") else f"sha256:{identity}"
-
-
-def _words(value: object) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else (value,) if isinstance(value, str) else ()
 
 
 def _read(file: Any) -> str:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import PurePosixPath
 from typing import Final
 
-from soak.process.below_root import look, root_of, walk
+from soak.below_root import look, root_of, walk
 from soak.process.namespaces import as_user, look_inside
 
 PLACES: Final = ("/tmp", "/dev/shm", "/var/tmp", "/run")  # noqa: S108 - in a private directory, by its descriptor

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from soak.process.below_root import look, root_of, walk
+from soak.below_root import look, root_of, walk
 from soak.process.deadline import DeadlineSocket
 from soak.process.namespaces import Inside, as_user, look_inside
 from soak.process.procfs import PROC

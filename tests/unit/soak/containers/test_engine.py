@@ -43,16 +43,12 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_image_is_read_from_either_engine() -> None:
     """podman prints a bare id, docker one with sha256: and null where there is nothing; both give the same image."""
     ports: dict[str, object] = {"9000/tcp": {}, "8000/tcp": {}, "53/udp": {}}
-    podman = {"Id": IMAGE_ID, "Config": {"ExposedPorts": ports, "User": "1000"}}
-    docker = image(f"sha256:{IMAGE_ID}", Env=None, Entrypoint=None)
+    podman = {"Id": IMAGE_ID, "Config": {"ExposedPorts": ports}}
+    docker = image(f"sha256:{IMAGE_ID}", Env=None)
     found = parse_image("podman", "shop:2.1", podman)
     assert found.id == parse_image("docker", "shop:2.1", docker).id == f"sha256:{IMAGE_ID}"
-    assert (found.ports, found.user) == ((8000, 9000), "1000")
-    whole = parse_image(
-        "docker", "a", image(Env=["A=b=c", "EMPTY="], Entrypoint=["/run.sh"], Cmd=["serve", "-v"])
-    )
-    assert whole.env == {"A": "b=c", "EMPTY": ""}
-    assert whole.command == ("/run.sh", "serve", "-v")
+    assert found.ports == (8000, 9000)
+    assert parse_image("docker", "a", image(Env=["A=b=c", "EMPTY="])).env == {"A": "b=c", "EMPTY": ""}
 
 
 @pytest.mark.parametrize("broken", [{}, {"Id": None}, {"Id": "latest"}])

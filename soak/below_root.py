@@ -8,8 +8,6 @@ import stat
 from contextlib import ExitStack
 from typing import Final
 
-from soak.process.procfs import PROC
-
 MOST_NAMES: Final = 100
 """Names on the way to a directory at most, links and what they lead to included: each is a descriptor of ours."""
 _LOOK: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -17,7 +15,7 @@ _LOOK: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def root_of(stack: ExitStack, pid: int) -> int:
     """Return the root of a process; raises OSError, also where it is not ours to look at."""
-    return look(stack, f"{PROC}/{pid}/root/", None)  # the slash follows it
+    return look(stack, f"/proc/{pid}/root/", None)  # the slash follows it
 
 
 def look(stack: ExitStack, name: str, directory: int | None) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.process.below_root import MOST_NAMES, look, root_of, walk
+from soak.below_root import MOST_NAMES, look, root_of, walk
 
 
 def arrive(root: Path, path: str) -> Path:
