@@ -177,15 +177,14 @@ def kind_of_type(
     entries: Sequence[Mapping[str, Any]],
     *,
     freed: bool,
-    containers_grow: bool,
+    lost: str = "",
     of_tasks: str = "",
     connections_leak: bool = False,
 ) -> SuspectKind:
     """Return the kind of a type whose objects grow in number and are in no container that grows.
 
-    ``freed``: gc.collect() freed them after the load; ``containers_grow``: something else that may retain them grows;
-    ``of_tasks`` and ``connections_leak`` are as of
-    ``kind_of_container``.
+    ``freed``: gc.collect() freed them after the load; ``lost``: why their references are lost where the probe has not
+    counted so, by what else grows; ``of_tasks`` and ``connections_leak`` are as of ``kind_of_container``.
     """
     states = {str(entry.get("state", "")) for entry in entries}
     if UNREFERENCED_STATE in states:
@@ -200,7 +199,6 @@ def kind_of_type(
         return SuspectKind(known.name, known.why if known.name != CONTAINER else why)
     if of_tasks and type_name in {*TASK_TYPES, *TASK_PARTS}:
         return SuspectKind(of_tasks, "tasks grow in number; no holder was found")
-    if UNTRACKED_STATE in states and not containers_grow:
-        why = "its objects grow in number, and nothing that could retain them does"
-        return SuspectKind(LOST_REFERENCE, why)
+    if lost:
+        return SuspectKind(LOST_REFERENCE, f"its objects grow in number, and {lost}")
     return SuspectKind(HOLDER_UNKNOWN, "its objects grow in number; no holder was found")

@@ -12,6 +12,7 @@ from analysis.growth.classify import (
     CYCLES,
     HOLDING_NOTHING,
     LOST_REFERENCE,
+    UNREFERENCED_STATE,
     UNTRACKED_STATE,
     kind_of_type,
     short_type,
@@ -106,7 +107,7 @@ def type_suspects(
             holder,
             entries,
             freed=freed_by_collection(files.types, one),
-            containers_grow=bool(containers) or any(_may_retain(other, one, files, load) for other in types),
+            lost="" if containers else _why_lost(one, types, files, load),
             of_tasks=of_tasks,
             connections_leak=connections_leak,
         )
@@ -129,9 +130,31 @@ def type_suspects(
     return found
 
 
-def _may_retain(other: TypeGrowth, one: TypeGrowth, files: HeapFiles, load: Phase) -> bool:
-    """Return whether the objects of another type that grows may retain those of this one: no texts and numbers may."""
-    if other.type == one.type or not other.steady or other.type in HOLDING_NOTHING:
-        return False
-    known = holder_of_type(files.holders, load, other.life, other.type)
-    return known is None or all(entry.get("state") != UNTRACKED_STATE for entry in known.entries)
+def _why_lost(one: TypeGrowth, types: list[TypeGrowth], files: HeapFiles, load: Phase) -> str:
+    """Return why the references to a type's objects are lost, by the types that grow beside it; a clause.
+
+    Empty where they may not be. Texts and numbers retain nothing, nor does what the collector never lists.
+    """
+    answers = {of: _answer(of, files, load) for of in types if of.steady}
+    may_retain = [
+        of
+        for of, (states, _) in answers.items()
+        if of.type not in {one.type, *HOLDING_NOTHING} and UNTRACKED_STATE not in states
+    ]
+    if UNTRACKED_STATE in answers[one][0] and not may_retain:
+        return "nothing that could retain them does"
+    grown_bytes = sum(of.bytes_per_s for of in answers) * (load.end_s - load.start_s)
+    lost_bytes = max(
+        (answers[of][1] for of in may_retain if UNREFERENCED_STATE in answers[of][0]), default=0.0
+    )
+    if lost_bytes >= EXPLAINED * grown_bytes > 0:
+        return "most of what grows is retained by objects to which no object refers"
+    return ""
+
+
+def _answer(of: TypeGrowth, files: HeapFiles, load: Phase) -> tuple[set[str], float]:
+    """Return the states that the probe found of a type's objects, and the bytes that they retain; 0 if not known."""
+    found = holder_of_type(files.holders, load, of.life, of.type)
+    if found is None:
+        return set(), 0.0
+    return {str(entry.get("state", "")) for entry in found.entries}, found.retained_bytes or 0.0

@@ -53,7 +53,7 @@ def test_a_connection_is_of_a_library_or_something_open_leaks(
 ) -> None:
     """The cache of a login has sessions that were never open."""
     assert kind_of_container("dict", [{"type": contained}], connections_leak=leak).name == kind
-    held = kind_of_type(contained, "app.kept", [], freed=False, containers_grow=True, connections_leak=leak)
+    held = kind_of_type(contained, "app.kept", [], freed=False, connections_leak=leak)
     assert held.name == kind
 
 

@@ -11,7 +11,7 @@ import pytest
 from analysis.growth.suspect import LeakSuspect
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
-from tests.support.planted_heap import Container, write_heap
+from tests.support.planted_heap import END_S, Container, served, write_heap
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
@@ -65,6 +65,21 @@ def test_what_grows_beside_it_may_hold_it(
     """A node for each text does; bytes, and what the collector never lists, hold no text."""
     types = each(ISTR) | each(name, size_bytes=100.0)
     assert first(build_run, types, said(ISTR, "untracked"), *answers).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("retained", "kind"),
+    [(0.9, "reference lost in native code"), (0.1, "retained objects, holder unknown")],
+)
+@pytest.mark.parametrize("text", ["untracked", ""])
+def test_what_lost_objects_retain_is_lost_with_them(
+    text: str, retained: float, kind: str, build_run: Build
+) -> None:
+    """As the texts of frames that native code keeps, where the frames retain most of what grows, and not little."""
+    types = each(ISTR) | each("builtins.frame", size_bytes=500.0)
+    frames = said("builtins.frame", "unreferenced")
+    run = {**frames, "length": 9, "retained_bytes": retained * 20_500.0 * served(END_S), "retained_whole": 0}
+    assert first(build_run, types, said(ISTR, text), run).kind == kind
 
 
 def test_a_holder_that_was_found_is_said(build_run: Build) -> None:
