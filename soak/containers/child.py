@@ -13,7 +13,7 @@ from soak.containers.spec import ContainerSpec
 from soak.errors import SoakError, UsageError
 from soak.process.child import Child, describe_exit
 from soak.process.guard import Guard, remove_container
-from soak.process.procfs import is_listening
+from soak.process.listeners import is_listening
 from soak.process.readiness import PORT, what_failed
 from soak.process.spec import ProcessSpec
 
@@ -72,6 +72,11 @@ class ContainerChild:
         """What it is, for the event of its start."""
         image = self._container.image
         return f"container {self._name} of {image.engine}, image {image.name}, {image.id}"
+
+    @property
+    def doubt(self) -> str:
+        """Nothing: its port is the engine's."""
+        return ""
 
     @property
     def is_gone(self) -> bool:

@@ -13,12 +13,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from soak.contract.tail import LineTail
 from soak.errors import HarnessError, UsageError
 from soak.process import keeper
 from soak.process.guard import Guard
-from soak.process.readiness import is_ready, what_failed
+from soak.process.listeners import Serving, listener_at, who_serves
+from soak.process.procfs import processes_of
+from soak.process.readiness import LOG, is_ready, what_failed
 from soak.process.spec import ProcessSpec
 from soak.regular_files import open_output
 
@@ -60,6 +63,10 @@ class Running(Protocol):
         """What it is beside its command, for the event of its start; "" for nothing."""
 
     @property
+    def doubt(self) -> str:
+        """What is not known of it once it is ready, for the event of that; "" for nothing."""
+
+    @property
     def is_gone(self) -> bool:
         """Whether nothing of it is left that a next life could meet, once it has ended."""
 
@@ -67,7 +74,7 @@ class Running(Protocol):
         """Return None while it runs, else its exit code, negative for a signal."""
 
     def is_ready(self) -> bool:
-        """Whether it is ready; tries once."""
+        """Whether it is ready; tries once. May raise UsageError."""
 
     def what_failed(self) -> str:
         """Say what did not happen, for the sentence of one that did not get ready."""
@@ -174,6 +181,9 @@ class Child:
                 stderr=subprocess.STDOUT,
             )
         self._ended = False
+        self._doubt = ""
+        self._is_forwarded = False
+        """Whether its address answered at the last try, and nobody listened there."""
         guard.add_group(self.pid)
 
     @property
@@ -185,6 +195,11 @@ class Child:
     def detail(self) -> str:
         """Nothing: its command is in the manifest."""
         return ""
+
+    @property
+    def doubt(self) -> str:
+        """Whether it is one of its processes that serves, where that could not be read."""
+        return self._doubt
 
     @property
     def is_gone(self) -> bool:
@@ -214,11 +229,37 @@ class Child:
                 self._process.stdin.close()
 
     def is_ready(self) -> bool:
-        """Whether it is ready; tries once."""
-        return is_ready(self.spec.ready, self.spec.url, self._printed.new_lines)
+        """Whether it is ready, and serves at its address; tries once.
+
+        Raises UsageError where another process serves there: that one would be loaded, and this one judged.
+        """
+        if not is_ready(self.spec.ready, self.spec.url, self._printed.new_lines):
+            return False
+        return self.spec.container is not None or not self.spec.url or self._serves()
+
+    def _serves(self) -> bool:
+        """Whether it listens at its address, or may; one that has printed its line may listen later, or nowhere."""
+        address = urlsplit(self.spec.url)
+        host, port = address.hostname or "", address.port or 0
+        serving = who_serves(host, port, (self.pid, *processes_of(self.pid)))
+        if serving is Serving.OTHER:
+            other = listener_at(host, port) or "another process"
+            raise UsageError(
+                f"{self.spec.name}: port {port} is served by {other}, which is no process of its command. Soak a "
+                "container by `image` and what runs elsewhere by `url` of the arm, or stop who took the port."
+            )
+        if serving is Serving.UNKNOWN:
+            self._doubt = f"whether one of its processes listens at port {port} could not be read"
+        self._is_forwarded = serving is Serving.NOBODY and not self.spec.ready.startswith(LOG)
+        return not self._is_forwarded
 
     def what_failed(self) -> str:
         """Say what did not happen, for the sentence of a process that did not get ready."""
+        if self._is_forwarded:
+            return (
+                f"{urlsplit(self.spec.url).netloc} answered (it is forwarded, as to a container, which is soaked by "
+                "`image` of the arm), but no process of this machine listened there"
+            )
         return what_failed(self.spec.ready, self.spec.url)
 
     def describe_exit(self, code: int) -> str:

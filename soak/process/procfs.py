@@ -18,11 +18,6 @@ PROC = Path("/proc")
 SYS_PTRACE = "SYS_PTRACE (docker run --cap-add SYS_PTRACE; in Kubernetes securityContext.capabilities.add)"
 """The capability that a container needs to read processes of other users, and how it is given."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_LISTEN = "0A"
-"""TCP_LISTEN in /proc/PID/net/tcp."""
-_LOOPBACKS = ("0100007F", "7F000001", f"{'0' * 24}01000000", f"{'0' * 31}1",
-              f"{'0' * 16}FFFF00000100007F", f"{'0' * 20}FFFF7F000001")  # fmt: skip
-"""127.0.0.1, ::1 and ::ffff:127.0.0.1 in /proc/PID/net/tcp and tcp6, of little-endian and big-endian machines."""
 _STATUS_LINE = re.compile(rb"^(Threads|RssAnon|RssFile|RssShmem|VmSwap):\s*(\d+)", re.MULTILINE)
 
 
@@ -159,28 +154,6 @@ def count_fds(pid: int) -> int | None:
         return psutil.Process(pid).num_fds()
     except psutil.Error:
         return None
-
-
-def is_listening(pid: int, port: int, *, from_outside: bool = False) -> bool:
-    """Whether something listens at a TCP port in the network of a process; ``from_outside``: not at loopback alone.
-
-    False where that cannot be read.
-    """
-    for table in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError):
-            if parse_listens((PROC / str(pid) / "net" / table).read_text(), port, from_outside=from_outside):
-                return True
-    return False
-
-
-def parse_listens(text: str, port: int, *, from_outside: bool) -> bool:
-    """As ``is_listening``, from the text of /proc/PID/net/tcp or tcp6."""
-    for line in text.splitlines()[1:]:
-        _, local, _, state, *_ = line.split(maxsplit=4)
-        address, _, number = local.partition(":")
-        if state == _LISTEN and int(number, 16) == port and not (from_outside and address in _LOOPBACKS):
-            return True
-    return False
 
 
 def fds_limit(pid: int) -> int | None:

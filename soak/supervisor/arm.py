@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Thread
@@ -27,7 +28,7 @@ from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
 from soak.status.model import ArmStatus
 from soak.supervisor.session import Session
-from soak.supervisor.starting import starter, why_no_probe
+from soak.supervisor.starting import starter, what_to_fix, why_no_probe
 
 TRY_READY_EVERY_S = 0.1
 """Time between two tries whether an arm is ready, seconds."""
@@ -158,11 +159,12 @@ class ArmRun:
             life.tree.poll(now_s)
         elif now_s >= life.next_try_s:
             life.next_try_s = now_s + TRY_READY_EVERY_S
-            if life.pid is not None and life.child.is_ready():
-                self._on_ready(life, life.pid)
-            elif now_s - life.started_s > self._spec.ready_timeout_s:
-                waited = f"within {self._spec.ready_timeout_s:g} s"
-                self._stay_dead(life, f"{life.child.what_failed()} {waited}")
+            with self._refusal(life):
+                if life.pid is not None and life.child.is_ready():
+                    self._on_ready(life, life.pid)
+                elif now_s - life.started_s > self._spec.ready_timeout_s:
+                    waited = f"within {self._spec.ready_timeout_s:g} s"
+                    self._stay_dead(life, f"{life.child.what_failed()} {waited}")
         life.child.cap_log()
 
     def begin_sampling(self) -> None:
@@ -226,33 +228,26 @@ class ArmRun:
     def check_started(self) -> None:
         """Raise UsageError when the first life did not get ready: the command is at fault."""
         if self.not_restarted is not None:
-            keys = (
-                "image, .args, .options, .ready or limit.memory"
-                if self._is_container
-                else "command or .ready"
-            )
-            fix = f"Fix arms.{self.name}.{keys} in the profile"
-            if self.is_copy:
-                fix = (
-                    "It is a copy of the candidate, with a port of its own but the same files and database: make the "
-                    "command of the candidate start twice, or set judge.control to an arm with a known leak"
-                )
+            fix = what_to_fix(self.name, is_container=self._is_container, is_copy=self.is_copy)
             raise UsageError(
                 f"{self.name}: {self.not_restarted}. {fix}. The last lines of {self._log}:",
                 last_words(self._log),
             )
 
     def _watch(self, life: RunningLife) -> None:
-        """Have the limit watch the life's process, once that is known.
-
-        Raises UsageError where the first life has another limit than was asked for; a later one stays dead.
-        """
+        """Have the limit watch the life's process, once that is known; a limit that is not the asked one is refused."""
         if life.pid is not None or life.asked:
             return
-        try:
+        with self._refusal(life):
             if (pid := life.child.sampled_pid) is not None:
                 life.limit.watch(pid)
                 life.pid = pid
+
+    @contextmanager
+    def _refusal(self, life: RunningLife) -> Iterator[None]:
+        """Let the UsageError of a first life pass; a later one stays dead by it."""
+        try:
+            yield
         except UsageError as error:
             if self.starts == 1:
                 raise
@@ -268,7 +263,8 @@ class ArmRun:
         life.target = Target(self.name, pid, life.number, life.limit, probe)
         why = why_no_probe(pid, probe.missing) if self._is_container else ""
         lost = f"; no probe: {why}" if why else ""
-        self._record("ready", f"after {now_s - life.started_s:.1f} s{lost}", life)
+        doubt = f"; {life.child.doubt}" if life.child.doubt else ""
+        self._record("ready", f"after {now_s - life.started_s:.1f} s{lost}{doubt}", life)
         life.tree = ProcessTree(
             life.target,
             self.sampler,

@@ -68,6 +68,17 @@ def _start_container(
     return ContainerChild(client, container, number, Engine(engine, engine), session.guard), limit
 
 
+def what_to_fix(name: str, *, is_container: bool, is_copy: bool) -> str:
+    """Return what to do about an arm whose first life does not get ready."""
+    if is_copy:
+        return (
+            "It is a copy of the candidate, with a port of its own but the same files and database: make the "
+            "command of the candidate start twice, or set judge.control to an arm with a known leak"
+        )
+    keys = "image, .args, .options, .ready or limit.memory" if is_container else "command or .ready"
+    return f"Fix arms.{name}.{keys} in the profile"
+
+
 def why_no_probe(pid: int, missing: str) -> str:
     """Return why a container that is ready has no probe, "" where it has one.
 

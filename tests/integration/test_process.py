@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -145,4 +146,83 @@ def test_a_chatty_child_fills_no_disk(guard: Guard, tmp_path: Path, monkeypatch:
     child.send_line("")
     wait_exit(child)
     assert log.read_text() == "after\n"
+    child.stop()
+
+
+def serving(code: str, ready: str, port: int) -> ProcessSpec:
+    """Return a command that gets its port as PORT."""
+    argv = (sys.executable, "-S", "-u", "-c", f"import socket, os, time\nPORT = {port}\n{code}")
+    return ProcessSpec("app", argv, Path("/"), url=f"http://127.0.0.1:{port}", ready=ready)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def wait_ready(child: Child, timeout_s: float = 20.0) -> None:
+    until_s = time.monotonic() + timeout_s
+    while not child.is_ready():
+        assert child.poll() is None
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+
+
+LISTEN = "server = socket.create_server(('127.0.0.1', PORT)); "
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"{LISTEN}time.sleep(300)",
+        f"{LISTEN}os.fork()\ntime.sleep(300)",
+        "if os.fork() == 0: server = socket.create_server(('', PORT), family=socket.AF_INET6, dualstack_ipv6=True)\n"
+        "time.sleep(300)",
+        f"if os.fork() == 0:\n  os.setsid()\n  if os.fork(): os._exit(0)\n  {LISTEN}time.sleep(300)\nos.wait()\n"
+        "time.sleep(300)",
+    ],
+    ids=["itself", "with a worker", "a worker, at IPv6", "a daemon"],
+)  # fmt: skip
+def test_a_command_is_ready_by_whichever_of_its_processes_listens(
+    code: str, guard: Guard, tmp_path: Path
+) -> None:
+    """Also one that has detached from it."""
+    child = Child(serving(code, "port", free_port()), tmp_path / "log", guard)
+    wait_ready(child)
+    assert child.doubt == ""
+    child.stop()
+
+
+@pytest.mark.parametrize("ready", ["port", "log: up"])
+def test_a_command_in_whose_place_a_stranger_listens_is_refused(
+    ready: str, guard: Guard, tmp_path: Path
+) -> None:
+    """As a container that it starts, or who took the port first: that one would be loaded, and the command judged."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        child = Child(serving("print('up'); time.sleep(300)", ready, port), tmp_path / "log", guard)
+        with pytest.raises(
+            UsageError, match=rf"app: port {port} is served by pid {os.getpid()} \(.*by `image`"
+        ):
+            wait_ready(child)
+    child.stop()
+
+
+def test_a_command_that_says_it_is_ready_need_not_listen(guard: Guard, tmp_path: Path) -> None:
+    """A line of its output may come before it listens, and what is loaded another way never does."""
+    child = Child(serving("print('up'); time.sleep(300)", "log: up", free_port()), tmp_path / "log", guard)
+    wait_ready(child)
+    child.stop()
+
+
+def test_what_answers_where_nobody_listens_is_forwarded(
+    guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docker does it by rules of the kernel: the command is not ready, and the sentence says why."""
+    monkeypatch.setattr(module, "is_ready", lambda *_: True)
+    port = free_port()
+    child = Child(serving("time.sleep(300)", "/", port), tmp_path / "log", guard)
+    assert not child.is_ready()
+    assert child.what_failed().startswith(f"127.0.0.1:{port} answered (it is forwarded")
     child.stop()

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from soak.contract import TRAFFIC_READY
 from soak.contract.clock import RunClock
+from soak.errors import UsageError
 from soak.limit import Choice, Counters
 from soak.limit.base import Unlimited
 from soak.process.child import Child
@@ -49,6 +50,9 @@ class ScriptedChild(Child):
         """Whether its log was ever kept small."""
         self.stubborn = machine.stubborn(spec.name)
         """Whether it ignores SIGTERM."""
+        self._doubt, self._is_forwarded = "", False
+        self.other = ""
+        """Who serves in its place, in a sentence; "": it serves itself."""
         self.killed_s: float | None = None
         """When it was killed; None: it was not."""
         self._machine = machine
@@ -74,6 +78,8 @@ class ScriptedChild(Child):
         self.input_closed = True
 
     def is_ready(self) -> bool:
+        if self.other:
+            raise UsageError(self.other)
         return self._machine.now_s >= self._ready_at_s
 
     def terminate(self) -> None:

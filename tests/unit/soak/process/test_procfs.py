@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -282,37 +281,3 @@ def test_a_step_of_the_wall_clock_leaves_a_process_itself(monkeypatch: pytest.Mo
     monkeypatch.setattr("psutil._pslinux.boot_time", lambda: 1.0)
     assert procfs.is_alive(here)
     assert procfs.find_process(os.getpid()) == here
-
-
-LISTENING = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: {address}:1F40 00000000:0000 {state} 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0
-"""
-
-
-@pytest.mark.parametrize(
-    ("address", "state", "at_all", "from_outside"),
-    [
-        ("00000000", "0A", True, True),
-        ("0100007F", "0A", True, False),
-        ("0" * 24 + "01000000", "0A", True, False),
-        ("0" * 32, "0A", True, True),
-        ("0000000000000000FFFF00000100007F", "0A", True, False),
-        ("00000000", "01", False, False),
-    ],
-)
-def test_a_port_that_listens_is_told_from_one_that_is_connected(
-    address: str, state: str, at_all: bool, from_outside: bool
-) -> None:
-    """And one at loopback, which nobody outside of the container reaches, from one at all addresses."""
-    text = LISTENING.format(address=address, state=state)
-    assert procfs.parse_listens(text, 8000, from_outside=False) == at_all
-    assert procfs.parse_listens(text, 8000, from_outside=True) == from_outside
-    assert not procfs.parse_listens(text, 8001, from_outside=False)
-
-
-def test_a_listening_socket_of_a_process_is_found() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert procfs.is_listening(os.getpid(), port)
-        assert not procfs.is_listening(os.getpid(), port, from_outside=True)
-    assert not procfs.is_listening(2**30, port)

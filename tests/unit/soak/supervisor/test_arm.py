@@ -15,6 +15,7 @@ from rich.console import Console
 
 from soak.config.profile import LimitSettings, SamplingSettings
 from soak.contract import RUNGS
+from soak.errors import UsageError
 from soak.limit import Counters
 from soak.plan.arm_plan import ArmPlan
 from soak.process.child import start_kept
@@ -164,6 +165,42 @@ def test_an_arm_that_never_answers_is_stopped_and_stays_dead(make_arm: MakeArm) 
     shop.until(32.0)
     assert shop.arm.not_restarted == "http://127.0.0.1:1/healthz did not answer within 30 s"
     assert shop.machine.running() == []
+
+
+STOLEN = "shop: port 1 is served by pid 7 (docker-proxy), which is no process of its command."
+
+
+def test_a_command_in_whose_place_another_process_serves_is_refused(make_arm: MakeArm) -> None:
+    """Else that one would be loaded, and the command judged."""
+    shop = make_arm()
+    shop.arm.start()
+    shop.machine.child("shop").other = STOLEN
+    with pytest.raises(UsageError, match="served by pid 7"):
+        shop.until(1.0)
+    assert not shop.arm.up
+
+
+def test_a_restart_in_whose_place_another_process_serves_stays_dead(make_arm: MakeArm) -> None:
+    """The run goes on without it, and the reason is kept."""
+    shop = make_arm(restart_delay_s=1)
+    shop.arm.start()
+    shop.until(1.0)
+    shop.machine.on_spawn = lambda child: setattr(child, "other", STOLEN)
+    shop.machine.child("shop").end(1)
+    shop.until(4.0)
+    assert shop.arm.not_restarted == STOLEN
+    assert ("not_restarted", STOLEN, "2") in shop.events("event", "detail", "life")
+    assert shop.machine.running() == []
+
+
+def test_whether_a_command_serves_that_could_not_be_read_is_in_the_event(make_arm: MakeArm) -> None:
+    """It is soaked all the same."""
+    shop = make_arm()
+    shop.machine.on_spawn = lambda child: setattr(child, "_doubt", "whether it listens could not be read")
+    shop.arm.start()
+    shop.until(1.0)
+    [ready] = [detail for event, detail in shop.events("event", "detail") if event == "ready"]
+    assert ready == "after 0.3 s; whether it listens could not be read"
 
 
 class Answering(Target):
