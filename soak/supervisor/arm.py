@@ -119,21 +119,21 @@ class ArmRun:
         return None if self._limit.memory is None or charged is None else int(self._limit.memory - charged)
 
     def start(self) -> None:
-        """Start the next life; raises UsageError when a stranger has taken the port of the first one."""
+        """Start the next life; raises UsageError where the first one cannot be started, as when its port is taken."""
         restarts, number = self._restart_at_s is not None, self._next_life()
+        self._restart_at_s = None
         try:
             check_port(self.name, self._spec.url)
+            child, limit = self._start_life(number)
         except UsageError as error:
             if not restarts:
                 raise
-            self._restart_at_s, self.not_restarted = None, str(error)
+            self.not_restarted = str(error)
             self._events.record("not_restarted", str(error), arm=self.name, life=number)
             return
         if restarts:
             self.starts += 1
             self._events.record("restart", arm=self.name, life=number)
-        self._restart_at_s = None
-        child, limit = self._start_life(number)
         now_s = self._clock.now_s()
         self._life = life = RunningLife(number, child, limit, started_s=now_s, next_try_s=now_s)
         self._watch(life)

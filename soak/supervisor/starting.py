@@ -10,7 +10,7 @@ from soak.containers.child import ContainerChild
 from soak.containers.engine import Engine
 from soak.containers.limit import ContainerLimit
 from soak.containers.spec import PROBE_INSIDE, ContainerSpec
-from soak.errors import HarnessError
+from soak.errors import HarnessError, SoakError
 from soak.limit import LifeLimit, LimitMechanism
 from soak.limit.base import Unlimited
 from soak.plan.arm_plan import ArmPlan
@@ -40,7 +40,11 @@ def starter(
         limit: LifeLimit = Unlimited()
         if limit_bytes is not None:
             limit = mechanism.life(f"{plan.name}-{number}", limit_bytes)
-        return session.machine.spawn(plan.process, log, session.guard, limit.procs), limit
+        try:
+            return session.machine.spawn(plan.process, log, session.guard, limit.procs), limit
+        except SoakError:
+            limit.close()
+            raise
 
     if container is None:
         return start_process

@@ -103,6 +103,10 @@ class ScriptedLimit(Unlimited):
 
     def __init__(self) -> None:
         self.counted = Counters(oom_kills=0)
+        self.is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
 
     def counters(self) -> Counters:
         return self.counted

@@ -27,7 +27,7 @@ from soak.supervisor.arm import ArmRun
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.session import Session
 from tests.support.detached import DETACHED
-from tests.support.scripted_machine import NoGuard, ScriptedMachine
+from tests.support.scripted_machine import NoGuard, ScriptedChild, ScriptedMachine
 
 
 class ArmOnPaper:
@@ -165,6 +165,36 @@ def test_an_arm_that_never_answers_is_stopped_and_stays_dead(make_arm: MakeArm) 
     shop.until(32.0)
     assert shop.arm.not_restarted == "http://127.0.0.1:1/healthz did not answer within 30 s"
     assert shop.machine.running() == []
+
+
+MISSING = "shop: cwd /srv/shop is no directory; create it, or name another."
+
+
+def refuse(child: ScriptedChild) -> None:
+    child.end(0)  # there is none
+    raise UsageError(MISSING)
+
+
+def test_a_restart_that_cannot_be_made_leaves_the_arm_dead(make_arm: MakeArm) -> None:
+    """As when its program or directory is away at that moment, by a deployment: the run goes on to its report."""
+    shop = make_arm(memory="64 MiB", restart_delay_s=1)
+    shop.arm.start()
+    shop.until(1.0)
+    shop.machine.on_spawn = refuse
+    shop.machine.child("shop").end(1)
+    shop.until(9.0)
+    assert shop.arm.not_restarted == MISSING
+    assert shop.events("event", "life")[-1] == ("not_restarted", "2")
+    assert (shop.arm.starts, len(shop.machine.children)) == (1, 2)
+    assert [limit.is_closed for limit in shop.machine.mechanism.limits] == [True, True]
+
+
+def test_a_first_start_that_cannot_be_made_is_usage(make_arm: MakeArm) -> None:
+    """The profile is at fault: nothing was recorded of which a report could be made."""
+    shop = make_arm()
+    shop.machine.on_spawn = refuse
+    with pytest.raises(UsageError, match=r"shop: cwd /srv/shop is no directory"):
+        shop.arm.start()
 
 
 STOLEN = "shop: port 1 is served by pid 7 (docker-proxy), which is no process of its command."
