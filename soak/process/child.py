@@ -214,9 +214,9 @@ class Child:
         return code
 
     def send_line(self, line: str) -> None:
-        """Write a line to its standard input; for a process that is gone it is dropped."""
+        """Write a line to its standard input; for a process that is gone, or gets no more, it is dropped."""
         try:
-            if self._process.stdin is not None:
+            if self._process.stdin is not None and not self._process.stdin.closed:
                 self._process.stdin.write(f"{line}\n".encode())
                 self._process.stdin.flush()
         except BrokenPipeError:

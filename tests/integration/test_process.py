@@ -61,7 +61,19 @@ def test_a_process_that_died_before_it_was_told_is_just_gone(guard: Guard, tmp_p
     wait_exit(child)
     child.send_line("start")
     assert child.poll() == 0
+    child.send_line("stop")
     assert child.stop() == 0
+
+
+def test_a_process_whose_input_was_closed_is_told_no_more(guard: Guard, tmp_path: Path) -> None:
+    """What was said before arrives."""
+    child = Child(python("import sys; print(sys.stdin.read())"), tmp_path / "log", guard, stdin=True)
+    child.send_line("one")
+    child.close_input()
+    child.send_line("two")
+    wait_exit(child)
+    assert (tmp_path / "log").read_text().split() == ["one"]
+    child.stop()
 
 
 def test_a_child_that_listens_is_terminated(guard: Guard, tmp_path: Path) -> None:
