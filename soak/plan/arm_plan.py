@@ -155,7 +155,7 @@ def _container(arm: _Arm, role: str, profile: Profile, ports: Ports, place: Plac
     wanted, listens = settings.port, _listens(arm, image)
     if not is_published and not _has_port(settings):
         wanted = settings.port or listens
-    port = ports.take(wanted, f"{arm.key}.{'port' if settings.port else 'listens'}", host)
+    port = ports.take(wanted, f"{arm.key}.{'port' if settings.port else 'listens'}", host, by_engine=True)
     listens = listens if is_published else port
     words = {"host": EVERY_ADDRESS if is_published else host, "port": str(listens), "arm": arm.name}
     if not is_published:

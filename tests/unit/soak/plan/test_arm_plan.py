@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from soak.config.load import load_profile
 from soak.containers.engine import Image
 from soak.errors import UsageError
+from soak.plan import ports
 from soak.plan.run_plan import RunPlan, plan_run
 
 IMAGE = Image("podman", "shop:2.1", f"sha256:{'ab' * 32}", ports=(8000,), env={"PYTHONPATH": "/srv"})
@@ -47,6 +49,22 @@ def test_an_image_is_a_container_at_a_free_port(plan) -> None:  # type: ignore[n
     assert arm.process.argv == arm.container.argv(1)
     assert arm.process.env == {}
     assert arm.environment_names == ["PYTHONPATH", "SOAK_PROBE_DIR"]
+
+
+def test_a_port_that_needs_root_is_the_engines_to_bind(plan, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """That of a container; a command would need the right itself."""
+
+    def refuse(_host: str, port: int) -> int:
+        if port == 80:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return 21234 + port
+
+    monkeypatch.setattr(ports, "_bind", refuse)
+    monkeypatch.setattr(ports, "listener_at", lambda _host, _port: "")
+    settings = ("traffic.workers=0", "stubs.port=21300", "arms.today.port=21301")
+    assert plan(*settings, "arms.new.port=80").arms[1].container.published_at == ("127.0.0.1", 80)
+    with pytest.raises(UsageError, match=r"Port 80 \(arms\.today\.port\) cannot be used"):
+        plan(*settings[:-1], "arms.today.port=80")
 
 
 def test_words_are_filled_in_as_they_are_inside(plan) -> None:  # type: ignore[no-untyped-def]
