@@ -108,6 +108,19 @@ def replace_file(path: Path, content: bytes) -> None:
         raise
 
 
+def real_path(path: Path) -> Path:
+    """Return a path, which need not be there, without links; raises OSError for a circle of links.
+
+    Path.resolve raises RuntimeError for that before Python 3.13, and nothing since.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
+    return Path(os.path.realpath(path))
+
+
 def open_output(path: Path, mode: Literal["a", "w"], encoding: str = "utf-8") -> TextIO:
     """Open a file, new or not, for lines of text; raises OSError for a link, and never waits for a reader."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

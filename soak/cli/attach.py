@@ -22,6 +22,7 @@ from soak.contract.units import (
     parse_option,
 )
 from soak.errors import UsageError
+from soak.regular_files import real_path
 from soak.supervisor.attach import AttachPlan, sample_attached
 from soak.supervisor.attachments import find_attachments
 from soak.supervisor.late_probe import late_probes
@@ -126,7 +127,7 @@ def attach(
             progress = stack.enter_context(make_progress(metrics_port))
             outcome = sample_attached(
                 plan,
-                runs.resolve(),
+                real_path(runs),
                 progress,
                 stop_request,
                 late=late,

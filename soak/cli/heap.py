@@ -19,7 +19,7 @@ from soak.heap.diff import difference
 from soak.heap.errors import HeapError, ProcessGoneError
 from soak.heap.growth import ContainerFollower
 from soak.heap.model import Census, load_census
-from soak.regular_files import replace_file
+from soak.regular_files import real_path, replace_file
 
 GROWING_EVERY_S = 5.0
 
@@ -139,6 +139,6 @@ def _save(path: Path | None, census: Census) -> None:
         if path.exists() and not path.is_file():  # a pipe, or /dev/stdout
             path.write_text(text)
         else:  # the census before stays until this one is whole
-            replace_file(path.resolve(), text.encode())
+            replace_file(real_path(path), text.encode())
     except OSError as error:
         raise HeapError(f"the census cannot be saved to {path}: {error.strerror or error}.") from None

@@ -22,6 +22,7 @@ from soak.limit.choose import enter_scope
 from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import plan_run
 from soak.plan.shortest_load import TOO_SHORT, shortest_load
+from soak.regular_files import real_path
 from soak.replay.arms import replay_run
 from soak.supervisor.launch import Ended, noted_signals, run_profile
 from soak.supervisor.phases import led_by_ui, timed
@@ -124,5 +125,7 @@ def _soak(
     os.environ.pop(WEB_PASSWORD, None)  # the targets would inherit it
     with noted_signals() as stop_request:
         with make_progress(metrics_port) as progress:
-            outcome = run_profile(profile, runs.resolve(), progress, script, stop_request, web=web, then=then)
+            outcome = run_profile(
+                profile, real_path(runs), progress, script, stop_request, web=web, then=then
+            )
         finish(outcome, stop_request, command, fail_on)

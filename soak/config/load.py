@@ -19,7 +19,7 @@ from soak.config.sentences import FROM_THE_FILE, first_sentence, without_count
 from soak.config.table import MOST_BYTES, TooDeepError, parse_toml, what_is_wrong
 from soak.contract import INJECT, candidate_arm
 from soak.errors import UsageError
-from soak.regular_files import read_regular
+from soak.regular_files import read_regular, real_path
 
 PROFILES: Final = Path(__file__).parents[1] / "profiles"
 LONGEST_NAME: Final = 100
@@ -79,7 +79,7 @@ def _checked(path: Path, table: dict[str, Any]) -> Profile | str:
     if reserved := next((key for key in FROM_THE_FILE if key in table), ""):
         return f"unknown key '{reserved}': a profile's name is its file's."
     try:
-        found = Profile(name=path.stem, directory=path.parent.resolve(), **table)
+        found = Profile(name=path.stem, directory=real_path(path.parent), **table)
     except ValidationError as error:
         return first_sentence(error)
     # not of the model: a run may leave the candidate out

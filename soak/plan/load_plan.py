@@ -116,7 +116,8 @@ def _web_options(web: WebAccess | None) -> tuple[str, ...]:
 def _locustfile(profile: Profile) -> Path | None:
     if profile.traffic.locustfile is None:
         return None
-    path = (profile.directory / profile.traffic.locustfile).resolve()
+    # not ``real_path``: a circle of links is no file, and the message below has the key
+    path = Path(os.path.realpath(profile.directory / profile.traffic.locustfile))
     is_file = os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name too long
     if not is_file or path.suffix != ".py" or "," in str(path):
         raise UsageError(

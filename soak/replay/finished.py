@@ -20,7 +20,7 @@ from soak.errors import HarnessError, UsageError
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan, plan_run
 from soak.recording.files import amend, first_free, record_sums, write_json
-from soak.regular_files import read_regular
+from soak.regular_files import read_regular, real_path
 from soak.replay.arms import LEAK, facts, is_eligible, replay_arms
 from soak.replay.recorded import Recorded, differences, profile_of, read_recorded
 from soak.replay.verdicts import Judged, judged
@@ -50,7 +50,7 @@ def replay_finished(
     Raises RecordingError for what is no such run, UsageError where it cannot be replayed as it was then, HarnessError
     where nothing can be written.
     """
-    run = run.resolve()
+    run = real_path(run)
     recorded = read_recorded(run)
     replay_of = {"run": run.name, "sha256": _digest(run)}
     if differences := check(run).differences:  # each file is hashed: the copy gets new hashes

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from soak.cli.commands import app
+from soak.errors import exit_on_error
 from soak.recording.files import record_sums
 
 
@@ -59,3 +61,29 @@ def test_output_that_cannot_be_written_is_a_sentence(run_dir: Path) -> None:
     assert (told.returncode, told.stderr.count("\n")) == (1, 1)
     assert told.stderr.startswith("soak: the disk or the quota is full")
     assert (left.returncode, silent) == (1, "")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "demo", "--runs", "CIRCLE"],
+        ["run", "demo", "--runs", "CIRCLE/runs"],
+        ["attach", "--pid", str(os.getpid()), "--for", "1s", "--runs", "CIRCLE"],
+        ["replay", "CIRCLE"],
+        ["run", "CIRCLE/mine.toml"],
+    ],
+)
+def test_a_circle_of_links_is_a_sentence(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With exit code 2, whatever the command does with the path."""
+    (tmp_path / "circle").symlink_to("elcric")
+    (tmp_path / "elcric").symlink_to("circle")
+    monkeypatch.setattr("soak.cli.run.enter_scope", lambda: None)
+    monkeypatch.setattr("soak.cli.replay.enter_scope", lambda: None)
+    circle = str(tmp_path / "circle")
+    with pytest.raises(SystemExit) as raised:
+        exit_on_error(lambda: app([word.replace("CIRCLE", circle) for word in words], standalone_mode=False))
+    assert raised.value.code == 2
+    [told] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("soak: ")]
+    assert circle in told

@@ -126,6 +126,20 @@ def test_json_and_csv_are_for_programs(tmp_path: Path) -> None:
     assert _run(replace(ONE, form="csv"), taken) == 'type,objects,size_bytes\n"a,b",3,144'
 
 
+def test_a_census_is_saved_through_a_link_but_not_into_a_circle_of_them(tmp_path: Path) -> None:
+    """A link of the circle would be replaced."""
+    link, circle = tmp_path / "latest.json", tmp_path / "circle"
+    link.symlink_to("census.json")
+    circle.symlink_to("circle")
+    one = census()
+    _run(replace(ONE, save=link), one)
+    assert link.is_symlink()
+    assert (tmp_path / "census.json").is_file()
+    with pytest.raises(HeapError, match=r"cannot be saved to .*circle: Too many levels"):
+        _run(replace(ONE, save=circle), one)
+    assert circle.is_symlink()
+
+
 def test_a_census_that_cannot_be_saved_leaves_the_one_before(tmp_path: Path) -> None:
     """As on a full disk in the middle of --watch; a link to the file stays one."""
     saved, link = tmp_path / "census.json", tmp_path / "latest.json"

@@ -105,6 +105,15 @@ def test_a_locustfile_of_the_team(tmp_path: Path) -> None:
         plan_of(load_profile(str(profile)))
 
 
+def test_a_locustfile_in_a_circle_of_links_is_no_file(tmp_path: Path) -> None:
+    """The message has the key."""
+    path = tmp_path / "mine.toml"
+    path.write_text('[traffic]\nlocustfile = "team.py"\n[arms.old]\ncommand = ["a"]\n')
+    (tmp_path / "team.py").symlink_to("team.py")
+    with pytest.raises(UsageError, match=r"traffic\.locustfile: .*team\.py is not a Python file"):
+        plan_of(load_profile(str(path)))
+
+
 REQUESTS = """
 [stubs]
 services = ["orders"]
