@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -20,6 +23,7 @@ from soak.config.values import (
     WordList,
     Words,
 )
+from soak.contract.protocol import LOOPBACK
 
 OF_AN_IMAGE: Final = ("args", "options", "network", "listens", "engine")
 """Keys of an arm that is an image alone."""
@@ -77,6 +81,17 @@ class ArmSettings(ProfileTable):
     """Seconds for the arm to get ready"""
     stop_timeout_s: Seconds = 10.0
     """Seconds from SIGTERM to SIGKILL when the arm is stopped; after Ctrl-C counted from there, and 2 s less"""
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port of an arm that runs elsewhere, the same for each way to write them; None of every other arm."""
+        if self.url is None:
+            return None
+        url = urlsplit(self.url)
+        host = (url.hostname or "").rstrip(".")
+        with suppress(ValueError):  # a name
+            host = str(ip_address(host))
+        return LOOPBACK if host == "localhost" else host, url.port or 80
 
     @model_validator(mode="after")
     def _is_one_of_three(self) -> ArmSettings:

@@ -18,6 +18,37 @@ def wrong(tmp_path: Path, arm: str) -> str:
     return str(raised.value).removeprefix(f"{path}: ")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://10.0.0.7:8000", "http://10.0.0.7:8000/"),
+        ("http://Shop.test", "http://shop.test.:80"),
+        ("http://localhost:8000", "http://127.0.0.1:8000"),
+        ("http://[::1]:8000", "http://[0:0::1]:8000"),
+    ],
+)
+def test_two_arms_are_not_one_process(one: str, other: str, tmp_path: Path) -> None:
+    """It would be loaded and read twice, and the old build be signed off as the new one."""
+    path = tmp_path / "mine.toml"
+    path.write_text(f'[arms.old]\nurl = "{one}"\n[arms.new]\nurl = "{other}"\n')
+    with pytest.raises(UsageError, match=r"arms\.old\.url and arms\.new\.url are the same address"):
+        load_profile(str(path))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://10.0.0.7:8000", "http://10.0.0.7:8001"),
+        ("http://10.0.0.7:8000", "http://10.0.0.8:8000"),
+        ("http://localhost:8000", "http://localhost.test:8000"),
+    ],
+)
+def test_two_arms_elsewhere_are_told_apart_by_host_or_port(one: str, other: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'[arms.old]\nurl = "{one}"\n[arms.new]\nurl = "{other}"\n[arms.own]\ncommand = ["a"]\n')
+    assert list(load_profile(str(path)).arms) == ["old", "new", "own"]
+
+
 def test_an_image_needs_no_other_key(tmp_path: Path) -> None:
     """All else has a default that runs it as it ships."""
     path = tmp_path / "mine.toml"
