@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from soak.config.arm_settings import ArmSettings
+from soak.config.needs import without_effect
 from soak.config.profile import Profile
 from soak.config.sentences import FROM_THE_FILE, first_sentence, without_count
 from soak.config.table import MOST_BYTES, TooDeepError, parse_toml, what_is_wrong
@@ -57,6 +58,8 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
             if without_count(str(_checked(path, stage))) == without_count(found)
         )
         raise UsageError(f"{place}: {found}")
+    if (idle := without_effect([stage for _, stage in stages])) is not None:
+        raise UsageError(f"{stages[idle[0]][0]}: {idle[1]}")
     return found.model_copy(update={"arms": _chosen(found.arms, arms)})
 
 
