@@ -80,7 +80,7 @@ def command(
         str | None,
         typer.Option(
             metavar="UNIT",
-            help="Unit of --rss-column where the cells have none: B, kB, KiB, MB, ... (default: B).",
+            help="Unit of --rss-column where the cells have none: B, KiB, MB, ... (default: its name's, else B).",
         ),
     ] = None,
     max_leak: Annotated[

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.external.named_units import NAMED_SIZES, named_unit
 from analysis.formatting import MIB
 from analysis.judge.types import Numbers
 from soak.contract.units import BYTES
@@ -25,6 +26,8 @@ MOST_BYTES: Final = 2.0**63
 """Largest plausible size, bytes: no kernel counts further."""
 MIN_PEAK_BYTES: Final = 2**20
 """Least plausible peak of a process; one of a gigabyte is below it when its KiB are taken for bytes."""
+PAGE_BYTES: Final = 4096
+"""Bytes of which the memory of a process is a multiple: its pages, of 4, 16 or 64 KiB."""
 YEARS: Final = (1700, 2200)
 """First and last plausible year of a date; nanoseconds since 1970 hold 1678 to 2262."""
 DAY_S: Final = 86_400.0
@@ -97,33 +100,53 @@ def read_times(column: CellColumn, unit_s: float | None) -> Numbers:
 
 
 def read_memory(column: CellColumn, unit_bytes: float | None) -> Numbers:
-    """Return bytes, shape (n,), NaN where a cell is blank; a unit in the cell has precedence over ``unit_bytes``.
+    """Return bytes, shape (n,), NaN where a cell is blank.
 
+    A unit in the cell has precedence over ``unit_bytes``, the option's, and that over the one of the column's name.
     Raises RecordingError at the first cell that is no size, or where the unit has to be named.
     """
     values = np.full(len(column.cells), np.nan)
     bare = np.zeros(len(values), dtype=bool)
+    named_bytes = named_unit(column.name, NAMED_SIZES) if unit_bytes is None else unit_bytes
     for at in np.flatnonzero(~column.blank()):
         parts = SIZE.fullmatch(column.cells[at].strip())
         unit = (parts[2] or "").lower() if parts else ""
         size = math.inf if parts is None or (unit and unit not in SIZE_UNITS) else float(parts[1])
-        size *= SIZE_UNITS.get(unit, unit_bytes or 1.0)
+        size *= SIZE_UNITS.get(unit, named_bytes or 1.0)
         if parts is None or abs(size) > MOST_BYTES:
             raise column.refusal(
                 int(at),
                 "is not a size, written with a decimal point and perhaps a unit, as 80.5 or 80.5MiB; correct or "
                 "remove the row, or name another --rss-column",
             )
-        bare[at] = not unit and float(parts[1]) != 0
+        bare[at] = not unit and float(parts[1]) > 0
         values[at] = size
+    if unit_bytes is None:
+        _refuse_other_units(column, values, bare, is_named=named_bytes is not None)
+    return values
+
+
+def _refuse_other_units(
+    column: CellColumn, values: Numbers, bare: npt.NDArray[np.bool_], *, is_named: bool
+) -> None:
+    """Raise RecordingError where the cells without a unit, ``bare``, are implausible as the bytes they were taken for.
+
+    ``is_named`` is whether the column's name has their unit: then they need not be whole pages.
+    """
     highest = float(np.max(values, initial=0.0, where=bare))
-    if unit_bytes is None and 0 < highest < MIN_PEAK_BYTES:
+    if 0 < highest < MIN_PEAK_BYTES:
         raise column.refusal(
             int(np.flatnonzero(bare & (values == highest))[0]),
             f"is the highest value, and {highest:g} bytes are too few for a process; name the unit by --rss-unit, for "
             "example MiB or KiB, or B if they are bytes",
         )
-    return values
+    broken = bare & (values % PAGE_BYTES != 0)
+    if broken.any() and not is_named:
+        raise column.refusal(
+            int(np.argmax(broken)),
+            f"is no whole number of pages of {PAGE_BYTES:,} bytes, as the memory of a process is; name the unit by "
+            "--rss-unit, for example KiB or MiB, or B if they are bytes",
+        )
 
 
 def is_time(text: str) -> bool:

@@ -30,7 +30,7 @@ class Columns:
     time_s: float | None = None
     """Unit of the times in seconds; None: not named, so seconds, refused where they are implausible."""
     rss_bytes: float | None = None
-    """Unit of the memory in bytes; None: not named, so bytes, refused where they are implausible."""
+    """Unit of the memory in bytes; None: that of the column's name, else bytes, refused where they are implausible."""
     life: str = ""
     """The column that identifies the process, e.g. a pid; empty: it is one process."""
 

@@ -29,7 +29,7 @@ from tests.support.censuses import census
 
 ANSWERS: Final = (EXIT_OK, EXIT_USAGE, EXIT_GATE_FAILED, EXIT_INCONCLUSIVE)
 SECONDS: Final = range(0, 600, 5)
-CSV: Final = "time,rss\n" + "".join(f"{t_s},{70_000_000 + 4096 * (t_s % 7)}\n" for t_s in SECONDS)
+CSV: Final = "time,rss\n" + "".join(f"{t_s},{69_632_000 + 4096 * (t_s % 7)}\n" for t_s in SECONDS)
 CLOCK: Final = "time,rss\n" + "".join(
     f"12:{t_s // 60:02d}:{t_s % 60:02d},{70 + t_s % 7 / 10} MiB\n" for t_s in SECONDS
 )

@@ -57,6 +57,7 @@ def copied(run_dir: Path, name: str, **keys: Any) -> Path:
 
 
 COLUMNS = ("--time-column", "t", "--rss-column", "rss")
+IN_BYTES = (*COLUMNS, "--rss-unit", "B")
 ALTERNATING = np.where(np.arange(240) % 2, 8192.0, -8192.0)
 
 
@@ -102,7 +103,7 @@ def test_the_exit_code_of_a_file_is_that_of_its_verdict(
     tmp_path: Path, type_in: Type, rss_bytes: Numbers, code: int, start: str
 ) -> None:
     """By the real judge: eight hours that are flat, four that grow, that are three readings, that are negative."""
-    found, out, err = type_in("judge", csv(tmp_path / "x.csv", rss_bytes), *COLUMNS)
+    found, out, err = type_in("judge", csv(tmp_path / "x.csv", rss_bytes), *IN_BYTES)
     assert (found, err) == (code, "")
     assert out.startswith(start)
 
@@ -111,7 +112,7 @@ def test_rows_that_go_back_in_time_decide_nothing(tmp_path: Path, type_in: Type)
     """Two recordings in one file, or a clock that was set back: what grew when is not known."""
     path = csv(tmp_path / "x.csv", 80e6 + ALTERNATING)
     path.write_text(path.read_text() + "600,99000000\n")
-    code, out, _ = type_in("judge", path, *COLUMNS)
+    code, out, _ = type_in("judge", path, *IN_BYTES)
     assert (code, out.strip()) == (4, "x.csv: INCONCLUSIVE: time goes backwards.")
 
 
@@ -209,7 +210,7 @@ def test_a_file_with_nothing_to_judge_is_no_pass(tmp_path: Path, type_in: Type, 
     """No rows, one moment: inconclusive, with the reason."""
     path = tmp_path / "x.csv"
     path.write_text(text)
-    code, out, _ = type_in("judge", path, *COLUMNS)
+    code, out, _ = type_in("judge", path, *IN_BYTES)
     assert code == 4
     assert out.startswith("x.csv: INCONCLUSIVE: ")
 

@@ -135,7 +135,7 @@ def test_a_file_is_judged_like_an_arm(tmp_path: Path, slope: float, code: int) -
     path = tmp_path / "x.csv"
     rows = "".join(f"{t},{50e6 + slope * t}\n" for t in range(0, 3600, 60))
     path.write_text("t,rss\n" + rows)
-    answer = judge_file(path, Columns("t", "rss"), MARGIN, 100e6)
+    answer = judge_file(path, Columns("t", "rss", rss_bytes=1.0), MARGIN, 100e6)
     assert answer.exit_code == code
     lines = {
         0: "x.csv: NO LEAK: leak < 102 KiB/h (95% upper bound; RSS); the memory limit is reached in "
@@ -145,13 +145,28 @@ def test_a_file_is_judged_like_an_arm(tmp_path: Path, slope: float, code: int) -
     assert answer.text.split() == lines[code].split()
 
 
+@pytest.mark.parametrize(("mib_per_h", "code"), [(100.0, 3), (0.0, 0)])
+def test_kib_of_ps_are_not_taken_for_bytes(tmp_path: Path, mib_per_h: float, code: int) -> None:
+    """A process above 1 GiB, 24 h of ``ps -o rss``: refused until the unit is stated, by the option or the name."""
+    rows = [(t, 4 * round(mib * MIB / 4096)) for t, mib in memory(24, 1200, mib_per_h, step_s=300)]
+    lines = "".join(f"{t},{kib}\n" for t, kib in rows)
+    with pytest.raises(
+        RecordingError, match=r"column rss, row 2: .* name the unit by --rss-unit, for example KiB"
+    ):
+        judged(tmp_path, "t,rss\n" + lines, Columns("t", "rss"))
+    assert judged(tmp_path, "t,rss\n" + lines, Columns("t", "rss", rss_bytes=1024))[0] == code
+    assert judged(tmp_path, "t,rss_kb\n" + lines, Columns("t", "rss_kb"))[0] == code
+    pages = "".join(f"{t},{kib * 1024}\n" for t, kib in rows)
+    assert judged(tmp_path, "t,rss\n" + pages, Columns("t", "rss"))[0] == code
+
+
 def test_restarts_that_are_not_told_apart_are_not_passed(tmp_path: Path) -> None:
     """A leak through restarts is a sawtooth to who takes them for one process; with their pids it is a leak."""
     path = tmp_path / "x.csv"
     rows = "".join(f"{t},{50e6 + 40e3 * (t % 4000)},{1 + t // 4000}\n" for t in range(0, 40_000, 30))
     path.write_text("t,rss,pid\n" + rows)
-    unknown = judge_file(path, Columns("t", "rss"), MARGIN, None)
-    known = judge_file(path, Columns("t", "rss", life="pid"), MARGIN, None)
+    unknown = judge_file(path, Columns("t", "rss", rss_bytes=1.0), MARGIN, None)
+    known = judge_file(path, Columns("t", "rss", rss_bytes=1.0, life="pid"), MARGIN, None)
     assert (unknown.exit_code, known.exit_code) == (4, 3)
     assert "its memory fell by more than half 9 times" in " ".join(unknown.text.split())
 
@@ -184,7 +199,7 @@ def test_no_memory_is_none_that_was_read(tmp_path: Path) -> None:
 def test_memory_that_never_changes_is_no_measurement(tmp_path: Path, cell: int, code: int) -> None:
     """Not one page in hours is a column that nobody updates; one in whole MiB is only coarse."""
     text = "t,rss\n" + "".join(f"{t},{cell}\n" for t in range(0, 28_800, 60))
-    found, line = judged(tmp_path, text, Columns("t", "rss"))
+    found, line = judged(tmp_path, text, Columns("t", "rss", rss_bytes=1.0))
     assert found == code
     assert ("rss is 84410000 bytes in all 480 rows" in line) is (code == 4)
 

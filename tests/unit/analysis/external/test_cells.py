@@ -12,9 +12,9 @@ from analysis.formatting import KIB, MIB
 from soak.errors import RecordingError
 
 
-def column(*cells: str) -> CellColumn:
+def column(*cells: str, name: str = "c") -> CellColumn:
     """Return a column whose first cell is in the second line of its file."""
-    return CellColumn(Path("x.csv"), "c", list(cells), list(range(2, 2 + len(cells))))
+    return CellColumn(Path("x.csv"), name, list(cells), list(range(2, 2 + len(cells))))
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,57 @@ def test_the_first_bad_time_is_named(cells: tuple[str, ...], sentence: str) -> N
             ("1", "350.5", "2"),
             "row 3: '350.5' is the highest value, and 350.5 bytes are too few for a process; name",
         ),
+        (
+            ("1310720000", "-1", "2GiB", "1310724"),
+            "row 5: '1310724' is no whole number of pages of 4,096 bytes, as the memory of a process is; name the unit "
+            "by --rss-unit, for example KiB or MiB, or B if they are bytes.",
+        ),
     ],
 )
 def test_the_first_bad_size_is_named(cells: tuple[str, ...], sentence: str) -> None:
-    """Likewise; a number without a unit that is too small for bytes needs one."""
+    """Likewise; numbers without a unit that are too small for bytes, or no whole pages, need one."""
     with pytest.raises(RecordingError) as caught:
         read_memory(column(*cells), None)
     assert str(caught.value).startswith(f"x.csv: column c, {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "unit_bytes", "size_bytes"),
+    [
+        ("rss", "1310720000", None, 1_310_720_000),
+        ("rss", "1310724", KIB, 1_310_724 * KIB),
+        ("rss", "1310724", 1.0, 1_310_724),
+        ("rss_kb", "1310724", None, 1_310_724 * KIB),
+        ("Memory (MiB)", "350.5", None, 350.5 * MIB),
+        ("memGB", "1.5", None, 1536 * MIB),
+        ("container_memory_rss_bytes", "80000001.5", None, 80_000_001.5),
+        ("rss_kb", "80.5MiB", None, 80.5 * MIB),
+        ("rss_kb", "1310724", 1.0, 1_310_724),
+        ("rss_kb", "1", 1.0, 1.0),
+    ],
+)
+def test_the_unit_of_memory_is_that_of_the_cell_the_option_or_the_name(
+    name: str, cell: str, unit_bytes: float | None, size_bytes: float
+) -> None:
+    """In this order; without any, whole pages alone are taken for bytes."""
+    assert read_memory(column(cell, name=name), unit_bytes)[0] == pytest.approx(size_bytes)
+
+
+@pytest.mark.parametrize(
+    "name", ["rss", "rssb", "limb", "rss_bytes/1024", "kb_rss", "rss_m", "verbs", "dumb"]
+)
+def test_a_name_that_only_looks_like_a_unit_states_none(name: str) -> None:
+    """Letters at the end of a word, a unit that was divided away, one of another word, and a single letter."""
+    with pytest.raises(RecordingError, match="is no whole number of pages"):
+        read_memory(column("1310724", name=name), None)
+
+
+def test_a_name_does_not_make_too_few_bytes_plausible() -> None:
+    """The column may have been divided since it was named: the option alone is believed."""
+    with pytest.raises(
+        RecordingError, match=r"350\.5 bytes are too few for a process; name the unit by --rss-unit"
+    ):
+        read_memory(column("350.5", name="rss_bytes"), None)
 
 
 def test_what_is_a_time_alone() -> None:

@@ -123,14 +123,14 @@ def test_a_table_is_read_by_its_columns_and_their_units(tmp_path: Path, delimite
 
 def test_a_header_in_the_middle_is_a_start(tmp_path: Path) -> None:
     """Runs that are appended to one file, each with the header."""
-    (found,) = read(tmp_path, "t,rss\n0,2e8\n1,2e8\nt,rss\n2,2e8\n", Columns("t", "rss"))
+    (found,) = read(tmp_path, "t,rss\n0,2e8\n1,2e8\nt,rss\n2,2e8\n", Columns("t", "rss", rss_bytes=1.0))
     assert list(found.series.life) == [1, 1, 2]
 
 
 def test_an_empty_cell_is_no_restart(tmp_path: Path) -> None:
     """Whatever tells lives apart, a name or a number, goes on where it was not read."""
     text = "t,rss,pod\n0,2e8,\n1,2e8,a\n2,2e8,\n3,2e8,b\n4,2e8,a\n"
-    (found,) = read(tmp_path, text, Columns("t", "rss", life="pod"))
+    (found,) = read(tmp_path, text, Columns("t", "rss", rss_bytes=1.0, life="pod"))
     assert list(found.series.life) == [1, 1, 1, 2, 3]
 
 
@@ -138,7 +138,7 @@ def test_powershell_writes_utf_16(tmp_path: Path) -> None:
     """And marks it."""
     path = tmp_path / "x.csv"
     path.write_text("t,rss\n0,2e8\n", encoding="utf-16")
-    assert list(read_external(path, Columns("t", "rss"))[0].series.value) == [2e8]
+    assert list(read_external(path, Columns("t", "rss", rss_bytes=1.0))[0].series.value) == [2e8]
 
 
 def test_few_bytes_and_late_seconds_are_believed_when_their_unit_is_named(tmp_path: Path) -> None:
