@@ -74,7 +74,9 @@ def command(
     ] = "",
     time_unit: Annotated[
         str | None,
-        typer.Option(metavar="UNIT", help="Unit of --time-column: ms, s, min, h or d (default: s)."),
+        typer.Option(
+            metavar="UNIT", help="Unit of --time-column: ms, s, min, h or d (default: its name's, else s)."
+        ),
     ] = None,
     rss_unit: Annotated[
         str | None,

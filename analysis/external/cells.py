@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.external.named_units import NAMED_SIZES, named_unit
+from analysis.external.named_units import NAMED_SIZES, NAMED_TIMES, named_unit
 from analysis.formatting import MIB
 from analysis.judge.types import Numbers
 from soak.contract.units import BYTES
@@ -22,6 +23,8 @@ NOT_READ: Final = frozenset(("", "-", "--", "n/a", "na", "#n/a", "<na>", "nan", 
 """Cells, in lower case, that tools write for a reading that they do not have."""
 MAX_TIME_S: Final = 1e11
 """Latest plausible time in seconds, since any epoch; milliseconds since 1970 are beyond it."""
+MOST_STEP_S: Final = 600.0
+"""Longest plausible usual step between readings of one process, seconds; milliseconds of one a second are beyond it."""
 MOST_BYTES: Final = 2.0**63
 """Largest plausible size, bytes: no kernel counts further."""
 MIN_PEAK_BYTES: Final = 2**20
@@ -66,12 +69,14 @@ class CellColumn:
         return np.array([cell.strip().lower() in NOT_READ for cell in self.cells], dtype=bool)
 
 
-def read_times(column: CellColumn, unit_s: float | None) -> Numbers:
+def read_times(column: CellColumn, unit_s: float | None, process: Sequence[str] = ()) -> Numbers:
     """Return seconds, shape (n,), NaN where a cell is blank; only differences have a meaning.
 
-    The first cell decides what all are: numbers in ``unit_s`` (None: seconds), HH:MM:SS, or moments in ISO 8601 or with
-    the month's name. Raises RecordingError at the first cell that is none, or where the unit has to be named.
+    The first cell decides what all are: numbers in ``unit_s`` (None: that of the column's name, else seconds),
+    HH:MM:SS, or moments in ISO 8601 or with the month's name. ``process`` is that of each cell, empty where all are of
+    one. Raises RecordingError at the first cell that is none, or where the unit has to be named.
     """
+    is_assumed = False
     blank = column.blank()
     cells = pd.Series([cell.strip() for cell in column.cells], dtype=str)
     if blank.all():
@@ -80,6 +85,8 @@ def read_times(column: CellColumn, unit_s: float | None) -> Numbers:
     if CLOCK.fullmatch(first):
         t_s, kind = _clock_seconds(cells), "HH:MM:SS, as the first row has it"
     elif _is_number(first):
+        unit_s = named_unit(column.name, NAMED_TIMES) if unit_s is None else unit_s
+        is_assumed = unit_s is None
         with np.errstate(over="ignore"):  # what is beyond every float is not finite, and refused below
             t_s, kind = _numbers(cells) * (unit_s or 1.0), "a number, as the first row has it"
     else:
@@ -96,7 +103,22 @@ def read_times(column: CellColumn, unit_s: float | None) -> Numbers:
         raise column.refusal(
             at, "as seconds is beyond the year 5000; name the unit, for example --time-unit ms"
         )
+    if is_assumed:
+        _refuse_long_steps(column, t_s, process)
     return t_s
+
+
+def _refuse_long_steps(column: CellColumn, t_s: Numbers, process: Sequence[str]) -> None:
+    """Raise RecordingError where times are usually further apart than MOST_STEP_S, so that they may be no seconds."""
+    found = pd.DataFrame({"t_s": t_s, "process": list(process) or ""}).dropna(subset="t_s")
+    steps = found.groupby("process")["t_s"].diff()
+    usual_s = float(steps[steps > 0].median())  # NaN without a step
+    if usual_s > MOST_STEP_S:
+        raise column.refusal(
+            int(steps.index[steps >= usual_s][0]),
+            f"is {steps[steps >= usual_s].iloc[0]:,g} after the time before, and as seconds most are as far apart; "
+            "name the unit by --time-unit, for example ms, or s if they are seconds",
+        )
 
 
 def read_memory(column: CellColumn, unit_bytes: float | None) -> Numbers:

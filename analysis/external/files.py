@@ -43,7 +43,8 @@ def read_external(path: Path, columns: Columns | None) -> tuple[ProcessReadings,
                 "--rss-column rss."
             )
         cells = known
-    t_s, rss_bytes = read_times(cells.time, cells.time_s), read_memory(cells.rss, cells.rss_bytes)
+    t_s = read_times(cells.time, cells.time_s, cells.process)
+    rss_bytes = read_memory(cells.rss, cells.rss_bytes)
     return split_processes(cells, t_s, rss_bytes)
 
 

@@ -109,7 +109,7 @@ def read_docker_stats(path: Path, text: str) -> RecordedCells | None:
             f"{path}: row {rows[0][0]}: a table of docker stats has no times; write one before each table, for example "
             "while sleep 60; do date +%s; docker stats --no-stream; done."
         )
-    return RecordedCells.of(path, ("time", "MEM USAGE"), rows, identified=False, units=(None, None))
+    return RecordedCells.of(path, ("time", "MEM USAGE"), rows, identified=False, units=(1.0, None))
 
 
 def _with_one_clock(cells: list[str]) -> list[str]:

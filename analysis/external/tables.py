@@ -28,9 +28,9 @@ class Columns:
     time: str
     rss: str
     time_s: float | None = None
-    """Unit of the times in seconds; None: not named, so seconds, refused where they are implausible."""
+    """Unit of the times in seconds; None: that of the column's name, else seconds, refused where implausible."""
     rss_bytes: float | None = None
-    """Unit of the memory in bytes; None: that of the column's name, else bytes, refused where they are implausible."""
+    """Unit of the memory in bytes; None: that of the column's name, else bytes, refused where implausible."""
     life: str = ""
     """The column that identifies the process, e.g. a pid; empty: it is one process."""
 

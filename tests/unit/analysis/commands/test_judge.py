@@ -160,6 +160,18 @@ def test_kib_of_ps_are_not_taken_for_bytes(tmp_path: Path, mib_per_h: float, cod
     assert judged(tmp_path, "t,rss\n" + pages, Columns("t", "rss"))[0] == code
 
 
+@pytest.mark.parametrize(("mib_per_h", "code"), [(100.0, 3), (0.0, 0)])
+def test_milliseconds_are_not_taken_for_seconds(tmp_path: Path, mib_per_h: float, code: int) -> None:
+    """Six hours of elapsed milliseconds: refused until the unit is stated, by the option or the name."""
+    lines = "".join(f"{1000 * t},{mib:.2f}\n" for t, mib in memory(6, 100, mib_per_h))
+    with pytest.raises(
+        RecordingError, match=r"column t, row 3: .* name the unit by --time-unit, for example ms"
+    ):
+        judged(tmp_path, "t,rss_mib\n" + lines, Columns("t", "rss_mib"))
+    assert judged(tmp_path, "t,rss_mib\n" + lines, Columns("t", "rss_mib", time_s=1e-3))[0] == code
+    assert judged(tmp_path, "t_ms,rss_mib\n" + lines, Columns("t_ms", "rss_mib"))[0] == code
+
+
 def test_restarts_that_are_not_told_apart_are_not_passed(tmp_path: Path) -> None:
     """A leak through restarts is a sawtooth to who takes them for one process; with their pids it is a leak."""
     path = tmp_path / "x.csv"

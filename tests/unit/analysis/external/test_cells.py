@@ -40,6 +40,40 @@ def test_a_time_is_a_number_a_moment_or_a_clock(
 
 
 @pytest.mark.parametrize(
+    ("name", "last", "unit_s", "step_s"),
+    [
+        ("t", "600", None, 600),
+        ("t", "3600", 1.0, 3600),
+        ("t", "3600000", 1e-3, 3600),
+        ("t_ms", "5000", None, 5),
+        ("elapsedMs", "3600000", None, 3600),
+        ("time [min]", "60", None, 3600),
+        ("time_s", "3600", None, 3600),
+        ("t_us", "5000000", None, 5),
+        ("t_ms", "5000", 1.0, 5000),
+        ("stats", "600", None, 600),
+        ("t_h", "600", None, 600),
+    ],
+)
+def test_the_unit_of_times_is_that_of_the_option_or_the_name(
+    name: str, last: str, unit_s: float | None, step_s: float
+) -> None:
+    """Else seconds, where readings are near enough; a moment needs none, whatever the name."""
+    assert read_times(column("0", last, name=name), unit_s)[1] == pytest.approx(step_s)
+    moments = read_times(column("2025-03-04 00:00", "2025-03-04 01:00", name=name), unit_s)
+    assert moments[1] - moments[0] == 3600
+
+
+def test_the_step_of_times_is_that_of_one_process() -> None:
+    """Ten processes that are read one after the other each minute, in milliseconds."""
+    rows = [(60_000 * tick + 5 * pid, f"{pid}") for tick in range(20) for pid in range(10)]
+    times = column(*(f"{t_ms}" for t_ms, _ in rows))
+    with pytest.raises(RecordingError, match="row 12: '60000' is 60,000 after the time before"):
+        read_times(times, None, [pid for _, pid in rows])
+    assert read_times(times, 1e-3, [pid for _, pid in rows])[-1] == pytest.approx(1140.045)
+
+
+@pytest.mark.parametrize(
     ("cell", "size_bytes"),
     [
         ("1048576", MIB),
@@ -73,6 +107,11 @@ def test_a_size_may_have_its_unit_in_the_cell(cell: str, size_bytes: float) -> N
         (("1764162000000",), "row 2: '1764162000000' as seconds is beyond the year 5000; name the unit"),
         (("1", "-1e308"), "row 3: '-1e308' as seconds is beyond the year 5000"),
         (("2026-01-01", "-1-01-01"), "row 3: '-1-01-01' is not seconds, ISO 8601 or HH:MM:SS"),
+        (
+            ("0", "5", "60005", "", "120005", "180005"),
+            "row 4: '60005' is 60,000 after the time before, and as seconds most are as far apart; name the unit by "
+            "--time-unit, for example ms, or s if they are seconds.",
+        ),
     ],
 )
 def test_the_first_bad_time_is_named(cells: tuple[str, ...], sentence: str) -> None:

@@ -96,6 +96,15 @@ def test_pidstat_is_recognised(tmp_path: Path, text: str) -> None:
     assert list(found.series.value) == [81_920 * KIB, 81_924 * KIB]
 
 
+def test_seldom_readings_of_a_known_format_need_no_unit(tmp_path: Path) -> None:
+    """A table of docker stats has the times of ``date``, mprof seconds: every half hour is every half hour."""
+    docker = "".join(f"{1741046400 + 1800 * n}\n{DOCKER_HEADER}\n{DOCKER_WEB.format(10)}\n" for n in range(5))
+    mprof = "".join(f"MEM 10 {1741046400 + 1800 * n}.5\n" for n in range(5))
+    for text in (docker, mprof):
+        (found,) = read(tmp_path, text)
+        assert list(found.series.t_s) == [0.0, 1800.0, 3600.0, 5400.0, 7200.0]
+
+
 def test_the_children_of_mprof_are_processes(tmp_path: Path) -> None:
     """Beside the main process, which MEM is of."""
     lines = [f"MEM 10 {t}\nCHLD 7 {20 + t} {t}\n" for t in range(5)]
