@@ -21,6 +21,8 @@ REQUEST: Final = "request"
 LEAST_RATE: Final = 1e-6
 MOST_RATE: Final = 1e15
 """Bounds of a leak that matters, bytes per second or per request: 32 B a year, and more than any machine has."""
+MOST_LIMIT_BYTES: Final = 2**63 - 1
+"""Largest memory limit, bytes: no kernel counts further."""
 
 _UNITS: Final[Mapping[str, Mapping[str, float]]] = {
     "bytes": BYTES,
@@ -112,6 +114,10 @@ def parse_limit_option(text: str) -> int | None:
     limit_bytes = round(parse_option("--limit", text, parse_size))
     if limit_bytes <= 0:
         raise UsageError(f"--limit {text}: give a size above 0.")
+    if limit_bytes > MOST_LIMIT_BYTES:
+        raise UsageError(
+            f"--limit {text}: no machine has so much; give the memory limit of the process, for example '2 GiB'."
+        )
     return limit_bytes
 
 

@@ -187,6 +187,10 @@ def test_a_report_is_not_written_through_a_link(tmp_path: Path) -> None:
         (("--prometheus", "http://127.0.0.1:1", "--query", "m", "--since", "9min"), "--since 9min"),
         (("--prometheus", "http://127.0.0.1:1", "--query", "m", "--since", "x"), "--since"),
         (("--prometheus", "http://127.0.0.1:1", "--query", "m", "--max-leak", "1 B/request"), "--max-leak"),
+        (
+            ("--prometheus", "http://127.0.0.1:1", "--query", "m", "--limit", "9000000 TiB"),
+            "--limit 9000000 TiB: no machine has so much",
+        ),
         (("--prometheus", "http://127.0.0.1:1", "--query", "m", "runs/latest"), "leave out PATH"),
         (("--query", "m", "--report", "x"), "--query, --report: only with --prometheus URL"),
         (("--since", "1d", "x.log"), "--since: only with --prometheus URL"),

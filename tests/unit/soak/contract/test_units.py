@@ -12,6 +12,7 @@ from soak.contract.units import (
     parse_leak_per_time,
     parse_leak_rate,
     parse_limit,
+    parse_limit_option,
     parse_size,
 )
 from soak.errors import UsageError
@@ -114,6 +115,31 @@ def test_a_profile_with_a_wrong_gate_or_margin_is_refused(settings: list[str], s
     with pytest.raises(UsageError) as caught:
         load_profile("demo", settings)
     assert str(caught.value).endswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit_bytes"), [("", None), ("2 GiB", 2**31), ("1 B", 1), ("8388607 TiB", 8_388_607 * 2**40)]
+)
+def test_the_option_of_a_limit_is_a_size(text: str, limit_bytes: int | None) -> None:
+    """Without it there is none; up to what a kernel counts it is believed."""
+    assert parse_limit_option(text) == limit_bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("0 B", "--limit 0 B: give a size above 0."),
+        ("9000000 TiB", "--limit 9000000 TiB: no machine has so much; give the memory limit of the process"),
+        ("8388608 TiB", "--limit 8388608 TiB: no machine has so much"),
+        ("1e300 B", "--limit 1e300 B: no machine has so much"),
+        ("1e308 TiB", "--limit: '1e308 TiB' is too large"),
+    ],
+)
+def test_a_limit_that_is_none_is_a_usage_error(text: str, sentence: str) -> None:
+    """None is above what a kernel counts, or 0: neither fits into a manifest, nor means anything."""
+    with pytest.raises(UsageError) as caught:
+        parse_limit_option(text)
+    assert str(caught.value).startswith(sentence)
 
 
 def test_a_profile_without_a_margin_has_one() -> None:
