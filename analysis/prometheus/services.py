@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from analysis.external.cells import MIN_PEAK_BYTES
 from analysis.formatting import format_duration
 from analysis.judge.types import ARENA_BYTES, Numbers, SignalSeries
 from analysis.prometheus.lives import MOST_UNKNOWN_SHARE, cut_lives
@@ -143,6 +144,12 @@ def _gaps(t_s: Numbers) -> tuple[str, ...]:
 def _objections(chain: Chain, readings: SignalSeries) -> list[Objection]:
     """Return what leaves the service INCONCLUSIVE, the first first."""
     found = []
+    if 0 < (highest := float(np.nanmax(readings.value, initial=0.0))) < MIN_PEAK_BYTES:
+        text = (
+            f"its highest value is {highest:,.7g} bytes, too few for a process: give --query in bytes, or leave out "
+            "what has so few"
+        )
+        found.append(Objection(chain.name, ObjectionKind.UNREAD, text))
     if several := max(one.several for one in chain.parts):
         text = (
             f"{several} start times take turns, as those of several processes behind one address do: have Prometheus "

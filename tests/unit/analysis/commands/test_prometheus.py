@@ -33,7 +33,7 @@ def leaking(hours: Numbers) -> Numbers:
     return 100 + 5 * hours
 
 
-def prometheus(pods: Mapping[str, Memory], *, known: bool = True) -> Answering:
+def prometheus(pods: Mapping[str, Memory], *, known: bool = True, noise_mib: float = 0.2) -> Answering:
     """Return a server whose pods were scraped every five minutes of DAYS, up to now."""
     end_s = float(int(time.time()))
     t_s = end_s - DAYS * 24 * HOUR_S + np.arange(0.0, DAYS * 24 * HOUR_S, 300.0)
@@ -45,7 +45,7 @@ def prometheus(pods: Mapping[str, Memory], *, known: bool = True) -> Answering:
             return np.asarray(np.arange(len(t_s)) * 600.0, dtype=np.float64)
         if metric.endswith("_start_time_seconds"):
             return np.full(len(t_s), t_s[0] - 1)
-        return np.asarray((pods[pod](hours) + noise.normal(0, 0.2, len(t_s))) * MIB)
+        return np.asarray((pods[pod](hours) + noise.normal(0, noise_mib, len(t_s))) * MIB)
 
     def answering(asked: Asked) -> Reply:
         metric = asked.form["query"].partition("{")[0].partition("[")[0]
@@ -118,6 +118,16 @@ def test_without_start_times_a_leak_is_called_and_nothing_is_cleared() -> None:
     result = judged(prometheus({"a": flat}, known=False), "--since", "3d")
     assert result.exit_code == 4
     assert "--start-query" in result.output
+
+
+def test_a_query_in_mib_clears_nothing() -> None:
+    """100 MiB an hour in MiB is 100 bytes an hour; the line names the option."""
+    in_mib = {"a": lambda hours: (100 + 100 * hours) / MIB, "b": lambda hours: 100 / MIB + 0 * hours}
+    result = judged(prometheus(in_mib, noise_mib=0.2 / MIB), "--since", "3d")
+    assert result.exit_code == 4, result.output
+    text = " ".join(result.output.split())
+    assert "NO LEAK:" not in text
+    assert text.count("too few for a process: give --query in bytes") == 2
 
 
 def test_the_time_to_oom_is_that_of_the_limit() -> None:

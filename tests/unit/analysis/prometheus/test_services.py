@@ -124,6 +124,27 @@ def test_hardly_any_samples_are_to_be_judged_again(value: float) -> None:
     service_row(one)
 
 
+@pytest.mark.parametrize(
+    ("highest", "words"),
+    [
+        (4800.0, "4,800 bytes"),
+        (1.25, "1.25 bytes"),
+        (2.0**20 - 1, "1,048,575 bytes"),
+        (2.0**20, ""),
+        (1e8, ""),
+    ],
+)
+def test_memory_that_is_too_little_for_bytes_clears_nothing(highest: float, words: str) -> None:
+    """A query in MiB or GiB makes every leak small; it is the highest value that counts, as a process begins small."""
+    value = np.where(np.arange(len(T_S)) < 5, highest / 2, highest)
+    (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),))
+    assert kinds(one) == ([ObjectionKind.UNREAD] if words else [])
+    for objection in one.objections:
+        assert objection.text.startswith(
+            f"its highest value is {words}, too few for a process: give --query in"
+        )
+
+
 def test_a_value_of_zero_is_no_reading() -> None:
     value = np.where(np.arange(len(T_S)) % 2, 1e8, 0.0)
     (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),))
