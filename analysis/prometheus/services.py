@@ -15,7 +15,7 @@ from analysis.prometheus.question import Found
 from analysis.prometheus.requests import answered, requests_of
 from analysis.prometheus.rollouts import Chain, chain_rollouts
 from analysis.verdict.daily_load import GAP_STEPS, MOST_GAP_S, daily_load_doubt, watched
-from analysis.verdict.signals import RSS, WITH_FILES
+from analysis.verdict.signals import MOST_UNREAD_SHARE, RSS, WITH_FILES
 from analysis.verdict.validity import Objection, ObjectionKind
 from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
 
@@ -101,8 +101,12 @@ def _service(found: Found, chain: Chain) -> Service:
         requests,
         quantum=ARENA_BYTES,
     )
-    notes = (*_story(chain), *_gaps(t_s), *about_requests)
-    return Service(chain, readings, tuple(_objections(chain, readings)), notes)
+    read_s = np.unique(readings.t_s[np.isfinite(readings.value)])
+    unseen_s = _unseen_at_end(read_s, question.span.length_s)
+    last_seen = (f"last seen {format_duration(unseen_s)} before the end",) if unseen_s else ()
+    notes = (*_story(chain), *_gaps(read_s), *last_seen, *about_requests)
+    vanished_s = unseen_s if unseen_s > MOST_UNREAD_SHARE * question.span.length_s else 0.0
+    return Service(chain, readings, tuple(_objections(chain, readings, vanished_s)), notes)
 
 
 def _requests(found: Found, chain: Chain, t_s: Numbers) -> tuple[Numbers, tuple[str, ...]]:
@@ -128,12 +132,10 @@ def _story(chain: Chain) -> tuple[str, ...]:
     return (", ".join(parts),) if parts else ()
 
 
-def _gaps(t_s: Numbers) -> tuple[str, ...]:
-    times = np.unique(t_s)
-    steps = np.diff(times)
-    if not len(steps):
-        return ()
-    gaps = steps[steps > max(MOST_GAP_S, GAP_STEPS * float(np.median(steps)))]
+def _gaps(read_s: Numbers) -> tuple[str, ...]:
+    """Return for how long nothing was read between samples; ``read_s`` are their times in order."""
+    steps = np.diff(read_s)
+    gaps = steps[steps > _longest_step(read_s)]
     if not len(gaps):
         return ()
     return (
@@ -141,8 +143,22 @@ def _gaps(t_s: Numbers) -> tuple[str, ...]:
     )
 
 
-def _objections(chain: Chain, readings: SignalSeries) -> list[Objection]:
-    """Return what leaves the service INCONCLUSIVE, the first first."""
+def _unseen_at_end(read_s: Numbers, end_s: float) -> float:
+    """Return for how long nothing was read before the end, seconds; 0 where the next sample is only not there yet."""
+    unseen_s = end_s - float(read_s[-1]) if len(read_s) else 0.0
+    return unseen_s if unseen_s > _longest_step(read_s) else 0.0
+
+
+def _longest_step(read_s: Numbers) -> float:
+    """Return the time between two samples up to which a service counts as watched, seconds."""
+    return max(MOST_GAP_S, GAP_STEPS * float(np.median(np.diff(read_s)))) if len(read_s) > 1 else MOST_GAP_S
+
+
+def _objections(chain: Chain, readings: SignalSeries, vanished_s: float) -> list[Objection]:
+    """Return what leaves the service INCONCLUSIVE, the first first.
+
+    ``vanished_s`` is for how long it was not seen before the end, 0 where that is too short to matter.
+    """
     found = []
     if 0 < (highest := float(np.nanmax(readings.value, initial=0.0))) < MIN_PEAK_BYTES:
         text = (
@@ -159,6 +175,13 @@ def _objections(chain: Chain, readings: SignalSeries) -> list[Objection]:
     count = int(np.isfinite(readings.value).sum())
     if count < MIN_READINGS_UNDER_LOAD:
         text = f"it has {count} samples: judge it again when it has {MIN_READINGS_UNDER_LOAD} or more"
+        found.append(Objection(chain.name, ObjectionKind.UNREAD, text))
+    if vanished_s:
+        ago = format_duration(vanished_s)
+        text = (
+            f"it was last seen {ago} before the end, and what leaked since is not known: have Prometheus scrape it "
+            f"again, or, if it was to end, leave it out of --query or give a --since of less than {ago}"
+        )
         found.append(Objection(chain.name, ObjectionKind.UNREAD, text))
     if not all(one.known for one in chain.parts):
         text = (

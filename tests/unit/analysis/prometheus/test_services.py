@@ -77,6 +77,51 @@ def test_a_day_that_is_missing_is_noted_and_not_counted_as_watched() -> None:
     assert service_row(one).longest_life_s < 48 * HOUR_S
 
 
+@pytest.mark.parametrize(
+    ("hours", "note", "vanished"),
+    [
+        (72.0, "", False),
+        (71.5, "", False),
+        (70.0, "last seen 2.1 h before the end", False),
+        (65.0, "last seen 7.1 h before the end", False),
+        (64.0, "last seen 8.1 h before the end", True),
+        (50.0, "last seen 22.1 h before the end", True),
+    ],
+)
+def test_a_service_that_vanished_is_noted_and_after_a_tenth_not_cleared(
+    hours: float, note: str, vanished: bool
+) -> None:
+    """The next sample may not be there yet; what leaked since the last one nobody saw. The end is that of the span."""
+    seen = T_S[: round(hours * 12)]
+    (one,) = found((series(1e8, seen, pod="a"),), starts=(series(1.0, seen, pod="a"),))
+    assert one.notes == ((note,) if note else ())
+    assert kinds(one) == ([ObjectionKind.UNREAD] if vanished else [])
+    assert all("it was last seen" in each.text and "--since" in each.text for each in one.objections)
+
+
+def test_a_pod_that_another_one_continues_has_not_vanished() -> None:
+    """A roll-out ends the old pod; the service goes on. A pod beside them that nobody continues has."""
+    old, new = T_S[T_S < BEGIN_S + 50 * HOUR_S], T_S[T_S > BEGIN_S + 49.95 * HOUR_S]
+    beside = T_S[T_S < BEGIN_S + 48 * HOUR_S]
+    memory = (series(1e8, old, pod="a"), series(1e8, new, pod="b"))
+    (one,) = found(memory, starts=(series(1.0, old, pod="a"), series(2e9, new, pod="b")))
+    assert one.notes == ("1 roll-out",)
+    assert kinds(one) == []
+    both = found(
+        (series(1e8, pod="a"), series(1e8, beside, pod="c")),
+        starts=(series(1.0, pod="a"), series(1.0, beside, pod="c")),
+    )
+    assert [kinds(each) for each in both] == [[], [ObjectionKind.UNREAD]]
+
+
+def test_samples_that_are_no_readings_do_not_show_a_service() -> None:
+    """A value of 0, as an exporter has it of a process that is gone."""
+    value = np.where(T_S < BEGIN_S + 50 * HOUR_S, 1e8, 0.0)
+    (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),))
+    assert one.notes == ("last seen 22.1 h before the end",)
+    assert kinds(one) == [ObjectionKind.UNREAD]
+
+
 def test_requests_that_are_missing_for_a_day_are_not_known() -> None:
     kept = (T_S < BEGIN_S + 20 * HOUR_S) | (T_S > BEGIN_S + 44 * HOUR_S)
     count = np.arange(len(T_S)) * 10.0
@@ -109,7 +154,7 @@ def test_without_start_times_nothing_is_cleared() -> None:
 
 
 def test_memory_of_less_than_two_days_without_requests_may_follow_a_day() -> None:
-    short = T_S[:200]
+    short = T_S[-200:]
     (one,) = found((series(1e8, short, pod="a"),), starts=(series(1.0, short, pod="a"),))
     assert kinds(one) == [ObjectionKind.DAY]
 
@@ -117,7 +162,7 @@ def test_memory_of_less_than_two_days_without_requests_may_follow_a_day() -> Non
 @pytest.mark.parametrize("value", [1e8, np.nan])
 def test_hardly_any_samples_are_to_be_judged_again(value: float) -> None:
     """A pod of some minutes, or one whose memory is no number."""
-    few = T_S[:5]
+    few = T_S[-5:]
     (one,) = found((series(value, few, pod="a"),), starts=(series(1.0, few, pod="a"),))
     assert kinds(one) == [ObjectionKind.UNREAD, ObjectionKind.DAY]
     assert "judge it again when it has 12 or more" in one.objections[0].text
