@@ -24,6 +24,11 @@ class Answer(Protocol):
 
 def answer(result: Answer) -> NoReturn:
     """Print a result and exit with its code."""
-    with contextlib.suppress(OSError):  # the terminal is gone; what was written stands in its files
-        print(printable(result.text), flush=True)
+    show(result.text)
     raise typer.Exit(result.exit_code)
+
+
+def show(text: str) -> None:
+    """Print the text of a result, or the part of it that is not to wait for the rest."""
+    with contextlib.suppress(OSError):  # the terminal is gone; what was written stands in its files
+        print(printable(text), flush=True)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from analysis.commands.answer import answer
+from analysis.commands.answer import answer, show
 from analysis.commands.live import follow as follow_run
 from analysis.external.files import read_external
 from analysis.external.processes import ProcessReadings
@@ -157,7 +157,7 @@ def command(
             raise UsageError("--prometheus judges neither a file nor a run: leave out PATH and --follow.")
         if (time_column, rss_column, life_column, time_unit, rss_unit) != ("", "", "", None, None):
             raise UsageError("--prometheus has no columns: leave out the options of a CSV.")
-        answer(judge_prometheus(words, time.time()))
+        answer(judge_prometheus(words, time.time(), show))
     if words.given:
         raise UsageError(f"{', '.join(words.given)}: only with --prometheus URL.")
     if path is None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.text import Text
 
@@ -33,11 +36,12 @@ class Verdicts:
     exit_code: int
 
 
-def judge_prometheus(words: Words, now_s: float) -> Verdicts:
+def judge_prometheus(words: Words, now_s: float, show: Callable[[str], None]) -> Verdicts:
     """Fetch what the options name, judge it, and write the report where one is asked for.
 
-    ``now_s`` is the end of the time that is judged, seconds since 1970. Raises UsageError for an option, RecordingError
-    for what could not be fetched, HarnessError where the report cannot be written.
+    ``now_s`` is the end of the time that is judged, seconds since 1970. ``show`` prints the verdicts where they are not
+    to wait for a report. Raises UsageError for an option, RecordingError for what could not be fetched, HarnessError
+    where the report cannot be written.
     """
     if not words.query.strip():
         raise UsageError(
@@ -47,6 +51,7 @@ def judge_prometheus(words: Words, now_s: float) -> Verdicts:
     since_s = read_since(words.since)
     margin = Margin(per_s=parse_option("--max-leak", words.max_leak, parse_leak_per_time).per_s)
     limit_bytes = parse_limit_option(words.limit)
+    check_report(words.report)
     memory = Query(words.query.strip(), "--query")
     question = Question(
         memory,
@@ -60,14 +65,37 @@ def judge_prometheus(words: Words, now_s: float) -> Verdicts:
     if words.report is not None:
         from analysis.report.prometheus import write_report  # noqa: PLC0415 - a second of matplotlib
 
+        show(text)
         write_report(words.report, judged)
-        text += f"\nReport: {words.report / 'report.html'}\n"
+        text = f"Report: {words.report / 'report.html'}\n"
     return Verdicts(text, judged.judged.signoff.exit_code)
 
 
 async def _fetched(access: Access, question: Question) -> Found:
     async with Client(access) as client:
         return await ask(client, question)
+
+
+def check_report(directory: Path | None) -> None:
+    """Raise UsageError where ``--report`` names what cannot be made, or written into, before anything is fetched."""
+    if directory is None:
+        return
+    if directory.is_symlink():
+        raise UsageError(
+            f"--report {directory}: it is a link, and nothing is written through one; name a directory."
+        )
+    if directory.exists():
+        if not directory.is_dir():
+            raise UsageError(
+                f"--report {directory}: it is no directory; name one, or one that is to be made."
+            )
+        into = directory
+    else:
+        into = directory.parent
+        if not into.is_dir():
+            raise UsageError(f"--report {directory}: {into} is no directory; make it first.")
+    if not os.access(into, os.W_OK | os.X_OK):
+        raise UsageError(f"--report {directory}: {into} cannot be written to; name another directory.")
 
 
 def read_query(option: str, text: str) -> Query | None:

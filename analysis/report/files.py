@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def write_files(directory: Path, files: Mapping[str, str | Figure], command: str = "soak report") -> None:
+def write_files(
+    directory: Path,
+    files: Mapping[str, str | Figure],
+    command: str = "soak report",
+    *,
+    kept: str = "; the recording is intact",
+) -> None:
     """Write texts and figures into ``directory``, which is made if needed, each file replaced at once.
 
-    Nothing is written through a link. Raises HarnessError, which names the ``command`` to repeat, when a file cannot be
-    written.
+    Nothing is written through a link. Raises HarnessError, which names the ``command`` to repeat and what is ``kept``,
+    when a file cannot be written.
     """
     if directory.is_symlink():
         raise HarnessError(
@@ -35,7 +41,7 @@ def write_files(directory: Path, files: Mapping[str, str | Figure], command: str
     except OSError as error:
         raise HarnessError(
             f"{directory}: the report cannot be written ({error.strerror or error}); "
-            f"fix this and run {command} again; the recording is intact."
+            f"fix this and run {command} again{kept}."
         ) from None
 
 

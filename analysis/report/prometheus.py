@@ -26,7 +26,7 @@ from soak.contract import SUMMARY
 
 def write_report(directory: Path, judged: JudgedServices) -> None:
     """Write the files of the report into ``directory``; raises HarnessError where one cannot be written."""
-    write_files(directory, report_files(judged))
+    write_files(directory, report_files(judged), "soak judge", kept="")
 
 
 def report_files(judged: JudgedServices) -> Mapping[str, str | Figure]:

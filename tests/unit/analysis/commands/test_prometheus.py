@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from analysis.commands.judge import command
 from analysis.judge.types import Numbers
+from soak.errors import HarnessError, UsageError
 from tests.support.paths import ROOT
 from tests.support.scripted_prometheus import Answering, Asked, Reply, matrix, refusal, scripted
 
@@ -183,11 +184,46 @@ def test_memory_with_file_pages_is_judged_with_a_line_that_says_so(tmp_path: Pat
     assert "The figures have 6 of 7" in page
 
 
-def test_a_report_is_not_written_through_a_link(tmp_path: Path) -> None:
-    link = tmp_path / "link"
-    link.symlink_to(tmp_path)
-    result = judged(prometheus({"a": flat}), "--since", "3d", "--report", str(link))
-    assert "nothing is written through one" in str(result.exception)
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("nope/deeper", "nope is no directory; make it first."),
+        ("file", "it is no directory; name one, or one that is to be made."),
+        ("file/deeper", "file is no directory; make it first."),
+        ("link", "it is a link, and nothing is written through one; name a directory."),
+    ],
+)
+def test_a_report_that_has_no_place_is_refused_before_anything_is_fetched(
+    tmp_path: Path, place: str, message: str
+) -> None:
+    """It was found out when everything was fetched and judged, and the verdicts were lost."""
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "link").symlink_to(tmp_path)
+    with scripted(prometheus({"a": flat})) as server:
+        words = ("--prometheus", server.url, "--query", "m", "--report", str(tmp_path / place))
+        result = soak(*words)
+        assert not server.asked
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception).startswith(f"--report {tmp_path / place}: ")
+    assert str(result.exception).endswith(message)
+
+
+def test_the_verdicts_do_not_wait_for_a_report_that_cannot_be_written(tmp_path: Path) -> None:
+    """They are printed first; the message names this command, and no recording, as there is none."""
+    (tmp_path / "report" / "report.html").mkdir(parents=True)
+    result = judged(prometheus({"a": leaking}), "--since", "3d", "--report", str(tmp_path / "report"))
+    assert result.output.startswith("a: LEAK: ")
+    assert isinstance(result.exception, HarnessError)
+    assert "fix this and run soak judge again." in str(result.exception)
+    assert "recording" not in str(result.exception)
+
+
+def test_the_place_of_the_report_is_printed_below_the_verdicts(tmp_path: Path) -> None:
+    result = judged(prometheus({"a": flat}), "--since", "3d", "--report", str(tmp_path / "report"))
+    assert result.exit_code == 0
+    lines = [line for line in result.output.splitlines() if line]
+    assert lines[0].startswith("a: NO LEAK: ")
+    assert lines[-1] == f"Report: {tmp_path / 'report' / 'report.html'}"
 
 
 @pytest.mark.parametrize(
