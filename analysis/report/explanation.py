@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from analysis.formatting import format_bytes, format_duration, verdict_name
 from analysis.judge.types import LEAK, NO_LEAK, Margin
+from analysis.prometheus.queries import Query
+from analysis.recording.manifest import Manifest
 from analysis.report.contents import ReportContents
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.decision import FAMILY_ERROR, SignalVerdict
@@ -37,10 +39,10 @@ def _done(contents: ReportContents) -> str:
     every = f"memory was read every {manifest.every_s:g} s"
     if manifest.from_prometheus:
         return (
-            f"The memory of {lasted} was fetched from Prometheus, which read it every {manifest.every_s:g} s. Each "
-            "service is judged by itself, never their sum; a restart and a roll-out begin a new life, and the requests "
-            f"go on over them. The family-wise false-alarm rate of {FAMILY_ERROR:.1%} is divided among "
-            f"{len(recording.arms)}."
+            f"The memory of {lasted} was fetched from Prometheus, which {_done_at_each_step(manifest)} every "
+            f"{manifest.every_s:g} s. Each service is judged by itself, never their sum; a restart and a roll-out "
+            "begin a new life, and the requests go on over them. The family-wise false-alarm rate of "
+            f"{FAMILY_ERROR:.1%} is divided among {len(recording.arms)}."
         )
     if manifest.attached:
         known = manifest.prometheus is not None and any(not arm.requests.empty for arm in recording.arms)
@@ -60,6 +62,13 @@ def _done(contents: ReportContents) -> str:
         f"For {lasted} {how}: {sent}. {every.capitalize()}, {source}; a warm-up, which is not judged, had filled "
         "caches and pools."
     )
+
+
+def _done_at_each_step(manifest: Manifest) -> str:
+    """Return what Prometheus did at each step: scraped samples are its readings, an expression is our question."""
+    asked = manifest.prometheus
+    scraped = asked is not None and Query(asked.query, "--query").is_selector
+    return "read it" if scraped else "evaluated the query"
 
 
 def _judged(contents: ReportContents, verdict: ArmVerdict) -> str:

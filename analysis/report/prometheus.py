@@ -31,15 +31,7 @@ def write_report(directory: Path, judged: JudgedServices) -> None:
 
 def report_files(judged: JudgedServices) -> Mapping[str, str | Figure]:
     """Return the files of the report by name."""
-    contents = ReportContents(
-        recording=judged.recording,
-        judged=judged.judged,
-        rows=(),
-        claims=(),
-        timeline=(),
-        slopes=(),
-        services=tuple(service_row(one) for one in judged.services),
-    )
+    contents = contents_of(judged)
     drawn = most_telling(contents)
     figures = {"memory": memory_figure(drawn), "requests": requests_figure(drawn)}
     known = {name: figure for name, figure in figures.items() if figure is not None}
@@ -52,6 +44,19 @@ def report_files(judged: JudgedServices) -> Mapping[str, str | Figure]:
         **{f"{name}.png": figure for name, figure in known.items()},
         **{f"{name}.svg": text for name, text in texts.items()},
     }
+
+
+def contents_of(judged: JudgedServices) -> ReportContents:
+    """Return what the report shows."""
+    return ReportContents(
+        recording=judged.recording,
+        judged=judged.judged,
+        rows=(),
+        claims=(),
+        timeline=(),
+        slopes=(),
+        services=tuple(service_row(one) for one in judged.services),
+    )
 
 
 def most_telling(contents: ReportContents) -> ReportContents:

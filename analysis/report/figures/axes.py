@@ -140,12 +140,12 @@ def log_axis(axes: Axes) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def memory_axis(axes: Axes) -> None:
-    """Label a y of bytes as MiB, or as GiB where it reaches 2 GiB, at powers of two, and say so beside it."""
+def memory_axis(axes: Axes, name: str) -> None:
+    """Label a y of bytes as MiB, or as GiB where it reaches 2 GiB, at powers of two; ``name`` is that of the memory."""
     highest = axes.get_ylim()[1]
     unit, size = ("GiB", 2**30) if highest >= 2**31 else ("MiB", 2**20)
     step = 2.0 ** np.ceil(np.log2(max(highest, 1.0) / MEMORY_TICKS))
-    axes.set_ylabel(f"RSS, {unit}", fontsize=8.5, color=INK)
+    axes.set_ylabel(f"{name}, {unit}", fontsize=8.5, color=INK)
     axes.yaxis.set_major_locator(MultipleLocator(step))
     axes.yaxis.set_major_formatter(lambda size_bytes, _: f"{size_bytes / size:g}")
 

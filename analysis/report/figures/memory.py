@@ -24,6 +24,7 @@ from analysis.report.figures.axes import (
     time_axis,
 )
 from analysis.report.figures.labels import annotate_point, label_line_ends, legend_above
+from analysis.report.figures.shown_memory import shown_memory
 from analysis.report.figures.style import INK, Look, looks, new_figure
 from analysis.report.figures.trend_lines import trend_lines
 from soak.contract import INCIDENT_MEMORY_BYTES
@@ -36,23 +37,24 @@ LABEL_ON_THE_LEFT: Final = 0.75
 
 
 def memory_figure(contents: ReportContents) -> Figure:
-    """Draw RSS over time: every life, what ended it, the limit, and the incident's points at the run's scale."""
+    """Draw memory over time: every life, what ended it, the limit, and the incident's points at the run's scale."""
     recording, time = contents.recording, time_axis(contents.recording)
-    figure = new_figure("Resident memory under load", recording)
+    shown = shown_memory(recording.arms)
+    figure = new_figure(f"{shown.title} under load", recording)
     axes = new_axes(figure, figure.add_gridspec(1, 1)[0])
     axes.set_xlabel(time.label, fontsize=8.5, color=INK)
     fit_time(axes, recording, time)
     for arm, look in looks(recording.arms):
         draw_lives(axes, arm, look, "rss_bytes", time)
     if not axes.lines:
-        note_no_data(axes, "RSS was not read")
+        note_no_data(axes, f"{shown.name} was not read")
     _mark_deaths(axes, recording, time)
     limits = _draw_limits(axes, recording)
     _draw_incident(axes, recording)
     highest = axes.get_ylim()[1]
     legend_above(axes, [*_draw_fits(axes, contents, time), *limits])
     axes.set_ylim(0, highest * 1.2)  # room for the names of the phases; a wide band may leave the picture
-    memory_axis(axes)
+    memory_axis(axes, shown.name)
     shade_phases(axes, recording, time, names=not recording.manifest.from_prometheus)
     label_line_ends(
         axes, [label for arm, look in looks(recording.arms) for label in _last_life(arm, look)], gap=0.045

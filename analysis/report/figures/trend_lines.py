@@ -10,6 +10,7 @@ import numpy as np
 from analysis.judge.types import NO_LEAK, Numbers
 from analysis.recording.model import Arm, Phase, within
 from analysis.recording.requests import answered_by
+from analysis.report.figures.shown_memory import shown_memory
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.wording import SIGNAL_NAMES, interval_text, rate_text
 
@@ -66,4 +67,4 @@ def trend_lines(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> ArmTrendLi
         fit = f"below {rate_text(max(0.0, rate.high), name, margin)} (95%)"
     else:
         fit = f"{rate_text(rate.value, name, margin)} ({interval_text(rate, name, margin)}, 95%)"
-    return ArmTrendLines(tuple(lives), f"RSS; dotted: {SIGNAL_NAMES[name]}, {fit}")
+    return ArmTrendLines(tuple(lives), f"{shown_memory((arm,)).name}; dotted: {SIGNAL_NAMES[name]}, {fit}")

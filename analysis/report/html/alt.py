@@ -8,6 +8,7 @@ from analysis.recording.model import Arm, Recording, within
 from analysis.report.contents import ReportContents
 from analysis.report.figures.objects import panels
 from analysis.report.figures.requests import requests_per_second
+from analysis.report.figures.shown_memory import shown_memory
 
 
 def memory_alt(contents: ReportContents) -> str:
@@ -15,7 +16,8 @@ def memory_alt(contents: ReportContents) -> str:
     recording = contents.recording
     limits = sorted({arm.limit_bytes for arm in recording.arms if arm.limit_bytes})
     limit = f" The memory limit is {' and '.join(format_bytes(size) for size in limits)}." if limits else ""
-    return f"Resident memory over time. {' '.join(_memory(recording, arm) for arm in recording.arms)}{limit}"
+    each = " ".join(_memory(recording, arm) for arm in recording.arms)
+    return f"{shown_memory(recording.arms).title} over time. {each}{limit}"
 
 
 def objects_alt(contents: ReportContents) -> str:
