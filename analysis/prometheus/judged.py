@@ -17,6 +17,7 @@ from analysis.prometheus.services import Service, services
 from analysis.recording.latency import Latency
 from analysis.recording.manifest import Manifest
 from analysis.recording.model import Arm, Life, Phase, Recording
+from analysis.recording.read import SAMPLE_NUMBERS
 from analysis.verdict.arm import JudgedArm, series_verdict
 from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.gates import leak_gate
@@ -26,7 +27,6 @@ from analysis.verdict.signoff import watched
 from analysis.verdict.validity import load_summary
 from soak.contract import LOAD, REQUEST_COLUMNS, SAMPLE_COLUMNS, SCHEMA_VERSION
 
-SAMPLE_NUMBERS: Final = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
 ORDER: Final = {LEAK: 0, INCONCLUSIVE: 1}
 FILE_PAGES: Final = (
     "The query counts file pages, which the kernel takes back when it needs them: what grows may be a cache of files. "

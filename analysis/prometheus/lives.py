@@ -16,10 +16,10 @@ CLOCK_STEP_S: Final = 1.5
 computes its start, up or down by a whole second."""
 CLOCK_FRACTION_S: Final = 0.002
 """How far such a difference may be from a whole second, seconds."""
-MOST_GAP_S: Final = 600.0
-"""Longest time between two samples of a series over which it is taken to go on, seconds; or GAP_STEPS of its usual
-steps, if that is longer."""
-GAP_STEPS: Final = 5.0
+GOES_ON_S: Final = 600.0
+"""Longest time between two samples of a series over which it is taken to go on, seconds; or GOES_ON_STEPS of its usual
+steps, if that is longer. Readings that count as watched may be further apart: ``longest_watched_s``."""
+GOES_ON_STEPS: Final = 5.0
 """Usual steps between two samples over which a series is taken to go on, where that is longer."""
 MOST_UNKNOWN_SHARE: Final = 0.02
 """Share of the samples of memory without a start time, or a count of requests, up to which others stand for them."""
@@ -97,20 +97,21 @@ def _scrapes(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return the place of the scrape whose process each sample is of, and whether that is known.
 
-    That is the newest one with the sample or before it, within MOST_GAP_S; else the next one, where its process had
+    That is the newest one with the sample or before it, within ``goes_on_s``; else the next one, where its process had
     been started by then.
     """
-    longest_s = (
-        max(MOST_GAP_S, GAP_STEPS * float(np.median(np.diff(scraped_s))))
-        if len(scraped_s) > 1
-        else MOST_GAP_S
-    )
+    longest_s = goes_on_s(scraped_s)
     following = np.searchsorted(scraped_s, t_s, side="right")
     before = np.clip(following - 1, 0, None)
     after = np.clip(following, None, len(scraped_s) - 1)
     recent = (following > 0) & (t_s - scraped_s[before] <= longest_s)
     started = (following < len(scraped_s)) & (start_s[after] <= t_s + CLOCK_STEP_S)
     return np.where(~recent & started, after, before), recent | started
+
+
+def goes_on_s(t_s: Numbers) -> float:
+    """Return the longest time between two of these samples, in order, over which their series goes on, seconds."""
+    return max(GOES_ON_S, GOES_ON_STEPS * float(np.median(np.diff(t_s)))) if len(t_s) > 1 else GOES_ON_S
 
 
 def same_starts(start_s: Numbers) -> Numbers:

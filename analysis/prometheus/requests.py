@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.judge.types import Numbers
 from analysis.prometheus.answers import Series
-from analysis.prometheus.lives import GAP_STEPS, MOST_GAP_S, agree, shares_process
+from analysis.prometheus.lives import agree, goes_on_s, shares_process
 from analysis.prometheus.queries import Query
 from soak.errors import RecordingError
 
@@ -51,7 +51,7 @@ def check_counters(requests: tuple[Series, ...], query: Query) -> None:
 def answered(requests: tuple[Series, ...], query: Query, t_s: Numbers) -> Numbers:
     """Return the requests answered since the first sample at each of ``t_s``, increasing times, shape (n,).
 
-    The sum of all series; NaN where none of them was read for longer than MOST_GAP_S, and before the first
+    The sum of all series; NaN where none of them was read for longer than ``goes_on_s``, and before the first
     and after the last sample from EDGE_STEPS steps on, or EDGE_S.
     """
     total, known = np.zeros(len(t_s)), np.zeros(len(t_s), dtype=bool)
@@ -62,7 +62,7 @@ def answered(requests: tuple[Series, ...], query: Query, t_s: Numbers) -> Number
             continue
         steps_s = np.diff(times)
         usual_s = float(np.median(steps_s))
-        longest_s, edge_s = max(MOST_GAP_S, GAP_STEPS * usual_s), max(EDGE_STEPS * usual_s, EDGE_S)
+        longest_s, edge_s = goes_on_s(times), max(EDGE_STEPS * usual_s, EDGE_S)
         gained = _gained(value, steps_s, longest_s, query)
         # until the next samples, which are not there yet, as in the step before
         gained = np.append(gained, gained[-1] * edge_s / steps_s[-1])

@@ -14,7 +14,7 @@ from analysis.prometheus.lives import MOST_UNKNOWN_SHARE, cut_lives
 from analysis.prometheus.question import Found
 from analysis.prometheus.requests import answered, requests_of
 from analysis.prometheus.rollouts import Chain, chain_rollouts
-from analysis.verdict.daily_load import GAP_STEPS, MOST_GAP_S, daily_load_doubt, watched
+from analysis.verdict.daily_load import daily_load_doubt, longest_watched_s, watched
 from analysis.verdict.signals import MOST_UNREAD_SHARE, RSS, WITH_FILES
 from analysis.verdict.validity import Objection, ObjectionKind
 from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
@@ -135,7 +135,7 @@ def _story(chain: Chain) -> tuple[str, ...]:
 def _gaps(read_s: Numbers) -> tuple[str, ...]:
     """Return for how long nothing was read between samples; ``read_s`` are their times in order."""
     steps = np.diff(read_s)
-    gaps = steps[steps > _longest_step(read_s)]
+    gaps = steps[steps > longest_watched_s(read_s)]
     if not len(gaps):
         return ()
     return (
@@ -146,12 +146,7 @@ def _gaps(read_s: Numbers) -> tuple[str, ...]:
 def _unseen_at_end(read_s: Numbers, end_s: float) -> float:
     """Return for how long nothing was read before the end, seconds; 0 where the next sample is only not there yet."""
     unseen_s = end_s - float(read_s[-1]) if len(read_s) else 0.0
-    return unseen_s if unseen_s > _longest_step(read_s) else 0.0
-
-
-def _longest_step(read_s: Numbers) -> float:
-    """Return the time between two samples up to which a service counts as watched, seconds."""
-    return max(MOST_GAP_S, GAP_STEPS * float(np.median(np.diff(read_s)))) if len(read_s) > 1 else MOST_GAP_S
+    return unseen_s if unseen_s > longest_watched_s(read_s) else 0.0
 
 
 def _objections(chain: Chain, readings: SignalSeries, vanished_s: float) -> list[Objection]:

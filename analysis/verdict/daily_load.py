@@ -111,6 +111,11 @@ def leak_doubt(readings: SignalSeries, rate_per_s: float) -> str:
     )
 
 
+def longest_watched_s(t_s: Numbers) -> float:
+    """Return the longest time between two of these readings, in order, that still counts as watched, seconds."""
+    return max(MOST_GAP_S, GAP_STEPS * float(np.median(np.diff(t_s)))) if len(t_s) > 1 else MOST_GAP_S
+
+
 def _in_longest_life(readings: SignalSeries, rate_per_s: float) -> tuple[float, float]:
     """Return what leaked in the longest life, and the range of the rest of its memory once it had begun, bytes."""
     read = np.isfinite(readings.value) & np.isfinite(readings.t_s)
@@ -125,9 +130,7 @@ def _in_longest_life(readings: SignalSeries, rate_per_s: float) -> tuple[float, 
 def _covered_s(t_s: Numbers) -> float:
     """Return how much of the time between readings, in order, was watched, seconds."""
     steps = np.diff(t_s)
-    if not len(steps):
-        return 0.0
-    return float(steps[steps <= max(MOST_GAP_S, GAP_STEPS * float(np.median(steps)))].sum())
+    return float(steps[steps <= longest_watched_s(t_s)].sum())
 
 
 def _ratio(t_s: Numbers, requests: Numbers) -> float:
@@ -138,8 +141,7 @@ def _ratio(t_s: Numbers, requests: Numbers) -> float:
     parts = max(LEAST_PARTS, round(float(t_s[-1] - t_s[0]) / HOUR_S))
     edges = np.linspace(t_s[0], t_s[-1], parts + 1)
     served = np.diff(np.interp(edges, t_s, requests))
-    usual_s = max(MOST_GAP_S, GAP_STEPS * float(np.median(np.diff(t_s))))
-    gaps = np.flatnonzero(np.diff(t_s) > usual_s)
+    gaps = np.flatnonzero(np.diff(t_s) > longest_watched_s(t_s))
     whole = np.ones(len(served), dtype=bool)
     for at in gaps:
         whole &= (edges[1:] <= t_s[at]) | (edges[:-1] >= t_s[at + 1])
