@@ -76,6 +76,14 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
+class UnclaimedKills:
+    """Kills by the kernel among the processes of an arm that are the end of no life by its memory limit."""
+
+    not_by_limit: int = 0
+    """In lives that had not met their limit: that of a cgroup above them, or the machine's memory, had run out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Arm:
     """The recording of one target build."""
 
@@ -113,6 +121,7 @@ class Arm:
     """The requests it was sent by name, where the mix rotated."""
     incremental_collector: str = ""
     """Its Python, where that is CPython 3.14.0 to 3.14.4, which frees reference cycles late; else empty."""
+    unclaimed_kills: UnclaimedKills = UnclaimedKills()
 
     def readings(self, column: str) -> pd.DataFrame:
         """Return the rows of ``samples`` that have a reading of ``column``; where none has, those of ``points``.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -15,6 +14,15 @@ import pandas as pd
 from analysis.recording.accounting import account_arm, account_processes
 from analysis.recording.as_written import Columns
 from analysis.recording.csv_table import CsvTable, Rows, read_table
+from analysis.recording.events import (
+    end_at_last_readings,
+    find_incremental_collector,
+    find_lives,
+    find_notes,
+    find_phases,
+    find_unclaimed_kills,
+    find_unsampled,
+)
 from analysis.recording.gauges import GAUGES_COLUMN, SCHEMA_1_COLUMNS, SCHEMA_1_OBJECT, spread_gauges
 from analysis.recording.heap_files import HeapFiles, read_heap_files
 from analysis.recording.latency import Latency, read_latency
@@ -82,8 +90,6 @@ MOST_HEAP_BYTES = 31 << 20
 """Size of an array that is made and freed before rows are read: from then on, glibc's malloc takes what is no larger
 from its heap, and gives nothing back before twice as much is free. Else each block's memory is new, and a page fault
 for each 4 KiB of it takes a tenth of the time."""
-NOT_RESTARTED = ("not_restarted", "given_up")
-"""The event of an arm that stays dead; the second is its name in recordings of schema 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +182,7 @@ def recording_of(
                 url=arm.url,
                 sent=files.sent,
                 incremental_collector=find_incremental_collector(events.frame, arm.name),
+                unclaimed_kills=find_unclaimed_kills(events.frame, arm.name),
             )
         )
     early = events.frame.loc[events.frame["event"] == "stopped_early", "detail"]
@@ -239,90 +246,6 @@ def _read_tables(arm_dir: Path, manifest: Manifest, *, whole: bool) -> ArmTables
     if not whole:
         return ArmTables(samples, requests, HeapFiles(), sent=sent)
     return ArmTables(samples, requests, read_heap_files(arm_dir), read_replay(arm_dir), sent)
-
-
-def find_phases(events: pd.DataFrame, last_s: float) -> tuple[Phase, ...]:
-    """Return the phases in order; each ends where the next begins, the last at ``run_end`` or ``last_s``."""
-    rows = events[events["event"] == "phase"]
-    run_end = events.loc[events["event"] == "run_end", "t_s"]
-    starts = [float(t) for t in rows["t_s"]]
-    ends = [*starts[1:], float(run_end.iloc[-1]) if len(run_end) else last_s]
-    return tuple(
-        Phase(str(name), start, end) for name, start, end in zip(rows["detail"], starts, ends, strict=False)
-    )
-
-
-def find_lives(events: pd.DataFrame, arm: str, last_s: float) -> tuple[Life, ...]:
-    """Return the lives of ``arm`` in order, from its start, ready and exit events."""
-    lives = []
-    for number, rows in events[events["arm"] == arm].groupby("life"):
-        first = {str(event): rows[rows["event"] == event].iloc[0] for event in rows["event"].unique()}
-        if "start" not in first:
-            continue
-        start, ready, end = first["start"], first.get("ready"), first.get("exit")
-        known = rows["pid"].dropna()  # that of a container is not known at its start
-        lives.append(
-            Life(
-                number=int(float(str(number))),
-                pid=None if known.empty else int(known.iloc[0]),
-                start_s=float(start["t_s"]),
-                ready_s=None if ready is None else float(ready["t_s"]),
-                end_s=last_s if end is None else float(end["t_s"]),
-                ended_by=None if end is None else str(end["by"]) or "unknown",
-            )
-        )
-    return tuple(lives)
-
-
-def find_unsampled(events: pd.DataFrame, arm: str) -> tuple[Gap, ...]:
-    """Return the processes of the arm that were not sampled, a gap for each event."""
-    found = events[(events["arm"] == arm) & (events["event"] == "unsampled")]
-    return tuple(Gap(arm, f"{detail} were not sampled") for detail in found["detail"].unique())
-
-
-def find_incremental_collector(events: pd.DataFrame, arm: str) -> str:
-    """Return the Python of an arm whose collector is incremental; empty for any other."""
-    found = events[(events["arm"] == arm) & (events["event"] == "incremental_collector")]
-    return str(found["detail"].iloc[0]) if len(found) else ""
-
-
-def end_at_last_readings(lives: tuple[Life, ...], samples: pd.DataFrame) -> tuple[Life, ...]:
-    """Return the lives of an arm that runs elsewhere, each that ended until its last reading.
-
-    Its end is noticed when the next life answers.
-    """
-    last_s = samples.groupby("life")["t_s"].max()
-    return tuple(
-        replace(life, end_s=float(last_s.get(life.number, life.end_s))) if life.died else life
-        for life in lives
-    )
-
-
-def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int], url: str = "") -> tuple[str, ...]:
-    """Return sentences on the other events of ``arm``: not restarted, and how many of which readings were missed.
-
-    ``url`` is where it ran elsewhere.
-    """
-    mine = events[events["arm"] == arm]
-    dead, gaps = mine[mine["event"].isin(NOT_RESTARTED)], mine[mine["event"] == "gap"]
-    notes = [f"not restarted, {row.t_s:.0f} s: {row.detail}" for row in dead.itertuples()]
-    if url:
-        notes.append(
-            f"it ran elsewhere, at {url}: memory, CPU and descriptors are its own word, as its metrics state them; "
-            "no objects, holders or memory limit"
-        )
-    less = mine[mine["event"] == "sampled_less"]
-    notes += [f"read less often from {row.t_s:.0f} s on, {row.detail}" for row in less.itertuples()]
-    if python := find_incremental_collector(events, arm):
-        notes.append(
-            f"{python} has the incremental collector of 3.14.0 to 3.14.4: reference cycles are freed late, and memory "
-            "can grow several-fold before; use 3.14.5 or later"
-        )
-    if len(gaps):
-        first = gaps.iloc[0]
-        counts = ", ".join(f"{count:,} {reading}" for reading, count in missed.items()) or "some"
-        notes.append(f"readings missed: {counts}; the first at {first['t_s']:.0f} s: {first['detail']}")
-    return tuple(notes)
 
 
 def _ladder(samples: pd.DataFrame, load: Phase | None) -> pd.DataFrame:

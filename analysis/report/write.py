@@ -11,7 +11,7 @@ from analysis.growth.memory_breakdown import MemoryBreakdown
 from analysis.growth.suspect import LeakSuspect
 from analysis.incident.claims import Claim
 from analysis.incident.row import ComparisonRow
-from analysis.recording.event_texts import read_events
+from analysis.recording.events import read_events
 from analysis.recording.read import read_recording
 from analysis.report.contents import ReportContents, report_contents
 from analysis.report.figures.latency import latency_figure

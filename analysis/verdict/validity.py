@@ -16,6 +16,7 @@ from analysis.judge.types import SignalSeries
 from analysis.recording.model import Arm, Phase, Recording, chosen, within
 from analysis.recording.requests import answered_by
 from analysis.verdict.daily_load import daily_load_doubt
+from analysis.verdict.kills import kill_doubts
 from soak.contract import DRAIN, FAILED_AT_MOST, FAILURE_KINDS, LOAD
 
 ARRIVED_AT_LEAST: Final = 0.99
@@ -45,8 +46,8 @@ class ObjectionKind(StrEnum):
     LOAD = "load"
     """Planned requests were not sent, users stopped sending, or too many requests failed."""
     UNREAD = "unread"
-    """The arm was dead, readings are missing, or what leaks is in one process, or the levels, alone: none of it makes a
-    leak."""
+    """The arm was dead, or killed for others, readings are missing, or what leaks is in one process, or the levels,
+    alone: none of it makes a leak."""
     CHANGED = "changed"
     """A file is not the one of the run's end: nothing that is read of the recording decides anything."""
     DAY = "day"
@@ -221,7 +222,7 @@ def arm_objections(recording: Recording, arm: Arm, sums: LoadSummary) -> tuple[O
     silence = _silence(arm, load) if recording.manifest.closed_loop else []
     attached = recording.manifest.attached
     of_load = () if attached else (*_arrival(arm, sums, load), *silence, *_success(sums))
-    unread = (*_absence(arm, load), *_sampling(arm, load, recording.manifest.every_s))
+    unread = (*_absence(arm, load), *_sampling(arm, load, recording.manifest.every_s), *kill_doubts(arm))
     of_day = _day(arm, load) if attached else []
     return (
         *shared,

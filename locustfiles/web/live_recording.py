@@ -185,7 +185,8 @@ def _processes(tick: list[CsvRow]) -> tuple[LiveProcess, ...]:
 def _oom_kills(row: CsvRow) -> int:
     try:
         counts = json.loads(row.get("detail", ""))
-        return sum(int(counts.get(name) or 0) for name in ("oom_kills", "oomd_kills", "watchdog_kills"))
+        names = ("oom_kills", "oomd_kills", "watchdog_kills")[0 if counts.get("met_limit", True) else 1 :]
+        return sum(int(counts.get(name) or 0) for name in names)
     except (ValueError, TypeError, AttributeError):
         return 0
 

@@ -1,7 +1,8 @@
 """Counts the kills in a container's cgroup, which the engine removes milliseconds after its processes are gone.
 
-Version 1 signals an eventfd each time that the cgroup is out of memory, and once when it is removed. This outlives
-the cgroup: one signal since the last reading, more than that of the removal, is a kill that was not read.
+Version 1 signals an eventfd each time that the cgroup, or one above it, is out of memory, and once when it is removed.
+This outlives the cgroup: one signal since the last reading, more than that of the removal, is a kill that was not read.
+Where the cgroup above was signalled, too, it was not the container's limit that was met.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeVar
 
 from soak.containers.cgroup import ContainerCgroup
 from soak.limit.base import Counters
@@ -31,6 +33,8 @@ RECLAIM: Final = (b"low", b"high", b"max")
 """Lines of memory.events that count how often memory was reclaimed, or could not be."""
 SIGNAL_S: Final = 0.1
 """Time for the signal of the removal to arrive once the cgroup is gone, seconds; it takes less than 0.001."""
+
+Count = TypeVar("Count", bound=int)
 
 
 class KillWatcher:
@@ -60,11 +64,14 @@ class KillWatcher:
         """Descriptor of the eventfd of version 1; None with version 2, and where it is not ours to register."""
         self._signalled = 0
         """How often it was signalled since the last reading."""
+        self._signals_above: int | None = None
+        """Descriptor of the eventfd of the cgroup above it; None likewise."""
+        self._signalled_above = 0
         self._seen: frozenset[bytes] = frozenset()
         """Lines of memory.events as they were last, see ``_of_note``."""
-        self._stop = self._register(os.eventfd(0, os.EFD_CLOEXEC))
+        self._stop = self._register(self._closed_at_end(os.eventfd(0, os.EFD_CLOEXEC)))
         with suppress(OSError):  # it has ended already
-            self._register(os.pidfd_open(pid))
+            self._register(self._closed_at_end(os.pidfd_open(pid)))
         with suppress(OSError):  # the end of the process still wakes us
             self._register_events()
         self._thread = threading.Thread(target=self._run, name=f"kills-{pid}", daemon=True)
@@ -84,24 +91,32 @@ class KillWatcher:
             self._thread.join()
             self._open.close()
 
-    def _register(self, descriptor: int, event: int = select.POLLIN) -> int:
+    def _register(self, descriptor: int) -> int:
+        self._poller.register(descriptor, select.POLLIN)
+        return descriptor
+
+    def _closed_at_end(self, descriptor: int) -> int:
         self._open.callback(os.close, descriptor)
-        self._poller.register(descriptor, event)
         return descriptor
 
     def _register_events(self) -> None:
         """Have the kernel wake us when the cgroup is out of memory."""
         path, files = self._cgroup.path, self._cgroup.files
-        events = os.open(path / files.events, os.O_RDONLY | os.O_CLOEXEC)
-        self._open.callback(os.close, events)
+        events = self._closed_at_end(os.open(path / files.events, os.O_RDONLY | os.O_CLOEXEC))
         if files.version == 2:  # woken once the file has changed since it was read
             self._seen = _of_note(os.pread(events, 4096, 0))
             self._poller.register(events, select.POLLPRI)
             self._events = events
         else:
-            signals = self._register(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
-            (path / "cgroup.event_control").write_text(f"{signals} {events}")
-            self._signals = signals
+            self._signals = self._register(self._signals_of(path, events))
+            above = self._closed_at_end(os.open(path.parent / files.events, os.O_RDONLY | os.O_CLOEXEC))
+            self._signals_above = self._signals_of(path.parent, above)
+
+    def _signals_of(self, path: Path, events: int) -> int:
+        """Return a new eventfd that version 1 signals when the cgroup at ``path`` is out of memory."""
+        signals = self._closed_at_end(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+        (path / "cgroup.event_control").write_text(f"{signals} {events}")
+        return signals
 
     def _run(self) -> None:
         while self._read() and not self._stopped.is_set():
@@ -128,9 +143,8 @@ class KillWatcher:
 
     def _take_signals(self) -> int:
         """Return how often version 1 has signalled since the last reading."""
-        if self._signals is not None:
-            with suppress(BlockingIOError):  # not since this was last called
-                self._signalled += os.eventfd_read(self._signals)
+        self._signalled += _taken(self._signals)
+        self._signalled_above += _taken(self._signals_above)
         return self._signalled
 
     def _follow(self) -> None:
@@ -146,15 +160,17 @@ class KillWatcher:
             found, latest = self._read_now(), self._latest
             if found.oom_kills is not None:
                 self._signalled -= signalled
+                self._signalled_above = 0
             self._latest = Counters(
                 peak_bytes=_highest(latest.peak_bytes, found.peak_bytes),
                 oom_kills=_highest(latest.oom_kills, found.oom_kills),
                 oomd_kills=_highest(latest.oomd_kills, found.oomd_kills),
+                met_limit=_highest(latest.met_limit, found.met_limit),
             )
         return found.oom_kills is not None
 
     def _add_unread_kill(self) -> None:
-        """Count the kill that the cgroup took with it: out of memory, its charge had reached the limit."""
+        """Count the kill that the cgroup took with it: out of memory by its limit, its charge had reached that."""
         if self._signals is None:
             return
         with self._lock:
@@ -164,7 +180,17 @@ class KillWatcher:
                 signals.poll(SIGNAL_S * 1000)
             if self._take_signals() > 1:
                 kills = (self._latest.oom_kills or 0) + 1
-                self._latest = replace(self._latest, peak_bytes=self._limit_bytes, oom_kills=kills)
+                self._latest = replace(self._latest, oom_kills=kills)
+                if self._signals_above is not None and not self._signalled_above:
+                    self._latest = replace(self._latest, peak_bytes=self._limit_bytes, met_limit=True)
+
+
+def _taken(signals: int | None) -> int:
+    """Return how often an eventfd was signalled since this was last called."""
+    if signals is not None:
+        with suppress(BlockingIOError):
+            return os.eventfd_read(signals)
+    return 0
 
 
 def _of_note(events: bytes) -> frozenset[bytes]:
@@ -172,5 +198,5 @@ def _of_note(events: bytes) -> frozenset[bytes]:
     return frozenset(line for line in events.splitlines() if line.split(b" ")[0] not in RECLAIM)
 
 
-def _highest(first: int | None, second: int | None) -> int | None:
+def _highest(first: Count | None, second: Count | None) -> Count | None:
     return max((one for one in (first, second) if one is not None), default=None)

@@ -261,7 +261,7 @@ EVENT_NAMES: Final = {
     "unsampled": "the arm has more processes than are sampled; detail: how many",
     "sampled_less": "an arm is read less often, as its answers or sizes take long; detail: how often",
     "incremental_collector": "the arm's CPython, 3.14.0 to 3.14.4, frees reference cycles late; detail: its version",
-    "limit": "counters of the arm's memory limit, read before it was removed",
+    "limit": "counters of the arm's memory limit, read before it was removed; detail: JSON",
     "stopped_early": "the load was ended because a gate was certain to fail (stop_on_fail); detail: why",
     "stats_reset": "Locust's own statistics were reset in the web UI; the recording is unchanged",
     "interrupted": "Ctrl-C, SIGTERM or an error ended the run early; detail: which",

@@ -14,8 +14,16 @@ class Counters:
 
     peak_bytes: int | None = None
     oom_kills: int | None = None
+    """Kills by the kernel, whichever memory had run out: this limit's, that of a cgroup above it, or the machine's."""
     oomd_kills: int | None = None
     watchdog_kills: int | None = None
+    met_limit: bool | None = None
+    """Whether the charge has met this limit, without which no kill by the kernel is one of this limit."""
+
+    @property
+    def kills_by_limit(self) -> int | None:
+        """Kills by the kernel that this limit can have caused; None where it does not count."""
+        return None if self.oom_kills is None else self.oom_kills if self.met_limit else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,7 @@ def who_ended(code: int, counters: Counters, *, asked: bool) -> str:
         return "soak"
     # A shell or another launcher ends with 128 and the signal that ended what it had launched.
     if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
-        if counters.oom_kills:
+        if counters.kills_by_limit:
             return "kernel"
         if counters.watchdog_kills:
             return "watchdog"

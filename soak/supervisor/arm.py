@@ -291,7 +291,7 @@ class ArmRun:
 
     def _killer_of_worker(self, life: RunningLife) -> str:
         """Return who ended a worker: each kill of the limit that no other death explains is one."""
-        if (life.limit.counters().oom_kills or 0) > life.worker_kills:
+        if (life.limit.counters().kills_by_limit or 0) > life.worker_kills:
             life.worker_kills += 1
             self.oom_kills += 1
             return "kernel"

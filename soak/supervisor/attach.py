@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -17,7 +18,7 @@ from soak.containers.found_limit import FoundLimit
 from soak.contract.evidence import spacing
 from soak.contract.units import LeakRate
 from soak.errors import SoakError
-from soak.limit.base import LifeLimit, Unlimited
+from soak.limit.base import Counters, LifeLimit, Unlimited
 from soak.limit.membership import NotUsableError
 from soak.process.procfs import is_alive
 from soak.recording.files import new_run_directory
@@ -120,7 +121,7 @@ class AttachedArm:
         return ArmStatus(
             self.name,
             life=1,
-            oom_kills=self._limit.counters().oom_kills,
+            oom_kills=self._limit.counters().kills_by_limit,
             up=self.up,
             sample=self.sampler.latest,
             limit_bytes=self._limit_bytes,
@@ -138,13 +139,18 @@ class AttachedArm:
         self._record("exit", "it is no longer there", by=by)
         self._tree.on_exit(by)
 
+    def record_limit(self) -> None:
+        """Record what its limit has counted, if it counts."""
+        if (counters := self._limit.counters()) != Counters():
+            self._record("limit", json.dumps(asdict(counters)))
+
     def close(self) -> None:
         """Watch its limit no more. Idempotent."""
         self._limit.close()
 
     def _killer(self) -> str:
         """Return what ended a process: each kill of the container's limit ended one."""
-        if (self._limit.counters().oom_kills or 0) > self._kills:
+        if (self._limit.counters().kills_by_limit or 0) > self._kills:
             self._kills += 1
             return "kernel"
         return "unknown"
@@ -209,6 +215,8 @@ def sample_attached(
         finally:
             _stop_sampling(arms, session)
             session.stop_children((session.census_child,), GRACE_S)
+        for arm in arms:
+            arm.record_limit()
         status = "failed" if failure else "complete"
         session.events.record("run_end", status)
         session.save_manifest(status, str(failure or ""))

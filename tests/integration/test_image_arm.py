@@ -188,7 +188,7 @@ def test_a_kill_by_the_kernel_is_counted(life: MakeLife) -> None:
     while (code := one.child.poll()) is None:
         assert time.monotonic() < by_s
         time.sleep(0.02)
-    assert one.limit.counters() == Counters(peak_bytes=LIMIT, oom_kills=1)
+    assert one.limit.counters() == Counters(peak_bytes=LIMIT, oom_kills=1, met_limit=True)
     assert who_ended(code, one.limit.counters(), asked=False) == "kernel"
 
 

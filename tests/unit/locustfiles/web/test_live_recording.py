@@ -77,12 +77,13 @@ def test_a_launcher_without_a_probe_hides_nothing(run: GrowingRun) -> None:
 
 
 def test_phases_and_oom_kills_are_marked(run: GrowingRun) -> None:
-    """A life that was stopped by us, with its counters at zero, is no kill."""
+    """A life that was stopped by us, with its counters at zero, is no kill; nor is one for the memory of others."""
     run.event(1.0, "phase", "idle")
     run.event(9.0, "phase", "load")
     run.event(40.0, "limit", json.dumps({"oom_kills": 1, "oomd_kills": None}), "leaky")
     run.event(50.0, "limit", json.dumps({"oom_kills": 0, "watchdog_kills": None}), "fixed")
     run.event(51.0, "limit", "damaged", "fixed")
+    run.event(52.0, "limit", json.dumps({"oom_kills": 1, "met_limit": False}), "fixed")
     run.recording.read_new()
     assert run.recording.phases == [(1.0, "idle"), (9.0, "load")]
     assert run.recording.phase == "load"

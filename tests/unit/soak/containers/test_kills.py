@@ -82,6 +82,7 @@ def cgroup() -> Iterator[Path]:
     if (path / V1.swap).exists():
         (path / V1.swap).write_text(str(LIMIT))
     yield path
+    remove_cgroup(path / "below")
     remove_cgroup(path)
 
 
@@ -111,8 +112,36 @@ def test_a_kill_is_counted_though_the_cgroup_was_gone_before_it_could_be_read(
             process.communicate(b"\n")
             assert process.returncode == (-9 if kills else 0)
             assert remove_cgroup(cgroup)
-            expected = Counters(peak_bytes=LIMIT if kills else 1, oom_kills=earlier + kills)
+            expected = Counters(
+                peak_bytes=LIMIT if kills else 1, oom_kills=earlier + kills, met_limit=True if kills else None
+            )
             assert watcher.counters() == expected
+        finally:
+            watcher.close()
+
+
+def test_a_kill_by_the_limit_of_the_cgroup_above_is_none_of_the_container(cgroup: Path) -> None:
+    """As of a pod's: the kernel signals the container, too, whose charge has not met its own limit."""
+    below = cgroup / "below"
+    below.mkdir()
+    reads = 0
+
+    def read_too_late() -> Counters:
+        nonlocal reads
+        reads += 1
+        if reads > 1:
+            until(lambda: not below.exists())
+            return Counters()
+        return Counters(peak_bytes=1, oom_kills=0, met_limit=False)
+
+    enter = f"import os\nopen({str(below / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))\ninput()\n"
+    with subprocess.Popen([sys.executable, "-S", "-c", enter + FILL], stdin=subprocess.PIPE) as process:
+        watcher = KillWatcher(ContainerCgroup(below, V1), process.pid, LIMIT * 8, read_too_late)
+        try:
+            process.communicate(b"\n")
+            assert process.returncode == -9
+            assert remove_cgroup(below)
+            assert watcher.counters() == Counters(peak_bytes=1, oom_kills=1, met_limit=False)
         finally:
             watcher.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from soak.limit.base import Counters, Usage
-from soak.limit.cgroup import V1, V2, CgroupLife, Files, read_usage, v2_obstacle
+from soak.limit.cgroup import V1, V2, CgroupLife, Files, read_counters, read_usage, v2_obstacle
 
 
 class FakeGuard:
@@ -73,7 +73,8 @@ def test_a_life_gets_its_limit_without_swap_and_gives_up_its_counters(
     assert (tmp_path / "life" / files.swap).read_text() == swap
     (tmp_path / "life" / files.events).write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
     (tmp_path / "life" / files.peak).write_text("999\n")
-    assert life.counters() == Counters(peak_bytes=999, oom_kills=2)
+    counted = life.counters()
+    assert (counted.peak_bytes, counted.oom_kills) == (999, 2)
     assert life.usage().charged_bytes == 77
     assert guard.cgroups == [tmp_path / "life"]
 
@@ -86,8 +87,42 @@ def test_counters_that_the_kernel_lacks_are_none(
     monkeypatch.setattr(Path, "mkdir", lambda path: _as_kernel(path, files))
     life = CgroupLife(tmp_path / "life", files, 1000, FakeGuard())  # type: ignore[arg-type]
     (tmp_path / "life" / files.peak).unlink()
-    (tmp_path / "life" / files.events).write_text("oom 0\noom_kill\n")
+    (tmp_path / "life" / files.events).write_text("low 0\noom_kill\n")
     assert life.counters() == Counters()
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("files", "content", "met"),
+    [
+        pytest.param(V1, {V1.limit: 64 * MIB, V1.peak: 64 * MIB}, True, id="v1, met"),
+        pytest.param(V1, {V1.limit: 64 * MIB, V1.peak: 64 * MIB - 32768}, True, id="v1, eight pages short"),
+        pytest.param(V1, {V1.limit: 512 * MIB, V1.peak: 48 * MIB}, False, id="v1, a parent's limit met"),
+        pytest.param(V1, {V1.limit: 1 << 63, V1.peak: 48 * MIB}, False, id="v1, no limit"),
+        pytest.param(V1, {V1.limit: 64 * MIB}, None, id="v1, no peak"),
+        pytest.param(V1, {V1.peak: 64 * MIB}, None, id="v1, limit not readable"),
+        pytest.param(V2, {"memory.events.local": "max 3\noom 1\noom_kill 1\n"}, True, id="v2, met"),
+        pytest.param(V2, {"memory.events.local": "max 9\noom 0\noom_kill 1\n"}, False, id="v2, cache alone"),
+        pytest.param(
+            V2,
+            {"memory.events": "oom 1\noom_kill 1\n", "memory.events.local": "oom 0\noom_kill 0\n"},
+            False,
+            id="v2, the limit of a cgroup below",
+        ),
+        pytest.param(V2, {"memory.events": "oom 1\noom_kill 1\n"}, True, id="v2 before 5.2, met"),
+        pytest.param(V2, {"memory.events": "oom 0\noom_kill 1\n"}, False, id="v2 before 5.2, not met"),
+        pytest.param(V2, {}, None, id="v2, nothing readable"),
+    ],
+)
+def test_a_limit_is_met_only_where_the_charge_was_at_it(
+    tmp_path: Path, files: Files, content: dict[str, object], met: bool | None
+) -> None:
+    """The count of kills is also of those by a cgroup above and by the machine, and tells nothing about the limit."""
+    for name, text in content.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    assert read_counters(tmp_path, files).met_limit is met
 
 
 def _as_kernel(path: Path, files: Files) -> None:

@@ -120,7 +120,7 @@ def test_a_kill_by_the_limit_is_one_of_memory(make_arm: MakeArm) -> None:
     shop = make_arm(memory="64 MiB", restart_delay_s=2)
     shop.arm.start()
     shop.until(1.0)
-    shop.machine.mechanism.limits[0].counted = Counters(peak_bytes=64 << 20, oom_kills=1)
+    shop.machine.mechanism.limits[0].counted = Counters(peak_bytes=64 << 20, oom_kills=1, met_limit=True)
     shop.machine.child("shop").end(-9)
     shop.until(5.0)
     assert shop.arm.oom_kills == 1
@@ -131,6 +131,21 @@ def test_a_kill_by_the_limit_is_one_of_memory(make_arm: MakeArm) -> None:
     ]  # fmt: skip
     [(_, counted)] = [row for row in shop.events("event", "detail") if row[0] == "limit"]
     assert '"peak_bytes": 67108864' in counted
+
+
+def test_a_kill_for_the_memory_of_others_is_none_of_the_arm(make_arm: MakeArm) -> None:
+    """The kernel killed in its cgroup, as for the pod around it, and its charge was below its limit."""
+    shop = make_arm(memory="64 MiB", restart_delay_s=2)
+    shop.arm.start()
+    shop.until(1.0)
+    shop.machine.mechanism.limits[0].counted = Counters(peak_bytes=20 << 20, oom_kills=1, met_limit=False)
+    shop.machine.child("shop").end(-9)
+    shop.until(1.5)
+    assert shop.arm.oom_kills == 0
+    assert [by for event, by in shop.events("event", "by") if event == "exit"] == ["unknown"]
+    [(_, counted)] = [row for row in shop.events("event", "detail") if row[0] == "limit"]
+    assert '"oom_kills": 1' in counted
+    assert '"met_limit": false' in counted
 
 
 def test_a_stop_that_was_asked_for_is_ours_and_final(make_arm: MakeArm) -> None:

@@ -244,22 +244,27 @@ def test_an_option_that_makes_no_sense_is_a_sentence(arguments: list[str], sente
 class ScriptedLimit(Unlimited):
     """The limit of a container whose kills the script counts."""
 
-    def __init__(self, kills: Callable[[], int]) -> None:
+    def __init__(self, kills: Callable[[], int], *, met_limit: bool) -> None:
         self._kills = kills
+        self._met_limit = met_limit
         self.closed = False
 
     def counters(self) -> Counters:
-        return Counters(oom_kills=self._kills())
+        return Counters(oom_kills=self._kills(), met_limit=self._met_limit)
 
     def close(self) -> None:
         self.closed = True
 
 
+@pytest.mark.parametrize(("met_limit", "by"), [(True, "kernel"), (False, "unknown")])
 def test_a_kill_by_the_limit_of_a_container_is_the_kernels(
-    attached: Attached, monkeypatch: pytest.MonkeyPatch
+    attached: Attached, monkeypatch: pytest.MonkeyPatch, met_limit: bool, by: str
 ) -> None:
-    """Its limit is that of the container, and watched no more at the end."""
-    limit = ScriptedLimit(lambda: int(attached.scripted.now_s >= 5.0))
+    """Its limit is that of the container, and watched no more at the end; its counters are recorded.
+
+    A kill by the limit of its pod is none of its own limit.
+    """
+    limit = ScriptedLimit(lambda: int(attached.scripted.now_s >= 5.0), met_limit=met_limit)
     monkeypatch.setattr(module, "FoundLimit", lambda _: limit)
     attached.gone_at_s = 5.0
     here = cast(Process, attached.here)
@@ -268,8 +273,10 @@ def test_a_kill_by_the_limit_of_a_container_is_the_kernels(
     )
     outcome = attached.go(for_s=None)
     with (outcome.directory / contract.EVENTS).open() as file:
-        exits = [(row["arm"], row["by"]) for row in csv.DictReader(file) if row["event"] == "exit"]
-    assert exits[0] == ("container_shop", "kernel")
+        rows = list(csv.DictReader(file))
+    assert next(row["by"] for row in rows if row["event"] == "exit") == by
+    [counted] = [json.loads(row["detail"]) for row in rows if row["event"] == "limit"]
+    assert (counted["oom_kills"], counted["met_limit"]) == (1, met_limit)
     manifest = json.loads((outcome.directory / contract.MANIFEST).read_text())
     assert manifest["arms"][0]["memory_limit_bytes"] == 60 << 20
     assert manifest["limit_mechanism"] == "its owner"

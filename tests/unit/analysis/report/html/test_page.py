@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from matplotlib.text import Text
 
-from analysis.recording.event_texts import read_events
+from analysis.recording.events import read_events
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.report.figures.latency import latency_figure

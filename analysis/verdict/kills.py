@@ -1,0 +1,21 @@
+"""Kills by the kernel that the memory limit of an arm does not explain, or that ended no life of it."""
+
+from __future__ import annotations
+
+from analysis.recording.model import Arm
+
+
+def kill_doubts(arm: Arm) -> list[str]:
+    """Return a clause for each kind of such kills: what is left of the arm was not measured under its limit alone."""
+    found = []
+    if kills := arm.unclaimed_kills.not_by_limit:
+        found.append(
+            f"the kernel killed {_processes(kills)} of it, and its own memory limit had not been met: the machine, or "
+            "a cgroup above it (pod, container, scope), had run out of memory; give that more, or lower the limits of "
+            "the arms"
+        )
+    return found
+
+
+def _processes(count: int) -> str:
+    return "1 process" if count == 1 else f"{count:,} processes"
