@@ -82,6 +82,8 @@ def find_unclaimed_kills(events: pd.DataFrame, arm: str) -> UnclaimedKills:
             kills, claimed = max(0, kills - claimed), 0
             if met_limit is False:
                 found = replace(found, not_by_limit=found.not_by_limit + kills)
+            else:
+                found = replace(found, of_no_life=found.of_no_life + kills)
     return found
 
 

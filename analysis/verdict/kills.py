@@ -14,6 +14,12 @@ def kill_doubts(arm: Arm) -> list[str]:
             "a cgroup above it (pod, container, scope), had run out of memory; give that more, or lower the limits of "
             "the arms"
         )
+    if kills := arm.unclaimed_kills.of_no_life:
+        found.append(
+            f"its memory limit killed {_processes(kills)} that {'was' if kills == 1 else 'were'} no life of it "
+            "(younger than 2 s, beyond the first 64, or ended with the run): what they held is in no reading, and "
+            "their end may hide growth; raise limit.memory (of a container, its limit)"
+        )
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Thread
 
@@ -13,8 +13,8 @@ from soak import contract
 from soak.config.profile import LimitSettings
 from soak.contract import OOM_KILLERS
 from soak.errors import UsageError
-from soak.limit import LifeLimit, LimitMechanism, who_ended
-from soak.limit.base import Counters
+from soak.limit import LifeLimit, LimitMechanism
+from soak.limit.counted_kills import CountedKills
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.ports import check_port
 from soak.plan.quiesce_points import QuiescePoint
@@ -43,6 +43,7 @@ class RunningLife:
     number: int
     child: Running
     limit: LifeLimit
+    kills: CountedKills
     started_s: float
     next_try_s: float
     pid: int | None = None
@@ -55,8 +56,6 @@ class RunningLife:
     """Whether we asked it to end."""
     kill_at_s: float | None = None
     """When it is killed, because it did not get ready, ``t_s``; None: it has time to get ready, or is."""
-    worker_kills: int = 0
-    """How many of the limit's kills ended a worker."""
 
     @property
     def ready(self) -> bool:
@@ -135,7 +134,9 @@ class ArmRun:
             self.starts += 1
             self._events.record("restart", arm=self.name, life=number)
         now_s = self._clock.now_s()
-        self._life = life = RunningLife(number, child, limit, started_s=now_s, next_try_s=now_s)
+        self._life = life = RunningLife(
+            number, child, limit, CountedKills(limit), started_s=now_s, next_try_s=now_s
+        )
         self._watch(life)
         self._record("start", child.detail, life)
 
@@ -157,6 +158,7 @@ class ArmRun:
                 life.child.kill()
         elif life.tree is not None:
             life.tree.poll(now_s)
+            life.kills.look(now_s)
         elif now_s >= life.next_try_s:
             life.next_try_s = now_s + TRY_READY_EVERY_S
             with self._refusal(life):
@@ -290,18 +292,15 @@ class ArmRun:
         return self._lives
 
     def _killer_of_worker(self, life: RunningLife) -> str:
-        """Return who ended a worker: each kill of the limit that no other death explains is one."""
-        if (life.limit.counters().kills_by_limit or 0) > life.worker_kills:
-            life.worker_kills += 1
-            self.oom_kills += 1
-            return "kernel"
-        return "unknown"
+        by = life.kills.killer_of_worker()
+        self.oom_kills += by in OOM_KILLERS
+        return by
 
     def _on_exit(self, life: RunningLife, code: int) -> None:
         """Record what ended the life and its counters, and plan the next one."""
         self._life, self._last = None, life.child
         counters = life.limit.counters()
-        by = who_ended(code, _without(counters, life.worker_kills), asked=life.asked)
+        by = life.kills.who_ended(code, counters, asked=life.asked)
         self.oom_kills += by in OOM_KILLERS
         self._record("exit", life.child.describe_exit(code), life, by=by)
         if life.tree is not None:
@@ -331,12 +330,3 @@ class ArmRun:
 
     def _record(self, event: str, detail: str, life: RunningLife, by: str = "") -> None:
         self._events.record(event, detail, arm=self.name, life=life.number, pid=life.pid, by=by)
-
-
-def _without(counters: Counters, worker_kills: int) -> Counters:
-    """Return the counters without the kills that ended workers."""
-    return (
-        counters
-        if counters.oom_kills is None
-        else replace(counters, oom_kills=counters.oom_kills - worker_kills)
-    )

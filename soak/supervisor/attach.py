@@ -19,6 +19,7 @@ from soak.contract.evidence import spacing
 from soak.contract.units import LeakRate
 from soak.errors import SoakError
 from soak.limit.base import Counters, LifeLimit, Unlimited
+from soak.limit.counted_kills import CountedKills
 from soak.limit.membership import NotUsableError
 from soak.process.procfs import is_alive
 from soak.recording.files import new_run_directory
@@ -92,7 +93,7 @@ class AttachedArm:
         self._lives = 1
         self._late = late or LateProbes()
         self._limit = _limit_around(attachment)
-        self._kills = 0
+        self._kills = CountedKills(self._limit)
         main = Target(self.name, process.pid, 1, self._limit, self._probe_of(process.pid))
         main = replace(main, outside_only=not main.has_probe)
         self._record("start", "it was running already")
@@ -111,7 +112,7 @@ class AttachedArm:
             session.events,
             next_life=self._next_life,
             probe_of=self._probe_of,
-            killer=self._killer,
+            killer=self._kills.killer_of_worker,
         )
         self._tree.poll(0.0, at_once=True)
 
@@ -133,9 +134,10 @@ class AttachedArm:
             return
         if is_alive(self._process):
             self._tree.poll(now_s)
+            self._kills.look(now_s)
             return
         self.up = False
-        by = self._killer()
+        by = self._kills.killer_of_worker()  # we are not its parent either
         self._record("exit", "it is no longer there", by=by)
         self._tree.on_exit(by)
 
@@ -147,13 +149,6 @@ class AttachedArm:
     def close(self) -> None:
         """Watch its limit no more. Idempotent."""
         self._limit.close()
-
-    def _killer(self) -> str:
-        """Return what ended a process: each kill of the container's limit ended one."""
-        if (self._limit.counters().kills_by_limit or 0) > self._kills:
-            self._kills += 1
-            return "kernel"
-        return "unknown"
 
     def _probe_of(self, pid: int) -> ProbeClient | None:
         return self._late.find(pid) or probe_of(pid)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.judge.types import INCONCLUSIVE
 from analysis.recording.events import find_unclaimed_kills
 from analysis.recording.model import UnclaimedKills
 from analysis.recording.read import read_recording
@@ -66,6 +67,17 @@ def test_a_kill_for_the_memory_of_others_decides_nothing(
     )
 
 
+def test_kills_of_processes_that_are_no_life_leave_the_arm_open(build_run: Build) -> None:
+    """The kernel may hold a service at its limit by killing its commands: what grows looks bounded."""
+    run_dir = with_end(build_run(gates=LONG_BEFORE_OOM), "unknown", counted(3, met_limit=True))
+    judged = judged_run(read_recording(run_dir))
+    assert judged.signoff.exit_code == EXIT_INCONCLUSIVE
+    fixed = judged.arms[1]
+    assert (fixed.verdict.verdict, fixed.verdict.oom_kills) == (INCONCLUSIVE, 0)
+    [objection] = fixed.standing
+    assert objection.sentence.startswith("fixed: its memory limit killed 3 processes that were no life of it")
+
+
 def test_an_arm_that_nobody_killed_is_signed_off(build_run: Build) -> None:
     """With the counters at zero."""
     run_dir = with_end(build_run(gates=LONG_BEFORE_OOM), "unknown", counted(0, met_limit=False))
@@ -87,6 +99,25 @@ def events(*rows: tuple[str, int, str, str]) -> pd.DataFrame:
     [
         ([("limit", 1, "", counted(2, met_limit=False))], UnclaimedKills(not_by_limit=2)),
         ([("limit", 1, "", counted(0, met_limit=False))], UnclaimedKills()),
+        ([("exit", 1, "kernel", ""), ("limit", 1, "", counted(1, met_limit=True))], UnclaimedKills()),
+        (
+            [("exit", 1, "unknown", ""), ("limit", 1, "", counted(1, met_limit=True))],
+            UnclaimedKills(of_no_life=1),
+        ),
+        (
+            [("exit", 1, "soak", ""), ("limit", 1, "", counted(2, met_limit=None))],
+            UnclaimedKills(of_no_life=2),
+        ),
+        (  # the workers of an arm that was killed ended with it: they hide no kill of the next life
+            [
+                ("exit", 1, "kernel", ""),
+                ("exit", 2, "kernel", "it ended with the arm"),
+                ("limit", 1, "", counted(1, met_limit=True)),
+                ("exit", 3, "soak", ""),
+                ("limit", 3, "", counted(1, met_limit=True)),
+            ],
+            UnclaimedKills(of_no_life=1),
+        ),
         ([("limit", 1, "", counted(None, met_limit=None))], UnclaimedKills()),
         ([("limit", 1, "", "damaged")], UnclaimedKills()),
         ([("limit", 1, "", "[]")], UnclaimedKills()),

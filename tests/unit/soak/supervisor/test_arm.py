@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from rich.console import Console
 
@@ -113,6 +114,36 @@ def test_a_daemon_is_sampled_as_a_process_of_its_arm(make_arm: MakeArm) -> None:
         shop.until(1.0)
         assert [target.pid for target in shop.arm.sampler.targets] == [pid, daemon]
         channel.send(b"k")
+
+
+@pytest.mark.parametrize(("leaves_s", "by", "kills"), [(2.0, "kernel", 1), (60.0, "unknown", 0)])
+def test_a_worker_was_killed_by_the_limit_if_it_left_then(
+    make_arm: MakeArm, leaves_s: float, by: str, kills: int
+) -> None:
+    """One that ends a minute after the limit counted a kill, which was of a command, has recycled."""
+    argv = [sys.executable, "-S", "-c", DETACHED]
+    keeper, channel, pid = start_kept("shop", argv, dict(os.environ), stdout=subprocess.PIPE)
+    with keeper, channel:
+        assert keeper.stdout is not None
+        daemon = int(keeper.stdout.readline())
+        shop = make_arm(memory="64 MiB")
+        shop.machine.on_spawn = lambda child: setattr(child, "pid", pid)
+        shop.arm.start()
+        shop.until(1.0)
+        shop.machine.mechanism.limits[0].counted = Counters(oom_kills=1, met_limit=True)
+        shop.machine.at(leaves_s, lambda: end_for_good(daemon))
+        shop.until(leaves_s + 2.0)
+        exits = [row for row in shop.events("event", "pid", "by") if row[0] == "exit"]
+        assert exits == [("exit", str(daemon), by)]
+        assert shop.arm.oom_kills == kills
+        channel.send(b"k")
+
+
+def end_for_good(pid: int) -> None:
+    """Kill a process, and wait until it is gone."""
+    process = psutil.Process(pid)
+    process.kill()
+    psutil.wait_procs([process], 5.0)
 
 
 def test_a_kill_by_the_limit_is_one_of_memory(make_arm: MakeArm) -> None:
