@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soak.limit.around import LimitAround, limit_around
 from soak.limit.base import Counters, LifeLimit, LimitMechanism, Usage, who_ended
 from soak.limit.choose import Choice, choose
 from soak.limit.membership import threads_limit
@@ -10,9 +11,11 @@ __all__ = [
     "Choice",
     "Counters",
     "LifeLimit",
+    "LimitAround",
     "LimitMechanism",
     "Usage",
     "choose",
+    "limit_around",
     "threads_limit",
     "who_ended",
 ]

@@ -19,7 +19,7 @@ from soak import contract
 from soak.config.profile import Profile
 from soak.containers.images import images_of
 from soak.errors import HarnessError, SoakError, UsageError
-from soak.limit import LimitMechanism
+from soak.limit import LimitAround, LimitMechanism
 from soak.plan.disk import check_disk
 from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import RunPlan, plan_run
@@ -31,6 +31,7 @@ from soak.supervisor.run import Run
 from soak.supervisor.session import THIS_MACHINE, Machine, Session
 
 _GIB = 1 << 30
+_MIB = 1 << 20
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -89,6 +90,8 @@ def run_profile(
         # checked before a directory is made for it
         checked = plan_run(profile, Path("runs"), probe_directory, images=images, web=web)
         checked.check_commands()
+        if warning := check_around(checked, machine.limit_around()):
+            progress.print_line(warning)
         if web is None:  # else nobody knows how long the load will be
             check_disk(checked.recording_bytes, runs)
             progress.print_line(checked.disk)
@@ -135,6 +138,30 @@ def _check_memory(profile: Profile) -> None:
             f"Profile {profile.name} needs {needed / _GIB:.1f} GiB of free memory, and {available / _GIB:.1f} GiB are "
             "free. Free some, or run the same at a smaller scale: soak run demo."
         )
+
+
+def check_around(plan: RunPlan, around: LimitAround | None) -> str:
+    """Return a line of warning where the arms together can meet the limit around the run before their own, else "".
+
+    Raises UsageError where one arm alone would. A container has its place elsewhere.
+    """
+    own, arms = (
+        plan.profile.limit.memory,
+        [one for one in plan.arms if not one.metrics and one.container is None],
+    )
+    if around is None or own is None or not arms or len(arms) * own < around.limit_bytes:
+        return ""
+    allowed = f"{around.limit_bytes / _MIB:,.0f} MiB that {around.file} allows this run"
+    fix = "lower limit.memory, or give the pod, container or scope more memory"
+    if own > around.limit_bytes:
+        raise UsageError(
+            f"limit.memory: {own / _MIB:,.0f} MiB for an arm are more than the {allowed}, for which the kernel would "
+            f"kill first; {fix}."
+        )
+    return (
+        f"limit.memory: {len(arms)} x {own / _MIB:,.0f} MiB and the run's own processes can exceed the {allowed}; a "
+        f"kill for that leaves an arm INCONCLUSIVE: {fix}"
+    )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from soak.config.profile import SamplingSettings
 from soak.contract.clock import RunClock
 from soak.elsewhere.sampler import ElsewhereSampler, Fetch
 from soak.errors import HarnessError
-from soak.limit import Choice, choose
+from soak.limit import Choice, LimitAround, choose, limit_around
 from soak.plan.ports import check_port
 from soak.process.child import Child, Spawn, describe_exit
 from soak.process.guard import Guard
@@ -53,6 +53,7 @@ class Machine:
     new_clock: Callable[[], RunClock] = RunClock
     new_guard: Callable[[], Guard] = Guard
     choose_limit: Callable[[Guard, str], Choice] = choose
+    limit_around: Callable[[], LimitAround | None] = limit_around
     spawn: Spawn = Child
     sleep: Callable[[float], None] = time.sleep
     thread: Callable[..., Thread] = Thread

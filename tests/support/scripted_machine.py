@@ -9,7 +9,7 @@ from typing import Any, cast
 from soak.contract import TRAFFIC_READY
 from soak.contract.clock import RunClock
 from soak.errors import UsageError
-from soak.limit import Choice, Counters
+from soak.limit import Choice, Counters, LimitAround
 from soak.limit.base import Unlimited
 from soak.process.child import Child
 from soak.process.guard import Guard
@@ -164,6 +164,8 @@ class ScriptedMachine:
         """Names of the processes in the order in which they were stopped."""
         self.on_spawn: Callable[[ScriptedChild], None] = lambda _child: None
         self.mechanism = ScriptedMechanism()
+        self.around: LimitAround | None = None
+        """The memory limit around it."""
         self._script: list[tuple[float, Callable[[], object]]] = []
 
     @property
@@ -173,6 +175,7 @@ class ScriptedMachine:
             new_clock=lambda: self.clock,
             new_guard=NoGuard,
             choose_limit=lambda _guard, _name: Choice(self.mechanism, ()),
+            limit_around=lambda: self.around,
             spawn=self.spawn,
             sleep=self.sleep,
             thread=cast("Callable[..., Any]", ScriptedThread),

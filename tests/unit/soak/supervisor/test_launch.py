@@ -16,10 +16,12 @@ from soak.config.load import load_profile
 from soak.config.profile import Profile
 from soak.contract.hashes import verify
 from soak.errors import HarnessError, UsageError
+from soak.limit import LimitAround
+from soak.plan.run_plan import plan_run
 from soak.recording.files import record_sums
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest
-from soak.supervisor.launch import STOP_SIGNALS, Ended, Outcome, noted_signals, run_profile
+from soak.supervisor.launch import STOP_SIGNALS, Ended, Outcome, check_around, noted_signals, run_profile
 from soak.supervisor.phases import timed
 from soak.supervisor.run import Run
 from tests.support.scripted_machine import NoGuard, ScriptedMachine
@@ -48,6 +50,33 @@ def test_a_run_ends_with_hashes_over_all_of_it(profile: Profile, tmp_path: Path)
     assert machine.running() == []
     assert signal.getsignal(signal.SIGTERM) is handler
     assert (tmp_path / "latest").resolve() == outcome.directory.resolve()
+
+
+AROUND = Path("/sys/fs/cgroup/memory.max")
+
+
+def test_a_pod_that_allows_less_than_an_arm_is_refused(tmp_path: Path) -> None:
+    """The kernel would kill for the pod, below the limit of the arm: nothing is started or written."""
+    profile = load_profile("demo", ["limit.memory=512 MiB", "phases.load_s=20", "phases.idle_s=2"])
+    machine = ScriptedMachine()
+    machine.around = LimitAround(300 << 20, AROUND)
+    with pytest.raises(
+        UsageError, match=r"^limit.memory: 512 MiB for an arm are more than the 300 MiB that /sys/fs/"
+    ):
+        launch(machine, profile, tmp_path)
+    assert (machine.children, list(tmp_path.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize(("around_mib", "warned"), [(512, True), (1024, True), (1025, False), (None, False)])
+def test_arms_that_together_meet_the_limit_around_them_are_warned_of(
+    tmp_path: Path, around_mib: int | None, warned: bool
+) -> None:
+    """Two arms of 512 MiB; the run's own processes need some of it, too."""
+    profile = load_profile("demo", ["limit.memory=512 MiB"])
+    plan = plan_run(profile, tmp_path / "run", tmp_path)
+    around = None if around_mib is None else LimitAround(around_mib << 20, AROUND)
+    line = check_around(plan, around)
+    assert line.startswith("limit.memory: 2 x 512 MiB and the run's own processes can exceed the") is warned
 
 
 def test_the_private_directory_goes_also_when_somebody_has_killed_the_guard(
