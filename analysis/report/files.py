@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 def write_files(
     directory: Path,
-    files: Mapping[str, str | Figure],
+    files: Mapping[str, str | Figure | None],
     command: str = "soak report",
     *,
     kept: str = "; the recording is intact",
 ) -> None:
     """Write texts and figures into ``directory``, which is made if needed, each file replaced at once.
 
-    Nothing is written through a link. Raises HarnessError, which names the ``command`` to repeat and what is ``kept``,
-    when a file cannot be written.
+    A file that is None is removed: what an earlier report wrote there is no longer true. Nothing is written through a
+    link. Raises HarnessError, which names the ``command`` to repeat and what is ``kept``, when a file cannot be written.
     """
     if directory.is_symlink():
         raise HarnessError(
@@ -37,7 +37,10 @@ def write_files(
     try:
         directory.mkdir(exist_ok=True)
         for name, content in files.items():
-            replace_file(directory / name, _bytes(content))
+            if content is None:
+                (directory / name).unlink(missing_ok=True)
+            else:
+                replace_file(directory / name, _bytes(content))
     except OSError as error:
         raise HarnessError(
             f"{directory}: the report cannot be written ({error.strerror or error}); "

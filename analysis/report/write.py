@@ -50,6 +50,8 @@ class Report:
 def make_report(run_dir: Path, *, load_ended: bool = False) -> Report:
     """Read a run directory and write ``report/`` in it and the statement beside it, each file replaced at once.
 
+    A run without hashes has no statement, so that of an earlier report is removed.
+
     ``load_ended``: the run goes on, but the load to report on is whole.
 
     Raises RecordingError when the directory is missing, has no readable manifest or is of another schema, and
@@ -61,8 +63,7 @@ def make_report(run_dir: Path, *, load_ended: bool = False) -> Report:
     findings = report_contents(recording)
     directory = run_dir / REPORT
     write_files(directory, _files(findings, read_events(run_dir)))
-    if statement := statement_json(findings):
-        write_files(run_dir.resolve(), {STATEMENT: statement})
+    write_files(run_dir.resolve(), {STATEMENT: statement_json(findings) or None})
     return Report(
         directory=directory,
         text=report_text(findings),

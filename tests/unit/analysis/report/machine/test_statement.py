@@ -17,6 +17,7 @@ from analysis.report.machine.statement import statement_json
 from analysis.report.write import make_report
 from soak.contract import GateLimit
 from soak.contract.hashes import verify
+from soak.errors import HarnessError
 from soak.recording.files import record_sums
 
 Build = Callable[..., Path]
@@ -126,6 +127,32 @@ def test_a_report_made_again_leaves_statement_and_recording_as_they_are(hashed: 
     assert make_report(run_dir).reasons == ()
     assert (run_dir / "test-result.json").read_bytes() == first
     assert verify(run_dir).exit_code == 0
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_a_report_without_hashes_removes_the_statement_of_an_earlier_one(hashed: Build) -> None:
+    """It says PASSED where the report says INCONCLUSIVE; a signature of it stays, and no longer verifies."""
+    run_dir = hashed()
+    manifest = run_dir / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"hashed": True}))
+    record_sums(run_dir)
+    assert make_report(run_dir).exit_code == 0
+    path, signature = run_dir / "test-result.json", run_dir / "test-result.json.sig"
+    assert json.loads(path.read_text())["predicate"]["result"] == "PASSED"
+    signature.write_text("signature")
+    (run_dir / "SHA256SUMS").unlink()
+    assert make_report(run_dir).exit_code == 4
+    assert (path.exists(), signature.exists()) == (False, True)
+    assert make_report(run_dir).exit_code == 4
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_a_statement_that_cannot_be_removed_is_an_error(build_run: Build) -> None:
+    """A report that left a statement of before in place would be silent about it."""
+    run_dir = build_run(status="running")
+    (run_dir / "test-result.json").mkdir()
+    with pytest.raises(HarnessError, match="cannot be written"):
+        make_report(run_dir)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl on this machine")
