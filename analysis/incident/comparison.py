@@ -38,7 +38,7 @@ from analysis.recording.measurements import (
     idle_memory,
     keeps_growing,
     life_at_hour_0,
-    memory_at,
+    memory_under_load,
     peak,
     when,
 )
@@ -195,11 +195,10 @@ def _growth_scale(recording: Recording) -> str:
 
 def _plain_rows(recording: Recording, before: Arm | None, after: Arm | None) -> tuple[ComparisonRow, ...]:
     """Return before and after cell by cell, without the incident."""
-    end = recording.hours(recording.load.end_s) if recording.load else 0.0
     measures: tuple[tuple[str, str, Callable[[Arm], Measurement]], ...] = (
         ("memory at start", "bytes", partial(idle_memory, recording)),
-        ("at start of load", "bytes", partial(memory_at, recording, hour=0)),
-        ("at end of load", "bytes", partial(memory_at, recording, hour=end)),
+        ("at start of load", "bytes", partial(memory_under_load, recording, at_end=False)),
+        ("at end of load", "bytes", partial(memory_under_load, recording, at_end=True)),
         ("highest memory", "bytes", partial(peak, column="rss_bytes")),
         ("finished tasks still referenced", "tasks", partial(peak, column="tasks_finished")),
         ("sessions open", "sessions", partial(peak, column="sessions_open")),

@@ -10,12 +10,17 @@ import pandas as pd
 from analysis.formatting import format_hours
 from analysis.recording.gauges import PREFIX
 from analysis.recording.model import Arm, Life, Recording, chosen, within
-from soak.contract import QUIESCE
+from soak.contract import LOAD, QUIESCE
 
 HOUR_WINDOW: Final = 0.02
 """Share of an hour before and after it whose median is the memory at that hour."""
 MIN_WINDOW_S: Final = 1.5
-"""Least number of seconds before and after an hour whose median is the memory at that hour."""
+"""Least number of seconds before and after a moment whose median is the memory at that moment."""
+LOAD_WINDOW: Final = 0.01
+"""Share of the load whose median is the memory at its start or end: what it gains meanwhile is as small a share."""
+LEAST_ROWS: Final = 1.5
+"""Steps between two readings of an arm that this takes at least, so that one of them lies in it."""
+NO_LOAD: Final = "the run did not reach the phase load"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +61,41 @@ def life_at_hour_0(recording: Recording, arm: Arm) -> Life | None:
 def memory_at(recording: Recording, arm: Arm, hour: float) -> Measurement:
     """Return the median RSS, bytes, around an hour of the incident, in the life that met the load."""
     if (load := recording.load) is None:
-        return Measurement(None, "the run did not reach the phase load")
+        return Measurement(None, NO_LOAD)
+    t_s = load.start_s + hour * recording.manifest.hour_s
+    return _memory_near(recording, arm, arm.samples, t_s, _hour_window_s(recording))
+
+
+def memory_under_load(recording: Recording, arm: Arm, *, at_end: bool) -> Measurement:
+    """Return the median RSS, bytes, at the start or ``at_end`` of the load, of readings under load alone.
+
+    It is that of the life that met the load.
+    """
+    if (load := recording.load) is None:
+        return Measurement(None, NO_LOAD)
+    rows = within(arm.samples, load.start_s, load.end_s)
+    rows = chosen(rows, rows["phase"] == LOAD)
+    apart_s = float(rows["t_s"].diff().median()) if len(rows) > 1 else 0.0
+    share_s = min(LOAD_WINDOW * (load.end_s - load.start_s), _hour_window_s(recording))
+    window_s = max(MIN_WINDOW_S, LEAST_ROWS * apart_s, share_s)
+    return _memory_near(recording, arm, rows, load.end_s if at_end else load.start_s, window_s)
+
+
+def _hour_window_s(recording: Recording) -> float:
+    return max(MIN_WINDOW_S, HOUR_WINDOW * recording.manifest.hour_s)
+
+
+def _memory_near(
+    recording: Recording, arm: Arm, rows: pd.DataFrame, t_s: float, window_s: float
+) -> Measurement:
+    """Return the median RSS, bytes, of those rows around a moment that are of the life that met the load."""
     if (life := life_at_hour_0(recording, arm)) is None:
         return Measurement(None, f"{arm.name} was not alive at hour 0")
-    t_s = load.start_s + hour * recording.manifest.hour_s
     if life.died and life.end_s < t_s:
         return Measurement(None, f"{arm.name} {ended(recording, life)}")
-    window_s = max(MIN_WINDOW_S, HOUR_WINDOW * recording.manifest.hour_s)
-    near = (arm.samples["life"] == life.number) & arm.samples["t_s"].between(t_s - window_s, t_s + window_s)
+    near = (rows["life"] == life.number) & rows["t_s"].between(t_s - window_s, t_s + window_s)
     return _median(
-        arm.samples.loc[near, "rss_bytes"],
+        rows.loc[near, "rss_bytes"],
         f"{arm.name} has no reading of its memory at {when(recording, t_s)}",
     )
 

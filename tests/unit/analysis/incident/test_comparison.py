@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -233,7 +234,7 @@ def test_a_profile_that_is_not_the_incidents_is_not_judged(build_run: Build) -> 
     )
     assert [(row.measure, row.measured_before, row.measured_after, row.measured_change) for row in found] == [
         ("memory at start", "66.8 MiB", "66.8 MiB", "0%"),
-        ("at start of load", "74.4 MiB", "74.4 MiB", "0%"),
+        ("at start of load", "74.5 MiB", "74.4 MiB", "0%"),
         ("at end of load", "116 MiB", "75.3 MiB", "-35%"),
         ("highest memory", "116 MiB", "75.3 MiB", "-35%"),
         ("finished tasks still referenced", "14,400", "3", "-100%"),
@@ -244,6 +245,16 @@ def test_a_profile_that_is_not_the_incidents_is_not_judged(build_run: Build) -> 
     assert {(row.incident_before, row.incident_after, row.reproduced, row.rule) for row in found} == {
         ("", "", "", "")
     }
+
+
+def test_the_ends_of_a_load_do_not_depend_on_the_length_of_an_hour(build_run: Build) -> None:
+    """A run that is no scaled incident has hours of 3,600 s; its ends are the same few seconds of its load."""
+    run_dir = build_run(incident=False, roles=("", ""), kill_hour=None, growth_share=0.1)
+    path = run_dir / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"hour_s": 3600.0}))
+    found = rows(run_dir)
+    assert found["at start of load"].measured_before == "74.5 MiB"
+    assert found["at end of load"].measured_before == "116 MiB"
 
 
 def test_an_arm_alone_is_shown_alone(build_run: Build) -> None:
