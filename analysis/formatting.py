@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+import re
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
+
+Writer: TypeAlias = Callable[[float, int], str]
+"""Writes a number, with how many digits beyond its usual ones."""
 
 HOUR_S: Final = 3600
 """Seconds of an hour."""
+YEAR_S: Final = 365 * 86400
 KIB: Final = 2**10
 MIB: Final = 2**20
 MORE_DIGITS: Final = 2
@@ -15,6 +20,9 @@ SHORT_COMMIT: Final = 10
 """Characters of a git revision that are shown."""
 SHORT_ID: Final = 12
 """Characters of an image id that are shown, as podman and docker do."""
+MOST_DIGITS: Final = 9
+"""Digits that a value and its limit may have beyond the usual ones: more is the noise of the arithmetic."""
+NUMBER: Final = re.compile(r"\d[\d,]*(?:\.\d+)?")
 BYTE_UNITS: Final = (("GiB", 2**30), ("MiB", MIB), ("KiB", KIB), ("B", 1))
 
 
@@ -37,16 +45,33 @@ def format_bytes(size_bytes: float, unit: str = "", *, sign: bool = False, more_
     return f"{shown:{'+' if sign and shown > 0 else ''},.{digits}f} {name}"
 
 
-def format_interval(low: float, high: float, write: Callable[[float, int], str]) -> str:
-    """Return ``low to high`` with as many further digits, MORE_DIGITS at most, as show that the ends differ.
+def bytes_text(size_bytes: float, more_digits: int = 0) -> str:
+    """Return bytes as ``format_bytes`` does, in the unit that suits."""
+    return format_bytes(size_bytes, more_digits=more_digits)
 
-    ``write`` takes a number and how many digits it is to have beyond its usual ones.
+
+def format_interval(low: float, high: float, write: Writer = bytes_text) -> str:
+    """Return ``low to high`` with as many further digits, MORE_DIGITS at most, as show that the ends differ."""
+    more_digits = digits_apart((low,), high, write, MORE_DIGITS)
+    return " to ".join(write(end, more_digits) for end in (low, high))
+
+
+def digits_apart(values: Iterable[float], limit: float, write: Writer, most: int = MOST_DIGITS) -> int:
+    """Return how many further digits show of each value that is not the ``limit`` that it is none; 0 beyond ``most``.
+
+    With these digits both are in the same order as what was rounded.
     """
-    for more_digits in range(MORE_DIGITS + 1):
-        ends = write(low, more_digits), write(high, more_digits)
-        if ends[0] != ends[1]:
-            return " to ".join(ends)
-    return " to ".join(write(end, 0) for end in (low, high))
+    others = [value for value in values if value != limit]
+    for more_digits in range(most + 1):
+        written = _number(write(limit, more_digits))
+        if all(_number(write(value, more_digits)) != written for value in others):
+            return more_digits
+    return 0
+
+
+def _number(text: str) -> str:
+    """Return a text in which the same numbers look the same: ``12 MiB`` for ``12.0 MiB``."""
+    return NUMBER.sub(lambda number: f"{float(number[0].replace(',', ''))}", text)
 
 
 def number_text(items: float) -> str:
@@ -57,17 +82,20 @@ def number_text(items: float) -> str:
     return f"{items:.{digits}f}" if abs(items) >= 0.0995 else f"{items:.2g}"
 
 
-def format_duration(seconds: float) -> str:
-    """Return a length of time in the unit that suits it: ``45 s``, ``12 min``, ``5.2 h``, ``40 days``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    if seconds < 10 * 365 * 86400:
-        return f"{seconds / 86400:,.0f} days"
-    return "10 years"
+def format_duration(seconds: float, more_digits: int = 0) -> str:
+    """Return a length of time in the unit that suits it: ``45 s``, ``12 min``, ``5.2 h``, ``40 days``.
+
+    With ``more_digits``, decimals beyond these, more than ten years are counted, too.
+    """
+    if seconds <= 90:
+        return f"{seconds:.{more_digits}f} s"
+    if seconds <= 90 * 60:
+        return f"{seconds / 60:.{more_digits}f} min"
+    if seconds <= 48 * 3600:
+        return f"{seconds / 3600:.{1 + more_digits}f} h"
+    if seconds <= 10 * YEAR_S:
+        return f"{seconds / 86400:,.{more_digits}f} days"
+    return f"{seconds / YEAR_S:,.{more_digits}f} years" if more_digits else "10 years"
 
 
 def format_hours(hours: float, *, with_seconds: bool = False) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
-from analysis.formatting import format_bytes, format_duration
+from analysis.formatting import Writer, bytes_text, digits_apart, format_duration, format_interval
 from analysis.judge.types import Margin, Rate
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.gates import LEAK_GATE, Gate, GateReason, GateResult, needed_requests
@@ -45,16 +43,17 @@ class GateRow:
 
 CLOCKS: Final = {"bytes per s": Margin(per_s=1.0), "bytes per request": Margin(per_request=1.0)}
 """The clock of a leak rate, by its unit."""
-TEXTS: Final[dict[str, Callable[[float], str]]] = {
-    "bytes": format_bytes,
-    **{unit: partial(rate_text, signal=RSS, margin=clock) for unit, clock in CLOCKS.items()},
-    "s": lambda value: "never" if math.isinf(value) else format_duration(value),
-    "ms": lambda value: f"{value:,.1f} ms",
-    "share": lambda value: f"{100 * value:.4g}%",
-    "times": lambda value: f"{value:.2f}x",
-    "count": lambda value: f"{value:,.0f}",
+TEXTS: Final[dict[str, Writer]] = {
+    "bytes": bytes_text,
+    "bytes per s": lambda value, more: rate_text(value, RSS, CLOCKS["bytes per s"], more),
+    "bytes per request": lambda value, more: rate_text(value, RSS, CLOCKS["bytes per request"], more),
+    "s": lambda value, more: "never" if math.isinf(value) else format_duration(value, more),
+    "ms": lambda value, more: f"{value:,.{1 + more}f} ms",
+    "share": lambda value, more: f"{100 * value:.{4 + more}g}%",
+    "times": lambda value, more: f"{value:.{2 + more}f}x",
+    "count": lambda value, more: f"{value:,.{more}f}",
 }
-"""How a value is written, by its unit."""
+"""How a value is written, with how many digits beyond its usual ones, by its unit."""
 
 
 def gate_rows(judged: JudgedRun) -> tuple[GateRow, ...]:
@@ -67,8 +66,12 @@ def gate_rows(judged: JudgedRun) -> tuple[GateRow, ...]:
 
 
 def gate_row(gate: Gate) -> GateRow:
-    """Return a gate of the profile in words."""
-    text = TEXTS[gate.unit]
+    """Return a gate of the profile in words: what is not at its limit is not written as the limit is."""
+    more_digits = _digits(gate)
+
+    def text(value: float, further: int = 0) -> str:
+        return TEXTS[gate.unit](value, more_digits + further)
+
     asked = "" if gate.asked is None else gate.asked.text
     if gate.asked is not None and gate.limit is not None:
         if gate.asked.of_before:
@@ -77,18 +80,28 @@ def gate_row(gate: Gate) -> GateRow:
             asked = f"{gate.asked.relation} {text(gate.limit)}"
     interval = ""
     if gate.low is not None and gate.high is not None:
-        interval = f"{text(gate.low)} to {text(gate.high)}"
+        interval = format_interval(gate.low, gate.high, text)
         if gate.value is not None and (clock := CLOCKS.get(gate.unit)) is not None:
-            interval = interval_text(Rate(gate.value, gate.low, gate.high), RSS, clock)
+            interval = interval_text(Rate(gate.value, gate.low, gate.high), RSS, clock, more_digits)
     return _row(gate, "not measured" if gate.value is None else text(gate.value), asked, interval, _why(gate))
 
 
 def _leak_row(gate: Gate, verdict: ArmVerdict) -> GateRow:
     rate, margin = verdict.rate, verdict.margin
     name = verdict.leading.judgement.signal if verdict.leading else RSS
-    measured = "not measured" if rate is None else rate_text(rate.value, name, margin)
-    interval = "" if rate is None else interval_text(rate, name, margin)
-    return _row(gate, measured, f"< {margin_text(margin)}", interval, verdict_sentence(verdict))
+    more_digits = _digits(gate)
+    measured = "not measured" if rate is None else rate_text(rate.value, name, margin, more_digits)
+    interval = "" if rate is None else interval_text(rate, name, margin, more_digits)
+    limit = f"< {margin_text(margin, more_digits)}"
+    return _row(gate, measured, limit, interval, verdict_sentence(verdict))
+
+
+def _digits(gate: Gate) -> int:
+    """Return how many further digits tell value and interval from the limit; 0 where they have no unit in common."""
+    write, ends = TEXTS.get(gate.unit), (gate.value, gate.low, gate.high)
+    if write is None or gate.limit is None:
+        return 0
+    return digits_apart([end for end in ends if end is not None], gate.limit, write)
 
 
 def _row(gate: Gate, measured: str, limit: str, interval: str, why: str) -> GateRow:

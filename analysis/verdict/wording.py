@@ -52,24 +52,26 @@ def verdict_sentence(verdict: ArmVerdict) -> str:
     return "; ".join(parts)
 
 
-def rate_text(value: float, signal: str, margin: Margin) -> str:
+def rate_text(value: float, signal: str, margin: Margin, more_digits: int = 0) -> str:
     """Return a rate in the clock of the margin: ``61 B/request``, ``0.9 tasks/h``, ``1 task/h``."""
-    amount = _amount(value, signal, margin)
+    amount = _amount(value, signal, margin, more_digits)
     unit = "" if in_bytes(signal) else f" {SIGNAL_NAMES[signal]}"
     if amount == "1":
         unit = unit.removesuffix("s")
     return f"{amount}{unit}/{'h' if margin.per_request is None else 'request'}"
 
 
-def margin_text(margin: Margin) -> str:
+def margin_text(margin: Margin, more_digits: int = 0) -> str:
     """Return the leak that would matter, in bytes."""
     rate = margin.per_s if margin.per_request is None else margin.per_request
-    return _memory(rate or 0.0, margin)
+    return rate_text(rate or 0.0, RSS, margin, more_digits)
 
 
-def interval_text(rate: Rate, signal: str, margin: Margin) -> str:
+def interval_text(rate: Rate, signal: str, margin: Margin, more_digits: int = 0) -> str:
     """Return the ends of the interval, no clock: ``-12 B to 61 B``, ``1.12 KiB to 1.14 KiB``, ``0.9 to 1.1``."""
-    return format_interval(rate.low, rate.high, lambda end, more: _amount(end, signal, margin, more))
+    return format_interval(
+        rate.low, rate.high, lambda end, more: _amount(end, signal, margin, more_digits + more)
+    )
 
 
 def control_line(control: InjectedControl) -> str:

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.formatting import format_bytes, format_change, format_duration, format_hours, short_build
+from analysis.formatting import (
+    bytes_text,
+    digits_apart,
+    format_bytes,
+    format_change,
+    format_duration,
+    format_hours,
+    format_interval,
+    short_build,
+)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +85,10 @@ def test_hours_are_hours_and_minutes(hours: float, short: str, whole: str) -> No
         (720, "12 min"),
         (5.2 * 3600, "5.2 h"),
         (40 * 86400, "40 days"),
+        (3650 * 86400, "3,650 days"),
         (1e12, "10 years"),
+        (89.6, "90 s"),
+        (90 * 60, "90 min"),
     ],
 )
 def test_a_duration_is_in_the_unit_that_suits_it(seconds: float, text: str) -> None:
@@ -96,3 +108,27 @@ def test_a_duration_is_in_the_unit_that_suits_it(seconds: float, text: str) -> N
 def test_a_build_is_as_people_write_it(build: str | None, text: str) -> None:
     """A git revision, changed or not, and the id of an image."""
     assert short_build(build) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "texts"),
+    [
+        (301.0, 300.0, ("301 MiB", "300 MiB")),
+        (300.0, 300.0, ("300 MiB", "300 MiB")),
+        (300.25, 300.0, ("300.2 MiB", "300.0 MiB")),
+        (300 + 2**-8, 300.0, ("300.004 MiB", "300.000 MiB")),
+        (12.03, 12.0, ("12.03 MiB", "12.0 MiB")),
+        (300.8, 300.6, ("300.8 MiB", "300.6 MiB")),
+    ],
+)
+def test_a_value_is_told_from_its_limit(value: float, limit: float, texts: tuple[str, str]) -> None:
+    """By no more digits than that takes, of both; 12.0 is no other number than 12, and equal ones need none."""
+    more = digits_apart((value * 2**20,), limit * 2**20, bytes_text)
+    assert (bytes_text(value * 2**20, more), bytes_text(limit * 2**20, more)) == texts
+
+
+def test_the_ends_of_an_interval_are_told_apart() -> None:
+    """By two further digits at most; those that are no use are left out."""
+    assert format_interval(12 * 2**20, 12.03 * 2**20) == "12.0 MiB to 12.03 MiB"
+    assert format_interval(300.0, 301.0) == "300 B to 301 B"
+    assert format_interval(300.0001, 300.0002) == "300 B to 300 B"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,10 +14,11 @@ import pytest
 from analysis.judge.types import Rate
 from analysis.recording.latency import QUANTILES
 from analysis.recording.read import read_recording
-from analysis.report.gates import GateRow, gate_rows
-from analysis.verdict.gates import GateResult, candidate_gates
+from analysis.report.gates import GateRow, gate_row, gate_rows
+from analysis.verdict.arm import ArmVerdict
+from analysis.verdict.gates import Gate, GateReason, GateResult, candidate_gates
 from analysis.verdict.run import judged_run
-from soak.contract import GateLimit
+from soak.contract import GATES, GateLimit
 from soak.contract.units import parse_limit
 
 Build = Callable[..., Path]
@@ -222,3 +224,73 @@ def test_times_that_are_cut_are_open(build_run: Build, gate: str, value: float) 
     assert (found.result, found.detail) == (
         GateResult.INCONCLUSIVE, "its p99 is 60 s or more, the longest time that is recorded"
     )  # fmt: skip
+
+
+MIB, DAY_S = 2**20, 86400.0
+
+
+@pytest.mark.parametrize(
+    ("gate", "asked", "value", "texts"),
+    [
+        ("max_rss", "<= 300 MiB", (300 + 2**-8) * MIB, ("300.004 MiB", "<= 300.000 MiB")),
+        ("max_rss", "<= 300 MiB", 310.2 * MIB, ("310 MiB", "<= 300 MiB")),
+        ("max_rss", "<= 300 MiB", 300 * MIB, ("300 MiB", "<= 300 MiB")),
+        ("availability", ">= 99.999%", 0.99996, ("99.996%", ">= 99.999%")),
+        ("availability", ">= 99.99%", 0.999897, ("99.9897%", ">= 99.99%")),
+        ("availability", ">= 99.9%", 1.0, ("100%", ">= 99.9%")),
+        ("p99_ms", "<= 50 ms", 50.04, ("50.04 ms", "<= 50 ms")),
+        ("p99_drift", "<= 1.5x", 1.503, ("1.503x", "<= 1.5x")),
+        ("tasks", "<= 50", 51.0, ("51", "<= 50")),
+        ("min_time_to_oom", ">= 30d", 29.8 * DAY_S, ("29.8 days", ">= 30d")),
+        ("min_time_to_oom", ">= 90s", 89.6, ("89.6 s", ">= 90s")),
+        ("min_time_to_oom", ">= 3650d", 3649.9 * DAY_S, ("3,649.9 days", ">= 3650d")),
+        ("min_time_to_oom", ">= 30d", math.inf, ("never", ">= 30d")),
+        ("leak_vs_before", "<= 100 B/request", 100.3, ("100.3 B/request", "<= 100 B/request")),
+    ],
+)
+def test_a_value_beyond_its_limit_is_not_written_as_the_limit(
+    gate: str, asked: str, value: float, texts: tuple[str, str]
+) -> None:
+    """By as many further digits as that takes, of every unit; far from its limit it has its usual ones."""
+    row = gate_row(planted(gate, asked, value))
+    assert (row.measured, row.limit) == texts
+
+
+def test_an_interval_with_the_limit_in_it_does_not_end_there() -> None:
+    """The ends are told from the limit, too."""
+    asked = planted("min_time_to_oom", ">= 30d", 31.4 * DAY_S)
+    assert gate_row(replace(asked, low=29.9 * DAY_S, high=33 * DAY_S)).interval == "29.9 days to 33.0 days"
+    assert gate_row(replace(asked, low=25 * DAY_S, high=33 * DAY_S)).interval == "25 days to 33 days"
+
+
+def test_a_leak_just_beyond_the_margin_is_not_written_as_the_margin(build_run: Build) -> None:
+    """Neither is the rate of the gate ``leak``; one that is far from the margin has its usual digits."""
+    judged = judged_run(read_recording(build_run()))
+    after = judged.arms[1]
+    leak = judged.gates[0]
+    near = Rate(200.3, 200.1, 200.5)
+    texts = {}
+    for rate in (near, Rate(300.3, 290.1, 310.5)):
+        gate = replace(leak, value=rate.value, low=rate.low, high=rate.high)
+        arm = replace(after, verdict=with_rate(after.verdict, rate))
+        (row,) = gate_rows(replace(judged, gates=(gate,), arms=(arm,)))
+        texts[rate] = (row.measured, row.limit, row.interval)
+    assert [*texts.values()] == [
+        ("200.3 B/request", "< 200.0 B/request", "200.1 B to 200.5 B"),
+        ("300 B/request", "< 200 B/request", "290 B to 310 B"),
+    ]
+
+
+def planted(gate: str, asked: str, value: float) -> Gate:
+    """Return a gate with this limit, as a profile writes it, and this value."""
+    limit = parse_limit(gate, asked)
+    unit = GATES[gate].unit if GATES[gate].unit != "leak" else "bytes per request"
+    return Gate(gate, "fixed", unit, value, limit.limit, GateResult.FAIL, GateReason.BEYOND, asked=limit)
+
+
+def with_rate(verdict: ArmVerdict, rate: Rate) -> ArmVerdict:
+    """Return the verdict with another rate per request of its leading signal."""
+    assert verdict.leading is not None
+    judgement = replace(verdict.leading.judgement, per_request=rate)
+    leading = replace(verdict.leading, judgement=judgement)
+    return replace(verdict, leading=leading)
