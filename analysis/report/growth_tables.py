@@ -95,11 +95,7 @@ def _type(one: TypeGrowth, clock: str) -> tuple[str, ...]:
     if clock == "request":
         size_bytes, objects = one.bytes_per_request, one.objects_per_request
         if one.bytes_per_request_low is not None and one.bytes_per_request_high is not None:
-            interval = format_interval(
-                one.bytes_per_request_low,
-                one.bytes_per_request_high,
-                lambda end, more: format_bytes(end, more_digits=more),
-            )
+            interval = format_interval(one.bytes_per_request_low, one.bytes_per_request_high)
     return (
         short_type(one.type),
         "" if objects is None else number_text(objects),

@@ -96,7 +96,7 @@ def interval_text(site: Site) -> str:
     """Return the interval of its bytes per request; empty of a few large blocks."""
     if site.low is None or site.high is None:
         return ""
-    return format_interval(site.low, site.high, lambda end, more: format_bytes(end, more_digits=more))
+    return format_interval(site.low, site.high)
 
 
 def blocks_text(site: Site, *, cell: bool = False) -> str:

@@ -234,12 +234,8 @@ def _of_endpoint(name: str, growth: EndpointGrowth) -> str:
     rate = growth.bytes.rates.get(name)
     of_bytes = ""
     if rate is not None and rate.low > 0:
-        of_bytes = f", {format_bytes(rate.value)} ({format_interval(rate.low, rate.high, _bytes)}, 95%)"
+        of_bytes = f", {format_bytes(rate.value)} ({format_interval(rate.low, rate.high)}, 95%)"
     return f"{name}: {number_text(growth.blocks.rates[name].value)} blocks{of_bytes} per request of it"
-
-
-def _bytes(size: float, more_digits: int) -> str:
-    return format_bytes(size, more_digits=more_digits)
 
 
 def _since(recording: Recording, onset: Onset | None) -> StoryStep:
