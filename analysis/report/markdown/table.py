@@ -7,15 +7,21 @@ from typing import Final
 
 from analysis.report.tables import Table
 
-MARKUP: Final = re.compile(r"&(?=[#\w])|<(?=[A-Za-z/!?])|[|@\[\]`*\\$]|#(?=\d)|(?<![^\W_])_|_(?![^\W_])|~")
-"""What would be markup or a mention; an underscore within a word and a ``<`` before no letter are none."""
+MARKUP: Final = re.compile(r"&(?=[#\w])|<(?=[A-Za-z/!?])|[|\[\]`*\\$]|[@#](?=\w)|(?<![^\W_])_|_(?![^\W_])|~")
+"""What would be markup, a mention or an issue; an underscore within a word and a ``<`` before no letter are none."""
+NO_WIDTH: Final = "&#8203;"
+"""A space without width: pages look for mentions and issues after they have decoded entities, so that ``&#64;`` is no
+help against them."""
 
 LEADING: Final = re.compile(r"^[#>+=-]")
 """What begins a heading, a quotation or a list at the start of a line."""
 
 
 def literal(text: str) -> str:
-    """Return a text that is read as it is: no markup, no mention and no line break, whatever a run wrote into it."""
+    """Return a text that is read as it is: no markup, mention, issue by ``#`` or line break, whatever wrote it.
+
+    A page may still make links of bare addresses and commits.
+    """
     return MARKUP.sub(_escaped, text.replace("\r", " ").replace("\n", " "))
 
 
@@ -34,6 +40,8 @@ def section(table: Table) -> list[str]:
 
 
 def _escaped(mark: re.Match[str]) -> str:
+    if mark[0] in "@#":
+        return mark[0] + NO_WIDTH
     return f"\\{mark[0]}" if mark[0] in "_~" else f"&#{ord(mark[0])};"
 
 

@@ -49,7 +49,7 @@ def test_markup_and_mentions_in_what_a_run_says_are_none(build_run: Build) -> No
     run_dir = build_run(status="failed", status_detail="<img src=x> @everyone | ![x](http://y)\n# `x` *y*")
     text = report_markdown(findings(run_dir))
     assert (
-        "- the run failed: &#60;img src=x> &#64;everyone &#124; !&#91;x&#93;(http://y) # &#96;x&#96; &#42;y&#42;."
+        "- the run failed: &#60;img src=x> @&#8203;everyone &#124; !&#91;x&#93;(http://y) # &#96;x&#96; &#42;y&#42;."
         in text
     )
 

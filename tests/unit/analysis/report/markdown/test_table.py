@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from markdown_it import MarkdownIt
 
@@ -18,8 +20,30 @@ def test_a_text_is_read_as_it_is(text: str) -> None:
     [paragraph] = [
         token for token in MarkdownIt().enable("strikethrough").parse(literal(text)) if token.children
     ]
-    assert "".join(child.content for child in paragraph.children or ()) == text
+    assert read(text).replace("\u200b", "") == text
     assert {child.type for child in paragraph.children or ()} <= {"text", "text_special"}
+
+
+def read(text: str) -> str:
+    """Return the literal of a text as a page has it, its entities decoded."""
+    return "".join(
+        child.content for token in MarkdownIt().parse(literal(text)) for child in token.children or ()
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["ping @octocat now", "@app.get('/')", "mail me@example.org", "issue #181", "a/b#7"]
+)
+def test_nobody_is_mentioned_and_no_issue_is_named(text: str) -> None:
+    """GitHub looks for both in the page, where entities are decoded: a space without width stands in between."""
+    assert re.search(r"@\w|#\d", read(text)) is None
+    assert read(text).replace("\u200b", "") == text
+
+
+@pytest.mark.parametrize("text", ["9 @ 3", "C# and #", "see @"])
+def test_a_sign_that_mentions_nothing_stays_as_it_is(text: str) -> None:
+    """No letter and no digit follows it."""
+    assert literal(text) == text
 
 
 def test_plain_words_stay_as_they_are() -> None:
@@ -43,5 +67,5 @@ def test_a_cell_ends_neither_its_row_nor_its_column() -> None:
     assert markdown_table(Table("", ("who",), (("a|b\nc @d",),))) == [
         "| who |",
         "| --- |",
-        "| a&#124;b c &#64;d |",
+        "| a&#124;b c @&#8203;d |",
     ]
