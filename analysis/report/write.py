@@ -61,9 +61,10 @@ def make_report(run_dir: Path, *, load_ended: bool = False) -> Report:
     if load_ended:
         recording = replace(recording, manifest=recording.manifest.model_copy(update={"status": "complete"}))
     findings = report_contents(recording)
-    directory = run_dir / REPORT
-    write_files(directory, _files(findings, read_events(run_dir)))
-    write_files(run_dir.resolve(), {STATEMENT: statement_json(findings) or None})
+    directory, summary = run_dir / REPORT, summary_json(findings)
+    # the summary is the last file, as the statement has its hash
+    write_files(directory, {**_files(findings, read_events(run_dir)), SUMMARY: summary})
+    write_files(run_dir.resolve(), {STATEMENT: statement_json(findings, summary) or None})
     return Report(
         directory=directory,
         text=report_text(findings),
@@ -92,7 +93,6 @@ def _files(findings: ReportContents, events: tuple[tuple[str, ...], ...]) -> dic
         "gates.csv": csv_text(GateRow, gate_rows(judged)),
         "comparison.csv": csv_text(ComparisonRow, findings.rows),
         "comparison.md": comparison_markdown(findings),
-        SUMMARY: summary_json(findings),
         **{f"{name}.png": figure for name, figure in figures.items()},
         **{f"{name}.svg": text for name, text in drawn.items()},
     }

@@ -30,6 +30,7 @@ from soak.contract.files import (
     SAMPLES,
     STATEMENT,
     STUCK,
+    SUMMARY,
     SUMS,
     TRAFFIC,
 )
@@ -154,9 +155,9 @@ def check(run_dir: Path) -> HashCheck:
 def first_difference(run_dir: Path, pause: Callable[[], object] = _go_on) -> str:
     """Return how the first file that differs from SHA256SUMS does, a clause; empty for no difference or no hashes.
 
-    For a list of many runs: what was not touched since the run's end is not hashed again, nor is a file that this
-    process hashed and that was not touched since. ``pause``, one and the same for each call, is called after each part
-    of a file that is. Raises nothing.
+    For a list of many runs, which is made of summaries: that of the report counts, too. What was not touched since the
+    run's end is not hashed again, nor is a file that this process hashed and that was not touched since. ``pause``, one
+    and the same for each call, is called after each part of a file that is. Raises nothing.
     """
     try:
         listed = _read_sums(run_dir / SUMS)
@@ -174,11 +175,37 @@ def first_difference(run_dir: Path, pause: Callable[[], object] = _go_on) -> str
         inode = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         return _hash_once(run_dir / name, inode, pause)
 
-    return next((file.difference for file in _compare(run_dir, listed, hash_of) if file.difference), "")
+    differences = (file.difference for file in _compare(run_dir, listed, hash_of) if file.difference)
+    return next(differences, "") or summary_difference(run_dir)
+
+
+def summary_difference(run_dir: Path) -> str:
+    """Return how summary.json differs from its hash in the statement, a clause. Raises nothing.
+
+    Empty for no difference, for no report, and where no statement has its hash: none can be read, or one of an older
+    version.
+    """
+    name = f"{REPORT}/{SUMMARY}"
+    try:
+        recorded = read_json(run_dir / STATEMENT)["predicate"]["soakproof"]["summary"]["digest"]["sha256"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+    try:
+        found = hashlib.sha256(read_regular(run_dir / name)).hexdigest()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{name} is {_why(error)}: make the report again"
+    is_changed = found != recorded
+    return (
+        f"{name} was changed: its SHA-256 is not that in {STATEMENT}; make the report again"
+        if is_changed
+        else ""
+    )
 
 
 def verify(run_dir: Path) -> Verification:
-    """Compare every file of a recording with the hashes of its run's end.
+    """Compare every file of a recording with the hashes of its run's end, and the summary with that of its report.
 
     Raises RecordingError when it is no run directory or its SHA256SUMS cannot be read or is damaged.
     """
@@ -200,10 +227,12 @@ def verify(run_dir: Path) -> Verification:
         (file for file in _compare(run_dir, listed) if file.problem),
         key=lambda file: order.get(file.problem, 2),
     )
-    if not wrong:
+    summary = summary_difference(run_dir)
+    if not wrong and not summary:
         return Verification(f"OK: {run_dir}: all {len(listed)} files are as the run left them.", EXIT_OK)
     more = [f"- and {len(wrong) - MOST_NAMED} more"] if len(wrong) > MOST_NAMED else []
     lines = [f"- {_PROBLEMS.get(one.problem, one.problem)}: {one.name}" for one in wrong[:MOST_NAMED]] + more
+    lines += [f"- {summary}"] if summary else []
     return Verification(
         "\n".join([f"NOT VERIFIED: {run_dir} is not what was recorded:", *lines]), EXIT_INCONCLUSIVE
     )

@@ -1,11 +1,13 @@
 """``test-result.json``: an in-toto statement of the result, unsigned, about the files that were judged.
 
 Its predicate is https://in-toto.io/attestation/test-result/v0.1. It has no time and no place in it, so a report that is
-made again of the same recording writes the same bytes, and a signature stays valid.
+made again of the same recording, by the same version, writes the same bytes, and a signature stays valid. It has the
+hash of summary.json, which SHA256SUMS cannot have: what reads the summary later sees whether it was changed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import Any, Final
@@ -13,7 +15,7 @@ from typing import Any, Final
 from analysis.recording.manifest import Manifest
 from analysis.report.contents import ReportContents
 from analysis.report.machine.junit import cases
-from soak.contract import MANIFEST, SUMS, TRAFFIC
+from soak.contract import MANIFEST, REPORT, SUMMARY, SUMS, TRAFFIC
 from soak.contract.hashes import JUDGED, HashCheck
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
@@ -23,10 +25,11 @@ PASSED, FAILED = "PASSED", "FAILED"
 COMMIT: Final = re.compile("[0-9a-f]{40}")
 
 
-def statement_json(contents: ReportContents) -> str:
+def statement_json(contents: ReportContents, summary: str) -> str:
     """Return the text of the file; empty where the run has no hashes, so that nothing binds the result to a recording.
 
-    The tests are the cases of junit.xml and ``sign-off``; one that could not be decided failed.
+    ``summary`` is the text of summary.json. The tests are the cases of junit.xml and ``sign-off``; one that could not
+    be decided failed.
     """
     recording, signoff = contents.recording, contents.judged.signoff
     subject = _subject(recording.hashes)
@@ -50,6 +53,9 @@ def statement_json(contents: ReportContents) -> str:
                 "decision": signoff.decision,
                 "sentence": signoff.sentence,
                 "reasons": list(contents.reasons),
+                "summary": _descriptor(
+                    f"{REPORT}/{SUMMARY}", sha256=hashlib.sha256(summary.encode()).hexdigest()
+                ),
             },
         },
     }

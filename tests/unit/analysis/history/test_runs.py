@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,9 @@ from analysis.history.runs import read_runs
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.report.machine.summary import summary_json
-from soak.contract import MANIFEST, REPORT, SUMMARY
+from soak.contract import MANIFEST, REPORT, STATEMENT, SUMMARY
 from soak.errors import UsageError
+from soak.recording.files import record_sums
 from tests.support.planted_history import summary, write_history, write_summary
 
 
@@ -86,6 +88,22 @@ def test_a_run_that_was_changed_since_its_end_is_left_out(tmp_path: Path) -> Non
     found = read_runs(tmp_path)
     assert [run.run for run in found.runs] == ["run-02"]
     assert "SHA256SUMS" in found.left_out[0]
+
+
+def test_a_run_whose_summary_was_edited_is_left_out(tmp_path: Path) -> None:
+    """Its verdict is not that of its report, whose hash is in the statement; a summary as it was written is read."""
+    write_history(tmp_path, [300.0, 300.0])
+    for name in ("run-01", "run-02"):
+        text = (tmp_path / name / REPORT / SUMMARY).read_text()
+        summary = {"digest": {"sha256": hashlib.sha256(text.encode()).hexdigest()}}
+        statement = {"predicate": {"soakproof": {"summary": summary}}}
+        (tmp_path / name / STATEMENT).write_text(json.dumps(statement))
+        record_sums(tmp_path / name)
+    edited = tmp_path / "run-01" / REPORT / SUMMARY
+    edited.write_text(edited.read_text().replace('"leak"', '"no_leak"'))
+    found = read_runs(tmp_path)
+    assert [run.run for run in found.runs] == ["run-02"]
+    assert found.left_out[0].startswith("run-01: report/summary.json was changed: ")
 
 
 def test_runs_with_other_settings_than_the_newest_are_marked(tmp_path: Path) -> None:

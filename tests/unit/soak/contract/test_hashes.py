@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from soak.contract import hashes
-from soak.contract.hashes import check, first_difference, verify
+from soak.contract.hashes import check, first_difference, summary_difference, verify
 from soak.errors import HarnessError, RecordingError
 from soak.recording.files import amend, record_sums
 
@@ -289,3 +290,44 @@ def test_a_name_that_cannot_be_listed_breaks_nothing(run_dir: Path) -> None:
     (run_dir / os.fsdecode(b"\xff.csv")).write_text("")
     record_sums(run_dir)
     assert verify(run_dir).exit_code == 0
+
+
+def state(run_dir: Path, summary: str | None) -> None:
+    """Write a statement about a summary of this text; of None one of an older version, without its hash."""
+    digest = {"sha256": hashlib.sha256((summary or "").encode()).hexdigest()}
+    of_summary = {"summary": {"name": "report/summary.json", "digest": digest}}
+    predicate = {"result": "PASSED", "soakproof": {} if summary is None else of_summary}
+    (run_dir / "test-result.json").write_text(json.dumps({"predicate": predicate}))
+
+
+def test_a_summary_that_is_not_the_one_stated_is_a_difference_but_none_of_the_recording(
+    run_dir: Path,
+) -> None:
+    """Lists and `soak verify` name it; a report, which is made of the recording, is made as before."""
+    state(run_dir, "{}")
+    assert (first_difference(run_dir), verify(run_dir).exit_code) == ("", 0)
+    state(run_dir, '{"decision": "failed"}')
+    assert first_difference(run_dir).startswith("report/summary.json was changed: ")
+    assert verify(run_dir).exit_code == 4
+    assert check(run_dir).differences == ()
+
+
+def test_a_summary_without_a_hash_is_as_it_is(run_dir: Path) -> None:
+    """Of a run without a statement, with a damaged one or one of an older version, or whose report was removed."""
+    assert summary_difference(run_dir) == ""
+    for text in ("", "[", "\0", '{"predicate": 3}'):
+        (run_dir / "test-result.json").write_text(text)
+        assert (summary_difference(run_dir), verify(run_dir).exit_code) == ("", 0)
+    state(run_dir, None)
+    assert (summary_difference(run_dir), verify(run_dir).exit_code) == ("", 0)
+    state(run_dir, '{"decision": "failed"}')
+    (run_dir / "report" / "summary.json").unlink()
+    assert (summary_difference(run_dir), verify(run_dir).exit_code) == ("", 0)
+
+
+def test_a_summary_that_cannot_be_read_is_a_difference(run_dir: Path) -> None:
+    """A link in its place is not followed."""
+    state(run_dir, "{}")
+    (run_dir / "report" / "summary.json").unlink()
+    (run_dir / "report" / "summary.json").symlink_to("/dev/zero")
+    assert first_difference(run_dir).startswith("report/summary.json is not readable (it is a link")

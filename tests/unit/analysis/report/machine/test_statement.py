@@ -14,9 +14,10 @@ from jsonschema_rs import Draft202012Validator
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.report.machine.statement import statement_json
+from analysis.report.machine.summary import summary_json
 from analysis.report.write import make_report
 from soak.contract import GateLimit
-from soak.contract.hashes import verify
+from soak.contract.hashes import first_difference, verify
 from soak.errors import HarnessError
 from soak.recording.files import record_sums
 
@@ -43,8 +44,13 @@ def hashed(build_run: Build) -> Callable[..., Path]:
     return build
 
 
+def written(run_dir: Path) -> str:
+    contents = report_contents(read_recording(run_dir))
+    return statement_json(contents, summary_json(contents))
+
+
 def statement(run_dir: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(statement_json(report_contents(read_recording(run_dir))))
+    content: dict[str, Any] = json.loads(written(run_dir))
     return content
 
 
@@ -113,7 +119,7 @@ def test_a_changed_recording_failed_with_the_hash_that_was_found(
 
 def test_a_run_without_hashes_has_no_statement(build_run: Build) -> None:
     """Nothing would bind its result to a recording: it goes on, was killed, or is older than the hashes."""
-    assert statement_json(report_contents(read_recording(build_run(status="running")))) == ""
+    assert written(build_run(status="running")) == ""
 
 
 @pytest.mark.usefixtures("no_drawing")
@@ -127,6 +133,25 @@ def test_a_report_made_again_leaves_statement_and_recording_as_they_are(hashed: 
     assert make_report(run_dir).reasons == ()
     assert (run_dir / "test-result.json").read_bytes() == first
     assert verify(run_dir).exit_code == 0
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_a_summary_that_was_edited_differs_from_the_statement(hashed: Build) -> None:
+    """Its hash is there, so a verdict that was turned round is seen until the report is made again."""
+    run_dir = hashed()
+    make_report(run_dir)
+    summary = run_dir / "report" / "summary.json"
+    assert (first_difference(run_dir), verify(run_dir).exit_code) == ("", 0)
+    whole = summary.read_text()
+    summary.write_text(whole.replace('"leak"', '"no_leak"'))
+    changed = (
+        "report/summary.json was changed: its SHA-256 is not that in test-result.json; make the report again"
+    )
+    assert first_difference(run_dir) == changed
+    assert (verify(run_dir).exit_code, verify(run_dir).text.splitlines()[1:]) == (4, [f"- {changed}"])
+    assert make_report(run_dir).exit_code == 0
+    assert (first_difference(run_dir), verify(run_dir).exit_code) == ("", 0)
+    assert summary.read_text() == whole
 
 
 @pytest.mark.usefixtures("no_drawing")
@@ -160,7 +185,7 @@ def test_a_team_signs_it_with_a_key_of_its_own(hashed: Build, tmp_path: Path) ->
     """By the commands of docs/how-to/sign-a-result.md; a statement that was changed does not verify."""
     run_dir = hashed()
     path = run_dir / "test-result.json"
-    path.write_text(statement_json(report_contents(read_recording(run_dir))))
+    path.write_text(written(run_dir))
     key, public, signature = tmp_path / "key.pem", tmp_path / "key.pub", run_dir / "test-result.json.sig"
 
     def openssl(*words: object) -> int:
