@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from matplotlib.figure import Figure
 
@@ -16,6 +17,11 @@ from soak.regular_files import replace_file
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+FORMULA: Final = re.compile(r"[=+\-@\t\r]")
+"""How a cell begins that a spreadsheet calculates: a target chooses the names and lines of code in a report."""
+AMOUNTS: Final = re.compile(r"[+-]\d[\d,.]*[A-Za-z/% ]*(?: [+-]?\d[\d,.]*[A-Za-z/% ]*)?")
+"""A number or an interval, with a unit or without: ``-74%``, ``-12 B to 61 B``."""
 
 
 def write_files(
@@ -57,9 +63,17 @@ def _bytes(content: str | Figure) -> bytes:
 
 
 def csv_text(row_type: type[DataclassInstance], rows: Iterable[DataclassInstance]) -> str:
-    """Return rows as CSV; the fields of ``row_type`` are its columns, None is an empty cell."""
+    """Return rows as CSV; the fields of ``row_type`` are its columns, None is an empty cell.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe, by which it takes it for a text.
+    """
     text = StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(row_type)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    writer.writerows({name: _cell(value) for name, value in asdict(row).items()} for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    is_formula = isinstance(value, str) and FORMULA.match(value) and not AMOUNTS.fullmatch(value)
+    return f"'{value}" if is_formula else value
