@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 import typer
@@ -20,6 +21,14 @@ class Answer(Protocol):
     @property
     def exit_code(self) -> int:
         """One of ours: 0 signed off, 3 a gate failed, 4 inconclusive or refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The printed verdicts and the exit code."""
+
+    text: str
+    exit_code: int
 
 
 def answer(result: Answer) -> NoReturn:

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from analysis.commands.answer import answer
-from analysis.commands.judge import Verdicts
+from analysis.commands.answer import Verdicts, answer
 from analysis.recording.manifest import Manifest
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render

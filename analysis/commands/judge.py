@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from analysis.commands.answer import answer, show
+from analysis.commands.answer import Verdicts, answer, show
 from analysis.commands.live import follow as follow_run
 from analysis.external.files import read_external
 from analysis.external.processes import ProcessReadings
@@ -39,14 +39,6 @@ from soak.contract.units import (
 )
 from soak.errors import UsageError
 from soak.regular_files import replace_file
-
-
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """The printed verdicts and the exit code."""
-
-    text: str
-    exit_code: int
 
 
 def command(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.text import Text
 
+from analysis.commands.answer import Verdicts
 from analysis.judge.types import Margin
 from analysis.prometheus.access import Access, read_access
 from analysis.prometheus.client import Client
@@ -26,14 +26,6 @@ LEAST_SINCE_S = 600.0
 """Shortest time that is judged, seconds."""
 MOST_SINCE_S = 366 * 86_400.0
 """Longest time that is judged, seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """The printed verdicts and the exit code."""
-
-    text: str
-    exit_code: int
 
 
 def judge_prometheus(words: Words, now_s: float, show: Callable[[str], None]) -> Verdicts:
