@@ -34,7 +34,7 @@ def write_files(
     """Write texts and figures into ``directory``, which is made if needed, each file replaced at once.
 
     A file that is None is removed: what an earlier report wrote there is no longer true. Nothing is written through a
-    link. Raises HarnessError, which names the ``command`` to repeat and what is ``kept``, when a file cannot be written.
+    link. Raises HarnessError when a file cannot be written; it names the ``command`` to repeat and what is ``kept``.
     """
     if directory.is_symlink():
         raise HarnessError(
