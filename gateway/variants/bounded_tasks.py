@@ -29,7 +29,7 @@ class BoundedTaskManager:
     def in_flight(self) -> Iterator[None]:
         """Hold a place for one request; raises OverloadedError when all are taken.
 
-        The place is taken before any work is done for the request, so refusing it is cheap.
+        The place is taken before a service is asked; by then the request has been read, up to 1 MiB of it.
         """
         if self._in_flight + len(self._tasks) >= self._max_work:
             raise OverloadedError(f"{self._max_work} requests are being worked on; try again later")

@@ -164,6 +164,7 @@ def _decision(summary: Path) -> str:
 
 def _checked(directory: Path) -> ListedRun:
     """Return the run, whose decision does not stand where the recording differs from its hashes."""
+    _give_turns()
     listed = _listed(directory)
     changed = first_difference(directory, _give_turns)
     return replace(listed, decision="inconclusive", changed=changed) if changed else listed

@@ -22,10 +22,15 @@ class RequestTail:
     def __init__(self, path: Path) -> None:
         self._tail = CsvTail(path)
         self._newest: deque[Mapping[str, int]] = deque(maxlen=NEWEST_S)
+        self._newest_s = 0.0
 
-    def rates(self) -> Mapping[str, float]:
-        """Return planned, ok and failed requests per second of load, mean of its newest; nothing before the first."""
+    def rates(self, now_s: float) -> Mapping[str, float]:
+        """Return planned, ok and failed requests per second of load, mean of its newest.
+
+        Nothing before the first, nor once none came for NEWEST_S: the load is over, or nobody reports it any more.
+        """
         for row in self._tail.new_rows():
+            self._newest_s = float(row["t_s"])
             failed = sum(int(row.get(f"failed_{kind}") or 0) for kind in FAILURE_KINDS)
             self._newest.append(
                 {
@@ -34,6 +39,8 @@ class RequestTail:
                     "failed": failed + int(row["missed"]),
                 }
             )
+        if now_s - self._newest_s > NEWEST_S:
+            return {}
         loaded = [second for second in self._newest if second["planned"]]
         if sum(second["planned"] for second in loaded) < STEADY_RPS * max(1, len(loaded)):
             loaded = list(self._newest)

@@ -315,11 +315,12 @@ class Run:
         for child in (self._stubs, self._judge):
             if child is not None:
                 child.cap_log()
-        if self._judge is not None and self._judge.poll() is not None:
-            self._session.stop_children(
-                (self._judge,), GRACE_S
-            )  # the run goes on without it; its log shows why
+        if self._judge is not None and (code := self._judge.poll()) is not None:
+            # the run goes on without it; its log shows why
+            self._session.stop_children((self._judge,), GRACE_S)
             self._judge = None
+            if code:  # its last verdict would be shown as that of now until the end
+                (self._session.directory / contract.LIVE).unlink(missing_ok=True)
         if self._stubs is not None and (code := self._stubs.poll()) is not None:
             log = self._stubs.log
             raise HarnessError(

@@ -234,7 +234,8 @@ class Session:
         self.live = contract.read_live(self.directory / contract.LIVE)
         verdicts = {} if self.live is None else self.live.arms
         shown = tuple(
-            replace(arm, requests=self._tails[arm.name].rates(), live=verdicts.get(arm.name)) for arm in arms
+            replace(arm, requests=self._tails[arm.name].rates(now_s), live=verdicts.get(arm.name))
+            for arm in arms
         )
         self.progress.show(RunStatus(phase, now_s, left_s, shown))
 

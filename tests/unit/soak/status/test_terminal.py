@@ -132,17 +132,17 @@ def test_the_whole_seconds_of_the_load_are_followed(tmp_path: Path) -> None:
     """A row that is still being written waits for its end; failures of every kind and missed ones are added up."""
     path = tmp_path / "requests.csv"
     tail = RequestTail(path)
-    assert tail.rates() == {}
+    assert tail.rates(1.0) == {}
     line = second(9, 5, failed_timeout=1, missed=3)
     path.write_text(",".join(COLUMNS) + "\n")
-    assert tail.rates() == {}
+    assert tail.rates(1.0) == {}
     with path.open("a") as file:
         file.write(line[:20])
         file.flush()
-        assert tail.rates() == {}
+        assert tail.rates(1.0) == {}
         file.write(line[20:])
         file.flush()
-    assert tail.rates() == tail.rates() == {"planned": 9, "ok": 5, "failed": 4}
+    assert tail.rates(1.0) == tail.rates(1.0) == {"planned": 9, "ok": 5, "failed": 4}
 
 
 @pytest.mark.parametrize(
@@ -160,11 +160,19 @@ def test_a_pause_of_the_load_is_no_drop_of_its_rate(tmp_path: Path, planned: lis
     """The mean is over the newest seconds under load; a slow load has seconds without a request of its own."""
     path = tmp_path / "requests.csv"
     path.write_text(",".join(COLUMNS) + "\n" + "".join(second(one, one) for one in planned))
-    assert RequestTail(path).rates()["ok"] == pytest.approx(rate)
+    assert RequestTail(path).rates(1.0)["ok"] == pytest.approx(rate)
 
 
 def test_an_arm_that_answers_nothing_has_the_rate_of_that(tmp_path: Path) -> None:
     """What is planned makes a second one under load, not what is answered."""
     path = tmp_path / "requests.csv"
     path.write_text(",".join(COLUMNS) + "\n" + second(300, 300) * 5 + second(300, 0, missed=300) * 5)
-    assert RequestTail(path).rates() == {"planned": 300, "ok": 150, "failed": 150}
+    assert RequestTail(path).rates(1.0) == {"planned": 300, "ok": 150, "failed": 150}
+
+
+def test_old_rates_are_none_of_now(tmp_path: Path) -> None:
+    """Once no second came for as long as the mean is of, as between two loads of a web UI."""
+    path = tmp_path / "requests.csv"
+    path.write_text(",".join(COLUMNS) + "\n" + second(300, 300) * 30)
+    tail = RequestTail(path)
+    assert (tail.rates(9.0)["ok"], tail.rates(11.0)) == (300, {})

@@ -205,13 +205,17 @@ def test_a_verdict_from_before_the_load_counts_for_nothing(make_run: MakeRun) ->
     assert run.events("stopped_early") == []
 
 
-def test_a_judge_that_dies_is_an_event(make_run: MakeRun) -> None:
-    """The run does not depend on it."""
+@pytest.mark.parametrize(("code", "stays"), [(1, False), (0, True)])
+def test_a_judge_that_dies_is_an_event(code: int, make_run: MakeRun, *, stays: bool) -> None:
+    """The run does not depend on it, and its last verdict is not shown as that of now; at its end it stays."""
     run = make_run()
-    run.machine.at(30.0, lambda: run.machine.child("judge").end(1))
+    live = run.directory / LIVE
+    run.machine.at(20.0, live.touch)
+    run.machine.at(30.0, lambda: run.machine.child("judge").end(code))
     run.go()
-    assert ("exit", "judge", "exit code 1") in run.events("exit")
+    assert ("exit", "judge", f"exit code {code}") in run.events("exit")
     assert run.manifest["status"] == "complete"
+    assert live.exists() is stays
 
 
 def test_censuses_that_end_are_a_gap_of_each_arm(make_run: MakeRun) -> None:
