@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.external.named_units import NAMED_SIZES, NAMED_TIMES, named_unit
+from analysis.external.named_units import NAMED_SIZES, NAMED_TIMES, UNSURE_TIMES, named_unit
 from analysis.formatting import MIB
 from analysis.judge.types import Numbers
 from soak.contract.units import BYTES
@@ -85,6 +85,11 @@ def read_times(column: CellColumn, unit_s: float | None, process: Sequence[str] 
     if CLOCK.fullmatch(first):
         t_s, kind = _clock_seconds(cells), "HH:MM:SS, as the first row has it"
     elif _is_number(first):
+        if unit_s is None and named_unit(column.name, UNSURE_TIMES) is not None:
+            raise column.refusal(
+                int(np.argmin(blank)),
+                "may be minutes, hours or days, by the end of the column's name; name the unit by --time-unit",
+            )
         unit_s = named_unit(column.name, NAMED_TIMES) if unit_s is None else unit_s
         is_assumed = unit_s is None
         with np.errstate(over="ignore"):  # what is beyond every float is not finite, and refused below

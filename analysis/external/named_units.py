@@ -17,9 +17,11 @@ NAMED_TIMES: Final[Mapping[str, float]] = {
     "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "millis": 1e-3, "milliseconds": 1e-3,
     "s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1,
     "min": 60, "mins": 60, "minute": 60, "minutes": 60,
-    "hour": 3600, "hours": 3600, "day": 86_400, "days": 86_400,
+    "hr": 3600, "hrs": 3600, "hour": 3600, "hours": 3600, "day": 86_400, "days": 86_400,
 }  # fmt: skip
 """Units of time in seconds. Of single letters s alone: a wrong h or d would make every leak small."""
+UNSURE_TIMES: Final[Mapping[str, float]] = {"m": 60, "h": 3600, "d": 86_400}
+"""Letters with which a name may end for a unit of time or another reason: what is meant has to be said."""
 
 
 def named_unit(name: str, units: Mapping[str, float]) -> float | None:

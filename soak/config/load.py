@@ -7,7 +7,7 @@ import difflib
 import os
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,7 +60,10 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
         raise UsageError(f"{place}: {found}")
     if (idle := without_effect([stage for _, stage in stages])) is not None:
         raise UsageError(f"{stages[idle[0]][0]}: {idle[1]}")
-    return found.model_copy(update={"arms": _chosen(found.arms, arms)})
+    chosen = _chosen(found.arms, arms)
+    if shared := _shared_address(chosen):
+        raise UsageError(f"{path}: {shared}.")
+    return found.model_copy(update={"arms": chosen})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -103,6 +106,18 @@ def _chosen(known: dict[str, ArmSettings], wanted: str) -> dict[str, ArmSettings
         if name not in known:
             raise UsageError(f"--arms {wanted}: no arm '{name}'; the profile has {', '.join(known)}.")
     return {name: known[name] for name in names}
+
+
+def _shared_address(arms: Mapping[str, ArmSettings]) -> str:
+    """Return which arms run at one address, and why that is wrong; empty for none."""
+    places: dict[tuple[str, int], str] = {}
+    for name, arm in arms.items():
+        if arm.address and (other := places.setdefault(arm.address, name)) != name:
+            return (
+                f"arms.{other}.url and arms.{name}.url are the same address: one process would be loaded and read "
+                "twice, and judged as two builds; give each arm its own, or run one of them by --arms"
+            )
+    return ""
 
 
 def _deprecated(what: str, instead: str) -> None:

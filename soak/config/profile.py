@@ -232,13 +232,6 @@ class Profile(ProfileTable):
         for role in ("before", "after"):
             if sum(arm.role == role for arm in self.arms.values()) > 1:
                 raise ValueError(f'only one arm may have role = "{role}"')
-        places: dict[tuple[str, int], str] = {}
-        for name, arm in self.arms.items():
-            if arm.address and (other := places.setdefault(arm.address, name)) != name:
-                raise ValueError(
-                    f"arms.{other}.url and arms.{name}.url are the same address: one process would be loaded and read "
-                    "twice, and judged as two builds; give each arm its own"
-                )
         if taken := RESERVED & self.arms.keys():
             raise ValueError(
                 f"an arm may not be called {min(taken)}: soakproof uses that name in the recording"

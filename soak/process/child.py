@@ -31,6 +31,9 @@ _KILL_WAIT_S = 2.0
 _START_S = 10.0
 """Time for a keeper to start its command, seconds; it takes 0.05 on an idle machine."""
 _LOOK_EVERY_S = 0.02
+_SERVING_LOOKS = 3
+"""Looks by which another process has to serve at the address before the start is refused."""
+_SERVING_LOOK_EVERY_S = 0.1
 
 
 def describe_exit(code: int) -> str:
@@ -241,8 +244,14 @@ class Child:
         """Whether it listens at its address, or may; one that has printed its line may listen later, or nowhere."""
         address = urlsplit(self.spec.url)
         host, port = address.hostname or "", address.port or 0
-        serving = who_serves(host, port, (self.pid, *processes_of(self.pid)))
-        if serving is Serving.OTHER:
+        for _ in range(
+            _SERVING_LOOKS
+        ):  # a process of its own may be starting, or have another parent just now
+            serving = who_serves(host, port, lambda: (self.pid, *processes_of(self.pid)))
+            if serving is not Serving.OTHER:
+                break
+            time.sleep(_SERVING_LOOK_EVERY_S)
+        else:
             other = listener_at(host, port) or "another process"
             raise UsageError(
                 f"{self.spec.name}: port {port} is served by {other}, which is no process of its command. Soak a "

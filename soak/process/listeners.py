@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from ipaddress import IPv4Address, IPv6Address
@@ -46,12 +46,15 @@ class Serving(Enum):
     """Not all that is needed could be read."""
 
 
-def who_serves(host: str, port: int, pids: Iterable[int]) -> Serving:
-    """Return whether some of the processes listen at an IPv4 address and port of our own network."""
-    here, own = listeners(), {pid: sockets_of(pid) for pid in pids}
+def who_serves(host: str, port: int, processes: Callable[[], Iterable[int]]) -> Serving:
+    """Return whether some of the processes listen at an IPv4 address and port of our own network.
+
+    They are asked for by their ids once the listeners are read, so that one that has just begun is among them.
+    """
+    here = listeners()
     if here is None:
         return Serving.UNKNOWN
-    found = chosen(here, host, port)
+    found, own = chosen(here, host, port), {pid: sockets_of(pid) for pid in processes()}
     held = {inode for sockets in own.values() for inode in sockets or ()}
     # those in a network of their own are reached by forwarding
     if held & {one.inode for one in found or _elsewhere(here, own)}:

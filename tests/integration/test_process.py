@@ -19,6 +19,7 @@ from soak.errors import UsageError
 from soak.process import child as module
 from soak.process.child import Child, describe_exit, end_together
 from soak.process.guard import Guard
+from soak.process.listeners import Serving
 from soak.process.log import last_words
 from soak.process.spec import ProcessSpec
 
@@ -237,4 +238,16 @@ def test_what_answers_where_nobody_listens_is_forwarded(
     child = Child(serving("time.sleep(300)", "/", port), tmp_path / "log", guard)
     assert not child.is_ready()
     assert child.what_failed().startswith(f"127.0.0.1:{port} answered (it is forwarded")
+    child.stop()
+
+
+def test_a_stranger_is_looked_at_again_before_a_start_is_refused(
+    guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is being given to another parent is none of its processes at that instant."""
+    looks = iter([Serving.OTHER, Serving.OWN])
+    monkeypatch.setattr(module, "is_ready", lambda *_: True)
+    monkeypatch.setattr(module, "who_serves", lambda *_: next(looks))
+    child = Child(serving("time.sleep(300)", "/", free_port()), tmp_path / "log", guard)
+    assert child.is_ready()
     child.stop()

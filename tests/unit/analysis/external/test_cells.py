@@ -52,7 +52,9 @@ def test_a_time_is_a_number_a_moment_or_a_clock(
         ("t_us", "5000000", None, 5),
         ("t_ms", "5000", 1.0, 5000),
         ("stats", "600", None, 600),
-        ("t_h", "600", None, 600),
+        ("hrs", "1", None, 3600),
+        ("t_h", "1", 3600.0, 3600),
+        ("path", "600", None, 600),
     ],
 )
 def test_the_unit_of_times_is_that_of_the_option_or_the_name(
@@ -62,6 +64,15 @@ def test_the_unit_of_times_is_that_of_the_option_or_the_name(
     assert read_times(column("0", last, name=name), unit_s)[1] == pytest.approx(step_s)
     moments = read_times(column("2025-03-04 00:00", "2025-03-04 01:00", name=name), unit_s)
     assert moments[1] - moments[0] == 3600
+
+
+@pytest.mark.parametrize("name", ["Time (h)", "uptime_d", "t m"])
+def test_a_letter_that_may_be_a_unit_of_time_is_asked_about(name: str) -> None:
+    """Hours taken for seconds would make a leak of what is none."""
+    with pytest.raises(
+        RecordingError, match="may be minutes, hours or days, by the end of the column's name"
+    ):
+        read_times(column("0", "0.25", name=name), None)
 
 
 def test_the_step_of_times_is_that_of_one_process() -> None:

@@ -33,6 +33,7 @@ def test_two_arms_are_not_one_process(one: str, other: str, tmp_path: Path) -> N
     path.write_text(f'[arms.old]\nurl = "{one}"\n[arms.new]\nurl = "{other}"\n')
     with pytest.raises(UsageError, match=r"arms\.old\.url and arms\.new\.url are the same address"):
         load_profile(str(path))
+    assert list(load_profile(str(path), arms="new").arms) == ["new"]
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,19 @@ def server() -> Iterator[socket.socket]:
 def test_a_process_serves_where_it_has_the_socket_that_listens(server: socket.socket) -> None:
     """Else somebody else does, and who it is has a name."""
     port = server.getsockname()[1]
-    assert who_serves(HERE, port, [os.getpid()]) is Serving.OWN
-    assert who_serves(HERE, port, [2**30]) is Serving.OTHER
+    assert who_serves(HERE, port, lambda: [os.getpid()]) is Serving.OWN
+    assert who_serves(HERE, port, lambda: [2**30]) is Serving.OTHER
     assert listener_at(HERE, port).startswith(f"pid {os.getpid()} (")
+
+
+def test_the_processes_are_asked_for_once_the_listeners_are_read(server: socket.socket) -> None:
+    """A worker that has begun to listen meanwhile would be a stranger among those of before."""
+
+    def close() -> list[int]:
+        server.close()
+        return [os.getpid()]
+
+    assert who_serves(HERE, server.getsockname()[1], close) is Serving.OTHER
 
 
 def test_a_socket_that_several_processes_have_is_that_of_each(server: socket.socket) -> None:
@@ -94,8 +104,8 @@ def test_a_socket_that_several_processes_have_is_that_of_each(server: socket.soc
         os._exit(0)
     try:
         port = server.getsockname()[1]
-        assert who_serves(HERE, port, [worker]) is Serving.OWN
-        assert who_serves(HERE, port, [os.getpid()]) is Serving.OWN
+        assert who_serves(HERE, port, lambda: [worker]) is Serving.OWN
+        assert who_serves(HERE, port, lambda: [os.getpid()]) is Serving.OWN
     finally:
         os.close(wake)
         os.close(woken)
@@ -108,7 +118,7 @@ def test_of_sockets_that_share_a_port_one_is_enough() -> None:
         port = one.getsockname()[1]
         with socket.create_server((HERE, port), reuse_port=True):
             assert len(chosen(listeners.listeners() or [], HERE, port)) == 2
-            assert who_serves(HERE, port, [os.getpid()]) is Serving.OWN
+            assert who_serves(HERE, port, lambda: [os.getpid()]) is Serving.OWN
 
 
 @pytest.mark.parametrize("dual", [True, False])
@@ -120,7 +130,7 @@ def test_a_socket_of_all_addresses_serves_this_one(*, dual: bool) -> None:
     except (OSError, ValueError):
         pytest.skip("no IPv6 here")
     with server:
-        assert who_serves(HERE, server.getsockname()[1], [os.getpid()]) is Serving.OWN
+        assert who_serves(HERE, server.getsockname()[1], lambda: [os.getpid()]) is Serving.OWN
 
 
 def test_the_kernel_chooses_the_most_particular_address() -> None:
@@ -142,18 +152,18 @@ def test_where_nothing_listens_nobody_serves_but_who_listens_in_a_network_of_its
     inside = Listener(IPv4Address(0), 80, 0, 42)
     monkeypatch.setattr(listeners, "listeners", lambda pid=None: [] if pid is None else [inside])
     monkeypatch.setattr(listeners, "sockets_of", lambda pid: {42} if pid == 7 else {43})
-    assert who_serves(HERE, 8000, [7]) is Serving.OWN
-    assert who_serves(HERE, 8000, [8]) is Serving.NOBODY
+    assert who_serves(HERE, 8000, lambda: [7]) is Serving.OWN
+    assert who_serves(HERE, 8000, lambda: [8]) is Serving.NOBODY
 
 
 def test_what_cannot_be_read_is_not_known(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Descriptors of another user's process, or the table: neither clears nor accuses."""
     port = server.getsockname()[1]
     monkeypatch.setattr(listeners, "sockets_of", lambda _pid: None)
-    assert who_serves(HERE, port, [os.getpid()]) is Serving.UNKNOWN
+    assert who_serves(HERE, port, lambda: [os.getpid()]) is Serving.UNKNOWN
     assert listener_at(HERE, port) == f"another process (of uid {os.getuid()})"
     monkeypatch.setattr(listeners, "listeners", lambda _pid=None: None)
-    assert who_serves(HERE, port, [os.getpid()]) is Serving.UNKNOWN
+    assert who_serves(HERE, port, lambda: [os.getpid()]) is Serving.UNKNOWN
     assert listener_at(HERE, port) == ""
 
 
