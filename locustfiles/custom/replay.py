@@ -29,11 +29,12 @@ class StandStill:
         self._gate = gate
 
     def on_request(
-        self, name: str = "", exception: BaseException | None = None, response: object = None, **_: object
+        self, name: str = "", exception: object = None, response: object = None, **_: object
     ) -> None:
         """Count a request, in the greenlet of the user that has sent it."""
+        failure = custom_kind(exception, response)
         self._gate.sent(str(name))
-        self._gate.ended(custom_kind(exception, response))
+        self._gate.ended(failure)
         self.hold()
 
     def hold(self) -> None:

@@ -13,7 +13,7 @@ from locustfiles.custom.user import bound_to, past_pause
 from locustfiles.locust_process import LocustProcess
 from locustfiles.messages import Begin
 from locustfiles.worker.dispatcher import TICK_S
-from locustfiles.worker.failure_kind import custom_kind
+from locustfiles.worker.failure_kind import custom_kind, custom_time_us
 from locustfiles.worker.reporter import MasterClock
 from soak.contract import Traffic
 
@@ -83,16 +83,17 @@ class CustomSender:
 
     def _on_request(
         self,
-        response_time: float,
-        exception: BaseException | None = None,
+        response_time: object = None,
+        exception: object = None,
         response: object = None,
         **_: object,
     ) -> None:
         if self._counting:
+            # before anything is counted: whatever a client gives, what is sent has also ended
+            failure, took_us = custom_kind(exception, response), custom_time_us(response_time)
             second = self._seconds[int(self._clock.now_s())]
             second.sent += 1
-            took_us = max(0, round((response_time or 0) * 1000))
-            second.ended(custom_kind(exception, response), took_us, took_us)
+            second.ended(failure, took_us, took_us)
 
     def _past_pause(self, wait_s: float) -> float:
         return past_pause(self._traffic, self._clock.now_s() - self._start_s, wait_s)

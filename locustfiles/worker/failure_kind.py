@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import IncompleteRead
+from typing import cast
 
 import gevent
 from geventhttpclient.response import HTTPParseError
@@ -12,6 +13,7 @@ from requests import RequestException
 
 from locustfiles.answers.bounds import AnswerTooLargeError
 from locustfiles.answers.fast_http import AnswerTooLateError
+from soak.contract import HISTOGRAM_HIGHEST_US
 
 ERROR_PREFIX = b'{"error"'
 """Beginning of a body whose first key is "error"; comparing it avoids parsing every answer."""
@@ -49,24 +51,34 @@ def error_kind(error: BaseException) -> str:
             return "other"
 
 
-def custom_kind(error: BaseException | None, response: object) -> str | None:
+def custom_kind(error: object, response: object) -> str | None:
     """Return the kind of failure of a request of a custom locustfile, from Locust's event.
 
-    The locustfile decides what a failure is: a status of 404 may be a success, and one of 200 a failure.
+    The locustfile decides what a failure is: a status of 404 may be a success, and one of 200 a failure. Its clients
+    may give a text or a number as the error; as for Locust, one that is false, as "" and 0, is none.
     """
-    if error is None:
+    if not error:
         return None
-    status = getattr(response, "status_code", 0) or 0
-    if status and not isinstance(error, AnswerTooLargeError | AnswerTooLateError):
+    status = getattr(response, "status_code", 0)
+    if isinstance(status, int) and status and not isinstance(error, AnswerTooLargeError | AnswerTooLateError):
         return "error_body" if status // 100 == 2 else answer_kind(status, b"") or "other"
     kinds = {error_kind(cause) for cause in _causes(error)}
     return next((kind for kind in ("too_large", "timeout", "reset", "connect") if kind in kinds), "other")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and its causes: HTTP clients wrap the errors of the socket."""
+def custom_time_us(response_time_ms: object) -> int:
+    """Return the time of a request of a custom locustfile, from Locust's event: one that is no number counts as 0."""
+    try:
+        time_us = float(cast(float, response_time_ms)) * 1000
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return round(min(max(0.0, time_us), HISTOGRAM_HIGHEST_US))
+
+
+def _causes(error: object) -> Iterator[BaseException]:
+    """Yield the error, if it is an exception, and its causes: HTTP clients wrap the errors of the socket."""
     seen: set[int] = set()
-    cause: BaseException | None = error
+    cause = error if isinstance(error, BaseException) else None
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         yield cause

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,7 +48,7 @@ class Rehearsal:
         self.sender.prepare(BEGIN_AT_40)
         self.sender.drive(BEGIN_AT_40)
 
-    def request(self, took_ms: float, error: Exception | None = None) -> None:
+    def request(self, took_ms: float, error: object = None) -> None:
         """Let a request of a user end."""
         self.wire.environment.events.request.fire(
             request_type="GET",
@@ -81,6 +82,27 @@ def test_requests_are_counted_while_the_load_is_on(rehearsal: Rehearsal) -> None
     assert counted.timings.service.get_max_value() == pytest.approx(20_000, rel=0.01)
     assert rehearsal.wire.stop_timeouts == [3.0]
     assert rehearsal.wire.environment.stop_timeout == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "counts"),
+    [
+        ("it did not connect", (1, 0, {"other": 1})),
+        (7, (1, 0, {"other": 1})),
+        ("", (1, 1, {})),
+        (0, (1, 1, {})),
+    ],
+)
+@pytest.mark.parametrize("took_ms", [5, math.inf])
+def test_each_request_ends_well_or_not(
+    rehearsal: Rehearsal, error: object, took_ms: float, counts: tuple[int, int, dict[str, int]]
+) -> None:
+    """Whatever a client gives as its error and its time, a request that is sent has failed where Locust says so."""
+    rehearsal.script = [(40.1, lambda: rehearsal.request(took_ms, error))]
+    rehearsal.drive()
+    (counted,) = rehearsal.sender.take(40).values()
+    assert (counted.sent, counted.ok, dict(counted.failed)) == counts
+    assert counted.timings.service.get_total_count() == 1
 
 
 def test_a_reset_of_locusts_statistics_loses_no_request(rehearsal: Rehearsal) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from http.client import IncompleteRead
 
 import gevent
@@ -11,8 +13,8 @@ from geventhttpclient.useragent import RetriesExceeded
 
 from locustfiles.answers.bounds import AnswerTooLargeError
 from locustfiles.answers.fast_http import AnswerTooLateError
-from locustfiles.worker.failure_kind import answer_kind, custom_kind, error_kind
-from soak.contract import FAILURE_KINDS
+from locustfiles.worker.failure_kind import answer_kind, custom_kind, custom_time_us, error_kind
+from soak.contract import FAILURE_KINDS, HISTOGRAM_HIGHEST_US
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_errors(error: BaseException, kind: str) -> None:
 
 
 class Answer:
-    def __init__(self, status_code: int) -> None:
+    def __init__(self, status_code: object) -> None:
         self.status_code = status_code
 
 
@@ -78,9 +80,16 @@ class Answer:
         (ValueError("their own client"), 0, "other"),
         (requests.TooManyRedirects("Exceeded 30 redirects."), 0, "other"),
         (AnswerTooLargeError("the body", 10), 200, "too_large"),
+        ("it did not connect", 0, "other"),
+        ("it did not connect", 503, "5xx"),
+        (7, 0, "other"),
+        (ValueError("a client of its own"), "UNAVAILABLE", "other"),
+        (0, 0, None),
+        ("", 503, None),
+        (False, 0, None),
     ],
 )
-def test_requests_of_an_own_locustfile(error: Exception | None, status: int, kind: str | None) -> None:
+def test_requests_of_an_own_locustfile(error: object, status: object, kind: str | None) -> None:
     """The team decides what has failed; its status or its error gives the kind."""
     assert custom_kind(error, Answer(status)) == kind
 
@@ -102,3 +111,22 @@ def test_the_cause_counts(cause: BaseException, kind: str) -> None:
     error.__context__ = urllib3.exceptions.ProtocolError("wrapped")
     error.__context__.__cause__ = cause
     assert custom_kind(error, None) == kind
+
+
+@pytest.mark.parametrize(
+    ("response_time_ms", "time_us"),
+    [
+        (12.5, 12_500),
+        (Decimal("0.5"), 500),
+        (None, 0),
+        (-3, 0),
+        (math.nan, 0),
+        ("soon", 0),
+        (10**400, 0),
+        (math.inf, HISTOGRAM_HIGHEST_US),
+        (1e300, HISTOGRAM_HIGHEST_US),
+    ],
+)
+def test_times_of_an_own_client(response_time_ms: object, time_us: int) -> None:
+    """Whatever it gives is a time within the histogram."""
+    assert custom_time_us(response_time_ms) == time_us
