@@ -219,9 +219,9 @@ def arm_objections(recording: Recording, arm: Arm, sums: LoadSummary) -> tuple[O
     shared = (one for one in run_objections(recording) if one.arm in {None, arm.name})
     if (load := recording.load) is None:
         return tuple(shared)
-    silence = _silence(arm, load) if recording.manifest.closed_loop else []
+    of_users = _of_users(arm, load) if recording.manifest.closed_loop else []
     attached = recording.manifest.attached
-    of_load = () if attached else (*_arrival(arm, sums, load), *silence, *_success(sums))
+    of_load = () if attached else (*_arrival(arm, sums, load), *of_users, *_success(sums))
     unread = (*_absence(arm, load), *_sampling(arm, load, recording.manifest.every_s), *kill_doubts(arm))
     of_day = _day(arm, load) if attached else []
     return (
@@ -277,17 +277,21 @@ def _arrival(arm: Arm, sums: LoadSummary, load: Phase) -> list[str]:
     return found
 
 
-def _silence(arm: Arm, load: Phase) -> list[str]:
-    """Return an objection where the users of a locustfile stopped: no plan exists to compare their requests with."""
+def _of_users(arm: Arm, load: Phase) -> list[str]:
+    """Return an objection where the users of a locustfile stopped, or what they sent ended neither well nor badly."""
     rows = load_rows(arm, load)
     alive = alive_seconds(arm, rows["t_s"])
     silent = (rows["sent"].rolling(SILENT_S).sum() == 0) & (alive.rolling(SILENT_S).min() == 1)
-    if silent.sum() <= (1 - ARRIVED_AT_LEAST) * alive.sum():
-        return []
-    return [
-        f"in {silent.sum()} of the {alive.sum()} seconds while it was alive and loaded no user had sent a "
-        f"request for {SILENT_S} s (at most {1 - ARRIVED_AT_LEAST:.0%} may)"
-    ]
+    found = []
+    if silent.sum() > (1 - ARRIVED_AT_LEAST) * alive.sum():
+        found.append(
+            f"in {silent.sum()} of the {alive.sum()} seconds while it was alive and loaded no user had sent a "
+            f"request for {SILENT_S} s (at most {1 - ARRIVED_AT_LEAST:.0%} may)"
+        )
+    # each is counted as it ends: none is in flight
+    if (unknown := _in_flight(rows)) > (1 - ARRIVED_AT_LEAST) * (sent := rows["sent"].sum()):
+        found.append(f"{unknown:,.0f} of {sent:,.0f} requests neither succeeded nor failed (at most 1% may)")
+    return found
 
 
 def _success(sums: LoadSummary) -> list[str]:

@@ -212,12 +212,35 @@ def test_processes_that_nobody_looked_into_are_a_reason(build_run: Build) -> Non
     assert reasons(run_dir) == ("fixed: 2 processes below pid 12 were not sampled",)
 
 
-def test_users_who_stop_are_a_reason(build_run: Build) -> None:
-    """Without a plan, requests must be sent throughout; a pause of some seconds is none."""
-    run_dir = build_run(kill_hour=None)
+def _of_users(run_dir: Path) -> Path:
+    """Let the load be that of a locustfile's users; return the run directory."""
     manifest = run_dir / "manifest.json"
     facts = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(facts | {"config": {"traffic": {"locustfile": "team.py"}}}))
+    return run_dir
+
+
+@pytest.mark.parametrize(
+    ("of_100", "found"), [(0, ()), (1, ()), (2, ("288 of 14,400",)), (100, ("14,400 of 14,400",))]
+)
+def test_requests_of_users_that_end_neither_way_are_a_reason(
+    build_run: Build, of_100: int, found: tuple[str, ...]
+) -> None:
+    """They may all have failed; each is counted as it ends, so that not even the last ones are in flight."""
+    run_dir = _of_users(build_run(kill_hour=None))
+
+    def lose(row: dict[str, str]) -> None:
+        row["ok"] = f"{float(row['ok']) * (100 - of_100) / 100}"
+
+    _rewrite(run_dir / "fixed" / "requests.csv", lose)
+    assert reasons(run_dir) == tuple(
+        f"fixed: {count} requests neither succeeded nor failed (at most 1% may)" for count in found
+    )
+
+
+def test_users_who_stop_are_a_reason(build_run: Build) -> None:
+    """Without a plan, requests must be sent throughout; a pause of some seconds is none."""
+    run_dir = _of_users(build_run(kill_hour=None))
     for arm, silent_s in (("leaky", 9), ("fixed", 30)):
         path = run_dir / arm / "requests.csv"
         with path.open(newline="") as file:
