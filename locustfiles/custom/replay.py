@@ -7,6 +7,7 @@ from typing import BinaryIO, Final
 
 from locust import User
 
+from locustfiles.custom.first_listener import listen_first
 from locustfiles.custom.user import bound_to
 from locustfiles.locust_process import LocustProcess
 from locustfiles.replay.gate import Gate
@@ -56,7 +57,7 @@ def replay_custom(process: LocustProcess, traffic: Traffic, arm: str, orders: Bi
         _held(bound_to(url, one, _no_wait), users) for one in environment.user_classes
     ]
     environment.shape_class = None
-    environment.events.request.add_listener(users.on_request)
+    listen_first(environment.events.request, users.on_request)
     if (options := environment.parsed_options) is not None:
         options.spawn_rate, options.run_time = SPAWN_RATE, None
     ordered = ReplayOrders(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import gevent
 
 from locustfiles.counts import Second
+from locustfiles.custom.first_listener import listen_first
 from locustfiles.custom.user import bound_to, past_pause
 from locustfiles.locust_process import LocustProcess
 from locustfiles.messages import Begin
@@ -48,7 +49,7 @@ class CustomSender:
         environment.host = url = self._traffic.arms[self._arm]
         pauses = None if self._traffic.quiesce_every_s is None else self._past_pause
         environment.user_classes = [bound_to(url, users, pauses) for users in environment.user_classes]
-        environment.events.request.add_listener(self._on_request)
+        listen_first(environment.events.request, self._on_request)
 
     def prepare(self, begin: Begin) -> None:
         """Count anew for the load that begins."""

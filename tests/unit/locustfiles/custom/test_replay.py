@@ -1,10 +1,19 @@
 from __future__ import annotations
 
-import pytest
-from locust.event import EventHook
+import io
+from collections.abc import Callable
 
-from locustfiles.custom.replay import StandStill
+import gevent
+import pytest
+from locust import User
+from locust.env import Environment
+from locust.event import EventHook
+from locust.exception import StopUser
+
+from locustfiles.custom.replay import StandStill, replay_custom
 from locustfiles.replay.gate import Gate
+from soak.contract import Traffic
+from tests.support.locust_wire import Wire
 from tests.unit.locustfiles.conftest import ScriptedClock
 
 
@@ -25,3 +34,18 @@ def test_each_request_ends(gate: Gate, error: object, failed: dict[str, int]) ->
     request.add_listener(StandStill(gate).on_request)
     request.fire(name="/", exception=error)
     assert (gate.names, gate.in_flight, dict(gate.failed)) == ({"/": 1}, 0, failed)
+
+
+def test_a_user_whose_task_a_listener_ends_stands_still(make_traffic: Callable[..., Traffic]) -> None:
+    """A listener of the team that ends the event is called after ours, which waits until requests may be sent."""
+
+    def stop(**_: object) -> None:
+        raise StopUser
+
+    wire = Wire(Environment(user_classes=[User]))
+    wire.environment.events.request.add_listener(stop)
+    replay_custom(wire.process, make_traffic(), "fixed", io.BytesIO())
+    user = gevent.spawn(wire.environment.events.request.fire, name="/", exception=None, response_time=1)
+    user.join(0.05)
+    assert not user.ready()
+    user.kill()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from locust import User, task
 from locust.env import Environment
+from locust.exception import RescheduleTask, StopUser
 
 from locustfiles.custom.sender import CustomSender
 from locustfiles.messages import Begin
@@ -34,10 +35,18 @@ class Rehearsal:
         clock.t_s = 40.0
         self.clock = clock
         self.wire = Wire(Environment(user_classes=[Visitor]))
+        self.heard: list[object] = []
+        """The errors that a listener of the team has heard; each ends the user's task."""
+        self.wire.environment.events.request.add_listener(self.hear)
         self.script: list[tuple[float, Callable[[], None]]] = []
         """Times (``t_s``) and what happens then, in order."""
         self.sender = CustomSender(traffic, "fixed", MasterClock(clock.now), self.sleep)
         self.sender.register(self.wire.process)
+
+    def hear(self, exception: object, **_: object) -> None:
+        self.heard.append(exception)
+        if isinstance(exception, StopUser | RescheduleTask):
+            raise exception
 
     def sleep(self, seconds: float) -> None:
         self.clock.t_s += seconds
@@ -103,6 +112,21 @@ def test_each_request_ends_well_or_not(
     (counted,) = rehearsal.sender.take(40).values()
     assert (counted.sent, counted.ok, dict(counted.failed)) == counts
     assert counted.timings.service.get_total_count() == 1
+
+
+@pytest.mark.parametrize("error", [StopUser(), RescheduleTask()])
+def test_a_failure_that_ends_the_users_task_is_counted(rehearsal: Rehearsal, error: Exception) -> None:
+    """A listener of the team may end the task by it, which ends the event: the team's own are called after ours."""
+
+    def fail() -> None:
+        with pytest.raises(type(error)):
+            rehearsal.request(5, error)
+
+    rehearsal.script = [(40.1, lambda: rehearsal.request(5)), (40.2, fail)]
+    rehearsal.drive()
+    (counted,) = rehearsal.sender.take(40).values()
+    assert (counted.sent, counted.ok, dict(counted.failed)) == (2, 1, {"other": 1})
+    assert rehearsal.heard == [None, error]
 
 
 def test_a_reset_of_locusts_statistics_loses_no_request(rehearsal: Rehearsal) -> None:
