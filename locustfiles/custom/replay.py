@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import BinaryIO, Final
 
+import gevent
 from locust import User
 
 from locustfiles.custom.first_listener import listen_first
@@ -39,12 +40,20 @@ class StandStill:
         self.hold()
 
     def hold(self) -> None:
-        """Wait until requests may be sent."""
+        """Wait until requests may be sent; what is raised here meanwhile, as by a time-out, is raised after that."""
+        late: BaseException | None = None
         self.standing += 1
         try:
-            self._gate.wait()
+            while True:
+                try:
+                    self._gate.wait()
+                    break
+                except (Exception, gevent.Timeout) as error:  # noqa: BLE001 - raised below
+                    late = late or error
         finally:
             self.standing -= 1
+        if late is not None:
+            raise late
 
 
 def replay_custom(process: LocustProcess, traffic: Traffic, arm: str, orders: BinaryIO) -> None:

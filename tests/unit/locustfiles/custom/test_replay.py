@@ -49,3 +49,37 @@ def test_a_user_whose_task_a_listener_ends_stands_still(make_traffic: Callable[.
     user.join(0.05)
     assert not user.ready()
     user.kill()
+
+
+class LateError(Exception):
+    """What a client raises after its time-out."""
+
+
+@pytest.mark.parametrize("late", [None, LateError()])
+def test_a_time_out_around_a_request_ends_no_pause(gate: Gate, late: Exception | None) -> None:
+    """Whether it is our deadline of a FastHttpUser or the team's own, it is raised once requests may be sent."""
+    users = StandStill(gate)
+    gate.close()
+
+    def send() -> None:
+        with gevent.Timeout(0.02, late):
+            users.on_request(name="/")
+
+    user = gevent.spawn(send)
+    user.join(0.1)
+    assert (user.ready(), users.standing) == (False, 1)
+    gate.open(1, 0.0)
+    user.join(1.0)
+    assert isinstance(user.exception, LateError if late else gevent.Timeout)
+    assert users.standing == 0
+
+
+def test_a_user_that_is_stopped_in_a_pause_ends(gate: Gate) -> None:
+    """At once, as Locust ends its users."""
+    users = StandStill(gate)
+    gate.close()
+    user = gevent.spawn(users.hold)
+    user.join(0.01)
+    user.kill(timeout=1.0)
+    assert user.ready()
+    assert users.standing == 0
