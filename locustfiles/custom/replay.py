@@ -9,7 +9,7 @@ import gevent
 from locust import User
 
 from locustfiles.custom.first_listener import listen_first
-from locustfiles.custom.user import bound_to
+from locustfiles.custom.user import bound_to, use_bound
 from locustfiles.locust_process import LocustProcess
 from locustfiles.replay.gate import Gate
 from locustfiles.replay.orders import ReplayOrders
@@ -62,9 +62,7 @@ def replay_custom(process: LocustProcess, traffic: Traffic, arm: str, orders: Bi
     users = StandStill(gate)
     environment, url = process.environment, traffic.arms[arm]
     environment.host = url
-    environment.user_classes = [
-        _held(bound_to(url, one, _no_wait), users) for one in environment.user_classes
-    ]
+    use_bound(environment, lambda one: _held(bound_to(url, one, _no_wait), users))
     environment.shape_class = None
     listen_first(environment.events.request, users.on_request)
     if (options := environment.parsed_options) is not None:

@@ -10,7 +10,7 @@ import gevent
 
 from locustfiles.counts import Second
 from locustfiles.custom.first_listener import listen_first
-from locustfiles.custom.user import bound_to, past_pause
+from locustfiles.custom.user import bound_to, past_pause, use_bound
 from locustfiles.locust_process import LocustProcess
 from locustfiles.messages import Begin
 from locustfiles.worker.dispatcher import TICK_S
@@ -48,7 +48,7 @@ class CustomSender:
         environment = process.environment
         environment.host = url = self._traffic.arms[self._arm]
         pauses = None if self._traffic.quiesce_every_s is None else self._past_pause
-        environment.user_classes = [bound_to(url, users, pauses) for users in environment.user_classes]
+        use_bound(environment, lambda users: bound_to(url, users, pauses))
         listen_first(environment.events.request, self._on_request)
 
     def prepare(self, begin: Begin) -> None:

@@ -37,6 +37,15 @@ def bound_to(url: str, user_class: type[User], past_pause: Callable[[float], flo
     )
 
 
+def use_bound(environment: Environment, bind: Callable[[type[User]], type[User]]) -> None:
+    """Let Locust start the bound classes in the place of the locustfile's, and change them by its web UI."""
+    bound = {users: bind(users) for users in environment.user_classes}
+    environment.user_classes = list(bound.values())
+    # a choice of tasks reaches the classes in here; one that Locust does not start stays as it is
+    available = cast(dict[str, Any], environment.available_user_classes or {})
+    environment.available_user_classes = {name: bound.get(users, users) for name, users in available.items()}
+
+
 def past_pause(traffic: Traffic, offset_s: float, wait_s: float) -> float:
     """Return the wait, seconds, that begins ``offset_s`` into the warm-up, longer by a pause when it would end in one.
 

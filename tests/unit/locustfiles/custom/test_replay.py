@@ -30,7 +30,7 @@ def gate(clock: ScriptedClock) -> Gate:
 )
 def test_each_request_ends(gate: Gate, error: object, failed: dict[str, int]) -> None:
     """Whatever a client gives as its error, the request is sent and has ended, and failed where Locust says so."""
-    request = EventHook()  # type: ignore[no-untyped-call]
+    request = EventHook()
     request.add_listener(StandStill(gate).on_request)
     request.fire(name="/", exception=error)
     assert (gate.names, gate.in_flight, dict(gate.failed)) == ({"/": 1}, 0, failed)

@@ -6,7 +6,7 @@ import pytest
 from locust import HttpUser, User, constant, task
 from locust.env import Environment
 
-from locustfiles.custom.user import bound_to, past_pause
+from locustfiles.custom.user import bound_to, past_pause, use_bound
 from soak.contract import Traffic
 
 URL = "http://127.0.0.1:1"
@@ -54,6 +54,41 @@ def test_users_wait_out_a_pause(environment: Environment) -> None:
 
     assert bound_to(URL, Buyer, lambda wait_s: wait_s + 1)(environment).wait_time() == 3
     assert bound_to(URL, Waitless, lambda wait_s: wait_s + 1)(environment).wait_time is None
+
+
+def test_a_choice_of_tasks_counts() -> None:
+    """Locust's picker, by which the master changes the classes of its workers, changes those that are started."""
+
+    class Chooser(User):
+        weight = 0
+
+        @task
+        def look(self) -> None:
+            """Send nothing here."""
+
+        @task
+        def buy(self) -> None:
+            """Send nothing here."""
+
+    class Buying(Chooser):
+        weight = 1
+
+    both = {"Chooser": Chooser, "Renamed": Buying}
+    environment = Environment(
+        user_classes=[Chooser, Buying],
+        available_user_classes=both,  # type: ignore[arg-type]
+        available_user_tasks={name: users.tasks for name, users in both.items()},
+    )
+    use_bound(environment, lambda users: bound_to(URL, users, None))
+    (started,) = environment.user_classes
+    assert started.tasks == [Chooser.look, Chooser.buy]
+    for name in both:
+        environment.update_user_class(
+            {"user_class_name": name, "tasks": ["buy"], "host": "http://form.invalid"}
+        )
+    assert started.tasks == [Chooser.buy]
+    assert started(environment).host == URL
+    assert environment.available_user_classes == {"Chooser": Chooser, "Renamed": started}
 
 
 @pytest.mark.parametrize(
