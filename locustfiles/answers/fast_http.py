@@ -29,6 +29,8 @@ from locustfiles.answers.bounds import (
 
 PIECE_BYTES: Final = 16 * 1024
 """Bytes that are decoded at a time, at most."""
+under_way: Final = gevent.local.local()
+"""The ``deadline`` of the request that a greenlet sends."""
 
 
 class AnswerTooLateError(ClientError):
@@ -62,8 +64,10 @@ def bound_requests(bounds: AnswerBounds, hook: Hook = setattr) -> None:
     def request_in_time(self: FastHttpSession, *args: Any, **options: Any) -> Any:
         late = AnswerTooLateError(None, "no whole answer in time")
         newest.pool = None
-        with gevent.Timeout(bounds.timeout_s, late):
+        under_way.deadline = gevent.Timeout(bounds.timeout_s, late)
+        with under_way.deadline:
             answer = request(self, *args, **options)
+        under_way.deadline = None
         if (
             getattr(answer, "error", None) is late
             and newest.pool is not None
@@ -76,6 +80,15 @@ def bound_requests(bounds: AnswerBounds, hook: Hook = setattr) -> None:
 
     hook(ConnectionPool, "get_socket", get_known_socket)
     hook(FastHttpSession, "request", request_in_time)
+
+
+def end_deadline(**_: object) -> None:
+    """End the deadline of the request that has ended; the first listener of Locust's event, fired within the request.
+
+    What listens besides, as the file's own code, may take its time.
+    """
+    if (deadline := getattr(under_way, "deadline", None)) is not None:
+        deadline.close()
 
 
 def metered_response(bounds: AnswerBounds) -> type[HTTPSocketPoolResponse]:

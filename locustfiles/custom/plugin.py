@@ -18,6 +18,7 @@ from locust.runners import WorkerRunner
 from locustfiles.answers import fast_http, requests_http
 from locustfiles.answers.bounds import AnswerBounds
 from locustfiles.custom.coordinator import coordinate_custom
+from locustfiles.custom.first_listener import listen_first
 from locustfiles.custom.replay import replay_custom
 from locustfiles.custom.sender import CustomSender
 from locustfiles.locust_process import LocustProcess, set_up
@@ -49,24 +50,25 @@ def _set_up_custom(process: LocustProcess, orders: BinaryIO) -> None:
     traffic = read_traffic(Path(options.soak_traffic))
     if options.soak_replay:
         replay_custom(process, traffic, options.soak_arm, orders)
-        _bound_answers(traffic)
+        _bound_answers(process.environment, traffic)
     elif isinstance(process.runner, WorkerRunner):
         clock = MasterClock()
         sender = CustomSender(traffic, options.soak_arm, clock)
         sender.register(process)
         Reporter(traffic, sender, clock).register(process)
-        _bound_answers(traffic)
+        _bound_answers(process.environment, traffic)
     else:
         coordinate_custom(process, traffic, orders)
         WebUi(traffic).register(process.environment)
     bound_statistics(process.environment)
 
 
-def _bound_answers(traffic: Traffic) -> None:
+def _bound_answers(environment: Environment, traffic: Traffic) -> None:
     bounds = AnswerBounds.of_whole_answers(traffic.max_response, traffic.network_timeout_s)
     for client in (fast_http, requests_http):
         client.bound_answers(bounds)
         client.bound_requests(bounds)
+    listen_first(environment.events.request, fast_http.end_deadline)
 
 
 events.init_command_line_parser.add_listener(add_soak_arguments)

@@ -22,7 +22,13 @@ from locustfiles.answers.bounds import (
     AnswerTooLargeError,
     InFlight,
 )
-from locustfiles.answers.fast_http import AnswerTooLateError, bound_answers, bound_requests, decoded
+from locustfiles.answers.fast_http import (
+    AnswerTooLateError,
+    bound_answers,
+    bound_requests,
+    decoded,
+    end_deadline,
+)
 from tests.support.rogue_server import ENDLESS, PIECE
 
 MAX_BYTES = 1 << 20
@@ -160,6 +166,48 @@ def test_a_drip_has_one_deadline(retries: int) -> None:
     target.close()
     assert [type(failure) for failure in failures] == [AnswerTooLateError]
     assert target.connections == 1
+
+
+@pytest.mark.usefixtures("bounded")
+def test_a_listener_has_its_own_time() -> None:
+    """The deadline is the request's: one that hears of it within the request, as in a pause of a replay, may wait."""
+    target = Target(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+    waited = 0
+
+    def wait(**_: object) -> None:
+        nonlocal waited
+        gevent.sleep(0.5)
+        waited += 1
+
+    environment = Environment()
+    environment.events.request.add_listener(end_deadline)
+    environment.events.request.add_listener(wait)
+    session = FastHttpSession(target.url, environment.events.request, None, network_timeout=5.0)
+    assert [session.get("/").status_code for _ in range(2)] == [200, 200]
+    session.client.clientpool.close()
+    target.close()
+    assert waited == 2
+
+
+@pytest.mark.usefixtures("bounded")
+def test_each_request_has_a_deadline_where_an_earlier_one_was_ended() -> None:
+    """That of a request that has ended is no other's."""
+    environment = Environment()
+    environment.events.request.add_listener(end_deadline)
+    failures: list[object] = []
+    environment.events.request.add_listener(lambda exception, **_: failures.append(exception))
+    targets = [
+        Target(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+        Target(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.02),
+    ]
+    session = FastHttpSession(targets[0].url, environment.events.request, None, network_timeout=5.0)
+    with gevent.Timeout(5):
+        for target in targets:
+            session.get(target.url)
+    session.client.clientpool.close()
+    for target in targets:
+        target.close()
+    assert [type(failure) for failure in failures] == [type(None), AnswerTooLateError]
 
 
 @pytest.mark.parametrize("body", [b"", bytes(32 << 20)], ids=["answer", "sending"])
