@@ -96,7 +96,10 @@ def leak_margin(recording: Recording, arm: Arm) -> Margin:
 
 
 def limited_memory(arm: Arm) -> str:
-    """Return the column of what the memory limit limits: what its cgroup charges, else RSS, which the watchdog sums."""
+    """Return the column of what the memory limit limits: what it charges; RSS where the file cache in it is not known.
+
+    Older watchdogs, which limited the RSS, left the file cache empty.
+    """
     return CHARGED if arm.samples[CHARGED].notna().any() else RSS
 
 

@@ -115,8 +115,12 @@ class WatchdogLife:
         self._thread.start()
 
     def usage(self) -> Usage:
-        """Return the resident memory of the process and all that it started, without parts."""
-        return Usage(None if self._pid is None else self._memory.read(self._pid))
+        """Return the resident memory of the process and all that it started.
+
+        It has no file cache: pages of files that are mapped count as memory in use, as before a kill.
+        """
+        charged = None if self._pid is None else self._memory.read(self._pid)
+        return Usage(charged, file_bytes=None if charged is None else 0)
 
     def check(self, pid: int) -> bool:
         """Read the memory, exactly near the limit, and kill above it; return whether the process lives on."""

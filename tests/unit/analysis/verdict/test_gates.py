@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,7 @@ from analysis.verdict.gates import Gate, GateReason, GateResult, candidate_gates
 from analysis.verdict.run import judged_run
 from soak.contract import GATES, GateLimit
 from soak.contract.units import parse_limit
+from soak.limit.watchdog import WatchdogLife
 
 Build = Callable[..., Path]
 pytestmark = pytest.mark.usefixtures("planted_verdicts")
@@ -116,6 +118,34 @@ def test_a_candidate_that_was_oom_killed_has_no_time_left(build_run: Build) -> N
     roles = {"candidate": "leaky", "max_leak_bytes_per_request": 200.0}
     found = held(build_run(judge=roles, **limit("min_time_to_oom", ">=", 60)))
     assert (found.measured, found.outcome) == ("0 s", "fail")
+
+
+@pytest.mark.parametrize(
+    ("charged_above", "is_old", "measured", "outcome"),
+    [(280e6, False, "7.7 h", "pass"), (440e6, False, "0 s", "fail"), (730e6, True, "0 s", "fail")],
+)
+def test_under_the_watchdog_the_time_to_oom_is_that_of_what_it_charges(
+    build_run: Build, charged_above: float, is_old: bool, measured: str, outcome: str
+) -> None:
+    """Workers share pages: their RSS of 800 MB is beyond the limit of 512 MB, and 350 MB that count once are not.
+
+    A charge beyond the limit fails. An older watchdog killed by the RSS, so that is what its recordings are judged by.
+    """
+    run_dir = build_run(**limit("min_time_to_oom", ">=", 3600))
+    watchdog = WatchdogLife(1 << 62)
+    watchdog.watch(os.getpid())
+    file_bytes = watchdog.usage().file_bytes
+    watchdog.close()
+    path = run_dir / "fixed" / "samples.csv"
+    rows = pd.read_csv(path)
+    planted = {
+        "rss_bytes": rows["rss_bytes"] + 730e6,
+        "cgroup_bytes": rows["rss_bytes"] + charged_above,
+        "cgroup_file_bytes": None if is_old else file_bytes,
+    }
+    rows.assign(**planted).to_csv(path, index=False)
+    found = held(run_dir)
+    assert (found.measured, found.outcome) == (measured, outcome)
 
 
 @pytest.mark.parametrize(
