@@ -80,18 +80,23 @@ def find_unclaimed_kills(events: pd.DataFrame, arm: str) -> UnclaimedKills:
         elif event == "limit":
             kills, met_limit = _counted(detail)
             kills, claimed = max(0, kills - claimed), 0
-            if met_limit is False:
+            if met_limit is True:
+                found = replace(found, of_no_life=found.of_no_life + kills)
+            elif met_limit is False:
                 found = replace(found, not_by_limit=found.not_by_limit + kills)
             else:
-                found = replace(found, of_no_life=found.of_no_life + kills)
+                found = replace(found, for_unknown=found.for_unknown + kills)
     return found
 
 
 def _counted(detail: str) -> tuple[int, bool | None]:
-    """Return the kernel's kills, and whether the limit was met; None for that where it was not recorded yet."""
+    """Return the kernel's kills, and whether the limit was met; None for that where it is not known.
+
+    Versions that did not ask for that compared no kills with ends: what they counted tells of none beside.
+    """
     try:
         counters = json.loads(detail)
-        return int(counters["oom_kills"] or 0), counters.get("met_limit")
+        return int(counters["oom_kills"] or 0), counters["met_limit"]
     except (ValueError, TypeError, KeyError, AttributeError):
         return 0, None
 

@@ -83,6 +83,8 @@ class UnclaimedKills:
     """In lives that had not met their limit: that of a cgroup above them, or the machine's memory, had run out."""
     of_no_life: int = 0
     """Of processes that were no life: younger than two seconds, beyond the first 64, or as the run ended their arm."""
+    for_unknown: int = 0
+    """In lives of which it is not known whether they had met their limit."""
 
 
 @dataclass(frozen=True, slots=True)

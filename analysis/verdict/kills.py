@@ -20,6 +20,11 @@ def kill_doubts(arm: Arm) -> list[str]:
             "(younger than 2 s, beyond the first 64, or ended with the run): what they held is in no reading, and "
             "their end may hide growth; raise limit.memory (of a container, its limit)"
         )
+    if kills := arm.unclaimed_kills.for_unknown:
+        found.append(
+            f"the kernel killed {_processes(kills)} of it, and whether for its own memory limit or for memory that it "
+            "shares with others (the machine, a pod) could not be read; the kernel's log (dmesg) states which"
+        )
     return found
 
 

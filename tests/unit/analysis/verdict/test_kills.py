@@ -78,6 +78,25 @@ def test_kills_of_processes_that_are_no_life_leave_the_arm_open(build_run: Build
     assert objection.sentence.startswith("fixed: its memory limit killed 3 processes that were no life of it")
 
 
+@pytest.mark.parametrize(
+    ("counters", "exit_code"),
+    [
+        ('{"peak_bytes": 90000000, "oom_kills": 2, "oomd_kills": null, "watchdog_kills": null}', EXIT_OK),
+        (counted(2, met_limit=None), EXIT_INCONCLUSIVE),
+    ],
+)
+def test_kills_for_an_unknown_memory_accuse_no_limit(build_run: Build, counters: str, exit_code: int) -> None:
+    """An older recording, which did not state whose memory had run out, keeps its result; where it is unknown, open."""
+    run_dir = with_end(build_run(gates=LONG_BEFORE_OOM), "soak", counters)
+    judged = judged_run(read_recording(run_dir))
+    assert judged.signoff.exit_code == exit_code
+    assert [one.sentence[:88] for one in judged.arms[1].standing] == (
+        []
+        if exit_code == EXIT_OK
+        else ["fixed: the kernel killed 2 processes of it, and whether for its own memory limit or for "]
+    )
+
+
 def test_an_arm_that_nobody_killed_is_signed_off(build_run: Build) -> None:
     """With the counters at zero."""
     run_dir = with_end(build_run(gates=LONG_BEFORE_OOM), "unknown", counted(0, met_limit=False))
@@ -106,8 +125,13 @@ def events(*rows: tuple[str, int, str, str]) -> pd.DataFrame:
         ),
         (
             [("exit", 1, "soak", ""), ("limit", 1, "", counted(2, met_limit=None))],
+            UnclaimedKills(for_unknown=2),
+        ),
+        (
+            [("exit", 1, "soak", ""), ("limit", 1, "", counted(2, met_limit=True))],
             UnclaimedKills(of_no_life=2),
         ),
+        ([("exit", 1, "soak", ""), ("limit", 1, "", '{"oom_kills": 2}')], UnclaimedKills()),
         (  # the workers of an arm that was killed ended with it: they hide no kill of the next life
             [
                 ("exit", 1, "kernel", ""),
