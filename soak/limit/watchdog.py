@@ -7,7 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from soak.limit.base import Counters, Usage
@@ -16,18 +17,23 @@ from soak.process.procfs import processes_of, read_smaps, rss_bytes
 CHECK_EVERY_S = 0.05
 EXACT_SHARE = 0.01
 """Share of the time that may go into exact readings, but for those before a kill: they cost 15 ms per GiB."""
+CHANGED_SHARE = 0.1
+"""The same where processes have come or gone since the last of them, which may change what the others share."""
+ABOVE_EVERY_S = 1.0
+"""Longest time between exact readings while the limit holds only as pages are shared, seconds: a write to one of them
+takes memory, and no more is resident."""
 
 
-def resident_bytes(pid: int) -> int | None:
-    """Return the resident memory of a kept process and all that it started, None once it is gone.
+def resident_by_pid(pid: int) -> dict[int, int]:
+    """Return the resident memory of a kept process and of each that it started, by pid; empty once it is gone.
 
     A page that several of them share, as forked workers do, counts once in each.
     """
-    return _sum(pid, rss_bytes)
+    return _by_pid(pid, rss_bytes)
 
 
 def proportional_bytes(pid: int) -> int | None:
-    """Return the same with a page shared by n processes counted as 1/n in each.
+    """Return the sum of the same with a page shared by n processes counted as 1/n in each; None once it is gone.
 
     Of a process that we may not read so it is the resident memory, an upper bound.
     """
@@ -36,47 +42,69 @@ def proportional_bytes(pid: int) -> int | None:
         smaps = read_smaps(each)
         return rss_bytes(each) if smaps is None else smaps.pss_bytes
 
-    return _sum(pid, of_one)
+    readings = _by_pid(pid, of_one)
+    return sum(readings.values()) if readings else None
 
 
-def _sum(pid: int, bytes_of: Callable[[int], int | None]) -> int | None:
-    readings = [bytes_of(each) for each in (pid, *processes_of(pid))]
-    known = [reading for reading in readings if reading is not None]
-    return sum(known) if known else None
+def _by_pid(pid: int, bytes_of: Callable[[int], int | None]) -> dict[int, int]:
+    readings = ((each, bytes_of(each)) for each in (pid, *processes_of(pid)))
+    return {each: reading for each, reading in readings if reading is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ExactReading:
+    """What an exact reading found."""
+
+    pids: frozenset[int]
+    twice_bytes: int
+    """Of the resident memory, what was counted more than once."""
+    took_s: float
+    ended_s: float
 
 
 class SharedOnce:
     """Resident memory of a process and all that it started, what they share counted once.
 
-    Exact readings are rare. In between it is the resident memory less what the last of them found to be counted twice.
+    Exact readings are rare. In between it is the resident memory less what the last of them found to be counted twice,
+    but no less than that of the largest process.
     """
 
     def __init__(
         self,
-        resident: Callable[[int], int | None] = resident_bytes,
+        limit_bytes: int,
+        resident: Callable[[int], Mapping[int, int]] = resident_by_pid,
         exact: Callable[[int], int | None] = proportional_bytes,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._limit_bytes = limit_bytes
         self._resident = resident
         self._exact = exact
         self._clock = clock
-        self._twice = 0
-        """Bytes of the resident memory that were counted more than once."""
-        self._exact_at_s = clock()
-        """When the next exact reading is due."""
+        self._last: ExactReading | None = None
 
     def read(self, pid: int, *, exactly: bool = False) -> int | None:
         """Return the bytes; None once the process is gone."""
         resident = self._resident(pid)
-        if resident is None:
+        if not resident:
             return None
+        last = self._last
+        if exactly or last is None or self._is_due(last, resident):
+            self._last = last = self._read_exactly(pid, resident)
+        return max(*resident.values(), sum(resident.values()) - last.twice_bytes)
+
+    def _is_due(self, last: ExactReading, resident: Mapping[int, int]) -> bool:
+        """Return whether the next exact reading is due."""
+        after_s = last.took_s / (EXACT_SHARE if resident.keys() == last.pids else CHANGED_SHARE)
+        if sum(resident.values()) > self._limit_bytes:
+            after_s = min(after_s, ABOVE_EVERY_S)
+        return self._clock() >= last.ended_s + after_s
+
+    def _read_exactly(self, pid: int, resident: Mapping[int, int]) -> ExactReading:
         began_s = self._clock()
-        if exactly or began_s >= self._exact_at_s:
-            exact = self._exact(pid)
-            ended_s = self._clock()
-            self._exact_at_s = ended_s + (ended_s - began_s) / EXACT_SHARE
-            self._twice = 0 if exact is None else max(0, resident - exact)
-        return max(0, resident - self._twice)
+        exact = self._exact(pid)
+        ended_s = self._clock()
+        twice_bytes = 0 if exact is None else max(0, sum(resident.values()) - exact)
+        return ExactReading(frozenset(resident), twice_bytes, ended_s - began_s, ended_s)
 
 
 def kill_group(pid: int) -> None:
@@ -100,7 +128,7 @@ class WatchdogLife:
         kill: Callable[[int], None] = kill_group,
     ) -> None:
         self._limit_bytes = limit_bytes
-        self._memory = memory or SharedOnce()
+        self._memory = memory or SharedOnce(limit_bytes)
         self._kill = kill
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

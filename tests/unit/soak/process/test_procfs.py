@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.limit.watchdog import resident_bytes
+from soak.limit.watchdog import resident_by_pid
 from soak.process import procfs
 from soak.process.child import start_kept
 from soak.process.namespaces import look_inside
@@ -186,7 +186,7 @@ def test_what_has_detached_from_a_command_is_of_it_too() -> None:
         detached = int(process.stdout.readline())
         assert procfs.descendants(pid) == []
         assert procfs.processes_of(pid) == [detached]
-        assert (resident_bytes(pid) or 0) > 32 << 20
+        assert sum(resident_by_pid(pid).values()) > 32 << 20
         channel.send(b"k")
         process.wait(10)
     assert procfs.processes_of(pid) == []
