@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from soak.containers.cgroup import find_cgroup
@@ -22,7 +21,7 @@ class FoundLimit:
         self._cgroup = find_cgroup(pid)
         limit_bytes = read_limit(self._cgroup.path, self._cgroup.files)
         self._kills = KillWatcher(self._cgroup, pid, limit_bytes or 0)
-        self._earlier = self._kills.counters().oom_kills or 0
+        self._earlier = self._kills.counters()
 
     def watch(self, pid: int) -> None:
         """Nothing: whatever the process starts is in the cgroup."""
@@ -32,9 +31,8 @@ class FoundLimit:
         return read_usage(self._cgroup.path, self._cgroup.files)
 
     def counters(self) -> Counters:
-        """Return the peak since the container's start, and the kills since ours."""
-        found = self._kills.counters()
-        return found if found.oom_kills is None else replace(found, oom_kills=found.oom_kills - self._earlier)
+        """Return the peak since the container's start, and since ours the kills and whether the limit was met."""
+        return self._kills.counters().since(self._earlier)
 
     def close(self) -> None:
         """Watch no more. Idempotent."""

@@ -166,6 +166,7 @@ class KillWatcher:
                 oom_kills=_highest(latest.oom_kills, found.oom_kills),
                 oomd_kills=_highest(latest.oomd_kills, found.oomd_kills),
                 met_limit=_highest(latest.met_limit, found.met_limit),
+                ooms=_highest(latest.ooms, found.ooms),
             )
         return found.oom_kills is not None
 
@@ -182,7 +183,7 @@ class KillWatcher:
                 kills = (self._latest.oom_kills or 0) + 1
                 self._latest = replace(self._latest, oom_kills=kills)
                 if self._signals_above is not None and not self._signalled_above:
-                    self._latest = replace(self._latest, peak_bytes=self._limit_bytes, met_limit=True)
+                    self._latest = replace(self._latest, peak_bytes=self._limit_bytes, met_limit=True, ooms=1)
 
 
 def _taken(signals: int | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,11 +19,32 @@ class Counters:
     watchdog_kills: int | None = None
     met_limit: bool | None = None
     """Whether the charge has met this limit, without which no kill by the kernel is one of this limit."""
+    ooms: int | None = None
+    """How often this limit itself had run out; None where only the peak tells of it (cgroup v1)."""
+
+    def since(self, earlier: Counters) -> Counters:
+        """Return what was counted since ``earlier``; the peak is still that of the whole life.
+
+        A peak that had met the limit before does not tell whether it did so again.
+        """
+        ooms = _more(self.ooms, earlier.ooms)
+        by_peak = self.met_limit if not self.met_limit or earlier.met_limit is False else None
+        return replace(
+            self,
+            oom_kills=_more(self.oom_kills, earlier.oom_kills),
+            oomd_kills=_more(self.oomd_kills, earlier.oomd_kills),
+            met_limit=by_peak if ooms is None else ooms > 0,
+            ooms=ooms,
+        )
 
     @property
     def kills_by_limit(self) -> int | None:
         """Kills by the kernel that this limit can have caused; None where it does not count."""
         return None if self.oom_kills is None else self.oom_kills if self.met_limit else 0
+
+
+def _more(count: int | None, earlier: int | None) -> int | None:
+    return None if count is None else count - (earlier or 0)
 
 
 @dataclass(frozen=True, slots=True)

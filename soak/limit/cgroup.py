@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -243,14 +243,11 @@ def read_limit(path: Path, files: Files) -> int | None:
 def read_counters(path: Path, files: Files) -> Counters:
     """Return peak and kills of the cgroup at ``path``; a file the kernel lacks gives None."""
     peak_bytes, events = _read_int(path / files.peak), _read_stat(path / files.events)
-    return Counters(
-        peak_bytes=peak_bytes,
-        oom_kills=events.get("oom_kill"),
-        oomd_kills=_read_oomd(path),
-        met_limit=_met_by_peak(path, files, peak_bytes)
-        if files.version == 1
-        else _met_by_events(path, events),
-    )
+    counted = Counters(peak_bytes, events.get("oom_kill"), _read_oomd(path))
+    if files.version == 1:
+        return replace(counted, met_limit=_met_by_peak(path, files, peak_bytes))
+    ooms = _own_ooms(path, events)
+    return replace(counted, met_limit=None if ooms is None else ooms > 0, ooms=ooms)
 
 
 def _met_by_peak(path: Path, files: Files, peak_bytes: int | None) -> bool | None:
@@ -264,10 +261,9 @@ def _met_by_peak(path: Path, files: Files, peak_bytes: int | None) -> bool | Non
     return None if peak_bytes is None else peak_bytes >= limit_bytes - MET_WITHIN_BYTES
 
 
-def _met_by_events(path: Path, events: dict[str, int]) -> bool | None:
-    """Say whether the cgroup's own limit left it out of memory; before Linux 5.2 its only events were its own."""
-    times = (_read_stat(path / "memory.events.local") or events).get("oom")
-    return None if times is None else times > 0
+def _own_ooms(path: Path, events: dict[str, int]) -> int | None:
+    """Return how often the cgroup's own limit left it out of memory; before Linux 5.2 its only events were its own."""
+    return (_read_stat(path / "memory.events.local") or events).get("oom")
 
 
 def read_usage(path: Path, files: Files) -> Usage:

@@ -113,7 +113,10 @@ def test_a_kill_is_counted_though_the_cgroup_was_gone_before_it_could_be_read(
             assert process.returncode == (-9 if kills else 0)
             assert remove_cgroup(cgroup)
             expected = Counters(
-                peak_bytes=LIMIT if kills else 1, oom_kills=earlier + kills, met_limit=True if kills else None
+                peak_bytes=LIMIT if kills else 1,
+                oom_kills=earlier + kills,
+                met_limit=True if kills else None,
+                ooms=1 if kills else None,
             )
             assert watcher.counters() == expected
         finally:
