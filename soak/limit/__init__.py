@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from soak.limit.around import LimitAround, limit_around
 from soak.limit.base import Counters, LifeLimit, LimitMechanism, Usage, who_ended
+from soak.limit.cgroup import whole_pages
 from soak.limit.choose import Choice, choose
 from soak.limit.membership import threads_limit
 
@@ -18,4 +19,5 @@ __all__ = [
     "limit_around",
     "threads_limit",
     "who_ended",
+    "whole_pages",
 ]

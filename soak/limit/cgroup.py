@@ -234,6 +234,11 @@ def _try_out(path: Path, files: Files) -> None:
         raise NotUsableError(f"no limit can be set below {path.parent} ({error.strerror})") from error
 
 
+def whole_pages(size_bytes: int) -> int:
+    """Return the limit that the kernel makes of so many bytes."""
+    return size_bytes // PAGE_BYTES * PAGE_BYTES
+
+
 def read_limit(path: Path, files: Files) -> int | None:
     """Return the memory limit of the cgroup at ``path``, bytes; None where it has none. Raises OSError."""
     text = (path / files.limit).read_text().strip()

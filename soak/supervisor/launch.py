@@ -19,7 +19,7 @@ from soak import contract
 from soak.config.profile import Profile
 from soak.containers.images import images_of
 from soak.errors import HarnessError, SoakError, UsageError
-from soak.limit import LimitAround, LimitMechanism
+from soak.limit import LimitAround, LimitMechanism, whole_pages
 from soak.plan.disk import check_disk
 from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import RunPlan, plan_run
@@ -145,23 +145,35 @@ def check_around(plan: RunPlan, around: LimitAround | None) -> str:
 
     Raises UsageError where one arm alone would. A container has its place elsewhere.
     """
-    own, arms = (
-        plan.profile.limit.memory,
-        [one for one in plan.arms if not one.metrics and one.container is None],
-    )
-    if around is None or own is None or not arms or len(arms) * own < around.limit_bytes:
+    memory = plan.profile.limit.memory
+    arms = [one for one in plan.arms if not one.metrics and one.container is None]
+    if around is None or memory is None or not arms:
         return ""
-    allowed = f"{around.limit_bytes / _MIB:,.0f} MiB that {around.file} allows this run"
+    own, most = whole_pages(memory), whole_pages(around.limit_bytes)
+    if len(arms) * own < most:
+        return ""
+    own_text, most_text = _texts_apart(own, most)
+    allowed = f"{most_text} that {around.file} allows this run"
     fix = "lower limit.memory, or give the pod, container or scope more memory"
-    if own > around.limit_bytes:
+    if own > most:
         raise UsageError(
-            f"limit.memory: {own / _MIB:,.0f} MiB for an arm are more than the {allowed}, for which the kernel would "
-            f"kill first; {fix}."
+            f"limit.memory: {own_text} for an arm are more than the {allowed}, for which the kernel would kill first; "
+            f"{fix}."
         )
     return (
-        f"limit.memory: {len(arms)} x {own / _MIB:,.0f} MiB and the run's own processes can exceed the {allowed}; a "
-        f"kill for that leaves an arm INCONCLUSIVE: {fix}"
+        f"limit.memory: {len(arms)} x {own_text} and the run's own processes can exceed the {allowed}; a kill for that "
+        f"leaves an arm INCONCLUSIVE: {fix}"
     )
+
+
+def _texts_apart(first_bytes: int, second_bytes: int) -> tuple[str, str]:
+    """Return two sizes of whole pages in MiB, with as many decimals as show that they differ."""
+    decimals = 0
+    while True:
+        first, second = (f"{size / _MIB:,.{decimals}f} MiB" for size in (first_bytes, second_bytes))
+        if first != second or first_bytes == second_bytes:
+            return first, second
+        decimals += 1
 
 
 @contextmanager

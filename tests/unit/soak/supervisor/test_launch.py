@@ -79,6 +79,25 @@ def test_arms_that_together_meet_the_limit_around_them_are_warned_of(
     assert line.startswith("limit.memory: 2 x 512 MiB and the run's own processes can exceed the") is warned
 
 
+@pytest.mark.parametrize(
+    ("memory", "around_bytes", "refused"),
+    [
+        ("500 MB", 499_998_720, ""),
+        ("512 MiB", (512 << 20) - 4096, "512.000 MiB for an arm are more than the 511.996 MiB that"),
+        ("512 MiB", (511 << 20) + (600 << 10), "512.0 MiB for an arm are more than the 511.6 MiB that"),
+    ],
+)
+def test_a_limit_holds_whole_pages(tmp_path: Path, memory: str, around_bytes: int, refused: str) -> None:
+    """500,000,000 bytes around 500 MB are no less, though the kernel rounds down what it was told; a page less is."""
+    plan = plan_run(load_profile("demo", [f"limit.memory={memory}"]), tmp_path / "run", tmp_path)
+    around = LimitAround(around_bytes, AROUND)
+    if refused:
+        with pytest.raises(UsageError, match=f"^limit.memory: {refused}"):
+            check_around(plan, around)
+    else:
+        assert check_around(plan, around).startswith("limit.memory: 2 x 477 MiB and the run's own")
+
+
 def test_the_private_directory_goes_also_when_somebody_has_killed_the_guard(
     profile: Profile, tmp_path: Path
 ) -> None:
