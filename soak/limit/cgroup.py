@@ -37,6 +37,8 @@ class Files:
     """Limit of swap; None: the same bytes as that of memory (version 1 counts memory and swap together)."""
     usage: str
     peak: str
+    swap_peak: str
+    """Highest of what the limit of swap limits."""
     events: str
     """Name of the file of ``key value`` lines that holds ``oom_kill``."""
     shmem: str
@@ -54,6 +56,7 @@ V1 = Files(
     swap_value=None,
     usage="memory.usage_in_bytes",
     peak="memory.max_usage_in_bytes",
+    swap_peak="memory.memsw.max_usage_in_bytes",
     events="memory.oom_control",
     shmem="total_shmem",
     file="total_cache",
@@ -66,6 +69,7 @@ V2 = Files(
     swap_value="0",
     usage="memory.current",
     peak="memory.peak",
+    swap_peak="memory.swap.peak",
     events="memory.events",
     shmem="shmem",
     file="file",
@@ -241,28 +245,43 @@ def whole_pages(size_bytes: int) -> int:
 
 def read_limit(path: Path, files: Files) -> int | None:
     """Return the memory limit of the cgroup at ``path``, bytes; None where it has none. Raises OSError."""
-    text = (path / files.limit).read_text().strip()
+    return _read_limit(path / files.limit)
+
+
+def _read_limit(file: Path) -> int | None:
+    text = file.read_text().strip()
     return int(text) if text.isdecimal() and int(text) < UNLIMITED_BYTES else None
 
 
 def read_counters(path: Path, files: Files) -> Counters:
     """Return peak and kills of the cgroup at ``path``; a file the kernel lacks gives None."""
-    peak_bytes, events = _read_int(path / files.peak), _read_stat(path / files.events)
-    counted = Counters(peak_bytes, events.get("oom_kill"), _read_oomd(path))
+    events = _read_stat(path / files.events)
+    counted = Counters(_read_int(path / files.peak), events.get("oom_kill"), _read_oomd(path))
     if files.version == 1:
-        return replace(counted, met_limit=_met_by_peak(path, files, peak_bytes))
+        return replace(counted, met_limit=_met_by_peaks(path, files))
     ooms = _own_ooms(path, events)
     return replace(counted, met_limit=None if ooms is None else ooms > 0, ooms=ooms)
 
 
-def _met_by_peak(path: Path, files: Files, peak_bytes: int | None) -> bool | None:
-    """Say by the peak whether the charge has met the limit; None where one of them cannot be read."""
+def _met_by_peaks(path: Path, files: Files) -> bool | None:
+    """Say by the peaks whether the charge has met the limit of memory, or that of memory and swap; None if unknown.
+
+    What is swapped out for others stays in the second, which can so be met while the first is not.
+    """
+    if _met_by_peak(path / files.swap, path / files.swap_peak):
+        return True
+    return _met_by_peak(path / files.limit, path / files.peak)
+
+
+def _met_by_peak(limit: Path, peak: Path) -> bool | None:
+    """Say whether a peak has met its limit; None where one of them cannot be read."""
     try:
-        limit_bytes = read_limit(path, files)
+        limit_bytes = _read_limit(limit)
     except (OSError, ValueError):
         return None
     if limit_bytes is None:
         return False
+    peak_bytes = _read_int(peak)
     return None if peak_bytes is None else peak_bytes >= limit_bytes - MET_WITHIN_BYTES
 
 
