@@ -244,9 +244,7 @@ class Child:
         """Whether it listens at its address, or may; one that has printed its line may listen later, or nowhere."""
         address = urlsplit(self.spec.url)
         host, port = address.hostname or "", address.port or 0
-        for _ in range(
-            _SERVING_LOOKS
-        ):  # a process of its own may be starting, or have another parent just now
+        for _ in range(_SERVING_LOOKS):  # a worker may be starting, or have another parent just now
             serving = who_serves(host, port, lambda: (self.pid, *processes_of(self.pid)))
             if serving is not Serving.OTHER:
                 break
