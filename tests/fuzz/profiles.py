@@ -52,6 +52,7 @@ env = { TOKEN = "secret" }
 [judge]
 max_leak = "200 B/request"
 candidate = "app"
+control = "inject"
 inject = { python = 2.0 }
 [gates]
 max_rss = "<= 1.05x before"
