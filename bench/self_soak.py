@@ -38,9 +38,10 @@ from soak.supervisor.late_probe import probe_of
 
 NAMES: Final = 100
 RATE_RPS: Final = 150
-WARMUP_S: Final = 1_900
+WARMUP_S: Final = 3_300
 """Time until the soak begins, seconds: then the live judge has as many rows as it keeps, 512 groups of quiesce points
-and 1,024 of rows (``growing``), and Locust as many rows of its statistics as we let it keep, half an hour."""
+and 1,024 of rows (``growing``), Locust as many rows of its statistics as we let it keep, half an hour, and its
+dictionaries of response times, one for each name, have the size in which they stay."""
 MARGIN_KIB_H: Final = 64.0
 """Growth of one process, KiB per hour, that would matter."""
 COLLECT_EVERY_S: Final = 5.0
@@ -128,7 +129,7 @@ def name_of(command: list[str]) -> str:
 
 def main(
     minutes: Annotated[
-        float, typer.Option(min=2, max=1440, help="Duration of the soak, minutes, after 32 of warm-up.")
+        float, typer.Option(min=2, max=1440, help="Duration of the soak, minutes, after 55 of warm-up.")
     ] = 60.0,
     keep: Annotated[Path | None, typer.Option(help="Directory to keep both recordings in.")] = None,
 ) -> None:

@@ -130,7 +130,7 @@ class Thinned:
         if rows.empty:
             return
         rows = rows.assign(moment=self._number(rows))
-        self._rows = pd.concat([self._rows, rows], ignore_index=True) if len(self._rows) else rows
+        self._rows = _joined(self._rows, rows) if len(self._rows) else rows
         if self.is_thinned:
             group = self.groups_of(self._rows["moment"].to_numpy())
             if self._by_life:
@@ -158,6 +158,16 @@ class Thinned:
             self._newest[one] = (float(t_s[-1]), int(numbers[mine][-1]))
             self.moments += int(begins.sum())
         return numbers
+
+
+def _joined(*parts: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of all parts, under column names of their own.
+
+    pandas keeps a weak reference to each view of an index, dead ones too, up to some hundreds: rows that handed down the
+    index of the first would gain some at each look.
+    """
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.set_axis(list(rows.columns), axis="columns")
 
 
 def _with_equal_texts_once(rows: pd.DataFrame) -> pd.DataFrame:
@@ -249,9 +259,9 @@ class GrowingArm:
             listed = rows.dropna(subset=["life", "length"])
             loaded = listed["rung"].isin(["", POINT])
             self._of_censuses.add(listed[loaded])
-            self._at_rungs = pd.concat([self._at_rungs, listed[~loaded]], ignore_index=True)
+            self._at_rungs = _joined(self._at_rungs, listed[~loaded])
         for rows in self._holders.new_rows():
-            answers = pd.concat([self._answers, rows.dropna(subset="life")], ignore_index=True)
+            answers = _joined(self._answers, rows.dropna(subset="life"))
             self._answers = answers.groupby(["life", "address", "type"]).tail(MOST_ANSWERS)
         samples = self._kept_samples()
         self._sent = self._sent.thinned(samples["t_s"].to_numpy(float))
@@ -272,7 +282,7 @@ class GrowingArm:
         tick, point = rows["rung"] == "", rows["rung"] == POINT
         self._of_ticks.add(rows[tick])
         self._of_points.add(rows[point])
-        self._of_rungs = pd.concat([self._of_rungs, rows[~tick & ~point]], ignore_index=True)
+        self._of_rungs = _joined(self._of_rungs, rows[~tick & ~point])
 
     def _kept_samples(self) -> pd.DataFrame:
         parts = (self._of_ticks.rows(), self._of_points.rows(), self._of_rungs)
@@ -305,7 +315,7 @@ class GrowingRecording:
         Raises RecordingError as ``read_recording``.
         """
         manifest = read_manifest(self._run_dir)
-        self._known = first_gaps(pd.concat([self._known, *self._events.new_rows()], ignore_index=True))
+        self._known = first_gaps(_joined(self._known, *self._events.new_rows()))
         for arm in manifest.arms:
             if arm.name not in self._arms:
                 self._arms[arm.name] = GrowingArm(self._run_dir / arm.name, manifest)
