@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -209,6 +211,19 @@ def test_equal_texts_of_many_looks_are_one_object(build_run: Build, tmp_path: Pa
         tables = followed.read()
     phases = tables.samples.frame["phase"].to_numpy(object)
     assert len({id(phase) for phase in phases[phases == LOAD]}) <= 2
+
+
+def test_many_looks_leave_no_references_behind() -> None:
+    """pandas keeps one to each view of an index, dead or not, up to some hundreds: they are of rows read last alone."""
+    kept = Thinned(20, keep_readings_and_peaks)
+    memory = {"rss_bytes": 1e8, "cgroup_bytes": 1e8, "cgroup_file_bytes": 0.0}
+    counts = []
+    for t_s in range(200):
+        kept.add(pd.DataFrame([{"t_s": float(t_s), "phase": LOAD, **memory}]))
+        kept.rows()
+        if t_s in (99, 199):
+            counts.append(sum(type(one) is weakref.ref for one in gc.get_objects()))
+    assert counts[1] - counts[0] < 20
 
 
 @pytest.mark.usefixtures("small_bounds")
