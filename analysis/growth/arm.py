@@ -19,7 +19,7 @@ from analysis.growth.from_signals import (
 from analysis.growth.from_types import attribute_type, type_suspects
 from analysis.growth.memory_breakdown import MemoryBreakdown, memory_breakdown
 from analysis.growth.stuck import StuckTasks, find_stuck, with_proof
-from analysis.growth.suspect import LeakSuspect, sort_by_bytes, with_share
+from analysis.growth.suspect import UNKNOWN_RATES, LeakSuspect, sort_by_bytes, with_share
 from analysis.growth.trends import MIN_CENSUSES, TypeGrowth, census_count, find_type_growth
 from analysis.recording.heap_files import HeapFiles
 from analysis.recording.model import Arm, Phase, Recording
@@ -44,6 +44,8 @@ class ArmGrowth:
     """None where the memory was not read in parts."""
     stuck: StuckTasks | None = None
     """Pending tasks after the load that nothing can wake; None where that was not asked."""
+    rate_known: bool = True
+    """Whether the growth of the arm's memory is known, of which the suspects have their shares."""
 
 
 def find_growth(recording: Recording, verdicts: tuple[ArmVerdict, ...]) -> tuple[ArmGrowth, ...]:
@@ -65,10 +67,11 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
     """
     breakdown, stuck = memory_breakdown(arm, load), find_stuck(arm, load)
     leaks, memory = has_leak(verdict), memory_growth(verdict)
+    rate_known = memory != UNKNOWN_RATES
     if not files.recorded:
         known = [*cycle_suspects(arm, load, verdict), *count_suspects(arm, verdict, [])] if leaks else []
         found = [with_share(_of_collector(one, arm), memory) for one in known]
-        return ArmGrowth(arm.name, 0, tuple(with_proof(found, stuck)), (), breakdown, stuck)
+        return ArmGrowth(arm.name, 0, tuple(with_proof(found, stuck)), (), breakdown, stuck, rate_known)
     of_tasks, of_connections = kind_of_tasks(arm, verdict), connections_leak(verdict)
     suspects = container_suspects(arm, load, files, of_tasks, connections_leak=of_connections)
     types = find_type_growth(arm, load, files.types)
@@ -79,7 +82,7 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
     if leaks and censuses >= MIN_CENSUSES:
         suspects += cycle_suspects(arm, load, verdict)
     types = [
-        replace(attribute_type(one, suspects, files.types, total), share=one.bytes_per_s / total)
+        replace(attribute_type(one, suspects, files, load, total), share=one.bytes_per_s / total)
         for one in types
     ]
     if leaks and censuses >= MIN_CENSUSES:
@@ -96,6 +99,7 @@ def arm_growth(arm: Arm, load: Phase, verdict: ArmVerdict, files: HeapFiles) -> 
         types=tuple(types[:LISTED_TYPES]),
         breakdown=breakdown,
         stuck=stuck,
+        rate_known=rate_known,
     )
 
 

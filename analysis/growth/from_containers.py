@@ -85,21 +85,46 @@ def _suspect_of(
 
 
 def merge_lives(lines: list[LeakSuspect], processes: tuple[Life, ...]) -> LeakSuspect:
-    """Return one suspect for an arm's lives with the same holder; ``processes`` that were alive together add up."""
-    longest = max(lines, key=lambda one: (one.censuses or 0, one.length or 0))
-    lives = " ".join(sorted({one.lives for one in lines}, key=int))
-    if not processes:
-        return replace(longest, lives=lives)
-    lines = _alive_together(lines, processes)
+    """Return one suspect for containers with the same holder: those of one life add up, as of its unnamed keys.
+
+    So do those of ``processes`` that were alive together; of lives one after the other it has the longest's figures.
+    """
+    by_life: dict[str, list[LeakSuspect]] = {}
+    for one in lines:
+        by_life.setdefault(one.lives, []).append(one)
+    of_lives = [_together(own) for own in by_life.values()]
+    longest = max(of_lives, key=lambda one: (one.censuses or 0, one.length or 0))
+    if processes:
+        alive = _alive_together(of_lives, processes)
+        longest = _with_sums(longest, alive)
+    return replace(longest, lives=" ".join(sorted(by_life, key=int)))
+
+
+def _together(lines: list[LeakSuspect]) -> LeakSuspect:
+    """Return the containers of one life as one, that of the longest."""
+    longest = max(lines, key=lambda one: one.length or 0)
+    if len(lines) == 1:
+        return longest
+    retained_bytes = _sum(one.retained_bytes for one in lines)
     return replace(
-        longest,
-        lives=lives,
-        items_per_request=_sum(one.items_per_request for one in lines),
-        items_per_request_low=_sum(one.items_per_request_low for one in lines),
-        items_per_request_high=_sum(one.items_per_request_high for one in lines),
-        items_per_s=_sum(one.items_per_s for one in lines),
-        bytes_per_request=_sum(one.bytes_per_request for one in lines),
-        bytes_per_s=_sum(one.bytes_per_s for one in lines),
+        _with_sums(longest, lines),
+        length=sum(one.length or 0 for one in lines),
+        retained_bytes=retained_bytes,
+        retained_whole=None if retained_bytes is None else all(one.retained_whole for one in lines),
+        why="; ".join(text for text in (longest.why, f"{len(lines)} containers") if text),
+    )
+
+
+def _with_sums(one: LeakSuspect, lines: list[LeakSuspect]) -> LeakSuspect:
+    """Return a suspect with the items and bytes of all these."""
+    return replace(
+        one,
+        items_per_request=_sum(line.items_per_request for line in lines),
+        items_per_request_low=_sum(line.items_per_request_low for line in lines),
+        items_per_request_high=_sum(line.items_per_request_high for line in lines),
+        items_per_s=_sum(line.items_per_s for line in lines),
+        bytes_per_request=_sum(line.bytes_per_request for line in lines),
+        bytes_per_s=_sum(line.bytes_per_s for line in lines),
     )
 
 

@@ -109,7 +109,7 @@ def _rest_suspects(arm: Arm, load: Phase, rest: Rates | None, *, threads_leak: b
     beside = growth_beside(arm, load)
     if rest is None or rest[1] is None or beside is None:
         return []
-    grown = rest[1].value * (load.end_s - load.start_s)
+    grown = rest[1].value * beside.seconds
     kind = kind_of_rest(grown, beside, threads_leak=threads_leak)
     return [suspect_without_container(arm, kind.name, name_of_rest(kind, beside), kind.why, rest)]
 

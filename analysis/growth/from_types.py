@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from analysis.growth.classify import (
@@ -30,19 +31,22 @@ EXPLAINED: Final = 0.5
 
 
 def attribute_type(
-    one: TypeGrowth, suspects: list[LeakSuspect], types: pd.DataFrame, total_bytes_per_s: float
+    one: TypeGrowth, suspects: list[LeakSuspect], files: HeapFiles, load: Phase, total_bytes_per_s: float
 ) -> TypeGrowth:
     """Return the type with the suspect that explains it: by type or sample of entries, else by most of the bytes.
 
-    Of a type that others have, too, as dict, a suspect that holds little of what grows explains nothing.
+    Of a type that others have, too, as dict, a suspect that holds little of what grows explains nothing; nor does most
+    of the bytes, where the probe found objects of the type to which none refers.
     """
     name = short_type(one.type)
     holding = [other for other in suspects if one.type == other.type or name in other.holds.split(", ")]
     if holding and sum(_share_of(other, one) for other in holding) >= EXPLAINED:
         return replace(one, explained_by=holding[0].name)
     for suspect in suspects:
-        if suspect.kind == CYCLES and freed_by_collection(types, one):
+        if suspect.kind == CYCLES and freed_by_collection(files.types, one):
             return replace(one, explained_by=suspect.name)
+    if UNREFERENCED_STATE in _answer(one, files, load)[0]:
+        return one
     if sum(suspect.bytes_per_s or 0.0 for suspect in suspects) >= EXPLAINED * total_bytes_per_s > 0:
         return replace(one, explained_by="all of these together")
     return one
@@ -143,7 +147,8 @@ def _why_lost(one: TypeGrowth, types: list[TypeGrowth], files: HeapFiles, load: 
     ]
     if UNTRACKED_STATE in answers[one][0] and not may_retain:
         return "nothing that could retain them does"
-    grown_bytes = sum(of.bytes_per_s for of in answers) * (load.end_s - load.start_s)
+    counted_s = files.types.loc[files.types["life"] == one.life, "t_s"].clip(load.start_s, load.end_s)
+    grown_bytes = sum(of.bytes_per_s for of in answers) * float(np.ptp(counted_s))
     lost_bytes = max(
         (answers[of][1] for of in may_retain if UNREFERENCED_STATE in answers[of][0]), default=0.0
     )

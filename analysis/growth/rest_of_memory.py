@@ -20,6 +20,8 @@ MOST_OF_IT: Final = 0.5
 class GrowthBeside:
     """What grew under load beside ``rest``, of an arm's longest life."""
 
+    seconds: float
+    """Time from the first of its readings to the last."""
     mapped_bytes: float
     """Growth of the resident shared memory that the processes map; nan where it was not read."""
     charged_bytes: float
@@ -41,6 +43,7 @@ def growth_beside(arm: Arm, load: Phase) -> GrowthBeside | None:
     allocator = _last_word(own, "allocator")
     foreign = _last_word(own, "foreign_allocators").split()
     return GrowthBeside(
+        seconds=float(own["t_s"].iloc[-1] - own["t_s"].iloc[0]),
         mapped_bytes=_growth(own, "shmem_bytes"),
         charged_bytes=_growth(own, "cgroup_shmem_bytes"),
         threads=_growth(own, "threads"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -52,6 +54,7 @@ class TypeGrowth:
 
     type: str
     life: int
+    """The process in which they grow fastest; the figures are of all that are alive together."""
     objects_per_request: float | None
     bytes_per_request: float | None
     bytes_per_request_low: float | None
@@ -92,48 +95,56 @@ def find_container_growth(
 
 
 def find_type_growth(arm: Arm, load: Phase, types: pd.DataFrame) -> list[TypeGrowth]:
-    """Return the types whose bytes grow in the life with the most censuses, those with the most growth first.
+    """Return the types whose bytes grow in the processes that are alive together, those with the most growth first.
 
-    The slope is least squares over the later part of its censuses; its lower end is above zero. To the figures of a
-    process those of the others add up that were alive in the middle of its censuses.
+    These are the life with the most censuses and all that were alive in the middle of them. The slope of each is least
+    squares over the later part of its censuses; the lower end of their sum is above zero.
     """
-    lives = list(_lives(types, load))
+    lives = dict(_lives(types, load))
     if not lives:
         return []
-    life, rows = max(lives, key=lambda one: one[1]["t_s"].nunique())
-    moments = rows["t_s"].drop_duplicates()
-    alive = {one.number for one in arm.processes if one.start_s <= moments.median() <= one.end_s}
-    beside = [
-        (dict(iter(others.groupby("type", sort=False))), _later(others["t_s"])[0])
-        for other, others in lives
-        if other != life and other in alive
-    ]
-    later_s = _later(moments)[0]
+    longest = max(lives, key=lambda life: int(lives[life]["t_s"].nunique()))
+    middle_s = lives[longest]["t_s"].drop_duplicates().median()
+    alive = {one.number for one in arm.processes if one.start_s <= middle_s <= one.end_s}
+    parts: dict[str, list[_TypeOfLife]] = {}
+    for life in sorted(lives.keys() & (alive | {longest})):
+        since_s = _later(lives[life]["t_s"])[0]
+        for name, own in lives[life].groupby("type", sort=False):
+            if size := _type_slopes(arm, own, since_s, "bytes"):
+                objects = _type_slopes(arm, own, since_s, "objects")
+                parts.setdefault(str(name), []).append(_TypeOfLife(life, own, size, objects))
     found = []
-    for name, own in rows.groupby("type", sort=False):
-        size = _type_slopes(arm, own, later_s, "bytes")
-        if size is None or _deciding_slope(size).low <= 0:
+    for name, of_lives in parts.items():
+        per_s, per_request = size = reduce(_added, (one.bytes for one in of_lives))
+        if _deciding_slope(size).low <= 0:
             continue
-        objects = _type_slopes(arm, own, later_s, "objects")
-        for others, since_s in beside:
-            if name in others:
-                size = _added(size, _type_slopes(arm, others[name], since_s, "bytes"))
-                objects = objects and _added(objects, _type_slopes(arm, others[name], since_s, "objects"))
-        per_s, per_request = size
+        most = max(of_lives, key=lambda one: one.bytes[0].value)
+        objects = reduce(_added, known) if (known := [one.objects for one in of_lives if one.objects]) else None
         found.append(
             TypeGrowth(
-                type=str(name),
-                life=life,
+                type=name,
+                life=most.life,
                 objects_per_request=objects[1].value if objects and objects[1] else None,
                 bytes_per_request=per_request.value if per_request else None,
                 bytes_per_request_low=per_request.low if per_request else None,
                 bytes_per_request_high=per_request.high if per_request else None,
                 bytes_per_s=per_s.value,
                 share=0.0,
-                steady=_steady_growth(arm, own, "objects", moments) is not None,
+                steady=_steady_growth(arm, most.rows, "objects", lives[most.life]["t_s"].drop_duplicates())
+                is not None,
             )
         )
     return sorted(found, key=lambda one: -one.bytes_per_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _TypeOfLife:
+    """The objects of one type in one process."""
+
+    life: int
+    rows: pd.DataFrame
+    bytes: _Slopes
+    objects: _Slopes | None
 
 
 def _type_slopes(arm: Arm, own: pd.DataFrame, since_s: float, column: str) -> _Slopes | None:
@@ -141,17 +152,16 @@ def _type_slopes(arm: Arm, own: pd.DataFrame, since_s: float, column: str) -> _S
     return _slopes(arm, own.drop_duplicates("t_s", keep="last"), column)
 
 
-def _added(one: _Slopes, other: _Slopes | None) -> _Slopes:
-    """Return the slopes of two processes together; the second may have none."""
-    if other is None:
-        return one
+def _added(one: _Slopes, other: _Slopes) -> _Slopes:
+    """Return the slopes of two processes together."""
     requests = None if one[1] is None or other[1] is None else _sum(one[1], other[1])
     return _sum(one[0], other[0]), requests
 
 
 def _sum(one: Slope, other: Slope) -> Slope:
-    least = min(one.r_squared, other.r_squared)
-    return Slope(one.value + other.value, one.low + other.low, one.high + other.high, least)
+    """Return the sum of two slopes, whose errors are independent."""
+    value, half = one.value + other.value, math.hypot(one.half, other.half)
+    return Slope(value, value - half, value + half, min(one.r_squared, other.r_squared))
 
 
 def census_count(load: Phase, files: pd.DataFrame) -> int:

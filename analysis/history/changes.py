@@ -1,10 +1,11 @@
-"""Change points: with which run a figure went to another level.
+"""Change points: with which run a figure went to another level, and with which it came back.
 
-Binary segmentation (Vostrikova 1981) with a permutation test for each split, as in E-divisive means (Matteson and James
-2014). The statistic of a split is the weighted sum of squares between the two sides; it is maximal at the split that is
-tested. Weights are 1 / (s_i^2 + tau^2): s_i is the error of run i by its interval, tau^2 the spread between runs beyond
-these (DerSimonian and Laird 1986). Where no run differs from another, pairs of figure and error are exchangeable, so
-the test is exact whatever their distribution is; weights only decide how much it finds.
+Circular binary segmentation (Olshen, Venkatraman, Lucito and Wigler 2004): of each stretch the part is sought that
+differs most from the rest, with a permutation test. A part at an end is one change, one in the middle two. The
+statistic is the weighted sum of squares between the part and the rest; it is maximal at the part that is tested.
+Weights are 1 / (s_i^2 + tau^2): s_i is the error of run i by its interval, tau^2 the spread between runs beyond these
+(DerSimonian and Laird 1986). Where no run differs from another, pairs of figure and error are exchangeable, so the test
+is exact whatever their distribution is; weights only decide how much it finds.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.judge.types import Numbers
 
@@ -25,6 +27,10 @@ LEAST_EACH: Final = 3
 """Runs on each side of a change: a single one may be an outlier."""
 PERMUTATIONS: Final = 19_999
 """Random orders that the order found is compared with; the error of a p of FALSE_ALARM is then 0.0007."""
+ORDERS_AT_ONCE: Final = 500
+"""Random orders that are compared together: their sums take some MB."""
+MOST_EDGES: Final = 100
+"""Places where a part may begin or end in the test, at most; what was found is then placed to the run."""
 LEAST_ERROR: Final = 0.1
 """Least error of a run, as a share of the median of all: none is trusted without bounds."""
 
@@ -40,7 +46,7 @@ class Change:
     after: float
     """Weighted mean up to the next change, or up to the last reading."""
     p: float
-    """Share of random orders with a change as large as this one."""
+    """Share of random orders in which a part differs from the rest as much as here."""
 
 
 def change_points(
@@ -63,47 +69,78 @@ def change_points(
     stretches = [(0, len(values))]
     while stretches:
         start, end = stretches.pop()
-        found = _largest_change(values[start:end], errors[start:end], permutations, random)
-        if found is None or found[1] > false_alarm:
+        found = _most_different(values[start:end], errors[start:end], false_alarm, permutations, random)
+        if found is None:
             continue
-        middle = start + found[0]
-        before, after = (_level(values, errors, *side) for side in ((start, middle), (middle, end)))
-        if abs(after - before) >= least:
-            places[middle] = found[1]
-            stretches += [(start, middle), (middle, end)]
+        part, p = found
+        edges = sorted({start, start + part[0], start + part[1], end})
+        levels = [_level(values, errors, *side) for side in pairwise(edges)]
+        kept = [
+            edge
+            for edge, (before, after) in zip(edges[1:-1], pairwise(levels), strict=True)
+            if abs(after - before) >= least
+        ]
+        places |= dict.fromkeys(kept, p)
+        if kept:
+            stretches += pairwise([start, *kept, end])
     edges = [0, *sorted(places), len(values)]
     levels = [_level(values, errors, start, end) for start, end in pairwise(edges)] if places else []
     return tuple(Change(at, levels[n], levels[n + 1], places[at]) for n, at in enumerate(sorted(places)))
 
 
-def _largest_change(
-    values: Numbers, errors: Numbers, permutations: int, random: np.random.Generator
-) -> tuple[int, float] | None:
-    """Return where the largest change is, and its p; None for too few readings or equal ones."""
+def _most_different(
+    values: Numbers, errors: Numbers, false_alarm: float, permutations: int, random: np.random.Generator
+) -> tuple[tuple[int, int], float] | None:
+    """Return the part that differs most from the rest, and its p.
+
+    None for too few readings or equal ones, and for a p above ``false_alarm``.
+    """
     count = len(values)
     if count < LEAST_RUNS or not np.ptp(values):
         return None
     weights = _weights(values, errors)
     centred = values - np.average(values, weights=weights)
     centred /= np.abs(centred).max()
-    orders = random.permuted(np.tile(np.arange(count), (permutations, 1)), axis=1)
-    observed = _between(centred, weights)
-    largest = float(observed.max())
-    others = _between(centred[orders], weights[orders]).max(axis=-1)
+    edges = np.unique(np.linspace(0, count, min(count, MOST_EDGES) + 1).round().astype(int))
+    observed, _ = _largest(centred[None], weights[None], edges)
     # an order that differs only within the sides has the same statistic, up to the rounding of its sums
-    as_large = int((others >= largest * (1 - 1e-9)).sum())
-    return LEAST_EACH + int(observed.argmax()), (1 + as_large) / (1 + permutations)
+    large = observed[0] * (1 - 1e-9)
+    as_large = 0
+    for done in range(0, permutations, ORDERS_AT_ONCE):
+        orders = np.tile(np.arange(count), (min(ORDERS_AT_ONCE, permutations - done), 1))
+        orders = random.permuted(orders, axis=1)
+        as_large += int((_largest(centred[orders], weights[orders], edges)[0] >= large).sum())
+        if 1 + as_large > false_alarm * (1 + permutations):
+            return None
+    _, parts = _largest(centred[None], weights[None], np.arange(count + 1))
+    return parts[0], (1 + as_large) / (1 + permutations)
 
 
-def _between(values: Numbers, weights: Numbers) -> Numbers:
-    """Return the sum of squares between the two sides of each split; the last axis of ``values`` is the order."""
-    weight = np.cumsum(weights, axis=-1)
-    total = np.cumsum(weights * values, axis=-1)
-    whole_weight, whole = weight[..., -1:], total[..., -1:]
-    weight, total = weight[..., LEAST_EACH - 1 : -LEAST_EACH], total[..., LEAST_EACH - 1 : -LEAST_EACH]
-    distance = total - whole * weight / whole_weight
-    between: Numbers = distance**2 * whole_weight / (weight * (whole_weight - weight))
-    return between
+def _largest(
+    values: Numbers, weights: Numbers, edges: npt.NDArray[np.int64]
+) -> tuple[Numbers, list[tuple[int, int]]]:
+    """Return the largest sum of squares between a part and the rest, and the part, of each row of ``values``.
+
+    A part is from one of ``edges`` to another; it and what is before and behind it have LEAST_EACH, or nothing.
+    """
+    rows, count = values.shape
+    weight, total = (np.zeros((rows, count + 1)) for _ in range(2))
+    np.cumsum(weights, axis=1, out=weight[:, 1:])
+    np.cumsum(weights * values, axis=1, out=total[:, 1:])
+    whole_weight, whole = weight[:, -1:], total[:, -1:]
+    largest, parts = np.zeros(rows), np.zeros((rows, 2), np.int64)
+    for start in edges[(edges == 0) | ((edges >= LEAST_EACH) & (edges <= count - LEAST_EACH))]:
+        ends = edges[(edges >= start + LEAST_EACH) & ((edges == count) | (edges <= count - LEAST_EACH))]
+        ends = ends[ends - start < count]
+        inside = weight[:, ends] - weight[:, [start]]
+        distance = total[:, ends] - total[:, [start]] - whole * inside / whole_weight
+        between = distance**2 * whole_weight / (inside * (whole_weight - inside))
+        best = between.argmax(axis=1)
+        found = between[np.arange(rows), best]
+        better = found > largest
+        largest[better] = found[better]
+        parts[better, 0], parts[better, 1] = start, ends[best[better]]
+    return largest, [(int(one[0]), int(one[1])) for one in parts]
 
 
 def _level(values: Numbers, errors: Numbers, start: int, end: int) -> float:

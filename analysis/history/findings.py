@@ -73,6 +73,7 @@ class History:
         """The newest run and the last change, without a full stop."""
         newest = self.runs[-1]
         searched = max(len(found.searched) for found in self.found)
+        too_few = [found.quantity.name for found in self.found if len(found.searched) < LEAST_RUNS]
         last = next((run for run in reversed(self.runs) if run.changed), None)
         if last is not None:
             changed = f"{' and '.join(last.changed.split('; '))} changed with {last.run}"
@@ -80,6 +81,7 @@ class History:
             changed = f"too few runs to search for changes ({searched} of {LEAST_RUNS})"
         else:
             changed = "no change found"
+            changed += f"; too few runs to search for one in {' and '.join(too_few)}" if too_few else ""
         return f"{newest.arm}: {verdict_name(newest.verdict)} in the newest of {_count(self.runs)}; {changed}"
 
 
@@ -109,11 +111,11 @@ P99: Final = Quantity(
 QUANTITIES: Final = (RATE, RSS_END, P99)
 
 METHOD: Final = (
-    "A change is searched for in each figure by binary segmentation with a permutation test: the runs are put "
-    f"into random order many times, and a change is one that at most {FALSE_ALARM:.0%} of the orders have as "
-    "large. A figure that never changed is given one with at most that chance. Runs count by the width of "
+    "Changes are searched for in each figure by circular binary segmentation with a permutation test: the runs are put "
+    "into random order many times, and a part of them, at an end or between, is at another level where at most "
+    f"{FALSE_ALARM:.0%} of the orders have one that differs as much. A figure that never changed is given one with at most that chance. Runs count by the width of "
     f"their interval. A change by less than {LEAST_CHANGE:.0%}, for the leak rate of the margin, is not named. "
-    f"{LEAST_RUNS} runs are needed, at least {LEAST_EACH} on each side; only complete, conclusive "
+    f"{LEAST_RUNS} runs are needed, at least {LEAST_EACH} at each level; only complete, conclusive "
     "runs with the arm, load and limit of the newest one are searched."
 )
 

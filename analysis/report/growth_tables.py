@@ -34,7 +34,7 @@ def _suspect_table(arm: ArmGrowth) -> Table:
     shown = [one for one in arm.suspects if _is_telling(one)][:SHOWN_SUSPECTS]
     rows = tuple(_suspect(one, clock) for one in shown)
     caption = f"Leak suspects in {arm.arm}" + (f", per {clock}" if rows else "")
-    note = " ".join(text for text in (_without_share(arm.arm, shown), _note(arm, len(shown))) if text)
+    note = " ".join(text for text in (_without_share(arm, shown), _note(arm, len(shown))) if text)
     return Table(caption, head, rows, frozenset(head[2:6]), note)
 
 
@@ -42,12 +42,14 @@ def _is_telling(one: LeakSuspect) -> bool:
     return one.share is None or one.share >= SMALL_SHARE or is_one_per_request(one.items_per_request)
 
 
-def _without_share(arm: str, shown: list[LeakSuspect]) -> str:
+def _without_share(arm: ArmGrowth, shown: list[LeakSuspect]) -> str:
     """Return why some of the suspects that are shown have no share; empty where all have one."""
     unshared = [one for one in shown if one.share is None]
     sized = [one for one in unshared if one.bytes_per_s is not None or one.bytes_per_request is not None]
+    if sized and not arm.rate_known:
+        return f"No share: how fast the memory of {arm.arm} grows is not known."
     if sized:
-        return f"No share: the memory of {arm} does not grow."
+        return f"No share: the memory of {arm.arm} does not grow."
     unknown = "No share: bytes of a count, or of a container that the probe did not measure, are not known."
     return unknown if unshared else ""
 

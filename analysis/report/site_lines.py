@@ -15,6 +15,8 @@ from soak.contract import BY_MEMRAY, BY_TRACEMALLOC
 
 MORE: Final = 1.2
 """Times that the native pass explains more than the Python pass, from which on its sites are the first."""
+UNFOUND: Final = "past Python's allocators, or by lines not told apart from noise"
+"""Where memory is allocated that no line of the Python pass explains."""
 FIRST_SITES: Final = 3
 """Sites of an arm that a line each is given, where there is room for no more."""
 
@@ -37,9 +39,9 @@ def why_no_lines(found: ArmSites) -> str:
         return ""
     if found.status != "done":
         return found.reason or f"the replay was {found.status}"
-    none = "no line retains as much as 2% of the leak"
+    none = "no line was found that retains 2% of the leak"
     if BY_MEMRAY not in found.passes:
-        none = f"{none}: it is allocated past Python's allocators"
+        none = f"{none}: it is allocated {UNFOUND}"
     return found.no_leak or found.reason or none
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from analysis.formatting import format_bytes
 from analysis.recording.replay import Site
-from analysis.report.site_lines import blocks_text, interval_text, why_no_lines
+from analysis.report.site_lines import UNFOUND, blocks_text, interval_text, why_no_lines
 from analysis.report.tables import Table
 from analysis.sites.found import PAST_ALLOCATORS, PYTHON, ArmSites, of_lines
 from analysis.sites.regression import TURNOVER
@@ -83,7 +83,7 @@ def _sum(found: ArmSites, of_pass: str) -> list[str]:
         return [text]
     if share < PAST_ALLOCATORS and of_pass == PYTHON:
         past = format_bytes(found.leak - total)
-        return [f"{past} of {leak} per request are allocated past Python's allocators."]
+        return [f"{past} of {leak} per request are allocated {UNFOUND}."]
     return [f"In all {format_bytes(total)} of {leak} per request, {share:.0%}."]
 
 

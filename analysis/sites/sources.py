@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import tokenize
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +21,16 @@ MOST_FILES: Final = 1_000
 MOST_CHARACTERS: Final = 120
 """Characters of a source line that are shown at most."""
 _LINE_END: Final = re.compile("\r\n|\r|\n")
-_DEF: Final = re.compile(r"(\s*)(async\s+)?def\s+(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    """A function of a file, with the first and the last line of its body."""
+
+    name: str
+    first: int
+    last: int
+    is_async: bool
 
 
 class Sources:
@@ -33,6 +45,7 @@ class Sources:
         self.cwd = cwd
         self._newest_s = newest_s
         self._read: dict[str, tuple[str, ...]] = {}
+        self._functions: dict[str, tuple[_Function, ...]] = {}
 
     def line(self, file: str, number: int) -> str:
         """Return a line without the white space around it; empty where there is none, or the file is no text."""
@@ -45,16 +58,16 @@ class Sources:
     def function(self, file: str, number: int, *, only_async: bool = False) -> str:
         """Return the name of the function that a line is in; empty for a module's own lines, or where not known.
 
-        With ``only_async`` it is empty also where the function is no coroutine.
+        With ``only_async`` it is empty also where the function is no coroutine, and for all of a file that our own Python cannot parse.
         """
-        lines = self._lines(file)
-        if not 1 <= number <= len(lines):
-            return ""
-        least = len(lines[number - 1]) - len(lines[number - 1].lstrip())
-        for line in reversed(lines[: number - 1]):
-            if (found := _DEF.match(line)) and len(found[1]) < least:
-                return "" if only_async and not found[2] else found[3]
-        return ""
+        around = [one for one in self._functions_of(file) if one.first <= number <= one.last]
+        innermost = max(around, key=lambda one: one.first, default=None)
+        return "" if innermost is None or (only_async and not innermost.is_async) else innermost.name
+
+    def _functions_of(self, file: str) -> tuple[_Function, ...]:
+        if file not in self._functions:
+            self._functions[file] = _functions_in("\n".join(self._lines(file)))
+        return self._functions[file]
 
     def _lines(self, file: str) -> tuple[str, ...]:
         if file not in self._read:
@@ -73,3 +86,18 @@ class Sources:
             return tuple(_LINE_END.split(content.decode(encoding)))
         except (OSError, ValueError, SyntaxError, LookupError):
             return ()
+
+
+def _functions_in(text: str) -> tuple[_Function, ...]:
+    """Return the functions of a file; none where it is not Python as we know it, or nested too deeply."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+    return tuple(
+        _Function(node.name, node.body[0].lineno, node.end_lineno or 0, isinstance(node, ast.AsyncFunctionDef))
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )

@@ -46,3 +46,19 @@ def test_lives_of_one_process_are_not_added_at_all() -> None:
     found = merge_lives(lines({1: 1.0, 2: 1.0}), ())
     assert found.lives == "1 2"
     assert found.items_per_request == pytest.approx(1.0)
+
+
+def test_containers_of_one_life_that_the_path_does_not_tell_apart_add_up() -> None:
+    """Ten lists keyed by a UUID each, whose paths all end in ``[…]``: together they are the leak, not one of them."""
+    ten = [
+        replace(NOTHING, address=hex(i), items_per_request=0.1, items_per_s=1.0, bytes_per_s=80.0, length=100 + i,
+                retained_bytes=1000.0, retained_whole=True, why="grows")
+        for i in range(10)
+    ]  # fmt: skip
+    for processes in ((), (Life(1, 1, 0.0, 0.0, 100.0, None),)):
+        found = merge_lives(ten, processes)
+        assert found.items_per_request == pytest.approx(1.0)
+        assert (found.bytes_per_s, found.length, found.address, found.lives) == (800.0, 1045, "0x9", "1")
+        assert (found.retained_bytes, found.retained_whole, found.why) == (10_000.0, True, "grows; 10 containers")
+    restarted = [replace(one, lives=life) for life in ("1", "2") for one in ten]
+    assert merge_lives(restarted, ()).items_per_request == pytest.approx(1.0)

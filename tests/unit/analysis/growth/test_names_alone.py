@@ -17,8 +17,9 @@ from analysis.growth.from_types import attribute_type
 from analysis.growth.suspect import LeakSuspect
 from analysis.growth.trends import TypeGrowth
 from analysis.judge.types import LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
+from analysis.recording.heap_files import HeapFiles
 from analysis.recording.latency import Latency
-from analysis.recording.model import Arm
+from analysis.recording.model import Arm, Phase
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from tests.support.planted_heap import Container, write_heap
@@ -31,6 +32,7 @@ CACHE = LeakSuspect(
     items_per_request_high=0.11, items_per_s=10.0, bytes_per_request=0.1, bytes_per_s=10.0, share=None,
     retained_bytes=900.0, retained_whole=True, why="",
 )  # fmt: skip
+LOAD = Phase("load", 0.0, 100.0)
 DICTS = TypeGrowth("builtins.dict", 1, 1.0, 100.0, 99.0, 101.0, 10_000.0, 0.99, steady=True)
 SESSIONS = replace(CACHE, kind="unclosed sessions or connectors", name="app.sessions", items_per_s=1.0)
 
@@ -99,7 +101,18 @@ def test_what_holds_little_of_a_type_explains_none_of_its_growth(
     suspects: list[LeakSuspect], explained: str
 ) -> None:
     """Half of its bytes, or of its objects as items; one dict that grows is no reason for many."""
-    assert attribute_type(DICTS, suspects, pd.DataFrame(), 1e9).explained_by == explained
+    assert attribute_type(DICTS, suspects, HeapFiles(), LOAD, 1e9).explained_by == explained
+
+
+@pytest.mark.parametrize(("state", "explained"), [("unreferenced", ""), ("referenced", "all of these together")])
+def test_most_of_the_bytes_explain_no_type_whose_references_are_lost(state: str, explained: str) -> None:
+    """A second leak may be as large as the first: the probe found that no object refers to its objects."""
+    row = {"t_s": 50.0, "address": "", "type": "ext.Blob", "life": 1.0, "holder": "", "entries": f'[{{"state":"{state}"}}]',
+           "retained_bytes": 1e6, "retained_whole": 1.0, "length": 1000.0}  # fmt: skip
+    blobs = TypeGrowth("ext.Blob", 1, 1.0, 15_000.0, 14_999.0, 15_001.0, 15_000.0, 0.4, steady=True)
+    suspects = [replace(CACHE, bytes_per_s=19_000.0)]
+    files = HeapFiles(holders=pd.DataFrame([row]))
+    assert attribute_type(blobs, suspects, files, LOAD, 34_000.0).explained_by == explained
 
 
 @pytest.mark.usefixtures("planted_verdicts")

@@ -3,16 +3,19 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.growth.classify import FILES_ON_TMPFS, FOREIGN, MAPPINGS, THREAD_STACKS
+from analysis.growth.from_signals import _rest_suspects
 from analysis.growth.rest_of_memory import GrowthBeside, growth_beside, kind_of_rest, name_of_rest
+from analysis.judge.types import Rate
 from analysis.recording.latency import Latency
 from analysis.recording.model import Arm, Phase
 
 LEAK = 1_000_000.0
-NOTHING = GrowthBeside(0.0, 4096.0, 0.0, "glibc", ())
+NOTHING = GrowthBeside(10.0, 0.0, 4096.0, 0.0, "glibc", ())
 LOAD = Phase("load", 10.0, 20.0)
 
 
@@ -103,7 +106,21 @@ def test_growth_is_that_of_the_longest_life_under_load() -> None:
     found = growth_beside(_arm(rows), LOAD)
     assert found is not None
     assert math.isnan(found.charged_bytes)
-    assert replace(found, charged_bytes=0.0) == GrowthBeside(20.0, 0.0, 3.0, "jemalloc", ("polars",))
+    assert replace(found, charged_bytes=0.0) == GrowthBeside(2.0, 20.0, 0.0, 3.0, "jemalloc", ("polars",))
+
+
+@pytest.mark.parametrize("lives", [1, 3])
+def test_of_an_arm_that_was_restarted_the_growth_of_one_life_is_compared(lives: int) -> None:
+    """All of the rest is files on tmpfs, that each life begins anew."""
+    each_s = 9.0 / lives
+    rows = [
+        {"t_s": 10.5 + each_s * life + t_s, "life": float(life), "shmem_bytes": 0.0, "cgroup_shmem_bytes": LEAK * t_s,
+         "threads": 1.0, "allocator": "glibc", "foreign_allocators": ""}
+        for life in range(lives) for t_s in np.linspace(0.0, 0.9 * each_s, 10)
+    ]  # fmt: skip
+    rate = Rate(LEAK, LEAK, LEAK)
+    (found,) = _rest_suspects(_arm(rows), LOAD, (None, rate), threads_leak=False)
+    assert found.kind == FILES_ON_TMPFS
 
 
 def test_a_recording_without_the_columns_has_no_growth_beside() -> None:

@@ -114,6 +114,25 @@ def test_types_of_processes_that_live_together_add_up() -> None:
     assert alone.bytes_per_request == pytest.approx(64, rel=0.01)
 
 
+@pytest.mark.parametrize(("first", "second"), [(0.0, 64.0), (64.0, 0.0), (200.0, -100.0)])
+def test_a_type_that_grows_in_one_worker_is_found_whichever_it_is(first: float, second: float) -> None:
+    """Also where another loses objects; what moves from one to the other grows in neither."""
+    t_s = EVERY_S * np.arange(1.0, 21)
+    load = Phase("load", 0.0, float(t_s[-1]))
+    requests = pd.DataFrame({"t_s": np.arange(0.0, load.end_s), "ok": float(RPS)})
+    processes = tuple(Life(number, number, 0, 0, load.end_s, "soak") for number in (1, 2))
+    nothing = pd.DataFrame()
+    arm = Arm("app", "", None, (), nothing, nothing, nothing, requests, Latency(), (), processes)
+    types = pd.concat(
+        pd.DataFrame({"t_s": t_s, "life": life, "rung": "", "type": name, "objects": 1e5 + each * t_s * RPS})
+        for name, rates in (("app.Order", (first, second)), ("app.Moved", (50.0, -50.0)))
+        for life, each in zip((1.0, 2.0), rates, strict=True)
+    )
+    (one,) = find_type_growth(arm, load, types.assign(bytes=types["objects"]))
+    assert (one.type, one.life, one.steady) == ("app.Order", 1 if first > second else 2, True)
+    assert one.bytes_per_request == pytest.approx(first + second)
+
+
 def test_growth_under_noise_is_found() -> None:
     """An item in a hundred requests, give or take as chance has it."""
     random = np.random.default_rng(4)

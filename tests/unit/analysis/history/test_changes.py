@@ -66,6 +66,16 @@ def test_a_second_change_is_found_beside_the_first() -> None:
     assert [round(change.after, -1) for change in changes] == [50.0, 20.0]
 
 
+@pytest.mark.parametrize("parts", [(8, 4, 8), (3, 6, 3), (10, 10, 10), (100, 3, 100)])
+def test_a_leak_that_was_fixed_later_is_found_with_both_its_ends(parts: tuple[int, int, int]) -> None:
+    """The level before and after is the same, so that no single split shows it."""
+    noise = np.random.default_rng(1).normal(0.0, 2.0, sum(parts))
+    values = np.repeat([5.0, 1000.0, 5.0], parts) + noise
+    found = change_points(values, np.ones(len(values)), least=10.0)
+    assert [change.at for change in found] == [parts[0], parts[0] + parts[1]]
+    assert found[0].after == found[1].before == pytest.approx(1000.0, abs=5)
+
+
 def test_a_wide_interval_counts_less_than_a_narrow_one() -> None:
     """A run that decided nothing, far off, moves no level."""
     values = np.array([0.0, 1, 0, 1, 900, 0, 30, 31, 30, 31, 30, 31])

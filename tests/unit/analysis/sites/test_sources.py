@@ -50,6 +50,19 @@ def test_the_function_of_a_line_is_the_one_around_it(root: Path) -> None:
     assert [sources.function("/srv/app.py", number, only_async=True) for number in (9, 13)] == ["", "second"]
 
 
+def test_a_function_that_is_closed_already_is_not_around_a_line(root: Path) -> None:
+    """Nor is one above a module's own block; of a file that is no Python no function is known."""
+    (root / "srv/watch.py").write_text(
+        "async def watch():\n    async def one(x):\n        return x\n    while True:\n        await one('\\d')\n"
+        "def setup():\n    pass\nif True:\n    setup()\n"
+    )
+    (root / "srv/broken.py").write_text("def f():\n    return (\n")
+    sources = Sources(root)
+    found = [sources.function("/srv/watch.py", number, only_async=True) for number in (3, 5, 7, 9)]
+    assert found == ["one", "watch", "", ""]
+    assert sources.function("/srv/broken.py", 2) == ""
+
+
 def test_links_are_followed_within_the_root_and_never_out_of_it(root: Path, tmp_path: Path) -> None:
     """A link of an image leads where it leads there; one to the machine's files leads nowhere."""
     sources = Sources(root)

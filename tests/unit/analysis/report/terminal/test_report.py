@@ -170,6 +170,8 @@ def test_a_share_that_is_missing_is_explained(build_run: Build) -> None:
     (row,) = table.rows
     assert [row[table.head.index(name)] for name in ("bytes", "share")] == ["3.9 KiB", ""]
     assert table.note == "No share: the memory of fixed does not grow."
+    unknown = replace(findings(run_dir).growth[1], rate_known=False)
+    assert suspect_tables((unknown,))[0].note == "No share: how fast the memory of fixed grows is not known."
 
 
 def test_the_processes_of_an_arm_are_told_by_who_grows(build_run: Build) -> None:
