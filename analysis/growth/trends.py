@@ -119,7 +119,9 @@ def find_type_growth(arm: Arm, load: Phase, types: pd.DataFrame) -> list[TypeGro
         if _deciding_slope(size).low <= 0:
             continue
         most = max(of_lives, key=lambda one: one.bytes[0].value)
-        objects = reduce(_added, known) if (known := [one.objects for one in of_lives if one.objects]) else None
+        objects = (
+            reduce(_added, known) if (known := [one.objects for one in of_lives if one.objects]) else None
+        )
         found.append(
             TypeGrowth(
                 type=name,

@@ -113,10 +113,10 @@ QUANTITIES: Final = (RATE, RSS_END, P99)
 METHOD: Final = (
     "Changes are searched for in each figure by circular binary segmentation with a permutation test: the runs are put "
     "into random order many times, and a part of them, at an end or between, is at another level where at most "
-    f"{FALSE_ALARM:.0%} of the orders have one that differs as much. A figure that never changed is given one with at most that chance. Runs count by the width of "
-    f"their interval. A change by less than {LEAST_CHANGE:.0%}, for the leak rate of the margin, is not named. "
-    f"{LEAST_RUNS} runs are needed, at least {LEAST_EACH} at each level; only complete, conclusive "
-    "runs with the arm, load and limit of the newest one are searched."
+    f"{FALSE_ALARM:.0%} of the orders have one that differs as much. A figure that never changed is given one with at "
+    f"most that chance. Runs count by the width of their interval. A change by less than {LEAST_CHANGE:.0%}, for the "
+    f"leak rate of the margin, is not named. {LEAST_RUNS} runs are needed, at least {LEAST_EACH} at each level; only "
+    "complete, conclusive runs with the arm, load and limit of the newest one are searched."
 )
 
 

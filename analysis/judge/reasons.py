@@ -25,8 +25,8 @@ SENTENCES: Final = {
     "({rate}): record one process for two days",
     ReasonCode.SHORT_LIVES: "more than a fifth of the readings are of lives too short to be judged, as processes "
     "began or ended repeatedly, which can hide a leak",
-    ReasonCode.NEWEST_LIFE: "{subject} grows by {rate} in the newest life that is long enough to be judged, and in "
-    "none before at that age: it may leak, or still warm up",
+    ReasonCode.ONE_LIFE: "{subject} grows by {rate} in one of its lives by itself, and in none that settled grew so "
+    "at that age: it may leak, or still warm up",
     ReasonCode.SATURATION: "growth of {rate} could also be a cache that is still filling",
     ReasonCode.FILLING_PART: "memory grows in several parts, one of which could also be a cache that is still filling",
     ReasonCode.RESERVE: (

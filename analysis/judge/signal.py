@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from analysis.judge.case import BOUND_ERROR, Case, fit_case
 from analysis.judge.decision import MIN_LEAK_SHARE, decide, grows
 from analysis.judge.minimum_detectable import minimum_detectable_rate
-from analysis.judge.newest_life import newest_life, outgrows_others, part_of
+from analysis.judge.one_life import growing_lives, part_of
 from analysis.judge.points.binning import Points, bin_series, clean_series, is_plausible
 from analysis.judge.reasons import reason_sentence, unusable_sentence
 from analysis.judge.types import (
@@ -82,10 +83,11 @@ def judge_signal(
     case = fitted(series, points)
     code, rate, margin_per_s = decide(case), case.rate, case.margin_per_s
     said, said_rps = rate, mean_rps
-    if code is ReasonCode.BOUNDED and (newest := _newest_life(series, points, margin)) is not None:
-        alone = fitted(*newest)
-        if grows(alone):
-            code, said, said_rps = ReasonCode.NEWEST_LIFE, alone.rate, _mean_rps(alone.points)
+    if code is ReasonCode.BOUNDED:
+        for alone in (fitted(*one) for one in _growing_lives(series, points, margin)):
+            if grows(alone):
+                code, said, said_rps = ReasonCode.ONE_LIFE, alone.rate, _mean_rps(alone.points)
+                break
     more_s = _more_s(code, rate, margin_per_s, points.span_s) if code.verdict == INCONCLUSIVE else None
     detectable = detectable and code is not ReasonCode.UNKNOWN_LOAD  # no leak is called beside such a change
     smallest = minimum_detectable_rate(case) if detectable else None
@@ -150,17 +152,15 @@ def _margin_per_s(margin: Margin, points: Points) -> float:
     return margin.per_s if margin.per_s is not None else (margin.per_request or 0.0) * _mean_rps(points)
 
 
-def _newest_life(series: SignalSeries, points: Points, margin: Margin) -> tuple[SignalSeries, Points] | None:
-    """Return the newest life by itself where it may grow; None where it does not, or is too short to be judged."""
-    life = newest_life(points)
-    if life is None:
-        return None
-    alone = part_of(series, life)
-    found = bin_series(alone)
-    margin_per_s = _margin_per_s(margin, found)
-    if _too_few(alone, found) or margin_per_s <= 0 or not outgrows_others(points, life, margin_per_s):
-        return None
-    return alone, found
+def _growing_lives(
+    series: SignalSeries, points: Points, margin: Margin
+) -> Iterator[tuple[SignalSeries, Points]]:
+    """Return each life by itself that may grow and is long enough to be judged, the newest first."""
+    for life in growing_lives(points, _margin_per_s(margin, points)):
+        alone = part_of(series, life)
+        found = bin_series(alone)
+        if not _too_few(alone, found) and _margin_per_s(margin, found) > 0:
+            yield alone, found
 
 
 def _reading_noise(series: SignalSeries) -> float:

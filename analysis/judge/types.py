@@ -38,7 +38,7 @@ class ReasonCode(StrEnum):
     MANY_RESTARTS = "many_restarts"
     UNKNOWN_LOAD = "unknown_load"
     SHORT_LIVES = "short_lives"
-    NEWEST_LIFE = "newest_life"
+    ONE_LIFE = "one_life"
     SATURATION = "saturation"
     FILLING_PART = "filling_part"
     RESERVE = "reserve"

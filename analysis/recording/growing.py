@@ -163,8 +163,8 @@ class Thinned:
 def _joined(*parts: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of all parts, under column names of their own.
 
-    pandas keeps a weak reference to each view of an index, dead ones too, up to some hundreds: rows that handed down the
-    index of the first would gain some at each look.
+    pandas keeps a weak reference to each view of an index, dead ones too, up to some hundreds: rows that handed down
+    the index of the first would gain some at each look.
     """
     rows = pd.concat(parts, ignore_index=True)
     return rows.set_axis(list(rows.columns), axis="columns")

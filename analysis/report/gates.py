@@ -127,9 +127,10 @@ def _why(gate: Gate) -> str:
     if gate.reason is GateReason.TOO_FEW_REQUESTS and gate.asked is not None:
         needed = math.ceil(needed_requests(gate.asked.relation, gate.limit or 0.0))
         return f"too few requests to decide: {gate.requests:,}, need {needed:,}"
+    fix = "a load that is sent whole" if gate.gate == "availability" else "a longer run"
     return {
         GateReason.WITHIN: "within the limit",
-        GateReason.LIMIT_IN_INTERVAL: "the limit lies within the interval; a longer run would decide",
+        GateReason.LIMIT_IN_INTERVAL: f"the limit lies within the interval; {fix} would decide",
         GateReason.NO_BASELINE: "there is no arm before to compare with",
         GateReason.BASELINE_NOT_MEASURED: f"before was not measured: {gate.detail}",
     }.get(gate.reason, gate.detail)

@@ -58,7 +58,8 @@ class Sources:
     def function(self, file: str, number: int, *, only_async: bool = False) -> str:
         """Return the name of the function that a line is in; empty for a module's own lines, or where not known.
 
-        With ``only_async`` it is empty also where the function is no coroutine, and for all of a file that our own Python cannot parse.
+        That is each line of a file that our own Python cannot parse. With ``only_async`` it is empty also where the
+        function is no coroutine.
         """
         around = [one for one in self._functions_of(file) if one.first <= number <= one.last]
         innermost = max(around, key=lambda one: one.first, default=None)
@@ -97,7 +98,9 @@ def _functions_in(text: str) -> tuple[_Function, ...]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     return tuple(
-        _Function(node.name, node.body[0].lineno, node.end_lineno or 0, isinstance(node, ast.AsyncFunctionDef))
+        _Function(
+            node.name, node.body[0].lineno, node.end_lineno or 0, isinstance(node, ast.AsyncFunctionDef)
+        )
         for node in nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Final
@@ -14,7 +14,7 @@ from analysis.recording.latency import QUANTILES
 from analysis.recording.measurements import peak
 from analysis.recording.model import Arm, Recording
 from analysis.verdict.arm import ArmVerdict, JudgedArm
-from analysis.verdict.signals import RSS, in_bytes
+from analysis.verdict.signals import RSS, in_bytes, is_of_all
 from analysis.verdict.validity import ObjectionKind
 from soak.contract import AT_MOST, GATES, HISTOGRAM_HIGHEST_US, LEAK_VS_BEFORE, LOAD, GateLimit
 
@@ -89,6 +89,8 @@ class GateValue:
     high: float | None = None
     requests: int | None = None
     """The requests the value rests on, where it is a share of them."""
+    flatters: str = ""
+    """Why it may be better than all of the load was, so that it passes no limit; as the limit of another it holds."""
 
 
 def candidate_gates(
@@ -190,10 +192,10 @@ def _reason(
         return GateReason.NOT_MEASURED, measured.why_not
     ends = (end if end is not None else measured.value for end in (measured.low, measured.high))
     within = [end <= limit if asked.relation == AT_MOST else end >= limit for end in ends]
-    if not any(within):
-        return GateReason.BEYOND, ""
     if not all(within):
-        return GateReason.LIMIT_IN_INTERVAL, ""
+        return GateReason.LIMIT_IN_INTERVAL if any(within) else GateReason.BEYOND, ""
+    if measured.flatters:
+        return GateReason.NOT_MEASURED, measured.flatters
     few = measured.requests is not None and measured.requests < needed_requests(asked.relation, limit)
     return GateReason.TOO_FEW_REQUESTS if few else GateReason.WITHIN, ""
 
@@ -246,7 +248,13 @@ def _p99(judged: JudgedArm) -> GateValue:
     if quantiles is None:
         return GateValue(None, f"{judged.arm.name} has no latencies of the load")
     p99_ms = quantiles[QUANTILES.index(99.0)]
-    return GateValue(None, _TOO_LONG) if p99_ms >= LONGEST_MS else GateValue(p99_ms)
+    if p99_ms >= LONGEST_MS:
+        return GateValue(None, _TOO_LONG)
+    unsent = _unsent(judged.arm, 0.0)
+    flatters = (
+        f"{unsent:.1%} of the requests were not sent, and have no latency" if unsent > BEYOND_P99 else ""
+    )
+    return GateValue(p99_ms, flatters=flatters)
 
 
 def _p99_drift(judged: JudgedArm) -> GateValue:
@@ -255,17 +263,17 @@ def _p99_drift(judged: JudgedArm) -> GateValue:
         return GateValue(None, f"{judged.arm.name} has no latencies in every quarter of the load")
     if quarters[-1] >= LONGEST_MS:
         return GateValue(None, _TOO_LONG)
-    if (unsent := _unsent_at_end(judged.arm)) > BEYOND_P99:
+    if (unsent := _unsent(judged.arm, 0.75)) > BEYOND_P99:
         return GateValue(
             None, f"{unsent:.1%} of the requests of its last quarter were not sent, and have no latency"
         )
     return GateValue(quarters[-1] / quarters[0])
 
 
-def _unsent_at_end(arm: Arm) -> float:
-    """Return the share of the requests planned for the last quarter of the load that were not sent."""
+def _unsent(arm: Arm, since: float) -> float:
+    """Return the share of the requests planned from that share of the load on that were not sent."""
     rows = arm.requests[arm.requests["phase"] == LOAD]
-    last = rows[rows["t_s"] >= rows["t_s"].quantile(0.75)]
+    last = rows[rows["t_s"] >= rows["t_s"].quantile(since)]
     planned = float(last["planned"].sum())
     return float(last["missed"].sum()) / planned if planned else 0.0
 
@@ -281,7 +289,11 @@ def _availability(judged: JudgedArm) -> GateValue:
     load = judged.load
     if load.availability is None:
         return GateValue(None, f"no requests were planned for {load.arm}")
-    return GateValue(load.availability, requests=load.planned)
+    if not (unsent := load.missed - load.missed_dead):
+        return GateValue(load.availability, requests=load.planned)
+    # what was not sent to an arm alive may be the load generator's fault: it could have been answered well
+    highest = min(1.0, (load.ok + unsent) / load.planned)
+    return GateValue(load.availability, low=load.availability, high=highest, requests=load.planned)
 
 
 def _peak(judged: JudgedArm, column: str) -> GateValue:
@@ -292,7 +304,13 @@ def _peak(judged: JudgedArm, column: str) -> GateValue:
 def _drained(judged: JudgedArm, column: str) -> GateValue:
     """Return what is left after the drain; without a ladder, the most under load is the nearest to it."""
     rungs = judged.arm.ladder[judged.arm.ladder["rung"] == "drained"][column].dropna()
-    return GateValue(float(rungs.iloc[-1])) if len(rungs) else _peak(judged, column)
+    if len(rungs):
+        return GateValue(float(rungs.iloc[-1]))
+    loaded = judged.arm.samples[judged.arm.samples["phase"] == LOAD]
+    whole = loaded.empty or is_of_all(loaded, loaded, column)
+    return replace(
+        _peak(judged, column), flatters="" if whole else f"{column} was not read throughout the load"
+    )
 
 
 MEASURES: Final[dict[str, Callable[[JudgedArm], GateValue]]] = {

@@ -1,8 +1,8 @@
-"""Kills by the kernel that the memory limit of an arm does not explain, or that ended no life of it."""
+"""Kills by the kernel that the memory limit of an arm does not explain, or no growth of its memory."""
 
 from __future__ import annotations
 
-from analysis.recording.model import Arm
+from analysis.recording.model import Arm, Phase
 
 
 def kill_doubts(arm: Arm) -> list[str]:
@@ -26,6 +26,19 @@ def kill_doubts(arm: Arm) -> list[str]:
             "shares with others (the machine, a pod) could not be read; the kernel's log (dmesg) states which"
         )
     return found
+
+
+def unexplained_kills(arm: Arm, load: Phase) -> str:
+    """Return a clause where processes of an arm whose memory does not grow met its limit; empty where none did."""
+    lives = arm.processes or arm.lives
+    kills = sum(one.oom_killed and load.start_s <= one.end_s <= load.end_s for one in lives)
+    if not kills:
+        return ""
+    return (
+        f"its memory limit killed {_processes(kills)} of it under load, and no growth was seen that explains it: "
+        "memory may have risen between two readings, or in those lives alone; raise limit.memory (of a container, its "
+        "limit), or take readings more often (sampling.every_s)"
+    )
 
 
 def _processes(count: int) -> str:

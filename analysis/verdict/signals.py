@@ -171,14 +171,17 @@ def _rows(arm: Arm, load: Phase, name: str, *, settle: bool = True, partial: boo
     if settle:
         points = _Rows(name, points_under_load(arm, load), settled=True)
         found = [points, *found] if points.count >= MIN_QUIESCE_POINTS else found
-    whole = (rows for rows in found if _is_of_all(rows, seconds))
+    whole = (rows for rows in found if is_of_all(rows.frame, seconds, name))
     return next(whole, found[0] if found and partial else None)
 
 
-def _is_of_all(rows: _Rows, seconds: pd.DataFrame) -> bool:
-    """Return whether no stretch of the load in which the arm was read, tick by tick, is without these readings."""
+def is_of_all(rows: pd.DataFrame, seconds: pd.DataFrame, name: str) -> bool:
+    """Return whether no stretch of the load in which the arm was read, tick by tick, is without readings of a column.
+
+    ``rows`` have it, ``seconds`` are the ticks of the load.
+    """
     ticks_s = seconds.loc[seconds[RSS].notna(), "t_s"].to_numpy(float)
-    read_s = rows.frame.loc[rows.frame[rows.name].notna(), "t_s"].to_numpy(float)
+    read_s = rows.loc[rows[name].notna(), "t_s"].to_numpy(float)
     apart = np.diff(np.searchsorted(ticks_s, read_s), prepend=0, append=len(ticks_s))
     return bool(apart.max() - np.median(apart) <= MOST_UNREAD_SHARE * len(ticks_s))
 

@@ -59,6 +59,10 @@ def test_containers_of_one_life_that_the_path_does_not_tell_apart_add_up() -> No
         found = merge_lives(ten, processes)
         assert found.items_per_request == pytest.approx(1.0)
         assert (found.bytes_per_s, found.length, found.address, found.lives) == (800.0, 1045, "0x9", "1")
-        assert (found.retained_bytes, found.retained_whole, found.why) == (10_000.0, True, "grows; 10 containers")
+        assert (found.retained_bytes, found.retained_whole, found.why) == (
+            10_000.0,
+            True,
+            "grows; 10 containers",
+        )
     restarted = [replace(one, lives=life) for life in ("1", "2") for one in ten]
     assert merge_lives(restarted, ()).items_per_request == pytest.approx(1.0)

@@ -104,11 +104,13 @@ def test_what_holds_little_of_a_type_explains_none_of_its_growth(
     assert attribute_type(DICTS, suspects, HeapFiles(), LOAD, 1e9).explained_by == explained
 
 
-@pytest.mark.parametrize(("state", "explained"), [("unreferenced", ""), ("referenced", "all of these together")])
+@pytest.mark.parametrize(
+    ("state", "explained"), [("unreferenced", ""), ("referenced", "all of these together")]
+)
 def test_most_of_the_bytes_explain_no_type_whose_references_are_lost(state: str, explained: str) -> None:
     """A second leak may be as large as the first: the probe found that no object refers to its objects."""
-    row = {"t_s": 50.0, "address": "", "type": "ext.Blob", "life": 1.0, "holder": "", "entries": f'[{{"state":"{state}"}}]',
-           "retained_bytes": 1e6, "retained_whole": 1.0, "length": 1000.0}  # fmt: skip
+    row = {"t_s": 50.0, "address": "", "type": "ext.Blob", "life": 1.0, "holder": "", "retained_bytes": 1e6,
+           "retained_whole": 1.0, "length": 1000.0, "entries": f'[{{"state":"{state}"}}]'}  # fmt: skip
     blobs = TypeGrowth("ext.Blob", 1, 1.0, 15_000.0, 14_999.0, 15_001.0, 15_000.0, 0.4, steady=True)
     suspects = [replace(CACHE, bytes_per_s=19_000.0)]
     files = HeapFiles(holders=pd.DataFrame([row]))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis.judge.types import (
@@ -206,3 +208,46 @@ def test_a_cache_that_stops_is_known_also_in_an_arm_that_was_killed(build_run: B
     with judged_by(script):
         arm_verdict(recording, killed)
     assert script.bounded["held_bytes"] is True
+
+
+def test_a_killed_arm_in_which_nothing_grows_is_not_passed(build_run: Build) -> None:
+    """Its memory met the limit, in whatever reading that is not."""
+    recording = read_recording(build_run())
+    before, after = recording.arms
+    with judged_by(Script({})):
+        found = arm_verdict(recording, replace(after, lives=before.lives))
+        leaks = arm_verdict(recording, replace(after, lives=before.lives), error=0.01)
+    assert found.verdict == leaks.verdict == INCONCLUSIVE
+    assert found.reason.startswith(
+        "its memory limit killed 1 process of it under load, and no growth was seen"
+    )
+    with judged_by(Script({"native_bytes": LEAK})):
+        assert arm_verdict(recording, replace(after, lives=before.lives)).verdict == LEAK
+
+
+@pytest.mark.parametrize(("verdict", "of_arm"), [(LEAK, INCONCLUSIVE), (INCONCLUSIVE, NO_LEAK)])
+def test_a_charge_that_grows_beside_memory_that_does_not_is_not_passed(
+    build_run: Build, verdict: Verdict, of_arm: Verdict
+) -> None:
+    """Memory of the kernel is in no reading of a process, and ends it all the same."""
+    found, _ = judged(build_run(), {"charged_bytes": verdict})
+    assert found.verdict == of_arm
+    if of_arm == INCONCLUSIVE:
+        assert found.reason.startswith(
+            "what its memory limit charges grows (as scripted), and its processes do not: "
+        )
+
+
+def test_memory_that_was_read_whole_for_a_part_of_the_load_clears_nothing(build_run: Build) -> None:
+    """RSS is there throughout, and lacks what is on tmpfs and what is swapped out."""
+    run_dir = build_run()
+    path = run_dir / "fixed" / "samples.csv"
+    rows = pd.read_csv(path)
+    rows.assign(anon_bytes=rows["anon_bytes"].mask(rows["t_s"] > 180)).to_csv(path, index=False)
+    found, _ = judged(run_dir, {})
+    assert found.verdict == INCONCLUSIVE
+    assert re.match(
+        r"its own memory was read at \d+ of \d+ ticks, with gaps, and rss lacks files on tmpfs", found.reason
+    )
+    with judged_by(Script({"rss_bytes": LEAK})):
+        assert arm_verdict(read_recording(run_dir), read_recording(run_dir).arms[1]).verdict == LEAK

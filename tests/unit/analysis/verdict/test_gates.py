@@ -16,6 +16,7 @@ from analysis.judge.types import Rate
 from analysis.recording.latency import QUANTILES
 from analysis.recording.read import read_recording
 from analysis.report.gates import GateRow, gate_row, gate_rows
+from analysis.verdict import validity
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.gates import Gate, GateReason, GateResult, candidate_gates
 from analysis.verdict.run import judged_run
@@ -241,6 +242,57 @@ def test_latencies_that_most_of_a_quarter_lacks_are_open(build_run: Build) -> No
     assert re.fullmatch(
         r"1\d\.\d% of the requests of its last quarter were not sent, and have no latency", found.why
     )
+
+
+def missed_since(run_dir: Path, share: float) -> None:
+    """Let nothing be sent to the arm after from that share of the load on."""
+    path = run_dir / "fixed" / "requests.csv"
+    frame = pd.read_csv(path)
+    in_load = frame["phase"] == "load"
+    late = in_load & (frame["t_s"] > frame.loc[in_load, "t_s"].quantile(share))
+    frame.loc[late, ["missed", "sent", "ok"]] = frame.loc[late, ["planned"]].to_numpy() * [1, 0, 0]
+    frame.to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(9.0, "inconclusive"), (7.0, "fail")])
+def test_a_p99_of_those_that_were_sent_passes_no_limit(
+    build_run: Build, monkeypatch: pytest.MonkeyPatch, value: float, outcome: str
+) -> None:
+    """What was not sent would have taken longest; what is beyond the limit without it fails all the same."""
+    monkeypatch.setattr(validity, "ARRIVED_AT_LEAST", 0.9)
+    run_dir = build_run(**limit("p99_ms", "<=", value))
+    missed_since(run_dir, 0.95)
+    found = held(run_dir)
+    assert found.outcome == outcome
+    if outcome == "inconclusive":
+        assert re.fullmatch(r"5\.\d% of the requests were not sent, and have no latency", found.why)
+
+
+@pytest.mark.parametrize(("sent_share", "outcome"), [(0.975, "inconclusive"), (1.0, "pass")])
+def test_availability_fails_for_no_request_that_was_not_sent(
+    build_run: Build, sent_share: float, outcome: str
+) -> None:
+    """It was alive: why the load generator missed them is not known."""
+    found = held(build_run(sent_share=sent_share, **limit("availability", ">=", 0.999)))
+    assert (found.outcome, found.arm) == (outcome, "fixed")
+    if outcome == "inconclusive":
+        assert found.why == "the limit lies within the interval; a load that is sent whole would decide"
+
+
+@pytest.mark.parametrize("since_s", [1e9, 60.0])
+def test_a_count_that_was_read_for_a_part_of_the_load_passes_no_limit(
+    build_run: Build, since_s: float
+) -> None:
+    """Where the drain has no reading of it, the most under load stands for it: of all of the load."""
+    run_dir = build_run(**limit("sessions", "<=", 100.0))
+    path = run_dir / "fixed" / "samples.csv"
+    rows = pd.read_csv(path)
+    gone = rows["rung"].notna() | (rows["t_s"] > since_s)
+    rows.assign(sessions_open=rows["sessions_open"].mask(gone)).to_csv(path, index=False)
+    found = held(run_dir)
+    assert found.outcome == ("pass" if since_s > 1e6 else "inconclusive")
+    if found.outcome == "inconclusive":
+        assert found.why == "sessions_open was not read throughout the load"
 
 
 @pytest.mark.parametrize(("gate", "value"), [("p99_ms", 90_000.0), ("p99_drift", 1.2)])

@@ -103,13 +103,14 @@ def test_the_rows_change_no_verdict(leaky_run: Path, judge_by: JudgeBy) -> None:
 
 
 @pytest.mark.usefixtures("planted_verdicts")
-@pytest.mark.parametrize("verdict", [LEAK, INCONCLUSIVE])
 @pytest.mark.parametrize(
-    ("main", "worker", "is_passed"),
+    ("main", "worker", "verdict", "is_passed"),
     [
-        (QUIET, replace(QUIET, from_s=100.0), False),
-        (QUIET, QUIET, True),
-        (replace(QUIET, to_s=150.0), replace(QUIET, from_s=100.0), True),
+        (QUIET, replace(QUIET, from_s=100.0), LEAK, False),
+        (QUIET, replace(QUIET, from_s=100.0), INCONCLUSIVE, False),
+        (QUIET, QUIET, LEAK, True),
+        (replace(QUIET, to_s=150.0), replace(QUIET, from_s=100.0), LEAK, False),
+        (replace(QUIET, to_s=150.0), replace(QUIET, from_s=100.0), INCONCLUSIVE, True),
     ],
 )
 def test_a_leak_that_the_sum_lacks_where_workers_come_and_go_is_not_passed(
@@ -117,12 +118,12 @@ def test_a_leak_that_the_sum_lacks_where_workers_come_and_go_is_not_passed(
     judge_by: JudgeBy,
     main: PlantedProcess,
     worker: PlantedProcess,
-    is_passed: bool,
     verdict: Verdict,
+    is_passed: bool,
 ) -> None:
-    """Only of a process that was there throughout: what one gains that is started anew may be its warm-up.
+    """Of a process that was there throughout, its own verdict does not matter: alone it would not be cleared, either.
 
-    Where its interval is above the margin its own verdict does not matter: alone it would not be cleared, either.
+    Of one that was not it has to be a leak: what it gains may be its warm-up.
     """
 
     def judge(readings: SignalSeries, margin: Margin, **options: object) -> Judgement:  # noqa: ARG001

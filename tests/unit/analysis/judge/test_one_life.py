@@ -1,4 +1,4 @@
-"""The newest life: what a new release leaks in the last part of a run is not taken for one more warm-up."""
+"""One life by itself: what leaks in it alone is not taken for a warm-up, nor forgotten with the next life."""
 
 from __future__ import annotations
 
@@ -45,8 +45,27 @@ def test_a_new_release_that_leaks_is_not_passed(
     assert judge_signal(healthy, MARGIN, detectable=False).verdict == NO_LEAK
     leaks = healthy.value + 5 * MARGIN_PER_S * age_s * (healthy.life == len(starts))
     found = judge_signal(replace(healthy, value=leaks), MARGIN, detectable=False)
-    assert (found.verdict, found.reason_code) == (INCONCLUSIVE, ReasonCode.NEWEST_LIFE)
+    assert (found.verdict, found.reason_code) == (INCONCLUSIVE, ReasonCode.ONE_LIFE)
     assert found.more_s is not None
+
+
+@pytest.mark.parametrize("leaking", [(0,), (0, 1), (1,)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_leaked_before_a_restart_is_not_forgotten(leaking: tuple[int, ...], seed: int) -> None:
+    """Three equal lives, of which the last is flat: ten margins in others are no warm-up that ended."""
+    healthy, age_s = lived((1 / 3, 2 / 3))
+    healthy = replace(healthy, value=healthy.value + noise(T_S, seed, 0.2))
+    leaks = healthy.value + 10 * MARGIN_PER_S * age_s * np.isin(healthy.life, leaking)
+    assert judge_signal(healthy, MARGIN, detectable=False).verdict == NO_LEAK
+    assert judge_signal(replace(healthy, value=leaks), MARGIN, detectable=False).verdict != NO_LEAK
+
+
+@pytest.mark.parametrize("leak", [3.0, 20.0])
+def test_half_a_run_that_leaks_is_not_passed(leak: float) -> None:
+    """Its process was restarted in the middle, by another release or after an OOM kill."""
+    healthy, age_s = lived((0.5,))
+    leaks = healthy.value + leak * MARGIN_PER_S * age_s * (healthy.life == 0)
+    assert judge_signal(replace(healthy, value=leaks), MARGIN, detectable=False).verdict != NO_LEAK
 
 
 def test_its_own_rate_is_stated_by_the_clock_of_the_margin() -> None:
@@ -57,12 +76,12 @@ def test_its_own_rate_is_stated_by_the_clock_of_the_margin() -> None:
     leak = 300.0
     leaks = replace(healthy, value=healthy.value + leak * 60 * age_s * newest, requests=requests)
     found = judge_signal(leaks, Margin(per_request=30.0), detectable=False)
-    assert found.reason_code is ReasonCode.NEWEST_LIFE
+    assert found.reason_code is ReasonCode.ONE_LIFE
     assert found.per_request is not None
     assert found.per_request.high < 30
     stated = float(found.reason.removeprefix("memory grows by ").split(" B/request", 1)[0])
     assert stated == pytest.approx(leak, rel=0.1)
-    assert "in the newest life that is long enough to be judged" in found.reason
+    assert "in one of its lives by itself" in found.reason
 
 
 @pytest.mark.parametrize("last", [0.75, 0.82, 0.9])
@@ -84,4 +103,4 @@ def test_what_a_release_before_leaked_is_not_that_of_the_newest() -> None:
     """It was replaced by one that is flat for long enough."""
     healthy, age_s = lived((0.5, 0.7, 0.88))
     repaired = replace(healthy, value=healthy.value + 4 * MARGIN_PER_S * age_s * (healthy.life == 2))
-    assert judge_signal(repaired, MARGIN, detectable=False).reason_code is not ReasonCode.NEWEST_LIFE
+    assert judge_signal(repaired, MARGIN, detectable=False).reason_code is not ReasonCode.ONE_LIFE
