@@ -27,9 +27,10 @@ def census_table(census: Census, top: int) -> Group:
     rows += _more(len(census.types), top, "types")
     if census.containers:
         longest = _table(("length", "address"), "container")
-        for container in census.containers[: max(top // 3, 1)]:
+        fewer = max(top // 3, 1)
+        for container in census.containers[:fewer]:
             longest.add_row(f"{container.length:,}", hex(container.address), Text(container.type))
-        rows += [Text(), longest]
+        rows += [Text(), longest, *_more(len(census.containers), fewer, "containers")]
     rows += [Text(), *(Text(line) for line in _collector_lines(census)), Text(cost_line(census))]
     return Group(*rows)
 

@@ -14,11 +14,10 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from soak.config.arm_settings import ArmSettings
-from soak.config.needs import without_effect
+from soak.config.needs import no_arm_for, without_effect
 from soak.config.profile import Profile
 from soak.config.sentences import FROM_THE_FILE, first_sentence, without_count
 from soak.config.table import MOST_BYTES, TooDeepError, parse_toml, what_is_wrong
-from soak.contract import INJECT, candidate_arm
 from soak.errors import UsageError
 from soak.regular_files import read_regular, real_path
 
@@ -88,14 +87,7 @@ def _checked(path: Path, table: dict[str, Any]) -> Profile | str:
         found = Profile(name=path.stem, directory=real_path(path.parent), **table)
     except ValidationError as error:
         return first_sentence(error)
-    # not of the model: a run may leave the candidate out
-    roles = {name: arm.role for name, arm in found.arms.items()}
-    if found.judge.control == INJECT and candidate_arm(roles, found.judge.candidate) is None:
-        return (
-            'judge.control = "inject" leaks in a copy of the candidate, and no arm is one: give the arm to sign off '
-            'role = "after", or name it as judge.candidate'
-        )
-    return found
+    return no_arm_for(found) or found
 
 
 def _chosen(known: dict[str, ArmSettings], wanted: str) -> dict[str, ArmSettings]:
@@ -158,11 +150,13 @@ def _apply(table: dict[str, Any], setting: str) -> None:
     if not equals or not all(key.split(".")):
         raise UsageError(f"--set {setting}: give it as key=value, for example --set phases.load_s=60.")
     try:
-        value = parse_toml(f"value = {text}")["value"]
+        values = parse_toml(f"value = [{text}]")["value"]  # in brackets a comment, or a second line, is no value
     except tomllib.TOMLDecodeError:
-        value = text  # a bare word, or a size such as 256 MiB, needs no quotes on a command line
+        values = []
     except TooDeepError as error:
         raise UsageError(f"--set {setting}: {error}.") from None
+    # a bare word, or a size such as 256 MiB, needs no quotes on a command line
+    value = values[0] if len(values) == 1 else text
     *parents, last = key.split(".")
     for parent in parents:
         table = table.setdefault(parent, {})

@@ -1,4 +1,4 @@
-"""Keys that do nothing without another one: silence about them would read as "it works"."""
+"""Keys that do nothing without another one, or an arm: silence about them would read as "it works"."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from soak.contract import INJECT
+from soak.config.profile import Profile
+from soak.contract import INJECT, candidate_arm, compared_arms
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,35 @@ def without_effect(stages: Sequence[Mapping[str, Any]]) -> tuple[int, str] | Non
         if having and not any(need.is_met(partial(_value, stages[number])) for number in having):
             return having[0], f"{need.key} does nothing without {need.what}: give that, or leave it out."
     return None
+
+
+def no_arm_for(profile: Profile) -> str:
+    """Return which key needs an arm that no arm is, and the fix; empty where all have theirs.
+
+    A run may leave arms out, so these are all of the profile.
+    """
+    roles = {name: arm.role for name, arm in profile.arms.items()}
+    before, _ = compared_arms(roles)
+    candidate, judge = candidate_arm(roles, profile.judge.candidate), profile.judge
+    if candidate is None:
+        fix = 'give the arm to sign off role = "after", or name it as judge.candidate'
+        if judge.control == INJECT:
+            return f'judge.control = "{INJECT}" leaks in a copy of the candidate, and no arm is one: {fix}'
+        if judge.stop_on_fail or profile.gates.limits:
+            key = "judge.stop_on_fail" if judge.stop_on_fail else f"gates.{profile.gates.limits[0].gate}"
+            return f"{key} is for the candidate, and no arm is one: {fix}"
+    if candidate is not None and candidate == judge.control:
+        return (
+            f"judge.candidate and judge.control are both {candidate}: the leak of a control is called, so that it is "
+            "never signed off; name another arm"
+        )
+    relative = [limit.gate for limit in profile.gates.limits if limit.needs_before]
+    if relative and before in (None, candidate):
+        return (
+            f"gates.{relative[0]} compares the candidate with the arm before, and no other arm is that: give it "
+            'role = "before"'
+        )
+    return ""
 
 
 def _value(table: Mapping[str, Any], key: str) -> Any:

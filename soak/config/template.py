@@ -54,7 +54,7 @@ def trial_command(path: Path) -> str:
 def profile_of_images(images: Sequence[str]) -> str:
     """Return the profile of one or two images, the one of today first; raises UsageError for another number or name."""
     for image in images:
-        if re.match(IMAGE_NAME, image) is None:
+        if re.fullmatch(IMAGE_NAME, image) is None:
             raise UsageError(f'--image {image}: give the name of an image, such as "shop:2.1".')
     if len(images) > 2:
         raise UsageError(

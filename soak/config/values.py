@@ -6,10 +6,19 @@ import re
 import warnings
 from collections.abc import Callable
 from ipaddress import IPv4Address
-from typing import Annotated, Final
+from typing import Annotated, Final, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    field_validator,
+)
 
 from soak.contract import GateLimit
 from soak.contract.units import LeakRate, parse_duration, parse_leak_rate, parse_size
@@ -139,3 +148,13 @@ class ProfileTable(BaseModel):
     """A table of a profile; the docstrings of its fields are the documentation of its keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        field = cls.model_fields[str(info.field_name)]
+        kinds = {field.annotation, *get_args(field.annotation)}
+        parsed = any(isinstance(one, BeforeValidator) for one in field.metadata)  # and refused with its own form
+        if isinstance(value, bool) and not parsed and kinds & {int, float} and bool not in kinds:
+            raise ValueError("give a number")  # noqa: TRY004 - pydantic takes ValueError only
+        return value

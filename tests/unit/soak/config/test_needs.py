@@ -10,10 +10,16 @@ from soak.config.load import load_profile, profile_names
 from soak.errors import UsageError
 from tests.support.paths import ROOT
 
-ARM = '[arms.app]\nrole = "after"\ncommand = ["serve", "{port}"]\n'
+ARM = """[arms.app]
+role = "after"
+command = ["serve", "{port}"]
+[arms.old]
+role = "before"
+command = ["serve", "{port}"]
+"""
 CASES = [
     ("judge", "inject = { python = 1 }", 'control = "inject"', 'judge.control="inject"'),
-    ("judge", 'control = "app"\ninject = { python = 1 }', "", "judge.control=inject"),
+    ("judge", 'control = "old"\ninject = { python = 1 }', "", "judge.control=inject"),
     ("sampling", "quiesce_pause_s = 2", "quiesce_every_s = 10", "sampling.quiesce_every_s=10"),
     ("traffic", "bind_port = 5557", "workers = 1", "traffic.workers=1"),
     ("traffic", "bind_port = 5557", 'locustfile = "team.py"', "traffic.locustfile=team.py"),
@@ -88,3 +94,50 @@ def test_the_shape_of_the_incident_may_be_left() -> None:
 @pytest.mark.parametrize("profile", [*profile_names(), *map(str, sorted((ROOT / "docs").rglob("*.toml")))])
 def test_no_profile_of_ours_has_a_key_without_effect(profile: str) -> None:
     load_profile(profile)
+
+
+ROLELESS = '[arms.new]\ncommand = ["serve", "{port}"]\n[arms.old]\ncommand = ["serve", "{port}"]\n'
+SINGLE = '[arms.app]\ncommand = ["serve", "{port}"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            '[judge]\ncandidate = "new"\n[gates]\nmax_rss = "<= 1.1x before"\n' + ROLELESS,
+            "gates.max_rss compares the candidate with the arm before, and no other arm is that: give it role = ",
+        ),
+        (
+            '[gates]\nleak_vs_before = "<= 100 B/request"\n' + SINGLE,
+            "gates.leak_vs_before compares the candidate with the arm before, and no other arm is that: give it role = ",
+        ),
+        (
+            '[gates]\nmax_rss = "<= 1 MiB"\n[arms.x]\nrole = "before"\ncommand = ["a"]\n' + SINGLE,
+            "gates.max_rss is for the candidate, and no arm is one: give the arm to sign off role = ",
+        ),
+        (
+            '[judge]\nstop_on_fail = true\n[arms.x]\nrole = "before"\ncommand = ["a"]\n' + SINGLE,
+            "judge.stop_on_fail is for the candidate, and no arm is one: ",
+        ),
+        (
+            '[judge]\ncandidate = "new"\ncontrol = "new"\n' + ROLELESS,
+            "judge.candidate and judge.control are both new: ",
+        ),
+    ],
+)
+def test_a_key_without_the_arm_that_it_is_for_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    """Else it is known after hours: a gate that nobody is held to passes, one of an arm and itself does always."""
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load_profile(str(path))
+    assert str(caught.value).startswith(f"{path}: {sentence}")
+
+
+def test_gates_of_one_arm_or_of_the_second_are_held(tmp_path: Path) -> None:
+    """One arm without a role is the candidate; of two the first is the one before."""
+    path = tmp_path / "mine.toml"
+    path.write_text('[gates]\nmax_rss = "<= 1 MiB"\n' + SINGLE)
+    load_profile(str(path))
+    path.write_text('[gates]\nmax_rss = "<= 1.1x before"\n' + ROLELESS)
+    load_profile(str(path))

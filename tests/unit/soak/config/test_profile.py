@@ -133,6 +133,8 @@ def test_a_setting_changes_one_key_and_reads_sizes_without_quotes() -> None:
         ("traffic.incidents=1", "unknown key 'traffic.incidents': did you mean 'incident'?"),
         ("judge.fds=<= 5", "unknown key 'judge.fds': did you mean 'gates.fds'?"),
         ("traffic.seed=1.5", "'traffic.seed': give a whole number (it is 1.5)."),
+        ("traffic.rate_rps=true", "'traffic.rate_rps': give a number (it is True)."),
+        ("limit.max_restarts=true", "'limit.max_restarts': give a number (it is True)."),
         ("traffic.rate_rps=fast", "'traffic.rate_rps': give a number (it is 'fast')."),
         ("judge.live=perhaps", "'judge.live': give true or false (it is 'perhaps')."),
         ("phases=3", "'phases': give a table of keys (it is 3)."),
@@ -169,6 +171,13 @@ def test_a_bad_key_or_value_is_named_with_its_place(setting: str, sentence: str)
     with pytest.raises(UsageError) as caught:
         load_profile("demo", [setting])
     assert str(caught.value) == f"--set {setting}: {sentence}"
+
+
+@pytest.mark.parametrize("setting", ["limit.memory=512 # MiB", "phases.load_s=600\nwarmup_s=7"])
+def test_a_setting_is_one_value_and_nothing_of_it_is_left_out(setting: str) -> None:
+    """A comment of TOML, or a second line, would be dropped in silence: 512 bytes are not 512 MiB."""
+    with pytest.raises(UsageError, match=r"unknown unit|a number and a unit are needed"):
+        load_profile("demo", [setting])
 
 
 def test_of_several_settings_the_one_that_is_wrong_is_named_and_of_a_wrong_file_the_file(

@@ -63,6 +63,7 @@ def test_one_image_is_soaked_beside_an_injected_leak(tmp_path: Path) -> None:
         (("a", "b", "c"), "--image is given 3 times: give the image of today, then the candidate."),
         (('a"b',), "give the name of an image"),
         (("",), "give the name of an image"),
+        (("a:1\n",), "give the name of an image"),
     ],
 )
 def test_other_images_are_refused_and_nothing_is_written(
