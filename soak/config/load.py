@@ -150,7 +150,9 @@ def _apply(table: dict[str, Any], setting: str) -> None:
     if not equals or not all(key.split(".")):
         raise UsageError(f"--set {setting}: give it as key=value, for example --set phases.load_s=60.")
     try:
-        values = parse_toml(f"value = [{text}]")["value"]  # in brackets a comment, or a second line, is no value
+        values = parse_toml(f"value = [{text}]")[
+            "value"
+        ]  # in brackets a comment, or a second line, is no value
     except tomllib.TOMLDecodeError:
         values = []
     except TooDeepError as error:

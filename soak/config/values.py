@@ -154,7 +154,9 @@ class ProfileTable(BaseModel):
     def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
         field = cls.model_fields[str(info.field_name)]
         kinds = {field.annotation, *get_args(field.annotation)}
-        parsed = any(isinstance(one, BeforeValidator) for one in field.metadata)  # and refused with its own form
+        parsed = any(
+            isinstance(one, BeforeValidator) for one in field.metadata
+        )  # and refused with its own form
         if isinstance(value, bool) and not parsed and kinds & {int, float} and bool not in kinds:
-            raise ValueError("give a number")  # noqa: TRY004 - pydantic takes ValueError only
+            raise ValueError("give a number")
         return value

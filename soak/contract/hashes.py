@@ -130,6 +130,14 @@ def sums_text(run_dir: Path) -> str:
     return "".join(lines)
 
 
+def listed_files(run_dir: Path) -> frozenset[str]:
+    """Return the files that SHA256SUMS lists, by their paths within the run directory.
+
+    Raises OSError and ValueError when it cannot be read.
+    """
+    return frozenset(_read_sums(run_dir / SUMS))
+
+
 def amended_sums(run_dir: Path, changed: Mapping[str, str]) -> str:
     """Return the text of SHA256SUMS with the hashes of ``changed``, by file, and of the files that it lacks.
 

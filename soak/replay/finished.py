@@ -15,7 +15,7 @@ from typing import Final
 from soak import contract
 from soak.containers.images import images_of
 from soak.contract import ArmReplay
-from soak.contract.hashes import check
+from soak.contract.hashes import check, listed_files
 from soak.errors import HarnessError, UsageError
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan, plan_run
@@ -147,10 +147,13 @@ def _copy(run: Path) -> Path:
 
 
 def _recorded_files(run: Path) -> Iterator[Path]:
+    """Yield what the run recorded: nothing that lies beside it, as keys and signatures, and nothing of a replay."""
+    listed = listed_files(run)
     for file in sorted(run.rglob("*")):
-        top = file.relative_to(run).parts[0]
+        name = file.relative_to(run)
         of_a_replay = file.name in (contract.REPLAY, contract.SITES) or file.name.startswith("replay-")
-        if top not in MADE_ANEW and not of_a_replay and file.is_file() and not file.is_symlink():
+        recorded = str(name) in listed and name.parts[0] not in MADE_ANEW and not of_a_replay
+        if recorded and file.is_file() and not file.is_symlink():
             yield file
 
 

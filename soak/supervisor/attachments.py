@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from psutil import Process
+from psutil import Process, pid_exists
 
 from soak.containers.engine import Container, find_container
 from soak.containers.found_limit import found_limit_bytes
@@ -109,6 +109,10 @@ def _attachment(pid: int, container: Container | None) -> Attachment:
         )
     if process is None or rss_bytes(pid) is None:
         raise UsageError(f"{option}: no such process; find it with pgrep -af NAME.")
+    if not pid_exists(pid):
+        raise UsageError(
+            f"{option}: is a thread, not a process; give the PID that ps -eLf has beside it as LWP."
+        )
     if count_fds(pid) is None:
         fix = (
             "run this as its user, or as root"

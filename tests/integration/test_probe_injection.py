@@ -109,6 +109,21 @@ def start(sockets: Path) -> Iterator[Start]:
         target.process.communicate()
 
 
+def test_a_target_starts_though_nobody_can_be_told_that_it_is_not_probed(tmp_path: Path) -> None:
+    """The directory of the sockets is gone, and so is what reads standard error, or the disk behind it is full."""
+    environment = {"PYTHONPATH": str(PROBE), "SOAK_PROBE_DIR": str(tmp_path / "gone")}
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [sys.executable, "-c", "print('ran')"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            timeout=PATIENCE_S,
+            check=True,
+        )
+    assert ran.stdout == b"ran\n"
+
+
 @contextmanager
 def connect(target: Target, pid: int | None = None) -> Iterator[socket.socket]:
     """Connect to the probe of the target, or of its child ``pid``."""

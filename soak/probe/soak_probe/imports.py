@@ -34,12 +34,16 @@ class ModuleFinder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return what the next finder of the module returns; None for any other module."""
-        if name != self._name:
-            return None
+        """Return what the next finder of the module returns; None for any other module, and where something wrapped us.
+
+        A finder may lack find_spec, as that of six before 1.16: Python passes over it.
+        """
         finders = list(sys.meta_path)
+        if name != self._name or self not in finders:
+            return None
         for finder in finders[finders.index(self) + 1 :]:
-            spec = finder.find_spec(name, path, target)
+            find_spec = getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = None if find_spec is None else find_spec(name, path, target)
             if spec is not None:
                 self._follow(spec.loader)
                 return spec

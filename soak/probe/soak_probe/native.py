@@ -19,6 +19,8 @@ import time
 from _signal import SIG_BLOCK, pthread_sigmask, valid_signals  # type: ignore[import-not-found]
 from _thread import allocate_lock, start_new_thread
 
+from .pause import pause
+
 TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,7 +75,7 @@ class Native:
         """
         if gc.isenabled():  # else cycles are kept, and a leak
             gc.collect()
-        time.sleep(SETTLE_S)
+        pause(SETTLE_S)
         self._check()
         facts = {**self._facts, "instant_s": time.time(), "libraries": _libraries()}
         descriptor = os.open(request["file"], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -139,7 +141,7 @@ class Native:
                     self._end(f"the capture reached {most_bytes >> 20} MiB")
             except OSError as error:
                 self._end(f"the capture is gone: {error.strerror}")
-            time.sleep(WATCH_EVERY_S)
+            pause(WATCH_EVERY_S)
 
 
 class _Finder:

@@ -10,6 +10,8 @@ def report(error: BaseException) -> None:
     """Say why this process is not probed; say nothing where standard error is None, closed or broken."""
     if sys.stderr is not None:
         try:
-            sys.stderr.write(f"soak_probe: pid {os.getpid()} is not probed: {error}\n")
-        except (OSError, ValueError):
-            pass  # there is nobody to tell
+            text = f"soak_probe: pid {os.getpid()} is not probed: {error}\n"
+            # past the buffer: Python would write what is left in it as the target ends, and make its exit code 120
+            os.write(sys.stderr.fileno(), text.encode("utf-8", "backslashreplace"))
+        except (OSError, ValueError, AttributeError):
+            pass  # there is nobody to tell, or what the target put there is no file

@@ -11,6 +11,7 @@ from _socket import socket as RawSocket  # noqa: N812 - the class of the C modul
 from _thread import RLock, allocate_lock, get_native_id, start_new_thread
 from select import POLLIN, poll
 
+from .pause import pause
 from .report import report
 
 TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
@@ -217,9 +218,7 @@ class Server:
             fd, _address = self._listener.raw._accept()  # type: ignore[attr-defined]  # noqa: SLF001
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                time.sleep(
-                    NO_DESCRIPTOR_PAUSE_S
-                )  # the client waits in line until the target has closed something
+                pause(NO_DESCRIPTOR_PAUSE_S)  # the client waits in line until the target has closed something
             return
         raw = RawSocket(fileno=fd)
         if not _may_ask(raw):
@@ -243,8 +242,10 @@ def _listen(path: str) -> RawSocket:
         pass
     listener = RawSocket(AF_UNIX, SOCK_STREAM)
     try:
+        os.fchmod(
+            listener.fileno(), 0o600
+        )  # the file gets it, and no link that another may put there meanwhile
         _at_address(path, listener.bind)
-        os.chmod(path, 0o600)
     except OSError:
         listener.close()
         raise
@@ -288,4 +289,4 @@ def _wait_until_gone(native_id: int) -> None:
     """Wait until the kernel has ended the thread: Python 3.12 counts the kernel's threads at a fork, and warns."""
     deadline = time.monotonic() + THREAD_GONE_TIMEOUT_S
     while os.path.exists(f"/proc/self/task/{native_id}") and time.monotonic() < deadline:
-        time.sleep(0.0001)
+        pause(0.0001)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import gc
 import sys
-from _signal import sigtimedwait  # type: ignore[import-not-found]
 from contextlib import contextmanager
 from typing import TypeVar
+
+from .pause import pause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
 Found = TypeVar("Found")
 SETTLE_S = 0.02
@@ -32,8 +34,7 @@ def alone(hold_s: float) -> Iterator[bool]:
     interval_s = sys.getswitchinterval()
     try:
         sys.setswitchinterval(hold_s)
-        # a wait for no signal: time.sleep may be that of gevent, which makes an event loop here
-        sigtimedwait((), SETTLE_S)
+        pause(SETTLE_S)
         collects = gc.isenabled()
         try:
             gc.disable()
@@ -59,17 +60,31 @@ def count_objects() -> int:
     return sum(map(len, map(gc.get_objects, (None,))))
 
 
-def pauses_of_this_thread() -> int:
-    """Return how often this thread has waited for anything, as for the interpreter; 0 where that is not known."""
-    try:
-        from resource import RUSAGE_THREAD, getrusage
-    except ImportError:
-        return 0
-    return getrusage(RUSAGE_THREAD).ru_nvcsw
+def resource_module() -> ModuleType | None:
+    """Return Python's module ``resource``; None where it has none, never one of the target's with that name."""
+    from importlib.machinery import BuiltinImporter, PathFinder
+    from importlib.util import module_from_spec
+
+    extensions = [entry for entry in sys.path if entry.endswith("lib-dynload")]
+    spec = BuiltinImporter.find_spec("resource") or PathFinder.find_spec("resource", extensions)
+    if spec is None or spec.loader is None:
+        return None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def pauses_of_this_thread(resource: ModuleType) -> int:
+    """Return how often this thread has waited for anything, as for the interpreter."""
+    pauses: int = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    return pauses
 
 
 def undisturbed(work: Callable[[], Found]) -> tuple[Found, bool]:
-    """Return what a work returns, and whether no other thread can have run Python meanwhile."""
-    before = pauses_of_this_thread()
+    """Return what a work returns, and whether no other thread can have run Python meanwhile: False if not known."""
+    resource = resource_module()
+    if resource is None:
+        return work(), False
+    before = pauses_of_this_thread(resource)
     found = work()
-    return found, pauses_of_this_thread() == before
+    return found, pauses_of_this_thread(resource) == before

@@ -109,7 +109,7 @@ SINGLE = '[arms.app]\ncommand = ["serve", "{port}"]\n'
         ),
         (
             '[gates]\nleak_vs_before = "<= 100 B/request"\n' + SINGLE,
-            "gates.leak_vs_before compares the candidate with the arm before, and no other arm is that: give it role = ",
+            "gates.leak_vs_before compares the candidate with the arm before, and no other arm is that: ",
         ),
         (
             '[gates]\nmax_rss = "<= 1 MiB"\n[arms.x]\nrole = "before"\ncommand = ["a"]\n' + SINGLE,

@@ -66,3 +66,15 @@ class TestModuleFinder:
         module = module_from_spec(spec)
         loader.exec_module(module)
         assert module.loaded
+
+    @pytest.mark.parametrize("wrapped", [False, True])
+    def test_what_python_tolerates_is_no_error_of_ours(
+        self, wrapped: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A finder without find_spec, as that of six 1.15, is passed over; and where we are wrapped others go on."""
+        finder, loader = ModuleFinder(AIOHTTP_CLIENT, lambda _: None), PlantedLoader()
+        path = [object(), *([] if wrapped else [finder]), object(), PlantedFinder(loader)]
+        monkeypatch.setattr(sys, "meta_path", path)
+        assert (finder.find_spec(AIOHTTP_CLIENT) is None) is wrapped
+        monkeypatch.setattr(sys, "meta_path", path[:-1])
+        assert finder.find_spec(AIOHTTP_CLIENT) is None

@@ -137,11 +137,11 @@ def test_signals_are_left_to_the_target(tmp_path: Path, monkeypatch: pytest.Monk
     capture._tracker, capture._capture, capture._pid = object(), str(tmp_path), os.getpid()
     masks: list[set[int]] = []
 
-    def sleep(_seconds: float) -> None:
+    def pause(_seconds: float) -> None:
         masks.append({int(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, ())})
         capture._tracker = None
 
-    monkeypatch.setattr(native, "time", type("Clock", (), {"sleep": staticmethod(sleep)}))
+    monkeypatch.setattr(native, "pause", pause)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     watch = threading.Thread(target=capture._watch, args=(1 << 40,))
     watch.start()

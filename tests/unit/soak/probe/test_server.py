@@ -304,7 +304,7 @@ class TestServer:
         assert Path(directory, "data").read_bytes() == b"still open"
 
     def test_an_error_in_an_answer_ends_in_one_line(
-        self, serve: Serve, connect: Connect, capsys: pytest.CaptureFixture[str]
+        self, serve: Serve, connect: Connect, capfd: pytest.CaptureFixture[str]
     ) -> None:
         """If answering fails for good, the client sees the end, and standard error one line with the reason."""
 
@@ -317,7 +317,7 @@ class TestServer:
         assert read_line(client) == b""
         running.stop()
         assert (
-            capsys.readouterr().err
+            capfd.readouterr().err
             == f"soak_probe: pid {os.getpid()} is not probed: No module named '_ctypes'\n"
         )
 
@@ -394,7 +394,7 @@ print(os.stat(path).st_ino == before)
         assert counts == [0, 0, 0, 1]
 
     def test_a_child_without_its_directory_stays_out(
-        self, directory: str, capsys: pytest.CaptureFixture[str]
+        self, directory: str, capfd: pytest.CaptureFixture[str]
     ) -> None:
         """Where the directory has vanished meanwhile, a forked child says so in one line and runs on."""
         probe = lifecycle.Probe(f"{directory}/inner", Sessions())
@@ -405,7 +405,7 @@ print(os.stat(path).st_ino == before)
         probe.after_fork_in_child()
         probe.close()
         reason = f"[Errno 2] No such file or directory: '{directory}/inner'"
-        assert capsys.readouterr().err == f"soak_probe: pid {os.getpid()} is not probed: {reason}\n"
+        assert capfd.readouterr().err == f"soak_probe: pid {os.getpid()} is not probed: {reason}\n"
 
     def test_where_all_may_make_files_the_socket_is_in_a_directory_of_its_user(self, directory: str) -> None:
         """A container's tmpfs, made before the user of the container is known."""

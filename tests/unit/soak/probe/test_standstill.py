@@ -7,11 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from soak_probe import standstill
 from soak_probe.holders.who import Suspect, who
-from soak_probe.standstill import alone, count_objects
+from soak_probe.standstill import alone, count_objects, undisturbed
 from soak_probe.stuck import prove
 
 from tests.support.planted_holders import BUDGET_S
@@ -85,3 +87,23 @@ def test_a_collector_that_is_switched_off_stays_so(collects: bool) -> None:
         assert gc.isenabled() == collects
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def test_a_module_of_the_target_is_not_taken_for_one_of_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service may have a resource.py, which would run in the probe, and does not count pauses."""
+    (tmp_path / "resource.py").write_text("raise SystemExit('the target runs in the probe')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "resource", raising=False)
+    assert undisturbed(lambda: 7) == (7, True)
+    assert undisturbed(lambda: time.sleep(0.01)) == (None, False)
+    assert "resource" not in sys.modules
+
+
+def test_a_work_beside_pauses_that_cannot_be_counted_may_have_been_disturbed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is not known is no proof."""
+    monkeypatch.setattr(standstill, "resource_module", lambda: None)
+    assert undisturbed(lambda: 7) == (7, False)

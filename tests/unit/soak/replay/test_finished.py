@@ -197,12 +197,18 @@ def test_a_run_without_hashes_is_refused(run: Path) -> None:
 
 
 def test_a_replay_has_a_copy_of_the_recording(run: Path) -> None:
-    """Of what lies deeper, too; a change of it is none of the run."""
+    """Of what lies deeper, too; a change of it is none of the run. What lies beside it, as keys, is not copied."""
     (run / "old" / "a" / "b").mkdir(parents=True)
     (run / "old" / "a" / "b" / "deep.txt").write_text("deep")
     record_sums(run)
+    beside = ("test-result.json.sig", "SHA256SUMS.sig", "signing.pem")
+    for name in beside:
+        (run / name).write_text("secret")
     found, _ = _replay(run)
     assert found is not None
+    assert not {path.name for path in found.directory.iterdir()}.intersection(beside)
+    for name in beside:
+        (run / name).unlink()
     assert (found.directory / "old" / "a" / "b" / "deep.txt").read_text() == "deep"
     (found.directory / "old" / "samples.csv").write_text("other")
     assert verify(run).exit_code == 0

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -48,6 +49,19 @@ def test_a_pid_that_cannot_be_sampled_is_a_sentence(
     known = {"self": os.getpid(), "sleeper": sleeper.pid}
     with pytest.raises(UsageError, match=sentence):
         find_attachments([pid if isinstance(pid, int) else known[pid] for pid in pids], [])
+
+
+def test_a_thread_is_not_taken_for_a_process_of_its_own() -> None:
+    """Its process would be judged as two services."""
+    ended = threading.Event()
+    thread = threading.Thread(target=ended.wait)
+    thread.start()
+    try:
+        with pytest.raises(UsageError, match=rf"^--pid {thread.native_id}: is a thread, not a process"):
+            find_attachments([thread.native_id or 0], [])
+    finally:
+        ended.set()
+        thread.join()
 
 
 def test_a_hidden_process_is_not_taken_for_one_that_is_not_there(

@@ -118,7 +118,7 @@ class TestProve:
     def test_a_target_that_moves_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where another thread ran in each attempt, what was seen is no proof."""
         pauses = iter(range(100))
-        monkeypatch.setattr(standstill, "pauses_of_this_thread", lambda: next(pauses))
+        monkeypatch.setattr(standstill, "pauses_of_this_thread", lambda _: next(pauses))
         assert found_with(1)["refused"] == "it did not stand still, or was not done in time"
 
     def test_the_time_is_kept(self) -> None:
