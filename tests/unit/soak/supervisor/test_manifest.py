@@ -42,7 +42,7 @@ def test_candidate_baseline_and_margin_are_resolved(tmp_path: Path) -> None:
     found = demo(tmp_path)
     assert (found["candidate"], found["baseline"]) == ("fixed", "leaky")
     assert found["judge"]["candidate"] == ""
-    chosen = demo(tmp_path, "judge.candidate=leaky", "judge.max_leak=200 B/request")
+    chosen = demo(tmp_path, "judge.candidate=leaky", "judge.control=", "judge.max_leak=200 B/request")
     assert chosen["candidate"] == chosen["judge"]["candidate"] == "leaky"
     assert chosen["margin"] == {
         "max_leak_bytes_per_s": None,
