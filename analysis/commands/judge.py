@@ -13,6 +13,7 @@ from rich.text import Text
 
 from analysis.commands.answer import Verdicts, answer, show
 from analysis.commands.live import follow as follow_run
+from analysis.commands.together import together
 from analysis.external.files import read_external
 from analysis.external.processes import ProcessReadings
 from analysis.external.tables import Columns
@@ -27,7 +28,6 @@ from analysis.verdict.arm import ArmVerdict, series_verdict
 from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.run import judged_run
 from analysis.verdict.signoff import watched
-from analysis.verdict.together import together
 from analysis.verdict.wording import verdict_line
 from soak.contract.units import (
     DEFAULT_MAX_LEAK,

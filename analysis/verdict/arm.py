@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
-from analysis.formatting import HOUR_S, format_bytes, verdict_name
-from analysis.judge.one_life import LONG_SHARE
+from analysis.formatting import verdict_name
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
-from analysis.recording.accounting import OWN
-from analysis.recording.model import Arm, Phase, Recording, within
+from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
 from analysis.verdict.daily_load import leak_doubt
 from analysis.verdict.decision import FAMILY_ERROR, Decision, Served, SignalVerdict, decide
-from analysis.verdict.kills import unexplained_kills
-from analysis.verdict.other_explanations import ReportedFree, bounded, end_memory, reported_free
-from analysis.verdict.processes import process_rows, rise_of_levels
-from analysis.verdict.signals import RSS, USS, Evidence, Signal, evidence, in_bytes, leak_margin
+from analysis.verdict.doubts import doubts_of_leak, doubts_of_no_leak
+from analysis.verdict.other_explanations import (
+    ReportedFree,
+    bounded,
+    end_memory,
+    reported_free,
+)
+from analysis.verdict.signals import Evidence, Signal, evidence, in_bytes, leak_margin
 from analysis.verdict.validity import (
-    ALIVE_AT_LEAST,
     LoadSummary,
     Objection,
     ObjectionKind,
@@ -146,15 +145,9 @@ def arm_verdict(
     if recording.manifest.attached and found is not None and decided is not None:
         objections = (*objections, *_of_day(arm.name, found.whole.readings, decided.leading.judgement))
     if verdict == NO_LEAK and found is not None and decided is not None:
-        doubts = (
-            [unexplained_kills(arm, load)],
-            _of_a_process(arm, load, margin, error),
-            _of_levels(arm, found, decided, margin),
-            _of_the_charge(decided),
-            _of_a_part(arm, load, found),
-        )
-        text = next((text for text in chain.from_iterable(doubts) if text), "")
-        objections = (*objections, *([Objection(arm.name, ObjectionKind.UNREAD, text)] if text else ()))
+        objections = (*objections, *doubts_of_no_leak(arm, load, margin, error, found, decided))
+    if verdict == LEAK and decided is not None:
+        objections = (*objections, *doubts_of_leak(arm, load, margin, decided.leading.judgement, served))
     objection, verdict, reason = _objected(objections, verdict, reason)
     return ArmVerdict(
         arm=arm.name,
@@ -214,64 +207,6 @@ def _of_day(name: str, readings: SignalSeries, judgement: Judgement) -> tuple[Ob
         return ()
     doubt = leak_doubt(readings, judgement.per_s.low)
     return (Objection(name, ObjectionKind.DAY, doubt),) if doubt else ()
-
-
-def _of_a_process(arm: Arm, load: Phase, margin: Margin, error: float) -> Iterator[str]:
-    """Yield a clause where one process grows by more than the arm's margin, and their sum does not.
-
-    Where processes come and go, each stretch between is a life of the sum with a level and a warm-up of its own, which
-    may take up what leaks in one of them. One that is not there throughout may still warm up: it has to be a leak.
-    """
-    if len(arm.lives) < 2:
-        return
-    for row in process_rows(arm, load, margin, error=error):
-        low, least = (
-            (row.bytes_per_s_low, margin.per_s)
-            if margin.per_request is None
-            else (row.bytes_per_request_low, margin.per_request)
-        )
-        alive = (row.to_s - row.from_s) / (load.end_s - load.start_s)
-        counts = alive >= ALIVE_AT_LEAST or (alive >= LONG_SHARE and row.growth == "grows")
-        if counts and low is not None and least is not None and low > least:
-            which = f"its process {row.pid or ''}, life {row.life},"
-            yield f"{which} grows by more than the margin ({row.reason}), though the sum over all does not"
-
-
-def _of_levels(arm: Arm, found: Evidence, decided: Decision, margin: Margin) -> Iterator[str]:
-    """Yield a clause where what is cleared rises with each process that comes or goes, by more than the margin."""
-    for signal, one, name in (
-        (found.whole, decided.whole, "its memory"),
-        (found.charged, decided.charged, "what its memory limit charges"),
-    ):
-        if signal is None or one is None or one.judgement.verdict != NO_LEAK:
-            continue
-        if (rise := rise_of_levels(arm, signal.readings, margin)) is not None:
-            rate = (
-                f"{format_bytes(rise * HOUR_S)}/h"
-                if margin.per_request is None
-                else f"{format_bytes(rise)}/request"
-            )
-            yield f"{name} grows by {rate} or more as its processes come and go, though not while they stay the same"
-
-
-def _of_the_charge(decided: Decision) -> Iterator[str]:
-    """Yield a clause where what the memory limit charges grows, and no memory of the processes does."""
-    if decided.charged is not None and decided.charged.judgement.verdict == LEAK:
-        yield (
-            f"what its memory limit charges grows ({decided.charged.judgement.reason}), and its processes do not: "
-            "memory of the kernel, such as sockets' buffers, pipes or ended children, or its caches of files' names"
-        )
-
-
-def _of_a_part(arm: Arm, load: Phase, found: Evidence) -> Iterator[str]:
-    """Yield a clause where memory was cleared by a reading that may not see what another saw in a part of the load."""
-    name = found.whole.readings.signal
-    read = within(arm.samples, load.start_s, load.end_s)[OWN].notna()
-    if name in (USS, RSS) and read.any():
-        yield (
-            f"its own memory was read at {read.sum():,} of {len(read):,} ticks, with gaps, and "
-            f"{name.removesuffix('_bytes')} lacks files on tmpfs and what is swapped out"
-        )
 
 
 def _objected(

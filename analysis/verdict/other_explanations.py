@@ -178,6 +178,18 @@ def _grown(free: pd.Series[float]) -> float:
     return float(free.tail(edge).median() - free.head(edge).median()) if len(free) else 0.0
 
 
+def counted_often(arm: Arm, load: Phase) -> float:
+    """Return by how much shared memory grew in the sum over the processes that map it beyond the one with the most.
+
+    Where they map the same, it is there once. 0 where one process is alive at a time, and where the limit's charge, in
+    which each page is once, counts the shared memory.
+    """
+    if arm.by_process.empty or arm.samples["cgroup_shmem_bytes"].notna().any():
+        return 0.0
+    mapped = within(arm.by_process, load.start_s, load.end_s).groupby("t_s")["shmem_bytes"]
+    return max(0.0, _grown(mapped.sum() - mapped.max()))
+
+
 def end_memory(arm: Arm, load: Phase) -> float | None:
     """Return what the memory limit limits, bytes, at the end of the load; None when it was not read."""
     name = limited_memory(arm)

@@ -15,6 +15,7 @@ from analysis.recording.model import Arm, Life, Phase, within
 from analysis.recording.requests import answered_by
 from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.signals import MIN_PARTS_SHARE, RSS, USS
+from analysis.verdict.validity import TICKS_AT_LEAST
 from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
 
 Growth = Literal["grows", "does not grow", "undecided", "not judged"]
@@ -25,6 +26,8 @@ MOST_JUDGED: Final = 10
 changed: each takes about 0.1 s of processor time."""
 MOST_END_READINGS: Final = 5
 """Readings at each end of a process's time under load, at most, whose median is its memory there."""
+MOST_UNREAD_TICKS: Final = 5
+"""Ticks of a process that may be missing, however short its life: those at which it begins and ends."""
 RISE_ERROR: Final = FAMILY_ERROR / 10
 """Chance that the levels of an arm rise by less than is found. Processes that are started again have unlike levels,
 and each may by chance be above the last: an arm whose levels are about the same is not to be in doubt for that."""
@@ -95,6 +98,22 @@ def process_rows(
     most = min(len(found), MOST_JUDGED)
     judged = [_judged(arm, *one, share, error / most) for one in found[:most]]
     return tuple(sorted([*judged, *(row for row, *_ in found[most:])], key=_order))
+
+
+def unread_process(arm: Arm, load: Phase) -> str:
+    """Return a clause on a process that was alive under load, and not read in much of that; empty where none is.
+
+    The ticks are those at which any process of the arm was read.
+    """
+    rows = within(arm.by_process, load.start_s, load.end_s) if len(arm.by_process) else arm.by_process
+    ticks_s = np.unique(rows["t_s"].to_numpy(float)) if len(rows) else np.zeros(0)
+    for life in arm.processes:
+        alive = int(((ticks_s > (life.ready_s or life.start_s)) & (ticks_s < life.end_s)).sum())
+        read = int(rows.loc[rows["life"] == life.number, RSS].count()) if alive else 0
+        if read < alive - max(MOST_UNREAD_TICKS, (1 - TICKS_AT_LEAST) * alive):
+            which = f"its process {life.pid or ''}, life {life.number},"
+            return f"{which} was read at {read:,} of the {alive:,} ticks while it was alive and loaded"
+    return ""
 
 
 def rise_of_levels(arm: Arm, readings: SignalSeries, margin: Margin) -> float | None:

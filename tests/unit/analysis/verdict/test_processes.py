@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,3 +252,49 @@ def test_processes_that_no_event_names_have_their_readings(leaky_run: Path) -> N
         (1, 301, "does not grow"),
         (2, 302, "does not grow"),
     }
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+@pytest.mark.parametrize(("last_s", "is_passed"), [(1e9, True), (60.0, False)])
+def test_a_process_that_lives_and_is_read_no_more_is_not_passed(
+    leaky_run: Path, last_s: float, *, is_passed: bool
+) -> None:
+    """The others are read at each tick, and the sum goes on without it, as if it had ended."""
+    write_processes(leaky_run, "leaky", (QUIET, QUIET, QUIET))
+    path = leaky_run / "leaky" / "samples.csv"
+    rows = pd.read_csv(path)
+    rows[(rows["life"] != 3) | (rows["t_s"] < last_s)].to_csv(path, index=False)
+    recording = read_recording(leaky_run)
+    found = arm_verdict(recording, recording.arms[0], detectable=False)
+    assert (found.verdict == NO_LEAK) is is_passed
+    if not is_passed:
+        assert re.match(
+            r"its process 303, life 3, was read at \d+ of the 1\d\d ticks while it was alive and loaded; on the data",
+            found.reason,
+        )
+
+
+@pytest.mark.usefixtures("planted_verdicts")
+@pytest.mark.parametrize("each_maps_its_own", [False, True])
+def test_shared_memory_that_is_counted_for_each_process_makes_no_leak(
+    leaky_run: Path, judge_by: JudgeBy, *, each_maps_its_own: bool
+) -> None:
+    """Three workers map a segment that grows by 1,200 bytes of each request, below the margin of 2,000."""
+
+    def judge(readings: SignalSeries, margin: Margin, **options: object) -> Judgement:  # noqa: ARG001
+        found = planted_judge(readings, margin)
+        if readings.signal != "rest_bytes":
+            return replace(found, verdict=NO_LEAK)
+        return replace(found, verdict=LEAK, per_request=Rate(3600.0, 3590.0, 3610.0))
+
+    judge_by(judge)
+    write_processes(leaky_run, "leaky", (QUIET, QUIET, QUIET))
+    path = leaky_run / "leaky" / "samples.csv"
+    rows = pd.read_csv(path)
+    grown = (1200.0 if not each_maps_its_own else 0.0) * 80 * (rows["t_s"] - 20).clip(0, 180)
+    rows.assign(shmem_bytes=grown, cgroup_shmem_bytes=None).to_csv(path, index=False)
+    recording = read_recording(leaky_run)
+    found = arm_verdict(recording, recording.arms[0], detectable=False)
+    assert found.verdict == (LEAK if each_maps_its_own else INCONCLUSIVE)
+    if not each_maps_its_own:
+        assert "are shared memory that several of its processes map, which may be the same" in found.reason

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from analysis.commands.together import together
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, ReasonCode
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.decision import SignalVerdict
-from analysis.verdict.together import together
 
 MARGIN = Margin(per_s=1.0)
 
