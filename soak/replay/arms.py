@@ -151,9 +151,9 @@ def replay_arm(
             if results[one.name].is_interrupted:
                 break
     except (SoakError, OSError) as error:
-        return _refused(message_line(error), clock.now_s() - began_s, results)
+        return _cut_short(message_line(error), clock.now_s() - began_s, results)
     except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the run its report
-        return _refused(message_line(f"{type(error).__name__}: {error}"), clock.now_s() - began_s, results)
+        return _cut_short(message_line(f"{type(error).__name__}: {error}"), clock.now_s() - began_s, results)
     return outcome(results, clock.now_s() - began_s)
 
 
@@ -195,9 +195,10 @@ def outcome(results: Mapping[str, PassResult], seconds: float) -> ArmReplay:
     )
 
 
-def _refused(reason: str, seconds: float, results: Mapping[str, PassResult]) -> ArmReplay:
-    requests = sum(result.requests for result in results.values())
-    return ArmReplay("refused", reason, round(seconds, 1), requests, ())
+def _cut_short(reason: str, seconds: float, results: Mapping[str, PassResult]) -> ArmReplay:
+    """Return what the passes came to before the one that failed: what was analysed stays."""
+    before = outcome(results, seconds)
+    return replace(before, status="done" if before.passes else "refused", reason=reason)
 
 
 def _run_pass(ended: Ended, arm: ArmPlan, one: Pass, until_s: float) -> PassResult:

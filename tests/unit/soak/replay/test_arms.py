@@ -391,3 +391,24 @@ def test_a_control_is_replayed_where_that_is_asked_for_and_an_injected_one_never
 def test_what_the_passes_came_to(results: dict[str, PassResult], found: ArmReplay) -> None:
     """One pass with enough points is a replay; the reason names the pass where there are several."""
     assert outcome(results, 9.04) == found
+
+
+def test_what_the_first_pass_found_stays_where_the_second_one_fails(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk: its lines are in sites.csv, and were analysed."""
+    first = PassResult(points=6, requests=600, is_analysed=True)
+    passes = iter([first, HarnessError("no space left on device")])
+
+    def run_pass(*_: object) -> PassResult:
+        if isinstance(result := next(passes), HarnessError):
+            raise result
+        return result
+
+    monkeypatch.setattr("soak.replay.arms._run_pass", run_pass)
+    scripted = make("replay.native=on")
+    ended = scripted.ended
+    found = replay_arm(ended, ended.plan.arms[0], 1e9, is_native=True)
+    ended.session.close()
+    assert (found.status, found.reason, found.requests) == ("done", "no space left on device", 600)
+    assert found.passes == ("python",)
