@@ -66,7 +66,7 @@ calibrate: .venv/installed ## Judge 10,000 simulated recordings with known truth
 bench-heap: .venv/installed ## What a census of the heap costs and how exact it is, three minutes
 	@$(BIN)/python -m bench.heap
 
-soak-self: .venv/installed ## Soak soakproof itself, watched by a browser; 95 minutes: make soak-self MINUTES=60
+soak-self: .venv/installed ## Soak soakproof itself, watched by a browser; two hours: make soak-self MINUTES=60
 	@$(BIN)/python -m bench.self_soak $(if $(MINUTES),--minutes $(MINUTES))
 
 leaks: .venv/installed ## Soak 20 leaks, their fixes and 4 healthy apps: make leaks JOBS=2, 45 minutes

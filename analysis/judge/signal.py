@@ -82,13 +82,15 @@ def judge_signal(
 
     case = fitted(series, points)
     code, rate, margin_per_s = decide(case), case.rate, case.margin_per_s
-    said, said_rps = rate, mean_rps
+    said, said_rps, is_over = rate, mean_rps, False
     if code is ReasonCode.BOUNDED:
         for alone in (fitted(*one) for one in _growing_lives(series, points, margin)):
             if grows(alone):
                 code, said, said_rps = ReasonCode.ONE_LIFE, alone.rate, _mean_rps(alone.points)
+                is_over = alone.points.t_s.max() < points.t_s.max()
                 break
-    more_s = _more_s(code, rate, margin_per_s, points.span_s) if code.verdict == INCONCLUSIVE else None
+    is_open = code.verdict == INCONCLUSIVE and not is_over  # of a life that is over, no more load tells more
+    more_s = _more_s(code, rate, margin_per_s, points.span_s) if is_open else None
     detectable = detectable and code is not ReasonCode.UNKNOWN_LOAD  # no leak is called beside such a change
     smallest = minimum_detectable_rate(case) if detectable else None
     reason_rps = said_rps if margin.per_request is not None else None
