@@ -1,11 +1,12 @@
 """Change points: with which run a figure went to another level, and with which it came back.
 
 Circular binary segmentation (Olshen, Venkatraman, Lucito and Wigler 2004): of each stretch the part is sought that
-differs most from the rest, with a permutation test. A part at an end is one change, one in the middle two. The
-statistic is the weighted sum of squares between the part and the rest; it is maximal at the part that is tested.
-Weights are 1 / (s_i^2 + tau^2): s_i is the error of run i by its interval, tau^2 the spread between runs beyond these
-(DerSimonian and Laird 1986). Where no run differs from another, pairs of figure and error are exchangeable, so the test
-is exact whatever their distribution is; weights only decide how much it finds.
+differs most from the rest, with a permutation test. A part at an end is one change, one in the middle two. From
+LEAST_FOR_BOTH runs on these are two tests, each at half the chance: of the many parts in the middle one is as different
+by chance much sooner. The statistic is the weighted sum of squares between the part and the rest; it is maximal at the
+part that is tested. Weights are 1 / (s_i^2 + tau^2): s_i is the error of run i by its interval, tau^2 the spread
+between runs beyond these (DerSimonian and Laird 1986). Where no run differs from another, pairs of figure and error are
+exchangeable, so the test is exact whatever their distribution is; weights only decide how much it finds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ FALSE_ALARM: Final = 0.01
 """Chance that a figure which never changed, its runs independent of each other, is given a change."""
 LEAST_RUNS: Final = 10
 """Runs below which no change is searched for: of fewer, no order is so rare that FALSE_ALARM allows it."""
+LEAST_FOR_BOTH: Final = 15
+"""Runs from which on a part in the middle is searched for, too: of fewer, none is so rare that half of FALSE_ALARM
+allows it, and half would be too little for three runs at the end."""
 LEAST_EACH: Final = 3
 """Runs on each side of a change: a single one may be an outlier."""
 PERMUTATIONS: Final = 19_999
@@ -101,27 +105,53 @@ def _most_different(
     weights = _weights(values, errors)
     centred = values - np.average(values, weights=weights)
     centred /= np.abs(centred).max()
+    if count < LEAST_FOR_BOTH:
+        found = [_tested(centred, weights, false_alarm, permutations, random, inner=False)]
+    else:
+        found = [
+            _tested(centred, weights, false_alarm / 2, permutations, random, inner=inner)
+            for inner in (False, True)
+        ]
+    best = max((one for one in found if one is not None), key=lambda one: one[0], default=None)
+    return None if best is None else best[1:]
+
+
+def _tested(
+    centred: Numbers,
+    weights: Numbers,
+    false_alarm: float,
+    permutations: int,
+    random: np.random.Generator,
+    *,
+    inner: bool,
+) -> tuple[float, tuple[int, int], float] | None:
+    """Return the largest statistic of parts at an end, or of ``inner`` ones, with its part and its p.
+
+    None where p is above ``false_alarm``.
+    """
+    count = len(centred)
     edges = np.unique(np.linspace(0, count, min(count, MOST_EDGES) + 1).round().astype(int))
-    observed, _ = _largest(centred[None], weights[None], edges)
+    observed, _ = _largest(centred[None], weights[None], edges, inner=inner)
     # an order that differs only within the sides has the same statistic, up to the rounding of its sums
     large = observed[0] * (1 - 1e-9)
     as_large = 0
     for done in range(0, permutations, ORDERS_AT_ONCE):
         orders = np.tile(np.arange(count), (min(ORDERS_AT_ONCE, permutations - done), 1))
         orders = random.permuted(orders, axis=1)
-        as_large += int((_largest(centred[orders], weights[orders], edges)[0] >= large).sum())
+        as_large += int((_largest(centred[orders], weights[orders], edges, inner=inner)[0] >= large).sum())
         if 1 + as_large > false_alarm * (1 + permutations):
             return None
-    _, parts = _largest(centred[None], weights[None], np.arange(count + 1))
-    return parts[0], (1 + as_large) / (1 + permutations)
+    (largest,), (part,) = _largest(centred[None], weights[None], np.arange(count + 1), inner=inner)
+    return float(largest), part, (1 + as_large) / (1 + permutations)
 
 
 def _largest(
-    values: Numbers, weights: Numbers, edges: npt.NDArray[np.int64]
+    values: Numbers, weights: Numbers, edges: npt.NDArray[np.int64], *, inner: bool
 ) -> tuple[Numbers, list[tuple[int, int]]]:
     """Return the largest sum of squares between a part and the rest, and the part, of each row of ``values``.
 
-    A part is from one of ``edges`` to another; it and what is before and behind it have LEAST_EACH, or nothing.
+    A part is from one of ``edges`` to another, from the first on or, ``inner``, a later one; it and what is before and
+    behind it have LEAST_EACH.
     """
     rows, count = values.shape
     weight, total = (np.zeros((rows, count + 1)) for _ in range(2))
@@ -129,9 +159,10 @@ def _largest(
     np.cumsum(weights * values, axis=1, out=total[:, 1:])
     whole_weight, whole = weight[:, -1:], total[:, -1:]
     largest, parts = np.zeros(rows), np.zeros((rows, 2), np.int64)
-    for start in edges[(edges == 0) | ((edges >= LEAST_EACH) & (edges <= count - LEAST_EACH))]:
-        ends = edges[(edges >= start + LEAST_EACH) & ((edges == count) | (edges <= count - LEAST_EACH))]
-        ends = ends[ends - start < count]
+    for start in edges[(edges >= LEAST_EACH) & (edges <= count - 2 * LEAST_EACH)] if inner else edges[:1]:
+        ends = edges[(edges >= start + LEAST_EACH) & (edges <= count - LEAST_EACH)]
+        if not len(ends):
+            continue
         inside = weight[:, ends] - weight[:, [start]]
         distance = total[:, ends] - total[:, [start]] - whole * inside / whole_weight
         between = distance**2 * whole_weight / (inside * (whole_weight - inside))

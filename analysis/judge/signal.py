@@ -69,12 +69,12 @@ def judge_signal(
     if margin.per_s is None and mean_rps <= 0:
         return unusable_judgement(readings.signal, ReasonCode.NO_REQUESTS)
 
-    def fitted(series: SignalSeries, points: Points) -> Case:
+    def fitted(series: SignalSeries, points: Points, tries: int = 1) -> Case:
         return fit_case(
             points,
             _margin_per_s(margin, points),
             least_noise=max(_reading_noise(series), staircase_noise(points, series.quantum)),
-            alpha=alpha,
+            alpha=alpha / tries,
             bounded=bounded,
             settled=series.settled,
             bound_error=bound_error,
@@ -84,7 +84,8 @@ def judge_signal(
     code, rate, margin_per_s = decide(case), case.rate, case.margin_per_s
     said, said_rps, is_over = rate, mean_rps, False
     if code is ReasonCode.BOUNDED:
-        for alone in (fitted(*one) for one in _growing_lives(series, points, margin)):
+        growing = list(_growing_lives(series, points, margin))
+        for alone in (fitted(*one, tries=len(growing)) for one in growing):
             if grows(alone):
                 code, said, said_rps = ReasonCode.ONE_LIFE, alone.rate, _mean_rps(alone.points)
                 is_over = alone.points.t_s.max() < points.t_s.max()

@@ -30,8 +30,10 @@ REST_GAIN: Final = "rest_gain_bytes"
 free, is above that of each process when it got ready; a process that is below counts for nothing. What a file on tmpfs
 takes is in use."""
 CHARGED: Final = "charged_bytes"
-"""Column of the samples made when they are read: what the memory limit charges, less the file cache, which is given
-back under pressure."""
+"""Column of the samples made when they are read: what the memory limit charges, less what is given back under
+pressure, as file cache."""
+KERNEL: Final = "cgroup_kernel_bytes"
+"""Column of samples.csv: kernel memory of the limit's charge, which is memory of no process."""
 PARTS: Final = (PYTHON, NATIVE, REST)
 POOLS_SEEN: Final = "pool_free_bytes"
 """Column of samples.csv: free memory of Python's allocator that a census saw from outside."""

@@ -188,7 +188,7 @@ def series_verdict(
     With an objection that stands it is INCONCLUSIVE. ``any_load`` is whether the load was nobody's plan, so that a leak
     may be the load of a day.
     """
-    alone = Evidence(Signal(readings, margin, limit_bytes), (), (), None, 0.0)
+    alone = Evidence(Signal(readings, margin, limit_bytes), (), (), None, None, 0.0)
     decided = decide(alone, Served(0.0, 0.0), error=error)
     judgement = decided.leading.judgement
     known = readings.value[np.isfinite(readings.value)]

@@ -59,6 +59,8 @@ class Decision:
     counts: tuple[SignalVerdict, ...]
     charged: SignalVerdict | None
     """What the memory limit charges: how fast the limit is approached; it neither clears nor accuses."""
+    kernel: SignalVerdict | None = None
+    """Kernel memory of that charge: it is no process's and accuses nobody, and a leak of it leaves doubt."""
 
     @property
     def signals(self) -> tuple[SignalVerdict, ...]:
@@ -104,6 +106,7 @@ def decide(
     closed = _closed_by_drain(evidence.counts, counts, served)
     counts = tuple(replace(count, accuses=count.judgement.signal not in closed) for count in counts)
     charged = judged(evidence.charged, accuses=False) if evidence.charged else None
+    kernel = judged(evidence.kernel, accuses=False) if evidence.kernel else None
     leaking_parts = [part for part in parts if part.leaks]
     if whole.judgement.verdict == LEAK and (
         len(leaking_parts) > 1 or not (leaking_parts or _may_fill(evidence.parts, alpha, bounded))
@@ -116,7 +119,7 @@ def decide(
     if not leaking and closed:
         whole = replace(whole, judgement=_not_retained(whole.judgement, closed))
     leading = whole if not leaking or whole in leaking else max(leaking, key=_order)
-    return Decision(leading, whole, parts, counts, charged)
+    return Decision(leading, whole, parts, counts, charged, kernel)
 
 
 def _closed_by_drain(

@@ -26,7 +26,7 @@ def doubts_of_no_leak(
         [unexplained_kills(arm, load), unread_process(arm, load)],
         _of_a_process(arm, load, margin, error),
         _of_levels(arm, found, decided, margin),
-        _of_the_charge(decided),
+        _of_the_kernel(decided),
         _of_a_part(arm, load, found),
     )
     text = next((text for text in chain.from_iterable(doubts) if text), "")
@@ -90,12 +90,13 @@ def _of_levels(arm: Arm, found: Evidence, decided: Decision, margin: Margin) -> 
             yield f"{name} grows by {rate} or more as its processes come and go, though not while they stay the same"
 
 
-def _of_the_charge(decided: Decision) -> Iterator[str]:
-    """Yield a clause where what the memory limit charges grows, and no memory of the processes does."""
-    if decided.charged is not None and decided.charged.judgement.verdict == LEAK:
+def _of_the_kernel(decided: Decision) -> Iterator[str]:
+    """Yield a clause where kernel memory that the limit charges grows beside the processes."""
+    if decided.kernel is not None and decided.kernel.judgement.verdict == LEAK:
         yield (
-            f"what its memory limit charges grows ({decided.charged.judgement.reason}), and its processes do not: "
-            "memory of the kernel, such as sockets' buffers, pipes or ended children, or its caches of files' names"
+            f"kernel memory of its control group grows ({decided.kernel.judgement.reason}), which no process has: "
+            "buffers of sockets and pipes, ended children that nobody waited for; with cgroup v1 also caches of names "
+            "of files"
         )
 
 

@@ -289,9 +289,10 @@ def _availability(judged: JudgedArm) -> GateValue:
     load = judged.load
     if load.availability is None:
         return GateValue(None, f"no requests were planned for {load.arm}")
-    if not (unsent := load.missed - load.missed_dead):
+    unsent = load.missed - load.missed_dead
+    if not unsent or load.failed_alive["timeout"]:  # an arm that does not answer keeps its users from sending
         return GateValue(load.availability, requests=load.planned)
-    # what was not sent to an arm alive may be the load generator's fault: it could have been answered well
+    # else it may be the load generator's fault: what was not sent to an arm alive could have been answered well
     highest = min(1.0, (load.ok + unsent) / load.planned)
     return GateValue(load.availability, low=load.availability, high=highest, requests=load.planned)
 

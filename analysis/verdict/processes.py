@@ -27,7 +27,9 @@ changed: each takes about 0.1 s of processor time."""
 MOST_END_READINGS: Final = 5
 """Readings at each end of a process's time under load, at most, whose median is its memory there."""
 MOST_UNREAD_TICKS: Final = 5
-"""Ticks of a process that may be missing, however short its life: those at which it begins and ends."""
+"""Ticks of a process that may be missing, however short its life."""
+NOTICED_WITHIN_S: Final = 1.5
+"""Time within which it is noticed that a process began or ended, seconds: its ticks there may be missing."""
 RISE_ERROR: Final = FAMILY_ERROR / 10
 """Chance that the levels of an arm rise by less than is found. Processes that are started again have unlike levels,
 and each may by chance be above the last: an arm whose levels are about the same is not to be in doubt for that."""
@@ -108,8 +110,10 @@ def unread_process(arm: Arm, load: Phase) -> str:
     rows = within(arm.by_process, load.start_s, load.end_s) if len(arm.by_process) else arm.by_process
     ticks_s = np.unique(rows["t_s"].to_numpy(float)) if len(rows) else np.zeros(0)
     for life in arm.processes:
-        alive = int(((ticks_s > (life.ready_s or life.start_s)) & (ticks_s < life.end_s)).sum())
-        read = int(rows.loc[rows["life"] == life.number, RSS].count()) if alive else 0
+        since_s, until_s = (life.ready_s or life.start_s) + NOTICED_WITHIN_S, life.end_s - NOTICED_WITHIN_S
+        alive = int(((ticks_s > since_s) & (ticks_s < until_s)).sum())
+        mine = rows[rows["life"] == life.number] if alive else rows[:0]
+        read = int(within(mine, since_s, until_s)[RSS].count()) if alive else 0
         if read < alive - max(MOST_UNREAD_TICKS, (1 - TICKS_AT_LEAST) * alive):
             which = f"its process {life.pid or ''}, life {life.number},"
             return f"{which} was read at {read:,} of the {alive:,} ticks while it was alive and loaded"

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.judge.types import ARENA_BYTES, Margin, SignalSeries
-from analysis.recording.accounting import CHARGED, HELD, OWN, PARTS, REST_GAIN
+from analysis.recording.accounting import CHARGED, HELD, KERNEL, OWN, PARTS, REST_GAIN
 from analysis.recording.model import Arm, Phase, Recording, within
 from analysis.recording.requests import answered_by
 from analysis.verdict.rotation import steadied
@@ -72,6 +72,8 @@ class Evidence:
     counts: tuple[Signal, ...]
     charged: Signal | None
     """What the memory limit charges; None without a limit, and where the whole is that already."""
+    kernel: Signal | None
+    """Kernel memory that the limit charges, beside the whole; None where it was not read."""
     reserve_bytes: float
     """Memory that may be free and that nobody can be asked about: what memory that no allocator accounts for gained
     from the start of the process to its highest point under load; a leak is not seen before it has used that up."""
@@ -118,14 +120,16 @@ def evidence(arm: Arm, load: Phase, margin: Margin, headroom_bytes: float | None
     held = _rows(arm, load, HELD)
     known = tuple(count for count in counts if count is not None)
     if alone.name != OWN or held is None or held.count < MIN_PARTS_SHARE * held.frame[OWN].count():
-        return Evidence(_memory(arm, alone, margin, headroom_bytes), (), known, None, 0.0)
+        return Evidence(_memory(arm, alone, margin, headroom_bytes), (), known, None, None, 0.0)
     parts = (_Rows(name, held.frame, settled=held.settled) for name in PARTS)
+    kernel = _rows(arm, load, KERNEL, settle=False)
     limited = None if headroom_bytes is None else _rows(arm, load, limited_memory(arm), settle=False)
     return Evidence(
         whole=_memory(arm, held, margin, headroom_bytes),
         parts=tuple(_memory(arm, part, margin, headroom_bytes) for part in parts),
         counts=known,
         charged=None if limited is None else _memory(arm, limited, margin, headroom_bytes),
+        kernel=None if kernel is None else _memory(arm, kernel, margin, headroom_bytes),
         reserve_bytes=float(held.frame[REST_GAIN].max()),
     )
 
@@ -235,6 +239,6 @@ def _readings(arm: Arm, rows: _Rows) -> SignalSeries:
         life=rows.frame["life"].to_numpy(float),
         requests=answered_by(arm, t_s),
         settled=rows.settled,
-        quantum=ARENA_BYTES if rows.name in (*MEMORY_ALONE, CHARGED) else 0.0,
+        quantum=ARENA_BYTES if rows.name in (*MEMORY_ALONE, CHARGED, KERNEL) else 0.0,
     )
     return steadied(readings, arm.sent)

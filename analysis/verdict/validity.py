@@ -294,7 +294,8 @@ def _success(sums: LoadSummary) -> list[str]:
     """Return an objection where too many requests failed, or ended neither well nor badly, not even in the drain."""
     unknown = sums.sent - sums.ok - sum(sums.failed.values())
     if unknown > (1 - ARRIVED_AT_LEAST) * sums.sent:
-        return [f"{unknown:,} of {sums.sent:,} requests neither succeeded nor failed (at most 1% may)"]
+        text = f"{unknown:,} of {sums.sent:,} requests neither succeeded nor failed, not even in the drain"
+        return [f"{text} (at most 1% may); where answers take long, raise phases.drain_s"]
     failed = sum(sums.failed_alive.values())
     if failed <= FAILED_AT_MOST * sums.sent_alive:
         return []

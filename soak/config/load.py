@@ -150,15 +150,14 @@ def _apply(table: dict[str, Any], setting: str) -> None:
     if not equals or not all(key.split(".")):
         raise UsageError(f"--set {setting}: give it as key=value, for example --set phases.load_s=60.")
     try:
-        values = parse_toml(f"value = [{text}]")[
-            "value"
-        ]  # in brackets a comment, or a second line, is no value
+        value, values = (parse_toml(f"value = {one}")["value"] for one in (text, f"[{text}]"))
+        if values != [value]:
+            value = text
     except tomllib.TOMLDecodeError:
-        values = []
+        # a bare word, or a size such as 256 MiB, needs no quotes; what is a comment or a second line is of no value
+        value = text
     except TooDeepError as error:
         raise UsageError(f"--set {setting}: {error}.") from None
-    # a bare word, or a size such as 256 MiB, needs no quotes on a command line
-    value = values[0] if len(values) == 1 else text
     *parents, last = key.split(".")
     for parent in parents:
         table = table.setdefault(parent, {})

@@ -81,10 +81,12 @@ def no_arm_for(profile: Profile) -> str:
             "never signed off; name another arm"
         )
     relative = [limit.gate for limit in profile.gates.limits if limit.needs_before]
-    if relative and before in (None, candidate):
+    if (
+        relative and candidate == before and len(roles) > 1
+    ):  # of one arm alone, soak compare has that of another run
         return (
-            f"gates.{relative[0]} compares the candidate with the arm before, and no other arm is that: give it "
-            'role = "before"'
+            f"gates.{relative[0]} compares the candidate with the arm before, and {candidate} is both: give the other "
+            'arm role = "before"'
         )
     return ""
 

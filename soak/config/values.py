@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Callable
 from ipaddress import IPv4Address
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -144,6 +144,14 @@ ServiceName = Annotated[str, Field(pattern=SERVICE_NAME)]
 VariableName = Annotated[str, Field(pattern=VARIABLE_NAME)]
 
 
+def _is_plain_number(kind: object) -> bool:
+    """Return whether a type takes a number that it does not parse by itself, as which Python would take a truth."""
+    inner, *metadata = get_args(kind) if get_origin(kind) is Annotated else (kind,)
+    if any(isinstance(one, BeforeValidator) for one in metadata):
+        return False
+    return inner in (int, float) or any(map(_is_plain_number, get_args(inner)))
+
+
 class ProfileTable(BaseModel):
     """A table of a profile; the docstrings of its fields are the documentation of its keys."""
 
@@ -153,10 +161,7 @@ class ProfileTable(BaseModel):
     @classmethod
     def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
         field = cls.model_fields[str(info.field_name)]
-        kinds = {field.annotation, *get_args(field.annotation)}
-        parsed = any(
-            isinstance(one, BeforeValidator) for one in field.metadata
-        )  # and refused with its own form
-        if isinstance(value, bool) and not parsed and kinds & {int, float} and bool not in kinds:
+        kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+        if isinstance(value, bool) and _is_plain_number(kind):
             raise ValueError("give a number")
         return value

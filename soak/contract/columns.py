@@ -135,8 +135,16 @@ SAMPLE_COLUMNS: Final = (
         "of the charge, shared memory and files on tmpfs, mapped or not; empty without a cgroup",
         optional=True,
     ),
-    Column("cgroup_kernel_bytes", "of the charge, kernel memory", optional=True),
-    Column("cgroup_file_bytes", "of the charge, file cache without shared memory", optional=True),
+    Column(
+        "cgroup_kernel_bytes",
+        "of the charge, kernel memory; with cgroup v2 without what it gives back under pressure",
+        optional=True,
+    ),
+    Column(
+        "cgroup_file_bytes",
+        "of the charge, file cache without shared memory; with cgroup v2 also kernel memory that is given back",
+        optional=True,
+    ),
     _amount("cpu_s", "user and system time of the process since its start, seconds"),
     _amount("threads", "threads of the process"),
     Column(

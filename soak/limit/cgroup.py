@@ -47,6 +47,9 @@ class Files:
     """Key of memory.stat: file cache with these."""
     kernel: str
     """Key of memory.stat, or name of a file: kernel memory."""
+    reclaimable: str = ""
+    """Key of memory.stat: kernel memory that is given back under pressure, as caches of files' names; version 1 has
+    none."""
 
 
 V1 = Files(
@@ -74,6 +77,7 @@ V2 = Files(
     shmem="shmem",
     file="file",
     kernel="kernel",
+    reclaimable="slab_reclaimable",
 )
 
 
@@ -294,6 +298,7 @@ def read_usage(path: Path, files: Files) -> Usage:
     """Return what is charged to the cgroup at ``path``.
 
     File cache includes shared memory in memory.stat of both versions (kernel, cgroup-v2.rst and cgroup-v1/memory.rst).
+    Kernel memory that is given back under pressure counts as such cache where the version tells it apart.
     """
     charged = _read_int(path / files.usage)
     if charged is None:
@@ -301,13 +306,16 @@ def read_usage(path: Path, files: Files) -> Usage:
     stat = _read_stat(path / "memory.stat")
     shmem, cache = stat.get(files.shmem), stat.get(files.file)
     kernel = stat[files.kernel] if files.kernel in stat else _read_int(path / files.kernel)
+    reclaimable = stat.get(files.reclaimable, 0) if kernel is not None else 0
+    kernel = None if kernel is None else max(0, kernel - reclaimable)
     if shmem is None or cache is None:
         lacking = files.file if cache is None else files.shmem
         problem = (
             f"{path / 'memory.stat'} has no {lacking}" if stat else f"{path / 'memory.stat'} is not readable"
         )
         return Usage(charged, kernel_bytes=kernel, shmem_bytes=shmem, problem=problem)
-    return Usage(charged, shmem_bytes=shmem, kernel_bytes=kernel, file_bytes=max(0, cache - shmem))
+    given_back = max(0, cache - shmem) + reclaimable
+    return Usage(charged, shmem_bytes=shmem, kernel_bytes=kernel, file_bytes=given_back)
 
 
 def _read_stat(path: Path) -> dict[str, int]:

@@ -111,7 +111,7 @@ def _attachment(pid: int, container: Container | None) -> Attachment:
         raise UsageError(f"{option}: no such process; find it with pgrep -af NAME.")
     if not pid_exists(pid):
         raise UsageError(
-            f"{option}: is a thread, not a process; give the PID that ps -eLf has beside it as LWP."
+            f"{option}: is a thread, not a process; find it in the column LWP of ps -eLf, and give its PID."
         )
     if count_fds(pid) is None:
         fix = (

@@ -65,7 +65,7 @@ def resource_module() -> ModuleType | None:
     from importlib.machinery import BuiltinImporter, PathFinder
     from importlib.util import module_from_spec
 
-    extensions = [entry for entry in sys.path if entry.endswith("lib-dynload")]
+    extensions = [entry for entry in sys.path if isinstance(entry, str) and entry.endswith("lib-dynload")]
     spec = BuiltinImporter.find_spec("resource") or PathFinder.find_spec("resource", extensions)
     if spec is None or spec.loader is None:
         return None

@@ -37,7 +37,7 @@ def signal(name: str) -> Signal:
 def evident(reserve_bytes: float = 0.0) -> Evidence:
     """Return the signals of an arm that was read in parts."""
     parts = tuple(signal(f"{part}_bytes") for part in ("python", "native", "rest"))
-    return Evidence(signal("held_bytes"), parts, (signal("tasks_alive"),), None, reserve_bytes)
+    return Evidence(signal("held_bytes"), parts, (signal("tasks_alive"),), None, None, reserve_bytes)
 
 
 class Script:

@@ -89,7 +89,7 @@ def test_a_worker_that_ended_under_load_is_in_the_verdict_line(leaky_run: Path, 
     assert found.endswith("1 of its processes ended under load, not for memory")
 
 
-def test_the_rows_change_no_verdict(leaky_run: Path, judge_by: JudgeBy) -> None:
+def test_no_process_is_judged_where_they_stay_the_same(leaky_run: Path, judge_by: JudgeBy) -> None:
     """The arm's verdict is on the sums, whose processes stay the same: no process is judged for it."""
     asked: list[float] = []
 

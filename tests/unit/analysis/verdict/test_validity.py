@@ -237,7 +237,9 @@ def test_requests_that_end_neither_way_are_a_reason(
 
     _rewrite(run_dir / "fixed" / "requests.csv", lose)
     assert reasons(run_dir) == tuple(
-        f"fixed: {count} requests neither succeeded nor failed (at most 1% may)" for count in found
+        f"fixed: {count} requests neither succeeded nor failed, not even in the drain (at most 1% may); where answers "
+        "take long, raise phases.drain_s"
+        for count in found
     )
 
 

@@ -134,6 +134,8 @@ def test_a_setting_changes_one_key_and_reads_sizes_without_quotes() -> None:
         ("judge.fds=<= 5", "unknown key 'judge.fds': did you mean 'gates.fds'?"),
         ("traffic.seed=1.5", "'traffic.seed': give a whole number (it is 1.5)."),
         ("traffic.rate_rps=true", "'traffic.rate_rps': give a number (it is True)."),
+        ("stubs.error_rate=true", "'stubs.error_rate': give a number (it is True)."),
+        ("arms.fixed.port=true", "'arms.fixed.port': give a number (it is True)."),
         ("limit.max_restarts=true", "'limit.max_restarts': give a number (it is True)."),
         ("traffic.rate_rps=fast", "'traffic.rate_rps': give a number (it is 'fast')."),
         ("judge.live=perhaps", "'judge.live': give true or false (it is 'perhaps')."),
@@ -173,7 +175,15 @@ def test_a_bad_key_or_value_is_named_with_its_place(setting: str, sentence: str)
     assert str(caught.value) == f"--set {setting}: {sentence}"
 
 
-@pytest.mark.parametrize("setting", ["limit.memory=512 # MiB", "phases.load_s=600\nwarmup_s=7"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "limit.memory=512 # MiB",
+        "phases.load_s=5] # x",
+        "phases.load_s=600\nwarmup_s=7",
+        "phases.load_s=5]\nx=[1",
+    ],
+)
 def test_a_setting_is_one_value_and_nothing_of_it_is_left_out(setting: str) -> None:
     """A comment of TOML, or a second line, would be dropped in silence: 512 bytes are not 512 MiB."""
     with pytest.raises(UsageError, match=r"unknown unit|a number and a unit are needed"):

@@ -161,6 +161,12 @@ USAGE = Usage(1000, shmem_bytes=200, kernel_bytes=40, file_bytes=100)
     [
         pytest.param(V1, {"memory.stat": V1_STAT, "memory.kmem.usage_in_bytes": "40\n"}, USAGE, id="v1"),
         pytest.param(V2, {"memory.stat": V2_STAT}, USAGE, id="v2"),
+        pytest.param(
+            V2,
+            {"memory.stat": f"{V2_STAT}slab_reclaimable 30\nslab_unreclaimable 4\n"},
+            replace(USAGE, kernel_bytes=10, file_bytes=130),
+            id="v2, names of files",
+        ),
         pytest.param(V1, {"memory.stat": V1_STAT}, replace(USAGE, kernel_bytes=None), id="v1, no kmem"),
         pytest.param(
             V2,
