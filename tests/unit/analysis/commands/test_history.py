@@ -43,6 +43,17 @@ def test_a_leak_that_begins_with_the_sixth_of_ten_runs_is_named(tmp_path: Path) 
     assert written.exit_code == 0
 
 
+def test_a_figure_that_was_not_searched_is_named_beside_no_change(tmp_path: Path) -> None:
+    """Of 12 runs 4 have a leak rate: nothing was found, and the rate was not looked at."""
+    for number in range(1, 13):
+        content = summary(number, 0.0)
+        if number > 4:
+            content["verdicts"][1]["signals"] = []
+        write_summary(tmp_path, f"run-{number:02}", content)
+    first_line = make_history(tmp_path).text.splitlines()[0]
+    assert "; no change found; too few runs to search for one in leak rate" in first_line
+
+
 def test_a_directory_whose_name_is_no_text_is_a_run_too(tmp_path: Path) -> None:
     """Files of Linux have any bytes in their name: its report is linked by them, and escapes are shown."""
     (write_history(tmp_path, LEAK_FROM_THE_SIXTH) / "run-06").rename(tmp_path / os.fsdecode(b"run-\xff"))
