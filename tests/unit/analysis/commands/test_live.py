@@ -105,7 +105,7 @@ def test_a_slow_look_is_followed_by_a_longer_rest(build_run: Build, judge_by: Ju
     run_dir = build_run(status="running", end_s=150.0)
     judge_by(slow)
     follow(run_dir, clock=looks.clock, sleep=looks.sleep, parent=looks.parent)
-    assert looks.slept == [4 * 3.0 * 12]
+    assert looks.slept == [4 * 3.0 * 14]
 
 
 def test_looks_take_two_hundredths_of_a_core_from_the_first_minutes_on() -> None:
