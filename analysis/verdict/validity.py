@@ -292,10 +292,9 @@ def _of_users(arm: Arm, load: Phase) -> list[str]:
 
 def _success(sums: LoadSummary) -> list[str]:
     """Return an objection where too many requests failed, or ended neither well nor badly, not even in the drain."""
-    unknown = sums.sent - sums.ok - sum(sums.failed.values())
-    if unknown > (1 - ARRIVED_AT_LEAST) * sums.sent:
-        text = f"{unknown:,} of {sums.sent:,} requests neither succeeded nor failed, not even in the drain"
-        return [f"{text} (at most 1% may); where answers take long, raise phases.drain_s"]
+    if (unknown := sums.sent - sums.ok - sum(sums.failed.values())) > (1 - ARRIVED_AT_LEAST) * sums.sent:
+        ended = "neither succeeded nor failed, not even in the drain (at most 1% may); where answers take long, raise"
+        return [f"{unknown:,} of {sums.sent:,} requests {ended} phases.drain_s"]
     failed = sum(sums.failed_alive.values())
     if failed <= FAILED_AT_MOST * sums.sent_alive:
         return []
