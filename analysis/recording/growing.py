@@ -130,7 +130,7 @@ class Thinned:
         if rows.empty:
             return
         rows = rows.assign(moment=self._number(rows))
-        self._rows = _joined(self._rows, rows) if len(self._rows) else rows
+        self._rows = pd.concat([self._rows, rows], ignore_index=True) if len(self._rows) else rows
         if self.is_thinned:
             group = self.groups_of(self._rows["moment"].to_numpy())
             if self._by_life:
@@ -144,6 +144,7 @@ class Thinned:
 
     def rows(self) -> pd.DataFrame:
         """Return what is kept, in the order of the file."""
+        self._rows = _without_views(self._rows)
         return self._rows.drop(columns="moment", errors="ignore")
 
     def _number(self, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
@@ -160,14 +161,15 @@ class Thinned:
         return numbers
 
 
-def _joined(*parts: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of all parts, under column names of their own.
+def _without_views(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy of a table that is kept from look to look, which shares nothing with it.
 
-    pandas keeps a weak reference to each view of an index, dead ones too, up to some hundreds: rows that handed down
-    the index of the first would gain some at each look.
+    pandas keeps a weak reference to each view of a block or an index, dead ones too, up to some hundreds: each look
+    takes some, and what is only copied on write is handed down with them.
     """
-    rows = pd.concat(parts, ignore_index=True)
-    return rows.set_axis(list(rows.columns), axis="columns")
+    copy = table.copy()
+    copy.columns, copy.index = pd.Index(list(table.columns)), pd.RangeIndex(len(table))
+    return copy
 
 
 def _with_equal_texts_once(rows: pd.DataFrame) -> pd.DataFrame:
@@ -247,6 +249,9 @@ class GrowingArm:
 
     def read(self) -> ArmTables:
         """Read the new rows and return what is kept."""
+        self._of_rungs, self._at_rungs, self._answers = map(
+            _without_views, (self._of_rungs, self._at_rungs, self._answers)
+        )
         for rows in self._samples.new_rows():
             self._add_samples(rows)
         for rows in self._requests.new_rows():
@@ -259,9 +264,9 @@ class GrowingArm:
             listed = rows.dropna(subset=["life", "length"])
             loaded = listed["rung"].isin(["", POINT])
             self._of_censuses.add(listed[loaded])
-            self._at_rungs = _joined(self._at_rungs, listed[~loaded])
+            self._at_rungs = pd.concat([self._at_rungs, listed[~loaded]], ignore_index=True)
         for rows in self._holders.new_rows():
-            answers = _joined(self._answers, rows.dropna(subset="life"))
+            answers = pd.concat([self._answers, rows.dropna(subset="life")], ignore_index=True)
             self._answers = answers.groupby(["life", "address", "type"]).tail(MOST_ANSWERS)
         samples = self._kept_samples()
         self._sent = self._sent.thinned(samples["t_s"].to_numpy(float))
@@ -282,7 +287,7 @@ class GrowingArm:
         tick, point = rows["rung"] == "", rows["rung"] == POINT
         self._of_ticks.add(rows[tick])
         self._of_points.add(rows[point])
-        self._of_rungs = _joined(self._of_rungs, rows[~tick & ~point])
+        self._of_rungs = pd.concat([self._of_rungs, rows[~tick & ~point]], ignore_index=True)
 
     def _kept_samples(self) -> pd.DataFrame:
         parts = (self._of_ticks.rows(), self._of_points.rows(), self._of_rungs)
@@ -315,7 +320,8 @@ class GrowingRecording:
         Raises RecordingError as ``read_recording``.
         """
         manifest = read_manifest(self._run_dir)
-        self._known = first_gaps(_joined(self._known, *self._events.new_rows()))
+        known = pd.concat([self._known, *self._events.new_rows()], ignore_index=True)
+        self._known = _without_views(first_gaps(known))
         for arm in manifest.arms:
             if arm.name not in self._arms:
                 self._arms[arm.name] = GrowingArm(self._run_dir / arm.name, manifest)

@@ -213,17 +213,21 @@ def test_equal_texts_of_many_looks_are_one_object(build_run: Build, tmp_path: Pa
     assert len({id(phase) for phase in phases[phases == LOAD]}) <= 2
 
 
-def test_many_looks_leave_no_references_behind() -> None:
-    """pandas keeps one to each view of an index, dead or not, up to some hundreds: they are of rows read last alone."""
-    kept = Thinned(20, keep_readings_and_peaks)
-    memory = {"rss_bytes": 1e8, "cgroup_bytes": 1e8, "cgroup_file_bytes": 0.0}
-    counts = []
-    for t_s in range(200):
-        kept.add(pd.DataFrame([{"t_s": float(t_s), "phase": LOAD, **memory}]))
-        kept.rows()
-        if t_s in (99, 199):
-            counts.append(sum(type(one) is weakref.ref for one in gc.get_objects()))
-    assert counts[1] - counts[0] < 20
+@pytest.mark.usefixtures("small_bounds")
+@pytest.mark.parametrize("grows", [True, False])
+def test_many_looks_leave_no_references_behind(build_run: Build, tmp_path: Path, *, grows: bool) -> None:
+    """pandas keeps one to each view of a table, dead or not, up to some hundreds; also where nothing is new."""
+    source, target = whole_run(build_run), tmp_path / "grown"
+    grow(source, target, 0.3)
+    followed, counts = GrowingRecording(target), []
+    for look in range(60):
+        if grows:
+            grow(source, target, 0.3 + look / 100)
+        followed.read()
+        if look in (29, 59):
+            gc.collect()
+            counts.append(sum(type(one) is weakref.ref and one() is None for one in gc.get_objects()))
+    assert counts[1] - counts[0] < 100  # those of one look are there until the next
 
 
 @pytest.mark.usefixtures("small_bounds")
