@@ -30,6 +30,7 @@ UNREAD: Final = (
     "uss_bytes",
     "cgroup_bytes",
     "cgroup_file_bytes",
+    "cgroup_kernel_bytes",
     *BYTES_EACH,
     *LIMITS.values(),
 )
