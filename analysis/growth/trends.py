@@ -106,47 +106,37 @@ def find_type_growth(arm: Arm, load: Phase, types: pd.DataFrame) -> list[TypeGro
     longest = max(lives, key=lambda life: int(lives[life]["t_s"].nunique()))
     middle_s = lives[longest]["t_s"].drop_duplicates().median()
     alive = {one.number for one in arm.processes if one.start_s <= middle_s <= one.end_s}
-    parts: dict[str, list[_TypeOfLife]] = {}
-    for life in sorted(lives.keys() & (alive | {longest})):
-        since_s = _later(lives[life]["t_s"])[0]
+    together = sorted(lives.keys() & (alive | {longest}))
+    since_s = {life: float(_later(lives[life]["t_s"])[0]) for life in together}
+    parts: dict[str, list[tuple[int, pd.DataFrame, _Slopes]]] = {}
+    for life in together:
         for name, own in lives[life].groupby("type", sort=False):
-            if size := _type_slopes(arm, own, since_s, "bytes"):
-                objects = _type_slopes(arm, own, since_s, "objects")
-                parts.setdefault(str(name), []).append(_TypeOfLife(life, own, size, objects))
+            if size := _type_slopes(arm, own, since_s[life], "bytes"):
+                parts.setdefault(str(name), []).append((life, own, size))
     found = []
     for name, of_lives in parts.items():
-        per_s, per_request = size = reduce(_added, (one.bytes for one in of_lives))
+        per_s, per_request = size = reduce(_added, (one for _, _, one in of_lives))
         if _deciding_slope(size).low <= 0:
             continue
-        most = max(of_lives, key=lambda one: one.bytes[0].value)
-        objects = (
-            reduce(_added, known) if (known := [one.objects for one in of_lives if one.objects]) else None
-        )
+        most, rows, _ = max(of_lives, key=lambda one: one[2][0].value)
+        counted = (_type_slopes(arm, own, since_s[life], "objects") for life, own, _ in of_lives)
+        known = [one for one in counted if one is not None]
+        objects = reduce(_added, known) if known else None
+        moments = lives[most]["t_s"].drop_duplicates()
         found.append(
             TypeGrowth(
                 type=name,
-                life=most.life,
+                life=most,
                 objects_per_request=objects[1].value if objects and objects[1] else None,
                 bytes_per_request=per_request.value if per_request else None,
                 bytes_per_request_low=per_request.low if per_request else None,
                 bytes_per_request_high=per_request.high if per_request else None,
                 bytes_per_s=per_s.value,
                 share=0.0,
-                steady=_steady_growth(arm, most.rows, "objects", lives[most.life]["t_s"].drop_duplicates())
-                is not None,
+                steady=_steady_growth(arm, rows, "objects", moments) is not None,
             )
         )
     return sorted(found, key=lambda one: -one.bytes_per_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _TypeOfLife:
-    """The objects of one type in one process."""
-
-    life: int
-    rows: pd.DataFrame
-    bytes: _Slopes
-    objects: _Slopes | None
 
 
 def _type_slopes(arm: Arm, own: pd.DataFrame, since_s: float, column: str) -> _Slopes | None:

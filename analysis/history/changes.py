@@ -105,13 +105,11 @@ def _most_different(
     weights = _weights(values, errors)
     centred = values - np.average(values, weights=weights)
     centred /= np.abs(centred).max()
-    if count < LEAST_FOR_BOTH:
-        found = [_tested(centred, weights, false_alarm, permutations, random, inner=False)]
-    else:
-        found = [
-            _tested(centred, weights, false_alarm / 2, permutations, random, inner=inner)
-            for inner in (False, True)
-        ]
+    kinds = (False,) if count < LEAST_FOR_BOTH else (False, True)
+    found = [
+        _tested(centred, weights, false_alarm / len(kinds), permutations, random, inner=inner)
+        for inner in kinds
+    ]
     best = max((one for one in found if one is not None), key=lambda one: one[0], default=None)
     return None if best is None else best[1:]
 

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from analysis.judge.points.binning import Points
-from analysis.judge.types import Numbers, SignalSeries
+from analysis.judge.sen_slope import sen_slope
+from analysis.judge.types import SignalSeries
 
 MIN_POINTS: Final = 5
 """Points of a life from which on it can be judged by itself."""
@@ -64,13 +65,6 @@ def part_of(series: SignalSeries, life: float) -> SignalSeries:
 
 
 def _growth(points: Points, life: float, end_s: float) -> float:
-    """Return the median slope between the points of a life in the last part before an age (Theil 1950, Sen 1968)."""
+    """Return the median slope between the points of a life in the last part before an age."""
     mine = (points.life == life) & (points.age_s >= (1 - LAST_SHARE) * end_s) & (points.age_s <= end_s)
-    return _median_slope(points.age_s[mine], points.value[mine])
-
-
-def _median_slope(t_s: Numbers, value: Numbers) -> float:
-    first, second = np.triu_indices(len(t_s), 1)
-    return (
-        float(np.median((value[second] - value[first]) / (t_s[second] - t_s[first]))) if len(first) else 0.0
-    )
+    return sen_slope(points.value[mine], points.age_s[mine])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ ARENA_BYTES: Final = 2.0**20
 """Bytes that Python's allocator takes at a time (since 3.10), and any process may take now and then."""
 
 Numbers = npt.NDArray[np.float64]
+T = TypeVar("T")
 Verdict = Literal["leak", "no_leak", "inconclusive"]
 
 LEAK: Final = "leak"
@@ -88,6 +89,22 @@ class Margin:
 
     per_s: float | None = None
     per_request: float | None = None
+
+    @property
+    def amount(self) -> float | None:
+        """The leak by its own clock; None where there is no margin."""
+        return self.of(self.per_s, self.per_request)
+
+    def of(self, per_s: T, per_request: T) -> T:
+        """Return what is by the clock of the margin."""
+        return per_s if self.per_request is None else per_request
+
+    def scaled(self, by: float) -> Margin:
+        """Return so many times the leak."""
+        return Margin(
+            per_s=None if self.per_s is None else self.per_s * by,
+            per_request=None if self.per_request is None else self.per_request * by,
+        )
 
 
 @dataclass(frozen=True, slots=True)

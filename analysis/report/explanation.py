@@ -111,14 +111,11 @@ def _with_reserve(verdict: ArmVerdict) -> str:
 def _margin(leading: SignalVerdict, margin: Margin) -> str:
     """Return the margin in the unit of the signal, and in bytes where that is another."""
     name, of_signal = leading.judgement.signal, leading.margin
-    value = of_signal.per_s if margin.per_request is None else of_signal.per_request
+    value = margin.of(of_signal.per_s, of_signal.per_request)
     if in_bytes(name) or value is None:
         return margin_text(margin)
     matters = f"of memory, {margin_text(margin)}"
-    if (
-        value
-        < ((margin.per_s if margin.per_request is None else margin.per_request) or 0.0) / BYTES_EACH[name]
-    ):
+    if value < (margin.amount or 0.0) / BYTES_EACH[name]:
         matters = "what a pool may gain, or meets its limit within 30 days"
     return f"{rate_text(value, name, margin)} ({matters})"
 

@@ -105,10 +105,9 @@ def _alive(row: ProcessRow, load_s: float) -> str:
 
 
 def _rate(row: ProcessRow, margin: Margin) -> tuple[str, str]:
-    value, low, high = (
-        (row.bytes_per_s, row.bytes_per_s_low, row.bytes_per_s_high)
-        if margin.per_request is None
-        else (row.bytes_per_request, row.bytes_per_request_low, row.bytes_per_request_high)
+    value, low, high = margin.of(
+        (row.bytes_per_s, row.bytes_per_s_low, row.bytes_per_s_high),
+        (row.bytes_per_request, row.bytes_per_request_low, row.bytes_per_request_high),
     )
     if value is None or low is None or high is None:
         return NO_NUMBER, NO_NUMBER

@@ -144,7 +144,7 @@ def _grew(verdict: ArmVerdict, growth: ArmGrowth | None) -> StoryStep:
 def _rate(judgement: Judgement, margin: Margin) -> str:
     """Return the rate of a signal with its interval: ``Python memory 120 B/request (117 B to 123 B, 95%)``."""
     name = judgement.signal
-    rate = judgement.per_s if margin.per_request is None else judgement.per_request
+    rate = margin.of(judgement.per_s, judgement.per_request)
     of = f"{SIGNAL_NAMES[name]} " if in_bytes(name) else ""
     if rate is None:
         return SIGNAL_NAMES[name]

@@ -70,8 +70,8 @@ def signal_table(verdict: ArmVerdict) -> Table:
 
 def _signal(verdict: ArmVerdict, signal: SignalVerdict) -> tuple[str, ...]:
     judgement = signal.judgement
-    rate = judgement.per_s if verdict.margin.per_request is None else judgement.per_request
-    margin = signal.margin.per_s if signal.margin.per_request is None else signal.margin.per_request
+    rate = verdict.margin.of(judgement.per_s, judgement.per_request)
+    margin = signal.margin.amount
     name = judgement.signal
     return (
         signal_text(signal),

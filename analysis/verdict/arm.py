@@ -13,12 +13,7 @@ from analysis.recording.requests import answered_by
 from analysis.verdict.daily_load import leak_doubt
 from analysis.verdict.decision import FAMILY_ERROR, Decision, Served, SignalVerdict, decide
 from analysis.verdict.doubts import doubts_of_leak, doubts_of_no_leak
-from analysis.verdict.other_explanations import (
-    ReportedFree,
-    bounded,
-    end_memory,
-    reported_free,
-)
+from analysis.verdict.other_explanations import ReportedFree, bounded, end_memory, reported_free
 from analysis.verdict.signals import Evidence, Signal, evidence, in_bytes, leak_margin
 from analysis.verdict.validity import (
     LoadSummary,
@@ -65,7 +60,7 @@ class ArmVerdict:
         if self.leading is None:
             return None
         judgement = self.leading.judgement
-        return judgement.per_request if self.margin.per_request is not None else judgement.per_s
+        return self.margin.of(judgement.per_s, judgement.per_request)
 
     @property
     def memory(self) -> Judgement | None:
@@ -85,8 +80,7 @@ class ArmVerdict:
         if self.leading is None:
             return None
         judgement = self.leading.judgement
-        per_request = self.margin.per_request is not None
-        return judgement.detectable_per_request if per_request else judgement.detectable_per_s
+        return self.margin.of(judgement.detectable_per_s, judgement.detectable_per_request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +220,7 @@ def _served(arm: Arm, load: Phase) -> Served:
 
 
 def _reserve(found: Evidence | None, served: Served, margin: Margin) -> float | None:
-    amount = served.load_s if margin.per_request is None else served.requests
+    amount = margin.of(served.load_s, served.requests)
     return found.reserve_bytes / amount if found and found.parts and amount else None
 
 
@@ -234,12 +228,9 @@ def _cleared_by_report(
     free: ReportedFree, found: Evidence | None, served: Served, margin: Margin, verdict: Verdict
 ) -> float | None:
     """Return by how much own memory grew where only the target's report of free memory keeps that below the margin."""
-    rate, amount = (
-        (margin.per_s, served.load_s) if margin.per_request is None else (margin.per_request, served.requests)
-    )
-    if verdict != NO_LEAK or found is None or not found.parts or rate is None:
+    if verdict != NO_LEAK or found is None or not found.parts or margin.amount is None:
         return None
-    least = rate * amount * free.share
+    least = margin.amount * margin.of(served.load_s, served.requests) * free.share
     return free.own if free.own >= least > 0 and free.malloc + free.python > free.own - least else None
 
 

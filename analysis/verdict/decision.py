@@ -159,7 +159,7 @@ def _may_fill(parts: tuple[Signal, ...], alpha: float, bounded: bool | None) -> 
     judgements = (
         judge_signal(
             part.readings,
-            _scaled(part.margin, 1 / len(parts)),
+            part.margin.scaled(1 / len(parts)),
             alpha=alpha,
             bounded=bounded,
             detectable=False,
@@ -167,13 +167,6 @@ def _may_fill(parts: tuple[Signal, ...], alpha: float, bounded: bool | None) -> 
         for part in parts
     )
     return any(judgement.reason_code in fills for judgement in judgements)
-
-
-def _scaled(margin: Margin, by: float) -> Margin:
-    return Margin(
-        per_s=None if margin.per_s is None else margin.per_s * by,
-        per_request=None if margin.per_request is None else margin.per_request * by,
-    )
 
 
 def _cleared(judgement: Judgement, evidence: Evidence, served: Served, free: ReportedFree) -> Judgement:
@@ -186,17 +179,14 @@ def _cleared(judgement: Judgement, evidence: Evidence, served: Served, free: Rep
     raised = replace(judgement, per_s=per_s, per_request=per_request)
     if judgement.verdict == LEAK:
         return _undecided(raised, ReasonCode.FILLING_PART)
-    rate, least, amount = (
-        (per_s, margin.per_s, served.load_s)
-        if margin.per_request is None
-        else (per_request, margin.per_request, served.requests)
-    )
+    rate, least = margin.of(per_s, per_request), margin.amount
     if judgement.verdict != NO_LEAK or rate is None or least is None:
         return raised
     if (times := rate.high / least) >= 1:
         undecided = _undecided(raised, ReasonCode.RESERVE, reserve=hidden / MIB, times=times)
         return replace(undecided, more_s=(times - 1) * served.load_s)
-    return _unconfirmed(raised, free) if free.unconfirmed >= least * amount * free.share else raised
+    gained = least * margin.of(served.load_s, served.requests) * free.share
+    return _unconfirmed(raised, free) if free.unconfirmed >= gained else raised
 
 
 def _unconfirmed(judgement: Judgement, free: ReportedFree) -> Judgement:

@@ -37,11 +37,8 @@ def doubts_of_leak(
     arm: Arm, load: Phase, margin: Margin, leading: Judgement, served: Served
 ) -> tuple[Objection, ...]:
     """Return an objection where a leak would be below the margin if what several processes map were there once."""
-    rate, least, amount = (
-        (leading.per_s, margin.per_s, served.load_s)
-        if margin.per_request is None
-        else (leading.per_request, margin.per_request, served.requests)
-    )
+    rate, least = margin.of(leading.per_s, leading.per_request), margin.amount
+    amount = margin.of(served.load_s, served.requests)
     often = counted_often(arm, load) if leading.signal in (OWN, HELD, REST) else 0.0
     if rate is None or least is None or not often or rate.low * amount - often > least * amount:
         return ()
@@ -61,11 +58,7 @@ def _of_a_process(arm: Arm, load: Phase, margin: Margin, error: float) -> Iterat
     if len(arm.lives) < 2:
         return
     for row in process_rows(arm, load, margin, error=error):
-        low, least = (
-            (row.bytes_per_s_low, margin.per_s)
-            if margin.per_request is None
-            else (row.bytes_per_request_low, margin.per_request)
-        )
+        low, least = margin.of(row.bytes_per_s_low, row.bytes_per_request_low), margin.amount
         alive = (row.to_s - row.from_s) / (load.end_s - load.start_s)
         counts = alive >= ALIVE_AT_LEAST or (alive >= LONG_SHARE and row.growth == "grows")
         if counts and low is not None and least is not None and low > least:
@@ -82,11 +75,7 @@ def _of_levels(arm: Arm, found: Evidence, decided: Decision, margin: Margin) -> 
         if signal is None or one is None or one.judgement.verdict != NO_LEAK:
             continue
         if (rise := rise_of_levels(arm, signal.readings, margin)) is not None:
-            rate = (
-                f"{format_bytes(rise * HOUR_S)}/h"
-                if margin.per_request is None
-                else f"{format_bytes(rise)}/request"
-            )
+            rate = margin.of(f"{format_bytes(rise * HOUR_S)}/h", f"{format_bytes(rise)}/request")
             yield f"{name} grows by {rate} or more as its processes come and go, though not while they stay the same"
 
 

@@ -104,14 +104,13 @@ def leak_gate(verdict: ArmVerdict) -> Gate:
     """Return the gate on the verdict, which every arm has: LEAK fails, NO LEAK passes."""
     leading, rate, margin = verdict.leading, verdict.rate, verdict.margin
     name = leading.judgement.signal if leading else RSS
-    per = "s" if margin.per_request is None else "request"
     results = {LEAK: GateResult.FAIL, NO_LEAK: GateResult.PASS}
     return Gate(
         gate=LEAK_GATE,
         arm=verdict.arm,
-        unit=f"{'bytes' if in_bytes(name) else name} per {per}",
+        unit=f"{'bytes' if in_bytes(name) else name} per {margin.of('s', 'request')}",
         value=rate.value if rate else None,
-        limit=margin.per_s if margin.per_request is None else margin.per_request,
+        limit=margin.amount,
         result=results.get(verdict.verdict, GateResult.INCONCLUSIVE),
         reason=GateReason.VERDICT,
         low=rate.low if rate else None,

@@ -111,4 +111,4 @@ def measured_rate(arm: Arm, load: Phase, margin: Margin) -> Rate | None:
         return None
     readings = found.whole.readings
     judgement = judge_signal(readings, margin, alpha=END_ERROR, bound_error=END_ERROR, detectable=False)
-    return judgement.per_s if margin.per_request is None else judgement.per_request
+    return margin.of(judgement.per_s, judgement.per_request)

@@ -96,7 +96,7 @@ def process_rows(
         row = replace(row, signal=signal, gained_bytes=_gained(memory.dropna()))
         found.append((row, part["t_s"].to_numpy(float), np.asarray(memory, dtype=np.float64)))
     found.sort(key=lambda one: (_is_constant(one[2]), -(one[0].gained_bytes or 0.0)))
-    share = _shared(margin, int(at_once))
+    share = margin.scaled(1 / int(at_once))
     most = min(len(found), MOST_JUDGED)
     judged = [_judged(arm, *one, share, error / most) for one in found[:most]]
     return tuple(sorted([*judged, *(row for row, *_ in found[most:])], key=_order))
@@ -107,13 +107,14 @@ def unread_process(arm: Arm, load: Phase) -> str:
 
     The ticks are those at which any process of the arm was read.
     """
-    rows = within(arm.by_process, load.start_s, load.end_s) if len(arm.by_process) else arm.by_process
-    ticks_s = np.unique(rows["t_s"].to_numpy(float)) if len(rows) else np.zeros(0)
+    if arm.by_process.empty:
+        return ""
+    rows = within(arm.by_process, load.start_s, load.end_s)
     for life in arm.processes:
         since_s, until_s = (life.ready_s or life.start_s) + NOTICED_WITHIN_S, life.end_s - NOTICED_WITHIN_S
-        alive = int(((ticks_s > since_s) & (ticks_s < until_s)).sum())
-        mine = rows[rows["life"] == life.number] if alive else rows[:0]
-        read = int(within(mine, since_s, until_s)[RSS].count()) if alive else 0
+        meanwhile = within(rows, since_s, until_s)
+        alive = int(meanwhile["t_s"].nunique())
+        read = int(meanwhile.loc[meanwhile["life"] == life.number, RSS].count())
         if read < alive - max(MOST_UNREAD_TICKS, (1 - TICKS_AT_LEAST) * alive):
             which = f"its process {life.pid or ''}, life {life.number},"
             return f"{which} was read at {read:,} of the {alive:,} ticks while it was alive and loaded"
@@ -134,9 +135,7 @@ def rise_of_levels(arm: Arm, readings: SignalSeries, margin: Margin) -> float | 
         return None
     one_life = replace(readings, life=np.where(known, 1.0, np.nan))
     found = judge_signal(one_life, margin, alpha=RISE_ERROR, detectable=False)
-    rate, least = (
-        (found.per_s, margin.per_s) if margin.per_request is None else (found.per_request, margin.per_request)
-    )
+    rate, least = margin.of(found.per_s, found.per_request), margin.amount
     return rate.low if rate is not None and least is not None and rate.low > least else None
 
 
@@ -156,14 +155,6 @@ def _memory(rows: pd.DataFrame) -> tuple[str, pd.Series[float]]:
     return next(
         ((name, column) for name, column in ((OWN, own), (USS, rows[USS])) if column.count() >= enough),
         (RSS, rows[RSS]),
-    )
-
-
-def _shared(margin: Margin, processes: int) -> Margin:
-    """Return the part of a margin that each of so many processes has."""
-    return Margin(
-        per_s=None if margin.per_s is None else margin.per_s / processes,
-        per_request=None if margin.per_request is None else margin.per_request / processes,
     )
 
 

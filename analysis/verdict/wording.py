@@ -58,13 +58,12 @@ def rate_text(value: float, signal: str, margin: Margin, more_digits: int = 0) -
     unit = "" if in_bytes(signal) else f" {SIGNAL_NAMES[signal]}"
     if amount == "1":
         unit = unit.removesuffix("s")
-    return f"{amount}{unit}/{'h' if margin.per_request is None else 'request'}"
+    return f"{amount}{unit}/{margin.of('h', 'request')}"
 
 
 def margin_text(margin: Margin, more_digits: int = 0) -> str:
     """Return the leak that would matter, in bytes."""
-    rate = margin.per_s if margin.per_request is None else margin.per_request
-    return rate_text(rate or 0.0, RSS, margin, more_digits)
+    return rate_text(margin.amount or 0.0, RSS, margin, more_digits)
 
 
 def interval_text(rate: Rate, signal: str, margin: Margin, more_digits: int = 0) -> str:
@@ -158,10 +157,10 @@ def _no_leak(verdict: ArmVerdict) -> list[str]:
     if leading is None or rate is None:
         return [verdict.reason]
     name, margin = leading.judgement.signal, verdict.margin
-    smallest = SMALLEST_BOUND / (HOUR_S if margin.per_request is None else 1)
+    smallest = SMALLEST_BOUND / margin.of(HOUR_S, 1)
     bound = rate_text(max(rate.high, smallest), name, margin)
     reserve = ""
-    if verdict.reserve is not None and verdict.reserve * (HOUR_S if margin.per_request is None else 1) >= 1:
+    if verdict.reserve is not None and verdict.reserve * margin.of(HOUR_S, 1) >= 1:
         reserve = f", {_amount(verdict.reserve, name, margin)} of it reserve"
     parts = [f"leak < {bound} (95% upper bound; {signal_text(leading)}{reserve})"]
     if verdict.cleared_by_report_bytes is not None:
@@ -206,10 +205,10 @@ def _more(verdict: ArmVerdict) -> list[str]:
 
 
 def _amount(value: float, signal: str, margin: Margin, more_digits: int = 0) -> str:
-    times = HOUR_S if margin.per_request is None else 1
+    times = margin.of(HOUR_S, 1)
     if in_bytes(signal):
         return format_bytes(value * times, more_digits=more_digits)
-    digits = 3 if margin.per_request is None else 6  # below that it is the noise of the arithmetic
+    digits = margin.of(3, 6)  # below that it is the noise of the arithmetic
     rate = round(value * times, digits) + 0.0  # adding 0.0 turns -0.0 into 0.0
     return (
         f"{rate:,.0f}"

@@ -81,9 +81,8 @@ def no_arm_for(profile: Profile) -> str:
             "never signed off; name another arm"
         )
     relative = [limit.gate for limit in profile.gates.limits if limit.needs_before]
-    if (
-        relative and candidate == before and len(roles) > 1
-    ):  # of one arm alone, soak compare has that of another run
+    # of one arm alone, soak compare has the arm before in another run
+    if relative and candidate == before and len(roles) > 1:
         return (
             f"gates.{relative[0]} compares the candidate with the arm before, and {candidate} is both: give the other "
             'arm role = "before"'

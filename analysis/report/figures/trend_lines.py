@@ -47,7 +47,7 @@ def trend_lines(arm: Arm, verdict: ArmVerdict, load: Phase | None) -> ArmTrendLi
         return None
     name = judgement.signal
     per_request = margin.per_request is not None
-    rate = judgement.per_request if per_request else judgement.per_s
+    rate = margin.of(judgement.per_s, judgement.per_request)
     if rate is None:
         return None
     settled = within(arm.samples, max(load.start_s, judgement.steady_from_s or 0.0), load.end_s)

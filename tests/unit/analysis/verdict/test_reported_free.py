@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from scipy.stats import theilslopes
 
+from analysis.judge.sen_slope import sen_slope
 from analysis.recording.accounting import account_arm, account_processes
 from analysis.recording.model import Phase
 from analysis.recording.process_sum import as_one
 from analysis.recording.read import SAMPLE_NUMBERS
-from analysis.verdict.other_explanations import ReportedFree, reported_free, sen_slope
+from analysis.verdict.other_explanations import ReportedFree, reported_free
 from soak.contract import LOAD
 from tests.unit.analysis.verdict.test_signals import LOAD_PHASE, PARTED, SECONDS, arm, rows
 
