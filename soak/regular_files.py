@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import stat
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, TextIO
@@ -91,9 +92,9 @@ def parse_json(text: str) -> Any:
 def replace_file(path: Path, content: bytes) -> None:
     """Replace a file in one step, so that a reader never sees half of it; a link is replaced, never written through.
 
-    Raises OSError; then the file is as it was.
+    Of two writers at once one is the last. Raises OSError; then the file is as it was.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     with contextlib.suppress(FileNotFoundError):  # of a writer that was killed, or put there by someone else
         partial.unlink()
     try:

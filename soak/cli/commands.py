@@ -17,9 +17,9 @@ from soak.cli.options import MOST_PID, RunDirectory, Runs
 from soak.cli.replay import replay
 from soak.cli.run import ablate, run, ui, worker
 from soak.cli.runs import list_runs, listing_json, listing_table
+from soak.cli.verify import verify as verify_run
 from soak.config.load import load_profile
 from soak.config.template import TRIAL, trial_command, write_profile
-from soak.contract.hashes import verify as verify_run
 from soak.errors import UsageError
 from soak.plan.shortest_load import shortest_load
 

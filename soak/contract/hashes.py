@@ -35,22 +35,22 @@ from soak.contract.files import (
     TRAFFIC,
 )
 from soak.contract.replay import REPLAY
-from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, HarnessError, RecordingError
+from soak.errors import HarnessError
 from soak.regular_files import MOST_TABLE_BYTES, open_regular, read_json, read_regular
 
 MISSING, EXTRA, CHANGED = "missing", "extra", "changed"
 REMOVED: Final = f"{SUMS} is missing: it was removed, or the run was killed before it wrote it"
-_PROBLEMS: Final = {EXTRA: "extra, recorded by no run"}
 NO_EVIDENCE: Final = frozenset({LIVE, SUMS})
 BESIDE: Final = (f"{SUMS}.", f"{Path(STATEMENT).stem}.")
-"""Beginnings of the names of files in a run directory that are no evidence: the statement, and signatures of both."""
+"""Beginnings of the names of files in a run directory that are no evidence: the statement, signatures of both, and,
+after a dot, what a writer of either left that was killed."""
 JUDGED: Final = frozenset(
     {MANIFEST, EVENTS, SAMPLES, REQUESTS, LATENCY_LOG, CENSUS, CONTAINERS, HOLDERS, STUCK}
 )
 """Names of the files that a verdict and a report are made of."""
 REPLAYED: Final = f"{LOGS}/{Path(REPLAY).stem}-"
 """Beginning of the logs of a replay, which are written after the first hashes of its run, as its tables are."""
-LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")
+_LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")
 MOST_NAMED: Final = 20
 """Number of files that an answer names; more are counted."""
 PART_BYTES: Final = 1 << 20
@@ -107,34 +107,26 @@ class HashCheck:
 NO_HASHES: Final = HashCheck(())
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What the command line prints, and the exit code it stands for."""
-
-    text: str
-    exit_code: int
-
-
 def _go_on() -> None:
     """Make no pause."""
 
 
-def sums_text(run_dir: Path) -> str:
-    """Return the text of SHA256SUMS over every file of the recording; raises HarnessError when one cannot be read."""
+def sums_text(run_dir: Path, written: Mapping[str, str]) -> str:
+    """Return the text of SHA256SUMS over every file of the recording; raises HarnessError when one cannot be read.
+
+    ``written`` are the hashes of what was written to some files, by name: a file that holds anything else is a change.
+    """
     try:
-        lines = [f"{_sha256(run_dir / name)}  {name}\n" for name in sorted(_recorded(run_dir))]
+        found = {name: written.get(name) or _sha256(run_dir / name) for name in _recorded(run_dir)}
     except OSError as error:
         raise HarnessError(
             f"{error.filename or run_dir}: cannot be hashed ({error.strerror}); the recording is kept without hashes."
         ) from error
-    return "".join(lines)
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(found.items()))
 
 
 def listed_files(run_dir: Path) -> frozenset[str]:
-    """Return the files that SHA256SUMS lists, by their paths within the run directory.
-
-    Raises OSError and ValueError when it cannot be read.
-    """
+    """Return the files that SHA256SUMS lists, by their paths within the run directory; raises as ``compare``."""
     return frozenset(_read_sums(run_dir / SUMS))
 
 
@@ -157,22 +149,23 @@ def check(run_dir: Path) -> HashCheck:
         return HashCheck((), damage=REMOVED if _was_written(run_dir) else "")
     except (OSError, ValueError) as error:
         unlisted = tuple(replace(file, problem="") for file in _compare(run_dir, {}))
-        return HashCheck(unlisted, damage=f"{SUMS} is {_why(error)}")
+        return HashCheck(unlisted, damage=f"{SUMS} is {reason_of(error)}")
 
 
 def first_difference(run_dir: Path, pause: Callable[[], object] = _go_on) -> str:
     """Return how the first file that differs from SHA256SUMS does, a clause; empty for no difference or no hashes.
 
     For a list of many runs, which is made of summaries: that of the report counts, too. What was not touched since the
-    run's end is not hashed again, nor is a file that this process hashed and that was not touched since. ``pause``, one
-    and the same for each call, is called after each part of a file that is. Raises nothing.
+    run's end is not hashed again, unless SHA256SUMS has an earlier time than that end (a copy, where the clock is
+    behind), nor is a file that this process hashed and that was not touched since. ``pause``, one and the same for each
+    call, is called after each part of a file that is. Raises nothing.
     """
     try:
         listed = _read_sums(run_dir / SUMS)
     except FileNotFoundError:
         return REMOVED if _was_written(run_dir) else ""
     except (OSError, ValueError) as error:
-        return f"{SUMS} is {_why(error)}"
+        return f"{SUMS} is {reason_of(error)}"
     ended_ns = _ended_ns(run_dir)
 
     def hash_of(name: str) -> str:
@@ -188,22 +181,26 @@ def first_difference(run_dir: Path, pause: Callable[[], object] = _go_on) -> str
 
 
 def summary_difference(run_dir: Path) -> str:
-    """Return how summary.json differs from its hash in the statement, a clause. Raises nothing.
+    """Return how the report's result differs from its statement, a clause. Raises nothing.
 
-    Empty for no difference, for no report, and where no statement has its hash: none can be read, or one of an older
-    version.
+    The statement has the hash of summary.json, and that of the SHA256SUMS of the recording that was judged. Empty for
+    no difference, for no report, and where no statement has the hashes: none can be read, or one of an older version.
     """
     name = f"{REPORT}/{SUMMARY}"
     try:
-        recorded = read_json(run_dir / STATEMENT)["predicate"]["soakproof"]["summary"]["digest"]["sha256"]
+        statement = read_json(run_dir / STATEMENT)
+        recorded = statement["predicate"]["soakproof"]["summary"]["digest"]["sha256"]
+        judged = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
     except (OSError, ValueError, LookupError, TypeError):
         return ""
     try:
+        if judged.get(SUMS) != _sha256(run_dir / SUMS):
+            return f"{STATEMENT} is about another recording: it has another {SUMS}; make the report again"
         found = hashlib.sha256(read_regular(run_dir / name)).hexdigest()
     except FileNotFoundError:
         return ""
     except OSError as error:
-        return f"{name} is {_why(error)}: make the report again"
+        return f"{name} is {reason_of(error)}: make the report again"
     is_changed = found != recorded
     return (
         f"{name} was changed: its SHA-256 is not that in {STATEMENT}; make the report again"
@@ -212,38 +209,17 @@ def summary_difference(run_dir: Path) -> str:
     )
 
 
-def verify(run_dir: Path) -> Verification:
-    """Compare every file of a recording with the hashes of its run's end, and the summary with that of its report.
+def compare(run_dir: Path) -> tuple[FileHash, ...]:
+    """Return every file that SHA256SUMS lists or that is there, with its hash.
 
-    Raises RecordingError when it is no run directory or its SHA256SUMS cannot be read or is damaged.
+    Raises OSError where SHA256SUMS cannot be read, ValueError where it is damaged.
     """
-    if not (run_dir / MANIFEST).is_file():
-        raise RecordingError(
-            f"{run_dir}: no run directory, it has no {MANIFEST}; give one that `soak run` made."
-        )
-    try:
-        listed = _read_sums(run_dir / SUMS)
-    except FileNotFoundError:
-        why = "the run goes on, was killed before it could write them, or is older than they are"
-        return Verification(f"NOT VERIFIED: {run_dir} has no {SUMS}: {why}.", EXIT_INCONCLUSIVE)
-    except (OSError, ValueError) as error:
-        raise RecordingError(
-            f"{run_dir / SUMS}: {_why(error)}; restore the file from a copy of the run."
-        ) from None
-    order = {MISSING: 0, EXTRA: 1}
-    wrong = sorted(
-        (file for file in _compare(run_dir, listed) if file.problem),
-        key=lambda file: order.get(file.problem, 2),
-    )
-    summary = summary_difference(run_dir)
-    if not wrong and not summary:
-        return Verification(f"OK: {run_dir}: all {len(listed)} files are as the run left them.", EXIT_OK)
-    more = [f"- and {len(wrong) - MOST_NAMED} more"] if len(wrong) > MOST_NAMED else []
-    lines = [f"- {_PROBLEMS.get(one.problem, one.problem)}: {one.name}" for one in wrong[:MOST_NAMED]] + more
-    lines += [f"- {summary}"] if summary else []
-    return Verification(
-        "\n".join([f"NOT VERIFIED: {run_dir} is not what was recorded:", *lines]), EXIT_INCONCLUSIVE
-    )
+    return tuple(_compare(run_dir, _read_sums(run_dir / SUMS)))
+
+
+def strangers(run_dir: Path) -> tuple[str, ...]:
+    """Return the names below a run directory that no run makes, sorted: links, FIFOs, names of more than one line."""
+    return tuple(sorted(name for name, is_file in _entries(run_dir) if not is_file))
 
 
 def _compare(
@@ -263,11 +239,15 @@ def _compare(
 
 
 def _ended_ns(run_dir: Path) -> int:
-    """Return when the run ended by its last event, in nanoseconds since 1970; 0 where that is not known."""
+    """Return when the run ended by its last event, in nanoseconds since 1970; 0 where that is not known.
+
+    Nor is it where SHA256SUMS, which was written after it, is older by the clock of its file system.
+    """
     try:
         events = read_regular(run_dir / EVENTS, MOST_TABLE_BYTES)
         last = events.rstrip(b"\n").rpartition(b"\n")[2].decode().split(",")
-        return int(datetime.fromisoformat(last[1]).timestamp() * 1e9) if "run_end" in last else 0
+        ended_ns = int(datetime.fromisoformat(last[1]).timestamp() * 1e9) if "run_end" in last else 0
+        return ended_ns if ended_ns <= (run_dir / SUMS).stat().st_ctime_ns else 0
     except (OSError, ValueError, IndexError, OverflowError):
         return 0
 
@@ -290,24 +270,29 @@ def _was_written(run_dir: Path) -> bool:
 
 
 def _recorded(run_dir: Path) -> Iterator[str]:
-    """Yield the regular files below a run directory, but for the report and what is no evidence.
+    """Yield the files of a recording: neither the report nor what is no evidence."""
+    return (name for name, is_file in _entries(run_dir) if is_file)
 
-    No process of a run makes names that are more than one line of text; SHA256SUMS could not list them.
+
+def _entries(run_dir: Path) -> Iterator[tuple[str, bool]]:
+    """Yield what is below a run directory by name, but for the report and what is no evidence.
+
+    And whether SHA256SUMS can list it: a regular file. No process of a run makes names that are more than one line of
+    text; SHA256SUMS could not have them.
     """
     for place, directories, names in os.walk(run_dir):
         here = Path(place)
         if here == run_dir and REPORT in directories:
             directories.remove(REPORT)
-        for name in names:
+        for name in (*names, *(one for one in directories if (here / one).is_symlink())):
             relative = (here / name).relative_to(run_dir).as_posix()
-            if relative in NO_EVIDENCE or relative.startswith(BESIDE) or not relative.isprintable():
+            if relative in NO_EVIDENCE or relative.removeprefix(".").startswith(BESIDE):
                 continue
             try:
                 regular = stat.S_ISREG((here / name).lstat().st_mode)
             except OSError:  # gone since it was listed
                 continue
-            if regular:
-                yield relative
+            yield relative, regular and relative.isprintable()
 
 
 def _read_sums(path: Path) -> dict[str, str]:
@@ -316,7 +301,7 @@ def _read_sums(path: Path) -> dict[str, str]:
         lines = read_regular(path).decode("utf-8").splitlines()
     except UnicodeDecodeError:
         raise ValueError("damaged: no text in UTF-8") from None
-    matches = [LINE.fullmatch(line) for line in lines]
+    matches = [_LINE.fullmatch(line) if line.isprintable() else None for line in lines]
     if not lines or None in matches:
         raise ValueError(f"damaged in line {matches.index(None) + 1 if lines else 1}")
     listed = {match[2]: match[1] for match in matches if match}
@@ -336,5 +321,6 @@ def _sha256(path: Path, pause: Callable[[], object] = _go_on) -> str:
     return digest.hexdigest()
 
 
-def _why(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return why a file cannot be read or used, as it follows its name and "is"."""
     return f"not readable ({error.strerror})" if isinstance(error, OSError) else str(error)

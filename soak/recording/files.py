@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from soak.contract import MANIFEST, SUMS
@@ -30,12 +31,13 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
-def record_sums(run_dir: Path) -> None:
+def record_sums(run_dir: Path, written: Mapping[str, str] = MappingProxyType({})) -> None:
     """Write SHA256SUMS over every file of the recording; nothing may be written there any more.
 
-    Raises HarnessError when a file cannot be read or the hashes cannot be written.
+    ``written`` are the hashes of what was written to some files, by name. Raises HarnessError when a file cannot be
+    read or the hashes cannot be written.
     """
-    write_text(run_dir / SUMS, sums_text(run_dir))
+    write_text(run_dir / SUMS, sums_text(run_dir, written))
 
 
 def amend(run_dir: Path, manifest: Mapping[str, Any]) -> None:

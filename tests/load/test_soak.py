@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from soak.cli.verify import verify
 from soak.config.load import load_profile
 from soak.contract import (
     MIN_POINT_REQUESTS,
@@ -25,7 +26,6 @@ from soak.contract import (
     ArmLive,
     Live,
 )
-from soak.contract.hashes import verify
 from soak.plan.run_plan import plan_run
 
 from .conftest import Soak, finish, is_running, soak_until, start_soak, wait_for_event

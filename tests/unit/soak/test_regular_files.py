@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,7 +87,11 @@ def test_a_size_without_a_limit_is_a_number(tmp_path: Path) -> None:
     assert read_json(tmp_path / "a.json") == [2**64 - 1, -(2**63), 1e300]
 
 
-@pytest.mark.parametrize("name", ["report.html", ".report.html.partial"])
+PARTIAL = f".report.html.{os.getpid()}-{threading.get_ident()}.partial"
+"""Where this thread writes a new report.html."""
+
+
+@pytest.mark.parametrize("name", ["report.html", PARTIAL])
 def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
     """A link in the place of a file, or of its partial one, is replaced; what it points to stays as it was."""
     (tmp_path / "mine").write_text("kept")
@@ -99,9 +104,18 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
 
 def test_a_fifo_in_the_place_of_a_partial_file_is_not_waited_for(tmp_path: Path) -> None:
     """It is replaced as a link is."""
-    os.mkfifo(tmp_path / ".report.html.partial")
+    os.mkfifo(tmp_path / PARTIAL)
     replace_file(tmp_path / "report.html", b"new")
     assert (tmp_path / "report.html").read_text() == "new"
+
+
+def test_two_writers_at_once_leave_the_whole_file_of_one(tmp_path: Path) -> None:
+    """Each has a partial file of its own: a report that is made twice at a time is never half a report."""
+    half = tmp_path / ".report.html.1-1.partial"
+    half.write_text("half of another writer's")
+    replace_file(tmp_path / "report.html", b"whole")
+    assert (tmp_path / "report.html").read_text() == "whole"
+    assert half.exists()
 
 
 def test_a_file_that_cannot_be_replaced_stays(tmp_path: Path) -> None:

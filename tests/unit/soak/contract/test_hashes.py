@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from soak.cli.verify import verify
 from soak.contract import hashes
-from soak.contract.hashes import check, first_difference, summary_difference, verify
+from soak.contract.hashes import check, first_difference, summary_difference
 from soak.errors import HarnessError, RecordingError
 from soak.recording.files import amend, record_sums
 
@@ -240,17 +241,19 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def ended_run(run_dir: Path, after: timedelta) -> Path:
+def ended_run(run_dir: Path, after: timedelta = timedelta()) -> Path:
     """Return the run directory, with events by which the run ended so long after its files were written."""
-    end = (datetime.now(UTC) + after).isoformat(timespec="milliseconds")
-    (run_dir / "events.csv").write_text(f"t_s,wall_time,event\n9.000,{end},run_end\n")
+    end = datetime.now(UTC) + after
+    (run_dir / "events.csv").write_text(f"t_s,wall_time,event\n9.000,{end.isoformat()},run_end\n")
     record_sums(run_dir)
+    while after <= timedelta() and (run_dir / "SHA256SUMS").stat().st_ctime < end.timestamp():
+        (run_dir / "SHA256SUMS").touch()  # the clock of the file system goes by ticks
     return run_dir
 
 
 def test_a_list_hashes_only_what_was_touched_and_once(run_dir: Path, hashed: list[str]) -> None:
     """The events, by which the run's end is known, and what was touched since then; again when it is touched again."""
-    ended_run(run_dir, timedelta(seconds=1))
+    ended_run(run_dir)
     hashed.clear()
     assert (first_difference(run_dir), hashed) == ("", ["events.csv"])
     assert (first_difference(run_dir), hashed) == ("", ["events.csv"])
@@ -269,6 +272,14 @@ def test_a_copy_is_hashed_whole(run_dir: Path, hashed: list[str]) -> None:
     assert first_difference(run_dir).startswith("new/samples.csv was changed")
 
 
+def test_a_clock_that_is_behind_hides_no_change(run_dir: Path) -> None:
+    """The run ends, by its events, after SHA256SUMS was written: the times of the files tell nothing."""
+    ended_run(run_dir, timedelta(minutes=5))
+    assert first_difference(run_dir) == ""
+    (run_dir / "new" / "samples.csv").write_text("t_s\n2\n")
+    assert first_difference(run_dir).startswith("new/samples.csv was changed")
+
+
 def test_events_of_another_end_are_a_difference(run_dir: Path) -> None:
     """A later end by which nothing would be hashed again is itself a changed file."""
     ended_run(run_dir, timedelta(seconds=-1))
@@ -284,20 +295,61 @@ def touch_after(path: Path, other: Path) -> None:
         path.touch()
 
 
-def test_a_name_that_cannot_be_listed_breaks_nothing(run_dir: Path) -> None:
-    """A file with a line break in its name is no recording of a run; the hashes stay readable."""
+def test_what_no_run_makes_breaks_no_hashes_and_is_named(run_dir: Path) -> None:
+    """A file with a line break in its name, links and a FIFO are no recording; `soak verify` tells of them."""
     (run_dir / "two\nlines.csv").write_text("")
     (run_dir / os.fsdecode(b"\xff.csv")).write_text("")
+    (run_dir / "old").symlink_to("new")
+    os.mkfifo(run_dir / "logs" / "pipe")
     record_sums(run_dir)
-    assert verify(run_dir).exit_code == 0
+    assert (check(run_dir).differences, first_difference(run_dir)) == ((), "")
+    found = verify(run_dir)
+    assert found.exit_code == 4
+    assert found.text.splitlines()[1:] == [
+        f"- made by no run: {name}" for name in ("logs/pipe", "old", r"two\nlines.csv", r"\udcff.csv")
+    ]
+
+
+def test_names_in_hashes_obey_no_terminal(run_dir: Path) -> None:
+    """A received recording clears no screen: a line that is not printable is damage, as no run writes one."""
+    with (run_dir / "SHA256SUMS").open("a") as file:
+        file.write(f"{'0' * 64}  x\x1b[2J\x1b[HOK\n")
+    with pytest.raises(RecordingError, match="damaged in line 5"):
+        verify(run_dir)
+    assert check(run_dir).differences == ("SHA256SUMS is damaged in line 5",)
+
+
+def test_a_file_that_holds_what_was_not_written_is_a_change(run_dir: Path) -> None:
+    """The hash is that of the rows that were written: a process that the run judges can rewrite none of them."""
+    own = hashlib.sha256(b"t_s\n1\n").hexdigest()
+    (run_dir / "new" / "samples.csv").write_text("t_s\n0\n")
+    record_sums(run_dir, {"new/samples.csv": own})
+    assert [one.split()[0] for one in check(run_dir).differences] == ["new/samples.csv"]
+
+
+def test_what_a_killed_writer_left_is_no_evidence(run_dir: Path) -> None:
+    """Half of the hashes or of the statement; and the files of a replay that was killed are named, no difference."""
+    for name in (".SHA256SUMS.12-34.partial", ".test-result.json.12-34.partial"):
+        (run_dir / name).write_text("half")
+    assert verify(run_dir).text == f"OK: {run_dir}: all 4 files are as the run left them."
+    (run_dir / "new" / "replay.csv").write_text("t_s\n")
+    found = verify(run_dir)
+    assert (found.exit_code, found.text.splitlines()[1:]) == (
+        0,
+        ["- left by a replay that goes on or was killed: new/replay.csv"],
+    )
 
 
 def state(run_dir: Path, summary: str | None) -> None:
     """Write a statement about a summary of this text; of None one of an older version, without its hash."""
     digest = {"sha256": hashlib.sha256((summary or "").encode()).hexdigest()}
+    sums = {"sha256": hashlib.sha256((run_dir / "SHA256SUMS").read_bytes()).hexdigest()}
     of_summary = {"summary": {"name": "report/summary.json", "digest": digest}}
-    predicate = {"result": "PASSED", "soakproof": {} if summary is None else of_summary}
-    (run_dir / "test-result.json").write_text(json.dumps({"predicate": predicate}))
+    statement = {
+        "subject": [{"name": "SHA256SUMS", "digest": sums}],
+        "predicate": {"result": "PASSED", "soakproof": {} if summary is None else of_summary},
+    }
+    (run_dir / "test-result.json").write_text(json.dumps(statement))
 
 
 def test_a_summary_that_is_not_the_one_stated_is_a_difference_but_none_of_the_recording(
@@ -310,6 +362,16 @@ def test_a_summary_that_is_not_the_one_stated_is_a_difference_but_none_of_the_re
     assert first_difference(run_dir).startswith("report/summary.json was changed: ")
     assert verify(run_dir).exit_code == 4
     assert check(run_dir).differences == ()
+
+
+def test_a_statement_about_another_recording_is_a_difference(run_dir: Path) -> None:
+    """The report of another run, as a copy in parts leaves it, is no result of this one."""
+    state(run_dir, "{}")
+    (run_dir / "new" / "samples.csv").write_text("t_s\n2\n")
+    record_sums(run_dir)
+    another = "test-result.json is about another recording: it has another SHA256SUMS; make the report again"
+    assert first_difference(run_dir) == another
+    assert verify(run_dir).text.splitlines()[1:] == [f"- {another}"]
 
 
 def test_a_summary_without_a_hash_is_as_it_is(run_dir: Path) -> None:

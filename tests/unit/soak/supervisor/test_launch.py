@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from soak.cli.verify import verify
 from soak.config.load import load_profile
 from soak.config.profile import Profile
-from soak.contract.hashes import verify
 from soak.errors import HarnessError, UsageError
 from soak.limit import LimitAround
 from soak.plan.run_plan import plan_run

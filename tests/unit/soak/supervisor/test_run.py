@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -346,7 +347,8 @@ def test_a_full_disk_under_the_events_leaves_nothing_running(make_run: MakeRun) 
 def test_a_manifest_that_cannot_be_written_leaves_nothing_running(make_run: MakeRun) -> None:
     """It goes on stating that the run is running, which the report calls a recording that never ended."""
     run = make_run()
-    run.machine.at(40.0, (run.directory / ".manifest.json.partial").mkdir)
+    partial = f".manifest.json.{os.getpid()}-{threading.get_ident()}.partial"
+    run.machine.at(40.0, (run.directory / partial).mkdir)
     with pytest.raises(HarnessError, match=r"manifest\.json: cannot be written"):
         run.go()
     assert run.machine.running() == []

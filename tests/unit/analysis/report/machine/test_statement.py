@@ -16,8 +16,9 @@ from analysis.report.contents import report_contents
 from analysis.report.machine.statement import statement_json
 from analysis.report.machine.summary import summary_json
 from analysis.report.write import make_report
+from soak.cli.verify import verify
 from soak.contract import GateLimit
-from soak.contract.hashes import first_difference, verify
+from soak.contract.hashes import first_difference
 from soak.errors import HarnessError
 from soak.recording.files import record_sums
 
