@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
+import io
 import json
 import threading
 from collections.abc import Iterable, Mapping
@@ -33,7 +35,7 @@ class CsvWriter:
             fresh = not self._file.tell()
         except OSError as error:
             raise self._refused(error) from error
-        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._written = hashlib.sha256() if fresh else None
         if fresh:
             self._write([self._names])
 
@@ -42,6 +44,11 @@ class CsvWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def sha256(self) -> str | None:
+        """The hash of all that was written; None where the file was not empty before, or a row could not be written."""
+        return None if self._written is None else self._written.hexdigest()
 
     def write(self, row: Mapping[str, object]) -> None:
         """Append one row; None and missing columns become empty cells.
@@ -70,14 +77,18 @@ class CsvWriter:
         with self._lock:
             if self._broken:
                 return
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(rows)
             try:
-                self._writer.writerows(rows)
+                self._file.write(text.getvalue())
                 self._file.flush()
             except OSError as error:
-                self._broken = True
+                self._broken, self._written = True, None
                 with contextlib.suppress(OSError):  # closing tries to write once more
                     self._file.close()
                 raise self._refused(error) from error
+            if self._written is not None:
+                self._written.update(text.getvalue().encode())
 
     def _refused(self, error: OSError) -> HarnessError:
         return HarnessError(

@@ -38,6 +38,11 @@ class EventLog:
                  "life": life, "pid": pid, "by": by, "detail": printable(detail).replace("\n", r"\n")}
             )  # fmt: skip
 
+    @property
+    def sha256(self) -> str | None:
+        """The hash of the events, as that of a ``CsvWriter``."""
+        return self._recorder.sha256
+
     def close(self) -> None:
         """Close the file."""
         self._recorder.close()

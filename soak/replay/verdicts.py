@@ -36,7 +36,7 @@ def judged_arms(ended: Ended) -> Mapping[str, Judged]:
     The hashes are written before: they show the recording as it is judged, also where the replay is killed. Raises
     SoakError where they cannot be, and as ``judged``.
     """
-    record_sums(ended.plan.run_directory)
+    record_sums(ended.plan.run_directory, ended.session.written())
     return judged(ended, ended.plan.run_directory)
 
 

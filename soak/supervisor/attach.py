@@ -222,7 +222,7 @@ def sample_attached(
         OSError,
     ) as error:  # of a process that cannot be started: what was sampled keeps its hashes
         failure = failure or error
-    write_hashes(directory)
+    write_hashes(directory, session.written())
     return Outcome(directory, failure)
 
 

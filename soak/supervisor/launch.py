@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,6 +79,7 @@ def run_profile(
     _check_memory(profile)
     images = images_of(profile)
     check_encodable(profile.directory)
+    session: Session | None = None
     with ExitStack() as stack:
         guard = machine.new_guard()
         stack.callback(guard.close)
@@ -96,7 +97,7 @@ def run_profile(
             check_disk(checked.recording_bytes, runs)
             progress.print_line(checked.disk)
         directory = new_run_directory(runs, profile.name, datetime.now(UTC))
-        stack.callback(write_hashes, directory)
+        stack.callback(lambda: write_hashes(directory, session.written() if session else {}))
         choice = machine.choose_limit(guard, directory.name)
         stack.callback(choice.mechanism.close)
         clock = machine.new_clock()
@@ -124,11 +125,14 @@ def run_profile(
     return Outcome(directory, None)
 
 
-def write_hashes(directory: Path) -> None:
-    """Write the hashes of a recording that has ended, unless they were written before its replay."""
+def write_hashes(directory: Path, written: Mapping[str, str]) -> None:
+    """Write the hashes of a recording that has ended, unless they were written before its replay.
+
+    ``written`` are those of what this process wrote, by file.
+    """
     with contextlib.suppress(HarnessError):  # the report comes first, and states that they are missing
         if not (directory / contract.SUMS).exists():
-            record_sums(directory)
+            record_sums(directory, written)
 
 
 def _check_memory(profile: Profile) -> None:

@@ -97,7 +97,7 @@ class Session:
         self.censuses: CensusScheduler | None = None
         self.live: contract.Live | None = None
         """The newest verdict so far; None before the first."""
-        self._writers: list[CsvWriter] = []
+        self._writers: dict[str, CsvWriter] = {}
         self._children: list[Child] = []
         self._tails: dict[str, RequestTail] = {}
         self._next_show_s = 0.0
@@ -117,7 +117,7 @@ class Session:
         """
         directory, samples = self._add_arm(arm)
         holders = CsvWriter(directory / contract.HOLDERS, contract.HOLDER_COLUMNS)
-        self._writers.append(holders)
+        self._writers[f"{arm}/{contract.HOLDERS}"] = holders
         sampler = Sampler(
             arm,
             self.clock,
@@ -155,7 +155,7 @@ class Session:
         directory = self.directory / arm
         directory.mkdir()
         samples = CsvWriter(directory / contract.SAMPLES, contract.SAMPLE_COLUMNS)
-        self._writers.append(samples)
+        self._writers[f"{arm}/{contract.SAMPLES}"] = samples
         self._tails[arm] = RequestTail(directory / contract.REQUESTS)
         return directory, samples
 
@@ -245,4 +245,10 @@ class Session:
 
     def close_files(self) -> None:
         """Close every file: what a thread that outlives the run would add to it is dropped. Idempotent."""
-        in_order([*(writer.close for writer in self._writers), self.events.close])
+        in_order([*(writer.close for writer in self._writers.values()), self.events.close])
+
+    def written(self) -> dict[str, str]:
+        """Return the hashes of the rows that this process wrote, by file: what else is in one, a target put there."""
+        found = {name: writer.sha256 for name, writer in self._writers.items()}
+        found[contract.EVENTS] = self.events.sha256
+        return {name: digest for name, digest in found.items() if digest is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 from pathlib import Path
 
@@ -60,3 +61,25 @@ def test_after_a_failed_write_nothing_more_is_written(tmp_path: Path) -> None:
     recorder.write({"t_s": 2})
     recorder.close()
     assert path.read_text().splitlines() == ["t_s,size_bytes,gauges"]
+
+
+def test_the_hash_is_of_what_was_written_whatever_the_file_holds(tmp_path: Path) -> None:
+    """A process that shares the file's directory rewrites a row, and the hash tells of it."""
+    path = tmp_path / "x.csv"
+    recorder = CsvWriter(path, COLUMNS)
+    recorder.write({"t_s": 1.0, "gauges": {"a": 1}})
+    recorder.write_all([{"t_s": 2.0, "size_bytes": 5}, {"t_s": 3.0, "gauges": {"\u00e9": 2}}])
+    recorder.close()
+    assert recorder.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_text(path.read_text().replace("5", "4"))
+    assert recorder.sha256 != hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_there_is_no_hash_of_what_others_wrote(tmp_path: Path) -> None:
+    """Nor of a file that another process has written to before: its own hash counts."""
+    path = tmp_path / "x.csv"
+    CsvWriter(path, COLUMNS).close()
+    again = CsvWriter(path, COLUMNS)
+    again.write({"t_s": 1.0})
+    again.close()
+    assert again.sha256 is None

@@ -156,7 +156,7 @@ def test_hashes_that_cannot_be_written_are_the_reason_for_no_replay(
 ) -> None:
     """The recording is not judged."""
 
-    def refuse(_directory: Path) -> None:
+    def refuse(_directory: Path, _written: object) -> None:
         raise HarnessError("SHA256SUMS: no space left.")
 
     run = make(old="leak")

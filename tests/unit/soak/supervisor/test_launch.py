@@ -153,6 +153,25 @@ def test_what_a_thread_would_add_after_the_end_is_dropped(profile: Profile, tmp_
     assert "late" not in (outcome.directory / "events.csv").read_text()
 
 
+def test_rows_that_a_target_rewrites_are_a_change(profile: Profile, tmp_path: Path) -> None:
+    """It knows the run directory by its log; the hashes are of what was read, not of what it left there."""
+
+    def forge(ended: Ended) -> None:
+        for file in ("fixed/samples.csv", "leaky/holders.csv", "events.csv"):
+            path = ended.plan.run_directory / file
+            path.write_text(path.read_text() + "1.000\n")
+
+    with Progress(Console(quiet=True)) as progress:
+        outcome = run_profile(
+            profile, tmp_path, progress, timed, StopRequest(), then=forge, machine=ScriptedMachine().machine
+        )
+    assert outcome.error is None
+    lines = verify(outcome.directory).text.splitlines()[1:]
+    assert lines == [
+        f"- changed: {file}" for file in ("events.csv", "fixed/samples.csv", "leaky/holders.csv")
+    ]
+
+
 def test_a_fault_of_the_profile_is_raised(profile: Profile, tmp_path: Path) -> None:
     """There is nothing to report."""
     machine = ScriptedMachine()
