@@ -128,7 +128,8 @@ def read_summary(directory: Path) -> Summary | str:
         path = directory / SUMMARY
     name = path.relative_to(directory).as_posix()
     try:
-        return Summary.model_validate(read_json(path))
+        summary = Summary.model_validate(read_json(path))
+        ended = _status(directory / MANIFEST) if (directory / MANIFEST).exists() else summary.status
     except FileNotFoundError:
         return (
             "it has no report; make it with soak report"
@@ -142,3 +143,13 @@ def read_summary(directory: Path) -> Summary | str:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         return f"{name} is not readable ({why}); make it again with soak report"
+    return (
+        summary
+        if summary.status == ended
+        else "its report is older than the run's end; make it again with soak report"
+    )
+
+
+def _status(manifest: Path) -> object:
+    content = read_json(manifest)
+    return content.get("status") if isinstance(content, dict) else None

@@ -163,6 +163,8 @@ class Recording:
     """The copy of the candidate into which a leak was injected, which is none of ``arms``; None without one."""
     hashes: HashCheck = NO_HASHES
     """The files, compared with SHA256SUMS; empty where they were not asked for."""
+    load_ended: bool = False
+    """Whether the load that is judged is whole, though the run may go on."""
     stopped_early: str = ""
     """Why the run ended its load before the plan did, because a gate was certain to fail; empty where it did not."""
 

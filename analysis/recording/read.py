@@ -189,7 +189,9 @@ def recording_of(
     stopped_early = str(early.iloc[-1]) if len(early) else ""
     builds = tuple(arm for arm in arms if arm.role != CONTROL_ROLE)
     copy = next((arm for arm in arms if arm.role == CONTROL_ROLE), None)
-    return Recording(run_dir, manifest, phases, builds, tuple(gaps), copy, hashes, stopped_early)
+    return Recording(
+        run_dir, manifest, phases, builds, tuple(gaps), copy, hashes, stopped_early=stopped_early
+    )
 
 
 def _recorded_replay(found: ReplayFiles, arm: str, hashes: HashCheck) -> ReplayFiles:

@@ -59,7 +59,7 @@ def make_report(run_dir: Path, *, load_ended: bool = False) -> Report:
     """
     recording = read_recording(run_dir)
     if load_ended:
-        recording = replace(recording, manifest=recording.manifest.model_copy(update={"status": "complete"}))
+        recording = replace(recording, load_ended=True)
     findings = report_contents(recording)
     directory, summary = run_dir / REPORT, summary_json(findings)
     # the summary is the last file, as the statement has its hash

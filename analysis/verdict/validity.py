@@ -252,7 +252,7 @@ def _length(recording: Recording) -> list[str]:
 
 def _status(recording: Recording) -> list[str]:
     status, detail = recording.manifest.status, recording.manifest.status_detail
-    if status == "complete":
+    if status == "complete" or recording.load_ended:
         return []
     if status == "running":
         return ["the run never ended its recording: the supervisor was killed, or is still at work"]

@@ -135,7 +135,7 @@ def _listed(directory: Path) -> ListedRun:
     recording += [file for arm in arms for file in _files(arm, lambda path: path.suffix in {".csv", ".hlog"})]
     return ListedRun(
         directory.name,
-        _decision(directory / contract.REPORT / contract.SUMMARY),
+        _decision(directory),
         "",
         tuple(path.relative_to(directory).as_posix() for path in report),
         tuple(path.relative_to(directory).as_posix() for path in recording),
@@ -155,9 +155,12 @@ def _children(directory: Path) -> list[Path]:
         return []
 
 
-def _decision(summary: Path) -> str:
+def _decision(directory: Path) -> str:
+    """Return the decision of the report; "" where that is older than the end of the run, as one of a load before it."""
     try:
-        return str(read_json(summary)["signoff"]["decision"])
+        summary = read_json(directory / contract.REPORT / contract.SUMMARY)
+        is_of_now = summary["status"] == read_json(directory / contract.MANIFEST)["status"]
+        return str(summary["signoff"]["decision"]) if is_of_now else ""
     except (OSError, ValueError, KeyError, TypeError):  # no report yet, or one half-written
         return ""
 

@@ -58,7 +58,7 @@ def write_summary(runs: Path, name: str, content: dict[str, Any]) -> Path:
     report = runs / name / REPORT
     report.mkdir(parents=True)
     (report / SUMMARY).write_text(json.dumps(content))
-    (runs / name / MANIFEST).write_text("{}")
+    (runs / name / MANIFEST).write_text(json.dumps({"status": content.get("status")}))
     return runs / name
 
 

@@ -13,7 +13,7 @@ from analysis.history.runs import read_runs
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
 from analysis.report.machine.summary import summary_json
-from soak.contract import MANIFEST, REPORT, STATEMENT, SUMMARY
+from soak.contract import MANIFEST, REPORT, STATEMENT, SUMMARY, SUMS
 from soak.errors import UsageError
 from soak.recording.files import record_sums
 from tests.support.planted_history import summary, write_history, write_summary
@@ -96,14 +96,29 @@ def test_a_run_whose_summary_was_edited_is_left_out(tmp_path: Path) -> None:
     for name in ("run-01", "run-02"):
         text = (tmp_path / name / REPORT / SUMMARY).read_text()
         summary = {"digest": {"sha256": hashlib.sha256(text.encode()).hexdigest()}}
-        statement = {"predicate": {"soakproof": {"summary": summary}}}
-        (tmp_path / name / STATEMENT).write_text(json.dumps(statement))
         record_sums(tmp_path / name)
+        sums = hashlib.sha256((tmp_path / name / SUMS).read_bytes()).hexdigest()
+        subject = [{"name": SUMS, "digest": {"sha256": sums}}]
+        statement = {"subject": subject, "predicate": {"soakproof": {"summary": summary}}}
+        (tmp_path / name / STATEMENT).write_text(json.dumps(statement))
     edited = tmp_path / "run-01" / REPORT / SUMMARY
     edited.write_text(edited.read_text().replace('"leak"', '"no_leak"'))
     found = read_runs(tmp_path)
     assert [run.run for run in found.runs] == ["run-02"]
     assert found.left_out[0].startswith("run-01: report/summary.json was changed: ")
+
+
+def test_a_run_whose_report_is_of_a_load_before_its_end_is_left_out(tmp_path: Path) -> None:
+    """A report is made after each load of `soak ui`; the one after the last was not, and may say LEAK."""
+    write_history(tmp_path, [300.0, 300.0])
+    path = tmp_path / "run-01" / REPORT / SUMMARY
+    path.write_text(path.read_text().replace('"complete"', '"running"'))
+    (tmp_path / "run-01" / MANIFEST).write_text('{"status": "complete"}')
+    found = read_runs(tmp_path)
+    assert [run.run for run in found.runs] == ["run-02"]
+    assert found.left_out == (
+        "run-01: its report is older than the run's end; make it again with soak report",
+    )
 
 
 def test_runs_with_other_settings_than_the_newest_are_marked(tmp_path: Path) -> None:

@@ -95,11 +95,12 @@ def test_a_recording_with_nothing_but_its_manifest_is_reported(build_run: Build)
 
 @pytest.mark.usefixtures("no_drawing")
 def test_a_load_that_ended_is_reported_while_its_run_goes_on(build_run: Build) -> None:
-    """The report counts the recording as complete; the manifest goes on stating that the run is running."""
+    """The load counts as complete; manifest and summary go on stating that the run is running."""
     run_dir = build_run(status="running")
     assert "never ended its recording" in make_report(run_dir).reasons[0]
     assert make_report(run_dir, load_ended=True).reasons == ()
-    assert json.loads((run_dir / "manifest.json").read_text())["status"] == "running"
+    for file in ("manifest.json", "report/summary.json"):
+        assert json.loads((run_dir / file).read_text())["status"] == "running"
 
 
 @pytest.mark.usefixtures("no_drawing")

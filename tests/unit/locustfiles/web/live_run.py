@@ -19,7 +19,7 @@ class GrowingRun:
         self.directory = runs / name
         self.directory.mkdir(parents=True)
         config = {"limit": {"memory": 512 << 20}}
-        (self.directory / "manifest.json").write_text(json.dumps({"config": config}))
+        (self.directory / "manifest.json").write_text(json.dumps({"config": config, "status": "complete"}))
         for arm in ARMS:
             (self.directory / arm).mkdir()
         self.recording = LiveRecording(self.directory, ARMS)

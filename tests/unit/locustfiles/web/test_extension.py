@@ -27,7 +27,7 @@ from soak.recording.files import record_sums
 from tests.unit.locustfiles.web.live_run import ARMS, GrowingRun
 
 HOST = {"Host": "127.0.0.1:8089"}
-SIGNED = {"signoff": {"decision": "signed"}}
+SIGNED = {"signoff": {"decision": "signed"}, "status": "complete"}
 
 Open = Callable[..., FlaskClient]
 
@@ -177,7 +177,7 @@ def test_the_page_loads_nothing_from_elsewhere(open_ui: Open) -> None:
 
 
 def test_files_of_this_run_and_earlier_ones_can_be_had(run: GrowingRun, open_ui: Open) -> None:
-    """Reports with their decision, recordings, the newest run first; half-written ones too."""
+    """Reports with their decision, unless it is of a load before the end; recordings, the newest run first."""
     older = GrowingRun(run.directory.parent, "20261123-090000-demo")
     older.sample("leaky", 1.0)
     (older.directory / "report").mkdir()
@@ -187,6 +187,9 @@ def test_files_of_this_run_and_earlier_ones_can_be_had(run: GrowingRun, open_ui:
     client = open_ui()
     page = client.get("/soak/files", headers=HOST).get_data(as_text=True)
     assert page.index(run.directory.name) < page.index("20261123-090000-demo: signed")
+    before = {**SIGNED, "status": "running"}
+    (older.directory / "report" / "summary.json").write_text(json.dumps(before))
+    assert "signed" not in client.get("/soak/files", headers=HOST).get_data(as_text=True)
     report = client.get("/soak/files/20261123-090000-demo/report/report.html", headers=HOST)
     assert report.get_data(as_text=True) == "<h1>signed</h1>"
     for name in ("report.html", "junit.xml"):  # a browser runs scripts in either
