@@ -11,7 +11,7 @@ from typing import Any, Final
 from soak.contract import REPLAY_PAUSED, TRAFFIC_READY
 from soak.contract.tail import LineTail
 from soak.errors import CutShortError, SoakError
-from soak.limit import LifeLimit, LimitMechanism
+from soak.limit.base import LifeLimit, LimitMechanism
 from soak.plan.ports import check_port
 from soak.process.child import Child, Running, describe_exit
 from soak.process.procfs import processes_of

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from soak.limit import threads_limit
+from soak.limit.membership import threads_limit
 from soak.process.libraries import foreign_allocators
 from soak.process.procfs import count_fds, cpu_s, fds_limit, read_smaps, read_status, rss_bytes
 from soak.recording.csv_writer import Row

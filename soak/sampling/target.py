@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from soak.limit import LifeLimit
+from soak.limit.base import LifeLimit
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
 

@@ -13,7 +13,7 @@ from soak import contract
 from soak.config.profile import LimitSettings
 from soak.contract import OOM_KILLERS
 from soak.errors import UsageError
-from soak.limit import LifeLimit, LimitMechanism
+from soak.limit.base import LifeLimit, LimitMechanism
 from soak.limit.counted_kills import CountedKills
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.ports import check_port

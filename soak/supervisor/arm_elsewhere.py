@@ -11,7 +11,7 @@ from soak.elsewhere.exchange import Metrics
 from soak.elsewhere.exposition import MetricsError, RefusedError
 from soak.elsewhere.sampler import ElsewhereSampler
 from soak.errors import UsageError
-from soak.limit import LimitMechanism
+from soak.limit.base import LimitMechanism
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.quiesce_points import QuiescePoint
 from soak.plan.run_plan import RunPlan

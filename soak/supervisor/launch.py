@@ -19,7 +19,9 @@ from soak import contract
 from soak.config.profile import Profile
 from soak.containers.images import images_of
 from soak.errors import HarnessError, SoakError, UsageError
-from soak.limit import LimitAround, LimitMechanism, whole_pages
+from soak.limit.around import LimitAround
+from soak.limit.base import LimitMechanism
+from soak.limit.cgroup import whole_pages
 from soak.plan.disk import check_disk
 from soak.plan.load_plan import WebAccess
 from soak.plan.run_plan import RunPlan, plan_run

@@ -19,7 +19,7 @@ from soak.containers.engine import Image
 from soak.contract import candidate_arm, compared_arms
 from soak.contract.units import LeakRate
 from soak.errors import UsageError
-from soak.limit import Choice
+from soak.limit.choose import Choice
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan
 from soak.process.named_files import digests

@@ -11,7 +11,7 @@ from soak import contract
 from soak.contract import certain_failure
 from soak.contract.tail import LineTail
 from soak.errors import EXIT_USAGE, CutShortError, HarnessError, SoakError, UsageError
-from soak.limit import LimitMechanism
+from soak.limit.base import LimitMechanism
 from soak.plan.quiesce_points import QuiescePoint, points
 from soak.plan.run_plan import RunPlan
 from soak.process.child import Child, describe_exit

@@ -16,7 +16,8 @@ from soak.config.profile import SamplingSettings
 from soak.contract.clock import RunClock
 from soak.elsewhere.sampler import ElsewhereSampler, Fetch
 from soak.errors import HarnessError
-from soak.limit import Choice, LimitAround, choose, limit_around
+from soak.limit.around import LimitAround, limit_around
+from soak.limit.choose import Choice, choose
 from soak.plan.ports import check_port
 from soak.process.child import Child, Spawn, describe_exit
 from soak.process.guard import Guard

@@ -11,8 +11,7 @@ from soak.containers.engine import Engine
 from soak.containers.limit import ContainerLimit
 from soak.containers.spec import PROBE_INSIDE, ContainerSpec
 from soak.errors import HarnessError, SoakError
-from soak.limit import LifeLimit, LimitMechanism
-from soak.limit.base import Unlimited
+from soak.limit.base import LifeLimit, LimitMechanism, Unlimited
 from soak.plan.arm_plan import ArmPlan
 from soak.process.child import Running
 from soak.process.procfs import environment_value

@@ -21,8 +21,7 @@ from soak.containers.child import ContainerChild
 from soak.containers.engine import Engine, Image
 from soak.containers.limit import ContainerLimit
 from soak.containers.spec import SOCKETS_INSIDE, ContainerSpec
-from soak.limit import who_ended
-from soak.limit.base import Counters
+from soak.limit.base import Counters, who_ended
 from soak.process.child import Child, end_together
 from soak.process.guard import Guard
 from soak.process.procfs import descendants

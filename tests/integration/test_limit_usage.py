@@ -14,7 +14,8 @@ import pytest
 
 from soak.heap.cpython.chunks import ChunkReader
 from soak.heap.cpython.memory import ProcessMemory
-from soak.limit import LifeLimit, Usage, choose
+from soak.limit.base import LifeLimit, Usage
+from soak.limit.choose import choose
 from soak.process.guard import Guard
 from soak.process.procfs import descendants, read_status
 

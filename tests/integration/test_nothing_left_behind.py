@@ -47,7 +47,7 @@ time.sleep(300)
 SUPERVISOR = """
 import json, sys, time
 from pathlib import Path
-from soak.limit import choose
+from soak.limit.choose import choose
 from soak.process.guard import _CLOSE_S, Guard
 from soak.process.child import Child
 from soak.process.spec import ProcessSpec

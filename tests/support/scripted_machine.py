@@ -9,8 +9,9 @@ from typing import Any, cast
 from soak.contract import TRAFFIC_READY
 from soak.contract.clock import RunClock
 from soak.errors import UsageError
-from soak.limit import Choice, Counters, LimitAround
-from soak.limit.base import Unlimited
+from soak.limit.around import LimitAround
+from soak.limit.base import Counters, Unlimited
+from soak.limit.choose import Choice
 from soak.process.child import Child
 from soak.process.guard import Guard
 from soak.process.spec import ProcessSpec

@@ -17,7 +17,7 @@ from soak.cli.verify import verify
 from soak.config.load import load_profile
 from soak.contract import EVENT_COLUMNS, ArmReplay
 from soak.errors import HarnessError, UsageError
-from soak.limit import Choice
+from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
 from soak.plan.run_plan import plan_run
 from soak.recording.files import record_sums, write_json, write_text

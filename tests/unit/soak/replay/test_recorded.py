@@ -13,7 +13,7 @@ import pytest
 from soak.config.load import load_profile, profile_names
 from soak.config.profile import Profile
 from soak.errors import RecordingError, UsageError
-from soak.limit import Choice
+from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
 from soak.plan.run_plan import RunPlan, plan_run
 from soak.recording.files import write_json, write_text

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from soak.config.load import load_profile
-from soak.limit import Choice
+from soak.limit.choose import Choice
 from soak.plan.run_plan import plan_run
 from soak.recording.events import EventLog
 from soak.status.model import RunStatus

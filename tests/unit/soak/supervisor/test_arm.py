@@ -17,7 +17,7 @@ from rich.console import Console
 from soak.config.profile import LimitSettings, SamplingSettings
 from soak.contract import RUNGS
 from soak.errors import UsageError
-from soak.limit import Counters
+from soak.limit.base import Counters
 from soak.plan.arm_plan import ArmPlan
 from soak.process.child import start_kept
 from soak.process.spec import ProcessSpec

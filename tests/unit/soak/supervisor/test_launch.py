@@ -16,7 +16,7 @@ from soak.cli.verify import verify
 from soak.config.load import load_profile
 from soak.config.profile import Profile
 from soak.errors import HarnessError, UsageError
-from soak.limit import LimitAround
+from soak.limit.around import LimitAround
 from soak.plan.run_plan import plan_run
 from soak.recording.files import record_sums
 from soak.status.terminal import Progress

@@ -15,8 +15,7 @@ from soak.containers.engine import Image
 from soak.containers.limit import ContainerLimit
 from soak.containers.spec import ContainerSpec
 from soak.errors import UsageError
-from soak.limit import LifeLimit
-from soak.limit.base import Unlimited
+from soak.limit.base import LifeLimit, Unlimited
 from soak.plan.arm_plan import ArmPlan
 from soak.process.child import Running
 from soak.process.spec import ProcessSpec
