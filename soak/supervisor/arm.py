@@ -79,6 +79,7 @@ class ArmRun:
         self.is_copy = plan.injected is not None
         """Whether it is the copy of the candidate into which a leak is injected."""
         self.sampler = sampler
+        self.threads = SamplingThreads(sampler, session.machine.thread)
         self.not_restarted: str | None = None
         """Why a dead arm stays dead; None while it lives or will be restarted."""
         self.oom_kills = 0
@@ -97,7 +98,6 @@ class ArmRun:
         self._restart_at_s: float | None = None
         self._last: Running | None = None
         """What the last life was, which may still be going; None before there was one."""
-        self._threads = SamplingThreads(sampler, session.machine.thread)
 
     @property
     def up(self) -> bool:
@@ -169,13 +169,9 @@ class ArmRun:
                     self._stay_dead(life, f"{life.child.what_failed()} {waited}")
         life.child.cap_log()
 
-    def begin_sampling(self) -> None:
-        """Start the sampler's thread."""
-        self._threads.start()
-
     def take_point(self, point: QuiescePoint) -> None:
         """Have the arm collected and read at a quiesce point, which has come; the run does not wait for it."""
-        self._threads.start_point(point.end_s, is_rehearsal=point.is_rehearsal)
+        self.threads.start_point(point.end_s, is_rehearsal=point.is_rehearsal)
 
     def quiesce(self) -> Iterator[str]:
         """Walk the ladder, yielding each rung once its row is written: drained; collected; trimmed.
@@ -202,13 +198,13 @@ class ArmRun:
 
     def start_naming(self, timeout_s: float) -> tuple[Thread, ...]:
         """Sample no more, and have the holders named within ``timeout_s`` seconds; return the threads to wait for."""
-        self._threads.stop()
-        return self._threads.start_naming(timeout_s)
+        self.threads.stop()
+        return self.threads.start_naming(timeout_s)
 
     def begin_stop(self) -> Running | None:
         """Restart and sample no more; return the process that is to be ended now, None where there is none."""
         self._restart_at_s = None
-        self._threads.stop()
+        self.threads.stop()
         if self._life is None:
             return None
         self._life.asked = self._life.asked or self._life.child.poll() is None
@@ -221,11 +217,6 @@ class ArmRun:
         elif self._last is not None:
             self._last.leave()
         self._restart_at_s = None
-
-    @property
-    def sampling_threads(self) -> tuple[Thread, ...]:
-        """The threads that still sample."""
-        return self._threads.running
 
     def check_started(self) -> None:
         """Raise UsageError when the first life did not get ready: the command is at fault."""
@@ -282,7 +273,7 @@ class ArmRun:
                 "see docs/how-to/your-own-service.md, Control"
             )
         if self.starts > 1:
-            self._threads.start_restarted()  # before the traffic that goes on changes it
+            self.threads.start_restarted()  # before the traffic that goes on changes it
 
     def _probe_of(self, pid: int) -> ProbeClient:
         return ProbeClient(self._probe_directory, pid)

@@ -33,10 +33,10 @@ class ArmElsewhere:
     def __init__(self, plan: ArmPlan, every_s: float, session: Session, metrics: Metrics) -> None:
         self.name = plan.name
         self.sampler = session.add_elsewhere(plan.name, every_s, metrics.fetch)
+        self.threads = SamplingThreads(self.sampler, session.machine.thread)
         self._at = f"{plan.process.url}{plan.metrics}"
         self._timeout_s = plan.process.ready_timeout_s
         self._session = session
-        self._threads = SamplingThreads(self.sampler, session.machine.thread)
         self._started_s: float | None = None
         """When it was first to be looked at, ``t_s``; None before that."""
         self._next_try_s = 0.0
@@ -82,30 +82,21 @@ class ArmElsewhere:
                 f"{self.name}: {self._at}: {self._refused}. Fix arms.{self.name}.url or .metrics in the profile."
             )
 
-    def begin_sampling(self) -> None:
-        """Start the sampler's thread."""
-        self._threads.start()
-
     def take_point(self, point: QuiescePoint) -> None:
         """Read nothing of its own in a pause: nobody can have it collected."""
 
     def start_naming(self, timeout_s: float) -> tuple[Thread, ...]:  # noqa: ARG002 - it has no holders
         """Sample no more."""
-        self._threads.stop()
-        return self._threads.running
+        self.threads.stop()
+        return self.threads.running
 
     def begin_stop(self) -> Running | None:
         """Sample no more; nothing is to be ended."""
-        self._threads.stop()
+        self.threads.stop()
         return None
 
     def finish_stop(self) -> None:
         """Do nothing: it goes on."""
-
-    @property
-    def sampling_threads(self) -> tuple[Thread, ...]:
-        """The threads that still sample."""
-        return self._threads.running
 
     def _record(self, event: str, detail: str) -> None:
         self._session.events.record(event, detail, arm=self.name, life=self.sampler.life)

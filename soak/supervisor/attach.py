@@ -25,13 +25,12 @@ from soak.process.procfs import is_alive
 from soak.recording.files import new_run_directory
 from soak.sampling.probe_client import ProbeClient
 from soak.sampling.process_tree import ProcessTree
-from soak.sampling.sampler import NAMING_TIMEOUT_S
 from soak.sampling.target import Target
 from soak.sampling.threads import SamplingThreads
 from soak.status.model import ATTACHED, ArmStatus
 from soak.status.terminal import Progress
 from soak.supervisor.attachments import Attachment
-from soak.supervisor.ending import GRACE_S, NAMING_S, StopRequest
+from soak.supervisor.ending import GRACE_S, StopRequest
 from soak.supervisor.late_probe import LateProbes, probe_of
 from soak.supervisor.launch import Outcome, write_hashes
 from soak.supervisor.manifest import host_facts, judge_facts
@@ -204,7 +203,9 @@ def sample_attached(
         try:
             _follow(arms, session, plan, stop_request)
             _stop_sampling(arms, session)
-            _name_holders(arms, session)
+            session.name_holders(
+                lambda timeout_s: [thread for arm in arms for thread in arm.threads.start_naming(timeout_s)]
+            )
         except Exception as error:  # noqa: BLE001 - also a defect of ours: what was recorded is worth its report
             failure = error
         finally:
@@ -259,14 +260,6 @@ def _stop_sampling(arms: Sequence[AttachedArm], session: Session) -> None:
     for arm in arms:
         arm.threads.stop()
     session.ending.join([thread for arm in arms for thread in arm.threads.running], SAMPLING_S)
-
-
-def _name_holders(arms: Sequence[AttachedArm], session: Session) -> None:
-    """Have the holders of all arms named at the same time, as far as there is time."""
-    if (timeout_s := session.ending.left_s(NAMING_TIMEOUT_S, NAMING_S)) > 0:
-        threads = [thread for arm in arms for thread in arm.threads.start_naming(timeout_s)]
-        session.ending.join(threads, NAMING_TIMEOUT_S, NAMING_S)
-        session.check_samplers()
 
 
 def _follow(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from soak import contract
 from soak.contract import certain_failure
@@ -18,10 +19,9 @@ from soak.process.child import Child, describe_exit
 from soak.process.log import last_words
 from soak.process.spec import ProcessSpec, module_argv
 from soak.recording.files import write_text
-from soak.sampling.sampler import NAMING_TIMEOUT_S
 from soak.supervisor.arm import ArmRun
 from soak.supervisor.arm_elsewhere import new_arms
-from soak.supervisor.ending import GRACE_S, LOAD_S, NAMING_S
+from soak.supervisor.ending import GRACE_S, LOAD_S
 from soak.supervisor.ladder import Ladder
 from soak.supervisor.load_generator import LoadGenerator
 from soak.supervisor.session import POLL_EVERY_S, SHOW_EVERY_S, Session, in_order
@@ -106,25 +106,20 @@ class Run:
         in_order([
             partial(session.stop_children, (session.census_child, self._judge, load.locust), LOAD_S),
             partial(session.stop_children, load.workers, LOAD_S),
-            *([self._name_holders] if name_holders else []),
+            *([partial(session.name_holders, self._start_naming)] if name_holders else []),
             self._stop_arms,
             partial(session.stop_children, (self._stubs,), GRACE_S),
         ])  # fmt: skip
 
-    def _name_holders(self) -> None:
-        """Have the holders of all arms named at the same time, as far as there is time."""
-        ending = self._session.ending
-        if (timeout_s := ending.left_s(NAMING_TIMEOUT_S, NAMING_S)) > 0:
-            threads = [thread for arm in self._arms for thread in arm.start_naming(timeout_s)]
-            ending.join(threads, NAMING_TIMEOUT_S, NAMING_S)
-            self._session.check_samplers()
+    def _start_naming(self, timeout_s: float) -> list[Thread]:
+        return [thread for arm in self._arms for thread in arm.start_naming(timeout_s)]
 
     def _stop_arms(self) -> None:
         """Stop all arms at the same time, and their samplers; a thread that waits for a frozen target ends with it."""
         ending, arms = self._session.ending, self._arms
         ending.stop([child for arm in arms if (child := arm.begin_stop()) is not None])
         in_order(arm.finish_stop for arm in arms)
-        ending.join([thread for arm in arms for thread in arm.sampling_threads], THREADS_S)
+        ending.join([thread for arm in arms for thread in arm.threads.running], THREADS_S)
 
     def _start_all(self) -> None:
         plan, session = self._plan, self._session
@@ -185,7 +180,7 @@ class Run:
     def begin_sampling(self) -> None:
         """Start the samplers of all arms."""
         for arm in self._arms:
-            arm.begin_sampling()
+            arm.threads.start()
 
     def begin(self, phase: str) -> None:
         """Enter a phase."""

@@ -28,11 +28,11 @@ from soak.recording.files import write_json
 from soak.sampling.census_scheduler import CensusScheduler, census_process
 from soak.sampling.injector import Injector
 from soak.sampling.naming import Naming
-from soak.sampling.sampler import Sampler
+from soak.sampling.sampler import NAMING_TIMEOUT_S, Sampler
 from soak.status.model import ArmStatus, RunStatus
 from soak.status.requests_tail import RequestTail
 from soak.status.terminal import Progress
-from soak.supervisor.ending import GRACE_S, Ending, StopRequest
+from soak.supervisor.ending import GRACE_S, NAMING_S, Ending, StopRequest
 
 POLL_EVERY_S = 0.1
 """Time between two looks after everything, seconds."""
@@ -225,6 +225,16 @@ class Session:
         for sampler in self.samplers:
             if sampler.failure is not None:
                 raise sampler.failure
+
+    def name_holders(self, start: Callable[[float], list[Thread]]) -> None:
+        """Have the holders of all arms named at the same time, as far as there is time.
+
+        ``start`` begins it, to be done within so many seconds, and returns the threads to wait for. Raises what ended
+        the sampling of an arm.
+        """
+        if (timeout_s := self.ending.left_s(NAMING_TIMEOUT_S, NAMING_S)) > 0:
+            self.ending.join(start(timeout_s), NAMING_TIMEOUT_S, NAMING_S)
+            self.check_samplers()
 
     def show(self, phase: str, left_s: float | None, arms: Iterable[ArmStatus]) -> None:
         """Show the run at this moment, when the last refresh is old enough; read the verdict so far."""
