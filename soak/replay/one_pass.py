@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from soak.contract import (
     FAILED_AT_MOST,
@@ -23,9 +23,8 @@ from soak.contract import (
     traces_file,
 )
 from soak.process.log import last_line
-from soak.process.spec import ProcessSpec
 from soak.recording.csv_writer import CsvWriter
-from soak.replay.life import DiedError, RefusedError, Sent, StoppedError
+from soak.replay.life import DiedError, Life, RefusedError, Sent, StoppedError
 from soak.replay.plan import PassPlan, analysis_process
 from soak.replay.timing import LEAST_S, WANTED_POINTS, end_s, overtime_s, period_s
 from soak.sampling.probe_answers import ProbeError
@@ -75,47 +74,10 @@ class PassState:
     """When it has to be over, ``t_s``."""
 
 
-class Living(Protocol):
-    """A life of the arm, as ``Life``."""
-
-    @property
-    def pid(self) -> int | None:
-        """The arm's first process; None until it is known."""
-
-    @property
-    def has_died(self) -> bool:
-        """Whether the arm has ended."""
-
-    @property
-    def charged_bytes(self) -> int | None:
-        """Memory that is charged to its limit now; None where that is not known."""
-
-    def start(self, until_s: float) -> None:
-        """Start all and wait until they are ready; raises RefusedError, StoppedError."""
-
-    def send(self, least: int, seconds: float, until_s: float, drained_s: float) -> Sent:
-        """Send requests and wait for their end; return all since the start. Raises as ``start``."""
-
-    def processes(self) -> Iterable[tuple[int, ProbeClient]]:
-        """Return the pids of the arm that have a probe, with it."""
-
-    def why_no_probe(self) -> str:
-        """Return why there is none."""
-
-    def ask(self, probe: ProbeClient, op: str, timeout_s: float, **arguments: object) -> dict[str, Any]:
-        """Return the answer of a process; raises ProbeError, and as ``start``."""
-
-    def run(self, spec: ProcessSpec, log: Path, timeout_s: float) -> int | None:
-        """Return the exit code of a process of ours; None where it was not in time. Raises StoppedError."""
-
-    def stop(self) -> None:
-        """End all processes."""
-
-
 class PassRun:
     """Carries out a pass; ``go`` once."""
 
-    def __init__(self, plan: PassPlan, life: Living, now_s: Callable[[], float], until_s: float) -> None:
+    def __init__(self, plan: PassPlan, life: Life, now_s: Callable[[], float], until_s: float) -> None:
         """It has to be over at ``until_s`` (``t_s``), the end of all processes included.
 
         A point or an analysis that takes longer than foreseen is given up when its ``overtime_s`` is over, too.
@@ -262,7 +224,7 @@ class PassRun:
         return min(self._now_s() + most_s, max(self._until_s, over_s))
 
     def _ask(self, probe: ProbeClient, op: str, until_s: float, **arguments: object) -> dict[str, Any]:
-        """Return a process's answer, which is waited for until ``until_s`` (``t_s``); raises ProbeError as ``Living``.
+        """Return a process's answer, which is waited for until ``until_s`` (``t_s``); raises ProbeError as ``Life``.
 
         All processes that are asked together have the same ``until_s``.
         """

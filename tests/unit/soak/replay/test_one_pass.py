@@ -6,14 +6,14 @@ import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from soak.contract import MIN_POINT_REQUESTS, MOST_REPLAY_POINTS, MOST_TRACES, REPLAY
 from soak.plan.run_plan import RunPlan
 from soak.process.spec import ProcessSpec
-from soak.replay.life import RefusedError, Sent, StoppedError
+from soak.replay.life import Life, RefusedError, Sent, StoppedError
 from soak.replay.one_pass import PassResult, PassRun
 from soak.replay.passes import native_pass
 from soak.replay.plan import PassPlan
@@ -105,7 +105,7 @@ class ScriptedLife:
 
 
 def _go(plan: PassPlan, life: ScriptedLife, seconds: float = SECONDS) -> PassResult:
-    result = PassRun(plan, life, lambda: life.now_s, seconds).go()
+    result = PassRun(plan, cast(Life, life), lambda: life.now_s, seconds).go()
     assert life.stopped
     assert not plan.raw.exists()
     return result
