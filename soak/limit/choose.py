@@ -10,7 +10,8 @@ import sys
 from dataclasses import dataclass
 
 from soak.limit.base import LimitMechanism
-from soak.limit.cgroup import V2, find_v1, find_v2, v2_obstacle
+from soak.limit.cgroup import V2
+from soak.limit.cgroup_mechanism import find_v1, find_v2, v2_obstacle
 from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup, read_paths
 from soak.limit.watchdog import WatchdogMechanism
 from soak.process.guard import Guard

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from soak.limit.base import who_ended
-from soak.limit.cgroup import V1, CgroupMechanism
+from soak.limit.cgroup import V1
+from soak.limit.cgroup_mechanism import CgroupMechanism
 from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup
 from soak.process.guard import Guard, remove_cgroup
 

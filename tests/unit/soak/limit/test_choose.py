@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.limit import cgroup
+from soak.limit import cgroup_mechanism
 from soak.limit.choose import SCOPE_MARK, choose
 from soak.process.guard import Guard
 from tests.support.scripted_machine import NoGuard
@@ -62,8 +62,8 @@ def test_the_first_mechanism_that_works_is_chosen(
     mounts = {"1": mount("cgroup cgroup rw,memory", one), "2": mount("cgroup2 cgroup2 rw", two)}
     (tmp_path / "mountinfo").write_text("".join(mounts[version] for version in mounted))
     (tmp_path / "cgroup").write_text(membership)
-    monkeypatch.setattr(cgroup, "PROC_CGROUP", tmp_path / "cgroup")
-    monkeypatch.setattr(cgroup, "PROC_MOUNTINFO", tmp_path / "mountinfo")
+    monkeypatch.setattr(cgroup_mechanism, "PROC_CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(cgroup_mechanism, "PROC_MOUNTINFO", tmp_path / "mountinfo")
     monkeypatch.setattr(Path, "rmdir", shutil.rmtree)  # of a cgroup that has files
     monkeypatch.delenv(SCOPE_MARK, raising=False)
     guard: Guard = NoGuard()
@@ -79,8 +79,8 @@ def test_two_runs_of_one_name_have_cgroups_of_their_own(
     (tmp_path / "jobs").mkdir()
     (tmp_path / "mountinfo").write_text(mount("cgroup cgroup rw,memory", tmp_path))
     (tmp_path / "cgroup").write_text("4:memory:/jobs\n")
-    monkeypatch.setattr(cgroup, "PROC_CGROUP", tmp_path / "cgroup")
-    monkeypatch.setattr(cgroup, "PROC_MOUNTINFO", tmp_path / "mountinfo")
+    monkeypatch.setattr(cgroup_mechanism, "PROC_CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(cgroup_mechanism, "PROC_MOUNTINFO", tmp_path / "mountinfo")
     made: list[str] = []
     mkdir = Path.mkdir
 
