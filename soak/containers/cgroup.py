@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from soak.limit.cgroup import V1, V2, Files
+from soak.limit.cgroup import V1, V2, Cgroup
 from soak.limit.membership import PROC_MOUNTINFO, NotUsableError, own_cgroup, read_paths
 from soak.process.procfs import PROC
 
 CONTAINER_ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerCgroup:
-    """A container's cgroup, and by which names its version calls things."""
-
-    path: Path
-    files: Files
-
-
-def find_cgroup(pid: int, mountinfo: Path = PROC_MOUNTINFO, proc: Path = PROC) -> ContainerCgroup:
+def find_cgroup(pid: int, mountinfo: Path = PROC_MOUNTINFO, proc: Path = PROC) -> Cgroup:
     """Return the cgroup of the container of a process; raises NotUsableError with the reason.
 
     Where both versions are mounted, version 1 is looked at first: only where it lacks memory has version 2 it.
@@ -34,7 +25,7 @@ def find_cgroup(pid: int, mountinfo: Path = PROC_MOUNTINFO, proc: Path = PROC) -
     refused = []
     for files in (V1, V2):
         try:
-            return ContainerCgroup(_whole(own_cgroup(*texts, files.version)), files)
+            return Cgroup(_whole(own_cgroup(*texts, files.version)), files)
         except NotUsableError as error:
             refused.append(str(error))
     raise NotUsableError(f"pid {pid}: {'; '.join(refused)}")

@@ -7,7 +7,6 @@ from pathlib import Path
 from soak.containers.cgroup import find_cgroup
 from soak.containers.kills import KillWatcher
 from soak.limit.base import Counters, Usage
-from soak.limit.cgroup import read_limit, read_usage
 from soak.limit.membership import NotUsableError
 
 
@@ -19,7 +18,7 @@ class FoundLimit:
     def __init__(self, pid: int) -> None:
         """``pid`` is the container's first process; raises NotUsableError or OSError without a readable cgroup."""
         self._cgroup = find_cgroup(pid)
-        limit_bytes = read_limit(self._cgroup.path, self._cgroup.files)
+        limit_bytes = self._cgroup.limit()
         self._kills = KillWatcher(self._cgroup, pid, limit_bytes or 0)
         self._earlier = self._kills.counters()
 
@@ -28,7 +27,7 @@ class FoundLimit:
 
     def usage(self) -> Usage:
         """Return the bytes charged now, and what of them is shared memory, kernel memory and file cache."""
-        return read_usage(self._cgroup.path, self._cgroup.files)
+        return self._cgroup.usage()
 
     def counters(self) -> Counters:
         """Return the peak since the container's start, and since ours the kills and whether the limit was met."""
@@ -42,7 +41,6 @@ class FoundLimit:
 def found_limit_bytes(pid: int) -> int | None:
     """Return the memory limit of the container of a process; None where it has none, or it cannot be read."""
     try:
-        cgroup = find_cgroup(pid)
-        return read_limit(cgroup.path, cgroup.files)
+        return find_cgroup(pid).limit()
     except (NotUsableError, OSError):
         return None

@@ -17,9 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from soak.containers.cgroup import ContainerCgroup
 from soak.limit.base import Counters
-from soak.limit.cgroup import read_counters
+from soak.limit.cgroup import Cgroup
 
 FOLLOW_EVERY_S: Final = 0.002
 """Time between two readings once the kernel has run out of memory or the process has ended, seconds.
@@ -42,7 +41,7 @@ class KillWatcher:
 
     def __init__(
         self,
-        cgroup: ContainerCgroup,
+        cgroup: Cgroup,
         pid: int,
         limit_bytes: int,
         read: Callable[[], Counters] | None = None,
@@ -51,7 +50,7 @@ class KillWatcher:
         """``pid`` is the container's first process, whose end is an event, too; ``read`` reads the counters."""
         self._cgroup = cgroup
         self._limit_bytes = limit_bytes
-        self._read_now = read or (lambda: read_counters(cgroup.path, cgroup.files))
+        self._read_now = read or cgroup.counters
         self._sleep = sleep
         self._latest = Counters()
         self._lock = threading.Lock()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from soak.containers.cgroup import ContainerCgroup, find_cgroup
+from soak.containers.cgroup import find_cgroup
 from soak.containers.kills import KillWatcher
 from soak.errors import UsageError
 from soak.limit.base import Counters, Usage
-from soak.limit.cgroup import PAGE_BYTES, read_limit, read_usage
+from soak.limit.cgroup import PAGE_BYTES, Cgroup
 from soak.limit.membership import NotUsableError
 from soak.process.procfs import started_ticks
 
@@ -23,7 +23,7 @@ class ContainerLimit:
         self._engine = engine
         self._key = key
         self._limit_bytes = limit_bytes
-        self._cgroup: ContainerCgroup | None = None
+        self._cgroup: Cgroup | None = None
         self._kills: KillWatcher | None = None
 
     def watch(self, pid: int) -> None:
@@ -34,20 +34,20 @@ class ContainerLimit:
         """
         try:
             cgroup = find_cgroup(pid)
-            found = read_limit(cgroup.path, cgroup.files)
+            found = cgroup.limit()
         except (NotUsableError, OSError) as error:
             if started_ticks(pid) is None:
                 return  # it has just ended, and its end will be noticed
             raise UsageError(
                 f"{self._key}: the memory limit that {self._engine} set cannot be read back: {error}."
             ) from None
-        self._check(found, cgroup.path / cgroup.files.limit)
+        self._check(found, cgroup.limit_file)
         self._cgroup = cgroup
         self._kills = KillWatcher(cgroup, pid, self._limit_bytes)
 
     def usage(self) -> Usage:
         """Return the bytes charged now, and what of them is shared memory, kernel memory and file cache."""
-        return Usage() if self._cgroup is None else read_usage(self._cgroup.path, self._cgroup.files)
+        return Usage() if self._cgroup is None else self._cgroup.usage()
 
     def counters(self) -> Counters:
         """Return peak and kills, also when the cgroup is gone; None for all where the process was never found."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from soak.limit.cgroup import V1, V2, read_limit
+from soak.limit.cgroup import V1, V2, Cgroup
 from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup, read_paths
 
 
@@ -24,9 +24,10 @@ def limit_around(proc_cgroup: Path = PROC_CGROUP, mountinfo: Path = PROC_MOUNTIN
     found = []
     for files in (V2, V1):
         with suppress(NotUsableError, OSError):
-            cgroup = own_cgroup(read_paths(proc_cgroup), read_paths(mountinfo), files.version)
-            for path in (cgroup, *cgroup.parents):
+            own = own_cgroup(read_paths(proc_cgroup), read_paths(mountinfo), files.version)
+            for path in (own, *own.parents):
                 with suppress(OSError):  # not below the mount any more, or no file of the root
-                    if (limit_bytes := read_limit(path, files)) is not None:
-                        found.append(LimitAround(limit_bytes, path / files.limit))
+                    cgroup = Cgroup(path, files)
+                    if (limit_bytes := cgroup.limit()) is not None:
+                        found.append(LimitAround(limit_bytes, cgroup.limit_file))
     return min(found, key=lambda one: one.limit_bytes, default=None)

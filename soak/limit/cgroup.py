@@ -77,34 +77,73 @@ def whole_pages(size_bytes: int) -> int:
     return size_bytes // PAGE_BYTES * PAGE_BYTES
 
 
-def read_limit(path: Path, files: Files) -> int | None:
-    """Return the memory limit of the cgroup at ``path``, bytes; None where it has none. Raises OSError."""
-    return _read_limit(path / files.limit)
+@dataclass(frozen=True, slots=True)
+class Cgroup:
+    """A cgroup, and by which names its version calls things."""
+
+    path: Path
+    files: Files
+
+    @property
+    def limit_file(self) -> Path:
+        """Where its memory limit stands."""
+        return self.path / self.files.limit
+
+    def limit(self) -> int | None:
+        """Return its memory limit, bytes; None where it has none. Raises OSError."""
+        return _read_limit(self.limit_file)
+
+    def usage(self) -> Usage:
+        """Return what is charged to it.
+
+        File cache includes shared memory in memory.stat of both versions (kernel, cgroup-v2.rst and
+        cgroup-v1/memory.rst). Kernel memory that is given back under pressure counts as such cache where the version
+        tells it apart.
+        """
+        path, files = self.path, self.files
+        charged = _read_int(path / files.usage)
+        if charged is None:
+            return Usage(problem=f"{path / files.usage} is not readable")
+        stat_file = path / "memory.stat"
+        stat = _read_stat(stat_file)
+        shmem, cache = stat.get(files.shmem), stat.get(files.file)
+        kernel = stat[files.kernel] if files.kernel in stat else _read_int(path / files.kernel)
+        reclaimable = stat.get(files.reclaimable, 0) if kernel is not None else 0
+        kernel = None if kernel is None else max(0, kernel - reclaimable)
+        if shmem is None or cache is None:
+            lacking = files.file if cache is None else files.shmem
+            problem = f"{stat_file} has no {lacking}" if stat else f"{stat_file} is not readable"
+            return Usage(charged, kernel_bytes=kernel, shmem_bytes=shmem, problem=problem)
+        given_back = max(0, cache - shmem) + reclaimable
+        return Usage(charged, shmem_bytes=shmem, kernel_bytes=kernel, file_bytes=given_back)
+
+    def counters(self) -> Counters:
+        """Return peak and kills; a file the kernel lacks gives None."""
+        path, files = self.path, self.files
+        events = _read_stat(path / files.events)
+        counted = Counters(_read_int(path / files.peak), events.get("oom_kill"), _read_oomd(path))
+        if files.version == 1:
+            return replace(counted, met_limit=self._met_by_peaks())
+        ooms = self._own_ooms(events)
+        return replace(counted, met_limit=None if ooms is None else ooms > 0, ooms=ooms)
+
+    def _met_by_peaks(self) -> bool | None:
+        """Say by the peaks whether the charge has met the limit of memory, or that of memory and swap; None if unknown.
+
+        What is swapped out for others stays in the second, which can so be met while the first is not.
+        """
+        if _met_by_peak(self.path / self.files.swap, self.path / self.files.swap_peak):
+            return True
+        return _met_by_peak(self.limit_file, self.path / self.files.peak)
+
+    def _own_ooms(self, events: dict[str, int]) -> int | None:
+        """Return how often its own limit left it out of memory; before Linux 5.2 its only events were its own."""
+        return (_read_stat(self.path / "memory.events.local") or events).get("oom")
 
 
 def _read_limit(file: Path) -> int | None:
     text = file.read_text().strip()
     return int(text) if text.isdecimal() and int(text) < UNLIMITED_BYTES else None
-
-
-def read_counters(path: Path, files: Files) -> Counters:
-    """Return peak and kills of the cgroup at ``path``; a file the kernel lacks gives None."""
-    events = _read_stat(path / files.events)
-    counted = Counters(_read_int(path / files.peak), events.get("oom_kill"), _read_oomd(path))
-    if files.version == 1:
-        return replace(counted, met_limit=_met_by_peaks(path, files))
-    ooms = _own_ooms(path, events)
-    return replace(counted, met_limit=None if ooms is None else ooms > 0, ooms=ooms)
-
-
-def _met_by_peaks(path: Path, files: Files) -> bool | None:
-    """Say by the peaks whether the charge has met the limit of memory, or that of memory and swap; None if unknown.
-
-    What is swapped out for others stays in the second, which can so be met while the first is not.
-    """
-    if _met_by_peak(path / files.swap, path / files.swap_peak):
-        return True
-    return _met_by_peak(path / files.limit, path / files.peak)
 
 
 def _met_by_peak(limit: Path, peak: Path) -> bool | None:
@@ -117,35 +156,6 @@ def _met_by_peak(limit: Path, peak: Path) -> bool | None:
         return False
     peak_bytes = _read_int(peak)
     return None if peak_bytes is None else peak_bytes >= limit_bytes - MET_WITHIN_BYTES
-
-
-def _own_ooms(path: Path, events: dict[str, int]) -> int | None:
-    """Return how often the cgroup's own limit left it out of memory; before Linux 5.2 its only events were its own."""
-    return (_read_stat(path / "memory.events.local") or events).get("oom")
-
-
-def read_usage(path: Path, files: Files) -> Usage:
-    """Return what is charged to the cgroup at ``path``.
-
-    File cache includes shared memory in memory.stat of both versions (kernel, cgroup-v2.rst and cgroup-v1/memory.rst).
-    Kernel memory that is given back under pressure counts as such cache where the version tells it apart.
-    """
-    charged = _read_int(path / files.usage)
-    if charged is None:
-        return Usage(problem=f"{path / files.usage} is not readable")
-    stat = _read_stat(path / "memory.stat")
-    shmem, cache = stat.get(files.shmem), stat.get(files.file)
-    kernel = stat[files.kernel] if files.kernel in stat else _read_int(path / files.kernel)
-    reclaimable = stat.get(files.reclaimable, 0) if kernel is not None else 0
-    kernel = None if kernel is None else max(0, kernel - reclaimable)
-    if shmem is None or cache is None:
-        lacking = files.file if cache is None else files.shmem
-        problem = (
-            f"{path / 'memory.stat'} has no {lacking}" if stat else f"{path / 'memory.stat'} is not readable"
-        )
-        return Usage(charged, kernel_bytes=kernel, shmem_bytes=shmem, problem=problem)
-    given_back = max(0, cache - shmem) + reclaimable
-    return Usage(charged, shmem_bytes=shmem, kernel_bytes=kernel, file_bytes=given_back)
 
 
 def _read_stat(path: Path) -> dict[str, int]:

@@ -10,7 +10,7 @@ import psutil
 
 from soak.errors import HarnessError
 from soak.limit.base import Counters, Usage
-from soak.limit.cgroup import V1, V2, Files, read_counters, read_usage
+from soak.limit.cgroup import V1, V2, Cgroup, Files
 from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup, read_paths
 from soak.process.guard import Guard, remove_cgroup
 
@@ -21,14 +21,14 @@ REMOVE_S = 1.0
 class CgroupLife:
     """One life's cgroup."""
 
-    def __init__(self, path: Path, files: Files, limit_bytes: int, guard: Guard) -> None:
-        self._path = path
-        self._files = files
+    def __init__(self, cgroup: Cgroup, limit_bytes: int, guard: Guard) -> None:
+        self._cgroup = cgroup
         self._guard = guard
+        path, files = cgroup.path, cgroup.files
         try:
             path.mkdir()
             guard.add_cgroup(path)
-            (path / files.limit).write_text(str(limit_bytes))
+            cgroup.limit_file.write_text(str(limit_bytes))
             if (path / files.swap).exists():
                 (path / files.swap).write_text(files.swap_value or str(limit_bytes))
             elif (path / "memory.swappiness").exists():
@@ -42,16 +42,16 @@ class CgroupLife:
 
     def usage(self) -> Usage:
         """Return the bytes charged now, and what of them is shared memory, kernel memory and file cache."""
-        return read_usage(self._path, self._files)
+        return self._cgroup.usage()
 
     def counters(self) -> Counters:
         """Read peak and kills; a file the kernel lacks gives None."""
-        return read_counters(self._path, self._files)
+        return self._cgroup.counters()
 
     def close(self) -> None:
         """Kill what is left inside and remove the cgroup."""
-        if self.procs is not None and remove_cgroup(self._path, REMOVE_S):
-            self._guard.drop_cgroup(self._path)
+        if self.procs is not None and remove_cgroup(self._cgroup.path, REMOVE_S):
+            self._guard.drop_cgroup(self._cgroup.path)
             self.procs = None
 
 
@@ -70,7 +70,8 @@ class CgroupMechanism:
 
     def life(self, name: str, limit_bytes: int) -> CgroupLife:
         """Make ``<parent>/<prefix>-<name>`` with the limit and no swap."""
-        return CgroupLife(self._parent / f"{self._prefix}-{name}", self._files, limit_bytes, self._guard)
+        path = self._parent / f"{self._prefix}-{name}"
+        return CgroupLife(Cgroup(path, self._files), limit_bytes, self._guard)
 
     def close(self) -> None:
         """Leave the leaf that version 2 made us enter, and remove it."""
@@ -82,7 +83,7 @@ class CgroupMechanism:
 def find_v1(guard: Guard, prefix: str) -> CgroupMechanism:
     """Use version 1 below our own path; ``prefix`` begins the name of each cgroup. Raises NotUsableError."""
     parent = own_cgroup(read_paths(PROC_CGROUP), read_paths(PROC_MOUNTINFO), V1.version)
-    _try_out(parent / f"{prefix}-try", V1)
+    _try_out(Cgroup(parent / f"{prefix}-try", V1))
     return CgroupMechanism(parent, V1, guard, name="cgroup v1", prefix=prefix)
 
 
@@ -91,7 +92,7 @@ def find_v2(guard: Guard, prefix: str, *, in_scope: bool) -> CgroupMechanism:
     own = own_cgroup(read_paths(PROC_CGROUP), read_paths(PROC_MOUNTINFO), V2.version)
     leaf = _enable_memory(own, prefix)
     try:
-        _try_out(own / f"{prefix}-try", V2)
+        _try_out(Cgroup(own / f"{prefix}-try", V2))
     except NotUsableError:
         _reunite(own, leaf)
         raise
@@ -167,13 +168,13 @@ def _move_all(source: Path, destination: Path) -> None:
         (destination / "cgroup.procs").write_text(str(pid))
 
 
-def _try_out(path: Path, files: Files) -> None:
+def _try_out(cgroup: Cgroup) -> None:
     """Make and remove a limited cgroup, to know now rather than in the middle of a run."""
     try:
-        path.mkdir()
+        cgroup.path.mkdir()
         try:
-            (path / files.limit).write_text(str(64 << 20))
+            cgroup.limit_file.write_text(str(64 << 20))
         finally:
-            path.rmdir()
+            cgroup.path.rmdir()
     except OSError as error:
-        raise NotUsableError(f"no limit can be set below {path.parent} ({error.strerror})") from error
+        raise NotUsableError(f"no limit can be set below {cgroup.path.parent} ({error.strerror})") from error

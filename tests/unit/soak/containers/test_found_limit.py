@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from soak.containers import found_limit as module
-from soak.containers.cgroup import ContainerCgroup
 from soak.containers.found_limit import FoundLimit
 from soak.limit.base import who_ended
-from soak.limit.cgroup import V1, V2, Files
+from soak.limit.cgroup import V1, V2, Cgroup, Files
 
 LIMIT = 64 << 20
 KILLED = 128 + 9
@@ -47,7 +46,7 @@ def test_a_kill_is_of_the_limit_only_where_that_was_met_since(
     by: str,
 ) -> None:
     """Two kills before we attached, one after: that one is recorded, and is the limit's where it was met by then."""
-    monkeypatch.setattr(module, "find_cgroup", lambda _: ContainerCgroup(tmp_path, files))
+    monkeypatch.setattr(module, "find_cgroup", lambda _: Cgroup(tmp_path, files))
     write(tmp_path, files, kills=2, ooms=ooms[0], peak_bytes=peaks[0])
     limit = FoundLimit(os.getpid())
     try:

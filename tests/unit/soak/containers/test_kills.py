@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from soak.containers.cgroup import ContainerCgroup
 from soak.containers.kills import KillWatcher
 from soak.limit.base import Counters
-from soak.limit.cgroup import V1, V2
+from soak.limit.cgroup import V1, V2, Cgroup
 from soak.limit.membership import PROC_CGROUP, PROC_MOUNTINFO, NotUsableError, own_cgroup
 from soak.process.guard import remove_cgroup
 
@@ -45,7 +44,7 @@ def test_the_end_of_the_process_is_read_at_once(tmp_path: Path, process: subproc
     def read() -> Counters:
         return now
 
-    watcher = KillWatcher(ContainerCgroup(tmp_path, V2), process.pid, LIMIT, read)
+    watcher = KillWatcher(Cgroup(tmp_path, V2), process.pid, LIMIT, read)
     try:
         until(lambda: watcher._latest.peak_bytes == 10)
         now = Counters(peak_bytes=20, oom_kills=1)
@@ -61,7 +60,7 @@ def test_the_end_of_the_process_is_read_at_once(tmp_path: Path, process: subproc
 def test_readings_never_fall(tmp_path: Path, process: subprocess.Popen[bytes]) -> None:
     """A cgroup that is gone, and one that counts anew, take nothing back."""
     found = iter([Counters(peak_bytes=20, oom_kills=2, oomd_kills=1), Counters(peak_bytes=5, oom_kills=0)])
-    watcher = KillWatcher(ContainerCgroup(tmp_path, V2), process.pid, LIMIT, lambda: next(found, Counters()))
+    watcher = KillWatcher(Cgroup(tmp_path, V2), process.pid, LIMIT, lambda: next(found, Counters()))
     try:
         until(lambda: not watcher._thread.is_alive() or watcher._latest.oom_kills)
         watcher.counters()
@@ -107,7 +106,7 @@ def test_a_kill_is_counted_though_the_cgroup_was_gone_before_it_could_be_read(
 
     enter = f"import os\nopen({str(cgroup / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))\ninput()\n"
     with subprocess.Popen([sys.executable, "-S", "-c", enter + code], stdin=subprocess.PIPE) as process:
-        watcher = KillWatcher(ContainerCgroup(cgroup, V1), process.pid, LIMIT, read_too_late)
+        watcher = KillWatcher(Cgroup(cgroup, V1), process.pid, LIMIT, read_too_late)
         try:
             process.communicate(b"\n")
             assert process.returncode == (-9 if kills else 0)
@@ -139,7 +138,7 @@ def test_a_kill_by_the_limit_of_the_cgroup_above_is_none_of_the_container(cgroup
 
     enter = f"import os\nopen({str(below / 'cgroup.procs')!r}, 'w').write(str(os.getpid()))\ninput()\n"
     with subprocess.Popen([sys.executable, "-S", "-c", enter + FILL], stdin=subprocess.PIPE) as process:
-        watcher = KillWatcher(ContainerCgroup(below, V1), process.pid, LIMIT * 8, read_too_late)
+        watcher = KillWatcher(Cgroup(below, V1), process.pid, LIMIT * 8, read_too_late)
         try:
             process.communicate(b"\n")
             assert process.returncode == -9
@@ -163,7 +162,7 @@ def test_version_2_wakes_by_a_change_of_the_file(process: subprocess.Popen[bytes
         reads += 1
         return Counters(oom_kills=0)
 
-    watcher = KillWatcher(ContainerCgroup(own, replace(V2, events="cgroup.events")), os.getpid(), LIMIT, read)
+    watcher = KillWatcher(Cgroup(own, replace(V2, events="cgroup.events")), os.getpid(), LIMIT, read)
     try:
         until(lambda: reads)
         before = reads

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from soak.containers import limit as module
-from soak.containers.cgroup import ContainerCgroup
 from soak.containers.limit import ContainerLimit
 from soak.errors import UsageError
 from soak.limit.base import Counters, Usage
-from soak.limit.cgroup import V1, V2, Files
+from soak.limit.cgroup import V1, V2, Cgroup, Files
 from soak.limit.membership import NotUsableError
 
 LIMIT = 64 << 20
@@ -32,7 +31,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
 
     def watch(which: Files, limit: str) -> ContainerLimit:
         files(tmp_path, which, limit)
-        monkeypatch.setattr(module, "find_cgroup", lambda _pid: ContainerCgroup(tmp_path, which))
+        monkeypatch.setattr(module, "find_cgroup", lambda _pid: Cgroup(tmp_path, which))
         found = ContainerLimit("podman", "arms.new.image", LIMIT)
         found.watch(os.getpid())
         return found
@@ -70,7 +69,7 @@ def test_a_limit_that_the_engine_did_not_set_is_no_limit(watch, which: Files, li
 def test_a_container_that_has_just_ended_is_no_fault_of_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its end is noticed as such; of one that runs, a limit that cannot be read is."""
 
-    def none(_pid: int) -> ContainerCgroup:
+    def none(_pid: int) -> Cgroup:
         raise NotUsableError("it is gone")
 
     monkeypatch.setattr(module, "find_cgroup", none)

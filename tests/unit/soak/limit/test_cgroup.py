@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from soak.limit.base import Usage
-from soak.limit.cgroup import V1, V2, Files, read_counters, read_usage
+from soak.limit.cgroup import V1, V2, Cgroup, Files
 
 MIB = 1 << 20
 
@@ -57,7 +57,7 @@ def test_a_limit_is_met_only_where_the_charge_was_at_it(
     """The count of kills is also of those by a cgroup above and by the machine, and tells nothing about the limit."""
     for name, text in content.items():
         (tmp_path / name).write_text(f"{text}\n")
-    assert read_counters(tmp_path, files).met_limit is met
+    assert Cgroup(tmp_path, files).counters().met_limit is met
 
 
 V1_STAT = "cache 1\nshmem 1\nrss 500\ntotal_cache 300\ntotal_shmem 200\ntotal_rss 500\n"
@@ -128,11 +128,11 @@ def test_the_charge_and_its_parts_are_read_by_both_versions(
     """File cache comes without shared memory; a part that is missing is None with its reason, never 0."""
     for name, text in {files.usage: "1000\n", **content}.items():
         (tmp_path / name).write_text(text)
-    usage = read_usage(tmp_path, files)
+    usage = Cgroup(tmp_path, files).usage()
     assert replace(usage, problem=(usage.problem or "").removeprefix(f"{tmp_path}/") or None) == expected
 
 
 @pytest.mark.parametrize("files", [V1, V2])
 def test_a_cgroup_that_is_gone_is_charged_with_nothing_known(tmp_path: Path, files: Files) -> None:
     """The reason names the file."""
-    assert read_usage(tmp_path, files) == Usage(problem=f"{tmp_path / files.usage} is not readable")
+    assert Cgroup(tmp_path, files).usage() == Usage(problem=f"{tmp_path / files.usage} is not readable")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from soak.limit.base import Counters
-from soak.limit.cgroup import V1, V2, Files
+from soak.limit.cgroup import V1, V2, Cgroup, Files
 from soak.limit.cgroup_mechanism import CgroupLife, v2_obstacle
 
 
@@ -68,7 +68,7 @@ def test_a_life_gets_its_limit_without_swap_and_gives_up_its_counters(
     """Version 1 limits memory plus swap to the same bytes, version 2 swap to none; each has names of its own."""
     monkeypatch.setattr(Path, "mkdir", lambda path: _as_kernel(path, files))
     guard = FakeGuard()
-    life = CgroupLife(tmp_path / "life", files, 1000, guard)  # type: ignore[arg-type]
+    life = CgroupLife(Cgroup(tmp_path / "life", files), 1000, guard)  # type: ignore[arg-type]
     assert (tmp_path / "life" / files.limit).read_text() == "1000"
     assert (tmp_path / "life" / files.swap).read_text() == swap
     (tmp_path / "life" / files.events).write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
@@ -85,7 +85,7 @@ def test_counters_that_the_kernel_lacks_are_none(
 ) -> None:
     """An older kernel has no peak, or no count of kills; damage is no count either."""
     monkeypatch.setattr(Path, "mkdir", lambda path: _as_kernel(path, files))
-    life = CgroupLife(tmp_path / "life", files, 1000, FakeGuard())  # type: ignore[arg-type]
+    life = CgroupLife(Cgroup(tmp_path / "life", files), 1000, FakeGuard())  # type: ignore[arg-type]
     (tmp_path / "life" / files.peak).unlink()
     (tmp_path / "life" / files.events).write_text("low 0\noom_kill\n")
     assert life.counters() == Counters()
