@@ -14,7 +14,7 @@ from typing import Any
 
 from soak import contract
 from soak.config.profile import SamplingSettings
-from soak.containers.found_limit import FoundLimit
+from soak.containers.limit import FoundLimit
 from soak.contract.evidence import spacing
 from soak.contract.units import LeakRate
 from soak.errors import SoakError

@@ -11,7 +11,7 @@ from typing import Any, Final
 from psutil import Process, pid_exists
 
 from soak.containers.engine import Container, find_container
-from soak.containers.found_limit import found_limit_bytes
+from soak.containers.limit import found_limit_bytes
 from soak.errors import UsageError
 from soak.process.procfs import (
     SYS_PTRACE,
