@@ -10,11 +10,12 @@ import typer
 
 from bench.gateway import compare_builds
 from bench.harness.client import Client
+from bench.harness.ending import MISSED, measuring
 from bench.harness.estimate import Finding, Verdict
 from bench.harness.progress import Progress
 from bench.harness.rounds import Rounds
 from bench.harness.servers import open_place
-from bench.harness.table import findings_table, new_console, write_findings
+from bench.harness.table import findings_table, new_console, new_progress, write_findings
 from bench.heap import cost_and_error
 from bench.load import compare_loads
 from bench.many import sample_many
@@ -22,7 +23,6 @@ from bench.master import cost_of_workers
 from bench.naming import cost_of_naming
 from bench.report import time_reports
 from bench.sampling import compare_sampling
-from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, SoakError
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +84,13 @@ def bench(
     """
     console = new_console()
     effort = QUICK if quick else FULL
-    progress = Progress(
-        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True), effort.about_s
-    )
-    try:
-        findings = measure(effort, progress)
+    with measuring():
+        findings = measure(effort, new_progress(console, effort.about_s))
         console.print(findings_table(findings))
         if csv is not None:
             write_findings(csv, findings)
-    except (SoakError, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(EXIT_USAGE) from None
     if any(finding.verdict is Verdict.MISSED for finding in findings):
-        raise typer.Exit(EXIT_HARNESS_FAILED)
+        raise typer.Exit(MISSED)
 
 
 def main() -> None:

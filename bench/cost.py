@@ -17,18 +17,19 @@ import typer
 
 from analysis.commands.live import live
 from analysis.recording.growing import GrowingRecording
+from bench.harness.ending import measuring
 from bench.harness.locust import Load, cost_of
 from bench.harness.progress import Progress
 from bench.harness.servers import Place, open_place
 from bench.harness.subprocesses import ROOT
 from bench.harness.synthetic_run import write_run
-from bench.harness.table import new_console
+from bench.harness.table import new_console, new_progress
 from bench.load import TARGET
 from bench.many import PROCESSES, processes, sampled
 from bench.master import WORKERS, share_of_core
 from bench.picture import HOURS, PANELS, RATE, SAMPLED, WORKERS_PANEL, draw
 from bench.report import time_of, time_of_look
-from soak.errors import EXIT_USAGE, SoakError
+from soak.errors import EXIT_USAGE
 
 RATES_RPS: Final = (300, 600, 1000, 2000, 4000)
 SENDING: Final = (1, 2, 4)
@@ -154,16 +155,12 @@ def main(
         raise typer.Exit(EXIT_USAGE)
     table = directory / "cost.csv"
     points = read_points(table)
-    progress = Progress(new_console().print, ABOUT_S)
-    try:
-        with open_place() as place:
-            for panel in chosen:
-                found = list(MEASURES[panel](place, progress))
-                points = [point for point in points if point.panel != panel] + found
-                write_points(table, points)
-    except SoakError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(EXIT_USAGE) from None
+    progress = new_progress(new_console(), ABOUT_S)
+    with measuring(), open_place() as place:
+        for panel in chosen:
+            found = list(MEASURES[panel](place, progress))
+            points = [point for point in points if point.panel != panel] + found
+            write_points(table, points)
     draw(((point.panel, point.line, point.x, point.cost) for point in points), directory / "cost.png")
 
 

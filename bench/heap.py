@@ -22,14 +22,15 @@ import numpy as np
 import typer
 
 from bench.harness.client import Client
-from bench.harness.estimate import Estimate, Finding, Goal, Verdict, estimate
+from bench.harness.ending import MISSED, measuring
+from bench.harness.estimate import Finding, Goal, Verdict, estimate, exactly
 from bench.harness.parts import Parts, load_and_act
 from bench.harness.progress import Progress
 from bench.harness.servers import Command, Place, Server, open_place
 from bench.harness.subprocesses import ROOT
-from bench.harness.table import findings_table, new_console
+from bench.harness.table import findings_table, new_console, new_progress
 from bench.targets.heap_app import EVERY_S, KINDS
-from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, HarnessError, SoakError
+from soak.errors import HarnessError
 from soak.heap.census import take_census
 from soak.heap.cpython.chunks import CHUNK_BYTES
 from soak.heap.cpython.memory import ProcessMemory
@@ -78,7 +79,7 @@ def cost_and_error(place: Place, progress: Progress) -> list[Finding]:
         Finding("the same, CPU time", Goal(0.8, at_least=False), " s", estimate(cpu_seconds)),
         speed,
         Finding("the same, memory", Goal(190, at_least=False), " MiB", estimate(memory)),
-        Finding("the same, error of a count", Goal(0.1, at_least=False), "%", Estimate(worst, worst, worst)),
+        Finding("the same, error of a count", Goal(0.1, at_least=False), "%", exactly(worst)),
     ]
 
 
@@ -229,21 +230,15 @@ def from_enter_to_table(place: Place, progress: Progress) -> list[Finding]:
 def main() -> None:
     """Measure all; exits with 1 where an interval excludes its goal, with 2 when something could not be measured."""
     console = new_console()
-    progress = Progress(
-        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True), about_s=180
-    )
-    try:
-        with open_place() as place:
-            findings = cost_and_error(place, progress)
-            findings += from_enter_to_table(place, progress)
-            findings += disturbance(place, Client(), progress)
-    except (SoakError, subprocess.SubprocessError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(EXIT_USAGE)
+    progress = new_progress(console, about_s=180)
+    with measuring(), open_place() as place:
+        findings = cost_and_error(place, progress)
+        findings += from_enter_to_table(place, progress)
+        findings += disturbance(place, Client(), progress)
     console.print(findings_table(findings))
     if any(finding.verdict is Verdict.MISSED for finding in findings):
-        sys.exit(EXIT_HARNESS_FAILED)
+        raise typer.Exit(MISSED)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -17,12 +17,13 @@ from tempfile import TemporaryDirectory
 import typer
 from rich.table import Table
 
+from bench.harness.ending import MISSED, measuring
 from bench.harness.progress import Progress
 from bench.harness.subprocesses import ROOT
-from bench.harness.table import new_console
+from bench.harness.table import new_console, new_progress
 from bench.targets.live_app import HEALTHY
 from soak.contract import LIVE, LOAD_BEGAN, LOGS, ArmLive, read_live
-from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE, HarnessError, SoakError
+from soak.errors import HarnessError
 
 LOAD_S = 300
 RATE_RPS = 150
@@ -155,26 +156,19 @@ def main() -> None:
     Exits with 1 where a goal is missed, with 2 when something could not be measured.
     """
     console = new_console()
-    progress = Progress(
-        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
-        2 * (LOAD_S + WARMUP_S + 40),
-    )
+    progress = new_progress(console, about_s=2 * (LOAD_S + WARMUP_S + 40))
     healthy = list(HEALTHY)
     half = len(healthy) // 2
     groups = [["leak-200", *healthy[:half]], ["leak-2000", *healthy[half:]]]
     found: list[Call] = []
-    try:
-        with TemporaryDirectory(prefix="soak-bench-") as directory:
-            for number, kinds in enumerate(groups, 1):
-                progress.say(f"run {number} of {len(groups)}: {', '.join(kinds)}")
-                found += calls(kinds, Path(directory, str(number)), progress)
-    except SoakError as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(EXIT_USAGE)
+    with measuring(), TemporaryDirectory(prefix="soak-bench-") as directory:
+        for number, kinds in enumerate(groups, 1):
+            progress.say(f"run {number} of {len(groups)}: {', '.join(kinds)}")
+            found += calls(kinds, Path(directory, str(number)), progress)
     console.print(_table(found))
     if not all(call.met for call in found):
-        sys.exit(EXIT_HARNESS_FAILED)
+        raise typer.Exit(MISSED)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

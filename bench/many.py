@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from bench.harness.estimate import Estimate, Finding, Goal, estimate
+from bench.harness.estimate import Finding, Goal, estimate, exactly
 from bench.harness.progress import Progress
 from bench.harness.rounds import Rounds
 from bench.harness.servers import Place
@@ -70,9 +70,7 @@ def sample_many(place: Place, rounds: Rounds, progress: Progress) -> list[Findin
             "",
             estimate(shares),
         ),
-        Finding(
-            "the same, rows kept, worst round", Goal(1.0, at_least=True), "x", Estimate(least, least, least)
-        ),
+        Finding("the same, rows kept, worst round", Goal(1.0, at_least=True), "x", exactly(least)),
     ]
 
 

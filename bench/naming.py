@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from bench.harness.client import Client
-from bench.harness.estimate import Estimate, Finding, Goal, estimate
+from bench.harness.estimate import Finding, Goal, estimate, exactly
 from bench.harness.progress import Progress
 from bench.harness.servers import Place, Server, gateway
 from bench.sampling import probed
@@ -50,7 +50,7 @@ def cost_of_naming(place: Place, client: Client, rounds: int, progress: Progress
             f"search for holders, round {number + 1} of {rounds}: the rehearsal leaves "
             f"{left['rehearsal'][-1]:.1f} MiB, the search after it {left_mib:.1f} MiB in {took_s:.2f} s"
         )
-    worst = {name: Estimate(*[max(0.0, *values)] * 3) for name, values in left.items()}
+    worst = {name: exactly(max(0.0, *values)) for name, values in left.items()}
     return [
         Finding(
             "search for holders, rehearsal, memory", Goal(12, at_least=False), " MiB", worst["rehearsal"]

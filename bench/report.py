@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from analysis.commands.live import live
 from analysis.recording.growing import GrowingRecording
-from bench.harness.estimate import Estimate, Finding, Goal, estimate, ratios
+from bench.harness.estimate import Finding, Goal, estimate, exactly, ratios
 from bench.harness.progress import Progress
 from bench.harness.rounds import in_turn
 from bench.harness.subprocesses import run_module
@@ -60,12 +60,7 @@ def time_reports(rounds: int, progress: Progress) -> list[Finding]:
             f"live look at {WHOLE_H} h / {HOUR_H} h, CPU", 1.2, "x", ratios(looks[WHOLE_H], looks[HOUR_H])
         ),
         _at_most(f"report.html of {WHOLE_H} h, two arms", 2.8, " MiB", pages),
-        Finding(
-            f"recording of {WHOLE_H} h, two arms",
-            Goal(150, at_least=False),
-            " MB",
-            Estimate(disk_mb, disk_mb, disk_mb),
-        ),
+        Finding(f"recording of {WHOLE_H} h, two arms", Goal(150, at_least=False), " MB", exactly(disk_mb)),
     ]
 
 

@@ -25,12 +25,13 @@ import typer
 from playwright.sync_api import Browser, CDPSession, sync_playwright
 from rich.table import Table
 
+from bench.harness.ending import measuring
 from bench.harness.load_client import HOST
 from bench.harness.progress import Progress
 from bench.harness.servers import free_port
 from bench.harness.subprocesses import ROOT
 from bench.harness.table import new_console
-from soak.errors import EXIT_GATE_FAILED, EXIT_HARNESS_FAILED, HarnessError, SoakError
+from soak.errors import EXIT_GATE_FAILED, HarnessError
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
@@ -135,18 +136,14 @@ def main(
 ) -> None:
     """Soak a run of soakproof under its own judge.
 
-    Exit codes: 0 no process and no page grows, 1 the harness failed, 3 one grows or is undecided.
+    Exit codes: 0 no process and no page grows, 2 not measured, 3 one grows or is undecided.
     """
     console = new_console()
-    with TemporaryDirectory(prefix="soak-self-") as temporary:
+    with measuring(), TemporaryDirectory(prefix="soak-self-") as temporary:
         directory = (keep or Path(temporary)).resolve()
         directory.mkdir(parents=True, exist_ok=True)
         progress = Progress(console.print, minutes * 60 + WARMUP_S + START_S)
-        try:
-            own, page_bytes = measure(directory, minutes * 60, progress)
-        except SoakError as error:
-            console.print(f"soak-self: {error}", style="bold")
-            raise typer.Exit(EXIT_HARNESS_FAILED) from None
+        own, page_bytes = measure(directory, minutes * 60, progress)
     console.print(table_of(own, page_bytes, minutes))
     fine = all(one.growth in FINE for one in own) and page_bytes <= PAGE_MARGIN_BYTES
     raise typer.Exit(0 if fine else EXIT_GATE_FAILED)

@@ -79,6 +79,11 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(math.exp(middle), math.exp(middle - half), math.exp(middle + half))
 
 
+def exactly(value: float) -> Estimate:
+    """Return a value that is known exactly."""
+    return Estimate(value, value, value)
+
+
 def ratios(these: Sequence[float], others: Sequence[float]) -> list[float]:
     """Return this over other, round by round."""
     return [this / other for this, other in zip(these, others, strict=True)]

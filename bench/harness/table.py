@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.harness.estimate import Finding
+from bench.harness.progress import Progress
 
 WIDTH: Final = 100
 """Where there is no terminal to ask."""
@@ -20,6 +21,13 @@ def new_console() -> Console:
     """Return the terminal, or where there is none a page that is wide enough for the tables."""
     terminal = Console()
     return terminal if terminal.is_terminal else Console(width=WIDTH)
+
+
+def new_progress(console: Console, about_s: float) -> Progress:
+    """Return the progress of measurements that take about so many seconds, printed as it is written."""
+    return Progress(
+        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True), about_s=about_s
+    )
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:

@@ -7,7 +7,6 @@ import typer
 
 from bench import __main__ as module
 from bench.harness.estimate import Estimate, Finding, Goal
-from soak.errors import EXIT_USAGE
 
 
 def test_a_table_that_cannot_be_written_was_printed(
@@ -18,7 +17,7 @@ def test_a_table_that_cannot_be_written_was_printed(
     monkeypatch.setattr(module, "measure", lambda *_: [finding])
     with pytest.raises(typer.Exit) as ended:
         module.bench(csv=tmp_path / "gone" / "bench.csv")
-    assert ended.value.exit_code == EXIT_USAGE
+    assert ended.value.exit_code == 2
     printed = capsys.readouterr()
     assert "one / other" in printed.out
     assert printed.err.startswith("Error: [Errno 2]")
