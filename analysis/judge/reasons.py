@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from analysis.judge.types import INCONCLUSIVE, Rate, ReasonCode
+from soak.contract.units import three_digits
 
 SENTENCES: Final = {
     ReasonCode.LEAKING: "growth of {rate} does not slow down",
@@ -86,7 +87,7 @@ def reason_sentence(
     per, scale = ("request", 1 / mean_rps) if mean_rps else ("h", 3600.0)
     in_bytes = signal.endswith("bytes")
     write, unit = (
-        (_three_figures, "B") if in_bytes else (_count, COUNT_NAMES.get(signal, signal.replace("_", " ")))
+        (three_digits, "B") if in_bytes else (_count, COUNT_NAMES.get(signal, signal.replace("_", " ")))
     )
     if in_bytes and per == "h":
         unit, scale = "MiB", scale / 2**20
@@ -104,16 +105,10 @@ def reason_sentence(
     return f"{sentence}; about {_duration(more_s)} more of this load would decide"
 
 
-def _three_figures(number: float) -> str:
-    """Return a number with three figures, two below 1: ``1,230``, ``12.3``, ``0.12``."""
-    digits = 0 if abs(number) >= 99.95 else 1 if abs(number) >= 9.995 else 2
-    return f"{round(number, digits) + 0.0:,.{digits}f}"
-
-
 def _count(number: float) -> str:
     """Return a number of a count with three figures, also below 1: ``12.3``, ``0.0102``; below 1e-6 it is 0."""
     if abs(number) >= 0.9995:
-        return _three_figures(number)
+        return three_digits(number)
     return np.format_float_positional(float(f"{round(number, 6) + 0.0:.3g}"), trim="-")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from soak.status.terminal import clock_text
+from soak.contract.units import clock_text
 
 
 class Progress:

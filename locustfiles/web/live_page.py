@@ -12,7 +12,8 @@ from locust.web import WebUI
 from locustfiles.web.downloads import FILES_ADDRESS, View
 from locustfiles.web.live_recording import LiveArm, LiveRecording
 from locustfiles.web.series import Series
-from locustfiles.web.wording import arm_texts, count, hours_text, process_texts
+from locustfiles.web.wording import arm_texts, count, process_texts
+from soak.contract.units import clock_text
 
 STATIC: Final = Path(__file__).parent / "static"
 ASSETS: Final = {
@@ -65,7 +66,7 @@ class SoakPage:
             "phase": recording.phase,
             "phases": recording.phases,
             "limit": recording.limit_bytes,
-            "judged": None if recording.live is None else hours_text(recording.live.updated_t_s),
+            "judged": None if recording.live is None else clock_text(recording.live.updated_t_s, hours=True),
             "report": f"{FILES_ADDRESS}/{recording.directory.name}/report/report.html"
             if recording.has_report
             else None,

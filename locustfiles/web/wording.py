@@ -1,4 +1,4 @@
-"""Texts of an arm at this moment, as the report words them: for the Memory tab and the page /soak."""
+"""Texts of an arm at this moment, for the Memory tab and the page /soak; bytes have a digit more than in the report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from locustfiles.web.live_recording import LiveArm
 from soak.contract import ArmLive, ProcessLive
+from soak.contract.units import clock_text, mebibytes, three_digits
 
 VERDICT_TEXTS: Final = {"leak": "LEAK", "no_leak": "NO LEAK", "inconclusive": "INCONCLUSIVE"}
 
@@ -21,8 +22,8 @@ def arm_texts(name: str, arm: LiveArm, live: ArmLive) -> dict[str, str]:
         "verdict": VERDICT_TEXTS.get(live.verdict, "none yet"),
         "rate": live_rate_text(live),
         "suspect": live.suspect,
-        "rss": mebibytes(now("rss")),
-        "uss": mebibytes(now("uss")),
+        "rss": memory_text(now("rss")),
+        "uss": memory_text(now("uss")),
         "blocks": count(now("blocks")),
         "tasks": count(now("tasks")),
         "sessions": count(now("sessions")),
@@ -45,13 +46,13 @@ def process_texts(arm: LiveArm, live: ArmLive) -> dict[str, Any]:
         rows.append(
             {
                 "name": role if one.pid is None else f"{role} {one.pid}",
-                "rss": mebibytes(one.rss_bytes),
+                "rss": memory_text(one.rss_bytes),
                 "growth": so_far.growth if so_far else "",
                 "rate": _rate_text(so_far) if so_far else "",
             }
         )
     rest = found[MOST_PROCESSES:]
-    more = f"{len(rest)} more with {mebibytes(sum(one.rss_bytes or 0.0 for one in rest))} MiB of RSS in all"
+    more = f"{len(rest)} more with {memory_text(sum(one.rss_bytes or 0.0 for one in rest))} MiB of RSS in all"
     return {"processes": rows, "more": more if rest else ""}
 
 
@@ -82,12 +83,13 @@ def oom_text(live: ArmLive) -> str:
     low, high = live.oom_low_s, live.oom_high_s
     if low is None:
         return ""
-    return f"at least {hours_text(low)}" if high is None else f"{hours_text(low)} to {hours_text(high)}"
+    at_least = clock_text(low, hours=True)
+    return f"at least {at_least}" if high is None else f"{at_least} to {clock_text(high, hours=True)}"
 
 
-def mebibytes(size_bytes: float | None) -> str:
+def memory_text(size_bytes: float | None) -> str:
     """Return bytes as a number of MiB with one decimal; empty where it was not read."""
-    return "" if size_bytes is None else f"{size_bytes / 2**20:,.1f}"
+    return "" if size_bytes is None else mebibytes(size_bytes, 1)
 
 
 def count(value: float | None) -> str:
@@ -95,21 +97,14 @@ def count(value: float | None) -> str:
     return "" if value is None else f"{value:,.0f}"
 
 
-def hours_text(seconds: float) -> str:
-    """Return a time as ``h:mm:ss``, days in hours."""
-    whole = round(seconds)
-    return f"{whole // 3600:,}:{whole % 3600 // 60:02}:{whole % 60:02}"
-
-
 def _size(size_bytes: float) -> str:
     """Return bytes with three digits: ``17.3 KiB``, ``-20 B``."""
     for unit, worth in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if abs(size_bytes) >= 0.9995 * worth:
-            return f"{_three_digits(size_bytes / worth)} {unit}"
-    return f"{_three_digits(size_bytes)} B"
+            return f"{_short(size_bytes / worth)} {unit}"
+    return f"{_short(size_bytes)} B"
 
 
-def _three_digits(value: float) -> str:
-    digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
-    text = f"{round(value, digits) + 0.0:.{digits}f}"  # adding 0.0 turns -0.0 into 0.0
+def _short(value: float) -> str:
+    text = three_digits(value, thousands="")
     return text.rstrip("0").rstrip(".") if "." in text else text

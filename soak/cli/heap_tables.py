@@ -10,11 +10,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from soak.contract.units import mebibytes
 from soak.heap.diff import Difference
 from soak.heap.growth import GrowingContainer
 from soak.heap.model import Census
-
-_MIB = 1 << 20
 
 
 def census_table(census: Census, top: int) -> Group:
@@ -22,7 +21,7 @@ def census_table(census: Census, top: int) -> Group:
     table = _table(("objects", "MiB", "share"), "type")
     for entry in census.types[:top]:
         share = entry.bytes / max(census.total_bytes, 1)
-        table.add_row(f"{entry.objects:,}", _mib(entry.bytes), f"{share:.1%}", Text(entry.name))
+        table.add_row(f"{entry.objects:,}", mebibytes(entry.bytes, 2), f"{share:.1%}", Text(entry.name))
     rows: list[Text | Table] = [Text(headline(census)), Text(), table]
     rows += _more(len(census.types), top, "types")
     if census.containers:
@@ -70,9 +69,9 @@ def difference_table(title: str, found: Difference, top: int) -> Group:
             rates = ["", ""]
         table.add_row(
             f"{change.objects:,}",
-            _mib(change.bytes),
+            mebibytes(change.bytes, 2),
             f"{change.more_objects:+,}",
-            f"{change.more_bytes / _MIB:+,.2f}",
+            f"{change.more_bytes / 2**20:+,.2f}",
             *rates,
             Text(change.name),
         )
@@ -103,14 +102,14 @@ def headline(census: Census) -> str:
     """Return what was counted, in one line."""
     return (
         f"pid {census.pid}, Python {census.python}: {census.total_objects:,} objects, "
-        f"{census.total_bytes / _MIB:,.1f} MiB"
+        f"{mebibytes(census.total_bytes, 1)} MiB"
     )
 
 
 def cost_line(census: Census) -> str:
     """Return what the census cost, in one line."""
     return (
-        f"took {census.cost_s:.2f} s, {census.cpu_s:.2f} s of CPU, read {census.read_bytes / _MIB:,.0f} MiB; "
+        f"took {census.cost_s:.2f} s, {census.cpu_s:.2f} s of CPU, read {mebibytes(census.read_bytes, 0)} MiB; "
         f"checked against {census.checked_by}"
     )
 
@@ -134,7 +133,3 @@ def _table(numbers: Sequence[str], name: str) -> Table:
 
 def _more(count: int, top: int, what: str) -> list[Text]:
     return [Text(f"… and {count - top:,} more {what} (--top)")] if count > top else []
-
-
-def _mib(size: int) -> str:
-    return f"{size / _MIB:,.2f}"

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from soak.contract import LOAD, MANIFEST, REPORT, SUMMARY
 from soak.contract.hashes import first_difference
+from soak.contract.units import clock_text
 from soak.errors import UsageError, message_line, printable
 from soak.regular_files import read_json
 
@@ -66,7 +67,8 @@ def listing_table(listed: tuple[Listed, ...], runs: Path) -> RenderableType:
     table.add_column("verdicts", overflow="fold", min_width=24)
     for one in listed:
         verdicts = [f"{arm}: {verdict.replace('_', ' ').upper()}" for arm, verdict in one.verdicts.items()]
-        cells = (one.run, one.profile, one.started[:16].replace("T", " "), _length(one.load_s), one.status)
+        load = "" if one.load_s is None else clock_text(one.load_s, hours=True)
+        cells = (one.run, one.profile, one.started[:16].replace("T", " "), load, one.status)
         outcome = (one.decision, "\n".join([*verdicts, *([one.note] if one.note else [])]))
         table.add_row(
             *(Text(message_line(cell)) for cell in cells), *(Text(printable(part)) for part in outcome)
@@ -128,10 +130,3 @@ def _seconds(value: object) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     return float(value) if 0 <= value <= LONGEST_S else None
-
-
-def _length(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    minutes, left = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{left:02d}"

@@ -1,4 +1,4 @@
-"""Numbers with units, as a profile writes them: sizes, durations, leak rates and the limits of gates."""
+"""Numbers with units: sizes, durations, leak rates and the limits of gates, as a profile writes them and as shown."""
 
 from __future__ import annotations
 
@@ -151,6 +151,24 @@ def parse_limit(gate: str, text: str) -> GateLimit:
         of_before,
         text,
     )
+
+
+def clock_text(seconds: float, *, hours: bool = False) -> str:
+    """Return a duration as m:ss or h:mm:ss, days in hours; with ``hours`` always as h:mm:ss."""
+    minutes, second = divmod(round(max(0.0, seconds)), 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour:,}:{minute:02}:{second:02}" if hour or hours else f"{minute}:{second:02}"
+
+
+def mebibytes(size_bytes: float, decimals: int) -> str:
+    """Return bytes as a number of MiB, without the unit: ``1,485.0``."""
+    return f"{size_bytes / 2**20:,.{decimals}f}"
+
+
+def three_digits(number: float, thousands: str = ",") -> str:
+    """Return a number in three digits, two below 1, never minus zero: ``1,230``, ``12.3``, ``0.12``."""
+    decimals = 0 if abs(number) >= 99.95 else 1 if abs(number) >= 9.995 else 2
+    return f"{round(number, decimals) + 0.0:{thousands}.{decimals}f}"  # adding 0.0 turns -0.0 into 0.0
 
 
 def _quantity(text: str, units: Mapping[str, float], example: str) -> float:

@@ -8,6 +8,7 @@ from typing import Final
 
 from soak.config.profile import Profile
 from soak.contract.evidence import HISTOGRAM_S, spacing
+from soak.contract.units import mebibytes
 from soak.errors import UsageError
 
 SAMPLE_BYTES: Final = 310
@@ -48,5 +49,4 @@ def check_disk(needed_bytes: int, runs: Path) -> None:
 
 def megabytes(size: int) -> str:
     """Return a size in MiB, of less than ten with a decimal."""
-    mib = size / (1 << 20)
-    return f"{mib:.1f} MiB" if mib < 10 else f"{mib:,.0f} MiB"
+    return f"{mebibytes(size, 1 if size < 10 << 20 else 0)} MiB"

@@ -8,7 +8,7 @@ from typing import Final
 
 from soak.config.profile import Profile
 from soak.contract.evidence import MIN_QUIESCE_POINTS, MIN_READINGS_UNDER_LOAD
-from soak.status.terminal import clock_text
+from soak.contract.units import clock_text
 
 RESERVE_BYTES: Final = 2**20
 """Bytes of an arm's reserve for which a plan is computed: an arena of Python's allocator, or what malloc keeps free.

@@ -14,6 +14,7 @@ import psutil
 
 from soak import contract
 from soak.contract import MOST_REASON, ArmReplay
+from soak.contract.units import clock_text
 from soak.errors import HarnessError, SoakError, message_line
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan
@@ -25,7 +26,6 @@ from soak.replay.passes import Pass, native_pass, python_pass
 from soak.replay.plan import plan_pass
 from soak.replay.recorded import changed_code
 from soak.replay.verdicts import Judged, judged_arms
-from soak.status.terminal import clock_text
 from soak.supervisor.launch import Ended
 from soak.supervisor.session import Session
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soak.contract import ArmLive
+from soak.contract.units import clock_text
 from soak.errors import printable
 from soak.status.model import ArmStatus, RunStatus
 
@@ -137,10 +138,3 @@ def _table(now: RunStatus) -> Table:
         texts = (arm.name, *(cells.get(name, "-") for name in columns))
         table.add_row(*(Text(printable(text)) for text in texts))  # what a target is named is no markup
     return table
-
-
-def clock_text(seconds: float) -> str:
-    """Return a duration as m:ss or h:mm:ss."""
-    minutes, second = divmod(round(max(0.0, seconds)), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

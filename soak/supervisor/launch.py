@@ -18,6 +18,7 @@ import psutil
 from soak import contract
 from soak.config.profile import Profile
 from soak.containers.images import images_of
+from soak.contract.units import mebibytes
 from soak.errors import HarnessError, SoakError, UsageError
 from soak.limit.around import LimitAround
 from soak.limit.base import LimitMechanism
@@ -33,7 +34,6 @@ from soak.supervisor.run import Run
 from soak.supervisor.session import THIS_MACHINE, Machine, Session
 
 _GIB = 1 << 30
-_MIB = 1 << 20
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -176,7 +176,7 @@ def _texts_apart(first_bytes: int, second_bytes: int) -> tuple[str, str]:
     """Return two sizes of whole pages in MiB, with as many decimals as show that they differ."""
     decimals = 0
     while True:
-        first, second = (f"{size / _MIB:,.{decimals}f} MiB" for size in (first_bytes, second_bytes))
+        first, second = (f"{mebibytes(size, decimals)} MiB" for size in (first_bytes, second_bytes))
         if first != second or first_bytes == second_bytes:
             return first, second
         decimals += 1

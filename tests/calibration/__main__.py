@@ -12,8 +12,8 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from soak.contract.units import clock_text
 from soak.errors import EXIT_HARNESS_FAILED
-from soak.status.terminal import clock_text
 from tests.calibration.figures import figures
 from tests.calibration.picture import draw
 from tests.calibration.plan import Task, tasks

@@ -12,8 +12,8 @@ from typing import Annotated, Final
 
 import typer
 
+from soak.contract.units import clock_text
 from soak.errors import EXIT_HARNESS_FAILED, EXIT_USAGE
-from soak.status.terminal import clock_text
 from tests.fuzz.kinds import KINDS, MakeKind
 from tests.fuzz.run import MOST_WALL_S, Tried, opened, tried
 

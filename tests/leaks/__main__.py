@@ -13,8 +13,8 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from soak.contract.units import clock_text
 from soak.errors import EXIT_HARNESS_FAILED, HarnessError, UsageError
-from soak.status.terminal import clock_text
 from tests.leaks.case import Case
 from tests.leaks.outcome import Outcome, too_many_skipped
 from tests.leaks.profile import effort

@@ -8,12 +8,15 @@ from soak.config.load import load_profile
 from soak.contract import GATES
 from soak.contract.units import (
     LeakRate,
+    clock_text,
+    mebibytes,
     parse_duration,
     parse_leak_per_time,
     parse_leak_rate,
     parse_limit,
     parse_limit_option,
     parse_size,
+    three_digits,
 )
 from soak.errors import UsageError
 
@@ -161,3 +164,32 @@ def test_the_limit_of_a_leak_keeps_its_clock() -> None:
         parse_limit("leak_vs_before", "<= 1.1x before")
     with pytest.raises(ValueError, match="a leak is a size per time or per request"):
         parse_limit("leak_vs_before", "<= 100 B")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3600, "1:00:00"), (-3, "0:00")])
+def test_durations_are_hours_minutes_seconds(seconds: float, text: str) -> None:
+    """Also at the edges."""
+    assert clock_text(seconds) == text
+
+
+def test_long_times_stay_in_hours() -> None:
+    """A soak of three days is 72 hours."""
+    assert [clock_text(seconds, hours=True) for seconds in (0, 59.6, 3600, 259_200, 3_600_000)] == [
+        "0:00:00",
+        "0:01:00",
+        "1:00:00",
+        "72:00:00",
+        "1,000:00:00",
+    ]
+
+
+def test_memory_has_as_many_decimals_as_its_reader_needs() -> None:
+    """Thousands are apart; the unit is in the sentence or the head of the table."""
+    assert [mebibytes(1485 << 20, decimals) for decimals in (0, 1)] == ["1,485", "1,485.0"]
+
+
+def test_a_number_has_three_digits() -> None:
+    """Two below 1, no minus of what is 0; thousands are apart unless the text is short."""
+    numbers = (1234.5, 99.96, 12.345, 0.123, -0.001)
+    assert [three_digits(number) for number in numbers] == ["1,234", "100", "12.3", "0.12", "0.00"]
+    assert three_digits(1000, thousands="") == "1000"

@@ -13,7 +13,7 @@ from rich.console import Console
 from soak.contract import REQUEST_COLUMNS, ArmLive, names
 from soak.status.model import ArmStatus, RunStatus
 from soak.status.requests_tail import RequestTail
-from soak.status.terminal import Progress, clock_text, plain_line
+from soak.status.terminal import Progress, plain_line
 
 
 def now(elapsed_s: float = 65.0, live: ArmLive | None = None) -> RunStatus:
@@ -96,12 +96,6 @@ def test_what_a_target_calls_its_things_is_no_markup(named: str) -> None:
         progress.show(replace(now(), arms=[arm]))
         text = console.file.getvalue()  # type: ignore[attr-defined]
     assert named.replace("\x07", r"\x07") in text
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3600, "1:00:00"), (-3, "0:00")])
-def test_durations_are_hours_minutes_seconds(seconds: float, text: str) -> None:
-    """Also at the edges."""
-    assert clock_text(seconds) == text
 
 
 @pytest.mark.parametrize(
