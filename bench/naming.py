@@ -14,9 +14,9 @@ from soak.errors import HarnessError
 from soak.heap.census import take_census
 from soak.heap.model import HeapSuspect
 from soak.process.procfs import read_status
-from soak.sampling.holder_rows import name_holders
 from soak.sampling.naming import NOWHERE
 from soak.sampling.probe_client import ProbeClient
+from soak.sampling.probe_rows import name_holders
 
 SUSPECTS = 12
 """As many containers as a census suspects at most."""

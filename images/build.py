@@ -26,7 +26,7 @@ from images.files import (
     standard_library,
     with_requirements,
 )
-from soak.containers.engine import Engine, EngineError, last_line
+from soak.containers.engine import Engine, EngineError, engine_says
 from soak.errors import HarnessError
 
 ASK = """
@@ -168,7 +168,7 @@ def import_tar(engine: Engine, start: Start, tar: Path) -> None:
     except EngineError as error:
         raise HarnessError(f"{start.image} could not be built: {error}") from None
     if answer.code:
-        raise HarnessError(f"{start.image} could not be built: {engine.at}: {last_line(answer.errors)}")
+        raise HarnessError(f"{start.image} could not be built: {engine.at}: {engine_says(answer.errors)}")
 
 
 def changes(start: Start) -> list[str]:
@@ -202,5 +202,5 @@ def _run(command: Sequence[str], env: Mapping[str, str] | None = None) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HarnessError(f"{command[0]} cannot be run: {error}") from None
     if done.returncode:
-        raise HarnessError(f"{command[0]} failed: {last_line(done.stderr.decode(errors='replace'))}")
+        raise HarnessError(f"{command[0]} failed: {engine_says(done.stderr.decode(errors='replace'))}")
     return done.stdout.decode(errors="replace")

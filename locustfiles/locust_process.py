@@ -1,4 +1,4 @@
-"""The Locust process in which a part of the load runs: its greenlets, its failure and its end."""
+"""The Locust process in which a part of the load runs: its greenlets, listeners, failure and end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import gevent
 from gevent.fileobject import FileObject
 from gevent.pool import Group
 from locust.env import Environment
+from locust.event import EventHook
 from locust.runners import Runner
 
 from soak.array_cache import fill_array_cache
@@ -57,6 +58,11 @@ class LocustProcess:
         # gevent has printed the traceback; a load generator without its load must not look alive.
         self.environment.process_exit_code = EXIT_HARNESS_FAILED
         gevent.spawn(self.quit)
+
+
+def listen_first(event: EventHook, listener: Callable[..., None]) -> None:
+    """Call the listener before all that are there: one that raises StopUser or RescheduleTask ends an event."""
+    event._handlers.insert(0, listener)  # noqa: SLF001 - Locust only appends
 
 
 def set_up(environment: Environment, part: Callable[[LocustProcess, BinaryIO], None]) -> None:

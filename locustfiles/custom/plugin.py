@@ -18,10 +18,9 @@ from locust.runners import WorkerRunner
 from locustfiles.answers import fast_http, requests_http
 from locustfiles.answers.bounds import AnswerBounds
 from locustfiles.custom.coordinator import coordinate_custom
-from locustfiles.custom.first_listener import listen_first
 from locustfiles.custom.replay import replay_custom
 from locustfiles.custom.sender import CustomSender
-from locustfiles.locust_process import LocustProcess, set_up
+from locustfiles.locust_process import LocustProcess, listen_first, set_up
 from locustfiles.schedule.plan_file import read_traffic
 from locustfiles.stats_bounds import bound_statistics
 from locustfiles.web.extension import WebUi

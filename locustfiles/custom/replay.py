@@ -8,9 +8,8 @@ from typing import BinaryIO, Final
 import gevent
 from locust import User
 
-from locustfiles.custom.first_listener import listen_first
 from locustfiles.custom.user import bound_to, use_bound
-from locustfiles.locust_process import LocustProcess
+from locustfiles.locust_process import LocustProcess, listen_first
 from locustfiles.replay.gate import Gate
 from locustfiles.replay.orders import ReplayOrders
 from locustfiles.worker.failure_kind import custom_kind

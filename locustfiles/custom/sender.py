@@ -9,9 +9,8 @@ from collections.abc import Callable
 import gevent
 
 from locustfiles.counts import Second
-from locustfiles.custom.first_listener import listen_first
 from locustfiles.custom.user import bound_to, past_pause, use_bound
-from locustfiles.locust_process import LocustProcess
+from locustfiles.locust_process import LocustProcess, listen_first
 from locustfiles.messages import Begin
 from locustfiles.worker.dispatcher import TICK_S
 from locustfiles.worker.failure_kind import custom_kind, custom_time_us

@@ -136,7 +136,7 @@ class Engine:
         if answer.code != 0:
             if NONE_SUCH.search(answer.errors):
                 return None
-            raise EngineError(f"{self.at} does not answer: {last_line(answer.errors) or answer.code}")
+            raise EngineError(f"{self.at} does not answer: {engine_says(answer.errors) or answer.code}")
         try:
             (found,) = json.loads(answer.output)
             return dict(found)
@@ -221,7 +221,7 @@ def parse_container(engine: str, name: str, found: Mapping[str, Any]) -> Contain
     )
 
 
-def last_line(text: str) -> str:
+def engine_says(text: str) -> str:
     """Return the last line that an engine printed, without "Error:" and shortened, for a message."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     line = lines[-1].removeprefix("Error: ").partition(" Is the docker daemon running?")[0] if lines else ""

@@ -17,11 +17,11 @@ from soak.process.procfs import rss_bytes
 from soak.recording.csv_writer import CsvWriter, Row
 from soak.recording.events import EventLog
 from soak.sampling.gaps import Gaps
-from soak.sampling.holder_rows import name_holders
 from soak.sampling.injector import Injector
 from soak.sampling.naming import Naming
 from soak.sampling.outside import SlowReadings, read_outside
 from soak.sampling.probe_answers import ProbeError
+from soak.sampling.probe_rows import name_holders
 from soak.sampling.replies import Reply, ask_all, unasked
 from soak.sampling.row import ArmRow
 from soak.sampling.target import Target

@@ -11,8 +11,8 @@ from soak import contract
 from soak.recording.csv_writer import CsvWriter
 from soak.sampling.census_scheduler import CENSUS_GAP
 from soak.sampling.probe_answers import ProbeError
+from soak.sampling.probe_rows import prove_stuck
 from soak.sampling.sampler import EXACT_TIMEOUT_S
-from soak.sampling.stuck_rows import prove_stuck
 from soak.supervisor.arm import ArmRun
 from soak.supervisor.session import POLL_EVERY_S, Session
 

@@ -18,8 +18,8 @@ import pytest
 from soak.heap.census import take_census
 from soak.heap.model import HeapSuspect
 from soak.process.probe_injection import PROBE_DIRECTORY_VARIABLE, PROBE_PATH
-from soak.sampling.holder_rows import name_holders
 from soak.sampling.probe_client import ProbeClient
+from soak.sampling.probe_rows import name_holders
 from tests.support.pythons import find_interpreter
 
 from .test_gateway_process import request, serving

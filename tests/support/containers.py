@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from soak.containers.engine import Engine, EngineError, engines_on_path, last_line
+from soak.containers.engine import Engine, EngineError, engine_says, engines_on_path
 
 RUN_S = 120.0
 """Time for a call that runs a container to its end, seconds."""
@@ -48,12 +48,12 @@ def _why_not(name: str) -> str:
         try:
             made = engine.call(["import", str(tar), image], RUN_S)
             if made.code:
-                return last_line(made.errors)
+                return engine_says(made.errors)
             ran = engine.call(["run", "--rm", "--network", "host", image, "/none"], RUN_S, directory)
             engine.call(["rmi", "--force", image])
         except EngineError as error:
             return str(error)
-    return "" if ran.code == NO_COMMAND else last_line(ran.errors)
+    return "" if ran.code == NO_COMMAND else engine_says(ran.errors)
 
 
 def succeed(engine: Engine, words: Sequence[str], timeout_s: float = RUN_S) -> str:

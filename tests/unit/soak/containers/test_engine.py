@@ -11,11 +11,11 @@ import pytest
 from soak.containers.engine import (
     Engine,
     EngineError,
+    engine_says,
     engines_on_path,
     find_container,
     find_image,
     is_of_container,
-    last_line,
     parse_container,
     parse_image,
 )
@@ -196,5 +196,5 @@ def test_what_is_no_json_is_an_error_of_the_engine(path: Path) -> None:
 
 
 def test_the_last_line_of_an_engine_is_quoted_without_its_prefix() -> None:
-    assert last_line("time=now\nError: it broke.\n\n") == "it broke"
-    assert last_line("") == ""
+    assert engine_says("time=now\nError: it broke.\n\n") == "it broke"
+    assert engine_says("") == ""

@@ -9,9 +9,9 @@ import pytest
 
 from soak.contract import HOLDER_COLUMNS, names
 from soak.heap.model import HeapSuspect
-from soak.sampling.holder_rows import name_holders
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
+from soak.sampling.probe_rows import name_holders
 
 CACHE = HeapSuspect(0xBEEF, "builtins.dict", 900)
 LINKS = HeapSuspect(0, "shop.Link", 50)

@@ -1,4 +1,4 @@
-"""Asks the probe who holds what grows: rows of ``holders.csv``."""
+"""Asks the probe who holds what grows, and which tasks nothing can wake: rows of ``holders.csv`` and ``stuck.csv``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def name_holders(
     """
     if not suspects:
         return []
-    budget_s = probe_budget_s(timeout_s)
+    budget_s = _probe_budget_s(timeout_s)
     asked = [asdict(suspect) for suspect in suspects]
     holders = target.ask("who", timeout_s, suspects=asked, budget_s=budget_s)["holders"]
     if len(holders) != len(suspects):
@@ -48,7 +48,20 @@ def name_holders(
     return [_row(suspect, holder) for suspect, holder in zip(suspects, holders, strict=True)]
 
 
-def probe_budget_s(timeout_s: float) -> float:
+def prove_stuck(target: Target | ProbeClient, timeout_s: float, room_bytes: int | None) -> list[Row]:
+    """Return a row for each place at which tasks wait, with the columns from ``coroutine`` to ``refused``.
+
+    Ask while nothing is loaded, and after the last reading: the target stands still, and memory is taken, up to
+    ``room_bytes`` of it (None: any). Where there is no proof, the one row has the reason; where no task is pending, the
+    one row says so by its numbers. Raises ProbeError when the probe does not answer in time, or with something else.
+    """
+    answer = target.ask("stuck", timeout_s, budget_s=_probe_budget_s(timeout_s), room_bytes=room_bytes)
+    if answer["refused"]:
+        return [{"refused": answer["refused"]}]
+    return answer["groups"] or [{"stuck": 0, "pending": 0}]
+
+
+def _probe_budget_s(timeout_s: float) -> float:
     """Return how long the probe may search where its answer is waited for so long, seconds."""
     return min(max(timeout_s - MARGIN_S, SHORT_SHARE * timeout_s), PROBE_BUDGET_AT_MOST_S)
 
