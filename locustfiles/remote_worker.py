@@ -23,12 +23,12 @@ ASK_EVERY_S = 2.0
 JOIN_TIMEOUT_S = 600.0
 
 
-def ask_for_plan(host: str, port: int, timeout_s: float = JOIN_TIMEOUT_S) -> str | None:
+def ask_for_plan(host: str, port: int) -> str | None:
     """Return the text of the run's ``traffic.json``; None when no master has answered in time."""
     name = f"{socket.gethostname()}_{uuid4().hex}"
     client = Client(host, port, name)
     try:
-        with gevent.Timeout(timeout_s, False):
+        with gevent.Timeout(JOIN_TIMEOUT_S, False):
             while True:
                 client.send(Message(PLAN, None, name))
                 with gevent.Timeout(ASK_EVERY_S, False):

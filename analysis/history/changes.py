@@ -58,7 +58,6 @@ def change_points(
     errors: Numbers,
     *,
     least: float = 0.0,
-    false_alarm: float = FALSE_ALARM,
     permutations: int = PERMUTATIONS,
     seed: int = 1,
 ) -> tuple[Change, ...]:
@@ -73,7 +72,7 @@ def change_points(
     stretches = [(0, len(values))]
     while stretches:
         start, end = stretches.pop()
-        found = _most_different(values[start:end], errors[start:end], false_alarm, permutations, random)
+        found = _most_different(values[start:end], errors[start:end], permutations, random)
         if found is None:
             continue
         part, p = found
@@ -93,11 +92,11 @@ def change_points(
 
 
 def _most_different(
-    values: Numbers, errors: Numbers, false_alarm: float, permutations: int, random: np.random.Generator
+    values: Numbers, errors: Numbers, permutations: int, random: np.random.Generator
 ) -> tuple[tuple[int, int], float] | None:
     """Return the part that differs most from the rest, and its p.
 
-    None for too few readings or equal ones, and for a p above ``false_alarm``.
+    None for too few readings or equal ones, and for a p above FALSE_ALARM.
     """
     count = len(values)
     if count < LEAST_RUNS or not np.ptp(values):
@@ -107,7 +106,7 @@ def _most_different(
     centred /= np.abs(centred).max()
     kinds = (False,) if count < LEAST_FOR_BOTH else (False, True)
     found = [
-        _tested(centred, weights, false_alarm / len(kinds), permutations, random, inner=inner)
+        _tested(centred, weights, FALSE_ALARM / len(kinds), permutations, random, inner=inner)
         for inner in kinds
     ]
     best = max((one for one in found if one is not None), key=lambda one: one[0], default=None)

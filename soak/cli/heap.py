@@ -37,7 +37,6 @@ class Request:
     form: str
     """table, json or csv."""
     top: int
-    containers_over: int = CONTAINERS_OVER
 
 
 def run_heap(
@@ -65,7 +64,7 @@ def run_heap(
         while True:
             began_s = time.monotonic()
             try:
-                census = take(pid, containers_over=request.containers_over)
+                census = take(pid, containers_over=CONTAINERS_OVER)
             except ProcessGoneError as gone:
                 if not taken:
                     raise

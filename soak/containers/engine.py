@@ -162,13 +162,13 @@ def find_image(name: str, key: str, only: str = "") -> Image:
     raise UsageError(f"{key}: no image {name} on this machine ({asked}); fetch it first: {fetch} pull {name}")
 
 
-def find_container(name: str, key: str, only: str = "") -> Container:
-    """Return a running container of the first engine that has it, ``only`` of the named one.
+def find_container(name: str, key: str) -> Container:
+    """Return a running container of the first engine that has it.
 
     Raises UsageError with ``key``, the setting that named it, where no engine has it, it does not run, or it runs on
     another machine.
     """
-    found, asked = _first("container", name, key, only)
+    found, asked = _first("container", name, key)
     if not isinstance(found, Container):
         raise UsageError(
             f"{key}: no container {name} on this machine ({asked}); see `podman ps` or `docker ps`."
@@ -228,7 +228,7 @@ def engine_says(text: str) -> str:
     return line[:_LAST_WORDS].rstrip(".")
 
 
-def _first(kind: str, name: str, key: str, only: str) -> tuple[Image | Container | None, str]:
+def _first(kind: str, name: str, key: str, only: str = "") -> tuple[Image | Container | None, str]:
     """Return what the first engine that has it has, None where none has it, and which were asked.
 
     Raises UsageError where none could be asked.

@@ -82,11 +82,11 @@ def new_figure(title: str, recording: Recording, height: float = 4.5) -> Figure:
     return figure
 
 
-def decimate(x: Numbers, y: Numbers, limit: int = MAX_POINTS) -> tuple[Numbers, Numbers]:
-    """Return at most ``limit`` points that keep each stretch's lowest and highest value; a NaN alone stays one."""
-    if len(x) <= limit:
+def decimate(x: Numbers, y: Numbers) -> tuple[Numbers, Numbers]:
+    """Return at most MAX_POINTS points that keep each stretch's lowest and highest value; a NaN alone stays one."""
+    if len(x) <= MAX_POINTS:
         return x, y
-    stretch = -(-len(x) // (limit // 2))
+    stretch = -(-len(x) // (MAX_POINTS // 2))
     padded = np.append(y, np.full(-len(y) % stretch, np.nan)).reshape(-1, stretch)
     lowest = np.where(np.isnan(padded), np.inf, padded).argmin(axis=1)
     highest = np.where(np.isnan(padded), -np.inf, padded).argmax(axis=1)

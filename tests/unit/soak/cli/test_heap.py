@@ -29,7 +29,6 @@ ONE = Request(
     save=None,
     form="table",
     top=2,
-    containers_over=1000,
 )
 
 
