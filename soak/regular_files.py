@@ -9,8 +9,9 @@ import os
 import stat
 import threading
 from contextlib import ExitStack
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 from soak.below_root import look, walk
 
@@ -31,7 +32,7 @@ _KINDS: Final = {
 }
 
 
-def open_regular(path: Path, most_bytes: int | None = None, *, follow: bool = False) -> BinaryIO:
+def open_regular(path: Path, most_bytes: int | None = None, *, follow: bool = False) -> BufferedReader:
     """Open a regular file for reading, through a link only with ``follow``; never waits for a writer.
 
     Raises OSError, which names the kind of any other file, and the size of one with more than ``most_bytes``.

@@ -18,7 +18,6 @@ MOST_FILES: Final = 2_000
 MOST_BYTES: Final = 256 << 20
 """Bytes of them that are hashed at most."""
 _MODULE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_][\w.]*)?")
-_PART_BYTES: Final = 1 << 20
 
 
 def named_files(argv: Sequence[str], cwd: Path) -> Iterator[Path]:
@@ -72,15 +71,8 @@ def digests(argv: Sequence[str], cwd: Path) -> dict[str, str] | None:
             left -= path.stat().st_size
             if left < 0 or len(found) == MOST_FILES:
                 return None
-            found[name] = _sha256(path)
+            with open_regular(path, MOST_BYTES, follow=True) as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError):  # a module may have no spec, a name may not be UTF-8
         return None
     return found
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open_regular(path, MOST_BYTES, follow=True) as file:
-        while part := file.read(_PART_BYTES):
-            digest.update(part)
-    return digest.hexdigest()

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Thread
 from typing import Final, TypeVar
@@ -67,22 +68,19 @@ def as_user(uid: int, gid: int, step: Callable[[], Result]) -> Result:
     """
     if (uid, gid) == (os.geteuid(), os.getegid()):
         return step()
-    done: list[Result] = []
-    failures: list[Exception] = []
+    taken: Future[Result] = Future()
 
     def run() -> None:
         try:
             _set_effective_ids(uid, gid)
-            done.append(step())
-        except Exception as error:  # noqa: BLE001 - it is raised in the thread that waits
-            failures.append(error)
+            taken.set_result(step())
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
+            taken.set_exception(error)
 
     thread = Thread(target=run)
     thread.start()
     thread.join()
-    if failures:
-        raise failures[0]
-    return done[0]
+    return taken.result()
 
 
 def _set_effective_ids(uid: int, gid: int) -> None:
