@@ -6,12 +6,11 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.history.figure import history_alt, history_figure
 from analysis.history.findings import METHOD, History, history_table
-from analysis.report.html.page import stylesheet
+from analysis.report.html.page import page_environment, stylesheet
 from analysis.report.html.svg import inline_svg, svg_text
 from soak.contract import REPORT
 
@@ -23,13 +22,7 @@ def history_html(history: History, directory: Path) -> str:
 
     All text of a run is escaped.
     """
-    environment = Environment(
-        loader=PackageLoader("analysis.history", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("analysis.history")
     table = history_table(history)
     newest_first = history.runs[::-1]
     svg = inline_svg(svg_text(history_figure(history), "history"), "history", history_alt(history))

@@ -5,11 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from soak.contract import DRAIN, LOAD, WARMUP, Traffic
+from soak.contract import DRAIN, DRAIN_MARGIN_S, LOAD, WARMUP, Traffic
 from soak.contract.evidence import HISTOGRAM_S, spacing
-
-DRAIN_MARGIN_S = 1.0
-"""Time beyond the last request's lateness and timeout in which the machine notices both, seconds."""
 
 
 def longest_drain_s(traffic: Traffic) -> float:

@@ -12,6 +12,7 @@ from soak.contract import (
     INCIDENT_MEMORY_BYTES,
     LOAD,
     LOW_TRAFFIC_H,
+    MOST_HOURS,
     SHAPES,
     WARMUP,
     IncidentPlan,
@@ -28,8 +29,6 @@ LIMIT_MET_H = 5.6
 DAY_H = 24
 DIURNAL_STEP_H = 0.25
 """Length of a segment of one rate in the diurnal shape, hours."""
-MOST_HOURS = 100_000
-"""Longest load of the diurnal shape, hours of its days: 400,000 segments are held in memory."""
 STEP_SHARES = (0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25)
 """Rates of the shape steps, as shares of the peak. Each comes before and after it: does memory follow the rate back?"""
 

@@ -31,6 +31,7 @@ from soak.contract import (
     LOGS,
     MIN_ROTATE_PERIODS,
     MORE_TURNS_THAN_KINDS,
+    MOST_HOURS,
     REPORT,
     ROTATE_S,
     GateLimit,
@@ -38,8 +39,6 @@ from soak.contract import (
 from soak.contract.evidence import spacing
 from soak.contract.units import DEFAULT_MAX_LEAK, LeakRate, parse_limit
 
-MOST_HOURS: Final = 100_000
-"""Longest load of the diurnal shape, hours of its days, as the planned load has it."""
 RESERVED: Final = frozenset({"stubs", "locust", "judge", "census", REPORT, LOGS})
 """Names that no arm may have: of soakproof's processes, and of the directories beside those of the arms."""
 

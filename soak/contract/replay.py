@@ -102,9 +102,9 @@ class ArmReplay:
     status: Literal["done", "refused", "interrupted"]
     reason: str
     """Why it was refused or ended early; empty: done."""
-    seconds: float
+    seconds: float = 0.0
     """Duration of all its passes."""
-    requests: int
+    requests: int = 0
     """Requests answered in all its passes."""
-    passes: tuple[str, ...]
+    passes: tuple[str, ...] = ()
     """Passes with enough points."""

@@ -22,6 +22,12 @@ SHAPES: Final = ("steady", "incident", "diurnal", "steps")
 DIURNAL_SWING: Final = 0.75
 """Amplitude of the rate over a day of the shape ``diurnal``, as a share of its mean."""
 
+MOST_HOURS: Final = 100_000
+"""Longest load of the shape ``diurnal``, hours of its days: 400,000 segments are held in memory."""
+
+DRAIN_MARGIN_S: Final = 1.0
+"""Time beyond the lateness and timeout of a request in which the load generator notices its end, seconds."""
+
 ROTATE_S: Final = 10.0
 """Seconds of the load for which the mix ``rotate`` sends one kind of request more than the others."""
 ROTATE_WEIGHT: Final = 5.0

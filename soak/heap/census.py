@@ -115,11 +115,10 @@ def read_heap(
     """Walk through memory twice: for the types, then for their objects. Raises HeapError."""
     reader = ChunkReader(memory)
     anonymous = [mapping for mapping in maps if mapping.anonymous]
-    alloc = memory.read_each([interpreter.object_type + layout.TP_ALLOC], 8)
     candidates = type_candidates(
         reader.chunks([*interpreter.modules, *anonymous], small_blocks=False),
         interpreter,
-        int.from_bytes(alloc[0], "little"),
+        word_at(interpreter.object_type + layout.TP_ALLOC, memory),
     )
     table = make_table(candidates, interpreter, memory)
     found = scan(

@@ -59,7 +59,7 @@ def _replay_run(ended: Ended) -> None:
         return
     seconds = plan.profile.replay.seconds
     if not seconds:
-        off = ArmReplay("refused", "replay.seconds is 0", 0.0, 0, ())
+        off = ArmReplay("refused", "replay.seconds is 0")
         record(ended, {arm.name: off for arm in candidates})
         return
     if _are_cleared(ended, candidates):
@@ -69,7 +69,7 @@ def _replay_run(ended: Ended) -> None:
     except SoakError as error:
         reason = message_line(error).rstrip(".")
         ended.session.progress.print_line(f"replay: {reason}")
-        record(ended, {arm.name: ArmReplay("refused", reason, 0.0, 0, ()) for arm in candidates})
+        record(ended, {arm.name: ArmReplay("refused", reason) for arm in candidates})
         return
     leaking = [arm for arm in candidates if arm.name in found and found[arm.name].verdict == LEAK]
     refused = _of_changed_code(ended, leaking)
@@ -83,7 +83,7 @@ def _of_changed_code(ended: Ended, arms: Sequence[ArmPlan]) -> dict[str, ArmRepl
     facts = {one["name"]: one for one in ended.session.manifest["arms"]}
     changed = {arm.name: "; ".join(changed_code(facts[arm.name], arm)) for arm in arms}
     return {
-        name: ArmReplay("refused", f"it would not run as it did: {why}", 0.0, 0, ())
+        name: ArmReplay("refused", f"it would not run as it did: {why}")
         for name, why in changed.items()
         if why
     }
@@ -141,9 +141,9 @@ def replay_arm(
     clock = ended.session.clock
     began_s = clock.now_s()
     if ended.session.stop_request.is_noted:
-        return ArmReplay("interrupted", f"{ended.session.stop_request.signal_name} before it", 0.0, 0, ())
+        return ArmReplay("interrupted", f"{ended.session.stop_request.signal_name} before it")
     if arm.metrics:
-        return ArmReplay("refused", "it runs elsewhere, and is not started here", 0.0, 0, ())
+        return ArmReplay("refused", "it runs elsewhere, and is not started here")
     results: dict[str, PassResult] = {}
     try:
         for one, end_s in _passes(ended, arm, until_s, is_native=is_native, leaks=leaks):

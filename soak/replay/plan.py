@@ -19,8 +19,6 @@ LIMIT_TIMES: Final = 4
 """Memory limit of an arm in a replay, in limits of the run: tracebacks take more than what they are of."""
 FREE_SHARE: Final = 0.8
 """Share of the machine's free memory up to which that limit goes above the limit of the run."""
-DRAIN_MARGIN_S: Final = 1.0
-"""Time beyond the timeout of a request in which the load generator notices its end, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def plan_pass(
         raw,
         raw_inside,
         plan.run_directory,
-        plan.profile.traffic.network_timeout_s + DRAIN_MARGIN_S,
+        plan.profile.traffic.network_timeout_s + contract.DRAIN_MARGIN_S,
         placed,
     )
 

@@ -46,13 +46,7 @@ def report_html(
 
     All text of a run, a profile or a service is escaped.
     """
-    environment = Environment(
-        loader=PackageLoader("analysis.report.html", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("analysis.report.html")
     judged, recording = contents.judged, contents.recording
     suspects = dict(zip((one.arm for one in contents.growth), suspect_tables(contents.growth), strict=False))
     details = {
@@ -97,6 +91,17 @@ def report_html(
         provenance=provenance(recording),
         config=config_text(recording),
         hashes=_hashes(recording.hashes),
+    )
+
+
+def page_environment(package: str) -> Environment:
+    """Return what fills the templates of a package: all text is escaped, and a name that is missing is an error."""
+    return Environment(
+        loader=PackageLoader(package, "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 
