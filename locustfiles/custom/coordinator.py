@@ -9,7 +9,7 @@ import gevent
 
 from locustfiles.locust_process import LocustProcess
 from locustfiles.master.coordinator import Coordinator
-from locustfiles.master.spawning import same_users_per_arm
+from locustfiles.master.spawning import keep_lost_workers, same_users_per_arm
 from soak.contract import Traffic
 
 LOST_ARM: Final = "its arm gets no more requests"
@@ -21,6 +21,7 @@ def coordinate_custom(process: LocustProcess, traffic: Traffic, orders: BinaryIO
     From a load's start on, Locust starts the same users for every arm, at the pace or shape of the locustfile.
     """
     environment, options = process.environment, process.environment.parsed_options
+    keep_lost_workers()
     made = Coordinator(process, traffic, orders, None, LOST_ARM)
 
     def await_start() -> None:

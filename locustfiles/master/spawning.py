@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from locust import User
+from locust import User, runners
 from locust.dispatch import UsersDispatcher
 from locust.runners import WorkerNode
 from locust.shape import LoadTestShape
@@ -76,6 +77,11 @@ class SameUsersPerArm(_PerNode):
 def same_users_per_arm(await_start: Callable[[], None]) -> type[SameUsersPerArm]:
     """Return the dispatcher that waits for the load's start by calling ``await_start``."""
     return type("SameUsersPerArm", (SameUsersPerArm,), {"await_start": staticmethod(await_start)})
+
+
+def keep_lost_workers() -> None:
+    """Keep Locust from dropping a worker a minute after it was lost: it would start the users of all others anew."""
+    runners.HEARTBEAT_DEAD_INTERNAL = -math.inf  # type: ignore[assignment]
 
 
 class FixedUsers(LoadTestShape):

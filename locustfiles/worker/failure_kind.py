@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import IncompleteRead
@@ -17,12 +18,16 @@ from soak.contract import HISTOGRAM_HIGHEST_US
 
 ERROR_PREFIX = b'{"error"'
 """Beginning of a body whose first key is "error"; comparing it avoids parsing every answer."""
+_NO_ERROR = re.compile(rb'\{"error"\s*:\s*(?:null|false|"")\s*[,}]')
+"""Beginning of a body whose first key is "error" and which states none."""
 
 
 def answer_kind(status: int, body: bytes) -> str | None:
-    """Return the kind of failure of an answer, by its status and, for 200, its body."""
-    if status == HTTPStatus.OK and body.startswith(ERROR_PREFIX):
+    """Return the kind of failure of an answer, by its status and, for 200, its body; 304 answers a condition well."""
+    if status == HTTPStatus.OK and body.startswith(ERROR_PREFIX) and not _NO_ERROR.match(body):
         return "error_body"
+    if status == HTTPStatus.NOT_MODIFIED:
+        return None
     return {2: None, 4: "4xx", 5: "5xx"}.get(status // 100, "other")
 
 

@@ -14,6 +14,7 @@ from locust.runners import WorkerRunner
 from locustfiles.counts import Second
 from locustfiles.locust_process import LocustProcess
 from locustfiles.messages import BEGIN, HELLO, REFUSED, SECOND_REPORT, STOP, Begin, SecondReport, fingerprint
+from locustfiles.worker.master_watch import MasterWatch
 from soak.contract import Traffic
 from soak.errors import UsageError
 
@@ -84,6 +85,7 @@ class Reporter:
         self._runner.register_message(REFUSED, self._on_refused)
         if isinstance(self._runner, WorkerRunner):
             process.environment.events.quitting.add_listener(self.close)
+            MasterWatch(process, self._runner).register()
         self._runner.send_message(HELLO, {"fingerprint": fingerprint(self._traffic)})
 
     def close(self, **_: object) -> None:

@@ -1,9 +1,19 @@
 from __future__ import annotations
 
-from locust import User
-from locust.runners import WorkerNode
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
 
-from locustfiles.master.spawning import FixedUsers, SameUsersEverywhere, same_users_per_arm
+import pytest
+from locust import User, runners
+from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, WorkerNode, WorkerNodes
+
+from locustfiles.master.spawning import (
+    FixedUsers,
+    SameUsersEverywhere,
+    keep_lost_workers,
+    same_users_per_arm,
+)
 
 
 class Leaky(User):
@@ -67,3 +77,36 @@ def test_every_arm_gets_the_same_users() -> None:
     dispatcher.new_dispatch(4, 100.0)
     users = {"Buyer": 3, "Visitor": 1}
     assert list(dispatcher)[-1] == {"two": users, "three": users}
+
+
+def restarts_after_a_lost_worker(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how often Locust's master starts the users anew, an hour after one of two workers was lost."""
+    started: list[int] = []
+    clients = WorkerNodes()
+    clients["lost"] = WorkerNode("lost", state=STATE_MISSING, heartbeat_liveness=-3600)
+    clients["alive"] = WorkerNode("alive", state=STATE_RUNNING)
+    master = SimpleNamespace(
+        connection_broken=False,
+        clients=clients,
+        state=STATE_RUNNING,
+        target_user_count=2,
+        spawn_rate=1.0,
+        start=lambda user_count, **_: started.append(user_count),
+    )
+    monkeypatch.setattr("locust.runners.gevent.sleep", one_look())
+    with pytest.raises(StopIteration):
+        MasterRunner.heartbeat_worker(cast(MasterRunner, master))
+    return len(started)
+
+
+def one_look() -> Callable[[float], None]:
+    looks = iter((None,))
+    return lambda _seconds: next(looks)
+
+
+def test_a_worker_that_was_lost_stops_no_user_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locust would drop it after a minute, and let the users of every arm begin again."""
+    monkeypatch.setattr(runners, "HEARTBEAT_DEAD_INTERNAL", runners.HEARTBEAT_DEAD_INTERNAL)
+    assert restarts_after_a_lost_worker(monkeypatch) == 1
+    keep_lost_workers()
+    assert restarts_after_a_lost_worker(monkeypatch) == 0

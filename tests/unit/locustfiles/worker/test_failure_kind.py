@@ -26,6 +26,16 @@ from soak.contract import FAILURE_KINDS, HISTOGRAM_HIGHEST_US
         (200, b'{"error":"boom"}', "error_body"),
         (200, b'{"error": "boom"}', "error_body"),
         (200, b'{"errors": 0}', None),
+        (200, b'{"error":null,"data":1}', None),
+        (200, b'{"error": false, "items": []}', None),
+        (200, b'{"error" : "", "result": 3}', None),
+        (200, b'{"error": ""}', None),
+        (200, b'{"error": "" "x"}', "error_body"),
+        (200, b'{"error": "null"}', "error_body"),
+        (200, b'{"error": nullable}', "error_body"),
+        (200, b'{"error": {}}', "error_body"),
+        (304, b"", None),
+        (307, b"", "other"),
         (200, b'{"data": {"error": 1}}', None),
         (302, b"", "other"),
         (404, b'{"error": 1}', "4xx"),
@@ -34,7 +44,7 @@ from soak.contract import FAILURE_KINDS, HISTOGRAM_HIGHEST_US
     ],
 )
 def test_answers(status: int, body: bytes, kind: str | None) -> None:
-    """Status 200 is good unless the first key is error; other statuses go by their class."""
+    """Status 200 is good unless the first key states an error, 304 is, too; other statuses go by their class."""
     assert answer_kind(status, body) == kind
 
 
