@@ -325,12 +325,12 @@ class Sampler:
         for reading in readings:
             for name, problem in reading.problems.items():
                 if problem is not None:
-                    self.gaps.missed(f"{name}{reading.whose}", problem)
+                    self.gaps.missed(name, problem, whose=reading.whose)
                 else:
-                    self.gaps.read(f"{name}{reading.whose}")
+                    self.gaps.read(name, reading.whose)
             self._samples.write(reading.row)
-        rows = tuple(reading.row for reading in readings)
-        if rows:
+        self.gaps.forget({reading.whose for reading in readings})
+        if rows := tuple(reading.row for reading in readings):
             self.latest = self._arm_row.join(rows)
         return rows
 

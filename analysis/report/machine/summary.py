@@ -46,6 +46,9 @@ reason_code of signals; 6, with processes and control; 7, with build and rss_end
 replay, the stuck tasks of grew, replay_of and conditions_sha256."""
 PEAKS: Final = ("rss_bytes", "cgroup_bytes", "tasks_finished", "sessions_open")
 """Columns whose highest readings the summary gives, beside those of all gauges."""
+MOST_LIVES: Final = 1000
+"""Number of lives of an arm in the summary, the longest ones, and of processes: more would make a file that is too
+large to be read."""
 
 
 class SummaryPart(BaseModel):
@@ -195,7 +198,7 @@ def summary_json(contents: ReportContents) -> str:
         replay={one.arm: ReplaySummary.model_validate(one) for one in contents.sites},
         phases=contents.recording.phases,
         arms=tuple(_arm(contents.recording, one, contents.slopes) for one in judged.arms),
-        processes=contents.processes,
+        processes=contents.processes[:MOST_LIVES],
         comparison=contents.rows,
         claims=contents.claims,
         timeline=contents.timeline,
@@ -239,24 +242,33 @@ def _control(recording: Recording, control: InjectedControl) -> ControlSummary:
 
 def _arm(recording: Recording, judged: JudgedArm, slopes: tuple[LifeSlopes, ...]) -> ArmSummary:
     arm = judged.arm
+    lives = _longest(arm.lives)
+    known = {life.number for life in lives}
     return ArmSummary(
         name=arm.name,
         role=arm.role,
         build=arm.build,
         limit_bytes=arm.limit_bytes,
-        lives=arm.lives,
+        lives=lives,
         oom_kills=judged.verdict.oom_kills,
         rss_end_bytes=rss_at_end(recording, arm),
         peaks={
             **{name: peak(arm, PREFIX + name).value for name in gauge_names([arm.samples])},
             **{column: peak(arm, column).value for column in PEAKS},
         },
-        slopes=tuple(one for one in slopes if one.arm == arm.name),
+        slopes=tuple(one for one in slopes if one.arm == arm.name and one.life in known),
         load=judged.load,
         latency_ms=_quantiles(arm.latency.latency_ms),
         service_ms=_quantiles(arm.latency.service_ms),
         notes=arm.notes,
     )
+
+
+def _longest(lives: tuple[Life, ...]) -> tuple[Life, ...]:
+    """Return MOST_LIVES of the lives, in their order: a service may restart more often than a file can be read."""
+    longest = sorted(lives, key=lambda life: life.start_s - life.end_s)[:MOST_LIVES]
+    kept = {life.number for life in longest}
+    return tuple(life for life in lives if life.number in kept)
 
 
 def _quantiles(values: tuple[float, ...] | None) -> Quantiles | None:

@@ -128,6 +128,18 @@ def test_the_processes_of_an_arm_are_in_the_summary(
     assert [error.message for error in validator.iter_errors(found)] == []
 
 
+def test_a_service_that_restarts_all_the_time_makes_no_file_that_is_too_large(
+    build_run: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The longest lives are kept, with their slopes, in their order."""
+    run_dir = build_run()
+    [first, second] = summary(run_dir)["arms"][0]["lives"]
+    monkeypatch.setattr("analysis.report.machine.summary.MOST_LIVES", 1)
+    [arm, _] = summary(run_dir)["arms"]
+    assert arm["lives"] == [max(first, second, key=lambda life: life["end_s"] - life["start_s"])]
+    assert {one["life"] for one in arm["slopes"]} == {arm["lives"][0]["number"]}
+
+
 def test_another_content_is_not_valid(build_run: Build, validator: Draft202012Validator) -> None:
     """A key that is missing, one too many, a word that is none of the verdicts, and text for a number are seen."""
     good = json.dumps(summary(build_run()))
