@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,12 +19,12 @@ from soak.errors import HarnessError, UsageError
 from soak.process import keeper
 from soak.process.guard import Guard
 from soak.process.listeners import Serving, listener_at, who_serves
+from soak.process.log import cap_log
 from soak.process.procfs import processes_of
 from soak.process.readiness import LOG, is_ready, what_failed
 from soak.process.spec import ProcessSpec
 from soak.regular_files import open_output
 
-LOG_CAP_BYTES = 10_000_000
 _KILL_WAIT_S = 2.0
 """Time from SIGKILL until a process is taken for stuck in the kernel, seconds."""
 _START_S = 10.0
@@ -296,16 +295,12 @@ class Child:
         if code is None:
             self._process.kill()  # its keeper: the kernel kills the command when it can
             self._end_group()
+        self.cap_log()
         return -signal.SIGKILL if code is None else code
 
     def cap_log(self) -> None:
-        """Keep the log below twice LOG_CAP_BYTES: the older part moves to ``<name>.1``."""
-        with contextlib.suppress(OSError):  # no room for the older part, or somebody removed the log
-            if self.log.stat().st_size > LOG_CAP_BYTES:
-                try:
-                    shutil.copyfile(self.log, f"{self.log}.1")
-                finally:
-                    os.truncate(self.log, 0)
+        """Keep the log small, as ``log.cap_log``."""
+        cap_log(self.log)
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(

@@ -1,13 +1,41 @@
-"""The end of a child process's log."""
+"""The log of a child process, which is the child's own file: whatever it puts in its place is not followed."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
+from typing import Final
+
+from soak.regular_files import open_regular, replace_file
+
+LOG_CAP_BYTES: Final = 10_000_000
+_TAIL_BYTES: Final = 4000
+
+
+def cap_log(log: Path) -> None:
+    """Keep a log below twice LOG_CAP_BYTES: when it has more than that, its end moves to ``<log>.1``.
+
+    A file that is no regular one stays as it is, and so does one whose end nothing can be made of.
+    """
+    with contextlib.suppress(OSError), open_regular(log) as file:  # no room, or somebody removed the log
+        if (size := os.fstat(file.fileno()).st_size) > LOG_CAP_BYTES:
+            file.seek(size - LOG_CAP_BYTES)
+            try:
+                replace_file(Path(f"{log}.1"), file.read(LOG_CAP_BYTES))
+            finally:
+                os.truncate(
+                    f"/proc/self/fd/{file.fileno()}", 0
+                )  # the file that was read, whatever has its name
 
 
 def last_words(log: Path, lines: int = 8) -> str:
     """Return the end of a log, indented for an error message."""
-    return "\n".join(f"  | {line}" for line in _tail(log, lines) or ["(it printed nothing)"])
+    try:
+        tail = _tail(log, lines) or ["(it printed nothing)"]
+    except OSError as error:
+        tail = [f"({log} cannot be read: {error.strerror})"]
+    return "\n".join(f"  | {line}" for line in tail)
 
 
 def last_line(log: Path) -> str:
@@ -19,7 +47,7 @@ def last_line(log: Path) -> str:
 
 
 def _tail(log: Path, lines: int) -> list[str]:
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 4000))
-        text = file.read().decode("utf-8", "replace").strip()
+    with open_regular(log) as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+        text = file.read(_TAIL_BYTES).decode("utf-8", "replace").strip()
     return text.splitlines()[-lines:]

@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 from soak.errors import UsageError
-from soak.process import child as module
 from soak.process.child import Child, describe_exit, end_together
 from soak.process.guard import Guard
 from soak.process.listeners import Serving
@@ -149,12 +148,12 @@ def test_its_last_lines_explain_a_failure(guard: Guard, tmp_path: Path) -> None:
 
 def test_a_chatty_child_fills_no_disk(guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the cap the older part moves aside, and the child writes on at the new start of its file."""
-    monkeypatch.setattr(module, "LOG_CAP_BYTES", 1000)
+    monkeypatch.setattr("soak.process.log.LOG_CAP_BYTES", 1000)
     log = tmp_path / "log"
     child = Child(python("print('x' * 2000)\ninput()\nprint('after')"), log, guard, stdin=True)
     wait_for_line(log)
     child.cap_log()
-    assert Path(f"{log}.1").stat().st_size == 2001
+    assert Path(f"{log}.1").stat().st_size == 1000
     assert log.stat().st_size == 0
     child.send_line("")
     wait_exit(child)
@@ -233,7 +232,7 @@ def test_what_answers_where_nobody_listens_is_forwarded(
     guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As docker does it by rules of the kernel: the command is not ready, and the sentence says why."""
-    monkeypatch.setattr(module, "is_ready", lambda *_: True)
+    monkeypatch.setattr("soak.process.child.is_ready", lambda *_: True)
     port = free_port()
     child = Child(serving("time.sleep(300)", "/", port), tmp_path / "log", guard)
     assert not child.is_ready()
@@ -246,8 +245,8 @@ def test_a_stranger_is_looked_at_again_before_a_start_is_refused(
 ) -> None:
     """A worker that is being given to another parent is none of its processes at that instant."""
     looks = iter([Serving.OTHER, Serving.OWN])
-    monkeypatch.setattr(module, "is_ready", lambda *_: True)
-    monkeypatch.setattr(module, "who_serves", lambda *_: next(looks))
+    monkeypatch.setattr("soak.process.child.is_ready", lambda *_: True)
+    monkeypatch.setattr("soak.process.child.who_serves", lambda *_: next(looks))
     child = Child(serving("time.sleep(300)", "/", free_port()), tmp_path / "log", guard)
     assert child.is_ready()
     child.stop()
