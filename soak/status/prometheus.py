@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from soak.contract import LOAD, PHASES
+from soak.contract import LOAD, PHASES, ArmLive
 from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError
 from soak.status.model import ATTACHED, ArmStatus, RunStatus
@@ -32,6 +32,10 @@ GAUGES: Final = (
 )
 """Name, column of samples.csv, meaning. Names that Prometheus's own clients have are kept."""
 SCALED: Final = {"loop_lag_ms": 1e-3}
+
+Kind = type[GaugeMetricFamily] | type[CounterMetricFamily]
+Labelled = tuple[tuple[str, ...], Any]
+"""The values of the labels, and what has them; None where it was not read."""
 
 
 class RunMetrics(Collector):
@@ -57,22 +61,25 @@ class RunMetrics(Collector):
         for name, column, meaning in GAUGES:
             scale = SCALED.get(column, 1.0)
             values = {arm.name: _scaled(self._read(arm, column), scale) for arm in up}
-            yield from _gauge(name, meaning, values)
-        yield from _target_gauges(up)
+            yield from _of_arms(GaugeMetricFamily, name, meaning, values)
+        meaning = "Gauges that the target registered."
+        yield from _family(GaugeMetricFamily, "soak_gauge", meaning, ("arm", "name"), _target_gauges(up))
         cpu_s = {arm.name: arm.sample.get("cpu_s") for arm in up}
-        yield from _counter("process_cpu_seconds", "User and system time of the process.", cpu_s)
-        yield from _counter(
-            "soak_oom_kills", "OOM kills of the arm.", {arm.name: arm.oom_kills for arm in now.arms}
-        )
-        yield from _gauge("soak_up", "Whether the arm is ready.", {arm.name: int(arm.up) for arm in now.arms})
-        yield from _gauge(
-            "soak_life", "Counts the arm's processes.", {arm.name: arm.life for arm in now.arms}
-        )
+        meaning = "User and system time of the process."
+        yield from _of_arms(CounterMetricFamily, "process_cpu_seconds", meaning, cpu_s)
+        kills = {arm.name: arm.oom_kills for arm in now.arms}
+        yield from _of_arms(CounterMetricFamily, "soak_oom_kills", "OOM kills of the arm.", kills)
+        ready = {arm.name: arm.up for arm in now.arms}
+        yield from _of_arms(GaugeMetricFamily, "soak_up", "Whether the arm is ready.", ready)
+        lives = {arm.name: arm.life for arm in now.arms}
+        yield from _of_arms(GaugeMetricFamily, "soak_life", "Counts the arm's processes.", lives)
         limits = {arm.name: arm.limit_bytes for arm in now.arms}
-        yield from _gauge("soak_memory_limit_bytes", "The arm's memory limit.", limits)
-        yield _phases(now.phase)
-        yield from _requests(now.arms)
-        yield from _verdicts(now.arms)
+        yield from _of_arms(GaugeMetricFamily, "soak_memory_limit_bytes", "The arm's memory limit.", limits)
+        meaning = "1 for the phase of the run."
+        yield from _family(GaugeMetricFamily, "soak_phase", meaning, ("phase",), _phases(now.phase))
+        name, meaning = "soak_requests_per_second", "Requests per second, mean of the newest 10 s of load."
+        yield from _family(GaugeMetricFamily, name, meaning, ("arm", "outcome"), _requests(now.arms))
+        yield from _judged({arm.name: arm.live for arm in now.arms if arm.live is not None})
 
     def _read(self, arm: ArmStatus, column: str) -> object:
         value = arm.sample.get(column)
@@ -94,76 +101,53 @@ def serve_metrics(port: int) -> RunMetrics:
     return metrics
 
 
-def _gauge(name: str, meaning: str, values: dict[str, Any]) -> Iterator[Metric]:
-    family = GaugeMetricFamily(name, meaning, labels=["arm"])
-    for arm, value in values.items():
+def _family(
+    kind: Kind, name: str, meaning: str, labels: Sequence[str], values: Iterable[Labelled]
+) -> Iterator[Metric]:
+    """Yield the metric with the values that are known; none where none is."""
+    family = kind(name, meaning, labels=labels)
+    for labelled, value in values:
         if value is not None:
-            family.add_metric([arm], float(value))
+            family.add_metric(labelled, float(value))
     if family.samples:
         yield family
 
 
-def _counter(name: str, meaning: str, values: dict[str, Any]) -> Iterator[Metric]:
-    family = CounterMetricFamily(name, meaning, labels=["arm"])
-    for arm, value in values.items():
-        if value is not None:
-            family.add_metric([arm], float(value))
-    if family.samples:
-        yield family
+def _of_arms(kind: Kind, name: str, meaning: str, values: Mapping[str, Any]) -> Iterator[Metric]:
+    return _family(kind, name, meaning, ("arm",), (((arm,), value) for arm, value in values.items()))
 
 
-def _target_gauges(arms: Iterable[ArmStatus]) -> Iterator[Metric]:
-    family = GaugeMetricFamily("soak_gauge", "Gauges that the target registered.", labels=["arm", "name"])
+def _target_gauges(arms: Iterable[ArmStatus]) -> Iterator[Labelled]:
     for arm in arms:
         gauges = arm.sample.get("gauges")
         for name, value in gauges.items() if isinstance(gauges, dict) else ():
-            if value is not None:
-                family.add_metric([arm.name, name], float(value))
-    if family.samples:
-        yield family
+            yield (arm.name, name), value
 
 
-def _phases(phase: str) -> Metric:
+def _phases(phase: str) -> Iterator[Labelled]:
     # No label of the others: each phase would begin new series, and cut every window of time at its start.
-    family = GaugeMetricFamily("soak_phase", "1 for the phase of the run.", labels=["phase"])
     now = LOAD if phase == ATTACHED else phase
-    for name in PHASES:
-        family.add_metric([name], float(name == now))
-    return family
+    return (((name,), name == now) for name in PHASES)
 
 
-def _requests(arms: Iterable[ArmStatus]) -> Iterator[Metric]:
-    family = GaugeMetricFamily(
-        "soak_requests_per_second",
-        "Requests per second, mean of the newest 10 s of load.",
-        labels=["arm", "outcome"],
-    )
-    for arm in arms:
-        for outcome in OUTCOMES:
-            if outcome in arm.requests:
-                family.add_metric([arm.name, outcome], float(arm.requests[outcome]))
-    if family.samples:
-        yield family
+def _requests(arms: Iterable[ArmStatus]) -> Iterator[Labelled]:
+    return (((arm.name, outcome), arm.requests.get(outcome)) for arm in arms for outcome in OUTCOMES)
 
 
-def _verdicts(arms: Iterable[ArmStatus]) -> Iterator[Metric]:
-    judged = {arm.name: arm.live for arm in arms if arm.live is not None}
-    family = GaugeMetricFamily("soak_verdict", "1 for the verdict so far.", labels=["arm", "verdict"])
-    for arm, live in judged.items():
-        for verdict in VERDICTS:
-            family.add_metric([arm, verdict], float(live.verdict == verdict))
-    if family.samples:
-        yield family
+def _judged(live: Mapping[str, ArmLive]) -> Iterator[Metric]:
+    verdicts = (((arm, name), one.verdict == name) for arm, one in live.items() for name in VERDICTS)
+    labels = ("arm", "verdict")
+    yield from _family(GaugeMetricFamily, "soak_verdict", "1 for the verdict so far.", labels, verdicts)
     rate = "Leak rate so far"
     for name, meaning, values in (
-        ("soak_leak_rate_bytes_per_second", f"{rate}.", {arm: live.rate_per_s for arm, live in judged.items()}),
+        ("soak_leak_rate_bytes_per_second", f"{rate}.", {arm: one.rate_per_s for arm, one in live.items()}),
         ("soak_leak_rate_low_bytes_per_second", f"{rate}: lower end of its interval.",
-         {arm: live.low for arm, live in judged.items()}),
+         {arm: one.low for arm, one in live.items()}),
         ("soak_leak_rate_high_bytes_per_second", f"{rate}: upper end of its interval.",
-         {arm: live.high for arm, live in judged.items()}),
-        ("soak_time_to_oom_seconds", "Earliest time to OOM.", {arm: live.oom_low_s for arm, live in judged.items()}),
+         {arm: one.high for arm, one in live.items()}),
+        ("soak_time_to_oom_seconds", "Earliest time to OOM.", {arm: one.oom_low_s for arm, one in live.items()}),
     ):  # fmt: skip
-        yield from _gauge(name, meaning, values)
+        yield from _of_arms(GaugeMetricFamily, name, meaning, values)
 
 
 def _scaled(value: object, scale: float) -> float | None:
