@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from analysis.judge.points.binning import Points
 from analysis.judge.sen_slope import sen_slope
-from analysis.judge.types import SignalSeries
 
 MIN_POINTS: Final = 5
 """Points of a life from which on it can be judged by itself."""
@@ -50,18 +48,6 @@ def growing_lives(points: Points, margin_per_s: float) -> list[float]:
 
 def _length_s(points: Points, life: float) -> float:
     return float(np.ptp(points.t_s[points.life == life]))
-
-
-def part_of(series: SignalSeries, life: float) -> SignalSeries:
-    """Return the readings of one life."""
-    mine = series.life == life
-    return replace(
-        series,
-        t_s=series.t_s[mine],
-        value=series.value[mine],
-        life=series.life[mine],
-        requests=series.requests[mine],
-    )
 
 
 def _growth(points: Points, life: float, end_s: float) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from analysis.judge.case import BOUND_ERROR, Case, fit_case
 from analysis.judge.decision import MIN_LEAK_SHARE, decide, grows
 from analysis.judge.minimum_detectable import minimum_detectable_rate
-from analysis.judge.one_life import growing_lives, part_of
+from analysis.judge.one_life import growing_lives
 from analysis.judge.points.binning import Points, bin_series, clean_series, is_plausible
 from analysis.judge.reasons import reason_sentence, unusable_sentence
 from analysis.judge.types import (
@@ -160,7 +160,7 @@ def _growing_lives(
 ) -> Iterator[tuple[SignalSeries, Points]]:
     """Return each life by itself that may grow and is long enough to be judged, the newest first."""
     for life in growing_lives(points, _margin_per_s(margin, points)):
-        alone = part_of(series, life)
+        alone = series.at(series.life == life)
         found = bin_series(alone)
         if not _too_few(alone, found) and _margin_per_s(margin, found) > 0:
             yield alone, found

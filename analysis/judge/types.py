@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Literal, TypeVar
 
@@ -81,6 +81,16 @@ class SignalSeries:
     quantum: float = 0.0
     """Least amount by which it changes, in the signal's unit, where that is more than noise: an arena for memory read
     from outside, of which nobody can say what is free. 0 where every change is read."""
+
+    def at(self, places: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> SignalSeries:
+        """Return the readings at these places alone; ``places`` are numbers, or one truth value per reading."""
+        return replace(
+            self,
+            t_s=self.t_s[places],
+            value=self.value[places],
+            life=self.life[places],
+            requests=self.requests[places],
+        )
 
 
 @dataclass(frozen=True, slots=True)

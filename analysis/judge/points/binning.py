@@ -68,20 +68,21 @@ def is_plausible(value: Numbers) -> npt.NDArray[np.bool_]:
 
 def clean_series(series: SignalSeries) -> SignalSeries:
     """Return the plausible readings in order of time within each life; a repeated row counts once."""
-    t_s, value, life, requests = (
-        np.asarray(column, dtype=np.float64)
-        for column in (series.t_s, series.value, series.life, series.requests)
+    series = replace(
+        series,
+        t_s=np.asarray(series.t_s, dtype=np.float64),
+        value=np.asarray(series.value, dtype=np.float64),
+        life=np.asarray(series.life, dtype=np.float64),
+        requests=np.asarray(series.requests, dtype=np.float64),
     )
-    good = np.isfinite(t_s) & np.isfinite(life) & is_plausible(value)
-    t_s, value, life, requests = (column[good] for column in (t_s, value, life, requests))
-    later, next_life = np.diff(t_s), np.diff(life)
+    series = series.at(np.isfinite(series.t_s) & np.isfinite(series.life) & is_plausible(series.value))
+    later, next_life = np.diff(series.t_s), np.diff(series.life)
     if not ((next_life > 0) | ((next_life == 0) & (later >= 0))).all():
-        order = np.lexsort((t_s, life))
-        t_s, value, life, requests = (column[order] for column in (t_s, value, life, requests))
-        later, next_life = np.diff(t_s), np.diff(life)
-    first = np.ones(len(t_s), dtype=bool)
+        series = series.at(np.lexsort((series.t_s, series.life)))
+        later, next_life = np.diff(series.t_s), np.diff(series.life)
+    first = np.ones(len(series.t_s), dtype=bool)
     first[1:] = (later > 0) | (next_life != 0)
-    return replace(series, t_s=t_s[first], value=value[first], life=life[first], requests=requests[first])
+    return series.at(first)
 
 
 def bin_series(series: SignalSeries) -> Points:

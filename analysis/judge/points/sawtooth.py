@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -47,14 +46,7 @@ def lower_envelope(series: SignalSeries) -> tuple[SignalSeries, float]:
                 np.searchsorted(last, minima[-1]),
             ),
         )
-        index = np.concatenate(minima)
-        series = replace(
-            series,
-            t_s=series.t_s[index],
-            value=series.value[index],
-            life=series.life[index],
-            requests=series.requests[index],
-        )
+        series = series.at(np.concatenate(minima))
     return series, rise
 
 
