@@ -141,18 +141,16 @@ def _without_short_lives(points: Points, readings: npt.NDArray[np.int64]) -> Poi
     """Return the points of the lives that count; ``readings`` is the number of readings of each point."""
     _, number, counts = np.unique(points.life, return_inverse=True, return_counts=True)
     kept = counts[number] >= MIN_POINTS_PER_LIFE
-    return Points(
-        points.t_s[kept],
-        points.age_s[kept],
-        points.value[kept],
-        points.life[kept],
-        points.requests[kept],
-        points.rate_rps[kept],
-        points.load_regressors[kept],
-        points.mean_rps,
+    return replace(
+        points,
+        t_s=points.t_s[kept],
+        age_s=points.age_s[kept],
+        value=points.value[kept],
+        life=points.life[kept],
+        requests=points.requests[kept],
+        rate_rps=points.rate_rps[kept],
+        load_regressors=points.load_regressors[kept],
         left_out=float(readings[~kept].sum() / readings.sum()),
-        cut_off=points.cut_off,
-        rise_at_end=points.rise_at_end,
     )
 
 
