@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 from scipy.special import stdtrit
 
+from analysis.judge.centred import centred
 from analysis.judge.types import Numbers, Rate
 
 MIN_PERIODS: Final = 8
@@ -107,7 +108,7 @@ def growth_by_name(
     design = np.hstack([count, moments])
     fits = (
         _fit(np.diff(design, axis=0)[same], gained, free, tested),
-        _fit(_centred(design, of_life), _centred(value, of_life), free, tested),
+        _fit(centred(design, of_life), centred(value, of_life), free, tested),
     )
     quantile = float(stdtrit(free, 1 - error / 2 / tested))
     walk = fits[0].rate
@@ -181,11 +182,3 @@ def _fit(design: Numbers, value: Numbers, free: int, kept: int) -> _Fit:
 def _unit_columns(design: Numbers) -> Numbers:
     length = np.linalg.norm(design, axis=0)
     return np.asarray(design / np.where(length > 0, length, 1.0), dtype=np.float64)
-
-
-def _centred(values: Numbers, life: Numbers) -> Numbers:
-    """Return the values less the mean of their life."""
-    centred = np.array(values, dtype=np.float64)
-    for one in np.unique(life):
-        centred[life == one] -= centred[life == one].mean(axis=0)
-    return centred

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
+from analysis.judge.centred import centred
 from analysis.judge.models.design_matrix import (
     MIN_CLOCK_DIFFERENCE,
     WARM_UP_TAUS,
@@ -88,8 +87,7 @@ def fit_case(
     ``least_noise`` is the least standard deviation of a point, in the signal's unit; ``settled`` is whether the points
     are quiesce points. ``bound_error`` is the chance that the leak lies above the upper end of the interval.
     """
-    level = {life: float(points.value[points.life == life].mean()) for life in np.unique(points.life)}
-    around = points.value - np.array([level[life] for life in points.life])
+    around = centred(points.value, points.life)
     noise = max(least_noise, MIN_NOISE_SHARE * margin_per_s * points.span_s)
     scale = max(float(around.std()), noise)
     unit_per_s = scale / points.span_s

@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 from scipy.special import fdtri
 
+from analysis.judge.centred import centred
 from analysis.judge.points.binning import bin_series, clean_series
 from analysis.judge.types import Numbers, SignalSeries
 
@@ -61,7 +62,7 @@ def find_onset(readings: SignalSeries) -> Onset | None:
         return None
     places = np.linspace(0, len(clock) - 1, PER_GAP * (len(clock) - 1) + 1)
     onsets = np.interp(places, np.arange(len(clock)), clock)
-    squares, rest = _fits(clock, _centred(value, life), onsets, life)
+    squares, rest = _fits(clock, centred(value, life), onsets, life)
     best = int(squares.argmin())
     free = max(_independent(rest[:, best], life) - len(np.unique(life)) - 2, 1.0)
     bound = squares[best] * (1 + 2 * float(fdtri(2, free, 1 - ERROR)) / free) + ROUNDING * squares[-1]
@@ -93,7 +94,7 @@ def _first_above(t_s: Numbers, value: Numbers, life: Numbers) -> Onset | None:
 
 def _fits(clock: Numbers, value: Numbers, onsets: Numbers, life: Numbers) -> tuple[Numbers, Numbers]:
     """Return the sum of squares that each onset leaves, and what it leaves, shape (points, onsets)."""
-    grown = _centred(np.maximum(clock[:, None], onsets) - clock[0], life)
+    grown = centred(np.maximum(clock[:, None], onsets) - clock[0], life)
     length = np.sum(grown**2, axis=0)
     rate = np.maximum(value @ grown / np.where(length > 0, length, 1.0), 0.0)
     rest = value[:, None] - grown * rate
@@ -107,11 +108,3 @@ def _independent(rest: Numbers, life: Numbers) -> float:
     found = (together / total if total > 0 else 0.0) * (1 + 4 / len(rest)) + 1 / len(rest)
     correlation = min(max(found, 0.0), MOST_CORRELATION)
     return len(rest) * (1 - correlation) / (1 + correlation)
-
-
-def _centred(values: Numbers, life: Numbers) -> Numbers:
-    """Return the values less the mean of their life."""
-    centred = np.array(values, dtype=np.float64)
-    for one in np.unique(life):
-        centred[life == one] -= centred[life == one].mean(axis=0)
-    return centred
