@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from analysis.judge.centred import centred
 from analysis.judge.models.design_matrix import (
     MIN_CLOCK_DIFFERENCE,
@@ -16,7 +18,7 @@ from analysis.judge.models.fitting import BURN_IN_SHARES, ModelFit, ModelFitter
 from analysis.judge.models.posterior import RatePosterior
 from analysis.judge.models.search import search_models
 from analysis.judge.points.binning import Points
-from analysis.judge.types import Rate
+from analysis.judge.types import Numbers, Rate
 
 BOUND_ERROR: Final = 0.05
 """Chance that the leak lies above the upper end of the interval, not divided among signals, as one alone clears an arm;
@@ -57,6 +59,12 @@ class Case:
     def best(self) -> ModelFit:
         """The model of the greatest weight."""
         return max(self.fits, key=lambda fit: fit.log_weight)
+
+    @property
+    def weights(self) -> Numbers:
+        """The weight of each model, as a share of the greatest."""
+        log_weights = np.array([fit.log_weight for fit in self.fits])
+        return np.asarray(np.exp(log_weights - log_weights.max()))
 
     def last_change_point(self) -> float:
         """Return where the best model's last slope change point is, in shares of the run; 0 without one."""

@@ -130,7 +130,6 @@ def _may_follow_the_day(case: Case) -> bool:
         for column in columns
     }
     uneven = slow if len(lives) == 1 else slow | design.load
-    log_weights = np.array([fit.log_weight for fit in case.fits])
     steady = np.array(
         [
             not fit.model.change_points
@@ -139,7 +138,7 @@ def _may_follow_the_day(case: Case) -> bool:
             for fit in case.fits
         ]
     )
-    weight = np.exp(log_weights - log_weights.max())
+    weight = case.weights
     return float(weight[steady].sum()) < MIN_STEADY_SHARE * float(weight.sum())
 
 
@@ -216,8 +215,7 @@ def _shifts_late(case: Case) -> bool:
     """
     if case.points.cut_off > _size_that_matters(case):
         return True
-    log_weights = np.array([fit.log_weight for fit in case.fits])
-    weight = np.exp(log_weights - log_weights.max())
+    weight = case.weights
     late = np.array(
         [
             weight[k] > NEGLIGIBLE_WEIGHT_SHARE and _late_shift_matters(case, fit)
