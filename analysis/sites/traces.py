@@ -43,6 +43,8 @@ MOST_NAME: Final = 4_096
 """Characters of a file's name at most, as the kernel's."""
 
 Whole = npt.NDArray[np.int64]
+Key = tuple[Frame | None, Frame | None, Frame | None]
+"""What the allocations of a group have in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class _Groups:
         self._namer = namer
         self._points = points
         self._group_of: dict[Traceback, int] = {}
-        self._places: dict[tuple[Frame | None, Frame | None, Frame | None], int] = {}
+        self._places: dict[Key, int] = {}
         self._names: list[Name] = []
         self._frames: list[Traceback] = []
         self._most: list[int] = []
@@ -124,8 +126,7 @@ class _Groups:
         name = self._namer.name(traceback)
         if name is None or not traceback:
             return -1
-        inner = None if name.yours or name.package else traceback[0]
-        key = (name.yours, name.package, inner)
+        key = group_key(name, traceback[0])
         if key not in self._places:
             if len(self._places) >= MOST_GROUPS:
                 raise ValueError(f"more than {MOST_GROUPS:,} pairs of lines allocate")
@@ -137,15 +138,25 @@ class _Groups:
         return self._places[key]
 
 
+def group_key(name: Name, innermost: Frame) -> Key:
+    """Return the lines by which allocations are grouped; without a line of yours or of a package, the innermost one."""
+    return name.yours, name.package, None if name.yours or name.package else innermost
+
+
+def whole_processes(raw: Path, points: Sequence[int]) -> list[int]:
+    """Return the processes with a file at every point."""
+    return [
+        one for one in range(MOST_PROCESSES) if all(traces_file(raw, point, one).exists() for point in points)
+    ]
+
+
 def read_groups(raw: Path, points: Sequence[int], namer: Namer) -> tuple[Group, ...]:
     """Return the live allocations of a Python pass by name, at each of ``points``.
 
     Only processes with a file at every point count. Raises HarnessError where there is none, or a file is not as the
     probe writes it.
     """
-    processes = [
-        one for one in range(MOST_PROCESSES) if all(traces_file(raw, point, one).exists() for point in points)
-    ]
+    processes = whole_processes(raw, points)
     if not processes:
         raise HarnessError(f"{raw}: no process of the arm left its traces at every point.")
     groups = _Groups(namer, len(points))

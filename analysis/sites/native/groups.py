@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from analysis.judge.types import Numbers
-from analysis.sites.naming import Frame, Name, Namer, Traceback
+from analysis.sites.naming import Name, Namer, Traceback
 from analysis.sites.native.capture import (
     READ_TIMEOUT_S,
     CaptureError,
@@ -23,15 +23,13 @@ from analysis.sites.native.capture import (
     reader_for,
 )
 from analysis.sites.native.functions import Functions
-from analysis.sites.traces import Group
-from soak.contract import MOST_PROCESSES, traces_file
+from analysis.sites.traces import Group, Key, group_key, whole_processes
+from soak.contract import traces_file
 
 NAMED_SHARE: Final = 0.005
 """Growth of a stack as a share of that of all from which on its function is looked for in the mapped libraries."""
 MOST_OF_IT: Final = 0.5
 """Share of the growth at a line that one function allocates, from which on the line is named with it."""
-
-Key = tuple[Frame | None, Frame | None, Frame | None]
 
 
 @dataclass(slots=True)
@@ -74,9 +72,7 @@ def read_native_groups(
     Raises CaptureError where there is no capture or one cannot be read.
     """
     is_ours = _is_ours(root)
-    processes = [
-        one for one in range(MOST_PROCESSES) if all(traces_file(raw, point, one).exists() for point in points)
-    ]
+    processes = whole_processes(raw, points)
     if not processes:
         raise CaptureError("no process of the arm was captured at every point")
     found: dict[Key, _Sums] = {}
@@ -118,8 +114,7 @@ def _add(found: dict[Key, _Sums], namer: Namer, stack: Stack, function: str) -> 
     name = namer.name(traceback)
     if name is None or not (traceback or function):
         return
-    inner = None if name.yours or name.package else (*traceback, (function, 0))[0]
-    key = (name.yours, name.package, inner)
+    key = group_key(name, (*traceback, (function, 0))[0])
     if key not in found:
         none = np.zeros(len(stack.bytes))
         found[key] = _Sums(name, none, none, none)
