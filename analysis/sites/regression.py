@@ -67,7 +67,7 @@ ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class GrowingGroup:
     """A group of allocations that grows, per request."""
 
     group: Group
@@ -96,7 +96,7 @@ def find_sites(
     by_name: Mapping[str, Numbers],
     leak: float | None,
     most: float | None = None,
-) -> tuple[Site, ...]:
+) -> tuple[GrowingGroup, ...]:
     """Return the sites, those with the most bytes first.
 
     ``requests`` are those answered before each point, ``by_name`` the same by name of the request; ``leak`` is what the
@@ -129,7 +129,7 @@ def find_sites(
     few &= ((np.diff(size) > 0).sum(axis=1) >= MIN_DOUBLINGS) & (whole >= least) & (whole > 0)
     names = {name: np.asarray(counts[used], dtype=np.float64) for name, counts in by_name.items()}
     found = [
-        Site(
+        GrowingGroup(
             groups[one],
             float(rate[one]),
             float(steady.low[one] + table[one]),
@@ -140,13 +140,13 @@ def find_sites(
         for one in np.flatnonzero(sites).tolist()
     ]
     found += [
-        Site(groups[one], float(whole[one]), None, None, float(large[one]))
+        GrowingGroup(groups[one], float(whole[one]), None, None, float(large[one]))
         for one in np.flatnonzero(few & ~sites).tolist()
     ]
     return tuple(sorted(_parts(found, leak, most), key=lambda site: -site.bytes_per_request))
 
 
-def _parts(sites: list[Site], leak: float | None, most: float | None) -> list[Site]:
+def _parts(sites: list[GrowingGroup], leak: float | None, most: float | None) -> list[GrowingGroup]:
     """Return the sites that may be a part of the leak; all of them where those alone do not explain EXPLAINED of it."""
     if leak is None or most is None:
         return sites
@@ -156,7 +156,7 @@ def _parts(sites: list[Site], leak: float | None, most: float | None) -> list[Si
     return parts if sum(site.bytes_per_request for site in parts) >= EXPLAINED * leak > 0 else sites
 
 
-def _mean_block(site: Site) -> float:
+def _mean_block(site: GrowingGroup) -> float:
     """Return the mean size of the blocks that a site keeps, bytes."""
     return math.inf if site.low is None else site.bytes_per_request / site.blocks_per_request
 

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.judge.types import Numbers
 from analysis.sites.naming import Name
-from analysis.sites.regression import Site, find_sites
+from analysis.sites.regression import GrowingGroup, find_sites
 from analysis.sites.traces import Group
 
 Draw = np.random.Generator
@@ -191,7 +191,7 @@ def test_a_point_before_the_first_request_counts_only_where_it_must() -> None:
     assert find_sites([leaking(1, requests[:3], 50.0)], requests[:3], NOBODY, None) == ()
 
 
-def lines(sites: tuple[Site, ...]) -> list[int]:
+def lines(sites: tuple[GrowingGroup, ...]) -> list[int]:
     return [site.group.frames[0][1] for site in sites]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.sites.naming import Frame, Name
-from analysis.sites.regression import Site
+from analysis.sites.regression import GrowingGroup
 from analysis.sites.rows import site_rows
 from analysis.sites.sources import Sources
 from analysis.sites.traces import Group
@@ -14,11 +14,11 @@ from analysis.sites.traces import Group
 NOTHING = np.zeros(4)
 
 
-def site(line: int, bytes_per_request: float, root: Frame | None = None) -> Site:
+def site(line: int, bytes_per_request: float, root: Frame | None = None) -> GrowingGroup:
     """Return a site at a line of /srv/app.py, in the coroutine that ``root`` is in."""
     frame = ("/srv/app.py", line)
     group = Group(Name(frame, None, root), (frame,), NOTHING, NOTHING, NOTHING)
-    return Site(group, bytes_per_request, bytes_per_request, bytes_per_request, 1.0)
+    return GrowingGroup(group, bytes_per_request, bytes_per_request, bytes_per_request, 1.0)
 
 
 @pytest.fixture
@@ -74,6 +74,6 @@ def test_of_equal_sites_those_of_yours_are_first(sources: Sources) -> None:
     package = Group(
         Name(None, ("/lib/site-packages/a.py", 1), None), (("/lib/a.py", 1),), NOTHING, NOTHING, NOTHING
     )
-    sites = [Site(package, 60.0, 60.0, 60.0, 1.0), site(3, 60.0), site(2, 60.0)]
+    sites = [GrowingGroup(package, 60.0, 60.0, 60.0, 1.0), site(3, 60.0), site(2, 60.0)]
     rows = site_rows(sites, "python", sources, 200.0, tasks_leak=False)
     assert [row.your_line for row in rows] == ["app.py:3", "app.py:2", ""]

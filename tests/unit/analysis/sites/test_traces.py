@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from analysis.sites.naming import Kind, Namer
-from analysis.sites.regression import Site, find_sites
+from analysis.sites.regression import GrowingGroup, find_sites
 from analysis.sites.sources import Sources
 from analysis.sites.traces import Group, read_groups
 from soak.contract import traces_file
@@ -57,11 +57,11 @@ TASKS = """
 """
 
 
-def sites_of(groups: tuple[Group, ...], points: int = 6, each: int = 100) -> tuple[Site, ...]:
+def sites_of(groups: tuple[Group, ...], points: int = 6, each: int = 100) -> tuple[GrowingGroup, ...]:
     return find_sites(groups, each * np.arange(1.0, points + 1), {}, None)
 
 
-def lines(sites: tuple[Site, ...]) -> set[int]:
+def lines(sites: tuple[GrowingGroup, ...]) -> set[int]:
     return {site.group.name.yours[1] for site in sites if site.group.name.yours}
 
 

@@ -13,7 +13,7 @@ from analysis.sites.naming import Name, Namer
 from analysis.sites.native import groups
 from analysis.sites.native.capture import READ_TIMEOUT_S, Captured, CaptureError, Reader, Stack
 from analysis.sites.native.groups import _Sums, read_native_groups
-from analysis.sites.regression import Site, find_sites
+from analysis.sites.regression import GrowingGroup, find_sites
 from analysis.sites.sources import Sources
 from soak.contract import traces_file
 from tests.support.planted_captures import Target, captured, line_of
@@ -33,7 +33,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
     return found
 
 
-def sites(target: Target, root: Path | None) -> dict[int, Site]:
+def sites(target: Target, root: Path | None) -> dict[int, GrowingGroup]:
     """Return the sites by the number of their line in the app."""
     found_groups = read_native_groups(target.raw, range(5), Namer(Sources(root)), root)
     requests = np.arange(1.0, 6.0) * STEP
