@@ -6,8 +6,8 @@ import types
 from collections import deque
 from typing import Any
 
+from .asyncio_objects import frames_of, function_name, is_done, is_future
 from .objects import attributes_of, is_a, locals_of, mapping_of, members_of, mro_of, names_of, type_name
-from .roots import frames_of, function_name, is_done, is_future
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ import time
 from typing import Any, NamedTuple
 
 from .. import creations
+from .asyncio_objects import coroutine_of, function_name, is_done, is_task
 from .objects import entries_of, is_static, referents
-from .roots import coroutine_of, function_name, is_done, is_task, registries_of_threads
+from .roots import registries_of_threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from collections import Counter, deque
 from typing import Any, NamedTuple
 
 from .. import tasks
-from .objects import attribute_of, attributes_of, is_a, locals_of, mro_of, type_name
+from .asyncio_objects import MOST_FRAMES, coroutine_of, frames_of, function_name, is_done
+from .objects import attributes_of, is_a, locals_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,14 +21,9 @@ OWN, INSTALLED, STANDARD = range(3)
 
 MOST_TASKS = 1_000
 MOST_TASKS_LOOKED_AT = 200_000
-MOST_FRAMES = 100
-"""Of a thread or task."""
 MOST_FRAMES_ASKED_FOR = 10_000
 CROWD = 20
 """Threads or tasks in one function, or modules of one file, from which on they are what is kept, not who keeps it."""
-
-LONGEST_NAME = 200
-"""Characters of the name of a function."""
 
 _LOOP_MODULES = ("asyncio.base_events", "asyncio.events", "selectors")
 _LOOP_PACKAGES = ("asyncio", "uvloop")
@@ -84,60 +80,6 @@ def find_roots(own_thread: int) -> list[Root]:
 def hidden_names() -> list[dict[str, Any]]:
     """Return the names of the probe's own modules: what only they hold is no part of the target."""
     return [vars(module) for name, module in list(sys.modules.items()) if is_of_the_probe(name)]
-
-
-def function_name(code: types.CodeType) -> str:
-    """Return ``Class.function()``; before Python 3.11 ``function()``."""
-    name: str = getattr(code, "co_qualname", code.co_name)
-    return f"{name.replace('<locals>.', '')[:LONGEST_NAME]}()"
-
-
-def frames_of(coroutine: Any) -> Iterator[types.FrameType]:
-    """Yield the frames of a suspended coroutine or generator, and of what it awaits."""
-    for _ in range(MOST_FRAMES):
-        if type(coroutine) is types.CoroutineType:
-            frame, inner = coroutine.cr_frame, coroutine.cr_await
-        elif type(coroutine) is types.GeneratorType:
-            frame, inner = coroutine.gi_frame, coroutine.gi_yieldfrom
-        elif type(coroutine) is types.AsyncGeneratorType:
-            frame, inner = coroutine.ag_frame, coroutine.ag_await
-        else:
-            return
-        if frame is not None:
-            yield frame
-        coroutine = inner
-
-
-def coroutine_of(task: Any) -> Any:
-    """Return the coroutine of an asyncio task, None for anything else; no method of a subclass is called."""
-    for base in mro_of(type(task)):
-        name = type_name(base)
-        if name == "_asyncio.Task":
-            return base._coro.__get__(task)  # type: ignore[attr-defined]  # noqa: SLF001 - get_coro() may crash 3.12
-        if name == "asyncio.tasks.Task":
-            return attribute_of(task, "_coro")
-    return None
-
-
-def is_task(thing: Any) -> bool:
-    """Return whether it is an asyncio task; one that ended before it was ever suspended has no coroutine."""
-    return any(type_name(base) in ("_asyncio.Task", "asyncio.tasks.Task") for base in mro_of(type(thing)))
-
-
-def is_future(thing: Any) -> bool:
-    """Return whether it is a future of C, as tasks are."""
-    return any(type_name(base) == "_asyncio.Future" for base in mro_of(type(thing)))
-
-
-def is_done(task: Any) -> bool:
-    """Return whether an asyncio task has ended."""
-    for base in mro_of(type(task)):
-        name = type_name(base)
-        if name == "_asyncio.Future":
-            return bool(base.done(task))  # type: ignore[attr-defined]
-        if name == "asyncio.futures.Future":
-            return bool(attribute_of(task, "_state") != "PENDING")
-    return False
 
 
 def registries() -> list[Any]:

@@ -17,9 +17,9 @@ from contextvars import Context
 from typing import Any
 
 from ..creations import code_of
+from ..holders.asyncio_objects import frame_of, is_done
 from ..holders.objects import attribute_of, is_static, locals_of, type_name
 from .snapshot import FUTURE, HANDLE, OTHER, SUSPENDED, TASK, Snapshot
-from .waits import frame_of, is_pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _at_hand(snapshot: Snapshot, reach: Reach, own_thread: int) -> Iterator[Wait
             owner = thing.__self__ if type(thing) is types.MethodType else None
             (joined if type_name(type(owner)).startswith(_LIBRARIES) else variables).append(thing)
     for future in filter(reach.has, (*snapshot.of(FUTURE), *snapshot.of(TASK))):
-        if is_pending(future):
+        if is_done(future) is False:
             variables += (entry for pair in attribute_of(future, "_callbacks") or () for entry in pair)
     near = gc.get_referents(*(thing for thing in variables if issubclass(type(thing), _CONTAINERS)))
     yield from reach.waits_among(near)

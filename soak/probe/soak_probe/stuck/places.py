@@ -6,8 +6,9 @@ import os
 from typing import Any, NamedTuple
 
 from .. import creations
-from ..holders.roots import INSTALLED, OWN, coroutine_of, function_name, owner_of
-from .waits import Wait, frame_of
+from ..holders.asyncio_objects import coroutine_of, frame_of, function_name
+from ..holders.roots import INSTALLED, OWN, owner_of
+from .waits import Wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

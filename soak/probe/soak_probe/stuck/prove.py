@@ -7,13 +7,14 @@ import time
 from _thread import get_ident
 from typing import Any, NamedTuple
 
+from ..holders.asyncio_objects import is_done
 from ..holders.roots import hidden_names
 from ..standstill import count_objects, standstill, undisturbed
 from .at_hand import release_at_hand
 from .places import Groups
 from .reach import Reach
 from .snapshot import TASK, LateError, Snapshot
-from .waits import Wait, is_pending
+from .waits import Wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def find_waits(closed: set[int], check_time: Callable[[], None]) -> list[Wait]:
     Nothing else may run meanwhile. Raises what ``check_time`` raises.
     """
     snapshot = Snapshot(check_time)
-    waits = [Wait(task) for task in snapshot.of(TASK) if is_pending(task)]
+    waits = [Wait(task) for task in snapshot.of(TASK) if is_done(task) is False]
     reach = Reach(snapshot, waits, closed, check_time)
     reach.enter(snapshot.roots)
     reach.go()

@@ -7,9 +7,10 @@ import types
 import weakref
 from typing import Any
 
+from ..holders.asyncio_objects import is_done
 from ..holders.objects import attribute_of, type_name
 from .snapshot import CHUNK, MODULE, PROXY, WEAK, Snapshot
-from .waits import Wait, is_pending
+from .waits import Wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Reach:
         self._tasks = frozenset(id(wait.task) for wait in waits)
         self._special = frozenset((*self._guards, *self._awaited, *self._leads, *self._closed))
         for wait in waits:
-            if not is_pending(wait.future) or id(wait.future) not in self._unseen:
+            if is_done(wait.future) is not False or id(wait.future) not in self._unseen:
                 self.release(wait)
 
     def has(self, thing: Any) -> bool:

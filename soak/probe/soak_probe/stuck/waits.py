@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 import sys
-import types
 from typing import Any
 
-from ..holders.objects import attribute_of, is_static, mro_of, type_name
-from ..holders.roots import MOST_FRAMES, coroutine_of
+from ..holders.asyncio_objects import MOST_FRAMES, awaited_by, coroutine_of, frame_of, future_awaited
+from ..holders.objects import is_static
 from .snapshot import SUSPENDED_TYPES
 
 _STEPS = frozenset(
@@ -38,35 +37,13 @@ class Wait:
         return [self.task, *self.chain, *frames]
 
 
-def future_awaited(task: Any) -> Any:
-    """Return the future that a pending task awaits, None for one that is about to run."""
-    for base in mro_of(type(task)):
-        name = type_name(base)
-        if name == "_asyncio.Task":
-            return base._fut_waiter.__get__(task)  # type: ignore[attr-defined]  # noqa: SLF001 - of C: runs no code
-        if name == "asyncio.tasks.Task":
-            return attribute_of(task, "_fut_waiter")
-    return None
-
-
-def is_pending(future: Any) -> bool:
-    """Return whether an asyncio future has no result; False for what is no such future."""
-    for base in mro_of(type(future)):
-        name = type_name(base)
-        if name == "_asyncio.Future":
-            return not base.done(future)  # type: ignore[attr-defined]
-        if name == "asyncio.futures.Future":
-            return bool(attribute_of(future, "_state") == "PENDING")
-    return False
-
-
 def chain_of(coroutine: Any) -> list[Any]:
     """Return the coroutine and what it awaits, the outermost first, without the future at the end."""
     found: list[Any] = []
     while coroutine is not None and len(found) < MOST_FRAMES:
         if type(coroutine) in SUSPENDED_TYPES:
             found.append(coroutine)
-            coroutine = _inner(coroutine)
+            coroutine = awaited_by(coroutine)
         elif is_static(type(coroutine)) and type(coroutine).__name__ in _STEPS:
             found.append(coroutine)
             inner = [thing for thing in gc.get_referents(coroutine) if type(thing) in SUSPENDED_TYPES]
@@ -74,18 +51,3 @@ def chain_of(coroutine: Any) -> list[Any]:
         else:
             break
     return found
-
-
-def _inner(coroutine: Any) -> Any:
-    if type(coroutine) is types.CoroutineType:
-        return coroutine.cr_await
-    return coroutine.gi_yieldfrom if type(coroutine) is types.GeneratorType else coroutine.ag_await
-
-
-def frame_of(coroutine: Any) -> types.FrameType | None:
-    """Return the frame of a suspended coroutine or generator."""
-    if type(coroutine) is types.CoroutineType:
-        return coroutine.cr_frame
-    if type(coroutine) is types.GeneratorType:
-        return coroutine.gi_frame
-    return coroutine.ag_frame if type(coroutine) is types.AsyncGeneratorType else None

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from soak_probe.holders import walk
+from soak_probe.holders.asyncio_objects import MOST_FRAMES
 from soak_probe.holders.climb import state_of
-from soak_probe.holders.roots import MOST_FRAMES
 from soak_probe.holders.who import Suspect, who
 
 from tests.support.planted_holders import BUDGET_S, Holder, program

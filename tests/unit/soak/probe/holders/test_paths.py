@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from soak_probe.holders import walk
-from soak_probe.holders.roots import function_name
+from soak_probe.holders.asyncio_objects import function_name
 from soak_probe.holders.who import Suspect, who
 
 from tests.support.planted_holders import BUDGET_S, Holder, path_to, program
