@@ -35,6 +35,8 @@ class TypeNames:
         self._texts: dict[int, str] = {}
         self._module_word = np.uint64(1)  # nothing's address
         self._looks = _MOST_LOOKS
+        self._str_type = 0
+        """The type of the last str that was read."""
 
     def of(self, indices: Sequence[int]) -> list[str]:
         """Return the names of types by their index in the table; raises HeapError when the process is gone."""
@@ -93,6 +95,8 @@ class TypeNames:
 
     def _read_text(self, address: int) -> str:
         head = self._bytes(address, 40)
+        if not self._is_str(int.from_bytes(head[layout.TYPE :][:8], "little")):
+            return ""
         state = head[layout.STR_STATE]
         length = int.from_bytes(head[layout.SIZE :][:8], "little")
         width = state >> layout.STR_KIND_SHIFT & layout.STR_KIND_MASK
@@ -104,6 +108,13 @@ class TypeNames:
         return _shown(
             chr(code) if code <= sys.maxunicode else "?" for code in memoryview(raw).cast(_CODES[width])
         )
+
+    def _is_str(self, type_address: int) -> bool:
+        if type_address != self._str_type:
+            if not self._word(type_address + layout.TP_FLAGS) & layout.UNICODE:
+                return False
+            self._str_type = type_address
+        return type_address != 0
 
     def _c_string(self, address: int) -> str:
         first = min(MOST_CHARACTERS, PAGE_BYTES - address % PAGE_BYTES)

@@ -29,6 +29,10 @@ class Text(str):
     __str__ = __format__ = __eq__ = __hash__ = _refuse
 
 
+LIKE_A_STR = sum(0b1100100 << 30 * digit for digit in range(20))
+"""An int whose third digit is, where a str has it, the state of one that is compact, of ASCII and of a byte each."""
+
+
 def made(name: str, **names: Any) -> type:
     """Return a class that is made where there is no module, as a type of C may be."""
     found: dict[str, Any] = {"names": names}
@@ -50,6 +54,7 @@ TYPES: dict[str, tuple[type, str]] = {
     "without a module": (made("Row"), "?.Row"),
     "without a module, with a dot": (made("shop.Row"), "shop.Row"),
     "a module that is no text": (made("Row", __module__=3), "?.Row"),
+    "a module that looks like a text": (made("Row", __module__=LIKE_A_STR), "?.Row"),
     "a module without a letter": (made("Row", __module__=""), "?.Row"),
     "Latin": (renamed("make.<locals>.Größe"), f"{__name__}.make.<locals>.Größe"),
     "Greek": (renamed("make.<locals>.Μέγεθος"), f"{__name__}.make.<locals>.Μέγεθος"),
