@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,29 +10,13 @@ import typer
 from analysis.ablation.figure import ablation_figure
 from analysis.ablation.leak_per_fault import ALL, FAULTS, NONE, FaultLeak, fault_leaks
 from analysis.ablation.text import ablation_text
-from analysis.commands.answer import answer
+from analysis.commands.answer import Answer, answer
 from analysis.recording.read import read_recording
 from analysis.report.files import csv_text, write_files
 from analysis.report.write import make_report
 from analysis.verdict.validity import all_objections, arm_objections, load_summary
 from soak.contract import REPORT
 from soak.errors import EXIT_INCONCLUSIVE, EXIT_OK, RecordingError
-
-
-@dataclass(frozen=True, slots=True)
-class Ablation:
-    """An ablation that was written: the text to print and the exit code."""
-
-    directory: Path
-    text: str
-    """Plain text, at most 100 columns wide."""
-    reasons: tuple[str, ...]
-    """Why the recording is inconclusive; empty when it is complete and the load arrived."""
-
-    @property
-    def exit_code(self) -> int:
-        """An ablation signs nothing: it is inconclusive or done."""
-        return EXIT_INCONCLUSIVE if self.reasons else EXIT_OK
 
 
 def command(
@@ -47,8 +30,10 @@ def command(
     answer(make_ablation(run))
 
 
-def make_ablation(run_dir: Path) -> Ablation:
+def make_ablation(run_dir: Path) -> Answer:
     """Read a run directory and write ``ablation.csv`` and ``ablation.png`` into its ``report/``.
+
+    An ablation signs nothing: it is inconclusive or done.
 
     Raises RecordingError when the directory is no readable recording or lacks one of an ablation's arms, and
     HarnessError when the files cannot be written.
@@ -66,9 +51,8 @@ def make_ablation(run_dir: Path) -> Ablation:
         (arm_objections(recording, arm, load_summary(arm, recording.load)) for arm in recording.arms),
     )
     why = tuple(one.sentence for one in objections)
-    directory = run_dir / REPORT
     write_files(
-        directory,
+        run_dir / REPORT,
         {"ablation.csv": csv_text(FaultLeak, found), "ablation.png": ablation_figure(recording, found)},
     )
-    return Ablation(directory, ablation_text(recording, found, why), why)
+    return Answer(ablation_text(recording, found, why), EXIT_INCONCLUSIVE if why else EXIT_OK)

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import typer
 
-from soak.errors import printable
-
-
-class Answer(Protocol):
-    """The result of a command."""
-
-    @property
-    def text(self) -> str:
-        """Plain text, at most 100 columns wide."""
-
-    @property
-    def exit_code(self) -> int:
-        """One of ours: 0 signed off, 3 a gate failed, 4 inconclusive or refused."""
+from soak.errors import EXIT_OK, printable
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
-    """The printed verdicts and the exit code."""
+class Answer:
+    """The result of a command."""
 
     text: str
-    exit_code: int
+    """At most 100 columns wide."""
+    exit_code: int = EXIT_OK
+    """One of ours: 0 signed off or done, 3 a gate failed, 4 inconclusive or refused."""
 
 
 def answer(result: Answer) -> NoReturn:

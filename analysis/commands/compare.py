@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from analysis.commands.answer import Verdicts, answer
+from analysis.commands.answer import Answer, answer
 from analysis.recording.manifest import Manifest
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
@@ -32,7 +32,7 @@ def command(
     answer(compare_runs(first, second))
 
 
-def compare_runs(first: Path, second: Path) -> Verdicts:
+def compare_runs(first: Path, second: Path) -> Answer:
     """Judge the candidates of two recordings; ``x before`` in the second's gates is the first's candidate.
 
     Raises UsageError when the runs do not compare or one has no candidate, RecordingError when one cannot be read.
@@ -53,7 +53,7 @@ def compare_runs(first: Path, second: Path) -> Verdicts:
         head.append(Text(f"Both candidates are the same build, {build}; what differs is no change of it."))
     head.append(Text(f"\n{run_ids[1]}:"))
     text = render([*head, *judged_parts(judged), *outcome(judged.reasons)])
-    return Verdicts(text, judged.signoff.exit_code)
+    return Answer(text, judged.signoff.exit_code)
 
 
 def _require_candidate(run_dir: Path, manifest: Manifest) -> None:

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from rich.text import Text
 
-from analysis.commands.answer import answer
+from analysis.commands.answer import Answer, answer
 from analysis.history.findings import History, history_of, history_table
 from analysis.history.page import history_html
 from analysis.history.runs import HistoryRun, read_runs
 from analysis.report.files import csv_text, write_files
 from analysis.report.terminal.tables import render, terminal_table
-from soak.errors import EXIT_OK
 
 PAGE: Final = "history.html"
 TABLE: Final = "history.csv"
 MOST_RUNS: Final = 200
 """The search for changes takes a second for so many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A history that was written: the text to print and the exit code."""
-
-    text: str
-    exit_code: int = EXIT_OK
 
 
 def command(
@@ -50,7 +40,7 @@ def command(
     answer(write_history(directory, candidate, last, profile))
 
 
-def write_history(directory: Path, candidate: str = "", last: int = 20, profile: str = "") -> Written:
+def write_history(directory: Path, candidate: str = "", last: int = 20, profile: str = "") -> Answer:
     """Read the runs in a directory and write the page and the table into it, each file replaced at once.
 
     Raises UsageError when there is no such run, HarnessError when the files cannot be written.
@@ -58,7 +48,7 @@ def write_history(directory: Path, candidate: str = "", last: int = 20, profile:
     history = history_of(read_runs(directory, candidate, last, profile))
     files = {PAGE: history_html(history, directory), TABLE: csv_text(HistoryRun, history.runs)}
     write_files(directory.resolve(), files, "soak history")
-    return Written(f"{_text(history)}\nPage: {directory / PAGE}")
+    return Answer(f"{_text(history)}\nPage: {directory / PAGE}")
 
 
 def _text(history: History) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from analysis.commands.answer import Verdicts, answer, show
+from analysis.commands.answer import Answer, answer, show
 from analysis.commands.live import follow as follow_run
 from analysis.commands.together import together
 from analysis.external.files import read_external
@@ -185,7 +185,7 @@ def _columns(names: tuple[str, str, str], time_unit: str | None, rss_unit: str |
     return Columns(time, rss, time_s, rss_bytes, life)
 
 
-def judge_run(run_dir: Path, verdicts: Path | None = None) -> Verdicts:
+def judge_run(run_dir: Path, verdicts: Path | None = None) -> Answer:
     """Judge a recording; raises RecordingError when it cannot be read.
 
     ``verdicts`` is a file to write for the run that goes on: by arm its ``verdict``, as in live.json, and whether a
@@ -204,10 +204,10 @@ def judge_run(run_dir: Path, verdicts: Path | None = None) -> Verdicts:
         }
         replace_file(verdicts, json.dumps(found).encode())
     end = outcome(judged.reasons, attached=recording.manifest.attached)
-    return Verdicts(render([*judged_parts(judged), *end]), judged.signoff.exit_code)
+    return Answer(render([*judged_parts(judged), *end]), judged.signoff.exit_code)
 
 
-def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes: float | None) -> Verdicts:
+def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes: float | None) -> Answer:
     """Judge the RSS in a file of another tool; raises RecordingError when it cannot be read.
 
     Processes that run side by side are judged each, with the family-wise error divided among them: the sum of their
@@ -222,7 +222,7 @@ def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes:
     whole = together(f"{path.name}, {len(verdicts)} processes together", verdicts, margin)
     verdicts += () if whole is None else (whole,)
     text = render([Text(verdict_line(verdict)) for verdict in verdicts])
-    return Verdicts(text, watched(verdicts).exit_code)
+    return Answer(text, watched(verdicts).exit_code)
 
 
 def _process_verdict(

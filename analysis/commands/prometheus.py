@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from analysis.commands.answer import Verdicts
+from analysis.commands.answer import Answer
 from analysis.judge.types import Margin
 from analysis.prometheus.access import Access, read_access
 from analysis.prometheus.client import Client
@@ -28,7 +28,7 @@ MOST_SINCE_S = 366 * 86_400.0
 """Longest time that is judged, seconds."""
 
 
-def judge_prometheus(words: Words, now_s: float, show: Callable[[str], None]) -> Verdicts:
+def judge_prometheus(words: Words, now_s: float, show: Callable[[str], None]) -> Answer:
     """Fetch what the options name, judge it, and write the report where one is asked for.
 
     ``now_s`` is the end of the time that is judged, seconds since 1970. ``show`` prints the verdicts where they are not
@@ -60,7 +60,7 @@ def judge_prometheus(words: Words, now_s: float, show: Callable[[str], None]) ->
         show(text)
         write_report(words.report, judged)
         text = f"Report: {words.report / 'report.html'}\n"
-    return Verdicts(text, judged.judged.signoff.exit_code)
+    return Answer(text, judged.judged.signoff.exit_code)
 
 
 async def _fetched(access: Access, question: Question) -> Found:

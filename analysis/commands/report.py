@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from analysis.commands.answer import answer
+from analysis.commands.answer import Answer, answer
 from analysis.report.write import make_report
 
 
@@ -23,4 +22,4 @@ def command(
     Exit codes: 0 signed off, 2 no readable recording, 3 a gate failed, 4 inconclusive or refused.
     """
     report = make_report(run, load_ended=load_ended)
-    answer(replace(report, text=f"{report.text}\nReport: {report.directory / 'report.html'}"))
+    answer(Answer(f"{report.text}\nReport: {report.directory / 'report.html'}", report.exit_code))
