@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TextIO
 
 from soak.below_root import look, walk
+from soak.errors import HarnessError
 
 MOST_TEXT_BYTES: Final = 16 << 20
 """Size of the largest text or JSON file that is read, bytes: a manifest has 100 kB, a summary up to 2 MB."""
@@ -108,6 +109,16 @@ def replace_file(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):  # the disk may be read-only by now
             partial.unlink()
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file in one step, so that a reader never sees half of it; raises HarnessError."""
+    try:
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise HarnessError(
+            f"{path}: cannot be written ({error.strerror}); make room and run again."
+        ) from error
 
 
 def real_path(path: Path) -> Path:

@@ -38,7 +38,7 @@ from soak.contract.units import (
     parse_size,
 )
 from soak.errors import UsageError
-from soak.regular_files import replace_file
+from soak.regular_files import write_text
 
 
 def command(
@@ -202,7 +202,7 @@ def judge_run(run_dir: Path, verdicts: Path | None = None) -> Answer:
             verdict.arm: {"verdict": verdict.verdict, "native": native.get(verdict.arm, False)}
             for verdict in judged.verdicts
         }
-        replace_file(verdicts, json.dumps(found).encode())
+        write_text(verdicts, json.dumps(found))
     end = outcome(judged.reasons, attached=recording.manifest.attached)
     return Answer(render([*judged_parts(judged), *end]), judged.signoff.exit_code)
 

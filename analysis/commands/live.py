@@ -25,8 +25,7 @@ from analysis.verdict.wording import verdict_sentence
 from soak.array_cache import fill_array_cache
 from soak.contract import DRAIN, LIVE, LOAD, ArmLive, Live, ProcessLive
 from soak.contract.evidence import MIN_QUIESCE_POINTS, MIN_READINGS_UNDER_LOAD
-from soak.errors import HarnessError
-from soak.regular_files import replace_file
+from soak.regular_files import write_text
 
 LOOK_PAUSE_S: Final = 5.0
 """Least number of seconds between the end of a look and the next."""
@@ -81,7 +80,7 @@ def follow(
         if loaded_s >= max(FIRST_LOOK_S, MIN_READINGS_UNDER_LOAD * recording.manifest.every_s):
             look += 1
             found = live(recording, look, called_s)
-            _write(run_dir / LIVE, found)
+            write_text(run_dir / LIVE, found.to_json())
             called_s = {
                 name: called_s.get(name, loaded_s) for name, arm in found.arms.items() if arm.verdict == LEAK
             }
@@ -197,12 +196,3 @@ def _load_is_over(recording: Recording) -> bool:
     """Return whether the newest load has been followed by its drain."""
     names = [phase.name for phase in recording.phases]
     return LOAD in names and DRAIN in names[len(names) - 1 - names[::-1].index(LOAD) :]
-
-
-def _write(path: Path, content: Live) -> None:
-    try:
-        replace_file(path, content.to_json().encode())
-    except OSError as error:
-        raise HarnessError(
-            f"{path}: cannot be written ({error.strerror or error}); free some disk space."
-        ) from None

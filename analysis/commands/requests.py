@@ -17,8 +17,8 @@ from analysis.prometheus.queries import Query, Span
 from analysis.prometheus.question import fetch_requests
 from analysis.recording.read import read_recording
 from soak.contract import REQUESTS
-from soak.errors import HarnessError, RecordingError
-from soak.regular_files import replace_file
+from soak.errors import RecordingError
+from soak.regular_files import write_text
 
 BEFORE_S = 600.0
 """Time before the recording from which samples are fetched too, so that its first moments lie between two, seconds."""
@@ -63,10 +63,5 @@ def add_requests(run: Path, access: Access, query: Query) -> None:
     if (share := known_share(rows)) < 1:
         raise RecordingError(f"--requests-query: no samples for {1 - share:.0%} of the recording.")
     for arm in recording.arms:
-        try:
-            text = rows.assign(arm=arm.name).to_csv(index=False, lineterminator="\n")
-            replace_file(run / arm.name / REQUESTS, text.encode())
-        except OSError as error:
-            raise HarnessError(
-                f"{run / arm.name / REQUESTS}: cannot be written ({error.strerror})."
-            ) from None
+        text = rows.assign(arm=arm.name).to_csv(index=False, lineterminator="\n")
+        write_text(run / arm.name / REQUESTS, text)

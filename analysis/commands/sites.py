@@ -24,7 +24,7 @@ from analysis.sites.traces import read_groups
 from analysis.verdict.arm import arm_verdict
 from soak.contract import BY_MEMRAY, MIN_REPLAY_POINTS, PASSES, REPLAY, SITES
 from soak.errors import HarnessError, UsageError
-from soak.regular_files import replace_file
+from soak.regular_files import write_text
 
 
 def command(
@@ -70,12 +70,7 @@ def command(
     may_leak = not why_no_leak(verdict)
     sites = find_sites(groups, requests, _by_name(points), leak, most) if may_leak else ()
     rows = site_rows(sites, of_pass, sources, leak, tasks_leak=tasks_leak)
-    try:
-        replace_file(directory / SITES, sites_csv(merged(before.sites, rows, of_pass)).encode())
-    except OSError as error:
-        raise HarnessError(
-            f"{directory / SITES}: cannot be written ({error.strerror}); free some disk space."
-        ) from None
+    write_text(directory / SITES, sites_csv(merged(before.sites, rows, of_pass)))
 
 
 def _working_directory(root: Path | None) -> str:

@@ -13,17 +13,7 @@ from typing import Any
 from soak.contract import MANIFEST, SUMS
 from soak.contract.hashes import amended_sums, sums_text
 from soak.errors import HarnessError, UsageError
-from soak.regular_files import read_regular, replace_file
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a reader never sees half of it; raises HarnessError."""
-    try:
-        replace_file(path, text.encode())
-    except OSError as error:
-        raise HarnessError(
-            f"{path}: cannot be written ({error.strerror}); make room and run again."
-        ) from error
+from soak.regular_files import read_regular, write_text
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

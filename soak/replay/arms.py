@@ -18,8 +18,8 @@ from soak.contract.units import clock_text
 from soak.errors import HarnessError, SoakError, message_line
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan
-from soak.recording.files import amend, write_text
-from soak.regular_files import read_regular
+from soak.recording.files import amend
+from soak.regular_files import read_regular, write_text
 from soak.replay.life import Life
 from soak.replay.one_pass import PassResult, PassRun, PassState
 from soak.replay.passes import Pass, native_pass, python_pass

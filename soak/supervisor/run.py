@@ -18,7 +18,7 @@ from soak.plan.run_plan import RunPlan
 from soak.process.child import Child, describe_exit
 from soak.process.log import last_words
 from soak.process.spec import ProcessSpec, module_argv
-from soak.recording.files import write_text
+from soak.regular_files import write_text
 from soak.supervisor.arm import ArmRun
 from soak.supervisor.arm_elsewhere import new_arms
 from soak.supervisor.ending import GRACE_S, LOAD_S

@@ -17,7 +17,7 @@ from soak.config.load import load_profile
 from soak.contract import MIN_REPLAY_POINTS, REPLAY, TRAFFIC, traces_file
 from soak.plan.run_plan import plan_run
 from soak.process.spec import ProcessSpec
-from soak.recording.files import write_text
+from soak.regular_files import write_text
 from soak.replay.life import Life
 from soak.replay.one_pass import PassRun
 from soak.replay.passes import python_pass

@@ -113,7 +113,7 @@ def test_hashes_that_cannot_be_amended_leave_the_earlier_manifest(
             raise OSError(28, "No space left on device")
         path.write_bytes(content)
 
-    monkeypatch.setattr("soak.recording.files.replace_file", replace_file)
+    monkeypatch.setattr("soak.regular_files.replace_file", replace_file)
     with pytest.raises(HarnessError, match="No space left"):
         amend(run_dir, {"replay": {}})
     assert check(run_dir).differences == ()

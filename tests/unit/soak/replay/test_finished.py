@@ -20,7 +20,8 @@ from soak.errors import HarnessError, UsageError
 from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
 from soak.plan.run_plan import plan_run
-from soak.recording.files import record_sums, write_json, write_text
+from soak.recording.files import record_sums, write_json
+from soak.regular_files import write_text
 from soak.replay.finished import Replayed, replay_finished
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest

@@ -16,7 +16,8 @@ from soak.errors import RecordingError, UsageError
 from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
 from soak.plan.run_plan import RunPlan, plan_run
-from soak.recording.files import write_json, write_text
+from soak.recording.files import write_json
+from soak.regular_files import write_text
 from soak.replay.recorded import differences, profile_of, read_recorded
 from soak.supervisor.manifest import run_manifest
 
