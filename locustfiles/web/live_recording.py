@@ -62,7 +62,7 @@ class LiveRecording:
         self.phases: list[tuple[float, str]] = []
         """Start (``t_s``) and name of each phase."""
         self.live: contract.Live | None = None
-        """The verdict so far; None before the first."""
+        """The verdict so far; None before the first of a load."""
         self._events = CsvTail(directory / contract.EVENTS)
         self._samples = {arm: CsvTail(directory / arm / contract.SAMPLES) for arm in arms}
         self._loads = {arm: CsvTail(directory / arm / contract.REQUESTS) for arm in arms}
@@ -106,8 +106,8 @@ class LiveRecording:
 
     @property
     def has_report(self) -> bool:
-        """Whether the run has a report."""
-        return (self.directory / contract.REPORT / "report.html").is_file()
+        """Whether the run has a report of its newest load; from the start of a load on there is only that before it."""
+        return self.phase == contract.IDLE and (self.directory / contract.REPORT / "report.html").is_file()
 
     def _take_event(self, row: CsvRow) -> None:
         t_s = cell_number(row, "t_s")
@@ -163,7 +163,10 @@ class LiveRecording:
         path = self.directory / contract.LIVE
         try:
             status = path.stat()
-        except OSError:  # no verdict yet
+        except FileNotFoundError:  # none yet, or the run has withdrawn it: a load began, or its judge died
+            self.live, self._live_stamp = None, (0, 0)
+            return
+        except OSError:  # a later look may succeed
             return
         stamp = (status.st_mtime_ns, status.st_ino)
         if stamp != self._live_stamp:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from locustfiles.web.live_recording import LiveProcess, cell_number
-from soak.contract import ArmLive
+from soak.contract import PHASES, ArmLive
 from tests.unit.locustfiles.web.live_run import GrowingRun
 
 
@@ -117,6 +117,29 @@ def test_the_verdict_so_far_is_the_judges(run: GrowingRun) -> None:
     (run.directory / "live.json").write_text('{"arms": ')
     run.recording.read_new()
     assert run.recording.live_of("fixed").reason == "it does not"
+
+
+def test_a_verdict_that_the_run_withdraws_is_shown_no_more(run: GrowingRun) -> None:
+    """As before the next load, and where the judge died; the verdict on that load is shown again."""
+    for _ in range(2):
+        run.verdict(61.0, leaky=ArmLive("leak", "it grows"))
+        run.recording.read_new()
+        assert run.recording.live_of("leaky").verdict == "leak"
+        (run.directory / "live.json").unlink()
+        run.recording.read_new()
+        assert (run.recording.live, run.recording.live_of("leaky").verdict) == (None, "")
+
+
+def test_a_report_is_that_of_the_newest_load(run: GrowingRun) -> None:
+    """The link is away from the start of the next load until the report of that one is made."""
+    (run.directory / "report").mkdir()
+    (run.directory / "report" / "report.html").write_text("<h1>of the first load</h1>")
+    found = []
+    for t_s, phase in enumerate((*PHASES, "idle")):
+        run.event(float(t_s), "phase", phase)
+        run.recording.read_new()
+        found.append(run.recording.has_report)
+    assert found == [True, False, False, False, False, True]
 
 
 def test_a_directory_that_is_not_there_yet_says_nothing(tmp_path: Path) -> None:
