@@ -86,6 +86,7 @@ class SoakPage:
             | {
                 "state": live.verdict,
                 "reason": live.reason,
+                "down": arm.lives.is_down,
                 "kills": arm.kills,
                 "ok": count(arm.per_s.get("ok")),
                 "failed": count(arm.per_s.get("failed")),

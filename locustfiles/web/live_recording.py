@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from locustfiles.web.lives import LivesSoFar
 from locustfiles.web.series import Series
 from soak import contract
 from soak.contract.tail import CsvRow, CsvTail
@@ -43,8 +44,9 @@ class LiveArm:
 
     readings: Series = field(default_factory=lambda: Series(READING_NAMES))
     requests: Series = field(default_factory=lambda: Series(REQUEST_NAMES))
+    lives: LivesSoFar = field(default_factory=LivesSoFar)
     now: dict[str, float | None] = field(default_factory=dict)
-    """The newest reading by name on the page; None where it was never read in this life."""
+    """The newest reading by name on the page; None where it was never read in this life, empty while it is down."""
     per_s: dict[str, float | None] = field(default_factory=dict)
     """The newest second of load by name in REQUEST_NAMES."""
     kills: list[float] = field(default_factory=list)
@@ -116,10 +118,13 @@ class LiveRecording:
         if row.get("event") == "phase":
             self.phases.append((t_s, row.get("detail", "")))
             del self.phases[:-MOST_MARKS]
-        elif row.get("event") == "limit" and row.get("arm") in self.arms and _oom_kills(row):
-            kills = self.arms[row["arm"]].kills
-            kills.append(t_s)
-            del kills[:-MOST_MARKS]
+        elif (arm := self.arms.get(row.get("arm", ""))) is not None:
+            arm.lives.take(row)
+            if arm.lives.is_down:
+                arm.now, arm.processes = {}, ()
+            if row.get("event") == "limit" and _oom_kills(row):
+                arm.kills.append(t_s)
+                del arm.kills[:-MOST_MARKS]
 
     def _take_sample(self, arm: str, row: CsvRow) -> None:
         tick = self._ticks[arm]
@@ -136,6 +141,8 @@ class LiveRecording:
         found = {name: self._sum(arm, tick, column) for name, column in SUMMED.items()}
         one = self.arms[arm]
         one.readings.add([t_s, life, *found.values()])
+        if life is not None and life <= one.lives.over:  # its end is known already
+            return
         one.processes = _processes(tick) if len(tick) > 1 else ()
         before = one.now if one.now.get("life") == life else {}
         one.now = {"t": t_s, "life": life} | {

@@ -28,8 +28,14 @@ def arm_texts(name: str, arm: LiveArm, live: ArmLive) -> dict[str, str]:
         "tasks": count(now("tasks")),
         "sessions": count(now("sessions")),
         "oom": oom_text(live),
-        "life": count(now("life")),
+        "life": down_text(arm) or count(now("life")),
     }
+
+
+def down_text(arm: LiveArm) -> str:
+    """Return that an arm is down, and why it stays so: ``down: it ended after 10 restarts``; empty while it is up."""
+    reason = arm.lives.not_restarted
+    return "" if not arm.lives.is_down else f"down: {reason}" if reason else "down"
 
 
 def process_texts(arm: LiveArm, live: ArmLive) -> dict[str, Any]:

@@ -92,7 +92,7 @@ function table(chart) {
   return [joined[0], ...lines.map(([times]) => (times.length ? joined[next++] : joined[0].map(() => undefined)))];
 }
 
-// The last reading: what the legend shows while the pointer is elsewhere.
+// The last reading: what the legend shows while the pointer is elsewhere, but for readings of an arm that is down.
 function newest(values) {
   return values.findLast((value) => value !== null && value !== undefined);
 }
@@ -190,7 +190,8 @@ function build() {
           width: 1.75,
           points: { show: false },
           value: (plot, value, place, at) => {
-            const last = at === null ? newest(plot.data[place]) : value;
+            const down = chart.from === "readings" && latest.arms[n].down;
+            const last = at !== null ? value : down ? null : newest(plot.data[place]);
             return last === null || last === undefined ? "" : write(last, chart.digits);
           },
         })),

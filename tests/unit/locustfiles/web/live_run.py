@@ -22,10 +22,15 @@ class GrowingRun:
         (self.directory / "manifest.json").write_text(json.dumps({"config": config, "status": "complete"}))
         for arm in ARMS:
             (self.directory / arm).mkdir()
+            for event in ("start", "ready"):
+                self.event(0.0, event, arm=arm, life=1)
         self.recording = LiveRecording(self.directory, ARMS)
 
-    def event(self, t_s: float, event: str, detail: str = "", arm: str = "") -> None:
-        self._append("events.csv", EVENT_COLUMNS, t_s=t_s, event=event, detail=detail, arm=arm)
+    def event(
+        self, t_s: float, event: str, detail: str = "", arm: str = "", life: int | str = "", by: str = ""
+    ) -> None:
+        cells = {"detail": detail, "arm": arm, "life": life, "by": by}
+        self._append("events.csv", EVENT_COLUMNS, t_s=t_s, event=event, **cells)
 
     def sample(self, arm: str, t_s: float, life: int = 1, **cells: float) -> None:
         self._append(f"{arm}/samples.csv", SAMPLE_COLUMNS, t_s=t_s, arm=arm, life=life, **cells)

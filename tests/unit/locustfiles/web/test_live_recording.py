@@ -76,6 +76,35 @@ def test_a_launcher_without_a_probe_hides_nothing(run: GrowingRun) -> None:
     ]  # fmt: skip
 
 
+def test_an_arm_that_is_down_has_no_readings_of_now(run: GrowingRun) -> None:
+    """Neither those of its dead processes that are read after its end; the next process has its own."""
+    leaky = run.recording.arms["leaky"]
+
+    def now(*events: str, life: int) -> tuple[float | None, int]:
+        for event in events:
+            run.event(9.0, event, "", "leaky", life)
+        run.recording.read_new()
+        return leaky.now.get("rss"), len(leaky.processes)
+
+    run.event(1.0, "start", "below pid 301", "leaky", 2)
+    for t_s in (1.5, 2.5, 3.5):
+        for life in (1, 2):
+            run.sample("leaky", t_s, life, pid=300 + life, rss_bytes=10_000_000)
+    assert now(life=1) == (20_000_000, 2)
+    assert now("exit", life=2) == (20_000_000, 2)  # a worker alone
+    run.event(4.0, "start", "below pid 301", "leaky", 3)
+    run.sample("leaky", 4.5, 1, rss_bytes=10_000_000)
+    run.sample("leaky", 5.5, 3, rss_bytes=10_000_000)
+    run.sample("leaky", 6.5, 3, rss_bytes=10_000_000)
+    assert (now("exit", life=1), leaky.lives.is_down) == ((None, 0), True)
+    assert (now("exit", "limit", "restart", "start", life=4), leaky.lives.is_down) == ((None, 0), True)
+    assert (now("ready", life=4), leaky.lives.is_down) == ((None, 0), False)
+    for t_s in (10.5, 11.5):
+        run.sample("leaky", t_s, 4, rss_bytes=30_000_000)
+    assert now(life=4) == (30_000_000, 0)
+    assert len(leaky.readings) == 7  # the curve has all but the newest, which may not be whole
+
+
 def test_phases_and_oom_kills_are_marked(run: GrowingRun) -> None:
     """A life that was stopped by us, with its counters at zero, is no kill; nor is one for the memory of others."""
     run.event(1.0, "phase", "idle")

@@ -35,6 +35,19 @@ def test_the_time_to_oom_may_have_no_end() -> None:
     assert oom_text(NOTHING) == ""
 
 
+def test_an_arm_is_down_until_it_is_ready_again() -> None:
+    """With the reason where it stays so, also where that was known before its end; its life has no number meanwhile."""
+    arm, texts = LiveArm(now={"life": 1.0}), []
+    for event, life in (
+        ("start", "1"), ("ready", "1"), ("exit", "1"), ("start", "2"), ("not_restarted", "2"), ("exit", "2"),
+        ("ready", "9"), ("start", "3"), ("ready", "3"),
+    ):  # fmt: skip
+        arm.lives.take({"event": event, "life": life, "detail": "it ended before it was ready"})
+        texts.append(arm_texts("leaky", arm, NOTHING)["life"])
+    why = "down: it ended before it was ready"
+    assert texts == ["1", "1", "down", "down", why, why, why, why, "1"]
+
+
 def test_a_verdict_that_was_not_given_is_none() -> None:
     """Also where the file says a word that is none."""
     words = ("leak", "no_leak", "inconclusive", "maybe", "")

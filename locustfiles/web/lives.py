@@ -1,0 +1,41 @@
+"""The lives of an arm so far, by its events: whether it is down, and why it stays so."""
+
+from __future__ import annotations
+
+from soak.contract.tail import CsvRow
+
+
+class LivesSoFar:
+    """Takes the events of one arm in order; the processes below its own one are lives, too, and end with it."""
+
+    def __init__(self) -> None:
+        self.is_down = False
+        """Whether its own process has ended, and the next one is not ready."""
+        self.not_restarted = ""
+        """Why there will be no next one; empty where there may be."""
+        self.over = 0
+        """Lives up to this number have ended with the arm's own process: what is read of them later is not of now."""
+        self._own: int | None = None
+        """Number of the arm's own process; None while there is none."""
+        self._newest = 0
+
+    def take(self, row: CsvRow) -> None:
+        """Take one event."""
+        event, life = row.get("event"), _number(row)
+        if event == "not_restarted":
+            self.not_restarted = row.get("detail", "")
+        elif event == "start":
+            self._own = life if self._own is None else self._own
+            self._newest = max(self._newest, life)
+        elif life == self._own and event == "ready":
+            self.is_down, self.not_restarted = False, ""
+        elif life == self._own and event == "exit":
+            self.is_down, self._own, self.over = True, None, self._newest
+
+
+def _number(row: CsvRow) -> int:
+    """Return the number of a life; 0, which none has, where it cannot be read."""
+    try:
+        return int(row.get("life", ""))
+    except ValueError:
+        return 0
