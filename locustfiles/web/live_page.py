@@ -87,7 +87,7 @@ class SoakPage:
                 "state": live.verdict,
                 "reason": live.reason,
                 "down": arm.lives.is_down,
-                "kills": arm.kills,
+                "killed": arm.lives.killed_s,
                 "ok": count(arm.per_s.get("ok")),
                 "failed": count(arm.per_s.get("failed")),
                 "readings": lacking(arm.readings),

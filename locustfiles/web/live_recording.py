@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,8 +24,8 @@ SUMMED: Final = {
 """Names on the page and their columns of samples.csv, which are summed over the processes of an arm."""
 READING_NAMES: Final = ("t", "life", *SUMMED)
 REQUEST_NAMES: Final = ("t", "ok", "failed", "p50", "p99")
-MOST_MARKS: Final = 500
-"""Number of phases, and of kills of each arm, that are kept."""
+MOST_PHASES: Final = 500
+"""Number of phases that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,6 @@ class LiveArm:
     """The newest reading by name on the page; None where it was never read in this life, empty while it is down."""
     per_s: dict[str, float | None] = field(default_factory=dict)
     """The newest second of load by name in REQUEST_NAMES."""
-    kills: list[float] = field(default_factory=list)
-    """``t_s`` of each OOM kill."""
     processes: tuple[LiveProcess, ...] = ()
     """Its processes, the oldest first, where the newest tick has several; else empty."""
 
@@ -117,14 +114,11 @@ class LiveRecording:
             return
         if row.get("event") == "phase":
             self.phases.append((t_s, row.get("detail", "")))
-            del self.phases[:-MOST_MARKS]
+            del self.phases[:-MOST_PHASES]
         elif (arm := self.arms.get(row.get("arm", ""))) is not None:
-            arm.lives.take(row)
+            arm.lives.take(t_s, row)
             if arm.lives.is_down:
                 arm.now, arm.processes = {}, ()
-            if row.get("event") == "limit" and _oom_kills(row):
-                arm.kills.append(t_s)
-                del arm.kills[:-MOST_MARKS]
 
     def _take_sample(self, arm: str, row: CsvRow) -> None:
         tick = self._ticks[arm]
@@ -190,15 +184,6 @@ def _processes(tick: list[CsvRow]) -> tuple[LiveProcess, ...]:
                 LiveProcess(int(life), None if pid is None else int(pid), cell_number(row, "rss_bytes"))
             )
     return tuple(sorted(found, key=lambda one: one.life))
-
-
-def _oom_kills(row: CsvRow) -> int:
-    try:
-        counts = json.loads(row.get("detail", ""))
-        names = ("oom_kills", "oomd_kills", "watchdog_kills")[0 if counts.get("met_limit", True) else 1 :]
-        return sum(int(counts.get(name) or 0) for name in names)
-    except (ValueError, TypeError, AttributeError):
-        return 0
 
 
 def cell_number(row: CsvRow, name: str) -> float | None:

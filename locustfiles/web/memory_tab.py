@@ -48,10 +48,7 @@ class MemoryTab:
     def rows(self) -> list[dict[str, str]]:
         """Return a row for each arm, with a text for each column."""
         recording = self._recording
-        return [
-            arm_texts(name, arm, recording.live_of(name)) | {"kills": str(len(arm.kills))}
-            for name, arm in recording.arms.items()
-        ]
+        return [arm_texts(name, arm, recording.live_of(name)) for name, arm in recording.arms.items()]
 
     def _extend(self, response: Response) -> Response:
         if request.path == "/stats/requests" and response.status_code == 200 and response.is_json:

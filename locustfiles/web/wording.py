@@ -28,6 +28,7 @@ def arm_texts(name: str, arm: LiveArm, live: ArmLive) -> dict[str, str]:
         "tasks": count(now("tasks")),
         "sessions": count(now("sessions")),
         "oom": oom_text(live),
+        "kills": count(arm.lives.oom_kills),
         "life": down_text(arm) or count(now("life")),
     }
 

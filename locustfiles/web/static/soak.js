@@ -143,7 +143,7 @@ function mark(plot) {
     ctx.strokeStyle = style(`--arm-${n % 4}`);
     ctx.fillStyle = style("--ink");
     let last = -Infinity;
-    for (const t of arm.kills) {
+    for (const t of arm.killed) {
       const x = plot.valToPos(t, "x", true);
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
@@ -295,7 +295,7 @@ function showState(data) {
     figure(list, "ok/s", arm.ok);
     figure(list, "failed/s", arm.failed);
     figure(list, "life", arm.life);
-    figure(list, "OOM kills", String(arm.kills.length));
+    figure(list, "OOM kills", arm.kills);
     made.append(list);
     if (arm.processes.length) made.append(processTable(arm));
     return made;

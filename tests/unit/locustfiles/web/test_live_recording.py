@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -105,18 +104,13 @@ def test_an_arm_that_is_down_has_no_readings_of_now(run: GrowingRun) -> None:
     assert len(leaky.readings) == 7  # the curve has all but the newest, which may not be whole
 
 
-def test_phases_and_oom_kills_are_marked(run: GrowingRun) -> None:
-    """A life that was stopped by us, with its counters at zero, is no kill; nor is one for the memory of others."""
+def test_phases_are_marked(run: GrowingRun) -> None:
+    """Each with its start."""
     run.event(1.0, "phase", "idle")
     run.event(9.0, "phase", "load")
-    run.event(40.0, "limit", json.dumps({"oom_kills": 1, "oomd_kills": None}), "leaky")
-    run.event(50.0, "limit", json.dumps({"oom_kills": 0, "watchdog_kills": None}), "fixed")
-    run.event(51.0, "limit", "damaged", "fixed")
-    run.event(52.0, "limit", json.dumps({"oom_kills": 1, "met_limit": False}), "fixed")
     run.recording.read_new()
     assert run.recording.phases == [(1.0, "idle"), (9.0, "load")]
     assert run.recording.phase == "load"
-    assert (run.recording.arms["leaky"].kills, run.recording.arms["fixed"].kills) == ([40.0], [])
 
 
 def test_failed_and_missed_requests_are_one_number(run: GrowingRun) -> None:

@@ -42,7 +42,7 @@ def test_an_arm_is_down_until_it_is_ready_again() -> None:
         ("start", "1"), ("ready", "1"), ("exit", "1"), ("start", "2"), ("not_restarted", "2"), ("exit", "2"),
         ("ready", "9"), ("start", "3"), ("ready", "3"),
     ):  # fmt: skip
-        arm.lives.take({"event": event, "life": life, "detail": "it ended before it was ready"})
+        arm.lives.take(1.0, {"event": event, "life": life, "detail": "it ended before it was ready"})
         texts.append(arm_texts("leaky", arm, NOTHING)["life"])
     why = "down: it ended before it was ready"
     assert texts == ["1", "1", "down", "down", why, why, why, why, "1"]
