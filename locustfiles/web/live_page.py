@@ -17,6 +17,7 @@ from soak.contract.units import clock_text
 
 STATIC: Final = Path(__file__).parent / "static"
 ASSETS: Final = {
+    "arms.js": STATIC / "arms.js",
     "soak.js": STATIC / "soak.js",
     "soak.css": STATIC / "soak.css",
     "uPlot.iife.min.js": STATIC / "vendor" / "uplot" / "uPlot.iife.min.js",

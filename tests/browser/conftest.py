@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -42,3 +45,35 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     yield chromium
     for context in chromium.contexts:
         context.close()
+
+
+class GrowingPage:
+    """The page of a recording that grows as the test has it."""
+
+    def __init__(self, runs: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.live_page_server", str(runs)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.url = f"http://127.0.0.1:{int(self._line())}/soak"
+
+    def add(self, start_s: int, stop_s: int) -> float:
+        """Add the rows of these seconds and return the server's resident memory, bytes."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{start_s} {stop_s}\n")
+        self.process.stdin.flush()
+        return float(self._line())
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Iterator[GrowingPage]:
+    served = GrowingPage(tmp_path / "runs")
+    yield served
+    served.process.kill()
+    served.process.communicate()

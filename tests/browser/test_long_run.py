@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
+
+from tests.browser.conftest import GrowingPage
 
 pytestmark = pytest.mark.integration
 
@@ -17,38 +15,6 @@ HOURS, STEP_S = 72, 6 * 3600
 POLL_MS = 2100
 """More than the time between two polls of the page, ms."""
 MOST_GROWTH_BYTES = 5_000_000
-
-
-class GrowingPage:
-    """The page of a recording that grows as the test has it."""
-
-    def __init__(self, runs: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.live_page_server", str(runs)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.url = f"http://127.0.0.1:{int(self._line())}/soak"
-
-    def add(self, start_s: int, stop_s: int) -> float:
-        """Add the rows of these seconds and return the server's resident memory, bytes."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{start_s} {stop_s}\n")
-        self.process.stdin.flush()
-        return float(self._line())
-
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline()
-
-
-@pytest.fixture
-def growing(tmp_path: Path) -> Iterator[GrowingPage]:
-    served = GrowingPage(tmp_path / "runs")
-    yield served
-    served.process.kill()
-    served.process.communicate()
 
 
 def test_three_days_keep_no_more_than_the_first_six_hours(browser: Browser, growing: GrowingPage) -> None:

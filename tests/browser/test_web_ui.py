@@ -141,7 +141,7 @@ def test_a_leak_is_seen_and_called_without_a_terminal(browser: Browser, soak_ui:
     ui = soak_ui()
     with quiet_page(browser) as page, quiet_page(browser) as live:
         live.goto(f"{ui.url}/soak")
-        expect(live.locator("#state")).to_contain_text("now idle")
+        expect(live.locator("#state")).to_contain_text("Phase: idle")
         page.goto(f"{ui.url}/")
         page.get_by_label("Host").fill("http://127.0.0.1:9")
         page.get_by_role("button", name="Start").click()
@@ -221,7 +221,7 @@ def test_a_login_is_asked_for_where_there_is_one(browser: Browser, soak_ui: Call
         page.get_by_role("button", name="Login").click()
         page.wait_for_url(f"{ui.url}{at}")
     page.goto(f"{ui.url}/soak")
-    expect(page.locator("#state")).to_contain_text("now idle")
+    expect(page.locator("#state")).to_contain_text("Phase: idle")
     started = {row["arm"]: Path(f"/proc/{row['pid']}/environ").read_bytes() for row in ui.recorded("start")}
     assert [name for name, environment in started.items() if b"correct-horse" in environment] == ["locust"]
     ui.end()

@@ -22,7 +22,6 @@ const CHARTS = [
   { title: "Latency p99, ms", from: "requests", column: "p99", digits: 1 },
 ];
 
-const byId = (id) => document.getElementById(id);
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const points = new Map(); // "<arm> readings" -> {columns, points}
 const plots = [];
@@ -39,13 +38,6 @@ function clock(seconds) {
 
 function write(value, digits) {
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-}
-
-function element(name, text, className) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (className) made.className = className;
-  return made;
 }
 
 function keep(data) {
@@ -236,70 +228,17 @@ function draw() {
   plots.forEach((plot, n) => plot.setData(table(CHARTS[n])));
 }
 
-function figure(list, name, value) {
-  if (!value) return;
-  const pair = element("div");
-  pair.append(element("dt", name), element("dd", value));
-  list.append(pair);
-}
-
-// The processes of an arm that has several: which of them grow.
-function processTable(arm) {
-  const made = element("table");
-  made.append(element("caption", "Processes; the verdict is on their sum"));
-  const head = element("tr");
-  for (const [name, kind] of [["process"], ["RSS, MiB", "number"], ["growth"], ["rate so far"]]) {
-    const cell = element("th", name, kind);
-    cell.scope = "col";
-    head.append(cell);
-  }
-  const rows = arm.processes.map((one) => {
-    const row = element("tr", undefined, one.growth === "grows" ? "grows" : "");
-    const name = element("th", one.name);
-    name.scope = "row";
-    row.append(name, element("td", one.rss, "number"), element("td", one.growth), element("td", one.rate));
-    return row;
-  });
-  const top = element("thead"), body = element("tbody");
-  top.append(head);
-  body.append(...rows);
-  made.append(top, body);
-  const room = element("div", undefined, "processes");
-  room.append(made);
-  if (arm.more) room.append(element("p", `${arm.more}.`, "reason"));
-  return room;
-}
-
 function showState(data) {
   const phase = data.phase || "start";
   const doing = phase === "quiesce" ? "quiesce, then the report is made" : phase;
-  byId("state").textContent = `${data.run}, ${clock(end())} since its start, now ${doing}` + (data.judged ? `; verdict so far as of ${data.judged}` : "");
-  byId("state").className = "";
+  const verdicts = data.arms.map((arm) => `${arm.name} ${arm.verdict}`).join(", ");
+  const judged = data.judged ? `, judged at ${data.judged}` : "";
+  show("clock", [`${data.run}, ${clock(end())} since its start${judged}.`]);
+  show("state", [`Phase: ${doing}. Verdict so far: ${verdicts}.`]); // announced when it changes: no clock in it
   const link = byId("report");
   link.hidden = !data.report;
   if (data.report) link.href = data.report;
-  byId("arms").replaceChildren(...data.arms.map((arm, n) => {
-    const made = element("article", undefined, `arm ${arm.state}`);
-    const head = element("h2", `${arm.name}: `);
-    head.append(element("span", arm.verdict === "none yet" ? "no verdict yet" : arm.verdict, "verdict"));
-    made.append(head);
-    if (arm.rate) made.append(element("p", `Leak rate now: ${arm.rate}` + (arm.oom ? `; time to OOM: ${arm.oom}` : "")));
-    if (arm.suspect) made.append(element("p", `Leak suspect: ${arm.suspect}`));
-    if (arm.reason) made.append(element("p", `${arm.reason}.`, "reason"));
-    const list = element("dl");
-    figure(list, "RSS", arm.rss && `${arm.rss} MiB`);
-    figure(list, "USS", arm.uss && `${arm.uss} MiB`);
-    figure(list, "live blocks", arm.blocks);
-    figure(list, "tasks", arm.tasks);
-    figure(list, "open sessions", arm.sessions);
-    figure(list, "ok/s", arm.ok);
-    figure(list, "failed/s", arm.failed);
-    figure(list, "life", arm.life);
-    figure(list, "OOM kills", arm.kills);
-    made.append(list);
-    if (arm.processes.length) made.append(processTable(arm));
-    return made;
-  }));
+  show("arms", data.arms.map(article));
 }
 
 async function poll() {
@@ -321,8 +260,7 @@ async function poll() {
     showState(data);
     draw();
   } catch (error) {
-    byId("state").textContent = "No answer: the run has ended, or its web UI is busy. The last data received is shown.";
-    byId("state").className = "gone";
+    show("state", ["No answer: the run has ended, or its web UI is busy. The last data received is shown."], "gone");
   }
   setTimeout(poll, POLL_MS);
 }

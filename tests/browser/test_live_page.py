@@ -1,0 +1,128 @@
+"""The page /soak from one poll to the next, in a real browser, with answers that the test makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
+
+from locustfiles.web.live_recording import READING_NAMES, REQUEST_NAMES
+from tests.browser.conftest import GrowingPage
+
+pytestmark = pytest.mark.integration
+
+POLL_MS = 2100
+"""More than the time between two polls of the page, ms."""
+NARROW: ViewportSize = {"width": 360, "height": 740}
+NARROWEST: ViewportSize = {"width": 320, "height": 640}
+SUSPECT = "…gateway.request_history: +1.00 items/request"
+
+WATCH = """() => {
+    window.said = [];
+    const status = document.querySelector("[role=status]"), room = document.querySelector(".processes");
+    new MutationObserver(() => said.push(status.textContent))
+        .observe(status, { childList: true, characterData: true, subtree: true });
+    const texts = [...document.querySelectorAll(".arm p")];
+    getSelection().selectAllChildren(texts.find((one) => one.textContent.startsWith("Leak suspect")));
+    room.scrollLeft = 9999;
+    return room.scrollLeft;
+}"""
+"""Notes what is announced from now on; selects the leak suspect; scrolls the table to its end, and returns where."""
+
+
+class Polled:
+    """What the page is told: a run of one arm whose clock and memory go on with every poll."""
+
+    def __init__(self, processes: int) -> None:
+        self.polls = 0
+        self.verdict = ("leak", "LEAK")
+        self.processes = processes
+        self.down = ""
+
+    def answer(self, route: Route) -> None:
+        """Answer the next poll."""
+        self.polls += 1
+        route.fulfill(json=self._run())
+
+    def _run(self) -> dict[str, Any]:
+        t_s = self.polls * 10
+        rows = [[t_s - 1, 1, 2**20, *[None] * 4], [t_s, 1, t_s * 2**20, *[None] * 4]]
+        processes = [
+            {"name": f"child {4_000_000 + n}", "rss": f"{t_s}.0", "growth": "does not grow", "rate": "0.25 B/request"}
+            for n in range(self.processes)
+        ]  # fmt: skip
+        state, verdict = self.verdict
+        arm = {
+            "name": "leaky", "verdict": verdict, "state": state, "rate": "20 B/request", "suspect": SUSPECT, "oom": "",
+            "reason": "it grows", "rss": "" if self.down else f"{t_s}.0", "uss": "", "blocks": "", "tasks": "",
+            "sessions": "", "life": self.down or "1", "kills": "0", "killed": [], "down": bool(self.down), "ok": "80",
+            "failed": "0", "processes": processes, "more": "",
+            "readings": {"whole": True, "columns": READING_NAMES, "points": rows},
+            "requests": {"whole": True, "columns": REQUEST_NAMES, "points": [[t_s, 80, 0, 7.9, 27.3]]},
+        }  # fmt: skip
+        return {
+            "run": "demo", "phase": "load", "phases": [[0, "load"]], "limit": None, "judged": f"0:00:{t_s}",
+            "report": None, "have": "", "arms": [arm],
+        }  # fmt: skip
+
+
+def opened(browser: Browser, growing: GrowingPage, polled: Polled, size: ViewportSize) -> Page:
+    """Open the page, whose time stands still between polls."""
+    page = browser.new_page(viewport=size)
+    page.clock.install(time=0)
+    page.clock.pause_at(60)
+    page.route("**/soak/data*", polled.answer)
+    page.goto(growing.url)
+    expect(page.locator("article")).to_contain_text("10.0 MiB")
+    return page
+
+
+def poll(page: Page) -> None:
+    """Have the page poll once more, and show it."""
+    with page.expect_response("**/soak/data*") as polled:
+        page.clock.run_for(POLL_MS)
+    judged = polled.value.json()["judged"]
+    expect(page.locator("header")).to_contain_text(judged)
+
+
+def test_an_update_touches_only_what_has_changed(browser: Browser, growing: GrowingPage) -> None:
+    """A scrolled table and a selected text stay; the status is announced when it changes, and only then."""
+    polled = Polled(processes=2)
+    page = opened(browser, growing, polled, NARROW)
+    scrolled = page.evaluate(WATCH)
+    assert scrolled > 0
+    polled.processes = 3
+    for _ in range(3):
+        poll(page)
+    expect(page.locator("dd").first).to_have_text("40.0 MiB")
+    expect(page.locator(".processes tbody tr")).to_have_count(3)
+    found = page.evaluate(
+        "[document.querySelector('.processes').scrollLeft, getSelection().toString(), said]"
+    )
+    assert found == [scrolled, f"Leak suspect: {SUSPECT}", []]
+    polled.verdict = ("inconclusive", "INCONCLUSIVE")
+    poll(page)
+    assert page.evaluate("said") == ["Phase: load. Verdict so far: leaky INCONCLUSIVE."]
+    expect(page.locator(".arm.inconclusive .verdict")).to_have_text("INCONCLUSIVE")
+
+
+def test_an_arm_that_is_down_has_no_readings(browser: Browser, growing: GrowingPage) -> None:
+    """Neither as figures nor beside the curves; its requests go on."""
+    polled = Polled(processes=2)
+    page = opened(browser, growing, polled, NARROW)
+    memory = page.locator("#charts figure").first.locator(".u-value").last
+    expect(memory).to_have_text("10.0")
+    polled.down, polled.processes = "down: it ended after 10 restarts", 0
+    poll(page)
+    expect(page.locator("dl")).to_have_text("ok/s80failed/s0lifedown: it ended after 10 restartsOOM kills0")
+    expect(page.locator(".processes")).to_have_count(0)
+    expect(memory).to_have_text("")
+    expect(page.locator("#charts figure").nth(5).locator(".u-value").last).to_have_text("80")
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_a_narrow_screen_has_all_of_the_page(browser: Browser, growing: GrowingPage, processes: int) -> None:
+    """Nothing but a table of processes is wider than it."""
+    page = opened(browser, growing, Polled(processes), NARROWEST)
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST["width"]
