@@ -39,15 +39,18 @@ Labelled = tuple[tuple[str, ...], Any]
 
 
 class RunMetrics(Collector):
-    """Exports the newest state of the run. What was not read has no series: it is never 0."""
+    """Exports the newest state of the run, and nothing once it has ended.
+
+    What was not read has no series: it is never 0.
+    """
 
     def __init__(self) -> None:
         self._now: RunStatus | None = None
         self._uss: dict[str, tuple[int, object]] = {}
 
-    def show(self, now: RunStatus) -> None:
-        """Take the state of the run, once a second."""
-        for arm in now.arms:
+    def show(self, now: RunStatus | None) -> None:
+        """Take the state of the run, once a second; None once its processes have ended."""
+        for arm in now.arms if now is not None else ():
             if arm.sample.get("uss_bytes") is not None:
                 self._uss[arm.name] = (arm.life, arm.sample["uss_bytes"])
         self._now = now

@@ -22,9 +22,14 @@ _PLAIN = {"life": "{}", "verdict": "verdict: {}", "rate": "{}", "suspect": "susp
 
 
 class Progress:
-    """Shows ``RunStatus``, on the console and to ``others``; a context manager."""
+    """Shows ``RunStatus``, on the console and to ``others``; a context manager.
 
-    def __init__(self, console: Console, others: Callable[[RunStatus], None] = lambda _now: None) -> None:
+    ``others`` get None once the processes of the run have ended: what they saw last is not so any more.
+    """
+
+    def __init__(
+        self, console: Console, others: Callable[[RunStatus | None], None] = lambda _now: None
+    ) -> None:
         self._console = console
         self._others = others
         self._live = (
@@ -38,9 +43,14 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
         if self._live:
             with contextlib.suppress(OSError):  # the terminal is gone
                 self._live.stop()
+
+    def end(self) -> None:
+        """The processes of the run have ended; lines and texts may still come. Idempotent."""
+        self._others(None)
 
     def print_line(self, text: str) -> None:
         """Print a line that stays; where nobody reads any more, the run goes on."""

@@ -92,6 +92,7 @@ class Run:
         in_order([
             *([partial(events.record, "interrupted", detail)] if status != "complete" else []),
             partial(self.stop, name_holders=status == "interrupted" and self._phase in UNNAMED_PHASES),
+            self._session.progress.end,
             partial(events.record, "run_end", status),
             partial(self._session.save_manifest, status, detail),
         ])  # fmt: skip

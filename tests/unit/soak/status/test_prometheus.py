@@ -8,11 +8,13 @@ import subprocess
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from rich.console import Console
 
 from soak.contract import ArmLive
 from soak.errors import UsageError
 from soak.status.model import ArmStatus, RunStatus
 from soak.status.prometheus import RunMetrics, serve_metrics
+from soak.status.terminal import Progress
 from tests.support.monitoring import promtool
 from tests.support.paths import ROOT
 
@@ -104,6 +106,19 @@ def test_uss_that_is_read_less_often_stays_until_the_process_does_not() -> None:
 def test_before_the_first_look_there_is_nothing() -> None:
     """An empty answer, no error."""
     assert scraped(RunMetrics()) == []
+
+
+def test_a_run_that_has_ended_has_no_series() -> None:
+    """The processes whose memory it showed are gone; the port may be open until the report is made."""
+    metrics = RunMetrics()
+    with Progress(Console(quiet=True), metrics.show) as progress:
+        progress.show(RunStatus("quiesce", 61.0, 0.0, [arm(live=LIVE, requests={})]))
+        assert scraped(metrics)
+        progress.end()
+        progress.show_text("replay: leaky", 62.0)
+        assert scraped(metrics) == []
+        progress.show(RunStatus("quiesce", 63.0, 0.0, [arm(requests={})]))
+    assert scraped(metrics) == []
 
 
 def test_a_port_that_is_taken_is_a_usage_error() -> None:

@@ -51,7 +51,7 @@ class ScriptedRun:
         profile = load_profile(str(place / "scripted.toml"), settings)
         plan = plan_run(profile, self.directory, place / "probe").at(0.0)
         manifest = run_manifest(plan, Choice(self.machine.mechanism, ()))
-        console, self.shown = Console(quiet=True), list[RunStatus]()
+        console, self.shown = Console(quiet=True), list[RunStatus | None]()
         self.session = Session(
             self.directory,
             manifest,

@@ -58,7 +58,10 @@ def test_the_limit_of_the_others_is_not_shown_as_its_own(make_run: MakeRun, fetc
     fetched(exposition)
     run = make_run('limit.memory="512 MiB"', ONE_ARM, URL)
     run.go()
-    assert {arm.name: arm.limit_bytes for arm in run.shown[-1].arms} == {
+    *_, last, ended = run.shown
+    assert last is not None
+    assert ended is None
+    assert {arm.name: arm.limit_bytes for arm in last.arms} == {
         "old": 512 << 20, "new": 512 << 20, "prod": None,
     }  # fmt: skip
 

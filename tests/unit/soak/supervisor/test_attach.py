@@ -78,7 +78,7 @@ class Attached:
         self.scripted = ScriptedMachine()
         self.gone_at_s = float("inf")
         self.stop_request = StopRequest()
-        self.shown: list[RunStatus] = []
+        self.shown: list[RunStatus | None] = []
         self.here = ScriptedProcess(os.getpid(), 1.0, lambda: self.scripted.now_s < self.gone_at_s)
         self.attachment = Attachment(cast(Process, self.here))
         self.late: LateProbes | None = None
@@ -280,7 +280,10 @@ def test_a_kill_by_the_limit_of_a_container_is_the_kernels(
     manifest = json.loads((outcome.directory / contract.MANIFEST).read_text())
     assert manifest["arms"][0]["memory_limit_bytes"] == 60 << 20
     assert manifest["limit_mechanism"] == "its owner"
-    assert [arm.limit_bytes for arm in attached.shown[0].arms] == [60 << 20]
+    first = attached.shown[0]
+    assert first is not None
+    assert [arm.limit_bytes for arm in first.arms] == [60 << 20]
+    assert attached.shown[-1] is None  # nothing is shown of what is no longer sampled
     assert limit.closed
 
 

@@ -19,6 +19,8 @@ from soak.errors import HarnessError, UsageError
 from soak.limit.around import LimitAround
 from soak.plan.run_plan import plan_run
 from soak.recording.files import record_sums
+from soak.status.model import RunStatus
+from soak.status.prometheus import RunMetrics
 from soak.status.terminal import Progress
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import STOP_SIGNALS, Ended, Outcome, check_around, noted_signals, run_profile
@@ -151,6 +153,24 @@ def test_what_a_thread_would_add_after_the_end_is_dropped(profile: Profile, tmp_
     assert outcome.error is None
     assert verify(outcome.directory).exit_code == 0
     assert "late" not in (outcome.directory / "events.csv").read_text()
+
+
+def test_nothing_is_shown_of_arms_that_have_ended(profile: Profile, tmp_path: Path) -> None:
+    """A replay and the report may take hours: Prometheus would go on reading memory that nobody holds."""
+    metrics, seen = RunMetrics(), list[bool]()
+
+    def show(now: RunStatus | None) -> None:
+        metrics.show(now)
+        seen.append(any(metrics.collect()))
+
+    def replay(_: Ended) -> None:
+        seen.append(any(metrics.collect()))
+
+    with Progress(Console(quiet=True), show) as progress:
+        machine = ScriptedMachine().machine
+        run_profile(profile, tmp_path, progress, timed, StopRequest(), then=replay, machine=machine)
+    *during, ended, replayed, left = seen
+    assert (set(during), ended, replayed, left) == ({True}, False, False, False)
 
 
 def test_rows_that_a_target_rewrites_are_a_change(profile: Profile, tmp_path: Path) -> None:
