@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from flask import Blueprint, Flask, Response, abort, jsonify, request, send_file
+from flask.json.provider import DefaultJSONProvider
 from locust.web import WebUI
 
 from locustfiles.web.downloads import FILES_ADDRESS, View
@@ -55,7 +56,10 @@ class SoakPage:
         def data() -> Response:
             return jsonify(self.data(parse_have(request.args.get("have", ""))))
 
-        cast(Flask, web_ui.app).register_blueprint(routes)
+        app = cast(Flask, web_ui.app)
+        answers = cast(DefaultJSONProvider, app.json)
+        answers.compact = True  # Locust's app is in debug mode, which indents them: three times as long
+        app.register_blueprint(routes)
 
     def data(self, have: Have) -> dict[str, Any]:
         """Return the state of the run, and the points of each series that the browser lacks."""

@@ -142,6 +142,15 @@ def test_a_poll_sends_only_what_is_new(run: GrowingRun, open_ui: Open) -> None:
     )
 
 
+def test_a_poll_has_no_spaces(run: GrowingRun, open_ui: Open) -> None:
+    """Locust has Flask indent JSON: a number a line."""
+    for second in range(4):
+        run.sample("leaky", float(second), rss_bytes=1000.0 + second)
+    answer = open_ui().get("/soak/data", headers=HOST)
+    compact = json.dumps(answer.get_json(), separators=(",", ":"))
+    assert answer.content_length == len(compact) + len("\n")
+
+
 @pytest.mark.parametrize(
     "have", ["x", "1", "1.", ".", "-5.9999", "0.3,0.3,0.3,0.3,0.3,0.3,0.3", "9" * 30 + ".1"]
 )
