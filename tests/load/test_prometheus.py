@@ -80,7 +80,12 @@ def firing(port: int) -> set[tuple[str, str]]:
 def test_a_leak_fires_the_growth_alert_and_the_repaired_build_does_not(tmp_path: Path) -> None:
     """The published rules, with hours made seconds: 1 MB/s over ten seconds, as an hour's leak is in hours."""
     program, metrics_port, port = prometheus(), free_port(), free_port()
-    rules = RULES.read_text().replace("[1h]", "[15s]").replace("for: 30m", "for: 5s")
+    rules = (
+        RULES.read_text()
+        .replace("[1h]", "[15s]")
+        .replace("offset 1h", "offset 15s")
+        .replace("for: 30m", "for: 5s")
+    )
     limit = "> 16777216"
     assert limit in rules
     (tmp_path / "rules.yml").write_text(rules.replace(limit, "> 3600000000"))
