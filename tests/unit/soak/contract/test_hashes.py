@@ -16,26 +16,13 @@ from soak.contract import hashes
 from soak.contract.hashes import check, first_difference, summary_difference
 from soak.errors import HarnessError, RecordingError
 from soak.recording.files import amend, record_sums
-
-FILES = {
-    "manifest.json": "{}",
-    "events.csv": "t_s\n",
-    "new/samples.csv": "t_s\n1\n",
-    "logs/new.log": "",
-    "live.json": "{}",
-    "report/summary.json": "{}",
-}
+from tests.support.ended_run import write_ended_run
 
 
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     """A run directory whose run has ended."""
-    directory = tmp_path / "run"
-    for name, text in FILES.items():
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(text)
-    record_sums(directory)
-    return directory
+    return write_ended_run(tmp_path / "run")
 
 
 def test_the_hashes_are_of_the_evidence_alone(run_dir: Path) -> None:
@@ -57,30 +44,6 @@ def test_sha256sum_checks_them_too(run_dir: Path) -> None:
     assert subprocess.run(command, cwd=run_dir, capture_output=True, check=False, timeout=30).returncode == 0
     (run_dir / "events.csv").write_text("t_s\n2\n")
     assert subprocess.run(command, cwd=run_dir, capture_output=True, check=False, timeout=30).returncode == 1
-
-
-def test_a_recording_left_alone_is_verified(run_dir: Path) -> None:
-    """A report made again and a verdict followed again change no evidence."""
-    (run_dir / "report" / "summary.json").write_text("another")
-    (run_dir / "live.json").unlink()
-    found = verify(run_dir)
-    assert found.text == f"OK: {run_dir}: all 4 files are as the run left them."
-    assert found.exit_code == 0
-
-
-def test_what_differs_is_named(run_dir: Path) -> None:
-    """Changed, missing and added files are told apart, and the exit code is that of evidence that decides nothing."""
-    (run_dir / "new" / "samples.csv").write_text("t_s\n2\n")
-    (run_dir / "logs" / "new.log").unlink()
-    (run_dir / "new" / "census.csv").write_text("")
-    found = verify(run_dir)
-    assert found.text.splitlines() == [
-        f"NOT VERIFIED: {run_dir} is not what was recorded:",
-        "- missing: logs/new.log",
-        "- extra, recorded by no run: new/census.csv",
-        "- changed: new/samples.csv",
-    ]
-    assert found.exit_code == 4
 
 
 def test_a_replay_that_goes_on_changes_no_recording(run_dir: Path) -> None:
@@ -117,46 +80,6 @@ def test_hashes_that_cannot_be_amended_leave_the_earlier_manifest(
     with pytest.raises(HarnessError, match="No space left"):
         amend(run_dir, {"replay": {}})
     assert check(run_dir).differences == ()
-
-
-def test_a_link_is_no_recording(run_dir: Path) -> None:
-    """A file that was moved away and linked to is missing, whatever it holds."""
-    (run_dir / "events.csv").rename(run_dir.parent / "events.csv")
-    (run_dir / "events.csv").symlink_to(run_dir.parent / "events.csv")
-    assert "- missing: events.csv" in verify(run_dir).text
-
-
-def test_very_many_differences_are_counted(run_dir: Path) -> None:
-    """An answer stays readable."""
-    for number in range(30):
-        (run_dir / f"{number:02}.csv").write_text("")
-    lines = verify(run_dir).text.splitlines()
-    assert (len(lines), lines[-1]) == (22, "- and 10 more")
-
-
-def test_a_run_that_was_cut_short_has_no_hashes(run_dir: Path) -> None:
-    """Killed, still running, or older: it is not verified, and the answer says why."""
-    (run_dir / "SHA256SUMS").unlink()
-    found = verify(run_dir)
-    assert found.text == (
-        f"NOT VERIFIED: {run_dir} has no SHA256SUMS: the run goes on, was killed before it could write them, or is "
-        "older than they are."
-    )
-    assert found.exit_code == 4
-
-
-@pytest.mark.parametrize("text", ["", "nonsense\n", "0" * 63 + "  events.csv\n"])
-def test_damaged_hashes_are_no_verdict(run_dir: Path, text: str) -> None:
-    """They are neither right nor wrong: the line is named."""
-    (run_dir / "SHA256SUMS").write_text(text)
-    with pytest.raises(RecordingError, match="SHA256SUMS: damaged in line 1; restore"):
-        verify(run_dir)
-
-
-def test_another_directory_is_refused(tmp_path: Path) -> None:
-    """Nothing is said of what is no run."""
-    with pytest.raises(RecordingError, match=r"no run directory, it has no manifest\.json"):
-        verify(tmp_path)
 
 
 def test_hashes_that_cannot_be_written_are_an_error(run_dir: Path) -> None:
