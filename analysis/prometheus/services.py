@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
-from analysis.external.cells import MIN_PEAK_BYTES
 from analysis.formatting import format_duration
 from analysis.judge.types import ARENA_BYTES, Numbers, SignalSeries
 from analysis.prometheus.lives import MOST_UNKNOWN_SHARE, cut_lives
+from analysis.prometheus.objections import service_objections
 from analysis.prometheus.question import Found
 from analysis.prometheus.requests import answered, requests_of
 from analysis.prometheus.rollouts import Chain, chain_rollouts
-from analysis.verdict.daily_load import daily_load_doubt, longest_watched_s, watched
+from analysis.verdict.daily_load import longest_watched_s, watched
 from analysis.verdict.signals import MOST_UNREAD_SHARE, RSS, WITH_FILES
-from analysis.verdict.validity import Objection, ObjectionKind
-from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
-
-GIVE_REQUESTS: Final = "given by --requests-query"
-"""How the requests become known, in the objection that they are not."""
+from analysis.verdict.validity import Objection
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +101,7 @@ def _service(found: Found, chain: Chain) -> Service:
     last_seen = (f"last seen {format_duration(unseen_s)} before the end",) if unseen_s else ()
     notes = (*_story(chain), *_gaps(read_s), *last_seen, *about_requests)
     vanished_s = unseen_s if unseen_s > MOST_UNREAD_SHARE * question.span.length_s else 0.0
-    return Service(chain, readings, tuple(_objections(chain, readings, vanished_s)), notes)
+    return Service(chain, readings, service_objections(chain, readings, vanished_s), notes)
 
 
 def _requests(found: Found, chain: Chain, t_s: Numbers) -> tuple[Numbers, tuple[str, ...]]:
@@ -147,43 +142,3 @@ def _unseen_at_end(read_s: Numbers, end_s: float) -> float:
     """Return for how long nothing was read before the end, seconds; 0 where the next sample is only not there yet."""
     unseen_s = end_s - float(read_s[-1]) if len(read_s) else 0.0
     return unseen_s if unseen_s > longest_watched_s(read_s) else 0.0
-
-
-def _objections(chain: Chain, readings: SignalSeries, vanished_s: float) -> list[Objection]:
-    """Return what leaves the service INCONCLUSIVE, the first first.
-
-    ``vanished_s`` is for how long it was not seen before the end, 0 where that is too short to matter.
-    """
-    found = []
-    if 0 < (highest := float(np.nanmax(readings.value, initial=0.0))) < MIN_PEAK_BYTES:
-        text = (
-            f"its highest value is {highest:,.7g} bytes, too few for a process: give --query in bytes, or leave out "
-            "what has so few"
-        )
-        found.append(Objection(chain.name, ObjectionKind.UNREAD, text))
-    if several := max(one.several for one in chain.parts):
-        text = (
-            f"{several} start times take turns, as those of several processes behind one address do: have Prometheus "
-            "scrape each process by an address of its own"
-        )
-        found.append(Objection(chain.name, ObjectionKind.GAP, text))
-    count = int(np.isfinite(readings.value).sum())
-    if count < MIN_READINGS_UNDER_LOAD:
-        text = f"it has {count} samples: judge it again when it has {MIN_READINGS_UNDER_LOAD} or more"
-        found.append(Objection(chain.name, ObjectionKind.UNREAD, text))
-    if vanished_s:
-        ago = format_duration(vanished_s)
-        text = (
-            f"it was last seen {ago} before the end, and what leaked since is not known: have Prometheus scrape it "
-            f"again, or, if it was to end, leave it out of --query or give a --since of less than {ago}"
-        )
-        found.append(Objection(chain.name, ObjectionKind.UNREAD, text))
-    if not all(one.known for one in chain.parts):
-        text = (
-            "when its process was started is not known, and a restart can hide a leak: name the metric of its start "
-            "time by --start-query"
-        )
-        found.append(Objection(chain.name, ObjectionKind.UNREAD, text))
-    if doubt := daily_load_doubt(readings, GIVE_REQUESTS):
-        found.append(Objection(chain.name, ObjectionKind.DAY, doubt))
-    return found

@@ -1,0 +1,80 @@
+"""What leaves a service INCONCLUSIVE, whatever its memory did."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from analysis.external.cells import MIN_PEAK_BYTES
+from analysis.formatting import format_duration
+from analysis.judge.types import SignalSeries
+from analysis.prometheus.rollouts import Chain
+from analysis.verdict.daily_load import daily_load_doubt
+from analysis.verdict.validity import Objection, ObjectionKind
+from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
+
+GIVE_REQUESTS: Final = "given by --requests-query"
+"""How the requests become known, in the objection that they are not."""
+
+
+def service_objections(chain: Chain, readings: SignalSeries, vanished_s: float) -> tuple[Objection, ...]:
+    """Return what leaves the service INCONCLUSIVE, the first first.
+
+    ``vanished_s`` is for how long it was not seen before the end, seconds; 0 where that is too short to matter.
+    """
+    found = (
+        (ObjectionKind.UNREAD, _too_small(readings)),
+        (ObjectionKind.GAP, _several_processes(chain)),
+        (ObjectionKind.UNREAD, _too_few(readings)),
+        (ObjectionKind.UNREAD, _vanished(vanished_s)),
+        (ObjectionKind.UNREAD, _starts_not_known(chain)),
+        (ObjectionKind.DAY, daily_load_doubt(readings, GIVE_REQUESTS)),
+    )
+    return tuple(Objection(chain.name, kind, text) for kind, text in found if text)
+
+
+def _too_small(readings: SignalSeries) -> str:
+    highest = float(np.nanmax(readings.value, initial=0.0))
+    if not 0 < highest < MIN_PEAK_BYTES:
+        return ""
+    return (
+        f"its highest value is {highest:,.7g} bytes, too few for a process: give --query in bytes, or leave out "
+        "what has so few"
+    )
+
+
+def _several_processes(chain: Chain) -> str:
+    several = max(one.several for one in chain.parts)
+    if not several:
+        return ""
+    return (
+        f"{several} start times take turns, as those of several processes behind one address do: have Prometheus "
+        "scrape each process by an address of its own"
+    )
+
+
+def _too_few(readings: SignalSeries) -> str:
+    count = int(np.isfinite(readings.value).sum())
+    if count >= MIN_READINGS_UNDER_LOAD:
+        return ""
+    return f"it has {count} samples: judge it again when it has {MIN_READINGS_UNDER_LOAD} or more"
+
+
+def _vanished(vanished_s: float) -> str:
+    if not vanished_s:
+        return ""
+    ago = format_duration(vanished_s)
+    return (
+        f"it was last seen {ago} before the end, and what leaked since is not known: have Prometheus scrape it "
+        f"again, or, if it was to end, leave it out of --query or give a --since of less than {ago}"
+    )
+
+
+def _starts_not_known(chain: Chain) -> str:
+    if all(one.known for one in chain.parts):
+        return ""
+    return (
+        "when its process was started is not known, and a restart can hide a leak: name the metric of its start "
+        "time by --start-query"
+    )
