@@ -10,6 +10,7 @@ from analysis.external.cells import MIN_PEAK_BYTES
 from analysis.formatting import format_duration
 from analysis.judge.types import SignalSeries
 from analysis.prometheus.rollouts import Chain
+from analysis.prometheus.turns import takes_turns
 from analysis.verdict.daily_load import daily_load_doubt
 from analysis.verdict.validity import Objection, ObjectionKind
 from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
@@ -25,7 +26,7 @@ def service_objections(chain: Chain, readings: SignalSeries, vanished_s: float) 
     """
     found = (
         (ObjectionKind.UNREAD, _too_small(readings)),
-        (ObjectionKind.GAP, _several_processes(chain)),
+        (ObjectionKind.GAP, _several_processes(chain, readings)),
         (ObjectionKind.UNREAD, _too_few(readings)),
         (ObjectionKind.UNREAD, _vanished(vanished_s)),
         (ObjectionKind.UNREAD, _starts_not_known(chain)),
@@ -44,13 +45,17 @@ def _too_small(readings: SignalSeries) -> str:
     )
 
 
-def _several_processes(chain: Chain) -> str:
-    several = max(one.several for one in chain.parts)
-    if not several:
+def _several_processes(chain: Chain, readings: SignalSeries) -> str:
+    """Return that several processes answer; children of one parent may have equal start times, but not equal memory."""
+    if several := max(one.several for one in chain.parts):
+        what = f"{several} start times take turns"
+    elif takes_turns(readings.value, readings.life):
+        what = "its samples take turns between levels that drift apart"
+    else:
         return ""
     return (
-        f"{several} start times take turns, as those of several processes behind one address do: have Prometheus "
-        "scrape each process by an address of its own"
+        f"{what}, as those of several processes behind one address do: have Prometheus scrape each process by an "
+        "address of its own"
     )
 
 

@@ -199,3 +199,15 @@ def test_a_value_of_zero_is_no_reading() -> None:
 def test_memory_with_file_pages_has_a_name_of_its_own() -> None:
     (one,) = found((series(1e8, pod="a"),), metric="container_memory_working_set_bytes")
     assert one.readings.signal == "working_set_bytes"
+
+
+def test_workers_with_equal_start_times_decide_nothing() -> None:
+    """Two children of one parent: the leak of one is behind the lows of the other."""
+    other = np.random.default_rng(1).random(len(T_S)) < 0.5
+    value = 1e8 + np.where(other, 1500.0 * (T_S - BEGIN_S), 0.0)
+    (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),))
+    assert kinds(one) == [ObjectionKind.GAP]
+    assert one.objections[0].text.startswith(
+        "its samples take turns between levels that drift apart, as those of"
+    )
+    assert "an address of its own" in one.objections[0].text
