@@ -10,6 +10,8 @@ NAMED_SIZES: Final[Mapping[str, float]] = {
     "byte": 1, "bytes": 1,
     "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40,
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+    "kilobytes": 2**10, "megabytes": 2**20, "gigabytes": 2**30, "terabytes": 2**40,
+    "kibibytes": 2**10, "mebibytes": 2**20, "gibibytes": 2**30, "tebibytes": 2**40,
 }  # fmt: skip
 """Units of memory in bytes. All are binary: ps, /proc, psrecord and most scripts write kB or MB and mean KiB or MiB. No
 single letters, which a name may end with for another reason."""

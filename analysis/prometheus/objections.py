@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import numpy as np
 
-from analysis.external.cells import MIN_PEAK_BYTES
+from analysis.external.cells import MIN_PEAK_BYTES, PAGE_BYTES
+from analysis.external.named_units import NAMED_SIZES, named_unit
 from analysis.formatting import format_duration
 from analysis.judge.types import SignalSeries
+from analysis.prometheus.queries import Query
 from analysis.prometheus.rollouts import Chain
 from analysis.prometheus.turns import takes_turns
 from analysis.verdict.daily_load import daily_load_doubt
@@ -17,15 +20,22 @@ from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
 
 GIVE_REQUESTS: Final = "given by --requests-query"
 """How the requests become known, in the objection that they are not."""
+PAGED: Final = re.compile(r"resident|rss|working_set|^container_memory_")
+"""Metrics of memory that the kernel counts, in pages; a runtime's heap may have any number of bytes."""
+MOST_BROKEN_SHARE: Final = 0.5
+"""Share of the values up to which they may be no whole pages."""
 
 
-def service_objections(chain: Chain, readings: SignalSeries, vanished_s: float) -> tuple[Objection, ...]:
+def service_objections(
+    query: Query, chain: Chain, readings: SignalSeries, vanished_s: float
+) -> tuple[Objection, ...]:
     """Return what leaves the service INCONCLUSIVE, the first first.
 
-    ``vanished_s`` is for how long it was not seen before the end, seconds; 0 where that is too short to matter.
+    ``query`` is that of memory. ``vanished_s`` is for how long it was not seen before the end, seconds; 0 where that is
+    too short to matter.
     """
     found = (
-        (ObjectionKind.UNREAD, _too_small(readings)),
+        (ObjectionKind.UNREAD, _too_small(readings) or _other_unit(query, readings)),
         (ObjectionKind.GAP, _several_processes(chain, readings)),
         (ObjectionKind.UNREAD, _too_few(readings)),
         (ObjectionKind.UNREAD, _vanished(vanished_s)),
@@ -42,6 +52,31 @@ def _too_small(readings: SignalSeries) -> str:
     return (
         f"its highest value is {highest:,.7g} bytes, too few for a process: give --query in bytes, or leave out "
         "what has so few"
+    )
+
+
+def _other_unit(query: Query, readings: SignalSeries) -> str:
+    """Return that the values of a bare selector may be no bytes, by the metric's name or by its values.
+
+    What the kernel counts is whole pages, and so is what has no unit in its name taken to be; averages are not.
+    """
+    if not query.is_selector:
+        return ""
+    unit = named_unit(query.metric, NAMED_SIZES)
+    memory = readings.value[np.isfinite(readings.value)]
+    broken = int((memory % PAGE_BYTES != 0).sum())
+    if unit is not None and unit != 1:
+        return (
+            f"{query.metric} ends with a unit that is not bytes: give --query in bytes, for example {query.metric} * "
+            f"{unit:.0f}"
+        )
+    counted = unit is None or PAGED.search(query.metric)
+    if query.is_computed or not counted or broken <= MOST_BROKEN_SHARE * len(memory):
+        return ""
+    metric = query.metric or "metric"
+    return (
+        f"most of its values are no whole number of pages of {PAGE_BYTES:,} bytes, so they may be in KiB: give --query "
+        f"in bytes, for example {metric} * 1024, or {metric} * 1 if they are bytes"
     )
 
 

@@ -84,6 +84,11 @@ class Query:
         return parts is not None and bool(parts[1] or parts[2])
 
     @property
+    def is_computed(self) -> bool:
+        """Whether its values were computed of samples: by an expression, or by a rule, whose metric has a colon."""
+        return not self.is_selector or ":" in self.metric
+
+    @property
     def is_rate(self) -> bool:
         """Whether it yields requests per second rather than a counter, by its functions and the ends of names."""
         names = GROUPING.sub("", re.sub(r"\{[^}]*\}", "", re.sub(STRING, "", self.text)))

@@ -101,7 +101,7 @@ def _service(found: Found, chain: Chain) -> Service:
     last_seen = (f"last seen {format_duration(unseen_s)} before the end",) if unseen_s else ()
     notes = (*_story(chain), *_gaps(read_s), *last_seen, *about_requests)
     vanished_s = unseen_s if unseen_s > MOST_UNREAD_SHARE * question.span.length_s else 0.0
-    return Service(chain, readings, service_objections(chain, readings, vanished_s), notes)
+    return Service(chain, readings, service_objections(question.memory, chain, readings, vanished_s), notes)
 
 
 def _requests(found: Found, chain: Chain, t_s: Numbers) -> tuple[Numbers, tuple[str, ...]]:

@@ -27,8 +27,8 @@ HOURS: Final = 72
 
 def _answer(metric: str) -> str:
     times = [BEGIN_S + 1800.0 * step for step in range(2 * HOURS)]
-    values = {"memory": 8e7, "start": BEGIN_S - 5.25, "requests": 0.0}
-    rise = {"memory": 1e4, "start": 0.0, "requests": 900.0}
+    values = {"memory": 20_000 * 4096.0, "start": BEGIN_S - 5.25, "requests": 0.0}
+    rise = {"memory": 3 * 4096.0, "start": 0.0, "requests": 900.0}
     pods = ("shop-a", "shop-b")
     return matrix(
         *(

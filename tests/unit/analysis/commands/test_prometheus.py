@@ -34,8 +34,10 @@ def leaking(hours: Numbers) -> Numbers:
     return 100 + 5 * hours
 
 
-def prometheus(pods: Mapping[str, Memory], *, known: bool = True, noise_mib: float = 0.2) -> Answering:
-    """Return a server whose pods were scraped every five minutes of DAYS, up to now."""
+def prometheus(
+    pods: Mapping[str, Memory], *, known: bool = True, noise_mib: float = 0.2, unit: float = 4096
+) -> Answering:
+    """Return a server whose pods were scraped every five minutes of DAYS, memory in multiples of ``unit``."""
     end_s = float(int(time.time()))
     t_s = end_s - DAYS * 24 * HOUR_S + np.arange(0.0, DAYS * 24 * HOUR_S, 300.0)
     hours = (t_s - t_s[0]) / HOUR_S
@@ -46,7 +48,8 @@ def prometheus(pods: Mapping[str, Memory], *, known: bool = True, noise_mib: flo
             return np.asarray(np.arange(len(t_s)) * 600.0, dtype=np.float64)
         if metric.endswith("_start_time_seconds"):
             return np.full(len(t_s), t_s[0] - 1)
-        return np.asarray((pods[pod](hours) + noise.normal(0, noise_mib, len(t_s))) * MIB)
+        mib = pods[pod](hours) + noise.normal(0, noise_mib, len(t_s))
+        return np.asarray(np.round(mib * MIB / unit) * unit)
 
     def answering(asked: Asked) -> Reply:
         metric = asked.form["query"].partition("{")[0].partition("[")[0]
@@ -124,7 +127,7 @@ def test_without_start_times_a_leak_is_called_and_nothing_is_cleared() -> None:
 def test_a_query_in_mib_clears_nothing() -> None:
     """100 MiB an hour in MiB is 100 bytes an hour; the line names the option."""
     in_mib = {"a": lambda hours: (100 + 100 * hours) / MIB, "b": lambda hours: 100 / MIB + 0 * hours}
-    result = judged(prometheus(in_mib, noise_mib=0.2 / MIB), "--since", "3d")
+    result = judged(prometheus(in_mib, noise_mib=0.2 / MIB, unit=1e-3), "--since", "3d")
     assert result.exit_code == 4, result.output
     text = " ".join(result.output.split())
     assert "NO LEAK:" not in text

@@ -165,6 +165,7 @@ def test_the_first_bad_size_is_named(cells: tuple[str, ...], sentence: str) -> N
         ("rss", "1310724", 1.0, 1_310_724),
         ("rss_kb", "1310724", None, 1_310_724 * KIB),
         ("Memory (MiB)", "350.5", None, 350.5 * MIB),
+        ("rss_kilobytes", "1310724", None, 1_310_724 * KIB),
         ("memGB", "1.5", None, 1536 * MIB),
         ("container_memory_rss_bytes", "80000001.5", None, 80_000_001.5),
         ("rss_kb", "80.5MiB", None, 80.5 * MIB),

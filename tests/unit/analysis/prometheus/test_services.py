@@ -24,15 +24,21 @@ def series(value: npt.ArrayLike, t_s: Numbers = T_S, **labels: str) -> Series:
     )
 
 
+def memory(t_s: Numbers = T_S, base: float = 1e8, **labels: str) -> Series:
+    """Return memory that is measured: whole pages that come and go."""
+    pages = base // 4096 + np.random.default_rng(7).integers(0, 9, len(t_s))
+    return series(4096.0 * pages, t_s, **labels)
+
+
 def found(
-    memory: tuple[Series, ...],
+    those: tuple[Series, ...],
     requests: tuple[Series, ...] = (),
     starts: tuple[Series, ...] = (),
     metric: str = "process_resident_memory_bytes",
 ) -> tuple[Service, ...]:
     query = Query("http_requests_total", "--requests-query") if requests else None
     span = Span(BEGIN_S, BEGIN_S + 72 * HOUR_S)
-    return services(Found(Question(Query(metric, "--query"), query, None, span), memory, requests, starts))
+    return services(Found(Question(Query(metric, "--query"), query, None, span), those, requests, starts))
 
 
 def kinds(service: Service) -> list[ObjectionKind]:
@@ -47,7 +53,7 @@ def test_requests_go_on_over_restarts_and_roll_outs() -> None:
     set_back = np.where(np.arange(half) < half // 2, count, count - count[half // 2])
     starts = np.where(np.arange(half) < half // 2, BEGIN_S - 10, first[half // 2] - 1)
     (one,) = found(
-        (series(1e8, first, pod="a"), series(1e8, second, pod="b")),
+        (memory(first, pod="a"), memory(second, pod="b")),
         (series(set_back, first, pod="a"), series(count, second, pod="b")),
         (series(starts, first, pod="a"), series(second[0], second, pod="b")),
     )
@@ -64,15 +70,15 @@ def test_requests_go_on_over_restarts_and_roll_outs() -> None:
 
 def test_pods_side_by_side_are_never_added_up() -> None:
     each = found(
-        (series(1e8, pod="a"), series(3e8, pod="b")), starts=(series(1.0, pod="a"), series(1.0, pod="b"))
+        (memory(pod="a"), memory(base=3e8, pod="b")), starts=(series(1.0, pod="a"), series(1.0, pod="b"))
     )
     assert [one.name for one in each] == ["a", "b"]
-    assert [float(one.readings.value[0]) for one in each] == [1e8, 3e8]
+    assert [round(float(one.readings.value[0]) / 1e8) for one in each] == [1, 3]
 
 
 def test_a_day_that_is_missing_is_noted_and_not_counted_as_watched() -> None:
     kept = (T_S < BEGIN_S + 20 * HOUR_S) | (T_S > BEGIN_S + 44 * HOUR_S)
-    (one,) = found((series(1e8, T_S[kept], pod="a"),), starts=(series(1.0, T_S[kept], pod="a"),))
+    (one,) = found((memory(T_S[kept], pod="a"),), starts=(series(1.0, T_S[kept], pod="a"),))
     assert one.notes == ("no samples for 24.2 h, the longest time 24.2 h",)
     assert service_row(one).longest_life_s < 48 * HOUR_S
 
@@ -93,7 +99,7 @@ def test_a_service_that_vanished_is_noted_and_after_a_tenth_not_cleared(
 ) -> None:
     """The next sample may not be there yet; what leaked since the last one nobody saw. The end is that of the span."""
     seen = T_S[: round(hours * 12)]
-    (one,) = found((series(1e8, seen, pod="a"),), starts=(series(1.0, seen, pod="a"),))
+    (one,) = found((memory(seen, pod="a"),), starts=(series(1.0, seen, pod="a"),))
     assert one.notes == ((note,) if note else ())
     assert kinds(one) == ([ObjectionKind.UNREAD] if vanished else [])
     assert all("it was last seen" in each.text and "--since" in each.text for each in one.objections)
@@ -103,12 +109,12 @@ def test_a_pod_that_another_one_continues_has_not_vanished() -> None:
     """A roll-out ends the old pod; the service goes on. A pod beside them that nobody continues has."""
     old, new = T_S[T_S < BEGIN_S + 50 * HOUR_S], T_S[T_S > BEGIN_S + 49.95 * HOUR_S]
     beside = T_S[T_S < BEGIN_S + 48 * HOUR_S]
-    memory = (series(1e8, old, pod="a"), series(1e8, new, pod="b"))
-    (one,) = found(memory, starts=(series(1.0, old, pod="a"), series(2e9, new, pod="b")))
+    pair = (memory(old, pod="a"), memory(new, pod="b"))
+    (one,) = found(pair, starts=(series(1.0, old, pod="a"), series(2e9, new, pod="b")))
     assert one.notes == ("1 roll-out",)
     assert kinds(one) == []
     both = found(
-        (series(1e8, pod="a"), series(1e8, beside, pod="c")),
+        (memory(pod="a"), memory(beside, pod="c")),
         starts=(series(1.0, pod="a"), series(1.0, beside, pod="c")),
     )
     assert [kinds(each) for each in both] == [[], [ObjectionKind.UNREAD]]
@@ -116,7 +122,7 @@ def test_a_pod_that_another_one_continues_has_not_vanished() -> None:
 
 def test_samples_that_are_no_readings_do_not_show_a_service() -> None:
     """A value of 0, as an exporter has it of a process that is gone."""
-    value = np.where(T_S < BEGIN_S + 50 * HOUR_S, 1e8, 0.0)
+    value = np.where(T_S < BEGIN_S + 50 * HOUR_S, memory().value, 0.0)
     (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),))
     assert one.notes == ("last seen 22.1 h before the end",)
     assert kinds(one) == [ObjectionKind.UNREAD]
@@ -125,15 +131,13 @@ def test_samples_that_are_no_readings_do_not_show_a_service() -> None:
 def test_requests_that_are_missing_for_a_day_are_not_known() -> None:
     kept = (T_S < BEGIN_S + 20 * HOUR_S) | (T_S > BEGIN_S + 44 * HOUR_S)
     count = np.arange(len(T_S)) * 10.0
-    (one,) = found(
-        (series(1e8, pod="a"),), (series(count[kept], T_S[kept], pod="a"),), (series(1.0, pod="a"),)
-    )
+    (one,) = found((memory(pod="a"),), (series(count[kept], T_S[kept], pod="a"),), (series(1.0, pod="a"),))
     assert not one.requests_known
     assert one.notes == ("requests not known: none were read for 33% of its samples",)
 
 
 def test_requests_of_other_pods_are_not_known() -> None:
-    (one,) = found((series(1e8, pod="a"),), (series(np.arange(len(T_S)), pod="x"),), (series(1.0, pod="a"),))
+    (one,) = found((memory(pod="a"),), (series(np.arange(len(T_S)), pod="x"),), (series(1.0, pod="a"),))
     assert not one.requests_known
     assert one.notes == ("requests not known: no series of --requests-query has its labels",)
 
@@ -141,25 +145,25 @@ def test_requests_of_other_pods_are_not_known() -> None:
 def test_several_processes_behind_one_address_decide_nothing() -> None:
     """Their start times take turns; the objection names the fix."""
     starts = np.where(np.arange(len(T_S)) % 3 == 0, 1e9 + 0.31, 1e9 + 0.42)
-    (one,) = found((series(1e8, pod="a"),), starts=(series(starts, pod="a"),))
+    (one,) = found((memory(pod="a"),), starts=(series(starts, pod="a"),))
     assert kinds(one)[0] is ObjectionKind.GAP
     assert "2 start times take turns" in one.objections[0].text
     assert "an address of its own" in one.objections[0].text
 
 
 def test_without_start_times_nothing_is_cleared() -> None:
-    (one,) = found((series(1e8, pod="a"),))
+    (one,) = found((memory(pod="a"),))
     assert kinds(one) == [ObjectionKind.UNREAD]
     assert "--start-query" in one.objections[0].text
 
 
 def test_memory_of_less_than_two_days_without_requests_may_follow_a_day() -> None:
     short = T_S[-200:]
-    (one,) = found((series(1e8, short, pod="a"),), starts=(series(1.0, short, pod="a"),))
+    (one,) = found((memory(short, pod="a"),), starts=(series(1.0, short, pod="a"),))
     assert kinds(one) == [ObjectionKind.DAY]
 
 
-@pytest.mark.parametrize("value", [1e8, np.nan])
+@pytest.mark.parametrize("value", [24_000 * 4096.0, np.nan])
 def test_hardly_any_samples_are_to_be_judged_again(value: float) -> None:
     """A pod of some minutes, or one whose memory is no number."""
     few = T_S[-5:]
@@ -176,12 +180,12 @@ def test_hardly_any_samples_are_to_be_judged_again(value: float) -> None:
         (1.25, "1.25 bytes"),
         (2.0**20 - 1, "1,048,575 bytes"),
         (2.0**20, ""),
-        (1e8, ""),
+        (24_000 * 4096.0, ""),
     ],
 )
 def test_memory_that_is_too_little_for_bytes_clears_nothing(highest: float, words: str) -> None:
-    """A query in MiB or GiB makes every leak small; it is the highest value that counts, as a process begins small."""
-    value = np.where(np.arange(len(T_S)) < 5, highest / 2, highest)
+    """A query in MiB or GiB makes every leak small; it is the highest value that counts."""
+    value = np.where(np.arange(len(T_S)) % 5 < 3, highest / 2, highest)
     (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),))
     assert kinds(one) == ([ObjectionKind.UNREAD] if words else [])
     for objection in one.objections:
@@ -191,23 +195,55 @@ def test_memory_that_is_too_little_for_bytes_clears_nothing(highest: float, word
 
 
 def test_a_value_of_zero_is_no_reading() -> None:
-    value = np.where(np.arange(len(T_S)) % 2, 1e8, 0.0)
+    value = np.where(np.arange(len(T_S)) % 2, memory().value, 0.0)
     (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),))
     assert np.isfinite(one.readings.value).sum() == len(T_S) // 2
 
 
 def test_memory_with_file_pages_has_a_name_of_its_own() -> None:
-    (one,) = found((series(1e8, pod="a"),), metric="container_memory_working_set_bytes")
+    (one,) = found((memory(pod="a"),), metric="container_memory_working_set_bytes")
     assert one.readings.signal == "working_set_bytes"
 
 
 def test_workers_with_equal_start_times_decide_nothing() -> None:
     """Two children of one parent: the leak of one is behind the lows of the other."""
     other = np.random.default_rng(1).random(len(T_S)) < 0.5
-    value = 1e8 + np.where(other, 1500.0 * (T_S - BEGIN_S), 0.0)
+    value = memory().value + np.where(other, 4096 * np.floor((T_S - BEGIN_S) / 3), 0.0)
     (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),))
     assert kinds(one) == [ObjectionKind.GAP]
     assert one.objections[0].text.startswith(
         "its samples take turns between levels that drift apart, as those of"
     )
     assert "an address of its own" in one.objections[0].text
+
+
+IN_KIB = np.floor(np.linspace(2.0**31, 2.5 * 2.0**30, len(T_S)) / 4096) * 4
+HEAP = 1e8 + 8.0 * (np.arange(len(T_S)) % 977)
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "words"),
+    [
+        (IN_KIB, "process_resident_memory_bytes", "in KiB: give --query in bytes, for example process_resident"),
+        (IN_KIB, "container_memory_rss", "may be in KiB"),
+        (IN_KIB, "app_memory", "app_memory * 1024, or app_memory * 1 if they are bytes"),
+        (IN_KIB, "app_rss_kb", "app_rss_kb ends with a unit that is not bytes: give --query in bytes, for example app"),
+        (IN_KIB, "app_memory_kilobytes", "app_memory_kilobytes * 1024"),
+        (HEAP / 50, "app:rss_mb", "app:rss_mb * 1048576"),
+        # rightly in bytes: whole pages, a heap, an average, what was multiplied
+        (memory().value, "process_resident_memory_bytes", ""),
+        (memory().value, "container_memory_working_set_bytes", ""),
+        (memory().value, "app_memory", ""),
+        (HEAP, "jvm_memory_used_bytes", ""),
+        (HEAP, "go_memstats_heap_inuse_bytes", ""),
+        (HEAP, "instance:process_resident_memory_bytes:avg1h", ""),
+        (HEAP, "avg_over_time(process_resident_memory_bytes[5m])", ""),
+        (IN_KIB * 1024, "app_rss_kb * 1024", ""),
+        (np.where(np.arange(len(T_S)) % 3, memory().value, memory().value + 1), "app_memory", ""),
+    ],
+)  # fmt: skip
+def test_values_that_may_be_no_bytes_clear_nothing(value: Numbers, metric: str, words: str) -> None:
+    """KiB of a process above 1 GiB are more than 1 MiB, and make every leak small."""
+    (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),), metric=metric)
+    assert kinds(one) == ([ObjectionKind.UNREAD] if words else [])
+    assert all(words in each.text for each in one.objections)
