@@ -61,7 +61,6 @@ def judge_services(found: Found, url: str, margin: Margin, limit_bytes: int | No
             limit_bytes,
             error=error,
             objections=one.objections,
-            any_load=True,
         )
         for one in found_services
     }

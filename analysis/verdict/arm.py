@@ -175,20 +175,18 @@ def series_verdict(
     *,
     error: float = FAMILY_ERROR,
     objections: tuple[Objection, ...] = (),
-    any_load: bool = False,
 ) -> ArmVerdict:
     """Judge one signal, of memory and without a recording around it, as the arm ``name``.
 
-    With an objection that stands it is INCONCLUSIVE. ``any_load`` is whether the load was nobody's plan, so that a leak
-    may be the load of a day.
+    With an objection that stands it is INCONCLUSIVE. The load is taken to be nobody's plan, so that a leak may be the
+    load of days.
     """
     alone = Evidence(Signal(readings, margin, limit_bytes), (), (), None, None, 0.0)
     decided = decide(alone, Served(0.0, 0.0), error=error)
     judgement = decided.leading.judgement
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
-    if any_load:
-        objections = (*objections, *_of_day(name, readings, judgement))
+    objections = (*objections, *_of_day(name, readings, judgement))
     objection, verdict, reason = _objected(objections, judgement.verdict, judgement.reason)
     return ArmVerdict(
         name, verdict, reason, margin, decided.leading, decided.signals, headroom, 0, objection=objection
@@ -196,7 +194,7 @@ def series_verdict(
 
 
 def _of_day(name: str, readings: SignalSeries, judgement: Judgement) -> tuple[Objection, ...]:
-    """Return an objection where a leak of memory may be the load of a day."""
+    """Return an objection where a leak of memory may be the load of days."""
     if judgement.verdict != LEAK or judgement.per_s is None or not in_bytes(judgement.signal):
         return ()
     doubt = leak_doubt(readings, judgement.per_s.low)

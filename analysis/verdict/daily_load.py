@@ -14,6 +14,8 @@ HOUR_S: Final = 3600.0
 DAY_S: Final = 86_400.0
 LIFE_ALONE_S: Final = 2 * DAY_S
 """Length of a life from which on a day is told from a leak whatever the requests were: it has come and gone twice."""
+LIFE_OF_A_WEEK_S: Final = 7 * DAY_S
+"""Length of a life from which on a leak is told from a week-end whatever the requests were."""
 LIFE_WITH_REQUESTS_S: Final = DAY_S
 """Length of a life from which on the requests of REQUESTS_S explain what of its memory follows them."""
 REQUESTS_S: Final = 3 * DAY_S
@@ -34,6 +36,9 @@ MIN_LEAKED_SHARE: Final = 1.0
 """What leaks in the longest life, as a share of the range of the rest of its memory there, from which on it is no rest
 of what follows the load. Set on the seeds 1 to 12 of `tests.prometheus`: of 144 healthy processes with a deploy each
 day, 2 had been called, both with less than 0.7; 30 of 30 leaks of 5 MiB/h are called still."""
+MIN_LOWS_SHARE: Final = 0.5
+"""Rise of the daily low, as a share of what the leak adds meanwhile, from which on it is no working day behind a
+week-end: that raises the peaks alone."""
 BEGINNING_SHARE: Final = 0.1
 """First share of a life that may be its warm-up."""
 RANGE: Final = (5.0, 95.0)
@@ -93,14 +98,17 @@ def daily_load_doubt(readings: SignalSeries, fix: str) -> str:
 
 
 def leak_doubt(readings: SignalSeries, rate_per_s: float) -> str:
-    """Return why a leak that was found may be the load of a day, and what would decide; empty where it is not.
+    """Return why a leak that was found may be the load of days, and what would decide; empty where it is not.
 
     Requests tell a day from a leak as far as memory follows them in proportion. What it does not is the same in every
-    life of a day that begins at the same hour, and so is a leak. ``rate_per_s`` is the least leak that the interval
-    allows, bytes per second.
+    life of a day that begins at the same hour, and so is a leak. Where they are not known, a life of two days tells a
+    day from a leak, but not a week-end from the days behind it: then the lows of its days tell. ``rate_per_s`` is the
+    least leak that the interval allows, bytes per second.
     """
     found = watched(readings)
-    if found.longest_life_s >= TOLERANCE * LIFE_ALONE_S or found.ratio is None or found.ratio <= STEADY_RATIO:
+    if found.ratio is None:
+        return _week_end_doubt(readings, rate_per_s, found.longest_life_s)
+    if found.longest_life_s >= TOLERANCE * LIFE_ALONE_S or found.ratio <= STEADY_RATIO:
         return ""
     leaked, follows = _in_longest_life(readings, rate_per_s)
     if leaked >= MIN_LEAKED_SHARE * follows:
@@ -116,12 +124,36 @@ def longest_watched_s(t_s: Numbers) -> float:
     return max(MOST_GAP_S, GAP_STEPS * float(np.median(np.diff(t_s)))) if len(t_s) > 1 else MOST_GAP_S
 
 
-def _in_longest_life(readings: SignalSeries, rate_per_s: float) -> tuple[float, float]:
-    """Return what leaked in the longest life, and the range of the rest of its memory once it had begun, bytes."""
+def _week_end_doubt(readings: SignalSeries, rate_per_s: float, longest_life_s: float) -> str:
+    """Return that the lows of its first and last day have not risen as a leak raises them; empty where they have."""
+    if not TOLERANCE * LIFE_ALONE_S <= longest_life_s < TOLERANCE * LIFE_OF_A_WEEK_S:
+        return ""
+    age_s, value = _longest_life(readings)
+    settled = age_s >= min(BEGINNING_SHARE * age_s.max(), max(0.0, age_s.max() - 2 * DAY_S))
+    first = np.flatnonzero(settled & (age_s <= age_s[settled].min() + DAY_S))
+    last = np.flatnonzero(age_s >= age_s.max() - DAY_S)
+    before, after = first[np.argmin(value[first])], last[np.argmin(value[last])]
+    rise, apart_s = float(value[after] - value[before]), float(age_s[after] - age_s[before])
+    if rise > 0 and rise >= MIN_LOWS_SHARE * rate_per_s * apart_s:
+        return ""
+    return (
+        f"the low of its last day is {format_bytes(max(rise, 0.0))} above that of its first, and the leak would add "
+        f"{format_bytes(rate_per_s * apart_s)} meanwhile: memory may follow the load of working days behind a "
+        "week-end, and the requests are not known: these, or a life of a week, would decide"
+    )
+
+
+def _longest_life(readings: SignalSeries) -> tuple[Numbers, Numbers]:
+    """Return the age, seconds, and the memory, bytes, of the longest life at its readings."""
     read = np.isfinite(readings.value) & np.isfinite(readings.t_s)
     t_s, life, value = readings.t_s[read], readings.life[read], readings.value[read]
     longest = life == max(np.unique(life), key=lambda one: float(np.ptp(t_s[life == one])))
-    age_s, value = t_s[longest] - t_s[longest].min(), value[longest]
+    return t_s[longest] - t_s[longest].min(), value[longest]
+
+
+def _in_longest_life(readings: SignalSeries, rate_per_s: float) -> tuple[float, float]:
+    """Return what leaked in the longest life, and the range of the rest of its memory once it had begun, bytes."""
+    age_s, value = _longest_life(readings)
     settled = age_s >= BEGINNING_SHARE * age_s.max()
     low, high = np.percentile((value - rate_per_s * age_s)[settled], RANGE)
     return rate_per_s * float(age_s.max()), float(high - low)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.judge.types import Numbers, SignalSeries
+from analysis.judge.types import INCONCLUSIVE, LEAK, Margin, Numbers, SignalSeries
+from analysis.verdict.arm import series_verdict
 from analysis.verdict.daily_load import daily_load_doubt, leak_doubt, watched
 
 HOUR_S = 3600.0
@@ -118,3 +119,67 @@ def test_a_minority_of_readings_without_requests_makes_them_unknown() -> None:
     series = readings(24, ratio=1.0)
     series.requests[5] = np.nan
     assert watched(series).ratio is None
+
+
+MONDAY_S = 96 * HOUR_S
+"""The first midnight on a Monday of 1970 is 96 h after its first one."""
+
+
+def behind_a_week_end(hours: float, until_h: float, leak: float, weekend: float = 0.5) -> SignalSeries:
+    """Return memory up to an hour of a Monday, 80 MiB of which follow a day's load and ``leak`` is MiB per hour."""
+    t_s = MONDAY_S + until_h * HOUR_S - np.arange(hours * HOUR_S, 0.0, -60.0)
+    day = 0.5 + 0.5 * np.cos((t_s / HOUR_S - 14) / 24 * 2 * np.pi)
+    load = day * np.where(t_s < MONDAY_S, weekend, 1.0)
+    noise = np.abs(np.random.default_rng(3).normal(0, 2, len(t_s)))
+    mib = np.ceil(200 + 80 * load + leak * (t_s - t_s[0]) / HOUR_S + noise)
+    return SignalSeries("rss_bytes", t_s, mib * 2**20, t_s * 0, np.full(len(t_s), np.nan))
+
+
+@pytest.mark.parametrize("hours", [48.0, 54.0, 60.0, 72.0, 120.0])
+@pytest.mark.parametrize("until_h", [11.0, 14.0, 20.0])
+@pytest.mark.parametrize("leak", [0.0, 2.0, 5.0])
+def test_working_days_behind_a_week_end_are_told_from_a_leak_by_the_lows(
+    hours: float, until_h: float, leak: float
+) -> None:
+    """The peaks rise in either; the rate that is stated is that of the leak, or what Monday alone looks like."""
+    doubt = leak_doubt(behind_a_week_end(hours, until_h, leak), max(leak, 1.0) * 2**20 / HOUR_S)
+    assert (doubt == "") is (leak > 0)
+    if doubt:
+        assert "the low of its last day is" in doubt
+        assert doubt.endswith("the requests are not known: these, or a life of a week, would decide")
+
+
+def test_a_week_and_known_requests_tell_a_week_end_by_themselves() -> None:
+    """In less than two days the verdict is open whatever the lows did."""
+    rate = 2**20 / HOUR_S
+    assert leak_doubt(behind_a_week_end(168, 14, 0.0), rate) == ""
+    assert leak_doubt(behind_a_week_end(40, 14, 0.0), rate) == ""
+    assert leak_doubt(replace(readings(72, ratio=3)), rate) == ""
+
+
+def test_the_lows_are_those_of_the_longest_life_after_its_warm_up() -> None:
+    """A process that was started on Saturday is low at first; a deploy before it was higher."""
+    series = behind_a_week_end(96, 14, 0.0)
+    life = (series.t_s > series.t_s[0] + 30 * HOUR_S).astype(float)
+    age_s = series.t_s - series.t_s[life == 1][0]
+    warm = np.where(life == 1, -60 * np.exp(-np.maximum(age_s, 0) / HOUR_S), 300.0)
+    doubt = leak_doubt(replace(series, life=life, value=series.value + warm * 2**20), 2**20 / HOUR_S)
+    assert "the low of its last day is" in doubt
+
+
+def test_a_day_without_readings_in_a_long_life_is_no_error() -> None:
+    series = behind_a_week_end(110, 14, 0.0)
+    age_h = (series.t_s - series.t_s[0]) / HOUR_S
+    kept = (age_h < 2) | (age_h > 40)
+    parts = (series.t_s[kept], series.value[kept], series.life[kept], series.requests[kept])
+    assert "the low of its last day is" in leak_doubt(SignalSeries("rss_bytes", *parts), 2**20 / HOUR_S)
+
+
+@pytest.mark.parametrize(("leak", "verdict"), [(0.0, INCONCLUSIVE), (5.0, LEAK)])
+def test_memory_without_a_recording_around_it_is_judged_by_its_lows(leak: float, verdict: str) -> None:
+    """That of a file of another tool, too: on the data alone both are LEAK."""
+    series = behind_a_week_end(60, 14, leak)
+    judged = series_verdict("file.csv", series, Margin(per_s=2**20 / HOUR_S), None)
+    assert judged.verdict == verdict
+    assert judged.leading is not None
+    assert judged.leading.judgement.verdict == LEAK
