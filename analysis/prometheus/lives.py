@@ -23,8 +23,12 @@ GOES_ON_STEPS: Final = 5.0
 """Usual steps between two samples over which a series is taken to go on, where that is longer."""
 MOST_UNKNOWN_SHARE: Final = 0.02
 """Share of the samples of memory without a start time, or a count of requests, up to which others stand for them."""
-IDENTITY: Final = ("pod", "instance", "id", "container_id", "uid", "name")
-"""Labels that change with every roll-out, and in which processes that run side by side differ."""
+PROCESS: Final = ("pod", "instance", "id", "container_id", "uid", "name", "pod_ip")
+"""Labels in which processes that run side by side differ: what has none may be a sum of them."""
+RELEASE: Final = ("image", "image_id", "node", "pod_template_hash", "controller_revision_hash")
+"""Labels that several processes share, and that a roll-out changes."""
+IDENTITY: Final = (*PROCESS, *RELEASE)
+"""Labels that change with a roll-out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from analysis.prometheus.answers import Series
 from analysis.prometheus.lives import Lives, cut_lives
@@ -58,6 +59,17 @@ def test_labels_of_containers_change_with_a_roll_out() -> None:
     new = pod("b", 10, 20, id="/kubepods/2", container_id="2", uid="2", name="k8s_2", instance="node-2")
     (chain,) = chain_rollouts((old, new))
     assert chain.rollouts == 1
+
+
+@pytest.mark.parametrize(
+    "label", ["image", "image_id", "node", "pod_template_hash", "controller_revision_hash", "pod_ip"]
+)
+def test_labels_of_a_release_change_with_a_roll_out(label: str) -> None:
+    """As kubelet and the pods' own labels have them; a canary that runs beside the old release continues nothing."""
+    old, new = pod("a", 0, 10, **{label: "1"}), pod("b", 9.9, 20, **{label: "2"})
+    assert pods(chain_rollouts((old, new))) == [["a", "b"]]
+    canary = pod("b", 5, 20, **{label: "2"})
+    assert pods(chain_rollouts((old, canary))) == [["a"], ["b"]]
 
 
 def test_names_are_short_unique_and_safe_as_names_of_arms() -> None:
