@@ -11,6 +11,7 @@ from analysis.external.cells import MIN_PEAK_BYTES, PAGE_BYTES
 from analysis.external.named_units import NAMED_SIZES, named_unit
 from analysis.formatting import format_duration
 from analysis.judge.types import SignalSeries
+from analysis.prometheus.lives import PROCESS
 from analysis.prometheus.queries import Query
 from analysis.prometheus.rollouts import Chain
 from analysis.prometheus.turns import takes_turns
@@ -36,7 +37,7 @@ def service_objections(
     """
     found = (
         (ObjectionKind.UNREAD, _too_small(readings) or _other_unit(query, readings)),
-        (ObjectionKind.GAP, _several_processes(chain, readings)),
+        (ObjectionKind.GAP, _sum(query, chain) or _several_processes(chain, readings)),
         (ObjectionKind.UNREAD, _too_few(readings)),
         (ObjectionKind.UNREAD, _vanished(vanished_s)),
         (ObjectionKind.UNREAD, _starts_not_known(chain)),
@@ -77,6 +78,17 @@ def _other_unit(query: Query, readings: SignalSeries) -> str:
     return (
         f"most of its values are no whole number of pages of {PAGE_BYTES:,} bytes, so they may be in KiB: give --query "
         f"in bytes, for example {metric} * 1024, or {metric} * 1 if they are bytes"
+    )
+
+
+def _sum(query: Query, chain: Chain) -> str:
+    """Return that values that were computed are of no process by name; a scraped one is of the process that has it."""
+    series = (one.series for one in chain.parts)
+    if not query.is_computed or all(any(map(one.label, PROCESS)) for one in series):
+        return ""
+    return (
+        "it has no label that names a process, such as pod or instance, and a sum of processes jumps with each that "
+        "comes or goes: query each, by a selector or by (pod)"
     )
 
 

@@ -41,6 +41,14 @@ def test_a_bare_selector_is_told_from_an_expression(text: str, bare: bool) -> No
 
 
 @pytest.mark.parametrize(
+    ("text", "computed"),
+    [("m", False), ('m{path="a:b"}', False), ("{job='a'}", False), ("job:m:sum", True), ("m * 1", True)],
+)
+def test_what_a_rule_records_is_computed_as_an_expression_is(text: str, computed: bool) -> None:
+    assert query(text).is_computed is computed
+
+
+@pytest.mark.parametrize(
     ("text", "rate"),
     [
         ("http_requests_total", False),

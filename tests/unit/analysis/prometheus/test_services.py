@@ -247,3 +247,31 @@ def test_values_that_may_be_no_bytes_clear_nothing(value: Numbers, metric: str, 
     (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),), metric=metric)
     assert kinds(one) == ([ObjectionKind.UNREAD] if words else [])
     assert all(words in each.text for each in one.objections)
+
+
+@pytest.mark.parametrize(
+    ("metric", "labels", "judged"),
+    [
+        ("sum(process_resident_memory_bytes)", {}, False),
+        ("sum by (job) (process_resident_memory_bytes)", {"job": "shop"}, False),
+        ("sum by (node) (process_resident_memory_bytes)", {"node": "n1"}, False),
+        ("max by (image) (process_resident_memory_bytes)", {"image": "shop:1"}, False),
+        ("job:process_resident_memory_bytes:sum", {"job": "shop"}, False),
+        ("sum by (pod) (process_resident_memory_bytes)", {"pod": "a"}, True),
+        ("process_resident_memory_bytes * 1", {"job": "shop", "instance": "a"}, True),
+        ("instance:process_resident_memory_bytes:avg", {"instance": "a"}, True),
+        ("process_resident_memory_bytes", {"job": "pushed"}, True),
+    ],
+)
+def test_a_sum_of_processes_decides_nothing(metric: str, labels: dict[str, str], judged: bool) -> None:
+    """It leaks as often as a process comes: so the objection stands against LEAK, too."""
+    names = tuple(sorted(labels.items()))
+    read, starts = (Series(names, T_S, value) for value in (memory().value, np.ones(len(T_S))))
+    (one,) = found((read,), starts=(starts,), metric=metric)
+    assert [kind for kind in kinds(one) if kind is ObjectionKind.GAP] == (
+        [] if judged else [ObjectionKind.GAP]
+    )
+    assert (
+        judged
+        or "a sum of processes jumps with each that comes or goes: query each" in one.objections[0].text
+    )
