@@ -10,6 +10,7 @@ import numpy as np
 from analysis.external.cells import MIN_PEAK_BYTES, PAGE_BYTES
 from analysis.external.named_units import NAMED_SIZES, named_unit
 from analysis.formatting import format_duration
+from analysis.judge.frozen import frozen_since
 from analysis.judge.types import SignalSeries
 from analysis.prometheus.lives import PROCESS
 from analysis.prometheus.queries import Query
@@ -40,6 +41,7 @@ def service_objections(
         (ObjectionKind.GAP, _sum(query, chain) or _several_processes(chain, readings)),
         (ObjectionKind.UNREAD, _too_few(readings)),
         (ObjectionKind.UNREAD, _vanished(vanished_s)),
+        (ObjectionKind.UNREAD, _frozen(readings)),
         (ObjectionKind.UNREAD, _starts_not_known(chain)),
         (ObjectionKind.DAY, daily_load_doubt(readings, GIVE_REQUESTS)),
     )
@@ -120,6 +122,18 @@ def _vanished(vanished_s: float) -> str:
     return (
         f"it was last seen {ago} before the end, and what leaked since is not known: have Prometheus scrape it "
         f"again, or, if it was to end, leave it out of --query or give a --since of less than {ago}"
+    )
+
+
+def _frozen(readings: SignalSeries) -> str:
+    order = np.argsort(readings.t_s, kind="stable")
+    since_s = frozen_since(readings.t_s[order], readings.value[order])
+    if since_s is None:
+        return ""
+    ago = format_duration(float(readings.t_s[np.isfinite(readings.value)].max()) - since_s)
+    return (
+        f"it has not changed for {ago}; is it still measured? A value that is repeated hides a leak: have it measured "
+        "again, or, if the process was idle, judge it when it has worked"
     )
 
 
