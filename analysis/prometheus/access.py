@@ -31,6 +31,12 @@ class Access:
     ca: ssl.SSLContext | None = field(default=None, repr=False)
     """The authorities of ``--ca-file``; None: those of the system."""
 
+    def is_in(self, text: str) -> bool:
+        """Return whether a text repeats the secret: the token, the password, or the header that has either."""
+        kind, _, secret = self.authorization.partition(" ")
+        password = base64.b64decode(secret).decode().partition(":")[2] if kind == "Basic" else ""
+        return any(one and one in text for one in (secret, password))
+
 
 def read_access(
     url: str, bearer_file: Path | None = None, basic_file: Path | None = None, ca_file: Path | None = None

@@ -18,6 +18,10 @@ MOST_VALUE: Final = 1e18
 SLACK_S: Final = 1.0
 """Seconds by which a sample may lie beyond the span that was asked for: times are rounded to milliseconds."""
 EXPRESSION_WARNING: Final = "PromQL"
+NOTHING_STORED: Final = "No StoreAPIs matched for this query"
+"""What Thanos warns of where no store has that time; then its answer is whole, and has no series."""
+MOST_ERROR: Final = 200
+"""Characters of a server's error that are quoted."""
 Labels = tuple[tuple[str, str], ...]
 """Names and values of labels in order of name, the metric's name not among them."""
 
@@ -44,12 +48,13 @@ class _Result(BaseModel):
 
 class _Data(BaseModel):
     resultType: str  # noqa: N815 - the API's
-    result: list[_Result]
+    result: list[_Result] | None
+    """None, as some write a list without an element."""
 
 
 class _Answer(BaseModel):
     data: _Data
-    warnings: list[str] = []
+    warnings: list[str] | None = None
     """Stores that did not answer, and what is odd about the expression: that begins with EXPRESSION_WARNING."""
     isPartial: bool = False  # noqa: N815 - that of VictoriaMetrics
 
@@ -59,11 +64,17 @@ class _Error(BaseModel):
 
 
 def error_of(body: bytes) -> str:
-    """Return why Prometheus refused a query, without a full stop; empty where it is no such answer."""
+    """Return why Prometheus refused a query, as ``quoted``; empty where it is no such answer."""
     try:
-        return _Error.model_validate_json(body).error.strip().rstrip(".")
+        return quoted(_Error.model_validate_json(body).error)
     except ValidationError:
         return ""
+
+
+def quoted(text: str) -> str:
+    """Return a server's words as one printable line of at most MOST_ERROR characters, without a full stop."""
+    plain = " ".join("".join(one if one.isprintable() else " " for one in text).split()).rstrip(".")
+    return plain if len(plain) <= MOST_ERROR else f"{plain[: MOST_ERROR - 3]}..."
 
 
 def read_answer(body: bytes, option: str) -> tuple[Series, ...]:
@@ -71,19 +82,23 @@ def read_answer(body: bytes, option: str) -> tuple[Series, ...]:
     try:
         answer = _Answer.model_validate_json(body)
     except ValidationError:
+        if why := error_of(body):
+            raise RecordingError(f"{option}: Prometheus refused the query: {why}.") from None
         raise RecordingError(
             f"{option}: the answer is not one of Prometheus's API; give --prometheus the URL below which /api/v1 lies."
         ) from None
-    data, missing = answer.data, [one for one in answer.warnings if not one.startswith(EXPRESSION_WARNING)]
+    data, results = answer.data, answer.data.result or []
+    whole = (EXPRESSION_WARNING,) if results else (EXPRESSION_WARNING, NOTHING_STORED)
+    missing = [one for one in answer.warnings or [] if not one.startswith(whole)]
     if answer.isPartial or missing:
-        why = f" ({missing[0].strip().rstrip('.')})" if missing else ""
+        why = f" ({quoted(missing[0])})" if missing else ""
         raise RecordingError(f"{option}: the answer is not whole{why}; repeat this when every store answers.")
     if data.resultType != "matrix":
         raise RecordingError(
             f"{option}: the query yields a {data.resultType}, not series over time; give a selector or an expression "
             "of one."
         )
-    series = tuple(_series(one) for one in data.result if one.values)
+    series = tuple(_series(one) for one in results if one.values)
     if len({one.labels for one in series}) < len(series):
         raise RecordingError(
             f"{option}: several metrics have series of equal labels; name one metric, or sum them by (pod)."

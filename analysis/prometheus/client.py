@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from analysis.prometheus.access import Access
-from analysis.prometheus.answers import error_of
+from analysis.prometheus.answers import MOST_ERROR, error_of, quoted
 from soak.errors import RecordingError
 
 EXCHANGE_S: Final = 120.0
@@ -129,21 +129,37 @@ class Client:
     def _check(self, answer: aiohttp.ClientResponse, body: bytes, option: str) -> None:
         """Raise RecordingError for an answer that is no success."""
         where, status = self._access.url, answer.status
+        if status == 200:
+            return
+        why = self._error(answer, body)
+        because = f" ({why})" if why else ""
         if status in {401, 403}:
             fix = (
                 f"it does not accept what {self._access.secret_option} names"
                 if self._access.secret_option
                 else "give --bearer-file or --basic-file"
             )
-            raise RecordingError(f"{where}: refused with {status}; {fix}.")
-        if status in {400, 422, 503} and (why := error_of(body)):
+            raise RecordingError(f"{where}: refused with {status}{because}; {fix}.")
+        if status in {400, 422} and why:
             raise RecordingError(f"{option}: Prometheus refused the query: {why}.")
-        if status != 200:
-            kind = answer.content_type
+        if status == 429 or status >= 500:
             raise RecordingError(
-                f"{where}: answered {status} ({kind}) to POST /api/v1; give the URL below which Prometheus's /api/v1 "
-                "lies."
+                f"{where}: answered {status} to {option}{because}; repeat this later, or with a shorter --since."
             )
+        raise RecordingError(
+            f"{where}: answered {status} ({why or answer.content_type}) to POST /api/v1; give the URL below which "
+            "Prometheus's /api/v1 lies."
+        )
+
+    def _error(self, answer: aiohttp.ClientResponse, body: bytes) -> str:
+        """Return the server's own error, of JSON or of a short plain text; empty without one, or with our secret.
+
+        So is one that has the status in words alone, as Prometheus's own "Unauthorized".
+        """
+        why, text = error_of(body), body.decode("utf-8", "replace")
+        if not why and answer.content_type == "text/plain" and len(body) <= MOST_ERROR:
+            why = quoted(text)
+        return "" if why == answer.reason or self._access.is_in(text) or self._access.is_in(why) else why
 
 
 def _os_reason(error: aiohttp.ClientConnectorError) -> str:

@@ -99,6 +99,29 @@ def test_an_answer_that_a_store_is_missing_from_is_refused(beside: dict[str, obj
         read_answer(json.dumps(body).encode(), "--query")
 
 
+@pytest.mark.parametrize("key", ["warnings", "infos"])
+def test_null_is_an_empty_list(key: str) -> None:
+    body = json.loads(matrix(({"pod": "a"}, [(1.0, 2e6)])).body) | {key: None}
+    assert len(read_answer(json.dumps(body).encode(), "--query")) == 1
+    assert read_answer(success({"resultType": "matrix", "result": None}).body, "--query") == ()
+
+
+def test_a_piece_that_no_store_of_thanos_has_is_empty() -> None:
+    """Its retention begins later; beside series, or another warning, something is missing."""
+    warning = ["No StoreAPIs matched for this query"]
+    empty = json.loads(matrix().body)
+    assert read_answer(json.dumps(empty | {"warnings": warning}).encode(), "--query") == ()
+    some = json.loads(matrix(({"pod": "a"}, [(1.0, 2e6)])).body)
+    for body in (some | {"warnings": warning}, empty | {"warnings": [*warning, "store b: refused"]}):
+        with pytest.raises(RecordingError, match="the answer is not whole"):
+            read_answer(json.dumps(body).encode(), "--query")
+
+
+def test_an_error_that_comes_as_a_success_is_quoted() -> None:
+    with pytest.raises(RecordingError, match=r"^--query: Prometheus refused the query: too many samples\.$"):
+        read_answer(refusal(200, "too many samples").body, "--query")
+
+
 def test_a_warning_about_the_expression_leaves_its_answer_whole() -> None:
     body = json.loads(matrix(({"pod": "a"}, [(1.0, 2e6)])).body) | {"warnings": ["PromQL warning: a mix"]}
     assert len(read_answer(json.dumps(body).encode(), "--query")) == 1

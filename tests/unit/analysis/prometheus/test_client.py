@@ -7,6 +7,7 @@ import gzip
 import ssl
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,10 +91,54 @@ def test_a_query_that_prometheus_cannot_read_is_quoted_with_its_option() -> None
     assert message == "--query: Prometheus refused the query: 1:4: parse error: unexpected end of input."
 
 
-@pytest.mark.parametrize("status", [404, 405, 500, 502])
+@pytest.mark.parametrize("status", [301, 303, 404, 405])
 def test_what_is_not_prometheus_is_named_by_its_status(status: int) -> None:
     with scripted(always(Reply(b"<html>", status, {"Content-Type": "text/html"}))) as server:
-        assert f"answered {status} (text/html)" in refused(server.url)
+        message = refused(server.url)
+    assert f"answered {status} (text/html) to POST /api/v1; give the URL below which" in message
+
+
+TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (
+            refusal(0, "query timed out in expression evaluation"),
+            " (query timed out in expression evaluation)",
+        ),
+        (Reply(b"upstream connect error\n", 0, TEXT), " (upstream connect error)"),
+        (Reply(b"<html>", 0, {"Content-Type": "text/html"}), ""),
+        (refusal(0, "a\nb\x1b[31m" + "x" * 300), " (a b [31m" + "x" * 189 + "...)"),
+    ],
+)
+def test_a_server_that_fails_is_asked_again_later(status: int, reply: Reply, why: str) -> None:
+    """Its own error is quoted, in one line; the URL is right."""
+    with scripted(always(replace(reply, status=status))) as server:
+        message = refused(server.url)
+    assert message == (
+        f"{server.url}: answered {status} to --query{why}; repeat this later, or with a shorter --since."
+    )
+
+
+def test_a_refusal_in_plain_text_is_quoted_if_it_is_short(token: Path, tmp_path: Path) -> None:
+    """Mimir misses its tenant; a page, or what repeats the secret, is not shown."""
+    with scripted(always(Reply(b"no org id\n", 401, TEXT))) as server:
+        assert "refused with 401 (no org id); give --bearer-file or --basic-file." in refused(server.url)
+    for nothing in (b"x" * 1000, b"Unauthorized\n"):
+        with scripted(always(Reply(nothing, 401, TEXT))) as server:
+            assert "refused with 401; give" in refused(server.url)
+    with scripted(always(Reply(f"bad token {SECRET}".encode(), 403, TEXT))) as server:
+        assert "refused with 403; it does not accept" in refused(server.url, bearer=token)
+    basic = tmp_path / "basic"
+    basic.write_text(f"user:{SECRET}")
+    for before in ("", "x" * 190):  # the quote ends within it
+        with scripted(always(refusal(400, f"{before}no user with {SECRET}"))) as server:
+            message = refused(server.url, basic=basic)
+        assert "answered 400" in message
+        assert "no user" not in message
 
 
 def test_a_port_where_nobody_listens_is_not_reached() -> None:
