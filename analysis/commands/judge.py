@@ -239,4 +239,6 @@ def _process_verdict(
             reason = "" if whole.verdict == NO_LEAK else process.pauses
     elif not reason and verdict.verdict == INCONCLUSIVE and process.pauses:
         reason = f"{process.pauses}; if it was: {verdict.reason}"
+    elif not reason and verdict.verdict == INCONCLUSIVE and process.rounding:
+        reason = f"{process.rounding}; as it is: {verdict.reason}"
     return replace(verdict, verdict=INCONCLUSIVE, reason=reason) if reason else verdict

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.external.named_units import NAMED_SIZES, NAMED_TIMES, UNSURE_TIMES, named_unit
+from analysis.external.resolution import PAGE_BYTES, Written, as_written, resolutions
 from analysis.formatting import MIB
 from analysis.judge.types import Numbers
 from soak.contract.units import BYTES
@@ -29,8 +30,6 @@ MOST_BYTES: Final = 2.0**63
 """Largest plausible size, bytes: no kernel counts further."""
 MIN_PEAK_BYTES: Final = 2**20
 """Least plausible peak of a process; one of a gigabyte is below it when its KiB are taken for bytes."""
-PAGE_BYTES: Final = 4096
-"""Bytes of which the memory of a process is a multiple: its pages, of 4, 16 or 64 KiB."""
 YEARS: Final = (1700, 2200)
 """First and last plausible year of a date; nanoseconds since 1970 hold 1678 to 2262."""
 DAY_S: Final = 86_400.0
@@ -67,6 +66,16 @@ class CellColumn:
     def blank(self) -> npt.NDArray[np.bool_]:
         """Return True where a cell holds no reading, shape (n,)."""
         return np.array([cell.strip().lower() in NOT_READ for cell in self.cells], dtype=bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The sizes of a column, arrays of shape (n,)."""
+
+    value: Numbers
+    """Bytes; NaN where a cell is blank."""
+    resolution: Numbers
+    """Bytes by which the next number that the cell could have differs from it; NaN where it holds none above 0."""
 
 
 def read_times(column: CellColumn, unit_s: float | None, process: Sequence[str] = ()) -> Numbers:
@@ -126,20 +135,22 @@ def _refuse_long_steps(column: CellColumn, t_s: Numbers, process: Sequence[str])
         )
 
 
-def read_memory(column: CellColumn, unit_bytes: float | None) -> Numbers:
-    """Return bytes, shape (n,), NaN where a cell is blank.
+def read_memory(column: CellColumn, unit_bytes: float | None) -> Sizes:
+    """Return the sizes of a column in bytes, and how finely they are written.
 
     A unit in the cell has precedence over ``unit_bytes``, the option's, and that over the one of the column's name.
     Raises RecordingError at the first cell that is no size, or where the unit has to be named.
     """
     values = np.full(len(column.cells), np.nan)
+    written: list[Written | None] = [None] * len(values)
     bare = np.zeros(len(values), dtype=bool)
     named_bytes = named_unit(column.name, NAMED_SIZES) if unit_bytes is None else unit_bytes
     for at in np.flatnonzero(~column.blank()):
         parts = SIZE.fullmatch(column.cells[at].strip())
         unit = (parts[2] or "").lower() if parts else ""
         size = math.inf if parts is None or (unit and unit not in SIZE_UNITS) else float(parts[1])
-        size *= SIZE_UNITS.get(unit, named_bytes or 1.0)
+        worth = SIZE_UNITS.get(unit, named_bytes or 1.0)
+        size *= worth
         if parts is None or abs(size) > MOST_BYTES:
             raise column.refusal(
                 int(at),
@@ -148,9 +159,10 @@ def read_memory(column: CellColumn, unit_bytes: float | None) -> Numbers:
             )
         bare[at] = not unit and float(parts[1]) > 0
         values[at] = size
+        written[at] = as_written(parts[1], worth) if size > 0 else None
     if unit_bytes is None:
         _refuse_other_units(column, values, bare, is_named=named_bytes is not None)
-    return values
+    return Sizes(values, resolutions(written))
 
 
 def _refuse_other_units(

@@ -44,8 +44,7 @@ def read_external(path: Path, columns: Columns | None) -> tuple[ProcessReadings,
             )
         cells = known
     t_s = read_times(cells.time, cells.time_s, cells.process)
-    rss_bytes = read_memory(cells.rss, cells.rss_bytes)
-    return split_processes(cells, t_s, rss_bytes)
+    return split_processes(cells, t_s, read_memory(cells.rss, cells.rss_bytes))
 
 
 def _text(path: Path) -> str:

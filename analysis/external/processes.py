@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.external.cells import is_whole_unit
+from analysis.external.cells import Sizes, is_whole_unit
+from analysis.external.resolution import PAGE_BYTES, coarsest, rounding_text
 from analysis.external.tables import RecordedCells
 from analysis.formatting import format_duration
 from analysis.judge.types import ARENA_BYTES, Numbers, SignalSeries
@@ -62,17 +63,19 @@ class ProcessReadings:
     """Which pauses may be restarts, and the fix: every stretch between them is a life. Empty where none may be."""
     one_life: SignalSeries | None = None
     """The readings as those of one life, where ``pauses`` may be none."""
+    rounding: str = ""
+    """That its readings are too coarse for a sure verdict, and the fix; empty where they are not."""
 
 
-def split_processes(cells: RecordedCells, t_s: Numbers, rss_bytes: Numbers) -> tuple[ProcessReadings, ...]:
+def split_processes(cells: RecordedCells, t_s: Numbers, memory: Sizes) -> tuple[ProcessReadings, ...]:
     """Return the processes of a recording, in the order of their first row; none without a row that has a time.
 
-    ``t_s`` and ``rss_bytes`` have shape (n,), NaN where a cell is blank. Processes that run side by side are one each;
-    those that follow one another are lives of one.
+    ``t_s``, seconds, has shape (n,), as ``memory`` has, NaN where a cell is blank. Processes that run side by
+    side are one each; those that follow one another are lives of one.
     """
     kept = np.flatnonzero(np.isfinite(t_s))
     untimed = _unread_doubt(cells.time.name, np.isfinite(t_s).astype(np.float64))
-    t_s, rss_bytes = t_s[kept], rss_bytes[kept]
+    t_s, memory = t_s[kept], Sizes(memory.value[kept], memory.resolution[kept])
     process, start = np.array(cells.process, dtype=object)[kept], np.array(cells.start)[kept]
     if len(kept):
         t_s = t_s - t_s.min()
@@ -80,11 +83,18 @@ def split_processes(cells: RecordedCells, t_s: Numbers, rss_bytes: Numbers) -> t
     names = list(dict.fromkeys(process))
     if len(names) < 2 or not _side_by_side(process, t_s):
         life = start + _changes(process)
-        one = _readings("", column, t_s, rss_bytes, life, identified=cells.identified)
+        one = _readings("", column, t_s, memory, life, identified=cells.identified)
         return (replace(one, doubt=one.doubt or untimed),)
     places = {name: np.flatnonzero(process == name) for name in names}
     found = {
-        name: _readings(name, column, t_s[at], rss_bytes[at], start[at], identified=cells.identified)
+        name: _readings(
+            name,
+            column,
+            t_s[at],
+            Sizes(memory.value[at], memory.resolution[at]),
+            start[at],
+            identified=cells.identified,
+        )
         for name, at in places.items()
     }
     found = {name: replace(one, doubt=one.doubt or untimed) for name, one in found.items()}
@@ -108,13 +118,15 @@ def _changes(process: Names) -> Numbers:
 
 
 def _readings(
-    name: str, column: str, t_s: Numbers, rss_bytes: Numbers, life: Numbers, *, identified: bool
+    name: str, column: str, t_s: Numbers, memory: Sizes, life: Numbers, *, identified: bool
 ) -> ProcessReadings:
+    rss_bytes, resolution_bytes = memory.value, coarsest(memory.resolution)
+    rounding = rounding_text(column, resolution_bytes)
     usual_s = _usual_step(t_s)
     t_s, restarts = _after_one_another(t_s, usual_s)
     life = life + np.cumsum(restarts)
-    one_life = _series(t_s, rss_bytes, life)
-    unusable = _unusable(column, rss_bytes)
+    one_life = _series(t_s, rss_bytes, life, resolution_bytes)
+    unusable = _unusable(column, rss_bytes, resolution_bytes)
     doubt = _shape_doubt(one_life, identified=identified) or _unread_doubt(column, rss_bytes)
     if restarts.any():
         fix = "record times that go on, for example date +%s" if identified else NAME_IT
@@ -123,7 +135,7 @@ def _readings(
     pause_s = np.diff(t_s[read])
     paused = (pause_s > PAUSE_STEPS * usual_s) & (life[read[1:]] == life[read[:-1]])
     if identified or usual_s <= 0 or not paused.any():
-        return ProcessReadings(name, one_life, unusable, doubt)
+        return ProcessReadings(name, one_life, unusable, doubt, rounding=rounding)
     begins = np.zeros(len(t_s))
     begins[read[1:][paused]] = 1
     longest = format_duration(float(pause_s[paused].max()))
@@ -131,8 +143,8 @@ def _readings(
         f"pauses of up to {longest} without readings, {_times(int(paused.sum()))}: "
         f"the process may have been started again; {NAME_IT}, or one that is the same in all rows if it was not"
     )
-    series = _series(t_s, rss_bytes, life + np.cumsum(begins))
-    return ProcessReadings(name, series, unusable, doubt, pauses, one_life)
+    series = _series(t_s, rss_bytes, life + np.cumsum(begins), resolution_bytes)
+    return ProcessReadings(name, series, unusable, doubt, pauses, one_life, rounding)
 
 
 def _after_one_another(t_s: Numbers, usual_s: float) -> tuple[Numbers, Numbers]:
@@ -153,13 +165,14 @@ def _usual_step(t_s: Numbers) -> float:
     return float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
 
 
-def _unusable(column: str, rss_bytes: Numbers) -> str:
+def _unusable(column: str, rss_bytes: Numbers, resolution_bytes: float) -> str:
     read = rss_bytes[np.isfinite(rss_bytes)]
     if not len(read) or read.min() != read.max():
         return ""
     if read[0] == 0:
         return f"{column} is 0 in all {len(read):,} rows: record it again, or name another column by --rss-column"
-    if len(read) >= MIN_UNCHANGED and not is_whole_unit(float(read[0])):
+    is_coarse = resolution_bytes > PAGE_BYTES or is_whole_unit(float(read[0]))
+    if len(read) >= MIN_UNCHANGED and not is_coarse:
         return (
             f"{column} is {read[0]:.0f} bytes in all {len(read):,} rows: record it under load, or name another column "
             "by --rss-column"
@@ -244,12 +257,12 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _series(t_s: Numbers, rss_bytes: Numbers, life: Numbers) -> SignalSeries:
+def _series(t_s: Numbers, rss_bytes: Numbers, life: Numbers, resolution_bytes: float) -> SignalSeries:
     return SignalSeries(
         signal="rss_bytes",
         t_s=t_s,
         value=np.where(rss_bytes > 0, rss_bytes, np.nan),
         life=1 + np.asarray(life - life[:1], dtype=np.float64),
         requests=np.full(len(t_s), np.nan),
-        quantum=ARENA_BYTES,
+        quantum=max(ARENA_BYTES, resolution_bytes),
     )

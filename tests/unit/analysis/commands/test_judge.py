@@ -172,6 +172,20 @@ def test_milliseconds_are_not_taken_for_seconds(tmp_path: Path, mib_per_h: float
     assert judged(tmp_path, "t_ms,rss_mib\n" + lines, Columns("t_ms", "rss_mib"))[0] == code
 
 
+@pytest.mark.parametrize(
+    ("hours", "mib_per_h", "code"), [(6, 1.6, 4), (72, 0.0, 0), (168, 0.0, 0), (168, 3.0, 3)]
+)
+def test_a_leak_does_not_hide_in_rounded_cells(
+    tmp_path: Path, hours: float, mib_per_h: float, code: int
+) -> None:
+    """Docker writes four digits, so above 10 GiB it rounds to 10.2 MiB; days show what hours do not."""
+    rows = memory(hours, 12_300, mib_per_h, step_s=300)
+    text = "t,rss\n" + "".join(f"{t},{mib / 1024:.4g}GiB\n" for t, mib in rows)
+    found, line = judged(tmp_path, text, Columns("t", "rss", time_s=1.0))
+    assert found == code
+    assert ("rss is rounded to 10.2 MiB, which hides what leaks: record bytes or KiB" in line) is (code == 4)
+
+
 def test_restarts_that_are_not_told_apart_are_not_passed(tmp_path: Path) -> None:
     """A leak through restarts is a sawtooth to who takes them for one process; with their pids it is a leak."""
     path = tmp_path / "x.csv"

@@ -102,7 +102,7 @@ def test_the_step_of_times_is_that_of_one_process() -> None:
 )
 def test_a_size_may_have_its_unit_in_the_cell(cell: str, size_bytes: float) -> None:
     """A unit in the cell is the one that counts; what follows a slash is the limit."""
-    assert read_memory(column("2097152", cell), None)[1] == pytest.approx(size_bytes, nan_ok=True)
+    assert read_memory(column("2097152", cell), None).value[1] == pytest.approx(size_bytes, nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_the_unit_of_memory_is_that_of_the_cell_the_option_or_the_name(
     name: str, cell: str, unit_bytes: float | None, size_bytes: float
 ) -> None:
     """In this order; without any, whole pages alone are taken for bytes."""
-    assert read_memory(column(cell, name=name), unit_bytes)[0] == pytest.approx(size_bytes)
+    assert read_memory(column(cell, name=name), unit_bytes).value[0] == pytest.approx(size_bytes)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from analysis.external.cells import Sizes
 from analysis.external.processes import ProcessReadings, split_processes
 from analysis.external.tables import RecordedCells
 
@@ -19,12 +20,14 @@ def split(
     rss_bytes: npt.ArrayLike | None = None,
     *,
     identified: bool = True,
+    resolution_bytes: float = 1.0,
 ) -> tuple[ProcessReadings, ...]:
     """Return the processes of rows with these times; memory is 2e8 unless given."""
     rows = [(k + 2, 0, name, "", "") for k, name in enumerate(process)]
     cells = RecordedCells.of(Path("x.csv"), ("t", "rss"), rows, identified=identified, units=(1.0, 1.0))
     values = np.asarray(2e8 + np.arange(len(rows)) if rss_bytes is None else rss_bytes, dtype=np.float64)
-    return split_processes(cells, np.array(t_s, dtype=float), values)
+    resolution = np.full(len(rows), resolution_bytes)
+    return split_processes(cells, np.array(t_s, dtype=float), Sizes(values, resolution))
 
 
 @pytest.mark.parametrize(
@@ -151,3 +154,13 @@ def test_falls_that_may_be_restarts_clear_nothing_where_no_column_tells(
     (one,) = split(t, [""] * len(t), value, identified=identified)
     assert one.doubt.startswith("its memory fell to a lower level 9 times") is is_doubted
     assert is_doubted or not one.doubt
+
+
+def test_a_series_that_is_rounded_changes_in_steps_of_its_cells() -> None:
+    """And what never changes may be rounded, while exact readings that never change measure nothing."""
+    t_s, process, flat = np.arange(200.0), ["7"] * 200, np.full(200, 12_895_640_617.0)
+    (exact,) = split(t_s, process, flat)
+    (coarse,) = split(t_s, process, flat, resolution_bytes=2**30 / 100)
+    assert (exact.series.quantum, bool(exact.unusable), exact.rounding) == (2**20, True, "")
+    assert (coarse.series.quantum, coarse.unusable) == (2**30 / 100, "")
+    assert coarse.rounding.startswith("rss is rounded to 10.2 MiB")
