@@ -16,6 +16,7 @@ from analysis.commands.live import follow as follow_run
 from analysis.commands.together import together
 from analysis.external.files import read_external
 from analysis.external.processes import ProcessReadings
+from analysis.external.span import span_text
 from analysis.external.tables import Columns
 from analysis.growth.arm import find_growth
 from analysis.growth.classify import PAST_PYTHON
@@ -221,8 +222,8 @@ def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes:
     )
     whole = together(f"{path.name}, {len(verdicts)} processes together", verdicts, margin)
     verdicts += () if whole is None else (whole,)
-    text = render([Text(verdict_line(verdict)) for verdict in verdicts])
-    return Answer(text, watched(verdicts).exit_code)
+    lines = [*map(verdict_line, verdicts), f"{path.name}: {span_text(processes)}."]
+    return Answer(render([Text(line) for line in lines]), watched(verdicts).exit_code)
 
 
 def _process_verdict(

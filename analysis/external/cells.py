@@ -24,8 +24,13 @@ NOT_READ: Final = frozenset(("", "-", "--", "n/a", "na", "#n/a", "<na>", "nan", 
 """Cells, in lower case, that tools write for a reading that they do not have."""
 MAX_TIME_S: Final = 1e11
 """Latest plausible time in seconds, since any epoch; milliseconds since 1970 are beyond it."""
+EPOCH_S: Final = (1e9, 4e9)
+"""Numbers that may be seconds since 1970, of 2001 to 2096; any others are elapsed."""
 MOST_STEP_S: Final = 600.0
-"""Longest plausible usual step between readings of one process, seconds; milliseconds of one a second are beyond it."""
+"""Longest plausible usual step between readings of one process by such numbers, seconds."""
+MOST_ELAPSED_STEP_S: Final = 90.0
+"""The same of elapsed numbers, which have no year to show their unit: one a minute is below it, and milliseconds of ten
+a second are beyond it."""
 MOST_BYTES: Final = 2.0**63
 """Largest plausible size, bytes: no kernel counts further."""
 MIN_PEAK_BYTES: Final = 2**20
@@ -123,15 +128,17 @@ def read_times(column: CellColumn, unit_s: float | None, process: Sequence[str] 
 
 
 def _refuse_long_steps(column: CellColumn, t_s: Numbers, process: Sequence[str]) -> None:
-    """Raise RecordingError where times are usually further apart than MOST_STEP_S, so that they may be no seconds."""
+    """Raise RecordingError where times are usually so far apart that they may be no seconds."""
+    is_since_1970 = EPOCH_S[0] <= np.nanmin(t_s) and np.nanmax(t_s) <= EPOCH_S[1]
     found = pd.DataFrame({"t_s": t_s, "process": list(process) or ""}).dropna(subset="t_s")
     steps = found.groupby("process")["t_s"].diff()
     usual_s = float(steps[steps > 0].median())  # NaN without a step
-    if usual_s > MOST_STEP_S:
+    if usual_s > (MOST_STEP_S if is_since_1970 else MOST_ELAPSED_STEP_S):
         raise column.refusal(
             int(steps.index[steps >= usual_s][0]),
             f"is {steps[steps >= usual_s].iloc[0]:,g} after the time before, and as seconds most are as far apart; "
-            "name the unit by --time-unit, for example ms, or s if they are seconds",
+            "name the unit by --time-unit, for example ms, or s if they are seconds, or by the end of the column's "
+            "name, as t_ms or t_s",
         )
 
 

@@ -122,7 +122,7 @@ def _readings(
 ) -> ProcessReadings:
     rss_bytes, resolution_bytes = memory.value, coarsest(memory.resolution)
     rounding = rounding_text(column, resolution_bytes)
-    usual_s = _usual_step(t_s)
+    usual_s = usual_step(t_s)
     t_s, restarts = _after_one_another(t_s, usual_s)
     life = life + np.cumsum(restarts)
     one_life = _series(t_s, rss_bytes, life, resolution_bytes)
@@ -160,7 +160,8 @@ def _after_one_another(t_s: Numbers, usual_s: float) -> tuple[Numbers, Numbers]:
     return t_s + np.cumsum(added), back.astype(np.float64)
 
 
-def _usual_step(t_s: Numbers) -> float:
+def usual_step(t_s: Numbers) -> float:
+    """Return the median step of times, seconds; 0 where none is later than the one before."""
     steps = np.diff(t_s)
     return float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
 

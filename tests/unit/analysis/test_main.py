@@ -113,7 +113,8 @@ def test_rows_that_go_back_in_time_decide_nothing(tmp_path: Path, type_in: Type)
     path = csv(tmp_path / "x.csv", 80e6 + ALTERNATING)
     path.write_text(path.read_text() + "600,99000000\n")
     code, out, _ = type_in("judge", path, *IN_BYTES)
-    assert (code, out.strip()) == (4, "x.csv: INCONCLUSIVE: time goes backwards.")
+    assert code == 4
+    assert out.startswith("x.csv: INCONCLUSIVE: time goes backwards")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,8 @@ def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
     words = ("judge", path, *COLUMNS, "--time-unit", "min", "--rss-unit", "KiB")
     assert type_in(*words)[:2] == (
         3,
-        "x.csv: LEAK: 3.5 MiB/h (3.4 MiB to 3.6 MiB, 95%) by RSS.\n\n",
+        "x.csv: LEAK: 3.5 MiB/h (3.4 MiB to 3.6 MiB, 95%) by RSS.\n"
+        "x.csv: 60 readings over 59 min, usually 60 s apart.\n\n",
     )
     assert type_in(*words, "--max-leak", "10 MB/h")[0] == 0
 

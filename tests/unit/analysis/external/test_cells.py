@@ -42,7 +42,7 @@ def test_a_time_is_a_number_a_moment_or_a_clock(
 @pytest.mark.parametrize(
     ("name", "last", "unit_s", "step_s"),
     [
-        ("t", "600", None, 600),
+        ("t", "60.5", None, 60.5),
         ("t", "3600", 1.0, 3600),
         ("t", "3600000", 1e-3, 3600),
         ("t_ms", "5000", None, 5),
@@ -51,10 +51,10 @@ def test_a_time_is_a_number_a_moment_or_a_clock(
         ("time_s", "3600", None, 3600),
         ("t_us", "5000000", None, 5),
         ("t_ms", "5000", 1.0, 5000),
-        ("stats", "600", None, 600),
+        ("stats", "60", None, 60),
         ("hrs", "1", None, 3600),
         ("t_h", "1", 3600.0, 3600),
-        ("path", "600", None, 600),
+        ("path", "60", None, 60),
     ],
 )
 def test_the_unit_of_times_is_that_of_the_option_or_the_name(
@@ -64,6 +64,32 @@ def test_the_unit_of_times_is_that_of_the_option_or_the_name(
     assert read_times(column("0", last, name=name), unit_s)[1] == pytest.approx(step_s)
     moments = read_times(column("2025-03-04 00:00", "2025-03-04 01:00", name=name), unit_s)
     assert moments[1] - moments[0] == 3600
+
+
+@pytest.mark.parametrize(
+    ("first", "step", "is_read"),
+    [
+        (0, 60, True),
+        (0, 91, False),
+        (0, 500, False),
+        (1.7e9, 600, True),
+        (1.7e9, 601, False),
+        (5e9, 500, False),
+    ],
+)
+def test_numbers_that_may_be_seconds_since_1970_may_be_further_apart(
+    first: float, step: float, is_read: bool
+) -> None:
+    """Elapsed ones have nothing to show their unit but the step: 500 is half a second in milliseconds."""
+    times = column(*(f"{first + step * k:.0f}" for k in range(10)))
+    if is_read:
+        assert np.diff(read_times(times, None)) == pytest.approx(step)
+        return
+    with pytest.raises(
+        RecordingError, match="name the unit by --time-unit, for example ms, or s if they are"
+    ):
+        read_times(times, None)
+    assert np.diff(read_times(times, 1e-3)) == pytest.approx(step / 1000)
 
 
 @pytest.mark.parametrize("name", ["Time (h)", "uptime_d", "t m"])
@@ -121,7 +147,8 @@ def test_a_size_may_have_its_unit_in_the_cell(cell: str, size_bytes: float) -> N
         (
             ("0", "5", "60005", "", "120005", "180005"),
             "row 4: '60005' is 60,000 after the time before, and as seconds most are as far apart; name the unit by "
-            "--time-unit, for example ms, or s if they are seconds.",
+            "--time-unit, for example ms, or s if they are seconds, or by the end of the column's name, as t_ms or "
+            "t_s.",
         ),
     ],
 )

@@ -1,0 +1,31 @@
+"""What was read of a file in one line, so that times in another unit than was assumed are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.external.processes import ProcessReadings, usual_step
+from analysis.formatting import format_duration
+
+
+def span_text(processes: Sequence[ProcessReadings]) -> str:
+    """Return how many readings of how many processes a file has, over which time and how far apart they usually are.
+
+    Without a reading it says so.
+    """
+    times_s = [one.series.t_s[np.isfinite(one.series.value)] for one in processes]
+    count = sum(map(len, times_s))
+    if not count:
+        return "no readings"
+    read_s = np.concatenate(times_s)
+    of = "" if len(processes) == 1 else f" of {len(processes)} processes"
+    text = f"{count:,} reading{'s' * (count > 1)}{of} over {format_duration(float(np.ptp(read_s)))}"
+    steps_s = [step_s for step_s in map(usual_step, times_s) if step_s > 0]
+    return f"{text}, usually {_step(float(np.median(steps_s)))} apart" if steps_s else text
+
+
+def _step(step_s: float) -> str:
+    """Return a usual step; below 10 s in three figures, as of steps of half a second."""
+    return f"{step_s:.3g} s" if step_s < 10 else format_duration(step_s)
