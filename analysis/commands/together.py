@@ -20,18 +20,20 @@ def together(name: str, verdicts: tuple[ArmVerdict, ...], margin: Margin) -> Arm
     """Return the verdict on the sum of the rates of several processes, as the arm ``name``.
 
     It is LEAK or NO LEAK by the interval of the sum, and LEAK only where the interval alone left every process open or
-    cleared it. None for one process; where one leaks already, or has no rate; and where the sum is no leak that would
-    matter, but not shown to be below the margin: of many processes that are flat the errors add up. ``margin`` is per
-    second.
+    cleared it. None for one process; where one leaks already, or has no rate; where the sum is no leak that would
+    matter, but not shown to be below the margin, as the errors of many flat processes add up; and where it would clear
+    what a doubt about the readings of one left open. ``margin`` is per second.
     """
     judged = [verdict.leading.judgement for verdict in verdicts if verdict.leading is not None]
     rates = [one.per_s for one in judged if one.per_s is not None]
     if len(verdicts) < 2 or len(rates) < len(verdicts) or any(one.verdict == LEAK for one in verdicts):
         return None
     rate, margin_per_s = reduce(add, rates), margin.per_s or 0.0
-    plain = all(one.reason_code in BY_INTERVAL for one in judged)
-    plain &= all(verdict.verdict == one.verdict for verdict, one in zip(verdicts, judged, strict=True))
+    undoubted = all(verdict.verdict == one.verdict for verdict, one in zip(verdicts, judged, strict=True))
+    plain = undoubted and all(one.reason_code in BY_INTERVAL for one in judged)
     matters = rate.value > MIN_LEAK_SHARE * margin_per_s
+    if rate.high < margin_per_s and not undoubted:
+        return None
     if rate.high < margin_per_s:
         code = ReasonCode.BOUNDED
     elif matters:

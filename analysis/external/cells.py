@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -197,10 +197,14 @@ def _refuse_other_units(
 
 def is_time(text: str) -> bool:
     """Return whether a line is a time alone, as ``date`` writes it."""
-    text = text.strip()
-    return bool(text) and bool(
-        _is_number(text) or CLOCK.fullmatch(text) or np.isfinite(_moments(pd.Series([text], dtype=str))[0])
-    )
+    return are_times([text])
+
+
+def are_times(texts: Iterable[str]) -> bool:
+    """Return whether all texts are numbers, moments or HH:MM:SS, as pids and start times are."""
+    cells = pd.Series([text.strip() for text in dict.fromkeys(texts)], dtype=str)
+    is_clock = cells.map(lambda cell: CLOCK.fullmatch(cell) is not None).to_numpy(bool)
+    return bool((is_clock | np.isfinite(_numbers(cells)) | np.isfinite(_moments(cells))).all())
 
 
 def is_whole_unit(size_bytes: float) -> bool:

@@ -46,6 +46,26 @@ EARLY_SHARE: Final = 0.1
 MOST_UNREAD_SHARE: Final = 0.1
 """Share of the rows of a process, at their beginning or end, above which rows without a reading can hide a leak."""
 NAME_IT: Final = "name the column that identifies the process by --life-column"
+NUMBER_IT: Final = "name a column of pids or start times by --life-column: a name stays through a restart"
+ONE_IF_NOT: Final = ", or one that is the same in all rows if it was not"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whether a recording tells the starts of a process, and what to do where it does not."""
+
+    is_known: bool
+    fix: str = NAME_IT
+    if_not_started: str = ONE_IF_NOT
+    """What else to do where it was not started again; empty where there are several processes."""
+
+    @classmethod
+    def of(cls, cells: RecordedCells) -> Identity:
+        """Return that of a recording."""
+        names = set(cells.process)
+        return cls(
+            cells.identified, NUMBER_IT if any(names) else NAME_IT, ONE_IF_NOT if len(names) < 2 else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +99,11 @@ def split_processes(cells: RecordedCells, t_s: Numbers, memory: Sizes) -> tuple[
     process, start = np.array(cells.process, dtype=object)[kept], np.array(cells.start)[kept]
     if len(kept):
         t_s = t_s - t_s.min()
-    column = cells.rss.name
+    column, identity = cells.rss.name, Identity.of(cells)
     names = list(dict.fromkeys(process))
     if len(names) < 2 or not _side_by_side(process, t_s):
         life = start + _changes(process)
-        one = _readings("", column, t_s, memory, life, identified=cells.identified)
+        one = _readings("", column, t_s, memory, life, identity)
         return (replace(one, doubt=one.doubt or untimed),)
     places = {name: np.flatnonzero(process == name) for name in names}
     found = {
@@ -93,7 +113,7 @@ def split_processes(cells: RecordedCells, t_s: Numbers, memory: Sizes) -> tuple[
             t_s[at],
             Sizes(memory.value[at], memory.resolution[at]),
             start[at],
-            identified=cells.identified,
+            identity,
         )
         for name, at in places.items()
     }
@@ -118,7 +138,7 @@ def _changes(process: Names) -> Numbers:
 
 
 def _readings(
-    name: str, column: str, t_s: Numbers, memory: Sizes, life: Numbers, *, identified: bool
+    name: str, column: str, t_s: Numbers, memory: Sizes, life: Numbers, identity: Identity
 ) -> ProcessReadings:
     rss_bytes, resolution_bytes = memory.value, coarsest(memory.resolution)
     rounding = rounding_text(column, resolution_bytes)
@@ -127,21 +147,21 @@ def _readings(
     life = life + np.cumsum(restarts)
     one_life = _series(t_s, rss_bytes, life, resolution_bytes)
     unusable = _unusable(column, rss_bytes, resolution_bytes)
-    doubt = _shape_doubt(one_life, identified=identified) or _unread_doubt(column, rss_bytes)
+    doubt = _shape_doubt(one_life, identity) or _unread_doubt(column, rss_bytes)
     if restarts.any():
-        fix = "record times that go on, for example date +%s" if identified else NAME_IT
+        fix = "record times that go on, for example date +%s" if identity.is_known else identity.fix
         doubt = f"its time starts over {_times(int(restarts.sum()))}, as it does when a process is started again: {fix}"
     read = np.flatnonzero(rss_bytes > 0)
     pause_s = np.diff(t_s[read])
     paused = (pause_s > PAUSE_STEPS * usual_s) & (life[read[1:]] == life[read[:-1]])
-    if identified or usual_s <= 0 or not paused.any():
+    if identity.is_known or usual_s <= 0 or not paused.any():
         return ProcessReadings(name, one_life, unusable, doubt, rounding=rounding)
     begins = np.zeros(len(t_s))
     begins[read[1:][paused]] = 1
     longest = format_duration(float(pause_s[paused].max()))
     pauses = (
         f"pauses of up to {longest} without readings, {_times(int(paused.sum()))}: "
-        f"the process may have been started again; {NAME_IT}, or one that is the same in all rows if it was not"
+        f"the process may have been started again; {identity.fix}{identity.if_not_started}"
     )
     series = _series(t_s, rss_bytes, life + np.cumsum(begins), resolution_bytes)
     return ProcessReadings(name, series, unusable, doubt, pauses, one_life, rounding)
@@ -196,24 +216,26 @@ def _unread_doubt(column: str, value: Numbers) -> str:
     )
 
 
-def _shape_doubt(series: SignalSeries, *, identified: bool) -> str:
+def _shape_doubt(series: SignalSeries, identity: Identity) -> str:
     """Return that readings look like those of several processes which no column identifies; empty where they do not."""
     read = np.isfinite(series.value)
     value, life = series.value[read], series.life[read]
     same = life[1:] == life[:-1]
     if _take_turns(series.t_s[read], value):
-        return f"its rows take turns between levels, as those of processes that run side by side: {NAME_IT}"
+        return (
+            f"its rows take turns between levels, as those of processes that run side by side: {identity.fix}"
+        )
     falls = int(((value[1:] < value[:-1] / 2) & same).sum())
     if falls >= MANY_FALLS:
         return (
             f"its memory fell by more than half {falls} times, as it does when a process is started again, and that "
-            f"hides a leak: {NAME_IT}"
+            f"hides a leak: {identity.fix}"
         )
-    falls = 0 if identified else _level_falls(value, life)
+    falls = 0 if identity.is_known else _level_falls(value, life)
     if falls >= MANY_FALLS:
         return (
             f"its memory fell to a lower level {falls} times, as it may when a process is started again, and that "
-            f"hides a leak: {NAME_IT}, or one that is the same in all rows if it was not"
+            f"hides a leak: {identity.fix}{identity.if_not_started}"
         )
     return ""
 

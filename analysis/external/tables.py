@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from analysis.external.cells import CellColumn
+from analysis.external.cells import CellColumn, are_times
 from analysis.formatting import MIB
 from soak.errors import RecordingError
 
@@ -32,7 +32,7 @@ class Columns:
     rss_bytes: float | None = None
     """Unit of the memory in bytes; None: that of the column's name, else bytes, refused where implausible."""
     life: str = ""
-    """The column that identifies the process, e.g. a pid; empty: it is one process."""
+    """The column that identifies the process: a pid, a start time, or one value throughout; empty: none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,9 @@ class RecordedCells:
 def read_csv(path: Path, text: str, columns: Columns, *, identified: bool | None = None) -> RecordedCells:
     """Read a table by its columns; the delimiter is the one that yields them.
 
-    ``identified`` is by default whether a life column is named. An empty cell of it continues the process before. A
-    header in the middle is a start. Raises RecordingError without the columns, and at a row with too many cells.
+    ``identified`` is by default whether a life column has one value throughout or numbers and times alone: a name, as
+    of a pod, stays when its process is started again. An empty cell of it continues the process before. A header in
+    the middle is a start. Raises RecordingError without the columns, and at a row with too many cells.
     """
     options = (
         ("--time-column", columns.time),
@@ -106,12 +107,15 @@ def read_csv(path: Path, text: str, columns: Columns, *, identified: bool | None
         cells.extend([""] * (len(header) - len(cells)))
         process = cells[at_life].strip() or process if at_life is not None else ""
         rows.append((line, start, process, cells[at_time], cells[at_rss]))
-    first = next((row[2] for row in rows if row[2]), "")
+    names = dict.fromkeys(row[2] for row in rows if row[2])
+    first = next(iter(names), "")
+    if identified is None:
+        identified = bool(columns.life) and (len(names) < 2 or are_times(names))
     return RecordedCells.of(
         path,
         (columns.time, columns.rss),
         [(line, starts, name or first, time, rss) for line, starts, name, time, rss in rows],
-        identified=bool(columns.life) if identified is None else identified,
+        identified=identified,
         units=(columns.time_s, columns.rss_bytes),
     )
 

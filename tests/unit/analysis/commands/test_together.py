@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from analysis.commands.together import together
@@ -56,3 +58,12 @@ def test_a_sum_is_left_out_where_it_adds_nothing() -> None:
     assert together("one", (flat,), MARGIN) is None
     assert together("two", (flat, process(3.0, 0.1, ReasonCode.LEAKING)), MARGIN) is None
     assert together("nine", (flat,) * 9, MARGIN) is None
+
+
+def test_a_sum_clears_no_process_whose_readings_are_doubted() -> None:
+    """Its rate may be that of restarts which nobody told apart."""
+    flat = process(0.0, 0.1, ReasonCode.BOUNDED)
+    found = together("both", (flat, flat), MARGIN)
+    assert found is not None
+    assert found.verdict == NO_LEAK
+    assert together("both", (flat, replace(flat, verdict=INCONCLUSIVE)), MARGIN) is None
