@@ -14,6 +14,7 @@ from analysis.external.resolution import PAGE_BYTES, coarsest, rounding_text
 from analysis.external.tables import RecordedCells
 from analysis.formatting import format_duration
 from analysis.judge.types import ARENA_BYTES, Numbers, SignalSeries
+from analysis.recording.frozen import frozen_since
 
 Names = npt.NDArray[np.object_]
 
@@ -23,8 +24,6 @@ MAX_STRETCHES: Final = 3
 """Stretches of rows that one process may have in the order of the file; with more, processes run side by side."""
 START_STEPS: Final = 3
 """Usual steps from the first time up to which a time that falls back is that of a new start."""
-MIN_UNCHANGED: Final = 100
-"""Readings from which on a value that never changes is no measurement of a process that works."""
 MANY_FALLS: Final = 2
 """Number of falls from which on a file looks like restarts; one may be anything."""
 LEAST_FALL: Final = 0.05
@@ -83,6 +82,10 @@ class ProcessReadings:
     """Which pauses may be restarts, and the fix: every stretch between them is a life. Empty where none may be."""
     one_life: SignalSeries | None = None
     """The readings as those of one life, where ``pauses`` may be none."""
+    until_frozen: SignalSeries | None = None
+    """The readings until they no longer change, which may be because nobody takes them any more; None where they do."""
+    frozen: str = ""
+    """For how long they have not changed, and the fix; empty where they do."""
     rounding: str = ""
     """That its readings are too coarse for a sure verdict, and the fix; empty where they are not."""
 
@@ -146,7 +149,8 @@ def _readings(
     t_s, restarts = _after_one_another(t_s, usual_s)
     life = life + np.cumsum(restarts)
     one_life = _series(t_s, rss_bytes, life, resolution_bytes)
-    unusable = _unusable(column, rss_bytes, resolution_bytes)
+    frozen_s = None if resolution_bytes > PAGE_BYTES else frozen_since(t_s, one_life.value)
+    unusable = _unusable(column, rss_bytes, frozen_s, t_s)
     doubt = _shape_doubt(one_life, identity) or _unread_doubt(column, rss_bytes)
     if restarts.any():
         fix = "record times that go on, for example date +%s" if identity.is_known else identity.fix
@@ -154,8 +158,11 @@ def _readings(
     read = np.flatnonzero(rss_bytes > 0)
     pause_s = np.diff(t_s[read])
     paused = (pause_s > PAUSE_STEPS * usual_s) & (life[read[1:]] == life[read[:-1]])
+    found = _with_frozen(
+        ProcessReadings(name, one_life, unusable, doubt, rounding=rounding), column, frozen_s
+    )
     if identity.is_known or usual_s <= 0 or not paused.any():
-        return ProcessReadings(name, one_life, unusable, doubt, rounding=rounding)
+        return found
     begins = np.zeros(len(t_s))
     begins[read[1:][paused]] = 1
     longest = format_duration(float(pause_s[paused].max()))
@@ -164,7 +171,27 @@ def _readings(
         f"the process may have been started again; {identity.fix}{identity.if_not_started}"
     )
     series = _series(t_s, rss_bytes, life + np.cumsum(begins), resolution_bytes)
-    return ProcessReadings(name, series, unusable, doubt, pauses, one_life, rounding)
+    return replace(found, series=series, pauses=pauses, one_life=one_life)
+
+
+def _with_frozen(found: ProcessReadings, column: str, frozen_s: float | None) -> ProcessReadings:
+    """Return a process with what was read until ``frozen_s``, from which on its readings no longer change."""
+    series = found.series
+    if frozen_s is None or found.unusable:
+        return found
+    until = series.t_s <= frozen_s
+    until_frozen = replace(
+        series,
+        t_s=series.t_s[until],
+        value=series.value[until],
+        life=series.life[until],
+        requests=series.requests[until],
+    )
+    text = (
+        f"{column} has not changed in the last {format_duration(float(series.t_s.max()) - frozen_s)}, and grew until "
+        "then: is it still measured? Record it again"
+    )
+    return replace(found, until_frozen=until_frozen, frozen=text)
 
 
 def _after_one_another(t_s: Numbers, usual_s: float) -> tuple[Numbers, Numbers]:
@@ -186,14 +213,19 @@ def usual_step(t_s: Numbers) -> float:
     return float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
 
 
-def _unusable(column: str, rss_bytes: Numbers, resolution_bytes: float) -> str:
-    read = rss_bytes[np.isfinite(rss_bytes)]
+def _unusable(column: str, rss_bytes: Numbers, frozen_s: float | None, t_s: Numbers) -> str:
+    """Return that a column measures nothing, as it is 0 or the same in all rows; empty where it may.
+
+    ``frozen_s`` is the time, in those of ``t_s``, from which on it no longer changes. A whole number of MiB or MB may
+    be rounded.
+    """
+    is_read = np.isfinite(rss_bytes)
+    read = rss_bytes[is_read]
     if not len(read) or read.min() != read.max():
         return ""
     if read[0] == 0:
         return f"{column} is 0 in all {len(read):,} rows: record it again, or name another column by --rss-column"
-    is_coarse = resolution_bytes > PAGE_BYTES or is_whole_unit(float(read[0]))
-    if len(read) >= MIN_UNCHANGED and not is_coarse:
+    if frozen_s == t_s[is_read][0] and not is_whole_unit(float(read[0])):
         return (
             f"{column} is {read[0]:.0f} bytes in all {len(read):,} rows: record it under load, or name another column "
             "by --rss-column"

@@ -13,7 +13,7 @@ from analysis.formatting import format_duration
 def span_text(processes: Sequence[ProcessReadings]) -> str:
     """Return how many readings of how many processes a file has, over which time and how far apart they usually are.
 
-    Without a reading it says so.
+    Where they end without any change, it says for how long, at most. Without a reading it says so.
     """
     times_s = [one.series.t_s[np.isfinite(one.series.value)] for one in processes]
     count = sum(map(len, times_s))
@@ -23,7 +23,16 @@ def span_text(processes: Sequence[ProcessReadings]) -> str:
     of = "" if len(processes) == 1 else f" of {len(processes)} processes"
     text = f"{count:,} reading{'s' * (count > 1)}{of} over {format_duration(float(np.ptp(read_s)))}"
     steps_s = [step_s for step_s in map(usual_step, times_s) if step_s > 0]
-    return f"{text}, usually {_step(float(np.median(steps_s)))} apart" if steps_s else text
+    apart = f", usually {_step(float(np.median(steps_s)))} apart" if steps_s else ""
+    same_s = [
+        float(one.series.t_s.max() - one.until_frozen.t_s.max())
+        for one in processes
+        if one.until_frozen is not None
+    ]
+    if not same_s:
+        return f"{text}{apart}"
+    which = "" if len(processes) == 1 else f"{len(same_s)} of them "
+    return f"{text}{apart}; {which}without any change in the last {format_duration(max(same_s))}"
 
 
 def _step(step_s: float) -> str:

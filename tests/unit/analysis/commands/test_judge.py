@@ -188,6 +188,28 @@ def test_a_leak_does_not_hide_in_rounded_cells(
     assert ("rss is rounded to 10.2 MiB, which hides what leaks: record bytes or KiB" in line) is (code == 4)
 
 
+@pytest.mark.parametrize(("mib_per_h", "code"), [(5.0, 4), (0.0, 0)])
+def test_a_leak_whose_readings_freeze_is_not_passed(tmp_path: Path, mib_per_h: float, code: int) -> None:
+    """The memory of a healthy service may settle and then stay the same for days, to the byte."""
+    pages = [(t, 4096 * round(256 * mib)) for t, mib in memory(60, 200, mib_per_h, step_s=300)]
+    pages += [(pages[-1][0] + 300 * k, pages[-1][1]) for k in range(1, 1297)]
+    text = "t_s,rss\n" + "".join(f"{t},{size}\n" for t, size in pages)
+    found, line = judged(tmp_path, text, Columns("t_s", "rss"))
+    assert found == code
+    assert ("rss has not changed in the last 4 days, and grew until then: is it" in line) is (code == 4)
+    assert line.endswith("usually 5 min apart; without any change in the last 4 days.")
+
+
+def test_a_service_that_settles_at_once_is_not_taken_for_frozen(tmp_path: Path) -> None:
+    """As soak's own load generator did: a warm-up of a quarter of an hour, then not a page in a day."""
+    rows = [(60 * k, 4096 * int(256 * (60 + 20 * (1 - np.exp(-min(k, 14) / 3))))) for k in range(1440)]
+    code, line = judged(
+        tmp_path, "t_s,rss\n" + "".join(f"{t},{size}\n" for t, size in rows), Columns("t_s", "rss")
+    )
+    assert code == 0
+    assert "without any change in the last 23.8 h." in line
+
+
 def test_restarts_that_are_not_told_apart_are_not_passed(tmp_path: Path) -> None:
     """A leak through restarts is a sawtooth to who takes them for one process; with their pids it is a leak."""
     path = tmp_path / "x.csv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,3 +37,13 @@ def process(t_s: Sequence[float], value: float = 2e8) -> ProcessReadings:
 def test_the_time_that_was_read_is_stated(processes: list[ProcessReadings], text: str) -> None:
     """Milliseconds that were taken for seconds show as years."""
     assert span_text(processes) == text
+
+
+def test_readings_that_no_longer_change_are_mentioned() -> None:
+    """They may be no readings any more, whatever the verdict."""
+    short, long = process([0, 300]), process([0, 300, 600])
+    frozen = replace(long, until_frozen=short.series)
+    assert span_text([frozen]) == (
+        "3 readings over 10 min, usually 5 min apart; without any change in the last 5 min"
+    )
+    assert span_text([long, frozen]).endswith("; 1 of them without any change in the last 5 min")
