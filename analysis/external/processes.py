@@ -150,7 +150,7 @@ def _readings(
     life = life + np.cumsum(restarts)
     one_life = _series(t_s, rss_bytes, life, resolution_bytes)
     frozen_s = None if resolution_bytes > PAGE_BYTES else frozen_since(t_s, one_life.value)
-    unusable = _unusable(column, rss_bytes, frozen_s, t_s)
+    unusable = _backwards(one_life) or _unusable(column, rss_bytes, frozen_s, t_s)
     doubt = _shape_doubt(one_life, identity) or _unread_doubt(column, rss_bytes)
     if restarts.any():
         fix = "record times that go on, for example date +%s" if identity.is_known else identity.fix
@@ -211,6 +211,18 @@ def usual_step(t_s: Numbers) -> float:
     """Return the median step of times, seconds; 0 where none is later than the one before."""
     steps = np.diff(t_s)
     return float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+
+
+def _backwards(series: SignalSeries) -> str:
+    """Return that time goes backwards within a life, and the fix; empty where it does not."""
+    read = np.isfinite(series.value)
+    back = int(((np.diff(series.t_s[read]) < 0) & (np.diff(series.life[read]) == 0)).sum())
+    if not back:
+        return ""
+    return (
+        f"time goes backwards {_times(back)}, as where a clock is set back in autumn or the newest row comes first: "
+        "record seconds since 1970, as date +%s writes them, or UTC, and sort the rows by time"
+    )
 
 
 def _unusable(column: str, rss_bytes: Numbers, frozen_s: float | None, t_s: Numbers) -> str:

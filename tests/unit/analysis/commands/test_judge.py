@@ -210,6 +210,19 @@ def test_a_service_that_settles_at_once_is_not_taken_for_frozen(tmp_path: Path) 
     assert "without any change in the last 23.8 h." in line
 
 
+@pytest.mark.parametrize("order", ["autumn", "newest first", "utc"])
+def test_time_that_goes_backwards_names_its_fix(tmp_path: Path, order: str) -> None:
+    """Local times without a zone have an hour twice in autumn; the same moments in UTC are judged."""
+    hours = [(k, k / 60 - (1 if order == "autumn" and k >= 180 else 0)) for k in range(600)]
+    rows = [f"2026-10-25T{int(hour):02d}:{k % 60:02d}:00,{80 + 0.1 * (k % 3):.1f}MiB" for k, hour in hours]
+    text = "t,rss\n" + "\n".join(reversed(rows) if order == "newest first" else rows) + "\n"
+    code, line = judged(tmp_path, text, Columns("t", "rss"))
+    assert code == (0 if order == "utc" else 4)
+    assert ("record seconds since 1970, as date +%s writes them, or UTC, and sort" in line) is (
+        order != "utc"
+    )
+
+
 def test_restarts_that_are_not_told_apart_are_not_passed(tmp_path: Path) -> None:
     """A leak through restarts is a sawtooth to who takes them for one process; with their pids it is a leak."""
     path = tmp_path / "x.csv"

@@ -96,14 +96,15 @@ def test_rows_without_a_time_at_the_end_leave_a_doubt_about_every_process() -> N
 
 
 def test_time_that_starts_over_goes_on_in_another_life() -> None:
-    """A small step back is no start over; that is left to the judge, which clears none."""
+    """A small step back is no start over, and decides nothing."""
     (found,) = split([*range(100), *range(50)], [""] * 150, identified=False)
     assert list(found.series.t_s) == list(range(150))
     assert list(np.flatnonzero(np.diff(found.series.life))) == [99]
     assert found.doubt.startswith("its time starts over once")
     (stepped,) = split([*range(100), *range(98, 150)], [""] * 152, identified=False)
     assert set(stepped.series.life) == {1}
-    assert (np.diff(stepped.series.t_s) < 0).any()
+    assert stepped.unusable.startswith("time goes backwards once, as where a clock is set back in autumn")
+    assert not found.unusable
 
 
 def test_rows_that_alternate_at_even_times_are_of_one_process() -> None:
