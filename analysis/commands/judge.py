@@ -20,7 +20,7 @@ from analysis.external.span import span_text
 from analysis.external.tables import Columns
 from analysis.growth.arm import find_growth
 from analysis.growth.classify import PAST_PYTHON
-from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin, SignalSeries
+from analysis.judge.types import INCONCLUSIVE, NO_LEAK, Margin, SignalSeries
 from analysis.prometheus.words import Words
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
@@ -229,14 +229,11 @@ def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes:
 def _process_verdict(
     file_name: str, process: ProcessReadings, margin: Margin, limit_bytes: float | None, error: float
 ) -> ArmVerdict:
-    """Judge one process; with a doubt it is never NO LEAK, as restarts that are not identified can hide a leak.
-
-    Nor is it where the readings no longer change, and leak until then: those of a service that is flat leak at no time.
-    """
+    """Judge one process; restarts that are not identified can hide a leak, so with a doubt it is never NO LEAK."""
     name = f"{file_name}, {process.name}" if process.name else file_name
 
     def judged(series: SignalSeries) -> ArmVerdict:
-        return series_verdict(name, series, margin, limit_bytes, error=error)
+        return series_verdict(name, series, margin, limit_bytes, error=error, exact=process.exact)
 
     verdict = judged(process.series)
     reason = process.unusable
@@ -244,8 +241,6 @@ def _process_verdict(
         reason = process.doubt
         if not reason and process.one_life is not None and judged(process.one_life).verdict != NO_LEAK:
             reason = process.pauses
-        if not reason and process.until_frozen is not None and judged(process.until_frozen).verdict == LEAK:
-            reason = process.frozen
     elif not reason and verdict.verdict == INCONCLUSIVE and process.pauses:
         reason = f"{process.pauses}; if it was: {verdict.reason}"
     elif not reason and verdict.verdict == INCONCLUSIVE and process.rounding:

@@ -13,8 +13,8 @@ from analysis.external.cells import Sizes, is_whole_unit
 from analysis.external.resolution import PAGE_BYTES, coarsest, rounding_text
 from analysis.external.tables import RecordedCells
 from analysis.formatting import format_duration
+from analysis.judge.frozen import MIN_SAMPLES
 from analysis.judge.types import ARENA_BYTES, Numbers, SignalSeries
-from analysis.recording.frozen import frozen_since
 
 Names = npt.NDArray[np.object_]
 
@@ -82,10 +82,8 @@ class ProcessReadings:
     """Which pauses may be restarts, and the fix: every stretch between them is a life. Empty where none may be."""
     one_life: SignalSeries | None = None
     """The readings as those of one life, where ``pauses`` may be none."""
-    until_frozen: SignalSeries | None = None
-    """The readings until they no longer change, which may be because nobody takes them any more; None where they do."""
-    frozen: str = ""
-    """For how long they have not changed, and the fix; empty where they do."""
+    exact: bool = True
+    """Whether they are no coarser than a page."""
     rounding: str = ""
     """That its readings are too coarse for a sure verdict, and the fix; empty where they are not."""
 
@@ -149,8 +147,8 @@ def _readings(
     t_s, restarts = _after_one_another(t_s, usual_s)
     life = life + np.cumsum(restarts)
     one_life = _series(t_s, rss_bytes, life, resolution_bytes)
-    frozen_s = None if resolution_bytes > PAGE_BYTES else frozen_since(t_s, one_life.value)
-    unusable = _backwards(one_life) or _unusable(column, rss_bytes, frozen_s, t_s)
+    is_exact = resolution_bytes <= PAGE_BYTES
+    unusable = _backwards(one_life) or _unusable(column, rss_bytes, is_exact=is_exact)
     doubt = _shape_doubt(one_life, identity) or _unread_doubt(column, rss_bytes)
     if restarts.any():
         fix = "record times that go on, for example date +%s" if identity.is_known else identity.fix
@@ -158,9 +156,7 @@ def _readings(
     read = np.flatnonzero(rss_bytes > 0)
     pause_s = np.diff(t_s[read])
     paused = (pause_s > PAUSE_STEPS * usual_s) & (life[read[1:]] == life[read[:-1]])
-    found = _with_frozen(
-        ProcessReadings(name, one_life, unusable, doubt, rounding=rounding), column, frozen_s
-    )
+    found = ProcessReadings(name, one_life, unusable, doubt, exact=is_exact, rounding=rounding)
     if identity.is_known or usual_s <= 0 or not paused.any():
         return found
     begins = np.zeros(len(t_s))
@@ -172,26 +168,6 @@ def _readings(
     )
     series = _series(t_s, rss_bytes, life + np.cumsum(begins), resolution_bytes)
     return replace(found, series=series, pauses=pauses, one_life=one_life)
-
-
-def _with_frozen(found: ProcessReadings, column: str, frozen_s: float | None) -> ProcessReadings:
-    """Return a process with what was read until ``frozen_s``, from which on its readings no longer change."""
-    series = found.series
-    if frozen_s is None or found.unusable:
-        return found
-    until = series.t_s <= frozen_s
-    until_frozen = replace(
-        series,
-        t_s=series.t_s[until],
-        value=series.value[until],
-        life=series.life[until],
-        requests=series.requests[until],
-    )
-    text = (
-        f"{column} has not changed in the last {format_duration(float(series.t_s.max()) - frozen_s)}, and grew until "
-        "then: is it still measured? Record it again"
-    )
-    return replace(found, until_frozen=until_frozen, frozen=text)
 
 
 def _after_one_another(t_s: Numbers, usual_s: float) -> tuple[Numbers, Numbers]:
@@ -225,19 +201,17 @@ def _backwards(series: SignalSeries) -> str:
     )
 
 
-def _unusable(column: str, rss_bytes: Numbers, frozen_s: float | None, t_s: Numbers) -> str:
+def _unusable(column: str, rss_bytes: Numbers, *, is_exact: bool) -> str:
     """Return that a column measures nothing, as it is 0 or the same in all rows; empty where it may.
 
-    ``frozen_s`` is the time, in those of ``t_s``, from which on it no longer changes. A whole number of MiB or MB may
-    be rounded.
+    Only ``is_exact`` cells, no coarser than a page, show the latter, and a whole number of MiB or MB may be rounded.
     """
-    is_read = np.isfinite(rss_bytes)
-    read = rss_bytes[is_read]
+    read = rss_bytes[np.isfinite(rss_bytes)]
     if not len(read) or read.min() != read.max():
         return ""
     if read[0] == 0:
         return f"{column} is 0 in all {len(read):,} rows: record it again, or name another column by --rss-column"
-    if frozen_s == t_s[is_read][0] and not is_whole_unit(float(read[0])):
+    if is_exact and len(read) >= MIN_SAMPLES and not is_whole_unit(float(read[0])):
         return (
             f"{column} is {read[0]:.0f} bytes in all {len(read):,} rows: record it under load, or name another column "
             "by --rss-column"

@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.external.processes import ProcessReadings, usual_step
 from analysis.formatting import format_duration
+from analysis.judge.frozen import until_frozen
 
 
 def span_text(processes: Sequence[ProcessReadings]) -> str:
@@ -25,9 +26,9 @@ def span_text(processes: Sequence[ProcessReadings]) -> str:
     steps_s = [step_s for step_s in map(usual_step, times_s) if step_s > 0]
     apart = f", usually {_step(float(np.median(steps_s)))} apart" if steps_s else ""
     same_s = [
-        float(one.series.t_s.max() - one.until_frozen.t_s.max())
+        float(one.series.t_s.max() - until.t_s.max())
         for one in processes
-        if one.until_frozen is not None
+        if one.exact and (until := until_frozen(one.series)) is not None
     ]
     if not same_s:
         return f"{text}{apart}"

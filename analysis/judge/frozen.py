@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.judge.types import Numbers
+from analysis.judge.types import Numbers, SignalSeries
 
 MIN_SAMPLES: Final = 100
 """Equal readings up to the last one from which on they may be frozen."""
@@ -32,3 +32,12 @@ def frozen_since(t_s: Numbers, values: Numbers) -> float | None:
     since_s, before = float(t_s[begins[-1]]), int(counts[:-1].max(initial=0))
     lasts = t_s[-1] - since_s > MOST_SHARE * (t_s[-1] - t_s[0]) and counts[-1] > STRETCHES * before
     return since_s if lasts or not before else None
+
+
+def until_frozen(series: SignalSeries) -> SignalSeries | None:
+    """Return the readings up to the moment since when they are frozen; None where they are not, or always were."""
+    order = np.argsort(series.t_s, kind="stable")
+    since_s = frozen_since(series.t_s[order], series.value[order])
+    if since_s is None or since_s <= series.t_s[np.isfinite(series.value)].min():
+        return None
+    return series.at(series.t_s <= since_s)

@@ -7,10 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from analysis.external.cells import MIN_PEAK_BYTES, PAGE_BYTES
+from analysis.external.cells import MIN_PEAK_BYTES
 from analysis.external.named_units import NAMED_SIZES, named_unit
+from analysis.external.resolution import PAGE_BYTES
 from analysis.formatting import format_duration
-from analysis.judge.frozen import frozen_since
+from analysis.judge.frozen import MIN_SAMPLES
 from analysis.judge.types import SignalSeries
 from analysis.prometheus.lives import PROCESS
 from analysis.prometheus.queries import Query
@@ -41,7 +42,7 @@ def service_objections(
         (ObjectionKind.GAP, _sum(query, chain) or _several_processes(chain, readings)),
         (ObjectionKind.UNREAD, _too_few(readings)),
         (ObjectionKind.UNREAD, _vanished(vanished_s)),
-        (ObjectionKind.UNREAD, _frozen(readings)),
+        (ObjectionKind.UNREAD, _constant(readings)),
         (ObjectionKind.UNREAD, _starts_not_known(chain)),
         (ObjectionKind.DAY, daily_load_doubt(readings, GIVE_REQUESTS)),
     )
@@ -125,15 +126,14 @@ def _vanished(vanished_s: float) -> str:
     )
 
 
-def _frozen(readings: SignalSeries) -> str:
-    order = np.argsort(readings.t_s, kind="stable")
-    since_s = frozen_since(readings.t_s[order], readings.value[order])
-    if since_s is None:
+def _constant(readings: SignalSeries) -> str:
+    """Return that the value never changed; one that leaks before it freezes is told by the verdict."""
+    value = readings.value[np.isfinite(readings.value)]
+    if len(value) < MIN_SAMPLES or value.min() != value.max():
         return ""
-    ago = format_duration(float(readings.t_s[np.isfinite(readings.value)].max()) - since_s)
     return (
-        f"it has not changed for {ago}; is it still measured? A value that is repeated hides a leak: have it measured "
-        "again, or, if the process was idle, judge it when it has worked"
+        f"it is {value[0]:,.0f} bytes in all {len(value):,} samples: is it measured? Have it measured, or, if the "
+        "process was idle, judge it when it has worked"
     )
 
 

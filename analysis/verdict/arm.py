@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.formatting import verdict_name
+from analysis.formatting import format_duration, verdict_name
+from analysis.judge.frozen import until_frozen
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
@@ -175,11 +176,13 @@ def series_verdict(
     *,
     error: float = FAMILY_ERROR,
     objections: tuple[Objection, ...] = (),
+    exact: bool = True,
 ) -> ArmVerdict:
     """Judge one signal, of memory and without a recording around it, as the arm ``name``.
 
     With an objection that stands it is INCONCLUSIVE. The load is taken to be nobody's plan, so that a leak may be the
-    load of days.
+    load of days; and ``exact`` readings, no coarser than a page, that leak and then no longer change may be readings
+    of nothing.
     """
     alone = Evidence(Signal(readings, margin, limit_bytes), (), (), None, None, 0.0)
     decided = decide(alone, Served(0.0, 0.0), error=error)
@@ -187,6 +190,9 @@ def series_verdict(
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
     objections = (*objections, *_of_day(name, readings, judgement))
+    if exact and judgement.verdict == NO_LEAK and (until := until_frozen(readings)) is not None:
+        before = series_verdict(name, until, margin, limit_bytes, error=error)
+        objections += (_of_frozen(name, readings, until),) if before.verdict == LEAK else ()
     objection, verdict, reason = _objected(objections, judgement.verdict, judgement.reason)
     return ArmVerdict(
         name, verdict, reason, margin, decided.leading, decided.signals, headroom, 0, objection=objection
@@ -199,6 +205,15 @@ def _of_day(name: str, readings: SignalSeries, judgement: Judgement) -> tuple[Ob
         return ()
     doubt = leak_doubt(readings, judgement.per_s.low)
     return (Objection(name, ObjectionKind.DAY, doubt),) if doubt else ()
+
+
+def _of_frozen(name: str, readings: SignalSeries, until: SignalSeries) -> Objection:
+    """Return the objection to readings that leak ``until`` they no longer change."""
+    same = format_duration(float(readings.t_s.max() - until.t_s.max()))
+    text = (
+        f"it has not changed in the last {same}, and grew until then: is it still measured? Measure it again"
+    )
+    return Objection(name, ObjectionKind.UNREAD, text)
 
 
 def _objected(
