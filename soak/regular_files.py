@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import stat
 import threading
 from contextlib import ExitStack
@@ -20,6 +21,8 @@ MOST_TEXT_BYTES: Final = 16 << 20
 """Size of the largest text or JSON file that is read, bytes: a manifest has 100 kB, a summary up to 2 MB."""
 MOST_TABLE_BYTES: Final = 2 << 30
 """Size of the largest table or log that is read, bytes: a row a second of ten processes over more than a week."""
+PARTIAL: Final = re.compile(r"\..+\.partial")
+"""Names of files that are being written, or were when their writer was killed; nobody reads them."""
 MOST_DIGITS: Final = 20
 """Digits of the longest whole number that is read from a JSON file: 2**64, the largest that a kernel gives, has 20."""
 
@@ -94,10 +97,10 @@ def parse_json(text: str) -> Any:
 def replace_file(path: Path, content: bytes) -> None:
     """Replace a file in one step, so that a reader never sees half of it; a link is replaced, never written through.
 
-    Of two writers at once one is the last. Raises OSError; then the file is as it was.
+    Of two writers at once, the file of the later one stays. Raises OSError; then the file is as it was.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
-    with contextlib.suppress(FileNotFoundError):  # of a writer that was killed, or put there by someone else
+    with contextlib.suppress(FileNotFoundError):  # put there by someone else
         partial.unlink()
     try:
         with os.fdopen(

@@ -21,7 +21,7 @@ def coordinate_custom(process: LocustProcess, traffic: Traffic, orders: BinaryIO
     From a load's start on, Locust starts the same users for every arm, at the pace or shape of the locustfile.
     """
     environment, options = process.environment, process.environment.parsed_options
-    keep_lost_workers()
+    keep_lost_workers(environment)
     made = Coordinator(process, traffic, orders, None, LOST_ARM)
 
     def await_start() -> None:

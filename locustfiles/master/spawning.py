@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from locust import User, runners
 from locust.dispatch import UsersDispatcher
-from locust.runners import WorkerNode
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerNode
 from locust.shape import LoadTestShape
 
 
@@ -79,9 +80,19 @@ def same_users_per_arm(await_start: Callable[[], None]) -> type[SameUsersPerArm]
     return type("SameUsersPerArm", (SameUsersPerArm,), {"await_start": staticmethod(await_start)})
 
 
-def keep_lost_workers() -> None:
-    """Keep Locust from dropping a worker a minute after it was lost: it would start the users of all others anew."""
+def keep_lost_workers(environment: Environment) -> None:
+    """Keep Locust from dropping a worker a minute after it was lost: it would start the users of all others anew.
+
+    It is dropped at the end of the load, which Locust would wait for it to reach.
+    """
     runners.HEARTBEAT_DEAD_INTERNAL = -math.inf  # type: ignore[assignment]
+    environment.events.test_stop.add_listener(_drop_lost_workers)
+
+
+def _drop_lost_workers(environment: Environment, **_: object) -> None:
+    if isinstance(runner := environment.runner, MasterRunner):
+        for lost in runner.clients.missing:
+            del runner.clients[lost.id]
 
 
 class FixedUsers(LoadTestShape):

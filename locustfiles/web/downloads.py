@@ -156,11 +156,11 @@ def _children(directory: Path) -> list[Path]:
 
 
 def _decision(directory: Path) -> str:
-    """Return the decision of a run that has ended; "" where the report is of a load before its end."""
+    """Return the decision of the report; "" where that is older than the end of the run, as one of a load before it."""
     try:
         summary = read_json(directory / contract.REPORT / contract.SUMMARY)
         status = read_json(directory / contract.MANIFEST)["status"]
-        return str(summary["signoff"]["decision"]) if summary["status"] == status != "running" else ""
+        return str(summary["signoff"]["decision"]) if summary["status"] == status else ""
     except (OSError, ValueError, KeyError, TypeError):  # no report yet, or one half-written
         return ""
 

@@ -16,15 +16,13 @@ from locustfiles.answers.bounds import AnswerTooLargeError
 from locustfiles.answers.fast_http import AnswerTooLateError
 from soak.contract import HISTOGRAM_HIGHEST_US
 
-ERROR_PREFIX = b'{"error"'
-"""Beginning of a body whose first key is "error"; comparing it avoids parsing every answer."""
-_NO_ERROR = re.compile(rb'\{"error"\s*:\s*(?:null|false|"")\s*[,}]')
-"""Beginning of a body whose first key is "error" and which states none."""
+ERROR_BODY = re.compile(rb'\s*\{\s*"error"\s*:(?!\s*(?:null|false|"")\s*[,}])')
+"""Beginning of a JSON object whose first key is "error" and which states one; comparing it avoids parsing all."""
 
 
 def answer_kind(status: int, body: bytes) -> str | None:
     """Return the kind of failure of an answer, by its status and, for 200, its body; 304 answers a condition well."""
-    if status == HTTPStatus.OK and body.startswith(ERROR_PREFIX) and not _NO_ERROR.match(body):
+    if status == HTTPStatus.OK and ERROR_BODY.match(body):
         return "error_body"
     if status == HTTPStatus.NOT_MODIFIED:
         return None

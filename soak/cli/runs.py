@@ -99,7 +99,7 @@ def _listed(directory: Path) -> Listed:
     summary, why = _read(directory / REPORT / SUMMARY)
     if why:
         return replace(known, note="no report" if "missing" in why else why)
-    if status == "running" or summary.get("status") != status:
+    if summary.get("status") != status:
         return replace(known, note="the report is older than the run's end")
     try:
         loads = [phase["end_s"] - phase["start_s"] for phase in summary["phases"] if phase["name"] == LOAD]

@@ -36,14 +36,13 @@ from soak.contract.files import (
 )
 from soak.contract.replay import REPLAY
 from soak.errors import HarnessError
-from soak.regular_files import MOST_TABLE_BYTES, open_regular, read_json, read_regular
+from soak.regular_files import MOST_TABLE_BYTES, PARTIAL, open_regular, read_json, read_regular
 
 MISSING, EXTRA, CHANGED = "missing", "extra", "changed"
 REMOVED: Final = f"{SUMS} is missing: it was removed, or the run was killed before it wrote it"
 NO_EVIDENCE: Final = frozenset({LIVE, SUMS})
 BESIDE: Final = (f"{SUMS}.", f"{Path(STATEMENT).stem}.")
-"""Beginnings of the names of files in a run directory that are no evidence: the statement, signatures of both, and,
-after a dot, what a writer of either left that was killed."""
+"""Beginnings of the names of files in a run directory that are no evidence: the statement, and signatures of both."""
 JUDGED: Final = frozenset(
     {MANIFEST, EVENTS, SAMPLES, REQUESTS, LATENCY_LOG, CENSUS, CONTAINERS, HOLDERS, STUCK}
 )
@@ -77,11 +76,9 @@ class FileHash:
             is_ours = self.name.rpartition("/")[2] in {*JUDGED, TRAFFIC} or (
                 self.name.startswith(f"{LOGS}/") and not self.name.startswith(REPLAYED)
             )
-            return (
-                f"{self.name} was added after the run had ended: {SUMS} does not list it" if is_ours else ""
-            )
+            return f"{self.name} was added: {SUMS} does not list it" if is_ours else ""
         if self.problem == CHANGED:
-            return f"{self.name} was changed after the run had ended: its SHA-256 is not that in {SUMS}"
+            return f"{self.name} was changed: its SHA-256 is not that in {SUMS}"
         return f"{self.name} is {self.problem}, but {SUMS} lists it" if self.problem else ""
 
 
@@ -114,15 +111,16 @@ def _go_on() -> None:
 def sums_text(run_dir: Path, written: Mapping[str, str]) -> str:
     """Return the text of SHA256SUMS over every file of the recording; raises HarnessError when one cannot be read.
 
-    ``written`` are the hashes of what was written to some files, by name: a file that holds anything else is a change.
+    ``written`` are the hashes of what was written to some files, by name: one that holds anything else is changed, and
+    one that is not there any more is missing.
     """
     try:
-        found = {name: written.get(name) or _sha256(run_dir / name) for name in _recorded(run_dir)}
+        found = {name: _sha256(run_dir / name) for name in _recorded(run_dir) if name not in written}
     except OSError as error:
         raise HarnessError(
             f"{error.filename or run_dir}: cannot be hashed ({error.strerror}); the recording is kept without hashes."
         ) from error
-    return "".join(f"{digest}  {name}\n" for name, digest in sorted(found.items()))
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted({**found, **written}.items()))
 
 
 def listed_files(run_dir: Path) -> frozenset[str]:
@@ -286,7 +284,7 @@ def _entries(run_dir: Path) -> Iterator[tuple[str, bool]]:
             directories.remove(REPORT)
         for name in (*names, *(one for one in directories if (here / one).is_symlink())):
             relative = (here / name).relative_to(run_dir).as_posix()
-            if relative in NO_EVIDENCE or relative.removeprefix(".").startswith(BESIDE):
+            if relative in NO_EVIDENCE or relative.startswith(BESIDE) or PARTIAL.fullmatch(name):
                 continue
             try:
                 regular = stat.S_ISREG((here / name).lstat().st_mode)

@@ -16,17 +16,16 @@ _TAIL_BYTES: Final = 4000
 def cap_log(log: Path) -> None:
     """Keep a log below twice LOG_CAP_BYTES: when it has more than that, its end moves to ``<log>.1``.
 
-    A file that is no regular one stays as it is, and so does one whose end nothing can be made of.
+    A file that is no regular one stays as it is. Where the end cannot be saved it is lost: the disk comes first.
     """
-    with contextlib.suppress(OSError), open_regular(log) as file:  # no room, or somebody removed the log
+    with contextlib.suppress(OSError), open_regular(log) as file:
         if (size := os.fstat(file.fileno()).st_size) > LOG_CAP_BYTES:
             file.seek(size - LOG_CAP_BYTES)
             try:
                 replace_file(Path(f"{log}.1"), file.read(LOG_CAP_BYTES))
             finally:
-                os.truncate(
-                    f"/proc/self/fd/{file.fileno()}", 0
-                )  # the file that was read, whatever has its name
+                # the file that was read, whatever has its name by now
+                os.truncate(f"/proc/self/fd/{file.fileno()}", 0)
 
 
 def last_words(log: Path, lines: int = 8) -> str:

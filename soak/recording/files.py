@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from soak.contract import MANIFEST, SUMS
@@ -21,7 +20,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
-def record_sums(run_dir: Path, written: Mapping[str, str] = MappingProxyType({})) -> None:
+def record_sums(run_dir: Path, written: Mapping[str, str]) -> None:
     """Write SHA256SUMS over every file of the recording; nothing may be written there any more.
 
     ``written`` are the hashes of what was written to some files, by name. Raises HarnessError when a file cannot be

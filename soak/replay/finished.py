@@ -84,7 +84,7 @@ def replay_finished(
         directory = _copy(run)
         manifest = {**recorded.manifest, "run_id": directory.name, "replay_of": replay_of, "replay": {}}
         write_json(directory / contract.MANIFEST, manifest)  # the analysis of a pass reads it
-        record_sums(directory)
+        record_sums(directory, {})
         plan = plan_run(profile, directory, private, images=images_of(profile)).at(clock.t0_monotonic_s)
         ended = Ended(plan, session, choice.mechanism, private)
         again = [one for one in plan.arms if one.name in {arm.name for arm in arms}]

@@ -35,8 +35,8 @@ class Gaps:
         if count:
             self._report(f"{reading}{whose}: back after {count} missed")
 
-    def forget(self, there: Collection[str]) -> None:
-        """Drop the rows of processes that are not ``there`` any more."""
+    def keep_only(self, there: Collection[str]) -> None:
+        """Drop the rows of processes that are not among ``there`` any more."""
         with self._lock:
             for one in [one for one in self._missing if one[1] and one[1] not in there]:
                 del self._missing[one]

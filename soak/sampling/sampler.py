@@ -329,7 +329,7 @@ class Sampler:
                 else:
                     self.gaps.read(name, reading.whose)
             self._samples.write(reading.row)
-        self.gaps.forget({reading.whose for reading in readings})
+        self.gaps.keep_only({reading.whose for reading in readings})
         if rows := tuple(reading.row for reading in readings):
             self.latest = self._arm_row.join(rows)
         return rows

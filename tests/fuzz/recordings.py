@@ -222,7 +222,7 @@ class Sums(_Recorded):
     def __init__(self, scratch: Path) -> None:
         super().__init__(scratch)
         self._add_summary()
-        record_sums(self._run)
+        record_sums(self._run, {})
         honest = run_analysis("judge", str(self._run))
         if (honest.code, self._decision()) != (EXIT_OK, "signed"):
             raise AssertionError(f"the honest recording is not signed off: {honest}")

@@ -22,5 +22,5 @@ def write_ended_run(directory: Path) -> Path:
     for name, text in FILES.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(text)
-    record_sums(directory)
+    record_sums(directory, {})
     return directory

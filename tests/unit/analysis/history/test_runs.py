@@ -96,7 +96,7 @@ def test_a_run_whose_summary_was_edited_is_left_out(tmp_path: Path) -> None:
     for name in ("run-01", "run-02"):
         text = (tmp_path / name / REPORT / SUMMARY).read_text()
         summary = {"digest": {"sha256": hashlib.sha256(text.encode()).hexdigest()}}
-        record_sums(tmp_path / name)
+        record_sums(tmp_path / name, {})
         sums = hashlib.sha256((tmp_path / name / SUMS).read_bytes()).hexdigest()
         subject = [{"name": SUMS, "digest": {"sha256": sums}}]
         statement = {"subject": subject, "predicate": {"soakproof": {"summary": summary}}}

@@ -47,7 +47,7 @@ def run_dir(planted: Path, tmp_path: Path) -> Path:
 
 def test_every_change_of_a_file_is_a_difference_from_the_hashes(planted: Path, tmp_path: Path) -> None:
     """12 files in 15 ways, seeded: none is taken as recorded, and each is named, by the list of runs too."""
-    record_sums(planted)
+    record_sums(planted, {})
     changes = list(product(FILES, EVERY))
     silent = []
     for name, kind in changes:
@@ -66,7 +66,7 @@ def test_every_change_of_a_file_is_a_difference_from_the_hashes(planted: Path, t
 @pytest.mark.parametrize("kind", ["", "digit", "deleted", "link"])
 def test_a_changed_recording_is_never_signed_off(run_dir: Path, kind: str) -> None:
     """INCONCLUSIVE with the name of the file, whatever the data would be called; left alone it is signed off."""
-    record_sums(run_dir)
+    record_sums(run_dir, {})
     if kind:
         EVERY[kind](run_dir / "leaky" / "samples.csv", random.Random(SEED))
     judged = judged_run(read_recording(run_dir))

@@ -82,7 +82,7 @@ def test_a_changed_table_is_a_changed_recording(name: str, build_run: Build) -> 
     path = run_dir / "leaky" / name
     write_sites(run_dir / "leaky", [SITE])
     write_points(run_dir / "leaky", [400, 800])
-    record_sums(run_dir)
+    record_sums(run_dir, {})
     assert read_recording(run_dir).hashes.differences == ()
     content = path.read_text()
     path.write_text(content.replace("1", "2", 1))

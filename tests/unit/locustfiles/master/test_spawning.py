@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 from locust import User, runners
+from locust.env import Environment
 from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, WorkerNode, WorkerNodes
 
 from locustfiles.master.spawning import (
@@ -108,5 +109,27 @@ def test_a_worker_that_was_lost_stops_no_user_of_the_others(monkeypatch: pytest.
     """Locust would drop it after a minute, and let the users of every arm begin again."""
     monkeypatch.setattr(runners, "HEARTBEAT_DEAD_INTERNAL", runners.HEARTBEAT_DEAD_INTERNAL)
     assert restarts_after_a_lost_worker(monkeypatch) == 1
-    keep_lost_workers()
+    keep_lost_workers(Environment())
     assert restarts_after_a_lost_worker(monkeypatch) == 0
+
+
+class Unconnected(MasterRunner):
+    """A master that listens to nobody."""
+
+    def __init__(self) -> None:
+        self.clients = WorkerNodes()
+
+    def __del__(self) -> None:
+        """Stop nothing."""
+
+
+def test_a_lost_worker_is_dropped_when_the_load_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else Locust's web UI waits for it for good, and offers no new load."""
+    monkeypatch.setattr(runners, "HEARTBEAT_DEAD_INTERNAL", runners.HEARTBEAT_DEAD_INTERNAL)
+    environment, master = Environment(), Unconnected()
+    environment.runner = master
+    master.clients["lost"] = WorkerNode("lost", state=STATE_MISSING)
+    master.clients["alive"] = WorkerNode("alive", state=STATE_RUNNING)
+    keep_lost_workers(environment)
+    environment.events.test_stop.fire(environment=environment)
+    assert list(master.clients) == ["alive"]

@@ -6,6 +6,7 @@ import time
 from types import SimpleNamespace
 from typing import Any, cast
 
+import gevent
 import pytest
 from locust.env import Environment
 from locust.runners import WorkerRunner
@@ -66,6 +67,19 @@ def test_a_master_that_was_silent_for_a_minute_is_gone(worker: Worker) -> None:
     assert worker.watch.is_silent()
     worker.heartbeat()
     assert not worker.watch.is_silent()
+
+
+def test_a_worker_whose_master_is_gone_ends(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker on another machine has nobody else to end it."""
+    worker.heartbeat()
+    monkeypatch.setattr("locustfiles.worker.master_watch.LOOK_EVERY_S", 0.0)
+    for _ in range(3):
+        gevent.sleep(0)
+    assert worker.runner.quits == 0
+    worker.now_s += 61
+    for _ in range(3):
+        gevent.sleep(0)
+    assert worker.runner.quits == 1
 
 
 def _look_twice() -> Any:

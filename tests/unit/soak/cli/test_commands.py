@@ -32,7 +32,7 @@ def run_dir(tmp_path: Path) -> Path:
 def test_verify_answers_by_its_exit_code(run_dir: Path) -> None:
     """4 before there are hashes, 0 with them, 4 after a change."""
     codes = [CliRunner().invoke(app, ["verify", str(run_dir)]).exit_code]
-    record_sums(run_dir)
+    record_sums(run_dir, {})
     codes.append(CliRunner().invoke(app, ["verify", str(run_dir)]).exit_code)
     (run_dir / "events.csv").write_text("")
     codes.append(CliRunner().invoke(app, ["verify", str(run_dir)]).exit_code)

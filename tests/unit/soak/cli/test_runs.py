@@ -107,14 +107,21 @@ def test_no_file_breaks_the_list(runs: Path, content: str) -> None:
     assert (listed["20260102-stale"].status, listed["20260101-signed"].decision) == ("broken", "")
 
 
+def test_a_run_that_was_killed_has_the_verdicts_of_its_report(runs: Path) -> None:
+    """Its manifest states for good that it is running, and so does a report that is made of it."""
+    write(runs / "20260103-unreported" / "report" / "summary.json", summary("running"))
+    listed = {one.run: one for one in list_runs(runs)}["20260103-unreported"]
+    assert (listed.status, listed.decision, listed.note) == ("running", "signed", "")
+
+
 def test_a_run_that_was_changed_is_inconclusive(runs: Path) -> None:
     """The decision of its report no longer stands, and the file is named."""
-    record_sums(runs / "20260101-signed")
+    record_sums(runs / "20260101-signed", {})
     assert list_runs(runs)[-1].decision == "signed"
     write(runs / "20260101-signed" / "new" / "samples.csv", "added")
     listed = list_runs(runs)[-1]
     assert (listed.decision, listed.verdicts) == ("inconclusive", {})
-    assert listed.note == "new/samples.csv was added after the run had ended: SHA256SUMS does not list it"
+    assert listed.note == "new/samples.csv was added: SHA256SUMS does not list it"
 
 
 @pytest.mark.parametrize("planned", ["NaN", "1e400", "1" + "0" * 400, "-1", '"180"', "true", "[]", "null"])

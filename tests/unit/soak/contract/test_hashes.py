@@ -87,7 +87,7 @@ def test_hashes_that_cannot_be_written_are_an_error(run_dir: Path) -> None:
     (run_dir / "SHA256SUMS").unlink()
     (run_dir / "SHA256SUMS").mkdir()
     with pytest.raises(HarnessError, match="SHA256SUMS: cannot be written"):
-        record_sums(run_dir)
+        record_sums(run_dir, {})
 
 
 def test_a_recording_left_alone_has_no_difference(run_dir: Path) -> None:
@@ -122,8 +122,8 @@ def test_every_difference_is_a_clause_that_names_the_file(run_dir: Path) -> None
     assert check(run_dir).differences == (
         "events.csv is missing, but SHA256SUMS lists it",
         "logs/new.log is missing, but SHA256SUMS lists it",
-        "new/census.csv was added after the run had ended: SHA256SUMS does not list it",
-        "new/samples.csv was changed after the run had ended: its SHA-256 is not that in SHA256SUMS",
+        "new/census.csv was added: SHA256SUMS does not list it",
+        "new/samples.csv was changed: its SHA-256 is not that in SHA256SUMS",
     )
     assert first_difference(run_dir) == check(run_dir).differences[0]
 
@@ -168,7 +168,7 @@ def ended_run(run_dir: Path, after: timedelta = timedelta()) -> Path:
     """Return the run directory, with events by which the run ended so long after its files were written."""
     end = datetime.now(UTC) + after
     (run_dir / "events.csv").write_text(f"t_s,wall_time,event\n9.000,{end.isoformat()},run_end\n")
-    record_sums(run_dir)
+    record_sums(run_dir, {})
     while after <= timedelta() and (run_dir / "SHA256SUMS").stat().st_ctime < end.timestamp():
         (run_dir / "SHA256SUMS").touch()  # the clock of the file system goes by ticks
     return run_dir
@@ -224,7 +224,7 @@ def test_what_no_run_makes_breaks_no_hashes_and_is_named(run_dir: Path) -> None:
     (run_dir / os.fsdecode(b"\xff.csv")).write_text("")
     (run_dir / "old").symlink_to("new")
     os.mkfifo(run_dir / "logs" / "pipe")
-    record_sums(run_dir)
+    record_sums(run_dir, {})
     assert (check(run_dir).differences, first_difference(run_dir)) == ((), "")
     found = verify(run_dir)
     assert found.exit_code == 4
@@ -248,11 +248,14 @@ def test_a_file_that_holds_what_was_not_written_is_a_change(run_dir: Path) -> No
     (run_dir / "new" / "samples.csv").write_text("t_s\n0\n")
     record_sums(run_dir, {"new/samples.csv": own})
     assert [one.split()[0] for one in check(run_dir).differences] == ["new/samples.csv"]
+    (run_dir / "new" / "samples.csv").unlink()
+    record_sums(run_dir, {"new/samples.csv": own})
+    assert check(run_dir).differences == ("new/samples.csv is missing, but SHA256SUMS lists it",)
 
 
 def test_what_a_killed_writer_left_is_no_evidence(run_dir: Path) -> None:
-    """Half of the hashes or of the statement; and the files of a replay that was killed are named, no difference."""
-    for name in (".SHA256SUMS.12-34.partial", ".test-result.json.12-34.partial"):
+    """Half of a file; and the files of a replay that was killed are named, no difference."""
+    for name in (".SHA256SUMS.12-34.partial", ".manifest.json.12-34.partial", "new/.sites.csv.12-34.partial"):
         (run_dir / name).write_text("half")
     assert verify(run_dir).text == f"OK: {run_dir}: all 4 files are as the run left them."
     (run_dir / "new" / "replay.csv").write_text("t_s\n")
@@ -291,7 +294,7 @@ def test_a_statement_about_another_recording_is_a_difference(run_dir: Path) -> N
     """The report of another run, as a copy in parts leaves it, is no result of this one."""
     state(run_dir, "{}")
     (run_dir / "new" / "samples.csv").write_text("t_s\n2\n")
-    record_sums(run_dir)
+    record_sums(run_dir, {})
     another = "test-result.json is about another recording: it has another SHA256SUMS; make the report again"
     assert first_difference(run_dir) == another
     assert verify(run_dir).text.splitlines()[1:] == [f"- {another}"]

@@ -143,7 +143,7 @@ def test_what_a_thread_would_add_after_the_end_is_dropped(profile: Profile, tmp_
     """One that reads an arm elsewhere may wait for seconds; the hashes are of what was there at the end."""
 
     def late(ended: Ended) -> None:
-        record_sums(ended.plan.run_directory)
+        record_sums(ended.plan.run_directory, {})
         ended.session.events.record("gap", "late", arm="fixed")
 
     with Progress(Console(quiet=True)) as progress:

@@ -89,7 +89,7 @@ def gates() -> tuple[GateLimit, ...]:
 def test_the_page_begins_with_what_is_signed(build_run: Build, gates: tuple[GateLimit, ...]) -> None:
     """Sign-off, verdicts and gates come first, then the curve, then all that led to it, in this order."""
     run_dir = build_run(gates=gates)
-    record_sums(run_dir)
+    record_sums(run_dir, {})
     page = Page(page_text(run_dir))
     order = [
         "NOT SIGNED OFF: fixed: the gate tasks could not be decided.",
@@ -134,7 +134,7 @@ def test_what_the_target_reports_is_marked_and_nothing_else(build_run: Build) ->
 def test_the_page_has_the_hashes_that_it_found(build_run: Build) -> None:
     """A file that is not the one of the run's end is marked, with both hashes, and nothing is signed off."""
     run_dir = build_run()
-    record_sums(run_dir)
+    record_sums(run_dir, {})
     recorded = sha256(run_dir / "events.csv")
     with (run_dir / "events.csv").open("a") as events:
         events.write("216.0,,gap,fixed,1,101,,late\n")
@@ -142,7 +142,7 @@ def test_the_page_has_the_hashes_that_it_found(build_run: Build) -> None:
     page = Page(page_text(run_dir))
     assert f"events.csv {sha256(run_dir / 'events.csv')} changed; SHA256SUMS: {recorded}" in page.text
     assert "leaky/requests.csv none missing; SHA256SUMS: " in page.text
-    changed = "events.csv was changed after the run had ended: its SHA-256 is not that in SHA256SUMS"
+    changed = "events.csv was changed: its SHA-256 is not that in SHA256SUMS"
     assert f"NOT SIGNED OFF: the recording was changed: {changed}" in page.text
 
 

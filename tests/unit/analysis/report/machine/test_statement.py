@@ -39,7 +39,7 @@ def hashed(build_run: Build) -> Callable[..., Path]:
     def build(**truth: Any) -> Path:
         run_dir = build_run(**truth)
         (run_dir / "traffic.json").write_text("{}")
-        record_sums(run_dir)
+        record_sums(run_dir, {})
         return run_dir
 
     return build
@@ -110,10 +110,7 @@ def test_a_changed_recording_failed_with_the_hash_that_was_found(
     found = statement(run_dir)
     assert [error.message for error in validator.iter_errors(found)] == []
     assert found["predicate"]["result"] == "FAILED"
-    assert (
-        "leaky/requests.csv was changed after the run had ended"
-        in found["predicate"]["soakproof"]["reasons"][0]
-    )
+    assert "leaky/requests.csv was changed" in found["predicate"]["soakproof"]["reasons"][0]
     after = {one["name"]: one["digest"] for one in found["subject"]}
     assert [name for name in before if before[name] != after[name]] == ["leaky/requests.csv"]
 
@@ -161,7 +158,7 @@ def test_a_report_without_hashes_removes_the_statement_of_an_earlier_one(hashed:
     run_dir = hashed()
     manifest = run_dir / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"hashed": True}))
-    record_sums(run_dir)
+    record_sums(run_dir, {})
     assert make_report(run_dir).exit_code == 0
     path, signature = run_dir / "test-result.json", run_dir / "test-result.json.sig"
     assert json.loads(path.read_text())["predicate"]["result"] == "PASSED"
