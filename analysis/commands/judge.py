@@ -20,7 +20,7 @@ from analysis.external.span import span_text
 from analysis.external.tables import Columns
 from analysis.growth.arm import find_growth
 from analysis.growth.classify import PAST_PYTHON
-from analysis.judge.types import INCONCLUSIVE, NO_LEAK, Margin, SignalSeries
+from analysis.judge.types import INCONCLUSIVE, NO_LEAK, Margin, ReasonCode, SignalSeries
 from analysis.prometheus.words import Words
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
@@ -233,7 +233,7 @@ def _process_verdict(
     name = f"{file_name}, {process.name}" if process.name else file_name
 
     def judged(series: SignalSeries) -> ArmVerdict:
-        return series_verdict(name, series, margin, limit_bytes, error=error, exact=process.exact)
+        return series_verdict(name, series, margin, limit_bytes, error=error)
 
     verdict = judged(process.series)
     reason = process.unusable
@@ -243,6 +243,12 @@ def _process_verdict(
             reason = process.pauses
     elif not reason and verdict.verdict == INCONCLUSIVE and process.pauses:
         reason = f"{process.pauses}; if it was: {verdict.reason}"
-    elif not reason and verdict.verdict == INCONCLUSIVE and process.rounding:
+    elif not reason and _is_wide(verdict) and process.rounding:
         reason = f"{process.rounding}; as it is: {verdict.reason}"
     return replace(verdict, verdict=INCONCLUSIVE, reason=reason) if reason else verdict
+
+
+def _is_wide(verdict: ArmVerdict) -> bool:
+    """Return whether a verdict is open because its interval is wide."""
+    code = verdict.leading.judgement.reason_code if verdict.leading else None
+    return verdict.verdict == INCONCLUSIVE and code is ReasonCode.WIDE_INTERVAL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -205,6 +205,17 @@ def are_times(texts: Iterable[str]) -> bool:
     cells = pd.Series([text.strip() for text in dict.fromkeys(texts)], dtype=str)
     is_clock = cells.map(lambda cell: CLOCK.fullmatch(cell) is not None).to_numpy(bool)
     return bool((is_clock | np.isfinite(_numbers(cells)) | np.isfinite(_moments(cells))).all())
+
+
+def are_ordinals(texts: Collection[str]) -> bool:
+    """Return whether texts are 0, 1, … or 1, 2, …: numbers of workers, or the pid of a container, 1 at each start."""
+    numbers = sorted(int(text) for text in texts if text.strip().isdecimal())
+    return (
+        bool(numbers)
+        and len(numbers) == len(texts)
+        and numbers[0] < 2
+        and numbers[-1] - numbers[0] == len(texts) - 1
+    )
 
 
 def is_whole_unit(size_bytes: float) -> bool:

@@ -45,7 +45,10 @@ EARLY_SHARE: Final = 0.1
 MOST_UNREAD_SHARE: Final = 0.1
 """Share of the rows of a process, at their beginning or end, above which rows without a reading can hide a leak."""
 NAME_IT: Final = "name the column that identifies the process by --life-column"
-NUMBER_IT: Final = "name a column of pids or start times by --life-column: a name stays through a restart"
+NUMBER_IT: Final = (
+    "name a column of pids or start times by --life-column (a name stays through a restart, and so does the pid 1 of a "
+    "container)"
+)
 ONE_IF_NOT: Final = ", or one that is the same in all rows if it was not"
 
 
@@ -82,8 +85,6 @@ class ProcessReadings:
     """Which pauses may be restarts, and the fix: every stretch between them is a life. Empty where none may be."""
     one_life: SignalSeries | None = None
     """The readings as those of one life, where ``pauses`` may be none."""
-    exact: bool = True
-    """Whether they are no coarser than a page."""
     rounding: str = ""
     """That its readings are too coarse for a sure verdict, and the fix; empty where they are not."""
 
@@ -147,8 +148,7 @@ def _readings(
     t_s, restarts = _after_one_another(t_s, usual_s)
     life = life + np.cumsum(restarts)
     one_life = _series(t_s, rss_bytes, life, resolution_bytes)
-    is_exact = resolution_bytes <= PAGE_BYTES
-    unusable = _backwards(one_life) or _unusable(column, rss_bytes, is_exact=is_exact)
+    unusable = _backwards(one_life) or _unusable(column, rss_bytes, resolution_bytes)
     doubt = _shape_doubt(one_life, identity) or _unread_doubt(column, rss_bytes)
     if restarts.any():
         fix = "record times that go on, for example date +%s" if identity.is_known else identity.fix
@@ -156,7 +156,7 @@ def _readings(
     read = np.flatnonzero(rss_bytes > 0)
     pause_s = np.diff(t_s[read])
     paused = (pause_s > PAUSE_STEPS * usual_s) & (life[read[1:]] == life[read[:-1]])
-    found = ProcessReadings(name, one_life, unusable, doubt, exact=is_exact, rounding=rounding)
+    found = ProcessReadings(name, one_life, unusable, doubt, rounding=rounding)
     if identity.is_known or usual_s <= 0 or not paused.any():
         return found
     begins = np.zeros(len(t_s))
@@ -201,17 +201,17 @@ def _backwards(series: SignalSeries) -> str:
     )
 
 
-def _unusable(column: str, rss_bytes: Numbers, *, is_exact: bool) -> str:
+def _unusable(column: str, rss_bytes: Numbers, resolution_bytes: float) -> str:
     """Return that a column measures nothing, as it is 0 or the same in all rows; empty where it may.
 
-    Only ``is_exact`` cells, no coarser than a page, show the latter, and a whole number of MiB or MB may be rounded.
+    Only cells that are no coarser than a page show the latter, and a whole number of MiB or MB may be rounded.
     """
     read = rss_bytes[np.isfinite(rss_bytes)]
     if not len(read) or read.min() != read.max():
         return ""
     if read[0] == 0:
         return f"{column} is 0 in all {len(read):,} rows: record it again, or name another column by --rss-column"
-    if is_exact and len(read) >= MIN_SAMPLES and not is_whole_unit(float(read[0])):
+    if resolution_bytes <= PAGE_BYTES and len(read) >= MIN_SAMPLES and not is_whole_unit(float(read[0])):
         return (
             f"{column} is {read[0]:.0f} bytes in all {len(read):,} rows: record it under load, or name another column "
             "by --rss-column"

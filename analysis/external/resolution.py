@@ -30,12 +30,20 @@ def resolutions(written: list[Written | None]) -> Numbers:
     """Return the bytes by which each cell's next number differs from it, shape (n,); NaN where ``written`` is None.
 
     A cell may have lost zeros at its end, so all cells of its unit count: one number has as many decimals as another,
-    less one for each digit that it has more before the point, as numbers of four digits in all have.
+    less one for each digit that it has more before the point, as numbers of four digits in all have. A unit of which
+    only numbers of one digit were seen, as ``1GiB`` among MiB, has lost as many zeros as the numbers of others have.
     """
     seen: dict[float, dict[int, int]] = {}
     for unit_bytes, digits, decimals in filter(None, written):
         most = seen.setdefault(unit_bytes, {})
         most[digits] = max(decimals, most.get(digits, decimals))
+    figures = max(
+        (digits + decimals for most in seen.values() for digits, decimals in most.items() if decimals > 0),
+        default=1,
+    )
+    for most in seen.values():
+        if most == {1: 0}:
+            most[1] = figures - 1
     step = {
         (unit_bytes, digits): unit_bytes
         * 10.0 ** -max(decimals - max(0, digits - other) for other, decimals in most.items())
@@ -51,7 +59,7 @@ def coarsest(resolution: Numbers) -> float:
 
 
 def rounding_text(column: str, resolution_bytes: float) -> str:
-    """Return that a column is too coarse to show arenas, and the fix; empty where it is not."""
-    if resolution_bytes <= ARENA_BYTES:
+    """Return that a column is coarser than what memory grows by, and the fix; empty where it is not."""
+    if resolution_bytes < 2 * ARENA_BYTES:
         return ""
     return f"{column} is rounded to {format_bytes(resolution_bytes)}, which hides what leaks: record bytes or KiB"

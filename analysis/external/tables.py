@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from analysis.external.cells import CellColumn, are_times
+from analysis.external.cells import CellColumn, are_ordinals, are_times
 from analysis.formatting import MIB
 from soak.errors import RecordingError
 
@@ -110,7 +110,7 @@ def read_csv(path: Path, text: str, columns: Columns, *, identified: bool | None
     names = dict.fromkeys(row[2] for row in rows if row[2])
     first = next(iter(names), "")
     if identified is None:
-        identified = bool(columns.life) and (len(names) < 2 or are_times(names))
+        identified = bool(columns.life) and (len(names) < 2 or are_times(names)) and not are_ordinals(names)
     return RecordedCells.of(
         path,
         (columns.time, columns.rss),

@@ -12,6 +12,10 @@ MIN_SAMPLES: Final = 100
 """Equal readings up to the last one from which on they may be frozen."""
 MOST_SHARE: Final = 0.1
 """Share of the time that may be frozen at its end, as it may be unread: a leak is seen before it."""
+WARM_UP_SHARE: Final = 0.1
+"""Share of the time in which memory may rise in a straight line to where it stays, as one that loads its data does."""
+WARM_UP_S: Final = 6 * 3600.0
+"""The same, seconds at most."""
 STRETCHES: Final = 10
 """Multiple of the longest stretch of equal readings before, above which the last one is of another kind."""
 
@@ -35,9 +39,15 @@ def frozen_since(t_s: Numbers, values: Numbers) -> float | None:
 
 
 def until_frozen(series: SignalSeries) -> SignalSeries | None:
-    """Return the readings up to the moment since when they are frozen; None where they are not, or always were."""
+    """Return the readings up to the moment since when they are frozen.
+
+    None where they are not, always were, or froze so early that what came before may be no more than a warm-up.
+    """
     order = np.argsort(series.t_s, kind="stable")
-    since_s = frozen_since(series.t_s[order], series.value[order])
-    if since_s is None or since_s <= series.t_s[np.isfinite(series.value)].min():
+    t_s, value = series.t_s[order], series.value[order]
+    if (since_s := frozen_since(t_s, value)) is None:
+        return None
+    read_s = t_s[np.isfinite(value)]
+    if since_s - read_s[0] < min(WARM_UP_S, WARM_UP_SHARE * float(read_s[-1] - read_s[0])):
         return None
     return series.at(series.t_s <= since_s)

@@ -100,7 +100,7 @@ def _several_processes(chain: Chain, readings: SignalSeries) -> str:
     if several := max(one.several for one in chain.parts):
         what = f"{several} start times take turns"
     elif takes_turns(readings.value, readings.life):
-        what = "its samples take turns between levels that drift apart"
+        what = "its samples take turns between levels that drift far apart"
     else:
         return ""
     return (

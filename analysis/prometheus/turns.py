@@ -23,6 +23,8 @@ MIN_SAMPLES: Final = 100
 MIN_DRIFT: Final = 0.9
 """Rank correlation of that distance with time (Spearman) from which on the levels drift apart; by chance in one of
 2,000 lives."""
+MIN_GROWTH_SHARE: Final = 1 / 3
+"""Growth of that distance, as a share of its largest, from which on it is more than that of a job's memory."""
 RANGE: Final = (5.0, 95.0)
 """Percentiles of memory between which the distance is taken."""
 
@@ -31,7 +33,8 @@ def takes_turns(value: Numbers, life: Numbers) -> bool:
     """Return whether samples within a life are those of several processes, of which one grows unlike another.
 
     ``value`` is memory in bytes and ``life`` the number of its life, both in order of time, of shape (n,); what is not
-    finite is no sample. Levels that stay as far apart as they are hide no leak: a job that comes and goes has two.
+    finite is no sample. Levels that stay about as far apart as they are hide no leak: a job that comes and goes has
+    two. More than about eight processes are not told from noise, as none of the last LAST samples need be of the same.
     """
     read = np.isfinite(value)
     value, life = value[read], life[read]
@@ -53,4 +56,5 @@ def _drifts_apart(value: Numbers) -> bool:
     distance = np.array([np.ptp(np.percentile(each, RANGE)) for each in parts])
     # A tie is no drift: it takes the rank against one.
     rank = np.argsort(np.lexsort((-np.arange(PARTS), distance)))
-    return float(np.corrcoef(np.arange(PARTS), rank)[0, 1]) >= MIN_DRIFT
+    grown = distance[-1] - distance[0] >= MIN_GROWTH_SHARE * distance.max()
+    return bool(grown) and float(np.corrcoef(np.arange(PARTS), rank)[0, 1]) >= MIN_DRIFT

@@ -176,23 +176,27 @@ def series_verdict(
     *,
     error: float = FAMILY_ERROR,
     objections: tuple[Objection, ...] = (),
-    exact: bool = True,
 ) -> ArmVerdict:
     """Judge one signal, of memory and without a recording around it, as the arm ``name``.
 
     With an objection that stands it is INCONCLUSIVE. The load is taken to be nobody's plan, so that a leak may be the
-    load of days; and ``exact`` readings, no coarser than a page, that leak and then no longer change may be readings
-    of nothing.
+    load of days; and readings that leak and then no longer change may be readings of nothing.
     """
-    alone = Evidence(Signal(readings, margin, limit_bytes), (), (), None, None, 0.0)
-    decided = decide(alone, Served(0.0, 0.0), error=error)
+
+    def alone(series: SignalSeries) -> Decision:
+        return decide(
+            Evidence(Signal(series, margin, limit_bytes), (), (), None, None, 0.0),
+            Served(0.0, 0.0),
+            error=error,
+        )
+
+    decided = alone(readings)
     judgement = decided.leading.judgement
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
     objections = (*objections, *_of_day(name, readings, judgement))
-    if exact and judgement.verdict == NO_LEAK and (until := until_frozen(readings)) is not None:
-        before = series_verdict(name, until, margin, limit_bytes, error=error)
-        objections += (_of_frozen(name, readings, until),) if before.verdict == LEAK else ()
+    if judgement.verdict == NO_LEAK and (until := until_frozen(readings)) is not None:
+        objections += (_of_frozen(name, readings, until),) * (alone(until).leading.judgement.verdict == LEAK)
     objection, verdict, reason = _objected(objections, judgement.verdict, judgement.reason)
     return ArmVerdict(
         name, verdict, reason, margin, decided.leading, decided.signals, headroom, 0, objection=objection

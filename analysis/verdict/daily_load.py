@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.formatting import format_bytes, format_duration
 from analysis.judge.types import Numbers, SignalSeries
@@ -125,22 +126,39 @@ def longest_watched_s(t_s: Numbers) -> float:
 
 
 def _week_end_doubt(readings: SignalSeries, rate_per_s: float, longest_life_s: float) -> str:
-    """Return that the lows of its first and last day have not risen as a leak raises them; empty where they have."""
+    """Return that the low of its last day is not above that of an earlier one as a leak puts it; empty where it is.
+
+    Above that of its first day, or, as a leak may begin late, of the day before.
+    """
     if not TOLERANCE * LIFE_ALONE_S <= longest_life_s < TOLERANCE * LIFE_OF_A_WEEK_S:
         return ""
     age_s, value = _longest_life(readings)
     settled = age_s >= min(BEGINNING_SHARE * age_s.max(), max(0.0, age_s.max() - 2 * DAY_S))
-    first = np.flatnonzero(settled & (age_s <= age_s[settled].min() + DAY_S))
-    last = np.flatnonzero(age_s >= age_s.max() - DAY_S)
-    before, after = first[np.argmin(value[first])], last[np.argmin(value[last])]
-    rise, apart_s = float(value[after] - value[before]), float(age_s[after] - age_s[before])
-    if rise > 0 and rise >= MIN_LOWS_SHARE * rate_per_s * apart_s:
+    end_s = float(age_s.max()) - DAY_S
+    beginning = settled & (age_s <= age_s[settled].min() + DAY_S)
+    day_before = (age_s >= end_s - DAY_S) & (age_s < end_s)
+    last = _low(age_s, value, age_s >= end_s)
+    if any(_rises(_low(age_s, value, day), last, rate_per_s) for day in (beginning, day_before) if day.any()):
         return ""
+    first = _low(age_s, value, beginning)
+    rise, apart_s = last[1] - first[1], last[0] - first[0]
     return (
         f"the low of its last day is {format_bytes(max(rise, 0.0))} above that of its first, and the leak would add "
         f"{format_bytes(rate_per_s * apart_s)} meanwhile: memory may follow the load of working days behind a "
         "week-end, and the requests are not known: these, or a life of a week, would decide"
     )
+
+
+def _low(age_s: Numbers, value: Numbers, day: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the age, seconds, and the memory, bytes, at the least memory of a ``day``, which has a reading."""
+    at = np.flatnonzero(day)[np.argmin(value[day])]
+    return float(age_s[at]), float(value[at])
+
+
+def _rises(before: tuple[float, float], after: tuple[float, float], rate_per_s: float) -> bool:
+    """Return whether the second low is above the first by a share of what the leak adds between them."""
+    rise = after[1] - before[1]
+    return rise > 0 and rise >= MIN_LOWS_SHARE * rate_per_s * (after[0] - before[0])
 
 
 def _longest_life(readings: SignalSeries) -> tuple[Numbers, Numbers]:

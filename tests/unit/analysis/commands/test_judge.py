@@ -188,16 +188,39 @@ def test_a_leak_does_not_hide_in_rounded_cells(
     assert ("rss is rounded to 10.2 MiB, which hides what leaks: record bytes or KiB" in line) is (code == 4)
 
 
+@pytest.mark.parametrize("cell", ["{:.6f}MiB", "{:.2f}MiB", "{:.4g}MiB"])
 @pytest.mark.parametrize(("mib_per_h", "code"), [(5.0, 4), (0.0, 0)])
-def test_a_leak_whose_readings_freeze_is_not_passed(tmp_path: Path, mib_per_h: float, code: int) -> None:
+def test_a_leak_whose_readings_freeze_is_not_passed(
+    tmp_path: Path, mib_per_h: float, code: int, cell: str
+) -> None:
     """The memory of a healthy service may settle and then stay the same for days, to the byte."""
-    pages = [(t, 4096 * round(256 * mib)) for t, mib in memory(60, 200, mib_per_h, step_s=300)]
-    pages += [(pages[-1][0] + 300 * k, pages[-1][1]) for k in range(1, 1297)]
-    text = "t_s,rss\n" + "".join(f"{t},{size}\n" for t, size in pages)
-    found, line = judged(tmp_path, text, Columns("t_s", "rss"))
+    rows = [(t, cell.format(mib)) for t, mib in memory(60, 200, mib_per_h, step_s=300)]
+    rows += [(rows[-1][0] + 300 * k, rows[-1][1]) for k in range(1, 1297)]
+    found, line = judged(
+        tmp_path, "t_s,rss\n" + "".join(f"{t},{size}\n" for t, size in rows), Columns("t_s", "rss")
+    )
     assert found == code
     assert ("it has not changed in the last 4 days, and grew until then: is it" in line) is (code == 4)
     assert line.endswith("usually 5 min apart; without any change in the last 4 days.")
+
+
+def test_a_leak_that_would_be_of_a_week_end_is_not_passed_once_it_froze(tmp_path: Path) -> None:
+    """What leaves a leak open clears none."""
+    rows = [(t, mib + 5.0 * max(0.0, t / 3600 - 84)) for t, mib in memory(144, 200, 0.0, step_s=300)]
+    rows += [(rows[-1][0] + 300 * k, rows[-1][1]) for k in range(1, 15 * 288)]
+    text = "t_s,rss\n" + "".join(f"{t},{4096 * round(256 * mib)}\n" for t, mib in rows)
+    assert judged(tmp_path, text, Columns("t_s", "rss"))[0] == 4
+
+
+@pytest.mark.parametrize(("load_s", "hours", "step_s"), [(60, 8, 1), (600, 24, 10), (1800, 23, 60)])
+def test_data_that_are_loaded_at_the_start_are_no_leak_that_froze(
+    tmp_path: Path, load_s: int, hours: int, step_s: int
+) -> None:
+    """Memory rises in a straight line, and then stays to the byte."""
+    times = range(0, hours * 3600, step_s)
+    rows = [(t, 4096 * int(256 * (60 + 300 * min(t, load_s) / load_s))) for t in times]
+    text = "t_s,rss\n" + "".join(f"{t},{size}\n" for t, size in rows)
+    assert judged(tmp_path, text, Columns("t_s", "rss"))[0] == 0
 
 
 def test_a_service_that_settles_at_once_is_not_taken_for_frozen(tmp_path: Path) -> None:
@@ -284,7 +307,7 @@ def test_memory_that_rises_from_pause_to_pause_is_not_cleared(tmp_path: Path) ->
         for run in range(5)
         for t, mib in memory(1, 70 + 20 * run, 0, seed=run, step_s=20)
     ]
-    text = "t,rss,pid\n" + "".join(f"{t},{mib:.2f},1\n" for t, mib in rows)
+    text = "t,rss,pid\n" + "".join(f"{t},{mib:.2f},4711\n" for t, mib in rows)
     code, line = judged(tmp_path, text, Columns("t", "rss", rss_bytes=MIB))
     assert code == 4
     assert (

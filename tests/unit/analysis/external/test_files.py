@@ -145,27 +145,33 @@ def test_an_empty_cell_is_no_restart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("life", "are_starts_known"),
-    [("pod", False), ("pid", True), ("started", True), ("epoch", True), ("job", True), ("", False)],
+    [
+        *(("pod", False), ("inner", False), ("worker", False), ("", False)),
+        *(("pid", True), ("started", True), ("epoch", True), ("job", True)),
+    ],
 )
 def test_a_name_does_not_tell_the_starts_of_a_process(
     tmp_path: Path, life: str, are_starts_known: bool
 ) -> None:
-    """A pod keeps its name when its container is started again; a pid, a start time and one value throughout do tell.
+    """A pod keeps its name when its container is started again, a worker its number, and in a container the pid is 1.
+
+    A pid, a start time and a name of all rows do tell.
 
     Memory grows by 30% in each of four stretches, and begins from 200 MB again.
     """
-    lines = ["t,rss,pod,pid,started,epoch,job"]
+    many, named = life in {"pod", "worker"}, life in {"pod", "worker", "inner"}
+    lines = ["t,rss,pod,pid,started,epoch,job,inner,worker"]
     for k in range(400):
         run = k // 100
         rss = 200_000_000 + 600_000 * (k % 100)
-        for pod in range(2 if life == "pod" else 1):
+        for pod in range(2 if many else 1):
             starts = f"2026-11-0{run + 1}T00:00:00Z,{1_764_000_000 + 86_400 * run}"
-            lines.append(f"{60 * k},{rss + 1000 * (k % 7)},shop-{pod},{7 + run},{starts},shop")
+            lines.append(f"{60 * k},{rss + 1000 * (k % 7)},shop-{pod},{7 + run},{starts},shop,1,{pod}")
     found = read(tmp_path, "\n".join(lines) + "\n", Columns("t", "rss", rss_bytes=1.0, life=life))
-    assert len(found) == (2 if life == "pod" else 1)
+    assert len(found) == (2 if many else 1)
     for one in found:
         assert bool(one.doubt) is not are_starts_known
-        assert ("name a column of pids or start times by --life-column" in one.doubt) is (life == "pod")
+        assert ("name a column of pids or start times by --life-column" in one.doubt) is named
 
 
 def test_pods_without_falls_are_not_doubted(tmp_path: Path) -> None:

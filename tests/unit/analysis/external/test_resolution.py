@@ -28,6 +28,8 @@ GIB = 1024 * MIB
         (("1310724", "1310728"), KIB, [KIB, KIB]),
         (("83886080", "0", "", "83890176.0"), None, [0.1, float("nan"), float("nan"), 0.1]),
         (("1.5e9", "1.234e9"), 1.0, [1e6, 1e6]),
+        (("999.8MiB", "1GiB", "1019MiB"), None, [MIB / 10, GIB / 1000, MIB]),
+        (("1GiB", "2GiB"), None, [GIB, GIB]),
     ],
 )
 def test_the_resolution_is_that_of_the_decimals(
@@ -40,8 +42,9 @@ def test_the_resolution_is_that_of_the_decimals(
 
 
 def test_what_is_finer_than_an_arena_is_not_called_rounded() -> None:
-    """Memory changes in arenas anyway."""
+    """Memory changes in arenas anyway; docker's GiB with three decimals are hardly coarser."""
     assert rounding_text("rss", MIB) == ""
+    assert rounding_text("rss", GIB / 1000) == ""
     assert rounding_text("rss", GIB / 100) == (
         "rss is rounded to 10.2 MiB, which hides what leaks: record bytes or KiB"
     )

@@ -212,7 +212,7 @@ def test_workers_with_equal_start_times_decide_nothing() -> None:
     (one,) = found((series(value, pod="a"),), starts=(series(1.0, pod="a"),))
     assert kinds(one) == [ObjectionKind.GAP]
     assert one.objections[0].text.startswith(
-        "its samples take turns between levels that drift apart, as those of"
+        "its samples take turns between levels that drift far apart, as those of"
     )
     assert "an address of its own" in one.objections[0].text
 

@@ -53,6 +53,8 @@ ONE_PROCESS = {
     "peaks": SPIKES * CHANCE.exponential(50, COUNT) + NOISE,
     "peaks that grow": SPIKES * CHANCE.random(COUNT) * HOURS + NOISE,
     "a job each fifth scrape": 50.0 * (np.arange(COUNT) % 5 == 0) + NOISE,
+    "a job that grows": np.where(SPIKES, 50 + 2 * HOURS / HOURS[-1], 0) + NOISE,
+    "a regular job that grows": np.where(np.arange(COUNT) % 3 == 0, 50 + 2 * HOURS / HOURS[-1], 0) + NOISE,
     "two workers that are flat": np.where(CHANCE.random(COUNT) < 0.5, 0, 60) + NOISE,
     "a day": 60 * np.sin(HOURS / 24 * 2 * np.pi) + NOISE,
     **{f"a sawtooth of {period} scrapes": _sawtooth(period) + NOISE for period in (1.7, 3, 5, 7.1, 15, 60)},

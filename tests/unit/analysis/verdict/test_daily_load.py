@@ -167,10 +167,20 @@ def test_the_lows_are_those_of_the_longest_life_after_its_warm_up() -> None:
     assert "the low of its last day is" in doubt
 
 
-def test_a_day_without_readings_in_a_long_life_is_no_error() -> None:
+@pytest.mark.parametrize(("hours", "since_h", "leak"), [(144, 84, 5.0), (156, 96, 5.0), (120, 72, 3.0)])
+def test_a_leak_that_began_late_is_told_by_the_day_before(hours: float, since_h: float, leak: float) -> None:
+    """Between the first day and the last it adds less than its rate would all the time."""
+    flat = behind_a_week_end(hours, 14, 0.0, weekend=1.0)
+    late = np.maximum(0.0, (flat.t_s - flat.t_s[0]) / HOUR_S - since_h) * leak
+    assert leak_doubt(replace(flat, value=flat.value + late * 2**20), leak * 2**20 / HOUR_S) == ""
+    assert leak_doubt(flat, leak * 2**20 / HOUR_S)
+
+
+@pytest.mark.parametrize("gap_h", [(2, 40), (60, 87)])
+def test_a_day_without_readings_in_a_long_life_is_no_error(gap_h: tuple[float, float]) -> None:
     series = behind_a_week_end(110, 14, 0.0)
     age_h = (series.t_s - series.t_s[0]) / HOUR_S
-    kept = (age_h < 2) | (age_h > 40)
+    kept = (age_h < gap_h[0]) | (age_h > gap_h[1])
     parts = (series.t_s[kept], series.value[kept], series.life[kept], series.requests[kept])
     assert "the low of its last day is" in leak_doubt(SignalSeries("rss_bytes", *parts), 2**20 / HOUR_S)
 
