@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,6 +24,10 @@ Rates = tuple[Rate | None, Rate | None]
 UNKNOWN_RATES: Final[Rates] = (None, None)
 ONE_PER_REQUEST: Final = (0.8, 1.25)
 """Items per request that show what each request leaves, however few the bytes that could be followed."""
+_WHOSE: Final = re.compile(r"^(?:task|thread) .*? local ")
+"""Beginning of a path at a local variable: whose it is."""
+_NAME: Final = re.compile(r"(?:[^.<\[]|<[^>]*>|\[[^]]*])+")
+"""A name of a path, with what is in brackets behind it: a key, or whose closure it is, which may have dots."""
 _BYTES_EACH: Final = {
     THREADS: BYTES_EACH["threads"],
     FDS: BYTES_EACH["fds"],
@@ -134,9 +139,10 @@ def is_one_per_request(items: float | None) -> bool:
 
 def short_name(one: LeakSuspect) -> str:
     """Return the last two names of a suspect's holder: ``…state.cache``; of one without, what it is."""
-    path = one.holder.rpartition(" ")[2]
-    if path.count(".") > 1 or path != one.holder:
-        return "…" + ".".join(path.split(".")[-2:])
+    path = _WHOSE.sub("", one.holder)
+    names = _NAME.findall(path)
+    if len(names) > 2 or path != one.holder:
+        return "…" + ".".join(names[-2:])
     return one.holder or short_type(one.type) or one.kind
 
 

@@ -18,7 +18,7 @@ Frame = tuple[str, int]
 Traceback = tuple[Frame, ...]
 
 LIBRARY: Final = re.compile(
-    r"(?:^|/)lib(?:64)?/python3[^/]*/(?!(?:.*/)?(?:site|dist)-packages/)|/python3\d+\.zip/"
+    r"(?:^|/)lib(?:64)?/python3(?:\.\d+t?)?/(?!(?:.*/)?(?:site|dist)-packages/)|/python3\d+\.zip/"
 )
 PACKAGE: Final = re.compile(r"/(?:site|dist)-packages/")
 PROBE: Final = re.compile(r"(?:^|/)(?:soak_probe/|soak/probe/sitecustomize\.py$)")

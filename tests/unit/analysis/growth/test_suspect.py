@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.growth.suspect import LeakSuspect, sort_by_bytes
+from analysis.growth.suspect import LeakSuspect, short_name, sort_by_bytes
 
 KEPT = LeakSuspect(
     arm="app", name="app.kept", kind="unbounded cache or list", holder="app.kept", type="builtins.list",
@@ -42,3 +42,25 @@ def test_the_holder_that_explains_the_growth_comes_first(
 ) -> None:
     """Also where its walk saw few bytes: it gains an item for each request, or for each of what is counted."""
     assert [one.name for one in sort_by_bytes(suspects)] == first
+
+
+@pytest.mark.parametrize(
+    ("holder", "short"),
+    [
+        ("app.kept", "app.kept"),
+        ("shop.app.state.cache", "…state.cache"),
+        ('shop.a.b["x.y"]', '…a.b["x.y"]'),
+        ("thread MainThread: serve() local config.app.state.cache", "…state.cache"),
+        ("task shop.worker() local backlog", "…backlog"),
+        ("shop.gen<g() local buf>", "shop.gen<g() local buf>"),
+        ("shop.app.read<closure seen of make.read>", "…app.read<closure seen of make.read>"),
+        (
+            "thread MainThread: run() local main<main() local sem>._waiters",
+            "…main<main() local sem>._waiters",
+        ),
+        ("", "list"),
+    ],
+)
+def test_a_short_name_has_the_last_two_names_whole(holder: str, short: str) -> None:
+    """Dots and blanks of a key, of a closure and of a coroutine's variable part none."""
+    assert short_name(replace(KEPT, holder=holder)) == short

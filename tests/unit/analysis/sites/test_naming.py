@@ -93,6 +93,8 @@ def test_what_the_probe_allocates_has_no_name(namer: Namer) -> None:
         ("/v/lib/python3.12/site-packages/aiohttp/client.py", "aiohttp/client.py"),
         ("/usr/lib/python3/dist-packages/yaml/cyaml.py", "yaml/cyaml.py"),
         (json.__file__, "json/__init__.py"),
+        ("/opt/lib/python3.13t/json/decoder.py", "json/decoder.py"),
+        ("/srv/lib/python3-shop/app.py", "…/python3-shop/app.py"),
         ("/home/somebody/secret/project/lib/tools.py", "…/lib/tools.py"),
         ("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap>"),
         ("/srv/app/\x1b[31m\nred.py", "\\x1b[31m\\nred.py"),
