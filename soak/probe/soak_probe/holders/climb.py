@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import sys
 import types
+from itertools import compress
 from typing import Any, NamedTuple
 
 from .objects import attributes_of, is_a, mro_of, names_of, of_types, referents, types_of
 from .paths import write_path
 from .roots import is_of_the_probe
+from .unlisted import is_context, may_be_held_by_python, write_context_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ MOST_PASSES = 8
 MOST_ABOVE = 200
 
 UNREFERENCED = "unreferenced"
-"""More references are counted than objects have: one was lost in native code."""
+"""More references to it are counted than objects have, and Python itself has none: one was lost in native code."""
 
 CYCLE = "cycle"
 """Only objects that nobody reaches refer to it: the collector has not come to them yet."""
@@ -47,13 +49,18 @@ def climb(things: list[Any], walk: Walk, is_late: Callable[[], bool]) -> Found:
         found = _pass(level, things, above, walk, poor)
         if found is not None:
             return found
-        if not level and not poor:
-            closed = [thing for thing, _below in above.values()]
+        if not level:
+            path = _path_from_context(above)
+            if poor:
+                return Found(path or poor[0], "")
+            asked, closed = len(things), [thing for thing, _below in above.values()]
             above.clear()
             things.clear()
-            state = state_of(closed, [known for known in walk.hidden if type(known) is list])
+            state = state_of(closed, asked, [known for known in walk.hidden if type(known) is list])
+            if path and state != CYCLE:
+                return Found(path, "")
             return Found("", "" if state == UNREFERENCED and _may_be_out_of_sight(walk) else state)
-        if not level or len(above) > MOST_ABOVE:
+        if len(above) > MOST_ABOVE:
             break
     return Found(poor[0] if poor else "", "")
 
@@ -69,12 +76,15 @@ def _pass(
     own.update(id(known) for known in walk.hidden)
     ids = {id(thing) for thing in level}
     referrers = gc.get_referrers(*level)
+    referrers.append((level,))  # nobody else's, as the arguments of the call are
+    counts = [sys.getrefcount(referrer) for referrer in referrers]
+    referrers.pop()
     level.clear()
-    for referrer in referrers:
+    for referrer, count in zip(referrers, counts):  # noqa: B905 - Python 3.9
         if id(referrer) in own or id(referrer) in above or _is_ours(referrer):
             continue
-        if type(referrer) is tuple and sys.getrefcount(referrer) <= 3:
-            continue  # the arguments of the call itself: only the list, our name and this question refer to it
+        if type(referrer) is tuple and count <= counts[-1]:
+            continue  # the arguments of the call itself: only the list refers to it
         below = next((thing for thing in referents(referrer) if id(thing) in ids), None)
         place = walk.position(referrer)
         if place is not None:
@@ -90,11 +100,20 @@ def _pass(
     return None
 
 
-def state_of(closed: list[Any], ours: Sequence[list[Any]] = ()) -> str:
+def _path_from_context(above: dict[int, tuple[Any, Any]]) -> str:
+    """Return the path from a context variable, which a thread has in C; empty where none leads here."""
+    paths = (
+        write_context_path(thing, _down(below, above)) for thing, below in above.values() if is_context(thing)
+    )
+    return next(filter(None, paths), "")
+
+
+def state_of(closed: list[Any], asked: int, ours: Sequence[list[Any]] = ()) -> str:
     """Say whether objects to which only they themselves refer are held from elsewhere, as the collector finds out.
 
     Their references are counted; those that they have to each other, and ours, are taken away. On our side nobody but
-    the list and those in ``ours`` may refer to them.
+    the list and those in ``ours`` may refer to them. Empty where others than the first ``asked`` are held, which may be
+    on the stack of a function that runs, or such as Python itself may hold.
     """
     inner = dict.fromkeys(map(id, closed), 0)
     for thing in (*closed, *ours):
@@ -105,8 +124,11 @@ def state_of(closed: list[Any], ours: Sequence[list[Any]] = ()) -> str:
     closed.append(object())  # nobody else's: so many are ours
     counts = [sys.getrefcount(thing) for thing in closed]
     baseline = counts.pop()
-    held = any(count - baseline > known for count, known in zip(counts, inner.values()))  # noqa: B905 - Python 3.9
-    return UNREFERENCED if held else CYCLE
+    held = [count - baseline > known for count, known in zip(counts, inner.values())]  # noqa: B905 - Python 3.9
+    if not any(held):
+        return CYCLE
+    by_python = any(map(may_be_held_by_python, compress(closed, held)))
+    return "" if by_python or any(held[asked:]) else UNREFERENCED
 
 
 def _may_be_out_of_sight(walk: Walk) -> bool:

@@ -1,0 +1,69 @@
+"""What the C state of Python itself holds: no list of the collector shows that, and no native code has lost it."""
+
+from __future__ import annotations
+
+import types
+from itertools import groupby
+from typing import Any
+
+from .objects import attribute_of, is_a, is_static, type_name
+from .paths import CUT, MOST_DIGITS, write_steps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LONGEST_NAME = 80
+
+_CONTEXTS = ("_contextvars.Context", "builtins.Context")
+"""The second one is the name in Python 3.9."""
+
+_ON_A_STACK = (
+    BaseException, types.TracebackType, types.FrameType,
+    types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType,
+)  # fmt: skip
+"""An exception that is handled, with what it has, and what runs."""
+
+
+def is_context(thing: Any) -> bool:
+    """Return whether it is a context of context variables, which a thread holds while it runs in it."""
+    return is_static(type(thing)) and type_name(type(thing)) in _CONTEXTS
+
+
+def write_context_path(context: Any, chain: Sequence[Any]) -> str:
+    """Return the path from the variable of a context that has one of ``chain`` to the end of it; empty without one."""
+    for variable, value in type(context).items(context):
+        place = next((place for place, thing in enumerate(chain) if thing is value), None)
+        if place is not None:
+            return f"context variable {_name_of(variable)}{write_steps(chain[place:])}"
+    return ""
+
+
+def may_be_held_by_python(thing: Any) -> bool:
+    """Return whether the interpreter may have a reference to the object that nobody lists.
+
+    What can be called may be registered (``atexit``, a signal, a fork, an audit hook, a codec), and lists and dicts are
+    the tables of what is. A class can be called, but is not what one registers there.
+    """
+    if _is_registered(thing) or is_context(thing) or any(is_a(thing, base) for base in _ON_A_STACK):
+        return True
+    if type(thing) is list:
+        return bool(thing) and _is_registered(thing[0])
+    return type(thing) is dict and _is_registered(next(iter(thing.values()), None))
+
+
+def _is_registered(thing: Any) -> bool:
+    """Return whether it can be called, or is a tuple that begins with what can: with its arguments, or of a codec."""
+    if is_a(thing, tuple):
+        thing = next(tuple.__iter__(thing), None)
+    return callable(thing) and not is_a(thing, type)
+
+
+def _name_of(variable: Any) -> str:
+    """Return the name of a context variable; without its digits where these are an address, as of werkzeug's."""
+    name = attribute_of(variable, "name")
+    if type(name) is not str or len(name) > LONGEST_NAME or not name.isprintable():
+        return CUT
+    if sum(map(str.isdigit, name)) <= MOST_DIGITS:
+        return name
+    return "".join(CUT if are_digits else "".join(run) for are_digits, run in groupby(name, str.isdigit))
