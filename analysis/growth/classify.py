@@ -63,6 +63,14 @@ HOLDING_NOTHING: Final = frozenset(
 PROBE_STATE: Final = "probe"
 WEAK_STATE: Final = "weak"
 """The state of entries whose keys are weak references, or that are threads in Python's own list of them."""
+DEAD_STATE: Final = "dead"
+"""The state of a weak reference to what is gone."""
+WEAK_REFERENCES: Final = frozenset({
+    "weakref.ReferenceType", "weakref.KeyedRef", "weakref.WeakMethod", "weakref.ProxyType", "weakref.CallableProxyType",
+    "builtins.weakref", "builtins.weakproxy", "builtins.weakcallableproxy",
+})  # fmt: skip
+"""Types that refer weakly; the last three are those of Python 3.9. ``weakref`` has others, which retain: finalizers,
+WeakSets. The probe has the same list, ``REFERENCES`` of ``soak_probe.holders.retained``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +112,16 @@ def types_of(entries: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def retains_nothing(entries: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether a container retains none of its entries: it belongs to the probe, or has weak references only."""
+    """Return whether a container retains none of its entries: it belongs to the probe, or has weak references only.
+
+    References to what is gone, which nobody took out, are what grows themselves.
+    """
     if any(entry.get("state") == PROBE_STATE for entry in entries):
         return True
-    contained = types_of(entries)
-    return bool(contained) and all(name.startswith("weakref.") for name in contained)
+    typed = [entry for entry in entries if entry.get("type")]
+    return bool(typed) and all(
+        entry["type"] in WEAK_REFERENCES and entry.get("state") != DEAD_STATE for entry in typed
+    )
 
 
 def is_keyed_weakly(entries: Sequence[Mapping[str, Any]]) -> bool:

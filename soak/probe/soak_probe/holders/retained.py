@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from _weakref import getweakrefs
+from _weakref import ref as reference_type
 from typing import Any, NamedTuple
 
 from .. import creations
 from .asyncio_objects import coroutine_of, function_name, is_done, is_task
-from .objects import entries_of, is_static, referents
+from .objects import attribute_of, entries_of, is_a, is_static, referents
 from .roots import registries_of_threads
 
 TYPE_CHECKING = False
@@ -26,7 +28,29 @@ RARE = 0.2
 
 WEAK = "weak"
 """The state of entries of a dict that does not decide how long they stay: its keys are weak references to what others
-hold, or its values are threads that run."""
+hold, or finalizers of it, or its values are threads that run."""
+
+DEAD = "dead"
+"""The state of a weak reference whose object is gone: where many are, they are what grows."""
+
+REFERENCES = frozenset((
+    "weakref.ReferenceType", "weakref.KeyedRef", "weakref.WeakMethod", "weakref.ProxyType", "weakref.CallableProxyType",
+    "builtins.weakref", "builtins.weakproxy", "builtins.weakcallableproxy",
+))  # fmt: skip
+"""Types that refer weakly, by their names; the last three are those of Python 3.9. ``weakref`` has others, which
+retain. The analysis has the same list, ``WEAK_REFERENCES`` of ``analysis.growth.classify``."""
+
+_TO_FINALIZE = "weakref.finalize._Info"
+"""What Python keeps for each ``weakref.finalize``: a weak reference to the object, the function and its arguments."""
+
+_dereference = reference_type.__call__
+
+
+def are_weak(entries: Sequence[dict[str, Any]]) -> bool:
+    """Return whether the entries that were described are weak references to what lives, which retain nothing."""
+    return bool(entries) and all(
+        entry["type"] in REFERENCES and entry.get("state") != DEAD for entry in entries
+    )
 
 
 class Retained(NamedTuple):
@@ -81,10 +105,26 @@ class Retention:
         if not kind.is_mapping:
             return Retained(own_bytes + size_bytes, not self.cut, self._describe(entries, sizes))
         described = self._describe([value for _, value in entries], sizes)
-        weak = all(self._kinds.of(key).name.startswith("weakref.") for key, _ in entries)
-        if weak or any(container is known for known in registries_of_threads()):
+        if self._others_decide(entries[: len(sizes)]) or any(
+            container is known for known in registries_of_threads()
+        ):
             described = [{"state": WEAK, **one} for one in described]
         return Retained(own_bytes + size_bytes, not self.cut, described)
+
+    def _others_decide(self, entries: Sequence[tuple[Any, Any]]) -> bool:
+        """Return whether others hold the objects to which the keys refer weakly, or which they are to finalize.
+
+        A value that was walked, or a function that is to be called, may be what retains them.
+        """
+        references = []
+        for key, value in entries:
+            is_to_finalize = self._kinds.of(value).name == _TO_FINALIZE
+            if not is_to_finalize and self._kinds.of(key).name not in REFERENCES:
+                return False
+            references.append(attribute_of(value, "weakref") if is_to_finalize else key)
+        known = set(map(id, references))
+        retained = sum(id(one) in known for thing in self._seen.values() for one in getweakrefs(thing))
+        return retained <= RARE * len(references)
 
     def of_sample(self, sample: Sequence[Any], count: int) -> Retained:
         """Return the bytes of ``count`` objects of a type, by the mean of the ``sample``."""
@@ -143,9 +183,11 @@ class Retention:
             described["length"] = kind.length(thing)
         if task is not None and task is not thing:
             described["task"] = _state_of(task)
+        state = _state_of(thing)
+        if state:
+            described["state"] = state
         if is_task(thing):
             code = creations.code_of(coroutine_of(thing))
-            described["state"] = _state_of(thing)
             if code is not None:
                 described["coroutine"] = function_name(code)[:-2]
                 site = creations.site_of(code)
@@ -155,7 +197,14 @@ class Retention:
 
 
 def _state_of(thing: Any) -> str:
-    """Return "finished" or "pending" of a task, nothing of anything else."""
+    """Return "finished" or "pending" of a task, "dead" of a weak reference to what is gone, nothing of others."""
+    if is_a(thing, reference_type):
+        return DEAD if _is_dead(thing) else ""
     if not is_task(thing):
         return ""
     return "finished" if is_done(thing) else "pending"
+
+
+def _is_dead(reference: Any) -> bool:
+    """Return whether the object is gone, in C alone: were it held meanwhile, we might be the last and run its code."""
+    return next(map(type, map(_dereference, (reference,)))) is type(None)

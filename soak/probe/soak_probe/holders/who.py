@@ -14,7 +14,7 @@ from ..tasks import registry
 from .climb import Found, climb
 from .objects import Kinds, is_listed, of_types, type_name, types_of
 from .paths import write_path
-from .retained import Retained, Retention
+from .retained import Retained, Retention, are_weak
 from .roots import find_roots, hidden_names
 from .walk import Walk
 
@@ -168,8 +168,7 @@ class _Search:
             return Found("", ABSENT if walk.whole else ""), None
         retained = self._retention().of_container(things[0])
         # C holds the table of a class's subclasses, which has weak references only: it is not lost, and holds nothing
-        weak = retained.entries and all(entry["type"].startswith("weakref.") for entry in retained.entries)
-        return Found("", "") if weak else self._climb(suspect, things), retained
+        return Found("", "") if are_weak(retained.entries) else self._climb(suspect, things), retained
 
     def _of_type(self, suspect: Suspect) -> tuple[Found, Retained | None]:
         walk, sample = self._walk, self._listed.get(suspect, [])

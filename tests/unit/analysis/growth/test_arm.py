@@ -103,12 +103,36 @@ def test_an_answer_that_ran_out_of_time_hides_none_before_it(run_dir: Path) -> N
     assert found[f"{STATE}.background_tasks"] == "finished tasks still referenced"
 
 
-@pytest.mark.parametrize("entry", [{"type": "weakref.ReferenceType", "bytes": 72}, {"state": "probe"}])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"type": "weakref.ReferenceType", "bytes": 72},
+        {"type": "builtins.weakref", "bytes": 72},
+        {"state": "probe"},
+    ],
+)
 def test_a_registry_of_weak_references_holds_nothing(run_dir: Path, entry: dict[str, object]) -> None:
     """It grows with what others keep; those are named. The probe's own count of sessions is one, too."""
     registry = Container(0x10, "builtins.set", lambda n: n, "asyncio.tasks._all_tasks.data", 1, [entry])
     write_heap(run_dir / "leaky", (*FOUR_LEAKS, registry))
     assert len(find_growth(run_dir)["leaky"].suspects) == 4
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"type": "weakref.finalize._Info", "bytes": 2_400},
+        {"type": "weakref.WeakValueDictionary", "bytes": 300},
+        {"type": "weakref.WeakSet", "bytes": 300},
+        {"type": "weakref.ReferenceType", "bytes": 72, "state": "dead"},
+    ],
+)
+def test_what_weakref_has_beside_references_is_held(run_dir: Path, entry: dict[str, object]) -> None:
+    """Finalizers that hold their objects, dicts of weak references, references to what is gone."""
+    registry = Container(0x10, "builtins.dict", lambda n: n, "weakref.finalize._registry", 1, [entry])
+    write_heap(run_dir / "leaky", (*FOUR_LEAKS, registry))
+    found = {one.holder: one.kind for one in find_growth(run_dir)["leaky"].suspects}
+    assert found["weakref.finalize._registry"] == "unbounded cache or list"
 
 
 def test_a_dict_with_weak_keys_follows_who_holds_them(run_dir: Path) -> None:

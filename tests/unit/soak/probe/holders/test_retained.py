@@ -6,12 +6,15 @@ import sys
 import threading
 import types
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from soak_probe.holders import who
 from soak_probe.holders.objects import Kinds
-from soak_probe.holders.retained import Retention
+from soak_probe.holders.retained import DEAD, REFERENCES, Retention, are_weak
 
+from analysis.growth.classify import DEAD_STATE, WEAK_REFERENCES, retains_nothing
 from tests.support.planted_holders import Holder, ask, program
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_roots")]
@@ -49,6 +52,78 @@ class TestRetained:
             mixed = ask(kept.data)[0]["entries"]
         assert [entry["state"] for entry in entries] == ["weak"] * 3
         assert not any("state" in entry for entry in mixed)
+
+    def test_a_value_with_its_own_weak_key_is_told(self) -> None:
+        """The pitfall of a WeakKeyDictionary: its values hold the keys, and nobody else does."""
+        keys = [Holder() for _ in range(50)]
+        kept: Any = weakref.WeakKeyDictionary({key: Holder(key) for key in keys})
+        with program(x=kept, keys=keys):
+            others = ask(kept.data)[0]["entries"]
+        del keys
+        with program(x=kept):
+            itself = ask(kept.data)[0]["entries"]
+        assert [entry.get("state") for entry in others] == ["weak"] * 3
+        assert [entry.get("state") for entry in itself] == [None] * 3
+
+    @pytest.mark.parametrize(("method", "held"), [(True, False), (True, True), (False, True)])
+    def test_finalizers_hold_what_their_functions_do(
+        self, *, method: bool, held: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """``finalize(c, c.method)``, the documented pitfall, keeps c for ever; what others hold, these decide about."""
+        registry: dict[Any, Any] = {}  # that of the tests has much of pytest
+        monkeypatch.setattr(weakref.finalize, "_registry", registry)
+        # the module of a program is shared; it is none of the few roots here
+        hidden = [*who.hidden_names(), vars(weakref)]  # type: ignore[attr-defined]
+        monkeypatch.setattr(who, "hidden_names", lambda: hidden)
+        made = [Holder() for _ in range(100)]
+        finalizers = [weakref.finalize(one, one.method if method else print) for one in made]
+        if not held:
+            made.clear()
+        try:
+            with program(registry=registry, made=made):
+                entries = ask(registry)[0]["entries"]
+        finally:
+            for finalizer in finalizers:
+                finalizer.detach()
+        assert {entry["type"] for entry in entries} == {"weakref.finalize._Info"}
+        assert {entry.get("state") for entry in entries} == {"weak" if held else None}
+
+    def test_references_to_what_is_gone_are_told(self) -> None:
+        """A list of them that nobody prunes grows by itself; of those that live others decide."""
+        living = [Holder() for _ in range(50)]
+        known = [weakref.ref(one) for one in living]
+        gone = [weakref.ref(Holder(), id) for _ in range(50)]
+        with program(living=living, known=known, gone=gone):
+            of_known, of_gone = (answer["entries"] for answer in ask(known, gone))
+        assert {entry.get("state") for entry in of_known} == {None}
+        assert {entry.get("state") for entry in of_gone} == {"dead"}
+        assert (are_weak(of_known), are_weak(of_gone)) == (True, False)
+
+    @pytest.mark.parametrize(
+        ("make", "weak"),
+        [
+            (weakref.ref, True),
+            (weakref.proxy, True),
+            (lambda one: weakref.WeakMethod(one.method), True),
+            (lambda one: weakref.WeakValueDictionary({1: one}).data[1], True),  # type: ignore[attr-defined]
+            (lambda one: weakref.proxy(type(one).method), True),
+            (lambda one: weakref.WeakSet([one]), False),
+            (lambda one: weakref.WeakValueDictionary({1: one}), False),
+            (lambda one: weakref.WeakKeyDictionary({one: 1}), False),
+        ],
+    )
+    def test_only_references_are_weak(self, make: Callable[[Any], Any], *, weak: bool) -> None:
+        """A WeakSet in a list is held by the list; the analysis has the same names."""
+        living = [Holder() for _ in range(5)]
+        kept = [make(one) for one in living]
+        with program(living=living, kept=kept):
+            entries = ask(kept)[0]["entries"]
+        assert are_weak(entries) == retains_nothing(entries) == weak
+
+    def test_the_analysis_has_the_same_names(self) -> None:
+        """The probe stands alone, so there are two lists."""
+        assert REFERENCES == WEAK_REFERENCES
+        assert DEAD == DEAD_STATE
 
     def test_python_s_own_list_of_threads_decides_nothing(self) -> None:
         """A thread is in it for as long as it runs: who made it, or holds it, is to be named."""

@@ -262,6 +262,19 @@ class TestWho:
         assert (answer["holder"], answer.get("state")) == ("", None)
         assert {entry["type"] for entry in answer["entries"]} == {"weakref.ReferenceType"}
 
+    def test_lost_containers_of_weak_references_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A list of WeakSets holds them, whatever these refer to: it is not left out as the table above."""
+        import ctypes
+
+        monkeypatch.delitem(sys.modules, "greenlet", raising=False)
+        lost = [weakref.WeakValueDictionary() for _ in range(300)]  # type: ignore[var-annotated]
+        address = id(lost)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(lost))
+        del lost
+        (answer,) = who([Suspect(address, "builtins.list", 300)], BUDGET_S)["holders"]
+        ctypes.pythonapi.Py_DecRef(ctypes.py_object(ctypes.cast(address, ctypes.py_object).value))
+        assert (answer["holder"], answer.get("state")) == ("", "unreferenced")
+
     def test_the_probes_own_are_no_finding(self) -> None:
         """The dict in which the probe counts sessions grows with them; it is told apart."""
         sessions = Sessions()
