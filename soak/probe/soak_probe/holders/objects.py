@@ -59,6 +59,12 @@ _NEVER_ENTERED = frozenset(map(id, (types.CodeType, types.WrapperDescriptorType,
 _REGISTRIES = frozenset(("asyncio.base_events.BaseEventLoop", "uvloop.loop.Loop", "selectors.BaseSelector"))
 _TASKS = frozenset(("_asyncio.Task", "asyncio.tasks.Task"))
 
+_FRAMES_KEEP_LOCALS = sys.version_info < (3, 13)
+_GIVE_LOCALS = frozenset(
+    ("locals", "vars", "eval", "exec", "f_locals", "_getframe", "currentframe", "getargvalues")
+)
+"""Names by which a function comes to the dict of its own variables, or to its frame; ``dir`` gives a list."""
+
 
 def mro_of(cls: type) -> tuple[type, ...]:
     """Return the type and those it derives from; of a type of C that nobody has made ready, itself."""
@@ -241,24 +247,46 @@ def members_of(thing: Any) -> Iterator[tuple[str, Any]]:
                     continue  # an empty slot
 
 
+class LeftAlone(dict):  # type: ignore[type-arg]
+    """No names: those of a frame that was not asked, as that could change data of the target."""
+
+
 def locals_of(frame: types.FrameType) -> dict[str, Any]:
     """Return a copy of the local variables of a function's frame; empty for modules and classes.
 
     Up to Python 3.12 the frame keeps what it was asked for, and so would keep the objects alive: these are taken out
-    again, unless the target itself uses it. Names that the function made by ``exec`` are there alone, and stay.
+    again, unless something else uses it. A frame whose dict the target may have is LeftAlone.
     """
     if (
         not frame.f_code.co_flags & 1
     ):  # CO_OPTIMIZED: else these are the names of a module or class themselves
         return {}
+    if _has_given_locals(frame):
+        return LeftAlone()
     found = frame.f_locals
     copied = dict(found)
     # Three references: the frame's, ours, and that of the question.
-    if type(found) is dict and frame.f_trace is None and sys.getrefcount(found) <= 3:
+    if type(found) is dict and sys.getrefcount(found) <= 3:
         code = frame.f_code
         for name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
             found.pop(name, None)
     return copied
+
+
+def _has_given_locals(frame: types.FrameType) -> bool:
+    """Return whether the function, or a debugger, may use the dict that the frame keeps its variables in.
+
+    Up to Python 3.12 to ask for it fills it anew: names that were taken out of it come back, later ones appear.
+    """
+    if not _FRAMES_KEEP_LOCALS:
+        return False
+    if frame.f_trace is not None:
+        return True
+    if (
+        dict.get(frame.f_globals, "__name__") == "runpy"
+    ):  # ``python -m``: it runs others, with names of their own
+        return False
+    return not _GIVE_LOCALS.isdisjoint((*frame.f_code.co_names, *frame.f_code.co_freevars))
 
 
 def _sizeof(bases: tuple[type, ...]) -> Callable[[Any], int]:

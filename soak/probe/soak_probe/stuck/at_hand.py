@@ -18,7 +18,7 @@ from typing import Any
 
 from ..creations import code_of
 from ..holders.asyncio_objects import frame_of, is_done
-from ..holders.objects import attribute_of, is_static, locals_of, type_name
+from ..holders.objects import LeftAlone, attribute_of, is_static, locals_of, type_name
 from .snapshot import FUTURE, HANDLE, OTHER, SUSPENDED, TASK, Snapshot
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def release_at_hand(snapshot: Snapshot, reach: Reach, own_thread: int) -> bool:
 
 
 def _at_hand(snapshot: Snapshot, reach: Reach, own_thread: int) -> Iterator[Wait]:
-    variables: list[Any] = list(_variables_of_threads(own_thread))
+    variables: list[Any] = list(_variables_of_threads(snapshot, own_thread))
     coroutines: tuple[list[Any], list[Any]] = ([], [])
     for coroutine in filter(reach.has, snapshot.of(SUSPENDED)):
         coroutines[_is_of_library(coroutine)].append(coroutine)
@@ -81,14 +81,26 @@ def _variables_of(coroutines: list[Any]) -> list[Any]:
     return gc.get_referents(*coroutines, *(frame for frame in frames if frame is not None))
 
 
-def _variables_of_threads(own_thread: int) -> Iterator[Any]:
+def _variables_of_threads(snapshot: Snapshot, own_thread: int) -> Iterator[Any]:
+    """Yield the values of the variables of running functions.
+
+    Of a function whose frame must not be asked they are what the frame is known to refer to, and since Python 3.11
+    among the roots, all of which are taken then: too many at hand rather than too few.
+    """
     innermost = sys._current_frames()  # noqa: SLF001 - the only way to other threads' frames
     innermost.pop(own_thread, None)
+    left_alone: list[types.FrameType] = []
     for frame in innermost.values():
         outer: types.FrameType | None = frame
         while outer is not None:
-            yield from locals_of(outer).values()
+            names = locals_of(outer)
+            yield from names.values()
+            if type(names) is LeftAlone:
+                left_alone.append(outer)
             outer = outer.f_back
+    if left_alone:
+        yield from gc.get_referents(*left_alone)
+        yield from snapshot.roots
 
 
 class _Steps:
