@@ -154,9 +154,7 @@ def _rate(judgement: Judgement, margin: Margin) -> str:
 def stuck_step(growth: ArmGrowth | None) -> tuple[StoryStep, ...]:
     """Return how many pending tasks nothing can wake, and where most wait; no step where no task leaks."""
     stuck = growth.stuck if growth else None
-    if growth is None or stuck is None:
-        return ()
-    if not stuck.stuck and PENDING_TASKS not in {one.kind for one in growth.suspects}:
+    if growth is None or stuck is None or PENDING_TASKS not in {one.kind for one in growth.suspects}:
         return ()
     lines = [StoryLine(place.text, place.source) for place in stuck.places[:SHOWN]]
     return (StoryStep("stuck_tasks", (StoryLine(stuck.text), *lines), known=not stuck.refused),)

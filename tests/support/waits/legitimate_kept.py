@@ -10,7 +10,53 @@ import weakref
 from collections.abc import AsyncIterator, Generator
 from typing import Any
 
-from tests.support.waits.kinds import app, later, legitimate, spawn
+from tests.support.waits.kinds import app, later, legitimate, never, spawn
+
+
+class Manager:
+    """Owns tasks, and cancels them one by one."""
+
+    def __init__(self) -> None:
+        self.server: asyncio.Task[Any] | None = None
+        self.tasks: dict[int, asyncio.Task[Any]] = {}
+
+    def drop(self, number: int) -> None:
+        """End one of them."""
+        self.tasks.pop(number).cancel()
+
+
+manager = Manager()
+servers: list[asyncio.Task[Any]] = []
+sessions: dict[str, tuple[str, asyncio.Task[Any]]] = {}
+FEW = 15
+"""Fewer than in a registry in which they pile up."""
+
+
+@legitimate()
+async def task_of_an_object_with_a_name() -> None:
+    if len(manager.tasks) < FEW:
+        manager.tasks[len(manager.tasks)] = spawn(never())
+
+
+@legitimate()
+async def server_of_an_object_with_a_name() -> None:
+    manager.server = manager.server or spawn(never())
+
+
+@legitimate()
+async def server_in_a_list_with_a_name() -> None:
+    if not servers:
+        servers.append(spawn(_gathers()))
+
+
+@legitimate()
+async def session_in_a_dict_with_a_name() -> None:
+    if len(sessions) < FEW:
+        sessions[f"user {len(sessions)}"] = ("user", spawn(never()))
+
+
+async def _gathers() -> None:
+    await asyncio.gather(never(), never())
 
 
 @legitimate()

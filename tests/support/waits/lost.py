@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import types
 import weakref
 from collections.abc import AsyncIterator
 from typing import Any
@@ -159,6 +160,20 @@ async def lost_in_its_own_context() -> None:
         await events.get().wait()
 
     spawn(waits())
+
+
+piled: dict[int, asyncio.Task[Any]] = {}
+kept = types.SimpleNamespace(sessions=[])
+
+
+@lost()
+async def task_in_a_dict_that_grows() -> None:
+    piled[len(piled)] = spawn(never())
+
+
+@lost()
+async def task_below_an_object_with_a_name() -> None:
+    kept.sessions.append(types.SimpleNamespace(task=spawn(never())))
 
 
 @lost()

@@ -2,8 +2,9 @@
 
 What runs is the functions of threads, live coroutines, and the callbacks of event loops and of live futures. A task is
 at hand in a variable or a container in a variable, and within a few steps of attributes and small containers. In a
-large container below an attribute tasks are kept, not at hand: it is where they pile up. What asyncio and anyio have of
-their own, as a timeout or a group that waits for its tasks, has all of them at hand.
+large container below an attribute tasks are kept, not at hand: it is where they pile up. So it is with names of the
+program's own modules, which any of its functions has: a large container there is no owner. What asyncio and anyio have
+of their own, as a timeout or a group that waits for its tasks, has all of them at hand.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from typing import Any
 
 from ..creations import code_of
 from ..holders.asyncio_objects import frame_of, is_done
-from ..holders.objects import LeftAlone, attribute_of, is_static, locals_of, type_name
+from ..holders.objects import (
+    LeftAlone,
+    attribute_of,
+    attributes_of,
+    is_a,
+    is_static,
+    locals_of,
+    type_name,
+)
+from ..holders.roots import OWN, is_of_the_probe, owner_of
 from .snapshot import FUTURE, HANDLE, OTHER, SUSPENDED, TASK, Snapshot
 
 TYPE_CHECKING = False
@@ -37,6 +47,13 @@ _CLOSED = (type, types.ModuleType, types.CodeType, Context)
 _LIBRARIES = ("asyncio.", "anyio.")
 _LIBRARY_PATHS = tuple(f"{os.sep}{name[:-1]}{os.sep}" for name in _LIBRARIES)
 _NOT_INTO, _INTO, _INTO_SMALL, _CLOSURE = range(4)
+
+
+def release_named(snapshot: Snapshot, reach: Reach) -> None:
+    """Release the waiting tasks that names of the program's own modules lead to in a few steps."""
+    if not reach.is_whole():
+        for wait in list(_Steps(snapshot, wide=False).follow(_values_of_modules(), reach)):
+            reach.cancel(wait)
 
 
 def release_at_hand(snapshot: Snapshot, reach: Reach, own_thread: int) -> bool:
@@ -103,6 +120,17 @@ def _variables_of_threads(snapshot: Snapshot, own_thread: int) -> Iterator[Any]:
         yield from snapshot.roots
 
 
+def _values_of_modules() -> Iterator[Any]:
+    """Yield what the names of the program's own modules stand for."""
+    for label, module in list(sys.modules.items()):
+        if not is_a(module, types.ModuleType) or is_of_the_probe(label):
+            continue
+        names = attributes_of(module) or {}
+        file = names.get("__file__")
+        if label == "__main__" or (type(file) is str and owner_of(file) == OWN):
+            yield from list(names.values())
+
+
 class _Steps:
     """Follows references for a few steps; ``wide``: containers of any size, but no objects of other libraries."""
 
@@ -117,6 +145,7 @@ class _Steps:
         found = {id(thing): thing for thing in things}
         met: set[int] = set()
         for _ in range(STEPS + 1):
+            self._snapshot.check_time()
             new = [thing for address, thing in found.items() if address not in met]
             met.update(found)
             yield from reach.waits_among(new)

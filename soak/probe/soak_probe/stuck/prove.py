@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..holders.asyncio_objects import is_done
 from ..holders.roots import hidden_names
 from ..standstill import count_objects, standstill, undisturbed
-from .at_hand import release_at_hand
+from .at_hand import release_at_hand, release_named
 from .places import Groups
 from .reach import Reach
 from .snapshot import TASK, LateError, Snapshot
@@ -120,6 +120,8 @@ def find_waits(closed: set[int], check_time: Callable[[], None]) -> list[Wait]:
     waits = [Wait(task) for task in snapshot.of(TASK) if is_done(task) is False]
     reach = Reach(snapshot, waits, closed, check_time)
     reach.enter(snapshot.roots)
+    reach.go()
+    release_named(snapshot, reach)
     reach.go()
     while release_at_hand(snapshot, reach, get_ident()):
         reach.go()

@@ -69,7 +69,7 @@ class Snapshot:
 
     def __init__(self, check_time: Callable[[], None]) -> None:
         self.objects = gc.get_objects()
-        self._check_time = check_time
+        self.check_time = check_time
         self.objects.append(object())  # nobody else's: so many references are ours
         counts = array("q", map(sys.getrefcount, self.objects))
         self.objects.pop()
@@ -109,5 +109,5 @@ class Snapshot:
         """
         things = iter(self.objects)
         while part := list(islice(things, CHUNK)):
-            self._check_time()
+            self.check_time()
             yield [thing for thing in part if id(thing) not in closed]

@@ -137,8 +137,10 @@ class TestWithProof:
 class TestStuckStep:
     @pytest.fixture
     def growth(self, tmp_path: Path) -> ArmGrowth:
-        """The growth of an arm with stuck tasks."""
-        return ArmGrowth("shop", 0, (), (), None, found_in(tmp_path, [ROW, ASLEEP]))
+        """The growth of an arm in which tasks leak, and are stuck."""
+        arm = an_arm(HeapFiles())
+        suspect = suspect_without_container(arm, PENDING_TASKS, "x", "their number grows", UNKNOWN_RATES)
+        return ArmGrowth("shop", 0, (suspect,), (), None, found_in(tmp_path, [ROW, ASLEEP]))
 
     def test_a_story_has_them_with_the_line_of_code(self, growth: ArmGrowth) -> None:
         """The result first, then where most wait."""
@@ -148,8 +150,12 @@ class TestStuckStep:
         assert step.lines[0].text.startswith("300 of 302 pending tasks")
 
     def test_where_no_task_leaks_there_is_no_step(self, growth: ArmGrowth) -> None:
-        """Tasks that can be woken, or that nobody asked about."""
-        assert growth.stuck is not None
-        idle = replace(growth.stuck, stuck=0, places=())
-        assert stuck_step(replace(growth, stuck=idle)) == ()
+        """Tasks whose number does not grow, as those of a registry that is full, or that nobody asked about."""
+        assert stuck_step(replace(growth, suspects=())) == ()
         assert stuck_step(replace(growth, stuck=None)) == ()
+
+    def test_tasks_that_leak_and_can_be_woken_have_a_step(self, growth: ArmGrowth) -> None:
+        """It tells them from lost ones."""
+        assert growth.stuck is not None
+        [step] = stuck_step(replace(growth, stuck=replace(growth.stuck, stuck=0, places=())))
+        assert step.lines[0].text.startswith("302 pending tasks, none proved")
