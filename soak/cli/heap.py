@@ -17,7 +17,7 @@ from soak.errors import UsageError
 from soak.heap.census import CONTAINERS_OVER, take_census
 from soak.heap.diff import difference
 from soak.heap.errors import HeapError, ProcessGoneError
-from soak.heap.growth import ContainerFollower
+from soak.heap.growth import SHOWN_AFTER, ContainerFollower
 from soak.heap.model import Census, load_census
 from soak.regular_files import real_path, replace_file
 
@@ -102,7 +102,7 @@ def _refuse_what_would_be_ignored(request: Request) -> None:
 
 
 def _show(request: Request, censuses: Iterator[Census], console: Console, *, live: bool) -> None:
-    follower = ContainerFollower()
+    follower = ContainerFollower(SHOWN_AFTER)
     first: Census | None = None
     with Live(console=console, auto_refresh=False) if live else contextlib.nullcontext() as screen:
         for census in censuses:

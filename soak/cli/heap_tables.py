@@ -12,7 +12,7 @@ from rich.text import Text
 
 from soak.contract.units import mebibytes
 from soak.heap.diff import Difference
-from soak.heap.growth import GrowingContainer
+from soak.heap.growth import SHOWN_AFTER, GrowingContainer
 from soak.heap.model import Census
 
 
@@ -94,7 +94,8 @@ def growth_table(census: Census, growing: Sequence[GrowingContainer], top: int) 
             )
         rows.append(table)
     else:
-        rows.append(Text(f"No container longer than {census.containers_over:,} has kept growing so far."))
+        over = f"{census.containers_over:,}"
+        rows.append(Text(f"No container longer than {over} has grown {SHOWN_AFTER} times in a row so far."))
     return Group(*rows, Text(), Text(cost_line(census)))
 
 

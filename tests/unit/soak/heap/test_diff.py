@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from soak.heap.diff import TypeChange, difference
 from soak.heap.errors import HeapError
-from soak.heap.growth import ContainerFollower
+from soak.heap.growth import SHOWN_AFTER, ContainerFollower
 from tests.support.censuses import census
 
 
@@ -56,3 +58,18 @@ def test_a_container_that_stops_growing_is_cleared() -> None:
     for number, length in enumerate((2000, 2100, 2200, 2200, 2300)):
         growing = follower.add(census(lengths={1: length}, at_s=float(number)))
         assert bool(growing) == (number == 2)
+
+
+def test_lists_of_requests_at_the_same_addresses_are_hardly_ever_shown() -> None:
+    """Each has the address of one before it and a length of its own; one that grows beside them is always shown."""
+    lengths, grows = random.Random(7), 1000
+    follower = ContainerFollower(SHOWN_AFTER)
+    shown = []
+    for number in range(50):
+        now = {address: lengths.randint(1_500, 6_000) for address in range(grows)}
+        growing = follower.add(census(lengths={**now, grows: 2_000 + number}, at_s=float(number)))
+        found = {growth.container.address for growth in growing}
+        assert (grows in found) == (number >= SHOWN_AFTER)
+        shown.append(len(found - {grows}))
+    assert sum(shown) / len(shown) < grows / 100
+    assert sum(shown) > 0  # so often it is chance
