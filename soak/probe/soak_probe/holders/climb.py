@@ -8,6 +8,7 @@ import types
 from itertools import compress
 from typing import Any, NamedTuple
 
+from .agreement import way_of
 from .objects import attributes_of, is_a, mro_of, names_of, of_types, referents, types_of
 from .paths import write_path
 from .roots import is_of_the_probe
@@ -17,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from .agreement import Way
     from .walk import Walk
 
 MOST_PASSES = 8
@@ -36,13 +38,14 @@ class Found(NamedTuple):
 
     path: str
     state: str
+    way: Way | None = None
 
 
 def climb(things: list[Any], walk: Walk, is_late: Callable[[], bool]) -> Found:
     """Return the path to one of ``things``, none of which the walk reached, or why there is none. Empties the list."""
     above: dict[int, tuple[Any, Any]] = {id(thing): (thing, None) for thing in things}
     level = list(things)
-    poor: list[str] = []
+    poor: list[Found] = []
     for _ in range(MOST_PASSES):
         if is_late():
             break
@@ -50,23 +53,23 @@ def climb(things: list[Any], walk: Walk, is_late: Callable[[], bool]) -> Found:
         if found is not None:
             return found
         if not level:
-            path = _path_from_context(above)
+            in_context = _in_context(above)
             if poor:
-                return Found(path or poor[0], "")
+                return in_context or poor[0]
             asked, closed = len(things), [thing for thing, _below in above.values()]
             above.clear()
             things.clear()
             state = state_of(closed, asked, [known for known in walk.hidden if type(known) is list])
-            if path and state != CYCLE:
-                return Found(path, "")
+            if in_context and state != CYCLE:
+                return in_context
             return Found("", "" if state == UNREFERENCED and _may_be_out_of_sight(walk) else state)
         if len(above) > MOST_ABOVE:
             break
-    return Found(poor[0] if poor else "", "")
+    return poor[0] if poor else Found("", "")
 
 
 def _pass(
-    level: list[Any], things: list[Any], above: dict[int, tuple[Any, Any]], walk: Walk, poor: list[str]
+    level: list[Any], things: list[Any], above: dict[int, tuple[Any, Any]], walk: Walk, poor: list[Found]
 ) -> Found | None:
     """Replace ``level`` by what refers to it, and add that to ``above``; return a path as soon as there is a good one.
 
@@ -89,10 +92,11 @@ def _pass(
         place = walk.position(referrer)
         if place is not None:
             chain = [*walk.chain(place), *_down(below, above)]
-            path = write_path(walk.root_of(chain), chain)
+            root = walk.root_of(chain)
+            found = Found(write_path(root, chain), "", way_of(root, chain))
             if not walk.is_poor(chain):
-                return Found(path, "")
-            poor.append(path)
+                return found
+            poor.append(found)
             continue
         if below is not None:
             above[id(referrer)] = (referrer, below)
@@ -100,12 +104,17 @@ def _pass(
     return None
 
 
-def _path_from_context(above: dict[int, tuple[Any, Any]]) -> str:
-    """Return the path from a context variable, which a thread has in C; empty where none leads here."""
-    paths = (
-        write_context_path(thing, _down(below, above)) for thing, below in above.values() if is_context(thing)
-    )
-    return next(filter(None, paths), "")
+def _in_context(above: dict[int, tuple[Any, Any]]) -> Found | None:
+    """Return the path from a context variable, which a thread has in C; None where none leads here."""
+    for thing, below in above.values():
+        if is_context(thing):
+            chain = _down(below, above)
+            path = write_context_path(thing, chain)
+            if path:
+                values = {id(value) for _, value in type(thing).items(thing)}
+                place = next((place for place, step in enumerate(chain) if id(step) in values), 0)
+                return Found(path, "", tuple(map(id, chain[place:])))
+    return None
 
 
 def state_of(closed: list[Any], asked: int, ours: Sequence[list[Any]] = ()) -> str:

@@ -127,9 +127,11 @@ class Retention:
         return retained <= RARE * len(references)
 
     def of_sample(self, sample: Sequence[Any], count: int) -> Retained:
-        """Return the bytes of ``count`` objects of a type, by the mean of the ``sample``."""
+        """Return the bytes of ``count`` objects of a type, by the mean of the ``sample`` and of others it leads to."""
         size_bytes, sizes = self._sizes(sample, keys=False)
-        return Retained(size_bytes * count // max(1, len(sizes)), False, self._describe(sample, sizes))
+        types = set(map(id, map(type, sample)))
+        met = sum(id(type(thing)) in types for thing in self._seen.values())
+        return Retained(size_bytes * count // max(1, len(sizes), met), False, self._describe(sample, sizes))
 
     def _sizes(self, entries: Sequence[Any], *, keys: bool) -> tuple[int, list[int]]:
         """Return the bytes of all entries and of each: what several hold is the first one's."""

@@ -178,6 +178,11 @@ class Walk:
             *self.roots,
         ]
 
+    def own_addresses(self) -> set[int]:
+        """Return where the parts of the walk are, and the copies of local variables at which it starts."""
+        copies = (root.names for root in self.roots if not root.is_module)
+        return {id(part) for part in (*self.own(), *copies)}
+
     def _enter_roots(self) -> None:
         level: list[int] = []
         waiting = list(range(len(self.objects)))

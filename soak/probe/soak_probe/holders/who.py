@@ -5,27 +5,31 @@ from __future__ import annotations
 import gc
 import time
 from _thread import get_ident
-from collections import Counter
 from itertools import compress
 from typing import Any, NamedTuple
 
 from ..standstill import alone, count_objects
 from ..tasks import registry
+from .agreement import agreed, way_of
 from .climb import Found, climb
-from .objects import Kinds, is_listed, of_types, type_name, types_of
+from .objects import Kinds, is_listed, type_name
 from .paths import write_path
 from .retained import Retained, Retention, are_weak
 from .roots import find_roots, hidden_names
+from .samples import add_samples, by_age
 from .walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .agreement import Way
+
 
 MOST_SUSPECTS = 256
 MOST_BUDGET_S = 60.0
-SAMPLE = 5
+MOST_CLIMBED = 5
+"""Objects of a type from which the way back is looked for, each alone: it is a few passes over all objects."""
 WALK_SHARE = 0.6
 """Of the time; the rest is for sizes and for the way back."""
 
@@ -89,7 +93,7 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     lasting = {suspect: things for suspect, things in listed.items() if suspect.type not in UNFINISHED}
     if lasting and not walk.is_late():
         with alone(hold_s):
-            _list(lasting)
+            _list(lasting, walk)
     search = _Search(walk, kinds, listed, started_s + budget_s, known, hold_s)
     answers = [search.answer(suspect) for suspect in suspects]
     return {"holders": answers, "visited": len(walk.objects), "whole": walk.whole}
@@ -125,7 +129,7 @@ class _Search:
         if suspect.type in UNFINISHED and suspect in self._listed and not self._is_late():
             with alone(self._hold_s):
                 things = self._listed[suspect]
-                _list({suspect: things})
+                _list({suspect: things}, self._walk)
                 found, retained = self._find(suspect)
                 things.clear()
         else:
@@ -174,12 +178,46 @@ class _Search:
         walk, sample = self._walk, self._listed.get(suspect, [])
         if not sample:
             return Found("", UNTRACKED if self._is_untracked(suspect.type) else ""), None
-        retained = self._retention().of_sample(sample, suspect.length)
-        place = next((place for place in map(walk.position, sample) if place is not None), None)
-        if place is None:
-            return self._climb(suspect, sample), retained
-        chain = walk.chain(place)
-        return Found(write_path(walk.root_of(chain), chain), ""), retained
+        places = [walk.position(thing) for thing in sample]
+        most = agreed([None if place is None else self._way(place) for place in places], len(sample))
+        if most:
+            return self._reached(sample[most[0]]), self._sizes(suspect, sample, most)
+        if 2 * places.count(None) <= len(sample):
+            return Found("", ""), None
+        return self._of_climbed(suspect, sample)
+
+    def _of_climbed(self, suspect: Suspect, sample: list[Any]) -> tuple[Found, Retained | None]:
+        """Return what a few of a sample agree on, each climbed alone: a container, or that none of all has one.
+
+        A climb counts references: nothing but the list may refer to an object of the sample.
+        """
+        walk = self._walk
+        climbed = range(0, len(sample), -(-len(sample) // MOST_CLIMBED))
+        found: list[Found] = []
+        for number in climbed:
+            is_reached = walk.position(sample[number]) is not None
+            found.append(
+                self._reached(sample[number]) if is_reached else self._climb(suspect, [sample[number]])
+            )
+            most = agreed([one.way for one in found], len(climbed))
+            if most:
+                return found[most[0]], self._sizes(suspect, sample, [climbed[place] for place in most])
+        state = found[0].state
+        if all(one.state == state for one in found) and all(walk.position(thing) is None for thing in sample):
+            return Found("", state), self._sizes(suspect, sample, climbed) if state else None
+        return Found("", ""), None
+
+    def _reached(self, thing: Any) -> Found:
+        chain = self._walk.chain_to(id(thing))
+        root = self._walk.root_of(chain)
+        return Found(write_path(root, chain), "", way_of(root, chain))
+
+    def _way(self, place: int) -> Way:
+        chain = self._walk.chain(place)
+        return way_of(self._walk.root_of(chain), chain)
+
+    def _sizes(self, suspect: Suspect, sample: list[Any], places: Sequence[int]) -> Retained:
+        return self._retention().of_sample([sample[place] for place in places], suspect.length)
 
     def _is_untracked(self, name: str) -> bool:
         """Return whether a class of that name was reached, and none whose objects are listed."""
@@ -197,43 +235,21 @@ class _Search:
         return time.monotonic() > self._by_s
 
 
-def _list(found: dict[Suspect, list[Any]]) -> None:
+def _list(found: dict[Suspect, list[Any]], walk: Walk) -> None:
     """Add objects from the collector's lists to what is ``found``: one by its address, a few by their type.
 
     Only while nothing else runs; the loops over all objects are C's.
     """
     by_address = {suspect.address: suspect for suspect in found if suspect.address}
-    by_type = {suspect.type: suspect for suspect in found if not suspect.address}
-    things = gc.get_objects()
-    if by_type:
-        _add_samples(things, by_type, found)
+    lengths = {suspect.type: suspect.length for suspect in found if not suspect.address}
+    things = by_age() if lengths else gc.get_objects()
+    if lengths:
+        samples = {suspect.type: sample for suspect, sample in found.items() if not suspect.address}
+        add_samples(things, samples, lengths, walk.own_addresses())
     for thing in compress(things, map(by_address.__contains__, map(id, things))):
         suspect = by_address[id(thing)]
         if suspect.type == type_name(type(thing)):
             found[suspect].append(thing)
-
-
-def _add_samples(things: list[Any], by_type: dict[str, Suspect], found: dict[Suspect, list[Any]]) -> None:
-    """Add the last few of each type, in no order that says how old they are.
-
-    Of a type of which the lists hold less than half, as of tuples of words, those that grow may be others: none.
-    """
-    names = {address: type_name(cls) for address, cls in types_of(things).items()}
-    counts = dict.fromkeys(by_type, 0)
-    for address, count in Counter(map(id, map(type, things))).items():
-        if names[address] in counts:
-            counts[names[address]] += count
-    enough = {name for name, count in counts.items() if 2 * count >= by_type[name].length}
-    wanted = {address: found[by_type[name]] for address, name in names.items() if name in enough}
-    things.reverse()
-    for thing in of_types(things, wanted):
-        sample = wanted[id(type(thing))]
-        if len(sample) < SAMPLE:
-            sample.append(thing)
-        else:
-            del wanted[id(type(thing))]
-            if not wanted:
-                break
 
 
 def _suspect(given: Any) -> Suspect:

@@ -42,6 +42,21 @@ class TestRetained:
         assert answer["retained_whole"] == 0
         assert answer["retained_bytes"] == pytest.approx(truth, rel=0.05)
 
+    def test_objects_of_a_sample_that_lead_to_others_of_their_type_share_the_bytes(self) -> None:
+        """Of a sample of rings of ten the bytes of all are those of each, and not ten times as many."""
+        rings = []
+        for _ in range(5):
+            ring = [Holder() for _ in range(10)]
+            for one, other in zip(ring, [*ring[1:], ring[0]], strict=True):
+                one.kept = other
+            rings.append(ring[0])
+        shared = (Holder, None)
+        size_bytes, alone_bytes = (
+            Retention(Kinds(), shared.__contains__, float("inf")).of_sample(sample, 50).size_bytes
+            for sample in (rings, [Holder()])
+        )
+        assert size_bytes == pytest.approx(alone_bytes, rel=0.2)
+
     def test_entries_with_weak_keys_are_told(self) -> None:
         """They stay for as long as somebody holds the keys; one that is keyed by a word is held by the dict itself."""
         keys = [Holder() for _ in range(50)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import json
 import sys
@@ -89,6 +90,74 @@ class TestTypes:
         again = ctypes.cast(address, ctypes.py_object).value
         ctypes.pythonapi.Py_DecRef(ctypes.py_object(again))
         assert (answer["holder"], answer["state"]) == ("", "unreferenced")
+
+    def test_a_leak_in_many_small_lists_is_named_over_what_was_there_before(self) -> None:
+        """Those that leak are young: no collection has come to them, which is where the program's first objects end."""
+        catalog = [Grown() for _ in range(900)]
+        gc.collect()
+        gc.disable()
+        try:
+            users: dict[int, list[Grown]] = {number: [] for number in range(50)}
+            for number in range(600):
+                users[number % 50].append(Grown())
+            with program(catalog=catalog, users=users):
+                answer = self.answer(1_500)
+        finally:
+            gc.enable()
+        assert answer["holder"].startswith("shop.users[")
+
+    def test_objects_that_many_hold_have_no_holder(self) -> None:
+        """What one of them hangs on says nothing of the others, nor do its bytes."""
+        with program(**{f"name_{letter}": [Grown()] for letter in "abcdefghijklmnopqrst"}):
+            assert self.answer(20) == self.unknown(20)
+
+    def test_objects_of_which_some_are_held_are_not_lost(self) -> None:
+        """Nothing is said of all, and no bytes are, where a part of them has a state that others have not."""
+        gc.disable()
+        try:
+            with program(**{f"name_{letter}": [Grown()] for letter in "abcde"}):
+                for _ in range(10):
+                    one = Grown()
+                    one.other = one
+                del one
+                assert self.answer(15) == self.unknown(15)
+        finally:
+            gc.enable()
+            gc.collect()
+
+    def unknown(self, count: int) -> dict[str, Any]:
+        """Return the answer that nothing is known."""
+        return {"address": 0, "type": f"{__name__}.Grown", "length": count, "holder": ""}
+
+    def test_objects_that_the_walk_did_not_come_to_agree_as_well(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The way back is looked for from a few, each alone: in one dict, or in many."""
+        monkeypatch.setattr(walk, "MOST_OBJECTS", 10)
+        users = {number: [Grown()] for number in range(200)}
+        with program(users=users):
+            assert self.answer(200)["holder"].startswith("shop.users[")
+        names = {f"name_{letter}": [kept] for letter, (kept,) in zip("abcdefghijklmnopqrst", users.values())}  # noqa: B905
+        del users
+        gc.collect()
+        with program(**names):
+            assert self.answer(20) == self.unknown(20)
+
+    def test_objects_in_a_context_variable_agree_on_it(self) -> None:
+        """One variable is a container, and all variables of a thread are none."""
+        contextvars.Context().run(self.check_context, {"basket": [Grown() for _ in range(20)]}, "basket")
+        few = {f"name_{letter}": [Grown()] for letter in "abcdefghijklmnopqrst"}
+        contextvars.Context().run(self.check_context, few, "")
+
+    def check_context(self, values: dict[str, list[Grown]], name: str) -> None:
+        """Ask inside a context that has these variables, which nothing else holds."""
+        while values:
+            key, value = values.popitem()
+            contextvars.ContextVar[Any](key).set(value)
+            del value
+        answer = self.answer(20)
+        assert answer["holder"].startswith(f"context variable {name}[" if name else "")
+        assert bool(answer["holder"]) == bool(name)
 
     def test_a_type_without_objects_has_no_answer(self) -> None:
         """Nothing is made up for a type that is not there."""
