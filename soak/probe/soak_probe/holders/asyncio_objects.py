@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 MOST_FRAMES = 100
 """Of a thread or task."""
+MOST_CODES = 10
+"""Of a task, by which it is told from others."""
 LONGEST_NAME = 200
 """Characters of the name of a function."""
 
@@ -49,6 +51,20 @@ def frames_of(coroutine: Any) -> Iterator[types.FrameType]:
             yield frame
         if coroutine is None:
             return
+
+
+def codes_of(coroutine: Any) -> Iterator[types.CodeType]:
+    """Yield the code of a coroutine or generator and of the first few that it awaits; unlike frames it is there."""
+    for _ in range(MOST_CODES):
+        if type(coroutine) is types.CoroutineType:
+            yield coroutine.cr_code
+        elif type(coroutine) is types.GeneratorType:
+            yield coroutine.gi_code
+        elif type(coroutine) is types.AsyncGeneratorType:
+            yield coroutine.ag_code
+        else:
+            return
+        coroutine = awaited_by(coroutine)
 
 
 def coroutine_of(task: Any) -> Any:

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from typing import Any, NamedTuple
 
 from .. import tasks
-from .asyncio_objects import MOST_FRAMES, coroutine_of, frames_of, function_name, is_done
+from .asyncio_objects import MOST_FRAMES, codes_of, coroutine_of, frames_of, function_name, is_done
 from .objects import attributes_of, is_a, locals_of
 
 TYPE_CHECKING = False
@@ -139,16 +139,27 @@ def _of_frames(frames: Sequence[_Running]) -> Iterator[Root]:
 
 
 def _tasks() -> Iterator[_Running]:
-    found = 0
+    """Yield the frames of at most about ``MOST_TASKS`` pending tasks, first of those of which few wait in one place.
+
+    So a crowd takes no place of others; of one that is not left out there are enough to tell that it is one.
+    """
+    alike: dict[tuple[int, ...], list[Any]] = {}
     for reference in tasks.find(exact=True).seen[:MOST_TASKS_LOOKED_AT]:
         task = reference()
         if task is None or is_done(task):
             continue
         coroutine = coroutine_of(task)
-        yield from _of_task(_awaited(coroutine), id(coroutine))
-        found += 1
-        if found == MOST_TASKS:
+        same = alike.setdefault(tuple(map(id, codes_of(coroutine))), [])
+        if len(same) < MOST_TASKS:
+            same.append(coroutine)
+    room = MOST_TASKS
+    for same in sorted(alike.values(), key=list.__len__):
+        if room <= 0:
             return
+        taken = same[: max(room, CROWD + 1)]
+        room -= len(taken)
+        for coroutine in taken:
+            yield from _of_task(_awaited(coroutine), id(coroutine))
 
 
 def _awaited(coroutine: Any) -> list[types.FrameType]:

@@ -7,8 +7,10 @@ import sys
 import threading
 import types
 from _thread import get_ident
+from collections.abc import Awaitable, Callable
 
 import pytest
+from soak_probe.holders import roots
 from soak_probe.holders.roots import CROWD, Root, find_roots
 
 
@@ -49,6 +51,43 @@ def test_a_crowd_starts_late(count: int, late: bool) -> None:
         for thread in threads:
             thread.join()
     assert [root.is_late for root in found] == [late] * count
+
+
+@pytest.mark.parametrize(("most", "count"), [(CROWD + 1, CROWD + 1), (CROWD + 10, CROWD + 7), (1_000, 200)])
+def test_a_crowd_of_tasks_takes_no_place_of_others(
+    most: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that lasts is a root beside more that leak than are looked at, whatever function both began with.
+
+    What is looked at of the crowd is told as one; where there is room, that is all of it.
+    """
+    monkeypatch.setattr(roots, "MOST_TASKS", most)
+    found: list[Root] = []
+
+    async def stuck(ended: asyncio.Event) -> None:
+        await ended.wait()
+
+    async def worker(ended: asyncio.Event) -> None:
+        await ended.wait()
+
+    async def wrapped(work: Callable[[asyncio.Event], Awaitable[None]], ended: asyncio.Event) -> None:
+        await work(ended)
+
+    async def main() -> None:
+        ended = asyncio.Event()
+        coroutines = [wrapped(stuck, ended) for _ in range(100)] + [stuck(ended) for _ in range(100)]
+        coroutines[150:150] = [worker(ended), wrapped(worker, ended)]
+        waiting = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+        await asyncio.sleep(0)
+        found.extend(await asyncio.to_thread(find_roots, get_ident()))
+        ended.set()
+        await asyncio.gather(*waiting)
+
+    asyncio.run(main())
+    of_tasks = [root for root in found if root.label.startswith("task ")]
+    assert [root.is_late for root in of_tasks if root.label.endswith("worker()")] == [False, False]
+    crowd = [root for root in of_tasks if root.label.endswith("stuck()")]
+    assert [root.is_late for root in crowd] == [True] * count
 
 
 def test_what_the_main_thread_runs_of_the_target_lasts() -> None:
