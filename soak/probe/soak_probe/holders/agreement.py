@@ -21,10 +21,9 @@ MOST_STEPS = 50
 def way_of(root: Root, chain: Sequence[Any]) -> Way:
     """Return the way of a chain that begins with the names of ``root``, by addresses: it keeps nothing alive.
 
-    Modules and functions are no containers, but that the tasks or threads of a crowd, all of one label, are what is
-    kept.
+    Modules and functions are no containers, but that several tasks of one label are one place.
     """
-    begin: Way = (root.label,) if root.is_late and not root.is_module else ()
+    begin: Way = (root.label,) if root.is_alike else ()
     return (*begin, *map(id, chain[1 : MOST_STEPS + 1]))
 
 

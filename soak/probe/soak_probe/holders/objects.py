@@ -64,6 +64,8 @@ _GIVE_LOCALS = frozenset(
     ("locals", "vars", "eval", "exec", "f_locals", "_getframe", "currentframe", "getargvalues")
 )
 """Names by which a function comes to the dict of its own variables, or to its frame; ``dir`` gives a list."""
+_OWN_LOCALS = frozenset(("locals", "vars", "eval", "exec"))
+"""Those of them that are functions of Python; as an attribute each may be anything."""
 
 
 def mro_of(cls: type) -> tuple[type, ...]:
@@ -286,7 +288,28 @@ def _has_given_locals(frame: types.FrameType) -> bool:
         dict.get(frame.f_globals, "__name__") == "runpy"
     ):  # ``python -m``: it runs others, with names of their own
         return False
-    return not _GIVE_LOCALS.isdisjoint((*frame.f_code.co_names, *frame.f_code.co_freevars))
+    code = frame.f_code
+    names = _GIVE_LOCALS.intersection((*code.co_names, *code.co_freevars))
+    return bool(names) and (
+        not names <= _OWN_LOCALS or not names.isdisjoint(code.co_freevars) or _calls_own_locals(code)
+    )
+
+
+def _calls_own_locals(code: types.CodeType) -> bool:
+    """Return whether one of the built-in functions is used that give a function its own variables.
+
+    ``vars`` of something, which comes next, gives those of that, and a name behind a dot is of something else.
+    """
+    import dis  # few functions name them, and it takes memory of the target
+
+    before = ""
+    for one in dis.get_instructions(code):
+        if before and not (before == "vars" and one.opname.startswith("LOAD_")):
+            return True
+        before = (
+            one.argval if one.opname in {"LOAD_GLOBAL", "LOAD_NAME"} and one.argval in _OWN_LOCALS else ""
+        )
+    return False
 
 
 def _sizeof(bases: tuple[type, ...]) -> Callable[[Any], int]:

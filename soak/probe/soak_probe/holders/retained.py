@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from _weakref import getweakrefs
 from _weakref import ref as reference_type
 from typing import Any, NamedTuple
 
@@ -122,9 +121,8 @@ class Retention:
             if not is_to_finalize and self._kinds.of(key).name not in REFERENCES:
                 return False
             references.append(attribute_of(value, "weakref") if is_to_finalize else key)
-        known = set(map(id, references))
-        retained = sum(id(one) in known for thing in self._seen.values() for one in getweakrefs(thing))
-        return retained <= RARE * len(references)
+        living = set(map(id, map(_dereference, [one for one in references if is_a(one, reference_type)])))
+        return len((living - {id(None)}) & self._seen.keys()) <= RARE * len(references)
 
     def of_sample(self, sample: Sequence[Any], count: int) -> Retained:
         """Return the bytes of ``count`` objects of a type, by the mean of the ``sample`` and of others it leads to."""

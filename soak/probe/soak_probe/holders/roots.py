@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 
 from .. import tasks
 from .asyncio_objects import MOST_FRAMES, codes_of, coroutine_of, frames_of, function_name, is_done
-from .objects import attributes_of, is_a, locals_of
+from .objects import LeftAlone, attributes_of, is_a, locals_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 OWN, INSTALLED, STANDARD = range(3)
 """Whose code it is: the target's, of its packages, of Python."""
 
 MOST_TASKS = 1_000
-MOST_TASKS_LOOKED_AT = 200_000
+MOST_TASKS_LOOKED_AT = 20_000
 MOST_FRAMES_ASKED_FOR = 10_000
 CROWD = 20
 """Threads or tasks in one function, or modules of one file, from which on they are what is kept, not who keeps it."""
@@ -51,7 +51,9 @@ class Root(NamedTuple):
     coroutine: int = 0
     """Address of the task's coroutine whose local variables these are; 0 for others."""
     of_cut_stack: bool = False
-    """Whether other functions of the same thread, between its outermost and its innermost, were left out."""
+    """Whether other functions of the same thread were left out, between its outermost and its innermost, or this."""
+    is_alike: bool = False
+    """Whether other roots have its label: tasks in one function."""
 
 
 class _Running(NamedTuple):
@@ -70,8 +72,9 @@ def find_roots(own_thread: int) -> list[Root]:
 
     Of each owner's, modules with a leading underscore come last: others have their names from these.
     """
-    running = {id(running.frame): running for running in (*_threads(own_thread), *_tasks())}
-    roots = [*_modules(), *_of_frames(list(running.values()))]
+    threads = {id(running.frame): running for running in _threads(own_thread)}
+    tasks_too = threads | {id(running.frame): running for running in _tasks()}
+    roots = [*_modules(), *_of_frames(list(tasks_too.values()), threads.keys())]
     return sorted(
         roots, key=lambda root: (root.owner, root.label.startswith("_") and root.label != "__main__")
     )
@@ -129,13 +132,19 @@ def _crowds(sorts: Iterable[Any]) -> set[Any]:
     return {sort for sort, count in Counter(sorts).items() if count > CROWD}
 
 
-def _of_frames(frames: Sequence[_Running]) -> Iterator[Root]:
+def _of_frames(frames: Sequence[_Running], on_stacks: Collection[int]) -> Iterator[Root]:
+    """Yield the roots of frames; those ``on_stacks`` of threads, by their addresses, hold what no list shows.
+
+    What a coroutine holds that waits is in the collector's lists, whatever of its variables was read.
+    """
     crowds = _crowds(id(running.frame.f_code) for running in frames)
+    alike = Counter(running.label for running in frames)
     for label, frame, lasts, coroutine, of_cut_stack in frames:
         owner = owner_of(frame.f_code.co_filename)
         late = id(frame.f_code) in crowds or _module(frame) in _LOOP_MODULES
         names = locals_of(frame)
-        yield Root(label, names, False, owner, lasts and owner == OWN, late, coroutine, of_cut_stack)
+        cut = of_cut_stack or (type(names) is LeftAlone and id(frame) in on_stacks)
+        yield Root(label, names, False, owner, lasts and owner == OWN, late, coroutine, cut, alike[label] > 1)
 
 
 def _tasks() -> Iterator[_Running]:

@@ -6,7 +6,7 @@ import gc
 from collections import Counter
 from typing import Any
 
-from .objects import of_types, type_name, types_of
+from .objects import of_types, prime_from, type_name, types_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def add_samples(
         for address, name in names.items()
         if name in counts and 2 * counts[name] >= lengths[name]
     }
-    strides = {name: max(1, count // (NEWEST * SAMPLE)) for name, count in counts.items()}
+    strides = {name: prime_from(count // (NEWEST * SAMPLE)) for name, count in counts.items()}
     met = dict.fromkeys(found, 0)
     things.reverse()
     for thing in of_types(things, wanted):

@@ -6,7 +6,7 @@ import time
 from array import array
 from typing import Any
 
-from .objects import LeftAlone, is_a, referents, type_name
+from .objects import is_a, referents, type_name
 from .roots import registries, registries_of_tasks
 
 TYPE_CHECKING = False
@@ -58,9 +58,7 @@ class Walk:
         hidden: Iterable[Any],
         deadline_s: float,
     ) -> None:
-        self.roots = [
-            root._replace(of_cut_stack=True) if type(root.names) is LeftAlone else root for root in roots
-        ]
+        self.roots = roots
         self.hidden = list(hidden)
         self.objects: list[Any] = []
         self.whole = True

@@ -33,14 +33,14 @@ def test_most_of_the_sample_decide(ways: list[Way | None], places: list[int]) ->
     assert agreed(ways, len(ways)) == places
 
 
-def test_modules_are_no_containers_and_crowds_are() -> None:
+def test_modules_are_no_containers_and_tasks_of_one_function_are() -> None:
     """Two lists of one module are two; two tasks of one function hold the same, in variables of their own."""
     kept: list[Any] = [[0], [1]]
     names: list[dict[str, Any]] = [{"kept": one} for one in kept]
     module = Root("shop", {"a": kept[0], "b": kept[1]}, True, OWN)
     assert agreed([way_of(module, [module.names, one]) for one in kept], 2) == []
-    for late, places in ((False, []), (True, [0, 1])):
-        tasks = [Root("task shop.serve()", own, False, OWN, is_late=late) for own in names]
+    for alike, places in ((False, []), (True, [0, 1])):
+        tasks = [Root("task shop.serve()", own, False, OWN, is_alike=alike) for own in names]
         ways = [way_of(root, [root.names, one]) for root, one in zip(tasks, kept, strict=True)]
         assert agreed(ways, 2) == places
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from soak_probe.holders import objects
+from soak_probe.holders import objects, roots
 
 from tests.support.kept_locals import MANY
 from tests.support.paths import ROOT
@@ -104,15 +104,35 @@ class TestLocalsOf:
 
     @pytest.mark.parametrize(
         "source",
-        ["def works():\n    mine = dir(3)\n    yield", "def works():\n    mine = 'locals'\n    yield"],
+        [
+            f"def works():\n    mine = {made}\n    yield"
+            for made in (
+                "dir(3)",
+                "'locals'",
+                "vars(object)",
+                "3 if print else re.eval",
+                "3 if print else re.exec(1)",
+            )
+        ],
     )
     def test_other_functions_are_read(self, source: str) -> None:
-        """``dir`` gives a list, and a text is no name."""
+        """``dir`` gives a list, ``vars`` of another its own variables; what is behind a dot is of another."""
         names: dict[str, Any] = {}
         exec(source, names)  # noqa: S102
         working = names["works"]()
         next(working)
         assert objects.locals_of(working.gi_frame).keys() == {"mine"}
+
+    @pytest.mark.parametrize("on_stack", [False, True])
+    def test_what_waits_hides_nothing(self, *, on_stack: bool) -> None:
+        """What a generator or coroutine holds is in the collector's lists; what a thread's function holds is not."""
+        names: dict[str, Any] = {}
+        exec("def works():\n    mine = locals()\n    yield", names)  # noqa: S102
+        working = names["works"]()
+        next(working)
+        frames = [roots._Running("works()", working.gi_frame)]
+        [root] = roots._of_frames(frames, {id(working.gi_frame)} if on_stack else ())
+        assert root.of_cut_stack is (on_stack and sys.version_info < (3, 13))
 
     def test_what_runs_a_module_is_read(self) -> None:
         """``python -m`` stays on the stack for as long as the program runs; it has given its locals to nobody."""

@@ -6,6 +6,8 @@ import gc
 from collections.abc import Collection
 from itertools import pairwise
 
+import pytest
+from soak_probe.holders.objects import prime_from
 from soak_probe.holders.samples import NEWEST, SAMPLE, add_samples, by_age
 
 
@@ -49,7 +51,16 @@ def test_the_sample_is_spread_over_the_newest() -> None:
     assert len(numbers) == SAMPLE
     assert min(numbers) >= 8_000 - 8_000 // NEWEST
     assert max(numbers) - min(numbers) > 0.8 * 8_000 // NEWEST
-    assert {one - other for one, other in pairwise(numbers)} == {8_000 // NEWEST // SAMPLE}
+    assert {one - other for one, other in pairwise(numbers)} == {prime_from(8_000 // NEWEST // SAMPLE)}
+
+
+@pytest.mark.parametrize("count", [400, 440, 1_000, 8_000])
+@pytest.mark.parametrize("rhythm", [2, 3, 4, 6])
+def test_objects_that_are_made_in_turn_are_all_met(count: int, rhythm: int) -> None:
+    """A request that makes several of a type, each for another container, is seen as a whole."""
+    things: list[object] = [Grown() for _ in range(count)]
+    turns = {id(thing): number % rhythm for number, thing in enumerate(things)}
+    assert {turns[id(thing)] for thing in sample_of(things)} == set(range(rhythm))
 
 
 def test_few_are_all_taken_but_the_probe_s_own() -> None:
