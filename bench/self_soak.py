@@ -206,7 +206,8 @@ def table_of(own: list[Own], page_bytes: float, minutes: float) -> Table:
     for column in ("RSS, MiB", "growth, KiB/h (95%)", "finding"):
         table.add_column(column, justify="right")
     for one in own:
-        interval = "" if one.low_kib_h is None else f"{one.low_kib_h:,.1f} to {one.high_kib_h:,.1f}"
+        is_known = one.low_kib_h is not None and one.growth != UNCHANGED
+        interval = "" if not is_known else f"{one.low_kib_h:,.1f} to {one.high_kib_h:,.1f}"
         table.add_row(one.name, f"{one.rss_mib:.1f}", interval, one.growth)
     fine = "does not grow" if page_bytes <= PAGE_MARGIN_BYTES else "grows"
     table.add_row("page /soak, JavaScript", "", f"{page_bytes / 1024:+,.0f} KiB in all", fine)

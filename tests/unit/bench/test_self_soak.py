@@ -27,10 +27,11 @@ def test_a_process_is_named_by_its_command(command: list[str], name: str) -> Non
 
 
 def test_each_process_has_a_row_with_its_growth_per_hour() -> None:
-    """Where it was not judged there is no interval."""
+    """Where it was not judged there is no interval, nor where it never changed."""
     own = [
         Own("supervisor", "does not grow", 64.25, -1.0, 12.5),
         Own("guard", "not judged", 11.0, None, None),
+        Own("keeper", "unchanged", 12.0, -7212.6, 3862.4),
     ]
     console = Console(width=90)
     with console.capture() as printed:
@@ -40,5 +41,6 @@ def test_each_process_has_a_row_with_its_growth_per_hour() -> None:
     assert cells == [
         ["supervisor", "64.2", "-1.0 to 12.5", "does not grow"],
         ["guard", "11.0", "not judged"],
+        ["keeper", "12.0", "unchanged"],
         ["page /soak, JavaScript", "+2 KiB in all", "does not grow"],
     ]
