@@ -91,7 +91,7 @@ PARTIAL = f".report.html.{os.getpid()}-{threading.get_ident()}.partial"
 """Where this thread writes a new report.html."""
 
 
-@pytest.mark.parametrize("name", ["report.html", PARTIAL])
+@pytest.mark.parametrize("name", ["report.html", PARTIAL], ids=["file", "partial"])
 def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
     """A link in the place of a file, or of its partial one, is replaced; what it points to stays as it was."""
     (tmp_path / "mine").write_text("kept")
