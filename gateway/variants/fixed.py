@@ -19,6 +19,7 @@ from gateway.failures import FailureLog, InvalidBodyError, UpstreamFailedError, 
 from gateway.interface import Stats
 from gateway.upstreams import UpstreamResolver, Upstreams
 from gateway.variants.bounded_tasks import BoundedTaskManager
+from gateway.variants.deadlines import Deadlines
 from gateway.watchdog import MemoryWatchdog
 
 PROCESS_S: Final = 0.1
@@ -79,6 +80,7 @@ class FixedGateway:
         self._cache: TTLCache[bytes, bytes] = TTLCache(limits.cache_entries, limits.cache_ttl_s, timer=clock)
         self._history: deque[HistoryRecord] = deque(maxlen=limits.history_records)
         self._session = _open_session(upstreams, limits)
+        self._deadlines = Deadlines(limits.upstream_timeout_s)
         watchdog = MemoryWatchdog(limits.warn_memory_bytes, limits.warn_growth_bytes_per_s)
         self._chores = (
             asyncio.create_task(self._sweep(), name="sweep"),
@@ -139,10 +141,15 @@ class FixedGateway:
     async def _fetch(self, service: str, service_name: str, body: bytes) -> bytes:
         # The connection belongs to the service and the Host header names the instance, so that
         # instances that come and go leave no idle connections behind.
-        headers = {"Host": service_name, "Content-Type": "application/json"}
+        headers = {
+            "Host": service_name,
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",  # what is not compressed is bounded as it comes
+        }
+        deadline = self._deadlines.begin()
         try:
             async with (
-                asyncio.timeout(self._limits.upstream_timeout_s),
+                deadline,
                 self._session.get(
                     f"http://{service}/api", data=body, headers=headers, allow_redirects=False
                 ) as response,
@@ -156,6 +163,8 @@ class FixedGateway:
             ) from None
         except aiohttp.ClientError as error:
             raise UpstreamFailedError(f"{service} could not be asked: {error}") from error
+        finally:
+            self._deadlines.end(deadline)
         try:
             from_json(answer, allow_inf_nan=False, cache_strings="none")
         except ValueError as error:
@@ -216,6 +225,4 @@ def _open_session(upstreams: Upstreams, limits: Limits) -> aiohttp.ClientSession
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         # the default jar keeps what services set, for every client alike
         cookie_jar=aiohttp.DummyCookieJar(),
-        # no service looks at them, and to write them takes time from every request
-        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent"),
     )
