@@ -45,7 +45,7 @@ FULL = Effort(
     loads=Rounds(6, 2.0),
     naming=4,
     reports=3,
-    about_s=570,
+    about_s=630,
 )
 QUICK = Effort(
     builds=Rounds(5, 0.5),
@@ -54,7 +54,7 @@ QUICK = Effort(
     loads=Rounds(2, 2.0),
     naming=2,
     reports=2,
-    about_s=215,
+    about_s=235,
 )
 
 

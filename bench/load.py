@@ -28,6 +28,7 @@ class Comparison:
 
 
 PLANNED: Final = {rps: Load(True, rps) for rps in RATES_RPS}
+FOUR_WORKERS: Final = Load(True, 4000, workers=4)
 AT_ONE_RATE: Final = tuple(
     Comparison(f"planned load / FastHttpUser, both at {rps:,}/s", load, Load(False, rps))
     for rps, load in PLANNED.items()
@@ -49,8 +50,13 @@ COMPARED: Final = (
     (
         Comparison(
             "planned load at 1,000/s a worker, 4 workers / 1",
-            Load(True, 4000, workers=4),
+            FOUR_WORKERS,
             Load(True, 1000, workers=1),
+        ),
+        Comparison(
+            "planned load / FastHttpUser, both of 4 workers at 1,000/s each",
+            FOUR_WORKERS,
+            Load(False, 4000, workers=4),
         ),
     ),
 )

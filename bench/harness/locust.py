@@ -39,7 +39,7 @@ class Load:
     rps: float = 0.0
     """Requests per second in all; 0: as many as are answered, of plain users."""
     workers: int = 0
-    """Number of workers of the planned load beside a master; 0: one process does both."""
+    """Number of workers beside a master; 0: one process does both."""
     apart: bool = False
     """Whether plain users with a rate each begin at an instant of their own; else all send at the same instants."""
 
@@ -104,30 +104,30 @@ def _senders(place: Place, server: Server, load: Load) -> Iterator[list[subproce
             return process
 
         headless = ("--headless", "--only-summary")
-        if not load.planned:
-            pace = {"PACE_RPS": str(load.rps / USERS)} if load.rps else {}
-            pace |= {"APART": "1"} if load.apart else {}
-            users = ("--users", str(USERS), "--spawn-rate", str(USERS))
-            yield [start("-f", "bench/targets/plain_load.py", "--host", url, *users, *headless, **pace)]
-            return
-        planned = (
-            "-f",
-            "locustfiles/planned_load.py",
-            "--traffic",
-            str(_plan(place.directory, url, load.rps)),
-        )
-        if not load.workers:
-            one = start(*planned, *headless)
-            _begin(one)
-            yield [one]
-            return
-        port = str(free_port())
-        here = ("--master-bind-host", HOST, "--master-bind-port", port, "--expect-workers", str(load.workers))
-        master = start(*planned, "--master", *here, *headless)
-        there = ("--master-host", HOST, "--master-port", port)
-        workers = [start(*planned, "--worker", *there) for _ in range(load.workers)]
-        _begin(master)
-        yield workers
+        if load.planned:
+            plan = str(_plan(place.directory, url, load.rps))
+            words: tuple[str, ...] = ("-f", "locustfiles/planned_load.py", "--traffic", plan)
+            users: tuple[str, ...] = ()
+            environment = {}
+        else:
+            count = USERS * max(load.workers, 1)
+            words = ("-f", "bench/targets/plain_load.py", "--host", url)
+            users = ("--users", str(count), "--spawn-rate", str(count))
+            environment = {"PACE_RPS": str(load.rps / count)} if load.rps else {}
+            environment |= {"APART": "1"} if load.apart else {}
+        if load.workers:
+            port = str(free_port())
+            bind = ("--master-bind-host", HOST, "--master-bind-port", port)
+            expect = ("--expect-workers", str(load.workers))
+            first = start(*words, "--master", *bind, *expect, *users, *headless)
+            there = ("--master-host", HOST, "--master-port", port)
+            senders = [start(*words, "--worker", *there, **environment) for _ in range(load.workers)]
+        else:
+            first = start(*words, *users, *headless, **environment)
+            senders = [first]
+        if load.planned:
+            _begin(first)
+        yield senders
 
 
 def _begin(locust: subprocess.Popen[str]) -> None:

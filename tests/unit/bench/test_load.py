@@ -40,6 +40,7 @@ def test_each_rate_has_its_row_against_users_of_that_rate(monkeypatch: pytest.Mo
         "planned load / FastHttpUser, both at 4,000/s": Verdict.MET,
         "planned load at 4,000/s / FastHttpUser at its most": Verdict.MET,
         "planned load at 1,000/s a worker, 4 workers / 1": Verdict.MET,
+        "planned load / FastHttpUser, both of 4 workers at 1,000/s each": Verdict.MET,
     }
     at_600 = [Load(True, 600), Load(False, 600), Load(False, 600, apart=True)]
     assert measured[:9] == [*at_600, *at_600[::-1], *at_600]
