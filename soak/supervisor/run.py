@@ -191,22 +191,24 @@ class Run:
         for arm in self._arms:
             arm.sampler.phase = phase
         self._session.events.record("phase", phase)
-        if phase == contract.LOAD:
-            self._start_judge()
+        if phase in (contract.WARMUP, contract.LOAD):
+            self._withdraw_verdict()
+        if phase == contract.LOAD and self._plan.judge is not None:
+            self._judge = self._session.start_child(self._plan.judge)
 
     def take_points(self, start_s: float) -> None:
         """Have the arms read in each pause of the load whose warm-up starts at ``start_s`` (``t_s``)."""
         self._points = points(self._plan.traffic, start_s)
         self._next_point = next(self._points, None)
 
-    def _start_judge(self) -> None:
-        """Have the load judged from here on; the verdict on an earlier load does not count."""
-        if self._plan.judge is None:
-            return
+    def _withdraw_verdict(self) -> None:
+        """Have nothing judged: a verdict on an earlier load is none on this one, whose judge starts after the warm-up.
+
+        The judge of the earlier load may still rest from its last look, and would give its verdict once more.
+        """
         self._session.stop_children((self._judge,), GRACE_S)
-        self._session.live = None
+        self._judge = self._session.live = None
         (self._session.directory / contract.LIVE).unlink(missing_ok=True)
-        self._judge = self._session.start_child(self._plan.judge)
 
     def wait_for_load(self, until_s: float) -> str | None:
         """Look after everything until then; return early, with the reason, when a gate is certain to fail.

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -372,3 +373,31 @@ def test_while_a_report_is_made_the_manifest_states_that_the_run_goes_on(make_ru
     run.go(led_by_ui)
     assert seen == [("running", ("-P", "-m", "analysis", "report", "--load-ended"))]
     assert run.manifest["status"] == "complete"
+
+
+def test_nothing_is_judged_from_the_warm_up_of_a_second_load_on(make_run: MakeRun) -> None:
+    """The verdict on the first is withdrawn, and its judge, which may rest between two looks, gives no other."""
+    run = make_run()
+    live, judges, seen = run.directory / LIVE, list[int](), list[tuple[bool, bool]]()
+
+    def spawned(child: Any) -> None:
+        if child.spec.name == "judge":
+            judges.append(round(run.machine.now_s))
+        if child.spec.name == "report":
+            child.end(0)
+
+    def look() -> None:
+        seen.append((live.exists(), "judge" in run.machine.running()))
+
+    def say(line: str) -> None:
+        run.machine.child("locust").print(line)
+
+    run.machine.on_spawn = spawned
+    for t_s, line in ((10, "BEGAN 12 20"), (40, "ENDED 40"), (60, "BEGAN 62 72"), (90, "ENDED 90")):
+        run.machine.at(t_s, partial(say, line.replace("BEGAN", LOAD_BEGAN).replace("ENDED", LOAD_ENDED)))
+    run.machine.at(30, live.touch)
+    for t_s in (59, 65):
+        run.machine.at(t_s, look)
+    run.machine.at(120, lambda: run.stop_request.note("SIGINT"))
+    run.go(led_by_ui)
+    assert (seen, judges) == ([(True, True), (False, False)], [20, 72])
