@@ -50,6 +50,8 @@ class LiveArm:
     """The newest second of load by name in REQUEST_NAMES."""
     processes: tuple[LiveProcess, ...] = ()
     """Its processes, the oldest first, where the newest tick has several; else empty."""
+    elsewhere: bool = False
+    """Whether it runs elsewhere: how its processes end cannot be known."""
 
 
 class LiveRecording:
@@ -69,10 +71,14 @@ class LiveRecording:
         """Rows of the newest tick of each arm, maybe not all yet: an arm's processes share its ``t_s``."""
         self._live_stamp: tuple[int, int] = (0, 0)
         self._sums = {arm: contract.ProcessSums() for arm in arms}
-        self._limit: float | None = None
+        self.limit_bytes: float | None = None
+        """Memory limit of each arm that is started, bytes; None without a limit, or before it is known."""
+        self._knows_arms = False
 
     def read_new(self) -> None:
         """Read what was recorded since the last call."""
+        if not self._knows_arms:
+            self._read_arms()
         for row in self._events.new_rows():
             self._take_event(row)
         for arm, tail in self._samples.items():
@@ -88,17 +94,6 @@ class LiveRecording:
         """The current phase; empty before the first."""
         return self.phases[-1][1] if self.phases else ""
 
-    @property
-    def limit_bytes(self) -> float | None:
-        """Memory limit of each arm, bytes; None without a limit, or before it is known."""
-        if self._limit is None:
-            try:
-                config = read_json(self.directory / contract.MANIFEST)["config"]
-                self._limit = float(config["limit"]["memory"] or 0)
-            except (OSError, ValueError, KeyError, TypeError):  # not written yet
-                return None
-        return self._limit or None
-
     def live_of(self, arm: str) -> contract.ArmLive:
         """Return the verdict so far on an arm; one of empty texts before the first."""
         return (self.live.arms if self.live else {}).get(arm) or contract.ArmLive("", "")
@@ -107,6 +102,17 @@ class LiveRecording:
     def has_report(self) -> bool:
         """Whether the run has a report of its newest load; from the start of a load on there is only that before it."""
         return self.phase == contract.IDLE and (self.directory / contract.REPORT / "report.html").is_file()
+
+    def _read_arms(self) -> None:
+        try:
+            known = {one["name"]: one for one in read_json(self.directory / contract.MANIFEST)["arms"]}
+        except (OSError, ValueError, KeyError, TypeError):  # not written yet
+            return
+        self._knows_arms = True
+        for name, arm in self.arms.items():
+            facts = known.get(name, {})
+            arm.elsewhere = bool(facts.get("url"))
+            self.limit_bytes = facts.get("memory_limit_bytes") or self.limit_bytes
 
     def _take_event(self, row: CsvRow) -> None:
         t_s = cell_number(row, "t_s")

@@ -8,6 +8,8 @@ from locustfiles.web.live_recording import LiveArm
 from soak.contract import ArmLive, ProcessLive
 from soak.contract.units import clock_text, mebibytes, three_digits
 
+UNKNOWN: Final = "-"
+"""What stands where a figure is expected that cannot be known."""
 VERDICT_TEXTS: Final = {"leak": "LEAK", "no_leak": "NO LEAK", "inconclusive": "INCONCLUSIVE"}
 
 MOST_PROCESSES: Final = 10
@@ -15,7 +17,7 @@ MOST_PROCESSES: Final = 10
 
 
 def arm_texts(name: str, arm: LiveArm, live: ArmLive) -> dict[str, str]:
-    """Return the texts of an arm that tab and page share, by their keys there; empty for what is not known."""
+    """Return the texts of an arm that tab and page share, by their keys there; empty for what was not read."""
     now = arm.now.get
     return {
         "name": name,
@@ -28,7 +30,7 @@ def arm_texts(name: str, arm: LiveArm, live: ArmLive) -> dict[str, str]:
         "tasks": count(now("tasks")),
         "sessions": count(now("sessions")),
         "oom": oom_text(live),
-        "kills": count(arm.lives.oom_kills),
+        "kills": UNKNOWN if arm.elsewhere else count(arm.lives.oom_kills),
         "life": down_text(arm) or count(now("life")),
     }
 

@@ -26,6 +26,7 @@ from tests.unit.locustfiles.web.live_run import GrowingRun
 def main(runs: str) -> None:
     """Serve until the input ends."""
     recording = GrowingRun(Path(runs)).recording
+    recording.read_new()
     app = Flask("live")
     web_ui = SimpleNamespace(app=app, auth_required_if_enabled=lambda view: view)
     SoakPage(recording).register(cast(WebUI, web_ui))

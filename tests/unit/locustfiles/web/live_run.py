@@ -15,11 +15,18 @@ ARMS = {"leaky": "http://127.0.0.1:1", "fixed": "http://127.0.0.1:2"}
 class GrowingRun:
     """Writes rows as the run, the samplers and Locust would."""
 
-    def __init__(self, runs: Path, name: str = "20261124-101112-demo") -> None:
+    def __init__(
+        self, runs: Path, name: str = "20261124-101112-demo", elsewhere: tuple[str, ...] = ()
+    ) -> None:
         self.directory = runs / name
         self.directory.mkdir(parents=True)
-        config = {"limit": {"memory": 512 << 20}}
-        (self.directory / "manifest.json").write_text(json.dumps({"config": config, "status": "complete"}))
+        facts = [
+            {"name": arm, "memory_limit_bytes": None, "url": url}
+            if arm in elsewhere
+            else {"name": arm, "memory_limit_bytes": 512 << 20}
+            for arm, url in ARMS.items()
+        ]
+        (self.directory / "manifest.json").write_text(json.dumps({"arms": facts, "status": "complete"}))
         for arm in ARMS:
             (self.directory / arm).mkdir()
             for event in ("start", "ready"):

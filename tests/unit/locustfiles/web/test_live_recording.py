@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from locustfiles.web.live_recording import LiveProcess, cell_number
+from locustfiles.web.wording import arm_texts
 from soak.contract import PHASES, ArmLive
 from tests.unit.locustfiles.web.live_run import GrowingRun
 
@@ -178,3 +179,24 @@ def test_a_cell_that_was_not_read_is_no_number() -> None:
     """Neither is one that is missing, damaged or no finite number; 0 is one."""
     row = {"a": "", "b": "x", "c": "nan", "d": "inf", "e": "0"}
     assert [cell_number(row, name) for name in "abcdef"] == [None, None, None, None, 0.0, None]
+
+
+def test_how_an_arm_elsewhere_ends_is_not_known(tmp_path: Path) -> None:
+    """Nor has it a memory limit of ours; that of the other arm is shown."""
+    run = GrowingRun(tmp_path, elsewhere=("fixed",))
+    run.recording.read_new()
+    kills = {name: arm_texts(name, arm, ArmLive("", ""))["kills"] for name, arm in run.recording.arms.items()}
+    assert (kills, run.recording.limit_bytes) == ({"leaky": "0", "fixed": "-"}, 512 << 20)
+
+
+def test_the_arms_are_known_once_the_manifest_is_there(tmp_path: Path) -> None:
+    """None or half of one is read again; where all arms run elsewhere there is no limit."""
+    run = GrowingRun(tmp_path, elsewhere=("leaky", "fixed"))
+    manifest = run.directory / "manifest.json"
+    whole = manifest.read_text()
+    for text in ("", "{}", '{"arms": [{}]}', whole):
+        assert not run.recording.arms["leaky"].elsewhere
+        manifest.write_text(text)
+        run.recording.read_new()
+    assert run.recording.arms["leaky"].elsewhere
+    assert run.recording.limit_bytes is None
