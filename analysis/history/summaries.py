@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from analysis.judge.types import Verdict
 from analysis.verdict.signals import in_bytes
 from soak.contract import MANIFEST, REPORT, SUMMARY
-from soak.contract.hashes import first_difference
+from soak.contract.hashes import first_difference, outdated_report
 from soak.regular_files import read_json
 
 OLDEST_VERSION: Final = 3
@@ -143,11 +143,7 @@ def read_summary(directory: Path) -> Summary | str:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         return f"{name} is not readable ({why}); make it again with soak report"
-    return (
-        summary
-        if summary.status == ended
-        else "its report is older than the run's end; make it again with soak report"
-    )
+    return outdated_report(ended, summary.status) or summary
 
 
 def _status(manifest: Path) -> object:

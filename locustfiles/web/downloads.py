@@ -15,7 +15,7 @@ from gevent.lock import BoundedSemaphore
 from locust.web import WebUI
 
 from soak import contract
-from soak.contract.hashes import first_difference
+from soak.contract.hashes import first_difference, outdated_report
 from soak.regular_files import open_regular, read_json
 
 FILES_ADDRESS: Final = "/soak/files"
@@ -160,7 +160,7 @@ def _decision(directory: Path) -> str:
     try:
         summary = read_json(directory / contract.REPORT / contract.SUMMARY)
         status = read_json(directory / contract.MANIFEST)["status"]
-        return str(summary["signoff"]["decision"]) if summary["status"] == status else ""
+        return "" if outdated_report(status, summary["status"]) else str(summary["signoff"]["decision"])
     except (OSError, ValueError, KeyError, TypeError):  # no report yet, or one half-written
         return ""
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from soak.contract import LOAD, MANIFEST, REPORT, SUMMARY
-from soak.contract.hashes import first_difference
+from soak.contract.hashes import first_difference, outdated_report
 from soak.contract.units import clock_text
 from soak.errors import UsageError, message_line, printable
 from soak.regular_files import read_json
@@ -99,8 +99,8 @@ def _listed(directory: Path) -> Listed:
     summary, why = _read(directory / REPORT / SUMMARY)
     if why:
         return replace(known, note="no report" if "missing" in why else why)
-    if summary.get("status") != status:
-        return replace(known, note="the report is older than the run's end")
+    if outdated := outdated_report(status, summary.get("status")):
+        return replace(known, note=outdated)
     try:
         loads = [phase["end_s"] - phase["start_s"] for phase in summary["phases"] if phase["name"] == LOAD]
         return replace(

@@ -207,6 +207,15 @@ def summary_difference(run_dir: Path) -> str:
     )
 
 
+def outdated_report(run_status: object, report_status: object) -> str:
+    """Return that a report is not of the whole run, a clause; empty where it is.
+
+    ``run_status`` stands in the manifest, ``report_status`` in the summary: that of the manifest when it was made.
+    """
+    is_outdated = run_status != report_status
+    return "the report is older than the run's end; make it again with soak report" if is_outdated else ""
+
+
 def compare(run_dir: Path) -> tuple[FileHash, ...]:
     """Return every file that SHA256SUMS lists or that is there, with its hash.
 

@@ -117,7 +117,7 @@ def test_a_run_whose_report_is_of_a_load_before_its_end_is_left_out(tmp_path: Pa
     found = read_runs(tmp_path)
     assert [run.run for run in found.runs] == ["run-02"]
     assert found.left_out == (
-        "run-01: its report is older than the run's end; make it again with soak report.",
+        "run-01: the report is older than the run's end; make it again with soak report.",
     )
 
 

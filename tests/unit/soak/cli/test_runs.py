@@ -21,7 +21,7 @@ run                   profile   started (UTC)         load   status     decision
 20260104-empty                                               broken                manifest.json is missing
 20260103-unreported   demo      2026-01-01 02:03   0:03:00   running               no report
 20260102-stale        demo      2026-01-01 02:03   0:03:00   complete              the report is older than the run's
-                                                                                   end
+                                                                                   end; make it again with soak report
 20260101-signed       demo      2026-01-01 02:03   6:00:01   complete   signed     old: LEAK
                                                                                    new: NO LEAK
 """

@@ -13,7 +13,7 @@ import pytest
 
 from soak.cli.verify import verify
 from soak.contract import hashes
-from soak.contract.hashes import check, first_difference, summary_difference
+from soak.contract.hashes import check, first_difference, outdated_report, summary_difference
 from soak.errors import HarnessError, RecordingError
 from soak.recording.files import amend, record_sums
 from tests.support.ended_run import write_ended_run
@@ -319,3 +319,15 @@ def test_a_summary_that_cannot_be_read_is_a_difference(run_dir: Path) -> None:
     (run_dir / "report" / "summary.json").unlink()
     (run_dir / "report" / "summary.json").symlink_to("/dev/zero")
     assert first_difference(run_dir).startswith("report/summary.json is not readable (it is a link")
+
+
+@pytest.mark.parametrize(
+    ("run", "report", "is_whole"),
+    [("complete", "complete", True), ("running", "running", True), ("complete", "running", False),
+     ("interrupted", None, False)],
+)  # fmt: skip
+def test_a_report_is_of_the_whole_run_where_it_has_its_status(
+    run: str, report: str | None, *, is_whole: bool
+) -> None:
+    """One that was made while the run went on, as after a load of the web UI, is older than its end."""
+    assert (outdated_report(run, report) == "") is is_whole
