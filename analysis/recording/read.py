@@ -47,7 +47,7 @@ from soak.contract import (
     SITES,
     SUMS,
 )
-from soak.contract.hashes import EXTRA, NO_HASHES, HashCheck, check
+from soak.contract.hashes import EXTRA, NO_HASHES, UNLISTED, HashCheck, check
 
 SAMPLE_NUMBERS = tuple(column.name for column in SAMPLE_COLUMNS if column.kind == "number")
 SAMPLE_TEXTS = ("phase", "rung", "allocator", "foreign_allocators")
@@ -119,6 +119,8 @@ def read_recording(run_dir: Path, *, whole: bool = True) -> Recording:
         hashes = pool.submit(check, run_dir) if whole else None
         tables = {arm.name: _read_tables(run_dir / arm.name, manifest, whole=whole) for arm in manifest.arms}
         found = hashes.result() if hashes else NO_HASHES
+    if any(file.problem == UNLISTED for file in found.files):
+        manifest = manifest.model_copy(update={"replay": {}})
     return recording_of(run_dir, manifest, events, tables, found, latencies=whole)
 
 

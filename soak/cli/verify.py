@@ -12,6 +12,7 @@ from soak.contract.hashes import (
     MISSING,
     MOST_NAMED,
     REPLAYED,
+    UNLISTED,
     FileHash,
     compare,
     reason_of,
@@ -76,6 +77,6 @@ def _of(file: FileHash) -> str:
 
 
 def _is_of_replay(file: FileHash) -> bool:
-    """Return whether a replay of the run writes a file that SHA256SUMS does not list yet."""
+    """Return whether a replay of the run writes what SHA256SUMS does not list yet."""
     is_its = file.name.startswith(REPLAYED) or file.name.rpartition("/")[2] in {REPLAY, SITES}
-    return is_its and file.problem == EXTRA
+    return file.problem == UNLISTED or (is_its and file.problem == EXTRA)

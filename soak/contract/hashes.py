@@ -34,11 +34,13 @@ from soak.contract.files import (
     SUMS,
     TRAFFIC,
 )
-from soak.contract.replay import REPLAY
+from soak.contract.replay import REPLAY, without_replay
 from soak.errors import HarnessError
 from soak.regular_files import MOST_TABLE_BYTES, PARTIAL, open_regular, read_json, read_regular
 
 MISSING, EXTRA, CHANGED = "missing", "extra", "changed"
+UNLISTED: Final = "unlisted"
+"""Of the manifest: it is as listed but for what a replay came to, which a kill kept from being listed."""
 REMOVED: Final = f"{SUMS} is missing: it was removed, or the run was killed before it wrote it"
 NO_EVIDENCE: Final = frozenset({LIVE, SUMS})
 BESIDE: Final = (f"{SUMS}.", f"{Path(STATEMENT).stem}.")
@@ -67,11 +69,13 @@ class FileHash:
     found: str
     """The hash of the file; empty where it is missing or cannot be read."""
     problem: str = ""
-    """missing, extra, changed or not readable (why); empty for none."""
+    """missing, extra, changed, unlisted or not readable (why); empty for none."""
 
     @property
     def difference(self) -> str:
         """How the recording differs by this file, a clause; empty for an extra file as no run writes."""
+        if self.problem == UNLISTED:
+            return ""
         if self.problem == EXTRA:
             is_ours = self.name.rpartition("/")[2] in {*JUDGED, TRAFFIC} or (
                 self.name.startswith(f"{LOGS}/") and not self.name.startswith(REPLAYED)
@@ -240,6 +244,8 @@ def _compare(
             if name in there:
                 found = hash_of(name) if hash_of else _sha256(run_dir / name)
                 problem = EXTRA if not recorded else CHANGED if found != recorded else ""
+                if name == MANIFEST and problem == CHANGED and recorded in without_replay(run_dir / name):
+                    problem = UNLISTED
         except OSError as error:
             problem = f"not readable ({error.strerror})"
         yield FileHash(name, recorded, found, problem)

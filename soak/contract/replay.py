@@ -24,11 +24,15 @@ refuses it exits with 1 and one line on the standard error.
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from soak.contract.columns import Column
+from soak.regular_files import parse_json, read_regular
 
 REPLAY: Final = "replay.csv"
 """Name of the table of points."""
@@ -108,3 +112,28 @@ class ArmReplay:
     """Requests answered in all its passes."""
     passes: tuple[str, ...] = ()
     """Passes with enough points."""
+
+
+def manifest_text(manifest: Mapping[str, Any]) -> str:
+    """Return the text of a manifest, which is the same for the same facts."""
+    return json.dumps(manifest, indent=1) + "\n"
+
+
+def without_replay(path: Path) -> frozenset[str]:
+    """Return the hashes that a manifest may have had before its replay; none of any other file.
+
+    Then it had no facts of a replay, or in the directory of ``soak replay`` an empty object. Whoever reads the manifest
+    leaves them out: what it is taken for is then what was hashed, whatever else was put there.
+    """
+    try:
+        text = read_regular(path).decode()
+        manifest = dict(parse_json(text))
+    except (OSError, ValueError, TypeError):
+        return frozenset()
+    if "replay" not in manifest or text != manifest_text(manifest):
+        return frozenset()
+    earlier = (
+        {**manifest, "replay": {}},
+        {name: fact for name, fact in manifest.items() if name != "replay"},
+    )
+    return frozenset(hashlib.sha256(manifest_text(one).encode()).hexdigest() for one in earlier)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any
 
 from soak.contract import MANIFEST, SUMS
 from soak.contract.hashes import amended_sums, sums_text
+from soak.contract.replay import manifest_text
 from soak.errors import HarnessError, UsageError
 from soak.regular_files import read_regular, write_text
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Replace a JSON file in one step; raises HarnessError."""
-    write_text(path, json.dumps(value, indent=1) + "\n")
+    write_text(path, manifest_text(value))
 
 
 def record_sums(run_dir: Path, written: Mapping[str, str]) -> None:
@@ -32,10 +32,12 @@ def record_sums(run_dir: Path, written: Mapping[str, str]) -> None:
 def amend(run_dir: Path, manifest: Mapping[str, Any]) -> None:
     """Replace the manifest of a recording that has its hashes, and add those of the files that came since.
 
-    All other lines of SHA256SUMS stay: what was changed since they were written is found. Raises HarnessError when the
-    hashes cannot be read or written; the manifest is the earlier one then.
+    All other lines of SHA256SUMS stay: what was changed since they were written is found. The manifest may differ from
+    the earlier one by ``replay`` alone and is written first: killed before its hash is written, the recording has no
+    replay, and stands. Raises HarnessError when the hashes cannot be read or written; the manifest is the earlier one
+    then.
     """
-    text = json.dumps(manifest, indent=1) + "\n"
+    text = manifest_text(manifest)
     try:
         earlier = read_regular(run_dir / MANIFEST).decode()
         sums = amended_sums(run_dir, {MANIFEST: hashlib.sha256(text.encode()).hexdigest()})

@@ -17,9 +17,9 @@ FILES: Final = {
 }
 
 
-def write_ended_run(directory: Path) -> Path:
+def write_ended_run(directory: Path, manifest: str = "{}") -> Path:
     """Write the files and their hashes into a new directory, and return it."""
-    for name, text in FILES.items():
+    for name, text in {**FILES, "manifest.json": manifest}.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(text)
     record_sums(directory, {})

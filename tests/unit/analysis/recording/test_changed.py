@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from itertools import product
@@ -10,6 +11,7 @@ import pytest
 from analysis.recording.read import read_recording
 from analysis.verdict.run import judged_run
 from soak.contract.hashes import check, first_difference
+from soak.contract.replay import manifest_text
 from soak.recording.files import record_sums
 from tests.support.changes import EVERY, SHOWN_BY_ROWS
 from tests.support.planted_heap import FOUR_LEAKS, write_heap
@@ -59,6 +61,20 @@ def test_every_change_of_a_file_is_a_difference_from_the_hashes(planted: Path, t
         shutil.rmtree(run_dir)
     (planted / "SHA256SUMS").unlink()
     assert (silent, len(changes)) == ([], 180)
+
+
+def test_a_replay_that_no_hash_is_of_is_not_shown(run_dir: Path) -> None:
+    """As after a kill between manifest and hashes: the recording is whole, and has no replay, forged or not."""
+    manifest = run_dir / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    manifest.write_text(manifest_text(facts))
+    record_sums(run_dir, {})
+    replayed = {"status": "done", "seconds": 12.0, "requests": 4800, "passes": ["python"]}
+    manifest.write_text(manifest_text({**facts, "replay": {"leaky": replayed}}))
+    recording = read_recording(run_dir)
+    assert (recording.hashes.differences, recording.manifest.replay) == ((), {})
+    record_sums(run_dir, {})
+    assert list(read_recording(run_dir).manifest.replay) == ["leaky"]
 
 
 @pytest.mark.slow

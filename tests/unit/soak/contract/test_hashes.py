@@ -13,7 +13,8 @@ import pytest
 
 from soak.cli.verify import verify
 from soak.contract import hashes
-from soak.contract.hashes import check, first_difference, outdated_report, summary_difference
+from soak.contract.hashes import UNLISTED, check, first_difference, outdated_report, summary_difference
+from soak.contract.replay import manifest_text
 from soak.errors import HarnessError, RecordingError
 from soak.recording.files import amend, record_sums
 from tests.support.ended_run import write_ended_run
@@ -80,6 +81,62 @@ def test_hashes_that_cannot_be_amended_leave_the_earlier_manifest(
     with pytest.raises(HarnessError, match="No space left"):
         amend(run_dir, {"replay": {}})
     assert check(run_dir).differences == ()
+
+
+def killed_between(run_dir: Path, manifest: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Amend a recording, and be killed when the manifest is replaced and its hash is not written yet."""
+
+    class Killed(BaseException):
+        pass
+
+    def replace_file(path: Path, content: bytes) -> None:
+        if path.name == "SHA256SUMS":
+            raise Killed
+        path.write_bytes(content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("soak.regular_files.replace_file", replace_file)
+        with pytest.raises(Killed):
+            amend(run_dir, manifest)
+
+
+@pytest.mark.parametrize("earlier", [{}, {"replay": {}}])
+def test_a_kill_within_the_amending_changes_no_recording(
+    tmp_path: Path, earlier: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the manifest had of a replay before; the next amending lists what this one did not."""
+    manifest = {"status": "complete", "hashed": True, **earlier}
+    run_dir = write_ended_run(tmp_path / "run", manifest_text(manifest))
+    (run_dir / "new" / "sites.csv").write_text("x\n")
+    killed_between(run_dir, {**manifest, "replay": {"new": {"status": "done"}}}, monkeypatch)
+    assert (check(run_dir).differences, first_difference(run_dir)) == ((), "")
+    [unlisted] = [file for file in check(run_dir).files if file.name == "manifest.json"]
+    assert (unlisted.problem, unlisted.found == unlisted.recorded) == (UNLISTED, False)
+    found = verify(run_dir)
+    assert found.exit_code == 0
+    assert "left by a replay that goes on or was killed: manifest.json" in found.text
+    amend(run_dir, {**manifest, "replay": {"new": {"status": "done"}}})
+    assert [file.problem for file in check(run_dir).files] == [""] * 5
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        manifest_text({"status": "complete", "hashed": False, "replay": {}}),
+        manifest_text({"hashed": True, "status": "complete", "replay": {}}),
+        json.dumps({"status": "complete", "hashed": True, "replay": {}}),
+        manifest_text({"status": "complete", "hashed": True, "replay": {}}).replace("{", '{"hashed": false,', 1),
+        json.dumps({"status": "complete", "hashed": True}),
+        '["replay"]', "3", '{"status": ', "\xff",
+    ],
+)  # fmt: skip
+def test_another_manifest_with_a_replay_is_a_change(tmp_path: Path, forged: str) -> None:
+    """The replay is the only thing that may be added, as a run writes it: every other fact is compared."""
+    run_dir = write_ended_run(tmp_path / "run", manifest_text({"status": "complete", "hashed": True}))
+    (run_dir / "manifest.json").write_text(forged, encoding="latin-1")
+    changed = "manifest.json was changed: its SHA-256 is not that in SHA256SUMS"
+    assert check(run_dir).differences == (changed,)
+    assert first_difference(run_dir) == changed
 
 
 def test_hashes_that_cannot_be_written_are_an_error(run_dir: Path) -> None:

@@ -10,9 +10,11 @@ import pytest
 from rich.console import Console
 
 from soak.config.load import load_profile
-from soak.contract import ArmLive, ArmReplay, Live
+from soak.contract import SUMS, ArmLive, ArmReplay, Live
+from soak.contract.hashes import UNLISTED, check
 from soak.errors import HarnessError
 from soak.plan.run_plan import plan_run
+from soak.regular_files import write_text
 from soak.replay.arms import explained_share, is_eligible, outcome, replay_arm, replay_arms, replay_run
 from soak.replay.one_pass import PassResult
 from soak.replay.verdicts import Judged
@@ -345,6 +347,31 @@ def test_a_manifest_that_cannot_be_written_ends_the_replay_and_not_the_run(
     monkeypatch.setattr("soak.replay.arms.amend", refuse)
     assert run.go() == {}
     assert run.started[:2] == ["judge", "stubs"]
+
+
+def test_a_kill_while_the_outcome_is_recorded_leaves_the_run_as_it_was_judged(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL after the manifest has the replay, and before the hashes have the manifest."""
+    run = make(old="leak")
+    directory = run.ended.plan.run_directory
+
+    class Killed(BaseException):
+        pass
+
+    def write(path: Path, text: str) -> None:
+        if path.name == SUMS and '"replay"' in (directory / "manifest.json").read_text():
+            raise Killed
+        write_text(path, text)
+
+    monkeypatch.setattr("soak.recording.files.write_text", write)
+    run.machine.ready_after_s = {"old": 5}
+    run.machine.at(2.0, lambda: run.stop_request.note("SIGINT"))
+    with pytest.raises(Killed):
+        run.go()
+    run.ended.session.close()
+    assert check(directory).differences == ()
+    assert [file.name for file in check(directory).files if file.problem == UNLISTED] == ["manifest.json"]
 
 
 def test_ctrl_c_ends_the_replay_of_all_arms(make: Make) -> None:
