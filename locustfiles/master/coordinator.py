@@ -6,7 +6,7 @@ from typing import BinaryIO, Final
 
 from locustfiles.locust_process import LocustProcess
 from locustfiles.master.loads import Loads, PlannedStarts
-from locustfiles.master.membership import Membership
+from locustfiles.master.membership import Membership, wait_for_silent_workers
 from locustfiles.master.orders import Orders
 from locustfiles.master.spawning import FixedUsers, SameUsersEverywhere
 from locustfiles.schedule.arrivals import planned_starts
@@ -31,6 +31,7 @@ class Coordinator:
         """Open the recordings and listen to Locust; raises CannotRecordError."""
         self._process = process
         self.clock = RunClock(traffic.t0_monotonic_s)
+        wait_for_silent_workers()
         self.members = Membership(traffic, process, self.clock, loss)
         self.loads = Loads(traffic, process, self.members, self.clock, planned)
         self.orders = Orders(orders, process, self.loads, self.clock)

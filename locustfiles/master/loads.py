@@ -13,7 +13,7 @@ from locust.rpc import Message
 
 from locustfiles.locust_process import LocustProcess
 from locustfiles.master.ledger import Ledger
-from locustfiles.master.membership import Membership
+from locustfiles.master.membership import SILENT_S, Membership
 from locustfiles.master.recorder import ArmRecorder, CannotRecordError
 from locustfiles.messages import BEGIN, SECOND_REPORT, STOP, Begin, SecondReport
 from locustfiles.schedule.phases import Timetable, longest_drain_s
@@ -24,7 +24,7 @@ from soak.errors import HarnessError
 RECORD_EVERY_S: Final = 0.1
 STOP_LEAD_S: Final = 0.2
 """From a stop to the end of the load, seconds: so all workers end it at the same instant."""
-STOP_MARGIN_S: Final = 10.0
+STOP_MARGIN_S: Final = SILENT_S + 5.0
 """Beyond the longest drain, what Locust may take to notice that a worker is gone, seconds."""
 
 PlannedStarts = Callable[[Traffic, float], Iterable[float]]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from typing import Final
 
 from gevent.event import Event
+from locust import runners
 from locust.rpc import Message
 from locust.runners import STATE_MISSING, MasterRunner
 
@@ -13,6 +15,18 @@ from locustfiles.locust_process import LocustProcess
 from locustfiles.messages import HELLO, PLAN, REFUSED, STOP, fingerprint
 from soak.contract import Traffic
 from soak.contract.clock import RunClock
+
+SILENT_S: Final = 10
+"""Heartbeats that a worker may leave out, one a second, before it is lost, which takes up to two seconds more.
+
+What it could not send meanwhile it counts as missed itself, so a longer time hides nothing; but the rows of the load
+wait for it.
+"""
+
+
+def wait_for_silent_workers() -> None:
+    """Have Locust wait for a worker that a busy machine holds up: by default it is lost after four seconds."""
+    runners.HEARTBEAT_LIVENESS = SILENT_S
 
 
 class Membership:

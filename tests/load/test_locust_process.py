@@ -40,6 +40,9 @@ from .locust_processes import (
 
 pytestmark = pytest.mark.integration
 
+SILENCE_S = 7.0
+"""More than the five seconds after which Locust by itself calls a worker lost, at the latest."""
+
 
 def test_freezing_one_arm_does_not_disturb_the_other(processes: ExitStack, traffic: Traffic) -> None:
     """While one target is stopped the other gets every request in time; what the stopped one missed stays unsent."""
@@ -209,6 +212,25 @@ def test_a_worker_that_is_killed(processes: ExitStack, traffic: Traffic) -> None
     assert re.search(
         r"^worker \S+ is gone; the rest of its share counts as missed$", log_of(traffic), re.MULTILINE
     )
+
+
+def test_a_worker_that_is_silent_for_seconds(processes: ExitStack, traffic: Traffic) -> None:
+    """A worker that a busy machine holds up keeps its share: what may still be sent then is sent by it."""
+    traffic, targets = with_targets(processes, replace(traffic, load_s=8.0, max_lateness_s=NEVER_LATE_S))
+    port = free_port()
+    workers = [start_worker(processes, traffic, port) for _ in range(2)]
+    master = start_master(processes, traffic, port, 2)
+    start_load(master, traffic)
+    wait_for(lambda: len(targets["fixed"].received()) > 30)
+    workers[0].send_signal(signal.SIGSTOP)
+    time.sleep(SILENCE_S)
+    workers[0].send_signal(signal.SIGCONT)
+    assert [process.wait(PATIENCE_S) for process in (master, *workers)] == [0, 0, 0]
+    for arm in traffic.arms:
+        rows = rows_of(traffic, arm)
+        assert total_of(rows, "planned") == total_of(rows, "sent") == len(targets[arm].received()) > 250
+        assert [int(row["t_s"]) for row in rows] == list(range(int(rows[0]["t_s"]), int(rows[-1]["t_s"]) + 1))
+    assert "is gone" not in log_of(traffic)
 
 
 def test_a_late_worker_and_the_end_of_the_master(processes: ExitStack, traffic: Traffic) -> None:

@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from locust import runners
 from locust.runners import STATE_MISSING, STATE_RUNNING
 
+from locustfiles.master.membership import SILENT_S, wait_for_silent_workers
 from locustfiles.messages import PLAN, REFUSED, STOP
 from locustfiles.schedule.plan_file import parse_traffic
 
@@ -57,6 +59,28 @@ def test_a_worker_that_is_back(master: Master, capsys: pytest.CaptureFixture[str
     assert master.sent(STOP) == [("one", {"end_s": 0.5})] * 2
     assert not master.members.all_lost
     assert master.members.begin_load() == ("one", "two")
+
+
+def test_a_worker_may_be_silent_for_ten_seconds(master: Master, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine holds one up; after four seconds, as by default, it would lose the rest of its share."""
+    monkeypatch.setattr(runners, "HEARTBEAT_LIVENESS", runners.HEARTBEAT_LIVENESS)
+    wait_for_silent_workers()
+    for worker in ("one", "two"):
+        master.join(worker)
+        master.receive(worker, "heartbeat", {"state": STATE_RUNNING, "current_cpu_usage": 0})
+    looks = list[str]()
+
+    def next_second(_seconds: float) -> None:
+        master.receive("two", "heartbeat", {"state": STATE_RUNNING, "current_cpu_usage": 0})
+        looks.append(master.runner.clients["one"].state)
+        if STATE_MISSING in looks:
+            raise StopIteration
+
+    monkeypatch.setattr("locust.runners.gevent.sleep", next_second)
+    with pytest.raises(StopIteration):
+        master.runner.heartbeat_worker()
+    assert len(looks) == SILENT_S + 3  # the first look is at once
+    assert master.runner.clients["two"].state == STATE_RUNNING
 
 
 def test_the_plan_is_given_to_whoever_asks(master: Master) -> None:
