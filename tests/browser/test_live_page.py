@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
@@ -30,12 +30,24 @@ WATCH = """() => {
 }"""
 """Notes what is announced from now on; selects the leak suspect; scrolls the table to its end, and returns where."""
 
+NOTE_WORDS = """
+    window.words = {};
+    const fill = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+        words[text] = [x, x + this.measureText(text).width, this.canvas.width];
+        return fill.call(this, text, x, y);
+    };
+"""
+"""Notes of each text in a chart where it begins and ends, and the width of the chart, pixels."""
+
 
 class Polled:
     """What the page is told: a run of one arm whose clock and memory go on with every poll."""
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, names: tuple[str, ...] = ("leaky",)) -> None:
         self.polls = 0
+        self.names = names
+        self.killed = list[float]()
         self.verdict = ("leak", "LEAK")
         self.processes = processes
         self.down = ""
@@ -53,28 +65,35 @@ class Polled:
             for n in range(self.processes)
         ]  # fmt: skip
         state, verdict = self.verdict
-        arm = {
-            "name": "leaky", "verdict": verdict, "state": state, "rate": "20 B/request", "suspect": SUSPECT, "oom": "",
+        arms = [{
+            "name": name, "verdict": verdict, "state": state, "rate": "20 B/request", "suspect": SUSPECT, "oom": "",
             "reason": "it grows", "rss": "" if self.down else f"{t_s}.0", "uss": "", "blocks": "", "tasks": "",
-            "sessions": "", "life": self.down or "1", "kills": "0", "killed": [], "down": bool(self.down), "ok": "80",
-            "failed": "0", "processes": processes, "more": "",
+            "sessions": "", "life": self.down or "1", "kills": "0", "killed": self.killed,
+            "down": bool(self.down), "ok": "80", "failed": "0", "processes": processes, "more": "",
             "readings": {"whole": True, "columns": READING_NAMES, "points": rows},
             "requests": {"whole": True, "columns": REQUEST_NAMES, "points": [[t_s, 80, 0, 7.9, 27.3]]},
-        }  # fmt: skip
+        } for name in self.names]  # fmt: skip
         return {
             "run": "demo", "phase": "load", "phases": [[0, "load"]], "limit": None, "judged": f"0:00:{t_s}",
-            "report": None, "have": "", "arms": [arm],
+            "report": None, "have": "", "arms": arms,
         }  # fmt: skip
 
 
-def opened(browser: Browser, growing: GrowingPage, polled: Polled, size: ViewportSize) -> Page:
+def opened(
+    browser: Browser,
+    growing: GrowingPage,
+    polled: Polled,
+    size: ViewportSize,
+    forced_colors: Literal["active", "none"] = "none",
+) -> Page:
     """Open the page, whose time stands still between polls."""
-    page = browser.new_page(viewport=size)
+    page = browser.new_page(viewport=size, forced_colors=forced_colors)
+    page.add_init_script(NOTE_WORDS)
     page.clock.install(time=0)
     page.clock.pause_at(60)
     page.route("**/soak/data*", polled.answer)
     page.goto(growing.url)
-    expect(page.locator("article")).to_contain_text("10.0 MiB")
+    expect(page.locator("article").first).to_contain_text("10.0 MiB")
     return page
 
 
@@ -126,3 +145,70 @@ def test_a_narrow_screen_has_all_of_the_page(browser: Browser, growing: GrowingP
     """Nothing but a table of processes is wider than it."""
     page = opened(browser, growing, Polled(processes), NARROWEST)
     assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST["width"]
+
+
+def test_ten_arms_look_different(browser: Browser, growing: GrowingPage) -> None:
+    """In the curves and in the legends, which show a curve's colour and its dashes."""
+    names = tuple(f"arm-{number}" for number in range(10))
+    page = opened(browser, growing, Polled(0, names), NARROW)
+    curves = page.evaluate("plots[0].series.slice(1).map(one => `${one.stroke()} ${one.dash}`)")
+    legend = page.locator("#charts figure").first.locator(".u-marker")
+    markers = legend.evaluate_all("all => all.map(one => one.style.border).filter(one => one)")
+    assert (len(set(curves)), len(markers), len(set(markers))) == (10, 10, 10)
+
+
+def test_a_long_name_is_beside_its_marker(browser: Browser, growing: GrowingPage) -> None:
+    """And what is said of a kill ends within the chart, where it does not fit."""
+    polled = Polled(0, (f"checkout-{'release-candidate-' * 3}7",))
+    polled.killed = [6.0]
+    page = opened(browser, growing, polled, NARROWEST)
+    row = page.locator("#charts figure").first.locator("tr.u-series").last
+    tops = row.evaluate(
+        "row => ['.u-marker', '.u-label'].map(part => row.querySelector(part).getClientRects()[0].top)"
+    )
+    assert abs(tops[0] - tops[1]) < 10
+    [(_, end, width)] = [found for text, found in page.evaluate("words").items() if "OOM-killed" in text]
+    assert end <= width
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST["width"]
+
+
+def test_a_table_of_processes_has_a_name_and_the_keyboard(browser: Browser, growing: GrowingPage) -> None:
+    """It scrolls where it is wider than the screen."""
+    page = opened(browser, growing, Polled(2), NARROW)
+    table = page.get_by_role("region", name="Processes of leaky")
+    table.focus()
+    assert page.evaluate("document.activeElement.className") == "processes"
+
+
+def test_forced_colours_keep_what_is_chosen_and_the_legend(browser: Browser, growing: GrowingPage) -> None:
+    """As in a theme of high contrast: the page's own colours are gone."""
+    page = opened(browser, growing, Polled(0, ("leaky", "fixed")), NARROW, "active")
+    colours = page.locator(".ranges button").evaluate_all(
+        "all => all.map(one => getComputedStyle(one).backgroundColor)"
+    )
+    assert len(set(colours)) == 2
+    markers = (
+        page.locator("#charts figure")
+        .first.locator(".u-marker")
+        .evaluate_all("all => all.slice(1).map(one => getComputedStyle(one).borderTopColor)")
+    )
+    assert len(set(markers)) == 2
+
+
+@pytest.mark.parametrize("answer", [{"status": 500}, {"body": "no JSON"}, None])
+def test_a_page_without_answers_says_so(
+    browser: Browser, growing: GrowingPage, answer: dict[str, Any] | None
+) -> None:
+    """What it has stays, and once there is an answer it goes on."""
+    polled = Polled(0)
+    page = opened(browser, growing, polled, NARROW)
+    page.unroute("**/soak/data*")
+    page.route("**/soak/data*", lambda route: route.fulfill(**answer) if answer else route.abort())
+    page.clock.run_for(POLL_MS)
+    expect(page.locator("#state.gone")).to_contain_text("No answer")
+    expect(page.locator("article")).to_contain_text("10.0 MiB")
+    page.unroute("**/soak/data*")
+    page.route("**/soak/data*", polled.answer)
+    poll(page)
+    expect(page.locator("#state")).to_have_text("Phase: load. Verdict so far: leaky LEAK.")
+    expect(page.locator("#state.gone")).to_have_count(0)

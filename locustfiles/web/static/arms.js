@@ -40,6 +40,9 @@ function processTable(arm) {
   body.append(...rows);
   made.append(top, body);
   const room = element("div", undefined, "processes");
+  room.setAttribute("role", "region"); // it scrolls where it is narrow, by the keyboard, too
+  room.setAttribute("aria-label", `Processes of ${arm.name}`);
+  room.tabIndex = 0;
   room.append(made);
   if (arm.more) room.append(element("p", `${arm.more}.`, "reason"));
   return room;

@@ -6,8 +6,9 @@ const MIB = 1024 * 1024;
 // Between two ticks of time, seconds: whole minutes and hours, not round thousands of seconds.
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
 const TICK_PX = 80; // what a time needs, 100:00:00 too
-const KILL_PX = 240; // from one kill that is named to the next, whichever side their words are on
+const WORDS_PX = 4; // from a kill to its words
 const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
+const BORDERS = ["solid", "dashed", "dotted", "double"]; // of the legend, for each of these
 
 // Of each chart: title with unit, source of its points, the column, and how a value is scaled and written.
 const CHARTS = [
@@ -29,6 +30,10 @@ let have = "";
 let latest = null;
 let lastS = null; // seconds shown, null for the whole run
 let chosen = null; // [from, to] dragged
+
+// Sixteen arms look different: each four of them have the four colours, with other dashes than the four before.
+const colour = (n) => style(`--arm-${n % 4}`);
+const dash = (n) => (n + Math.floor(n / 4)) % 4;
 
 function clock(seconds) {
   const whole = Math.max(0, Math.round(seconds));
@@ -130,21 +135,24 @@ function mark(plot) {
     ctx.fillText(`memory limit ${write(latest.limit / MIB, 0)} MiB`, bbox.left + 6 * ratio, y - 3 * ratio);
   }
   ctx.setLineDash([]);
+  ctx.textAlign = "left";
   ctx.textBaseline = "alphabetic";
   latest.arms.forEach((arm, n) => {
-    ctx.strokeStyle = style(`--arm-${n % 4}`);
+    ctx.strokeStyle = colour(n);
     ctx.fillStyle = style("--ink");
-    let last = -Infinity;
+    const words = `${arm.name} OOM-killed`, width = ctx.measureText(words).width, end = bbox.left + bbox.width;
+    let wordsEnd = -Infinity;
     for (const t of arm.killed) {
       const x = plot.valToPos(t, "x", true);
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      if (x - last < KILL_PX * ratio) continue; // its words would lie on those of the kill before
-      last = x;
-      ctx.textAlign = x > bbox.left + bbox.width / 2 ? "right" : "left";
-      ctx.fillText(`${arm.name} OOM-killed`, x + (ctx.textAlign === "right" ? -4 : 4) * ratio, bbox.top + bbox.height - (8 + 14 * n) * ratio);
+      const away = WORDS_PX * ratio, after = x + away, before = x - away - width;
+      const from = after + width <= end ? after : before >= bbox.left ? before : end - width; // too long: their end
+      if (from < wordsEnd) continue; // they would lie on those of the kill before
+      wordsEnd = from + width + away;
+      ctx.fillText(words, from, bbox.top + bbox.height - (8 + 14 * n) * ratio);
     }
   });
   ctx.restore();
@@ -165,6 +173,7 @@ function build() {
       height: chart.memory ? 280 : 170,
       cursor: { sync, drag: { x: true, y: false, setScale: false } },
       select: { show: true },
+      legend: { markers: { width: 3, dash: (_plot, n) => BORDERS[dash(n - 1)] } },
       scales: {
         x: { time: false, range: () => shown() },
         y: { range: (_plot, _low, high) => [0, 1.08 * Math.max(chart.memory && nearLimit(high) ? latest.limit / MIB : 0, high || 0, 4)] },
@@ -177,8 +186,8 @@ function build() {
         { label: "at", value: (plot, t, _place, at) => clock(at === null ? newest(plot.data[0]) : t) },
         ...latest.arms.map((arm, n) => ({
           label: arm.name,
-          stroke: style(`--arm-${n % 4}`),
-          dash: DASHES[n % 4],
+          stroke: colour(n),
+          dash: DASHES[dash(n)],
           width: 1.75,
           points: { show: false },
           value: (plot, value, place, at) => {
