@@ -141,9 +141,12 @@ def test_an_arm_that_is_down_has_no_readings(browser: Browser, growing: GrowingP
 
 
 @pytest.mark.parametrize("processes", [0, 2])
-def test_a_narrow_screen_has_all_of_the_page(browser: Browser, growing: GrowingPage, processes: int) -> None:
+@pytest.mark.parametrize("name", ["leaky", "checkout_service_" * 4])
+def test_a_narrow_screen_has_all_of_the_page(
+    browser: Browser, growing: GrowingPage, processes: int, name: str
+) -> None:
     """Nothing but a table of processes is wider than it."""
-    page = opened(browser, growing, Polled(processes), NARROWEST)
+    page = opened(browser, growing, Polled(processes, (name,)), NARROWEST)
     assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST["width"]
 
 
