@@ -11,7 +11,7 @@ from analysis.judge.frozen import until_frozen
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
-from analysis.verdict.daily_load import leak_doubt
+from analysis.verdict.daily_load import leak_doubt, no_leak_doubt
 from analysis.verdict.decision import FAMILY_ERROR, Decision, Served, SignalVerdict, decide
 from analysis.verdict.doubts import doubts_of_leak, doubts_of_no_leak
 from analysis.verdict.other_explanations import ReportedFree, bounded, end_memory, reported_free
@@ -138,7 +138,10 @@ def arm_verdict(
         decided = _decided(arm, load, found, served, error, free, detectable=detectable)
         verdict, reason = decided.leading.judgement.verdict, decided.leading.judgement.reason
     if recording.manifest.attached and found is not None and decided is not None:
-        objections = (*objections, *_of_day(arm.name, found.whole.readings, decided.leading.judgement))
+        objections = (
+            *objections,
+            *_of_day(arm.name, found.whole.readings, margin, decided.leading.judgement),
+        )
     if verdict == NO_LEAK and found is not None and decided is not None:
         objections = (*objections, *doubts_of_no_leak(arm, load, margin, error, found, decided))
     if verdict == LEAK and decided is not None:
@@ -194,7 +197,7 @@ def series_verdict(
     judgement = decided.leading.judgement
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
-    objections = (*objections, *_of_day(name, readings, judgement))
+    objections = (*objections, *_of_day(name, readings, margin, judgement))
     if judgement.verdict == NO_LEAK and (until := until_frozen(readings)) is not None:
         objections += (_of_frozen(name, readings, until),) * (alone(until).leading.judgement.verdict == LEAK)
     objection, verdict, reason = _objected(objections, judgement.verdict, judgement.reason)
@@ -203,11 +206,15 @@ def series_verdict(
     )
 
 
-def _of_day(name: str, readings: SignalSeries, judgement: Judgement) -> tuple[Objection, ...]:
-    """Return an objection where a leak of memory may be the load of days."""
-    if judgement.verdict != LEAK or judgement.per_s is None or not in_bytes(judgement.signal):
+def _of_day(name: str, readings: SignalSeries, margin: Margin, judgement: Judgement) -> tuple[Objection, ...]:
+    """Return an objection where a leak of memory may be the load of days, or that load may hide one."""
+    rate, doubt = judgement.per_s, ""
+    if not in_bytes(judgement.signal) or rate is None:
         return ()
-    doubt = leak_doubt(readings, judgement.per_s.low)
+    if judgement.verdict == LEAK:
+        doubt = leak_doubt(readings, rate.low)
+    elif judgement.verdict == NO_LEAK and margin.per_s is not None:
+        doubt = no_leak_doubt(readings, margin.per_s)
     return (Objection(name, ObjectionKind.DAY, doubt),) if doubt else ()
 
 

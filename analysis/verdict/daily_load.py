@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.formatting import format_bytes, format_duration
 from analysis.judge.types import Numbers, SignalSeries
@@ -15,8 +14,7 @@ HOUR_S: Final = 3600.0
 DAY_S: Final = 86_400.0
 LIFE_ALONE_S: Final = 2 * DAY_S
 """Length of a life from which on a day is told from a leak whatever the requests were: it has come and gone twice."""
-LIFE_OF_A_WEEK_S: Final = 7 * DAY_S
-"""Length of a life from which on a leak is told from a week-end whatever the requests were."""
+WEEK_S: Final = 7 * DAY_S
 LIFE_WITH_REQUESTS_S: Final = DAY_S
 """Length of a life from which on the requests of REQUESTS_S explain what of its memory follows them."""
 REQUESTS_S: Final = 3 * DAY_S
@@ -40,6 +38,8 @@ day, 2 had been called, both with less than 0.7; 30 of 30 leaks of 5 MiB/h are c
 MIN_LOWS_SHARE: Final = 0.5
 """Rise of the daily low, as a share of what the leak adds meanwhile, from which on it is no working day behind a
 week-end: that raises the peaks alone."""
+TAIL_SHARE: Final = 0.3
+"""Last share of a life whose lows do not rise by the margin where it is cleared: that which the judge wants flat."""
 BEGINNING_SHARE: Final = 0.1
 """First share of a life that may be its warm-up."""
 RANGE: Final = (5.0, 95.0)
@@ -108,7 +108,7 @@ def leak_doubt(readings: SignalSeries, rate_per_s: float) -> str:
     """
     found = watched(readings)
     if found.ratio is None:
-        return _week_end_doubt(readings, rate_per_s, found.longest_life_s)
+        return _lows_doubt(readings, rate_per_s, found.longest_life_s)
     if found.longest_life_s >= TOLERANCE * LIFE_ALONE_S or found.ratio <= STEADY_RATIO:
         return ""
     leaked, follows = _in_longest_life(readings, rate_per_s)
@@ -125,48 +125,111 @@ def longest_watched_s(t_s: Numbers) -> float:
     return max(MOST_GAP_S, GAP_STEPS * float(np.median(np.diff(t_s)))) if len(t_s) > 1 else MOST_GAP_S
 
 
-def _week_end_doubt(readings: SignalSeries, rate_per_s: float, longest_life_s: float) -> str:
-    """Return that the low of its last day is not above that of an earlier one as a leak puts it; empty where it is.
+def no_leak_doubt(readings: SignalSeries, margin_per_s: float) -> str:
+    """Return that memory may leak beneath a load that falls, and what would decide; empty where it does not.
 
-    Above that of its first day, or, as a leak may begin late, of the day before.
+    What leaks raises the lows of the days, and so does a load that rises: where the requests are not known, lows that
+    rise by the margin up to the end clear nothing. ``margin_per_s`` is in bytes per second.
     """
-    if not TOLERANCE * LIFE_ALONE_S <= longest_life_s < TOLERANCE * LIFE_OF_A_WEEK_S:
+    if watched(readings).ratio is not None:
         return ""
-    age_s, value = _longest_life(readings)
-    settled = age_s >= min(BEGINNING_SHARE * age_s.max(), max(0.0, age_s.max() - 2 * DAY_S))
-    end_s = float(age_s.max()) - DAY_S
-    beginning = settled & (age_s <= age_s[settled].min() + DAY_S)
-    day_before = (age_s >= end_s - DAY_S) & (age_s < end_s)
-    last = _low(age_s, value, age_s >= end_s)
-    if any(_rises(_low(age_s, value, day), last, rate_per_s) for day in (beginning, day_before) if day.any()):
+    found = [days for life in _lives(readings) if (days := _days(*life)) is not None]
+    if not found:
         return ""
-    first = _low(age_s, value, beginning)
-    rise, apart_s = last[1] - first[1], last[0] - first[0]
+    *before, last = found[-1]
+    earlier = before[-max(1, round(TAIL_SHARE * len(found[-1])))]
+    apart_s = last.begins_s - earlier.begins_s
+    if last.low - earlier.low < margin_per_s * apart_s:
+        return ""
     return (
-        f"the low of its last day is {format_bytes(max(rise, 0.0))} above that of its first, and the leak would add "
-        f"{format_bytes(rate_per_s * apart_s)} meanwhile: memory may follow the load of working days behind a "
-        "week-end, and the requests are not known: these, or a life of a week, would decide"
+        f"the low of its last day is {format_bytes(last.low - earlier.low)} above that of {format_duration(apart_s)} "
+        f"before, and a leak of the margin would add {format_bytes(margin_per_s * apart_s)} meanwhile: a load that "
+        "falls may hide it, and the requests are not known: these, or a longer life, would decide"
     )
 
 
-def _low(age_s: Numbers, value: Numbers, day: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the age, seconds, and the memory, bytes, at the least memory of a ``day``, which has a reading."""
-    at = np.flatnonzero(day)[np.argmin(value[day])]
-    return float(age_s[at]), float(value[at])
+def _lows_doubt(readings: SignalSeries, rate_per_s: float, longest_life_s: float) -> str:
+    """Return that the lows of the days did not rise as a leak raises them; empty where they did.
+
+    They did in the longest life, or, where that has a week, in one of them.
+    """
+    is_week = longest_life_s >= TOLERANCE * WEEK_S
+    lives = _lives(readings) if is_week else [_longest_life(readings)]
+    found = [days for life in lives if (days := _days(*life)) is not None]
+    if not found or any(_rises(days, rate_per_s) for days in found):
+        return ""
+    first, last = found[0][0], found[0][-1]
+    apart_s = last.begins_s - first.begins_s
+    more = "two weeks" if is_week else "a week and a day"
+    return (
+        f"the low of its last day is {format_bytes(max(last.low - first.low, 0.0))} above that of its first, and the "
+        f"leak would add {format_bytes(rate_per_s * apart_s)} meanwhile: memory may follow the load of working days "
+        f"behind a week-end, and the requests are not known: these, or a life of {more}, would decide"
+    )
 
 
-def _rises(before: tuple[float, float], after: tuple[float, float], rate_per_s: float) -> bool:
-    """Return whether the second low is above the first by a share of what the leak adds between them."""
-    rise = after[1] - before[1]
-    return rise > 0 and rise >= MIN_LOWS_SHARE * rate_per_s * (after[0] - before[0])
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """A day of a life, or one of two stretches of it with a hole between."""
+
+    begins_s: float
+    """Age at which it begins, seconds; of a stretch that of its first reading."""
+    low: float
+    """Its least memory, bytes."""
+
+
+def _days(age_s: Numbers, value: Numbers) -> tuple[_Day, ...] | None:
+    """Return the days of a life by their lows: the first that has settled, then those that end with the last reading.
+
+    A life that was watched for less than two days has two where it has holes, what is before them and what is behind
+    them, and else none: no low is that of a day. Days without a reading are left out.
+    """
+    end_s = float(age_s.max(initial=0.0))
+    if _covered_s(age_s) < TOLERANCE * LIFE_ALONE_S:
+        gaps = np.flatnonzero(np.diff(age_s) > longest_watched_s(age_s))
+        parts = [np.arange(len(age_s)) <= gaps[0], np.arange(len(age_s)) > gaps[-1]] if len(gaps) else []
+        begins = [0.0, float(age_s[gaps[-1] + 1])] if len(gaps) else []
+    else:
+        settled_s = min(BEGINNING_SHARE * end_s, max(0.0, end_s - 2 * DAY_S))
+        begins = [settled_s, *np.arange(end_s - DAY_S, settled_s, -DAY_S)[::-1]]
+        parts = [(age_s >= begin_s) & (age_s <= begin_s + DAY_S) for begin_s in begins]
+    found = tuple(
+        _Day(begin_s, float(value[part].min()))
+        for begin_s, part in zip(begins, parts, strict=True)
+        if part.any()
+    )
+    return found if len(found) > 1 else None
+
+
+def _rises(days: tuple[_Day, ...], rate_per_s: float) -> bool:
+    """Return whether the lows of a life rise as a leak raises them, by a share of what it adds.
+
+    The last is above that of the same day of the week before. In less than a week it is above all others, and by that
+    above the first; or, as a leak may begin late, above all but that of the day before by what leaks in two days.
+    """
+    first, last, share = days[0], days[-1], MIN_LOWS_SHARE * rate_per_s
+    if len(days) > 2 and last.low - max(day.low for day in days[:-2]) >= share * 2 * DAY_S:
+        return last.low > days[-2].low
+    week_before = [day for day in days if last.begins_s - day.begins_s >= WEEK_S]
+    if week_before:
+        return last.low - week_before[-1].low >= share * WEEK_S
+    apart_s = last.begins_s - first.begins_s
+    return last.low > max(day.low for day in days[:-1]) and last.low - first.low >= share * apart_s
+
+
+def _lives(readings: SignalSeries) -> list[tuple[Numbers, Numbers]]:
+    """Return the age, seconds, and the memory, bytes, of each life at its readings, in order of their ends."""
+    read = np.isfinite(readings.value) & np.isfinite(readings.t_s)
+    t_s, life, value = readings.t_s[read], readings.life[read], readings.value[read]
+    places = [np.flatnonzero(life == one) for one in np.unique(life)]
+    places = [those[np.argsort(t_s[those], kind="stable")] for those in places]
+    places.sort(key=lambda those: float(t_s[those[-1]]))
+    return [(t_s[those] - t_s[those[0]], value[those]) for those in places]
 
 
 def _longest_life(readings: SignalSeries) -> tuple[Numbers, Numbers]:
     """Return the age, seconds, and the memory, bytes, of the longest life at its readings."""
-    read = np.isfinite(readings.value) & np.isfinite(readings.t_s)
-    t_s, life, value = readings.t_s[read], readings.life[read], readings.value[read]
-    longest = life == max(np.unique(life), key=lambda one: float(np.ptp(t_s[life == one])))
-    return t_s[longest] - t_s[longest].min(), value[longest]
+    return max(_lives(readings), key=lambda life: float(life[0][-1]))
 
 
 def _in_longest_life(readings: SignalSeries, rate_per_s: float) -> tuple[float, float]:

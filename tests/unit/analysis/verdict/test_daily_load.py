@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.judge.types import INCONCLUSIVE, LEAK, Margin, Numbers, SignalSeries
+from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin, Numbers, SignalSeries
 from analysis.verdict.arm import series_verdict
-from analysis.verdict.daily_load import daily_load_doubt, leak_doubt, watched
+from analysis.verdict.daily_load import daily_load_doubt, leak_doubt, no_leak_doubt, watched
 
 HOUR_S = 3600.0
 
@@ -146,15 +146,65 @@ def test_working_days_behind_a_week_end_are_told_from_a_leak_by_the_lows(
     assert (doubt == "") is (leak > 0)
     if doubt:
         assert "the low of its last day is" in doubt
-        assert doubt.endswith("the requests are not known: these, or a life of a week, would decide")
+        assert doubt.endswith(
+            "the requests are not known: these, or a life of a week and a day, would decide"
+        )
 
 
-def test_a_week_and_known_requests_tell_a_week_end_by_themselves() -> None:
+def test_known_requests_tell_a_week_end_by_themselves() -> None:
     """In less than two days the verdict is open whatever the lows did."""
     rate = 2**20 / HOUR_S
-    assert leak_doubt(behind_a_week_end(168, 14, 0.0), rate) == ""
     assert leak_doubt(behind_a_week_end(40, 14, 0.0), rate) == ""
     assert leak_doubt(replace(readings(72, ratio=3)), rate) == ""
+
+
+def kept_for_a_day(hours: float, since_h: float, leak: float, seed: int = 0) -> SignalSeries:
+    """Return memory from an hour of a Monday on, that holds what the last 24 h asked for, half as much at week-ends."""
+    fine_h = np.arange(-24.0, 24.0 * 30, 0.1)
+    asked = (0.6 + 0.4 * np.cos((fine_h - 14) / 24 * 2 * np.pi)) * np.where(fine_h // 24 % 7 >= 5, 0.5, 1.0)
+    so_far = np.cumsum(asked)
+    t_s = since_h * HOUR_S + np.arange(0.0, hours * HOUR_S, 300.0)
+    kept = np.interp(t_s / HOUR_S, fine_h, so_far) - np.interp(t_s / HOUR_S - 24, fine_h, so_far)
+    noise = np.random.default_rng(seed).normal(0, 1, len(t_s))
+    mib = 150 + 60 * kept / float(np.ptp(so_far[240:480])) + leak * (t_s - t_s[0]) / HOUR_S + noise
+    return SignalSeries("rss_bytes", t_s, np.ceil(mib) * 2**20, t_s * 0, np.full(len(t_s), np.nan))
+
+
+@pytest.mark.parametrize(
+    ("hours", "since_h"),
+    [(72, 132), (84, 132), (120, 96), (132, 96), (168, 96), (240, 114), (240, 120), (336, 96)],
+)
+@pytest.mark.parametrize("leak", [0.0, 2.0])
+def test_memory_that_a_week_end_takes_and_gives_back_is_no_leak(
+    hours: float, since_h: float, leak: float
+) -> None:
+    """Its lows follow the load, too, but are never far above those before; a leak beside it puts them there."""
+    judged = series_verdict(
+        "file.csv", kept_for_a_day(hours, since_h, leak), Margin(per_s=2**20 / HOUR_S), None
+    )
+    assert (judged.verdict == LEAK) is (leak > 0)
+
+
+@pytest.mark.parametrize("leak", [0.0, 0.3, 2.0])
+def test_a_leak_that_the_beginning_of_a_week_end_hides_is_not_passed(leak: float) -> None:
+    """From Friday to Sunday memory falls by what the leak adds; where the lows do not rise so, it is cleared."""
+    series = kept_for_a_day(54, 96, leak)
+    assert bool(no_leak_doubt(series, 2**20 / HOUR_S)) is (leak == 2.0)
+    known = replace(series, requests=series.t_s * 100)
+    assert no_leak_doubt(known, 2**20 / HOUR_S) == ""
+    margin = Margin(per_s=2**20 / HOUR_S)
+    assert series_verdict("file.csv", series, margin, None).verdict != (NO_LEAK if leak == 2.0 else LEAK)
+
+
+@pytest.mark.parametrize("leak", [0.0, 5.0])
+@pytest.mark.parametrize("second_h", [24.0, 72.0])
+def test_what_leaks_does_so_while_nobody_reads(leak: float, second_h: float) -> None:
+    """Two mornings of one process: memory rises in each, and is as low on the second as on the first."""
+    age_h = np.concatenate([np.arange(0, 5, 1 / 60), second_h + np.arange(0, 5, 1 / 60)])
+    mib = 200 + 6 * (age_h % 24) + leak * age_h + np.random.default_rng(1).normal(0, 0.5, len(age_h))
+    series = SignalSeries("rss_bytes", age_h * HOUR_S, mib * 2**20, age_h * 0, np.full(len(age_h), np.nan))
+    assert (leak_doubt(series, max(leak, 4.0) * 2**20 / HOUR_S) == "") is (leak > 0)
+    assert bool(no_leak_doubt(series, 2**20 / HOUR_S)) is (leak > 0)
 
 
 def test_the_lows_are_those_of_the_longest_life_after_its_warm_up() -> None:
