@@ -18,9 +18,11 @@ from analysis.external.files import read_external
 from analysis.external.processes import ProcessReadings
 from analysis.external.span import span_text
 from analysis.external.tables import Columns
+from analysis.formatting import format_duration
 from analysis.growth.arm import find_growth
 from analysis.growth.classify import PAST_PYTHON
-from analysis.judge.types import INCONCLUSIVE, NO_LEAK, Margin, ReasonCode, SignalSeries
+from analysis.judge.decision import QUARTER_DAY_S
+from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin, ReasonCode, SignalSeries
 from analysis.prometheus.words import Words
 from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
@@ -216,20 +218,31 @@ def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes:
     their rates is judged, too. ``limit_bytes`` is the limit of each.
     """
     processes = read_external(path, columns)
+    length_s = max((one.span_s[1] for one in processes), default=0.0)
     verdicts = tuple(
-        _process_verdict(path.name, process, margin, limit_bytes, FAMILY_ERROR / len(processes))
+        _process_verdict(path.name, process, margin, limit_bytes, FAMILY_ERROR / len(processes), length_s)
         for process in processes
     )
-    whole = together(f"{path.name}, {len(verdicts)} processes together", verdicts, margin)
+    spans_s = [one.span_s for one in processes]
+    whole = together(f"{path.name}, {len(verdicts)} processes together", verdicts, spans_s, margin)
     verdicts += () if whole is None else (whole,)
     lines = [*map(verdict_line, verdicts), f"{path.name}: {span_text(processes)}."]
     return Answer(render([Text(line) for line in lines]), watched(verdicts).exit_code)
 
 
 def _process_verdict(
-    file_name: str, process: ProcessReadings, margin: Margin, limit_bytes: float | None, error: float
+    file_name: str,
+    process: ProcessReadings,
+    margin: Margin,
+    limit_bytes: float | None,
+    error: float,
+    length_s: float,
 ) -> ArmVerdict:
-    """Judge one process; restarts that are not identified can hide a leak, so with a doubt it is never NO LEAK."""
+    """Judge one process of a file of ``length_s`` seconds.
+
+    Restarts that are not identified can hide a leak, so with a doubt it is never NO LEAK. Nor is one a leak that was
+    there for a part of the file too short to tell a leak from the load of a day.
+    """
     name = f"{file_name}, {process.name}" if process.name else file_name
 
     def judged(series: SignalSeries) -> ArmVerdict:
@@ -241,11 +254,23 @@ def _process_verdict(
         reason = process.doubt
         if not reason and process.one_life is not None and judged(process.one_life).verdict != NO_LEAK:
             reason = process.pauses
+    elif not reason and verdict.verdict == LEAK and _is_a_visit(process, length_s):
+        there_s = process.span_s[1] - process.span_s[0]
+        reason = (
+            f"it was there for {format_duration(there_s)} of {format_duration(length_s)}, in which its memory may "
+            f"follow the load of a day: record one process for longer; on the data alone: LEAK ({verdict.reason})"
+        )
     elif not reason and verdict.verdict == INCONCLUSIVE and process.pauses:
         reason = f"{process.pauses}; if it was: {verdict.reason}"
     elif not reason and _is_wide(verdict) and process.rounding:
         reason = f"{process.rounding}; as it is: {verdict.reason}"
     return replace(verdict, verdict=INCONCLUSIVE, reason=reason) if reason else verdict
+
+
+def _is_a_visit(process: ProcessReadings, length_s: float) -> bool:
+    """Return whether a process came or went within a file that shows the load of a day, and itself shows none."""
+    since_s, until_s = process.span_s
+    return until_s - since_s < QUARTER_DAY_S <= length_s
 
 
 def _is_wide(verdict: ArmVerdict) -> bool:

@@ -88,6 +88,12 @@ class ProcessReadings:
     rounding: str = ""
     """That its readings are too coarse for a sure verdict, and the fix; empty where they are not."""
 
+    @property
+    def span_s(self) -> tuple[float, float]:
+        """From when to when it was read, seconds since the first row; 0 and 0 where it never was."""
+        t_s = self.series.t_s[np.isfinite(self.series.value)]
+        return (float(t_s.min()), float(t_s.max())) if len(t_s) else (0.0, 0.0)
+
 
 def split_processes(cells: RecordedCells, t_s: Numbers, memory: Sizes) -> tuple[ProcessReadings, ...]:
     """Return the processes of a recording, in the order of their first row; none without a row that has a time.

@@ -89,6 +89,11 @@ def read_csv(path: Path, text: str, columns: Columns, *, identified: bool | None
     for option, name in options:
         if name and name not in header:
             raise RecordingError(f"{path}: {option} {name}: no such column; it has {', '.join(header)}.")
+        if header.count(name) > 1:  # as of series that were joined: one of them may leak
+            raise RecordingError(
+                f"{path}: {option} {name}: {header.count(name)} columns have this name; give each a name of its own in "
+                "the header, and judge one after the other."
+            )
     at_time, at_rss = header.index(columns.time), header.index(columns.rss)
     at_life = header.index(columns.life) if columns.life else None
     rows: list[tuple[int, int, str, str, str]] = []

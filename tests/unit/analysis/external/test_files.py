@@ -205,6 +205,11 @@ def test_few_bytes_and_late_seconds_are_believed_when_their_unit_is_named(tmp_pa
         ("a,b\n1,2\n", Columns("t", "b"), "--time-column t: no such column; it has a, b"),
         ("a,b\n1,2e8\n", Columns("a", "b", life="pid"), "--life-column pid: no such column; it has a, b"),
         ("a,b\n1,2\n", Columns("a", "rss"), "--rss-column rss: no such column; it has a, b"),
+        (
+            "Time,Value,Value\n0,2e8,3e8\n",
+            Columns("Time", "Value"),
+            "--rss-column Value: 2 columns have this name; give each a name of its own in the header, and judge one",
+        ),
         ("", Columns("a", "b"), "the file is empty"),
         ("a,b\n1,350.5\n2,3\n", Columns("a", "b"), "350.5 bytes are too few for a process"),
         ("a,b\n1,350.5\n", Columns("a", "b", 60.0), "name the unit by --rss-unit, for example MiB or KiB"),
