@@ -15,6 +15,7 @@ from analysis.prometheus.access import Access, read_access
 from analysis.prometheus.client import Client
 from analysis.prometheus.judged import JudgedServices, judge_services
 from analysis.prometheus.queries import Query, Span, start_query
+from analysis.prometheus.query_unit import yields_changes
 from analysis.prometheus.question import Found, Question, ask
 from analysis.prometheus.words import Words
 from analysis.report.terminal.tables import render
@@ -39,12 +40,17 @@ def judge_prometheus(words: Words, now_s: float, show: Callable[[str], None]) ->
         raise UsageError(
             "--prometheus needs --query, for example --query 'process_resident_memory_bytes{job=\"shop\"}'."
         )
+    memory = Query(words.query.strip(), "--query")
+    if yields_changes(memory):
+        raise UsageError(
+            "--query yields what memory changes by, which stays the same while it leaks: give the memory itself, for "
+            "example process_resident_memory_bytes."
+        )
     access = read_access(words.url, words.bearer_file, words.basic_file, words.ca_file)
     since_s = read_since(words.since)
     margin = Margin(per_s=parse_option("--max-leak", words.max_leak, parse_leak_per_time).per_s)
     limit_bytes = parse_limit_option(words.limit)
     check_report(words.report)
-    memory = Query(words.query.strip(), "--query")
     question = Question(
         memory,
         read_query("--requests-query", words.requests_query),

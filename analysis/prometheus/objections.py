@@ -15,6 +15,7 @@ from analysis.judge.frozen import MIN_SAMPLES
 from analysis.judge.types import SignalSeries
 from analysis.prometheus.lives import PROCESS
 from analysis.prometheus.queries import Query
+from analysis.prometheus.query_unit import COUNTER, is_counter, times_bytes
 from analysis.prometheus.rollouts import Chain
 from analysis.prometheus.turns import takes_turns
 from analysis.verdict.daily_load import daily_load_doubt
@@ -39,6 +40,7 @@ def service_objections(
     """
     found = (
         (ObjectionKind.UNREAD, _too_small(readings) or _other_unit(query, readings)),
+        (ObjectionKind.GAP, _counter(query) or _scaled(query)),
         (ObjectionKind.GAP, _sum(query, chain) or _several_processes(chain, readings)),
         (ObjectionKind.UNREAD, _too_few(readings)),
         (ObjectionKind.UNREAD, _vanished(vanished_s)),
@@ -81,6 +83,26 @@ def _other_unit(query: Query, readings: SignalSeries) -> str:
     return (
         f"most of its values are no whole number of pages of {PAGE_BYTES:,} bytes, so they may be in KiB: give --query "
         f"in bytes, for example {metric} * 1024, or {metric} * 1 if they are bytes"
+    )
+
+
+def _counter(query: Query) -> str:
+    if not is_counter(query):
+        return ""
+    return (
+        f"{query.metric} ends with {COUNTER}, as counters do, which rise whatever memory does: give --query the memory "
+        f"of a process, or {query.metric} * 1 if it is that"
+    )
+
+
+def _scaled(query: Query) -> str:
+    """Return that an expression is in another unit by its factors, in which a leak is too small, or too great."""
+    times = 1.0 if query.is_selector else times_bytes(query)
+    if times == 1.0:
+        return ""
+    much = f"a {1 / times:,.0f}th of" if times < 1 else f"{times:,.0f} times"
+    return (
+        f"by its factors --query yields {much} the bytes: give it in bytes, as its margin and its limit are"
     )
 
 

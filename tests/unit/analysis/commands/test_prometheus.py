@@ -211,6 +211,15 @@ def test_a_report_that_has_no_place_is_refused_before_anything_is_fetched(
     assert str(result.exception).endswith(message)
 
 
+def test_a_query_of_what_memory_changes_by_is_refused() -> None:
+    """It is level while memory leaks, and would be NO LEAK; nothing is asked."""
+    with scripted(prometheus({"a": leaking})) as server:
+        result = soak("--prometheus", server.url, "--query", "delta(process_resident_memory_bytes[1h])")
+        assert not server.asked
+    assert isinstance(result.exception, UsageError)
+    assert "--query yields what memory changes by" in str(result.exception)
+
+
 def test_the_verdicts_do_not_wait_for_a_report_that_cannot_be_written(tmp_path: Path) -> None:
     """They are printed first; the message names this command, and no recording, as there is none."""
     (tmp_path / "report" / "report.html").mkdir(parents=True)

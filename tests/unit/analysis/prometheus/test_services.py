@@ -250,6 +250,27 @@ def test_values_that_may_be_no_bytes_clear_nothing(value: Numbers, metric: str, 
 
 
 @pytest.mark.parametrize(
+    ("metric", "words"),
+    [
+        (
+            "go_memstats_alloc_bytes_total",
+            "ends with _total, as counters do, which rise whatever memory does",
+        ),
+        ("process_resident_memory_bytes / 1024", "yields a 1,024th of the bytes: give it in bytes"),
+        ("1024 * process_resident_memory_bytes", "yields 1,024 times the bytes: give it in bytes"),
+        ("go_memstats_alloc_bytes_total * 1", ""),
+        ("app_rss_kb * 1024", ""),
+        ("process_resident_memory_bytes / 2", ""),
+    ],
+)
+def test_what_is_no_memory_in_bytes_by_its_text_decides_nothing(metric: str, words: str) -> None:
+    """A counter leaks always; a factor makes a leak too small or too great, so it stands against LEAK, too."""
+    (one,) = found((memory(pod="a"),), starts=(series(1.0, pod="a"),), metric=metric)
+    assert kinds(one) == ([ObjectionKind.GAP] if words else [])
+    assert all(words in each.text for each in one.objections)
+
+
+@pytest.mark.parametrize(
     ("metric", "labels", "judged"),
     [
         ("sum(process_resident_memory_bytes)", {}, False),
