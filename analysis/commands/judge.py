@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.text import Text
@@ -42,6 +42,9 @@ from soak.contract.units import (
 )
 from soak.errors import UsageError
 from soak.regular_files import write_text
+
+HALF_DAY_S: Final = 12 * 3600.0
+"""Longest time in which the load of a day rises, seconds."""
 
 
 def command(
@@ -268,9 +271,12 @@ def _process_verdict(
 
 
 def _is_a_visit(process: ProcessReadings, length_s: float) -> bool:
-    """Return whether a process came or went within a file that shows the load of a day, and itself shows none."""
+    """Return whether a process was there for so small a part of a file that all of it may be the rise of a day's load.
+
+    That rises for half a day at most, and a file of less than QUARTER_DAY_S is a test, with a load of its own.
+    """
     since_s, until_s = process.span_s
-    return until_s - since_s < QUARTER_DAY_S <= length_s
+    return length_s >= QUARTER_DAY_S and until_s - since_s < min(HALF_DAY_S, length_s / 2)
 
 
 def _is_wide(verdict: ArmVerdict) -> bool:

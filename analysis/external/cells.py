@@ -17,6 +17,7 @@ from analysis.external.named_units import NAMED_SIZES, NAMED_TIMES, UNSURE_TIMES
 from analysis.external.resolution import PAGE_BYTES, Written, as_written, resolutions
 from analysis.formatting import MIB
 from analysis.judge.types import Numbers
+from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
 from soak.contract.units import BYTES
 from soak.errors import RecordingError
 
@@ -31,6 +32,13 @@ MOST_STEP_S: Final = 600.0
 MOST_ELAPSED_STEP_S: Final = 90.0
 """The same of elapsed numbers, which have no year to show their unit: one a minute is below it, and milliseconds of ten
 a second are beyond it."""
+LEAST_STEP_S: Final = 0.02
+"""Shortest plausible usual step by numbers without a unit, seconds: nobody reads memory more often than 50 times a
+second, and minutes in hours are below it, as the days of a spreadsheet are."""
+COMPACT_DATE: Final = re.compile(
+    r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:(?:[01]\d|2[0-3])(?:[0-5]\d){0,2})?"
+)
+"""A date without separators, perhaps with hours, minutes and seconds: as a number its days are 100 minutes apart."""
 MOST_BYTES: Final = 2.0**63
 """Largest plausible size, bytes: no kernel counts further."""
 MIN_PEAK_BYTES: Final = 2**20
@@ -47,9 +55,12 @@ TIME_ZONE: Final = re.compile(r"\b(?!AM\b|PM\b)[A-Z]{2,5}\b")
 SIZE: Final = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z]+)?(?:\s*/.*)?")
 """A number, perhaps with its unit, perhaps followed by the limit: ``80.0MiB / 2GiB``."""
 SIZE_UNITS: Final = {name.lower(): worth for name, worth in BYTES.items()} | {
-    letter: float(2 ** (10 * power)) for power, letter in enumerate("kmgt", 1)
+    letters: float(2 ** (10 * power))
+    for power, letter in enumerate("kmgt", 1)
+    for letters in (letter, f"{letter}i")
 }
-"""Units of memory in bytes, in lower case; the single letters of top, ps and free are binary."""
+"""Units of memory in bytes, in lower case; the single letters of top, ps and free are binary, as Ki, Mi and Gi of
+kubectl top are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ def read_times(column: CellColumn, unit_s: float | None, process: Sequence[str] 
         return np.full(len(cells), np.nan)
     first = cells[int(np.argmin(blank))]
     if CLOCK.fullmatch(first):
+        _refuse_clock(column, cells)
         t_s, kind = _clock_seconds(cells), "HH:MM:SS, as the first row has it"
     elif _is_number(first):
         if unit_s is None and named_unit(column.name, UNSURE_TIMES) is not None:
@@ -106,6 +118,12 @@ def read_times(column: CellColumn, unit_s: float | None, process: Sequence[str] 
             )
         unit_s = named_unit(column.name, NAMED_TIMES) if unit_s is None else unit_s
         is_assumed = unit_s is None
+        if is_assumed and cells[~blank].str.fullmatch(COMPACT_DATE).all():
+            raise column.refusal(
+                int(np.argmin(blank)),
+                "may be a date without separators; write it as 2025-03-04T05:06:07, or name the unit of a number by "
+                "--time-unit",
+            )
         with np.errstate(over="ignore"):  # what is beyond every float is not finite, and refused below
             t_s, kind = _numbers(cells) * (unit_s or 1.0), "a number, as the first row has it"
     else:
@@ -123,12 +141,12 @@ def read_times(column: CellColumn, unit_s: float | None, process: Sequence[str] 
             at, "as seconds is beyond the year 5000; name the unit, for example --time-unit ms"
         )
     if is_assumed:
-        _refuse_long_steps(column, t_s, process)
+        _refuse_steps(column, t_s, process)
     return t_s
 
 
-def _refuse_long_steps(column: CellColumn, t_s: Numbers, process: Sequence[str]) -> None:
-    """Raise RecordingError where times are usually so far apart that they may be no seconds."""
+def _refuse_steps(column: CellColumn, t_s: Numbers, process: Sequence[str]) -> None:
+    """Raise RecordingError where times are usually so far apart, or so near, that they may be no seconds."""
     is_since_1970 = EPOCH_S[0] <= np.nanmin(t_s) and np.nanmax(t_s) <= EPOCH_S[1]
     found = pd.DataFrame({"t_s": t_s, "process": list(process) or ""}).dropna(subset="t_s")
     steps = found.groupby("process")["t_s"].diff()
@@ -139,6 +157,34 @@ def _refuse_long_steps(column: CellColumn, t_s: Numbers, process: Sequence[str])
             f"is {steps[steps >= usual_s].iloc[0]:,g} after the time before, and as seconds most are as far apart; "
             "name the unit by --time-unit, for example ms, or s if they are seconds, or by the end of the column's "
             "name, as t_ms or t_s",
+        )
+    if usual_s < LEAST_STEP_S:
+        raise column.refusal(
+            int(steps.index[steps > 0][0]),
+            f"is {steps[steps > 0].iloc[0]:.3g} after the time before, and as seconds most are as near; name the unit "
+            "by --time-unit, for example h, or d as of a spreadsheet, or s if they are seconds",
+        )
+
+
+def _refuse_clock(column: CellColumn, cells: pd.Series[str]) -> None:
+    """Raise RecordingError where times of day without a date may be read in two ways, which have other rates."""
+    found = [(at, parts) for at, cell in enumerate(cells) if (parts := CLOCK.fullmatch(cell))]
+    hours = [int(parts[1]) for _, parts in found]
+    if not any(parts[4] for _, parts in found) and all(1 <= hour <= 12 for hour in hours):
+        for (at, _), before, hour in zip(found[1:], hours, hours[1:], strict=False):
+            if (before, hour) == (12, 1):
+                raise column.refusal(
+                    at,
+                    "is behind 12 o'clock, and may be of a 12-hour clock without AM or PM; write 24 hours, or both",
+                )
+    falls = [
+        at for (at, _), before, hour in zip(found[1:], hours, hours[1:], strict=False) if hour < before - 1
+    ]
+    if len(found) >= MIN_READINGS_UNDER_LOAD and len(falls) > len(found) / 2:
+        raise column.refusal(
+            falls[0],
+            "is earlier than the time before, as most are: the newest row comes first, or they are days apart; write "
+            "the date, too, and sort the rows",
         )
 
 
@@ -197,7 +243,7 @@ def _refuse_other_units(
 
 def is_time(text: str) -> bool:
     """Return whether a line is a time alone, as ``date`` writes it."""
-    return are_times([text])
+    return text.isdecimal() or are_times([text])
 
 
 def are_times(texts: Iterable[str]) -> bool:

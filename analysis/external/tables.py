@@ -78,7 +78,8 @@ def read_csv(path: Path, text: str, columns: Columns, *, identified: bool | None
 
     ``identified`` is by default whether a life column has one value throughout or numbers and times alone: a name, as
     of a pod, stays when its process is started again. An empty cell of it continues the process before. A header in
-    the middle is a start. Raises RecordingError without the columns, and at a row with too many cells.
+    the middle is a start, unless there is one before each reading. Raises RecordingError without the columns, where two
+    have one name, and at a row with too many cells.
     """
     options = (
         ("--time-column", columns.time),
@@ -112,6 +113,8 @@ def read_csv(path: Path, text: str, columns: Columns, *, identified: bool | None
         cells.extend([""] * (len(header) - len(cells)))
         process = cells[at_life].strip() or process if at_life is not None else ""
         rows.append((line, start, process, cells[at_time], cells[at_rss]))
+    if len({row[1:3] for row in rows}) == len(rows):  # as in a loop of ps
+        rows = [(row[0], 0, *row[2:]) for row in rows]
     names = dict.fromkeys(row[2] for row in rows if row[2])
     first = next(iter(names), "")
     if identified is None:

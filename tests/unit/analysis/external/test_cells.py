@@ -230,3 +230,56 @@ def test_what_is_a_time_alone() -> None:
         map(is_time, ("1741046400", "14:00:00", "2025-03-04 14:00:00", "Tue Mar  4 14:00:00 UTC 2025"))
     )
     assert not any(map(is_time, ("", "web", "NAME  CPU %")))
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        # the days of a spreadsheet, and hours, each minute
+        (
+            [f"{46083 + n / 1440:.6f}" for n in range(90)],
+            "is 0.000694 after the time before, and as seconds most are",
+        ),
+        (
+            [f"{n / 60:.4f}" for n in range(90)],
+            "name the unit by --time-unit, for example h, or d as of a spreadsheet",
+        ),
+        (
+            [f"202603{day:02d}" for day in range(1, 30)],
+            "'20260301' may be a date without separators; write it as 2025",
+        ),
+        ([f"2026030204{minute:02d}" for minute in range(60)], "may be a date without separators"),
+        (["20260302235959", "20260303000000"], "may be a date without separators"),
+        ([f"{hour}:59:00" for hour in (11, 12, 1, 2)], "may be of a 12-hour clock without AM or PM"),
+        (
+            [f"{(46 - 2 * n) % 24:02d}:00:00" for n in range(40)],
+            "is earlier than the time before, as most are",
+        ),
+    ],
+)
+def test_times_that_may_be_read_in_two_ways_are_refused(cells: list[str], sentence: str) -> None:
+    """In a wrong unit, or with days that were not there, a leak is as many times too small or too great."""
+    with pytest.raises(RecordingError) as caught:
+        read_times(column(*cells), None)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cells", "unit_s", "length_s"),
+    [
+        ([f"{46083 + n / 1440:.6f}" for n in range(91)], 86_400.0, 5400),
+        ([f"{n / 1000:.3f}" for n in range(90)], 1.0, 0.089),
+        ([f"{0.05 * n:.2f}" for n in range(90)], None, 4.45),
+        (["20260301", "20260302"], 1.0, 1),
+        (["1772409600", "1772409660"], None, 60),
+        ([f"{hour % 24}:59:00" for hour in (11, 12, 13, 25)], None, 14 * 3600),
+        ([f"{hour}:59:00 {half}" for hour, half in ((11, "AM"), (12, "PM"), (1, "PM"))], None, 7200),
+        ([f"{7 * n % 24:02d}:00:00" for n in range(40)], None, 39 * 7 * 3600),
+    ],
+)
+def test_times_that_have_one_meaning_are_read(
+    cells: list[str], unit_s: float | None, length_s: float
+) -> None:
+    """What is named is believed; a clock may pass midnight now and then."""
+    t_s = read_times(column(*cells), unit_s)
+    assert t_s[-1] - t_s[0] == pytest.approx(length_s, abs=0.1)

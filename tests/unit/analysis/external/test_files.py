@@ -136,6 +136,18 @@ def test_a_header_in_the_middle_is_a_start(tmp_path: Path) -> None:
     assert list(found.series.life) == [1, 1, 2]
 
 
+@pytest.mark.parametrize("pids", ["7", "78"])
+def test_a_header_before_each_reading_is_no_start(tmp_path: Path, pids: str) -> None:
+    """``while sleep 60; do ps -o etimes,pid,rss -C python; done`` writes one each time."""
+    rows = "".join(
+        f"{pid} {60 * n} {200_000 + 4 * n}\n" + "PID ELAPSED RSS\n" * (pid == pids[-1])
+        for n in range(9)
+        for pid in pids
+    )
+    found = read(tmp_path, f"PID ELAPSED RSS\n{rows}", Columns("ELAPSED", "RSS", 1.0, KIB, life="PID"))
+    assert [list(one.series.life) for one in found] == [[1] * 9] * len(pids)
+
+
 def test_an_empty_cell_is_no_restart(tmp_path: Path) -> None:
     """Whatever tells lives apart, a name or a number, goes on where it was not read."""
     text = "t,rss,pod\n0,2e8,\n1,2e8,a\n2,2e8,\n3,2e8,b\n4,2e8,a\n"
