@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from analysis.judge.frozen import until_frozen
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
-from analysis.verdict.daily_load import leak_doubt, no_leak_doubt
+from analysis.verdict.daily_load import leak_doubt, may_follow_other_load, no_leak_doubt
 from analysis.verdict.decision import FAMILY_ERROR, Decision, Served, SignalVerdict, decide
 from analysis.verdict.doubts import doubts_of_leak, doubts_of_no_leak
 from analysis.verdict.other_explanations import ReportedFree, bounded, end_memory, reported_free
@@ -198,6 +198,11 @@ def series_verdict(
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
     objections = (*objections, *_of_day(name, readings, margin, judgement))
+    if judgement.verdict != INCONCLUSIVE and may_follow_other_load(readings):
+        unknown = replace(readings, requests=np.full(len(readings.t_s), np.nan))
+        objections += (_of_other_load(name),) * (
+            alone(unknown).leading.judgement.verdict != judgement.verdict
+        )
     if judgement.verdict == NO_LEAK and (until := until_frozen(readings)) is not None:
         objections += (_of_frozen(name, readings, until),) * (alone(until).leading.judgement.verdict == LEAK)
     objection, verdict, reason = _objected(objections, judgement.verdict, judgement.reason)
@@ -216,6 +221,15 @@ def _of_day(name: str, readings: SignalSeries, margin: Margin, judgement: Judgem
     elif judgement.verdict == NO_LEAK and margin.per_s is not None:
         doubt = no_leak_doubt(readings, margin.per_s)
     return (Objection(name, ObjectionKind.DAY, doubt),) if doubt else ()
+
+
+def _of_other_load(name: str) -> Objection:
+    """Return the objection to a verdict that would be another if requests that are steady were not known."""
+    text = (
+        "memory changes unevenly while the requests are steady, as with another load of a day: a life of two days "
+        "would decide"
+    )
+    return Objection(name, ObjectionKind.DAY, text)
 
 
 def _of_frozen(name: str, readings: SignalSeries, until: SignalSeries) -> Objection:

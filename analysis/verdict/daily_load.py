@@ -19,6 +19,8 @@ LIFE_WITH_REQUESTS_S: Final = DAY_S
 """Length of a life from which on the requests of REQUESTS_S explain what of its memory follows them."""
 REQUESTS_S: Final = 3 * DAY_S
 """Time of known requests that vary, seconds, from which on they tell a day from a leak."""
+TEST_S: Final = 6 * HOUR_S
+"""Time up to which steady requests are those of a test, seconds: that from which on the judge tells a day's curve."""
 STEADY_RATIO: Final = 1.5
 """Most requests of an hour, as a multiple of the least of another, up to which the load is steady."""
 TOLERANCE: Final = 0.99
@@ -118,6 +120,18 @@ def leak_doubt(readings: SignalSeries, rate_per_s: float) -> str:
         f"a leak of at least {format_bytes(leaked)} within its longest life is no more than the "
         f"{format_bytes(follows)} by which memory follows the load of a day there: a life of two days would decide"
     )
+
+
+def may_follow_other_load(readings: SignalSeries) -> bool:
+    """Return whether requests that are steady leave open which load memory follows.
+
+    They explain nothing of it: a health check alone may be counted, beside jobs that come with the day. In less than
+    six hours the load is taken to be a test's.
+    """
+    found = watched(readings)
+    if found.ratio is None or found.ratio > STEADY_RATIO or found.requests_s < TEST_S:
+        return False
+    return found.longest_life_s < TOLERANCE * LIFE_ALONE_S
 
 
 def longest_watched_s(t_s: Numbers) -> float:

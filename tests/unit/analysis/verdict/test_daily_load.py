@@ -9,7 +9,13 @@ import pytest
 
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin, Numbers, SignalSeries
 from analysis.verdict.arm import series_verdict
-from analysis.verdict.daily_load import daily_load_doubt, leak_doubt, no_leak_doubt, watched
+from analysis.verdict.daily_load import (
+    daily_load_doubt,
+    leak_doubt,
+    may_follow_other_load,
+    no_leak_doubt,
+    watched,
+)
 
 HOUR_S = 3600.0
 
@@ -243,3 +249,37 @@ def test_memory_without_a_recording_around_it_is_judged_by_its_lows(leak: float,
     assert judged.verdict == verdict
     assert judged.leading is not None
     assert judged.leading.judgement.verdict == LEAK
+
+
+def with_probes(hours: float, leak: float, follows: float, seed: int) -> SignalSeries:
+    """Return memory from four in the morning on, ``follows`` MiB of it of a day's jobs beside steady requests."""
+    t_s = np.arange(0.0, hours * HOUR_S, 60.0)
+    hour = 4 + t_s / HOUR_S
+    day = 1 / (1 + np.exp(-(hour - 8.5) / 0.7)) / (1 + np.exp(hour - 18))
+    mib = 200 + follows * day + leak * t_s / HOUR_S + np.random.default_rng(seed).normal(0, 1, len(t_s))
+    return SignalSeries("rss_bytes", t_s, np.ceil(256 * mib) * 4096, t_s * 0, t_s / 10, quantum=2.0**20)
+
+
+@pytest.mark.parametrize("hours", [8.0, 16.0, 24.0])
+@pytest.mark.parametrize("leak", [0.0, 4.0])
+@pytest.mark.parametrize("follows", [0.0, 40.0])
+def test_steady_requests_do_not_tell_a_leak_from_another_load(
+    hours: float, leak: float, follows: float
+) -> None:
+    """A queue's jobs beside health checks: their morning is no leak, and their evening hides none."""
+    for seed in range(3):
+        series = with_probes(hours, leak, follows, seed)
+        verdict = series_verdict("worker", series, Margin(per_s=2**20 / HOUR_S), None).verdict
+        if follows:
+            assert verdict != (NO_LEAK if leak else LEAK)
+        elif hours > 8:
+            assert verdict == (LEAK if leak else NO_LEAK)
+
+
+def test_a_test_of_hours_has_the_load_that_its_requests_have() -> None:
+    """In less than six hours, or a life of two days, steady requests are enough."""
+    assert not may_follow_other_load(with_probes(5, 0, 0, 0))
+    assert may_follow_other_load(with_probes(7, 0, 0, 0))
+    assert not may_follow_other_load(with_probes(48, 0, 0, 0))
+    assert not may_follow_other_load(readings(24, ratio=3))
+    assert not may_follow_other_load(readings(24))
