@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pandas as pd
 
 from analysis.formatting import format_bytes, format_duration
 from analysis.judge.types import Numbers, SignalSeries
@@ -33,6 +34,10 @@ GAP_STEPS: Final = 10.0
 LEAST_PARTS: Final = 4
 """Equal parts of the time by which the load is compared at least, where it has fewer hours."""
 
+STEP_S: Final = 3600.0
+"""Time before and behind a step in which memory keeps to its level, seconds; a load takes longer to rise."""
+LEAST_STEP_READINGS: Final = 5
+"""Readings there, at least."""
 MIN_LEAKED_SHARE: Final = 1.0
 """What leaks in the longest life, as a share of the range of the rest of its memory there, from which on it is no rest
 of what follows the load. Set on the seeds 1 to 12 of `tests.prometheus`: of 144 healthy processes with a deploy each
@@ -143,20 +148,23 @@ def no_leak_doubt(readings: SignalSeries, margin_per_s: float) -> str:
     """Return that memory may leak beneath a load that falls, and what would decide; empty where it does not.
 
     What leaks raises the lows of the days, and so does a load that rises: where the requests are not known, lows that
-    rise by the margin up to the end clear nothing. ``margin_per_s`` is in bytes per second.
+    rise by the margin up to the end clear nothing, but for what one step adds: that is an event. ``margin_per_s`` is in
+    bytes per second.
     """
     if watched(readings).ratio is not None:
         return ""
-    found = [days for life in _lives(readings) if (days := _days(*life)) is not None]
+    found = [(life, days) for life in _lives(readings) if (days := _days(*life)) is not None]
     if not found:
         return ""
-    *before, last = found[-1]
-    earlier = before[-max(1, round(TAIL_SHARE * len(found[-1])))]
-    apart_s = last.begins_s - earlier.begins_s
-    if last.low - earlier.low < margin_per_s * apart_s:
+    (age_s, value), days = found[-1]
+    *before, last = days
+    earlier = before[-max(1, round(TAIL_SHARE * len(days)))]
+    apart_s, meanwhile = last.begins_s - earlier.begins_s, age_s >= earlier.begins_s
+    rise = last.low - earlier.low - _step(age_s[meanwhile], value[meanwhile])
+    if rise < margin_per_s * apart_s:
         return ""
     return (
-        f"the low of its last day is {format_bytes(last.low - earlier.low)} above that of {format_duration(apart_s)} "
+        f"the low of its last day is {format_bytes(rise)} above that of {format_duration(apart_s)} "
         f"before, and a leak of the margin would add {format_bytes(margin_per_s * apart_s)} meanwhile: a load that "
         "falls may hide it, and the requests are not known: these, or a longer life, would decide"
     )
@@ -213,6 +221,20 @@ def _days(age_s: Numbers, value: Numbers) -> tuple[_Day, ...] | None:
         if part.any()
     )
     return found if len(found) > 1 else None
+
+
+def _step(age_s: Numbers, value: Numbers) -> float:
+    """Return the greatest step up: by how much all readings of the time after it are above all of that before it.
+
+    From one reading to the next; what memory gained while nobody read is none.
+    """
+    if len(age_s) < 2:
+        return 0.0
+    apart_s = np.diff(age_s)
+    count = max(LEAST_STEP_READINGS, round(STEP_S / max(float(np.median(apart_s)), 1.0)))
+    memory = pd.Series(value)
+    steps = (memory.rolling(count).min().shift(-count) - memory.rolling(count).max()).to_numpy()[:-1]
+    return float(np.nanmax(steps[apart_s <= longest_watched_s(age_s)], initial=0.0))
 
 
 def _rises(days: tuple[_Day, ...], rate_per_s: float) -> bool:

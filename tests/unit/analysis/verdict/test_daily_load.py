@@ -202,6 +202,18 @@ def test_a_leak_that_the_beginning_of_a_week_end_hides_is_not_passed(leak: float
     assert series_verdict("file.csv", series, margin, None).verdict != (NO_LEAK if leak == 2.0 else LEAK)
 
 
+@pytest.mark.parametrize("leak", [0.0, 2.0])
+@pytest.mark.parametrize(("hours", "at_h"), [(54, 26), (72, 36), (168, 100), (240, 150)])
+def test_one_step_up_is_an_event_and_no_leak_that_a_load_hides(
+    hours: float, at_h: float, leak: float
+) -> None:
+    """As where a feature is switched on; what leaks beside it is seen."""
+    flat = behind_a_week_end(hours, 14, leak, weekend=1.0)
+    up = 150 * (flat.t_s >= flat.t_s[0] + at_h * HOUR_S)
+    doubt = no_leak_doubt(replace(flat, value=flat.value + up * 2**20), 2**20 / HOUR_S)
+    assert bool(doubt) is (leak > 0)
+
+
 @pytest.mark.parametrize("leak", [0.0, 5.0])
 @pytest.mark.parametrize("second_h", [24.0, 72.0])
 def test_what_leaks_does_so_while_nobody_reads(leak: float, second_h: float) -> None:
