@@ -297,6 +297,15 @@ def _moments(cells: pd.Series[str]) -> Numbers:
     return np.asarray((times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1), dtype=np.float64)
 
 
+def moments(texts: Sequence[str]) -> Numbers | None:
+    """Return seconds since 1970 of texts that all are moments, or numbers of such seconds; None where one is none."""
+    cells = pd.Series([text.strip() for text in texts], dtype=str)
+    numbers = _numbers(cells)
+    found = np.where(np.isfinite(numbers), numbers, _moments(cells))
+    are_times = np.isfinite(found) & (found >= EPOCH_S[0]) & (found <= EPOCH_S[1])
+    return found if are_times.all() else None
+
+
 def _numbers(cells: pd.Series[str]) -> Numbers:
     return np.asarray(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
 

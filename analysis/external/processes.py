@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.external.cells import Sizes, is_whole_unit
 from analysis.external.resolution import PAGE_BYTES, coarsest, rounding_text
+from analysis.external.starts import one_name_per_start
 from analysis.external.tables import RecordedCells
 from analysis.formatting import format_duration
 from analysis.judge.frozen import MIN_SAMPLES
@@ -103,8 +104,9 @@ def split_processes(cells: RecordedCells, t_s: Numbers, memory: Sizes) -> tuple[
     """
     kept = np.flatnonzero(np.isfinite(t_s))
     untimed = _unread_doubt(cells.time.name, np.isfinite(t_s).astype(np.float64))
-    t_s, memory = t_s[kept], Sizes(memory.value[kept], memory.resolution[kept])
-    process, start = np.array(cells.process, dtype=object)[kept], np.array(cells.start)[kept]
+    all_s, t_s, memory = t_s, t_s[kept], Sizes(memory.value[kept], memory.resolution[kept])
+    named = one_name_per_start(cells.process, all_s)
+    process, start = np.array(named, dtype=object)[kept], np.array(cells.start)[kept]
     if len(kept):
         t_s = t_s - t_s.min()
     column, identity = cells.rss.name, Identity.of(cells)

@@ -8,14 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.external.starts import CLOCK_STEP_S, same_starts
 from analysis.judge.types import Numbers
 from analysis.prometheus.answers import NAME, Labels, Series
 
-CLOCK_STEP_S: Final = 1.5
-"""Greatest difference of two start times of one process, seconds: Linux may round the boot time, from which a client
-computes its start, up or down by a whole second."""
-CLOCK_FRACTION_S: Final = 0.002
-"""How far such a difference may be from a whole second, seconds."""
 GOES_ON_S: Final = 600.0
 """Longest time between two samples of a series over which it is taken to go on, seconds; or GOES_ON_STEPS of its usual
 steps, if that is longer. Readings that count as watched may be further apart: ``longest_watched_s``."""
@@ -116,19 +112,6 @@ def _scrapes(
 def goes_on_s(t_s: Numbers) -> float:
     """Return the longest time between two of these samples, in order, over which their series goes on, seconds."""
     return max(GOES_ON_S, GOES_ON_STEPS * float(np.median(np.diff(t_s)))) if len(t_s) > 1 else GOES_ON_S
-
-
-def same_starts(start_s: Numbers) -> Numbers:
-    """Return the number of the process of each start time, shape (n,); equal within the accuracy of a clock."""
-    values, number = np.unique(start_s, return_inverse=True)
-    process = np.zeros(len(values))
-    firsts: list[float] = []
-    for place, value in enumerate(values):
-        step = value - firsts[-1] if firsts else np.inf
-        if step > CLOCK_STEP_S or abs(step - round(step)) > CLOCK_FRACTION_S:
-            firsts.append(value)
-        process[place] = len(firsts) - 1
-    return process[number]
 
 
 def workload(labels: Labels) -> Labels:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from analysis.external.starts import same_starts
 from analysis.prometheus.answers import Series
-from analysis.prometheus.lives import cut_lives, same_starts, shares_process
+from analysis.prometheus.lives import cut_lives, shares_process
 
 T_S = 1e9 + np.arange(10.0) * 60
 
