@@ -102,9 +102,10 @@ class ModelFitter:
     plain: Numbers
     """Columns and value, shape (n, m + 1)."""
     white: Numbers
-    """Columns and value, whitened by each covariance, shape (k, n, m + 1)."""
+    """Columns and value, whitened by each covariance, shape (k, m + 1, n): a model takes whole columns, each of which
+    lies in one piece."""
     squares: Numbers
-    """Cumulative sums of the squares of ``white`` over the points."""
+    """Cumulative sums of the squares of ``white`` over the points, shape (k, n, m + 1)."""
     plain_squares: Numbers
     """Cumulative sums of the squares of ``plain`` over the points; the value's is that before any leak was added."""
     log_determinants: Numbers
@@ -137,7 +138,7 @@ class ModelFitter:
             burn_ins=burn_ins,
             burn_in_log_weights=_burn_in_log_weights(burn_ins, earliness, value, least_variance),
             plain=plain,
-            white=white,
+            white=np.ascontiguousarray(np.swapaxes(white, 1, 2)),
             squares=np.cumsum(white**2, axis=1),
             plain_squares=np.cumsum(plain**2, axis=0),
             log_determinants=np.stack([2 * logs[:, :size].sum(axis=1) for size in sizes], axis=1),
@@ -168,8 +169,8 @@ class ModelFitter:
         clock = self.design.clocks[0]
         plain, white, squares = self.plain.copy(), self.white.copy(), self.squares.copy()
         plain[:, -1] += amount * plain[:, clock]
-        white[:, :, -1] += amount * white[:, :, clock]
-        squares[:, :, -1] = np.cumsum(white[:, :, -1] ** 2, axis=1)
+        white[:, -1] += amount * white[:, clock]
+        squares[:, :, -1] = np.cumsum(white[:, -1] ** 2, axis=1)
         value = self.value + amount * self.design.values[:, clock]
         weights = _burn_in_log_weights(self.burn_ins, self.earliness, value, self.least_variance)
         return replace(
@@ -195,7 +196,9 @@ class ModelFitter:
         dof = float(max(count - len(index), 1))
         power = (count - self._flat + 1) / 2
         part = self.plain[:count, index]
-        information = np.linalg.slogdet(part.T @ part + RIDGE * np.eye(len(index)))[1]
+        independent = part.T @ part
+        np.einsum("ii->i", independent)[:] += RIDGE
+        information = np.linalg.slogdet(independent)[1]
         log_weights = (
             -0.5 * self.log_determinants[:, model.burn_in]
             - 0.5 * np.linalg.slogdet(inner)[1]
@@ -208,7 +211,7 @@ class ModelFitter:
         )
         rate = error = np.zeros(len(beta))
         if model.trend:
-            contrast = np.isin(index, model.trend).astype(float)
+            contrast = np.array([float(column in model.trend) for column in model.columns])
             rate = beta @ contrast
             error = np.sqrt(residual / dof * np.maximum(contrast @ (inverse @ contrast).T, 1e-300))
             rising = stdtr(dof, (rate + self.margin) / error)
@@ -223,13 +226,10 @@ class ModelFitter:
         """
         model, size = fit.model, self.sizes[fit.model.burn_in]
         likely = np.flatnonzero(fit.log_weights > fit.log_weights.max() - MAX_LOG_WEIGHT_GAP)
-        inner, right, total = (part[likely] for part in self._normal_equations(model))
-        white = self.white[likely, :size]
-        added = white[:, :, columns]
-        fixed = np.swapaxes(
-            np.concatenate([white[:, :, list(model.columns)], white[:, :, -1, None]], axis=2), 1, 2
-        )
-        both = fixed @ added
+        inner, right, total = self._normal_equations(model, likely)
+        added = self.white[likely[:, None], columns, :size]
+        fixed = self.white[likely[:, None], np.array([*model.columns, -1]), :size]
+        both = fixed @ np.swapaxes(added, 1, 2)
         cross, onto = both[:, :-1], both[:, -1]
         solved = np.linalg.solve(inner, np.concatenate([cross, right[:, :, None]], axis=2))
         own = self.squares[likely, size - 1][:, columns]
@@ -250,9 +250,8 @@ class ModelFitter:
 
     def coefficients(self, fit: ModelFit) -> Numbers:
         """Return the coefficients of a fitted model, by its columns, under the covariance of the greatest weight."""
-        inner, right, _ = self._normal_equations(fit.model)
-        best = int(np.argmax(fit.log_weights))
-        return np.linalg.solve(inner[best], right[best])
+        inner, right, _ = self._normal_equations(fit.model, np.argmax(fit.log_weights, keepdims=True))
+        return np.linalg.solve(inner[0], right[0])
 
     def residual_after(self, fit: ModelFit, columns: tuple[int, ...]) -> tuple[Numbers, Numbers]:
         """Return times and scaled values of the points after the burn-in, less these columns' part of the model."""
@@ -262,16 +261,21 @@ class ModelFitter:
         part = self.design.values[kept][:, list(columns)] @ self.coefficients(fit)[places]
         return self.points.t_s[kept], self.value[kept] - part
 
-    def _normal_equations(self, model: CandidateModel) -> tuple[Numbers, Numbers, Numbers]:
-        """Return X'X (with its ridge), X'y and y'y under every covariance: shapes (k, p, p), (k, p) and (k,)."""
+    def _normal_equations(
+        self, model: CandidateModel, which: npt.NDArray[np.intp] | None = None
+    ) -> tuple[Numbers, Numbers, Numbers]:
+        """Return X'X (with its ridge), X'y and y'y under every covariance or ``which``, j of them.
+
+        Shapes (j, p, p), (j, p) and (j,).
+        """
         index, size = np.array(model.columns), self.sizes[model.burn_in]
-        part = self.white[:, :size, index]
-        transposed = np.swapaxes(part, 1, 2)
-        inner = transposed @ part
-        own = np.arange(len(index))
-        inner[:, own, own] += RIDGE * np.maximum(inner[:, own, own], 1.0)
-        right = (transposed @ self.white[:, :size, -1, None])[:, :, 0]
-        return inner, right, self.squares[:, size - 1, -1]
+        which = np.arange(len(self.white)) if which is None else which
+        part = self.white[which[:, None], index, :size]
+        inner = part @ np.swapaxes(part, 1, 2)
+        diagonals = np.einsum("kii->ki", inner)
+        diagonals += RIDGE * np.maximum(diagonals, 1.0)
+        right = (part @ self.white[which, -1, :size, None])[:, :, 0]
+        return inner, right, self.squares[which, size - 1, -1]
 
 
 def _burn_in_log_weights(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.judge.models import priors
 from analysis.judge.models.design_matrix import CHANGE_POINTS, WARM_UP_LOG_SCALES, WARM_UP_TAUS, DesignMatrix
@@ -17,6 +18,7 @@ from analysis.judge.models.fitting import (
     ModelFit,
     ModelFitter,
 )
+from analysis.judge.types import Numbers
 
 MAX_BURN_INS: Final = 2
 """Burn-in lengths beside none at all whose models are refined: those of the greatest weight."""
@@ -179,35 +181,45 @@ def _refine_all(fitter: ModelFitter, starts: list[ModelFit], level_shifts: int) 
 def _refine(
     fitter: ModelFitter, fit: ModelFit, level_shifts: int, change_points: int = MAX_CHANGE_POINTS
 ) -> CandidateModel | None:
-    """Return the model with the addition that helps it most; None when nothing can be added."""
-    additions = list(_additions(fitter.design, fit.model, level_shifts, change_points))
-    if not additions:
+    """Return the model with the addition that helps it most; None when nothing can be added.
+
+    ``level_shifts`` and ``change_points`` are how many it may have.
+    """
+    design, model = fitter.design, fit.model
+    numbers, prices = _further_level_shifts(design, model, level_shifts)
+    others = list(_other_additions(design, model, change_points))
+    if not len(numbers) and not others:
         return None
-    place = fitter.best_addition(
-        fit,
-        np.array([one.column for one in additions], dtype=np.intp),
-        np.array([one.log_odds for one in additions]),
-    )
-    return None if place is None else additions[place].apply(fit.model)
+    shifts = np.array(design.level_shifts, dtype=np.intp)[numbers]
+    columns = np.concatenate([shifts, np.array([one.column for one in others], dtype=np.intp)])
+    log_odds = np.concatenate([prices, np.array([one.log_odds for one in others])])
+    place = fitter.best_addition(fit, columns, log_odds)
+    if place is None:
+        return None
+    if place >= len(numbers):
+        return others[place - len(numbers)].apply(model)
+    return Addition(int(columns[place]), float(log_odds[place]), int(numbers[place])).apply(model)
 
 
-def _additions(
-    design: DesignMatrix, model: CandidateModel, level_shifts: int, change_points: int
-) -> Iterator[Addition]:
-    """Yield what may be added to a model that may have so many level shifts and change points."""
-    length = BURN_IN_SHARES[model.burn_in]
+def _further_level_shifts(
+    design: DesignMatrix, model: CandidateModel, level_shifts: int
+) -> tuple[npt.NDArray[np.intp], Numbers]:
+    """Return the numbers of the level shifts that may be added, and the prior log odds of each."""
+    if not level_shifts:
+        return np.empty(0, dtype=np.intp), np.empty(0)
     earlier = priors.count_level_shifts(design, model.level_shifts)
-    another = priors.level_shift(design, earlier)
     at, have = design.level_shift_at, design.level_shift_at[list(model.level_shifts)]
     near = np.atleast_1d((np.abs(at[:, None] - have) <= priors.SAME_LEVEL_SHIFT).any(axis=1))
-    for number, column in enumerate(design.level_shifts if level_shifts else ()):
-        if (
-            number not in model.level_shifts
-            and (near[number] or earlier < level_shifts)
-            and at[number] > length
-        ):
-            log_odds = priors.SAME_LEVEL_SHIFT_LOG_ODDS if near[number] else another
-            yield Addition(column, log_odds, level_shift=number)
+    possible = (near | (earlier < level_shifts)) & (at > BURN_IN_SHARES[model.burn_in])
+    possible[list(model.level_shifts)] = False
+    numbers = np.flatnonzero(possible)
+    another = priors.level_shift(design, earlier)
+    return numbers, np.where(near[numbers], priors.SAME_LEVEL_SHIFT_LOG_ODDS, another)
+
+
+def _other_additions(design: DesignMatrix, model: CandidateModel, change_points: int) -> Iterator[Addition]:
+    """Yield what may be added beside level shifts to a model that may have so many change points."""
+    length = BURN_IN_SHARES[model.burn_in]
     clock = next(k for k, column in enumerate(design.clocks) if column in model.columns)
     places, columns = design.change_point_at, design.change_points[clock]
     log_odds = priors.change_point(len(columns))
