@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,6 +28,8 @@ FALLING_LOG_ODDS: Final = -8.0
 """Prior log odds of a rate that falls by more than a margin for ever, which no process does."""
 RIDGE: Final = 1e-9
 """Ridge of the normal equations, relative to each column's square, so that two like columns make no singular matrix."""
+FITTED_AT_ONCE: Final = 16
+"""Models that are fitted together, at most: their columns take about a MB."""
 MAX_LOG_WEIGHT_GAP: Final = 7.0
 """Log weight below the best covariance from which on a covariance has no part in the choice of the next column."""
 
@@ -182,41 +185,67 @@ class ModelFitter:
         return len(model.columns) <= self.sizes[model.burn_in] - spare
 
     def fit(self, model: CandidateModel) -> ModelFit:
-        """Fit one model under every covariance by generalised least squares (Aitken 1935).
+        """Fit one model as ``fit_all`` does."""
+        return self.fit_all([model])[0]
+
+    def fit_all(self, models: Sequence[CandidateModel]) -> list[ModelFit]:
+        """Fit models under every covariance by generalised least squares (Aitken 1935); return them in their order.
+
+        Those of one shape are fitted together: most of the time of one alone is that of calling numpy.
+        """
+        alike: dict[tuple[int, int, bool], list[int]] = {}
+        for place, model in enumerate(models):
+            alike.setdefault((model.burn_in, len(model.columns), bool(model.trend)), []).append(place)
+        found: dict[int, ModelFit] = {}
+        for places in alike.values():
+            for first in range(0, len(places), FITTED_AT_ONCE):
+                some = places[first : first + FITTED_AT_ONCE]
+                found.update(zip(some, self._fit_alike([models[place] for place in some]), strict=True))
+        return [found[place] for place in range(len(models))]
+
+    def _fit_alike(self, models: Sequence[CandidateModel]) -> list[ModelFit]:
+        """Fit models with one burn-in and one number of columns, all with a trend or none.
 
         The weight is the marginal likelihood with the scale of the noise integrated out: flat priors on levels and
         slope; on each further column a unit-information prior (Kass and Wasserman 1995), on the scale that it has under
         independent noise.
         """
-        count, index = self.sizes[model.burn_in], np.array(model.columns)
-        inner, right, total = self._normal_equations(model)
+        burn_in, index = models[0].burn_in, np.array([model.columns for model in models])
+        count, width = self.sizes[burn_in], index.shape[1]
+        inner, right, total = self._normal_equations(index, count, np.arange(len(self.white)))
         inverse = np.linalg.inv(inner)
-        beta = (inverse @ right[:, :, None])[:, :, 0]
-        residual = np.maximum(total - (beta * right).sum(axis=1), 0.0) + count * self.least_variance
-        dof = float(max(count - len(index), 1))
+        beta = (inverse @ right[..., None])[..., 0]
+        residual = np.maximum(total - (beta * right).sum(axis=-1), 0.0) + count * self.least_variance
+        dof = float(max(count - width, 1))
         power = (count - self._flat + 1) / 2
-        part = self.plain[:count, index]
-        independent = part.T @ part
-        np.einsum("ii->i", independent)[:] += RIDGE
+        part = np.moveaxis(self.plain[:count, index], 0, 1)
+        independent = np.swapaxes(part, 1, 2) @ part
+        diagonals = np.einsum("kii->ki", independent)
+        diagonals += RIDGE
         information = np.linalg.slogdet(independent)[1]
         log_weights = (
-            -0.5 * self.log_determinants[:, model.burn_in]
+            -0.5 * self.log_determinants[:, burn_in]
             - 0.5 * np.linalg.slogdet(inner)[1]
-            + 0.5 * information
-            - 0.5 * (len(index) - self._flat) * np.log(count)
+            + 0.5 * information[:, None]
+            - 0.5 * (width - self._flat) * np.log(count)
             - power * np.log(np.pi * residual)
             + float(gammaln(power))
-            + self.burn_in_log_weights[model.burn_in]
-            + model.log_prior
+            + self.burn_in_log_weights[burn_in]
+            + np.array([[model.log_prior] for model in models])
         )
-        rate = error = np.zeros(len(beta))
-        if model.trend:
-            contrast = np.array([float(column in model.trend) for column in model.columns])
-            rate = beta @ contrast
-            error = np.sqrt(residual / dof * np.maximum(contrast @ (inverse @ contrast).T, 1e-300))
+        rate = error = np.zeros(residual.shape)
+        if models[0].trend:
+            contrast = np.array([[float(one in model.trend) for one in model.columns] for model in models])
+            rate = (beta @ contrast[:, :, None])[..., 0]
+            onto = (inverse @ contrast[:, None, :, None])[..., 0]
+            spread = (contrast[:, None] @ np.swapaxes(onto, 1, 2))[:, 0]
+            error = np.sqrt(residual / dof * np.maximum(spread, 1e-300))
             rising = stdtr(dof, (rate + self.margin) / error)
             log_weights = log_weights + np.log(rising + np.exp(FALLING_LOG_ODDS))
-        return ModelFit(model, log_weights, rate, error, dof, log_sum_exp(log_weights))
+        return [
+            ModelFit(model, *rows, dof, log_sum_exp(rows[0]))
+            for model, *rows in zip(models, log_weights, rate, error, strict=True)
+        ]
 
     def best_addition(self, fit: ModelFit, columns: npt.NDArray[np.intp], log_odds: Numbers) -> int | None:
         """Return the place of the column that raises the model's weight most; None when none can be added.
@@ -226,7 +255,9 @@ class ModelFitter:
         """
         model, size = fit.model, self.sizes[fit.model.burn_in]
         likely = np.flatnonzero(fit.log_weights > fit.log_weights.max() - MAX_LOG_WEIGHT_GAP)
-        inner, right, total = self._normal_equations(model, likely)
+        inner, right, total = (
+            part[0] for part in self._normal_equations(np.array([model.columns]), size, likely)
+        )
         added = self.white[likely[:, None], columns, :size]
         fixed = self.white[likely[:, None], np.array([*model.columns, -1]), :size]
         both = fixed @ np.swapaxes(added, 1, 2)
@@ -250,8 +281,10 @@ class ModelFitter:
 
     def coefficients(self, fit: ModelFit) -> Numbers:
         """Return the coefficients of a fitted model, by its columns, under the covariance of the greatest weight."""
-        inner, right, _ = self._normal_equations(fit.model, np.argmax(fit.log_weights, keepdims=True))
-        return np.linalg.solve(inner[0], right[0])
+        best = np.argmax(fit.log_weights, keepdims=True)
+        size = self.sizes[fit.model.burn_in]
+        inner, right, _ = self._normal_equations(np.array([fit.model.columns]), size, best)
+        return np.linalg.solve(inner[0, 0], right[0, 0])
 
     def residual_after(self, fit: ModelFit, columns: tuple[int, ...]) -> tuple[Numbers, Numbers]:
         """Return times and scaled values of the points after the burn-in, less these columns' part of the model."""
@@ -262,20 +295,18 @@ class ModelFitter:
         return self.points.t_s[kept], self.value[kept] - part
 
     def _normal_equations(
-        self, model: CandidateModel, which: npt.NDArray[np.intp] | None = None
+        self, index: npt.NDArray[np.intp], size: int, which: npt.NDArray[np.intp]
     ) -> tuple[Numbers, Numbers, Numbers]:
-        """Return X'X (with its ridge), X'y and y'y under every covariance or ``which``, j of them.
+        """Return X'X (with its ridge), X'y and y'y of models with p columns each, of so many points.
 
-        Shapes (j, p, p), (j, p) and (j,).
+        ``index`` has the columns of i models, ``which`` j covariances: shapes (i, j, p, p), (i, j, p) and (1, j).
         """
-        index, size = np.array(model.columns), self.sizes[model.burn_in]
-        which = np.arange(len(self.white)) if which is None else which
-        part = self.white[which[:, None], index, :size]
-        inner = part @ np.swapaxes(part, 1, 2)
-        diagonals = np.einsum("kii->ki", inner)
+        part = self.white[which[:, None], index[:, None], :size]
+        inner = part @ np.swapaxes(part, -1, -2)
+        diagonals = np.einsum("ijkk->ijk", inner)
         diagonals += RIDGE * np.maximum(diagonals, 1.0)
-        right = (part @ self.white[which, -1, :size, None])[:, :, 0]
-        return inner, right, self.squares[which, size - 1, -1]
+        right = (part @ self.white[which, -1, :size, None])[..., 0]
+        return inner, right, self.squares[None, which, size - 1, -1]
 
 
 def _burn_in_log_weights(

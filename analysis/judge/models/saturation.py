@@ -57,6 +57,8 @@ def _log_weights(fitter: ModelFitter, leaking: CandidateModel) -> Iterator[float
         if set(warm_up) <= set(leaking.columns):
             warm_ups.append((warm_up, priors.warm_up(tau, len(design.warm_ups))))
     clocks = len(design.clocks)
+    models: list[CandidateModel] = []
+    shapes: list[tuple[tuple[int, ...], tuple[float, float], tuple[int, ...]]] = []
     for saturation, derivative, change, odds_of_form in zip(
         design.saturations,
         design.saturation_derivatives,
@@ -70,9 +72,11 @@ def _log_weights(fitter: ModelFitter, leaking: CandidateModel) -> Iterator[float
             price = log_odds + odds + odds_of_form + priors.choice(len(ways))
             model = CandidateModel(columns, (), price, leaking.burn_in, leaking.level_shifts)
             if fitter.has_room(model, SPARE_POINTS):
-                fit = fitter.fit(model)
-                if _slows_down(fitter, fit, saturation, change, *extra):
-                    yield fit.log_weight
+                models.append(model)
+                shapes.append((saturation, change, extra))
+    for fit, (saturation, change, extra) in zip(fitter.fit_all(models), shapes, strict=True):
+        if _slows_down(fitter, fit, saturation, change, *extra):
+            yield fit.log_weight
 
 
 def _slows_down(

@@ -138,7 +138,7 @@ def _best_load(fitter: ModelFitter, rough: list[ModelFit]) -> list[tuple[int, ..
 
 
 def _fit_all(fitter: ModelFitter, models: Iterable[CandidateModel]) -> list[ModelFit]:
-    return [fitter.fit(model) for model in models if fitter.has_room(model, SPARE_POINTS)]
+    return fitter.fit_all([model for model in models if fitter.has_room(model, SPARE_POINTS)])
 
 
 def _start_models(
