@@ -158,6 +158,13 @@ async def weak_proxy_that_is_kept() -> None:
 
 
 @legitimate()
+async def weak_proxy_with_a_callback_that_is_kept() -> None:
+    event = asyncio.Event()
+    app.append(weakref.proxy(event, print))
+    spawn(event.wait())
+
+
+@legitimate()
 async def awaitable_of_its_own() -> None:
     class Awaitable:
         def __init__(self) -> None:

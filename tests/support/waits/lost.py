@@ -24,6 +24,16 @@ async def lost_future() -> None:
 
 
 @lost()
+async def lost_with_a_weak_proxy_of_its_own() -> None:
+    async def waits() -> None:
+        event = asyncio.Event()
+        connection = types.SimpleNamespace(event=event, weak=weakref.proxy(event))
+        await connection.event.wait()
+
+    spawn(waits())
+
+
+@lost()
 async def lost_queue() -> None:
     async def waits() -> None:
         queue: asyncio.Queue[int] = asyncio.Queue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import types
 import weakref
+from collections import Counter
 from typing import Any
 
 from ..holders.asyncio_objects import is_done
@@ -130,17 +131,29 @@ class Reach:
 
 
 def _targets_of_proxies(snapshot: Snapshot) -> dict[int, list[Any]]:
-    """Return the object of each weak proxy; nothing but the object itself has a way to it."""
-    proxies = frozenset(map(id, snapshot.of(PROXY)))
-    if not proxies:
+    """Return the object of each weak proxy; of one with a callback all objects that it may be of.
+
+    ``getweakrefs`` would tell, but up to Python 3.12 it also gives out, and so frees twice, a reference that another
+    thread is destroying. To ask for a proxy without a callback returns the one that is there. What has more weak
+    references than are listed has a proxy, or one that is being destroyed.
+    """
+    addresses = frozenset(map(id, snapshot.of(PROXY)))
+    if not addresses:
         return {}
-    return {
-        id(reference): [thing]
-        for thing in snapshot.objects
-        if weakref.getweakrefcount(thing)
-        for reference in weakref.getweakrefs(thing)
-        if id(reference) in proxies
-    }
+    others: list[Any] = []
+    leads = dict.fromkeys(addresses, others)
+    listed = Counter(map(id, map(_dereference, snapshot.of(WEAK))))
+    counts = map(weakref.getweakrefcount, snapshot.objects)
+    for thing, count in zip(snapshot.objects, counts):  # noqa: B905 - Python 3.9
+        unknown = count - listed[id(thing)] if count else 0
+        if unknown > 0:
+            address = id(weakref.proxy(thing))
+            if address in addresses:
+                leads[address] = [thing]
+                unknown -= 1
+            if unknown:
+                others.append(thing)
+    return leads
 
 
 def _values_of_dicts(objects: Iterable[Any]) -> dict[int, list[Any]]:
