@@ -49,6 +49,18 @@ _ENTRIES: dict[int, tuple[Callable[[Any], int], Callable[[Any], Iterator[Any]]]]
 }
 
 
+def items_of(items: Any) -> Iterator[Any]:
+    """Return an iterator over a tuple; of a plain one over those that the collector sees.
+
+    Up to Python 3.13 C may still be filling it, as that of ``tuple(...)`` from a generator that waits: to iterate to
+    what is not there yet ends the process.
+    """
+    return reversed(gc.get_referents(items)) if type(items) is tuple else tuple.__iter__(items)
+
+
+_ENTRIES[id(tuple)] = (tuple.__len__, items_of)
+
+
 def _pairs_of(mapping: Any) -> Callable[[Any], Iterator[Any]]:
     items = mapping.items
     return lambda entries: iter(items(entries))

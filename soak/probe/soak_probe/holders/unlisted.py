@@ -6,7 +6,7 @@ import types
 from itertools import groupby
 from typing import Any
 
-from .objects import attribute_of, is_a, is_static, type_name
+from .objects import attribute_of, is_a, is_static, items_of, type_name
 from .paths import CUT, MOST_DIGITS, write_steps
 
 TYPE_CHECKING = False
@@ -43,8 +43,11 @@ def may_be_held_by_python(thing: Any) -> bool:
     """Return whether the interpreter may have a reference to the object that nobody lists.
 
     What can be called may be registered (``atexit``, a signal, a fork, an audit hook, a codec), and lists and dicts are
-    the tables of what is. A class can be called, but is not what one registers there.
+    the tables of what is. A class can be called, but is not what one registers there. A tuple that C still fills is on
+    the stack of what fills it.
     """
+    if type(thing) is tuple and sum(1 for _ in items_of(thing)) < len(thing):
+        return True
     if _is_registered(thing) or is_context(thing) or any(is_a(thing, base) for base in _ON_A_STACK):
         return True
     if type(thing) is list:
@@ -55,7 +58,7 @@ def may_be_held_by_python(thing: Any) -> bool:
 def _is_registered(thing: Any) -> bool:
     """Return whether it can be called, or is a tuple that begins with what can: with its arguments, or of a codec."""
     if is_a(thing, tuple):
-        thing = next(tuple.__iter__(thing), None)
+        thing = next(items_of(thing), None)
     return callable(thing) and not is_a(thing, type)
 
 
