@@ -17,9 +17,10 @@ import os
 import sys
 import time
 from _signal import SIG_BLOCK, pthread_sigmask, valid_signals  # type: ignore[import-not-found]
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock
 
 from .pause import pause
+from .server import start_thread
 
 TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Native:
             "executable": sys.executable,
         }
         atexit.register(self.end)
-        start_new_thread(self._watch, (most_bytes,))
+        start_thread(self._watch, (most_bytes,))
 
     def _check(self) -> None:
         if self._pid != os.getpid():

@@ -8,7 +8,7 @@ import time
 from _signal import SIG_BLOCK, pthread_sigmask, valid_signals  # type: ignore[import-not-found]
 from _socket import AF_UNIX, SO_PEERCRED, SOCK_STREAM, SOL_SOCKET, socketpair
 from _socket import socket as RawSocket  # noqa: N812 - the class of the C module; socket itself costs 10 ms to import
-from _thread import RLock, allocate_lock, get_native_id, start_new_thread
+from _thread import RLock, allocate_lock, get_native_id, stack_size, start_new_thread
 from select import POLLIN, poll
 
 from .pause import pause
@@ -27,6 +27,7 @@ SEND_TIMEOUT_S = 1.0
 STOP_TIMEOUT_S = 1.0
 THREAD_GONE_TIMEOUT_S = 0.1
 NO_DESCRIPTOR_PAUSE_S = 0.1
+STACK_BYTES = 1 << 20
 
 
 class Socket:
@@ -129,7 +130,7 @@ class Server:
                 self._alive = self._runs = True  # before a signal handler may fork
                 try:
                     # Not a threading.Thread: the target would count it among its own, trace it, and patch it.
-                    start_new_thread(self._run, (self._ended,))
+                    start_thread(self._run, (self._ended,))
                 except RuntimeError:
                     self._alive = self._runs = False
                     raise
@@ -182,7 +183,7 @@ class Server:
         while True:
             found = self._poller.poll(self._wait_ms())
             if not found and self._on_idle is not None:
-                start_new_thread(self._on_idle, ())  # it waits for the end of this one
+                start_thread(self._on_idle, ())  # it waits for the end of this one
                 return
             for fd, _events in found:
                 if fd == self._wake.fd and self._is_stopped():
@@ -233,6 +234,20 @@ class Server:
         self._poller.unregister(fd)
         self._clients.pop(fd).close()
         self._alone_since_s = time.monotonic()
+
+
+def start_thread(run: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    """Start a thread that has room for our code: a target may give its own threads stacks of a few pages.
+
+    Raises RuntimeError when the system gives no thread.
+    """
+    own = stack_size()
+    try:
+        if own:
+            stack_size(STACK_BYTES)
+        start_new_thread(run, arguments)
+    finally:
+        stack_size(own)
 
 
 def _listen(path: str) -> RawSocket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -75,6 +76,16 @@ def connect(directory: str) -> Iterator[Callable[[], socket.socket]]:
 def echo(line: bytes) -> bytes:
     """Answer a line with itself."""
     return line + b"\n"
+
+
+def stack_bytes() -> int:
+    """Return the size of the stack of the thread that asks."""
+    attributes, size = ctypes.create_string_buffer(256), ctypes.c_size_t()
+    c = ctypes.CDLL(None)
+    c.pthread_self.restype = ctypes.c_void_p
+    assert c.pthread_getattr_np(ctypes.c_void_p(c.pthread_self()), attributes) == 0
+    assert c.pthread_attr_getstacksize(attributes, ctypes.byref(size)) == 0
+    return size.value
 
 
 def count_threads() -> int:
@@ -267,6 +278,25 @@ class TestServer:
         running.start()
         client.sendall(b"more\n")
         assert read_line(client) == b"more\n"
+
+    @pytest.mark.parametrize("own", [0, 1 << 16])
+    def test_its_thread_has_room_though_the_target_s_own_have_little(
+        self, own: int, serve: Serve, connect: Connect
+    ) -> None:
+        """After a fork it starts again: by then the target may have set a stack in which an import ends the process."""
+
+        def answer(_line: bytes) -> bytes:
+            return b"%d\n" % stack_bytes()
+
+        threading.stack_size(own)
+        try:
+            serve(answer)
+            assert threading.stack_size() == own
+        finally:
+            threading.stack_size(0)
+        client = connect()
+        client.sendall(b"one\n")
+        assert int(read_line(client)) >= server.STACK_BYTES
 
     def test_only_the_owner_may_open_the_socket(self, serve: Serve, directory: str) -> None:
         """The socket's mode is 0600; a file left there by an earlier process is replaced."""
