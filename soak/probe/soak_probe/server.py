@@ -11,7 +11,7 @@ from _socket import socket as RawSocket  # noqa: N812 - the class of the C modul
 from _thread import RLock, allocate_lock, get_native_id, stack_size, start_new_thread
 from select import POLLIN, poll
 
-from .pause import pause
+from .pause import make_haste, pause
 from .report import report
 
 TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
@@ -135,6 +135,7 @@ class Server:
                     self._alive = self._runs = False
                     raise
             self._runs = True
+            make_haste(on=False)
 
     def stop(self) -> None:
         """Stop the thread and wait until it is gone, for ``STOP_TIMEOUT_S`` at most; connections stay open."""
@@ -142,6 +143,7 @@ class Server:
             if not self._runs:
                 return
             self._runs = False
+            make_haste(on=True)
         if self._waker.is_ours():
             try:
                 self._waker.raw.send(b"s")

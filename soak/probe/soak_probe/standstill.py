@@ -8,8 +8,10 @@ that tuple when it goes on.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from .pause import pause
@@ -24,6 +26,31 @@ SETTLE_S = 0.02
 """Time in which threads that already wait for the interpreter get it, seconds: they wait by the earlier interval."""
 
 
+_to_undo: list[Callable[[], object]] = []
+"""What gives the target back what is changed now, the latest last."""
+
+
+@contextmanager
+def _undone(undo: Callable[[], object]) -> Iterator[None]:
+    """Undo at the end what is changed meanwhile, or in a child that the target forks before."""
+    _to_undo.append(undo)
+    try:
+        yield
+    finally:
+        undo()
+        if undo in _to_undo:
+            _to_undo.remove(undo)
+
+
+def _undo_in_child() -> None:
+    """Undo what this thread would, which is not there: the child would never collect, and keep threads waiting."""
+    while _to_undo:
+        _to_undo.pop()()
+
+
+os.register_at_fork(after_in_child=_undo_in_child)
+
+
 @contextmanager
 def alone(hold_s: float) -> Iterator[bool]:
     """Keep the interpreter for up to ``hold_s`` seconds, which is also how long a busy thread can keep it from us.
@@ -31,19 +58,13 @@ def alone(hold_s: float) -> Iterator[bool]:
     The switch interval is what a thread waits before it asks for the interpreter. Yields whether the target has its
     collector switched on. What refers to listed objects must be gone at the end: leave it to a function.
     """
-    interval_s = sys.getswitchinterval()
-    try:
+    with _undone(partial(sys.setswitchinterval, sys.getswitchinterval())):
         sys.setswitchinterval(hold_s)
         pause(SETTLE_S)
         collects = gc.isenabled()
-        try:
+        with _undone(gc.enable if collects else gc.disable):
             gc.disable()
             yield collects
-        finally:
-            if collects:
-                gc.enable()
-    finally:
-        sys.setswitchinterval(interval_s)
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from _weakref import ref as reference_type
 from typing import Any, NamedTuple
 
 from .. import creations
+from ..pause import clock_s
 from .asyncio_objects import coroutine_of, function_name, is_done, is_task
 from .objects import attribute_of, entries_of, is_a, is_static, referents
 from .roots import registries_of_threads
@@ -73,7 +73,7 @@ class Retention:
         kinds: Kinds,
         is_shared: Callable[[Any], bool],
         by_s: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = clock_s,
     ) -> None:
         self._kinds = kinds
         self._is_shared = is_shared
@@ -150,7 +150,7 @@ class Retention:
                 continue
             if kind.registry or (kind.is_class and is_static(thing)):
                 continue
-            if len(self._seen) > MOST_OBJECTS or self._clock() > self._deadline_s:
+            if len(self._seen) > MOST_OBJECTS or self._clock() >= self._deadline_s:
                 self.cut = True
                 break
             self._seen[id(thing)] = thing

@@ -6,6 +6,7 @@ import time
 from array import array
 from typing import Any
 
+from ..pause import clock_s
 from .objects import is_a, referents, type_name
 from .roots import registries, registries_of_tasks
 
@@ -158,7 +159,7 @@ class Walk:
 
     def is_late(self) -> bool:
         """Return whether the time that was given is over."""
-        return time.monotonic() > self._deadline_s
+        return clock_s() > self._deadline_s
 
     def own(self) -> list[Any]:
         """Return what the walk itself is made of, which refers to everything."""
@@ -240,7 +241,7 @@ class Walk:
 
     def _is_spent(self, share: float = 1.0) -> bool:
         by_s = self._started_s + share * (self._deadline_s - self._started_s)
-        spent = len(self.objects) > share * MOST_OBJECTS or time.monotonic() > by_s
+        spent = len(self.objects) > share * MOST_OBJECTS or clock_s() > by_s
         self.whole = self.whole and not (spent and share == 1.0)
         return spent
 

@@ -8,6 +8,7 @@ from _thread import get_ident
 from itertools import compress
 from typing import Any, NamedTuple
 
+from ..pause import clock_s
 from ..standstill import alone, count_objects
 from ..tasks import registry
 from .agreement import agreed, way_of
@@ -232,7 +233,7 @@ class _Search:
         return Retention(self._kinds, self._walk.is_shared, self._by_s)
 
     def _is_late(self) -> bool:
-        return time.monotonic() > self._by_s
+        return clock_s() > self._by_s
 
 
 def _list(found: dict[Suspect, list[Any]], walk: Walk) -> None:

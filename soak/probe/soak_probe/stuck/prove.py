@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..holders.asyncio_objects import is_done
 from ..holders.roots import hidden_names
+from ..pause import clock_s
 from ..standstill import count_objects, standstill, undisturbed
 from .at_hand import release_at_hand, release_named
 from .places import Groups
@@ -89,7 +90,7 @@ def _attempt(closed: set[int], hold_s: float, by_s: float) -> Groups | None:
     """Return what is found while nothing else runs; None where the target moved each time, or time was over."""
 
     def check_time() -> None:
-        if time.monotonic() > by_s:
+        if clock_s() > by_s:
             raise LateError
 
     for _ in range(ATTEMPTS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import json
+import math
 import os
 import select
 import shutil
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from soak_probe import allocators, answers, lifecycle, server
+from soak_probe import allocators, answers, lifecycle, pause, server
 from soak_probe.sessions import Sessions
 
 from soak.contract import PROBE_COLUMNS, names
@@ -278,6 +279,25 @@ class TestServer:
         running.start()
         client.sendall(b"more\n")
         assert read_line(client) == b"more\n"
+
+    def test_a_stop_ends_a_long_search(self, serve: Serve, connect: Connect) -> None:
+        """A fork waits for no search to its end, and leaves no child what the search holds; the next one has time."""
+        begun = threading.Event()
+
+        def answer(line: bytes) -> bytes:
+            while line == b"search" and math.isfinite(pause.clock_s()):
+                begun.set()
+            return echo(line)
+
+        running, client = serve(answer), connect()
+        threads = count_threads()
+        client.sendall(b"search\n")
+        assert begun.wait(PATIENCE_S)
+        running.stop()
+        assert count_threads() == threads - 1
+        running.start()
+        assert read_line(client) == b"search\n"
+        assert math.isfinite(pause.clock_s())
 
     @pytest.mark.parametrize("own", [0, 1 << 16])
     def test_its_thread_has_room_though_the_target_s_own_have_little(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from soak_probe import standstill
 from soak_probe.holders.who import Suspect, who
+from soak_probe.pause import make_haste
 from soak_probe.standstill import alone, count_objects, undisturbed
 from soak_probe.stuck import prove
 
@@ -87,6 +89,48 @@ def test_a_collector_that_is_switched_off_stays_so(collects: bool) -> None:
         assert gc.isenabled() == collects
     finally:
         (gc.enable if was else gc.disable)()
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_a_child_that_is_forked_meanwhile_is_as_the_target_was(collects: bool) -> None:
+    """The thread that would undo it is not in the child, which would never collect and keep its threads waiting."""
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def holds() -> None:
+        with alone(0.05), alone(0.1):
+            begun.set()
+            goes_on.wait()
+
+    was = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    before = sys.getswitchinterval(), collects
+    thread = threading.Thread(target=holds)
+    thread.start()
+    begun.wait()
+    pid = os.fork()
+    if pid == 0:
+        os._exit((sys.getswitchinterval(), gc.isenabled()) != before)
+    goes_on.set()
+    thread.join()
+    (gc.enable if was else gc.disable)()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+@pytest.fixture
+def in_haste() -> Iterator[None]:
+    """Have the probe's thread come to its end, as while the target forks."""
+    make_haste(on=True)
+    yield
+    make_haste(on=False)
+
+
+@pytest.mark.usefixtures("in_haste")
+def test_a_search_ends_when_the_target_forks() -> None:
+    """However much time it was given: a child would keep for ever what it holds of the target."""
+    began_s = time.monotonic()
+    assert not who([Suspect(id(LOST), "builtins.list", 1), Suspect(1, "", 0)], BUDGET_S)["whole"]
+    assert prove.prove(prove.Asked(BUDGET_S, None))["refused"]
+    assert time.monotonic() - began_s < BUDGET_S / 4
 
 
 def test_a_module_of_the_target_is_not_taken_for_one_of_python(
