@@ -71,14 +71,6 @@ _NEVER_ENTERED = frozenset(map(id, (types.CodeType, types.WrapperDescriptorType,
 _REGISTRIES = frozenset(("asyncio.base_events.BaseEventLoop", "uvloop.loop.Loop", "selectors.BaseSelector"))
 _TASKS = frozenset(("_asyncio.Task", "asyncio.tasks.Task"))
 
-_FRAMES_KEEP_LOCALS = sys.version_info < (3, 13)
-_GIVE_LOCALS = frozenset(
-    ("locals", "vars", "eval", "exec", "f_locals", "_getframe", "currentframe", "getargvalues")
-)
-"""Names by which a function comes to the dict of its own variables, or to its frame; ``dir`` gives a list."""
-_OWN_LOCALS = frozenset(("locals", "vars", "eval", "exec"))
-"""Those of them that are functions of Python; as an attribute each may be anything."""
-
 
 def mro_of(cls: type) -> tuple[type, ...]:
     """Return the type and those it derives from; of a type of C that nobody has made ready, itself."""
@@ -259,69 +251,6 @@ def members_of(thing: Any) -> Iterator[tuple[str, Any]]:
                     yield name, descriptor.__get__(thing)
                 except (AttributeError, TypeError):
                     continue  # an empty slot
-
-
-class LeftAlone(dict):  # type: ignore[type-arg]
-    """No names: those of a frame that was not asked, as that could change data of the target."""
-
-
-def locals_of(frame: types.FrameType) -> dict[str, Any]:
-    """Return a copy of the local variables of a function's frame; empty for modules and classes.
-
-    Up to Python 3.12 the frame keeps what it was asked for, and so would keep the objects alive: these are taken out
-    again, unless something else uses it. A frame whose dict the target may have is LeftAlone.
-    """
-    if (
-        not frame.f_code.co_flags & 1
-    ):  # CO_OPTIMIZED: else these are the names of a module or class themselves
-        return {}
-    if _has_given_locals(frame):
-        return LeftAlone()
-    found = frame.f_locals
-    copied = dict(found)
-    # Three references: the frame's, ours, and that of the question.
-    if type(found) is dict and sys.getrefcount(found) <= 3:
-        code = frame.f_code
-        for name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
-            found.pop(name, None)
-    return copied
-
-
-def _has_given_locals(frame: types.FrameType) -> bool:
-    """Return whether the function, or a debugger, may use the dict that the frame keeps its variables in.
-
-    Up to Python 3.12 to ask for it fills it anew: names that were taken out of it come back, later ones appear.
-    """
-    if not _FRAMES_KEEP_LOCALS:
-        return False
-    if frame.f_trace is not None:
-        return True
-    if (
-        dict.get(frame.f_globals, "__name__") == "runpy"
-    ):  # ``python -m``: it runs others, with names of their own
-        return False
-    code = frame.f_code
-    names = _GIVE_LOCALS.intersection((*code.co_names, *code.co_freevars))
-    return bool(names) and (
-        not names <= _OWN_LOCALS or not names.isdisjoint(code.co_freevars) or _calls_own_locals(code)
-    )
-
-
-def _calls_own_locals(code: types.CodeType) -> bool:
-    """Return whether one of the built-in functions is used that give a function its own variables.
-
-    ``vars`` of something, which comes next, gives those of that, and a name behind a dot is of something else.
-    """
-    import dis  # few functions name them, and it takes memory of the target
-
-    before = ""
-    for one in dis.get_instructions(code):
-        if before and not (before == "vars" and one.opname.startswith("LOAD_")):
-            return True
-        before = (
-            one.argval if one.opname in {"LOAD_GLOBAL", "LOAD_NAME"} and one.argval in _OWN_LOCALS else ""
-        )
-    return False
 
 
 def _sizeof(bases: tuple[type, ...]) -> Callable[[Any], int]:

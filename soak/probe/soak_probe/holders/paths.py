@@ -7,7 +7,8 @@ from collections import deque
 from typing import Any
 
 from .asyncio_objects import frames_of, function_name, is_done, is_future
-from .objects import attributes_of, is_a, locals_of, mapping_of, members_of, mro_of, names_of, type_name
+from .objects import attributes_of, is_a, mapping_of, members_of, mro_of, names_of, type_name
+from .variables import locals_of, may_be_traced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _variable(holder: Any, child: Any) -> str:
         [holder] if type(holder) is types.FrameType else list(frames_of(holder))[:1]
     )
     for frame in frames:
-        name = _key_of(locals_of(frame), child)
+        name = _MISSING if may_be_traced(frame) else _key_of(locals_of(frame), child)
         if type(name) is str:
             return f"<{function_name(frame.f_code)} local {name}>"
     return ""

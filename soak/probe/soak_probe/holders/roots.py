@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from .. import tasks
 from .asyncio_objects import MOST_FRAMES, codes_of, coroutine_of, frames_of, function_name, is_done
-from .objects import LeftAlone, attributes_of, is_a, locals_of
+from .objects import attributes_of, is_a
+from .variables import LeftAlone, locals_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,10 +140,11 @@ def _of_frames(frames: Sequence[_Running], on_stacks: Collection[int]) -> Iterat
     """
     crowds = _crowds(id(running.frame.f_code) for running in frames)
     alike = Counter(running.label for running in frames)
+    called = {id(running.frame.f_back): running.frame for running in frames}
     for label, frame, lasts, coroutine, of_cut_stack in frames:
         owner = owner_of(frame.f_code.co_filename)
         late = id(frame.f_code) in crowds or _module(frame) in _LOOP_MODULES
-        names = locals_of(frame)
+        names = locals_of(frame, called.get(id(frame)))
         cut = of_cut_stack or (type(names) is LeftAlone and id(frame) in on_stacks)
         yield Root(label, names, False, owner, lasts and owner == OWN, late, coroutine, cut, alike[label] > 1)
 

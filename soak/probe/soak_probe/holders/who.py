@@ -81,7 +81,10 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     known = registry()
     searched = [suspect for suspect in suspects if known is None or suspect.address != id(known[1])]
     apart = {suspect.address for suspect in searched if suspect.address}
-    roots = find_roots(get_ident())
+    with alone(
+        SHORTEST_HOLD_S
+    ):  # a thread that runs could begin to trace the function whose variables are read
+        roots = find_roots(get_ident())
     own, by_s = [*hidden_names(), *hidden], started_s + budget_s * WALK_SHARE
     walk = Walk(roots, kinds, apart, own, by_s)
     # what frozen objects hold only the walk finds: they are in no list of the collector

@@ -20,15 +20,14 @@ from typing import Any
 from ..creations import code_of
 from ..holders.asyncio_objects import frame_of, is_done
 from ..holders.objects import (
-    LeftAlone,
     attribute_of,
     attributes_of,
     is_a,
     is_static,
-    locals_of,
     type_name,
 )
 from ..holders.roots import OWN, is_of_the_probe, owner_of
+from ..holders.variables import LeftAlone, locals_of
 from .snapshot import FUTURE, HANDLE, OTHER, SUSPENDED, TASK, Snapshot
 
 TYPE_CHECKING = False
@@ -109,12 +108,13 @@ def _variables_of_threads(snapshot: Snapshot, own_thread: int) -> Iterator[Any]:
     left_alone: list[types.FrameType] = []
     for frame in innermost.values():
         outer: types.FrameType | None = frame
+        called: types.FrameType | None = None
         while outer is not None:
-            names = locals_of(outer)
+            names = locals_of(outer, called)
             yield from names.values()
             if type(names) is LeftAlone:
                 left_alone.append(outer)
-            outer = outer.f_back
+            called, outer = outer, outer.f_back
     if left_alone:
         yield from gc.get_referents(*left_alone)
         yield from snapshot.roots

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from soak_probe.holders import objects, roots
+from soak_probe.holders import roots, variables
 
 from tests.support.kept_locals import MANY
 from tests.support.paths import ROOT
@@ -75,10 +75,10 @@ class TestLocalsOf:
 
         working: Any = works(1, 2)
         kept = next(working)
-        read = objects.locals_of(working.gi_frame)
+        read = variables.locals_of(working.gi_frame)
         assert kept == {"stays": 2}
         if sys.version_info < (3, 13):
-            assert type(read) is objects.LeftAlone
+            assert type(read) is variables.LeftAlone
             assert not read
         else:
             assert read.keys() == {"gone", "stays", "kept", "later"}
@@ -99,7 +99,7 @@ class TestLocalsOf:
         taken["mine"] = "changed at the prompt"
         working.gi_frame.f_trace = lambda *_: None
         next(working)
-        objects.locals_of(working.gi_frame)
+        variables.locals_of(working.gi_frame)
         assert taken == {"mine": "changed at the prompt"}
 
     @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ class TestLocalsOf:
         exec(source, names)  # noqa: S102
         working = names["works"]()
         next(working)
-        assert objects.locals_of(working.gi_frame).keys() == {"mine"}
+        assert variables.locals_of(working.gi_frame).keys() == {"mine"}
 
     @pytest.mark.parametrize("on_stack", [False, True])
     def test_what_waits_hides_nothing(self, *, on_stack: bool) -> None:
@@ -140,4 +140,4 @@ class TestLocalsOf:
         exec("def works():\n    mine = 3\n    exec('4', {})\n    yield", names)  # noqa: S102
         working = names["works"]()
         next(working)
-        assert objects.locals_of(working.gi_frame).keys() == {"mine"}
+        assert variables.locals_of(working.gi_frame).keys() == {"mine"}

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from soak_probe.answers import Answers
-from soak_probe.holders import objects, roots, walk
+from soak_probe.holders import roots, variables, walk
 from soak_probe.holders import who as holders
 from soak_probe.holders.who import Suspect, who
 from soak_probe.sessions import Sessions
@@ -236,7 +236,7 @@ class TestWho:
         working = works()
         next(working)
         assert working.gi_frame is not None  # type: ignore[attr-defined]
-        assert objects.locals_of(working.gi_frame).keys() == {"mine", "gone"}  # type: ignore[attr-defined]
+        assert variables.locals_of(working.gi_frame).keys() == {"mine", "gone"}  # type: ignore[attr-defined]
         next(working)
         assert gone[0]() is None
 
@@ -255,7 +255,7 @@ class TestWho:
         gone: list[weakref.ref[Holder]] = []
         working = works()
         next(working)
-        assert not objects.locals_of(working.gi_frame)  # type: ignore[attr-defined]
+        assert not variables.locals_of(working.gi_frame)  # type: ignore[attr-defined]
         assert next(working) == 3
         assert gone[0]() is None
 
