@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from typing import Any
 from weakref import ref
+
+from .creations import loops
+from .tasks import loops_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +43,7 @@ class LoopLag:
     def read_ms(self, tasks: Iterable[ref[Any]]) -> float | None:
         """Return the last marker's delay in milliseconds; while it waits, for how long it has.
 
-        None without a running loop, which is found through ``tasks``, and at the first reading of a loop.
+        None without a running loop, which is one of ``tasks`` or one met, and at the first reading of a loop.
         """
         loop = self._loop()
         if loop is None or not loop.is_running():
@@ -63,11 +67,5 @@ class LoopLag:
 
 
 def running_loop(tasks: Iterable[ref[Any]]) -> Any:
-    """Return the first running event loop that one of the tasks belongs to, or None."""
-    for reference in tasks:
-        task = reference()
-        if task is not None:
-            loop = task.get_loop()
-            if loop.is_running():
-                return loop
-    return None
+    """Return the first running event loop that one of the tasks belongs to, or that made one, or None."""
+    return next((loop for loop in chain(loops_of(tasks), loops()) if loop.is_running()), None)

@@ -4,6 +4,9 @@
 every task in a WeakSet until it is freed: ``_all_tasks`` (3.9 to 3.11), ``_scheduled_tasks`` (3.12, 3.13). Since 3.14
 each thread has a C list of the pending ones alone, which only a walk can count; only a walk over all objects finds the
 finished ones.
+
+No task is held here while another thread may run: were it dropped meanwhile, its end, and what it then frees, would be
+in this thread. So they are passed from one function of C to the next.
 """
 
 from __future__ import annotations
@@ -11,15 +14,18 @@ from __future__ import annotations
 import gc
 import sys
 import time
+from functools import partial
 from itertools import islice
+from operator import is_not, methodcaller
 from typing import Any, NamedTuple
 from weakref import ref
 
 from . import creations
+from .standstill import alone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 LOOK_AT = 1_000
 COUNT_UP_TO = 100_000
@@ -32,6 +38,14 @@ COST_SHARE = 0.002
 """Share of the time for which counting pending tasks may hold the interpreter: what reading 100,000 tasks each second
 costs on Python 3.13, 1.5 ms, and a little more."""
 
+WALK_HOLD_S = 5.0
+"""Time for which a walk over all objects may keep the interpreter, seconds: 0.15 s per million."""
+
+_dereferenced = methodcaller("__call__")
+_is_alive = partial(is_not, None)
+_is_done = methodcaller("done")
+_loop_of = methodcaller("get_loop")
+
 
 class Tasks(NamedTuple):
     """The tasks of a process."""
@@ -39,7 +53,7 @@ class Tasks(NamedTuple):
     alive: int | None = None
     """All of them, finished ones included unless ``pending_only``; None where that cannot be had."""
     seen: Sequence[ref[Any]] = ()
-    """References to all that may be finished, or to an even share of them."""
+    """References to all that may be finished, or to an even share of them; none of those that are all pending."""
     all_seen: bool = True
     pending_only: bool = False
 
@@ -61,20 +75,15 @@ class Pending:
         self._not_before_s = float("-inf")
 
     def count(self, list_tasks: Callable[[Any], set[Any]]) -> Tasks:
-        """Return how many there are, and one of each event loop; nothing where no loop is known yet."""
+        """Return how many there are; nothing where no loop is known yet."""
         loops = creations.loops()
         now_s = self._clock()
         if not loops or len(loops) > creations.MOST_LOOPS or now_s < self._not_before_s:
             return Tasks()
         began_s = self._cost_clock()
-        listed = [_count(list_tasks(loop)) for loop in loops]
+        alive = sum(map(len, map(list_tasks, loops)))
         self._not_before_s = now_s + (self._cost_clock() - began_s) / COST_SHARE
-        seen = [task for _, task in listed if task is not None]
-        return Tasks(sum(count for count, _ in listed), seen, all_seen=False, pending_only=True)
-
-
-def _count(tasks: set[Any]) -> tuple[int, ref[Any] | None]:
-    return len(tasks), next(map(ref, tasks), None)
+        return Tasks(alive, all_seen=False, pending_only=True)
 
 
 def registry() -> tuple[str, set[ref[Any]]] | None:
@@ -135,21 +144,32 @@ def finished(tasks: Tasks) -> int | None:
     """
     if tasks.alive is None or tasks.pending_only:
         return None
-    looked_at = done = 0
-    for reference in tasks.seen:
-        task = reference()
-        if task is not None:
-            looked_at += 1
-            done += task.done()
+    states: list[bool] = list(map(_is_done, _alive(tasks.seen)))
     if tasks.all_seen:
-        return done
-    return round(tasks.alive * done / looked_at) if looked_at else None
+        return sum(states)
+    return round(tasks.alive * sum(states) / len(states)) if states else None
+
+
+def loops_of(references: Iterable[ref[Any]]) -> Iterator[Any]:
+    """Return an iterator over the event loops of the tasks that are alive."""
+    return map(_loop_of, _alive(references))
+
+
+def _alive(references: Iterable[ref[Any]]) -> Iterator[Any]:
+    return filter(_is_alive, map(_dereferenced, references))
 
 
 def _walk(task_class: type) -> Tasks:
-    found = [ref(thing) for thing in gc.get_objects() if issubclass(type(thing), task_class)]
-    for reference in found[:LOOK_AT]:  # a probe that came later than the loops has not seen them at work
-        task = reference()
-        if task is not None:
-            creations.note_loop(task.get_loop())
+    with alone(WALK_HOLD_S):
+        found = _references(task_class)
+    for loop in loops_of(found[:LOOK_AT]):  # a probe that came later than the loops has not seen them at work
+        creations.note_loop(loop)
     return Tasks(len(found), found)
+
+
+def _references(task_class: type) -> list[ref[Any]]:
+    from .holders.objects import mro_of, of_types, types_of
+
+    things = gc.get_objects()
+    classes = [cls for cls in types_of(things).values() if any(base is task_class for base in mro_of(cls))]
+    return list(map(ref, of_types(things, frozenset(map(id, classes)))))
