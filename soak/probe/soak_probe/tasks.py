@@ -90,7 +90,7 @@ def registry() -> tuple[str, set[ref[Any]]] | None:
     """Return the path and the set of references in which asyncio registers its tasks; None without either."""
     asyncio_tasks = sys.modules.get("asyncio.tasks")
     for name in ("_scheduled_tasks", "_all_tasks"):
-        registered = getattr(asyncio_tasks, name, None)
+        registered = _name_in(asyncio_tasks, name)
         if registered is not None:
             return f"asyncio.tasks.{name}.data", registered.data
     return None
@@ -105,18 +105,27 @@ def find(exact: bool, pending: Pending | None = None) -> Tasks:
     asyncio_tasks = sys.modules.get("asyncio.tasks")
     if asyncio_tasks is None:
         return Tasks()
-    if hasattr(asyncio_tasks, "_c_all_tasks"):
+    list_tasks = _name_in(asyncio_tasks, "_c_all_tasks")
+    if list_tasks is not None:
         if exact:
-            return _walk(asyncio_tasks.Task)
-        return Tasks() if pending is None else pending.count(asyncio_tasks._c_all_tasks)  # noqa: SLF001
+            return _walk(_name_in(asyncio_tasks, "Task"))
+        return Tasks() if pending is None else pending.count(list_tasks)
     # A task that has not yet yielded for the first time is not in the WeakSet but in the plain set of eager tasks.
-    eager = len(getattr(asyncio_tasks, "_eager_tasks", ()))
+    eager = len(_name_in(asyncio_tasks, "_eager_tasks") or ())
     known = registry()
     if known is None:
         return Tasks()
     _, registered = known
     seen = share(registered, exact=exact)
     return Tasks(len(registered) + eager, seen, exact or len(registered) <= LOOK_AT)
+
+
+def _name_in(module: Any, name: str) -> Any:
+    """Return what a module has by a name, None without it; one that is loaded when it is first used is not loaded."""
+    try:
+        return object.__getattribute__(module, name)
+    except AttributeError:
+        return None
 
 
 def share(references: Collection[ref[Any]], *, exact: bool) -> list[ref[Any]]:

@@ -235,15 +235,15 @@ def _stack(innermost: types.FrameType) -> tuple[list[types.FrameType], bool]:
 
 
 def _main_thread() -> int | None:
-    threading = sys.modules.get("threading")
-    number = (attributes_of(getattr(threading, "_main_thread", None)) or {}).get("_ident")
+    known = attributes_of(sys.modules.get("threading")) or {}
+    number = (attributes_of(known.get("_main_thread")) or {}).get("_ident")
     return number if type(number) is int else None
 
 
 def _thread_names() -> dict[int, str]:
-    threading = sys.modules.get("threading")
+    known = attributes_of(sys.modules.get("threading")) or {}
     named: dict[int, str] = {}
-    for number, thread in list(getattr(threading, "_active", {}).items()):
+    for number, thread in list((known.get("_active") or {}).items()):
         name = (attributes_of(thread) or {}).get("_name")
         if type(name) is str:
             named[number] = name[:40]

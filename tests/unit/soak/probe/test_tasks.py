@@ -4,6 +4,8 @@ import asyncio
 import sys
 import types
 from collections.abc import Callable, Iterator
+from importlib.util import LazyLoader, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +78,18 @@ class TestTasks:
         under_load = tasks.find(exact=False, pending=tasks.Pending())
         assert (exact.alive, tasks.finished(exact)) == (len(planted), 2)
         assert (under_load.alive, tasks.finished(under_load)) == (1, None)
+
+    def test_a_lazy_module_is_not_loaded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A module that is loaded when it is first used was not used by the target, and has no tasks."""
+        spec = spec_from_file_location("asyncio.tasks", tmp_path / "missing.py")
+        assert spec is not None
+        assert spec.loader is not None
+        spec.loader = LazyLoader(spec.loader)
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setitem(sys.modules, "asyncio.tasks", module)
+        assert tasks.find(exact=True).alive is None
+        assert type(module) is not types.ModuleType
 
     def test_eager_tasks_are_alive_and_pending(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A task that asyncio still runs eagerly stands outside its WeakSet, and is counted all the same."""
