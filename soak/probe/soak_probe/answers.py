@@ -57,13 +57,11 @@ class Answers:
     def answer(self, line: bytes) -> bytes:
         """Return the answer to one request, a line for a line; whatever is wrong becomes ``ok``: false."""
         try:
-            body = {"ok": True, **self._obey(json.loads(line))}
+            return _line({"ok": True, **self._obey(json.loads(line))})
         except ValueError as error:
-            body = {"ok": False, "error": str(error)}
+            return _line({"ok": False, "error": str(error)})
         except BaseException as error:  # noqa: BLE001 - the answer states any error, and the thread goes on
-            body = {"ok": False, "error": f"{type(error).__name__}: {error}"}
-        # a name in the target may have half of a surrogate pair, which is no text
-        return json.dumps(body, ensure_ascii=False).encode(errors="replace") + b"\n"
+            return _line({"ok": False, "error": f"{type(error).__name__}: {error}"})
 
     def _obey(self, request: Any) -> dict[str, Any]:
         op = request.get("op") if isinstance(request, dict) else None
@@ -153,6 +151,11 @@ class Answers:
         answer = prove(parse(request), hidden=[self._sessions, self._sessions.kept()])
         allocators.trim()
         return answer
+
+
+def _line(body: dict[str, Any]) -> bytes:
+    # a name in the target may have half of a surrogate pair, which is no text
+    return json.dumps(body, ensure_ascii=False).encode(errors="replace") + b"\n"
 
 
 def _or_null(read: Callable[[], Figure | None]) -> Figure | None:

@@ -8,6 +8,21 @@ import pytest
 from soak_probe import gauges
 
 
+class Proxy:
+    """Says that it is of the class of a number and passes on what is asked of it, as werkzeug's LocalProxy does."""
+
+    __class__: Any = property(lambda _: float)
+
+    def __float__(self) -> float:
+        return 1.5
+
+    def __le__(self, other: float) -> bool:
+        return other >= 1.5
+
+    def __ge__(self, other: float) -> bool:
+        return other <= 1.5
+
+
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[[], float]]:
     """The gauges of a process that has none yet."""
@@ -28,12 +43,26 @@ class TestGauges:
         assert gauges.read_all(registered) == ({"cache_entries": -1, "load_1m": 0.5}, [])
 
     @pytest.mark.parametrize(
-        "figure", [float("nan"), float("inf"), float("-inf"), None, "3", True, 10**400, 2**63 + 5]
+        "figure",
+        [
+            float("nan"),
+            float("inf"),
+            float("-inf"),
+            None,
+            "3",
+            True,
+            10**400,
+            2**63 + 5,
+            pytest.param(Proxy(), id="proxy"),
+        ],
     )
     def test_what_is_no_finite_number_is_named_and_left_out(
         self, registered: dict[str, Callable[[], float]], figure: Any
     ) -> None:
-        """A gauge that gives anything but a finite number is an error of that gauge alone."""
+        """A gauge that gives anything but a finite number is an error of that gauge alone.
+
+        A proxy says that it is of the class of a number, which JSON does not take it for.
+        """
         gauges.gauge("odd", lambda: figure)
         gauges.gauge("sound", lambda: 7)
         assert gauges.read_all(registered) == ({"sound": 7}, ["odd"])

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import types
 from _thread import start_new_thread
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 import pytest
 from soak_probe import allocators, answers, lifecycle, pause, server
+from soak_probe.report import report
 from soak_probe.sessions import Sessions
 
 from soak.contract import PROBE_COLUMNS, names
@@ -605,6 +607,21 @@ class TestAnswers:
         """Every figure is a column of samples.csv that the probe reports, and each of those is a figure."""
         figures = set(ask(op="sample")) - {"ok", "gauge_errors", "problems"}
         assert figures == set(names(PROBE_COLUMNS))
+
+    def test_an_answer_that_is_no_json_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The thread goes on: a target may have put an object in the place of a text of Python's own."""
+        monkeypatch.setattr(sys, "executable", Path("python"))
+        answer = json.loads(answers.Answers(Sessions()).answer(b'{"op": "hello"}'))
+        assert not answer["ok"]
+        assert answer["error"].startswith("TypeError: ")
+
+    @pytest.mark.parametrize("number", [None, "1"])
+    def test_an_error_stream_that_is_no_file_is_left_alone(
+        self, number: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As that of Celery's workers, which writes to a log and has None for the number of its file."""
+        monkeypatch.setattr(sys, "stderr", types.SimpleNamespace(fileno=lambda: number))
+        report(OSError("not here"))
 
     @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
     def test_whatever_the_targets_objects_raise_is_an_answer(self, error: type[BaseException]) -> None:
