@@ -26,6 +26,11 @@ SETTLE_S = 0.02
 """Time in which threads that already wait for the interpreter get it, seconds: they wait by the earlier interval."""
 
 
+def can_be_alone() -> bool:
+    """Return whether one thread can keep the others from running: without the interpreter lock none can."""
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
 _to_undo: list[Callable[[], object]] = []
 """What gives the target back what is changed now, the latest last."""
 

@@ -9,7 +9,7 @@ from itertools import compress
 from typing import Any, NamedTuple
 
 from ..pause import clock_s
-from ..standstill import alone, count_objects
+from ..standstill import alone, can_be_alone, count_objects
 from ..tasks import registry
 from .agreement import agreed, way_of
 from .climb import Found, climb
@@ -74,8 +74,12 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     """Return for each suspect its path, what hangs on it and a sample of its entries, in the order given.
 
     ``hidden`` is what the probe holds itself. Where the time was too short, what is not known stays out: no error.
-    ``visited`` objects were reached by the walk, ``whole`` is whether it came to its end.
+    ``visited`` objects were reached by the walk, ``whole`` is whether it came to its end. Where threads run at once
+    nothing is known: to look at the variables of one that runs could end the process.
     """
+    if not can_be_alone():
+        unknown = [{**suspect._asdict(), "holder": ""} for suspect in suspects]
+        return {"holders": unknown, "visited": 0, "whole": False}
     started_s = time.monotonic()
     kinds = Kinds()
     known = registry()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..holders.asyncio_objects import is_done
 from ..holders.roots import hidden_names
 from ..pause import clock_s
-from ..standstill import count_objects, standstill, undisturbed
+from ..standstill import can_be_alone, count_objects, standstill, undisturbed
 from .at_hand import release_at_hand, release_named
 from .places import Groups
 from .reach import Reach
@@ -76,7 +76,7 @@ def prove(asked: Asked, hidden: Sequence[Any] = ()) -> dict[str, Any]:
 
 def _refusal(objects: int, room_bytes: int | None) -> str:
     """Return why there can be no proof; empty where there can be."""
-    if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
+    if sys.implementation.name != "cpython" or not can_be_alone():
         return "references are not counted exactly in this Python"
     if objects > MOST_OBJECTS:
         return f"{objects:,} objects, at most {MOST_OBJECTS:,}"

@@ -133,6 +133,22 @@ def test_a_search_ends_when_the_target_forks() -> None:
     assert time.monotonic() - began_s < BUDGET_S / 4
 
 
+def test_without_the_interpreter_lock_no_thread_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython says of its free-threaded builds that to look at the frame of a thread that runs may crash."""
+
+    def refuse() -> dict[int, Any]:
+        raise AssertionError("the frames of threads were asked for")
+
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    monkeypatch.setattr(sys, "_current_frames", refuse)
+    suspect = Suspect(id(LOST), "builtins.list", 1)
+    assert who([suspect], BUDGET_S) == {
+        "holders": [{**suspect._asdict(), "holder": ""}],
+        "visited": 0,
+        "whole": False,
+    }
+
+
 def test_a_module_of_the_target_is_not_taken_for_one_of_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
