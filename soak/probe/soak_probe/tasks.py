@@ -6,7 +6,8 @@ each thread has a C list of the pending ones alone, which only a walk can count;
 finished ones.
 
 No task is held here while another thread may run: were it dropped meanwhile, its end, and what it then frees, would be
-in this thread. So they are passed from one function of C to the next.
+in this thread. So they are passed from one function of C to the next. Only the walk, for an idle target, holds what it
+lists for as long as C looks at it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ import gc
 import sys
 import time
 from functools import partial
-from itertools import islice
+from itertools import compress, islice
 from operator import is_not, methodcaller
 from typing import Any, NamedTuple
 from weakref import ref
 
 from . import creations
-from .standstill import alone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +37,6 @@ ATTEMPTS = 3
 COST_SHARE = 0.002
 """Share of the time for which counting pending tasks may hold the interpreter: what reading 100,000 tasks each second
 costs on Python 3.13, 1.5 ms, and a little more."""
-
-WALK_HOLD_S = 5.0
-"""Time for which a walk over all objects may keep the interpreter, seconds: 0.15 s per million."""
 
 _dereferenced = methodcaller("__call__")
 _is_alive = partial(is_not, None)
@@ -169,16 +166,17 @@ def _alive(references: Iterable[ref[Any]]) -> Iterator[Any]:
 
 
 def _walk(task_class: type) -> Tasks:
-    with alone(WALK_HOLD_S):
-        found = _references(task_class)
+    found = _references(task_class)
     for loop in loops_of(found[:LOOK_AT]):  # a probe that came later than the loops has not seen them at work
         creations.note_loop(loop)
     return Tasks(len(found), found)
 
 
 def _references(task_class: type) -> list[ref[Any]]:
-    from .holders.objects import mro_of, of_types, types_of
-
+    """Return references to all tasks; the list of all objects is gone as soon as C is through with it."""
+    classes = [task_class]
+    for cls in classes:
+        classes += type.__subclasses__(cls)
+    known = frozenset(map(id, classes)).__contains__
     things = gc.get_objects()
-    classes = [cls for cls in types_of(things).values() if any(base is task_class for base in mro_of(cls))]
-    return list(map(ref, of_types(things, frozenset(map(id, classes)))))
+    return list(map(ref, compress(things, map(known, map(id, map(type, things))))))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from _thread import get_ident
+from contextlib import nullcontext
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -37,6 +39,9 @@ WALK_SHARE = 0.6
 HOLD_S_EACH = 5e-6
 """Time for which the interpreter may be kept, seconds per object: several times what the way back takes."""
 SHORTEST_HOLD_S = 0.25
+ROOTS_HOLD_S = 0.05
+MAY_BE_TRACED = sys.version_info < (3, 13)
+"""Whether a function whose variables are read may lose them, were another thread to begin to trace it meanwhile."""
 
 UNFINISHED = ("builtins.tuple", "builtins.frozenset")
 """Types whose objects C may still be filling when they are listed: none is kept until another thread runs."""
@@ -85,9 +90,7 @@ def who(suspects: Sequence[Suspect], budget_s: float, hidden: Sequence[Any] = ()
     known = registry()
     searched = [suspect for suspect in suspects if known is None or suspect.address != id(known[1])]
     apart = {suspect.address for suspect in searched if suspect.address}
-    with alone(
-        SHORTEST_HOLD_S
-    ):  # a thread that runs could begin to trace the function whose variables are read
+    with alone(ROOTS_HOLD_S) if MAY_BE_TRACED else nullcontext():
         roots = find_roots(get_ident())
     own, by_s = [*hidden_names(), *hidden], started_s + budget_s * WALK_SHARE
     walk = Walk(roots, kinds, apart, own, by_s)
