@@ -87,6 +87,11 @@ def is_a(thing: Any, base: type) -> bool:
     return any(other is base for other in mro_of(type(thing)))
 
 
+def is_one_of(cls: type, classes: Iterable[type]) -> bool:
+    """Return whether a class is one of these; its metaclass can define what it is equal to, and ``in`` would ask it."""
+    return any(cls is one for one in classes)
+
+
 def mapping_of(thing: Any) -> Any:
     """Return which of MAPPINGS ``thing`` is or derives from, None for none of them."""
     return next((base for base in mro_of(type(thing)) if any(base is mapping for mapping in MAPPINGS)), None)
@@ -222,7 +227,7 @@ def attributes_of(thing: Any) -> dict[Any, Any] | None:
     """
     for base in mro_of(type(thing)):
         descriptor = names_of(base).get("__dict__")
-        if type(descriptor) in (types.GetSetDescriptorType, types.MemberDescriptorType):
+        if is_one_of(type(descriptor), (types.GetSetDescriptorType, types.MemberDescriptorType)):
             try:
                 attributes = descriptor.__get__(thing)
             except (AttributeError, TypeError):

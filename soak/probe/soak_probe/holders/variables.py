@@ -13,8 +13,9 @@ _GIVE_LOCALS = frozenset(
 """Names by which a function comes to the dict of its own variables, or to its frame; ``dir`` gives a list."""
 _OWN_LOCALS = frozenset(("locals", "vars", "eval", "exec"))
 """Those of them that are functions of Python; as an attribute each may be anything."""
+_IS_OPTIMIZED = 1 << 0
 _HAS_VARARGS = 1 << 2
-"""CO_VARARGS of CPython's code.h."""
+"""CO_OPTIMIZED and CO_VARARGS of CPython's code.h."""
 
 
 class LeftAlone(dict):  # type: ignore[type-arg]
@@ -28,9 +29,7 @@ def locals_of(frame: types.FrameType, called: types.FrameType | None = None) -> 
     again, unless something else uses it. A frame whose dict the target may have is LeftAlone. ``called`` is the frame
     of the function that it has called, where it runs; until this returns no other thread may run then.
     """
-    if (
-        not frame.f_code.co_flags & 1
-    ):  # CO_OPTIMIZED: else these are the names of a module or class themselves
+    if not frame.f_code.co_flags & _IS_OPTIMIZED:  # else these are the names of a module or class themselves
         return {}
     if _has_given_locals(frame) or (called is not None and _traces(called, frame)):
         return LeftAlone()
@@ -53,9 +52,8 @@ def _has_given_locals(frame: types.FrameType) -> bool:
         return False
     if frame.f_trace is not None:
         return True
-    if (
-        dict.get(frame.f_globals, "__name__") == "runpy"
-    ):  # ``python -m``: it runs others, with names of their own
+    module = dict.get(frame.f_globals, "__name__")
+    if type(module) is str and module == "runpy":  # ``python -m``: it runs others, with names of their own
         return False
     code = frame.f_code
     names = _GIVE_LOCALS.intersection((*code.co_names, *code.co_freevars))

@@ -23,6 +23,7 @@ from ..holders.objects import (
     attribute_of,
     attributes_of,
     is_a,
+    is_one_of,
     is_static,
     type_name,
 )
@@ -127,7 +128,7 @@ def _values_of_modules() -> Iterator[Any]:
             continue
         names = attributes_of(module) or {}
         file = names.get("__file__")
-        if label == "__main__" or (type(file) is str and owner_of(file) == OWN):
+        if (type(label) is str and label == "__main__") or (type(file) is str and owner_of(file) == OWN):
             yield from list(names.values())
 
 
@@ -168,7 +169,7 @@ class _Steps:
         cls = type(thing)
         if cls is types.FunctionType:
             return _CLOSURE
-        if cls in (types.MethodType, types.CellType):
+        if is_one_of(cls, (types.MethodType, types.CellType)):
             return _INTO
         if issubclass(cls, _CLOSED) or self._snapshot.sort(thing) != OTHER:
             return _NOT_INTO

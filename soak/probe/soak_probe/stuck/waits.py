@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from ..holders.asyncio_objects import MOST_FRAMES, awaited_by, coroutine_of, frame_of, future_awaited
-from ..holders.objects import is_static
+from ..holders.objects import is_one_of, is_static
 from .snapshot import SUSPENDED_TYPES
 
 _STEPS = frozenset(
@@ -41,12 +41,14 @@ def chain_of(coroutine: Any) -> list[Any]:
     """Return the coroutine and what it awaits, the outermost first, without the future at the end."""
     found: list[Any] = []
     while coroutine is not None and len(found) < MOST_FRAMES:
-        if type(coroutine) in SUSPENDED_TYPES:
+        if is_one_of(type(coroutine), SUSPENDED_TYPES):
             found.append(coroutine)
             coroutine = awaited_by(coroutine)
         elif is_static(type(coroutine)) and type(coroutine).__name__ in _STEPS:
             found.append(coroutine)
-            inner = [thing for thing in gc.get_referents(coroutine) if type(thing) in SUSPENDED_TYPES]
+            inner = [
+                thing for thing in gc.get_referents(coroutine) if is_one_of(type(thing), SUSPENDED_TYPES)
+            ]
             coroutine = inner[0] if inner else None
         else:
             break

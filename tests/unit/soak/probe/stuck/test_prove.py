@@ -144,6 +144,51 @@ class TestProve:
         assert known() is None
 
     @pytest.mark.usefixtures("whole_heap")
+    def test_no_class_is_asked_what_it_is_equal_to(self) -> None:
+        """Its metaclass may define that: of what a live coroutine has at hand, and of what a task awaits."""
+        asked: list[object] = []
+
+        class Meta(type):
+            __hash__ = type.__hash__
+
+            def __eq__(cls, other: object) -> bool:
+                asked.append(other)
+                return cls is other
+
+        class Odd(metaclass=Meta):
+            future: Any = None
+
+            def __await__(self) -> Any:
+                return self
+
+            def __iter__(self) -> Any:
+                return self
+
+            def __next__(self) -> Any:
+                return self.future
+
+        async def waits() -> None:
+            odd = Odd()
+            odd.future = asyncio.get_running_loop().create_future()
+            odd.future._asyncio_future_blocking = True
+            await odd
+
+        async def main() -> dict[str, Any]:
+            at_hand = Odd()
+            background.add(asyncio.create_task(waits()))
+            background.add(asyncio.create_task(lost_task()))
+            await asyncio.sleep(0)
+            asked.clear()
+            answer = await asyncio.to_thread(prove.prove, ASKED)
+            for task in background:
+                task.cancel()
+            assert at_hand
+            return answer
+
+        assert of_lost(asyncio.run(main()))["pending"] == 1
+        assert asked == []
+
+    @pytest.mark.usefixtures("whole_heap")
     def test_no_module_is_entered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """CPython 3.12.0 and 3.12.1 hang when ``_asyncio`` is asked twice for its referents."""
         asked: list[Any] = []
