@@ -27,7 +27,7 @@ from ..holders.objects import (
     is_static,
     type_name,
 )
-from ..holders.roots import OWN, is_of_the_probe, owner_of
+from ..holders.roots import MOST_FRAMES_ASKED_FOR, OWN, is_of_the_probe, owner_of
 from ..holders.variables import LeftAlone, locals_of
 from .snapshot import FUTURE, HANDLE, OTHER, SUSPENDED, TASK, Snapshot
 
@@ -46,6 +46,8 @@ _CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 _CLOSED = (type, types.ModuleType, types.CodeType, Context)
 _LIBRARIES = ("asyncio.", "anyio.")
 _LIBRARY_PATHS = tuple(f"{os.sep}{name[:-1]}{os.sep}" for name in _LIBRARIES)
+_FRAMES_ARE_THERE = sys.version_info < (3, 11)
+"""Whether each function that runs has an object for its frame, though nobody has asked for it."""
 _NOT_INTO, _INTO, _INTO_SMALL, _CLOSURE = range(4)
 
 
@@ -102,7 +104,8 @@ def _variables_of_threads(snapshot: Snapshot, own_thread: int) -> Iterator[Any]:
     """Yield the values of the variables of running functions.
 
     Of a function whose frame must not be asked they are what the frame is known to refer to, and since Python 3.11
-    among the roots, all of which are taken then: too many at hand rather than too few.
+    among the roots, all of which are taken then: too many at hand rather than too few. So it is where functions are not
+    asked because there are too many: up to Python 3.12 each is made a dict, and since 3.11 an object, until it ends.
     """
     innermost = sys._current_frames()  # noqa: SLF001 - the only way to other threads' frames
     innermost.pop(own_thread, None)
@@ -110,12 +113,14 @@ def _variables_of_threads(snapshot: Snapshot, own_thread: int) -> Iterator[Any]:
     for frame in innermost.values():
         outer: types.FrameType | None = frame
         called: types.FrameType | None = None
-        while outer is not None:
-            names = locals_of(outer, called)
+        depth = 0
+        while outer is not None and (depth <= MOST_FRAMES_ASKED_FOR or _FRAMES_ARE_THERE):
+            names = locals_of(outer, called) if depth < MOST_FRAMES_ASKED_FOR else LeftAlone()
             yield from names.values()
             if type(names) is LeftAlone:
                 left_alone.append(outer)
             called, outer = outer, outer.f_back
+            depth += 1
     if left_alone:
         yield from gc.get_referents(*left_alone)
         yield from snapshot.roots

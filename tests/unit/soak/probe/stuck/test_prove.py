@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from soak_probe import standstill
-from soak_probe.stuck import places, prove
+from soak_probe.holders.variables import locals_of
+from soak_probe.stuck import at_hand, places, prove
 
 ASKED = prove.Asked(30.0, None)
 background: set[asyncio.Task[None]] = set()
@@ -142,6 +143,35 @@ class TestProve:
         known = asyncio.run(main())
         gc.collect()
         assert known() is None
+
+    @pytest.mark.usefixtures("whole_heap")
+    def test_a_deep_recursion_is_asked_to_a_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each frame that is asked takes memory of the target; what others hold counts as at hand."""
+        most = 50
+        monkeypatch.setattr(at_hand, "MOST_FRAMES_ASKED_FOR", most, raising=False)
+        asked: list[types.FrameType] = []
+
+        def read(frame: types.FrameType, called: types.FrameType | None = None) -> dict[str, Any]:
+            asked.append(frame)
+            return locals_of(frame, called)
+
+        monkeypatch.setattr(at_hand, "locals_of", read)
+        reached, go_on = threading.Event(), threading.Event()
+
+        def recur(depth: int) -> None:
+            if depth:
+                recur(depth - 1)
+            else:
+                reached.set()
+                go_on.wait()
+
+        thread = threading.Thread(target=recur, args=(200,))
+        thread.start()
+        reached.wait()
+        assert not found_with(30)["refused"]
+        go_on.set()
+        thread.join()
+        assert 0 < sum(frame.f_code.co_name == "recur" for frame in asked) <= most
 
     @pytest.mark.usefixtures("whole_heap")
     def test_no_class_is_asked_what_it_is_equal_to(self) -> None:
