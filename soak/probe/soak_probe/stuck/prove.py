@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from _thread import get_ident
@@ -117,7 +118,7 @@ def find_waits(closed: set[int], check_time: Callable[[], None]) -> list[Wait]:
 
     Nothing else may run meanwhile. Raises what ``check_time`` raises.
     """
-    snapshot = Snapshot(check_time)
+    snapshot = Snapshot(gc.get_objects(), check_time)
     waits = [Wait(task) for task in snapshot.of(TASK) if is_done(task) is False]
     reach = Reach(snapshot, waits, closed, check_time)
     reach.enter(snapshot.roots)

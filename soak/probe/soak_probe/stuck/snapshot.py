@@ -64,11 +64,12 @@ class LateError(Exception):
 class Snapshot:
     """The objects at one instant; only for as long as nothing else runs.
 
-    ``check_time`` raises what ends it.
+    ``objects`` are all of them, listed before this is made: were it one of its own, a target that has switched its
+    collector off would keep this, and all of its objects, for ever. ``check_time`` raises what ends it.
     """
 
-    def __init__(self, check_time: Callable[[], None]) -> None:
-        self.objects = gc.get_objects()
+    def __init__(self, objects: list[Any], check_time: Callable[[], None]) -> None:
+        self.objects = objects
         self.check_time = check_time
         self.objects.append(object())  # nobody else's: so many references are ours
         counts = array("q", map(sys.getrefcount, self.objects))

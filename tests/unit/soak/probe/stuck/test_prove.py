@@ -36,6 +36,13 @@ def whole_heap() -> Iterator[None]:
     gc.freeze()
 
 
+class Kept:
+    """Something of the target."""
+
+    def __init__(self) -> None:
+        self.items: list[int] = []
+
+
 async def lost_task() -> None:
     """Wait for what nothing sets."""
     await asyncio.Event().wait()
@@ -217,6 +224,21 @@ class TestProve:
 
         assert of_lost(asyncio.run(main()))["pending"] == 1
         assert asked == []
+
+    @pytest.mark.parametrize("budget_s", [30.0, 1e-9])
+    def test_a_target_without_a_collector_keeps_nothing(self, budget_s: float) -> None:
+        """What is dropped after a proof is freed at once: the proof leaves no cycle, which nobody would collect."""
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            kept = Kept()
+            known = weakref.ref(kept)
+            found_with(1, budget_s=budget_s)
+            del kept
+            assert known() is None
+        finally:
+            if collects:
+                gc.enable()
 
     @pytest.mark.usefixtures("whole_heap")
     def test_no_module_is_entered(self, monkeypatch: pytest.MonkeyPatch) -> None:
