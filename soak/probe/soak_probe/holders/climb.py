@@ -13,6 +13,7 @@ from .objects import attributes_of, is_a, mro_of, names_of, of_types, referents,
 from .paths import write_path
 from .roots import is_of_the_probe
 from .unlisted import is_context, may_be_held_by_python, write_context_path
+from .variables import innermost_frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,9 +145,13 @@ def _may_be_out_of_sight(walk: Walk) -> bool:
     """Return whether Python itself may have a reference that neither the walk nor the collector's lists lead to.
 
     A local variable of a function that is far from both ends of its thread's stack, or runs in a greenlet that is
-    suspended; an object that was frozen and that the walk did not come to.
+    suspended, or in any thread where none is looked at; an object that was frozen and that the walk did not come to.
     """
-    if any(root.of_cut_stack for root in walk.roots) or _is_greenlet_suspended():
+    if (
+        any(root.of_cut_stack for root in walk.roots)
+        or innermost_frames() is None
+        or _is_greenlet_suspended()
+    ):
         return True
     return bool(gc.get_freeze_count()) and not (walk.whole and walk.is_at_end)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from .. import tasks
 from .asyncio_objects import MOST_FRAMES, codes_of, coroutine_of, frames_of, function_name, is_done
 from .objects import attributes_of, is_a
-from .variables import LeftAlone, locals_of
+from .variables import LeftAlone, innermost_frames, locals_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _awaited(coroutine: Any) -> list[types.FrameType]:
     """Return the frames of a task's coroutine; of one that runs those of its thread from there on."""
     frames = list(frames_of(coroutine))
     if frames and getattr(coroutine, "cr_running", False):
-        for innermost in sys._current_frames().values():  # noqa: SLF001 - the only way to other threads' frames
+        for innermost in (innermost_frames() or {}).values():
             stack, _ = _stack(innermost)
             if frames[0] in stack:
                 return stack[stack.index(frames[0]) :]
@@ -198,7 +198,7 @@ def _of_task(frames: Iterable[types.FrameType], coroutine: int = 0) -> Iterator[
 def _threads(own_thread: int) -> Iterator[_Running]:
     """Yield the frames of the threads; from a coroutine's on they are those of the task that runs there."""
     names, main = _thread_names(), _main_thread()
-    innermost = sys._current_frames()  # noqa: SLF001 - the only way to other threads' frames
+    innermost = innermost_frames() or {}
     # Our own at once: a frame that has its own name for itself is a circle, and its callers hang on it.
     innermost.pop(own_thread, None)
     for number, frame in innermost.items():

@@ -6,6 +6,8 @@ import sys
 import types
 from typing import Any
 
+from .objects import attribute_of
+
 _FRAMES_KEEP_LOCALS = sys.version_info < (3, 13)
 _GIVE_LOCALS = frozenset(
     ("locals", "vars", "eval", "exec", "f_locals", "_getframe", "currentframe", "getargvalues")
@@ -13,6 +15,8 @@ _GIVE_LOCALS = frozenset(
 """Names by which a function comes to the dict of its own variables, or to its frame; ``dir`` gives a list."""
 _OWN_LOCALS = frozenset(("locals", "vars", "eval", "exec"))
 """Those of them that are functions of Python; as an attribute each may be anything."""
+_OF_INTERPRETERS = ("_interpreters", "_xxsubinterpreters")
+"""The modules of C that make other interpreters: of Python 3.13 and later, and of 3.12."""
 _IS_OPTIMIZED = 1 << 0
 _HAS_VARARGS = 1 << 2
 """CO_OPTIMIZED and CO_VARARGS of CPython's code.h."""
@@ -62,11 +66,30 @@ def _has_given_locals(frame: types.FrameType) -> bool:
     )
 
 
+def innermost_frames() -> dict[int, types.FrameType] | None:
+    """Return the innermost frame of each thread, by its number; None where other interpreters are beside this one.
+
+    Since Python 3.12 each may have a lock of its own, and threads that run meanwhile: Python makes objects of the
+    frames of these, too, which ends the process.
+    """
+    if sys.version_info >= (3, 12) and any(map(_lists_others, _OF_INTERPRETERS)):
+        return None
+    return sys._current_frames()  # noqa: SLF001 - the only way to other threads' frames
+
+
+def _lists_others(name: str) -> bool:
+    list_all = attribute_of(sys.modules.get(name), "list_all")
+    return list_all is not None and len(list_all()) > 1
+
+
 def may_be_traced(frame: types.FrameType) -> bool:
     """Return whether a function runs, so that its thread may begin to trace it while its variables are read."""
     if not _FRAMES_KEEP_LOCALS:
         return False
-    for innermost in sys._current_frames().values():  # noqa: SLF001 - the only way to other threads' frames
+    frames = innermost_frames()
+    if frames is None:
+        return True
+    for innermost in frames.values():
         outer: types.FrameType | None = innermost
         while outer is not None:
             if outer is frame:

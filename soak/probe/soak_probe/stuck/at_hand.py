@@ -28,7 +28,7 @@ from ..holders.objects import (
     type_name,
 )
 from ..holders.roots import MOST_FRAMES_ASKED_FOR, OWN, is_of_the_probe, owner_of
-from ..holders.variables import LeftAlone, locals_of
+from ..holders.variables import LeftAlone, innermost_frames, locals_of
 from .snapshot import FUTURE, HANDLE, OTHER, SUSPENDED, TASK, Snapshot
 
 TYPE_CHECKING = False
@@ -107,7 +107,10 @@ def _variables_of_threads(snapshot: Snapshot, own_thread: int) -> Iterator[Any]:
     among the roots, all of which are taken then: too many at hand rather than too few. So it is where functions are not
     asked because there are too many: up to Python 3.12 each is made a dict, and since 3.11 an object, until it ends.
     """
-    innermost = sys._current_frames()  # noqa: SLF001 - the only way to other threads' frames
+    innermost = innermost_frames()
+    if innermost is None:
+        yield from snapshot.roots
+        return
     innermost.pop(own_thread, None)
     left_alone: list[types.FrameType] = []
     for frame in innermost.values():
