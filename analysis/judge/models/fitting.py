@@ -243,8 +243,8 @@ class ModelFitter:
             rising = stdtr(dof, (rate + self.margin) / error)
             log_weights = log_weights + np.log(rising + np.exp(FALLING_LOG_ODDS))
         return [
-            ModelFit(model, *rows, dof, log_sum_exp(rows[0]))
-            for model, *rows in zip(models, log_weights, rate, error, strict=True)
+            ModelFit(model, weights, rates, errors, dof, log_sum_exp(weights))
+            for model, weights, rates, errors in zip(models, log_weights, rate, error, strict=True)
         ]
 
     def best_addition(self, fit: ModelFit, columns: npt.NDArray[np.intp], log_odds: Numbers) -> int | None:

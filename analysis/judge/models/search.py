@@ -186,19 +186,32 @@ def _refine(
     ``level_shifts`` and ``change_points`` are how many it may have.
     """
     design, model = fitter.design, fit.model
-    numbers, prices = _further_level_shifts(design, model, level_shifts)
-    others = list(_other_additions(design, model, change_points))
-    if not len(numbers) and not others:
+    shifts, prices = _further_level_shifts(design, model, level_shifts)
+    clock = next(k for k, column in enumerate(design.clocks) if column in model.columns)
+    bends, price = design.change_points[clock], priors.change_point(len(design.change_points[clock]))
+    points = _further_change_points(design, model, change_points)
+    others = list(_other_additions(design, model))
+    if not len(shifts) and not len(points) and not others:
         return None
-    shifts = np.array(design.level_shifts, dtype=np.intp)[numbers]
-    columns = np.concatenate([shifts, np.array([one.column for one in others], dtype=np.intp)])
-    log_odds = np.concatenate([prices, np.array([one.log_odds for one in others])])
+    columns = np.concatenate(
+        [
+            np.array(design.level_shifts, dtype=np.intp)[shifts],
+            np.array(bends, dtype=np.intp)[points],
+            np.array([one.column for one in others], dtype=np.intp),
+        ]
+    )
+    log_odds = np.concatenate(
+        [prices, np.full(len(points), price), np.array([one.log_odds for one in others])]
+    )
     place = fitter.best_addition(fit, columns, log_odds)
     if place is None:
         return None
-    if place >= len(numbers):
-        return others[place - len(numbers)].apply(model)
-    return Addition(int(columns[place]), float(log_odds[place]), int(numbers[place])).apply(model)
+    column, odds, behind = int(columns[place]), float(log_odds[place]), place - len(shifts)
+    if behind < 0:
+        return Addition(column, odds, level_shift=int(shifts[place])).apply(model)
+    if behind < len(points):
+        return Addition(column, odds, change_point=int(points[behind])).apply(model)
+    return others[behind - len(points)].apply(model)
 
 
 def _further_level_shifts(
@@ -217,17 +230,21 @@ def _further_level_shifts(
     return numbers, np.where(near[numbers], priors.SAME_LEVEL_SHIFT_LOG_ODDS, another)
 
 
-def _other_additions(design: DesignMatrix, model: CandidateModel, change_points: int) -> Iterator[Addition]:
-    """Yield what may be added beside level shifts to a model that may have so many change points."""
-    length = BURN_IN_SHARES[model.burn_in]
-    clock = next(k for k, column in enumerate(design.clocks) if column in model.columns)
-    places, columns = design.change_point_at, design.change_points[clock]
-    log_odds = priors.change_point(len(columns))
-    for number, column in enumerate(columns if len(model.change_points) < change_points else ()):
-        if places[number] > length + MIN_AFTER_BURN_IN and all(
-            abs(places[number] - places[other]) > MIN_CHANGE_POINT_DISTANCE for other in model.change_points
-        ):
-            yield Addition(column, log_odds, change_point=number)
+def _further_change_points(
+    design: DesignMatrix, model: CandidateModel, change_points: int
+) -> npt.NDArray[np.intp]:
+    """Return the numbers of the change points that may be added."""
+    if len(model.change_points) >= change_points:
+        return np.empty(0, dtype=np.intp)
+    at = np.array(design.change_point_at)
+    possible = at > BURN_IN_SHARES[model.burn_in] + MIN_AFTER_BURN_IN
+    for other in model.change_points:
+        possible &= np.abs(at - at[other]) > MIN_CHANGE_POINT_DISTANCE
+    return np.flatnonzero(possible)
+
+
+def _other_additions(design: DesignMatrix, model: CandidateModel) -> Iterator[Addition]:
+    """Yield what may be added beside steps of level and slope."""
     log_odds = priors.load_way(len(design.load_regressors))
     for column in design.load_regressors:
         if column not in model.columns:
