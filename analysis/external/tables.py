@@ -11,6 +11,7 @@ from typing import Final
 
 from analysis.external.cells import CellColumn, are_ordinals, are_times
 from analysis.formatting import MIB
+from soak.contract.evidence import MIN_READINGS_UNDER_LOAD
 from soak.errors import RecordingError
 
 DELIMITERS: Final = (",", ";", "\t", "|", " ")
@@ -18,6 +19,8 @@ PSRECORD_CSV: Final = ["elapsed_time", "nproc", "cpu", "mem_real", "mem_virtual"
 """First columns of ``psrecord --log-format csv``; its memory is in MiB."""
 DOCKER_NAMES: Final = ("name", "container", "container name", "container id", "id")
 DOCKER_MEMORY: Final = re.compile(r"mem ?usage(?: ?/ ?limit)?|memory usage(?: ?/ ?limit)?")
+MOST_NAMES_SHARE: Final = 0.9
+"""Processes, as a share of the rows, above which the column that names them is none of processes."""
 TIME_NAMES: Final = ("time", "timestamp", "date", "datetime", "elapsed")
 
 
@@ -113,6 +116,11 @@ def read_csv(path: Path, text: str, columns: Columns, *, identified: bool | None
         cells.extend([""] * (len(header) - len(cells)))
         process = cells[at_life].strip() or process if at_life is not None else ""
         rows.append((line, start, process, cells[at_time], cells[at_rss]))
+    if len(rows) >= MIN_READINGS_UNDER_LOAD and len({row[2] for row in rows}) > MOST_NAMES_SHARE * len(rows):
+        raise RecordingError(
+            f"{path}: --life-column {columns.life}: nearly every row has another value, as of a time or a count; name "
+            "a column that stays the same while a process lives, as its pid."
+        )
     if len({row[1:3] for row in rows}) == len(rows):  # as in a loop of ps
         rows = [(row[0], 0, *row[2:]) for row in rows]
     names = dict.fromkeys(row[2] for row in rows if row[2])

@@ -222,6 +222,11 @@ def test_few_bytes_and_late_seconds_are_believed_when_their_unit_is_named(tmp_pa
             Columns("Time", "Value"),
             "--rss-column Value: 2 columns have this name; give each a name of its own in the header, and judge one",
         ),
+        (
+            "t,rss,n\n" + "".join(f"{60 * n},2e8,{n}\n" for n in range(20)),
+            Columns("t", "rss", rss_bytes=1.0, life="n"),
+            "--life-column n: nearly every row has another value, as of a time or a count; name a column that stays",
+        ),
         ("", Columns("a", "b"), "the file is empty"),
         ("a,b\n1,350.5\n2,3\n", Columns("a", "b"), "350.5 bytes are too few for a process"),
         ("a,b\n1,350.5\n", Columns("a", "b", 60.0), "name the unit by --rss-unit, for example MiB or KiB"),
