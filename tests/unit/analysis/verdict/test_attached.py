@@ -42,13 +42,15 @@ def by_day(hours: Numbers) -> Numbers:
     return np.asarray(600 + 400 * np.sin(2 * np.pi * (hours - 6) / 24))
 
 
-def attached(run_dir: Path, processes: Mapping[str, Memory], requests: Memory | None = steady) -> JudgedRun:
-    """Return the verdict on a recording of ``soak attach``, read each minute for HOURS.
+def attached(
+    run_dir: Path, processes: Mapping[str, Memory], requests: Memory | None = steady, hours: int = HOURS
+) -> JudgedRun:
+    """Return the verdict on a recording of ``soak attach``, read each minute for ``hours``.
 
     ``requests`` are those of each minute; None where they are not known.
     """
-    t_s = np.arange(1.0, HOURS * 3600, 60.0)
-    end_s = HOURS * 3600.0
+    t_s = np.arange(1.0, hours * 3600, 60.0)
+    end_s = hours * 3600.0
     manifest = run_directory.manifest(
         dict.fromkeys(processes, ""), 0.0, attached=True, profile="attach", incident=False, every_s=60.0,
         judge={"max_leak_bytes_per_s": MIB / 3600},
@@ -105,3 +107,18 @@ def test_what_may_follow_the_load_of_a_day_is_neither_called_nor_cleared(
     assert "a life of two days would decide" in verdict.reason
     if memory is leaking and requests is None:
         assert "on the data alone: LEAK" in verdict.reason
+
+
+@pytest.mark.parametrize(("leak", "verdict"), [(0.0, "no_leak"), (2.0, "inconclusive")])
+def test_a_week_end_that_takes_what_leaks_does_not_clear_it(
+    tmp_path: Path, leak: float, verdict: str
+) -> None:
+    """Seven days of requests that are not known: what is held for a day falls on the last by more than what leaks."""
+
+    def held(hours: Numbers) -> Numbers:
+        return np.asarray(150 + leak * hours - 60 * ((hours - 144) / 24).clip(0, 1) * (leak > 0))
+
+    judged = attached(tmp_path / "run", {"pid_1": held}, None, hours=168)
+    (found,) = judged.verdicts
+    assert found.verdict == verdict
+    assert ("a load that falls may hide it" in found.reason) is (leak > 0)
