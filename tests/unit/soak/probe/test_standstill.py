@@ -20,7 +20,7 @@ from soak_probe.stuck import prove
 
 from tests.support.planted_holders import BUDGET_S
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_roots")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("planted_roots")]
 
 
 class Grown:
