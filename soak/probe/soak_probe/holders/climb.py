@@ -30,6 +30,9 @@ MOST_ABOVE = 200
 UNREFERENCED = "unreferenced"
 """More references to it are counted than objects have, and Python itself has none: one was lost in native code."""
 
+BY_PYTHON = "by python"
+"""The same, but that Python itself may have the reference; no answer, as it tells nothing of one object alone."""
+
 CYCLE = "cycle"
 """Only objects that nobody reaches refer to it: the collector has not come to them yet."""
 
@@ -63,7 +66,8 @@ def climb(things: list[Any], walk: Walk, is_late: Callable[[], bool]) -> Found:
             state = state_of(closed, asked, [known for known in walk.hidden if type(known) is list])
             if in_context and state != CYCLE:
                 return in_context
-            return Found("", "" if state == UNREFERENCED and _may_be_out_of_sight(walk) else state)
+            is_hidden = state in (UNREFERENCED, BY_PYTHON) and _may_be_out_of_sight(walk)
+            return Found("", "" if is_hidden else state)
         if len(above) > MOST_ABOVE:
             break
     return poor[0] if poor else Found("", "")
@@ -123,7 +127,7 @@ def state_of(closed: list[Any], asked: int, ours: Sequence[list[Any]] = ()) -> s
 
     Their references are counted; those that they have to each other, and ours, are taken away. On our side nobody but
     the list and those in ``ours`` may refer to them. Empty where others than the first ``asked`` are held, which may be
-    on the stack of a function that runs, or such as Python itself may hold.
+    on the stack of a function that runs.
     """
     inner = dict.fromkeys(map(id, closed), 0)
     for thing in (*closed, *ours):
@@ -137,8 +141,9 @@ def state_of(closed: list[Any], asked: int, ours: Sequence[list[Any]] = ()) -> s
     held = [count - baseline > known for count, known in zip(counts, inner.values())]  # noqa: B905 - Python 3.9
     if not any(held):
         return CYCLE
-    by_python = any(map(may_be_held_by_python, compress(closed, held)))
-    return "" if by_python or any(held[asked:]) else UNREFERENCED
+    if any(held[asked:]):
+        return ""
+    return BY_PYTHON if any(map(may_be_held_by_python, compress(closed, held))) else UNREFERENCED
 
 
 def _may_be_out_of_sight(walk: Walk) -> bool:

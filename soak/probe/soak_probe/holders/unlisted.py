@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from itertools import groupby
 from typing import Any
 
 from .objects import attribute_of, is_a, is_static, items_of, type_name
 from .paths import CUT, MOST_DIGITS, write_steps
+from .variables import innermost_frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LONGEST_NAME = 80
+MOST_FRAMES = 10_000
+HELD_FOR_EACH_FRAME = 2
+"""What runs, and an exception that it handles."""
+HELD_ANYWAY = 200
+"""Handlers of signals, functions that trace or profile threads, and the like."""
 
 _CONTEXTS = ("_contextvars.Context", "builtins.Context")
 """The second one is the name in Python 3.9."""
@@ -53,6 +60,27 @@ def may_be_held_by_python(thing: Any) -> bool:
     if type(thing) is list:
         return bool(thing) and _is_registered(thing[0])
     return type(thing) is dict and _is_registered(next(iter(thing.values()), None))
+
+
+def most_held_by_python() -> float:
+    """Return an upper bound of how many objects may be held so, the tables aside; infinite where it is not known."""
+    frames, registered = innermost_frames(), 0
+    if frames is None:
+        return float("inf")
+    count = attribute_of(sys.modules.get("atexit"), "_ncallbacks")
+    if type(count) is types.BuiltinFunctionType:
+        registered = count()
+    elif "atexit" in sys.modules:
+        return float("inf")
+    running = 0
+    for innermost in frames.values():
+        frame: types.FrameType | None = innermost
+        while frame is not None:
+            running += 1
+            if running > MOST_FRAMES:
+                return float("inf")
+            frame = frame.f_back
+    return registered + HELD_FOR_EACH_FRAME * running + HELD_ANYWAY
 
 
 def _is_registered(thing: Any) -> bool:

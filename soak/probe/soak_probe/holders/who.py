@@ -14,12 +14,13 @@ from ..pause import clock_s
 from ..standstill import alone, can_be_alone, count_objects
 from ..tasks import registry
 from .agreement import agreed, way_of
-from .climb import Found, climb
+from .climb import BY_PYTHON, UNREFERENCED, Found, climb
 from .objects import Kinds, is_listed, type_name
 from .paths import write_path
 from .retained import Retained, Retention, are_weak
 from .roots import find_roots, hidden_names
-from .samples import add_samples, by_age
+from .samples import NEWEST, add_samples, by_age
+from .unlisted import most_held_by_python
 from .walk import Walk
 
 TYPE_CHECKING = False
@@ -183,7 +184,8 @@ class _Search:
             return Found("", ABSENT if walk.whole else ""), None
         retained = self._retention().of_container(things[0])
         # C holds the table of a class's subclasses, which has weak references only: it is not lost, and holds nothing
-        return Found("", "") if are_weak(retained.entries) else self._climb(suspect, things), retained
+        found = Found("", "") if are_weak(retained.entries) else self._climb(suspect, things)
+        return Found("", "") if found.state == BY_PYTHON else found, retained
 
     def _of_type(self, suspect: Suspect) -> tuple[Found, Retained | None]:
         walk, sample = self._walk, self._listed.get(suspect, [])
@@ -213,9 +215,9 @@ class _Search:
             most = agreed([one.way for one in found], len(climbed))
             if most:
                 return found[most[0]], self._sizes(suspect, sample, [climbed[place] for place in most])
-        state = found[0].state
-        if all(one.state == state for one in found) and all(walk.position(thing) is None for thing in sample):
-            return Found("", state), self._sizes(suspect, sample, climbed) if state else None
+        state = _state_of_all({one.state for one in found}, suspect.length)
+        if state and all(walk.position(thing) is None for thing in sample):
+            return Found("", state), self._sizes(suspect, sample, climbed)
         return Found("", ""), None
 
     def _reached(self, thing: Any) -> Found:
@@ -244,6 +246,17 @@ class _Search:
 
     def _is_late(self) -> bool:
         return clock_s() > self._by_s
+
+
+def _state_of_all(states: set[str], length: int) -> str:
+    """Return what a few of ``length`` objects of a type are all of; empty where they differ.
+
+    Where Python itself may hold each of them, it does not hold more than it can: where all of a few are held so, spread
+    over the newest, so are most of these, of which half are counted.
+    """
+    if BY_PYTHON in states and states <= {BY_PYTHON, UNREFERENCED}:
+        return UNREFERENCED if length > 2 * NEWEST * most_held_by_python() else ""
+    return states.pop() if len(states) == 1 else ""
 
 
 def _list(found: dict[Suspect, list[Any]], walk: Walk) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import sys
 import types
+from collections.abc import Iterator
 
 import pytest
 
@@ -54,3 +56,17 @@ def few_roots(monkeypatch: pytest.MonkeyPatch, planted_roots: None) -> None:
         and (name in ("builtins", "sys") or name.partition(".")[0] not in sys.stdlib_module_names)
     ]
     monkeypatch.setattr(who, "hidden_names", lambda: [*roots.hidden_names(), *here])
+
+
+@pytest.fixture
+def whole_heap() -> Iterator[None]:
+    """Take all objects of the process into account again: the tests' conftest has frozen them."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.fixture
+def no_greenlets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have none: other tests may have left one suspended."""
+    monkeypatch.delitem(sys.modules, "greenlet", raising=False)

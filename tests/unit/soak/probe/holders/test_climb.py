@@ -49,24 +49,10 @@ class TestStateOf:
         assert state_of([one, other], 2) == "unreferenced"
 
 
-@pytest.fixture
-def whole_heap() -> Iterator[None]:
-    """Take all objects of the process into account again: the tests' conftest has frozen them."""
-    gc.unfreeze()
-    yield
-    gc.freeze()
-
-
 def answer_about(address: int, name: str = "builtins.list") -> tuple[str, str]:
     """Return path and state of a container at an address."""
     answer = who([Suspect(address, name, 1)], BUDGET_S)["holders"][0]
     return answer["holder"], answer.get("state", "")
-
-
-@pytest.fixture
-def no_greenlets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have none: other tests may have left one suspended."""
-    monkeypatch.delitem(sys.modules, "greenlet", raising=False)
 
 
 @contextmanager
