@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
-from tests.support.paths import ROOT
-from tests.support.pythons import find_interpreter
+from tests.support.probed import run_probed
 
 PROGRAM = """
 import asyncio, sys, threading, time
@@ -54,9 +51,5 @@ print(ends.pop(probe, 0), sum(ends.values()) > 10_000, any(lags))
 @pytest.mark.parametrize("version", ["3.9", "3.11", "3.13", "3.14"])
 def test_no_task_ends_in_the_thread_of_the_probe(version: str) -> None:
     """The last reference to a task may be dropped at any moment; a destructor may need its own thread."""
-    python = find_interpreter(version)
-    if python is None:
-        pytest.skip(f"no Python {version} on this machine")
-    command = [python, "-c", PROGRAM, str(ROOT / "soak" / "probe")]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = run_probed(PROGRAM, version)
     assert ended.stdout == "0 True True\n", ended.stderr

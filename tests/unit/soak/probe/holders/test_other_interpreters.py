@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
-from tests.support.paths import ROOT
-from tests.support.pythons import find_interpreter
+from tests.support.probed import run_probed
 
 PROGRAM = """
 import asyncio, os, sys, threading, time
@@ -52,9 +49,5 @@ asyncio.run(main())
 @pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
 def test_frames_of_other_interpreters_are_not_asked_for(version: str) -> None:
     """Each has a lock of its own: CPython makes objects of their frames while they run, and aborts."""
-    python = find_interpreter(version)
-    if python is None:
-        pytest.skip(f"no Python {version} on this machine")
-    command = [python, "-c", PROGRAM, str(ROOT / "soak" / "probe")]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    ended = run_probed(PROGRAM, version)
     assert (ended.returncode, ended.stdout) == (0, "lives\n"), ended.stderr

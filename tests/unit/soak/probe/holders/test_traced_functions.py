@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
-from tests.support.paths import ROOT
-from tests.support.pythons import find_interpreter
+from tests.support.probed import run_probed
 
 PROGRAM = """
 import os, sys, threading
@@ -63,9 +60,5 @@ os._exit(0)
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"])
 def test_a_function_has_its_variables_though_a_tracer_of_it_waits(version: str) -> None:
     """Up to Python 3.12 they are set from a dict when the tracer returns; what is missing there is unset."""
-    python = find_interpreter(version)
-    if python is None:
-        pytest.skip(f"no Python {version} on this machine")
-    command = [python, "-c", PROGRAM, str(ROOT / "soak" / "probe")]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = run_probed(PROGRAM, version)
     assert (ended.returncode, ended.stdout) == (0, f"{[[1]] * 6}\n"), ended.stderr

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 from soak_probe.holders.objects import items_of
 from soak_probe.holders.unlisted import may_be_held_by_python
 
-from tests.support.paths import ROOT
-from tests.support.pythons import find_interpreter
+from tests.support.probed import run_probed
 
 PROGRAM = """
 import gc, os, sys, threading
@@ -57,11 +54,7 @@ def test_a_tuple_that_is_being_filled_is_described(version: str) -> None:
 
     CPython 3.14 fills no tuple that others can see.
     """
-    python = find_interpreter(version)
-    if python is None:
-        pytest.skip(f"no Python {version} on this machine")
-    command = [python, "-c", PROGRAM, str(ROOT / "soak" / "probe")]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = run_probed(PROGRAM, version)
     assert (ended.returncode, ended.stdout) == (0, "lives\n"), ended.stderr
 
 
