@@ -9,6 +9,7 @@ from typing import Any
 
 from .objects import attribute_of, is_a, is_static, items_of, type_name
 from .paths import CUT, MOST_DIGITS, write_steps
+from .roots import MOST_FRAMES_ASKED_FOR
 from .variables import innermost_frames
 
 TYPE_CHECKING = False
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LONGEST_NAME = 80
-MOST_FRAMES = 10_000
 HELD_FOR_EACH_FRAME = 2
 """What runs, and an exception that it handles."""
 HELD_ANYWAY = 200
@@ -77,7 +77,7 @@ def most_held_by_python() -> float:
         frame: types.FrameType | None = innermost
         while frame is not None:
             running += 1
-            if running > MOST_FRAMES:
+            if running > MOST_FRAMES_ASKED_FOR:
                 return float("inf")
             frame = frame.f_back
     return registered + HELD_FOR_EACH_FRAME * running + HELD_ANYWAY
