@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from analysis.formatting import format_duration, verdict_name
 from analysis.judge.frozen import until_frozen
-from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Judgement, Margin, Rate, SignalSeries, Verdict
+from analysis.judge.types import (
+    INCONCLUSIVE,
+    LEAK,
+    NO_LEAK,
+    Judgement,
+    Margin,
+    Numbers,
+    Rate,
+    SignalSeries,
+    Verdict,
+)
 from analysis.recording.model import Arm, Phase, Recording
 from analysis.recording.requests import answered_by
 from analysis.verdict.daily_load import leak_doubt, may_follow_other_load, no_leak_doubt
@@ -23,6 +34,9 @@ from analysis.verdict.validity import (
     arm_objections,
     load_summary,
 )
+
+AT_LIMIT_SHARE: Final = 0.97
+"""Share of its limit from which on memory may be held there: by swap, or by a page cache that shrinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +219,8 @@ def series_verdict(
         )
     if judgement.verdict == NO_LEAK and (until := until_frozen(readings)) is not None:
         objections += (_of_frozen(name, readings, until),) * (alone(until).leading.judgement.verdict == LEAK)
+    if judgement.verdict == NO_LEAK and limit_bytes is not None:
+        objections += _of_limit(name, known, limit_bytes)
     objection, verdict, reason = _objected(objections, judgement.verdict, judgement.reason)
     return ArmVerdict(
         name, verdict, reason, margin, decided.leading, decided.signals, headroom, 0, objection=objection
@@ -239,6 +255,18 @@ def _of_frozen(name: str, readings: SignalSeries, until: SignalSeries) -> Object
         f"it has not changed in the last {same}, and grew until then: is it still measured? Measure it again"
     )
     return Objection(name, ObjectionKind.UNREAD, text)
+
+
+def _of_limit(name: str, known: Numbers, limit_bytes: float) -> tuple[Objection, ...]:
+    """Return an objection to finite readings that end at their limit, where memory cannot grow any further."""
+    share = float(np.median(known[-max(1, len(known) // 10) :])) / limit_bytes
+    if share < AT_LIMIT_SHARE:
+        return ()
+    text = (
+        f"its memory ends at {100 * share:.0f}% of its limit, and what cannot grow shows no leak: raise the limit, or "
+        "give the one it has"
+    )
+    return (Objection(name, ObjectionKind.UNREAD, text),)
 
 
 def _objected(

@@ -136,6 +136,26 @@ def test_psrecord_and_mprof_need_no_options(tmp_path: Path, type_in: Type, head:
     assert "time to OOM: " in out
 
 
+@pytest.mark.parametrize(
+    ("limit", "code", "start"),
+    [
+        ("300 MiB", 0, "memory.csv: NO LEAK: "),
+        ("256 MiB", 4, "memory.csv: INCONCLUSIVE: its memory ends at 100% of its limit, and what cannot grow shows "),
+        ("128 MiB", 4, "memory.csv: INCONCLUSIVE: its memory ends at 199% of its limit, and what cannot grow shows "),
+    ],
+)
+def test_memory_that_its_limit_holds_is_not_cleared(
+    tmp_path: Path, type_in: Type, limit: str, code: int, start: str
+) -> None:
+    """A leak that filled its limit in the first hour, and was swapped out from then on, is as flat as none."""
+    hours = np.arange(0.0, 24.0, 1 / 60)
+    noise = np.random.default_rng(1).uniform(-1, 0, len(hours))
+    path = csv(tmp_path / "memory.csv", MIB * (np.minimum(200 + 56 * hours, 255.5) + noise))
+    answered, out, _ = type_in("judge", path, *IN_BYTES, "--limit", limit)
+    assert answered == code
+    assert out.startswith(start)
+
+
 @pytest.mark.usefixtures("planted_verdicts")
 def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
     """Minutes and KiB: 60 KiB a minute are 3.5 MiB per hour, a leak by one margin and none by another."""
