@@ -128,6 +128,8 @@ def end_at_last_readings(lives: tuple[Life, ...], samples: pd.DataFrame) -> tupl
 def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int], url: str = "") -> tuple[str, ...]:
     """Return sentences on the other events of ``arm``: not restarted, and how many of which readings were missed.
 
+    Lost workers of Locust sent to all arms.
+
     ``url`` is where it ran elsewhere.
     """
     mine = events[events["arm"] == arm]
@@ -138,6 +140,8 @@ def find_notes(events: pd.DataFrame, arm: str, missed: Mapping[str, int], url: s
             f"it ran elsewhere, at {url}: memory, CPU and descriptors are its own word, as its metrics state them; "
             "no objects, holders or memory limit"
         )
+    lost = events[events["event"] == "worker_lost"]
+    notes += [f"a worker of Locust was lost at {row.t_s:.0f} s, {row.detail}" for row in lost.itertuples()]
     less = mine[mine["event"] == "sampled_less"]
     notes += [f"read less often from {row.t_s:.0f} s on, {row.detail}" for row in less.itertuples()]
     if python := find_incremental_collector(events, arm):

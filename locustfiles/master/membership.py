@@ -13,7 +13,7 @@ from locust.runners import STATE_MISSING, MasterRunner
 
 from locustfiles.locust_process import LocustProcess
 from locustfiles.messages import HELLO, PLAN, REFUSED, STOP, fingerprint
-from soak.contract import Traffic
+from soak.contract import WORKER_LOST, Traffic
 from soak.contract.clock import RunClock
 
 SILENT_S: Final = 10
@@ -76,7 +76,7 @@ class Membership:
         lost = [worker for worker in workers if not self._is_there(worker)]
         for worker in lost:
             self._lost.add(worker)
-            print(f"worker {worker} is gone; {self._loss}", file=sys.stderr, flush=True)
+            print(f"{WORKER_LOST} {worker}: {self._loss}", file=sys.stderr, flush=True)
             self.stop_if_lost(worker)
         return lost
 

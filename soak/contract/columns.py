@@ -272,6 +272,7 @@ EVENT_NAMES: Final = {
     "limit": "counters of the arm's memory limit, read before it was removed; detail: JSON",
     "stopped_early": "the load was ended because a gate was certain to fail (stop_on_fail); detail: why",
     "stats_reset": "Locust's own statistics were reset in the web UI; the recording is unchanged",
+    "worker_lost": "a worker of Locust ended, or was silent for 10 s; detail: which, and what becomes of its share",
     "interrupted": "Ctrl-C, SIGTERM or an error ended the run early; detail: which",
     "run_end": "the run ended",
 }

@@ -21,6 +21,8 @@ WEB_PASSWORD: Final = "SOAK_WEB_PASSWORD"  # noqa: S105 - the name of the variab
 """Environment variable with the password of Locust's web UI."""
 STATS_RESET: Final = "soak: stats reset"
 """Line that Locust prints when its statistics are reset in the web UI."""
+WORKER_LOST: Final = "soak: worker lost"
+"""Line that Locust prints when a worker is gone, followed by its name and what becomes of its share."""
 CENSUS_TAKEN: Final = "soak: census taken"
 """Line that the heap recorder prints when it has carried out an order, followed by JSON."""
 REPLAY_PAUSED: Final = "soak: replay paused"

@@ -68,6 +68,8 @@ class LoadGenerator:
         for line in self._log.new_lines():
             if line == contract.STATS_RESET:
                 self._session.events.record("stats_reset")
+            elif line.startswith(contract.WORKER_LOST):
+                self._session.events.record("worker_lost", line.removeprefix(contract.WORKER_LOST).strip())
             elif line.startswith(ANSWERS):
                 self._lines.append(line)
 

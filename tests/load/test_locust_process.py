@@ -15,7 +15,7 @@ from statistics import median
 import pytest
 
 from locustfiles.schedule.arrivals import schedule
-from soak.contract import FAILURE_KINDS, LATENCY_LOG, REQUESTS, TRAFFIC_READY, Traffic
+from soak.contract import FAILURE_KINDS, LATENCY_LOG, REQUESTS, TRAFFIC_READY, WORKER_LOST, Traffic
 from tests.support.ports import free_port
 
 from .locust_processes import (
@@ -210,7 +210,7 @@ def test_a_worker_that_is_killed(processes: ExitStack, traffic: Traffic) -> None
         # The dead worker's last second was not reported any more.
         assert 0 <= len(received) - total_of(rows, "sent") < 60
     assert re.search(
-        r"^worker \S+ is gone; the rest of its share counts as missed$", log_of(traffic), re.MULTILINE
+        r"^soak: worker lost \S+: the rest of its share counts as missed$", log_of(traffic), re.MULTILINE
     )
 
 
@@ -230,7 +230,7 @@ def test_a_worker_that_is_silent_for_seconds(processes: ExitStack, traffic: Traf
         rows = rows_of(traffic, arm)
         assert total_of(rows, "planned") == total_of(rows, "sent") == len(targets[arm].received()) > 250
         assert [int(row["t_s"]) for row in rows] == list(range(int(rows[0]["t_s"]), int(rows[-1]["t_s"]) + 1))
-    assert "is gone" not in log_of(traffic)
+    assert WORKER_LOST not in log_of(traffic)
 
 
 def test_a_late_worker_and_the_end_of_the_master(processes: ExitStack, traffic: Traffic) -> None:
@@ -319,7 +319,7 @@ def test_a_worker_that_comes_back(processes: ExitStack, traffic: Traffic) -> Non
     web.start()
     wait_for(lambda: len(targets["fixed"].received()) > 30)
     workers[0].send_signal(signal.SIGSTOP)
-    wait_for(lambda: "is gone" in log_of(traffic))
+    wait_for(lambda: WORKER_LOST in log_of(traffic))
     workers[0].send_signal(signal.SIGCONT)
     wait_for(lambda: web.workers() == ["running", "running"])
     web.post("/stop")

@@ -140,8 +140,16 @@ def test_psrecord_and_mprof_need_no_options(tmp_path: Path, type_in: Type, head:
     ("limit", "code", "start"),
     [
         ("300 MiB", 0, "memory.csv: NO LEAK: "),
-        ("256 MiB", 4, "memory.csv: INCONCLUSIVE: its memory ends at 100% of its limit, and what cannot grow shows "),
-        ("128 MiB", 4, "memory.csv: INCONCLUSIVE: its memory ends at 199% of its limit, and what cannot grow shows "),
+        (
+            "256 MiB",
+            4,
+            "memory.csv: INCONCLUSIVE: its memory ends at 100% of its limit, and what cannot grow shows ",
+        ),
+        (
+            "128 MiB",
+            4,
+            "memory.csv: INCONCLUSIVE: its memory ends at 199% of its limit, and what cannot grow shows ",
+        ),
     ],
 )
 def test_memory_that_its_limit_holds_is_not_cleared(

@@ -109,6 +109,15 @@ def test_gaps_and_an_arm_that_stays_dead_are_noted(build_run: Build) -> None:
     assert leaky.notes == ("not restarted, 70 s: died twice",)
 
 
+def test_a_lost_worker_of_locust_is_noted_at_every_arm(build_run: Build) -> None:
+    """Its share of the load was theirs, and the reason that requests did not arrive does not name it."""
+    run_dir = build_run()
+    with (run_dir / "events.csv").open("a") as events:
+        events.write("50,,worker_lost,,,,,host_1: the rest of its share counts as missed\n")
+    note = "a worker of Locust was lost at 50 s, host_1: the rest of its share counts as missed"
+    assert [arm.notes for arm in read_recording(run_dir).arms] == [(note,), (note,)]
+
+
 def test_an_incremental_collector_is_noted_once(build_run: Build) -> None:
     """Of an arm whose Python frees reference cycles late; the others have no such note."""
     run_dir = build_run()

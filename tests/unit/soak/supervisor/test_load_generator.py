@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from soak.contract import LOAD_ENDED, STATS_RESET
+from soak.contract import LOAD_ENDED, STATS_RESET, WORKER_LOST
 from soak.errors import HarnessError, UsageError
 from soak.supervisor import load_generator
 from soak.supervisor.load_generator import LoadGenerator
@@ -133,6 +133,20 @@ def test_a_reset_of_locusts_statistics_is_an_event_and_no_answer(make_run: MakeR
     run.go(script)
     assert found == ["12 20", "ended 30"]
     assert run.events("stats_reset") == [("stats_reset", "", "")]
+
+
+def test_a_lost_worker_is_an_event(make_run: MakeRun) -> None:
+    """Locust names it and what becomes of its share, as its own log does."""
+    run = make_run("traffic.workers=2")
+
+    def script(started: Run) -> None:
+        run.machine.child("locust").print(f"{WORKER_LOST} host_1: the rest of its share counts as missed")
+        started.next_locust_line("soak: load")
+
+    run.go(script)
+    assert run.events("worker_lost") == [
+        ("worker_lost", "", "host_1: the rest of its share counts as missed")
+    ]
 
 
 def test_of_what_locust_prints_its_answers_alone_are_kept(tmp_path: Path) -> None:
