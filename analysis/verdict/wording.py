@@ -113,15 +113,15 @@ def refusal(control: InjectedControl) -> str:
 
 
 def _measured(rate: Rate, margin: Margin) -> str:
-    return f"{_memory(rate.value, margin)} ({interval_text(rate, 'rss_bytes', margin)}, 99.9%)"
+    return f"{_memory(rate.value, margin)} ({interval_text(rate, RSS, margin)}, 99.9%)"
 
 
 def _memory(rate: float, margin: Margin) -> str:
-    return rate_text(rate, "rss_bytes", margin)
+    return rate_text(rate, RSS, margin)
 
 
 def signal_text(signal: SignalVerdict) -> str:
-    """Return what was judged: ``live bytes at quiesce points``."""
+    """Return what was judged: ``memory in use at quiesce points``."""
     return SIGNAL_NAMES[signal.judgement.signal] + (" at quiesce points" if signal.settled else "")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -98,7 +99,7 @@ def _listed(directory: Path) -> Listed:
         return replace(known, decision="inconclusive", note=changed)
     summary, why = _read(directory / REPORT / SUMMARY)
     if why:
-        return replace(known, note="no report" if "missing" in why else why)
+        return replace(known, note=why if os.path.lexists(directory / REPORT / SUMMARY) else "no report")
     if outdated := outdated_report(status, summary.get("status")):
         return replace(known, note=outdated)
     try:

@@ -1,6 +1,6 @@
 """What the processes of soakproof share: the files of a recording and the lines they exchange.
 
-Nothing goes in; names, units and records come out. It imports nothing of ours but the errors.
+Nothing goes in; names, units and records come out. It imports nothing of ours but the errors and ``regular_files``.
 """
 
 from soak.contract.columns import *

@@ -1,24 +1,4 @@
-"""The file formats of a run directory: names, units and meaning of all that is recorded.
-
-Everything that writes or reads a recording takes its names from here. ``t_s`` is seconds since the run's start on
-the monotonic clock. An empty cell was not read; it is never 0. Sizes are bytes.
-
-    runs/<id>/manifest.json          what ran, where, with which configuration, and how it ended
-              events.csv             starts, phases, kills, restarts, missed readings
-              traffic.json           the planned load, as passed to Locust
-              live.json              the verdict so far, replaced while the run goes on
-              <arm>/samples.csv      a row every every_s of each process
-              <arm>/census.csv       objects by type, read from outside every census_every_s and on the quiesce ladder
-              <arm>/containers.csv   lengths of the containers that grew, from the same censuses
-              <arm>/holders.csv      the path that retains each container and type that grows, found without load
-              <arm>/stuck.csv        pending tasks after the load, and which of them nothing can wake
-              <arm>/requests.csv     one row per second of load
-              <arm>/latency.hlog     HDR histogram log (standard format): tags "latency" and "service", microseconds
-              logs/                  the output of every process
-              SHA256SUMS             hashes of these files except live.json, written at the end of the run
-              test-result.json       in-toto statement of the result, unsigned, written with each report
-              report/                made from the other files, at any time
-"""
+"""Names of the files of a run directory, and their schema version; docs/reference/file-formats.md has their content."""
 
 from __future__ import annotations
 

@@ -58,7 +58,13 @@ def _ask(target: Target, clock: RunClock, timeout_s: Callable[[], float], *, exa
     cells: Row = {name: answer.get(name) for name in OF_PROBE}
     cells["gauges"] = {name: _whole(value) for name, value in (answer.get("gauges") or {}).items()}
     cells["probe_ms"] = (clock.now_s() - began_s) * 1000
-    return Reply(target, cells, {"probe": None, "malloc": (answer.get("problems") or {}).get("malloc")})
+    failed = ", ".join(answer.get("gauge_errors") or ())
+    problems = {
+        "probe": None,
+        "malloc": (answer.get("problems") or {}).get("malloc"),
+        "gauges": f"{failed}: raised an error, or gave no finite number" if failed else None,
+    }
+    return Reply(target, cells, problems)
 
 
 def _whole(value: float) -> float:

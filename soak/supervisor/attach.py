@@ -105,6 +105,7 @@ class AttachedArm:
             "no probe is in it" if main.probe is None else main.probe.missing
         )
         self._record("ready", f"sampled from outside only: {no_probe}" if main.outside_only else "")
+        self._main = main
         self._tree = ProcessTree(
             main,
             self.sampler,
@@ -139,6 +140,7 @@ class AttachedArm:
         by = self._kills.killer_of_worker()  # we are not its parent either
         self._record("exit", "it is no longer there", by=by)
         self._tree.on_exit(by)
+        self._main.close()
 
     def record_limit(self) -> None:
         """Record what its limit has counted, if it counts."""

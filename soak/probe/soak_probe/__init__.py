@@ -1,6 +1,6 @@
 """The probe: answers questions about this process on a Unix socket, from one background thread.
 
-It is started by the ``sitecustomize.py`` beside it, uses the standard library alone, and runs on Python 3.9 to 3.14.
+It is started by the ``sitecustomize.py`` beside it, uses the standard library alone, and runs on Python 3.9 to 3.15.
 Every Python child of the target starts it too, so what is imported here is kept to C modules; the rest is imported
 when the first question comes.
 

@@ -109,6 +109,19 @@ def test_parts_of_the_charge_that_cannot_be_read_are_a_gap(
     assert bench.gaps() == ["limit: memory.stat is not readable", "limit: back after 2 missed"]
 
 
+def test_a_gauge_that_cannot_be_read_is_a_gap(make_bench: MakeBench) -> None:
+    """What it explains of the memory is missing from the verdict; the other gauges of the row are kept."""
+    answer = {**ANSWER, "gauges": {"pool": 2}}
+    bench = make_bench(RunClock(), FakeProbe({**answer, "gauge_errors": ["cache", "queue"]}, answer))
+    bench.sampler.tick()
+    bench.sampler.tick()
+    assert [row["gauges"] for row in bench.rows("samples.csv")] == ['{"pool": 2}'] * 2
+    assert bench.gaps() == [
+        "gauges: cache, queue: raised an error, or gave no finite number",
+        "gauges: back after 1 missed",
+    ]
+
+
 def test_an_answer_of_an_allocator_that_cannot_be_true_is_a_gap(make_bench: MakeBench) -> None:
     """The probe's reason is recorded, and the rest of its answer."""
     bench = make_bench(
