@@ -55,7 +55,7 @@ class LoadGenerator:
 
     def next_line(self, beginning: str) -> str | None:
         """Return the rest of the next line with that beginning, once; None when Locust has not printed it."""
-        self.read_output()
+        self._read_output()
         for number, line in enumerate(self._lines):
             if line.startswith(beginning):
                 del self._lines[: number + 1]
@@ -63,23 +63,13 @@ class LoadGenerator:
         self._lines.clear()
         return None
 
-    def read_output(self) -> None:
-        """Read what Locust has printed since."""
-        for line in self._log.new_lines():
-            if line == contract.STATS_RESET:
-                self._session.events.record("stats_reset")
-            elif line.startswith(contract.WORKER_LOST):
-                self._session.events.record("worker_lost", line.removeprefix(contract.WORKER_LOST).strip())
-            elif line.startswith(ANSWERS):
-                self._lines.append(line)
-
     def poll(self, phase: str, *, starting: bool, over: bool) -> None:
         """Notice which of them has ended; the load is ``over`` when Locust may have.
 
         Raises CutShortError without Locust or when one of them takes too much memory, and while ``starting``
         HarnessError without one of the workers.
         """
-        self.read_output()  # before its log is cut
+        self._read_output()  # before its log is cut
         for child in (self.locust, *self.workers):
             if child is None or child.poll() is not None:
                 continue
@@ -117,3 +107,13 @@ class LoadGenerator:
                 f"find users in it. The last lines of {child.log}:",
                 last_words(child.log),
             )
+
+    def _read_output(self) -> None:
+        """Read what Locust has printed since."""
+        for line in self._log.new_lines():
+            if line == contract.STATS_RESET:
+                self._session.events.record("stats_reset")
+            elif line.startswith(contract.WORKER_LOST):
+                self._session.events.record("worker_lost", line.removeprefix(contract.WORKER_LOST).strip())
+            elif line.startswith(ANSWERS):
+                self._lines.append(line)

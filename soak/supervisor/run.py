@@ -327,8 +327,6 @@ class Run:
             )
         over = self.clock.now_s() >= self._load_ends_s - 1
         self._load.poll(self._phase, starting=self._phase == STARTING, over=over)
-        if self.web_url:
-            self._load.read_output()
         if (censuses := self._session.censuses) is not None:
             if self._phase in (contract.WARMUP, contract.LOAD):
                 censuses.tick()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from soak.contract import LOAD_ENDED, STATS_RESET, WORKER_LOST
+from soak.contract import LOAD, LOAD_ENDED, STATS_RESET, WORKER_LOST
 from soak.errors import HarnessError, UsageError
 from soak.supervisor import load_generator
 from soak.supervisor.load_generator import LoadGenerator
@@ -156,6 +156,6 @@ def test_of_what_locust_prints_its_answers_alone_are_kept(tmp_path: Path) -> Non
     load = LoadGenerator(plan, session)
     lines = [f"request {number}" for number in range(1000)]
     (tmp_path / "locust.log").write_text("\n".join([*lines, f"{LOAD_ENDED} 7.5", *lines, ""]))
-    load.read_output()
+    load.poll(LOAD, starting=False, over=False)
     assert load._lines == [f"{LOAD_ENDED} 7.5"]
     assert load.next_line(LOAD_ENDED) == "7.5"
