@@ -195,7 +195,7 @@ class PassRun:
         until_s, failed = self._point_until_s(POINT_S), dict[int, ProbeError]()
         for pid, probe in probes.items():
             try:
-                self._ask(probe, self._plan.one.begin_op, until_s)
+                self._ask(probe, "trace_begin", until_s)
             except ProbeError as error:
                 failed[pid] = error
                 if self._plan.one.needs_all or len(failed) == len(probes) or pid in self._pids:
@@ -235,7 +235,7 @@ class PassRun:
     def _ask_point(self, probe: ProbeClient, number: int, until_s: float) -> dict[str, int]:
         """Return the amounts of a process's answer; a capture has no traces."""
         file = traces_file(self._plan.raw_inside, self._points, number)
-        answer = self._ask(probe, self._plan.one.point_op, until_s, file=str(file), most=MOST_TRACES)
+        answer = self._ask(probe, "trace_point", until_s, file=str(file), most=MOST_TRACES)
         amounts = ("traces", "traced_bytes", "capture_bytes")
         return {name: answer[name] for name in amounts if answer.get(name) is not None}
 
@@ -266,7 +266,7 @@ class PassRun:
             for pid, probe in list(self._life.processes()):
                 if pid in self._pids:
                     with suppress(ProbeError, RefusedError):  # it ends with its process
-                        self._ask(probe, self._plan.one.end_op, until_s)
+                        self._ask(probe, "trace_end", until_s)
             root = Path(f"/proc/{self._life.pid}/root")
         log = self._plan.log_of("sites")
         most_s = min(ANALYSIS_S, self._given_up_s - self._now_s())

@@ -26,12 +26,6 @@ class Pass:
     """Directories with packages that the probe may import."""
     needs_all: bool = True
     """Whether it is refused where one process cannot be instrumented; else the others are taken without it."""
-    begin_op: str = "trace_begin"
-    """The probe's op that begins it, before the first request."""
-    point_op: str = "trace_point"
-    """The probe's op that takes a point; its arguments are ``file``, and ``most`` traces."""
-    end_op: str = "trace_end"
-    """The probe's op that ends the instrumentation, after the last point."""
 
 
 def python_pass(settings: ReplaySettings) -> Pass:
