@@ -10,7 +10,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
@@ -67,8 +67,6 @@ class Start:
     image: str
     """With its tag, such as ``shop:2.1``."""
     entrypoint: Sequence[str] = ()
-    cmd: Sequence[str] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
     expose: int | None = None
     user: str | None = None
 
@@ -173,13 +171,9 @@ def import_tar(engine: Engine, start: Start, tar: Path) -> None:
 
 def changes(start: Start) -> list[str]:
     """Return how the image starts, as lines of a Containerfile."""
-    env = {"PATH": f"{VENV}/bin:/usr/local/bin:/usr/bin:/bin", **start.env}
-    lines = [f"ENV {name}={json.dumps(value)}" for name, value in env.items()]
-    lines.append(f"WORKDIR {APP}")
+    lines = [f'ENV PATH="{VENV}/bin:/usr/local/bin:/usr/bin:/bin"', f"WORKDIR {APP}"]
     if start.entrypoint:
         lines.append(f"ENTRYPOINT {json.dumps(list(start.entrypoint))}")
-    if start.cmd:
-        lines.append(f"CMD {json.dumps(list(start.cmd))}")
     if start.expose is not None:
         lines.append(f"EXPOSE {start.expose}")
     if start.user is not None:

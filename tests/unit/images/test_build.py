@@ -69,13 +69,11 @@ def test_files_of_a_tar_are_readable_by_every_user(tmp_path: Path) -> None:
 
 
 def test_how_an_image_starts_is_written_as_in_a_containerfile() -> None:
-    start = Start("shop:1", ("python", "-m", "shop"), ("--port", "1"), {"A": 'b "c"'}, 8000, "1000:1000")
+    start = Start("shop:1", ("python", "-m", "shop"), 8000, "1000:1000")
     assert changes(start) == [
         'ENV PATH="/opt/venv/bin:/usr/local/bin:/usr/bin:/bin"',
-        'ENV A="b \\"c\\""',
         "WORKDIR /app",
         'ENTRYPOINT ["python", "-m", "shop"]',
-        'CMD ["--port", "1"]',
         "EXPOSE 8000",
         "USER 1000:1000",
     ]
