@@ -73,14 +73,6 @@ class _Problems(BaseModel):
     malloc: Text | None = None
 
 
-class _Hello(_Answer):
-    pid: Annotated[int, Field(ge=1, le=MOST)]
-    python: Text
-    implementation: Text
-    probe_version: Annotated[int, Field(ge=1, le=MOST)]
-    executable: Text
-
-
 class _Collect(_Answer):
     freed: Amount
     seconds: Amount
@@ -158,7 +150,6 @@ _Sample = create_model(
     **{column.name: _field(column) for column in PROBE_COLUMNS},
 )
 _ANSWERS: Final[Mapping[str, type[_Answer]]] = {
-    "hello": _Hello,
     "sample": _Sample,
     "collect": _Collect,
     "trim": _Trim,

@@ -31,9 +31,6 @@ DRIP_S: Final = 0.02
 SLOW_SHARE: Final = 0.02
 """Share of answers that only a deadline ends."""
 ANSWERS: Final[dict[str, dict[str, Any]]] = {
-    "hello": {
-        "ok": True, "pid": 7, "python": "3.13.1", "implementation": "cpython", "probe_version": 1, "executable": "/p",
-    },
     "collect": {"ok": True, "freed": 3, "seconds": 0.1},
     "trim": {"ok": True, "trimmed": True},
     "inject": {"ok": True, "held": 3},

@@ -190,7 +190,7 @@ async def main():
         ended.set()
 
     loop.add_reader(sys.stdin, on_input)
-    print("ready", flush=True)
+    print(*sys.version_info[:2], flush=True)
     await ended.wait()
     loop.remove_reader(sys.stdin)
     for task in pending:
@@ -206,16 +206,15 @@ def test_planted_truth_is_seen(python: str, start: Start, tmp_path: Path) -> Non
     (tmp_path / "aiohttp" / "__init__.py").touch()
     (tmp_path / "aiohttp" / "client.py").write_text(FAKE_AIOHTTP)
     target = start(python, PLANTED, (PROBE, tmp_path), STRICT)
-    assert target.line() == "ready"
-    hello, exact, free = ask(target, {"op": "hello"}, {"op": "sample", "exact": True}, SAMPLE)
+    version = tuple(map(int, target.line().split()))
+    exact, free = ask(target, {"op": "sample", "exact": True}, SAMPLE)
     target.say("block")
     assert target.line() == "blocked"
     blocked = [answer["loop_lag_ms"] for answer in ask(target, SAMPLE, SAMPLE, SAMPLE)]
     code, _, errors = target.end()
 
-    assert hello["pid"] == target.process.pid
     assert (exact["tasks_alive"], exact["tasks_finished"]) == (28, 20)
-    lists_finished = tuple(map(int, hello["python"].split("."))) < (3, 14)
+    lists_finished = version < (3, 14)
     assert (free["tasks_alive"], free["tasks_finished"]) == ((28, 20) if lists_finished else (8, None))
     assert (exact["sessions_alive"], exact["sessions_open"]) == (5, 4)
     assert exact["gauges"] == {"cache_entries": 123}
@@ -290,6 +289,7 @@ def fork():
     os.close(writing)
     print(os.waitpid(pid, 0)[1] >> 8, flush=True)
 
+sys.modules["soak_probe"].gauge("pid", os.getpid)
 fork()
 subprocess.run([sys.executable, "-c", "pass"], preexec_fn=lambda: None, check=True)
 print("ready", flush=True)
@@ -328,13 +328,13 @@ def test_a_fork_happens_without_our_thread(python: str, start: Start) -> None:
     target = start(python, FORKING, flags=flags)
     child = int(target.line())
     with connect(target) as kept, kept.makefile("rw") as lines:
-        assert ask(target, {"op": "hello"}, pid=child)[0]["pid"] == child
+        assert ask(target, SAMPLE, pid=child)[0]["gauges"] == {"pid": child}
         target.say("go on")
         assert target.line() == "7"
         assert target.line() == "ready"
-        lines.write('{"op": "hello"}\n')
+        lines.write('{"op": "sample"}\n')
         lines.flush()
-        assert json.loads(lines.readline())["pid"] == target.process.pid
+        assert json.loads(lines.readline())["gauges"] == {"pid": target.process.pid}
     code, output, errors = target.end()
     assert (code, output, errors) == (0, "new image\n", "")
     assert list(target.sockets.iterdir()) == []
@@ -366,7 +366,7 @@ def test_threads_may_fork(python: str, start: Start) -> None:
         python, FORKING_THREADS, flags=("-W", "ignore::DeprecationWarning")
     )  # of the target's own threads
     assert target.line() == "ready"
-    assert ask(target, {"op": "hello"})[0]["pid"] == target.process.pid
+    assert ask(target, SAMPLE)[0]["ok"]
     assert target.end() == (0, "", "")
 
 
@@ -417,8 +417,8 @@ def test_a_client_that_hangs_up_does_not_end_a_target_that_restored_sigpipe(
     assert target.line() == "ready"
     for _ in range(5):
         with connect(target) as client:
-            client.sendall(b'{"op": "hello"}\n' * 100)
-    assert ask(target, {"op": "hello"})[0]["ok"]
+            client.sendall(b'{"op": "sample"}\n' * 100)
+    assert ask(target, SAMPLE)[0]["ok"]
     assert target.end() == (0, "", "")
 
 

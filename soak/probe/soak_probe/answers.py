@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .sessions import Sessions
     from .tracing import Tracing
 
-PROBE_VERSION = 1
 INJECT_VARIABLE = "SOAK_PROBE_INJECT"
 """Environment variable without which the op ``inject`` does not exist."""
 
@@ -40,7 +39,6 @@ class Answers:
         self._loop_lag = LoopLag()
         self._pending = tasks.Pending()
         self._ops: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "hello": self.hello,
             "sample": self.sample,
             "collect": self.collect,
             "trim": self.trim,
@@ -48,7 +46,7 @@ class Answers:
             "stuck": self.stuck,
         }
         if tracing is not None:
-            self._ops = {"hello": self.hello, **tracing.ops}
+            self._ops = tracing.ops
         elif os.environ.get(INJECT_VARIABLE):  # only in the arm that is the control
             from .injection import Injection
 
@@ -68,16 +66,6 @@ class Answers:
         if op not in self._ops:
             raise ValueError(f"op {op!r} is not one of {', '.join(self._ops)}")
         return self._ops[op](request)
-
-    def hello(self, _request: dict[str, Any]) -> dict[str, Any]:
-        """Say who answers."""
-        return {
-            "pid": os.getpid(),
-            "python": ".".join(map(str, sys.version_info[:3])),
-            "implementation": sys.implementation.name,
-            "probe_version": PROBE_VERSION,
-            "executable": sys.executable,
-        }
 
     def sample(self, request: dict[str, Any]) -> dict[str, Any]:
         """Read all figures, named as in a recording; one that cannot be had here is null.

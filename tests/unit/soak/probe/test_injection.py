@@ -68,7 +68,7 @@ def test_an_ordinary_arm_injects_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("SOAK_PROBE_INJECT", raising=False)
     answer = ask_inject()
     assert not answer["ok"]
-    assert "op 'inject' is not one of hello, sample" in answer["error"]
+    assert "op 'inject' is not one of sample, collect" in answer["error"]
 
 
 def test_the_copy_injects(monkeypatch: pytest.MonkeyPatch) -> None:

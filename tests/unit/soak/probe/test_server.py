@@ -526,8 +526,8 @@ print(os.stat(path).st_ino == before)
             client.settimeout(PATIENCE_S)
             client.connect(f"{directory}/visit/{os.getpid()}.sock")
             for _ in range(2):
-                client.sendall(b'{"op": "hello"}\n')
-                assert json.loads(read_line(client))["pid"] == os.getpid()
+                client.sendall(b'{"op": "sample"}\n')
+                assert json.loads(read_line(client))["ok"]
                 assert not select.select([client], [], [], 0.1)[0]
         wait_until(lambda: not file_names(directory))
 
@@ -609,9 +609,9 @@ class TestAnswers:
         assert figures == set(names(PROBE_COLUMNS))
 
     def test_an_answer_that_is_no_json_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The thread goes on: a target may have put an object in the place of a text of Python's own."""
-        monkeypatch.setattr(sys, "executable", Path("python"))
-        answer = json.loads(answers.Answers(Sessions()).answer(b'{"op": "hello"}'))
+        """The thread goes on: a target may have put an object in the place of a figure of Python's own."""
+        monkeypatch.setattr(sys, "getallocatedblocks", object)
+        answer = json.loads(answers.Answers(Sessions()).answer(b'{"op": "sample"}'))
         assert not answer["ok"]
         assert answer["error"].startswith("TypeError: ")
 
@@ -703,17 +703,9 @@ class TestAnswers:
         assert kept == 0
         assert ask(op="collect", if_enabled=True)["freed"] >= 1
 
-    def test_trim_and_hello(self, ask: Ask) -> None:
-        """Trim says whether memory went back, or that it cannot be asked; hello says who answers."""
+    def test_trim_says_whether_memory_went_back(self, ask: Ask) -> None:
+        """Or that it cannot be asked."""
         assert ask(op="trim")["trimmed"] in (True, False, None)
-        assert ask(op="hello") == {
-            "ok": True,
-            "pid": os.getpid(),
-            "python": ".".join(map(str, sys.version_info[:3])),
-            "implementation": "cpython",
-            "probe_version": 1,
-            "executable": sys.executable,
-        }
 
     @pytest.mark.parametrize(
         ("line", "error"),
@@ -722,8 +714,8 @@ class TestAnswers:
             (b"\xff", "codec can't decode"),
             # from Python 3.14 on the depth is bounded by the stack, and all of it may be read
             (b"[" * 60_000, "RecursionError" if sys.version_info < (3, 14) else "Expecting value"),
-            (b"7", "op None is not one of hello, sample, collect, trim"),
-            (b'{"op": "exec"}', "op 'exec' is not one of hello, sample, collect, trim"),
+            (b"7", "op None is not one of sample, collect, trim"),
+            (b'{"op": "exec"}', "op 'exec' is not one of sample, collect, trim"),
             (b'{"op": []}', "unhashable"),
         ],
     )

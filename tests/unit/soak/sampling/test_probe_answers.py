@@ -103,7 +103,6 @@ def test_what_is_no_amount_is_named(value: bytes, problem: str) -> None:
         ("stuck", {"objects": 1, "refused": "", "groups": [GROUP | {"stuck": -1}]}),
         ("stuck", {"objects": 1, "refused": "", "groups": [GROUP | {"stuck": 5}]}),
         ("stuck", {"objects": 1, "refused": "", "groups": [GROUP | {"source": ["x"]}]}),
-        ("hello", {"pid": "1"}),
     ],
 )
 def test_every_op_has_its_answer(op: str, answer: dict[str, Any]) -> None:

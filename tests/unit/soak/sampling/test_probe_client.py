@@ -83,8 +83,8 @@ def test_no_probe_is_an_error_that_names_the_question() -> None:
     """And the next question is asked again."""
     probe = ProbeClient(Path("nowhere"), 1)
     for _ in range(2):
-        with pytest.raises(ProbeError, match=r"^probe: hello: "):
-            probe.ask("hello", 0.01)
+        with pytest.raises(ProbeError, match=r"^probe: sample: "):
+            probe.ask("sample", 0.01)
 
 
 @pytest.mark.parametrize("behave", [drip, never], ids=["drips", "never answers"])
