@@ -73,11 +73,6 @@ class _Problems(BaseModel):
     malloc: Text | None = None
 
 
-class _Collect(_Answer):
-    freed: Amount
-    seconds: Amount
-
-
 class _Trim(_Answer):
     trimmed: bool | None
 
@@ -129,7 +124,6 @@ class _WaitingTasks(BaseModel):
 
 
 class _Stuck(_Answer):
-    objects: Count
     refused: Text
     groups: Annotated[list[_WaitingTasks], Field(max_length=MOST_GROUPS)]
 
@@ -151,7 +145,7 @@ _Sample = create_model(
 )
 _ANSWERS: Final[Mapping[str, type[_Answer]]] = {
     "sample": _Sample,
-    "collect": _Collect,
+    "collect": _Answer,
     "trim": _Trim,
     "inject": _Inject,
     "trace_begin": _Answer,

@@ -31,12 +31,12 @@ DRIP_S: Final = 0.02
 SLOW_SHARE: Final = 0.02
 """Share of answers that only a deadline ends."""
 ANSWERS: Final[dict[str, dict[str, Any]]] = {
-    "collect": {"ok": True, "freed": 3, "seconds": 0.1},
+    "collect": {"ok": True, "freed": 3},
     "trim": {"ok": True, "trimmed": True},
     "inject": {"ok": True, "held": 3},
     "who": {"ok": True, "holders": [{"holder": "a.b", "retained_bytes": 3, "entries": [{"key": "x", "value": 1}]}]},
     "stuck": {
-        "ok": True, "objects": 9, "refused": "",
+        "ok": True, "refused": "",
         "groups": [
             {"coroutine": "job", "waits_at": "a.py:1", "source": "await x", "waits_in": "", "created": "", "stuck": 3,
              "pending": 4},

@@ -679,15 +679,13 @@ class TestAnswers:
         assert (sample["ok"], sample["sessions_alive"], sample["sessions_open"]) == (True, None, None)
 
     def test_collect_frees_cycles(self, ask: Ask) -> None:
-        """100 planted cycles are freed by the collection, which says how long it took."""
+        """100 planted cycles are freed by the collection."""
         gc.collect()
         for _ in range(100):
             cycle: list[object] = []
             cycle.append(cycle)
         del cycle
-        answer = ask(op="collect")
-        assert answer["freed"] >= 100
-        assert 0 < answer["seconds"] < PATIENCE_S
+        assert ask(op="collect")["freed"] >= 100
 
     def test_a_collector_that_is_off_stays_off(self, ask: Ask) -> None:
         """Cycles of a process without automatic collection are its leak: a point frees them only where that is on."""

@@ -88,7 +88,6 @@ def test_what_is_no_amount_is_named(value: bytes, problem: str) -> None:
 @pytest.mark.parametrize(
     ("op", "answer"),
     [
-        ("collect", {"freed": "all", "seconds": 0}),
         ("trim", {"trimmed": 1}),
         ("inject", {"held": 1.5}),
         ("inject", {"held": -1}),
@@ -98,11 +97,11 @@ def test_what_is_no_amount_is_named(value: bytes, problem: str) -> None:
         ("who", {"holders": [{"holder": "a", "retained_whole": 2}]}),
         ("who", {"holders": [{"holder": "a", "entries": [{"type": [1]}]}]}),
         ("who", {"holders": [{"holder": "a"}] * 257}),
-        ("stuck", {"objects": 1, "refused": None, "groups": []}),
-        ("stuck", {"objects": 1, "refused": "", "groups": [GROUP] * 52}),
-        ("stuck", {"objects": 1, "refused": "", "groups": [GROUP | {"stuck": -1}]}),
-        ("stuck", {"objects": 1, "refused": "", "groups": [GROUP | {"stuck": 5}]}),
-        ("stuck", {"objects": 1, "refused": "", "groups": [GROUP | {"source": ["x"]}]}),
+        ("stuck", {"refused": None, "groups": []}),
+        ("stuck", {"refused": "", "groups": [GROUP] * 52}),
+        ("stuck", {"refused": "", "groups": [GROUP | {"stuck": -1}]}),
+        ("stuck", {"refused": "", "groups": [GROUP | {"stuck": 5}]}),
+        ("stuck", {"refused": "", "groups": [GROUP | {"source": ["x"]}]}),
     ],
 )
 def test_every_op_has_its_answer(op: str, answer: dict[str, Any]) -> None:
@@ -117,7 +116,7 @@ def test_texts_of_the_target_command_no_terminal() -> None:
         read_answer("trim", line({"ok": False, "error": "\x1b[2J" + "x" * 100_000}))
     assert str(caught.value).startswith("probe: trim: \\x1b[2Jxxx")
     assert len(str(caught.value)) < 400
-    answer = {"ok": True, "objects": 1, "refused": "", "groups": [GROUP | {"source": "\x1b[2J"}]}
+    answer = {"ok": True, "refused": "", "groups": [GROUP | {"source": "\x1b[2J"}]}
     assert read_answer("stuck", line(answer))["groups"][0]["source"] == "\\x1b[2J"
     [holder] = read_answer("who", line({"ok": True, "holders": [{"holder": "a\nb"}]}))["holders"]
     assert holder["holder"] == "a\\nb"
