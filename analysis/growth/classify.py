@@ -24,10 +24,6 @@ FOREIGN: Final = "memory of a foreign allocator"
 FILES_ON_TMPFS: Final = "files on tmpfs"
 THREAD_STACKS: Final = "thread stacks"
 MAPPINGS: Final = "mappings"
-SUSPECT_KINDS: Final = (
-    FINISHED_TASKS, PENDING_TASKS, UNCLOSED_SESSIONS, CONTAINER, FILLING, CYCLES, LOST_REFERENCE,
-    HOLDER_UNKNOWN, NATIVE, BUFFERS, THREADS, FDS, FOREIGN, FILES_ON_TMPFS, THREAD_STACKS, MAPPINGS,
-)  # fmt: skip
 
 PAST_PYTHON: Final = frozenset({LOST_REFERENCE, NATIVE, BUFFERS, MAPPINGS, FOREIGN})
 """Kinds of what native code allocates, or keeps: no line of Python alone names it."""
@@ -78,7 +74,7 @@ class SuspectKind:
     """A kind of growth, and the evidence for it."""
 
     name: str
-    """One of SUSPECT_KINDS."""
+    """One of the kinds above."""
     why: str
     """One sentence, without a full stop."""
 

@@ -45,7 +45,7 @@ class LeakSuspect:
     name: str
     """What retains it; what it is where that is not known."""
     kind: str
-    """One of analysis.growth.classify.SUSPECT_KINDS."""
+    """One of the kinds of analysis.growth.classify."""
     holder: str
     """The path of references to it; empty where none is known."""
     type: str

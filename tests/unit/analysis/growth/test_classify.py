@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.growth.classify import SUSPECT_KINDS, kind_of_container, kind_of_type, parse_entries
+from analysis.growth.classify import kind_of_container, kind_of_type, parse_entries
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,3 @@ def test_forged_entries_are_none(text: str) -> None:
 def test_what_the_probe_leaves_empty_costs_no_entry() -> None:
     """A value may be null."""
     assert parse_entries('[{"type": "b", "created": null}]') == [{"type": "b", "created": None}]
-
-
-def test_every_kind_has_one_name() -> None:
-    """No two kinds share it."""
-    assert len(set(SUSPECT_KINDS)) == len(SUSPECT_KINDS) == 16
