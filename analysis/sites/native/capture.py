@@ -32,8 +32,8 @@ PIP: Final = "python -m pip install memray=={}"
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 Amounts = tuple[Annotated[int, Field(ge=0)], ...]
-NativeFrame = tuple[str, str, int]
-"""Function, source file and line; ``<unknown>`` where there are no symbols."""
+Frames = Annotated[tuple[Annotated[tuple[Text, Text, int], Field(strict=False)], ...], Field(strict=False)]
+"""Function, source file and line of each; ``<unknown>`` where there are no symbols."""
 
 
 class CaptureError(SoakError):
@@ -62,8 +62,8 @@ class Stack(_Model):
     blocks: Annotated[Amounts, Field(strict=False)]
     largest: Annotated[Amounts, Field(strict=False)]
     """Bytes of the largest block."""
-    python: Annotated[tuple[Annotated[tuple[Text, Text, int], Field(strict=False)], ...], Field(strict=False)]
-    native: Annotated[tuple[Annotated[tuple[Text, Text, int], Field(strict=False)], ...], Field(strict=False)]
+    python: Frames
+    native: Frames
 
     @property
     def growth(self) -> int:
