@@ -41,8 +41,6 @@ class Report:
     directory: Path
     text: str
     """Plain text, at most 100 columns wide."""
-    reasons: tuple[str, ...]
-    """Why the recording is inconclusive; empty when it is complete and the load arrived."""
     exit_code: int
     """The exit code of the sign-off."""
 
@@ -65,12 +63,7 @@ def make_report(run_dir: Path, *, load_ended: bool = False) -> Report:
     # the summary is the last file, as the statement has its hash
     write_files(directory, {**_files(findings, read_events(run_dir)), SUMMARY: summary})
     write_files(run_dir.resolve(), {STATEMENT: statement_json(findings, summary) or None})
-    return Report(
-        directory=directory,
-        text=report_text(findings),
-        reasons=findings.reasons,
-        exit_code=findings.judged.signoff.exit_code,
-    )
+    return Report(directory, report_text(findings), findings.judged.signoff.exit_code)
 
 
 def _files(findings: ReportContents, events: tuple[tuple[str, ...], ...]) -> dict[str, str | Figure]:
