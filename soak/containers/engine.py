@@ -162,23 +162,22 @@ def find_image(name: str, key: str, only: str = "") -> Image:
     raise UsageError(f"{key}: no image {name} on this machine ({asked}); fetch it first: {fetch} pull {name}")
 
 
-def find_container(name: str, key: str) -> Container:
-    """Return a running container of the first engine that has it.
+def find_container(name: str) -> Container:
+    """Return a running container, as ``--container`` names it, of the first engine that has it.
 
-    Raises UsageError with ``key``, the setting that named it, where no engine has it, it does not run, or it runs on
-    another machine.
+    Raises UsageError where no engine has it, it does not run, or it runs on another machine.
     """
-    found, asked = _first("container", name, key)
+    found, asked = _first("container", name, "--container")
     if not isinstance(found, Container):
         raise UsageError(
-            f"{key}: no container {name} on this machine ({asked}); see `podman ps` or `docker ps`."
+            f"--container: no container {name} on this machine ({asked}); see `podman ps` or `docker ps`."
         )
     if found.pid is None:
-        raise UsageError(f"{key}: the container {name} of {found.engine} does not run; start it first.")
+        raise UsageError(f"--container: the container {name} of {found.engine} does not run; start it first.")
     if not is_of_container(found.pid, found.id):
         raise UsageError(
-            f"{key}: {found.engine} gives pid {found.pid} for {name}, which is no process of it on this machine; "
-            "run this on the machine of the engine, outside of any container, or give the pid."
+            f"--container: {found.engine} gives pid {found.pid} for {name}, which is no process of it on this "
+            "machine; run this on the machine of the engine, outside of any container, or give the pid."
         )
     return found
 

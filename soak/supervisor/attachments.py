@@ -77,7 +77,7 @@ def find_attachments(pids: Sequence[int], containers: Sequence[str]) -> tuple[At
     """
     found = [_attachment(pid, None) for pid in pids]
     for name in containers:
-        container = find_container(name, "--container")
+        container = find_container(name)
         found.append(_attachment(container.pid or 0, container))
     if not found:
         raise UsageError("Give --pid or --container: what is to be attached to.")

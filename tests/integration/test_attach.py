@@ -253,7 +253,7 @@ def test_a_probe_in_a_container_answers(podman: Engine, options: Sequence[str]) 
         "--env=PYTHONPATH=/soakproof/probe",
         "--env=SOAK_PROBE_DIR=/soakproof/run",
     ) as name:
-        pid = find_container(name, "--container").pid or 0
+        pid = find_container(name).pid or 0
         probe = ProbeClient(Path("/soakproof/run"), pid)
         assert probe.missing == ""
         assert probe.ask("sample", PATIENCE_S)["ok"]
@@ -291,7 +291,7 @@ def test_a_container_is_attached_to_by_name_and_takes_a_probe(
             check=False,
         )
         assert done.returncode == 4, done.stderr  # three seconds decide nothing
-        found = find_container(name, "--container")
+        found = find_container(name)
         assert not left_behind(found.pid or 0)
         [run] = [path for path in tmp_path.iterdir() if path.is_dir() and not path.is_symlink()]
         with (run / contract.EVENTS).open() as file:

@@ -168,18 +168,18 @@ def test_a_container_is_found_with_the_pid_of_its_first_process(
     fake_engine(
         path, "docker", containers={"shop": container(4711), "far": container(815), "over": container(0)}
     )
-    found = find_container("shop", "--container")
+    found = find_container("shop")
     assert (found.engine, found.pid, found.id) == ("docker", 4711, CONTAINER_ID)
     with pytest.raises(
         UsageError, match=r"--container: no container pub on this machine \(asked podman and docker\)"
     ):
-        find_container("pub", "--container")
+        find_container("pub")
     with pytest.raises(UsageError, match="the container over of docker does not run"):
-        find_container("over", "--container")
+        find_container("over")
     with pytest.raises(
         UsageError, match="docker gives pid 815 for far, which is no process of it on this machine"
     ):
-        find_container("far", "--container")
+        find_container("far")
 
 
 def test_a_process_of_another_machine_is_not_taken_for_the_containers() -> None:

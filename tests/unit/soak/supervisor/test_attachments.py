@@ -79,7 +79,7 @@ def container(sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         module,
         "find_container",
-        lambda name, _: Container("podman", name, CONTAINER_ID, f"sha256:{IMAGE_ID}", sleeper.pid),
+        lambda name: Container("podman", name, CONTAINER_ID, f"sha256:{IMAGE_ID}", sleeper.pid),
     )
 
 
@@ -119,7 +119,7 @@ def test_two_containers_with_one_name_of_an_arm_are_told_apart_by_id(
     """A name of an arm holds 22 characters of theirs, which two of one service may share."""
     pids = {"acme-shop-production-web-1": sleeper.pid, "acme-shop-production-web-2": os.getpid()}
     monkeypatch.setattr(
-        module, "find_container", lambda name, _key: Container("podman", name, "0" * 64, "", pids[name])
+        module, "find_container", lambda name: Container("podman", name, "0" * 64, "", pids[name])
     )
     monkeypatch.setattr(module, "found_limit_bytes", lambda _pid: None)
     both = (
