@@ -132,12 +132,12 @@ def at_least(before: Measurement, least: int, unit: str) -> Check:
     return Check(met, f"before kept {before.value:,.0f} {unit}, {not_unless(met)}at least {least:,}")
 
 
-def fewer_than(after: Measurement, bound: int, unit: str) -> Check:
+def fewer_than(after: Measurement, bound: int) -> Check:
     """Check that after retained fewer."""
     if after.value is None:
         return Check(None, after.why_not)
     met = after.value < bound
-    return Check(met, f"after kept {after.value:,.0f} {unit}, {not_unless(met)}fewer than {bound:,}")
+    return Check(met, f"after kept {after.value:,.0f} of them, {not_unless(met)}fewer than {bound:,}")
 
 
 def unbounded_check(recording: Recording, before: Arm) -> Check:
