@@ -112,21 +112,21 @@ def _shared_address(arms: Mapping[str, ArmSettings]) -> str:
     return ""
 
 
-def _deprecated(what: str, instead: str) -> None:
-    """Print that a name is deprecated; the next version drops it."""
-    print(f"{what} is deprecated; use {instead}.", file=sys.stderr)
+def _deprecated(what: str) -> None:
+    """Print that the name ``article`` of this is deprecated; the next version drops it."""
+    print(f"{what} is deprecated; use incident.", file=sys.stderr)
 
 
 def _rename_article(table: dict[str, Any], place: str) -> None:
     """Give the value of the key ``article`` to ``incident``."""
     if "article" in table:
-        _deprecated(f"{place}: the key article", "incident")
+        _deprecated(f"{place}: the key article")
         table["incident"] = table.pop("article")
 
 
 def _locate(name: str) -> Path:
     if name == "article":
-        _deprecated("The profile article", "incident")
+        _deprecated("The profile article")
         name = "incident"
     if name in profile_names():
         return PROFILES / f"{name}.toml"

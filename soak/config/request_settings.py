@@ -38,12 +38,9 @@ WITHOUT_SECRETS: Final = frozenset(
 """Headers whose values carry no credentials and may be written in a profile, which is recorded."""
 
 
-def _template(known: tuple[str, ...]) -> AfterValidator:
-    def check(text: str) -> str:
-        parse_template(text, known)
-        return text
-
-    return AfterValidator(check)
+def _template(text: str) -> str:
+    parse_template(text, EVERYWHERE)
+    return text
 
 
 def _text_of_body(body: object) -> str:
@@ -83,7 +80,7 @@ def _headers(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers
 
 
-TemplatePath = Annotated[UrlPath, _template(EVERYWHERE)]
+TemplatePath = Annotated[UrlPath, AfterValidator(_template)]
 
 
 class RequestSettings(ProfileTable):
@@ -95,7 +92,7 @@ class RequestSettings(ProfileTable):
     """HTTP method, or "WEBSOCKET": a connection that is held for `open_s`"""
     path: TemplatePath
     """Path; it may contain placeholders, as `query`, `headers` and `body` may"""
-    query: Mapping[str, Annotated[str, BeforeValidator(_query_text), _template(EVERYWHERE)]] = {}
+    query: Mapping[str, Annotated[str, BeforeValidator(_query_text), AfterValidator(_template)]] = {}
     """Table of query parameters, encoded and appended to the path"""
     headers: Annotated[
         Mapping[
