@@ -40,9 +40,10 @@ def ask_all(
         return list(pool.map(ask, targets))
 
 
-def unasked(targets: Sequence[Target], why: str) -> list[Reply]:
-    """Return the replies of probes that were not asked; ``why`` is the gap."""
-    return [Reply(target, {}, {"probe": why} if target.probed else {}) for target in targets]
+def unasked(targets: Sequence[Target]) -> list[Reply]:
+    """Return the replies of probes that were not asked, as others ask them: a gap each."""
+    why = {"probe": "busy with a reading at a quiesce point or rung"}
+    return [Reply(target, {}, why if target.probed else {}) for target in targets]
 
 
 def _ask(target: Target, clock: RunClock, timeout_s: Callable[[], float], *, exact: bool) -> Reply:

@@ -149,7 +149,7 @@ class Sampler:
             finally:
                 self._probing.release()
         else:
-            replies = unasked(targets, "busy with a reading at a quiesce point or rung")
+            replies = unasked(targets)
         with self._lock:
             return self._write(self._read(rung, replies))
 
