@@ -23,11 +23,6 @@ FailOn = Literal["inconclusive", "leak"]
 """From which result on a run fails: ``leak`` lets an inconclusive or refused one pass."""
 
 
-def analysis_argv(command: str, *words: str) -> list[str]:
-    """Return the command line of a command of the analysis."""
-    return [*module_argv("analysis", command, *words)]
-
-
 def finish(
     outcome: Outcome,
     stop_request: StopRequest,
@@ -63,7 +58,7 @@ def finish(
 def run_analysis(stop_request: StopRequest, command: str, *words: str) -> int | None:
     """Return the exit code of a command of the analysis; None where a signal that came meanwhile has ended it."""
     asked_before = stop_request.is_noted
-    process, channel, _ = start_kept(command, analysis_argv(command, *words), os.environ)
+    process, channel, _ = start_kept(command, module_argv("analysis", command, *words), os.environ)
     with channel:  # this process may be killed: the command ends with it
         while (code := process.poll()) is None:
             if stop_request.is_repeated or stop_request.is_noted > asked_before:

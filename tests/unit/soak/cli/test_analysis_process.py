@@ -5,16 +5,17 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import typer
 
 from soak.cli import analysis_process as module
-from soak.cli.analysis_process import FailOn, analysis_argv, finish
+from soak.cli.analysis_process import FailOn, finish
 from soak.contract import MANIFEST
 from soak.errors import EXIT_INTERRUPTED, CutShortError, HarnessError
+from soak.process.spec import module_argv
 from soak.supervisor.ending import StopRequest
 from soak.supervisor.launch import Outcome
 from tests.support.paths import ROOT
@@ -26,14 +27,16 @@ class ScriptedReport:
     code = 3
     looks = 2
     on_look: Callable[[], None] = staticmethod(lambda: None)
-    started: list[list[str]] = []  # noqa: RUF012 - set anew for each test
+    started: list[Sequence[str]] = []  # noqa: RUF012 - set anew for each test
 
     def __init__(self) -> None:
         self.left = self.looks
         self.killed = False
 
     @classmethod
-    def start(cls, _name: str, argv: list[str], _env: object) -> tuple[ScriptedReport, socket.socket, int]:
+    def start(
+        cls, _name: str, argv: Sequence[str], _env: object
+    ) -> tuple[ScriptedReport, socket.socket, int]:
         cls.started.append(argv)
         return cls(), socket.socket(), 1
 
@@ -59,7 +62,7 @@ def test_the_exit_code_is_the_reports(report: type[ScriptedReport], tmp_path: Pa
     with pytest.raises(typer.Exit) as caught:
         finish(Outcome(tmp_path, None), StopRequest())
     assert caught.value.exit_code == 3
-    assert report.started == [[sys.executable, "-P", "-m", "analysis", "report", str(tmp_path)]]
+    assert report.started == [(sys.executable, "-P", "-m", "analysis", "report", str(tmp_path))]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_the_words_of_a_command_reach_the_analysis(tmp_path: Path) -> None:
 def test_an_unknown_command_of_the_analysis_is_a_sentence() -> None:
     """Exit code 2, and the commands there are."""
     done = subprocess.run(
-        analysis_argv("sign"), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        module_argv("analysis", "sign"), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout) == (2, "")
     commands = "report, judge, compare, history, requests, sites, ablation"
