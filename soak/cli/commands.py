@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from soak.cli.app import OF_ANALYSIS, become
 from soak.cli.attach import attach
+from soak.cli.of_analysis import OF_ANALYSIS, become
 from soak.cli.options import MOST_PID, RunDirectory, Runs
 from soak.cli.replay import replay
 from soak.cli.run import ablate, run, ui, worker

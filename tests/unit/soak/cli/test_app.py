@@ -7,8 +7,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from soak.cli.app import OF_ANALYSIS
 from soak.cli.commands import app
+from soak.cli.of_analysis import OF_ANALYSIS
 
 BECOMES = """
 import os, sys
