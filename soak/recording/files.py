@@ -15,9 +15,9 @@ from soak.errors import HarnessError, UsageError
 from soak.regular_files import read_regular, write_text
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Replace a JSON file in one step; raises HarnessError."""
-    write_text(path, manifest_text(value))
+def write_manifest(run_dir: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a recording, or replace it in one step; raises HarnessError."""
+    write_text(run_dir / MANIFEST, manifest_text(manifest))
 
 
 def record_sums(run_dir: Path, written: Mapping[str, str]) -> None:

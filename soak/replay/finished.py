@@ -19,7 +19,7 @@ from soak.contract.hashes import check, listed_files
 from soak.errors import HarnessError, UsageError
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan, plan_run
-from soak.recording.files import amend, first_free, record_sums, write_json
+from soak.recording.files import amend, first_free, record_sums, write_manifest
 from soak.regular_files import read_regular, real_path
 from soak.replay.arms import LEAK, facts, is_eligible, replay_arms
 from soak.replay.recorded import Recorded, differences, profile_of, read_recorded
@@ -83,7 +83,7 @@ def replay_finished(
             progress.print_line(f"replay of {one.name}, by {file}: {shlex.join(one.process.argv)}")
         directory = _copy(run)
         manifest = {**recorded.manifest, "run_id": directory.name, "replay_of": replay_of, "replay": {}}
-        write_json(directory / contract.MANIFEST, manifest)  # the analysis of a pass reads it
+        write_manifest(directory, manifest)  # the analysis of a pass reads it
         record_sums(directory, {})
         plan = plan_run(profile, directory, private, images=images_of(profile)).at(clock.t0_monotonic_s)
         ended = Ended(plan, session, choice.mechanism, private)

@@ -24,7 +24,7 @@ from soak.process.guard import Guard
 from soak.process.spec import ProcessSpec
 from soak.recording.csv_writer import CsvWriter
 from soak.recording.events import EventLog
-from soak.recording.files import write_json
+from soak.recording.files import write_manifest
 from soak.sampling.census_scheduler import CensusScheduler, census_process
 from soak.sampling.injector import Injector
 from soak.sampling.naming import Naming
@@ -191,7 +191,7 @@ class Session:
 
     def save_manifest(self, status: str, detail: str = "") -> None:
         """Write the manifest with what is known of the run's end, and the readings missed so far."""
-        write_json(self.directory / contract.MANIFEST, self.manifest_at(status, detail))
+        write_manifest(self.directory, self.manifest_at(status, detail))
 
     def manifest_at(self, status: str, detail: str = "") -> dict[str, Any]:
         """Return the manifest with what is known of the run's end, and the readings missed so far."""

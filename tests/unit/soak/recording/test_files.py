@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from soak.errors import HarnessError, UsageError
-from soak.recording.files import new_run_directory, write_json
+from soak.recording.files import new_run_directory, write_manifest
 
 
 def test_run_directories_never_meet_and_latest_is_the_newest(tmp_path: Path) -> None:
@@ -27,13 +27,13 @@ def test_runs_that_cannot_be_made_are_an_error_of_ours(tmp_path: Path) -> None:
         new_run_directory(tmp_path / "runs", "demo", datetime.now(UTC))
 
 
-def test_a_json_file_is_replaced_whole(tmp_path: Path) -> None:
+def test_a_manifest_is_replaced_whole(tmp_path: Path) -> None:
     """A reader sees the old or the new one."""
-    path = tmp_path / "manifest.json"
-    write_json(path, {"status": "running"})
-    write_json(path, {"status": "complete"})
+    write_manifest(tmp_path, {"status": "running"})
+    write_manifest(tmp_path, {"status": "complete"})
+    [path] = tmp_path.iterdir()
+    assert path.name == "manifest.json"
     assert json.loads(path.read_text()) == {"status": "complete"}
-    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("is_directory", [False, True])

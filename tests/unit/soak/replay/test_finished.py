@@ -20,7 +20,7 @@ from soak.errors import HarnessError, UsageError
 from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
 from soak.plan.run_plan import plan_run
-from soak.recording.files import record_sums, write_json
+from soak.recording.files import record_sums, write_manifest
 from soak.regular_files import write_text
 from soak.replay.finished import Replayed, replay_finished
 from soak.status.terminal import Progress
@@ -50,7 +50,7 @@ def run(tmp_path: Path) -> Path:
     (directory / "old" / "sites.csv").write_text("of the run's own replay")
     plan = plan_run(load_profile(str(tmp_path / "mine.toml")), directory, tmp_path)
     manifest = run_manifest(plan, Choice(WatchdogMechanism(), ()))
-    write_json(directory / "manifest.json", {**manifest, "status": "complete"})
+    write_manifest(directory, {**manifest, "status": "complete"})
     write_text(directory / "traffic.json", plan.traffic.to_json())
     record_sums(directory, {})
     return directory
@@ -127,7 +127,7 @@ def test_a_control_that_leaks_is_replayed_where_it_is_named(
     """Else it is not, and the reason is printed."""
     table = json.loads((run / "manifest.json").read_text())
     table["config"]["judge"]["control"] = "old"
-    write_json(run / "manifest.json", table)
+    write_manifest(run, table)
     record_sums(run, {})
     output = StringIO()
     assert _replay(run, leaks=leaks, output=output)[0] is None
@@ -146,7 +146,7 @@ def test_a_profile_that_is_gone_is_named(run: Path, tmp_path: Path) -> None:
 def test_a_profile_of_a_name_that_no_file_has_is_named(run: Path) -> None:
     """One that is too long: a recording may come from anywhere."""
     table = json.loads((run / "manifest.json").read_text())
-    write_json(run / "manifest.json", {**table, "profile_file": f"{'x' * 5000}.toml"})
+    write_manifest(run, {**table, "profile_file": f"{'x' * 5000}.toml"})
     record_sums(run, {})
     with pytest.raises(UsageError, match="is not there"):
         _replay(run)

@@ -16,7 +16,7 @@ from soak.errors import RecordingError, UsageError
 from soak.limit.choose import Choice
 from soak.limit.watchdog import WatchdogMechanism
 from soak.plan.run_plan import RunPlan, plan_run
-from soak.recording.files import write_json
+from soak.recording.files import write_manifest
 from soak.regular_files import write_text
 from soak.replay.recorded import differences, profile_of, read_recorded
 from soak.supervisor.manifest import run_manifest
@@ -35,7 +35,7 @@ def _record(profile: Profile, run: Path, **more: Any) -> RunPlan:
     run.mkdir(exist_ok=True)
     plan = plan_run(profile, run, Path("private"))
     manifest = run_manifest(plan, Choice(WatchdogMechanism(), ()))
-    write_json(run / "manifest.json", {**manifest, "status": "complete", **more})
+    write_manifest(run, {**manifest, "status": "complete", **more})
     write_text(run / "traffic.json", plan.traffic.to_json())
     return plan
 
