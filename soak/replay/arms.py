@@ -21,7 +21,7 @@ from soak.plan.run_plan import RunPlan
 from soak.recording.files import amend
 from soak.regular_files import read_regular, write_text
 from soak.replay.life import Life
-from soak.replay.one_pass import PassResult, PassRun, PassState
+from soak.replay.one_pass import TIME_OVER, PassResult, PassRun, PassState
 from soak.replay.passes import Pass, native_pass, python_pass
 from soak.replay.plan import plan_pass
 from soak.replay.recorded import changed_code
@@ -35,8 +35,6 @@ EXPLAINED: Final = 0.5
 """Share of the leak below which native memory is looked for, as well."""
 SECOND_PASS: Final = 0.5
 """Time that is kept for the native pass where the Python pass decides whether there is one, in times of the latter."""
-TIME_OVER: Final = "its time was over"
-"""Why a pass is not begun whose time has passed."""
 SEGFAULTS: Final = (-signal.SIGSEGV, 128 + signal.SIGSEGV)
 """Exit codes of a process, and of a container, that a segmentation fault has ended."""
 

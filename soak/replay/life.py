@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from soak.contract import REPLAY_PAUSED, TRAFFIC_READY
 from soak.contract.tail import LineTail
-from soak.errors import CutShortError, SoakError
+from soak.errors import SoakError
 from soak.limit.base import LifeLimit, LimitMechanism
 from soak.plan.ports import check_port
 from soak.process.child import Child, Running, describe_exit
@@ -19,6 +19,7 @@ from soak.process.spec import ProcessSpec
 from soak.regular_files import parse_json
 from soak.replay.plan import PassPlan
 from soak.sampling.probe_client import ProbeClient
+from soak.supervisor.ending import StopRequestedError
 from soak.supervisor.ladder import meanwhile
 from soak.supervisor.session import Session
 from soak.supervisor.starting import starter, why_no_probe
@@ -60,10 +61,6 @@ class Sent:
         return sum(self.by_name.values())
 
 
-class StoppedError(CutShortError):
-    """Somebody asked for the end."""
-
-
 class Life:
     """The processes of a pass. ``stop`` always."""
 
@@ -96,9 +93,7 @@ class Life:
             locust = self._start_ours(plan.locust)
             self._await(self._is_up, until_s, "it was not ready in time")
             self._await(self._load_is_ready, until_s, "the load generator was not ready in time")
-        except RefusedError:
-            raise
-        except StoppedError:
+        except (RefusedError, StopRequestedError):
             raise
         except SoakError as error:
             raise RefusedError(str(error).splitlines()[0].rstrip(".")) from error
@@ -119,7 +114,7 @@ class Life:
 
         Those in flight at ``until_s`` are waited for until ``drained_s`` at the longest.
 
-        Return all that were sent since the start. Raises RefusedError where a process has ended, StoppedError.
+        Return all that were sent since the start. Raises RefusedError where a process has ended, StopRequestedError.
         """
         self._locust.send_line(f"send {least} {seconds:.3f}")
         paused: list[str] = []
@@ -157,7 +152,7 @@ class Life:
     def run(self, spec: ProcessSpec, log: Path, timeout_s: float) -> int | None:
         """Return the exit code of a process of ours that ends by itself; None where it was not in time.
 
-        Raises StoppedError.
+        Raises StopRequestedError.
         """
         child = self._session.machine.spawn(spec, log, self._session.guard)
         self._ours.append(child)
@@ -213,7 +208,7 @@ class Life:
 
     def _pause(self, seconds: float, *, check: bool = True) -> None:
         if (request := self._session.stop_request).is_noted:
-            raise StoppedError(f"{request.signal_name} in the replay")
+            raise StopRequestedError(f"{request.signal_name} in the replay")
         if check:
             self._check_processes()
         for child in self._children:

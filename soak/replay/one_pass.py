@@ -24,11 +24,12 @@ from soak.contract import (
 )
 from soak.process.log import last_line
 from soak.recording.csv_writer import CsvWriter
-from soak.replay.life import DiedError, Life, RefusedError, Sent, StoppedError
+from soak.replay.life import DiedError, Life, RefusedError, Sent
 from soak.replay.plan import PassPlan, analysis_process
 from soak.replay.timing import LEAST_S, WANTED_POINTS, end_s, overtime_s, period_s
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
+from soak.supervisor.ending import StopRequestedError
 
 POINT_S: Final = 30.0
 """Longest time for all processes of an arm to write a point, seconds; 3 M traces take 2 to 4 s."""
@@ -44,6 +45,8 @@ PLACED: Final = ("memray", "memray.libs", "rich", "typing_extensions.py")
 """What memray's import needs."""
 NOT_PLACED: Final = ("__pycache__", "commands", "templates", "_test*")
 """Parts of those that it does not need."""
+TIME_OVER: Final = "its time was over"
+"""Why a pass whose time has passed is not begun, or has too few points."""
 ROOM_TIMES: Final = 2
 """A point is taken where the disk has room for so many of the size of the last one."""
 
@@ -119,11 +122,11 @@ class PassRun:
                     reason = str(error)
                     self._died = error.code if isinstance(error, DiedError) else None
             if self._points < MIN_REPLAY_POINTS:
-                return self._result(f"{reason or 'its time was over'}, after {_points(self._points)}")
+                return self._result(f"{reason or TIME_OVER}, after {_points(self._points)}")
             failed = self._analyse()
             reason = "; ".join(filter(None, (failed or reason, self._left_out)))
             return self._result(reason, analysed=not failed)
-        except StoppedError as stopped:
+        except StopRequestedError as stopped:
             return self._result(str(stopped), interrupted=True)
         except RefusedError as refused:
             self._died = refused.code if isinstance(refused, DiedError) else None

@@ -9,6 +9,7 @@ from threading import Thread
 from typing import Final
 
 from soak.contract.clock import RunClock
+from soak.errors import CutShortError
 from soak.process.child import Running, end_together
 
 LOAD_S: Final = 4.0
@@ -23,6 +24,10 @@ REPORT_S: Final = 2.0
 LOOK_EVERY_S: Final = 0.05
 REPEATED_S: Final = 0.2
 """Signals within this time of the first are one request, seconds: a lost terminal sends two."""
+
+
+class StopRequestedError(CutShortError):
+    """Somebody asked for the end: Ctrl-C, SIGTERM or a lost terminal."""
 
 
 class StopRequest:

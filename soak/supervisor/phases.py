@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from soak.contract import DRAIN, IDLE, LOAD, LOAD_BEGAN, LOAD_ENDED, WARMUP
-from soak.supervisor.run import Run, StopRequestedError
+from soak.supervisor.ending import StopRequestedError
+from soak.supervisor.run import Run
 
 CENSUS_LEAD_S = 1.0
 """Time from the idle census to the load, seconds."""

@@ -21,7 +21,7 @@ from soak.process.spec import ProcessSpec, module_argv
 from soak.regular_files import write_text
 from soak.supervisor.arm import ArmRun
 from soak.supervisor.arm_elsewhere import new_arms
-from soak.supervisor.ending import GRACE_S, LOAD_S
+from soak.supervisor.ending import GRACE_S, LOAD_S, StopRequestedError
 from soak.supervisor.ladder import Ladder
 from soak.supervisor.load_generator import LoadGenerator
 from soak.supervisor.session import POLL_EVERY_S, SHOW_EVERY_S, Session, in_order
@@ -31,10 +31,6 @@ THREADS_S = 1.0
 """Time for sampling threads to end after their targets, seconds."""
 UNNAMED_PHASES = (contract.WARMUP, contract.LOAD, contract.DRAIN)
 """Phases with suspects whose holders were not named: a run that is interrupted then names them at its end."""
-
-
-class StopRequestedError(CutShortError):
-    """Somebody asked for the end: Ctrl-C, SIGTERM or a lost terminal."""
 
 
 class Run:

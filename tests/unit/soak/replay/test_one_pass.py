@@ -13,12 +13,13 @@ import pytest
 from soak.contract import MIN_POINT_REQUESTS, MOST_REPLAY_POINTS, MOST_TRACES, REPLAY
 from soak.plan.run_plan import RunPlan
 from soak.process.spec import ProcessSpec
-from soak.replay.life import Life, RefusedError, Sent, StoppedError
+from soak.replay.life import Life, RefusedError, Sent
 from soak.replay.one_pass import PassResult, PassRun
 from soak.replay.passes import native_pass
 from soak.replay.plan import PassPlan
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_client import ProbeClient
+from soak.supervisor.ending import StopRequestedError
 
 SECONDS = 30.0
 
@@ -221,7 +222,7 @@ def test_a_pass_ends_before_the_arm_meets_its_limit(plan: PassPlan) -> None:
 
 def test_ctrl_c_ends_a_pass_at_once(plan: PassPlan) -> None:
     """Its points are not analysed."""
-    life = ScriptedLife(raise_at={5: StoppedError("SIGINT in the replay")})
+    life = ScriptedLife(raise_at={5: StopRequestedError("SIGINT in the replay")})
     result = _go(plan, life)
     assert result.is_interrupted
     assert result.reason == "SIGINT in the replay"

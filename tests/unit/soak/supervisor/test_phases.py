@@ -9,8 +9,9 @@ import pytest
 
 from soak.config.profile import PhaseSettings
 from soak.contract import LOAD_BEGAN, LOAD_ENDED
+from soak.supervisor.ending import StopRequestedError
 from soak.supervisor.phases import led_by_ui, timed
-from soak.supervisor.run import Run, StopRequestedError
+from soak.supervisor.run import Run
 
 
 @dataclass
