@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import time
+from contextlib import closing
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from soak.elsewhere.exposition import QUERY, MetricsError, RefusedError
-from soak.process.deadline import DeadlineSocket
+from soak.process.deadline import connected
 
 EXCHANGE_S: Final = 5.0
 """Time for a whole reading, redirects included, seconds; a name that is slow to resolve comes on top."""
@@ -52,13 +52,7 @@ class Metrics:
         """Ask once; None where it redirects, to a path that is asked from then on."""
         if timeout_s <= 0:
             raise TimeoutError
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
-        try:
-            connection.connect()
-            exchange = DeadlineSocket(fileno=connection.sock.detach())
-            connection.sock = exchange
-            exchange.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            exchange.begin(timeout_s)
+        with closing(connected(self._host, self._port, timeout_s)) as connection:
             connection.request("GET", self._path, headers=HEADERS)
             answer = connection.getresponse()
             if answer.status in REDIRECTS and (location := answer.getheader("Location")):
@@ -67,8 +61,6 @@ class Metrics:
             if answer.status != 200:
                 raise _status_error(answer.status)
             return _body(answer)
-        finally:
-            connection.close()
 
     def _redirected(self, location: str) -> str:
         """Return the path to ask instead, which must be on the same host and port."""

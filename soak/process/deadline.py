@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import time
 from typing import Any
@@ -38,3 +39,13 @@ class DeadlineSocket(socket.socket):
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:  # noqa: D102
         self.settimeout(self.left_s())
         return super().recv_into(buffer, nbytes, flags)
+
+
+def connected(host: str, port: int, timeout_s: float) -> http.client.HTTPConnection:
+    """Connect, which may take so long, and begin an exchange, which may again; raises as ``HTTPConnection.connect``."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    connection.connect()
+    exchange = DeadlineSocket(fileno=connection.sock.detach())
+    connection.sock = exchange
+    exchange.begin(timeout_s)
+    return connection

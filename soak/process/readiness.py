@@ -7,9 +7,10 @@ import re
 import socket
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from urllib.parse import urlsplit
 
-from soak.process.deadline import DeadlineSocket
+from soak.process.deadline import connected
 
 PORT = "port"
 LOG = "log:"
@@ -70,15 +71,9 @@ def _accepts(host: str, port: int) -> bool:
 
 def _answers(host: str, port: int, path: str) -> bool:
     """Whether GET answers with a status below 400."""
-    connection = http.client.HTTPConnection(host, port, timeout=TRY_TIMEOUT_S)
     try:
-        connection.connect()
-        exchange = DeadlineSocket(fileno=connection.sock.detach())
-        connection.sock = exchange
-        exchange.begin(TRY_TIMEOUT_S)
-        connection.request("GET", path)
-        return connection.getresponse().status < 400
+        with closing(connected(host, port, TRY_TIMEOUT_S)) as connection:
+            connection.request("GET", path)
+            return connection.getresponse().status < 400
     except (OSError, ValueError, http.client.HTTPException):
         return False
-    finally:
-        connection.close()
