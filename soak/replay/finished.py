@@ -53,8 +53,8 @@ def replay_finished(
     run = real_path(run)
     recorded = read_recorded(run)
     replay_of = {"run": run.name, "sha256": _digest(run)}
-    if differences := check(run).differences:  # each file is hashed: the copy gets new hashes
-        raise UsageError(f"{run}: {differences[0]}; only what was recorded can be replayed.")
+    if changed := check(run).differences:  # each file is hashed: the copy gets new hashes
+        raise UsageError(f"{run}: {changed[0]}; only what was recorded can be replayed.")
     profile = profile_of(recorded)
     if not profile.replay.seconds:
         raise UsageError(f"{run}: replay.seconds is 0 in its profile: its requests may be sent only once.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -169,8 +169,10 @@ def differences(recorded: Recorded, plan: RunPlan, arm: str) -> Iterator[str]:
         return
     yield from _changed_settings(recorded, plan.profile, arm)
     then, now = recorded.argv, {process.name: list(process.argv) for process in plan.processes}
+    urls_then = [*recorded.traffic["arms"].values(), *_stub_urls(then.get("stubs", []))]
+    urls_now = [*plan.traffic.arms.values(), *([plan.stubs.url] if plan.stubs else [])]
     for name in filter(None, (arm if planned.container is None else "", "stubs" if plan.stubs else "")):
-        if _without_ports(then.get(name, []), recorded) != _without_ports(now[name], None, plan):
+        if _without_ports(then.get(name, []), urls_then) != _without_ports(now[name], urls_now):
             yield f"the command of {name} is another"
     processes: list[Mapping[str, Any]] = recorded.manifest["processes"]
     names = [one["environment_names"] for one in processes if one["name"] == arm]
@@ -217,12 +219,8 @@ def _why_unknown(recorded: Recorded, arm: ArmPlan) -> str:
     return "" if there else "the run recorded no digests of what it ran, and its command names no file"
 
 
-def _without_ports(argv: list[str], recorded: Recorded | None, plan: RunPlan | None = None) -> list[str]:
-    """Return a command line with the ports of its own run replaced by a word: each run takes free ones."""
-    if recorded is not None:
-        urls = [*recorded.traffic["arms"].values(), *_stub_urls(recorded.argv.get("stubs", []))]
-    elif plan is not None:
-        urls = [*plan.traffic.arms.values(), *([plan.stubs.url] if plan.stubs else [])]
+def _without_ports(argv: list[str], urls: Iterable[object]) -> list[str]:
+    """Return a command line with the ports of its own run's URLs replaced by a word: each run takes free ones."""
     ports = {str(url).rpartition(":")[2] for url in urls}
     return [re.sub(r"\d+", lambda found: "PORT" if found[0] in ports else found[0], word) for word in argv]
 
