@@ -144,22 +144,20 @@ def arm_verdict(
     end_bytes = end_memory(arm, load)
     headroom = None if arm.limit_bytes is None or end_bytes is None else arm.limit_bytes - end_bytes
     found = evidence(arm, load, margin, headroom)
-    free = reported_free(arm, load)
+    free, served = reported_free(arm, load), _served(arm, load)
+    decided: Decision | None = None
     verdict: Verdict = INCONCLUSIVE
     reason = "no signal of its memory was read often enough under load"
-    decided, served = None, _served(arm, load)
     if found is not None:
         decided = _decided(arm, load, found, served, error, free, detectable=detectable)
-        verdict, reason = decided.leading.judgement.verdict, decided.leading.judgement.reason
-    if recording.manifest.attached and found is not None and decided is not None:
-        objections = (
-            *objections,
-            *_of_day(arm.name, found.whole.readings, margin, decided.leading.judgement),
-        )
-    if verdict == NO_LEAK and found is not None and decided is not None:
-        objections = (*objections, *doubts_of_no_leak(arm, load, margin, error, found, decided))
-    if verdict == LEAK and decided is not None:
-        objections = (*objections, *doubts_of_leak(arm, load, margin, decided.leading.judgement, served))
+        leading = decided.leading.judgement
+        verdict, reason = leading.verdict, leading.reason
+        if recording.manifest.attached:
+            objections += _of_day(arm.name, found.whole.readings, margin, leading)
+        if verdict == NO_LEAK:
+            objections += doubts_of_no_leak(arm, load, margin, error, found, decided)
+        if verdict == LEAK:
+            objections += doubts_of_leak(arm, load, margin, leading, served)
     objection, verdict, reason = _objected(objections, verdict, reason)
     return ArmVerdict(
         arm=arm.name,
@@ -211,16 +209,17 @@ def series_verdict(
     judgement = decided.leading.judgement
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
-    objections = (*objections, *_of_day(name, readings, margin, judgement))
+    objections += _of_day(name, readings, margin, judgement)
     if judgement.verdict != INCONCLUSIVE and may_follow_other_load(readings):
         unknown = replace(readings, requests=np.full(len(readings.t_s), np.nan))
-        objections += (_of_other_load(name),) * (
-            alone(unknown).leading.judgement.verdict != judgement.verdict
-        )
-    if judgement.verdict == NO_LEAK and (until := until_frozen(readings)) is not None:
-        objections += (_of_frozen(name, readings, until),) * (alone(until).leading.judgement.verdict == LEAK)
-    if judgement.verdict == NO_LEAK and limit_bytes is not None:
-        objections += _of_limit(name, known, limit_bytes)
+        if alone(unknown).leading.judgement.verdict != judgement.verdict:
+            objections += (_of_other_load(name),)
+    if judgement.verdict == NO_LEAK:
+        until = until_frozen(readings)
+        if until is not None and alone(until).leading.judgement.verdict == LEAK:
+            objections += (_of_frozen(name, readings, until),)
+        if limit_bytes is not None:
+            objections += _of_limit(name, known, limit_bytes)
     objection, verdict, reason = _objected(objections, judgement.verdict, judgement.reason)
     return ArmVerdict(
         name, verdict, reason, margin, decided.leading, decided.signals, headroom, 0, objection=objection
