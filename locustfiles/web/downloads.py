@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -89,8 +89,8 @@ def find_listed(runs: Path, run: str, name: str) -> Path | None:
     """Return the path of a listed file; None for any other. The names are compared, never opened."""
     for directory in _run_directories(runs):
         if directory.name == run:
-            one = _listed(directory)
-            return directory / name if name in {*one.report, *one.recording} else None
+            report, recording = _served(directory)
+            return directory / name if name in {*report, *recording} else None
     return None
 
 
@@ -128,15 +128,13 @@ def _run_directories(runs: Path) -> list[Path]:
     return [path for path in found if not path.is_symlink() and (path / contract.MANIFEST).is_file()]
 
 
-def _listed(directory: Path) -> ListedRun:
+def _served(directory: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the files of the report and those of the recording, relative to the run directory."""
     report = _files(directory / contract.REPORT, lambda path: path.suffix in REPORT_SUFFIXES)
     arms = [path for path in _children(directory) if path.is_dir() and (path / contract.SAMPLES).is_file()]
     recording = [*_files(directory, lambda path: path.name in RUN_FILES)]
     recording += [file for arm in arms for file in _files(arm, lambda path: path.suffix in {".csv", ".hlog"})]
-    return ListedRun(
-        directory.name,
-        _decision(directory),
-        "",
+    return (
         tuple(path.relative_to(directory).as_posix() for path in report),
         tuple(path.relative_to(directory).as_posix() for path in recording),
     )
@@ -168,9 +166,10 @@ def _decision(directory: Path) -> str:
 def _checked(directory: Path) -> ListedRun:
     """Return the run, whose decision does not stand where the recording differs from its hashes."""
     _give_turns()
-    listed = _listed(directory)
+    report, recording = _served(directory)
+    decision = _decision(directory)
     changed = first_difference(directory, _give_turns)
-    return replace(listed, decision="inconclusive", changed=changed) if changed else listed
+    return ListedRun(directory.name, "inconclusive" if changed else decision, changed, report, recording)
 
 
 def _give_turns() -> None:
