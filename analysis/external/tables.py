@@ -23,6 +23,9 @@ MOST_NAMES_SHARE: Final = 0.9
 """Processes, as a share of the rows, above which the column that names them is none of processes."""
 TIME_NAMES: Final = ("time", "timestamp", "date", "datetime", "elapsed")
 
+Row = tuple[int, int, str, str, str]
+"""A reading: its line, the number of starts up to it, its process, time and memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -58,12 +61,12 @@ class RecordedCells:
         cls,
         path: Path,
         names: tuple[str, str],
-        rows: Sequence[tuple[int, int, str, str, str]],
+        rows: Sequence[Row],
         *,
         identified: bool,
         units: tuple[float | None, float | None],
     ) -> RecordedCells:
-        """Return rows of (line, start, process, time, memory); ``names`` and ``units`` are of time and memory."""
+        """Return the cells of rows; ``names`` and ``units`` are of time and memory."""
         lines = [row[0] for row in rows]
         return cls(
             time=CellColumn(path, names[0], [row[3] for row in rows], lines),
@@ -84,38 +87,7 @@ def read_csv(path: Path, text: str, columns: Columns, *, identified: bool | None
     the middle is a start, unless there is one before each reading. Raises RecordingError without the columns, where two
     have one name, and at a row with too many cells.
     """
-    options = (
-        ("--time-column", columns.time),
-        ("--rss-column", columns.rss),
-        ("--life-column", columns.life),
-    )
-    delimiter, header = _header(path, text, [name for _, name in options if name])
-    for option, name in options:
-        if name and name not in header:
-            raise RecordingError(f"{path}: {option} {name}: no such column; it has {', '.join(header)}.")
-        if header.count(name) > 1:  # as of series that were joined: one of them may leak
-            raise RecordingError(
-                f"{path}: {option} {name}: {header.count(name)} columns have this name; give each a name of its own in "
-                "the header, and judge one after the other."
-            )
-    at_time, at_rss = header.index(columns.time), header.index(columns.rss)
-    at_life = header.index(columns.life) if columns.life else None
-    rows: list[tuple[int, int, str, str, str]] = []
-    start, process = 0, ""
-    for line, cells in _csv_rows(path, text, delimiter):
-        if not any(cells):
-            continue
-        if _names(cells) == header:
-            start += 1
-            continue
-        if any(cells[len(header) :]):
-            raise RecordingError(
-                f"{path}: row {line} has {len(cells)} cells, the header {len(header)}; correct the row, or "
-                "quote cells that contain the delimiter."
-            )
-        cells.extend([""] * (len(header) - len(cells)))
-        process = cells[at_life].strip() or process if at_life is not None else ""
-        rows.append((line, start, process, cells[at_time], cells[at_rss]))
+    rows = list(_readings(path, text, columns))
     if len(rows) >= MIN_READINGS_UNDER_LOAD and len({row[2] for row in rows}) > MOST_NAMES_SHARE * len(rows):
         raise RecordingError(
             f"{path}: --life-column {columns.life}: nearly every row has another value, as of a time or a count; name "
@@ -158,6 +130,47 @@ def read_known_csv(path: Path, text: str) -> RecordedCells | None:
             # A container keeps its name when it is started again.
             return read_csv(path, text, Columns(time, memory, life=name), identified=False)
     return None
+
+
+def _readings(path: Path, text: str, columns: Columns) -> Iterator[Row]:
+    """Yield the rows that are no header and not empty; raises RecordingError at one with too many cells."""
+    delimiter, header = _checked_header(path, text, columns)
+    at_time, at_rss = header.index(columns.time), header.index(columns.rss)
+    at_life = header.index(columns.life) if columns.life else None
+    start, process = 0, ""
+    for line, cells in _csv_rows(path, text, delimiter):
+        if not any(cells):
+            continue
+        if _names(cells) == header:
+            start += 1
+            continue
+        if any(cells[len(header) :]):
+            raise RecordingError(
+                f"{path}: row {line} has {len(cells)} cells, the header {len(header)}; correct the row, or "
+                "quote cells that contain the delimiter."
+            )
+        cells.extend([""] * (len(header) - len(cells)))
+        process = cells[at_life].strip() or process if at_life is not None else ""
+        yield line, start, process, cells[at_time], cells[at_rss]
+
+
+def _checked_header(path: Path, text: str, columns: Columns) -> tuple[str, list[str]]:
+    """Return the delimiter and the header; raises RecordingError unless each of the columns is there once."""
+    options = (
+        ("--time-column", columns.time),
+        ("--rss-column", columns.rss),
+        ("--life-column", columns.life),
+    )
+    delimiter, header = _header(path, text, [name for _, name in options if name])
+    for option, name in options:
+        if name and name not in header:
+            raise RecordingError(f"{path}: {option} {name}: no such column; it has {', '.join(header)}.")
+        if header.count(name) > 1:  # as of series that were joined: one of them may leak
+            raise RecordingError(
+                f"{path}: {option} {name}: {header.count(name)} columns have this name; give each a name of its own in "
+                "the header, and judge one after the other."
+            )
+    return delimiter, header
 
 
 def _header(path: Path, text: str, needed: list[str]) -> tuple[str, list[str]]:
