@@ -135,10 +135,8 @@ def _one(parts: list[Site]) -> Site:
     is_task = bool(largest.task) and {part.task for part in parts} == {largest.task}
     places = (largest.your_line if is_task else "", largest.in_line, largest.allocated_line)
     most_at = next(filter(None, places), "")
-    low, high = (
-        sum(end if end is not None else part.bytes_per_request for part, end in ends)
-        for ends in ([(part, part.low) for part in parts], [(part, part.high) for part in parts])
-    )
+    low = sum(part.bytes_per_request if part.low is None else part.low for part in parts)
+    high = sum(part.bytes_per_request if part.high is None else part.high for part in parts)
     steady = [part for part in parts if part.low is not None]
     whole = sum(part.bytes_per_request for part in parts)
     of_function = sum(part.bytes_per_request for part in parts if part.function == largest.function)
