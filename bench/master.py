@@ -27,9 +27,8 @@ def cost_of_workers(seconds: int, progress: Progress) -> list[Finding]:
     """
     most: Estimate | None = None
     for workers in WORKERS:
-        most = estimate(
-            [share_of_core(workers, number) for number in range(seconds + 1)][1:]
-        )  # the first one warms up
+        # the first one warms up
+        most = estimate([share_of_core(workers, number) for number in range(seconds + 1)][1:])
         progress.say(
             f"reports of {workers} workers: {1000 * most.middle:.1f} ms of the master's CPU each second"
         )

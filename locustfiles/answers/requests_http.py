@@ -33,9 +33,8 @@ def bound_answers(bounds: AnswerBounds, hook: Hook = setattr) -> None:
             if meter is not None:
                 try:
                     meter.decode(len(piece))
-                except (
-                    BaseException
-                ):  # a greenlet's time-out is no Exception, and the connection is to end with it
+                except BaseException:
+                    # a greenlet's time-out is no Exception, and the connection is to end with it
                     self.close()
                     raise
             yield piece
@@ -82,9 +81,8 @@ class MeteredResponse(HTTPResponse):
         """Read the head, interim answers before it included."""
         try:
             super().begin()
-        except (
-            BaseException
-        ):  # a greenlet's time-out too: Locust may keep the error, whose traceback refers to this
+        except BaseException:
+            # a greenlet's time-out too: Locust may keep the error, whose traceback refers to this
             self.close()
             raise
         self._socket.head = False

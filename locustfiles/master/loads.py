@@ -79,9 +79,8 @@ class Loads:
         self._begun += 1
         self.start_s = start_s
         self._stopping = False
-        self._recording = self._process.spawn(
-            self._record
-        )  # before the first switch: a stop may come at once
+        # before the first switch: a stop may come at once
+        self._recording = self._process.spawn(self._record)
         self.under_way.set()
         print(f"{LOAD_BEGAN} {start_s:.3f} {start_s + traffic.warmup_s:.3f}", flush=True)
         for share, worker in enumerate(workers):

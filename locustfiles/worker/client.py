@@ -143,9 +143,8 @@ class ArmClient:
     def _send(self, connection: Any, message: bytes) -> bool:
         """Send, and return whether the target closed the connection meanwhile: it may have answered before that."""
         try:
-            if (sent := connection.send(message)) < len(
-                message
-            ):  # sendall asks for the size of the buffer first
+            # sendall asks for the size of the buffer first
+            if (sent := connection.send(message)) < len(message):
                 connection.sendall(memoryview(message)[sent:])
         except OSError as error:
             if error.errno in (errno.ECONNRESET, errno.EPIPE):

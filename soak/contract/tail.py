@@ -34,9 +34,8 @@ class LineTail:
                     self._offset = 0
                 file.seek(self._offset)
                 part = file.read(self._most_bytes)
-        except (
-            OSError
-        ):  # not there yet, gone with its directory, or out of descriptors: a later look may succeed
+        except OSError:
+            # not there yet, gone with its directory, or out of descriptors: a later look may succeed
             return []
         end = part.rfind(b"\n") + 1
         if len(part) == self._most_bytes and not end:

@@ -303,9 +303,8 @@ class Child:
         cap_log(self.log)
 
     def _signal(self, number: int) -> None:
-        with contextlib.suppress(
-            ProcessLookupError, PermissionError
-        ):  # gone already, or another user's by now
+        # gone already, or another user's by now
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
     def _end_group(self) -> None:

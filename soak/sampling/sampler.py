@@ -249,9 +249,8 @@ class Sampler:
         try:
             target.ask("collect", timeout_s, if_enabled=True)
         except ProbeError:
-            if (
-                rss_bytes(target.pid) is not None
-            ):  # a process that is dead or dying ends: no reading is missed
+            # a process that is dead or dying ends: no reading is missed
+            if rss_bytes(target.pid) is not None:
                 raise
 
     def _ask(self, targets: Sequence[Target], by_s: float, *, exact: bool) -> list[Reply]:

@@ -220,10 +220,8 @@ def sample_attached(
         session.save_manifest(status, str(failure or ""))
     try:
         add_requests(directory)
-    except (
-        SoakError,
-        OSError,
-    ) as error:  # of a process that cannot be started: what was sampled keeps its hashes
+    except (SoakError, OSError) as error:
+        # of a process that cannot be started: what was sampled keeps its hashes
         failure = failure or error
     write_hashes(directory, session.written())
     return Outcome(directory, failure)

@@ -87,9 +87,8 @@ def run_profile(
         stack.callback(guard.close)
         probe_directory = Path(tempfile.mkdtemp(prefix="soak-"))
         guard.add_directory(probe_directory)
-        stack.callback(
-            shutil.rmtree, probe_directory, ignore_errors=True
-        )  # somebody may have killed the guard
+        # somebody may have killed the guard
+        stack.callback(shutil.rmtree, probe_directory, ignore_errors=True)
         # checked before a directory is made for it
         checked = plan_run(profile, Path("runs"), probe_directory, images=images, web=web)
         checked.check_commands()

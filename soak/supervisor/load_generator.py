@@ -82,9 +82,8 @@ class LoadGenerator:
                 )
         for worker in tuple(self.workers):
             if (code := worker.poll()) is not None:
-                self._session.stop_children(
-                    (worker,)
-                )  # its share is missing from here on: the load check finds that
+                # its share is missing from here on: the load check finds that
+                self._session.stop_children((worker,))
                 self.workers.remove(worker)
                 if starting:
                     self.check_locustfile(worker, code)

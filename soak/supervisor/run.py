@@ -161,9 +161,8 @@ class Run:
                 what = "did not get ready" if code is None else f"ended ({describe_exit(code)})"
                 if code is not None:
                     check_exit(code)
-                error = (
-                    UsageError if code == EXIT_USAGE else HarnessError
-                )  # the profile asked for what it refuses
+                # the profile asked for what it refuses
+                error = UsageError if code == EXIT_USAGE else HarnessError
                 raise error(
                     f"{name} {what} after {waited_s:.1f} s{awaited and f', {awaited}'}. "
                     f"The last lines of {log}:",

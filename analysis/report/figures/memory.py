@@ -151,8 +151,7 @@ def _draw_incident(axes: Axes, recording: Recording) -> None:
         axes.plot([hour], [y], marker="D", markersize=5.5, color=INK, markerfacecolor="white", zorder=4)
         text = f"incident: {'8 GB+, OOM-killed' if hour == 6 else format_megabytes(size_bytes)}"
         if hour > LABEL_ON_THE_LEFT * last_hour:
-            annotate_point(
-                axes, text, (hour, y), offset=(4, 12), ha="right"
-            )  # above what ended the leaky arm
+            # above what ended the leaky arm
+            annotate_point(axes, text, (hour, y), offset=(4, 12), ha="right")
         else:
             annotate_point(axes, text, (hour, y), offset=(7, -3), va="top")

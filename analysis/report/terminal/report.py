@@ -33,9 +33,8 @@ def report_text(contents: ReportContents) -> str:
     recording = contents.recording
     attached = recording.manifest.attached
     ladder = ladder_table(recording)
-    load = (
-        [] if attached else captioned(load_table(contents).without("failures"))
-    )  # the load of an attached run was not recorded
+    # the load of an attached run was not recorded
+    load = [] if attached else captioned(load_table(contents).without("failures"))
     return render(
         [
             Text(_headline(recording)),

@@ -42,9 +42,8 @@ class Functions:
         self._others = [
             path for path in paths if not INTERPRETER.match(path.name) and not SYSTEM.match(path.name)
         ]
-        self._others.sort(
-            key=lambda path: PACKAGES.search(str(path)) is None
-        )  # those that are imported first
+        # those that are imported first
+        self._others.sort(key=lambda path: PACKAGES.search(str(path)) is None)
         self._is_interpreters = cache(lambda name: any(_has(path, name) for path in self._interpreter))
         self._library = cache(lambda name: next((path for path in self._others if _has(path, name)), None))
 

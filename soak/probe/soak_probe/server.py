@@ -259,9 +259,8 @@ def _listen(path: str) -> RawSocket:
         pass
     listener = RawSocket(AF_UNIX, SOCK_STREAM)
     try:
-        os.fchmod(
-            listener.fileno(), 0o600
-        )  # the file gets it, and no link that another may put there meanwhile
+        # the file gets it, and no link that another may put there meanwhile
+        os.fchmod(listener.fileno(), 0o600)
         _at_address(path, listener.bind)
     except OSError:
         listener.close()
