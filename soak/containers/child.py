@@ -81,11 +81,7 @@ class ContainerChild:
     @property
     def is_gone(self) -> bool:
         """Whether nothing of it is left: its name and its port are free."""
-        if self._removal is None or self._removal.is_alive():
-            return False
-        if self._is_removed:
-            self._guard.drop_container(self._engine.name, self._name)
-        return True
+        return self._removal is not None and not self._removal.is_alive()
 
     def poll(self) -> int | None:
         """Return None while the client runs, else its exit code; what it leaves is removed from then on."""
@@ -137,7 +133,7 @@ class ContainerChild:
         """Return the exit code and wait until the container is removed, ``REMOVE_S`` at most."""
         code = self._client.leave()
         self._begin_removal().join(REMOVE_S)
-        _ = self.is_gone
+        self._drop_if_removed()
         return code
 
     def cap_log(self) -> None:
@@ -185,6 +181,11 @@ class ContainerChild:
 
     def _remove(self) -> None:
         self._is_removed = remove_container(self._engine.name, self._name)
+
+    def _drop_if_removed(self) -> None:
+        """Take it from the guard, on the main thread; one that could not be removed is left to it."""
+        if self._is_removed:
+            self._guard.drop_container(self._engine.name, self._name)
 
     def _in_thread(self, what: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"{what}-{self._name}", daemon=True)

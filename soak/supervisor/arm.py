@@ -121,6 +121,8 @@ class ArmRun:
         """Start the next life; raises UsageError where the first one cannot be started, as when its port is taken."""
         restarts, number = self._restart_at_s is not None, self._next_life()
         self._restart_at_s = None
+        if self._last is not None:
+            self._last.leave()  # gone by now, so that the guard need not remove it
         try:
             check_port(self.name, self._spec.url)
             child, limit = self._start_life(number)
