@@ -13,7 +13,7 @@ from soak.elsewhere.exposition import MetricsError, RefusedError, Reported, read
 from soak.elsewhere.lives import Lives, several
 from soak.recording.csv_writer import CsvWriter, Row
 from soak.recording.events import EventLog
-from soak.sampling.sampler import Sampler
+from soak.sampling.ticks import Ticks
 
 Fetch = Callable[[], bytes]
 """Returns the answer of the metrics; raises MetricsError."""
@@ -27,10 +27,8 @@ AT_ONCE: Final = 8
 """Connections that are opened at once to see whether several processes answer there."""
 
 
-class ElsewhereSampler(Sampler):
-    """Samples an arm of which no process is on this machine: it has no targets, so no census, points or holders."""
-
-    has_heap = False
+class ElsewhereSampler(Ticks):
+    """Samples an arm of which no process is on this machine."""
 
     def __init__(
         self,
@@ -42,7 +40,7 @@ class ElsewhereSampler(Sampler):
         every_s: float,
         fetch: Fetch,
     ) -> None:
-        super().__init__(arm, clock, events, samples, every_s=every_s, smaps_every_s=math.inf)
+        super().__init__(arm, clock, events, samples, every_s=every_s)
         self.life = 1
         """Number of the process that answers, from 1."""
         self.is_away = False
@@ -65,7 +63,10 @@ class ElsewhereSampler(Sampler):
             raise RefusedError(why)
         self._lives = Lives(max(answers, key=lambda one: one.cpu_s or 0.0))
 
-    def tick(self, rung: str = "", *, exact: bool = False) -> tuple[Row, ...]:  # noqa: ARG002 - as Sampler.tick
+    def _get_ready(self) -> None:
+        """Ask nothing: ``begin`` has."""
+
+    def tick(self) -> tuple[Row, ...]:
         """Write a row of what the process states of itself, and return it; no answer is a counted gap."""
         began_s = self._clock.now_s()
         try:
@@ -81,10 +82,9 @@ class ElsewhereSampler(Sampler):
         self.is_away = False
         self.gaps.read(GAP)
         self._lengthen(took_s)
-        t_s = self._last_t_s = max(self._clock.now_s(), self._last_t_s + 0.001)
         row: Row = {
             **answer.cells,
-            "t_s": t_s,
+            "t_s": self._next_t_s(),
             "wall_time": self._clock.wall_time(),
             "arm": self.arm,
             "life": self.life,

@@ -37,7 +37,7 @@ class CensusScheduler:
         self.child = child
         self._clock = clock
         self._every_s = every_s
-        self._samplers = [one for one in samplers if one.has_heap]
+        self._samplers = tuple(samplers)
         self._answers = LineTail(child.log, most_bytes=MOST_ANSWER_BYTES)
         self._asked: tuple[Sampler, ...] = ()
         self._ordered_s = 0.0
@@ -66,7 +66,6 @@ class CensusScheduler:
 
     def order(self, samplers: Sequence[Sampler], rung: str = "") -> None:
         """Have the targets of some arms counted now; the caller has seen that it is not busy."""
-        samplers = [one for one in samplers if one.has_heap]
         targets = [(one.arm, one.pid, one.life) for sampler in samplers for one in sampler.targets]
         if targets and not self._ended:
             self._asked, self._ordered_s = tuple(samplers), self._clock.now_s()

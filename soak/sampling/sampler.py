@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from soak.contract import IDLE, LOAD, POINT
+from soak.contract import LOAD, POINT
 from soak.contract.clock import RunClock
-from soak.errors import HarnessError, SoakError
 from soak.heap.model import HeapSuspect
 from soak.process.procfs import rss_bytes
 from soak.recording.csv_writer import CsvWriter, Row
 from soak.recording.events import EventLog
-from soak.sampling.gaps import Gaps
 from soak.sampling.injector import Injector
 from soak.sampling.naming import Naming
 from soak.sampling.outside import SlowReadings, read_outside
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_rows import name_holders
 from soak.sampling.replies import Reply, ask_all, unasked
-from soak.sampling.row import ArmRow
 from soak.sampling.target import Target
+from soak.sampling.ticks import Ticks
 
 PROBE_TIMEOUT_S = 0.5
 """Time for an answer of the probe to a question of an ordinary row, seconds."""
@@ -52,11 +49,8 @@ class _Reading:
     """What is wrong with each reading; None for nothing."""
 
 
-class Sampler:
-    """Samples one arm. ``tick`` makes a row of each process; ``run`` ticks on a grid that does not drift."""
-
-    has_heap = True
-    """Whether the objects of its processes can be counted from outside."""
+class Sampler(Ticks):
+    """Samples the processes of an arm on this machine. ``tick`` makes a row of each."""
 
     def __init__(
         self,
@@ -71,25 +65,16 @@ class Sampler:
         naming: Naming | None = None,
         injector: Injector | None = None,
     ) -> None:
-        self.arm = arm
-        self._clock = clock
-        self._samples = samples
-        self._every_s = every_s
-        self.first_after_s = 0.0
-        """Seconds that ``run`` waits before all else."""
+        super().__init__(arm, clock, events, samples, every_s=every_s)
         self._slow = SlowReadings(
             smaps_every_s, lambda detail: events.record("sampled_less", detail, arm=arm)
         )
-        self._last_t_s = -math.inf
         self._lock = threading.Lock()
         """Held while a row is read from outside and written: rows are in order of time."""
         self._probing = threading.Lock()
         """Held while probes are asked for a row."""
         self.targets: tuple[Target, ...] = ()
         """The arm's own process, then those below it; none while it is down."""
-        self.phase = IDLE
-        self.latest: Mapping[str, object] = {}
-        self._arm_row = ArmRow()
         self.suspects: dict[int, tuple[HeapSuspect, ...]] = {}
         """What grew in the last censuses under load, by pid."""
         self.census_cells: dict[int, Row] = {}
@@ -98,39 +83,13 @@ class Sampler:
         self._naming = naming or Naming()
         self.injector = injector
         """Injects the leak of the copy of the candidate; None in every other arm."""
-        self.failure: SoakError | None = None
-        self._events = events
         self._incremental = False
-        self.gaps = Gaps(lambda detail: events.record("gap", detail, arm=arm))
 
-    def run(self, stop: threading.Event) -> None:
-        """Tick until ``stop``; an error of our own ends the sampling and waits in ``failure``.
-
-        Before the first tick, ``first_after_s`` later, each probe answers once, unrecorded: no tick is late for that.
-        """
-        stop.wait(self.first_after_s)
-        with self._failure_kept(), self._probing:
+    def _get_ready(self) -> None:
+        """Have each probe answer once, unrecorded: for its first answer it imports its modules."""
+        with self._probing:
             until_s = self._clock.now_s() + FIRST_TIMEOUT_S
             ask_all(self.targets, self._clock, lambda: self._left_s(until_s), exact=False)
-        due = self._clock.now_s()
-        while self.failure is None and not stop.wait(max(0.0, due - self._clock.now_s())):
-            with self._failure_kept():
-                self.tick()
-                due = self.next_due(due)
-
-    def kept(self, work: Callable[..., object], *arguments: object) -> None:
-        """Do a work of this sampler in a thread; an error of our own waits in ``failure``."""
-        with self._failure_kept():
-            work(*arguments)
-
-    @contextmanager
-    def _failure_kept(self) -> Iterator[None]:
-        try:
-            yield
-        except SoakError as error:
-            self.failure = error
-        except Exception as error:  # noqa: BLE001 - a defect must end the run, not this thread in silence
-            self.failure = HarnessError(f"the sampler of {self.arm} failed: {type(error).__name__}: {error}")
 
     def tick(self, rung: str = "", *, exact: bool = False) -> tuple[Row, ...]:
         """Write one row of each process of the arm, all of one ``t_s``, and return them; none when it is down.
@@ -268,8 +227,7 @@ class Sampler:
         """
         if not replies:
             return []
-        # in milliseconds, as it is written: a restart and the grid may ask for a row in the same one
-        t_s = self._last_t_s = max(self._clock.now_s(), self._last_t_s + 0.001)
+        t_s = self._next_t_s()
         smaps = bool(rung) or self._slow.due(t_s)
         # a rung's own reading leaves the ordinary ones their rhythm
         rhythm = self._slow.reading(t_s, self._every_s / 2) if smaps and not rung else nullcontext()
@@ -332,15 +290,6 @@ class Sampler:
         if rows := tuple(reading.row for reading in readings):
             self.latest = self._arm_row.join(rows)
         return rows
-
-    def next_due(self, due: float) -> float:
-        """Return the next tick on the grid; ticks that passed while we read are a counted gap."""
-        late = int((self._clock.now_s() - due) / self._every_s)
-        if late:
-            self.gaps.missed("tick", f"reading took {self._clock.now_s() - due:.1f} s", late)
-        else:
-            self.gaps.read("tick")
-        return due + (late + 1) * self._every_s
 
 
 def charged_bytes(row: Mapping[str, Any]) -> float | None:

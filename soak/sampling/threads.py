@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable
 from threading import Thread
 
-from soak.sampling.sampler import Sampler
+from soak.sampling.ticks import Ticks
 
 
 class SamplingThreads:
-    """One thread that samples an arm at each tick, and one for each of its quiesce points: no arm waits for another."""
+    """One thread that samples an arm at each tick, and one for each other work: no arm waits for another."""
 
-    def __init__(self, sampler: Sampler, thread: Callable[..., Thread] = Thread) -> None:
+    def __init__(self, sampler: Ticks, thread: Callable[..., Thread] = Thread) -> None:
         self._sampler = sampler
         self._new_thread = thread
         self._stop = threading.Event()
@@ -22,18 +22,9 @@ class SamplingThreads:
         """Begin to sample at each tick."""
         self._start("sampler", self._sampler.run, self._stop)
 
-    def start_point(self, by_s: float, *, is_rehearsal: bool) -> None:
-        """Have the arm collected and read until ``by_s`` (``t_s``)."""
-        self._start("point", self._sampler.point, by_s, is_rehearsal)
-
-    def start_restarted(self) -> None:
-        """Have the arm read once, now that it was restarted."""
-        self._start("restart", self._sampler.kept, self._sampler.tick)
-
-    def start_naming(self, timeout_s: float) -> tuple[Thread, ...]:
-        """Have the holders named within ``timeout_s`` seconds, at the end of the sampling; return all that run."""
-        self._start("naming", self._sampler.kept, self._sampler.name_holders, "", timeout_s)
-        return self.running
+    def start_work(self, name: str, work: Callable[..., object], *arguments: object) -> None:
+        """Have a work of the sampler done once, beside its ticks."""
+        self._start(name, self._sampler.kept, work, *arguments)
 
     def stop(self) -> None:
         """Ask the threads to end; one that asks a frozen target ends once that is gone. Idempotent."""

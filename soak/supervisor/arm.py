@@ -173,7 +173,7 @@ class ArmRun:
 
     def take_point(self, point: QuiescePoint) -> None:
         """Have the arm collected and read at a quiesce point, which has come; the run does not wait for it."""
-        self.threads.start_point(point.end_s, is_rehearsal=point.is_rehearsal)
+        self.threads.start_work("point", self.sampler.point, point.end_s, point.is_rehearsal)
 
     def quiesce(self) -> Iterator[str]:
         """Walk the ladder, yielding each rung once its row is written: drained; collected; trimmed.
@@ -201,7 +201,8 @@ class ArmRun:
     def start_naming(self, timeout_s: float) -> tuple[Thread, ...]:
         """Sample no more, and have the holders named within ``timeout_s`` seconds; return the threads to wait for."""
         self.threads.stop()
-        return self.threads.start_naming(timeout_s)
+        self.threads.start_work("naming", self.sampler.name_holders, "", timeout_s)
+        return self.threads.running
 
     def begin_stop(self) -> Running | None:
         """Restart and sample no more; return the process that is to be ended now, None where there is none."""
@@ -275,7 +276,8 @@ class ArmRun:
                 "see docs/how-to/your-own-service.md, Control"
             )
         if self.starts > 1:
-            self.threads.start_restarted()  # before the traffic that goes on changes it
+            # before the traffic that goes on changes it
+            self.threads.start_work("restart", self.sampler.tick)
 
     def _probe_of(self, pid: int) -> ProbeClient:
         return ProbeClient(self._probe_directory, pid)

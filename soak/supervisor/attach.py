@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from types import MappingProxyType
 from typing import Any
 
@@ -142,6 +143,11 @@ class AttachedArm:
         self._tree.on_exit(by)
         self._main.close()
 
+    def start_naming(self, timeout_s: float) -> tuple[Thread, ...]:
+        """Have the holders named within ``timeout_s`` seconds; return the threads to wait for."""
+        self.threads.start_work("naming", self.sampler.name_holders, "", timeout_s)
+        return self.threads.running
+
     def record_limit(self) -> None:
         """Record what its limit has counted, if it counts."""
         if (counters := self._limit.counters()) != Counters():
@@ -206,7 +212,7 @@ def sample_attached(
             _follow(arms, session, plan, stop_request)
             _stop_sampling(arms, session)
             session.name_holders(
-                lambda timeout_s: [thread for arm in arms for thread in arm.threads.start_naming(timeout_s)]
+                lambda timeout_s: [thread for arm in arms for thread in arm.start_naming(timeout_s)]
             )
         except Exception as error:  # noqa: BLE001 - also a defect of ours: what was recorded is worth its report
             failure = error

@@ -29,6 +29,7 @@ from soak.sampling.census_scheduler import CensusScheduler, census_process
 from soak.sampling.injector import Injector
 from soak.sampling.naming import Naming
 from soak.sampling.sampler import NAMING_TIMEOUT_S, Sampler
+from soak.sampling.ticks import Ticks
 from soak.status.model import ArmStatus, RunStatus
 from soak.status.requests_tail import RequestTail
 from soak.status.terminal import Progress
@@ -95,6 +96,9 @@ class Session:
         self.logs.mkdir()
         self.events = EventLog(directory / contract.EVENTS, clock)
         self.samplers: list[Sampler] = []
+        """Of the arms whose processes are on this machine."""
+        self._ticks: list[Ticks] = []
+        """Of all arms."""
         self.censuses: CensusScheduler | None = None
         self.live: contract.Live | None = None
         """The newest verdict so far; None before the first."""
@@ -131,6 +135,7 @@ class Session:
             injector=Injector(injected, directory / contract.REQUESTS) if injected else None,
         )
         self._begin_apart(sampler, sampling.every_s)
+        self.samplers.append(sampler)
         return sampler
 
     def add_elsewhere(self, arm: str, every_s: float, fetch: Fetch) -> ElsewhereSampler:
@@ -147,10 +152,10 @@ class Session:
         self._begin_apart(sampler, every_s)
         return sampler
 
-    def _begin_apart(self, sampler: Sampler, every_s: float) -> None:
+    def _begin_apart(self, sampler: Ticks, every_s: float) -> None:
         """Keep the sampler of the next arm: arms that are read at the same instant wait for each other."""
-        sampler.first_after_s = len(self.samplers) * GOLDEN_SECTION % 1 * min(every_s, 1.0)
-        self.samplers.append(sampler)
+        sampler.first_after_s = len(self._ticks) * GOLDEN_SECTION % 1 * min(every_s, 1.0)
+        self._ticks.append(sampler)
 
     def _add_arm(self, arm: str) -> tuple[Path, CsvWriter]:
         directory = self.directory / arm
@@ -195,7 +200,7 @@ class Session:
 
     def manifest_at(self, status: str, detail: str = "") -> dict[str, Any]:
         """Return the manifest with what is known of the run's end, and the readings missed so far."""
-        missed = {sampler.arm: dict(sampler.gaps.total) for sampler in self.samplers}
+        missed = {sampler.arm: dict(sampler.gaps.total) for sampler in self._ticks}
         injected = {one.arm: one.injector.held_bytes for one in self.samplers if one.injector is not None}
         known = {"status": status, "status_detail": detail, "missed_readings": missed}
         return {**self.manifest, **known, **({"injected_bytes": injected} if injected else {})}
@@ -222,7 +227,7 @@ class Session:
 
     def check_samplers(self) -> None:
         """Raise what ended the sampling of an arm."""
-        for sampler in self.samplers:
+        for sampler in self._ticks:
             if sampler.failure is not None:
                 raise sampler.failure
 

@@ -136,12 +136,3 @@ def test_quick_answers_keep_the_rhythm(far: Far) -> None:
     far.took_s = 0.019
     far.tick(*[exposition()] * 12)
     assert far.told() == []
-
-
-def test_nothing_is_counted_collected_or_named_of_it(far: Far) -> None:
-    """It has no process here: points, holders and the ladder find nothing to do, and nothing is missed."""
-    far.sampler.begin()
-    far.sampler.point(10.0)
-    far.sampler.name_holders("", 1.0)
-    assert not far.sampler.has_heap
-    assert (far.sampler.targets, far.told(), far.sampler.failure) == ((), [], None)

@@ -76,7 +76,6 @@ class FakeSampler:
     """What an arm's sampler shows of itself."""
 
     phase = LOAD
-    has_heap = True
 
     def __init__(self, arm: str, *pids: int) -> None:
         self.arm = arm
@@ -241,18 +240,3 @@ def test_an_arm_that_is_down_is_not_counted(bench: Bench) -> None:
     bench.tick(30.0)
     assert len(bench.child.orders) == 1
     assert not bench.censuses.busy
-
-
-def test_an_arm_without_a_heap_here_is_neither_counted_nor_missed(tmp_path: Path) -> None:
-    """One that runs elsewhere: a census that takes too long, or ends, is no gap of it."""
-    (tmp_path / "census.log").touch()
-    far, near, clock = FakeSampler("prod"), FakeSampler("leaky", 7), Clock(0.0)
-    far.has_heap = False
-    child = FakeChild(tmp_path / "census.log")
-    censuses = CensusScheduler(child, clock, 30.0, [near, far])  # type: ignore[arg-type, list-item]
-    censuses.tick()
-    clock.set(70.0)
-    censuses.tick()
-    child.code = 1
-    censuses.tick()
-    assert (bool(near.told), far.told) == (True, [])

@@ -53,6 +53,16 @@ def test_it_is_loaded_and_neither_started_nor_stopped(make_run: MakeRun, fetched
     assert not (run.directory / "prod" / "holders.csv").exists()
 
 
+def test_no_census_is_taken_or_missed_of_it(make_run: MakeRun, fetched: Fetched) -> None:
+    """It has no process here; a census that is not answered is a gap of the other arm alone."""
+    fetched(exposition)
+    run = make_run("sampling.census_every_s=10", ONE_ARM, URL)
+    run.go()
+    missed = run.manifest["missed_readings"]
+    assert "census from outside" in missed["new"]
+    assert missed["prod"] == {}
+
+
 def test_the_limit_of_the_others_is_not_shown_as_its_own(make_run: MakeRun, fetched: Fetched) -> None:
     """Nobody here knows its limit: an alert on the others' would be wrong."""
     fetched(exposition)
