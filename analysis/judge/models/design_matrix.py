@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,8 +86,10 @@ class DesignMatrix:
 class _Columns:
     """The columns made so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, groups: Sequence[npt.NDArray[np.bool_]]) -> None:
         self.made: list[Numbers] = []
+        self._groups = groups
+        """The points of the first life, and those of all others where there are any."""
 
     def add(self, columns: Iterable[npt.ArrayLike]) -> tuple[int, ...]:
         """Add columns and return their places."""
@@ -95,49 +97,29 @@ class _Columns:
         self.made += [np.asarray(column, dtype=np.float64) for column in columns]
         return tuple(range(first, len(self.made)))
 
+    def add_by_group(self, shapes: Iterable[Numbers]) -> tuple[tuple[int, ...], ...]:
+        """Add each shape as one column for each group, and return their places."""
+        return tuple(self.add(np.where(group, shape, 0.0) for group in self._groups) for shape in shapes)
+
 
 def build_design_matrix(points: Points, *, settled: bool) -> DesignMatrix:
     """Return the columns for the points; at ``settled`` quiesce points requests are always a clock of their own."""
-    columns = _Columns()
     lives = np.unique(points.life)
     longest_s = max(float(np.ptp(points.t_s[points.life == life])) for life in lives)
     share = (points.t_s - points.t_s.min()) / points.span_s
     age = points.age_s / longest_s
     first = points.life == lives[0]
-    groups = [first] if len(lives) == 1 else [first, ~first]
-
-    def by_group(shapes: Iterable[Numbers]) -> tuple[tuple[int, ...], ...]:
-        return tuple(columns.add(np.where(group, shape, 0.0) for group in groups) for shape in shapes)
-
+    columns = _Columns([first] if len(lives) == 1 else [first, ~first])
     intercepts = columns.add(points.life == life for life in lives)
     clock_values = _clock_values(points, share, settled=settled)
     clocks = columns.add(clock_values)
-    load_regressors: tuple[int, ...] = ()
-    load_sets: tuple[tuple[int, ...], ...] = ()
-    if _load_varies(points):
-        load_regressors = columns.add(points.load_regressors.T)
-        load_sets = tuple((column,) for column in load_regressors)
-    elif not _requests_known(points) and len(share) > MIN_POINTS_FOR_CYCLES:
-        angles = (2 * np.pi * cycles * share for cycles in LOAD_CYCLES)
-        load_sets = tuple(columns.add((np.sin(angle), np.cos(angle))) for angle in angles)
-        if points.span_s >= 2 * DAY_S:
-            turns = 2 * np.pi * points.t_s / DAY_S
-            waves = (
-                wave(number * turns) for number in range(1, DAY_HARMONICS + 1) for wave in (np.sin, np.cos)
-            )
-            day = columns.add(waves)
-            load_sets += tuple(day[: 2 * number] for number in range(1, DAY_HARMONICS + 1))
-    warm_ups = by_group(_curves(age, WARM_UP_TAUS, WARM_UP_LOG_SCALES))
+    load_regressors, load_sets = _load_columns(columns, points, share)
+    warm_ups = columns.add_by_group(_curves(age, WARM_UP_TAUS, WARM_UP_LOG_SCALES))
     # Where lives are short, a slow warm-up that may bend is as good as a leak.
     warm_up_derivatives = () if len(lives) > 1 else columns.add(_derivatives(age, WARM_UP_TAUS))
-    places = (*CHANGE_POINTS, *FINE_CHANGE_POINTS)
-    order = np.argsort(share, kind="stable")
-    within_life = () if len(lives) == 1 else tuple(at * longest_s / points.span_s for at in CHANGE_POINTS)
-    change_points = []
-    for values in clock_values:
-        of_run = (np.maximum(values - np.interp(at, share[order], values[order]), 0.0) for at in places)
-        of_life = (np.maximum(age - at, 0.0) * longest_s / points.span_s for at in CHANGE_POINTS)
-        change_points.append(columns.add(of_run) + (columns.add(of_life) if within_life else ()))
+    within_life = () if len(lives) == 1 else CHANGE_POINTS
+    of_life = [np.maximum(age - at, 0.0) * longest_s / points.span_s for at in within_life]
+    change_points = _change_point_columns(columns, clock_values, share, of_life)
     shifted = [k for k in range(2, len(share) - 2) if points.life[k - 2] == points.life[k + 2]]
     level_shifts = columns.add(
         (np.arange(len(share)) >= k) & (points.life == points.life[k]) for k in shifted
@@ -146,15 +128,7 @@ def build_design_matrix(points: Points, *, settled: bool) -> DesignMatrix:
     if len(clocks) > 1:
         began = np.array([clock_values[1][points.life == life].min() for life in points.life])
         ages.append((clock_values[1] - began) * points.span_s / longest_s)
-    saturations = [by_group(_saturations(since)) for since in ages]
-    derivatives = [
-        (
-            *columns.add(_derivatives(since, SATURATION_TAUS)),
-            *(None for _ in SATURATION_LOG_SCALES),
-            *columns.add(since**power * np.log(np.maximum(since, 1e-9)) for power in SATURATION_POWERS),
-        )
-        for since in ages
-    ]
+    saturations, saturation_derivatives = _saturation_columns(columns, ages)
     return DesignMatrix(
         values=np.stack(columns.made, axis=1),
         intercepts=intercepts,
@@ -163,16 +137,66 @@ def build_design_matrix(points: Points, *, settled: bool) -> DesignMatrix:
         load_regressors=load_regressors,
         warm_ups=warm_ups,
         warm_up_derivatives=warm_up_derivatives,
-        change_points=tuple(change_points),
-        change_point_at=(*places, *within_life),
-        starts=tuple(
-            k < len(CHANGE_POINTS) or k >= len(places) for k in range(len(places) + len(within_life))
+        change_points=change_points,
+        change_point_at=(
+            *CHANGE_POINTS,
+            *FINE_CHANGE_POINTS,
+            *(at * longest_s / points.span_s for at in within_life),
+        ),
+        starts=(
+            *(True for _ in CHANGE_POINTS),
+            *(False for _ in FINE_CHANGE_POINTS),
+            *(True for _ in within_life),
         ),
         level_shifts=level_shifts,
         level_shift_at=share[shifted] if shifted else np.empty(0),
-        saturations=tuple(one for of_age in saturations for one in of_age),
-        saturation_derivatives=tuple(one for of_age in derivatives for one in of_age),
+        saturations=saturations,
+        saturation_derivatives=saturation_derivatives,
     )
+
+
+def _load_columns(
+    columns: _Columns, points: Points, share: Numbers
+) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """Add what may follow the load; return the places of its regressors, and of each way to follow it."""
+    if _load_varies(points):
+        regressors = columns.add(points.load_regressors.T)
+        return regressors, tuple((column,) for column in regressors)
+    if _requests_known(points) or len(share) <= MIN_POINTS_FOR_CYCLES:
+        return (), ()
+    angles = (2 * np.pi * cycles * share for cycles in LOAD_CYCLES)
+    sets = tuple(columns.add((np.sin(angle), np.cos(angle))) for angle in angles)
+    if points.span_s >= 2 * DAY_S:
+        turns = 2 * np.pi * points.t_s / DAY_S
+        numbers = range(1, DAY_HARMONICS + 1)
+        day = columns.add(wave(number * turns) for number in numbers for wave in (np.sin, np.cos))
+        sets += tuple(day[: 2 * number] for number in numbers)
+    return (), sets
+
+
+def _change_point_columns(
+    columns: _Columns, clock_values: Sequence[Numbers], share: Numbers, of_life: Sequence[Numbers]
+) -> tuple[tuple[int, ...], ...]:
+    """Add for each clock its part after each change point of the run, then ``of_life``; return the places by clock."""
+    order = np.argsort(share, kind="stable")
+    places = []
+    for values in clock_values:
+        at_run = (np.interp(at, share[order], values[order]) for at in (*CHANGE_POINTS, *FINE_CHANGE_POINTS))
+        places.append(columns.add(np.maximum(values - begun, 0.0) for begun in at_run) + columns.add(of_life))
+    return tuple(places)
+
+
+def _saturation_columns(
+    columns: _Columns, ages: Sequence[Numbers]
+) -> tuple[tuple[tuple[int, ...], ...], tuple[int | None, ...]]:
+    """Add for each age all saturations, then for each age all derivatives; return the places of both."""
+    saturations = [one for age in ages for one in columns.add_by_group(_saturations(age))]
+    derivatives: list[int | None] = []
+    for age in ages:
+        derivatives += columns.add(_derivatives(age, SATURATION_TAUS))
+        derivatives += (None for _ in SATURATION_LOG_SCALES)
+        derivatives += columns.add(age**power * np.log(np.maximum(age, 1e-9)) for power in SATURATION_POWERS)
+    return tuple(saturations), tuple(derivatives)
 
 
 def _requests_known(points: Points) -> bool:
