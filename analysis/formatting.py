@@ -115,11 +115,6 @@ def format_change(before: float | None, after: float | None) -> str:
     return f"{percent:+d}%" if percent else "0%"
 
 
-def verdict_name(verdict: str) -> str:
-    """Return a verdict as it is printed: ``NO LEAK``."""
-    return verdict.replace("_", " ").upper()
-
-
 def short_build(build: str | None) -> str:
     """Return a git revision or an image id as people write it."""
     if not build:

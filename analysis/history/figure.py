@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from analysis.formatting import BYTE_UNITS, HOUR_S, short_build, verdict_name
+from analysis.formatting import BYTE_UNITS, HOUR_S, short_build
 from analysis.history.findings import P99, RATE, Found, History, Quantity
 from analysis.history.runs import BYTES_PER_REQUEST, HistoryRun
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Verdict
 from analysis.report.figures.axes import new_axes, note_no_data
 from analysis.report.figures.style import AFTER, BEFORE, DPI, FAINT, INK, PAPER, WIDTH_INCHES
+from soak.contract import verdict_name
 
 COLOURS: Final[dict[Verdict, str]] = {LEAK: BEFORE.colour, NO_LEAK: AFTER.colour, INCONCLUSIVE: FAINT}
 MARKERS: Final[dict[Verdict, str]] = {LEAK: "X", NO_LEAK: "o", INCONCLUSIVE: "s"}

@@ -8,12 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from analysis.formatting import format_bytes, short_build, verdict_name
+from analysis.formatting import format_bytes, short_build
 from analysis.history.changes import FALSE_ALARM, LEAST_EACH, LEAST_RUNS, Change, change_points
 from analysis.history.runs import HistoryRun, Runs
 from analysis.judge.types import LEAK, NO_LEAK
 from analysis.report.tables import NO_NUMBER, Table
 from analysis.verdict.wording import SMALLEST_BOUND, interval_text, rate_text
+from soak.contract import verdict_name
 
 SIDES_95: Final = (1.96, 1.645)
 """Standard errors between a rate and its lower end, and its upper end: the chances there are 2.5% and 5%."""

@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from soak.contract import live
 
 ARENA_BYTES: Final = 2.0**20
 """Bytes that Python's allocator takes at a time (since 3.10), and any process may take now and then."""
 
 Numbers = npt.NDArray[np.float64]
 T = TypeVar("T")
-Verdict = Literal["leak", "no_leak", "inconclusive"]
+Verdict = live.Verdict
 
-LEAK: Final = "leak"
-NO_LEAK: Final = "no_leak"
-INCONCLUSIVE: Final = "inconclusive"
+LEAK: Final = live.LEAK
+NO_LEAK: Final = live.NO_LEAK
+INCONCLUSIVE: Final = live.INCONCLUSIVE
 
 
 class ReasonCode(StrEnum):

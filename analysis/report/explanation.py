@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.formatting import format_bytes, format_duration, verdict_name
+from analysis.formatting import format_bytes, format_duration
 from analysis.judge.types import LEAK, NO_LEAK, Margin
 from analysis.prometheus.queries import Query
 from analysis.recording.manifest import Manifest
@@ -19,6 +19,7 @@ from analysis.verdict.wording import (
     rate_text,
     signal_text,
 )
+from soak.contract import verdict_name
 
 
 def decided(contents: ReportContents) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from analysis.formatting import KIB, MIB, verdict_name
+from analysis.formatting import KIB, MIB
 from analysis.incident.claims import Claim
 from analysis.incident.formatting import memory_note
 from analysis.recording.latency import QUANTILE_NAMES
@@ -19,6 +19,7 @@ from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.decision import SignalVerdict
 from analysis.verdict.run import JudgedRun
 from analysis.verdict.wording import interval_text, rate_text, signal_text
+from soak.contract import verdict_name
 
 MOST_EVENTS: Final = 200
 """Events in the table; of more, the first and the last are shown."""

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.formatting import format_duration, verdict_name
+from analysis.formatting import format_duration
 from analysis.judge.frozen import until_frozen
 from analysis.judge.types import (
     INCONCLUSIVE,
@@ -34,6 +34,7 @@ from analysis.verdict.validity import (
     arm_objections,
     load_summary,
 )
+from soak.contract import verdict_name
 
 AT_LIMIT_SHARE: Final = 0.97
 """Share of its limit from which on memory may be held there: by swap, or by a page cache that shrinks."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from analysis.formatting import verdict_name
 from analysis.judge.types import INCONCLUSIVE, LEAK, Verdict
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.gates import Gate, GateResult
 from analysis.verdict.injected import ControlResult, InjectedControl
 from analysis.verdict.validity import Objection, ObjectionKind
 from analysis.verdict.wording import injected_text, refusal
+from soak.contract import verdict_name
 from soak.errors import EXIT_GATE_FAILED, EXIT_INCONCLUSIVE, EXIT_OK
 
 Decision = Literal["signed", "failed", "inconclusive", "refused", "none"]

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from analysis.formatting import HOUR_S, format_bytes, format_duration, format_interval, verdict_name
+from analysis.formatting import HOUR_S, format_bytes, format_duration, format_interval
 from analysis.judge.reasons import COUNT_NAMES
 from analysis.judge.types import INCONCLUSIVE, LEAK, NO_LEAK, Margin, Rate, Window
 from analysis.recording.accounting import CHARGED, HELD, NATIVE, OWN, PARTS, PYTHON, REST
@@ -16,6 +16,7 @@ from analysis.verdict.decision import SignalVerdict
 from analysis.verdict.injected import ControlResult, InjectedControl
 from analysis.verdict.signals import LIMITS, RSS, USS, WITH_FILES, in_bytes
 from analysis.verdict.validity import ObjectionKind
+from soak.contract import verdict_name
 
 SIGNAL_NAMES: Final = {
     HELD: "memory in use",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from locustfiles.web.live_recording import LiveArm
-from soak.contract import ArmLive, ProcessLive
+from soak.contract import VERDICTS, ArmLive, ProcessLive, verdict_name
 from soak.contract.units import clock_text, mebibytes, three_digits
 
 UNKNOWN: Final = "-"
 """What stands where a figure is expected that cannot be known."""
-VERDICT_TEXTS: Final = {"leak": "LEAK", "no_leak": "NO LEAK", "inconclusive": "INCONCLUSIVE"}
 
 MOST_PROCESSES: Final = 10
 """Processes of an arm that the page /soak lists; of more, those that grow fastest, then those with the most RSS."""
@@ -21,7 +20,7 @@ def arm_texts(name: str, arm: LiveArm, live: ArmLive) -> dict[str, str]:
     now = arm.now.get
     return {
         "name": name,
-        "verdict": VERDICT_TEXTS.get(live.verdict, "none yet"),
+        "verdict": verdict_name(live.verdict) if live.verdict in VERDICTS else "none yet",
         "rate": live_rate_text(live),
         "suspect": live.suspect,
         "rss": memory_text(now("rss")),

@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from soak.contract import LOAD, MANIFEST, REPORT, SUMMARY
+from soak.contract import LOAD, MANIFEST, REPORT, SUMMARY, verdict_name
 from soak.contract.hashes import first_difference, outdated_report
 from soak.contract.units import clock_text
 from soak.errors import UsageError, message_line, printable
@@ -67,7 +67,7 @@ def listing_table(listed: tuple[Listed, ...], runs: Path) -> RenderableType:
         table.add_column(name, no_wrap=True, justify="right" if name == "load" else "left")
     table.add_column("verdicts", overflow="fold", min_width=24)
     for one in listed:
-        verdicts = [f"{arm}: {verdict.replace('_', ' ').upper()}" for arm, verdict in one.verdicts.items()]
+        verdicts = [f"{arm}: {verdict_name(verdict)}" for arm, verdict in one.verdicts.items()]
         load = "" if one.load_s is None else clock_text(one.load_s, hours=True)
         cells = (one.run, one.profile, one.started[:16].replace("T", " "), load, one.status)
         outcome = (one.decision, "\n".join([*verdicts, *([one.note] if one.note else [])]))

@@ -7,10 +7,22 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from soak.contract.files import SCHEMA_VERSION
 from soak.regular_files import read_regular
+
+Verdict = Literal["leak", "no_leak", "inconclusive"]
+
+LEAK: Final = "leak"
+NO_LEAK: Final = "no_leak"
+INCONCLUSIVE: Final = "inconclusive"
+VERDICTS: Final[tuple[Verdict, ...]] = (LEAK, NO_LEAK, INCONCLUSIVE)
+
+
+def verdict_name(verdict: str) -> str:
+    """Return a verdict as it is printed: ``NO LEAK``."""
+    return verdict.replace("_", " ").upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +44,7 @@ class ArmLive:
     """The verdict on one arm so far; None for what is not known, also for a time to OOM without end."""
 
     verdict: str
-    """leak, no_leak or inconclusive."""
+    """One of ``VERDICTS``."""
     reason: str
     """One sentence, without a full stop."""
     rate_per_s: float | None = None

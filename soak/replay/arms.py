@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import psutil
 
 from soak import contract
-from soak.contract import MOST_REASON, ArmReplay
+from soak.contract import LEAK, MOST_REASON, NO_LEAK, ArmReplay
 from soak.contract.units import clock_text
 from soak.errors import HarnessError, SoakError, message_line
 from soak.plan.arm_plan import ArmPlan
@@ -29,8 +29,6 @@ from soak.replay.verdicts import Judged, judged_arms
 from soak.supervisor.launch import Ended
 from soak.supervisor.session import Session
 
-LEAK: Final = "leak"
-NO_LEAK: Final = "no_leak"
 EXPLAINED: Final = 0.5
 """Share of the leak below which native memory is looked for, as well."""
 SECOND_PASS: Final = 0.5

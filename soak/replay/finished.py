@@ -14,14 +14,14 @@ from typing import Final
 
 from soak import contract
 from soak.containers.images import images_of
-from soak.contract import ArmReplay
+from soak.contract import LEAK, ArmReplay
 from soak.contract.hashes import check, listed_files
 from soak.errors import HarnessError, UsageError
 from soak.plan.arm_plan import ArmPlan
 from soak.plan.run_plan import RunPlan, plan_run
 from soak.recording.files import amend, first_free, record_sums, write_manifest
 from soak.regular_files import read_regular, real_path
-from soak.replay.arms import LEAK, facts, is_eligible, replay_arms
+from soak.replay.arms import facts, is_eligible, replay_arms
 from soak.replay.recorded import Recorded, differences, profile_of, read_recorded
 from soak.replay.verdicts import Judged, judged
 from soak.status.terminal import Progress

@@ -9,12 +9,11 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from soak.contract import LOAD, PHASES, ArmLive
+from soak.contract import LOAD, PHASES, VERDICTS, ArmLive
 from soak.contract.protocol import LOOPBACK
 from soak.errors import UsageError
 from soak.status.model import ATTACHED, ArmStatus, RunStatus
 
-VERDICTS: Final = ("leak", "no_leak", "inconclusive")
 OUTCOMES: Final = ("planned", "ok", "failed")
 
 GAUGES: Final = (

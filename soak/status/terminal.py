@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from soak.contract import ArmLive
+from soak.contract import ArmLive, verdict_name
 from soak.contract.units import clock_text
 from soak.errors import printable
 from soak.status.model import ArmStatus, RunStatus
@@ -106,7 +106,7 @@ def _cells(arm: ArmStatus) -> list[tuple[str, str]]:
     if arm.oom_kills is not None:
         cells.append(("OOM kills", str(arm.oom_kills)))
     if arm.live is not None:
-        cells.append(("verdict", arm.live.verdict.replace("_", " ")))
+        cells.append(("verdict", verdict_name(arm.live.verdict).lower()))
         if rate := _rate(arm.live):
             cells.append(("rate", rate))
         if arm.live.suspect:

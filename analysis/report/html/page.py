@@ -10,7 +10,6 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis.formatting import verdict_name
 from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
 from analysis.report.gates import gate_rows
@@ -25,7 +24,7 @@ from analysis.report.story import QUESTIONS
 from analysis.report.stuck_tasks import stuck_lines
 from analysis.report.tables import comparison_table, event_table, load_table
 from analysis.verdict.wording import control_line, verdict_sentence
-from soak.contract import SUMS
+from soak.contract import SUMS, verdict_name
 from soak.contract.hashes import FileHash, HashCheck
 
 ALTS: Final = {

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from analysis.formatting import verdict_name
 from analysis.judge.types import INCONCLUSIVE, LEAK
 from analysis.report.contents import ReportContents
 from analysis.report.gates import GateRow, gate_rows
 from analysis.verdict.gates import LEAK_GATE, GateResult
 from analysis.verdict.injected import ControlResult, InjectedControl
 from analysis.verdict.wording import control_line, refusal
+from soak.contract import verdict_name
 
 NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from analysis.formatting import short_build, verdict_name
+from analysis.formatting import short_build
 from analysis.report.contents import ReportContents
 from analysis.report.explanation import decided
 from analysis.report.growth_tables import suspect_tables
@@ -16,6 +16,7 @@ from analysis.report.tables import Table, comparison_table, gate_table, load_tab
 from analysis.verdict.arm import ArmVerdict
 from analysis.verdict.run import JudgedRun
 from analysis.verdict.wording import control_line, verdict_sentence
+from soak.contract import verdict_name
 
 MOST_COMMENT_BYTES: Final = 60_000
 """GitHub takes 65,536 characters in a comment."""
