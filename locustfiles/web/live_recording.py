@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Final
 from locustfiles.web.lives import LivesSoFar
 from locustfiles.web.series import Series
 from soak import contract
-from soak.contract.tail import CsvRow, CsvTail
+from soak.contract.tail import CsvRow, CsvTail, cell_number
 from soak.regular_files import read_json
 
 SUMMED: Final = {
@@ -190,12 +189,3 @@ def _processes(tick: list[CsvRow]) -> tuple[LiveProcess, ...]:
                 LiveProcess(int(life), None if pid is None else int(pid), cell_number(row, "rss_bytes"))
             )
     return tuple(sorted(found, key=lambda one: one.life))
-
-
-def cell_number(row: CsvRow, name: str) -> float | None:
-    """Return a cell as a number; None where it was not read."""
-    try:
-        value = float(row[name])
-    except (KeyError, ValueError):
-        return None
-    return value if math.isfinite(value) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from soak.contract import OOM_KILLERS
-from soak.contract.tail import CsvRow
+from soak.contract.tail import CsvRow, cell_number
 
 MOST_MARKS: Final = 500
 """Number of OOM kills whose times are kept."""
@@ -32,7 +32,7 @@ class LivesSoFar:
 
     def take(self, t_s: float, row: CsvRow) -> None:
         """Take one event."""
-        event, life = row.get("event"), _number(row)
+        event, life = row.get("event"), int(cell_number(row, "life") or 0)
         killed = event == "exit" and row.get("by") in OOM_KILLERS
         if killed and not self._fell:
             self.oom_kills += 1
@@ -47,11 +47,3 @@ class LivesSoFar:
             self.is_down, self.not_restarted = False, ""
         elif life == self._own and event == "exit":
             self.is_down, self._own, self.over, self._fell = True, None, self._newest, killed
-
-
-def _number(row: CsvRow) -> int:
-    """Return the number of a life; 0, which none has, where it cannot be read."""
-    try:
-        return int(row.get("life", ""))
-    except ValueError:
-        return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from pathlib import Path
 from typing import Final
@@ -57,3 +58,12 @@ class CsvTail:
         if rows and not self._names:
             self._names = rows.pop(0)
         return [dict(zip(self._names, cells, strict=False)) for cells in rows]
+
+
+def cell_number(row: CsvRow, name: str) -> float | None:
+    """Return a cell as a number; None where it was not read."""
+    try:
+        value = float(row[name])
+    except (KeyError, ValueError):
+        return None
+    return value if math.isfinite(value) else None

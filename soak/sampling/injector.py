@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from soak.contract import LOAD, WARMUP, InjectedLeak
-from soak.contract.tail import CsvTail
+from soak.contract.tail import CsvTail, cell_number
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.target import Target
 
@@ -61,5 +61,6 @@ class Injector:
         """Return the requests answered well, or the seconds of load, since the last time."""
         since_s, self._last_s = self._last_s, t_s
         if self._leak.per == "request":
-            return sum(int(row.get("ok") or 0) for row in self._requests.new_rows())
+            rows = [row for row in self._requests.new_rows() if cell_number(row, "t_s") is not None]
+            return sum(cell_number(row, "ok") or 0.0 for row in rows)
         return t_s - since_s if since_s is not None and phase in (WARMUP, LOAD) else 0.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from soak.contract import FAILURE_KINDS
-from soak.contract.tail import CsvTail
+from soak.contract.tail import CsvTail, cell_number
 
 NEWEST_S: Final = 10
 """Seconds whose mean is shown: those between two lines of the progress display."""
@@ -21,7 +21,7 @@ class RequestTail:
 
     def __init__(self, path: Path) -> None:
         self._tail = CsvTail(path)
-        self._newest: deque[Mapping[str, int]] = deque(maxlen=NEWEST_S)
+        self._newest: deque[Mapping[str, float]] = deque(maxlen=NEWEST_S)
         self._newest_s = 0.0
 
     def rates(self, now_s: float) -> Mapping[str, float]:
@@ -30,15 +30,13 @@ class RequestTail:
         Nothing before the first, nor once none came for NEWEST_S: the load is over, or nobody reports it any more.
         """
         for row in self._tail.new_rows():
-            self._newest_s = float(row["t_s"])
-            failed = sum(int(row.get(f"failed_{kind}") or 0) for kind in FAILURE_KINDS)
-            self._newest.append(
-                {
-                    "planned": int(row["planned"]),
-                    "ok": int(row["ok"]),
-                    "failed": failed + int(row["missed"]),
-                }
-            )
+            t_s, planned, ok = cell_number(row, "t_s"), cell_number(row, "planned"), cell_number(row, "ok")
+            if t_s is None or planned is None or ok is None:  # a damaged row
+                continue
+            names = ("missed", *(f"failed_{kind}" for kind in FAILURE_KINDS))
+            failed = sum(cell_number(row, name) or 0.0 for name in names)
+            self._newest_s = t_s
+            self._newest.append({"planned": planned, "ok": ok, "failed": failed})
         if now_s - self._newest_s > NEWEST_S:
             return {}
         loaded = [second for second in self._newest if second["planned"]]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from locustfiles.web.live_recording import LiveProcess, cell_number
+from locustfiles.web.live_recording import LiveProcess
 from locustfiles.web.wording import arm_texts
 from soak.contract import PHASES, ArmLive
 from tests.unit.locustfiles.web.live_run import GrowingRun
@@ -173,12 +173,6 @@ def test_a_directory_that_is_not_there_yet_says_nothing(tmp_path: Path) -> None:
     run.recording.read_new()
     assert (run.recording.phase, run.recording.limit_bytes, run.recording.live) == ("", None, None)
     assert not run.recording.has_report
-
-
-def test_a_cell_that_was_not_read_is_no_number() -> None:
-    """Neither is one that is missing, damaged or no finite number; 0 is one."""
-    row = {"a": "", "b": "x", "c": "nan", "d": "inf", "e": "0"}
-    assert [cell_number(row, name) for name in "abcdef"] == [None, None, None, None, 0.0, None]
 
 
 def test_how_an_arm_elsewhere_ends_is_not_known(tmp_path: Path) -> None:

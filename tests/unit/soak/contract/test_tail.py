@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from soak.contract import tail
-from soak.contract.tail import CsvTail, LineTail
+from soak.contract.tail import CsvTail, LineTail, cell_number
 
 
 def test_whole_lines_are_read_once_and_in_order(tmp_path: Path) -> None:
@@ -64,3 +64,9 @@ def test_a_long_file_is_read_a_part_at_a_time(tmp_path: Path, monkeypatch: pytes
         assert len(rows) < 20
         found += rows
     assert [row["t_s"] for row in found] == [str(n) for n in range(200)]
+
+
+def test_a_cell_that_was_not_read_is_no_number() -> None:
+    """Neither is one that is missing, damaged or no finite number; 0 is one."""
+    row = {"a": "", "b": "x", "c": "nan", "d": "inf", "e": "0"}
+    assert [cell_number(row, name) for name in "abcdef"] == [None, None, None, None, 0.0, None]

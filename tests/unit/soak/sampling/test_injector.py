@@ -69,6 +69,17 @@ def test_the_total_is_the_rate_times_all_answers(tmp_path: Path) -> None:
     assert bench.injector.held_bytes == {"python": 13_992, "native": 3_492}
 
 
+def test_a_damaged_row_counts_for_nothing(tmp_path: Path) -> None:
+    """Neither one without its second nor one without its answers ends the sampling."""
+    bench, probe = Bench(tmp_path, PER_REQUEST), Probe()
+    bench.answer(10)
+    with bench.requests.open("a") as file:
+        file.write("\x00\x00\n,9,8,1\n2,9\n3,9,8x,1\n")
+    bench.answer(20)
+    bench.follow(probe)
+    assert probe.asked == [("python", 12_000), ("native", 3_000)]
+
+
 def test_workers_share_the_total_and_a_new_one_begins_at_nothing(tmp_path: Path) -> None:
     """An arm leaks as much with two processes as with one, and a restart is no step."""
     bench, first, second, third = Bench(tmp_path, PER_REQUEST), Probe(), Probe(), Probe()

@@ -164,6 +164,18 @@ def test_an_arm_that_answers_nothing_has_the_rate_of_that(tmp_path: Path) -> Non
     assert RequestTail(path).rates(1.0) == {"planned": 300, "ok": 150, "failed": 150}
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    ["x" + second(1, 1), second(7, 7).replace("7", "7x"), "1,3\n", "\x00\x00\n", "\n"],
+    ids=["its second", "its counts", "cut", "never written", "empty"],
+)
+def test_a_damaged_row_is_left_out(tmp_path: Path, damaged: str) -> None:
+    """A run does not end for a number that is shown."""
+    path = tmp_path / "requests.csv"
+    path.write_text(",".join(COLUMNS) + "\n" + second(300, 200) + damaged + second(300, 100, missed=200))
+    assert RequestTail(path).rates(1.0) == {"planned": 300, "ok": 150, "failed": 100}
+
+
 def test_old_rates_are_none_of_now(tmp_path: Path) -> None:
     """Once no second came for as long as the mean is of, as between two loads of a web UI."""
     path = tmp_path / "requests.csv"
