@@ -105,14 +105,15 @@ def command(
     requests_query: Annotated[
         str,
         typer.Option(
-            metavar="PROMQL", help="Requests answered: a counter, or requests per second by rate()."
+            metavar="PROMQL",
+            help="Requests answered: a counter, or requests per second by rate() (with --prometheus).",
         ),
     ] = "",
     start_query: Annotated[
         str,
         typer.Option(
             metavar="PROMQL",
-            help="Start times of the processes (default: the metric beside a known metric of memory).",
+            help="Start times of the processes, with --prometheus (default: the metric beside a known one of memory).",
         ),
     ] = "",
     bearer_file: Annotated[

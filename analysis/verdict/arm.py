@@ -155,6 +155,7 @@ def arm_verdict(
         verdict, reason = leading.verdict, leading.reason
         if recording.manifest.attached:
             objections += _of_day(arm.name, found.whole.readings, margin, leading)
+            objections += _of_other_load(arm.name, _signal_of(found, leading), leading)
         if verdict == NO_LEAK:
             objections += doubts_of_no_leak(arm, load, margin, error, found, decided)
         if verdict == LEAK:
@@ -198,26 +199,16 @@ def series_verdict(
     With an objection that stands it is INCONCLUSIVE. The load is taken to be nobody's plan, so that a leak may be the
     load of days; and readings that leak and then no longer change may be readings of nothing.
     """
-
-    def alone(series: SignalSeries) -> Decision:
-        return decide(
-            Evidence(Signal(series, margin, limit_bytes), (), (), None, None, 0.0),
-            Served(0.0, 0.0),
-            error=error,
-        )
-
-    decided = alone(readings)
+    signal = Signal(readings, margin, limit_bytes)
+    decided = _alone(signal, error)
     judgement = decided.leading.judgement
     known = readings.value[np.isfinite(readings.value)]
     headroom = limit_bytes - float(known[-1]) if limit_bytes is not None and len(known) else None
     objections += _of_day(name, readings, margin, judgement)
-    if judgement.verdict != INCONCLUSIVE and may_follow_other_load(readings):
-        unknown = replace(readings, requests=np.full(len(readings.t_s), np.nan))
-        if alone(unknown).leading.judgement.verdict != judgement.verdict:
-            objections += (_of_other_load(name),)
+    objections += _of_other_load(name, signal, judgement, error)
     if judgement.verdict == NO_LEAK:
         until = until_frozen(readings)
-        if until is not None and alone(until).leading.judgement.verdict == LEAK:
+        if until is not None and _verdict_of(replace(signal, readings=until), error) == LEAK:
             objections += (_of_frozen(name, readings, until),)
         if limit_bytes is not None:
             objections += _of_limit(name, known, limit_bytes)
@@ -225,6 +216,21 @@ def series_verdict(
     return ArmVerdict(
         name, verdict, reason, margin, decided.leading, decided.signals, headroom, 0, objection=objection
     )
+
+
+def _alone(signal: Signal, error: float, *, detectable: bool = True) -> Decision:
+    evidence_of_one = Evidence(signal, (), (), None, None, 0.0)
+    return decide(evidence_of_one, Served(0.0, 0.0), error=error, detectable=detectable)
+
+
+def _verdict_of(signal: Signal, error: float) -> Verdict:
+    return _alone(signal, error, detectable=False).leading.judgement.verdict
+
+
+def _signal_of(found: Evidence, judgement: Judgement) -> Signal:
+    """Return the signal that a judgement is of."""
+    signals = (found.whole, *found.parts, *found.counts)
+    return next(one for one in signals if one.readings.signal == judgement.signal)
 
 
 def _of_day(name: str, readings: SignalSeries, margin: Margin, judgement: Judgement) -> tuple[Objection, ...]:
@@ -239,13 +245,23 @@ def _of_day(name: str, readings: SignalSeries, margin: Margin, judgement: Judgem
     return (Objection(name, ObjectionKind.DAY, doubt),) if doubt else ()
 
 
-def _of_other_load(name: str) -> Objection:
-    """Return the objection to a verdict that would be another if requests that are steady were not known."""
+def _of_other_load(
+    name: str, signal: Signal, judgement: Judgement, error: float = FAMILY_ERROR
+) -> tuple[Objection, ...]:
+    """Return an objection to a verdict on memory that would be another if requests that are steady were not known."""
+    readings = signal.readings
+    if judgement.verdict == INCONCLUSIVE or not in_bytes(readings.signal):
+        return ()
+    if not may_follow_other_load(readings):
+        return ()
+    unknown = replace(readings, requests=np.full(len(readings.t_s), np.nan))
+    if _verdict_of(replace(signal, readings=unknown), error) == judgement.verdict:
+        return ()
     text = (
         "memory changes unevenly while the requests are steady, as with another load of a day: a life of two days "
         "would decide"
     )
-    return Objection(name, ObjectionKind.DAY, text)
+    return (Objection(name, ObjectionKind.DAY, text),)
 
 
 def _of_frozen(name: str, readings: SignalSeries, until: SignalSeries) -> Objection:

@@ -9,7 +9,7 @@ from soak.process.spec import module_argv
 
 OF_ANALYSIS: Final = {
     "report": "Regenerate the report of a run, including an interrupted one.",
-    "judge": "Print verdict and gates of a run, or judge another tool's recording of memory.",
+    "judge": "Print verdict and gates of a run, or judge memory that another tool or Prometheus recorded.",
     "compare": "Compare two runs recorded separately.",
     "history": "Write a page of the last runs of a profile: verdict, leak rate, memory, latency, and what changed.",
 }

@@ -109,6 +109,20 @@ def test_what_may_follow_the_load_of_a_day_is_neither_called_nor_cleared(
         assert "on the data alone: LEAK" in verdict.reason
 
 
+def jobs(hours: Numbers) -> Numbers:
+    """Return memory that jobs take from half past eight on, on a day that begins at four."""
+    return np.asarray(200 + 40 / (1 + np.exp(-(hours - 4.5) / 0.7)))
+
+
+def test_steady_requests_do_not_tell_a_leak_from_other_jobs_of_a_day(tmp_path: Path) -> None:
+    """Health checks alone are counted: what the morning's jobs take is no leak, and what leaks steadily is one."""
+    judged = attached(tmp_path / "run", {"worker": jobs, "leaky": leaking, "flat": flat}, hours=8)
+    worker, leaky, level = judged.verdicts
+    assert worker.verdict == "inconclusive"
+    assert "memory changes unevenly while the requests are steady" in worker.reason
+    assert (leaky.verdict, level.verdict) == ("leak", "no_leak")
+
+
 @pytest.mark.parametrize(("leak", "verdict"), [(0.0, "no_leak"), (2.0, "inconclusive")])
 def test_a_week_end_that_takes_what_leaks_does_not_clear_it(
     tmp_path: Path, leak: float, verdict: str
