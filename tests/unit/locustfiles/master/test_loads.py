@@ -54,8 +54,8 @@ def test_the_last_worker_is_gone(
     assert capsys.readouterr().err == (
         "worker one joined: 1 of 2\n"
         "worker two joined: 2 of 2\n"
-        "worker one is gone; its share is missed\n"
-        "worker two is gone; its share is missed\n"
+        "soak: worker lost one: its share is missed\n"
+        "soak: worker lost two: its share is missed\n"
         "no worker is left to send the load\n"
     )
     (row,) = read_rows(tmp_path / "fixed")

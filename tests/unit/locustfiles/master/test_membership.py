@@ -52,7 +52,7 @@ def test_a_worker_that_is_back(master: Master, capsys: pytest.CaptureFixture[str
     node = master.runner.clients["one"]
     node.state = STATE_MISSING
     assert master.members.newly_lost(("one", "two")) == ["one"]
-    assert capsys.readouterr().err.endswith("worker one is gone; its share is missed\n")
+    assert capsys.readouterr().err.endswith("soak: worker lost one: its share is missed\n")
     node.state = STATE_RUNNING
     master.members.stop_if_lost("one")
     master.members.stop_if_lost("two")

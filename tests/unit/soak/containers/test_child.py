@@ -96,9 +96,15 @@ def test_the_process_that_is_sampled_is_the_containers(shop: Callable[..., Shop]
     assert one.child.detail == f"container {one.name} of podman, image shop:2.1, sha256:{IMAGE_ID}"
 
 
-def test_a_container_is_asked_to_end_and_leaves_nothing(shop: Callable[..., Shop]) -> None:
-    """The client passes the signal on; then the container is removed, and only then is all of it gone."""
-    one = shop(SLEEP)
+def test_a_container_is_asked_to_end_and_leaves_nothing(
+    shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client passes the signal on; then the container is removed, and only then is all of it gone.
+
+    Once it is left the guard need not remove it.
+    """
+    one, dropped = shop(SLEEP), list[tuple[str, str]]()
+    monkeypatch.setattr(one.guard, "drop_container", lambda *container: dropped.append(container))
     pid = one.pid()
     one.child.terminate()
     one.until(lambda: one.child.poll() is not None)
@@ -106,6 +112,9 @@ def test_a_container_is_asked_to_end_and_leaves_nothing(shop: Callable[..., Shop
     one.until(lambda: one.child.is_gone)
     assert not one.is_there
     assert started_ticks(pid) is None
+    assert not dropped
+    one.child.leave()
+    assert dropped == [("podman", one.name)]
 
 
 def test_a_container_that_is_late_is_killed_by_its_engine(shop: Callable[..., Shop]) -> None:

@@ -35,6 +35,7 @@ class ScriptedContainer(ScriptedChild):
 
     known_after_s = 0.5
     gone = True
+    left = False
 
     @property
     def sampled_pid(self) -> int | None:
@@ -44,6 +45,10 @@ class ScriptedContainer(ScriptedChild):
     @property
     def is_gone(self) -> bool:
         return self.gone
+
+    def leave(self) -> int:
+        self.left = True
+        return super().leave()
 
 
 class WrongLimit(Unlimited):
@@ -113,16 +118,16 @@ def test_a_container_is_sampled_by_the_process_that_becomes_known(shop: ShopOnPa
 
 
 def test_the_next_life_waits_until_the_last_container_is_gone(shop: ShopOnPaper) -> None:
-    """Its name and its port are taken until then."""
+    """Its name and its port are taken until then; it is left for good before."""
     shop.arm.start()
     shop.until(1.0)
     shop.lives[0].gone = False
     shop.lives[0].end(137)
     shop.until(6.0)
-    assert len(shop.lives) == 1
+    assert [life.left for life in shop.lives] == [False]
     shop.lives[0].gone = True
     shop.until(6.2)
-    assert len(shop.lives) == 2
+    assert [life.left for life in shop.lives] == [True, False]
 
 
 def test_a_container_that_ends_before_its_process_is_known_has_ended_before_it_was_ready(
