@@ -342,9 +342,9 @@ def _sampling(arm: Arm, load: Phase, every_s: float) -> list[str]:
     each_s = rows["until_next_s"].fillna(every_s)  # longer where the answers of an arm elsewhere took long
     newest_s = float(each_s.iloc[-1]) if len(each_s) else every_s
     ticks = len(rows) + max(0, math.floor((alive_s - float(each_s.sum())) / newest_s + 1e-6))
-    answered = int(rows["live_blocks"].notna().sum())
+    answered = int(rows["probe_ms"].notna().sum())
     if read < TICKS_AT_LEAST * ticks:
         return [f"memory was read at {read} of the {ticks} ticks while it was alive and loaded"]
-    if arm.samples["live_blocks"].notna().any() and answered < TICKS_AT_LEAST * read:
+    if arm.samples["probe_ms"].notna().any() and answered < TICKS_AT_LEAST * read:
         return [f"its probe answered at {answered} of {read} samples under load"]
     return []

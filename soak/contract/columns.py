@@ -169,7 +169,7 @@ SAMPLE_COLUMNS: Final = (
         "where there is none since the row before",
         optional=True,
     ),
-    Column("probe_ms", "time of the probe's answer, milliseconds; empty without an answer"),
+    _amount("probe_ms", "time of the probe's answer, milliseconds; empty without an answer"),
     Column(
         "metrics_ms",
         "time of the answer of an arm's own metrics, milliseconds; empty of an arm that does not run elsewhere",

@@ -53,11 +53,18 @@ class CsvTail:
         self._names: list[str] = []
 
     def new_rows(self) -> list[CsvRow]:
-        """Return the new rows, in order."""
-        rows = list(csv.reader(self._lines.new_lines()))
+        """Return the new rows, in order; one that is no CSV has no cells."""
+        rows = list(map(_cells, self._lines.new_lines()))
         if rows and not self._names:
             self._names = rows.pop(0)
         return [dict(zip(self._names, cells, strict=False)) for cells in rows]
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]))
+    except csv.Error:
+        return []  # a field longer than Python reads, as of a damaged file
 
 
 def cell_number(row: CsvRow, name: str) -> float | None:

@@ -140,6 +140,7 @@ _Sample = create_model(
     "_Sample",
     __base__=_Answer,
     problems=(_Problems, _Problems()),
+    heap_s=(Amount | None, None),
     gauge_errors=(Annotated[list[GaugeName], Field(max_length=MOST_GAUGES)], []),
     **{column.name: _field(column) for column in PROBE_COLUMNS},
 )

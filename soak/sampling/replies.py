@@ -24,15 +24,25 @@ class Reply:
     """Its columns and the time it took; empty without an answer."""
     problems: Mapping[str, str | None]
     """What is wrong with each reading; None for nothing."""
+    heap_s: float = 0.0
+    """Processor time that it took for the figures of the allocators, seconds."""
 
 
 def ask_all(
-    targets: Sequence[Target], clock: RunClock, timeout_s: Callable[[], float], *, exact: bool
+    targets: Sequence[Target],
+    clock: RunClock,
+    timeout_s: Callable[[], float],
+    *,
+    exact: bool = False,
+    heap: bool = True,
 ) -> list[Reply]:
-    """Ask the probes for samples, all at once, so that none waits for another; ``timeout_s`` is read for each."""
+    """Ask the probes for samples, all at once, so that none waits for another; ``timeout_s`` is read for each.
+
+    Without ``heap`` there are no figures of the allocators, whose cost grows with the heap; ``exact`` walks it.
+    """
 
     def ask(target: Target) -> Reply:
-        return _ask(target, clock, timeout_s, exact=exact)
+        return _ask(target, clock, timeout_s, exact=exact, heap=heap)
 
     if len(targets) < 2:
         return [ask(target) for target in targets]
@@ -46,14 +56,16 @@ def unasked(targets: Sequence[Target]) -> list[Reply]:
     return [Reply(target, {}, why if target.probed else {}) for target in targets]
 
 
-def _ask(target: Target, clock: RunClock, timeout_s: Callable[[], float], *, exact: bool) -> Reply:
+def _ask(
+    target: Target, clock: RunClock, timeout_s: Callable[[], float], *, exact: bool, heap: bool
+) -> Reply:
     if target.outside_only:
         return Reply(target, {}, {})
     if not target.has_probe:
         return Reply(target, {}, {"probe": "none in this process; it is sampled from outside only"})
     began_s = clock.now_s()
     try:
-        answer = target.ask("sample", timeout_s(), exact=exact)
+        answer = target.ask("sample", timeout_s(), exact=exact, heap=heap)
     except ProbeError as error:
         return Reply(target, {}, {"probe": str(error).removeprefix("probe: ")})
     cells: Row = {name: answer.get(name) for name in OF_PROBE}
@@ -62,10 +74,11 @@ def _ask(target: Target, clock: RunClock, timeout_s: Callable[[], float], *, exa
     failed = ", ".join(answer.get("gauge_errors") or ())
     problems = {
         "probe": None,
-        "malloc": (answer.get("problems") or {}).get("malloc"),
         "gauges": f"{failed}: raised an error, or gave no finite number" if failed else None,
     }
-    return Reply(target, cells, problems)
+    if heap:
+        problems["malloc"] = (answer.get("problems") or {}).get("malloc")
+    return Reply(target, cells, problems, answer.get("heap_s") or 0.0)
 
 
 def _whole(value: float) -> float:

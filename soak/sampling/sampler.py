@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,12 @@ from soak.recording.csv_writer import CsvWriter, Row
 from soak.recording.events import EventLog
 from soak.sampling.injector import Injector
 from soak.sampling.naming import Naming
-from soak.sampling.outside import SlowReadings, read_outside
+from soak.sampling.outside import read_outside
 from soak.sampling.probe_answers import ProbeError
 from soak.sampling.probe_rows import name_holders
 from soak.sampling.replies import Reply, ask_all, unasked
 from soak.sampling.target import Target
-from soak.sampling.ticks import Ticks
+from soak.sampling.ticks import SlowReadings, Ticks
 
 PROBE_TIMEOUT_S = 0.5
 """Time for an answer of the probe to a question of an ordinary row, seconds."""
@@ -33,6 +33,12 @@ FIRST_TIMEOUT_S = 2.0
 """Time for the first answer of each probe, before the first tick, seconds: for it a probe imports its modules."""
 EXACT_TIMEOUT_S = 30.0
 """Time for an answer of the probe that walks the whole heap, seconds."""
+SMAPS_SHARE = 0.01
+"""Most processor time that an arm's readings of smaps take, share of a core: ten arms leave it to their targets."""
+HEAP_SHARE = 0.005
+"""Most time for which a target is held up by the figures of its allocators, as a share: less than its p99 shows."""
+MOST_HEAP_TICKS = 10
+"""Ticks from one reading of these figures to the next, at most: memory in use is known by them alone."""
 NAMING_TIMEOUT_S = 10.0
 """Time for the probes to name holders at a quiesce point, seconds: death is near, so it may outlast the pause."""
 
@@ -66,8 +72,18 @@ class Sampler(Ticks):
         injector: Injector | None = None,
     ) -> None:
         super().__init__(arm, clock, events, samples, every_s=every_s)
-        self._slow = SlowReadings(
-            smaps_every_s, lambda detail: events.record("sampled_less", detail, arm=arm)
+
+        def report(detail: str) -> None:
+            events.record("sampled_less", detail, arm=arm)
+
+        self._smaps = SlowReadings("USS, PSS and limits", smaps_every_s, SMAPS_SHARE, every_s, report)
+        self._heap = SlowReadings(
+            "the figures of the allocators",
+            every_s,
+            HEAP_SHARE,
+            every_s,
+            report,
+            most_s=MOST_HEAP_TICKS * every_s,
         )
         self._lock = threading.Lock()
         """Held while a row is read from outside and written: rows are in order of time."""
@@ -89,7 +105,7 @@ class Sampler(Ticks):
         """Have each probe answer once, unrecorded: for its first answer it imports its modules."""
         with self._probing:
             until_s = self._clock.now_s() + FIRST_TIMEOUT_S
-            ask_all(self.targets, self._clock, lambda: self._left_s(until_s), exact=False)
+            ask_all(self.targets, self._clock, lambda: self._left_s(until_s))
 
     def tick(self, rung: str = "", *, exact: bool = False) -> tuple[Row, ...]:
         """Write one row of each process of the arm, all of one ``t_s``, and return them; none when it is down.
@@ -213,7 +229,15 @@ class Sampler(Ticks):
                 raise
 
     def _ask(self, targets: Sequence[Target], by_s: float, *, exact: bool) -> list[Reply]:
-        return ask_all(targets, self._clock, lambda: self._timeout_s(by_s, exact=exact), exact=exact)
+        """Ask for a row, the figures of the allocators in it where they are due; all of them where it is exact."""
+        heap = exact or self._heap.due(by_s)
+        replies = ask_all(
+            targets, self._clock, lambda: self._timeout_s(by_s, exact=exact), exact=exact, heap=heap
+        )
+        if heap and not exact:  # a rung's own reading leaves the ordinary ones their rhythm
+            longest_s = max((reply.heap_s for reply in replies), default=0.0)
+            self._heap.took(by_s, longest_s)
+        return replies
 
     def _timeout_s(self, by_s: float, *, exact: bool) -> float:
         left_s = self._left_s(by_s)
@@ -228,11 +252,10 @@ class Sampler(Ticks):
         if not replies:
             return []
         t_s = self._next_t_s()
-        smaps = bool(rung) or self._slow.due(t_s)
-        # a rung's own reading leaves the ordinary ones their rhythm
-        rhythm = self._slow.reading(t_s, self._every_s / 2) if smaps and not rung else nullcontext()
-        with rhythm:
-            outside = [read_outside(reply.target.pid, smaps=smaps) for reply in replies]
+        smaps, began_s = bool(rung) or self._smaps.due(t_s), time.thread_time()
+        outside = [read_outside(reply.target.pid, smaps=smaps) for reply in replies]
+        if smaps and not rung:
+            self._smaps.took(t_s, time.thread_time() - began_s)
         main = replies[0].target
         usage = main.limit.usage()
         shared: Row = {

@@ -83,3 +83,47 @@ class Ticks(ABC):
         # in milliseconds, as it is written: a restart and the grid may ask for a row in the same one
         self._last_t_s = max(self._clock.now_s(), self._last_t_s + 0.001)
         return self._last_t_s
+
+
+class SlowReadings:
+    """When readings are due that take a ``share`` of the time at most; ``what`` they are, for people.
+
+    They are due each ``every_s`` seconds, or less often, by what the last one took, but at least each ``most_s``; ticks
+    are ``tick_s`` apart. ``report`` gets a sentence when they become less often.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        every_s: float,
+        share: float,
+        tick_s: float,
+        report: Callable[[str], None],
+        *,
+        most_s: float = math.inf,
+    ) -> None:
+        self._what = what
+        self._every_s = every_s
+        self._share = share
+        self._tick_s = tick_s
+        self._report = report
+        self._most_s = most_s
+        self._next_s = 0.0
+        self._longest_s = every_s
+        """The longest time between two readings so far, seconds; half as much again is reported."""
+
+    def due(self, t_s: float) -> bool:
+        """Whether they are to be read at ``t_s``."""
+        return t_s >= self._next_s
+
+    def took(self, t_s: float, cpu_s: float) -> None:
+        """Note that the reading at ``t_s`` took ``cpu_s`` seconds of processor time."""
+        wait_s = min(max(self._every_s, cpu_s / self._share), self._most_s)
+        # half a tick early: the tick that they are due at may be
+        self._next_s = t_s if wait_s <= self._tick_s else t_s + wait_s - self._tick_s / 2
+        if wait_s > 1.5 * self._longest_s:
+            self._longest_s = wait_s
+            self._report(
+                f"{self._what} each {wait_s:.0f} s, not each {self._every_s:g} s: "
+                f"they take {cpu_s:.2f} s of processor time"
+            )

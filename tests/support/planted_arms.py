@@ -99,6 +99,7 @@ def _samples(soak: Soak, planted: PlantedArm, random: np.random.Generator) -> pd
             "phase": soak.phase_at(t_s),
             "rss_bytes": np.round(70e6 + planted.rss_bytes * served + noise),
             "cpu_s": np.round(2 + planted.cpu_ms / 1000 * served, 3),
+            "probe_ms": 1.0,
             "live_blocks": np.round(300_000 + planted.live_blocks * served),
             "malloc_in_use_bytes": np.round(40e6 + planted.native_bytes * served),
             "sessions_open": np.floor(1 + planted.sessions * served),

@@ -157,6 +157,7 @@ def samples(planted: Planted, name: str) -> Iterable[dict[str, Any]]:
             "cpu_s": round(2 + cpu_ms / 1000 * RPS * planted.sent_share * loaded_s, 3),
         }
         inside = {
+            "probe_ms": 1.0,
             "live_blocks": round(300_000 + 12 * tasks),
             "pymalloc_arena_bytes": 8_000_000,
             "pymalloc_free_bytes": 1_000_000,

@@ -79,4 +79,5 @@ def _memory(start_bytes: float, kept_bytes: float) -> dict[str, object]:
         "malloc_arena_bytes": round(start_bytes - 10e6 + kept_bytes),
         "malloc_top_bytes": 0,
         "live_blocks": 300_000,
+        "probe_ms": 1.0,
     }

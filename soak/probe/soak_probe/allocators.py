@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+import sys
 from typing import Any
 
 TYPE_CHECKING = False
@@ -21,6 +22,14 @@ _ALL_ARENAS = 4096
 
 MALLOC_FIGURES = ("malloc_in_use_bytes", "malloc_free_bytes", "malloc_arena_bytes", "malloc_top_bytes")
 """Names of the figures of malloc, those of their columns."""
+FIGURES = (
+    "live_blocks",
+    "pymalloc_arena_bytes",
+    "pymalloc_free_bytes",
+    "pymalloc_unused_bytes",
+    *MALLOC_FIGURES,
+)
+"""Names of the figures of both, those of their columns."""
 
 
 class _Mallinfo2(ctypes.Structure):
@@ -89,6 +98,25 @@ _dladdr = _function(_slow, "dladdr", ctypes.c_int, _POINTER, ctypes.POINTER(_Sym
 
 class ImplausibleError(ValueError):
     """The allocator's figures cannot be true; the message states them."""
+
+
+def figures() -> tuple[dict[str, int | None], dict[str, str]]:
+    """Return those of FIGURES that can be had, and why one was read that cannot be true, by what was asked.
+
+    Python's allocator has a word read of each of its pools, twice, and holds the interpreter meanwhile.
+    """
+    arena_bytes, free_bytes, unused_bytes = pymalloc() or (None, None, None)
+    of_python = {
+        # without pymalloc it is 0, or counts the blocks of this thread only
+        "live_blocks": (sys.getallocatedblocks() or None) if arena_bytes else None,
+        "pymalloc_arena_bytes": arena_bytes,
+        "pymalloc_free_bytes": free_bytes,
+        "pymalloc_unused_bytes": unused_bytes,
+    }
+    try:
+        return {**of_python, **malloc()}, {}
+    except ImplausibleError as error:
+        return of_python, {"malloc": str(error)}
 
 
 def pymalloc() -> tuple[int, int, int] | None:

@@ -74,9 +74,7 @@ def test_readings_that_are_missing_hide_a_leak_and_make_none(
     arms = tuple(
         replace(
             arm,
-            samples=arm.samples.assign(
-                live_blocks=arm.samples["live_blocks"].where(arm.samples.index % 3 > 0)
-            ),
+            samples=arm.samples.assign(probe_ms=arm.samples["probe_ms"].where(arm.samples.index % 3 > 0)),
         )
         if arm.name == silent
         else arm

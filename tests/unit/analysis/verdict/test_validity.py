@@ -142,7 +142,7 @@ def test_a_probe_that_fell_silent_is_a_reason(build_run: Build) -> None:
 
     def silence(row: dict[str, str]) -> None:
         if row["phase"] == "load":
-            row["live_blocks"] = ""
+            row["probe_ms"] = ""
 
     _rewrite(run_dir / "fixed" / "samples.csv", silence)
     assert reasons(run_dir) == ("fixed: its probe answered at 0 of 180 samples under load",)

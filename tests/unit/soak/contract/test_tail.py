@@ -66,6 +66,15 @@ def test_a_long_file_is_read_a_part_at_a_time(tmp_path: Path, monkeypatch: pytes
     assert [row["t_s"] for row in found] == [str(n) for n in range(200)]
 
 
+def test_a_line_that_is_no_csv_has_no_cells(tmp_path: Path) -> None:
+    """A field of a damaged file that is longer than Python reads ends no run, and hides no row behind it."""
+    path = tmp_path / "requests.csv"
+    path.write_text(f"t_s,ok\n1,5\n2,{'0' * 200_000}\n3,6\n")
+    follower = CsvTail(path)
+    rows = [row for _ in range(2) for row in follower.new_rows()]
+    assert rows == [{"t_s": "1", "ok": "5"}, {}, {"t_s": "3", "ok": "6"}]
+
+
 def test_a_cell_that_was_not_read_is_no_number() -> None:
     """Neither is one that is missing, damaged or no finite number; 0 is one."""
     row = {"a": "", "b": "x", "c": "nan", "d": "inf", "e": "0"}

@@ -50,7 +50,7 @@ def test_a_valid_answer_is_taken_without_what_it_has_beside() -> None:
     """Every forged column of the outside is dropped by the validator, every other key too."""
     forged = dict.fromkeys(OUTSIDE, 7) | {"x": 1}
     answer = read_answer("sample", line({**SAMPLE, **forged, "loop_lag_ms": 1.5, "gauges": {"pool": -2.5}}))
-    assert answer.keys() == {"ok", "problems", "gauge_errors", *names(PROBE_COLUMNS)}
+    assert answer.keys() == {"ok", "problems", "heap_s", "gauge_errors", *names(PROBE_COLUMNS)}
     assert (answer["live_blocks"], answer["loop_lag_ms"], answer["gauges"]) == (1000, 1.5, {"pool": -2.5})
 
 

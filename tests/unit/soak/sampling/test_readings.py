@@ -12,7 +12,7 @@ from soak.contract.clock import RunClock
 from soak.limit.base import Unlimited, Usage
 from soak.process.procfs import Smaps, Status, read_status
 from soak.sampling import outside as module
-from tests.support.scripted_sampler import ANSWER, FakeProbe, MakeBench, WithWorker
+from tests.support.scripted_sampler import ANSWER, FakeProbe, MakeBench, ScriptedClock, WithWorker
 
 
 def test_memory_is_read_by_kind_at_each_tick(make_bench: MakeBench) -> None:
@@ -120,6 +120,26 @@ def test_a_gauge_that_cannot_be_read_is_a_gap(make_bench: MakeBench) -> None:
         "gauges: cache, queue: raised an error, or gave no finite number",
         "gauges: back after 1 missed",
     ]
+
+
+def test_figures_whose_reading_holds_up_the_target_are_read_less_often(make_bench: MakeBench) -> None:
+    """Of a heap of some GiB: half a percent of the time at most, but one tick of ten; all else is read at each tick."""
+    answers = [{**ANSWER, "heap_s": 0.02}] * 9 + [{**ANSWER, "heap_s": 3.0}] * 21
+    clock = ScriptedClock(0.0)
+    bench = make_bench(clock, FakeProbe(*answers))
+    for tick in range(30):
+        clock.times[:] = [float(tick)]
+        bench.sampler.tick()
+    asked = [tick for tick, request in enumerate(bench.probe.asked) if request["heap"]]
+    assert asked == [0, 4, 8, 12, 22]
+    assert all(row["tasks_alive"] for row in bench.rows("samples.csv"))
+    assert [row["detail"] for row in bench.rows("events.csv") if row["event"] == "sampled_less"] == [
+        "the figures of the allocators each 4 s, not each 1 s: they take 0.02 s of processor time",
+        "the figures of the allocators each 10 s, not each 1 s: they take 3.00 s of processor time",
+    ]
+    bench.probe.answers.append(ANSWER)
+    bench.sampler.tick("drained", exact=True)
+    assert bench.probe.asked[-1]["heap"]
 
 
 def test_an_answer_of_an_allocator_that_cannot_be_true_is_a_gap(make_bench: MakeBench) -> None:
