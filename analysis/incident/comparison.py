@@ -43,6 +43,7 @@ from analysis.recording.measurements import (
     when,
 )
 from analysis.recording.model import Arm, Recording, sides
+from analysis.recording.pending_tasks import PENDING
 from soak.contract import INCIDENT_MEMORY_BYTES
 
 INCIDENT_BEFORE: Final = dict(INCIDENT_MEMORY_BYTES)
@@ -198,6 +199,7 @@ def _plain_rows(recording: Recording, before: Arm | None, after: Arm | None) -> 
         ("at end of load", "bytes", partial(memory_under_load, recording, at_end=True)),
         ("highest memory", "bytes", partial(peak, column="rss_bytes")),
         ("finished tasks still referenced", "tasks", partial(peak, column="tasks_finished")),
+        ("pending tasks", "tasks", partial(peak, column=PENDING)),
         ("sessions open", "sessions", partial(peak, column="sessions_open")),
         *(
             (name.replace("_", " "), "entries", partial(peak, column=PREFIX + name))

@@ -28,6 +28,7 @@ from analysis.recording.heap_files import HeapFiles, read_heap_files
 from analysis.recording.latency import Latency, read_latency
 from analysis.recording.manifest import Manifest, read_manifest
 from analysis.recording.model import Arm, Gap, Life, Phase, Recording, chosen, last_load
+from analysis.recording.pending_tasks import with_pending_tasks
 from analysis.recording.process_sum import as_one, overlap
 from analysis.recording.replay import ReplayFiles, read_replay
 from analysis.recording.requests import uncounted
@@ -158,7 +159,7 @@ def recording_of(
         processes: tuple[Life, ...] = ()
         by_process = pd.DataFrame()
         ready_s = {life.number: math.inf if life.ready_s is None else life.ready_s for life in lives}
-        rows = account_processes(samples.frame, ready_s)
+        rows = account_processes(with_pending_tasks(samples.frame), ready_s)
         if overlap(rows):
             processes = lives
             by_process = _ready_samples(rows, processes)

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.recording.gauges import PREFIX, gauge_names
 from analysis.recording.measurements import peak
 from analysis.recording.model import Recording
+from analysis.recording.pending_tasks import PENDING
 from analysis.report.contents import ReportContents
 from analysis.report.figures.axes import (
     draw_lives,
@@ -23,11 +24,10 @@ from analysis.report.figures.axes import (
 from analysis.report.figures.labels import label_line_ends
 from analysis.report.figures.style import INK, looks, new_figure
 
-OBJECTS: Final = (
-    ("tasks_finished", "Finished tasks still referenced"),
-    ("sessions_open", "Client sessions open"),
-)
-"""Columns that have a panel in every report, and their titles."""
+FINISHED: Final = ("tasks_finished", "Finished tasks still referenced")
+MOSTLY_PENDING: Final = (PENDING, "Pending tasks")
+"""Column and title of a panel where there are more pending tasks than finished ones."""
+SESSIONS: Final = ("sessions_open", "Client sessions open")
 MOST_GAUGE_PANELS: Final = 4
 """Gauges that have a panel; of more, those with the highest readings."""
 LONGEST_TITLE: Final = 48
@@ -36,10 +36,15 @@ LONGEST_TITLE: Final = 48
 
 def panels(recording: Recording) -> tuple[tuple[str, str], ...]:
     """Return column and title of each panel: tasks, sessions, and the gauges that the targets registered."""
+
+    def highest_of(column: str) -> float:
+        return max(peak(arm, column).value or 0.0 for arm in recording.arms)
+
+    tasks = (FINISHED, MOSTLY_PENDING) if highest_of(PENDING) > highest_of(FINISHED[0]) else (FINISHED,)
     names = gauge_names(arm.samples for arm in recording.arms)
-    highest = {name: max(peak(arm, PREFIX + name).value or 0.0 for arm in recording.arms) for name in names}
+    highest = {name: highest_of(PREFIX + name) for name in names}
     drawn = sorted(sorted(names, key=lambda name: -highest[name])[:MOST_GAUGE_PANELS])
-    return (*OBJECTS, *((PREFIX + name, _title(name)) for name in drawn))
+    return (*tasks, SESSIONS, *((PREFIX + name, _title(name)) for name in drawn))
 
 
 def _title(gauge: str) -> str:

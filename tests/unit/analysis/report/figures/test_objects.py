@@ -10,7 +10,14 @@ import pytest
 
 from analysis.recording.read import read_recording
 from analysis.report.contents import report_contents
-from analysis.report.figures.objects import MOST_GAUGE_PANELS, OBJECTS, objects_figure, panels
+from analysis.report.figures.objects import (
+    FINISHED,
+    MOST_GAUGE_PANELS,
+    MOSTLY_PENDING,
+    SESSIONS,
+    objects_figure,
+    panels,
+)
 from tests.support.planted_incident import Build
 
 
@@ -24,7 +31,16 @@ def test_each_gauge_of_the_targets_has_a_panel(build_run: Build) -> None:
 
 def test_a_service_without_gauges_has_no_empty_panels(build_run: Build) -> None:
     """Nothing is drawn of what nobody registered."""
-    assert panels(read_recording(build_run(probe=False))) == OBJECTS
+    assert panels(read_recording(build_run(probe=False))) == (FINISHED, SESSIONS)
+
+
+def test_pending_tasks_are_drawn_where_they_are_more_than_finished_ones(build_run: Build) -> None:
+    """A leak of tasks that never end has no finished ones: the other arm would look worse in their panel."""
+    run_dir = build_run()
+    path = run_dir / "leaky" / "samples.csv"
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows.assign(tasks_alive="40000").to_csv(path, index=False)
+    assert panels(read_recording(run_dir))[:3] == (FINISHED, MOSTLY_PENDING, SESSIONS)
 
 
 def test_of_many_gauges_the_largest_have_panels(build_run: Build) -> None:
