@@ -28,10 +28,12 @@ from analysis.recording.read import read_recording
 from analysis.report.terminal.tables import outcome, render
 from analysis.report.terminal.verdict import judged_parts
 from analysis.verdict.arm import ArmVerdict, series_verdict
+from analysis.verdict.daily_load import DAY_S
 from analysis.verdict.decision import FAMILY_ERROR
 from analysis.verdict.run import judged_run
+from analysis.verdict.signals import RSS
 from analysis.verdict.signoff import watched
-from analysis.verdict.wording import verdict_line
+from analysis.verdict.wording import rate_text, verdict_line
 from soak.contract.units import (
     DEFAULT_MAX_LEAK,
     parse_duration,
@@ -230,7 +232,13 @@ def judge_file(path: Path, columns: Columns | None, margin: Margin, limit_bytes:
     spans_s = [one.span_s for one in processes]
     whole = together(f"{path.name}, {len(verdicts)} processes together", verdicts, spans_s, margin)
     verdicts += () if whole is None else (whole,)
-    lines = [*map(verdict_line, verdicts), f"{path.name}: {span_text(processes)}."]
+    of_margin = rate_text(margin.amount or 0.0, RSS, margin)
+    lines = [*map(verdict_line, verdicts), f"{path.name}: the margin is {of_margin}; {span_text(processes)}."]
+    if length_s < DAY_S and any(one.verdict == LEAK for one in verdicts):
+        lines.append(
+            f"{path.name}: the load of {format_duration(length_s)} is not known, and memory that rises with it looks "
+            "like a leak: if it rose, record a day or more."
+        )
     return Answer(render([Text(line) for line in lines]), watched(verdicts).exit_code)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from analysis.external.cells import read_memory, read_times
 from analysis.external.logs import read_docker_stats, read_mprof, read_pidstat, read_psrecord
 from analysis.external.processes import ProcessReadings, split_processes
 from analysis.external.tables import Columns, RecordedCells, read_csv, read_known_csv
+from analysis.judge.types import Numbers
 from soak.errors import RecordingError
 from soak.regular_files import MOST_TABLE_BYTES, read_regular
 
@@ -23,15 +27,22 @@ READERS: Final[tuple[Callable[[Path, str], RecordedCells | None], ...]] = (
 )
 """Each returns None for a file that is not its format."""
 
+_EXCELS_SEPARATOR: Final = re.compile(r'\A"?sep=."?\r?\n')
+"""First line of a CSV for Excel, as Grafana exports it: it names the delimiter."""
+
 
 def read_external(path: Path, columns: Columns | None) -> tuple[ProcessReadings, ...]:
     """Read RSS over time from a file of another tool; without ``columns`` it must be of a format that is known.
 
-    A row without a time is dropped; memory that is not above 0 counts as not read. Raises RecordingError when the file
-    cannot be read, has no such columns or a cell that cannot be read, or needs a unit that was not named: in a wrong
-    one every leak is small.
+    A row without a time is dropped; memory that is not above 0 counts as not read. Rows from the newest to the oldest,
+    as Grafana exports them, are turned round. Raises RecordingError when the file cannot be read, has no such columns
+    or a cell that cannot be read, or needs a unit that was not named: in a wrong one every leak is small.
     """
-    text = _text(path)
+    text = _EXCELS_SEPARATOR.sub("\n", _text(path))
+    if text.lstrip().startswith(("{", "[")):
+        raise RecordingError(
+            f"{path}: JSON is not read: export the memory as CSV, or judge it where it is: soak judge --prometheus URL."
+        )
     if columns is not None:
         cells = read_csv(path, text, columns)
     else:
@@ -44,7 +55,16 @@ def read_external(path: Path, columns: Columns | None) -> tuple[ProcessReadings,
             )
         cells = known
     t_s = read_times(cells.time, cells.time_s, cells.process)
+    if len(set(cells.start)) < 2 and _newest_first(t_s):
+        cells = cells.reversed()
+        t_s = read_times(cells.time, cells.time_s, cells.process)
     return split_processes(cells, t_s, read_memory(cells.rss, cells.rss_bytes))
+
+
+def _newest_first(t_s: Numbers) -> bool:
+    """Return whether times never rise, and fall: one that is set back rises before and after."""
+    steps = np.diff(t_s[np.isfinite(t_s)])
+    return bool((steps <= 0).all() and (steps < 0).any())
 
 
 def _text(path: Path) -> str:

@@ -204,7 +204,7 @@ def _backwards(series: SignalSeries) -> str:
     if not back:
         return ""
     return (
-        f"time goes backwards {_times(back)}, as where a clock is set back in autumn or the newest row comes first: "
+        f"time goes backwards {_times(back)}, as where a clock is set back in autumn: "
         "record seconds since 1970, as date +%s writes them, or UTC, and sort the rows by time"
     )
 

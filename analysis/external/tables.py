@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -76,6 +76,20 @@ class RecordedCells:
             identified=identified,
             time_s=units[0],
             rss_bytes=units[1],
+        )
+
+    def reversed(self) -> RecordedCells:
+        """Return the rows from the last to the first, of a file without starts."""
+
+        def turned(column: CellColumn) -> CellColumn:
+            return replace(column, cells=column.cells[::-1], rows=column.rows[::-1])
+
+        return replace(
+            self,
+            time=turned(self.time),
+            rss=turned(self.rss),
+            process=self.process[::-1],
+            start=self.start[::-1],
         )
 
 

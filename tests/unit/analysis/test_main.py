@@ -172,7 +172,9 @@ def test_units_of_the_columns_are_told(tmp_path: Path, type_in: Type) -> None:
     assert type_in(*words)[:2] == (
         3,
         "x.csv: LEAK: 3.5 MiB/h (3.4 MiB to 3.6 MiB, 95%) by RSS.\n"
-        "x.csv: 60 readings over 59 min, usually 60 s apart.\n\n",
+        "x.csv: the margin is 1 MiB/h; 60 readings over 59 min, usually 60 s apart.\n"
+        "x.csv: the load of 59 min is not known, and memory that rises with it looks like a leak: if it rose,\n"
+        "record a day or more.\n\n",
     )
     assert type_in(*words, "--max-leak", "10 MB/h")[0] == 0
 

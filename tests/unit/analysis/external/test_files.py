@@ -37,6 +37,34 @@ DOCKER_HEADER = "CONTAINER ID   NAME      CPU %     MEM USAGE / LIMIT   MEM %   
 DOCKER_WEB = "a1b2c3d4e5f6   web       0.07%     {}MiB / 2GiB        3.9%      1kB / 0B  0B / 0B     5"
 
 
+def test_a_csv_for_excel_is_read_without_its_first_line(tmp_path: Path) -> None:
+    """It names the delimiter; the lines of a refusal are still those of the file."""
+    text = "sep=,\nt,rss\n0,81920 KiB\n60,82000 KiB\n"
+    (process,) = read(tmp_path, text, Columns("t", "rss"))
+    assert process.series.value.tolist() == [81920 * 1024, 82000 * 1024]
+    with pytest.raises(RecordingError, match="row 4"):
+        read(tmp_path, text.replace("82000 KiB", "many"), Columns("t", "rss"))
+
+
+def test_rows_from_the_newest_to_the_oldest_are_turned_round(tmp_path: Path) -> None:
+    """Of two processes, too, whose rows have the same times; one time that rises in between is left as it is."""
+    rows = [f"{1_700_000_000 + 60 * k},{80_000 + k} KiB,{pid}" for k in range(5) for pid in (1, 2)]
+    head = "t,rss,pid\n"
+    columns = Columns("t", "rss", life="pid")
+    forwards = read(tmp_path, head + "\n".join(rows), columns)
+    backwards = read(tmp_path, head + "\n".join(reversed(rows)), columns)
+    for one in forwards:
+        other = next(process for process in backwards if process.name == one.name)
+        assert one.series.value.tolist() == other.series.value.tolist()
+        assert one.series.t_s.tolist() == other.series.t_s.tolist()
+
+
+def test_json_is_refused_with_what_reads_it(tmp_path: Path) -> None:
+    """As of /api/v1/query_range: Prometheus is asked itself."""
+    with pytest.raises(RecordingError, match=r"JSON is not read: .* soak judge --prometheus URL"):
+        read(tmp_path, '{"status": "success"}', Columns("t", "rss"))
+
+
 def read(tmp_path: Path, text: str, columns: Columns | None = None) -> tuple[ProcessReadings, ...]:
     """Return the processes of a file with this text."""
     path = tmp_path / "x.csv"
