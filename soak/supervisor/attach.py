@@ -210,6 +210,8 @@ def sample_attached(
             arm.threads.start()
         try:
             _follow(arms, session, plan, stop_request)
+            if stop_request.is_noted:
+                session.progress.print_line(stop_request.answer)
             _stop_sampling(arms, session)
             session.name_holders(
                 lambda timeout_s: [thread for arm in arms for thread in arm.start_naming(timeout_s)]

@@ -54,6 +54,11 @@ class StopRequest:
         """Whether there was one."""
         return self.signal_name is not None
 
+    @property
+    def answer(self) -> str:
+        """What follows, for people: nothing else is seen of it for some seconds."""
+        return f"{self.signal_name}: everything is stopped, then the report is made; again: at once, without a report."
+
 
 class Ending:
     """Ends what a run has started. Without a request to stop, each process has the time that its spec names."""

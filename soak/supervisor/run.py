@@ -83,8 +83,10 @@ class Run:
             self._end("complete", "")
 
     def _end(self, status: str, detail: str) -> None:
-        events = self._session.events
+        events, request = self._session.events, self._session.stop_request
         self.status = status
+        if request.is_noted:
+            self._session.progress.print_line(request.answer)
         in_order([
             *([partial(events.record, "interrupted", detail)] if status != "complete" else []),
             partial(self.stop, name_holders=status == "interrupted" and self._phase in UNNAMED_PHASES),
