@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from . import allocators, tasks
 from .gauges import REGISTERED, read_all
 from .looplag import LoopLag
+from .standstill import collect_as_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,10 +103,10 @@ class Answers:
     def collect(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run a full collection.
 
-        With ``"if_enabled": true`` a process that has switched the collector off is left alone: there cycles are
-        kept, and a leak.
+        With ``"if_enabled": true`` a process that collects none by itself is left alone: there cycles are kept, and a
+        leak.
         """
-        return {"freed": 0 if request.get("if_enabled") is True and not gc.isenabled() else gc.collect()}
+        return {"freed": collect_as_target() if request.get("if_enabled") is True else gc.collect()}
 
     def trim(self, _request: dict[str, Any]) -> dict[str, Any]:
         """Have malloc give its free memory back to the system; null where it cannot be asked to."""

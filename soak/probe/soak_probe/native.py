@@ -11,7 +11,6 @@ process does not see: they are found for this one import, and leave ``sys.module
 from __future__ import annotations
 
 import atexit
-import gc
 import json
 import os
 import sys
@@ -21,6 +20,7 @@ from _thread import allocate_lock
 
 from .pause import pause
 from .server import start_thread
+from .standstill import collect_as_target
 
 TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ class Native:
         for the Python ``executable``; ``libraries``, the mapped files with code. Raises ValueError with the reason
         where nothing is captured, OSError where the file cannot be written.
         """
-        if gc.isenabled():  # else cycles are kept, and a leak
-            gc.collect()
+        collect_as_target()
         pause(SETTLE_S)
         self._check()
         facts = {**self._facts, "instant_s": time.time(), "libraries": _libraries()}

@@ -26,6 +26,24 @@ SETTLE_S = 0.02
 """Time in which threads that already wait for the interpreter get it, seconds: they wait by the earlier interval."""
 
 
+SELDOM = 10_000_000
+"""Threshold of the youngest generation from which on a process never collects by itself: objects of half a GB and more
+would have to be made and kept before."""
+
+
+def collects_itself() -> bool:
+    """Return whether the target collects cycles: its collector is on, and has a threshold that is met."""
+    return gc.isenabled() and 0 < gc.get_threshold()[0] < SELDOM
+
+
+def collect_as_target() -> int:
+    """Collect all cycles and return how many objects were freed; 0 where the target collects none by itself.
+
+    There cycles are kept, and a leak.
+    """
+    return gc.collect() if collects_itself() else 0
+
+
 def can_be_alone() -> bool:
     """Return whether one thread can keep the others from running: without the interpreter lock none can."""
     return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
@@ -60,21 +78,21 @@ os.register_at_fork(after_in_child=_undo_in_child)
 def alone(hold_s: float) -> Iterator[bool]:
     """Keep the interpreter for up to ``hold_s`` seconds, which is also how long a busy thread can keep it from us.
 
-    The switch interval is what a thread waits before it asks for the interpreter. Yields whether the target has its
-    collector switched on. What refers to listed objects must be gone at the end: leave it to a function.
+    The switch interval is what a thread waits before it asks for the interpreter. Yields whether the target collects
+    cycles by itself. What refers to listed objects must be gone at the end: leave it to a function.
     """
     with _undone(partial(sys.setswitchinterval, sys.getswitchinterval())):
         sys.setswitchinterval(hold_s)
         pause(SETTLE_S)
-        collects = gc.isenabled()
-        with _undone(gc.enable if collects else gc.disable):
+        collects = collects_itself()
+        with _undone(gc.enable if gc.isenabled() else gc.disable):
             gc.disable()
             yield collects
 
 
 @contextmanager
 def standstill(hold_s: float) -> Iterator[None]:
-    """Be ``alone``; what is garbage is collected before, unless the target has switched the collector off."""
+    """Be ``alone``; what is garbage is collected before, unless the target collects none by itself."""
     with alone(hold_s) as collects:
         if collects:
             gc.collect()

@@ -11,6 +11,8 @@ import marshal
 import os
 import sys
 
+from .standstill import collect_as_target
+
 TYPE_CHECKING = False  # importing typing would cost every child of the target milliseconds
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,8 +59,7 @@ class Tracing:
         be written.
         """
         self._check()
-        if gc.isenabled():  # else cycles are kept, and a leak
-            gc.collect()
+        collect_as_target()
         blocks, most = sys.getallocatedblocks(), int(request["most"])
         if blocks > 2 * most:  # those from before are not traced
             raise ValueError(f"{blocks:,} blocks live, and at most {2 * most:,} are read")

@@ -701,6 +701,22 @@ class TestAnswers:
         assert kept == 0
         assert ask(op="collect", if_enabled=True)["freed"] >= 1
 
+    @pytest.mark.parametrize("threshold", [0, 1_000_000_000])
+    def test_a_threshold_that_is_never_met_is_a_collector_that_is_off(self, ask: Ask, threshold: int) -> None:
+        """The collector says that it is on, and never runs: what it would free is a leak."""
+        gc.collect()
+        before = gc.get_threshold()
+        gc.set_threshold(threshold)
+        try:
+            cycle: list[object] = []
+            cycle.append(cycle)
+            del cycle
+            kept = ask(op="collect", if_enabled=True)["freed"]
+        finally:
+            gc.set_threshold(*before)
+        assert kept == 0
+        assert ask(op="collect", if_enabled=True)["freed"] >= 1
+
     def test_trim_says_whether_memory_went_back(self, ask: Ask) -> None:
         """Or that it cannot be asked."""
         assert ask(op="trim")["trimmed"] in (True, False, None)
