@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from analysis.judge.case import BOUND_ERROR, Case, fit_case
-from analysis.judge.decision import MIN_LEAK_SHARE, decide, grows
+from analysis.judge.decision import MAX_LEFT_OUT_SHARE, MIN_LEAK_SHARE, decide, grows
 from analysis.judge.minimum_detectable import minimum_detectable_rate
 from analysis.judge.one_life import growing_lives
 from analysis.judge.points.binning import Points, bin_series, clean_series, is_plausible
@@ -141,6 +141,8 @@ def _too_few(series: SignalSeries, points: Points) -> tuple[ReasonCode, int] | N
     enough = count >= (MIN_QUIESCE_POINTS if settled else MIN_POINTS_UNDER_LOAD) and points.span_s > 0
     if enough and (settled or len(series.t_s) >= MIN_READINGS_UNDER_LOAD):
         return None
+    if points.left_out > MAX_LEFT_OUT_SHARE:
+        return ReasonCode.SHORT_LIVES, count
     code = ReasonCode.FEW_QUIESCE_POINTS if settled else ReasonCode.FEW_READINGS
     return code, min(len(series.t_s), count)
 

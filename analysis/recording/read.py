@@ -56,7 +56,6 @@ _OPTIONAL = frozenset(column.name for column in SAMPLE_COLUMNS if column.optiona
 CHECKED_ONLY = frozenset(
     (
         "file_bytes",
-        "gc_collected",
         "gc_gen2_collections",
         "gc_uncollectable",
         "loop_lag_ms",

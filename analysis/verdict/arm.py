@@ -159,7 +159,7 @@ def arm_verdict(
         if verdict == NO_LEAK:
             objections += doubts_of_no_leak(arm, load, margin, error, found, decided)
         if verdict == LEAK:
-            objections += doubts_of_leak(arm, load, margin, leading, served)
+            objections += doubts_of_leak(arm, load, margin, error, found, leading, served)
     objection, verdict, reason = _objected(objections, verdict, reason)
     return ArmVerdict(
         arm=arm.name,

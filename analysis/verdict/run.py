@@ -67,7 +67,15 @@ def judged_run(recording: Recording, release: Release | None = None) -> JudgedRu
         text = f"the load was ended early: {recording.stopped_early}"
         objections = (*objections, Objection(None, ObjectionKind.RUN, text))
     verdicts = tuple(one.verdict for one in arms)
-    signoff = sign_off(manifest.candidate, manifest.judge.control, gates, verdicts, objections, control)
+    signoff = sign_off(
+        manifest.candidate,
+        manifest.judge.control,
+        gates,
+        verdicts,
+        objections,
+        control,
+        without_role=tuple(one.arm.name for one in arms if not one.arm.role),
+    )
     return JudgedRun(arms, gates, signoff, objections, control)
 
 

@@ -119,7 +119,7 @@ def evidence(arm: Arm, load: Phase, margin: Margin, headroom_bytes: float | None
     counts = (_count(arm, load, name, margin, headroom_bytes) for name in BYTES_EACH)
     held = _rows(arm, load, HELD)
     known = tuple(count for count in counts if count is not None)
-    if alone.name != OWN or held is None or held.count < MIN_PARTS_SHARE * held.frame[OWN].count():
+    if alone.name != OWN or held is None or held.count < MIN_PARTS_SHARE * _due(held.frame):
         return Evidence(_memory(arm, alone, margin, headroom_bytes), (), known, None, None, 0.0)
     parts = (_Rows(name, held.frame, settled=held.settled) for name in PARTS)
     kernel = _rows(arm, load, KERNEL, settle=False)
@@ -134,9 +134,20 @@ def evidence(arm: Arm, load: Phase, margin: Margin, headroom_bytes: float | None
     )
 
 
+def _due(rows: pd.DataFrame) -> int:
+    """Return at how many rows memory in use was to be read: not where the probe answered without its allocators."""
+    return int((rows[OWN].notna() & ~(rows["probe_ms"].notna() & rows[HELD].isna())).sum())
+
+
 def in_bytes(signal: str) -> bool:
     """Return whether a signal is counted in bytes."""
     return signal.endswith("_bytes")
+
+
+def ticks_of(arm: Arm, load: Phase, settled: Signal) -> Signal | None:
+    """Return a signal of quiesce points as its ticks have it; None where too few of them do, as of a count."""
+    rows = _rows(arm, load, settled.readings.signal, settle=False)
+    return None if rows is None else Signal(_readings(arm, rows), settled.margin, settled.limit)
 
 
 def points_under_load(arm: Arm, load: Phase) -> pd.DataFrame:
@@ -239,6 +250,6 @@ def _readings(arm: Arm, rows: _Rows) -> SignalSeries:
         life=rows.frame["life"].to_numpy(float),
         requests=answered_by(arm, t_s),
         settled=rows.settled,
-        quantum=ARENA_BYTES if rows.name in (*MEMORY_ALONE, CHARGED, KERNEL) else 0.0,
+        quantum=ARENA_BYTES if rows.name in (*MEMORY_ALONE, CHARGED) else 0.0,
     )
     return steadied(readings, arm.sent)

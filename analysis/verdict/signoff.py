@@ -46,9 +46,12 @@ def sign_off(
     verdicts: tuple[ArmVerdict, ...],
     objections: tuple[Objection, ...],
     injected: InjectedControl | None = None,
+    *,
+    without_role: tuple[str, ...] = (),
 ) -> SignOff:
     """Decide from the candidate's ``gates`` and the control's verdict; there may be none of either.
 
+    Without a candidate the arms ``without_role`` decide the exit code: a leak of one is 3, as of what is only watched.
     ``injected`` is the control where that is a copy of the candidate. ``objections`` are those that stand against the
     recording as a whole. One that was changed decides nothing; else a gate that failed decides before all else. Without
     a control the gates decide alone.
@@ -74,6 +77,8 @@ def sign_off(
     else:
         found = _passed(candidate, _detected(control, injected), gates, objections)
     code = EXIT_INCONCLUSIVE if found[0] == "none" and objections else EXIT_CODES[found[0]]
+    if found[0] == "none" and (leaks := [arm for arm in without_role if by_arm.get(arm) == LEAK]):
+        found, code = ("none", f"{found[1]}; {verdict_name(LEAK)}: {', '.join(leaks)}"), EXIT_GATE_FAILED
     return SignOff(*found, candidate=candidate or "", control=control, exit_code=code)
 
 

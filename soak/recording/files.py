@@ -64,7 +64,7 @@ def check_encodable(path: Path) -> None:
 def new_run_directory(runs: Path, profile: str, now: datetime) -> Path:
     """Make ``<runs>/<date>-<time>-<profile>`` and point ``<runs>/latest`` at it; an existing one is never reused.
 
-    Raises UsageError when ``latest`` is no link or the path is not UTF-8, HarnessError when nothing can be made there.
+    Raises UsageError when ``latest`` is no link, the path is not UTF-8, or nothing can be made there.
     """
     check_encodable(runs)
     stem = f"{now:%Y%m%d-%H%M%S}-{profile}"
@@ -80,7 +80,7 @@ def new_run_directory(runs: Path, profile: str, now: datetime) -> Path:
         scratch.symlink_to(directory.name)
         scratch.replace(latest)
     except OSError as error:
-        raise HarnessError(
+        raise UsageError(
             f"{runs}: no run directory can be made there ({error.strerror}); give another place by --runs."
         ) from error
     return directory

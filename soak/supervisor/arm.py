@@ -307,7 +307,8 @@ class ArmRun:
         if life.asked:
             return
         if not life.ready:
-            self._stay_dead(life, f"it ended before it was ready ({life.child.describe_exit(code)})")
+            killed = ", for its memory: raise limit.memory" if by in OOM_KILLERS else ""
+            self._stay_dead(life, f"it ended before it was ready ({life.child.describe_exit(code)}{killed})")
         elif self.starts > self._limit.max_restarts:
             self._stay_dead(
                 life, f"it ended after {self._limit.max_restarts} restarts, the most that are allowed"

@@ -87,6 +87,11 @@ def test_without_a_candidate_there_is_nothing_to_sign() -> None:
         'No sign-off: no candidate arm (set role = "after" or judge.candidate)'
     )
     assert decide(candidate="", reasons=("cut short",)).exit_code == 4
+    arms = (verdict("a", LEAK), verdict("b", LEAK), verdict("c", NO_LEAK))
+    leaking = sign_off(None, "", (), arms, (), without_role=("a", "b", "c"))
+    assert (leaking.decision, leaking.exit_code) == ("none", 3)
+    assert leaking.sentence.endswith("; LEAK: a, b")
+    assert sign_off(None, "", (), arms, ()).exit_code == 0  # before, by their role
     missing = decide("pass", candidate="newer")
     assert (missing.decision, missing.exit_code) == ("refused", 4)
     assert missing.sentence == "REFUSED: the candidate newer did not run"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from soak.errors import HarnessError, UsageError
+from soak.errors import UsageError
 from soak.recording.files import new_run_directory, write_manifest
 
 
@@ -23,7 +23,7 @@ def test_run_directories_never_meet_and_latest_is_the_newest(tmp_path: Path) -> 
 def test_runs_that_cannot_be_made_are_an_error_of_ours(tmp_path: Path) -> None:
     """A file where the directory should be."""
     (tmp_path / "runs").write_text("")
-    with pytest.raises(HarnessError, match=r"no run directory can be made there .* by --runs"):
+    with pytest.raises(UsageError, match=r"no run directory can be made there .* by --runs"):
         new_run_directory(tmp_path / "runs", "demo", datetime.now(UTC))
 
 
