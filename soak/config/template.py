@@ -34,7 +34,7 @@ control = "inject"        # a copy of the image beside it, into which a known le
 """The control of a profile of one image, which nothing is compared with."""
 TRIAL: Final = (
     "phases.warmup_s=60",
-    "phases.load_s=180",
+    "phases.load_s=300",
     "sampling.quiesce_every_s=10",
     "sampling.quiesce_pause_s=1",
     "sampling.census_every_s=10",

@@ -265,6 +265,7 @@ EVENT_NAMES: Final = {
     "exit": "a process ended",
     "restart": "a dead arm is restarted",
     "not_restarted": "the arm will not be restarted: the detail is why, as that max_restarts is reached",
+    "rehearsed": "holders were searched for before the load, so that what this takes is there; detail: how much",
     "gap": "readings were missed; detail: which and why",
     "unsampled": "the arm has more processes than are sampled; detail: how many",
     "sampled_less": "an arm is read less often, as its answers or sizes take long; detail: how often",

@@ -33,6 +33,7 @@ FIRST_TIMEOUT_S = 2.0
 """Time for the first answer of each probe, before the first tick, seconds: for it a probe imports its modules."""
 EXACT_TIMEOUT_S = 30.0
 """Time for an answer of the probe that walks the whole heap, seconds."""
+MIB = 1 << 20
 SMAPS_SHARE = 0.01
 """Most processor time that an arm's readings of smaps take, share of a core: ten arms leave it to their targets."""
 HEAP_SHARE = 0.005
@@ -162,10 +163,15 @@ class Sampler(Ticks):
         for target in targets:
             suspects = self.suspects.get(target.pid, ())
             chosen = self._naming.choose(target.pid, suspects, is_rehearsal=is_rehearsal)
+            before = rss_bytes(target.pid)
             for suspect, row in zip(
                 chosen, self._name(target, chosen, POINT, self._left_s(until_s)), strict=False
             ):
                 self._naming.answered(target.pid, suspect, found=bool(row["holder"] or row["entries"]))
+            after = rss_bytes(target.pid)
+            if is_rehearsal and chosen and before is not None and after is not None:
+                detail = f"resident memory from {before / MIB:.1f} to {after / MIB:.1f} MiB"
+                self._events.record("rehearsed", detail, arm=self.arm, life=target.life, pid=target.pid)
 
     def name_holders(self, rung: str, timeout_s: float) -> None:
         """Have the probes name within ``timeout_s`` seconds what holds each suspect, and record it."""

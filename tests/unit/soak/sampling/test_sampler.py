@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from typing import Any
 
@@ -229,6 +230,8 @@ def test_a_target_that_will_live_is_not_searched_under_load(make_bench: MakeBenc
     assert searches(bench.probe) == [[NOWHERE.address]]
     [row] = bench.rows("holders.csv")
     assert (row["t_s"], row["rung"], row["holder"]) == ("3.000", POINT, "")
+    [detail] = [row["detail"] for row in bench.rows("events.csv") if row["event"] == "rehearsed"]
+    assert re.fullmatch(r"resident memory from \d+\.\d to \d+\.\d MiB", detail)
 
 
 def test_what_was_not_found_in_time_is_searched_for_at_the_next_point(make_bench: MakeBench) -> None:
