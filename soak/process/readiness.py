@@ -43,7 +43,7 @@ def what_failed(ready: str, url: str) -> str:
         return f"no line of its output had '{_words(ready)}' (Python buffers what is printed: PYTHONUNBUFFERED=1)"
     if ready == PORT:
         return f"{urlsplit(url).netloc} did not accept a connection"
-    return f"{url}{ready} did not answer"
+    return f"{url}{ready} did not answer with a status below 400"
 
 
 def has_words(line: str, words: str) -> bool:

@@ -340,7 +340,7 @@ def wait_until_gone(pid: int) -> None:
             'arms.old.command=["{python}", "-c", "print(1/0)"]',
             "old: it ended before it was ready (exit code 1)",
         ),
-        ("arms.old.ready=/nowhere", "/nowhere did not answer within 2 s"),
+        ("arms.old.ready=/nowhere", "/nowhere did not answer with a status below 400 within 2 s"),
     ],
 )
 def test_a_target_that_does_not_start_is_a_sentence_with_its_last_lines(
