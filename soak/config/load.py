@@ -67,11 +67,11 @@ def load_profile(name: str, settings: Sequence[str] = (), arms: str = "") -> Pro
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        table = parse_toml(read_regular(path, MOST_BYTES, follow=True).decode("utf-8"))
+        table = parse_toml(read_regular(path, MOST_BYTES, follow=True).decode("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: cannot be read ({error}).") from error
+        raise UsageError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8.") from error
     except ValueError as error:
         raise UsageError(f"{path}: not valid TOML: {error}.") from error
     if wrong := what_is_wrong(table):

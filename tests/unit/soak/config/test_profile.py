@@ -231,8 +231,13 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     """Binary rubbish is a sentence, not a traceback."""
     path = tmp_path / "mine.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match=r"mine\.toml: cannot be read"):
+    with pytest.raises(UsageError, match=r"mine\.toml: not UTF-8 \(byte 0\); save it as UTF-8\.$"):
         load_profile(str(path))
+
+
+def test_a_file_with_the_mark_of_an_editor_is_read(write: Write) -> None:
+    """Windows' Notepad puts a byte order mark before the text."""
+    assert load_profile(write(f"\ufeff{SMALLEST}")).name == "mine"
 
 
 def test_a_profile_cannot_name_itself(write: Write) -> None:

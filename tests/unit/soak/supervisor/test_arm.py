@@ -209,7 +209,10 @@ def test_an_arm_that_never_answers_is_stopped_and_stays_dead(make_arm: MakeArm) 
     shop.machine.ready_after_s["shop"] = 99.0
     shop.arm.start()
     shop.until(32.0)
-    assert shop.arm.not_restarted == "http://127.0.0.1:1/healthz did not answer with a status below 400 within 30 s"
+    assert (
+        shop.arm.not_restarted
+        == "http://127.0.0.1:1/healthz did not answer with a status below 400 within 30 s"
+    )
     assert shop.machine.running() == []
 
 

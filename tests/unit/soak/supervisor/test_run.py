@@ -108,7 +108,10 @@ def test_one_arm_that_stays_dead_ends_nothing(make_run: MakeRun) -> None:
 
 @pytest.mark.parametrize(
     ("code", "ready_after_s", "sentence"),
-    [(1, 9.0, "ended before it was ready"), (None, 99.0, "did not answer with a status below 400 within 30 s")],
+    [
+        (1, 9.0, "ended before it was ready"),
+        (None, 99.0, "did not answer with a status below 400 within 30 s"),
+    ],
 )
 def test_an_arm_that_does_not_start_is_the_profiles_fault(
     make_run: MakeRun, code: int | None, ready_after_s: float, sentence: str
