@@ -141,7 +141,7 @@ def _too_few(series: SignalSeries, points: Points) -> tuple[ReasonCode, int] | N
     enough = count >= (MIN_QUIESCE_POINTS if settled else MIN_POINTS_UNDER_LOAD) and points.span_s > 0
     if enough and (settled or len(series.t_s) >= MIN_READINGS_UNDER_LOAD):
         return None
-    if points.left_out > MAX_LEFT_OUT_SHARE:
+    if points.left_out > MAX_LEFT_OUT_SHARE and len(np.unique(series.life)) > 1:
         return ReasonCode.SHORT_LIVES, count
     code = ReasonCode.FEW_QUIESCE_POINTS if settled else ReasonCode.FEW_READINGS
     return code, min(len(series.t_s), count)

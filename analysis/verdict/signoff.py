@@ -53,10 +53,11 @@ def sign_off(
 
     Without a candidate the arms ``without_role`` decide the exit code: a leak of one is 3, as of what is only watched.
     ``injected`` is the control where that is a copy of the candidate. ``objections`` are those that stand against the
-    recording as a whole. One that was changed decides nothing; else a gate that failed decides before all else. Without
-    a control the gates decide alone.
+    recording as a whole. One that was changed decides nothing; else a gate that failed decides before all else, then an
+    end that was not planned. Without a control the gates decide alone.
     """
     changed = next((one.text for one in objections if one.kind is ObjectionKind.CHANGED), "")
+    ended = next((one.text for one in objections if one.kind is ObjectionKind.RUN), "")
     by_arm = {verdict.arm: verdict.verdict for verdict in verdicts}
     failed = [gate.gate for gate in gates if gate.result is GateResult.FAIL]
     if not candidate:
@@ -70,6 +71,8 @@ def sign_off(
         found = "refused", f"REFUSED: the candidate {candidate} did not run"
     elif failed:
         found = "failed", f"NOT SIGNED OFF: {candidate} failed {_names(failed)}"
+    elif ended:
+        found = "inconclusive", f"NOT SIGNED OFF: {ended}"
     elif injected is not None and injected.result is not ControlResult.SEEN:
         found = "refused", f"REFUSED: control {refusal(injected)}"
     elif control and injected is None and by_arm.get(control) != LEAK:

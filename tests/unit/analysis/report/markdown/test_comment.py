@@ -37,7 +37,7 @@ def test_a_run_that_goes_on_says_so(build_run: Build) -> None:
     """Asked for while the run goes on, the comment begins with what it holds for, and with what stands against it."""
     lines = report_markdown(findings(build_run(status="running", end_s=100.0))).splitlines()
     assert lines[:3] == [
-        "## REFUSED: control leaky is INCONCLUSIVE; sign-off requires its known leak to be detected.",
+        "## NOT SIGNED OFF: the run never ended its recording: the supervisor was killed, or is still at work.",
         "",
         "The run is not over, or it was killed: this report covers what was recorded so far.",
     ]
@@ -63,7 +63,7 @@ def test_it_fits_into_a_comment(build_run: Build) -> None:
         (run_dir / "manifest.json").write_text(json.dumps({**manifest, **detail}))
         text = report_markdown(findings(run_dir))
         assert len(text.encode()) <= MOST_COMMENT_BYTES
-        assert text.startswith("## REFUSED")
+        assert text.startswith("## NOT SIGNED OFF: the run failed: é")
         assert text.endswith("\nThe rest is in report.html.\n")
 
 
