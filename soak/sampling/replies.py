@@ -24,8 +24,8 @@ class Reply:
     """Its columns and the time it took; empty without an answer."""
     problems: Mapping[str, str | None]
     """What is wrong with each reading; None for nothing."""
-    heap_s: float = 0.0
-    """Processor time that it took for the figures of the allocators, seconds."""
+    heap_s: float | None = 0.0
+    """Processor time that it took for the figures of the allocators, seconds; None where it was not asked for them."""
 
 
 def ask_all(
@@ -78,7 +78,7 @@ def _ask(
     }
     if heap:
         problems["malloc"] = (answer.get("problems") or {}).get("malloc")
-    return Reply(target, cells, problems, answer.get("heap_s") or 0.0)
+    return Reply(target, cells, problems, (answer.get("heap_s") or 0.0) if heap else None)
 
 
 def _whole(value: float) -> float:

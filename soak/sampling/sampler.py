@@ -236,12 +236,14 @@ class Sampler(Ticks):
 
     def _ask(self, targets: Sequence[Target], by_s: float, *, exact: bool) -> list[Reply]:
         """Ask for a row, the figures of the allocators in it where they are due; all of them where it is exact."""
-        heap = exact or self._heap.due(by_s)
+        # what a census saw is held against them
+        seen = any(target.pid in self.census_cells for target in targets)
+        heap = exact or seen or self._heap.due(by_s)
         replies = ask_all(
             targets, self._clock, lambda: self._timeout_s(by_s, exact=exact), exact=exact, heap=heap
         )
         if heap and not exact:  # a rung's own reading leaves the ordinary ones their rhythm
-            longest_s = max((reply.heap_s for reply in replies), default=0.0)
+            longest_s = max((reply.heap_s or 0.0 for reply in replies), default=0.0)
             self._heap.took(by_s, longest_s)
         return replies
 
@@ -278,7 +280,8 @@ class Sampler(Ticks):
         readings = []
         for reply, (sizes, unread) in zip(replies, outside, strict=True):
             target = reply.target
-            seen = {} if rung else self.census_cells.pop(target.pid, {})
+            waits = bool(rung) or reply.heap_s is None
+            seen = {} if waits else self.census_cells.pop(target.pid, {})
             row = {**seen, **reply.cells, **sizes, **shared, "pid": target.pid, "life": target.life}
             problems = {**reply.problems, **unread}
             if target is main:

@@ -137,9 +137,15 @@ def test_figures_whose_reading_holds_up_the_target_are_read_less_often(make_benc
         "the figures of the allocators each 4 s, not each 1 s: they take 0.02 s of processor time",
         "the figures of the allocators each 10 s, not each 1 s: they take 3.00 s of processor time",
     ]
-    bench.probe.answers.append(ANSWER)
+    bench.probe.answers += [ANSWER, ANSWER]
     bench.sampler.tick("drained", exact=True)
     assert bench.probe.asked[-1]["heap"]
+    bench.sampler.census_cells[os.getpid()] = {"pool_free_bytes": 7}
+    bench.sampler.tick()
+    assert bench.probe.asked[-1]["heap"], (
+        "what a census saw of the pools is held against the probe's own figures"
+    )
+    assert bench.rows("samples.csv")[-1]["pool_free_bytes"] == "7"
 
 
 def test_an_answer_of_an_allocator_that_cannot_be_true_is_a_gap(make_bench: MakeBench) -> None:
