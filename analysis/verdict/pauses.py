@@ -38,7 +38,8 @@ def taken_back(arm: Arm, load: Phase, points: SignalSeries, *, per_request: bool
         return None
     fallen, freed = 0.0, 0.0
     collected = ticks["gc_collected"].to_numpy(float)
-    at_points = arm.points.set_index("t_s")["gc_collected"].reindex(points.t_s).to_numpy(float)
+    once = arm.points.drop_duplicates("t_s").set_index("t_s")  # as a damaged file may have a row twice
+    at_points = once["gc_collected"].reindex(points.t_s).to_numpy(float)
     amount = 0.0
     for number in range(1, len(points.t_s)):
         since_s, at_s = points.t_s[number - 1], points.t_s[number]

@@ -110,6 +110,17 @@ def test_what_is_freed_when_idle_clears_nothing(tmp_path: Path) -> None:
     assert "leave out sampling.quiesce_every_s; on the data alone: NO LEAK" in found.reason
 
 
+def test_a_point_that_is_there_twice_is_one(tmp_path: Path) -> None:
+    """As in a file that was damaged: it is judged, and raises nothing."""
+    verdict_on(tmp_path / "run", tidied_when_idle)
+    path = tmp_path / "run" / "app" / contract.SAMPLES
+    lines = path.read_text().splitlines(keepends=True)
+    point = next(number for number, line in enumerate(lines) if ",point," in line and line > "100")
+    path.write_text("".join([*lines[: point + 1], *lines[point:]]))
+    (verdict,) = judged_run(read_recording(tmp_path / "run")).verdicts
+    assert verdict.verdict == "inconclusive"
+
+
 def test_what_the_collector_frees_at_the_points_is_no_leak(tmp_path: Path) -> None:
     """Cycles that it would free by itself, if later."""
     found = verdict_on(tmp_path / "run", tidied_when_idle, collected_each=RPS * EVERY_S * BODY / 400)
