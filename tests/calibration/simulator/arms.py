@@ -31,6 +31,8 @@ UNREAD: Final = (
     "cgroup_bytes",
     "cgroup_file_bytes",
     "cgroup_kernel_bytes",
+    "gc_collected",
+    "probe_ms",
     *BYTES_EACH,
     *LIMITS.values(),
 )
