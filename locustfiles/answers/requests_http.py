@@ -33,8 +33,7 @@ def bound_answers(bounds: AnswerBounds, hook: Hook = setattr) -> None:
             if meter is not None:
                 try:
                     meter.decode(len(piece))
-                except BaseException:
-                    # a greenlet's time-out is no Exception, and the connection is to end with it
+                except BaseException:  # a greenlet's time-out is no Exception; the connection ends with it
                     self.close()
                     raise
             yield piece
@@ -81,8 +80,7 @@ class MeteredResponse(HTTPResponse):
         """Read the head, interim answers before it included."""
         try:
             super().begin()
-        except BaseException:
-            # a greenlet's time-out too: Locust may keep the error, whose traceback refers to this
+        except BaseException:  # a greenlet's time-out, too; Locust may keep the error, which refers to this
             self.close()
             raise
         self._socket.head = False
