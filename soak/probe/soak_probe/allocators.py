@@ -103,20 +103,23 @@ class ImplausibleError(ValueError):
 def figures() -> tuple[dict[str, int | None], dict[str, str]]:
     """Return those of FIGURES that can be had, and why one was read that cannot be true, by what was asked.
 
-    Python's allocator has a word read of each of its pools, twice, and holds the interpreter meanwhile.
+    Python's allocator has a word read of each of its pools, twice, and holds the interpreter meanwhile. Between the two
+    malloc is asked, which gives it up: a thread that waits does not wait for both.
     """
     arena_bytes, free_bytes, unused_bytes = pymalloc() or (None, None, None)
-    of_python = {
+    problems = {}
+    try:
+        of_malloc = malloc()
+    except ImplausibleError as error:
+        of_malloc, problems = {}, {"malloc": str(error)}
+    return {
         # without pymalloc it is 0, or counts the blocks of this thread only
         "live_blocks": (sys.getallocatedblocks() or None) if arena_bytes else None,
         "pymalloc_arena_bytes": arena_bytes,
         "pymalloc_free_bytes": free_bytes,
         "pymalloc_unused_bytes": unused_bytes,
-    }
-    try:
-        return {**of_python, **malloc()}, {}
-    except ImplausibleError as error:
-        return of_python, {"malloc": str(error)}
+        **of_malloc,
+    }, problems
 
 
 def pymalloc() -> tuple[int, int, int] | None:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from soak_probe import allocators
 
@@ -250,3 +254,22 @@ class TestMalloc:
                 allocators.malloc()
         else:
             assert allocators.malloc() == expected
+
+
+def test_malloc_is_asked_between_the_two_walks_through_the_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the interpreter is given up: a thread of the target waits for one walk at most, not for both."""
+    asked: list[str] = []
+    of_pools, of_malloc, blocks = allocators.pymalloc, allocators.malloc, sys.getallocatedblocks
+
+    def noted(name: str, ask: Callable[[], Any]) -> Callable[[], Any]:
+        def call() -> Any:
+            asked.append(name)
+            return ask()
+
+        return call
+
+    monkeypatch.setattr(allocators, "pymalloc", noted("pools", of_pools))
+    monkeypatch.setattr(allocators, "malloc", noted("malloc", of_malloc))
+    monkeypatch.setattr(sys, "getallocatedblocks", noted("blocks", blocks))
+    allocators.figures()
+    assert asked == ["pools", "malloc", "blocks"]
